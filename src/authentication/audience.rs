@@ -1,0 +1,141 @@
+//! Whom a token is for (RFC 7519 section 4.1.3, RFC 8707).
+
+use std::borrow::Cow;
+
+use super::claims::Claims;
+use crate::explanation::{Check, Finding};
+
+/// The audiences that a server answers to. A token is accepted when any of its audiences is any
+/// of these.
+///
+/// Exact text and URLs are kept apart: [`exact`](Self::exact) compares byte by byte, as RFC 7519
+/// asks; [`url`](Self::url) is for an audience that is a base URL, where the same address has
+/// several spellings.
+///
+/// ```
+/// use tower_fhir_auth::AudiencePolicy;
+///
+/// let exact = AudiencePolicy::exact(["https://fhir.example.org/r4"]);
+/// assert!(exact.accepts("https://fhir.example.org/r4"));
+/// assert!(!exact.accepts("https://fhir.example.org/r4/"));
+///
+/// let url = AudiencePolicy::url(["https://fhir.example.org/r4"]);
+/// assert!(url.accepts("HTTPS://FHIR.example.org:443/r4/"));
+/// assert!(!url.accepts("https://fhir.example.org/R4"));
+///
+/// let both = exact.or(AudiencePolicy::exact(["11111111-2222-3333-4444-555555555555"]));
+/// assert!(both.accepts("11111111-2222-3333-4444-555555555555"));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AudiencePolicy {
+    exact: Vec<String>,
+    /// As written by the operator; normalised when compared and when checked for emptiness.
+    urls: Vec<String>,
+}
+
+impl AudiencePolicy {
+    /// Accepts any of `audiences`, byte by byte.
+    pub fn exact<A: Into<String>>(audiences: impl IntoIterator<Item = A>) -> Self {
+        Self { exact: audiences.into_iter().map(Into::into).collect(), urls: Vec::new() }
+    }
+
+    /// Accepts any of `audiences` after normalising both sides as URLs: scheme and host in lower
+    /// case, no default port (80 for `http`, 443 for `https`), and without one trailing slash.
+    /// Path and query are compared as they stand. Text that is no URL is compared exactly.
+    pub fn url<A: Into<String>>(audiences: impl IntoIterator<Item = A>) -> Self {
+        Self {
+            exact: Vec::new(),
+            urls: audiences.into_iter().map(|text| normalise(&text.into()).into_owned()).collect(),
+        }
+    }
+
+    /// Accepts what either policy accepts.
+    #[must_use]
+    pub fn or(mut self, other: Self) -> Self {
+        self.exact.extend(other.exact);
+        self.urls.extend(other.urls);
+        self
+    }
+
+    /// Whether `audience` names this server.
+    #[must_use]
+    pub fn accepts(&self, audience: &str) -> bool {
+        self.exact.iter().any(|accepted| accepted == audience)
+            || (!self.urls.is_empty() && self.urls.iter().any(|url| *url == normalise(audience)))
+    }
+
+    /// Whether nothing is accepted, which no server can want.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.exact.is_empty() && self.urls.is_empty()
+    }
+
+    /// The stage of the pipeline.
+    pub(crate) fn check(&self, claims: &Claims<'_>) -> Result<(), Finding> {
+        let audiences = claims.audiences().map_err(|_| {
+            Finding::new(Check::Audience, "`aud` is neither text nor a list of texts")
+        })?;
+        if audiences.is_empty() {
+            return Err(Finding::new(Check::Audience, "`aud` is missing").expected(self.listed()));
+        }
+        if audiences.iter().any(|audience| self.accepts(audience)) {
+            return Ok(());
+        }
+        Err(Finding::new(Check::Audience, "`aud` does not name this server")
+            .found(audiences.join(" "))
+            .expected(self.listed()))
+    }
+
+    fn listed(&self) -> String {
+        let all: Vec<&str> = self.exact.iter().chain(&self.urls).map(String::as_str).collect();
+        all.join(" ")
+    }
+}
+
+/// See [`AudiencePolicy::url`]. `url::Url` would change more than that: it resolves dots and
+/// re-encodes the path.
+fn normalise(text: &str) -> Cow<'_, str> {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return Cow::Borrowed(text);
+    };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let scheme = scheme.to_ascii_lowercase();
+    let authority = authority.to_ascii_lowercase();
+    let default_port = match scheme.as_str() {
+        "http" => ":80",
+        "https" => ":443",
+        _ => ":",
+    };
+    let host = authority.strip_suffix(default_port).unwrap_or(&authority);
+    let path = path.strip_suffix('/').unwrap_or(path);
+    Cow::Owned(format!("{scheme}://{host}{path}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_normalised_only_as_documented() {
+        for same in ["https://h/a", "https://H/a/", "HTTPS://h:443/a"] {
+            assert_eq!(normalise(same), "https://h/a", "{same}");
+        }
+        assert_eq!(normalise("https://h/"), normalise("https://h"));
+        for different in [
+            "https://h/A",
+            "https://h/a//",
+            "https://h:8443/a",
+            "http://h/a",
+            "https://h/a?",
+            "https://h/./a",
+            "https://h/%61",
+            "https://h.evil/a",
+            "https://h/a/b",
+        ] {
+            assert_ne!(normalise(different), "https://h/a", "{different}");
+        }
+        assert_eq!(normalise("http://h:80"), "http://h");
+        assert_eq!(normalise("API"), "API");
+    }
+}

@@ -1,0 +1,405 @@
+//! The pipeline from a request's header to a [`Principal`]: the one place where it is written.
+//!
+//! ```text
+//! bearer ─► compact JWS ─► header ─► issuer ─► alg, typ ─► key ─► signature ─► audience ─► claims
+//! 400/401     401           401       401       401        401/503   401          401        401
+//! ```
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use http::{HeaderMap, Uri};
+
+use super::audience::AudiencePolicy;
+use super::bearer;
+use super::claims::Claims;
+use super::error::AuthenticationError;
+use super::issuer::{Issuer, TrustedIssuer};
+use super::principal::Principal;
+use super::validation::{self, ValidatedClaims};
+use crate::error::BuildError;
+use crate::explanation::recorder::{Off, Recorder};
+use crate::explanation::{Check, Explanation, Finding};
+use crate::jose::Algorithm;
+use crate::jose::compact::{CompactJws, Parts};
+use crate::jose::header::{HeaderError, JoseHeader};
+use crate::jose::jwk_set::NoKey;
+use crate::keys::{KeyHealth, KeyWait};
+use crate::time::{Clock, SystemClock};
+
+/// Judges access tokens against the trusted issuers and their present keys.
+///
+/// The layer has one inside; it can also be used alone, where there is no Tower service.
+/// Dropping it stops the refresh of its keys.
+///
+/// ```
+/// use tower_fhir_auth::{AudiencePolicy, AuthenticationError, Authenticator, JwkSet, TrustedIssuer};
+///
+/// # tokio_test_block_on(async {
+/// let keys = JwkSet::parse(br#"{"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "one",
+///     "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#)?;
+/// let authenticator = Authenticator::builder()
+///     .audience(AudiencePolicy::exact(["https://fhir.example.org/r4"]))
+///     .issuer(TrustedIssuer::with_keys("https://idp.example.org", keys))
+///     .build()?;
+///
+/// let headers = http::HeaderMap::new();
+/// let refusal = authenticator.authenticate(&headers, &"/Patient/1".parse()?).await;
+/// assert_eq!(refusal.unwrap_err(), AuthenticationError::MissingCredentials);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// # fn tokio_test_block_on<F: Future>(f: F) -> F::Output {
+/// #     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(f)
+/// # }
+/// ```
+pub struct Authenticator {
+    issuers: HashMap<Arc<str>, Issuer>,
+    clock: Arc<dyn Clock>,
+}
+
+/// Collects the settings of an [`Authenticator`].
+#[must_use]
+pub struct AuthenticatorBuilder {
+    issuers: Vec<TrustedIssuer>,
+    audience: AudiencePolicy,
+    clock: Arc<dyn Clock>,
+}
+
+/// Whether a token was judged at once.
+pub(crate) enum Verdict {
+    Decided(Result<Principal, AuthenticationError>),
+    /// A key that the token names may be on its way: wait, then judge again.
+    Wait(KeyWait),
+}
+
+/// Why the pipeline stopped before its end.
+enum Stop {
+    Refused(AuthenticationError),
+    Wait(KeyWait),
+}
+
+/// Whether the pipeline may stop to wait for keys.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    MayWait,
+    Waited,
+}
+
+impl From<AuthenticationError> for Stop {
+    fn from(error: AuthenticationError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl From<Finding> for Stop {
+    fn from(finding: Finding) -> Self {
+        Self::Refused(finding.into())
+    }
+}
+
+impl Authenticator {
+    /// Starts the configuration of an authenticator.
+    pub fn builder() -> AuthenticatorBuilder {
+        AuthenticatorBuilder {
+            issuers: Vec::new(),
+            audience: AudiencePolicy::default(),
+            clock: Arc::new(SystemClock),
+        }
+    }
+
+    /// Authenticates a request by its headers and address. Waits only for a key that the token
+    /// names and that may have been published since keys were last loaded, and never longer
+    /// than [`KeySettings::timeout`](crate::KeySettings::timeout).
+    ///
+    /// # Errors
+    ///
+    /// The first check that fails, in the order of [`Check`].
+    pub async fn authenticate(
+        &self,
+        headers: &HeaderMap,
+        uri: &Uri,
+    ) -> Result<Principal, AuthenticationError> {
+        match self.decide(headers, uri, Patience::MayWait) {
+            Verdict::Decided(result) => result,
+            Verdict::Wait(wait) => {
+                wait.over().await;
+                self.decide_now(headers, uri)
+            }
+        }
+    }
+
+    /// Judges a request as [`authenticate`](Self::authenticate) does, by the same code, and
+    /// keeps every check that was made.
+    pub async fn explain(&self, headers: &HeaderMap, uri: &Uri) -> Explanation {
+        let mut explanation = Explanation::default();
+        if let Err(Stop::Wait(wait)) = self.judge(headers, uri, Patience::MayWait, &mut explanation)
+        {
+            wait.over().await;
+            explanation = Explanation::default();
+            let _ = self.judge(headers, uri, Patience::Waited, &mut explanation);
+        }
+        explanation.close()
+    }
+
+    /// Resolves when every issuer has keys. While a provider is down it does not resolve; give
+    /// it a time-out if the application should start all the same.
+    pub async fn ready(&self) {
+        for issuer in self.issuers.values() {
+            issuer.keys.ready().await;
+        }
+    }
+
+    /// The state of each issuer's keys, in the order of the issuers' names.
+    #[must_use]
+    pub fn health(&self) -> Vec<KeyHealth> {
+        let mut health: Vec<_> = self.issuers.values().map(|issuer| issuer.keys.health()).collect();
+        health.sort_by(|a, b| a.issuer.cmp(&b.issuer));
+        health
+    }
+
+    pub(crate) fn decide(&self, headers: &HeaderMap, uri: &Uri, patience: Patience) -> Verdict {
+        match self.judge(headers, uri, patience, &mut Off) {
+            Ok(principal) => Verdict::Decided(Ok(principal)),
+            Err(Stop::Refused(error)) => Verdict::Decided(Err(error)),
+            Err(Stop::Wait(wait)) => Verdict::Wait(wait),
+        }
+    }
+
+    /// The verdict after the wait.
+    pub(crate) fn decide_now(
+        &self,
+        headers: &HeaderMap,
+        uri: &Uri,
+    ) -> Result<Principal, AuthenticationError> {
+        match self.judge(headers, uri, Patience::Waited, &mut Off) {
+            Ok(principal) => Ok(principal),
+            Err(Stop::Refused(error)) => Err(error),
+            Err(Stop::Wait(_)) => Err(unknown_key(None).into()),
+        }
+    }
+
+    /// Every check in order. What is read before the signature is verified (`iss`, and the
+    /// header) selects the key and nothing else.
+    fn judge<R: Recorder>(
+        &self,
+        headers: &HeaderMap,
+        uri: &Uri,
+        patience: Patience,
+        to: &mut R,
+    ) -> Result<Principal, Stop> {
+        let found = to.check(Check::Credentials, none, bearer::extract(headers, uri))?;
+        let token = to.check(Check::Size, none, found.within_limit())?;
+
+        let jws = CompactJws::parse(token);
+        let parts = jws.as_ref().map_err(Clone::clone).and_then(CompactJws::parts);
+        let parts = parts.map_err(|error| Finding::new(Check::Shape, format!("the token {error}")));
+        let Parts { jws, header, payload } = to.check(Check::Shape, none, parts)?;
+        let claims = Claims::new(payload);
+
+        let header = JoseHeader::read(&header).map_err(|error| self.header_fault(&error));
+        let header = to.check(Check::Header, none, header)?;
+
+        let issuer = self.issuer(&claims);
+        let iss = || claims.shown_issuer().map(Into::into);
+        let Issuer { settings, audience, keys } = to.check(Check::Issuer, iss, issuer)?;
+
+        let alg = || Some(header.alg.to_owned());
+        let algorithm =
+            to.check(Check::Algorithm, alg, accepted(header.alg, &settings.algorithms))?;
+        let typ = || header.typ.map(str::to_owned);
+        to.check(Check::Type, typ, validation::token_type(header.typ, settings))?;
+
+        let snapshot = keys.snapshot();
+        let Some(set) = snapshot.usable() else {
+            return Err(self.without_keys(keys, patience, to));
+        };
+        let key = match set.select(header.kid, algorithm) {
+            Err(NoKey::Unknown) if patience == Patience::MayWait => match keys.demand() {
+                Some(wait) => return Err(Stop::Wait(wait)),
+                None => Err(unknown_key(header.kid)),
+            },
+            Err(NoKey::Unknown) => Err(unknown_key(header.kid)),
+            Err(NoKey::Unfit) => Err(unfit_key(header.kid)),
+            Err(NoKey::Ambiguous) => Err(ambiguous_key(header.kid)),
+            Ok(key) => Ok(key),
+        };
+        let kid = || header.kid.map(str::to_owned);
+        let key = to.check(Check::Key, kid, key)?;
+
+        let signature = key
+            .verify(jws.signing_input, &jws.signature)
+            .map_err(|_| Finding::new(Check::Signature, "the signature does not verify"));
+        let signature = to.check(Check::Signature, none, signature)?;
+
+        let now = self.clock.now();
+        let date = |name| claims.shown_date(name);
+        let aud = || claims.shown_audiences();
+        to.check(Check::Audience, aud, audience.check(&claims))?;
+        let not_before = validation::not_before(&claims, settings, now);
+        to.check(Check::NotBefore, || date("nbf"), not_before)?;
+        let issued_at = validation::issued_at(&claims, settings, now);
+        to.check(Check::IssuedAt, || date("iat"), issued_at)?;
+        let required = validation::required_claims(&claims, settings);
+        to.check(Check::RequiredClaims, none, required)?;
+        to.check(Check::Client, none, validation::client(&claims, settings))?;
+        to.check(Check::Confirmation, none, validation::confirmation(&claims))?;
+        let expiry = validation::expiry(&claims, settings, now);
+        let expires_at = to.check(Check::Expiry, || date("exp"), expiry)?;
+
+        let validated = ValidatedClaims::assert(&claims, signature, expires_at);
+        Ok(Principal::new(&validated, settings, &jws.payload))
+    }
+
+    fn issuer(&self, claims: &Claims<'_>) -> Result<&Issuer, Finding> {
+        let fault = |summary| Finding::new(Check::Issuer, summary).expected(self.issuers_listed());
+        match claims.text("iss") {
+            Err(_) => Err(fault("`iss` is not text")),
+            Ok(None) => Err(fault("`iss` is missing")),
+            Ok(Some(iss)) => self
+                .issuers
+                .get(iss)
+                .ok_or_else(|| fault("`iss` is not a trusted issuer").found(iss)),
+        }
+    }
+
+    fn issuers_listed(&self) -> String {
+        let mut names: Vec<&str> = self.issuers.keys().map(|name| &**name).collect();
+        names.sort_unstable();
+        names.join(" ")
+    }
+
+    /// A header that no issuer may send. For `alg` both sides are told, as for any other `alg`.
+    fn header_fault(&self, error: &HeaderError) -> Finding {
+        let finding = Finding::new(Check::Header, error.to_string());
+        match error {
+            HeaderError::Unsigned(alg) => {
+                let all = self.issuers.values().flat_map(|issuer| &issuer.settings.algorithms);
+                let mut all: Vec<Algorithm> = all.copied().collect();
+                all.sort_unstable();
+                all.dedup();
+                finding.found(alg).expected(listed(&all))
+            }
+            HeaderError::Unsupported(_) | HeaderError::Nested | HeaderError::NotText(_) => finding,
+            HeaderError::NoAlgorithm => finding,
+        }
+    }
+
+    fn without_keys<R: Recorder>(
+        &self,
+        keys: &crate::keys::KeyRing,
+        patience: Patience,
+        to: &mut R,
+    ) -> Stop {
+        if patience == Patience::MayWait
+            && let Some(wait) = keys.first_load() {
+                return Stop::Wait(wait);
+            }
+        let issuer = keys.issuer().to_owned();
+        to.unavailable(Check::Key, || format!("the keys of `{issuer}` are not available"));
+        Stop::Refused(AuthenticationError::KeysUnavailable {
+            issuer,
+            retry_after: keys.retry_after(),
+        })
+    }
+}
+
+impl AuthenticatorBuilder {
+    /// Trusts an issuer. At least one is needed.
+    pub fn issuer(mut self, issuer: TrustedIssuer) -> Self {
+        self.issuers.push(issuer);
+        self
+    }
+
+    /// The audiences of the issuers that set none of their own.
+    pub fn audience(mut self, audience: AudiencePolicy) -> Self {
+        self.audience = audience;
+        self
+    }
+
+    /// Reads "now" from another clock. Default: [`SystemClock`].
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Checks the settings and starts to load keys, in the background.
+    ///
+    /// # Errors
+    ///
+    /// The first setting that cannot work. A provider that is down is none: its tokens are
+    /// answered with [`AuthenticationError::KeysUnavailable`] until its keys come.
+    pub fn build(self) -> Result<Authenticator, BuildError> {
+        if self.issuers.is_empty() {
+            return Err(BuildError::NoIssuer);
+        }
+        let mut issuers = HashMap::with_capacity(self.issuers.len());
+        for trusted in self.issuers {
+            let name = Arc::clone(&trusted.settings.issuer);
+            if issuers.contains_key(&name) {
+                return Err(BuildError::DuplicateIssuer(name.to_string()));
+            }
+            issuers.insert(name, trusted.start(&self.audience)?);
+        }
+        Ok(Authenticator { issuers, clock: self.clock })
+    }
+}
+
+impl fmt::Debug for Authenticator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authenticator").field("issuers", &self.issuers).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for AuthenticatorBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthenticatorBuilder")
+            .field("issuers", &self.issuers)
+            .field("audience", &self.audience)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Nothing may be told of what was found.
+fn none() -> Option<String> {
+    None
+}
+
+fn accepted(alg: &str, accepted: &[Algorithm]) -> Result<Algorithm, Finding> {
+    let known = alg.parse().ok().filter(|algorithm| accepted.contains(algorithm));
+    known.ok_or_else(|| {
+        Finding::new(Check::Algorithm, "`alg` is not accepted from this issuer")
+            .found(alg)
+            .expected(listed(accepted))
+    })
+}
+
+fn listed(algorithms: &[Algorithm]) -> String {
+    let names: Vec<&str> = algorithms.iter().map(|algorithm| algorithm.name()).collect();
+    names.join(" ")
+}
+
+fn unknown_key(kid: Option<&str>) -> Finding {
+    match kid {
+        Some(kid) => {
+            Finding::new(Check::Key, "no key of the issuer has the token's `kid`").found(kid)
+        }
+        None => Finding::new(Check::Key, "the token has no `kid`, and no key of the issuer fits"),
+    }
+}
+
+fn unfit_key(kid: Option<&str>) -> Finding {
+    let summary = "the key that `kid` names may not be used with the token's `alg`";
+    Finding::new(Check::Key, summary).found(kid.unwrap_or_default())
+}
+
+fn ambiguous_key(kid: Option<&str>) -> Finding {
+    match kid {
+        Some(kid) => {
+            Finding::new(Check::Key, "several keys of the issuer have the `kid`").found(kid)
+        }
+        None => {
+            Finding::new(Check::Key, "the token has no `kid`, and several keys of the issuer fit")
+        }
+    }
+}

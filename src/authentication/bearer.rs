@@ -1,0 +1,87 @@
+//! The bearer token of a request (RFC 6750 section 2.1).
+
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, Uri};
+
+use super::error::{AuthenticationError, InvalidRequest};
+use crate::explanation::{Check, Finding};
+
+/// The largest token that is looked at, in bytes. Entra's largest, with its groups, stay below.
+pub(crate) const MAX_TOKEN: usize = 16 * 1024;
+
+const SCHEME: &[u8] = b"bearer";
+
+/// What stands after `Bearer`, in the alphabet of RFC 6750, or too large to be read.
+pub(crate) enum BearerToken<'a> {
+    Text(&'a str),
+    TooLarge(usize),
+}
+
+impl<'a> BearerToken<'a> {
+    pub(crate) fn within_limit(self) -> Result<&'a str, Finding> {
+        match self {
+            Self::Text(token) => Ok(token),
+            Self::TooLarge(size) => Err(Finding::new(Check::Size, "the token is too large")
+                .found(format!("{size} bytes"))
+                .expected(format!("at most {MAX_TOKEN} bytes"))),
+        }
+    }
+}
+
+/// Finds the one token of a request.
+///
+/// The scheme is compared without regard to case (RFC 9110 section 11.1) and may be followed by
+/// several spaces, as the grammar `1*SP` has it. The methods of RFC 6750 sections 2.2 and 2.3,
+/// body and query, are not supported; a token in the query is refused, not ignored.
+pub(crate) fn extract<'a>(
+    headers: &'a HeaderMap,
+    uri: &Uri,
+) -> Result<BearerToken<'a>, AuthenticationError> {
+    let invalid = |fault| Err(AuthenticationError::InvalidRequest(fault));
+    if has_token_in_query(uri) {
+        return invalid(InvalidRequest::TokenInQuery);
+    }
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let Some(value) = values.next() else {
+        return Err(AuthenticationError::MissingCredentials);
+    };
+    if values.next().is_some() {
+        return invalid(InvalidRequest::RepeatedHeader);
+    }
+    let value = value.as_bytes();
+    let (scheme, rest) = match value.iter().position(|byte| matches!(byte, b' ' | b'\t')) {
+        Some(end) => value.split_at(end),
+        None => (value, &[][..]),
+    };
+    if !scheme.eq_ignore_ascii_case(SCHEME) {
+        return Err(AuthenticationError::MissingCredentials);
+    }
+    let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
+    let (_, token) = rest.split_at(spaces);
+    if token.is_empty() {
+        return invalid(InvalidRequest::EmptyToken);
+    }
+    if token.len() > MAX_TOKEN {
+        return Ok(BearerToken::TooLarge(token.len()));
+    }
+    match std::str::from_utf8(token) {
+        Ok(text) if is_b64token(token) => Ok(BearerToken::Text(text)),
+        Ok(_) | Err(_) => invalid(InvalidRequest::Alphabet),
+    }
+}
+
+/// `b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`
+fn is_b64token(token: &[u8]) -> bool {
+    let padding = token.iter().rev().take_while(|byte| **byte == b'=').count();
+    let (text, _) = token.split_at(token.len() - padding);
+    let allowed = |byte: &u8| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/')
+    };
+    !text.is_empty() && text.iter().all(allowed)
+}
+
+fn has_token_in_query(uri: &Uri) -> bool {
+    uri.query().is_some_and(|query| {
+        form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "access_token")
+    })
+}

@@ -1,0 +1,128 @@
+//! The claims of a token, read by type and never by luck.
+//!
+//! Nothing in here is verified; [`validation`](super::validation) says which of it may be used.
+
+use std::borrow::Cow;
+
+use crate::jose::json::{Json, NotText, Object};
+use crate::time::UnixTime;
+
+/// The payload of a token (RFC 7519 section 4).
+#[derive(Clone, Debug)]
+pub(crate) struct Claims<'a>(Object<'a>);
+
+/// A claim is there, but not of its type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct WrongType;
+
+impl From<NotText> for WrongType {
+    fn from(_: NotText) -> Self {
+        Self
+    }
+}
+
+impl<'a> Claims<'a> {
+    pub(crate) fn new(payload: Object<'a>) -> Self {
+        Self(payload)
+    }
+
+    /// A claim with this whole name, else the value at this dotted path: `realm_access.roles`.
+    pub(crate) fn at(&self, path: &str) -> Option<&Json<'a>> {
+        if let Some(value) = self.0.get(path) {
+            return Some(value);
+        }
+        let (first, rest) = path.split_once('.')?;
+        let mut value = self.0.get(first)?;
+        for name in rest.split('.') {
+            let Json::Object(object) = value else {
+                return None;
+            };
+            value = object.get(name)?;
+        }
+        Some(value)
+    }
+
+    /// Whether a claim is there. `null` and empty text count as absent.
+    pub(crate) fn is_present(&self, path: &str) -> bool {
+        match self.at(path) {
+            None | Some(Json::Null) => false,
+            Some(Json::String(text)) => !text.is_empty(),
+            Some(Json::Bool(_) | Json::Number(_) | Json::Array(_) | Json::Object(_)) => true,
+        }
+    }
+
+    /// A text claim. `null` counts as absent.
+    pub(crate) fn text(&self, name: &str) -> Result<Option<&str>, WrongType> {
+        match self.0.get(name) {
+            Some(Json::Null) => Ok(None),
+            Some(_) | None => Ok(self.0.text(name)?),
+        }
+    }
+
+    /// A text claim, or `None` when it is anything else.
+    pub(crate) fn text_or_none(&self, name: &str) -> Option<&str> {
+        self.text(name).unwrap_or_default().filter(|text| !text.is_empty())
+    }
+
+    /// A `NumericDate` claim (RFC 7519 section 2). `null` counts as absent.
+    pub(crate) fn date(&self, name: &str) -> Result<Option<UnixTime>, WrongType> {
+        match self.0.get(name) {
+            None | Some(Json::Null) => Ok(None),
+            Some(Json::Number(seconds)) => {
+                UnixTime::from_numeric_date(*seconds).map(Some).ok_or(WrongType)
+            }
+            Some(Json::Bool(_) | Json::String(_) | Json::Array(_) | Json::Object(_)) => {
+                Err(WrongType)
+            }
+        }
+    }
+
+    /// `aud`: text, or a list of texts and of nothing else. Empty when absent.
+    pub(crate) fn audiences(&self) -> Result<Vec<&str>, WrongType> {
+        match self.0.get("aud") {
+            None | Some(Json::Null) => Ok(Vec::new()),
+            Some(Json::String(one)) => Ok(vec![one]),
+            Some(Json::Array(many)) => {
+                many.iter().map(|item| item.as_text().ok_or(WrongType)).collect()
+            }
+            Some(Json::Bool(_) | Json::Number(_) | Json::Object(_)) => Err(WrongType),
+        }
+    }
+
+    /// The items of a list of texts; one text counts as a list of one. Other items are left out.
+    pub(crate) fn list(&self, path: &str) -> impl Iterator<Item = &str> {
+        let items: &[Json<'a>] = match self.at(path) {
+            Some(Json::Array(items)) => items,
+            Some(value @ Json::String(_)) => std::slice::from_ref(value),
+            Some(Json::Null | Json::Bool(_) | Json::Number(_) | Json::Object(_)) | None => &[],
+        };
+        items.iter().filter_map(Json::as_text).filter(|text| !text.is_empty())
+    }
+
+    /// The scope tokens of a claim (RFC 6749 section 3.3): text split at spaces, and at nothing
+    /// else; or a list of such texts.
+    pub(crate) fn scopes(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.list(name).flat_map(|text| text.split(' ')).filter(|scope| !scope.is_empty())
+    }
+
+    /// The client: `client_id` (RFC 9068), else `azp` (OpenID Connect, Entra v2), else `appid`
+    /// (Entra v1).
+    pub(crate) fn client(&self) -> Option<&str> {
+        ["client_id", "azp", "appid"].into_iter().find_map(|name| self.text_or_none(name))
+    }
+
+    /// `aud` as it may be shown.
+    pub(crate) fn shown_audiences(&self) -> Option<String> {
+        self.audiences().ok().map(|audiences| audiences.join(" "))
+    }
+
+    /// A date as it may be shown.
+    pub(crate) fn shown_date(&self, name: &str) -> Option<String> {
+        self.date(name).ok().flatten().map(|date| date.to_string())
+    }
+
+    /// `iss` as it may be shown.
+    pub(crate) fn shown_issuer(&self) -> Option<Cow<'_, str>> {
+        self.text_or_none("iss").map(Cow::Borrowed)
+    }
+}

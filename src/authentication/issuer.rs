@@ -1,0 +1,253 @@
+//! Whom we trust, and by which rules.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::audience::AudiencePolicy;
+use crate::error::BuildError;
+use crate::jose::{Algorithm, JwkSet};
+use crate::keys::{FileKeySource, KeyRing, KeySettings, KeySource};
+
+/// An issuer whose tokens are accepted, with the rules they are judged by.
+///
+/// The constructor says where its keys come from; every setter replaces a default.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_fhir_auth::{Algorithm, AudiencePolicy, TrustedIssuer};
+///
+/// # #[cfg(feature = "client")]
+/// let issuer = TrustedIssuer::discover("https://idp.example.org/realms/fhir")
+///     .audience(AudiencePolicy::exact(["https://fhir.example.org/r4"]))
+///     .algorithms([Algorithm::Rs256])
+///     .roles_claim("realm_access.roles")
+///     .leeway(Duration::from_secs(30));
+/// ```
+#[derive(Debug)]
+#[must_use]
+pub struct TrustedIssuer {
+    pub(crate) settings: IssuerSettings,
+    keys: KeyOrigin,
+    key_settings: KeySettings,
+}
+
+/// The rules of one issuer.
+#[derive(Clone, Debug)]
+pub(crate) struct IssuerSettings {
+    pub(crate) issuer: Arc<str>,
+    /// `None` until built: then the base URL.
+    pub(crate) audience: Option<AudiencePolicy>,
+    pub(crate) algorithms: Vec<Algorithm>,
+    pub(crate) token_types: Vec<String>,
+    pub(crate) required_claims: Vec<String>,
+    pub(crate) clients: Option<Vec<String>>,
+    pub(crate) roles_claim: String,
+    pub(crate) scope_claims: Vec<String>,
+    pub(crate) patient_claims: Vec<String>,
+    pub(crate) leeway: Duration,
+    pub(crate) max_token_age: Option<Duration>,
+}
+
+#[derive(Debug)]
+enum KeyOrigin {
+    #[cfg(feature = "client")]
+    Http {
+        discovery: Option<String>,
+        jwks_uri: Option<String>,
+    },
+    File(PathBuf),
+    Fixed(JwkSet),
+    Source(Arc<dyn KeySource>),
+}
+
+/// An issuer at work: its rules, and its keys as they are now.
+#[derive(Debug)]
+pub(crate) struct Issuer {
+    pub(crate) settings: IssuerSettings,
+    pub(crate) audience: AudiencePolicy,
+    pub(crate) keys: KeyRing,
+}
+
+impl TrustedIssuer {
+    /// Trusts an OpenID provider. Its keys are found by discovery, at `issuer` without a trailing
+    /// slash followed by `/.well-known/openid-configuration` (OpenID Connect Discovery 1.0
+    /// section 4). `issuer` is compared with `iss`, byte by byte.
+    #[cfg(feature = "client")]
+    pub fn discover(issuer: impl Into<String>) -> Self {
+        Self::new(issuer, KeyOrigin::Http { discovery: None, jwks_uri: None })
+    }
+
+    /// Trusts an OpenID provider whose discovery document stands at another address. What it
+    /// says of its `issuer` must still be this one.
+    #[cfg(feature = "client")]
+    pub fn discover_at(issuer: impl Into<String>, discovery: impl Into<String>) -> Self {
+        let discovery = Some(discovery.into());
+        Self::new(issuer, KeyOrigin::Http { discovery, jwks_uri: None })
+    }
+
+    /// Trusts an issuer whose key set is fetched from `jwks_uri`, without discovery.
+    #[cfg(feature = "client")]
+    pub fn with_jwks_uri(issuer: impl Into<String>, jwks_uri: impl Into<String>) -> Self {
+        let jwks_uri = Some(jwks_uri.into());
+        Self::new(issuer, KeyOrigin::Http { discovery: None, jwks_uri })
+    }
+
+    /// Trusts an issuer whose key set stands in a file, without any network. The file is read
+    /// again when it changes; if it is broken or gone by then, the last good keys stay.
+    pub fn with_jwks_file(issuer: impl Into<String>, path: impl Into<PathBuf>) -> Self {
+        Self::new(issuer, KeyOrigin::File(path.into()))
+    }
+
+    /// Trusts an issuer with keys that never change.
+    pub fn with_keys(issuer: impl Into<String>, keys: JwkSet) -> Self {
+        Self::new(issuer, KeyOrigin::Fixed(keys))
+    }
+
+    /// Trusts an issuer whose keys come from a source of your own.
+    pub fn with_key_source(issuer: impl Into<String>, source: impl KeySource) -> Self {
+        Self::new(issuer, KeyOrigin::Source(Arc::new(source)))
+    }
+
+    fn new(issuer: impl Into<String>, keys: KeyOrigin) -> Self {
+        let texts = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        Self {
+            settings: IssuerSettings {
+                issuer: issuer.into().into(),
+                audience: None,
+                algorithms: Algorithm::ALL.to_vec(),
+                token_types: texts(&["at+jwt", "JWT", ""]),
+                required_claims: texts(&["sub"]),
+                clients: None,
+                roles_claim: "roles".to_owned(),
+                scope_claims: texts(&["scope", "scp"]),
+                patient_claims: texts(&["patient"]),
+                leeway: Duration::from_secs(60),
+                max_token_age: None,
+            },
+            keys,
+            key_settings: KeySettings::default(),
+        }
+    }
+
+    /// The audiences accepted from this issuer. Default: the base URL of the layer, exactly.
+    pub fn audience(mut self, audience: AudiencePolicy) -> Self {
+        self.settings.audience = Some(audience);
+        self
+    }
+
+    /// The algorithms this issuer may use. Default: RS256, RS384, RS512, PS256, PS384, PS512,
+    /// ES256, ES384, ES512, EdDSA and Ed25519, each only with the keys it fits.
+    pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
+        self.settings.algorithms = algorithms.into_iter().collect();
+        self
+    }
+
+    /// The `typ` values accepted, `""` for none, compared without regard to case and with
+    /// `application/` implied. Default: `at+jwt`, `JWT` and none. `["at+jwt"]` is RFC 9068.
+    pub fn token_types<T: Into<String>>(mut self, types: impl IntoIterator<Item = T>) -> Self {
+        self.settings.token_types = types.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The claims a token must have, besides `iss`, `aud` and `exp`. `null` and empty text count
+    /// as absent. Default: `sub`.
+    pub fn required_claims<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
+        self.settings.required_claims = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The clients accepted, by `client_id`, `azp` or `appid`. Default: any.
+    pub fn clients<T: Into<String>>(mut self, clients: impl IntoIterator<Item = T>) -> Self {
+        self.settings.clients = Some(clients.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// The claim that holds roles: one with this whole name, else a dotted path. Default:
+    /// `roles`.
+    pub fn roles_claim(mut self, path: impl Into<String>) -> Self {
+        self.settings.roles_claim = path.into();
+        self
+    }
+
+    /// The claims that hold scopes, as text or list; their union counts. Default: `scope` and
+    /// `scp`.
+    pub fn scope_claims<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
+        self.settings.scope_claims = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The claims that hold the patient in context; the first that is there counts. Default:
+    /// `patient`.
+    pub fn patient_claims<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
+        self.settings.patient_claims = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The clock skew allowed on `exp`, `nbf` and `iat`. Default: 60 s. At most 10 min.
+    pub fn leeway(mut self, leeway: Duration) -> Self {
+        self.settings.leeway = leeway;
+        self
+    }
+
+    /// The largest age of a token by `iat`, which is required then. Default: none.
+    pub fn max_token_age(mut self, age: Duration) -> Self {
+        self.settings.max_token_age = Some(age);
+        self
+    }
+
+    /// How keys are fetched and how long they serve.
+    pub fn key_settings(mut self, settings: KeySettings) -> Self {
+        self.key_settings = settings;
+        self
+    }
+
+    /// The issuer's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.settings.issuer
+    }
+
+    /// Starts the issuer: checks its settings, and begins to load its keys.
+    pub(crate) fn start(self, default_audience: &AudiencePolicy) -> Result<Issuer, BuildError> {
+        let Self { settings, keys, key_settings } = self;
+        let name = || settings.issuer.to_string();
+        let audience = settings.audience.as_ref().unwrap_or(default_audience).clone();
+        if settings.issuer.is_empty() {
+            return Err(BuildError::Issuer(name()));
+        }
+        if audience.is_empty() {
+            return Err(BuildError::NoAudience(name()));
+        }
+        if settings.algorithms.is_empty() {
+            return Err(BuildError::NoAlgorithm(name()));
+        }
+        if settings.token_types.is_empty() {
+            return Err(BuildError::NoTokenType(name()));
+        }
+        if settings.leeway > Duration::from_secs(600) {
+            return Err(BuildError::Setting { setting: "leeway", expected: "at most 10 min" });
+        }
+        key_settings.check()?;
+        let issuer = Arc::clone(&settings.issuer);
+        let keys = match keys {
+            #[cfg(feature = "client")]
+            KeyOrigin::Http { discovery, jwks_uri } => {
+                let source = crate::keys::HttpKeySource::new(
+                    &issuer,
+                    discovery.as_deref(),
+                    jwks_uri.as_deref(),
+                    &key_settings,
+                )?;
+                KeyRing::refreshed(issuer, Arc::new(source), key_settings, None)?
+            }
+            KeyOrigin::File(path) => {
+                let (source, first) = FileKeySource::open(path)?;
+                KeyRing::refreshed(issuer, Arc::new(source), key_settings, Some(first))?
+            }
+            KeyOrigin::Fixed(set) => KeyRing::fixed(issuer, set)?,
+            KeyOrigin::Source(source) => KeyRing::refreshed(issuer, source, key_settings, None)?,
+        };
+        Ok(Issuer { settings, audience, keys })
+    }
+}

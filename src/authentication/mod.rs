@@ -1,0 +1,19 @@
+//! Who is it? From the bytes of a header to a [`Principal`].
+//!
+//! [`authenticator`] is the one place where the pipeline is written; each of its lines is a call
+//! into the file of that name.
+
+pub(crate) mod audience;
+pub(crate) mod authenticator;
+pub(crate) mod bearer;
+pub(crate) mod claims;
+pub(crate) mod error;
+pub(crate) mod issuer;
+pub(crate) mod principal;
+pub(crate) mod validation;
+
+pub use audience::AudiencePolicy;
+pub use authenticator::{Authenticator, AuthenticatorBuilder};
+pub use error::{AuthenticationError, InvalidRequest};
+pub use issuer::TrustedIssuer;
+pub use principal::{ClaimError, Principal};

@@ -1,0 +1,235 @@
+//! The verified caller.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+
+use super::issuer::IssuerSettings;
+use super::validation::ValidatedClaims;
+use crate::time::UnixTime;
+
+/// Who sent a request: the claims of a token that passed every check.
+///
+/// The layer puts it into the request's extensions; clones share one allocation. Nothing but a
+/// verified token makes one. Its `Debug` output names the issuer, roles, scopes and expiry, and
+/// of everything else only whether it is there.
+///
+/// ```
+/// use tower_fhir_auth::Principal;
+///
+/// fn greeting(request: &http::Request<()>) -> String {
+///     match request.extensions().get::<Principal>() {
+///         Some(caller) if caller.has_scope("system/Patient.rs") => "an application".to_owned(),
+///         Some(caller) => format!("{} of {}", caller.subject().unwrap_or("?"), caller.issuer()),
+///         None => "nobody".to_owned(),
+///     }
+/// }
+/// # assert_eq!(greeting(&http::Request::new(())), "nobody");
+/// ```
+#[derive(Clone)]
+pub struct Principal(Arc<Caller>);
+
+struct Caller {
+    issuer: Arc<str>,
+    subject: Option<Box<str>>,
+    object_id: Option<Box<str>>,
+    tenant: Option<Box<str>>,
+    client: Option<Box<str>>,
+    fhir_user: Option<Box<str>>,
+    patient: Option<Box<str>>,
+    roles: Box<[Box<str>]>,
+    scopes: Box<[Box<str>]>,
+    groups: Box<[Box<str>]>,
+    expires_at: UnixTime,
+    payload: Box<[u8]>,
+}
+
+/// A claim is there, but it is not of the type that was asked for.
+#[derive(Debug, thiserror::Error)]
+#[error("claim `{name}` is not of the expected type")]
+#[non_exhaustive]
+pub struct ClaimError {
+    /// The claim that was asked for.
+    pub name: String,
+}
+
+impl Principal {
+    pub(crate) fn new(
+        validated: &ValidatedClaims<'_, '_>,
+        settings: &IssuerSettings,
+        payload: &[u8],
+    ) -> Self {
+        let claims = validated.claims;
+        let text = |name: &str| claims.text_or_none(name).map(Box::from);
+        let first = |names: &[String]| {
+            names.iter().find_map(|name| claims.text_or_none(name)).map(Box::from)
+        };
+        Self(Arc::new(Caller {
+            issuer: Arc::clone(&settings.issuer),
+            subject: text("sub"),
+            object_id: text("oid"),
+            tenant: text("tid"),
+            client: claims.client().map(Box::from),
+            fhir_user: text("fhirUser").or_else(|| text("extension_fhirUser")),
+            patient: first(&settings.patient_claims),
+            roles: distinct(claims.list(&settings.roles_claim)),
+            scopes: distinct(settings.scope_claims.iter().flat_map(|name| claims.scopes(name))),
+            groups: distinct(claims.list("groups")),
+            expires_at: validated.expires_at,
+            payload: payload.into(),
+        }))
+    }
+
+    /// The issuer (`iss`), as it is configured.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.0.issuer
+    }
+
+    /// The subject (`sub`), unique within its issuer.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        self.0.subject.as_deref()
+    }
+
+    /// Entra's immutable object id (`oid`), unique within its tenant.
+    #[must_use]
+    pub fn object_id(&self) -> Option<&str> {
+        self.0.object_id.as_deref()
+    }
+
+    /// Entra's tenant (`tid`).
+    #[must_use]
+    pub fn tenant(&self) -> Option<&str> {
+        self.0.tenant.as_deref()
+    }
+
+    /// The client application: `client_id`, else `azp`, else `appid`.
+    #[must_use]
+    pub fn client(&self) -> Option<&str> {
+        self.0.client.as_deref()
+    }
+
+    /// The FHIR resource of the user (`fhirUser`, SMART App Launch), as the token has it.
+    #[must_use]
+    pub fn fhir_user(&self) -> Option<&str> {
+        self.0.fhir_user.as_deref()
+    }
+
+    /// The patient in context (`patient`, SMART App Launch), as the token has it.
+    #[must_use]
+    pub fn patient(&self) -> Option<&str> {
+        self.0.patient.as_deref()
+    }
+
+    /// The roles, each once, in the order of the token.
+    pub fn roles(&self) -> impl Iterator<Item = &str> {
+        self.0.roles.iter().map(|role| &**role)
+    }
+
+    /// The scopes of all scope claims, each once, in the order of the token.
+    pub fn scopes(&self) -> impl Iterator<Item = &str> {
+        self.0.scopes.iter().map(|scope| &**scope)
+    }
+
+    /// The groups (`groups`), each once, in the order of the token.
+    pub fn groups(&self) -> impl Iterator<Item = &str> {
+        self.0.groups.iter().map(|group| &**group)
+    }
+
+    /// Whether the token has a role, compared exactly.
+    #[must_use]
+    pub fn has_role(&self, role: &str) -> bool {
+        self.roles().any(|held| held == role)
+    }
+
+    /// Whether the token has a scope, compared exactly: `user/*.rs` does not imply `user/*.r`.
+    #[must_use]
+    pub fn has_scope(&self, scope: &str) -> bool {
+        self.scopes().any(|held| held == scope)
+    }
+
+    /// When the token expires (`exp`).
+    #[must_use]
+    pub fn expires_at(&self) -> UnixTime {
+        self.0.expires_at
+    }
+
+    /// Any further claim, as a type of your own. `None` when it is absent.
+    ///
+    /// # Errors
+    ///
+    /// When the claim is there but cannot be read as a `T`.
+    ///
+    /// ```no_run
+    /// # fn show(principal: &tower_fhir_auth::Principal) -> Result<(), tower_fhir_auth::ClaimError> {
+    /// let levels: Option<Vec<u8>> = principal.claim("clearance")?;
+    /// # Ok(()) }
+    /// ```
+    pub fn claim<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, ClaimError> {
+        let mismatch = || ClaimError { name: name.to_owned() };
+        let claims: HashMap<String, &RawValue> =
+            serde_json::from_slice(&self.0.payload).map_err(|_| mismatch())?;
+        match claims.get(name) {
+            None => Ok(None),
+            Some(raw) => serde_json::from_str(raw.get()).map(Some).map_err(|_| mismatch()),
+        }
+    }
+}
+
+fn distinct<'a>(items: impl Iterator<Item = &'a str>) -> Box<[Box<str>]> {
+    let mut seen: Vec<&str> = Vec::new();
+    for item in items {
+        if !seen.contains(&item) {
+            seen.push(item);
+        }
+    }
+    seen.into_iter().map(Box::from).collect()
+}
+
+impl fmt::Debug for Principal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Caller {
+            issuer,
+            subject,
+            object_id,
+            tenant,
+            client,
+            fhir_user,
+            patient,
+            roles,
+            scopes,
+            groups,
+            expires_at,
+            payload: _,
+        } = &*self.0;
+        f.debug_struct("Principal")
+            .field("issuer", issuer)
+            .field("roles", roles)
+            .field("scopes", scopes)
+            .field("expires_at", &format_args!("{expires_at}"))
+            .field("subject", &Presence::of(subject.is_some()))
+            .field("object_id", &Presence::of(object_id.is_some()))
+            .field("tenant", &Presence::of(tenant.is_some()))
+            .field("client", &Presence::of(client.is_some()))
+            .field("fhir_user", &Presence::of(fhir_user.is_some()))
+            .field("patient", &Presence::of(patient.is_some()))
+            .field("groups", &groups.len())
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug)]
+enum Presence {
+    Present,
+    Absent,
+}
+
+impl Presence {
+    fn of(present: bool) -> Self {
+        if present { Self::Present } else { Self::Absent }
+    }
+}

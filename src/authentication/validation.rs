@@ -1,0 +1,163 @@
+//! The claims of a verified token, one function a check (RFC 7519 section 4.1, RFC 9068).
+//!
+//! Each takes the settings of the token's issuer, so an issuer is judged by its own rules alone.
+
+use super::claims::Claims;
+use super::issuer::IssuerSettings;
+use crate::explanation::{Check, Finding};
+use crate::jose::header::media_type;
+use crate::jose::signature::SignatureValid;
+use crate::time::UnixTime;
+
+/// Claims that passed every check. Only [`ValidatedClaims::assert`] makes one, from the proof
+/// that the signature verified, and [`Principal`](super::principal::Principal) is made of it.
+pub(crate) struct ValidatedClaims<'c, 'a> {
+    pub(crate) claims: &'c Claims<'a>,
+    pub(crate) expires_at: UnixTime,
+}
+
+impl<'c, 'a> ValidatedClaims<'c, 'a> {
+    pub(crate) fn assert(
+        claims: &'c Claims<'a>,
+        _signature: SignatureValid,
+        expires_at: UnixTime,
+    ) -> Self {
+        Self { claims, expires_at }
+    }
+}
+
+/// `typ` (RFC 8725 section 3.11, RFC 9068 section 4).
+pub(crate) fn token_type(typ: Option<&str>, settings: &IssuerSettings) -> Result<(), Finding> {
+    let typ = typ.unwrap_or("");
+    let accepted = |name: &String| media_type(typ).eq_ignore_ascii_case(media_type(name));
+    if settings.token_types.iter().any(accepted) {
+        return Ok(());
+    }
+    let listed: Vec<&str> = settings
+        .token_types
+        .iter()
+        .map(|name| if name.is_empty() { "(absent)" } else { name })
+        .collect();
+    Err(Finding::new(Check::Type, "`typ` is not that of an access token")
+        .found(if typ.is_empty() { "(absent)" } else { typ })
+        .expected(listed.join(" ")))
+}
+
+/// `nbf`, where there is one.
+pub(crate) fn not_before(
+    claims: &Claims<'_>,
+    settings: &IssuerSettings,
+    now: UnixTime,
+) -> Result<(), Finding> {
+    let Some(not_before) = date(claims, Check::NotBefore, "nbf")? else {
+        return Ok(());
+    };
+    if not_before <= now.plus(settings.leeway) {
+        return Ok(());
+    }
+    Err(Finding::new(Check::NotBefore, "`nbf` is in the future")
+        .found(not_before.to_string())
+        .expected(format!("at most {}", now.plus(settings.leeway))))
+}
+
+/// `iat`, where there is one or a largest age is set.
+pub(crate) fn issued_at(
+    claims: &Claims<'_>,
+    settings: &IssuerSettings,
+    now: UnixTime,
+) -> Result<(), Finding> {
+    let Some(issued_at) = date(claims, Check::IssuedAt, "iat")? else {
+        return match settings.max_token_age {
+            None => Ok(()),
+            Some(_) => Err(Finding::new(Check::IssuedAt, "`iat` is missing")),
+        };
+    };
+    if issued_at > now.plus(settings.leeway) {
+        return Err(Finding::new(Check::IssuedAt, "`iat` is in the future")
+            .found(issued_at.to_string())
+            .expected(format!("at most {}", now.plus(settings.leeway))));
+    }
+    let Some(age) = settings.max_token_age else {
+        return Ok(());
+    };
+    let oldest = now.minus(age).minus(settings.leeway);
+    if issued_at >= oldest {
+        return Ok(());
+    }
+    Err(Finding::new(Check::IssuedAt, "`iat` is too long ago")
+        .found(issued_at.to_string())
+        .expected(format!("at least {oldest}")))
+}
+
+/// The claims that the issuer must send, and the types of the registered ones.
+pub(crate) fn required_claims(
+    claims: &Claims<'_>,
+    settings: &IssuerSettings,
+) -> Result<(), Finding> {
+    let fault =
+        |name: &str, what: &str| Finding::new(Check::RequiredClaims, format!("`{name}` {what}"));
+    // RFC 7519 makes these StringOrURI; the clients are text by RFC 8693 and OpenID Connect.
+    for name in ["sub", "jti", "client_id", "azp", "appid"] {
+        if claims.text(name).is_err() {
+            return Err(fault(name, "is not text"));
+        }
+    }
+    let required = settings.required_claims.iter().map(String::as_str);
+    // `exp` itself is judged last; here it only has to be there.
+    match required.chain(["exp"]).find(|name| !claims.is_present(name)) {
+        Some(name) => Err(fault(name, "is required and missing")),
+        None => Ok(()),
+    }
+}
+
+/// The client against the issuer's allow-list, where there is one.
+pub(crate) fn client(claims: &Claims<'_>, settings: &IssuerSettings) -> Result<(), Finding> {
+    let Some(allowed) = &settings.clients else {
+        return Ok(());
+    };
+    match claims.client() {
+        Some(client) if allowed.iter().any(|name| name == client) => Ok(()),
+        Some(_) => Err(Finding::new(
+            Check::Client,
+            "the client (`client_id`, `azp` or `appid`) is not one of those allowed",
+        )),
+        None => Err(Finding::new(
+            Check::Client,
+            "the token names no client (`client_id`, `azp` or `appid`)",
+        )),
+    }
+}
+
+/// `cnf` (RFC 7800): a token bound to its sender must not be taken from anybody else.
+pub(crate) fn confirmation(claims: &Claims<'_>) -> Result<(), Finding> {
+    if claims.is_present("cnf") {
+        return Err(Finding::new(
+            Check::Confirmation,
+            "`cnf` binds the token to its sender: it was presented as a bearer token",
+        ));
+    }
+    Ok(())
+}
+
+/// `exp`: now must be before it (RFC 7519 section 4.1.4).
+pub(crate) fn expiry(
+    claims: &Claims<'_>,
+    settings: &IssuerSettings,
+    now: UnixTime,
+) -> Result<UnixTime, Finding> {
+    let expires_at = date(claims, Check::Expiry, "exp")?
+        .ok_or_else(|| Finding::new(Check::Expiry, "`exp` is required and missing"))?;
+    if now < expires_at.plus(settings.leeway) {
+        return Ok(expires_at);
+    }
+    Err(Finding::new(Check::Expiry, "the token has expired (`exp`)")
+        .found(expires_at.to_string())
+        .expected(format!("later than {}", now.minus(settings.leeway))))
+}
+
+fn date(claims: &Claims<'_>, check: Check, name: &str) -> Result<Option<UnixTime>, Finding> {
+    claims.date(name).map_err(|_| {
+        let what = "is no number of seconds since 1970 that a calendar has (RFC 7519 section 2)";
+        Finding::new(check, format!("`{name}` {what}"))
+    })
+}

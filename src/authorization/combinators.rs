@@ -1,0 +1,77 @@
+//! Rules made of rules.
+
+use std::fmt;
+
+use super::{Authorizer, Denial, Grant};
+use crate::authentication::Principal;
+use crate::fhir::Interaction;
+
+/// Grants when any of its rules does. Made by [`any_of`].
+pub struct AnyOf(Vec<Box<dyn Authorizer>>);
+
+/// Grants when all of its rules do. Made by [`all_of`].
+pub struct AllOf(Vec<Box<dyn Authorizer>>);
+
+/// Grants when any of `rules` does; with no rules, never.
+///
+/// ```
+/// use tower_fhir_auth::{Authorizer, any_of, require_role, require_scope};
+///
+/// let rule = any_of([require_role("admin").boxed(), require_scope("orders.read").boxed()]);
+/// ```
+pub fn any_of(rules: impl IntoIterator<Item = Box<dyn Authorizer>>) -> AnyOf {
+    AnyOf(rules.into_iter().collect())
+}
+
+/// Grants when all of `rules` do; with no rules, never, because nothing would be checked.
+pub fn all_of(rules: impl IntoIterator<Item = Box<dyn Authorizer>>) -> AllOf {
+    AllOf(rules.into_iter().collect())
+}
+
+impl Authorizer for AnyOf {
+    fn authorize(&self, principal: &Principal, interaction: &Interaction) -> Result<Grant, Denial> {
+        let mut denied: Option<Denial> = None;
+        for rule in &self.0 {
+            match rule.authorize(principal, interaction) {
+                Ok(grant) => return Ok(grant),
+                Err(denial) => {
+                    denied = Some(match denied {
+                        Some(earlier) => earlier.or(denial),
+                        None => denial,
+                    });
+                }
+            }
+        }
+        Err(denied.unwrap_or_else(no_rule))
+    }
+}
+
+impl Authorizer for AllOf {
+    fn authorize(&self, principal: &Principal, interaction: &Interaction) -> Result<Grant, Denial> {
+        let mut granted: Option<Grant> = None;
+        for rule in &self.0 {
+            let grant = rule.authorize(principal, interaction)?;
+            granted = Some(match granted {
+                Some(earlier) => earlier.and(&grant),
+                None => grant,
+            });
+        }
+        granted.ok_or_else(no_rule)
+    }
+}
+
+fn no_rule() -> Denial {
+    Denial::new("no rule grants this")
+}
+
+impl fmt::Debug for AnyOf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AnyOf({} rules)", self.0.len())
+    }
+}
+
+impl fmt::Debug for AllOf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AllOf({} rules)", self.0.len())
+    }
+}

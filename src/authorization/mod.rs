@@ -1,0 +1,69 @@
+//! May they? From a [`Principal`](crate::Principal) and an [`Interaction`](crate::Interaction)
+//! to an [`Access`], or a [`Denial`].
+//!
+//! An [`Authorizer`] sees verified facts alone. It has to grant: what no authorizer grants is
+//! refused.
+
+pub(crate) mod access;
+pub(crate) mod combinators;
+pub(crate) mod requirement;
+
+pub use access::{Access, Denial, Grant};
+pub use combinators::{AllOf, AnyOf, all_of, any_of};
+pub use requirement::{
+    Authenticated, RequireRoles, RequireScopes, authenticated, require_all_roles,
+    require_all_scopes, require_any_role, require_any_scope, require_role, require_scope,
+};
+
+use crate::authentication::Principal;
+use crate::fhir::Interaction;
+
+/// Decides whether a caller may do an interaction.
+///
+/// Implement it for rules of your own; a closure will do.
+///
+/// ```
+/// use tower_fhir_auth::{Authorizer, Denial, Grant, Interaction, InteractionKind, Principal};
+///
+/// struct ReadOnly;
+///
+/// impl Authorizer for ReadOnly {
+///     fn authorize(&self, _: &Principal, interaction: &Interaction) -> Result<Grant, Denial> {
+///         match interaction.kind() {
+///             InteractionKind::Read | InteractionKind::SearchType => Ok(Grant::by("read only")),
+///             _ => Err(Denial::new("this server is read only")),
+///         }
+///     }
+/// }
+/// ```
+pub trait Authorizer: Send + Sync + 'static {
+    /// Grants or denies.
+    ///
+    /// # Errors
+    ///
+    /// A [`Denial`] that says what would have been enough.
+    fn authorize(&self, principal: &Principal, interaction: &Interaction) -> Result<Grant, Denial>;
+
+    /// This rule as one of a list of rules of several kinds, for [`any_of`] and [`all_of`].
+    fn boxed(self) -> Box<dyn Authorizer>
+    where
+        Self: Sized,
+    {
+        Box::new(self)
+    }
+}
+
+impl<F> Authorizer for F
+where
+    F: Fn(&Principal, &Interaction) -> Result<Grant, Denial> + Send + Sync + 'static,
+{
+    fn authorize(&self, principal: &Principal, interaction: &Interaction) -> Result<Grant, Denial> {
+        self(principal, interaction)
+    }
+}
+
+impl Authorizer for Box<dyn Authorizer> {
+    fn authorize(&self, principal: &Principal, interaction: &Interaction) -> Result<Grant, Denial> {
+        (**self).authorize(principal, interaction)
+    }
+}

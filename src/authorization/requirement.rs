@@ -1,0 +1,136 @@
+//! Plain requirements, for routes that are not FHIR: a scope or a role by its text.
+
+use super::{Authorizer, Denial, Grant};
+use crate::authentication::Principal;
+use crate::fhir::Interaction;
+
+/// Grants everything to every verified caller. Made by [`authenticated`].
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Authenticated;
+
+/// Grants to callers with scopes. Made by [`require_scope`] and its siblings.
+#[derive(Clone, Debug)]
+pub struct RequireScopes(Texts);
+
+/// Grants to callers with roles. Made by [`require_role`] and its siblings.
+#[derive(Clone, Debug)]
+pub struct RequireRoles(Texts);
+
+#[derive(Clone, Debug)]
+struct Texts {
+    texts: Vec<String>,
+    how_many: HowMany,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum HowMany {
+    Any,
+    All,
+}
+
+/// Grants everything to every caller with a valid token: authentication alone.
+#[must_use]
+pub fn authenticated() -> Authenticated {
+    Authenticated
+}
+
+/// Requires a scope, compared exactly (RFC 6749 section 3.3).
+///
+/// ```
+/// let rule = tower_fhir_auth::require_scope("orders.read");
+/// ```
+pub fn require_scope(scope: impl Into<String>) -> RequireScopes {
+    require_all_scopes([scope])
+}
+
+/// Requires any one of several scopes.
+pub fn require_any_scope<S: Into<String>>(scopes: impl IntoIterator<Item = S>) -> RequireScopes {
+    RequireScopes(Texts::new(scopes, HowMany::Any))
+}
+
+/// Requires all of several scopes.
+pub fn require_all_scopes<S: Into<String>>(scopes: impl IntoIterator<Item = S>) -> RequireScopes {
+    RequireScopes(Texts::new(scopes, HowMany::All))
+}
+
+/// Requires a role, compared exactly.
+pub fn require_role(role: impl Into<String>) -> RequireRoles {
+    require_all_roles([role])
+}
+
+/// Requires any one of several roles.
+pub fn require_any_role<S: Into<String>>(roles: impl IntoIterator<Item = S>) -> RequireRoles {
+    RequireRoles(Texts::new(roles, HowMany::Any))
+}
+
+/// Requires all of several roles.
+pub fn require_all_roles<S: Into<String>>(roles: impl IntoIterator<Item = S>) -> RequireRoles {
+    RequireRoles(Texts::new(roles, HowMany::All))
+}
+
+impl Texts {
+    fn new<S: Into<String>>(texts: impl IntoIterator<Item = S>, how_many: HowMany) -> Self {
+        Self { texts: texts.into_iter().map(Into::into).collect(), how_many }
+    }
+
+    /// The texts that were met, if they are enough. An empty list is never met.
+    fn met(&self, held: impl Fn(&str) -> bool) -> Option<Vec<&str>> {
+        let held: Vec<&str> = self.texts.iter().map(String::as_str).filter(|t| held(t)).collect();
+        let needed = match self.how_many {
+            HowMany::Any => 1,
+            HowMany::All => self.texts.len().max(1),
+        };
+        (held.len() >= needed).then_some(held)
+    }
+
+    /// The fewest texts that would have been enough.
+    fn enough(&self) -> &[String] {
+        match self.how_many {
+            HowMany::Any => self.texts.get(..1).unwrap_or_default(),
+            HowMany::All => &self.texts,
+        }
+    }
+
+    fn expected(&self) -> String {
+        match self.how_many {
+            HowMany::Any => self.texts.join(" or "),
+            HowMany::All => self.texts.join(" "),
+        }
+    }
+}
+
+impl Authorizer for Authenticated {
+    fn authorize(&self, _: &Principal, _: &Interaction) -> Result<Grant, Denial> {
+        Ok(Grant::by("a valid token"))
+    }
+}
+
+impl Authorizer for RequireScopes {
+    fn authorize(&self, principal: &Principal, _: &Interaction) -> Result<Grant, Denial> {
+        match self.0.met(|scope| principal.has_scope(scope)) {
+            Some(met) => Ok(Grant::by(format!("scope `{}`", met.join(" ")))),
+            None => Err(Denial::new("no scope of the token grants this")
+                .enough(self.0.enough())
+                .sides(listed(principal.scopes()), self.0.expected())),
+        }
+    }
+}
+
+impl Authorizer for RequireRoles {
+    fn authorize(&self, principal: &Principal, _: &Interaction) -> Result<Grant, Denial> {
+        match self.0.met(|role| principal.has_role(role)) {
+            Some(met) => Ok(Grant::by(format!("role `{}`", met.join(" ")))),
+            None => Err(Denial::new("no role of the token grants this")
+                .sides(listed(principal.roles()), self.0.expected())),
+        }
+    }
+}
+
+fn listed<'a>(held: impl Iterator<Item = &'a str>) -> String {
+    let held: Vec<&str> = held.collect();
+    if held.is_empty() {
+        return "(none)".to_owned();
+    }
+    held.join(" ")
+}

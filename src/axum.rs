@@ -1,0 +1,64 @@
+//! Extractors for axum (feature `axum`): a handler asks for its [`Principal`] or [`Access`].
+//!
+//! ```
+//! use tower_fhir_auth::Principal;
+//!
+//! async fn hello(caller: Principal) -> String {
+//!     format!("hello, {}", caller.subject().unwrap_or("whoever you are"))
+//! }
+//! # let _: axum::Router = axum::Router::new().route("/", axum::routing::get(hello));
+//! ```
+//!
+//! A handler outside the layer gets 500, not 401: no token could help it. `Option<Principal>` is
+//! for handlers that stand on public paths too.
+
+use std::convert::Infallible;
+
+use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
+use axum_core::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::request::Parts;
+
+use crate::authentication::Principal;
+use crate::authorization::Access;
+use crate::fhir::{IssueType, OperationOutcome};
+
+/// The handler does not stand behind a [`FhirAuthLayer`](crate::FhirAuthLayer), or on one of its
+/// public paths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this handler needs a verified caller, but no authentication layer guards its path")]
+#[non_exhaustive]
+pub struct NotGuarded;
+
+impl IntoResponse for NotGuarded {
+    fn into_response(self) -> Response {
+        let outcome = OperationOutcome::new(IssueType::Exception, self.to_string());
+        let headers = [(CONTENT_TYPE, OperationOutcome::JSON), (CACHE_CONTROL, "no-store")];
+        (StatusCode::INTERNAL_SERVER_ERROR, headers, outcome.to_json()).into_response()
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Principal {
+    type Rejection = NotGuarded;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, NotGuarded> {
+        parts.extensions.get().cloned().ok_or(NotGuarded)
+    }
+}
+
+impl<S: Sync> OptionalFromRequestParts<S> for Principal {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
+        Ok(parts.extensions.get().cloned())
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Access {
+    type Rejection = NotGuarded;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, NotGuarded> {
+        parts.extensions.get().cloned().ok_or(NotGuarded)
+    }
+}

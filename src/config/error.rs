@@ -1,0 +1,81 @@
+//! What is wrong with a configuration.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// Everything that is wrong with a configuration, one line each: file, key, and what was
+/// expected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    file: Option<PathBuf>,
+    problems: Vec<Problem>,
+}
+
+/// One thing that is wrong with a configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    key: String,
+    message: String,
+}
+
+impl ConfigError {
+    pub(crate) fn in_file(file: &Path, problems: Vec<Problem>) -> Self {
+        Self { file: Some(file.to_owned()), problems }
+    }
+
+    pub(crate) fn in_text(problems: Vec<Problem>) -> Self {
+        Self { file: None, problems }
+    }
+
+    pub(crate) fn unreadable(file: &Path, error: &std::io::Error) -> Self {
+        let message = format!("expected a readable TOML file: {error}");
+        Self::in_file(file, vec![Problem::new("(file)", message)])
+    }
+
+    /// Each thing that is wrong.
+    #[must_use]
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+}
+
+impl Problem {
+    pub(crate) fn new(key: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { key: key.into(), message: message.into() }
+    }
+
+    /// The key, as a path: `issuers[0].algorithms[1]`.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// What was expected, and what was found.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.problems.iter().enumerate() {
+            if index > 0 {
+                writeln!(f)?;
+            }
+            if let Some(file) = &self.file {
+                write!(f, "{}: ", file.display())?;
+            }
+            write!(f, "{problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.key, self.message)
+    }
+}
+
+impl std::error::Error for ConfigError {}

@@ -1,0 +1,162 @@
+//! The configuration file: TOML, or the same structure in any format that `serde` reads.
+//!
+//! Everything that is wrong is told at once, each with file, key and what was expected.
+
+mod error;
+mod issuers;
+mod policy;
+mod reader;
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Deserializer};
+use toml::Table;
+
+pub use error::{ConfigError, Problem};
+pub use policy::AccessMode;
+
+use self::issuers::IssuerConfig;
+use self::reader::{Problems, Reader};
+use crate::fhir::BaseUrl;
+use crate::keys::KeySettings;
+use crate::middleware::{FhirAuthLayer, FhirAuthLayerBuilder};
+use crate::rejection::Disclosure;
+
+/// A configuration that was read and checked.
+///
+/// ```
+/// use tower_fhir_auth::config::Config;
+///
+/// let config = Config::from_toml(r#"
+///     base_url = "https://fhir.example.org/r4"
+///     access = "scopes"
+///
+///     [[issuers]]
+///     issuer = "https://idp.example.org/realms/fhir"
+/// "#)?;
+/// assert_eq!(config.base_url().path(), "/r4");
+///
+/// let mistaken = Config::from_toml("base_url = 'https://h/'\nisuers = []").unwrap_err();
+/// assert!(mistaken.to_string().contains("did you mean `issuers`?"));
+/// # Ok::<(), tower_fhir_auth::config::ConfigError>(())
+/// ```
+#[derive(Debug)]
+pub struct Config {
+    base_url: BaseUrl,
+    access: AccessMode,
+    disclosure: Disclosure,
+    public: Option<Vec<String>>,
+    issuers: Vec<IssuerConfig>,
+    keys: KeySettings,
+}
+
+/// Where names of environment variables are looked up.
+type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+impl Config {
+    /// Reads a file. Relative paths in it are relative to it.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it.
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
+        let path = path.as_ref();
+        let text =
+            std::fs::read_to_string(path).map_err(|error| ConfigError::unreadable(path, &error))?;
+        let directory = path.parent().unwrap_or_else(|| Path::new(""));
+        let table = parse(&text).map_err(|problem| ConfigError::in_file(path, vec![problem]))?;
+        Self::from_table(table, directory, &environment)
+            .map_err(|problems| ConfigError::in_file(path, problems))
+    }
+
+    /// Reads TOML text. Relative paths in it are relative to the working directory.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it.
+    pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
+        let table = parse(text).map_err(|problem| ConfigError::in_text(vec![problem]))?;
+        Self::from_table(table, Path::new(""), &environment).map_err(ConfigError::in_text)
+    }
+
+    fn from_table(
+        table: Table,
+        directory: &Path,
+        environment: Environment<'_>,
+    ) -> Result<Self, Vec<Problem>> {
+        let problems = Problems::default();
+        let mut root = Reader::root(table, directory, environment, &problems);
+        let base_url =
+            root.required("base_url", "an https URL such as \"https://fhir.example.org/r4\"");
+        let base_url = base_url.and_then(|text| match text.parse::<BaseUrl>() {
+            Ok(base_url) => Some(base_url),
+            Err(error) => root.reject("base_url", error.to_string()),
+        });
+        let access = policy::access(&mut root);
+        let disclosure = policy::disclosure(&mut root);
+        let public = policy::public(&mut root);
+        let keys = policy::keys(&mut root);
+        policy::cache(&mut root);
+        policy::smart(&mut root);
+        let issuers = issuers::read_all(&mut root);
+        policy::roles(&mut root, issuers.len());
+        root.finish();
+        match (base_url, problems.into_vec()) {
+            (Some(base_url), problems) if problems.is_empty() => {
+                Ok(Self { base_url, access, disclosure, public, issuers, keys })
+            }
+            (_, problems) => Err(problems),
+        }
+    }
+
+    /// How clients address the API.
+    #[must_use]
+    pub fn base_url(&self) -> &BaseUrl {
+        &self.base_url
+    }
+
+    /// Which grants a request needs. The authorizer that follows it is the application's to set.
+    #[must_use]
+    pub fn access(&self) -> AccessMode {
+        self.access
+    }
+
+    /// A builder of the layer with all settings of the file but the authorizer.
+    pub fn layer(self) -> FhirAuthLayerBuilder {
+        let mut builder =
+            FhirAuthLayer::builder(self.base_url.as_str()).disclosure(self.disclosure);
+        if let Some(public) = self.public {
+            builder = builder.public(public);
+        }
+        for issuer in self.issuers {
+            let trusted = issuer.trusted(&self.base_url);
+            builder = builder.issuer(trusted.key_settings(self.keys.clone()));
+        }
+        builder
+    }
+}
+
+impl<'de> Deserialize<'de> for Config {
+    /// From any format. Relative paths are relative to the working directory.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let table = Table::deserialize(deserializer)?;
+        Self::from_table(table, Path::new(""), &environment)
+            .map_err(|problems| serde::de::Error::custom(ConfigError::in_text(problems)))
+    }
+}
+
+fn parse(text: &str) -> Result<Table, Problem> {
+    text.parse::<Table>().map_err(|error| {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        Problem::new(format!("line {line}"), format!("expected TOML: {}", error.message()))
+    })
+}
+
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+fn relative_to(directory: &Path, path: &str) -> PathBuf {
+    directory.join(path)
+}

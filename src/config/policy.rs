@@ -1,0 +1,136 @@
+//! Everything of the file but the issuers.
+
+use super::reader::Reader;
+use crate::error::BuildError;
+use crate::keys::KeySettings;
+use crate::rejection::Disclosure;
+
+/// Which grants a request needs (`access`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AccessMode {
+    /// A role of the token.
+    Roles,
+    /// A scope of the token.
+    Scopes,
+    /// A role or a scope.
+    #[default]
+    RolesOrScopes,
+    /// A role and a scope.
+    RolesAndScopes,
+}
+
+/// What the message of a key says whose machinery this version does not have yet.
+pub(crate) const LATER: &str = "is not supported by this version yet: expected it to be left out";
+
+pub(crate) fn access(root: &mut Reader<'_>) -> AccessMode {
+    let choices = [
+        ("roles", Some(AccessMode::Roles)),
+        ("scopes", Some(AccessMode::Scopes)),
+        ("roles-or-scopes", Some(AccessMode::RolesOrScopes)),
+        ("roles-and-scopes", Some(AccessMode::RolesAndScopes)),
+        ("microsoft", None),
+    ];
+    let chosen = root.choice("access", &choices);
+    if chosen == Some(None) {
+        let expected = "roles, scopes, roles-or-scopes or roles-and-scopes";
+        let message =
+            format!("\"microsoft\" is not supported by this version yet: expected {expected}");
+        let _: Option<()> = root.reject("access", message);
+    }
+    chosen.flatten().unwrap_or_default()
+}
+
+pub(crate) fn disclosure(root: &mut Reader<'_>) -> Disclosure {
+    let choices = [
+        ("minimal", Disclosure::Minimal),
+        ("reason", Disclosure::Reason),
+        ("full", Disclosure::Full),
+    ];
+    root.choice("disclose", &choices).unwrap_or_default()
+}
+
+pub(crate) fn public(root: &mut Reader<'_>) -> Option<Vec<String>> {
+    let paths = root.texts("public")?;
+    for (index, path) in paths.iter().enumerate() {
+        if !path.starts_with('/') || path.contains(['?', '#']) {
+            let message = format!("expected an exact path that begins with /, found \"{path}\"");
+            return root.reject(&format!("public[{index}]"), message);
+        }
+    }
+    Some(paths)
+}
+
+pub(crate) fn keys(root: &mut Reader<'_>) -> KeySettings {
+    let mut settings = KeySettings::default();
+    let Some(mut keys) = root.table("keys") else {
+        return settings;
+    };
+    if let Some(refresh) = keys.duration("refresh") {
+        settings = settings.refresh(refresh);
+    }
+    if let Some(cooldown) = keys.duration("cooldown") {
+        settings = settings.cooldown(cooldown);
+    }
+    if let Some(max_stale) = keys.duration("max_stale") {
+        settings = settings.max_stale(max_stale);
+    }
+    if let Some(timeout) = keys.duration("timeout") {
+        settings = settings.timeout(timeout);
+    }
+    if let Some(max_bytes) = keys.count("max_bytes") {
+        settings = settings.max_bytes(max_bytes);
+    }
+    if let Err(BuildError::Setting { setting, expected }) = settings.check() {
+        let _: Option<()> = keys.reject(setting, format!("expected {expected}"));
+    }
+    keys.finish();
+    settings
+}
+
+pub(crate) fn cache(root: &mut Reader<'_>) {
+    let Some(mut cache) = root.table("cache") else {
+        return;
+    };
+    if cache.count("tokens").is_some_and(|tokens| tokens > 0) {
+        let message = "verified tokens are not remembered by this version yet: expected 0";
+        let _: Option<()> = cache.reject("tokens", message);
+    }
+    cache.finish();
+}
+
+pub(crate) fn smart(root: &mut Reader<'_>) {
+    if root.table("smart").is_some_and(|mut smart| !smart.rest().is_empty()) {
+        let _: Option<()> = root.reject("smart", LATER);
+    }
+}
+
+pub(crate) fn roles(root: &mut Reader<'_>, issuers: usize) {
+    let Some(mut roles) = root.table("roles") else {
+        return;
+    };
+    if roles.path("definitions").is_some() {
+        let _: Option<()> = roles.reject("definitions", LATER);
+    }
+    if let Some(assign) = roles.table("assign") {
+        if issuers > 1 {
+            let message = "with several issuers an id must belong to one: expected `assign` in \
+                           its [[issuers]] instead";
+            let _: Option<()> = roles.reject("assign", message);
+        }
+        assignments(assign);
+        let _: Option<()> = roles.reject("assign", LATER);
+    }
+    roles.finish();
+}
+
+/// Object id, subject or group → roles.
+pub(crate) fn assignments(mut assign: Reader<'_>) {
+    for (id, roles) in assign.rest() {
+        let is_text = |role: &toml::Value| role.as_str().is_some_and(|role| !role.is_empty());
+        let good = roles.as_array().is_some_and(|roles| roles.iter().all(is_text));
+        if !good {
+            let _: Option<()> = assign.reject(&id, "expected a list of roles");
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! Reads tables key by key and collects what is wrong, so that one run tells everything.
+
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "one kind of value is expected, and whatever else comes is told by its kind"
+)]
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use toml::{Table, Value};
+
+use super::error::Problem;
+use super::{Environment, relative_to};
+
+/// What was found wrong so far.
+#[derive(Default)]
+pub(crate) struct Problems(RefCell<Vec<Problem>>);
+
+impl Problems {
+    pub(crate) fn into_vec(self) -> Vec<Problem> {
+        self.0.into_inner()
+    }
+}
+
+/// One table. Every getter takes its key out; [`finish`](Self::finish) complains of the rest.
+pub(crate) struct Reader<'a> {
+    table: Table,
+    /// Where the table stands: empty, or `issuers[0].`
+    place: String,
+    directory: &'a Path,
+    environment: Environment<'a>,
+    problems: &'a Problems,
+    known: Vec<&'static str>,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn root(
+        table: Table,
+        directory: &'a Path,
+        environment: Environment<'a>,
+        problems: &'a Problems,
+    ) -> Self {
+        Self { table, place: String::new(), directory, environment, problems, known: Vec::new() }
+    }
+
+    /// Notes that the value of a key is not what was expected.
+    pub(crate) fn reject<T>(&self, key: &str, message: impl Into<String>) -> Option<T> {
+        let problem = Problem::new(format!("{}{key}", self.place), message);
+        self.problems.0.borrow_mut().push(problem);
+        None
+    }
+
+    /// Whether a key is there, without taking it.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
+    fn take(&mut self, key: &'static str) -> Option<Value> {
+        self.known.push(key);
+        self.table.remove(key)
+    }
+
+    /// Text, with `${NAME}` replaced by environment variables.
+    pub(crate) fn text(&mut self, key: &'static str) -> Option<String> {
+        match self.take(key)? {
+            Value::String(text) => self.expanded(key, &text),
+            other => self.reject(key, format!("expected text, found {}", kind(&other))),
+        }
+    }
+
+    /// Text that must be there.
+    pub(crate) fn required(&mut self, key: &'static str, expected: &str) -> Option<String> {
+        if !self.has(key) {
+            self.known.push(key);
+            return self.reject(key, format!("is required: expected {expected}"));
+        }
+        self.text(key)
+    }
+
+    /// A list of texts.
+    pub(crate) fn texts(&mut self, key: &'static str) -> Option<Vec<String>> {
+        let Value::Array(items) = self.take(key)? else {
+            return self.reject(key, "expected a list of texts");
+        };
+        let mut texts = Vec::with_capacity(items.len());
+        for (index, item) in items.iter().enumerate() {
+            let place = format!("{key}[{index}]");
+            let text = match item {
+                Value::String(text) => self.expanded(&place, text),
+                other => self.reject(&place, format!("expected text, found {}", kind(other))),
+            };
+            texts.push(text);
+        }
+        texts.into_iter().collect()
+    }
+
+    /// A list of texts with at least one, none of them empty.
+    pub(crate) fn some_texts(&mut self, key: &'static str) -> Option<Vec<String>> {
+        let texts = self.texts(key)?;
+        if texts.is_empty() || texts.iter().any(String::is_empty) {
+            return self.reject(key, "expected at least one text, and none that is empty");
+        }
+        Some(texts)
+    }
+
+    /// A span of time such as `"30s"`.
+    pub(crate) fn duration(&mut self, key: &'static str) -> Option<Duration> {
+        const EXPECTED: &str = "expected a duration such as \"30s\", \"5m\" or \"24h\"";
+        match self.take(key)? {
+            Value::String(text) => {
+                let text = self.expanded(key, &text)?;
+                match humantime::parse_duration(&text) {
+                    Ok(duration) => Some(duration),
+                    Err(_) => self.reject(key, format!("{EXPECTED}, found \"{text}\"")),
+                }
+            }
+            other => self.reject(key, format!("{EXPECTED}, found {}", kind(&other))),
+        }
+    }
+
+    /// A whole number that is not negative.
+    pub(crate) fn count(&mut self, key: &'static str) -> Option<usize> {
+        match self.take(key)? {
+            Value::Integer(number) => match usize::try_from(number) {
+                Ok(number) => Some(number),
+                Err(_) => self.reject(key, format!("expected 0 or more, found {number}")),
+            },
+            other => self.reject(key, format!("expected a whole number, found {}", kind(&other))),
+        }
+    }
+
+    /// One of several words.
+    pub(crate) fn choice<T: Copy>(
+        &mut self,
+        key: &'static str,
+        choices: &[(&str, T)],
+    ) -> Option<T> {
+        let text = self.text(key)?;
+        match choices.iter().find(|(word, _)| *word == text) {
+            Some((_, value)) => Some(*value),
+            None => {
+                let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
+                let words = words.join(", ");
+                self.reject(key, format!("expected one of {words}; found \"{text}\""))
+            }
+        }
+    }
+
+    /// A path, relative to the file.
+    pub(crate) fn path(&mut self, key: &'static str) -> Option<PathBuf> {
+        let text = self.text(key)?;
+        Some(relative_to(self.directory, &text))
+    }
+
+    /// A table inside this one.
+    pub(crate) fn table(&mut self, key: &'static str) -> Option<Self> {
+        match self.take(key)? {
+            Value::Table(table) => Some(self.inside(key, table)),
+            other => self.reject(key, format!("expected a table, found {}", kind(&other))),
+        }
+    }
+
+    /// A list of tables.
+    pub(crate) fn tables(&mut self, key: &'static str) -> Option<Vec<Self>> {
+        let Value::Array(items) = self.take(key)? else {
+            return self.reject(key, format!("expected tables, each headed [[{key}]]"));
+        };
+        let mut readers = Vec::with_capacity(items.len());
+        for (index, item) in items.into_iter().enumerate() {
+            let place = format!("{key}[{index}]");
+            match item {
+                Value::Table(table) => readers.push(self.inside(&place, table)),
+                other => {
+                    self.reject(&place, format!("expected a table, found {}", kind(&other)))?
+                }
+            }
+        }
+        Some(readers)
+    }
+
+    /// All that is left of this table, whatever its keys.
+    pub(crate) fn rest(&mut self) -> Table {
+        std::mem::take(&mut self.table)
+    }
+
+    /// Complains of every key that nobody asked for, naming the nearest one that is known.
+    pub(crate) fn finish(self) {
+        for key in self.table.keys() {
+            let similar = |known: &&&str| {
+                // strsim's distances are small integers: a smaller one is nearer.
+                strsim::damerau_levenshtein(known, key)
+            };
+            let nearest = self.known.iter().min_by_key(similar);
+            let hint = nearest.map(|near| format!(": did you mean `{near}`?")).unwrap_or_default();
+            let _: Option<()> = self.reject(key, format!("is no key that is known here{hint}"));
+        }
+    }
+
+    fn inside(&self, key: &str, table: Table) -> Self {
+        Reader {
+            table,
+            place: format!("{}{key}.", self.place),
+            directory: self.directory,
+            environment: self.environment,
+            problems: self.problems,
+            known: Vec::new(),
+        }
+    }
+
+    fn expanded(&self, key: &str, text: &str) -> Option<String> {
+        let mut expanded = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once("${") {
+            expanded.push_str(before);
+            let Some((name, after)) = after.split_once('}') else {
+                return self.reject(key, "expected `}` after `${`");
+            };
+            match (self.environment)(name) {
+                Some(value) => expanded.push_str(&value),
+                None => {
+                    let message = format!("expected the environment variable `{name}` to be set");
+                    return self.reject(key, message);
+                }
+            }
+            rest = after;
+        }
+        expanded.push_str(rest);
+        Some(expanded)
+    }
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::String(_) => "text",
+        Value::Integer(_) => "a whole number",
+        Value::Float(_) => "a number",
+        Value::Boolean(_) => "true or false",
+        Value::Datetime(_) => "a date",
+        Value::Array(_) => "a list",
+        Value::Table(_) => "a table",
+    }
+}

@@ -1,0 +1,77 @@
+//! What can be wrong with a configuration, found when the layer is built.
+
+use std::path::PathBuf;
+
+/// Why a layer or an authenticator cannot be built. Nothing of this is found at request time.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The base URL is not one.
+    #[error(
+        "base URL `{0}`: expected https (http for loopback only) with a host, and without query or fragment"
+    )]
+    BaseUrl(String),
+    /// No issuer is trusted, so every token would be refused.
+    #[error("no issuer: expected at least one trusted issuer")]
+    NoIssuer,
+    /// Two issuers have the same name.
+    #[error("issuer `{0}` is named twice")]
+    DuplicateIssuer(String),
+    /// The issuer's name cannot be used the way it is meant to be.
+    #[error(
+        "issuer `{0}`: expected an https URL (http for loopback only) without query or fragment"
+    )]
+    Issuer(String),
+    /// An address the keys are to be fetched from is not acceptable.
+    #[error(
+        "address `{0}`: expected an absolute https URL (http for loopback only) without fragment"
+    )]
+    Address(String),
+    /// The issuer accepts no audience, so every token would be refused.
+    #[error(
+        "issuer `{0}` accepts no audience: expected at least one, or none set for the base URL"
+    )]
+    NoAudience(String),
+    /// The issuer may use no algorithm, so every token would be refused.
+    #[error("issuer `{0}` may use no algorithm: expected at least one")]
+    NoAlgorithm(String),
+    /// The issuer may use no `typ`, so every token would be refused.
+    #[error("issuer `{0}` may use no token type: expected at least one")]
+    NoTokenType(String),
+    /// A span of time is outside its range.
+    #[error("`{setting}`: expected {expected}")]
+    #[non_exhaustive]
+    Setting {
+        /// The name of the setting.
+        setting: &'static str,
+        /// Its range.
+        expected: &'static str,
+    },
+    /// A key set given as a file cannot be read.
+    #[error("key file `{}`: {reason}", path.display())]
+    #[non_exhaustive]
+    KeyFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A key set given as text is none, or has no usable key.
+    #[error("keys of issuer `{issuer}`: {reason}")]
+    #[non_exhaustive]
+    Keys {
+        /// The issuer.
+        issuer: String,
+        /// What is wrong with them.
+        reason: String,
+    },
+    /// No authorizer says who may do what, so every request would be refused.
+    #[error("no authorizer: expected one, for example `authenticated()` or `require_scope(..)`")]
+    NoAuthorizer,
+    /// Keys are refreshed by a background task, which needs a tokio runtime.
+    #[error("no tokio runtime: build the layer inside one, for example within `#[tokio::main]`")]
+    NoRuntime,
+    /// The HTTP client cannot be set up.
+    #[error("HTTP client: {0}")]
+    HttpClient(String),
+}

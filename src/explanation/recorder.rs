@@ -1,0 +1,66 @@
+//! Who listens while the checks are made: nobody, or an [`Explanation`].
+
+use super::{Check, Explanation, Finding, Step, StepOutcome};
+
+/// Listens to the checks of one token. Sealed by being private: [`Off`] or [`Explanation`].
+pub(crate) trait Recorder {
+    /// Passes the result of a check on, after taking note of it. `seen` is asked for what was
+    /// found only by a recorder that keeps it.
+    fn check<T, E: Fault>(
+        &mut self,
+        check: Check,
+        seen: impl FnOnce() -> Option<String>,
+        result: Result<T, E>,
+    ) -> Result<T, E>;
+
+    /// Takes note that a check cannot be made now.
+    fn unavailable(&mut self, check: Check, why: impl FnOnce() -> String);
+}
+
+/// An error of the pipeline that can be told as the failure of a check.
+pub(crate) trait Fault {
+    fn finding(&self, check: Check) -> Finding;
+}
+
+impl Fault for Finding {
+    fn finding(&self, _: Check) -> Finding {
+        self.clone()
+    }
+}
+
+/// For requests: keeps nothing and costs nothing.
+pub(crate) struct Off;
+
+impl Recorder for Off {
+    fn check<T, E: Fault>(
+        &mut self,
+        _: Check,
+        _: impl FnOnce() -> Option<String>,
+        result: Result<T, E>,
+    ) -> Result<T, E> {
+        result
+    }
+
+    fn unavailable(&mut self, _: Check, _: impl FnOnce() -> String) {}
+}
+
+impl Recorder for Explanation {
+    fn check<T, E: Fault>(
+        &mut self,
+        check: Check,
+        seen: impl FnOnce() -> Option<String>,
+        result: Result<T, E>,
+    ) -> Result<T, E> {
+        let outcome = match &result {
+            Ok(_) => StepOutcome::Passed(seen()),
+            Err(fault) => StepOutcome::Failed(fault.finding(check)),
+        };
+        self.steps.push(Step { check, outcome });
+        result
+    }
+
+    fn unavailable(&mut self, check: Check, why: impl FnOnce() -> String) {
+        let outcome = StepOutcome::Unavailable(why());
+        self.steps.push(Step { check, outcome });
+    }
+}

@@ -1,0 +1,107 @@
+//! The base URL of a FHIR API: how clients address it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::error::BuildError;
+use crate::secure_url;
+
+/// The base URL of a FHIR API (R4 section 3.1.0.1.2), for example `https://fhir.example.org/r4`.
+///
+/// It is a name that clients use: it never comes from a request's `Host`, and the address that
+/// the server listens on may differ. Its path is where requests are matched.
+///
+/// ```
+/// use tower_fhir_auth::BaseUrl;
+///
+/// let base: BaseUrl = "https://fhir.example.org/r4/".parse()?;
+/// assert_eq!(base.path(), "/r4");
+/// assert_eq!(base.below("/r4/Patient/1"), Some("/Patient/1"));
+/// assert_eq!(base.below("/r4x/Patient/1"), None);
+/// # Ok::<(), tower_fhir_auth::BuildError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BaseUrl {
+    text: Arc<str>,
+    /// Without a trailing slash; empty at the root.
+    path: Arc<str>,
+    origin: Arc<str>,
+}
+
+impl BaseUrl {
+    /// The text as it was given.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Its path without a trailing slash; empty when the API stands at the root.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// What is left of a request's path below the base: empty for the base itself, else beginning
+    /// with a slash. `None` when the path lies outside.
+    #[must_use]
+    pub fn below<'a>(&self, path: &'a str) -> Option<&'a str> {
+        let rest = path.strip_prefix(&*self.path)?;
+        (rest.is_empty() || rest.starts_with('/')).then_some(rest)
+    }
+
+    /// The address of the OAuth 2.0 Protected Resource Metadata: the well-known path stands
+    /// between host and path (RFC 9728 section 3.1).
+    #[must_use]
+    pub fn resource_metadata(&self) -> String {
+        format!("{}{}{}", self.origin, Self::RESOURCE_METADATA, self.path)
+    }
+
+    pub(crate) const RESOURCE_METADATA: &'static str = "/.well-known/oauth-protected-resource";
+}
+
+impl std::str::FromStr for BaseUrl {
+    type Err = BuildError;
+
+    fn from_str(text: &str) -> Result<Self, BuildError> {
+        let url = secure_url::parse(text)
+            .filter(|url| url.query().is_none() && url.username().is_empty())
+            .ok_or_else(|| BuildError::BaseUrl(text.to_owned()))?;
+        Ok(Self {
+            text: text.into(),
+            path: url.path().trim_end_matches('/').into(),
+            origin: url.origin().ascii_serialization().into(),
+        })
+    }
+}
+
+impl fmt::Display for BaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_well_known_path_stands_between_host_and_path() {
+        for (base, expected) in [
+            ("https://h/r4", "https://h/.well-known/oauth-protected-resource/r4"),
+            ("https://h/", "https://h/.well-known/oauth-protected-resource"),
+            (
+                "http://127.0.0.1:8080/a/b/",
+                "http://127.0.0.1:8080/.well-known/oauth-protected-resource/a/b",
+            ),
+        ] {
+            assert_eq!(base.parse::<BaseUrl>().unwrap().resource_metadata(), expected);
+        }
+    }
+
+    #[test]
+    fn a_base_url_is_https_and_has_no_query() {
+        for bad in ["http://h/r4", "https://h/?a", "https://h/#a", "/r4", "", "https://u:p@h/"] {
+            assert!(bad.parse::<BaseUrl>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The compact serialization of a JWS (RFC 7515 section 7.1), strictly.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::json::{JsonError, Object};
+
+/// A token whose three segments were found and decoded. Nothing in it is verified.
+#[derive(Debug)]
+pub(crate) struct CompactJws<'a> {
+    /// What the signature covers: the first two segments with the dot between them.
+    pub(crate) signing_input: &'a str,
+    pub(crate) header: Vec<u8>,
+    pub(crate) payload: Vec<u8>,
+    pub(crate) signature: Vec<u8>,
+}
+
+/// A token with its two JSON objects.
+#[derive(Debug)]
+pub(crate) struct Parts<'a> {
+    pub(crate) jws: &'a CompactJws<'a>,
+    pub(crate) header: Object<'a>,
+    pub(crate) payload: Object<'a>,
+}
+
+/// Why a text is no compact JWS, or its header or payload no JSON object.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ShapeError {
+    #[error("has {0} segments instead of three")]
+    Segments(usize),
+    #[error("is encrypted (five segments): only signed tokens are accepted")]
+    Encrypted,
+    #[error("has a {0} that is not base64url without padding")]
+    Base64(&'static str),
+    #[error("has a {segment} that {error}")]
+    Json { segment: &'static str, error: JsonError },
+}
+
+impl<'a> CompactJws<'a> {
+    /// Splits and decodes a token: exactly three segments, base64url without padding, white
+    /// space or stray trailing bits (RFC 4648 section 3.5).
+    pub(crate) fn parse(token: &'a str) -> Result<Self, ShapeError> {
+        let mut segments = token.split('.');
+        let (Some(header), Some(payload), Some(signature), None) =
+            (segments.next(), segments.next(), segments.next(), segments.next())
+        else {
+            return Err(match token.split('.').take(7).count() {
+                5 => ShapeError::Encrypted,
+                count => ShapeError::Segments(count),
+            });
+        };
+        let (signing_input, _) = token.rsplit_once('.').unwrap_or_default();
+        Ok(Self {
+            signing_input,
+            header: decode(header, "header")?,
+            payload: decode(payload, "payload")?,
+            signature: decode(signature, "signature")?,
+        })
+    }
+
+    /// Header and payload as JSON objects (RFC 7515 section 5.2, RFC 7519 section 7.2).
+    pub(crate) fn parts(&self) -> Result<Parts<'_>, ShapeError> {
+        Ok(Parts {
+            jws: self,
+            header: object(&self.header, "header")?,
+            payload: object(&self.payload, "payload")?,
+        })
+    }
+}
+
+fn decode(segment: &str, name: &'static str) -> Result<Vec<u8>, ShapeError> {
+    URL_SAFE_NO_PAD.decode(segment).map_err(|_| ShapeError::Base64(name))
+}
+
+fn object<'a>(bytes: &'a [u8], segment: &'static str) -> Result<Object<'a>, ShapeError> {
+    Object::parse(bytes).map_err(|error| ShapeError::Json { segment, error })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_has_exactly_three_segments() {
+        let jws = CompactJws::parse("e30.e30.AA").unwrap();
+        assert_eq!(jws.signing_input, "e30.e30");
+        assert_eq!(jws.signature, [0]);
+        assert_eq!(CompactJws::parse("e30").err(), Some(ShapeError::Segments(1)));
+        assert_eq!(CompactJws::parse("a.b.c.d").err(), Some(ShapeError::Segments(4)));
+        assert_eq!(CompactJws::parse("a.b.c.d.e").err(), Some(ShapeError::Encrypted));
+        let dots = ".".repeat(1_000_000);
+        assert_eq!(CompactJws::parse(&dots).err(), Some(ShapeError::Segments(7)));
+    }
+
+    #[test]
+    fn base64url_has_one_spelling() {
+        for signature in ["AA==", "AB", "A", "A A", "A\n", "+/", "AA\u{e9}"] {
+            let token = format!("e30.e30.{signature}");
+            assert_eq!(
+                CompactJws::parse(&token).err(),
+                Some(ShapeError::Base64("signature")),
+                "{signature:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The JOSE header of an access token (RFC 7515 section 4).
+
+use super::algorithm::is_none_or_symmetric;
+use super::json::Object;
+
+/// What of a header the checks use. `jku`, `jwk`, `x5u`, `x5c` and `x5t` are not here: nothing a
+/// token says of its own keys can be used to choose one (RFC 8725 section 3.10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct JoseHeader<'a> {
+    pub(crate) alg: &'a str,
+    pub(crate) kid: Option<&'a str>,
+    pub(crate) typ: Option<&'a str>,
+}
+
+/// Why a header is refused, whoever the issuer is.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum HeaderError {
+    #[error("`{0}` in the header is not supported")]
+    Unsupported(&'static str),
+    #[error("`cty` says that the token wraps another token")]
+    Nested,
+    #[error("`{0}` in the header is not text")]
+    NotText(&'static str),
+    #[error("the header has no `alg`")]
+    NoAlgorithm,
+    #[error("`alg` names no asymmetric signature")]
+    Unsigned(String),
+}
+
+/// Header parameters that change what is signed or how it is read. None is supported, so by
+/// RFC 7515 section 4.1.11 and RFC 7797 section 7 a token that carries one is refused.
+const UNSUPPORTED: [&str; 3] = ["crit", "b64", "zip"];
+
+impl<'a> JoseHeader<'a> {
+    /// Reads a header, refusing what no issuer may send.
+    pub(crate) fn read(header: &'a Object<'_>) -> Result<Self, HeaderError> {
+        if let Some(name) = UNSUPPORTED.into_iter().find(|name| header.has(name)) {
+            return Err(HeaderError::Unsupported(name));
+        }
+        let text = |name| header.text(name).map_err(|_| HeaderError::NotText(name));
+        if text("cty")?.is_some_and(|cty| media_type(cty).eq_ignore_ascii_case("jwt")) {
+            return Err(HeaderError::Nested);
+        }
+        let alg = text("alg")?.ok_or(HeaderError::NoAlgorithm)?;
+        if is_none_or_symmetric(alg) {
+            return Err(HeaderError::Unsigned(alg.to_owned()));
+        }
+        Ok(Self { alg, kid: text("kid")?, typ: text("typ")? })
+    }
+}
+
+/// A media type without the `application/` that RFC 7515 section 4.1.9 lets senders leave out.
+pub(crate) fn media_type(text: &str) -> &str {
+    match text.split_at_checked("application/".len()) {
+        Some((prefix, rest)) if prefix.eq_ignore_ascii_case("application/") => rest,
+        Some(_) | None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<String, HeaderError> {
+        let object = Object::parse(text.as_bytes()).unwrap();
+        JoseHeader::read(&object).map(|header| header.alg.to_owned())
+    }
+
+    #[test]
+    fn what_changes_the_meaning_of_a_token_is_refused() {
+        for (text, name) in [
+            (r#"{"alg":"RS256","crit":["exp"]}"#, "crit"),
+            (r#"{"alg":"RS256","crit":[]}"#, "crit"),
+            (r#"{"alg":"RS256","crit":null}"#, "crit"),
+            (r#"{"alg":"RS256","b64":true}"#, "b64"),
+            (r#"{"alg":"none","zip":"DEF"}"#, "zip"),
+        ] {
+            assert_eq!(read(text), Err(HeaderError::Unsupported(name)), "{text}");
+        }
+        for cty in ["JWT", "jwt", "application/jwt"] {
+            let text = format!(r#"{{"alg":"RS256","cty":"{cty}"}}"#);
+            assert_eq!(read(&text), Err(HeaderError::Nested));
+        }
+    }
+
+    #[test]
+    fn unknown_parameters_of_any_type_are_ignored() {
+        let text = r#"{"alg":"ES256","foo":1,"jwk":{"kty":"X"},"jku":5,"x5c":null}"#;
+        assert_eq!(read(text), Ok("ES256".to_owned()));
+    }
+
+    #[test]
+    fn alg_is_text_and_names_a_signature() {
+        assert_eq!(read("{}"), Err(HeaderError::NoAlgorithm));
+        assert_eq!(read(r#"{"alg":256}"#), Err(HeaderError::NotText("alg")));
+        assert_eq!(read(r#"{"alg":["RS256"]}"#), Err(HeaderError::NotText("alg")));
+        let none = HeaderError::Unsigned("nOnE".to_owned());
+        assert_eq!(read(r#"{"alg":"nOnE"}"#), Err(none));
+    }
+}

@@ -1,0 +1,316 @@
+//! Strict JSON (RFC 8259) that borrows from its input.
+//!
+//! Stricter than `serde_json` alone in what matters for tokens: a member that stands twice in one
+//! object is refused at any depth (RFC 7515 section 4, RFC 7519 section 4), and so is nesting
+//! deeper than [`MAX_DEPTH`]. Numbers are read as `f64`, which holds every `NumericDate`.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+
+/// How deep objects and arrays may stand in one another.
+pub(crate) const MAX_DEPTH: u8 = 32;
+
+/// Under how many members duplicates are found by comparing each with each.
+const FEW_MEMBERS: usize = 24;
+
+/// The one member of the map by which `serde_json` hands over a number when any crate in the
+/// build switches on its `arbitrary_precision`. FHIR crates do, for decimals.
+const NUMBER_AS_MAP: &str = "$serde_json::private::Number";
+
+/// One JSON value.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Json<'a> {
+    Null,
+    Bool(bool),
+    Number(f64),
+    String(Cow<'a, str>),
+    Array(Vec<Self>),
+    Object(Object<'a>),
+}
+
+/// The members of one JSON object, in the order of the text, each name once.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Object<'a>(Vec<(Cow<'a, str>, Json<'a>)>);
+
+/// Why a text was refused as JSON. Says where, never what stood there.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum JsonError {
+    #[error("is not JSON (column {0})")]
+    Syntax(usize),
+    #[error("has a member twice in one object")]
+    Duplicate,
+    #[error("is nested deeper than {MAX_DEPTH} levels")]
+    Depth,
+    #[error("is not a JSON object")]
+    NotAnObject,
+}
+
+const DUPLICATE: &str = "duplicate member";
+const DEPTH: &str = "nested too deep";
+
+impl<'a> Object<'a> {
+    /// Parses a whole text that must be one JSON object in UTF-8, without a byte order mark.
+    pub(crate) fn parse(text: &'a [u8]) -> Result<Self, JsonError> {
+        let mut deserializer = serde_json::Deserializer::from_slice(text);
+        let value = Value { depth: 0 }
+            .deserialize(&mut deserializer)
+            .and_then(|value| deserializer.end().map(|()| value))
+            .map_err(|error| JsonError::from_serde(&error))?;
+        match value {
+            Json::Object(object) => Ok(object),
+            Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Array(_) => {
+                Err(JsonError::NotAnObject)
+            }
+        }
+    }
+
+    /// The value of a member, `null` included.
+    pub(crate) fn get(&self, name: &str) -> Option<&Json<'a>> {
+        let (_, value) = self.0.iter().find(|(member, _)| member == name)?;
+        Some(value)
+    }
+
+    /// Whether a member stands here, whatever its value.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// The text of a member: `None` when it is absent, `Err` when it is anything but text.
+    pub(crate) fn text(&self, name: &str) -> Result<Option<&str>, NotText> {
+        match self.get(name) {
+            None => Ok(None),
+            Some(Json::String(text)) => Ok(Some(text)),
+            Some(_) => Err(NotText),
+        }
+    }
+}
+
+/// A member is there, but it is not text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NotText;
+
+impl Json<'_> {
+    /// The text, if this is text.
+    pub(crate) fn as_text(&self) -> Option<&str> {
+        match self {
+            Json::String(text) => Some(text),
+            Json::Null | Json::Bool(_) | Json::Number(_) | Json::Array(_) | Json::Object(_) => None,
+        }
+    }
+}
+
+impl JsonError {
+    fn from_serde(error: &serde_json::Error) -> Self {
+        // serde hands custom errors back as text only.
+        let text = error.to_string();
+        if text.starts_with(DUPLICATE) {
+            Self::Duplicate
+        } else if text.starts_with(DEPTH) || text.starts_with("recursion limit") {
+            Self::Depth
+        } else {
+            Self::Syntax(error.column())
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Value {
+    depth: u8,
+}
+
+impl Value {
+    fn deeper<E: Error>(self) -> Result<Self, E> {
+        if self.depth >= MAX_DEPTH {
+            return Err(E::custom(DEPTH));
+        }
+        Ok(Self { depth: self.depth + 1 })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Value {
+    type Value = Json<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json<'de>, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Value {
+    type Value = Json<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Json<'de>, E> {
+        Ok(Json::Null)
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Json<'de>, E> {
+        Ok(Json::Bool(value))
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Json<'de>, E> {
+        Ok(Json::Number(value))
+    }
+
+    #[expect(
+        clippy::as_conversions,
+        clippy::cast_precision_loss,
+        reason = "a claim above 2^53 is no date, and nothing else in a token is counted"
+    )]
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Json<'de>, E> {
+        Ok(Json::Number(value as f64))
+    }
+
+    #[expect(
+        clippy::as_conversions,
+        clippy::cast_precision_loss,
+        reason = "a claim below -2^53 is no date, and nothing else in a token is counted"
+    )]
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Json<'de>, E> {
+        Ok(Json::Number(value as f64))
+    }
+
+    fn visit_borrowed_str<E: Error>(self, value: &'de str) -> Result<Json<'de>, E> {
+        Ok(Json::String(Cow::Borrowed(value)))
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<Json<'de>, E> {
+        Ok(Json::String(Cow::Owned(value.to_owned())))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Json<'de>, A::Error> {
+        let inner = self.deeper()?;
+        let mut items = Vec::new();
+        while let Some(item) = seq.next_element_seed(inner)? {
+            items.push(item);
+        }
+        Ok(Json::Array(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json<'de>, A::Error> {
+        let inner = self.deeper()?;
+        let mut members: Vec<(Cow<'de, str>, Json<'de>)> = Vec::new();
+        while let Some(name) = map.next_key_seed(Name)? {
+            if name == NUMBER_AS_MAP {
+                return number(&map.next_value_seed(inner)?);
+            }
+            members.push((name, map.next_value_seed(inner)?));
+        }
+        if has_duplicates(&members) {
+            return Err(A::Error::custom(DUPLICATE));
+        }
+        Ok(Json::Object(Object(members)))
+    }
+}
+
+fn number<'de, E: Error>(digits: &Json<'_>) -> Result<Json<'de>, E> {
+    digits
+        .as_text()
+        .and_then(|digits| digits.parse().ok())
+        .filter(|number: &f64| number.is_finite())
+        .map(Json::Number)
+        .ok_or_else(|| E::custom("number out of range"))
+}
+
+fn has_duplicates(members: &[(Cow<'_, str>, Json<'_>)]) -> bool {
+    if members.len() <= FEW_MEMBERS {
+        return members.iter().enumerate().any(|(index, (name, _))| {
+            members.iter().skip(index + 1).any(|(other, _)| other == name)
+        });
+    }
+    let mut names: Vec<&str> = members.iter().map(|(name, _)| &**name).collect();
+    names.sort_unstable();
+    names.windows(2).any(|pair| pair.first() == pair.last())
+}
+
+/// The name of a member: borrowed where the text has no escapes.
+struct Name;
+
+impl<'de> DeserializeSeed<'de> for Name {
+    type Value = Cow<'de, str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Name {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a member")
+    }
+
+    fn visit_borrowed_str<E: Error>(self, name: &'de str) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(name))
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(name.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_member_that_stands_twice_is_refused_at_any_depth_and_spelling() {
+        let many: String = (0..40).map(|n| format!("\"m{n}\":0,")).collect();
+        for text in [
+            r#"{"a":1,"a":1}"#.to_owned(),
+            r#"{"a":1,"\u0061":2}"#.to_owned(),
+            r#"{"a":{"b":1,"b":2}}"#.to_owned(),
+            r#"{"a":[{"b":1,"b":2}]}"#.to_owned(),
+            format!("{{{many}\"m7\":1}}"),
+        ] {
+            let result = Object::parse(text.as_bytes());
+            assert_eq!(result, Err(JsonError::Duplicate), "{text}");
+        }
+        assert!(Object::parse(br#"{"a":{"b":1},"c":{"b":1},"A":1}"#).is_ok());
+    }
+
+    #[test]
+    fn nesting_is_bounded() {
+        let nest =
+            |levels: usize| format!("{{\"a\":{}{}}}", "[".repeat(levels), "]".repeat(levels));
+        let deepest = usize::from(MAX_DEPTH) - 1;
+        assert!(Object::parse(nest(deepest).as_bytes()).is_ok());
+        let result = Object::parse(nest(deepest + 1).as_bytes()).err();
+        assert_eq!(result, Some(JsonError::Depth));
+        let result = Object::parse(nest(10_000).as_bytes()).err();
+        assert_eq!(result, Some(JsonError::Depth));
+    }
+
+    #[test]
+    fn numbers_are_numbers_whatever_other_crates_ask_of_serde_json() {
+        let object = Object::parse(br#"{"exp":1700000000.5,"n":-3,"big":18446744073709551615}"#);
+        let object = object.unwrap();
+        assert_eq!(object.get("exp"), Some(&Json::Number(1_700_000_000.5)));
+        assert_eq!(object.get("n"), Some(&Json::Number(-3.0)));
+        assert!(matches!(object.get("big"), Some(Json::Number(n)) if *n > 1e19));
+        assert!(Object::parse(br#"{"exp":1e999}"#).is_err());
+    }
+
+    #[test]
+    fn only_one_object_in_utf_8_is_a_document() {
+        for text in [
+            &b"[]"[..],
+            b"1",
+            b"",
+            b"null",
+            b"{} {}",
+            b"{}x",
+            b"\xef\xbb\xbf{}",
+            b"{\"a\":NaN}",
+            b"{\"a\":\"\\ud800\"}",
+            b"{\"\xff\":1}",
+        ] {
+            assert!(Object::parse(text).is_err(), "{text:?}");
+        }
+    }
+}

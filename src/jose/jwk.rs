@@ -1,0 +1,233 @@
+//! One JSON Web Key (RFC 7517) → a [`VerificationKey`], or the reason why it is left out.
+//!
+//! The strict JSON reader has to see every entry anyway, for doubled members, private members and
+//! the algorithm names that other libraries lack. A second reading of the same text through
+//! another crate's JWK type could only disagree with the first, so there is none.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::algorithm::{Algorithm, KeyKind};
+use super::json::{Json, Object};
+use super::signature::{KeyMaterial, PreparedKey};
+
+/// Bounds of an RSA modulus in bits: the lower one is RFC 7518 section 3.3, the upper one what a
+/// check may cost.
+const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
+
+/// Members that only a private or symmetric key has (RFC 7518 section 6).
+const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+
+/// Encodings of the Ed25519 points whose order divides 8, without the sign bit. Under such a
+/// "key" signatures can be made without any secret.
+const SMALL_ORDER: [[u8; 32]; 7] = [
+    edge(0x00, 0x00, 0x00),
+    edge(0x01, 0x00, 0x00),
+    edge(0xec, 0xff, 0x7f),
+    edge(0xed, 0xff, 0x7f),
+    edge(0xee, 0xff, 0x7f),
+    [
+        0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98,
+        0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53,
+        0xfc, 0x05,
+    ],
+    [
+        0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67,
+        0x0f, 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac,
+        0x03, 0x7a,
+    ],
+];
+
+const fn edge(first: u8, middle: u8, last: u8) -> [u8; 32] {
+    let mut bytes = [middle; 32];
+    let [head, .., tail] = &mut bytes;
+    *head = first;
+    *tail = last;
+    bytes
+}
+
+/// A public key with what its JWK says of its use, prepared for each algorithm it fits.
+#[derive(Clone, Debug)]
+pub(crate) struct VerificationKey {
+    kid: Option<Box<str>>,
+    material: KeyMaterial,
+    prepared: Vec<PreparedKey>,
+}
+
+/// Why an entry of a key set is left out. The rest of the set is not affected.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum JwkError {
+    /// The entry is not a JSON object, or has a member twice, or is nested too deep.
+    #[error("the entry {0}")]
+    NotAnObject(String),
+    /// A member has the wrong type, or its value is malformed.
+    #[error("`{0}` is missing or malformed")]
+    Malformed(&'static str),
+    /// The key type or curve is not one that signs access tokens here.
+    #[error("key type or curve `{0}` is not supported")]
+    Unsupported(String),
+    /// The set publishes a private or a shared secret.
+    #[error("`{0}` belongs to a private or symmetric key, which must never be published")]
+    Private(&'static str),
+    /// `use` or `key_ops` says that the key is for something else than checking signatures.
+    #[error("`{0}` does not allow the key to verify signatures")]
+    Purpose(&'static str),
+    /// `alg` is no signature algorithm of this crate, or none that the key fits.
+    #[error("`alg` `{0}` does not fit the key")]
+    Algorithm(String),
+    /// The RSA modulus is outside 2048 to 8192 bits, or even.
+    #[error("an RSA modulus of {0} bits is refused")]
+    Modulus(usize),
+    /// The RSA exponent is even, below 65537, or absurdly large.
+    #[error("the RSA exponent is refused: it must be odd and at least 65537")]
+    Exponent,
+    /// The point is not on its curve, or of small order.
+    #[error("the point is not a usable one of its curve")]
+    Point,
+}
+
+impl VerificationKey {
+    /// Reads one entry of a key set.
+    pub(crate) fn parse(entry: &[u8]) -> Result<Self, JwkError> {
+        let jwk = Object::parse(entry).map_err(|error| JwkError::NotAnObject(error.to_string()))?;
+        let kind_text = text(&jwk, "kty")?.ok_or(JwkError::Malformed("kty"))?;
+        if let Some(name) = PRIVATE.into_iter().find(|name| jwk.has(name)) {
+            return Err(JwkError::Private(name));
+        }
+        purpose(&jwk)?;
+        let kid = text(&jwk, "kid")?.map(Box::from);
+        let (kind, material) = match kind_text {
+            "RSA" => (KeyKind::Rsa, rsa(&jwk)?),
+            "EC" => elliptic(&jwk)?,
+            "OKP" => (KeyKind::Ed25519, edwards(&jwk)?),
+            other => return Err(JwkError::Unsupported(other.to_owned())),
+        };
+        let prepared = algorithms(&jwk, kind)?
+            .into_iter()
+            .map(|algorithm| PreparedKey::prepare(&material, algorithm))
+            .collect::<Result<_, _>>()
+            .map_err(|_| JwkError::Point)?;
+        Ok(Self { kid, material, prepared })
+    }
+
+    pub(crate) fn kid(&self) -> Option<&str> {
+        self.kid.as_deref()
+    }
+
+    /// The key made ready for `algorithm`, if the key may be used with it.
+    pub(crate) fn prepared_for(&self, algorithm: Algorithm) -> Option<&PreparedKey> {
+        self.prepared.iter().find(|key| key.algorithm() == algorithm)
+    }
+
+    /// Whether two entries are the same key for the same algorithms.
+    pub(crate) fn repeats(&self, other: &Self) -> bool {
+        let same_algorithms = self.prepared.len() == other.prepared.len()
+            && self.prepared.iter().all(|key| other.prepared_for(key.algorithm()).is_some());
+        self.kid == other.kid && self.material == other.material && same_algorithms
+    }
+}
+
+fn text<'a>(jwk: &'a Object<'_>, name: &'static str) -> Result<Option<&'a str>, JwkError> {
+    jwk.text(name).map_err(|_| JwkError::Malformed(name))
+}
+
+fn bytes(jwk: &Object<'_>, name: &'static str) -> Result<Vec<u8>, JwkError> {
+    text(jwk, name)?
+        .and_then(|value| URL_SAFE_NO_PAD.decode(value).ok())
+        .ok_or(JwkError::Malformed(name))
+}
+
+/// `use` and `key_ops` (RFC 7517 sections 4.2 and 4.3).
+fn purpose(jwk: &Object<'_>) -> Result<(), JwkError> {
+    if text(jwk, "use")?.is_some_and(|usage| usage != "sig") {
+        return Err(JwkError::Purpose("use"));
+    }
+    let Some(operations) = jwk.get("key_ops") else {
+        return Ok(());
+    };
+    let Json::Array(operations) = operations else {
+        return Err(JwkError::Malformed("key_ops"));
+    };
+    let mut seen: Vec<&str> = Vec::new();
+    for operation in operations {
+        match operation.as_text() {
+            Some(operation) if !seen.contains(&operation) => seen.push(operation),
+            Some(_) | None => return Err(JwkError::Malformed("key_ops")),
+        }
+    }
+    if seen.contains(&"verify") { Ok(()) } else { Err(JwkError::Purpose("key_ops")) }
+}
+
+/// The algorithms a key may be used with: the one it names, else all that fit its kind.
+fn algorithms(jwk: &Object<'_>, kind: KeyKind) -> Result<Vec<Algorithm>, JwkError> {
+    match text(jwk, "alg")? {
+        Some(name) => match name.parse::<Algorithm>() {
+            Ok(algorithm) if algorithm.key_kind() == kind => Ok(vec![algorithm]),
+            Ok(_) | Err(_) => Err(JwkError::Algorithm(name.to_owned())),
+        },
+        None => Ok(Algorithm::ALL
+            .iter()
+            .copied()
+            .filter(|algorithm| algorithm.key_kind() == kind)
+            .collect()),
+    }
+}
+
+fn rsa(jwk: &Object<'_>) -> Result<KeyMaterial, JwkError> {
+    // Some providers write the sign octet of DER before the modulus.
+    let n = without_leading_zeros(bytes(jwk, "n")?);
+    let e = without_leading_zeros(bytes(jwk, "e")?);
+    let top = n.first().copied().unwrap_or(0);
+    let unused = usize::try_from(top.leading_zeros()).unwrap_or(0);
+    let bits = (n.len() * 8).saturating_sub(unused);
+    if !RSA_BITS.contains(&bits) || n.last().is_none_or(|low| low % 2 == 0) {
+        return Err(JwkError::Modulus(bits));
+    }
+    let too_small = e.len() < 3 || (e.len() == 3 && e.as_slice() < [1, 0, 1].as_slice());
+    if too_small || e.len() > 4 || e.last().is_none_or(|low| low % 2 == 0) {
+        return Err(JwkError::Exponent);
+    }
+    Ok(KeyMaterial::Rsa { n, e })
+}
+
+fn elliptic(jwk: &Object<'_>) -> Result<(KeyKind, KeyMaterial), JwkError> {
+    let (kind, size) = match text(jwk, "crv")?.ok_or(JwkError::Malformed("crv"))? {
+        "P-256" => (KeyKind::P256, 32),
+        "P-384" => (KeyKind::P384, 48),
+        "P-521" => (KeyKind::P521, 66),
+        other => return Err(JwkError::Unsupported(other.to_owned())),
+    };
+    let mut point = vec![4];
+    for name in ["x", "y"] {
+        let coordinate = bytes(jwk, name)?;
+        if coordinate.len() != size {
+            return Err(JwkError::Malformed(name));
+        }
+        point.extend(coordinate);
+    }
+    Ok((kind, KeyMaterial::Point(point)))
+}
+
+fn edwards(jwk: &Object<'_>) -> Result<KeyMaterial, JwkError> {
+    match text(jwk, "crv")?.ok_or(JwkError::Malformed("crv"))? {
+        "Ed25519" => {}
+        other => return Err(JwkError::Unsupported(other.to_owned())),
+    }
+    let point = bytes(jwk, "x")?;
+    let mut unsigned: [u8; 32] =
+        point.as_slice().try_into().map_err(|_| JwkError::Malformed("x"))?;
+    if let Some(last) = unsigned.last_mut() {
+        *last &= 0x7f;
+    }
+    if SMALL_ORDER.contains(&unsigned) {
+        return Err(JwkError::Point);
+    }
+    Ok(KeyMaterial::Point(point))
+}
+
+fn without_leading_zeros(mut bytes: Vec<u8>) -> Vec<u8> {
+    let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+    bytes.drain(..zeros);
+    bytes
+}

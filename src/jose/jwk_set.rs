@@ -1,0 +1,182 @@
+//! A JSON Web Key Set (RFC 7517 section 5): tolerant of bad entries, exact in choosing a key.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::algorithm::Algorithm;
+use super::jwk::{JwkError, VerificationKey};
+use super::signature::PreparedKey;
+
+/// How many entries a set may have.
+const MAX_KEYS: usize = 1024;
+
+/// The keys of one issuer, prepared for checking signatures.
+///
+/// ```
+/// use tower_fhir_auth::JwkSet;
+///
+/// let set = JwkSet::parse(br#"{"keys": [
+///     {"kty": "OKP", "crv": "Ed25519", "kid": "one",
+///      "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"},
+///     {"kty": "oct", "k": "c2VjcmV0"}
+/// ]}"#)?;
+/// assert_eq!(set.len(), 1);
+/// assert_eq!(set.left_out()[0].index, 1);
+/// # Ok::<(), tower_fhir_auth::JwkSetError>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct JwkSet {
+    keys: Vec<VerificationKey>,
+    by_kid: HashMap<Box<str>, Vec<usize>>,
+    left_out: Vec<LeftOut>,
+}
+
+/// An entry of a key set that is not used, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LeftOut {
+    /// Its place in `keys`, from 0.
+    pub index: usize,
+    /// Its `kid`, where it has a readable one.
+    pub kid: Option<String>,
+    /// What is wrong with it.
+    pub reason: JwkError,
+}
+
+/// Why a text is no key set at all.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum JwkSetError {
+    /// The text is not a JSON object with one array `keys`.
+    #[error("expected a JSON object with an array `keys` (RFC 7517 section 5)")]
+    NotASet,
+    /// The set has more entries than are accepted.
+    #[error("{0} keys are more than the {MAX_KEYS} that are accepted")]
+    TooMany(usize),
+}
+
+/// Why no key of a set can check a token's signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoKey {
+    /// No key has the token's `kid`; or the token has none, and no key fits its algorithm.
+    Unknown,
+    /// Keys have the `kid`, but none may be used with the algorithm.
+    Unfit,
+    /// More than one key could be meant.
+    Ambiguous,
+}
+
+#[derive(Deserialize)]
+struct Document<'a> {
+    #[serde(borrow)]
+    keys: Vec<&'a RawValue>,
+}
+
+impl JwkSet {
+    /// Parses a key set. Entries that cannot be used are left out one by one, see
+    /// [`left_out`](Self::left_out).
+    ///
+    /// # Errors
+    ///
+    /// When the text as a whole is no key set, or has more than 1,024 entries.
+    pub fn parse(json: &[u8]) -> Result<Self, JwkSetError> {
+        let document: Document<'_> =
+            serde_json::from_slice(json).map_err(|_| JwkSetError::NotASet)?;
+        if document.keys.len() > MAX_KEYS {
+            return Err(JwkSetError::TooMany(document.keys.len()));
+        }
+        let mut set = Self::default();
+        for (index, entry) in document.keys.into_iter().enumerate() {
+            match VerificationKey::parse(entry.get().as_bytes()) {
+                Ok(key) => set.add(key),
+                Err(reason) => {
+                    set.left_out.push(LeftOut { index, kid: readable_kid(entry.get()), reason })
+                }
+            }
+        }
+        Ok(set)
+    }
+
+    /// The number of usable keys.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Whether no key is usable.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// The entries that were left out, in the order of the set.
+    #[must_use]
+    pub fn left_out(&self) -> &[LeftOut] {
+        &self.left_out
+    }
+
+    /// The one key that `kid` and `algorithm` of a token mean. `kid` is compared exactly
+    /// (RFC 7517 section 4.5); without one, exactly one key must fit the algorithm.
+    pub(crate) fn select(
+        &self,
+        kid: Option<&str>,
+        algorithm: Algorithm,
+    ) -> Result<&PreparedKey, NoKey> {
+        let Some(kid) = kid else {
+            return one(self.keys.iter(), algorithm, NoKey::Unknown);
+        };
+        let places = self.by_kid.get(kid).ok_or(NoKey::Unknown)?;
+        let named = places.iter().filter_map(|place| self.keys.get(*place));
+        one(named, algorithm, NoKey::Unfit)
+    }
+
+    fn add(&mut self, key: VerificationKey) {
+        let place = self.keys.len();
+        match key.kid() {
+            Some(kid) => {
+                let places = self.by_kid.entry(kid.into()).or_default();
+                if places.iter().filter_map(|place| self.keys.get(*place)).any(|k| k.repeats(&key))
+                {
+                    return;
+                }
+                places.push(place);
+            }
+            None if self.keys.iter().any(|known| known.repeats(&key)) => return,
+            None => {}
+        }
+        self.keys.push(key);
+    }
+}
+
+fn one<'a>(
+    keys: impl Iterator<Item = &'a VerificationKey>,
+    algorithm: Algorithm,
+    none: NoKey,
+) -> Result<&'a PreparedKey, NoKey> {
+    let mut fitting = keys.filter_map(|key| key.prepared_for(algorithm));
+    match (fitting.next(), fitting.next()) {
+        (Some(key), None) => Ok(key),
+        (Some(_), Some(_)) => Err(NoKey::Ambiguous),
+        (None, _) => Err(none),
+    }
+}
+
+fn readable_kid(entry: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Kid {
+        kid: String,
+    }
+    serde_json::from_str::<Kid>(entry).ok().map(|entry| entry.kid)
+}
+
+/// Keys that were read with the `jsonwebtoken` crate, for applications that have its types.
+impl TryFrom<&jsonwebtoken::jwk::JwkSet> for JwkSet {
+    type Error = JwkSetError;
+
+    fn try_from(set: &jsonwebtoken::jwk::JwkSet) -> Result<Self, JwkSetError> {
+        let json = serde_json::to_vec(set).map_err(|_| JwkSetError::NotASet)?;
+        Self::parse(&json)
+    }
+}

@@ -1,0 +1,87 @@
+//! The discovery document of an OpenID provider (OpenID Connect Discovery 1.0 section 3).
+
+use url::Url;
+
+use super::source::KeyError;
+use crate::jose::json::Object;
+use crate::secure_url;
+
+/// What of a discovery document is used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ProviderMetadata {
+    pub(crate) jwks_uri: Url,
+}
+
+impl ProviderMetadata {
+    /// Reads a document, which must say of itself that it is `issuer`'s, byte by byte
+    /// (section 4.3). The algorithms it lists are those of id tokens and change nothing here.
+    pub(crate) fn parse(document: &[u8], issuer: &str) -> Result<Self, KeyError> {
+        let document = Object::parse(document)
+            .map_err(|_| KeyError::Discovery("expected a JSON object without doubled members"))?;
+        let text = |name| document.text(name).ok().flatten();
+        let found = text("issuer").ok_or(KeyError::Discovery("expected a text `issuer`"))?;
+        if found != issuer {
+            return Err(KeyError::Issuer { expected: issuer.to_owned(), found: found.to_owned() });
+        }
+        let jwks_uri = text("jwks_uri").ok_or(KeyError::Discovery("expected a text `jwks_uri`"))?;
+        match secure_url::parse(jwks_uri) {
+            Some(jwks_uri) => Ok(Self { jwks_uri }),
+            None => Err(KeyError::Address {
+                address: jwks_uri.to_owned(),
+                reason: "expected an absolute https URL (http for loopback only)",
+            }),
+        }
+    }
+}
+
+/// Where an issuer's document stands: the issuer without a trailing slash, and the well-known
+/// path after it (section 4).
+pub(crate) fn address(issuer: &str) -> String {
+    let issuer = issuer.strip_suffix('/').unwrap_or(issuer);
+    format!("{issuer}/.well-known/openid-configuration")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ISSUER: &str = "https://idp.example.org/realms/fhir";
+
+    fn parse(issuer: &str, jwks_uri: &str) -> Result<Url, KeyError> {
+        let document = format!(r#"{{"issuer": "{issuer}", "jwks_uri": "{jwks_uri}"}}"#);
+        ProviderMetadata::parse(document.as_bytes(), ISSUER).map(|found| found.jwks_uri)
+    }
+
+    #[test]
+    fn v1_the_issuer_is_identical_without_any_normalisation() {
+        assert!(parse(ISSUER, "https://idp.example.org/keys").is_ok());
+        for other in ["https://idp.example.org/realms/fhir/", "https://IDP.example.org/realms/fhir"]
+        {
+            let error = parse(other, "https://idp.example.org/keys").unwrap_err();
+            assert!(matches!(error, KeyError::Issuer { .. }), "{other}");
+        }
+    }
+
+    #[test]
+    fn v2_the_address_is_the_issuer_without_trailing_slash_and_the_well_known_path() {
+        let expected = "https://h/a/.well-known/openid-configuration";
+        assert_eq!(address("https://h/a"), expected);
+        assert_eq!(address("https://h/a/"), expected);
+    }
+
+    #[test]
+    fn v4_the_jwks_uri_is_absolute_and_https() {
+        for bad in ["http://idp.example.org/keys", "/keys", "", "ftp://h/k", "https://h/k#f"] {
+            let error = parse(ISSUER, bad).unwrap_err();
+            assert!(matches!(error, KeyError::Address { .. }), "{bad}: {error}");
+        }
+    }
+
+    #[test]
+    fn documents_that_are_none_are_refused() {
+        for text in ["[]", "", "<html>", r#"{"issuer": 5}"#, r#"{"issuer":"a","issuer":"b"}"#] {
+            let error = ProviderMetadata::parse(text.as_bytes(), ISSUER).unwrap_err();
+            assert!(matches!(error, KeyError::Discovery(_)), "{text}: {error}");
+        }
+    }
+}

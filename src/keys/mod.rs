@@ -1,0 +1,39 @@
+//! The life of keys: from a provider to the check of a signature.
+//!
+//! ```text
+//! discovery ─► http ─► parse (key by key) ─► store (arc-swap) ─► one snapshot per request
+//!                 ▲                             ▲
+//!                 └──────── refresher ──────────┘   one task per issuer: schedule, backoff,
+//!                              ▲                    forced refresh with a cooldown
+//!                              └─ demand: a request that names an unknown key asks and waits
+//! ```
+//!
+//! Requests never fetch. They read a snapshot, and where it lacks their key they may ask the
+//! refresher once and wait a bounded time. A client that goes away takes nothing with it.
+
+mod file;
+mod freshness;
+mod health;
+mod refresher;
+mod ring;
+mod settings;
+mod source;
+mod store;
+
+#[cfg(feature = "client")]
+mod address;
+#[cfg(feature = "client")]
+mod discovery;
+#[cfg(feature = "client")]
+mod http;
+
+pub use health::KeyHealth;
+pub use settings::KeySettings;
+pub use source::{KeyError, KeySource, LoadFuture, LoadedKeys};
+
+#[cfg(feature = "client")]
+pub(crate) use http::HttpKeySource;
+pub(crate) use {
+    file::FileKeySource,
+    ring::{KeyRing, KeyWait},
+};

@@ -1,0 +1,136 @@
+//! Where keys come from.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use crate::jose::{JwkSet, JwkSetError};
+
+/// A source of keys: an OpenID provider, a file, or one of your own.
+///
+/// Loads are made by the refresher alone: one at a time, with a time-out, never on behalf of a
+/// request. A load may be dropped at any `await`.
+pub trait KeySource: fmt::Debug + Send + Sync + 'static {
+    /// Loads the keys as they are now.
+    fn load(&self) -> LoadFuture<'_>;
+
+    /// How often to look, for a source where looking costs nothing, such as a file. Its last
+    /// good keys never become too old. Default: `None`, the schedule of [`KeySettings`].
+    ///
+    /// [`KeySettings`]: crate::KeySettings
+    fn poll_every(&self) -> Option<Duration> {
+        None
+    }
+}
+
+/// The future of a [`KeySource`].
+pub type LoadFuture<'a> = Pin<Box<dyn Future<Output = Result<LoadedKeys, KeyError>> + Send + 'a>>;
+
+/// What a source has loaded.
+#[derive(Clone, Debug)]
+pub struct LoadedKeys {
+    /// `None` when they are the same as at the load before.
+    pub(crate) set: Option<JwkSet>,
+    pub(crate) max_age: Option<Duration>,
+}
+
+impl LoadedKeys {
+    /// Keys to use from now on, in place of all earlier ones.
+    #[must_use]
+    pub fn new(set: JwkSet) -> Self {
+        Self { set: Some(set), max_age: None }
+    }
+
+    /// The keys of the load before, which are still good.
+    #[must_use]
+    pub fn unchanged() -> Self {
+        Self { set: None, max_age: None }
+    }
+
+    /// How long the source says that they stay fresh.
+    #[must_use]
+    pub fn max_age(mut self, max_age: Option<Duration>) -> Self {
+        self.max_age = max_age;
+        self
+    }
+}
+
+/// Why keys could not be loaded. The last good ones stay in use.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// The load took longer than its time-out.
+    #[error("no answer within the time-out")]
+    Timeout,
+    /// The provider could not be reached, or broke off.
+    #[error("`{address}`: {reason}")]
+    #[non_exhaustive]
+    Transport {
+        /// What was asked for.
+        address: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// The provider did not answer with 200. Redirects are not followed.
+    #[error("`{address}` answered with status {status}")]
+    #[non_exhaustive]
+    Status {
+        /// What was asked for.
+        address: String,
+        /// What it answered.
+        status: u16,
+    },
+    /// The answer is not declared as JSON.
+    #[error("`{address}` answered with content type `{found}` instead of JSON")]
+    #[non_exhaustive]
+    ContentType {
+        /// What was asked for.
+        address: String,
+        /// What it answered.
+        found: String,
+    },
+    /// The answer is larger than allowed.
+    #[error("`{address}` answered with more than {limit} bytes")]
+    #[non_exhaustive]
+    TooLarge {
+        /// What was asked for.
+        address: String,
+        /// The bound.
+        limit: usize,
+    },
+    /// The address is not one that keys may come from.
+    #[error("`{address}` is refused: {reason}")]
+    #[non_exhaustive]
+    Address {
+        /// The address.
+        address: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The discovery document is malformed.
+    #[error("discovery document: {0}")]
+    Discovery(&'static str),
+    /// The discovery document is another issuer's.
+    #[error("discovery document: expected issuer `{expected}`, found `{found}`")]
+    #[non_exhaustive]
+    Issuer {
+        /// The trusted issuer.
+        expected: String,
+        /// What the document says.
+        found: String,
+    },
+    /// The answer is no key set.
+    #[error("key set: {0}")]
+    NotASet(#[from] JwkSetError),
+    /// The set has no usable key.
+    #[error("key set: no usable key among {entries} entries")]
+    #[non_exhaustive]
+    Empty {
+        /// How many entries it has.
+        entries: usize,
+    },
+    /// A file cannot be read.
+    #[error("key file: {0}")]
+    File(String),
+}

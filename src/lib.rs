@@ -1,0 +1,116 @@
+//! Makes any `Service<http::Request<B>>` an OAuth 2.0 / OpenID Connect *resource server* that
+//! understands FHIR: verifies the access token, asks whether it may do this interaction, hands
+//! the handler a [`Principal`], and when it says no it says why.
+//!
+//! # The way of a request
+//!
+//! ```text
+//! Request ─► bearer ─► compact JWS ─► header ─► issuer ─► key ─► signature ─► audience ─► claims
+//!            400/401     401          401       401     401/503   401         401          401
+//!                                                                                           │
+//!  inner service ◄─ Principal + Access in extensions ◄─ authorize ◄─ interaction ◄──────────┘
+//!                                                         403
+//! ```
+//!
+//! Every stage is one call in the [`Authenticator`], made in this order, and the first that fails
+//! is the one reported ([`Check`]). Keys come the other way: discovery, fetch, parse, swap. A
+//! request never fetches: it reads the keys as they are, and where it names one that is unknown
+//! it may wait, once and briefly, for the background refresh that it asked for ([`KeySettings`]).
+//!
+//! # Quick start
+//!
+//! ```no_run
+//! use axum::{Router, routing::get};
+//! use tower_fhir_auth::{FhirAuthLayer, Principal, TrustedIssuer, require_any_scope};
+//!
+//! # async fn start() -> Result<(), Box<dyn std::error::Error>> {
+//! let auth = FhirAuthLayer::builder("https://fhir.example.org/r4")
+//!     .issuer(TrustedIssuer::discover("https://idp.example.org/realms/fhir"))
+//!     .authorizer(require_any_scope(["system/Patient.rs", "user/Patient.rs"]))
+//!     .build()?;
+//!
+//! let app = Router::new()
+//!     .route("/r4/Patient/{id}", get(|caller: Principal| async move {
+//!         format!("read by {}", caller.subject().unwrap_or("?"))
+//!     }))
+//!     .layer(auth);
+//! # axum::serve(tokio::net::TcpListener::bind("127.0.0.1:8080").await?, app).await?;
+//! # Ok(()) }
+//! ```
+//!
+//! # Who may do what
+//!
+//! An [`Authorizer`] grants or denies, on a verified [`Principal`] and an [`Interaction`]. For
+//! routes that are not FHIR there are plain requirements ([`require_scope`], [`require_role`],
+//! [`any_of`], [`all_of`], [`authenticated`]); [`FhirAuthLayer::require`] puts one on a single
+//! route. What no authorizer grants is refused.
+//!
+//! # Refusals
+//!
+//! A refused request gets status, `WWW-Authenticate` (RFC 6750, RFC 9728) and an OperationOutcome
+//! in JSON or XML, or a gRPC status where it is gRPC. The text names the check, and for issuer,
+//! audience, times and algorithm both sides; how much is told is a setting ([`Disclosure`]). The
+//! [`Rejection`] stands in the response's extensions.
+//!
+//! # Features
+//!
+//! | feature | default? | what it adds |
+//! |---|---|---|
+//! | `client` | yes | keys over HTTPS: discovery, `jwks_uri` (reqwest, rustls) |
+//! | `tracing` | yes | events for operators; refusals under the target `tower_fhir_auth::rejection` |
+//! | `config` | no | the configuration file, `config::Config` |
+//! | `axum` | no | extractors for [`Principal`] and [`Access`] |
+//! | `test-util` | no | a loopback issuer, token builder and clock for your tests |
+//!
+//! No feature changes a default or weakens a check.
+
+#![cfg_attr(tower_fhir_auth_docsrs, feature(doc_cfg))]
+
+// Folders may use what stands below them in this list; tests/architecture.rs holds that.
+#[cfg(feature = "test-util")]
+pub mod test_util;
+
+#[cfg(feature = "config")]
+pub mod config;
+
+#[cfg(feature = "axum")]
+pub mod axum;
+mod middleware;
+
+mod rejection;
+
+mod authorization;
+
+mod authentication;
+
+mod keys;
+
+mod error;
+mod explanation;
+mod fhir;
+mod jose;
+mod log;
+mod secure_url;
+mod time;
+
+// The public interface is:
+pub use authentication::{
+    AudiencePolicy, AuthenticationError, Authenticator, AuthenticatorBuilder, ClaimError,
+    InvalidRequest, Principal, TrustedIssuer,
+};
+pub use authorization::{
+    Access, AllOf, AnyOf, Authenticated, Authorizer, Denial, Grant, RequireRoles, RequireScopes,
+    all_of, any_of, authenticated, require_all_roles, require_all_scopes, require_any_role,
+    require_any_scope, require_role, require_scope,
+};
+pub use error::BuildError;
+pub use explanation::{Check, Explanation, Finding, Step, StepOutcome};
+pub use fhir::{BaseUrl, Interaction, InteractionKind, IssueType, OperationOutcome};
+pub use jose::{Algorithm, JwkError, JwkSet, JwkSetError, LeftOut, UnknownAlgorithm};
+pub use keys::{KeyError, KeyHealth, KeySettings, KeySource, LoadFuture, LoadedKeys};
+pub use middleware::{
+    FhirAuth, FhirAuthLayer, FhirAuthLayerBuilder, RequireAuth, RequireAuthLayer, ResponseBody,
+    ResponseFuture,
+};
+pub use rejection::{DefaultResponder, Disclosure, Rejection, RejectionKind, RejectionResponder};
+pub use time::{Clock, SystemClock, UnixTime};

@@ -1,0 +1,16 @@
+//! Events for operators: `tracing` where the feature is on, nothing where it is not. No caller
+//! needs a `cfg` of its own.
+
+#[cfg(feature = "tracing")]
+pub(crate) use tracing::{debug, info, warn};
+
+#[cfg(not(feature = "tracing"))]
+mod off {
+    macro_rules! off {
+        ($($any:tt)*) => {};
+    }
+    pub(crate) use {off as debug, off as info, off as warn};
+}
+
+#[cfg(not(feature = "tracing"))]
+pub(crate) use off::{debug, info, warn};

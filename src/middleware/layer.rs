@@ -1,0 +1,196 @@
+//! The layer that users meet.
+
+use std::sync::Arc;
+
+use tower_layer::Layer;
+
+use super::exempt::{DEFAULT_PATHS, Exemptions};
+use super::require::RequireAuthLayer;
+use super::service::{FhirAuth, Guard};
+use crate::authentication::{AudiencePolicy, Authenticator, TrustedIssuer};
+use crate::authorization::Authorizer;
+use crate::error::BuildError;
+use crate::fhir::BaseUrl;
+use crate::keys::KeyHealth;
+use crate::log;
+use crate::rejection::{DefaultResponder, Disclosure, RejectionResponder, ServerIdentity};
+use crate::time::{Clock, SystemClock};
+
+/// Guards any `Service<http::Request<B>>`: verifies the access token, asks the authorizer, hands
+/// [`Principal`](crate::Principal) and [`Access`](crate::Access) to the inner service, or refuses
+/// and says why.
+///
+/// Clones share one set of keys. When the last clone of the layer and of its services is dropped,
+/// the refresh of the keys ends.
+///
+/// ```
+/// use tower_fhir_auth::{FhirAuthLayer, JwkSet, TrustedIssuer, authenticated};
+///
+/// # tokio_test_block_on(async {
+/// # let keys = JwkSet::parse(br#"{"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "one",
+/// #     "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#)?;
+/// let layer = FhirAuthLayer::builder("https://fhir.example.org/r4")
+///     .issuer(TrustedIssuer::with_keys("https://idp.example.org", keys))
+///     .authorizer(authenticated())
+///     .build()?;
+///
+/// let app = tower::ServiceBuilder::new()
+///     .layer(layer)
+///     .service_fn(|_: http::Request<String>| async {
+///         Ok::<_, std::convert::Infallible>(http::Response::new(String::new()))
+///     });
+///
+/// let request = http::Request::get("/r4/Patient/1").body(String::new())?;
+/// let response = tower::ServiceExt::oneshot(app, request).await?;
+/// assert_eq!(response.status(), 401);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// # fn tokio_test_block_on<F: Future>(f: F) -> F::Output {
+/// #     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(f)
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct FhirAuthLayer {
+    guard: Arc<Guard>,
+}
+
+/// Collects the settings of a [`FhirAuthLayer`].
+#[must_use]
+pub struct FhirAuthLayerBuilder {
+    base_url: String,
+    issuers: Vec<TrustedIssuer>,
+    authorizer: Option<Box<dyn Authorizer>>,
+    public: Vec<String>,
+    disclosure: Disclosure,
+    responder: Box<dyn RejectionResponder>,
+    clock: Arc<dyn Clock>,
+}
+
+impl FhirAuthLayer {
+    /// Starts the configuration of a layer. `base_url` is how clients address the API; its path
+    /// is where requests are matched, and it is the audience of issuers that set none.
+    pub fn builder(base_url: impl Into<String>) -> FhirAuthLayerBuilder {
+        FhirAuthLayerBuilder {
+            base_url: base_url.into(),
+            issuers: Vec::new(),
+            authorizer: None,
+            public: DEFAULT_PATHS.map(str::to_owned).to_vec(),
+            disclosure: Disclosure::default(),
+            responder: Box::new(DefaultResponder),
+            clock: Arc::new(SystemClock),
+        }
+    }
+
+    /// Resolves when every issuer has keys. Until then its tokens are answered with 503, so there
+    /// is no need to wait; while a provider is down this does not resolve.
+    pub async fn ready(&self) {
+        self.guard.authenticator.ready().await;
+    }
+
+    /// The state of each issuer's keys, for readiness checks.
+    #[must_use]
+    pub fn health(&self) -> Vec<KeyHealth> {
+        self.guard.authenticator.health()
+    }
+
+    /// Who is it: the part of the layer that judges tokens.
+    #[must_use]
+    pub fn authenticator(&self) -> &Authenticator {
+        &self.guard.authenticator
+    }
+
+    /// A further layer, for single routes inside this one: it asks `authorizer` about the
+    /// [`Principal`](crate::Principal) that this layer has verified.
+    pub fn require(&self, authorizer: impl Authorizer) -> RequireAuthLayer {
+        RequireAuthLayer::new(Arc::clone(&self.guard), authorizer)
+    }
+}
+
+impl<S> Layer<S> for FhirAuthLayer {
+    type Service = FhirAuth<S>;
+
+    fn layer(&self, inner: S) -> FhirAuth<S> {
+        FhirAuth::new(inner, Arc::clone(&self.guard))
+    }
+}
+
+impl FhirAuthLayerBuilder {
+    /// Trusts an issuer. At least one is needed.
+    pub fn issuer(mut self, issuer: TrustedIssuer) -> Self {
+        self.issuers.push(issuer);
+        self
+    }
+
+    /// Who may do what. Needed; [`authenticated()`](crate::authenticated) lets in everybody with
+    /// a valid token.
+    pub fn authorizer(mut self, authorizer: impl Authorizer) -> Self {
+        self.authorizer = Some(Box::new(authorizer));
+        self
+    }
+
+    /// The exact paths below the base URL that need no token, whatever the method. Default:
+    /// `/metadata`, `/.well-known/smart-configuration` and `/health`.
+    pub fn public<P: Into<String>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
+        self.public = paths.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// How much refusals tell. Default: [`Disclosure::Reason`].
+    pub fn disclosure(mut self, disclosure: Disclosure) -> Self {
+        self.disclosure = disclosure;
+        self
+    }
+
+    /// Makes the responses of refusals. Default: [`DefaultResponder`].
+    pub fn responder(mut self, responder: impl RejectionResponder) -> Self {
+        self.responder = Box::new(responder);
+        self
+    }
+
+    /// Reads "now" from another clock. Default: [`SystemClock`].
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Checks the settings and starts to load keys in the background, which needs a tokio
+    /// runtime.
+    ///
+    /// # Errors
+    ///
+    /// The first setting that cannot work. A provider that is down is none.
+    pub fn build(self) -> Result<FhirAuthLayer, BuildError> {
+        let base_url: BaseUrl = self.base_url.parse()?;
+        let authorizer = self.authorizer.ok_or(BuildError::NoAuthorizer)?;
+        let mut authenticator = Authenticator::builder()
+            .audience(AudiencePolicy::exact([base_url.as_str()]))
+            .clock(self.clock);
+        for issuer in self.issuers {
+            authenticator = authenticator.issuer(issuer);
+        }
+        if self.disclosure == Disclosure::Full {
+            log::warn!("refusals tell everything (`full`): for development only");
+        }
+        Ok(FhirAuthLayer {
+            guard: Arc::new(Guard {
+                authenticator: authenticator.build()?,
+                authorizer,
+                exemptions: Exemptions::new(self.public),
+                responder: self.responder,
+                server: Arc::new(ServerIdentity { base_url, disclosure: self.disclosure }),
+            }),
+        })
+    }
+}
+
+impl std::fmt::Debug for FhirAuthLayerBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FhirAuthLayerBuilder")
+            .field("base_url", &self.base_url)
+            .field("issuers", &self.issuers)
+            .field("public", &self.public)
+            .field("disclosure", &self.disclosure)
+            .finish_non_exhaustive()
+    }
+}

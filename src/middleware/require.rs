@@ -1,0 +1,101 @@
+//! Further requirements on single routes, inside the layer that authenticates.
+
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::body::ResponseBody;
+use super::future::ResponseFuture;
+use super::service::Guard;
+use crate::authentication::Principal;
+use crate::authorization::{Access, Authorizer};
+use crate::rejection::Rejection;
+
+/// Asks a further authorizer about a request that an outer [`FhirAuthLayer`] let in. Made by
+/// [`FhirAuthLayer::require`].
+///
+/// It can only narrow: a request without a verified [`Principal`] is refused with 500, because
+/// the route stands outside the layer that should guard it.
+///
+/// [`FhirAuthLayer`]: crate::FhirAuthLayer
+/// [`FhirAuthLayer::require`]: crate::FhirAuthLayer::require
+#[derive(Clone)]
+#[must_use]
+pub struct RequireAuthLayer {
+    guard: Arc<Guard>,
+    authorizer: Arc<dyn Authorizer>,
+}
+
+/// The service of [`RequireAuthLayer`].
+#[derive(Clone)]
+#[must_use]
+pub struct RequireAuth<S> {
+    inner: S,
+    requirement: RequireAuthLayer,
+}
+
+impl RequireAuthLayer {
+    pub(crate) fn new(guard: Arc<Guard>, authorizer: impl Authorizer) -> Self {
+        Self { guard, authorizer: Arc::new(authorizer) }
+    }
+
+    fn admit<B>(&self, request: Request<B>) -> Result<Request<B>, Response<Bytes>> {
+        let server = &self.guard.server;
+        let verified = request.extensions().get::<Principal>();
+        let rejection = match verified.zip(request.extensions().get::<Access>()) {
+            None => Rejection::unguarded(server),
+            Some((principal, access)) => {
+                match self.authorizer.authorize(principal, access.interaction()) {
+                    Ok(_) => return Ok(request),
+                    Err(denial) => Rejection::of_authorization(&denial, server),
+                }
+            }
+        };
+        Err(self.guard.refuse(rejection, request))
+    }
+}
+
+impl<S> Layer<S> for RequireAuthLayer {
+    type Service = RequireAuth<S>;
+
+    fn layer(&self, inner: S) -> RequireAuth<S> {
+        RequireAuth { inner, requirement: self.clone() }
+    }
+}
+
+impl<S, B, ResBody> Service<Request<B>> for RequireAuth<S>
+where
+    S: Service<Request<B>, Response = Response<ResBody>>,
+{
+    type Response = Response<ResponseBody<ResBody>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S, B>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        match self.requirement.admit(request) {
+            Ok(request) => ResponseFuture::inner(self.inner.call(request)),
+            Err(response) => ResponseFuture::refused(response),
+        }
+    }
+}
+
+impl fmt::Debug for RequireAuthLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequireAuthLayer").finish_non_exhaustive()
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for RequireAuth<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequireAuth").field("inner", &self.inner).finish_non_exhaustive()
+    }
+}

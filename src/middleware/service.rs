@@ -1,0 +1,148 @@
+//! A guarded service: the way of a request on one screen.
+
+use std::mem;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use tower_service::Service;
+
+use super::body::ResponseBody;
+use super::exempt::Exemptions;
+use super::future::ResponseFuture;
+use crate::authentication::authenticator::{Patience, Verdict};
+use crate::authentication::{AuthenticationError, Authenticator, Principal};
+use crate::authorization::{Access, Authorizer};
+use crate::fhir::Interaction;
+use crate::log;
+use crate::rejection::{Rejection, RejectionResponder, ServerIdentity};
+
+/// A service that lets in verified and authorized requests alone. Made by
+/// [`FhirAuthLayer`](crate::FhirAuthLayer).
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct FhirAuth<S> {
+    inner: S,
+    guard: Arc<Guard>,
+}
+
+/// Everything a decision needs, shared by all clones of a layer and of its services.
+pub(crate) struct Guard {
+    pub(crate) authenticator: Authenticator,
+    pub(crate) authorizer: Box<dyn Authorizer>,
+    pub(crate) exemptions: Exemptions,
+    pub(crate) responder: Box<dyn RejectionResponder>,
+    pub(crate) server: Arc<ServerIdentity>,
+}
+
+impl<S> FhirAuth<S> {
+    pub(crate) fn new(inner: S, guard: Arc<Guard>) -> Self {
+        Self { inner, guard }
+    }
+}
+
+impl<S, B, ResBody> Service<Request<B>> for FhirAuth<S>
+where
+    S: Service<Request<B>, Response = Response<ResBody>> + Clone,
+    B: Send + 'static,
+{
+    type Response = Response<ResponseBody<ResBody>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S, B>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let guard = &self.guard;
+        forget_what_came_in(&mut request);
+        if guard.exemptions.admit(&guard.server.base_url, &request) {
+            return ResponseFuture::inner(self.inner.call(request));
+        }
+        let (headers, uri) = (request.headers(), request.uri());
+        match guard.authenticator.decide(headers, uri, Patience::MayWait) {
+            Verdict::Decided(result) => match guard.admit(result, request) {
+                Ok(request) => ResponseFuture::inner(self.inner.call(request)),
+                Err(response) => ResponseFuture::refused(response),
+            },
+            Verdict::Wait(wait) => {
+                let guard = Arc::clone(guard);
+                let admission = async move {
+                    wait.over().await;
+                    let (headers, uri) = (request.headers(), request.uri());
+                    let result = guard.authenticator.decide_now(headers, uri);
+                    guard.admit(result, request)
+                };
+                // The clone has not been polled ready; the one that has goes with the request.
+                let clone = self.inner.clone();
+                let ready = mem::replace(&mut self.inner, clone);
+                ResponseFuture::waiting(Box::pin(admission), ready)
+            }
+        }
+    }
+}
+
+impl Guard {
+    /// From the verdict on the token to the request as the inner service gets it, or a refusal.
+    fn admit<B>(
+        &self,
+        result: Result<Principal, AuthenticationError>,
+        mut request: Request<B>,
+    ) -> Result<Request<B>, Response<Bytes>> {
+        let principal = match result {
+            Ok(principal) => principal,
+            Err(error) => {
+                let rejection = Rejection::of_authentication(error, &self.server);
+                return Err(self.refuse(rejection, request));
+            }
+        };
+        let base_url = &self.server.base_url;
+        let interaction = Interaction::parse(base_url, request.method(), request.uri());
+        match self.authorizer.authorize(&principal, &interaction) {
+            Ok(grant) => {
+                let access = Access::new(interaction, grant);
+                request.extensions_mut().insert(access);
+                request.extensions_mut().insert(principal);
+                Ok(request)
+            }
+            Err(denial) => {
+                let rejection = Rejection::of_authorization(&denial, &self.server);
+                Err(self.refuse(rejection, request))
+            }
+        }
+    }
+
+    pub(crate) fn refuse<B>(&self, rejection: Rejection, request: Request<B>) -> Response<Bytes> {
+        log::info!(
+            target: "tower_fhir_auth::rejection",
+            kind = rejection.kind().name(),
+            check = rejection.check().map(|check| check.name()),
+            method = %request.method(),
+            path = request.uri().path(),
+            reason = rejection.description(),
+            "request refused"
+        );
+        let (parts, _) = request.into_parts();
+        let mut response = self.responder.respond(&rejection, &parts);
+        response.extensions_mut().insert(rejection);
+        response
+    }
+}
+
+impl std::fmt::Debug for Guard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Guard")
+            .field("authenticator", &self.authenticator)
+            .field("exemptions", &self.exemptions)
+            .field("server", &self.server)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A `Principal` or `Access` that stands in a request before it was judged is nobody's word.
+fn forget_what_came_in<B>(request: &mut Request<B>) {
+    request.extensions_mut().remove::<Principal>();
+    request.extensions_mut().remove::<Access>();
+}

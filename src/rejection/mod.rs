@@ -1,0 +1,282 @@
+//! No, and why: the one place where a refusal becomes HTTP, RFC 6750, FHIR and gRPC.
+
+pub(crate) mod challenge;
+pub(crate) mod grpc;
+pub(crate) mod negotiation;
+pub(crate) mod responder;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderValue, StatusCode};
+
+pub use responder::{DefaultResponder, RejectionResponder};
+
+use crate::authentication::AuthenticationError;
+use crate::authorization::Denial;
+use crate::explanation::{Check, Finding};
+use crate::fhir::{BaseUrl, IssueType, OperationOutcome};
+
+/// How much a refusal tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Disclosure {
+    /// That the token is refused, not why.
+    Minimal,
+    /// Which check failed; for issuer, audience, times, algorithm, type, key id, roles and scopes
+    /// also what the token has and what this server accepts.
+    #[default]
+    Reason,
+    /// For development: as [`Reason`](Self::Reason), and which issuer's rules were applied.
+    Full,
+}
+
+/// What kind of refusal this is. Each has one line in the table of [`RejectionKind::row`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RejectionKind {
+    /// No bearer token: 401, `login`, without an error code.
+    MissingCredentials,
+    /// A malformed request: 400, `invalid_request`, `invalid`.
+    InvalidRequest,
+    /// A token that is refused: 401, `invalid_token`, `login`.
+    InvalidToken,
+    /// A token whose only fault is its age: 401, `invalid_token`, `expired`.
+    ExpiredToken,
+    /// A valid token that does not grant this: 403, `insufficient_scope`, `forbidden`.
+    Forbidden,
+    /// The issuer's keys are not available: 503, `transient`.
+    KeysUnavailable,
+    /// A requirement stands on a route that no authentication guards: 500, `exception`.
+    Unguarded,
+}
+
+/// What a kind of refusal means to each of those who read it.
+pub(crate) struct Row {
+    pub(crate) status: StatusCode,
+    /// RFC 6750 section 3.1; `None` where no code must be sent.
+    pub(crate) error: Option<&'static str>,
+    /// Whether there is a `WWW-Authenticate` at all.
+    pub(crate) challenge: bool,
+    pub(crate) issue_type: IssueType,
+    /// <https://grpc.io/docs/guides/status-codes/>
+    pub(crate) grpc_status: u16,
+}
+
+impl RejectionKind {
+    /// The table. One line a kind, and no other place that says so.
+    pub(crate) fn row(self) -> Row {
+        let row = |status, error, challenge, issue_type, grpc_status| Row {
+            status,
+            error,
+            challenge,
+            issue_type,
+            grpc_status,
+        };
+        use StatusCode as S;
+        match self {
+            Self::MissingCredentials => row(S::UNAUTHORIZED, None, true, IssueType::Login, 16),
+            Self::InvalidRequest => {
+                row(S::BAD_REQUEST, Some("invalid_request"), true, IssueType::Invalid, 3)
+            }
+            Self::InvalidToken => {
+                row(S::UNAUTHORIZED, Some("invalid_token"), true, IssueType::Login, 16)
+            }
+            Self::ExpiredToken => {
+                row(S::UNAUTHORIZED, Some("invalid_token"), true, IssueType::Expired, 16)
+            }
+            Self::Forbidden => {
+                row(S::FORBIDDEN, Some("insufficient_scope"), true, IssueType::Forbidden, 7)
+            }
+            Self::KeysUnavailable => {
+                row(S::SERVICE_UNAVAILABLE, None, false, IssueType::Transient, 14)
+            }
+            Self::Unguarded => row(S::INTERNAL_SERVER_ERROR, None, false, IssueType::Exception, 13),
+        }
+    }
+
+    /// A stable name in kebab case, for logs and metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::MissingCredentials => "missing-credentials",
+            Self::InvalidRequest => "invalid-request",
+            Self::InvalidToken => "invalid-token",
+            Self::ExpiredToken => "expired-token",
+            Self::Forbidden => "forbidden",
+            Self::KeysUnavailable => "keys-unavailable",
+            Self::Unguarded => "unguarded",
+        }
+    }
+}
+
+/// A refusal. The layer puts it into the extensions of every response that refuses, also where a
+/// [`RejectionResponder`] of your own made the response, so that outer layers can log and count.
+#[derive(Clone, Debug)]
+pub struct Rejection(Arc<Refused>);
+
+#[derive(Debug)]
+struct Refused {
+    kind: RejectionKind,
+    check: Option<Check>,
+    summary: String,
+    found: Option<String>,
+    expected: Option<String>,
+    scopes: Vec<String>,
+    retry_after: Option<Duration>,
+    server: Arc<ServerIdentity>,
+}
+
+/// What refusals say of the server.
+#[derive(Debug)]
+pub(crate) struct ServerIdentity {
+    pub(crate) base_url: BaseUrl,
+    pub(crate) disclosure: Disclosure,
+}
+
+impl Rejection {
+    pub(crate) fn of_authentication(
+        error: AuthenticationError,
+        server: &Arc<ServerIdentity>,
+    ) -> Self {
+        let text = error.to_string();
+        match error {
+            AuthenticationError::MissingCredentials => {
+                let text = "no bearer token in the `Authorization` header";
+                Self::new(RejectionKind::MissingCredentials, text, server)
+            }
+            AuthenticationError::InvalidRequest(_) => {
+                Self::new(RejectionKind::InvalidRequest, text, server)
+            }
+            AuthenticationError::InvalidToken(finding) => Self::of_token(&finding, server),
+            AuthenticationError::KeysUnavailable { retry_after, .. } => {
+                let text = "the keys of the token's issuer are not available at the moment";
+                let mut refused = Refused::new(RejectionKind::KeysUnavailable, text, server);
+                refused.check = Some(Check::Key);
+                refused.retry_after = Some(retry_after);
+                Self(Arc::new(refused))
+            }
+        }
+    }
+
+    fn of_token(finding: &Finding, server: &Arc<ServerIdentity>) -> Self {
+        // Only a token that is past its time and has no other fault gets as far as the end.
+        let expired = finding.check() == Check::Expiry && finding.found_value().is_some();
+        let kind = if expired { RejectionKind::ExpiredToken } else { RejectionKind::InvalidToken };
+        let mut refused = Refused::new(kind, finding.summary(), server);
+        refused.check = Some(finding.check());
+        refused.found = finding.found_value().map(str::to_owned);
+        refused.expected = finding.expected_value().map(str::to_owned);
+        Self(Arc::new(refused))
+    }
+
+    pub(crate) fn of_authorization(denial: &Denial, server: &Arc<ServerIdentity>) -> Self {
+        let (found, expected) = denial.found_and_expected();
+        let mut refused = Refused::new(RejectionKind::Forbidden, denial.summary(), server);
+        refused.found = found.map(str::to_owned);
+        refused.expected = expected.map(str::to_owned);
+        refused.scopes = denial.scopes().map(str::to_owned).collect();
+        Self(Arc::new(refused))
+    }
+
+    pub(crate) fn unguarded(server: &Arc<ServerIdentity>) -> Self {
+        let text = "this route has a requirement, but no authentication layer around it";
+        Self::new(RejectionKind::Unguarded, text, server)
+    }
+
+    fn new(kind: RejectionKind, summary: impl Into<String>, server: &Arc<ServerIdentity>) -> Self {
+        Self(Arc::new(Refused::new(kind, summary, server)))
+    }
+
+    /// What kind of refusal it is.
+    #[must_use]
+    pub fn kind(&self) -> RejectionKind {
+        self.0.kind
+    }
+
+    /// The check that failed, where a token was looked at.
+    #[must_use]
+    pub fn check(&self) -> Option<Check> {
+        self.0.check
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.kind().row().status
+    }
+
+    /// What the client is told, as much as the [`Disclosure`] allows.
+    #[must_use]
+    pub fn description(&self) -> String {
+        let Refused { kind, summary, found, expected, .. } = &*self.0;
+        match self.0.server.disclosure {
+            Disclosure::Minimal => match kind {
+                RejectionKind::MissingCredentials => "authentication is required".to_owned(),
+                RejectionKind::InvalidRequest => "the request is malformed".to_owned(),
+                RejectionKind::InvalidToken | RejectionKind::ExpiredToken => {
+                    "the access token is refused".to_owned()
+                }
+                RejectionKind::Forbidden => "the access token does not grant this".to_owned(),
+                RejectionKind::KeysUnavailable => "try again later".to_owned(),
+                RejectionKind::Unguarded => "the server is misconfigured".to_owned(),
+            },
+            Disclosure::Reason | Disclosure::Full => {
+                let mut text = summary.clone();
+                if let Some(found) = found {
+                    text = format!("{text}: the token has `{}`", challenge::shown(found));
+                }
+                if let Some(expected) = expected {
+                    let and = if found.is_some() { "," } else { ":" };
+                    let expected = challenge::shown(expected);
+                    text = format!("{text}{and} this server accepts `{expected}`");
+                }
+                text
+            }
+        }
+    }
+
+    /// The scopes that would have been enough, separated by spaces.
+    #[must_use]
+    pub fn required_scope(&self) -> Option<String> {
+        (!self.0.scopes.is_empty()).then(|| self.0.scopes.join(" "))
+    }
+
+    /// How long the client should wait before it tries again.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
+    /// The value of `WWW-Authenticate` (RFC 6750 section 3, RFC 9728 section 5.1), where the
+    /// refusal has one.
+    #[must_use]
+    pub fn www_authenticate(&self) -> Option<HeaderValue> {
+        challenge::of(self)
+    }
+
+    /// The OperationOutcome.
+    #[must_use]
+    pub fn outcome(&self) -> OperationOutcome {
+        OperationOutcome::new(self.kind().row().issue_type, self.description())
+    }
+
+    pub(crate) fn base_url(&self) -> &BaseUrl {
+        &self.0.server.base_url
+    }
+}
+
+impl Refused {
+    fn new(kind: RejectionKind, summary: impl Into<String>, server: &Arc<ServerIdentity>) -> Self {
+        Self {
+            kind,
+            check: None,
+            summary: summary.into(),
+            found: None,
+            expected: None,
+            scopes: Vec::new(),
+            retry_after: None,
+            server: Arc::clone(server),
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Which format a client wants: `_format`, else `Accept` (R4 section 3.1.0.1.11).
+
+use http::header::ACCEPT;
+use http::request::Parts;
+
+/// The formats of an OperationOutcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    Json,
+    Xml,
+}
+
+/// XML where it is asked for, else JSON.
+pub(crate) fn format_for(request: &Parts) -> Format {
+    let query = request.uri.query().unwrap_or_default();
+    let wanted = form_urlencoded::parse(query.as_bytes())
+        .find(|(name, _)| name == "_format")
+        .and_then(|(_, value)| format_of(&value));
+    wanted.unwrap_or_else(|| accepted(request))
+}
+
+fn accepted(request: &Parts) -> Format {
+    let mut best = [0.0_f32; 2];
+    let [json, xml] = &mut best;
+    for value in request.headers.get_all(ACCEPT) {
+        let Ok(value) = value.to_str() else { continue };
+        for range in value.split(',') {
+            let mut parameters = range.split(';');
+            let media_type = parameters.next().unwrap_or_default();
+            let quality = parameters.find_map(quality).unwrap_or(1.0);
+            match format_of(media_type) {
+                Some(Format::Xml) => *xml = xml.max(quality),
+                Some(Format::Json) => *json = json.max(quality),
+                None => {}
+            }
+        }
+    }
+    if *xml > *json { Format::Xml } else { Format::Json }
+}
+
+fn quality(parameter: &str) -> Option<f32> {
+    let (name, value) = parameter.trim().split_once('=')?;
+    name.eq_ignore_ascii_case("q").then(|| value.trim().parse().unwrap_or(0.0))
+}
+
+/// FHIR's own types, the plain ones, and the short names that `_format` may have. In a query the
+/// `+` of a type arrives as a space unless it was escaped. A wildcard leaves the choice to us.
+fn format_of(media_type: &str) -> Option<Format> {
+    let media_type = media_type.split(';').next().unwrap_or_default().trim();
+    let media_type = media_type.to_ascii_lowercase().replace(' ', "+");
+    match media_type.as_str() {
+        "xml" | "text/xml" | "application/xml" | "application/fhir+xml" => Some(Format::Xml),
+        "json" | "text/json" | "application/json" | "application/fhir+json" => Some(Format::Json),
+        "*/*" | "application/*" => Some(Format::Json),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::Request;
+
+    fn format(uri: &str, accept: &[&str]) -> Format {
+        let mut request = Request::get(uri);
+        for value in accept {
+            request = request.header(ACCEPT, *value);
+        }
+        format_for(&request.body(()).unwrap().into_parts().0)
+    }
+
+    #[test]
+    fn xml_is_for_those_who_ask() {
+        for (uri, accept, expected) in [
+            ("/", &[][..], Format::Json),
+            ("/", &["application/fhir+xml"], Format::Xml),
+            ("/", &["text/html, application/xml;q=0.9, */*;q=0.8"], Format::Xml),
+            ("/", &["application/fhir+xml;q=0.5, application/fhir+json"], Format::Json),
+            ("/", &["application/fhir+xml, application/fhir+json"], Format::Json),
+            ("/", &["text/plain", "application/xml"], Format::Xml),
+            ("/", &["application/xml;q=x"], Format::Json),
+            ("/?_format=xml", &["application/json"], Format::Xml),
+            ("/?_format=application/fhir+xml", &[], Format::Xml),
+            ("/?_format=application%2Ffhir%2Bxml", &[], Format::Xml),
+            ("/?_format=json", &["application/xml"], Format::Json),
+            ("/?_format=turtle", &["application/xml"], Format::Xml),
+        ] {
+            assert_eq!(format(uri, accept), expected, "{uri} {accept:?}");
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! From a refusal to a response.
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::request::Parts;
+use http::{HeaderValue, Method, Response};
+
+use super::negotiation::{Format, format_for};
+use super::{Rejection, grpc};
+use crate::fhir::OperationOutcome;
+
+/// Makes the response to a refused request.
+///
+/// The layer's own is [`DefaultResponder`]; implement this for bodies of your own.
+///
+/// ```
+/// use bytes::Bytes;
+/// use http::{Response, request::Parts};
+/// use tower_fhir_auth::{DefaultResponder, Rejection, RejectionResponder};
+///
+/// /// Plain text instead of OperationOutcome; status and challenge as they should be.
+/// struct Plain;
+///
+/// impl RejectionResponder for Plain {
+///     fn respond(&self, rejection: &Rejection, request: &Parts) -> Response<Bytes> {
+///         let mut response = DefaultResponder.respond(rejection, request);
+///         let text = http::HeaderValue::from_static("text/plain");
+///         response.headers_mut().insert("content-type", text);
+///         *response.body_mut() = rejection.description().into();
+///         response
+///     }
+/// }
+/// ```
+pub trait RejectionResponder: Send + Sync + 'static {
+    /// The response to `request`, which `rejection` refuses.
+    fn respond(&self, rejection: &Rejection, request: &Parts) -> Response<Bytes>;
+}
+
+/// OperationOutcome in JSON or XML as the client asks; for gRPC a status in the headers.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct DefaultResponder;
+
+impl RejectionResponder for DefaultResponder {
+    fn respond(&self, rejection: &Rejection, request: &Parts) -> Response<Bytes> {
+        if grpc::is_grpc(request) {
+            return grpc::response(rejection);
+        }
+        let outcome = rejection.outcome();
+        let (content_type, body) = match format_for(request) {
+            Format::Json => (OperationOutcome::JSON, outcome.to_json()),
+            Format::Xml => (OperationOutcome::XML, outcome.to_xml()),
+        };
+        let body = if request.method == Method::HEAD { Bytes::new() } else { body.into() };
+        let mut response = Response::new(body);
+        *response.status_mut() = rejection.status();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(challenge) = rejection.www_authenticate() {
+            headers.insert(WWW_AUTHENTICATE, challenge);
+        }
+        if let Some(pause) = rejection.retry_after() {
+            headers.insert(RETRY_AFTER, pause.as_secs().max(1).into());
+        }
+        response
+    }
+}

@@ -1,0 +1,271 @@
+//! An OpenID provider on loopback, as far as a resource server sees one.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderName};
+use http::{HeaderValue, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::AbortHandle;
+
+use super::{SigningKey, TestUtilError, TokenBuilder};
+use crate::authentication::TrustedIssuer;
+use crate::jose::Algorithm;
+use crate::time::{Clock, SystemClock, UnixTime};
+
+/// The path of the key set.
+const JWKS: &str = "/jwks";
+/// The path of the discovery document.
+const DISCOVERY: &str = "/.well-known/openid-configuration";
+
+/// A loopback issuer: discovery document, key set, tokens. It stops when it is dropped.
+#[derive(Debug)]
+pub struct TestIssuer {
+    url: String,
+    state: Arc<Mutex<State>>,
+    server: AbortHandle,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Tokens are signed with it.
+    current: Arc<SigningKey>,
+    /// Still published after a rotation.
+    previous: Option<Arc<SigningKey>>,
+    /// What is answered instead of the documents.
+    answers: HashMap<String, Answer>,
+    requests: HashMap<String, u64>,
+    made: usize,
+}
+
+/// An answer that takes the place of a document.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Answer {
+    status: StatusCode,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    body: Bytes,
+    delay: Duration,
+}
+
+impl Answer {
+    /// A JSON document with status 200.
+    pub fn json(document: &Value) -> Self {
+        Self::status(StatusCode::OK).body(document.to_string())
+    }
+
+    /// A status without a document.
+    pub fn status(status: StatusCode) -> Self {
+        let json = (CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Self { status, headers: vec![json], body: Bytes::new(), delay: Duration::ZERO }
+    }
+
+    /// No answer for a long time.
+    pub fn hang() -> Self {
+        Self::status(StatusCode::OK).after(Duration::from_secs(3600))
+    }
+
+    /// Another body.
+    pub fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// Another header, in place of one of the same name.
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.retain(|(present, _)| *present != name);
+        self.headers.push((name, value));
+        self
+    }
+
+    /// Only after a while.
+    pub fn after(mut self, delay: Duration) -> Self {
+        self.delay = delay;
+        self
+    }
+}
+
+impl TestIssuer {
+    /// Starts an issuer with an ES256 key on a free port of 127.0.0.1.
+    ///
+    /// # Errors
+    ///
+    /// When no port or no key can be had.
+    pub async fn start() -> Result<Self, TestUtilError> {
+        Self::with_algorithm(Algorithm::Es256).await
+    }
+
+    /// Starts an issuer that signs with another algorithm.
+    ///
+    /// # Errors
+    ///
+    /// When no port or no key can be had.
+    pub async fn with_algorithm(algorithm: Algorithm) -> Result<Self, TestUtilError> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let key = Arc::new(SigningKey::generate("key-1", algorithm)?);
+        let state = Arc::new(Mutex::new(State {
+            current: key,
+            previous: None,
+            answers: HashMap::new(),
+            requests: HashMap::new(),
+            made: 1,
+        }));
+        let server = tokio::spawn(serve(listener, url.clone(), Arc::clone(&state)));
+        Ok(Self { url, state, server: server.abort_handle() })
+    }
+
+    /// The issuer's name and address, for example `http://127.0.0.1:40123`.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The address of the key set.
+    #[must_use]
+    pub fn jwks_uri(&self) -> String {
+        format!("{}{JWKS}", self.url)
+    }
+
+    /// This issuer as one to trust, found by discovery.
+    pub fn trusted(&self) -> TrustedIssuer {
+        TrustedIssuer::discover(self.url())
+    }
+
+    /// A good token, issued now. Its `aud` is yours to set.
+    pub fn token(&self) -> TokenBuilder {
+        self.token_at(SystemClock.now())
+    }
+
+    /// A good token, issued at another time.
+    pub fn token_at(&self, now: UnixTime) -> TokenBuilder {
+        TokenBuilder::new(&self.url, self.key(), now)
+    }
+
+    /// The key that signs now.
+    #[must_use]
+    pub fn key(&self) -> Arc<SigningKey> {
+        Arc::clone(&self.state().current)
+    }
+
+    /// Rotates: a new key signs from now on, and the key set has it and the one before.
+    ///
+    /// # Errors
+    ///
+    /// When no key can be had.
+    pub fn rotate(&self) -> Result<(), TestUtilError> {
+        let mut state = self.state();
+        state.made += 1;
+        let name = format!("key-{}", state.made);
+        let key = SigningKey::generate(name, state.current.algorithm())?;
+        state.previous = Some(std::mem::replace(&mut state.current, Arc::new(key)));
+        Ok(())
+    }
+
+    /// Withdraws the key that signed before.
+    pub fn withdraw_old_key(&self) {
+        self.state().previous = None;
+    }
+
+    /// Answers requests for a path with something else: the key set at `/jwks`, the discovery
+    /// document at `/.well-known/openid-configuration`.
+    pub fn answer(&self, path: &str, answer: Answer) {
+        self.state().answers.insert(path.to_owned(), answer);
+    }
+
+    /// Answers everything with status 500.
+    pub fn fail(&self) {
+        for path in [JWKS, DISCOVERY] {
+            self.answer(path, Answer::status(StatusCode::INTERNAL_SERVER_ERROR));
+        }
+    }
+
+    /// Answers with the documents again.
+    pub fn recover(&self) {
+        self.state().answers.clear();
+    }
+
+    /// How often the key set was asked for.
+    #[must_use]
+    pub fn jwks_requests(&self) -> u64 {
+        self.state().requests.get(JWKS).copied().unwrap_or(0)
+    }
+
+    /// The key set as it is now.
+    #[must_use]
+    pub fn jwks(&self) -> Value {
+        self.state().jwks()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+}
+
+impl Drop for TestIssuer {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+impl State {
+    fn jwks(&self) -> Value {
+        let keys = std::iter::once(&self.current).chain(&self.previous);
+        json!({ "keys": keys.map(|key| key.jwk()).collect::<Vec<_>>() })
+    }
+
+    fn answer_to(&mut self, path: &str, url: &str) -> Answer {
+        *self.requests.entry(path.to_owned()).or_default() += 1;
+        if let Some(answer) = self.answers.get(path) {
+            return answer.clone();
+        }
+        match path {
+            JWKS => Answer::json(&self.jwks()),
+            DISCOVERY => Answer::json(&json!({
+                "issuer": url,
+                "jwks_uri": format!("{url}{JWKS}"),
+                "response_types_supported": ["code"],
+                "subject_types_supported": ["public"],
+                "id_token_signing_alg_values_supported": ["ES256"],
+            })),
+            _ => Answer::status(StatusCode::NOT_FOUND),
+        }
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn serve(listener: TcpListener, url: String, state: Arc<Mutex<State>>) {
+    // The tasks of connections end with this one.
+    let mut connections = tokio::task::JoinSet::new();
+    while let Ok((stream, _)) = listener.accept().await {
+        let (url, state) = (url.clone(), Arc::clone(&state));
+        connections.spawn(async move {
+            let service = service_fn(move |request: Request<Incoming>| {
+                let answer = lock(&state).answer_to(request.uri().path(), &url);
+                respond(answer)
+            });
+            // A client that goes away is no concern of a test.
+            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+        });
+    }
+}
+
+async fn respond(answer: Answer) -> Result<Response<Full<Bytes>>, Infallible> {
+    tokio::time::sleep(answer.delay).await;
+    let mut response = Response::new(Full::new(answer.body));
+    *response.status_mut() = answer.status;
+    response.headers_mut().extend(answer.headers);
+    Ok(response)
+}

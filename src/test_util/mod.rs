@@ -1,0 +1,51 @@
+//! For tests of applications that use the layer (feature `test-util`): an issuer on loopback
+//! whose tokens are really signed and whose keys really rotate, and a clock that stands still.
+//!
+//! ```
+//! use tower_fhir_auth::test_util::TestIssuer;
+//! use tower_fhir_auth::{FhirAuthLayer, require_scope};
+//! use tower::{ServiceBuilder, ServiceExt};
+//!
+//! # tokio::runtime::Runtime::new().unwrap().block_on(async {
+//! let issuer = TestIssuer::start().await?;
+//! let layer = FhirAuthLayer::builder("https://fhir.example.org/r4")
+//!     .issuer(issuer.trusted())
+//!     .authorizer(require_scope("system/Patient.rs"))
+//!     .build()?;
+//! let app = ServiceBuilder::new().layer(layer).service_fn(|_: http::Request<String>| async {
+//!     Ok::<_, std::convert::Infallible>(http::Response::new(String::new()))
+//! });
+//!
+//! let token = issuer
+//!     .token()
+//!     .claim("aud", "https://fhir.example.org/r4")
+//!     .claim("scope", "system/Patient.rs")
+//!     .sign()?;
+//! let request = http::Request::get("/r4/Patient/1")
+//!     .header("authorization", format!("Bearer {token}"))
+//!     .body(String::new())?;
+//! assert_eq!(app.oneshot(request).await?.status(), 200);
+//! # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+//! ```
+
+mod clock;
+mod issuer;
+mod signing;
+mod token;
+
+pub use clock::TestClock;
+pub use issuer::{Answer, TestIssuer};
+pub use signing::SigningKey;
+pub use token::TokenBuilder;
+
+/// What can go wrong in a test's own issuer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TestUtilError {
+    /// A key could not be made, or could not sign.
+    #[error("signing: {0}")]
+    Signing(&'static str),
+    /// The loopback server could not be started.
+    #[error("loopback issuer: {0}")]
+    Io(#[from] std::io::Error),
+}

@@ -1,0 +1,135 @@
+//! Points in time, and the clock they are read from.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// The last second that RFC 3339 can write: `9999-12-31T23:59:59Z`.
+const LAST_SECOND: i64 = 253_402_300_799;
+
+/// A point in time, in milliseconds since `1970-01-01T00:00:00Z`, leap seconds not counted.
+///
+/// `Display` writes RFC 3339 in UTC, to the second, for example `2026-01-01T00:00:00Z`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UnixTime {
+    millis: i64,
+}
+
+impl UnixTime {
+    /// The point `seconds` after 1970, limited to the years that RFC 3339 can write.
+    #[must_use]
+    pub fn from_secs(seconds: i64) -> Self {
+        Self { millis: seconds.clamp(-LAST_SECOND, LAST_SECOND) * 1000 }
+    }
+
+    /// Reads a `NumericDate` (RFC 7519 section 2). `None` when it is not finite, or lies outside
+    /// the years that RFC 3339 can write, as milliseconds mistaken for seconds do.
+    #[must_use]
+    pub fn from_numeric_date(seconds: f64) -> Option<Self> {
+        #[expect(
+            clippy::as_conversions,
+            clippy::cast_precision_loss,
+            reason = "12 digits are exact in an f64"
+        )]
+        let limit = LAST_SECOND as f64;
+        if !(-limit..=limit).contains(&seconds) {
+            return None;
+        }
+        #[expect(
+            clippy::as_conversions,
+            clippy::cast_possible_truncation,
+            reason = "the range was checked above; what is below a millisecond is dropped"
+        )]
+        let millis = (seconds * 1000.0).floor() as i64;
+        Some(Self { millis })
+    }
+
+    /// Whole seconds since 1970, rounded down.
+    #[must_use]
+    pub fn as_secs(self) -> i64 {
+        self.millis.div_euclid(1000)
+    }
+
+    /// This point moved later. It stays where it is at the end of time.
+    #[must_use]
+    pub fn plus(self, span: Duration) -> Self {
+        let span = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+        Self { millis: self.millis.saturating_add(span) }
+    }
+
+    /// This point moved earlier. It stays where it is at the beginning of time.
+    #[must_use]
+    pub fn minus(self, span: Duration) -> Self {
+        let span = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+        Self { millis: self.millis.saturating_sub(span) }
+    }
+}
+
+impl From<SystemTime> for UnixTime {
+    fn from(time: SystemTime) -> Self {
+        let signed = |span: Duration| i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+        let millis = match time.duration_since(UNIX_EPOCH) {
+            Ok(since) => signed(since),
+            Err(before) => -signed(before.duration()),
+        };
+        Self { millis }
+    }
+}
+
+impl fmt::Display for UnixTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Times before 1970 carry no meaning in a token beyond "long ago".
+        let seconds = u64::try_from(self.as_secs().min(LAST_SECOND)).unwrap_or(0);
+        let time = UNIX_EPOCH + Duration::from_secs(seconds);
+        humantime::format_rfc3339_seconds(time).fmt(f)
+    }
+}
+
+/// Where "now" comes from when times in a token are judged.
+///
+/// The default is [`SystemClock`]. Another one makes tests of expiry deterministic; the
+/// `test-util` feature brings one that stands still until it is moved.
+pub trait Clock: Send + Sync + 'static {
+    /// The present moment.
+    fn now(&self) -> UnixTime;
+}
+
+impl<C: Clock + ?Sized> Clock for Arc<C> {
+    fn now(&self) -> UnixTime {
+        (**self).now()
+    }
+}
+
+/// The operating system's wall clock.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> UnixTime {
+        SystemTime::now().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numeric_dates_keep_fractions_and_refuse_what_no_calendar_has() {
+        let half = UnixTime::from_numeric_date(1.5).unwrap();
+        assert!(half > UnixTime::from_secs(1) && half < UnixTime::from_secs(2));
+        for bad in [f64::NAN, f64::INFINITY, 1e300, -1e300, 1.8e12] {
+            assert_eq!(UnixTime::from_numeric_date(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn display_is_rfc_3339_in_utc_and_total() {
+        assert_eq!(UnixTime::from_secs(0).to_string(), "1970-01-01T00:00:00Z");
+        assert_eq!(UnixTime::from_secs(-5).to_string(), "1970-01-01T00:00:00Z");
+        let last = UnixTime::from_secs(i64::MAX);
+        assert_eq!(last.to_string(), "9999-12-31T23:59:59Z");
+        assert_eq!(last.plus(Duration::MAX).to_string(), "9999-12-31T23:59:59Z");
+    }
+}
