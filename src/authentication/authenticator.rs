@@ -175,7 +175,7 @@ impl Authenticator {
         match self.judge(headers, uri, Patience::Waited, &mut Off) {
             Ok(principal) => Ok(principal),
             Err(Stop::Refused(error)) => Err(error),
-            Err(Stop::Wait(_)) => Err(unknown_key(None).into()),
+            Err(Stop::Wait(_)) => Err(no_key(NoKey::Unknown, None).into()),
         }
     }
 
@@ -214,20 +214,17 @@ impl Authenticator {
         let Some(set) = snapshot.usable() else {
             return Err(self.without_keys(keys, patience, to));
         };
-        let key = match set.select(header.kid, algorithm) {
+        let candidates = match set.select(header.kid, algorithm) {
             Err(NoKey::Unknown) if patience == Patience::MayWait => match keys.demand() {
                 Some(wait) => return Err(Stop::Wait(wait)),
-                None => Err(unknown_key(header.kid)),
+                None => Err(no_key(NoKey::Unknown, header.kid)),
             },
-            Err(NoKey::Unknown) => Err(unknown_key(header.kid)),
-            Err(NoKey::Unfit) => Err(unfit_key(header.kid)),
-            Err(NoKey::Ambiguous) => Err(ambiguous_key(header.kid)),
-            Ok(key) => Ok(key),
+            other => other.map_err(|why| no_key(why, header.kid)),
         };
         let kid = || header.kid.map(str::to_owned);
-        let key = to.check(Check::Key, kid, key)?;
+        let candidates = to.check(Check::Key, kid, candidates)?;
 
-        let signature = key
+        let signature = candidates
             .verify(jws.signing_input, &jws.signature)
             .map_err(|_| Finding::new(Check::Signature, "the signature does not verify"));
         let signature = to.check(Check::Signature, none, signature)?;
@@ -292,9 +289,10 @@ impl Authenticator {
         to: &mut R,
     ) -> Stop {
         if patience == Patience::MayWait
-            && let Some(wait) = keys.first_load() {
-                return Stop::Wait(wait);
-            }
+            && let Some(wait) = keys.first_load()
+        {
+            return Stop::Wait(wait);
+        }
         let issuer = keys.issuer().to_owned();
         to.unavailable(Check::Key, || format!("the keys of `{issuer}` are not available"));
         Stop::Refused(AuthenticationError::KeysUnavailable {
@@ -379,27 +377,17 @@ fn listed(algorithms: &[Algorithm]) -> String {
     names.join(" ")
 }
 
-fn unknown_key(kid: Option<&str>) -> Finding {
+fn no_key(why: NoKey, kid: Option<&str>) -> Finding {
+    let summary = match (why, kid) {
+        (NoKey::Unknown, Some(_)) => "no key of the issuer has the token's `kid`",
+        (NoKey::Unknown, None) => "no key of the issuer fits the token, which has no `kid`",
+        (NoKey::Unfit, _) => "the key that `kid` names may not be used with the token's `alg`",
+        (NoKey::Ambiguous, Some(_)) => "too many keys of the issuer have the token's `kid`",
+        (NoKey::Ambiguous, None) => "too many keys of the issuer fit the token, which has no `kid`",
+    };
+    let finding = Finding::new(Check::Key, summary);
     match kid {
-        Some(kid) => {
-            Finding::new(Check::Key, "no key of the issuer has the token's `kid`").found(kid)
-        }
-        None => Finding::new(Check::Key, "the token has no `kid`, and no key of the issuer fits"),
-    }
-}
-
-fn unfit_key(kid: Option<&str>) -> Finding {
-    let summary = "the key that `kid` names may not be used with the token's `alg`";
-    Finding::new(Check::Key, summary).found(kid.unwrap_or_default())
-}
-
-fn ambiguous_key(kid: Option<&str>) -> Finding {
-    match kid {
-        Some(kid) => {
-            Finding::new(Check::Key, "several keys of the issuer have the `kid`").found(kid)
-        }
-        None => {
-            Finding::new(Check::Key, "the token has no `kid`, and several keys of the issuer fit")
-        }
+        Some(kid) => finding.found(kid),
+        None => finding,
     }
 }

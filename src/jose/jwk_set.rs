@@ -7,7 +7,10 @@ use serde_json::value::RawValue;
 
 use super::algorithm::Algorithm;
 use super::jwk::{JwkError, VerificationKey};
-use super::signature::PreparedKey;
+use super::signature::{BadSignature, PreparedKey, SignatureValid};
+
+/// How many keys are tried when a token does not say which one it means.
+const MAX_TRIALS: usize = 4;
 
 /// How many entries a set may have.
 const MAX_KEYS: usize = 1024;
@@ -64,8 +67,30 @@ pub(crate) enum NoKey {
     Unknown,
     /// Keys have the `kid`, but none may be used with the algorithm.
     Unfit,
-    /// More than one key could be meant.
+    /// More keys could be meant than are tried.
     Ambiguous,
+}
+
+/// The keys that a token may mean: one, where it has a `kid` as it should.
+#[derive(Debug)]
+pub(crate) struct Candidates<'a> {
+    first: &'a PreparedKey,
+    others: Vec<&'a PreparedKey>,
+}
+
+impl Candidates<'_> {
+    /// Checks a signature with each of the keys until one verifies it.
+    pub(crate) fn verify(
+        &self,
+        signing_input: &str,
+        signature: &[u8],
+    ) -> Result<SignatureValid, BadSignature> {
+        let mut result = self.first.verify(signing_input, signature);
+        for key in &self.others {
+            result = result.or_else(|_| key.verify(signing_input, signature));
+        }
+        result
+    }
 }
 
 #[derive(Deserialize)]
@@ -117,19 +142,19 @@ impl JwkSet {
         &self.left_out
     }
 
-    /// The one key that `kid` and `algorithm` of a token mean. `kid` is compared exactly
-    /// (RFC 7517 section 4.5); without one, exactly one key must fit the algorithm.
+    /// The keys that `kid` and `algorithm` of a token mean. `kid` is compared exactly
+    /// (RFC 7517 section 4.5); without one, those that fit the algorithm, if they are few.
     pub(crate) fn select(
         &self,
         kid: Option<&str>,
         algorithm: Algorithm,
-    ) -> Result<&PreparedKey, NoKey> {
+    ) -> Result<Candidates<'_>, NoKey> {
         let Some(kid) = kid else {
-            return one(self.keys.iter(), algorithm, NoKey::Unknown);
+            return few(self.keys.iter(), algorithm, NoKey::Unknown);
         };
         let places = self.by_kid.get(kid).ok_or(NoKey::Unknown)?;
         let named = places.iter().filter_map(|place| self.keys.get(*place));
-        one(named, algorithm, NoKey::Unfit)
+        few(named, algorithm, NoKey::Unfit)
     }
 
     fn add(&mut self, key: VerificationKey) {
@@ -150,17 +175,18 @@ impl JwkSet {
     }
 }
 
-fn one<'a>(
+fn few<'a>(
     keys: impl Iterator<Item = &'a VerificationKey>,
     algorithm: Algorithm,
     none: NoKey,
-) -> Result<&'a PreparedKey, NoKey> {
+) -> Result<Candidates<'a>, NoKey> {
     let mut fitting = keys.filter_map(|key| key.prepared_for(algorithm));
-    match (fitting.next(), fitting.next()) {
-        (Some(key), None) => Ok(key),
-        (Some(_), Some(_)) => Err(NoKey::Ambiguous),
-        (None, _) => Err(none),
+    let first = fitting.next().ok_or(none)?;
+    let others: Vec<_> = fitting.take(MAX_TRIALS).collect();
+    if others.len() == MAX_TRIALS {
+        return Err(NoKey::Ambiguous);
     }
+    Ok(Candidates { first, others })
 }
 
 fn readable_kid(entry: &str) -> Option<String> {

@@ -7,6 +7,8 @@
 
 pub(crate) mod algorithm;
 pub(crate) mod compact;
+#[cfg(test)]
+mod conformance;
 pub(crate) mod header;
 pub(crate) mod json;
 pub(crate) mod jwk;

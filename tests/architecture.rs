@@ -1,0 +1,123 @@
+//! The import order of the rooms: each may use those below it, never those above. A newcomer can
+//! trust the picture in `lib.rs` because this test fails when it is wrong.
+
+#![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// From the top of the house to its foundation. Rooms on one floor do not use one another,
+/// except on the last, which is the ground they all share.
+const FLOORS: &[&[&str]] = &[
+    &["test_util", "config"],
+    &["middleware", "axum"],
+    &["rejection"],
+    &["authorization", "metadata", "danger"],
+    &["authentication"],
+    &["keys"],
+    &["fhir", "jose", "explanation", "error"],
+    &["secure_url", "time", "log"],
+];
+
+/// What a room of the last-but-one floor may use of its neighbours.
+const NEIGHBOURS: &[(&str, &str)] = &[
+    // A base URL that is none is a BuildError.
+    ("fhir", "error"),
+];
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
+
+fn source_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+/// The room a file belongs to: the first part of its path below `src`.
+fn room(file: &Path) -> String {
+    let inside = file.strip_prefix(source_folder()).unwrap();
+    let first = inside.components().next().unwrap().as_os_str().to_string_lossy().into_owned();
+    first.trim_end_matches(".rs").to_owned()
+}
+
+/// The code of a file, without its unit tests and comments.
+fn code(file: &Path) -> String {
+    let text = fs::read_to_string(file).unwrap();
+    let text = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+/// The rooms that a file names as `crate::room`.
+fn used_by(file: &Path) -> BTreeSet<String> {
+    let code = code(file);
+    let names = code.split("crate::").skip(1).map(|rest| {
+        rest.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect::<String>()
+    });
+    names.filter(|name| !name.is_empty()).collect()
+}
+
+fn floor(room: &str) -> usize {
+    let found = FLOORS.iter().position(|floor| floor.contains(&room));
+    found.unwrap_or_else(|| panic!("`{room}` has no place in the house: give it one here"))
+}
+
+#[test]
+fn rooms_use_only_rooms_below_them() {
+    let mut seen = 0;
+    for file in sources(&source_folder()) {
+        let from = room(&file);
+        // `lib` may use everything. A conformance test reaches upwards, as tests do.
+        if from == "lib" || file.ends_with("conformance.rs") {
+            continue;
+        }
+        for to in used_by(&file) {
+            seen += 1;
+            let neighbours = NEIGHBOURS.contains(&(from.as_str(), to.as_str()));
+            let below = floor(&from) < floor(&to);
+            assert!(from == to || below || neighbours, "{} uses `{to}`", file.display());
+        }
+    }
+    assert!(seen > 80, "only {seen} imports were found: is the search broken?");
+}
+
+#[test]
+fn each_dependency_that_may_change_is_named_in_one_file() {
+    let allowed: &[(&str, &[&str])] = &[
+        ("arc_swap", &["keys/store.rs"]),
+        ("aws_lc_rs", &["jose/signature.rs", "test_util/signing.rs"]),
+        ("reqwest", &["keys/address.rs", "keys/http.rs"]),
+        ("jsonwebtoken", &["jose/jwk_set.rs"]),
+        ("axum_core", &["axum.rs"]),
+        ("toml", &["config/mod.rs", "config/reader.rs", "config/policy.rs"]),
+    ];
+    for (dependency, files) in allowed {
+        let mut users = BTreeSet::new();
+        for file in sources(&source_folder()) {
+            if code(&file).contains(&format!("{dependency}::")) {
+                let inside = file.strip_prefix(source_folder()).unwrap().to_owned();
+                users.insert(inside.to_string_lossy().replace('\\', "/"));
+            }
+        }
+        let expected = files.iter().map(|file| (*file).to_owned()).collect();
+        assert_eq!(users, expected, "files that name `{dependency}`");
+    }
+}
+
+#[test]
+fn files_have_one_subject_and_at_most_450_lines_of_code() {
+    for file in sources(&source_folder()) {
+        let lines = fs::read_to_string(&file).unwrap();
+        let lines = lines.split("#[cfg(test)]\nmod tests").next().unwrap().lines().count();
+        assert!(lines <= 450, "{} has {lines} lines", file.display());
+    }
+}

@@ -1,0 +1,87 @@
+//! Plain requirements, and rules of one's own.
+
+use serde_json::json;
+use tower_fhir_auth::{
+    Authorizer, Denial, Grant, Interaction, InteractionKind, Principal, RejectionKind, all_of,
+    any_of, require_all_roles, require_all_scopes, require_any_role, require_any_scope,
+    require_role, require_scope,
+};
+
+use crate::support::Server;
+
+/// Whether a caller with these scopes and roles is let in, and what is said to be enough.
+async fn judged(rule: impl Authorizer, scopes: &str, roles: &[&str]) -> Result<(), String> {
+    let server = Server::authorizing(rule).await;
+    let token = server.token().claim("scope", scopes).claim("roles", json!(roles));
+    let reply = server.get(token).await;
+    match reply.rejection {
+        None => Ok(()),
+        Some(rejection) => {
+            assert_eq!((rejection.kind(), reply.status.as_u16()), (RejectionKind::Forbidden, 403));
+            Err(rejection.required_scope().unwrap_or_default())
+        }
+    }
+}
+
+#[tokio::test]
+async fn scopes_any_and_all() {
+    assert_eq!(judged(require_scope("a"), "x a", &[]).await, Ok(()));
+    assert_eq!(judged(require_scope("a"), "A ab", &[]).await, Err("a".to_owned()));
+    assert_eq!(judged(require_any_scope(["a", "b"]), "b", &[]).await, Ok(()));
+    assert_eq!(judged(require_any_scope(["a", "b"]), "c", &[]).await, Err("a".to_owned()));
+    assert_eq!(judged(require_all_scopes(["a", "b"]), "b a", &[]).await, Ok(()));
+    assert_eq!(judged(require_all_scopes(["a", "b"]), "b", &[]).await, Err("a b".to_owned()));
+}
+
+#[tokio::test]
+async fn roles_any_and_all() {
+    assert_eq!(judged(require_role("a"), "", &["a"]).await, Ok(()));
+    assert_eq!(judged(require_role("a"), "a", &["A"]).await, Err(String::new()));
+    assert_eq!(judged(require_any_role(["a", "b"]), "", &["b"]).await, Ok(()));
+    assert_eq!(judged(require_all_roles(["a", "b"]), "", &["b"]).await, Err(String::new()));
+}
+
+#[tokio::test]
+async fn rules_of_rules() {
+    let either = || any_of([require_role("r").boxed(), require_scope("s").boxed()]);
+    assert_eq!(judged(either(), "", &["r"]).await, Ok(()));
+    assert_eq!(judged(either(), "s", &[]).await, Ok(()));
+    assert_eq!(judged(either(), "", &[]).await, Err("s".to_owned()));
+    let both = || all_of([require_role("r").boxed(), require_scope("s").boxed()]);
+    assert_eq!(judged(both(), "s", &["r"]).await, Ok(()));
+    assert_eq!(judged(both(), "", &["r"]).await, Err("s".to_owned()));
+    assert_eq!(judged(both(), "s", &[]).await, Err(String::new()));
+}
+
+#[tokio::test]
+async fn what_nothing_grants_is_refused() {
+    let nothing: [Box<dyn Authorizer>; 0] = [];
+    assert!(judged(any_of(nothing), "s", &["r"]).await.is_err());
+    let nothing: [Box<dyn Authorizer>; 0] = [];
+    assert!(judged(all_of(nothing), "s", &["r"]).await.is_err());
+    let none: [&str; 0] = [];
+    assert!(judged(require_all_scopes(none), "s", &[]).await.is_err());
+    assert!(judged(require_any_role(none), "", &["r"]).await.is_err());
+    let unset = tower_fhir_auth::FhirAuthLayer::builder("https://h").build().unwrap_err();
+    assert!(unset.to_string().contains("authorizer"));
+}
+
+#[tokio::test]
+async fn a_rule_of_ones_own_sees_principal_and_interaction() {
+    let own = |caller: &Principal, interaction: &Interaction| {
+        let reads = interaction.kind() == InteractionKind::Read;
+        match (reads, caller.subject(), interaction.id()) {
+            (true, Some("alice"), Some("1")) => Ok(Grant::by("alice reads 1")),
+            _ => Err(Denial::new("only alice reads, and only 1").enough(["alice"])),
+        }
+    };
+    let server = Server::authorizing(own).await;
+    let reply = server.get(server.token()).await;
+    reply.is_let_in();
+    assert_eq!(reply.access.unwrap().granted_by(), "alice reads 1");
+    let reply = server.get(server.token().claim("sub", "bob")).await;
+    assert_eq!(reply.status.as_u16(), 403);
+    assert!(
+        reply.body.contains("only alice reads") && reply.challenge().contains("scope=\"alice\"")
+    );
+}

@@ -1,0 +1,251 @@
+//! The configuration file: what it means, and what it says when it is wrong.
+
+use serde_json::json;
+use tower_fhir_auth::config::{AccessMode, Config};
+use tower_fhir_auth::test_util::TestIssuer;
+use tower_fhir_auth::{Check, authenticated};
+
+use crate::support::send;
+
+const BASE: &str = "https://fhir.example.org/r4";
+
+fn errors(text: &str) -> String {
+    match Config::from_toml(text) {
+        Ok(config) => panic!("accepted: {config:#?}"),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// A file with one good issuer and these lines at the top, and these in the issuer.
+fn file(top: &str, issuer: &str) -> String {
+    format!(
+        "base_url = \"{BASE}\"\n{top}\n[[issuers]]\nissuer = \"https://idp.example.org\"\n{issuer}\n"
+    )
+}
+
+#[test]
+fn every_key_with_its_documented_example_is_understood() {
+    let text = r#"
+        base_url = "https://fhir.example.org/r4"
+        access   = "roles-or-scopes"
+        disclose = "reason"
+        public   = ["/metadata", "/.well-known/smart-configuration", "/health"]
+        [[issuers]]
+        issuer          = "https://idp.example.org/realms/fhir"
+        audiences       = ["https://fhir.example.org/r4"]
+        audience_match  = "exact"
+        discovery       = "https://idp.example.org/discovery"
+        jwks_uri        = "https://idp.example.org/jwks"
+        algorithms      = ["RS256", "ES256"]
+        token_types     = ["at+jwt", "JWT", ""]
+        required_claims = ["sub"]
+        clients         = ["app"]
+        roles_claim     = "roles"
+        scope_claims    = ["scope", "scp"]
+        patient_claims  = ["patient"]
+        leeway          = "60s"
+        max_token_age   = "24h"
+        [keys]
+        refresh   = "1h"
+        cooldown  = "30s"
+        max_stale = "24h"
+        timeout   = "5s"
+        max_bytes = 262144
+        [cache]
+        tokens = 0
+    "#;
+    let config = Config::from_toml(text).unwrap();
+    assert_eq!((config.base_url().as_str(), config.access()), (BASE, AccessMode::RolesOrScopes));
+    for (word, mode) in [
+        ("roles", AccessMode::Roles),
+        ("scopes", AccessMode::Scopes),
+        ("roles-and-scopes", AccessMode::RolesAndScopes),
+    ] {
+        let config = Config::from_toml(&file(&format!("access = \"{word}\""), "")).unwrap();
+        assert_eq!(config.access(), mode);
+    }
+}
+
+#[test]
+fn everything_that_is_wrong_is_told_at_once_with_its_key() {
+    let text = r#"
+        base_url = "fhir.example.org"
+        acess = "roles"
+        disclose = "everything"
+        public = ["metadata"]
+        [[issuers]]
+        issuer = "http://idp.example.org"
+        audiences = []
+        algorithms = ["RS256", "HS256"]
+        leeway = 60
+        jwks_url = "https://idp.example.org/jwks"
+        [[issuers]]
+        audience_match = "fuzzy"
+        jwks_uri = "http://idp.example.org/jwks"
+        [keys]
+        refresh = "500ms"
+        timeout = "soon"
+    "#;
+    let found = errors(text);
+    for line in [
+        "base_url: base URL `fhir.example.org`: expected https",
+        "acess: is no key that is known here: did you mean `access`?",
+        "disclose: expected one of minimal, reason, full; found \"everything\"",
+        "public[0]: expected an exact path that begins with /",
+        "issuers[0].issuer: expected an https URL",
+        "issuers[0].audiences: expected at least one",
+        "issuers[0].algorithms[1]: expected one of RS256",
+        "issuers[0].leeway: expected a duration such as \"30s\"",
+        "issuers[0].jwks_url: is no key that is known here: did you mean `jwks_uri`?",
+        "issuers[1].issuer: is required",
+        "issuers[1].audience_match: expected one of exact, url; found \"fuzzy\"",
+        "issuers[1].jwks_uri: expected an absolute https URL",
+        "keys.refresh: expected 1s or more",
+        "keys.timeout: expected a duration",
+    ] {
+        assert!(found.contains(line), "no `{line}` in\n{found}");
+    }
+    assert_eq!(found.lines().count(), 14, "{found}");
+}
+
+#[test]
+fn mistakes_of_one_key_each() {
+    for (text, words) in [
+        (String::new(), "base_url: is required"),
+        (format!("base_url = \"{BASE}\""), "issuers: is required"),
+        (format!("base_url = \"{BASE}\"\nissuers = []"), "issuers: expected at least one"),
+        (file("base_url = 5", ""), "line 2: expected TOML"),
+        (file("", "issuer = 5"), "line 5: expected TOML"),
+        ("base_url =".to_owned(), "line 1: expected TOML"),
+        (file("public = \"/x\"", ""), "public: expected a list"),
+        (file("", "algorithms = []"), "algorithms: expected at least one"),
+        (file("", "algorithms = [\"none\"]"), "algorithms[0]: expected one of"),
+        (
+            file("", "audiences = [\"\"]"),
+            "audiences: expected at least one text, and none that is empty",
+        ),
+        (file("", "token_types = []"), "token_types: expected at least one"),
+        (file("", "leeway = \"11m\""), "leeway: expected at most 10m"),
+        (file("", "jwks_file = \"no-such-file.json\""), "jwks_file: expected a readable key set"),
+        (
+            file("", "jwks_file = \"x\"\njwks_uri = \"https://h/x\""),
+            "jwks_file: expected either a file or addresses",
+        ),
+        (
+            file("", "[[issuers]]\nissuer = \"https://idp.example.org\""),
+            "issuers[1].issuer: expected each issuer once",
+        ),
+        (file("", "[keys]\nmax_bytes = -1"), "keys.max_bytes: expected 0 or more"),
+        (
+            file("", "roles_claim = \"${NO_SUCH_VARIABLE_HERE}\""),
+            "expected the environment variable `NO_SUCH_VARIABLE_HERE`",
+        ),
+        (file("", "roles_claim = \"${OPEN\""), "roles_claim: expected `}`"),
+        (
+            file("", "required_claims = [5]"),
+            "required_claims[0]: expected text, found a whole number",
+        ),
+        (file("keys = 5", ""), "keys: expected a table"),
+    ] {
+        let found = errors(&text);
+        assert!(found.contains(words), "no `{words}` in\n{found}\nfor\n{text}");
+    }
+}
+
+#[test]
+fn keys_whose_machinery_is_not_there_yet_are_checked_and_refused() {
+    for (text, words) in [
+        (
+            file("access = \"microsoft\"", ""),
+            "access: \"microsoft\" is not supported by this version yet",
+        ),
+        (
+            file("", "entra.tenant = \"t\"\nentra.client_id = \"c\""),
+            "issuers[0].entra: is not supported by this version yet",
+        ),
+        (
+            file("", "entra.tenant = \"organizations\"\nentra.client_id = \"c\""),
+            "entra.allowed_tenants: is required",
+        ),
+        (
+            file("", "entra.tenant = \"t\"\nentra.client_id = \"c\"\nentra.cloud = \"moon\""),
+            "entra.cloud: expected one of global",
+        ),
+        (file("", "assign = { a = [\"reader\"] }"), "issuers[0].assign: is not supported"),
+        (file("", "[roles]\ndefinitions = \"roles.json\""), "roles.definitions: is not supported"),
+        (file("", "[roles.assign]\na = [\"reader\"]"), "roles.assign: is not supported"),
+        (file("", "[roles.assign]\na = \"reader\""), "roles.assign.a: expected a list of roles"),
+        (
+            file("", "[[issuers]]\nissuer = \"https://b\"\n[roles.assign]\na = [\"r\"]"),
+            "roles.assign: with several issuers",
+        ),
+        (file("", "[smart]\nscopes_supported = []"), "smart: is not supported"),
+        (file("", "[cache]\ntokens = 10000"), "cache.tokens: verified tokens are not remembered"),
+    ] {
+        let found = errors(&text);
+        assert!(found.contains(words), "no `{words}` in\n{found}");
+    }
+}
+
+#[test]
+fn a_file_is_named_and_its_paths_are_relative_to_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("auth.toml");
+    let missing = Config::from_file(&path).unwrap_err().to_string();
+    assert!(missing.contains("auth.toml: (file): expected a readable TOML file"), "{missing}");
+    std::fs::write(&path, file("", "jwks_file = \"keys.json\"")).unwrap();
+    let error = Config::from_file(&path).unwrap_err().to_string();
+    assert!(
+        error.starts_with(&path.display().to_string()) && error.contains("jwks_file"),
+        "{error}"
+    );
+    let keys = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+    std::fs::write(folder.path().join("keys.json"), keys).unwrap();
+    Config::from_file(&path).unwrap();
+}
+
+#[test]
+fn the_same_structure_is_read_from_other_formats() {
+    let value = json!({"base_url": BASE, "issuers": [{"issuer": "https://idp.example.org"}]});
+    let config: Config = serde_json::from_value(value).unwrap();
+    assert_eq!(config.base_url().path(), "/r4");
+    let error = serde_json::from_value::<Config>(json!({"base_url": 5})).unwrap_err().to_string();
+    assert!(error.contains("base_url: expected text") && error.contains("issuers: is required"));
+}
+
+#[tokio::test]
+async fn the_settings_of_a_file_are_in_force() {
+    let issuer = TestIssuer::start().await.unwrap();
+    let text = format!(
+        "base_url = \"{BASE}\"\npublic = [\"/open\"]\ndisclose = \"minimal\"\n\
+         [[issuers]]\nissuer = \"{}\"\naudience_match = \"url\"\nalgorithms = [\"ES256\"]\n\
+         required_claims = [\"sub\", \"jti\"]\nroles_claim = \"a.b\"\nscope_claims = [\"perms\"]\n\
+         patient_claims = [\"pat\"]\nclients = [\"app\"]\ntoken_types = [\"at+jwt\"]\n",
+        issuer.url()
+    );
+    let config = Config::from_toml(&text).unwrap();
+    let layer = config.layer().authorizer(authenticated()).build().unwrap();
+    let get = |token: tower_fhir_auth::test_util::TokenBuilder| {
+        let bearer = format!("Bearer {}", token.sign().unwrap());
+        send(&layer, http::Request::get("/r4/x").header("authorization", bearer))
+    };
+    let good = || {
+        let token = issuer.token().claim("aud", "HTTPS://FHIR.example.org:443/r4/");
+        token.claim("a", json!({"b": ["r"]})).claim("perms", "s").claim("pat", "7")
+    };
+    let reply = get(good()).await;
+    let caller = reply.is_let_in();
+    assert!(caller.has_role("r") && caller.has_scope("s"));
+    assert_eq!(caller.patient(), Some("7"));
+    for (token, check) in [
+        (good().claim("aud", "https://fhir.example.org"), Check::Audience),
+        (good().without("jti"), Check::RequiredClaims),
+        (good().claim("client_id", "x"), Check::Client),
+        (good().header("typ", "JWT"), Check::Type),
+        (good().header("alg", "RS256"), Check::Algorithm),
+    ] {
+        get(token).await.is_refused_by(check, "the access token is refused");
+    }
+    assert_eq!(send(&layer, http::Request::get("/r4/open")).await.status, 200);
+    assert_eq!(send(&layer, http::Request::get("/r4/metadata")).await.status, 401);
+}
