@@ -121,7 +121,7 @@ impl Guard {
             check = rejection.check().map(|check| check.name()),
             method = %request.method(),
             path = request.uri().path(),
-            reason = rejection.description(),
+            reason = rejection.detail(),
             "request refused"
         );
         let (parts, _) = request.into_parts();

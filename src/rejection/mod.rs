@@ -209,9 +209,8 @@ impl Rejection {
     /// What the client is told, as much as the [`Disclosure`] allows.
     #[must_use]
     pub fn description(&self) -> String {
-        let Refused { kind, summary, found, expected, .. } = &*self.0;
         match self.0.server.disclosure {
-            Disclosure::Minimal => match kind {
+            Disclosure::Minimal => match self.kind() {
                 RejectionKind::MissingCredentials => "authentication is required".to_owned(),
                 RejectionKind::InvalidRequest => "the request is malformed".to_owned(),
                 RejectionKind::InvalidToken | RejectionKind::ExpiredToken => {
@@ -221,19 +220,23 @@ impl Rejection {
                 RejectionKind::KeysUnavailable => "try again later".to_owned(),
                 RejectionKind::Unguarded => "the server is misconfigured".to_owned(),
             },
-            Disclosure::Reason | Disclosure::Full => {
-                let mut text = summary.clone();
-                if let Some(found) = found {
-                    text = format!("{text}: the token has `{}`", challenge::shown(found));
-                }
-                if let Some(expected) = expected {
-                    let and = if found.is_some() { "," } else { ":" };
-                    let expected = challenge::shown(expected);
-                    text = format!("{text}{and} this server accepts `{expected}`");
-                }
-                text
-            }
+            Disclosure::Reason | Disclosure::Full => self.detail(),
         }
+    }
+
+    /// What operators are told: everything but secrets, whatever the [`Disclosure`].
+    #[must_use]
+    pub fn detail(&self) -> String {
+        let Refused { summary, found, expected, .. } = &*self.0;
+        let mut text = summary.clone();
+        if let Some(found) = found {
+            text = format!("{text}: the token has `{}`", challenge::shown(found));
+        }
+        if let Some(expected) = expected {
+            let and = if found.is_some() { "," } else { ":" };
+            text = format!("{text}{and} this server accepts `{}`", challenge::shown(expected));
+        }
+        text
     }
 
     /// The scopes that would have been enough, separated by spaces.

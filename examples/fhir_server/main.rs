@@ -1,0 +1,122 @@
+//! A FHIR R4 server protected by the layer, with patients in memory.
+//!
+//! ```text
+//! cargo run --example fhir_server                          a demo authorization server comes with it
+//! cargo run --example fhir_server -- --config auth.toml    trusts the issuers of the file instead
+//! ```
+//!
+//! Read on in the order of a request: `main` puts the layer around the router; `policy` says who
+//! may do what; `api` answers requests that were let in; `store` holds the resources. `demo_idp`
+//! issues the tokens of the demo, and `samples` prints requests to try.
+
+#![expect(clippy::indexing_slicing, reason = "serde_json answers null where nothing is")]
+#![expect(clippy::wildcard_enum_match_arm, reason = "the enums of the crate may grow")]
+
+mod api;
+mod demo_idp;
+mod options;
+mod policy;
+mod samples;
+mod store;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tower_fhir_auth::config::{AccessMode, Config};
+use tower_fhir_auth::{FhirAuthLayer, TrustedIssuer};
+
+use demo_idp::DemoIdp;
+use options::Options;
+use store::Store;
+
+/// How long requests under way may take to finish when the server is told to stop.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// What ends the server before it begins.
+type Error = Box<dyn std::error::Error>;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .init();
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+async fn run() -> Result<(), Error> {
+    let options = Options::from_command_line()?;
+    let config = options.config.as_ref().map(Config::from_file).transpose()?;
+    let store = match &options.data {
+        Some(folder) => Store::from_folder(folder)?,
+        None => Store::with_synthetic_patients(),
+    };
+    let listener = TcpListener::bind(&options.listen)
+        .await
+        .map_err(|error| format!("--listen {}: {error}", options.listen))?;
+    let address = listener.local_addr()?;
+
+    let (base, auth, demo) = match config {
+        Some(config) => {
+            let base = config.base_url().clone();
+            let authorizer = policy::for_access(config.access());
+            let auth = config.layer().authorizer(authorizer).build()?;
+            (base, auth, None)
+        }
+        None => {
+            let base = format!("http://{address}/fhir");
+            let idp = DemoIdp::start(base.clone()).await?;
+            let auth = FhirAuthLayer::builder(&base)
+                .issuer(TrustedIssuer::discover(idp.url()))
+                .authorizer(policy::for_access(AccessMode::RolesOrScopes))
+                .build()?;
+            (base.parse()?, auth, Some(idp))
+        }
+    };
+
+    let app = api::router(base.path(), Arc::new(store)).layer(auth);
+    let here = format!("http://{address}{}", base.path());
+    println!("listening on {here}");
+    if let Some(idp) = &demo {
+        samples::print(&here, idp.url());
+    }
+
+    let (stop, stopped) = tokio::sync::oneshot::channel();
+    let serve = axum::serve(listener, app).with_graceful_shutdown(async {
+        // The sender is dropped with the server, which has then ended already.
+        let _ = stopped.await;
+    });
+    let mut server = tokio::spawn(serve.into_future());
+    tokio::select! {
+        ended = &mut server => return Ok(ended??),
+        signal = told_to_stop() => signal?,
+    }
+    let _ = stop.send(());
+    // A client that keeps its request open does not keep the server alive.
+    match tokio::time::timeout(GRACE, server).await {
+        Ok(ended) => Ok(ended??),
+        Err(_) => Ok(()),
+    }
+}
+
+async fn told_to_stop() -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            result = tokio::signal::ctrl_c() => result,
+            _ = terminate.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await
+}

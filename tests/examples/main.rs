@@ -1,0 +1,256 @@
+//! Every example, started as a user would, and talked to over the network.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a failed step of a test is a failed test")]
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tower_fhir_auth::test_util::TestIssuer;
+
+/// An example that is running.
+struct Example {
+    process: Child,
+    base: String,
+    output: BufReader<std::process::ChildStdout>,
+}
+
+fn command(example: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["run", "--quiet", "--example", example, "--"]).args(arguments);
+    command
+}
+
+impl Example {
+    /// Starts one, and reads on to the line that says where it listens.
+    fn start(mut command: Command) -> Self {
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut output = BufReader::new(process.stdout.take().unwrap());
+        let mut line = String::new();
+        output.read_line(&mut line).unwrap();
+        let base = line.trim_end().strip_prefix("listening on ");
+        let base = base.unwrap_or_else(|| panic!("unexpected: {line:?}")).to_owned();
+        Self { process, base, output }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
+    /// Sends a signal by its name and waits for the end.
+    fn end(mut self, signal: &str) -> (Option<i32>, Duration) {
+        let start = Instant::now();
+        let id = self.process.id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+        let status = self.process.wait().unwrap();
+        (status.code(), start.elapsed())
+    }
+}
+
+impl Drop for Example {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+async fn status(url: &str, token: &str) -> u16 {
+    let request = reqwest::Client::new().get(url).bearer_auth(token);
+    request.send().await.unwrap().status().as_u16()
+}
+
+/// A command as the server prints it: what to expect, and the line to paste.
+fn samples(server: &mut Example) -> Vec<(String, String)> {
+    let mut samples = Vec::new();
+    let mut expectation = String::new();
+    let mut line = String::new();
+    while server.output.read_line(&mut line).unwrap() > 0 {
+        if let Some(text) = line.strip_prefix("# ") {
+            expectation = text.trim_end().to_owned();
+        } else if line.starts_with("curl ") {
+            samples.push((std::mem::take(&mut expectation), line.trim_end().to_owned()));
+            if line.contains("/rotate") {
+                break;
+            }
+        }
+        line.clear();
+    }
+    samples
+}
+
+#[test]
+fn each_command_that_the_fhir_server_prints_does_what_its_text_promises() {
+    let mut server = Example::start(command("fhir_server", &["--listen", "127.0.0.1:0"]));
+    let samples = samples(&mut server);
+    assert!(samples.len() >= 11, "{samples:#?}");
+    // The last one rotates the keys; after it all must do the same.
+    for (expectation, line) in samples.iter().chain(&samples) {
+        let run = Command::new("sh").args(["-c", line]).output().unwrap();
+        let answer = String::from_utf8(run.stdout).unwrap();
+        let promised = expectation.split(':').next().unwrap();
+        let found = answer.split(' ').nth(1);
+        assert_eq!(found, Some(promised), "{expectation}\n{line}\n{answer}");
+        if expectation.contains("XML") {
+            assert!(answer.contains("<OperationOutcome"), "{answer}");
+        }
+        if expectation.contains("names one that would do") {
+            assert!(answer.contains("scope=\"system/Patient.r\""), "{answer}");
+        }
+    }
+    let (code, took) = server.end("-TERM");
+    assert_eq!(code, Some(0));
+    assert!(took < Duration::from_secs(4), "{took:?}");
+}
+
+#[tokio::test]
+async fn the_fhir_server_trusts_the_issuers_of_its_file_and_does_not_wait_for_their_keys() {
+    let issuer = TestIssuer::start().await.unwrap();
+    issuer.fail();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("auth.toml");
+    let base = "https://fhir.example.org/r4";
+    let text = format!(
+        "base_url = \"{base}\"\naccess = \"scopes\"\n[[issuers]]\nissuer = \"{}\"\n",
+        issuer.url()
+    );
+    std::fs::write(&file, text).unwrap();
+    let file = file.to_str().unwrap();
+    let mut server = command("fhir_server", &["--config", file, "--listen", "127.0.0.1:0"]);
+    let server = tokio::task::spawn_blocking(move || {
+        server.env("RUST_LOG", "debug");
+        Example::start(server)
+    });
+    let server = server.await.unwrap();
+    assert!(server.base.ends_with("/r4"), "{}", server.base);
+
+    let token =
+        |scope: &str| issuer.token().claim("aud", base).claim("scope", scope).sign().unwrap();
+    let read = server.url("/Patient/1");
+    assert_eq!(status(&read, &token("user/Patient.r")).await, 503);
+    issuer.recover();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while status(&read, &token("user/Patient.r")).await != 200 {
+        assert!(Instant::now() < deadline, "no recovery without a restart");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    issuer.rotate().unwrap();
+    for (path, scope, expected) in [
+        ("/Patient/1", "system/*.rs", 200),
+        ("/Patient/1", "patient/Patient.r", 403),
+        ("/Patient/1", "system/Observation.r", 403),
+        ("/Patient/nobody", "system/Patient.r", 404),
+        ("/Patient?_id=1,2", "user/Patient.s", 200),
+        ("/Patient?name=x", "user/Patient.s", 400),
+        ("/Patient//1", "system/*.cruds", 403),
+        ("/Patient/%31", "system/*.cruds", 403),
+        ("/Patient/1/_history", "system/*.cruds", 403),
+        ("/metadata", "", 200),
+    ] {
+        let url = server.url(path);
+        assert_eq!(status(&url, &token(scope)).await, expected, "{path} with {scope}");
+    }
+    let found: Value = reqwest::Client::new()
+        .get(server.url("/Patient?_id=1,2"))
+        .bearer_auth(token("system/*.rs"))
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    assert_eq!(found.pointer("/entry/1/resource/id"), Some(&Value::from("2")));
+
+    // A connection that stays open does not keep the server alive.
+    let _open = std::net::TcpStream::connect(server.base.split('/').nth(2).unwrap()).unwrap();
+    let (code, took) = tokio::task::spawn_blocking(|| server.end("-INT")).await.unwrap();
+    assert_eq!(code, Some(0));
+    assert!(took < Duration::from_secs(4), "{took:?}");
+}
+
+#[test]
+fn a_configuration_that_cannot_be_used_ends_with_status_2_and_says_where_and_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("auth.toml");
+    std::fs::write(&file, "base_url = 5\n[[issuers]]\nissuer = \"http://h\"\n").unwrap();
+    let path = file.to_str().unwrap().to_owned();
+    for (arguments, words) in [
+        (
+            vec!["--config", &path],
+            vec![
+                "auth.toml: base_url: expected text",
+                "auth.toml: issuers[0].issuer: expected an https URL",
+            ],
+        ),
+        (vec!["--config", "no-such.toml"], vec!["no-such.toml: (file): expected a readable"]),
+        (vec!["--listen", "nowhere"], vec!["--listen nowhere"]),
+        (vec!["--data", "no-such-folder"], vec!["--data no-such-folder"]),
+        (vec!["--frobnicate"], vec!["--frobnicate", "usage: fhir_server"]),
+    ] {
+        let run = command("fhir_server", &arguments).output().unwrap();
+        let message = String::from_utf8(run.stderr).unwrap();
+        assert_eq!(run.status.code(), Some(2), "{message}");
+        for word in words {
+            assert!(message.contains(word), "no `{word}` in {message}");
+        }
+        assert!(run.stdout.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn the_fhir_server_loads_resources_and_bundles_from_a_folder() {
+    let issuer = TestIssuer::start().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    std::fs::write(data.join("a.json"), r#"{"resourceType":"Patient","id":"a","meta":5}"#).unwrap();
+    let bundle =
+        r#"{"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Device","id":"d"}}]}"#;
+    std::fs::write(data.join("b.json"), bundle).unwrap();
+    std::fs::write(data.join("c.txt"), "not looked at").unwrap();
+    let file = folder.path().join("auth.toml");
+    let base = "http://127.0.0.1/fhir";
+    std::fs::write(
+        &file,
+        format!("base_url = \"{base}\"\n[[issuers]]\nissuer = \"{}\"\n", issuer.url()),
+    )
+    .unwrap();
+    let arguments = [
+        "--config".to_owned(),
+        file.to_str().unwrap().to_owned(),
+        "--data".to_owned(),
+        data.to_str().unwrap().to_owned(),
+        "--listen".to_owned(),
+        "127.0.0.1:0".to_owned(),
+    ];
+    let server = tokio::task::spawn_blocking(move || {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        Example::start(command("fhir_server", &arguments))
+    });
+    let server = server.await.unwrap();
+    let token =
+        issuer.token().claim("aud", base).claim("roles", vec!["globalReader"]).sign().unwrap();
+    for (path, expected) in [("/Patient/a", 200), ("/Device/d", 200), ("/Patient/1", 404)] {
+        assert_eq!(status(&server.url(path), &token).await, expected, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_quickstart_says_who_i_am() {
+    let issuer = TestIssuer::start().await.unwrap();
+    let mut quickstart = command("quickstart", &[]);
+    quickstart.env("ISSUER", issuer.url()).env("LISTEN", "127.0.0.1:0");
+    let server = tokio::task::spawn_blocking(|| Example::start(quickstart)).await.unwrap();
+    let token = issuer.token().claim("aud", server.base.clone());
+    let who = reqwest::Client::new()
+        .get(server.url("/whoami"))
+        .bearer_auth(token.clone().sign().unwrap());
+    let who = who.send().await.unwrap().text().await.unwrap();
+    assert_eq!(who, format!("alice of {}\n", issuer.url()));
+    assert_eq!(status(&server.url("/orders"), &token.clone().sign().unwrap()).await, 403);
+    let with_scope = token.claim("scope", "orders.read").sign().unwrap();
+    assert_eq!(status(&server.url("/orders"), &with_scope).await, 200);
+    assert_eq!(status(&server.url("/health"), "nonsense").await, 200);
+    assert_eq!(status(&server.url("/whoami"), "nonsense").await, 401);
+}
