@@ -66,6 +66,11 @@
 
 #![cfg_attr(tower_fhir_auth_docsrs, feature(doc_cfg))]
 
+/// The README's code compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 // Folders may use what stands below them in this list; tests/architecture.rs holds that.
 #[cfg(feature = "test-util")]
 pub mod test_util;

@@ -31,7 +31,7 @@ pub enum Disclosure {
     Full,
 }
 
-/// What kind of refusal this is. Each has one line in the table of [`RejectionKind::row`].
+/// What kind of refusal this is. Each has one line in one table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RejectionKind {
