@@ -206,7 +206,7 @@ impl Authenticator {
 
         let alg = || Some(header.alg.to_owned());
         let algorithm =
-            to.check(Check::Algorithm, alg, accepted(header.alg, &settings.algorithms))?;
+            to.check(Check::Algorithm, alg, validation::algorithm(header.alg, settings))?;
         let typ = || header.typ.map(str::to_owned);
         to.check(Check::Type, typ, validation::token_type(header.typ, settings))?;
 
@@ -275,7 +275,7 @@ impl Authenticator {
                 let mut all: Vec<Algorithm> = all.copied().collect();
                 all.sort_unstable();
                 all.dedup();
-                finding.found(alg).expected(listed(&all))
+                finding.found(alg).expected(validation::listed(&all))
             }
             HeaderError::Unsupported(_) | HeaderError::Nested | HeaderError::NotText(_) => finding,
             HeaderError::NoAlgorithm => finding,
@@ -361,20 +361,6 @@ impl fmt::Debug for AuthenticatorBuilder {
 /// Nothing may be told of what was found.
 fn none() -> Option<String> {
     None
-}
-
-fn accepted(alg: &str, accepted: &[Algorithm]) -> Result<Algorithm, Finding> {
-    let known = alg.parse().ok().filter(|algorithm| accepted.contains(algorithm));
-    known.ok_or_else(|| {
-        Finding::new(Check::Algorithm, "`alg` is not accepted from this issuer")
-            .found(alg)
-            .expected(listed(accepted))
-    })
-}
-
-fn listed(algorithms: &[Algorithm]) -> String {
-    let names: Vec<&str> = algorithms.iter().map(|algorithm| algorithm.name()).collect();
-    names.join(" ")
 }
 
 fn no_key(why: NoKey, kid: Option<&str>) -> Finding {

@@ -1,10 +1,12 @@
-//! The claims of a verified token, one function a check (RFC 7519 section 4.1, RFC 9068).
+//! Header and claims against the settings of the issuer, one function a check (RFC 7519 section
+//! 4.1, RFC 8725, RFC 9068).
 //!
 //! Each takes the settings of the token's issuer, so an issuer is judged by its own rules alone.
 
 use super::claims::Claims;
 use super::issuer::IssuerSettings;
 use crate::explanation::{Check, Finding};
+use crate::jose::Algorithm;
 use crate::jose::header::media_type;
 use crate::jose::signature::SignatureValid;
 use crate::time::UnixTime;
@@ -24,6 +26,23 @@ impl<'c, 'a> ValidatedClaims<'c, 'a> {
     ) -> Self {
         Self { claims, expires_at }
     }
+}
+
+/// `alg`, which must be among those of the issuer (RFC 8725 section 3.1).
+pub(crate) fn algorithm(alg: &str, settings: &IssuerSettings) -> Result<Algorithm, Finding> {
+    let accepted = &settings.algorithms;
+    let known = alg.parse().ok().filter(|algorithm| accepted.contains(algorithm));
+    known.ok_or_else(|| {
+        Finding::new(Check::Algorithm, "`alg` is not accepted from this issuer")
+            .found(alg)
+            .expected(listed(accepted))
+    })
+}
+
+/// Algorithms as a refusal names them.
+pub(crate) fn listed(algorithms: &[Algorithm]) -> String {
+    let names: Vec<&str> = algorithms.iter().map(|algorithm| algorithm.name()).collect();
+    names.join(" ")
 }
 
 /// `typ` (RFC 8725 section 3.11, RFC 9068 section 4).

@@ -11,6 +11,7 @@
 //! Requests never fetch. They read a snapshot, and where it lacks their key they may ask the
 //! refresher once and wait a bounded time. A client that goes away takes nothing with it.
 
+mod board;
 mod file;
 mod freshness;
 mod health;
@@ -33,7 +34,4 @@ pub use source::{KeyError, KeySource, LoadFuture, LoadedKeys};
 
 #[cfg(feature = "client")]
 pub(crate) use http::HttpKeySource;
-pub(crate) use {
-    file::FileKeySource,
-    ring::{KeyRing, KeyWait},
-};
+pub(crate) use {board::KeyWait, file::FileKeySource, ring::KeyRing};

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::board::Board;
 use super::freshness;
-use super::ring::Shared;
 use super::source::{KeyError, KeySource, LoadedKeys};
 
 /// Loads keys for ever: at once, then on schedule, sooner after a failure, and when a request
@@ -13,30 +13,30 @@ use super::source::{KeyError, KeySource, LoadedKeys};
 /// replace a newer one. The task ends when the issuer's [`KeyRing`] is dropped.
 ///
 /// [`KeyRing`]: super::ring::KeyRing
-pub(crate) async fn run(shared: Arc<Shared>, source: Arc<dyn KeySource>) {
+pub(crate) async fn run(board: Arc<Board>, source: Arc<dyn KeySource>) {
     let mut failures = 0_u32;
     let mut due = Instant::now();
     loop {
         tokio::select! {
             () = sleep_until(due) => {}
-            () = shared.nudge.notified() => {}
+            () = board.nudge.notified() => {}
         }
-        shared.begin();
-        let result = timeout(shared.settings.timeout, source.load()).await;
+        board.begin();
+        let result = timeout(board.settings.timeout, source.load()).await;
         let result = result.unwrap_or(Err(KeyError::Timeout)).and_then(not_empty);
         let (result, pause) = match result {
             Ok(LoadedKeys { set, max_age }) => {
                 failures = 0;
-                let pause = freshness::after_success(&shared.settings, max_age, shared.poll_every);
+                let pause = freshness::after_success(&board.settings, max_age, board.poll_every);
                 (Ok(set), pause)
             }
             Err(error) => {
                 failures = failures.saturating_add(1);
-                (Err(error), freshness::after_failure(failures, shared.poll_every))
+                (Err(error), freshness::after_failure(failures, board.poll_every))
             }
         };
         due = Instant::now() + pause;
-        shared.end(result, pause);
+        board.end(result, pause);
     }
 }
 

@@ -1,0 +1,211 @@
+//! What is going on with the keys of one issuer: the keys themselves, the load under way, and who
+//! waits for it. The refresher writes here, requests read and ask.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+use super::health::KeyHealth;
+use super::settings::KeySettings;
+use super::source::KeyError;
+use super::store::{KeyStore, Snapshot};
+use crate::jose::{JwkSet, LeftOut};
+use crate::log;
+use crate::time::{Clock, SystemClock, UnixTime};
+
+/// What the refresher and requests have in common.
+#[derive(Debug)]
+pub(crate) struct Board {
+    pub(crate) issuer: Arc<str>,
+    pub(crate) settings: KeySettings,
+    pub(crate) poll_every: Option<Duration>,
+    /// Wakes the refresher for a forced load.
+    pub(crate) nudge: Notify,
+    store: KeyStore,
+    loads: Mutex<Loads>,
+    /// The number of the last load that is over.
+    over: watch::Sender<u64>,
+}
+
+/// The loads so far, numbered from 1.
+#[derive(Debug, Default)]
+struct Loads {
+    /// How many were begun; the number of the one under way, if one is.
+    begun: u64,
+    under_way: bool,
+    /// The number of the load that was last forced, begun or not.
+    forced: u64,
+    forced_at: Option<Instant>,
+    next_at: Option<Instant>,
+    last_success: Option<UnixTime>,
+    last_error: Option<String>,
+}
+
+/// The wait of one request for one load.
+#[derive(Debug)]
+pub(crate) struct KeyWait {
+    over: watch::Receiver<u64>,
+    load: u64,
+    bound: Duration,
+}
+
+impl KeyWait {
+    /// Resolves when the load is over, however it went, or the bound is reached.
+    pub(crate) async fn over(mut self) {
+        let load = self.load;
+        let over = self.over.wait_for(|over| *over >= load);
+        let _ = tokio::time::timeout(self.bound, over).await;
+    }
+}
+
+impl Board {
+    pub(crate) fn new(
+        issuer: Arc<str>,
+        settings: KeySettings,
+        poll_every: Option<Duration>,
+        first: Option<JwkSet>,
+        max_stale: Option<Duration>,
+    ) -> Self {
+        let last_success = first.as_ref().map(|_| SystemClock.now());
+        Self {
+            issuer,
+            settings,
+            poll_every,
+            nudge: Notify::new(),
+            store: KeyStore::new(first, max_stale),
+            loads: Mutex::new(Loads { last_success, ..Loads::default() }),
+            over: watch::Sender::new(0),
+        }
+    }
+
+    /// The keys as they are now.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        self.store.snapshot()
+    }
+
+    /// The refresher begins a load.
+    pub(crate) fn begin(&self) {
+        let mut loads = self.loads();
+        loads.begun += 1;
+        loads.under_way = true;
+        loads.next_at = None;
+    }
+
+    /// A load is over: its keys replace the old ones, or the old ones stay.
+    pub(crate) fn end(&self, result: Result<Option<JwkSet>, KeyError>, pause: Duration) {
+        let mut loads = self.loads();
+        match result {
+            Ok(set) => {
+                self.keep(set);
+                loads.last_success = Some(SystemClock.now());
+                loads.last_error = None;
+            }
+            Err(error) => {
+                let error = error.to_string();
+                if loads.last_error.as_ref() != Some(&error) {
+                    log::warn!(issuer = &*self.issuer, error, "keys could not be loaded");
+                }
+                loads.last_error = Some(error);
+            }
+        }
+        loads.under_way = false;
+        loads.next_at = Some(Instant::now() + pause);
+        self.over.send_replace(loads.begun);
+    }
+
+    fn keep(&self, set: Option<JwkSet>) {
+        match set {
+            Some(set) => {
+                self.report(set.left_out());
+                self.store.replace(set);
+            }
+            None => self.store.confirm(),
+        }
+    }
+
+    fn report(&self, left_out: &[LeftOut]) {
+        for entry in left_out {
+            log::warn!(
+                issuer = &*self.issuer,
+                index = entry.index,
+                kid = entry.kid.as_deref().unwrap_or_default(),
+                reason = %entry.reason,
+                "key left out of the set"
+            );
+            let _ = entry;
+        }
+    }
+
+    /// Asks for keys on behalf of a request whose key is unknown. `None` when it must do without.
+    ///
+    /// A load that was forced and is not over is shared; else one is forced where the cooldown
+    /// allows; else one that is under way anyway is shared. The window is stamped here, before
+    /// the attempt, so failures count like successes.
+    pub(crate) fn demand(&self) -> Option<KeyWait> {
+        let mut loads = self.loads();
+        if loads.forced > *self.over.borrow() {
+            return Some(self.wait_for(loads.forced));
+        }
+        let now = Instant::now();
+        let cooldown = self.settings.cooldown;
+        if loads.forced_at.is_none_or(|at| now.duration_since(at) >= cooldown) {
+            loads.forced_at = Some(now);
+            // The load under way may have begun before the key was published.
+            loads.forced = loads.begun + 1;
+            self.nudge.notify_one();
+            log::debug!(issuer = &*self.issuer, "unknown key: load forced");
+            return Some(self.wait_for(loads.forced));
+        }
+        loads.under_way.then(|| self.wait_for(loads.begun))
+    }
+
+    /// The very first load, while it is not over.
+    pub(crate) fn first_load(&self) -> Option<KeyWait> {
+        (*self.over.borrow() == 0).then(|| self.wait_for(1))
+    }
+
+    /// Resolves when there are keys.
+    pub(crate) async fn ready(&self) {
+        let mut over = self.over.subscribe();
+        while self.snapshot().last_good().is_none() {
+            if over.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// How long a client should wait before it tries again.
+    pub(crate) fn retry_after(&self) -> Duration {
+        let next_at = self.loads().next_at;
+        let pause = next_at.map(|at| at.saturating_duration_since(Instant::now()));
+        pause.unwrap_or_default().max(Duration::from_secs(1))
+    }
+
+    pub(crate) fn health(&self) -> KeyHealth {
+        let snapshot = self.snapshot();
+        let good = snapshot.last_good();
+        let loads = self.loads();
+        KeyHealth {
+            issuer: self.issuer.to_string(),
+            usable: snapshot.usable().is_some(),
+            keys: good.map_or(0, |good| good.set.len()),
+            age: good.map(|good| good.loaded_at.elapsed()),
+            last_success: loads.last_success,
+            last_error: loads.last_error.clone(),
+            next_refresh: loads.next_at.map(|at| at.saturating_duration_since(Instant::now())),
+            loads: loads.begun,
+            left_out: good.map_or_else(Vec::new, |good| good.set.left_out().to_vec()),
+        }
+    }
+
+    fn wait_for(&self, load: u64) -> KeyWait {
+        KeyWait { over: self.over.subscribe(), load, bound: self.settings.timeout }
+    }
+
+    fn loads(&self) -> MutexGuard<'_, Loads> {
+        // Nothing panics while it is held; if something did, the numbers in it are still whole.
+        self.loads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
