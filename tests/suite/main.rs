@@ -11,6 +11,7 @@ mod configuration;
 mod key_life;
 mod middleware;
 mod principal;
+mod refresher;
 mod refusals;
 mod requirements;
 mod support;

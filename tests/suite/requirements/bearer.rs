@@ -51,7 +51,9 @@ async fn r2_one_token_in_the_header_and_nowhere_else() {
     server.send(innocent).await.is_let_in();
 
     for empty in ["Bearer", "Bearer ", "bearer   "] {
-        server.authorization(empty.as_bytes()).await.is_bad_request();
+        let reply = server.authorization(empty.as_bytes()).await;
+        reply.is_bad_request();
+        assert!(reply.body.contains("the bearer token is empty"), "{}", reply.body);
     }
 }
 
