@@ -12,6 +12,7 @@ mod key_life;
 mod middleware;
 mod principal;
 mod refresher;
+mod refresher_model;
 mod refusals;
 mod requirements;
 mod support;

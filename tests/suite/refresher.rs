@@ -44,6 +44,36 @@ struct State {
     mood: Mood,
     keys: VecDeque<Arc<SigningKey>>,
     asked_at: Vec<Instant>,
+    answers: Vec<Load>,
+}
+
+/// A load that is over: when it began and ended, and the `kid` it brought, if it brought one.
+#[derive(Clone, Debug)]
+pub(crate) struct Load {
+    pub(crate) began: Instant,
+    pub(crate) ended: Instant,
+    pub(crate) brought: Option<String>,
+}
+
+/// Writes a load down when its future ends, also by being dropped at the time-out.
+struct Entry {
+    provider: Arc<Provider>,
+    began: Instant,
+    brought: Option<String>,
+}
+
+impl Entry {
+    fn brings(&mut self, kid: String) {
+        self.brought = Some(kid);
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        let brought = self.brought.take();
+        let load = Load { began: self.began, ended: Instant::now(), brought };
+        self.provider.state.lock().unwrap().answers.push(load);
+    }
 }
 
 #[derive(Debug)]
@@ -52,7 +82,7 @@ pub(crate) struct Source(pub(crate) Arc<Provider>);
 impl Provider {
     pub(crate) fn new(max_age: Option<Duration>) -> Arc<Self> {
         let keys = VecDeque::from([key(0)]);
-        let state = State { mood: Mood::Good, keys, asked_at: Vec::new() };
+        let state = State { mood: Mood::Good, keys, asked_at: Vec::new(), answers: Vec::new() };
         Arc::new(Self { state: Mutex::new(state), max_age })
     }
 
@@ -75,6 +105,11 @@ impl Provider {
         self.state.lock().unwrap().asked_at.clone()
     }
 
+    /// The loads that are over.
+    pub(crate) fn loads(&self) -> Vec<Load> {
+        self.state.lock().unwrap().answers.clone()
+    }
+
     /// The key that signs now.
     pub(crate) fn signing(&self) -> Arc<SigningKey> {
         Arc::clone(self.state.lock().unwrap().keys.front().unwrap())
@@ -87,23 +122,38 @@ fn key(number: usize) -> Arc<SigningKey> {
 
 impl KeySource for Source {
     fn load(&self) -> LoadFuture<'_> {
-        let (mood, set) = {
+        let began = Instant::now();
+        let mut entry = Entry { provider: Arc::clone(&self.0), began, brought: None };
+        let (mood, kid, set) = {
             let mut state = self.0.state.lock().unwrap();
-            state.asked_at.push(Instant::now());
+            state.asked_at.push(began);
+            let kid = state.keys.front().unwrap().kid().to_owned();
             let keys: Vec<_> = state.keys.iter().map(|key| key.jwk()).collect();
-            (state.mood, JwkSet::parse(json!({ "keys": keys }).to_string().as_bytes()).unwrap())
+            (
+                state.mood,
+                kid,
+                JwkSet::parse(json!({ "keys": keys }).to_string().as_bytes()).unwrap(),
+            )
         };
         let loaded = LoadedKeys::new(set).max_age(self.0.max_age);
         Box::pin(async move {
             match mood {
-                Mood::Good => Ok(loaded),
+                Mood::Good => {
+                    entry.brings(kid);
+                    Ok(loaded)
+                }
                 Mood::Fails => Err(KeyError::Discovery("down")),
                 Mood::Empty => Ok(LoadedKeys::new(JwkSet::parse(br#"{"keys":[]}"#).unwrap())),
                 Mood::Slow(pause) => {
                     sleep(pause).await;
+                    entry.brings(kid);
                     Ok(loaded)
                 }
-                Mood::Hangs => std::future::pending().await,
+                Mood::Hangs => {
+                    std::future::pending::<()>().await;
+                    drop(entry);
+                    Err(KeyError::Timeout)
+                }
             }
         })
     }
