@@ -22,7 +22,7 @@ use http::request::Parts;
 
 use crate::authentication::Principal;
 use crate::authorization::Access;
-use crate::fhir::{IssueType, OperationOutcome};
+use crate::fhir::{Format, IssueType, OperationOutcome};
 
 /// The handler does not stand behind a [`FhirAuthLayer`](crate::FhirAuthLayer), or on one of its
 /// public paths.
@@ -34,7 +34,7 @@ pub struct NotGuarded;
 impl IntoResponse for NotGuarded {
     fn into_response(self) -> Response {
         let outcome = OperationOutcome::new(IssueType::Exception, self.to_string());
-        let headers = [(CONTENT_TYPE, OperationOutcome::JSON), (CACHE_CONTROL, "no-store")];
+        let headers = [(CONTENT_TYPE, Format::Json.media_type()), (CACHE_CONTROL, "no-store")];
         (StatusCode::INTERNAL_SERVER_ERROR, headers, outcome.to_json()).into_response()
     }
 }

@@ -6,11 +6,16 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// The base URL is not one.
+    /// The base URL is invalid.
     #[error(
-        "base URL `{0}`: expected https (http for loopback only) with a host, and without query or fragment"
+        "base URL `{0}`: expected an https URL (http for loopback only) without user, query and fragment"
     )]
     BaseUrl(String),
+    /// A public path is not an exact path.
+    #[error(
+        "public path `{0}`: expected an exact path that begins with `/`, without query or fragment"
+    )]
+    PublicPath(String),
     /// No issuer is trusted, so every token would be refused.
     #[error("no issuer: expected at least one trusted issuer")]
     NoIssuer,
@@ -38,7 +43,7 @@ pub enum BuildError {
     /// The issuer may use no `typ`, so every token would be refused.
     #[error("issuer `{0}` may use no token type: expected at least one")]
     NoTokenType(String),
-    /// A span of time is outside its range.
+    /// A span of time or a size is outside its range.
     #[error("`{setting}`: expected {expected}")]
     #[non_exhaustive]
     Setting {

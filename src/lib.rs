@@ -96,6 +96,7 @@ mod fhir;
 mod jose;
 mod log;
 mod secure_url;
+mod text;
 mod time;
 
 // The public interface is:
@@ -104,13 +105,15 @@ pub use authentication::{
     InvalidRequest, Principal, TrustedIssuer,
 };
 pub use authorization::{
-    Access, AllOf, AnyOf, Authenticated, Authorizer, Denial, Grant, RequireRoles, RequireScopes,
-    all_of, any_of, authenticated, require_all_roles, require_all_scopes, require_any_role,
-    require_any_scope, require_role, require_scope,
+    Access, AllOf, AnyOf, Authenticated, AuthorizeFn, Authorizer, Denial, Grant, RequireRoles,
+    RequireScopes, all_of, any_of, authenticated, authorize_fn, require_all_roles,
+    require_all_scopes, require_any_role, require_any_scope, require_role, require_scope,
 };
 pub use error::BuildError;
 pub use explanation::{Check, Explanation, Finding, Step, StepOutcome};
-pub use fhir::{BaseUrl, Interaction, InteractionKind, IssueType, OperationOutcome};
+pub use fhir::{
+    BaseUrl, BaseUrlError, Format, Interaction, InteractionKind, IssueType, OperationOutcome,
+};
 pub use jose::{Algorithm, JwkError, JwkSet, JwkSetError, LeftOut, UnknownAlgorithm};
 pub use keys::{KeyError, KeyHealth, KeySettings, KeySource, LoadFuture, LoadedKeys};
 pub use middleware::{

@@ -5,6 +5,10 @@ use url::{Host, Url};
 /// Parses an absolute URL with a host and without fragment that is https, or http for a host
 /// that is loopback by name or number.
 pub(crate) fn parse(text: &str) -> Option<Url> {
+    // The parser of the URL standard drops white space and control characters without a word.
+    if text.contains(|character: char| character.is_whitespace() || character.is_control()) {
+        return None;
+    }
     let url = Url::parse(text).ok()?;
     (is_secure(&url) && url.has_host() && url.fragment().is_none()).then_some(url)
 }
@@ -46,6 +50,9 @@ mod tests {
             "https://",
             "https://h#f",
             "urn:x",
+            " https://h",
+            "https://h\n",
+            "https://h/a b",
         ] {
             assert!(parse(bad).is_none(), "{bad}");
         }

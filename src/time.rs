@@ -76,6 +76,18 @@ impl From<SystemTime> for UnixTime {
     }
 }
 
+impl From<UnixTime> for SystemTime {
+    fn from(time: UnixTime) -> Self {
+        let span = Duration::from_millis(time.millis.unsigned_abs());
+        let moved = if time.millis < 0 {
+            UNIX_EPOCH.checked_sub(span)
+        } else {
+            UNIX_EPOCH.checked_add(span)
+        };
+        moved.unwrap_or(UNIX_EPOCH)
+    }
+}
+
 impl fmt::Display for UnixTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Times before 1970 carry no meaning in a token beyond "long ago".

@@ -3,17 +3,19 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{OriginalUri, Path, RawQuery, State};
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{OriginalUri, Path, RawQuery, Request, State};
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, ETAG, LOCATION,
 };
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use serde_json::{Value, json};
-use tower_fhir_auth::{IssueType, OperationOutcome};
+use tower_fhir_auth::{Format, IssueType, OperationOutcome};
 
 use crate::store::Store;
 
@@ -37,6 +39,7 @@ pub(crate) fn router(base: &str, store: Arc<Store>) -> Router {
             )
         })
         .with_state(store)
+        .layer(from_fn(in_the_format_asked_for))
 }
 
 async fn read(
@@ -64,8 +67,9 @@ async fn search_by_post(
     OriginalUri(uri): OriginalUri,
     Path(resource_type): Path<String>,
     RawQuery(query): RawQuery,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
+    let body = body?;
     let parameters = [query.unwrap_or_default().as_bytes(), b"&", &body].concat();
     bundle(&store, &resource_type, &uri.to_string(), &parameters)
 }
@@ -139,8 +143,9 @@ async fn create(
     OriginalUri(uri): OriginalUri,
     Path(resource_type): Path<String>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
+    let body = body?;
     if headers.contains_key("if-none-exist") {
         let text = "conditional create is not supported by this server";
         return Err(Refusal(StatusCode::NOT_IMPLEMENTED, IssueType::NotSupported, text.to_owned()));
@@ -188,7 +193,7 @@ fn resource_response(status: StatusCode, resource: &Value) -> Response {
 }
 
 fn json_response(status: StatusCode, body: &Value) -> Response {
-    (status, [(CONTENT_TYPE, OperationOutcome::JSON)], body.to_string()).into_response()
+    (status, [(CONTENT_TYPE, Format::Json.media_type())], body.to_string()).into_response()
 }
 
 /// The server's own refusals look like the layer's.
@@ -204,11 +209,27 @@ impl Refusal {
     }
 }
 
+impl From<BytesRejection> for Refusal {
+    fn from(rejection: BytesRejection) -> Self {
+        Self(rejection.status(), IssueType::Invalid, rejection.body_text())
+    }
+}
+
 impl IntoResponse for Refusal {
+    /// The body is written by [`in_the_format_asked_for`], which knows the request.
     fn into_response(self) -> Response {
         let Self(status, issue_type, text) = self;
-        let headers = [(CONTENT_TYPE, OperationOutcome::JSON), (CACHE_CONTROL, "no-store")];
-        let outcome = OperationOutcome::new(issue_type, text);
-        (status, headers, outcome.to_json()).into_response()
+        (status, Extension(OperationOutcome::new(issue_type, text))).into_response()
     }
+}
+
+async fn in_the_format_asked_for(request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let format = Format::wanted_by(&parts);
+    let mut response = next.run(Request::from_parts(parts, body)).await;
+    let Some(outcome) = response.extensions_mut().remove::<OperationOutcome>() else {
+        return response;
+    };
+    let headers = [(CONTENT_TYPE, format.media_type()), (CACHE_CONTROL, "no-store")];
+    (response.status(), headers, outcome.to_format(format)).into_response()
 }

@@ -26,6 +26,8 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tower_fhir_auth::config::{AccessMode, Config};
 use tower_fhir_auth::{FhirAuthLayer, TrustedIssuer};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 use demo_idp::DemoIdp;
 use options::Options;
@@ -41,7 +43,9 @@ type Error = Box<dyn std::error::Error>;
 async fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
-        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_env_filter(
+            EnvFilter::builder().with_default_directive(LevelFilter::WARN.into()).from_env_lossy(),
+        )
         .init();
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
@@ -53,7 +57,10 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), Error> {
-    let options = Options::from_command_line()?;
+    let Some(options) = Options::from_command_line()? else {
+        println!("{}", options::USAGE);
+        return Ok(());
+    };
     let config = options.config.as_ref().map(Config::from_file).transpose()?;
     let store = match &options.data {
         Some(folder) => Store::from_folder(folder)?,
@@ -67,8 +74,7 @@ async fn run() -> Result<(), Error> {
     let (base, auth, demo) = match config {
         Some(config) => {
             let base = config.base_url().clone();
-            let authorizer = policy::for_access(config.access());
-            let auth = config.layer().authorizer(authorizer).build()?;
+            let auth = config.layer(policy::for_access).build()?;
             (base, auth, None)
         }
         None => {
@@ -83,6 +89,8 @@ async fn run() -> Result<(), Error> {
     };
 
     let app = api::router(base.path(), Arc::new(store)).layer(auth);
+    // Whoever reads the line may send a signal at once.
+    let signal = signal()?;
     let here = format!("http://{address}{}", base.path());
     println!("listening on {here}");
     if let Some(idp) = &demo {
@@ -97,7 +105,7 @@ async fn run() -> Result<(), Error> {
     let mut server = tokio::spawn(serve.into_future());
     tokio::select! {
         ended = &mut server => return Ok(ended??),
-        signal = told_to_stop() => signal?,
+        () = signal => {}
     }
     let _ = stop.send(());
     // A client that keeps its request open does not keep the server alive.
@@ -107,16 +115,25 @@ async fn run() -> Result<(), Error> {
     }
 }
 
-async fn told_to_stop() -> std::io::Result<()> {
+/// Resolves at SIGINT or SIGTERM, which are caught from now on.
+fn signal() -> std::io::Result<impl Future<Output = ()>> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
+        let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
-        tokio::select! {
-            result = tokio::signal::ctrl_c() => result,
-            _ = terminate.recv() => Ok(()),
-        }
+        Ok(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        })
     }
     #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await
+    Ok(async {
+        // Without a way to be told, the process is ended from outside.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending().await
+        }
+    })
 }

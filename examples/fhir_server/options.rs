@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-const USAGE: &str =
+pub(crate) const USAGE: &str =
     "usage: fhir_server [--config auth.toml] [--listen 127.0.0.1:8080] [--data DIR]";
 
 pub(crate) struct Options {
@@ -12,22 +12,23 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    pub(crate) fn from_command_line() -> Result<Self, String> {
-        let mut options = Self { config: None, listen: "127.0.0.1:8080".to_owned(), data: None };
-        options.read(lexopt::Parser::from_env()).map_err(|error| format!("{error}\n{USAGE}"))?;
-        Ok(options)
+    /// `None` when only help was asked for.
+    pub(crate) fn from_command_line() -> Result<Option<Self>, String> {
+        Self::read(lexopt::Parser::from_env()).map_err(|error| format!("{error}\n{USAGE}"))
     }
 
-    fn read(&mut self, mut arguments: lexopt::Parser) -> Result<(), lexopt::Error> {
+    fn read(mut arguments: lexopt::Parser) -> Result<Option<Self>, lexopt::Error> {
         use lexopt::prelude::*;
+        let mut options = Self { config: None, listen: "127.0.0.1:8080".to_owned(), data: None };
         while let Some(argument) = arguments.next()? {
             match argument {
-                Long("config") => self.config = Some(arguments.value()?.into()),
-                Long("listen") => self.listen = arguments.value()?.string()?,
-                Long("data") => self.data = Some(arguments.value()?.into()),
+                Long("config") => options.config = Some(arguments.value()?.into()),
+                Long("listen") => options.listen = arguments.value()?.string()?,
+                Long("data") => options.data = Some(arguments.value()?.into()),
+                Long("help") => return Ok(None),
                 other => return Err(other.unexpected()),
             }
         }
-        Ok(())
+        Ok(Some(options))
     }
 }

@@ -6,13 +6,13 @@
 use tower_fhir_auth::config::AccessMode;
 use tower_fhir_auth::{
     Authorizer, Denial, Grant, Interaction, InteractionKind, Principal, all_of, any_of,
-    require_any_role,
+    authorize_fn, require_any_role,
 };
 
 /// The rule of an access mode of the configuration.
 pub(crate) fn for_access(mode: AccessMode) -> Box<dyn Authorizer> {
-    let roles = || by_role.boxed();
-    let scopes = || by_scope.boxed();
+    let roles = || authorize_fn(by_role).boxed();
+    let scopes = || authorize_fn(by_scope).boxed();
     match mode {
         AccessMode::Roles => roles(),
         AccessMode::Scopes => scopes(),
@@ -81,5 +81,5 @@ fn by_scope(principal: &Principal, interaction: &Interaction) -> Result<Grant, D
     let held = if held.is_empty() { "(none)".to_owned() } else { held.join(" ") };
     Err(Denial::new("no scope of the token grants this")
         .sides(held, format!("{narrowest} or a wider scope"))
-        .enough([narrowest]))
+        .required_scopes([narrowest]))
 }

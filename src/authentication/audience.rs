@@ -76,14 +76,16 @@ impl AudiencePolicy {
             Finding::new(Check::Audience, "`aud` is neither text nor a list of texts")
         })?;
         if audiences.is_empty() {
-            return Err(Finding::new(Check::Audience, "`aud` is missing").expected(self.listed()));
+            return Err(
+                Finding::new(Check::Audience, "`aud` is missing").with_expected(self.listed())
+            );
         }
         if audiences.iter().any(|audience| self.accepts(audience)) {
             return Ok(());
         }
         Err(Finding::new(Check::Audience, "`aud` does not name this server")
-            .found(audiences.join(" "))
-            .expected(self.listed()))
+            .with_found(audiences.join(" "))
+            .with_expected(self.listed()))
     }
 
     fn listed(&self) -> String {

@@ -5,7 +5,7 @@
 //! 400/401     401           401       401       401        401/503   401          401        401
 //! ```
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
@@ -21,11 +21,12 @@ use super::validation::{self, ValidatedClaims};
 use crate::error::BuildError;
 use crate::explanation::recorder::{Off, Recorder};
 use crate::explanation::{Check, Explanation, Finding};
-use crate::jose::Algorithm;
 use crate::jose::compact::{CompactJws, Parts};
 use crate::jose::header::{HeaderError, JoseHeader};
 use crate::jose::jwk_set::NoKey;
+use crate::jose::{Algorithm, JwkSet};
 use crate::keys::{KeyHealth, KeyWait};
+use crate::text::shown;
 use crate::time::{Clock, SystemClock};
 
 /// Judges access tokens against the trusted issuers and their present keys.
@@ -56,6 +57,9 @@ use crate::time::{Clock, SystemClock};
 pub struct Authenticator {
     issuers: HashMap<Arc<str>, Issuer>,
     clock: Arc<dyn Clock>,
+    /// The names of all issuers, and the algorithms of any, as refusals list them.
+    all_issuers: String,
+    all_algorithms: String,
 }
 
 /// Collects the settings of an [`Authenticator`].
@@ -66,22 +70,16 @@ pub struct AuthenticatorBuilder {
     clock: Arc<dyn Clock>,
 }
 
-/// Whether a token was judged at once.
-pub(crate) enum Verdict {
-    Decided(Result<Principal, AuthenticationError>),
-    /// A key that the token names may be on its way: wait, then judge again.
-    Wait(KeyWait),
-}
-
 /// Why the pipeline stopped before its end.
-enum Stop {
+pub(crate) enum Stop {
     Refused(AuthenticationError),
+    /// A key that the token names may be on its way: wait, then judge again.
     Wait(KeyWait),
 }
 
 /// Whether the pipeline may stop to wait for keys.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Patience {
+enum Patience {
     MayWait,
     Waited,
 }
@@ -120,11 +118,12 @@ impl Authenticator {
         headers: &HeaderMap,
         uri: &Uri,
     ) -> Result<Principal, AuthenticationError> {
-        match self.decide(headers, uri, Patience::MayWait) {
-            Verdict::Decided(result) => result,
-            Verdict::Wait(wait) => {
+        match self.decide(headers, uri) {
+            Ok(principal) => Ok(principal),
+            Err(Stop::Refused(error)) => Err(error),
+            Err(Stop::Wait(wait)) => {
                 wait.over().await;
-                self.decide_now(headers, uri)
+                self.decide_after_wait(headers, uri)
             }
         }
     }
@@ -132,11 +131,11 @@ impl Authenticator {
     /// Judges a request as [`authenticate`](Self::authenticate) does, by the same code, and
     /// keeps every check that was made.
     pub async fn explain(&self, headers: &HeaderMap, uri: &Uri) -> Explanation {
-        let mut explanation = Explanation::default();
+        let mut explanation = Explanation::new();
         if let Err(Stop::Wait(wait)) = self.judge(headers, uri, Patience::MayWait, &mut explanation)
         {
             wait.over().await;
-            explanation = Explanation::default();
+            explanation = Explanation::new();
             let _ = self.judge(headers, uri, Patience::Waited, &mut explanation);
         }
         explanation.close()
@@ -158,25 +157,22 @@ impl Authenticator {
         health
     }
 
-    pub(crate) fn decide(&self, headers: &HeaderMap, uri: &Uri, patience: Patience) -> Verdict {
-        match self.judge(headers, uri, patience, &mut Off) {
-            Ok(principal) => Verdict::Decided(Ok(principal)),
-            Err(Stop::Refused(error)) => Verdict::Decided(Err(error)),
-            Err(Stop::Wait(wait)) => Verdict::Wait(wait),
-        }
+    /// The verdict, or the wait that has to come before it.
+    pub(crate) fn decide(&self, headers: &HeaderMap, uri: &Uri) -> Result<Principal, Stop> {
+        self.judge(headers, uri, Patience::MayWait, &mut Off)
     }
 
     /// The verdict after the wait.
-    pub(crate) fn decide_now(
+    pub(crate) fn decide_after_wait(
         &self,
         headers: &HeaderMap,
         uri: &Uri,
     ) -> Result<Principal, AuthenticationError> {
-        match self.judge(headers, uri, Patience::Waited, &mut Off) {
-            Ok(principal) => Ok(principal),
-            Err(Stop::Refused(error)) => Err(error),
-            Err(Stop::Wait(_)) => Err(no_key(NoKey::Unknown, None).into()),
-        }
+        self.judge(headers, uri, Patience::Waited, &mut Off).map_err(|stop| match stop {
+            Stop::Refused(error) => error,
+            // Nobody waits twice; were it asked for, the key would still be unknown.
+            Stop::Wait(_) => no_key(NoKey::Unknown, None).into(),
+        })
     }
 
     /// Every check in order. What is read before the signature is verified (`iss`, and the
@@ -219,6 +215,7 @@ impl Authenticator {
                 Some(wait) => return Err(Stop::Wait(wait)),
                 None => Err(no_key(NoKey::Unknown, header.kid)),
             },
+            Err(NoKey::Unfit) => Err(unfit_key(header, set)),
             other => other.map_err(|why| no_key(why, header.kid)),
         };
         let kid = || header.kid.map(str::to_owned);
@@ -249,21 +246,15 @@ impl Authenticator {
     }
 
     fn issuer(&self, claims: &Claims<'_>) -> Result<&Issuer, Finding> {
-        let fault = |summary| Finding::new(Check::Issuer, summary).expected(self.issuers_listed());
+        let fault = |summary| Finding::new(Check::Issuer, summary).with_expected(&self.all_issuers);
         match claims.text("iss") {
             Err(_) => Err(fault("`iss` is not text")),
             Ok(None) => Err(fault("`iss` is missing")),
             Ok(Some(iss)) => self
                 .issuers
                 .get(iss)
-                .ok_or_else(|| fault("`iss` is not a trusted issuer").found(iss)),
+                .ok_or_else(|| fault("`iss` is not a trusted issuer").with_found(iss)),
         }
-    }
-
-    fn issuers_listed(&self) -> String {
-        let mut names: Vec<&str> = self.issuers.keys().map(|name| &**name).collect();
-        names.sort_unstable();
-        names.join(" ")
     }
 
     /// A header that no issuer may send. For `alg` both sides are told, as for any other `alg`.
@@ -271,11 +262,7 @@ impl Authenticator {
         let finding = Finding::new(Check::Header, error.to_string());
         match error {
             HeaderError::Unsigned(alg) => {
-                let all = self.issuers.values().flat_map(|issuer| &issuer.settings.algorithms);
-                let mut all: Vec<Algorithm> = all.copied().collect();
-                all.sort_unstable();
-                all.dedup();
-                finding.found(alg).expected(validation::listed(&all))
+                finding.with_found(alg).with_expected(&self.all_algorithms)
             }
             HeaderError::Unsupported(_) | HeaderError::Nested | HeaderError::NotText(_) => finding,
             HeaderError::NoAlgorithm => finding,
@@ -339,7 +326,13 @@ impl AuthenticatorBuilder {
             }
             issuers.insert(name, trusted.start(&self.audience)?);
         }
-        Ok(Authenticator { issuers, clock: self.clock })
+        let mut names: Vec<&str> = issuers.keys().map(|name| &**name).collect();
+        names.sort_unstable();
+        let all_issuers = shown(&names.join(" "));
+        let algorithms = issuers.values().flat_map(|issuer| &issuer.settings.algorithms);
+        let algorithms: BTreeSet<Algorithm> = algorithms.copied().collect();
+        let all_algorithms = validation::listed(&Vec::from_iter(algorithms));
+        Ok(Authenticator { issuers, clock: self.clock, all_issuers, all_algorithms })
     }
 }
 
@@ -363,17 +356,26 @@ fn none() -> Option<String> {
     None
 }
 
+/// As for any algorithm that is not accepted, both sides are told.
+fn unfit_key(header: JoseHeader<'_>, keys: &JwkSet) -> Finding {
+    let summary = "the key that `kid` names may not be used with the token's `alg`";
+    let finding = Finding::new(Check::Key, summary).with_found(header.alg);
+    match header.kid {
+        Some(kid) => finding.with_expected(validation::listed(&keys.algorithms_of(kid))),
+        None => finding,
+    }
+}
+
 fn no_key(why: NoKey, kid: Option<&str>) -> Finding {
     let summary = match (why, kid) {
         (NoKey::Unknown, Some(_)) => "no key of the issuer has the token's `kid`",
-        (NoKey::Unknown, None) => "no key of the issuer fits the token, which has no `kid`",
-        (NoKey::Unfit, _) => "the key that `kid` names may not be used with the token's `alg`",
+        (NoKey::Unknown | NoKey::Unfit, _) => "no key of the issuer fits the token's `alg`",
         (NoKey::Ambiguous, Some(_)) => "too many keys of the issuer have the token's `kid`",
         (NoKey::Ambiguous, None) => "too many keys of the issuer fit the token, which has no `kid`",
     };
     let finding = Finding::new(Check::Key, summary);
     match kid {
-        Some(kid) => finding.found(kid),
+        Some(kid) => finding.with_found(kid),
         None => finding,
     }
 }

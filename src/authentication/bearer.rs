@@ -22,8 +22,8 @@ impl<'a> BearerToken<'a> {
         match self {
             Self::Text(token) => Ok(token),
             Self::TooLarge(size) => Err(Finding::new(Check::Size, "the token is too large")
-                .found(format!("{size} bytes"))
-                .expected(format!("at most {MAX_TOKEN} bytes"))),
+                .with_found(format!("{size} bytes"))
+                .with_expected(format!("at most {MAX_TOKEN} bytes"))),
         }
     }
 }
@@ -54,7 +54,10 @@ pub(crate) fn extract<'a>(
         None => (value, &[][..]),
     };
     if !scheme.eq_ignore_ascii_case(SCHEME) {
-        return Err(AuthenticationError::MissingCredentials);
+        return match rest.split(|byte| *byte == b',').skip(1).any(begins_with_bearer) {
+            true => invalid(InvalidRequest::RepeatedHeader),
+            false => Err(AuthenticationError::MissingCredentials),
+        };
     }
     let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
     let (_, token) = rest.split_at(spaces);
@@ -68,6 +71,13 @@ pub(crate) fn extract<'a>(
         Ok(text) if is_b64token(token) => Ok(BearerToken::Text(text)),
         Ok(_) | Err(_) => invalid(InvalidRequest::Alphabet),
     }
+}
+
+/// Whether a further member of a list is a bearer token: several headers that were joined.
+fn begins_with_bearer(member: &[u8]) -> bool {
+    let member = member.trim_ascii_start();
+    member.get(..SCHEME.len()).is_some_and(|start| start.eq_ignore_ascii_case(SCHEME))
+        && member.get(SCHEME.len()).is_none_or(|byte| *byte == b' ')
 }
 
 /// `b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`

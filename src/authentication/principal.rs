@@ -1,6 +1,6 @@
 //! The verified caller.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -103,13 +103,13 @@ impl Principal {
 
     /// Entra's tenant (`tid`).
     #[must_use]
-    pub fn tenant(&self) -> Option<&str> {
+    pub fn tenant_id(&self) -> Option<&str> {
         self.0.tenant.as_deref()
     }
 
     /// The client application: `client_id`, else `azp`, else `appid`.
     #[must_use]
-    pub fn client(&self) -> Option<&str> {
+    pub fn client_id(&self) -> Option<&str> {
         self.0.client.as_deref()
     }
 
@@ -181,13 +181,8 @@ impl Principal {
 }
 
 fn distinct<'a>(items: impl Iterator<Item = &'a str>) -> Box<[Box<str>]> {
-    let mut seen: Vec<&str> = Vec::new();
-    for item in items {
-        if !seen.contains(&item) {
-            seen.push(item);
-        }
-    }
-    seen.into_iter().map(Box::from).collect()
+    let mut seen = HashSet::new();
+    items.filter(|item| seen.insert(*item)).map(Box::from).collect()
 }
 
 impl fmt::Debug for Principal {

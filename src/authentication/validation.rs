@@ -8,6 +8,7 @@ use super::issuer::IssuerSettings;
 use crate::explanation::{Check, Finding};
 use crate::jose::Algorithm;
 use crate::jose::header::media_type;
+use crate::jose::json::Json;
 use crate::jose::signature::SignatureValid;
 use crate::time::UnixTime;
 
@@ -34,8 +35,8 @@ pub(crate) fn algorithm(alg: &str, settings: &IssuerSettings) -> Result<Algorith
     let known = alg.parse().ok().filter(|algorithm| accepted.contains(algorithm));
     known.ok_or_else(|| {
         Finding::new(Check::Algorithm, "`alg` is not accepted from this issuer")
-            .found(alg)
-            .expected(listed(accepted))
+            .with_found(alg)
+            .with_expected(listed(accepted))
     })
 }
 
@@ -48,7 +49,11 @@ pub(crate) fn listed(algorithms: &[Algorithm]) -> String {
 /// `typ` (RFC 8725 section 3.11, RFC 9068 section 4).
 pub(crate) fn token_type(typ: Option<&str>, settings: &IssuerSettings) -> Result<(), Finding> {
     let typ = typ.unwrap_or("");
-    let accepted = |name: &String| media_type(typ).eq_ignore_ascii_case(media_type(name));
+    let accepted = |name: &String| match (typ, name.as_str()) {
+        ("", "") => true,
+        ("", _) | (_, "") => false,
+        (typ, name) => media_type(typ).eq_ignore_ascii_case(media_type(name)),
+    };
     if settings.token_types.iter().any(accepted) {
         return Ok(());
     }
@@ -58,8 +63,8 @@ pub(crate) fn token_type(typ: Option<&str>, settings: &IssuerSettings) -> Result
         .map(|name| if name.is_empty() { "(absent)" } else { name })
         .collect();
     Err(Finding::new(Check::Type, "`typ` is not that of an access token")
-        .found(if typ.is_empty() { "(absent)" } else { typ })
-        .expected(listed.join(" ")))
+        .with_found(if typ.is_empty() { "(absent)" } else { typ })
+        .with_expected(listed.join(" ")))
 }
 
 /// `nbf`, where there is one.
@@ -75,8 +80,8 @@ pub(crate) fn not_before(
         return Ok(());
     }
     Err(Finding::new(Check::NotBefore, "`nbf` is in the future")
-        .found(not_before.to_string())
-        .expected(format!("at most {}", now.plus(settings.leeway))))
+        .with_found(not_before.to_string())
+        .with_expected(format!("at most {}", now.plus(settings.leeway))))
 }
 
 /// `iat`, where there is one or a largest age is set.
@@ -93,8 +98,8 @@ pub(crate) fn issued_at(
     };
     if issued_at > now.plus(settings.leeway) {
         return Err(Finding::new(Check::IssuedAt, "`iat` is in the future")
-            .found(issued_at.to_string())
-            .expected(format!("at most {}", now.plus(settings.leeway))));
+            .with_found(issued_at.to_string())
+            .with_expected(format!("at most {}", now.plus(settings.leeway))));
     }
     let Some(age) = settings.max_token_age else {
         return Ok(());
@@ -104,8 +109,8 @@ pub(crate) fn issued_at(
         return Ok(());
     }
     Err(Finding::new(Check::IssuedAt, "`iat` is too long ago")
-        .found(issued_at.to_string())
-        .expected(format!("at least {oldest}")))
+        .with_found(issued_at.to_string())
+        .with_expected(format!("at least {oldest}")))
 }
 
 /// The claims that the issuer must send, and the types of the registered ones.
@@ -149,7 +154,7 @@ pub(crate) fn client(claims: &Claims<'_>, settings: &IssuerSettings) -> Result<(
 
 /// `cnf` (RFC 7800): a token bound to its sender must not be taken from anybody else.
 pub(crate) fn confirmation(claims: &Claims<'_>) -> Result<(), Finding> {
-    if claims.is_present("cnf") {
+    if claims.at("cnf").is_some_and(|cnf| *cnf != Json::Null) {
         return Err(Finding::new(
             Check::Confirmation,
             "`cnf` binds the token to its sender: it was presented as a bearer token",
@@ -170,8 +175,8 @@ pub(crate) fn expiry(
         return Ok(expires_at);
     }
     Err(Finding::new(Check::Expiry, "the token has expired (`exp`)")
-        .found(expires_at.to_string())
-        .expected(format!("later than {}", now.minus(settings.leeway))))
+        .with_found(expires_at.to_string())
+        .with_expected(format!("later than {}", now.minus(settings.leeway))))
 }
 
 fn date(claims: &Claims<'_>, check: Check, name: &str) -> Result<Option<UnixTime>, Finding> {

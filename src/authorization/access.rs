@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::fhir::Interaction;
+use crate::text::shown;
 
 /// What a request may do. The layer puts it into the request's extensions beside the
 /// [`Principal`](crate::Principal).
@@ -20,6 +21,11 @@ struct Granted {
 impl Access {
     pub(crate) fn new(interaction: Interaction, grant: Grant) -> Self {
         Self(Arc::new(Granted { interaction, grant }))
+    }
+
+    /// This access, which a further rule granted too.
+    pub(crate) fn and(&self, grant: &Grant) -> Self {
+        Self::new(self.0.interaction.clone(), self.0.grant.clone().and(grant))
     }
 
     /// The interaction that was granted.
@@ -48,7 +54,8 @@ impl Grant {
         Self { by: rule.into() }
     }
 
-    pub(crate) fn and(self, other: &Self) -> Self {
+    /// One grant for two, where both rules were needed.
+    pub fn and(self, other: &Self) -> Self {
         Self::by(format!("{}, {}", self.by, other.by))
     }
 }
@@ -72,15 +79,21 @@ impl Denial {
 
     /// The scopes that would have been enough, for the `scope` attribute of the challenge
     /// (RFC 6750 section 3).
-    pub fn enough<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
+    pub fn required_scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
         self.scopes = scopes.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Both sides: what the token has, and what is needed. Scopes and roles only.
-    pub fn sides(mut self, found: impl Into<String>, expected: impl Into<String>) -> Self {
-        self.found = Some(found.into());
-        self.expected = Some(expected.into());
+    /// What is needed, where what the token has must not be told: roles.
+    pub fn needs(mut self, expected: impl AsRef<str>) -> Self {
+        self.expected = Some(shown(expected.as_ref()));
+        self
+    }
+
+    /// Both sides: the scopes that the token has, and those that are needed.
+    pub fn sides(mut self, found: impl AsRef<str>, expected: impl AsRef<str>) -> Self {
+        self.found = Some(shown(found.as_ref()));
+        self.expected = Some(shown(expected.as_ref()));
         self
     }
 
@@ -101,7 +114,7 @@ impl Denial {
 
     /// One denial for two, where either rule would have been enough: the scopes of the first
     /// rule that scopes can meet are the ones named.
-    pub(crate) fn or(mut self, other: Self) -> Self {
+    pub fn or(mut self, other: Self) -> Self {
         self.summary = format!("{}; and {}", self.summary, other.summary).into();
         if self.scopes.is_empty() {
             self.scopes = other.scopes;
@@ -125,3 +138,5 @@ impl fmt::Display for Denial {
         f.write_str(&self.summary)
     }
 }
+
+impl std::error::Error for Denial {}

@@ -20,7 +20,9 @@ use crate::fhir::Interaction;
 
 /// Decides whether a caller may do an interaction.
 ///
-/// Implement it for rules of your own; a closure will do.
+/// Implement it for rules of your own, or make one of a closure with [`authorize_fn`]. It does not
+/// wait for anything; a decision that needs a database belongs in a layer inside this one, which
+/// finds the [`Principal`] in the request.
 ///
 /// ```
 /// use tower_fhir_auth::{Authorizer, Denial, Grant, Interaction, InteractionKind, Principal};
@@ -53,12 +55,45 @@ pub trait Authorizer: Send + Sync + 'static {
     }
 }
 
-impl<F> Authorizer for F
+/// An authorizer that is a function. Made by [`authorize_fn`].
+#[derive(Clone, Copy)]
+pub struct AuthorizeFn<F>(F);
+
+/// Makes an authorizer of a function.
+///
+/// ```
+/// use tower_fhir_auth::{Denial, Grant, authorize_fn};
+///
+/// let staff_only = authorize_fn(|caller, _interaction| match caller.claim::<bool>("staff") {
+///     Ok(Some(true)) => Ok(Grant::by("staff")),
+///     _ => Err(Denial::new("only staff")),
+/// });
+/// ```
+pub fn authorize_fn<F>(function: F) -> AuthorizeFn<F>
+where
+    F: Fn(&Principal, &Interaction) -> Result<Grant, Denial> + Send + Sync + 'static,
+{
+    AuthorizeFn(function)
+}
+
+impl<F> Authorizer for AuthorizeFn<F>
 where
     F: Fn(&Principal, &Interaction) -> Result<Grant, Denial> + Send + Sync + 'static,
 {
     fn authorize(&self, principal: &Principal, interaction: &Interaction) -> Result<Grant, Denial> {
-        self(principal, interaction)
+        (self.0)(principal, interaction)
+    }
+}
+
+impl<F> std::fmt::Debug for AuthorizeFn<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AuthorizeFn")
+    }
+}
+
+impl Authorizer for std::sync::Arc<dyn Authorizer> {
+    fn authorize(&self, principal: &Principal, interaction: &Interaction) -> Result<Grant, Denial> {
+        (**self).authorize(principal, interaction)
     }
 }
 

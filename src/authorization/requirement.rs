@@ -111,7 +111,7 @@ impl Authorizer for RequireScopes {
         match self.0.met(|scope| principal.has_scope(scope)) {
             Some(met) => Ok(Grant::by(format!("scope `{}`", met.join(" ")))),
             None => Err(Denial::new("no scope of the token grants this")
-                .enough(self.0.enough())
+                .required_scopes(self.0.enough())
                 .sides(listed(principal.scopes()), self.0.expected())),
         }
     }
@@ -121,8 +121,7 @@ impl Authorizer for RequireRoles {
     fn authorize(&self, principal: &Principal, _: &Interaction) -> Result<Grant, Denial> {
         match self.0.met(|role| principal.has_role(role)) {
             Some(met) => Ok(Grant::by(format!("role `{}`", met.join(" ")))),
-            None => Err(Denial::new("no role of the token grants this")
-                .sides(listed(principal.roles()), self.0.expected())),
+            None => Err(Denial::new("no role of the token grants this").needs(self.0.expected())),
         }
     }
 }

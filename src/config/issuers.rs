@@ -47,10 +47,9 @@ pub(crate) fn read_all(root: &mut Reader<'_>) -> Vec<IssuerConfig> {
     let present = root.has("issuers");
     let readers = root.tables("issuers").unwrap_or_default();
     if readers.is_empty() && !present {
-        let _: Option<()> =
-            root.reject("issuers", "is required: expected at least one [[issuers]]");
+        root.reject("issuers", "is required: expected at least one [[issuers]]");
     } else if readers.is_empty() {
-        let _: Option<()> = root.reject("issuers", "expected at least one [[issuers]]");
+        root.reject("issuers", "expected at least one [[issuers]]");
     }
     let mut names = HashSet::new();
     let mut issuers = Vec::with_capacity(readers.len());
@@ -58,7 +57,7 @@ pub(crate) fn read_all(root: &mut Reader<'_>) -> Vec<IssuerConfig> {
         let issuer = read(&mut reader);
         if !issuer.issuer.is_empty() && !names.insert(issuer.issuer.clone()) {
             let message = format!("expected each issuer once, found `{}` twice", issuer.issuer);
-            let _: Option<()> = reader.reject("issuer", message);
+            reader.reject("issuer", message);
         }
         issuers.push(issuer);
         reader.finish();
@@ -73,6 +72,9 @@ fn read(reader: &mut Reader<'_>) -> IssuerConfig {
     } else {
         reader.required("issuer", "the exact value of `iss`")
     };
+    if issuer.as_deref() == Some("") {
+        reader.reject("issuer", "expected the exact value of `iss`, found \"\"");
+    }
     let jwks_file = reader.path("jwks_file");
     let config = IssuerConfig {
         issuer: issuer.unwrap_or_default(),
@@ -92,12 +94,12 @@ fn read(reader: &mut Reader<'_>) -> IssuerConfig {
         jwks_file,
     };
     if config.leeway.is_some_and(|leeway| leeway > Duration::from_secs(600)) {
-        let _: Option<()> = reader.reject("leeway", "expected at most 10m");
+        reader.reject("leeway", "expected at most 10m");
     }
     keys_come_from_one_place(reader, &config);
     if let Some(assign) = reader.table("assign") {
         assignments(assign);
-        let _: Option<()> = reader.reject("assign", LATER);
+        reader.reject("assign", LATER);
     }
     config
 }
@@ -105,7 +107,7 @@ fn read(reader: &mut Reader<'_>) -> IssuerConfig {
 /// The network or a file, and an issuer whose name fits.
 fn keys_come_from_one_place(reader: &Reader<'_>, config: &IssuerConfig) {
     let reject = |key: &str, message: String| {
-        let _: Option<()> = reader.reject(key, message);
+        reader.reject(key, message);
     };
     if let Some(path) = &config.jwks_file {
         if config.jwks_uri.is_some() || config.discovery.is_some() {
@@ -134,7 +136,7 @@ fn address(reader: &mut Reader<'_>, key: &'static str) -> Option<String> {
     let text = reader.text(key)?;
     if secure_url::parse(&text).is_none() {
         let expected = "expected an absolute https URL (http for loopback only)";
-        return reader.reject(key, format!("{expected}, found \"{text}\""));
+        return reader.fail(key, format!("{expected}, found \"{text}\""));
     }
     Some(text)
 }
@@ -147,7 +149,7 @@ fn algorithms(reader: &mut Reader<'_>) -> Option<Vec<Algorithm>> {
             Ok(algorithm) => algorithms.push(algorithm),
             Err(expected) => {
                 let message = format!("{expected}; found \"{name}\"");
-                return reader.reject(&format!("algorithms[{index}]"), message);
+                reader.reject(&format!("algorithms[{index}]"), message);
             }
         }
     }
@@ -157,7 +159,7 @@ fn algorithms(reader: &mut Reader<'_>) -> Option<Vec<Algorithm>> {
 fn token_types(reader: &mut Reader<'_>) -> Option<Vec<String>> {
     let types = reader.texts("token_types")?;
     if types.is_empty() {
-        return reader.reject("token_types", "expected at least one, \"\" for none in the token");
+        return reader.fail("token_types", "expected at least one, \"\" for none in the token");
     }
     Some(types)
 }
@@ -178,10 +180,10 @@ fn entra(reader: &mut Reader<'_>) -> bool {
     let many = matches!(tenant.as_deref(), Some("organizations" | "common"));
     if many && allowed.is_none() {
         let message = "is required where the tenant is a template: expected the tenants to trust";
-        let _: Option<()> = entra.reject("allowed_tenants", message);
+        entra.reject("allowed_tenants", message);
     }
     entra.finish();
-    let _: Option<()> = reader.reject("entra", LATER);
+    reader.reject("entra", LATER);
     true
 }
 

@@ -17,6 +17,7 @@ pub use policy::AccessMode;
 
 use self::issuers::IssuerConfig;
 use self::reader::{Problems, Reader};
+use crate::authorization::Authorizer;
 use crate::fhir::BaseUrl;
 use crate::keys::KeySettings;
 use crate::middleware::{FhirAuthLayer, FhirAuthLayerBuilder};
@@ -37,7 +38,7 @@ use crate::rejection::Disclosure;
 /// assert_eq!(config.base_url().path(), "/r4");
 ///
 /// let mistaken = Config::from_toml("base_url = 'https://h/'\nisuers = []").unwrap_err();
-/// assert!(mistaken.to_string().contains("did you mean `issuers`?"));
+/// assert!(mistaken.to_string().contains("unknown key: did you mean `issuers`?"));
 /// # Ok::<(), tower_fhir_auth::config::ConfigError>(())
 /// ```
 #[derive(Debug)]
@@ -90,7 +91,7 @@ impl Config {
             root.required("base_url", "an https URL such as \"https://fhir.example.org/r4\"");
         let base_url = base_url.and_then(|text| match text.parse::<BaseUrl>() {
             Ok(base_url) => Some(base_url),
-            Err(error) => root.reject("base_url", error.to_string()),
+            Err(expected) => root.fail("base_url", format!("{expected}, found \"{text}\"")),
         });
         let access = policy::access(&mut root);
         let disclosure = policy::disclosure(&mut root);
@@ -115,16 +116,21 @@ impl Config {
         &self.base_url
     }
 
-    /// Which grants a request needs. The authorizer that follows it is the application's to set.
+    /// Which grants a request needs.
     #[must_use]
     pub fn access(&self) -> AccessMode {
         self.access
     }
 
-    /// A builder of the layer with all settings of the file but the authorizer.
-    pub fn layer(self) -> FhirAuthLayerBuilder {
-        let mut builder =
-            FhirAuthLayer::builder(self.base_url.as_str()).disclosure(self.disclosure);
+    /// A builder of the layer with all settings of the file. `authorizer` makes the rule of the
+    /// file's access mode.
+    pub fn layer<A: Authorizer>(
+        self,
+        authorizer: impl FnOnce(AccessMode) -> A,
+    ) -> FhirAuthLayerBuilder {
+        let mut builder = FhirAuthLayer::builder(self.base_url.as_str())
+            .authorizer(authorizer(self.access))
+            .disclosure(self.disclosure);
         if let Some(public) = self.public {
             builder = builder.public(public);
         }

@@ -1,7 +1,6 @@
 //! Everything of the file but the issuers.
 
 use super::reader::Reader;
-use crate::error::BuildError;
 use crate::keys::KeySettings;
 use crate::rejection::Disclosure;
 
@@ -20,7 +19,7 @@ pub enum AccessMode {
     RolesAndScopes,
 }
 
-/// What the message of a key says whose machinery this version does not have yet.
+/// The message for a key that is reserved for a later version.
 pub(crate) const LATER: &str = "is not supported by this version yet: expected it to be left out";
 
 pub(crate) fn access(root: &mut Reader<'_>) -> AccessMode {
@@ -36,7 +35,7 @@ pub(crate) fn access(root: &mut Reader<'_>) -> AccessMode {
         let expected = "roles, scopes, roles-or-scopes or roles-and-scopes";
         let message =
             format!("\"microsoft\" is not supported by this version yet: expected {expected}");
-        let _: Option<()> = root.reject("access", message);
+        root.reject("access", message);
     }
     chosen.flatten().unwrap_or_default()
 }
@@ -55,7 +54,7 @@ pub(crate) fn public(root: &mut Reader<'_>) -> Option<Vec<String>> {
     for (index, path) in paths.iter().enumerate() {
         if !path.starts_with('/') || path.contains(['?', '#']) {
             let message = format!("expected an exact path that begins with /, found \"{path}\"");
-            return root.reject(&format!("public[{index}]"), message);
+            root.reject(&format!("public[{index}]"), message);
         }
     }
     Some(paths)
@@ -81,8 +80,8 @@ pub(crate) fn keys(root: &mut Reader<'_>) -> KeySettings {
     if let Some(max_bytes) = keys.count("max_bytes") {
         settings = settings.max_bytes(max_bytes);
     }
-    if let Err(BuildError::Setting { setting, expected }) = settings.check() {
-        let _: Option<()> = keys.reject(setting, format!("expected {expected}"));
+    for (setting, expected) in settings.faults() {
+        keys.reject(setting, format!("expected {expected}"));
     }
     keys.finish();
     settings
@@ -94,14 +93,14 @@ pub(crate) fn cache(root: &mut Reader<'_>) {
     };
     if cache.count("tokens").is_some_and(|tokens| tokens > 0) {
         let message = "verified tokens are not remembered by this version yet: expected 0";
-        let _: Option<()> = cache.reject("tokens", message);
+        cache.reject("tokens", message);
     }
     cache.finish();
 }
 
 pub(crate) fn smart(root: &mut Reader<'_>) {
     if root.table("smart").is_some_and(|mut smart| !smart.rest().is_empty()) {
-        let _: Option<()> = root.reject("smart", LATER);
+        root.reject("smart", LATER);
     }
 }
 
@@ -110,16 +109,16 @@ pub(crate) fn roles(root: &mut Reader<'_>, issuers: usize) {
         return;
     };
     if roles.path("definitions").is_some() {
-        let _: Option<()> = roles.reject("definitions", LATER);
+        roles.reject("definitions", LATER);
     }
     if let Some(assign) = roles.table("assign") {
         if issuers > 1 {
             let message = "with several issuers an id must belong to one: expected `assign` in \
                            its [[issuers]] instead";
-            let _: Option<()> = roles.reject("assign", message);
+            roles.reject("assign", message);
         }
         assignments(assign);
-        let _: Option<()> = roles.reject("assign", LATER);
+        roles.reject("assign", LATER);
     }
     roles.finish();
 }
@@ -130,7 +129,7 @@ pub(crate) fn assignments(mut assign: Reader<'_>) {
         let is_text = |role: &toml::Value| role.as_str().is_some_and(|role| !role.is_empty());
         let good = roles.as_array().is_some_and(|roles| roles.iter().all(is_text));
         if !good {
-            let _: Option<()> = assign.reject(&id, "expected a list of roles");
+            assign.reject(&id, "expected a list of roles");
         }
     }
 }

@@ -46,9 +46,14 @@ impl<'a> Reader<'a> {
     }
 
     /// Notes that the value of a key is not what was expected.
-    pub(crate) fn reject<T>(&self, key: &str, message: impl Into<String>) -> Option<T> {
+    pub(crate) fn reject(&self, key: &str, message: impl Into<String>) {
         let problem = Problem::new(format!("{}{key}", self.place), message);
         self.problems.0.borrow_mut().push(problem);
+    }
+
+    /// The same, for a value that there is not then.
+    pub(crate) fn fail<T>(&self, key: &str, message: impl Into<String>) -> Option<T> {
+        self.reject(key, message);
         None
     }
 
@@ -66,7 +71,7 @@ impl<'a> Reader<'a> {
     pub(crate) fn text(&mut self, key: &'static str) -> Option<String> {
         match self.take(key)? {
             Value::String(text) => self.expanded(key, &text),
-            other => self.reject(key, format!("expected text, found {}", kind(&other))),
+            other => self.fail(key, format!("expected text, found {}", kind(&other))),
         }
     }
 
@@ -74,7 +79,7 @@ impl<'a> Reader<'a> {
     pub(crate) fn required(&mut self, key: &'static str, expected: &str) -> Option<String> {
         if !self.has(key) {
             self.known.push(key);
-            return self.reject(key, format!("is required: expected {expected}"));
+            return self.fail(key, format!("is required: expected {expected}"));
         }
         self.text(key)
     }
@@ -82,14 +87,14 @@ impl<'a> Reader<'a> {
     /// A list of texts.
     pub(crate) fn texts(&mut self, key: &'static str) -> Option<Vec<String>> {
         let Value::Array(items) = self.take(key)? else {
-            return self.reject(key, "expected a list of texts");
+            return self.fail(key, "expected a list of texts");
         };
         let mut texts = Vec::with_capacity(items.len());
         for (index, item) in items.iter().enumerate() {
             let place = format!("{key}[{index}]");
             let text = match item {
                 Value::String(text) => self.expanded(&place, text),
-                other => self.reject(&place, format!("expected text, found {}", kind(other))),
+                other => self.fail(&place, format!("expected text, found {}", kind(other))),
             };
             texts.push(text);
         }
@@ -100,7 +105,7 @@ impl<'a> Reader<'a> {
     pub(crate) fn some_texts(&mut self, key: &'static str) -> Option<Vec<String>> {
         let texts = self.texts(key)?;
         if texts.is_empty() || texts.iter().any(String::is_empty) {
-            return self.reject(key, "expected at least one text, and none that is empty");
+            return self.fail(key, "expected at least one text, and none that is empty");
         }
         Some(texts)
     }
@@ -113,10 +118,10 @@ impl<'a> Reader<'a> {
                 let text = self.expanded(key, &text)?;
                 match humantime::parse_duration(&text) {
                     Ok(duration) => Some(duration),
-                    Err(_) => self.reject(key, format!("{EXPECTED}, found \"{text}\"")),
+                    Err(_) => self.fail(key, format!("{EXPECTED}, found \"{text}\"")),
                 }
             }
-            other => self.reject(key, format!("{EXPECTED}, found {}", kind(&other))),
+            other => self.fail(key, format!("{EXPECTED}, found {}", kind(&other))),
         }
     }
 
@@ -125,9 +130,9 @@ impl<'a> Reader<'a> {
         match self.take(key)? {
             Value::Integer(number) => match usize::try_from(number) {
                 Ok(number) => Some(number),
-                Err(_) => self.reject(key, format!("expected 0 or more, found {number}")),
+                Err(_) => self.fail(key, format!("expected 0 or more, found {number}")),
             },
-            other => self.reject(key, format!("expected a whole number, found {}", kind(&other))),
+            other => self.fail(key, format!("expected a whole number, found {}", kind(&other))),
         }
     }
 
@@ -143,7 +148,7 @@ impl<'a> Reader<'a> {
             None => {
                 let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
                 let words = words.join(", ");
-                self.reject(key, format!("expected one of {words}; found \"{text}\""))
+                self.fail(key, format!("expected one of {words}; found \"{text}\""))
             }
         }
     }
@@ -158,23 +163,21 @@ impl<'a> Reader<'a> {
     pub(crate) fn table(&mut self, key: &'static str) -> Option<Self> {
         match self.take(key)? {
             Value::Table(table) => Some(self.inside(key, table)),
-            other => self.reject(key, format!("expected a table, found {}", kind(&other))),
+            other => self.fail(key, format!("expected a table, found {}", kind(&other))),
         }
     }
 
     /// A list of tables.
     pub(crate) fn tables(&mut self, key: &'static str) -> Option<Vec<Self>> {
         let Value::Array(items) = self.take(key)? else {
-            return self.reject(key, format!("expected tables, each headed [[{key}]]"));
+            return self.fail(key, format!("expected tables, each headed [[{key}]]"));
         };
         let mut readers = Vec::with_capacity(items.len());
         for (index, item) in items.into_iter().enumerate() {
             let place = format!("{key}[{index}]");
             match item {
                 Value::Table(table) => readers.push(self.inside(&place, table)),
-                other => {
-                    self.reject(&place, format!("expected a table, found {}", kind(&other)))?
-                }
+                other => self.fail(&place, format!("expected a table, found {}", kind(&other)))?,
             }
         }
         Some(readers)
@@ -194,7 +197,7 @@ impl<'a> Reader<'a> {
             };
             let nearest = self.known.iter().min_by_key(similar);
             let hint = nearest.map(|near| format!(": did you mean `{near}`?")).unwrap_or_default();
-            let _: Option<()> = self.reject(key, format!("is no key that is known here{hint}"));
+            self.reject(key, format!("unknown key{hint}"));
         }
     }
 
@@ -210,24 +213,19 @@ impl<'a> Reader<'a> {
     }
 
     fn expanded(&self, key: &str, text: &str) -> Option<String> {
-        let mut expanded = String::with_capacity(text.len());
+        let mut expanded = Some(String::with_capacity(text.len()));
         let mut rest = text;
         while let Some((before, after)) = rest.split_once("${") {
-            expanded.push_str(before);
             let Some((name, after)) = after.split_once('}') else {
-                return self.reject(key, "expected `}` after `${`");
+                return self.fail(key, "expected `}` after `${`");
             };
-            match (self.environment)(name) {
-                Some(value) => expanded.push_str(&value),
-                None => {
-                    let message = format!("expected the environment variable `{name}` to be set");
-                    return self.reject(key, message);
-                }
-            }
+            let value = (self.environment)(name).or_else(|| {
+                self.fail(key, format!("expected the environment variable `{name}` to be set"))
+            });
+            expanded = expanded.zip(value).map(|(expanded, value)| expanded + before + &value);
             rest = after;
         }
-        expanded.push_str(rest);
-        Some(expanded)
+        expanded.map(|expanded| expanded + rest)
     }
 }
 

@@ -9,6 +9,8 @@ pub(crate) mod recorder;
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::text::shown;
+
 /// One check that a token passes on its way to a [`Principal`](crate::Principal), in the order
 /// in which they are made. With several faults the first one is reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -102,7 +104,8 @@ impl fmt::Display for Check {
 /// A check that failed, with both sides where they may be told.
 ///
 /// `found` and `expected` hold only what may be shown: `iss`, `aud`, times, `alg`, `typ`, `kid`,
-/// scopes and roles. The value of any other claim never gets here.
+/// scopes and roles, in printable ASCII and at most 256 characters of each. The value of any other
+/// claim never gets here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     check: Check,
@@ -116,13 +119,13 @@ impl Finding {
         Self { check, summary: summary.into(), found: None, expected: None }
     }
 
-    pub(crate) fn found(mut self, found: impl Into<String>) -> Self {
-        self.found = Some(found.into());
+    pub(crate) fn with_found(mut self, found: impl AsRef<str>) -> Self {
+        self.found = Some(shown(found.as_ref()));
         self
     }
 
-    pub(crate) fn expected(mut self, expected: impl Into<String>) -> Self {
-        self.expected = Some(expected.into());
+    pub(crate) fn with_expected(mut self, expected: impl AsRef<str>) -> Self {
+        self.expected = Some(shown(expected.as_ref()));
         self
     }
 
@@ -140,33 +143,37 @@ impl Finding {
 
     /// What the token has.
     #[must_use]
-    pub fn found_value(&self) -> Option<&str> {
+    pub fn found(&self) -> Option<&str> {
         self.found.as_deref()
     }
 
     /// What this server accepts.
     #[must_use]
-    pub fn expected_value(&self) -> Option<&str> {
+    pub fn expected(&self) -> Option<&str> {
         self.expected.as_deref()
     }
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.summary)?;
-        match (&self.found, &self.expected) {
-            (Some(found), Some(expected)) => {
-                write!(f, ": the token has `{found}`, this server accepts `{expected}`")
-            }
-            (Some(found), None) => write!(f, ": the token has `{found}`"),
-            (None, Some(expected)) => write!(f, ": this server accepts `{expected}`"),
-            (None, None) => Ok(()),
+        f.write_str(&told(&self.summary, self.found(), self.expected()))
+    }
+}
+
+/// One sentence of what is wrong and both sides of it, as far as they are known.
+pub(crate) fn told(summary: &str, found: Option<&str>, expected: Option<&str>) -> String {
+    match (found, expected) {
+        (Some(found), Some(expected)) => {
+            format!("{summary}: the token has `{found}`, this server accepts `{expected}`")
         }
+        (Some(found), None) => format!("{summary}: the token has `{found}`"),
+        (None, Some(expected)) => format!("{summary}: this server accepts `{expected}`"),
+        (None, None) => summary.to_owned(),
     }
 }
 
 /// Every check of one token: passed, failed, or not reached.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Explanation {
     steps: Vec<Step>,
 }
@@ -196,13 +203,25 @@ pub enum StepOutcome {
 }
 
 impl Explanation {
+    pub(crate) fn new() -> Self {
+        Self { steps: Vec::with_capacity(Check::ALL.len()) }
+    }
+
+    /// Whether every check passed.
+    #[must_use]
+    pub fn is_accepted(&self) -> bool {
+        let passed = |step: &Step| matches!(step.outcome, StepOutcome::Passed(_));
+        self.steps.len() == Check::ALL.len() && self.steps.iter().all(passed)
+    }
+
     /// All checks in order, those that were not reached included.
     #[must_use]
     pub fn steps(&self) -> &[Step] {
         &self.steps
     }
 
-    /// The check that failed, if the token was refused.
+    /// The check that failed, if one did. Where keys are out of reach none did, and the token is
+    /// not accepted either: see [`is_accepted`](Self::is_accepted).
     #[must_use]
     pub fn failure(&self) -> Option<&Finding> {
         self.steps.iter().find_map(|step| match &step.outcome {

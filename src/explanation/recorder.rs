@@ -1,6 +1,7 @@
 //! Who listens while the checks are made: nobody, or an [`Explanation`].
 
 use super::{Check, Explanation, Finding, Step, StepOutcome};
+use crate::text::shown;
 
 /// Listens to the checks of one token. Sealed by being private: [`Off`] or [`Explanation`].
 pub(crate) trait Recorder {
@@ -52,7 +53,7 @@ impl Recorder for Explanation {
         result: Result<T, E>,
     ) -> Result<T, E> {
         let outcome = match &result {
-            Ok(_) => StepOutcome::Passed(seen()),
+            Ok(_) => StepOutcome::Passed(seen().map(|seen| shown(&seen))),
             Err(fault) => StepOutcome::Failed(fault.finding(check)),
         };
         self.steps.push(Step { check, outcome });

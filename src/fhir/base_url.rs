@@ -3,7 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::error::BuildError;
 use crate::secure_url;
 
 /// The base URL of a FHIR API (R4 section 3.1.0.1.2), for example `https://fhir.example.org/r4`.
@@ -18,7 +17,7 @@ use crate::secure_url;
 /// assert_eq!(base.path(), "/r4");
 /// assert_eq!(base.below("/r4/Patient/1"), Some("/Patient/1"));
 /// assert_eq!(base.below("/r4x/Patient/1"), None);
-/// # Ok::<(), tower_fhir_auth::BuildError>(())
+/// # Ok::<(), tower_fhir_auth::BaseUrlError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BaseUrl {
@@ -59,13 +58,20 @@ impl BaseUrl {
     pub(crate) const RESOURCE_METADATA: &'static str = "/.well-known/oauth-protected-resource";
 }
 
-impl std::str::FromStr for BaseUrl {
-    type Err = BuildError;
+/// A text is no base URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected an https URL (http for loopback only) without user, query and fragment")]
+#[non_exhaustive]
+pub struct BaseUrlError;
 
-    fn from_str(text: &str) -> Result<Self, BuildError> {
+impl std::str::FromStr for BaseUrl {
+    type Err = BaseUrlError;
+
+    fn from_str(text: &str) -> Result<Self, BaseUrlError> {
         let url = secure_url::parse(text)
-            .filter(|url| url.query().is_none() && url.username().is_empty())
-            .ok_or_else(|| BuildError::BaseUrl(text.to_owned()))?;
+            .filter(|url| url.query().is_none())
+            .filter(|url| url.username().is_empty() && url.password().is_none())
+            .ok_or(BaseUrlError)?;
         Ok(Self {
             text: text.into(),
             path: url.path().trim_end_matches('/').into(),
@@ -100,7 +106,15 @@ mod tests {
 
     #[test]
     fn a_base_url_is_https_and_has_no_query() {
-        for bad in ["http://h/r4", "https://h/?a", "https://h/#a", "/r4", "", "https://u:p@h/"] {
+        for bad in [
+            "http://h/r4",
+            "https://h/?a",
+            "https://h/#a",
+            "/r4",
+            "",
+            "https://u:p@h/",
+            "https://:p@h/",
+        ] {
             assert!(bad.parse::<BaseUrl>().is_err(), "{bad}");
         }
     }

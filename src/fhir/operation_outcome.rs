@@ -2,6 +2,8 @@
 
 use serde_json::json;
 
+use super::format::Format;
+
 /// The codes of `OperationOutcome.issue.code` that refusals use (value set `issue-type`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -62,11 +64,6 @@ pub struct OperationOutcome {
 }
 
 impl OperationOutcome {
-    /// The media type of [`to_json`](Self::to_json).
-    pub const JSON: &'static str = "application/fhir+json";
-    /// The media type of [`to_xml`](Self::to_xml).
-    pub const XML: &'static str = "application/fhir+xml";
-
     /// An outcome with a code and a text for people.
     pub fn new(issue_type: IssueType, diagnostics: impl Into<String>) -> Self {
         Self { issue_type, diagnostics: diagnostics.into() }
@@ -76,6 +73,15 @@ impl OperationOutcome {
     #[must_use]
     pub fn issue_type(&self) -> IssueType {
         self.issue_type
+    }
+
+    /// In a format.
+    #[must_use]
+    pub fn to_format(&self, format: Format) -> String {
+        match format {
+            Format::Json => self.to_json(),
+            Format::Xml => self.to_xml(),
+        }
     }
 
     /// As FHIR JSON.
@@ -126,4 +132,17 @@ fn escaped(text: &str) -> String {
         }
     }
     escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn xml_holds_any_text() {
+        let outcome =
+            OperationOutcome::new(IssueType::Invalid, "a\u{0}\u{1b}\u{ffff}\n\"<&>'\u{e9}");
+        let expected = "value=\"a\u{fffd}\u{fffd}\u{fffd}&#10;&quot;&lt;&amp;&gt;&apos;\u{e9}\"";
+        assert!(outcome.to_xml().contains(expected), "{}", outcome.to_xml());
+    }
 }

@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::OnceLock;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
@@ -195,8 +196,12 @@ impl<'de> Visitor<'de> for Value {
         let inner = self.deeper()?;
         let mut members: Vec<(Cow<'de, str>, Json<'de>)> = Vec::new();
         while let Some(name) = map.next_key_seed(Name)? {
-            if name == NUMBER_AS_MAP {
-                return number(&map.next_value_seed(inner)?);
+            if name == NUMBER_AS_MAP && members.is_empty() && numbers_come_as_maps() {
+                let number = number(&map.next_value_seed(inner)?)?;
+                return match map.next_key_seed(Name)? {
+                    None => Ok(number),
+                    Some(_) => Err(A::Error::custom(DUPLICATE)),
+                };
             }
             members.push((name, map.next_value_seed(inner)?));
         }
@@ -205,6 +210,34 @@ impl<'de> Visitor<'de> for Value {
         }
         Ok(Json::Object(Object(members)))
     }
+}
+
+/// Whether some crate of the build has switched on `arbitrary_precision`. Where none has, an
+/// object that looks like such a number is an object.
+fn numbers_come_as_maps() -> bool {
+    struct Probe;
+
+    impl<'de> Visitor<'de> for Probe {
+        type Value = bool;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a number")
+        }
+
+        fn visit_u64<E: Error>(self, _: u64) -> Result<bool, E> {
+            Ok(false)
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, _: A) -> Result<bool, A::Error> {
+            Ok(true)
+        }
+    }
+
+    static ANSWER: OnceLock<bool> = OnceLock::new();
+    *ANSWER.get_or_init(|| {
+        // The rest of a map is left unread, which is an error that tells as much.
+        serde_json::Deserializer::from_str("1").deserialize_any(Probe).unwrap_or(true)
+    })
 }
 
 fn number<'de, E: Error>(digits: &Json<'_>) -> Result<Json<'de>, E> {
@@ -294,6 +327,20 @@ mod tests {
         assert_eq!(object.get("n"), Some(&Json::Number(-3.0)));
         assert!(matches!(object.get("big"), Some(Json::Number(n)) if *n > 1e19));
         assert!(Object::parse(br#"{"exp":1e999}"#).is_err());
+    }
+
+    #[test]
+    fn an_object_does_not_pass_for_a_number() {
+        let disguised = br#"{"exp":{"$serde_json::private::Number":"9999999999"}}"#;
+        let object = Object::parse(disguised).unwrap();
+        let is_number = matches!(object.get("exp"), Some(Json::Number(_)));
+        assert_eq!(is_number, numbers_come_as_maps(), "where the feature is on, both look alike");
+        for hiding in [
+            &br#"{"x":{"a":1,"a":2,"$serde_json::private::Number":"5"}}"#[..],
+            br#"{"x":{"$serde_json::private::Number":"5","a":1,"a":2}}"#,
+        ] {
+            assert_eq!(Object::parse(hiding), Err(JsonError::Duplicate));
+        }
     }
 
     #[test]

@@ -10,10 +10,14 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::algorithm::{Algorithm, KeyKind};
 use super::json::{Json, Object};
 use super::signature::{KeyMaterial, PreparedKey};
+use crate::text::shown;
 
 /// Bounds of an RSA modulus in bits: the lower one is RFC 7518 section 3.3, the upper one what a
 /// check may cost.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
+
+/// How many `key_ops` an entry may have; RFC 7517 section 4.3 names eight.
+const MAX_OPERATIONS: usize = 16;
 
 /// Members that only a private or symmetric key has (RFC 7518 section 6).
 const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
@@ -101,7 +105,7 @@ impl VerificationKey {
             "RSA" => (KeyKind::Rsa, rsa(&jwk)?),
             "EC" => elliptic(&jwk)?,
             "OKP" => (KeyKind::Ed25519, edwards(&jwk)?),
-            other => return Err(JwkError::Unsupported(other.to_owned())),
+            other => return Err(JwkError::Unsupported(shown(other))),
         };
         let prepared = algorithms(&jwk, kind)?
             .into_iter()
@@ -118,6 +122,10 @@ impl VerificationKey {
     /// The key made ready for `algorithm`, if the key may be used with it.
     pub(crate) fn prepared_for(&self, algorithm: Algorithm) -> Option<&PreparedKey> {
         self.prepared.iter().find(|key| key.algorithm() == algorithm)
+    }
+
+    pub(crate) fn algorithms(&self) -> impl Iterator<Item = Algorithm> {
+        self.prepared.iter().map(PreparedKey::algorithm)
     }
 
     /// Whether two entries are the same key for the same algorithms.
@@ -146,8 +154,14 @@ fn purpose(jwk: &Object<'_>) -> Result<(), JwkError> {
     let Some(operations) = jwk.get("key_ops") else {
         return Ok(());
     };
-    let Json::Array(operations) = operations else {
-        return Err(JwkError::Malformed("key_ops"));
+    let operations = match operations {
+        Json::Array(operations) if operations.len() <= MAX_OPERATIONS => operations,
+        Json::Null
+        | Json::Bool(_)
+        | Json::Number(_)
+        | Json::String(_)
+        | Json::Array(_)
+        | Json::Object(_) => return Err(JwkError::Malformed("key_ops")),
     };
     let mut seen: Vec<&str> = Vec::new();
     for operation in operations {
@@ -164,7 +178,7 @@ fn algorithms(jwk: &Object<'_>, kind: KeyKind) -> Result<Vec<Algorithm>, JwkErro
     match text(jwk, "alg")? {
         Some(name) => match name.parse::<Algorithm>() {
             Ok(algorithm) if algorithm.key_kind() == kind => Ok(vec![algorithm]),
-            Ok(_) | Err(_) => Err(JwkError::Algorithm(name.to_owned())),
+            Ok(_) | Err(_) => Err(JwkError::Algorithm(shown(name))),
         },
         None => Ok(Algorithm::ALL
             .iter()
@@ -196,7 +210,7 @@ fn elliptic(jwk: &Object<'_>) -> Result<(KeyKind, KeyMaterial), JwkError> {
         "P-256" => (KeyKind::P256, 32),
         "P-384" => (KeyKind::P384, 48),
         "P-521" => (KeyKind::P521, 66),
-        other => return Err(JwkError::Unsupported(other.to_owned())),
+        other => return Err(JwkError::Unsupported(shown(other))),
     };
     let mut point = vec![4];
     for name in ["x", "y"] {
@@ -212,7 +226,7 @@ fn elliptic(jwk: &Object<'_>) -> Result<(KeyKind, KeyMaterial), JwkError> {
 fn edwards(jwk: &Object<'_>) -> Result<KeyMaterial, JwkError> {
     match text(jwk, "crv")?.ok_or(JwkError::Malformed("crv"))? {
         "Ed25519" => {}
-        other => return Err(JwkError::Unsupported(other.to_owned())),
+        other => return Err(JwkError::Unsupported(shown(other))),
     }
     let point = bytes(jwk, "x")?;
     let mut unsigned: [u8; 32] =

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use super::algorithm::Algorithm;
 use super::jwk::{JwkError, VerificationKey};
 use super::signature::{BadSignature, PreparedKey, SignatureValid};
+use crate::text::shown;
 
 /// How many keys are tried when a token does not say which one it means.
 const MAX_TRIALS: usize = 4;
@@ -107,6 +108,10 @@ impl JwkSet {
     ///
     /// When the text as a whole is no key set, or has more than 1,024 entries.
     pub fn parse(json: &[u8]) -> Result<Self, JwkSetError> {
+        if !json.trim_ascii_start().starts_with(b"{") {
+            // A derived reader would take the members in a list as well.
+            return Err(JwkSetError::NotASet);
+        }
         let document: Document<'_> =
             serde_json::from_slice(json).map_err(|_| JwkSetError::NotASet)?;
         if document.keys.len() > MAX_KEYS {
@@ -157,6 +162,13 @@ impl JwkSet {
         few(named, algorithm, NoKey::Unfit)
     }
 
+    /// The algorithms of the keys that a `kid` names.
+    pub(crate) fn algorithms_of(&self, kid: &str) -> Vec<Algorithm> {
+        let places = self.by_kid.get(kid).into_iter().flatten();
+        let keys = places.filter_map(|place| self.keys.get(*place));
+        keys.flat_map(VerificationKey::algorithms).collect()
+    }
+
     fn add(&mut self, key: VerificationKey) {
         let place = self.keys.len();
         match key.kid() {
@@ -194,7 +206,7 @@ fn readable_kid(entry: &str) -> Option<String> {
     struct Kid {
         kid: String,
     }
-    serde_json::from_str::<Kid>(entry).ok().map(|entry| entry.kid)
+    serde_json::from_str::<Kid>(entry).ok().map(|entry| shown(&entry.kid))
 }
 
 /// Keys that were read with the `jsonwebtoken` crate, for applications that have its types.

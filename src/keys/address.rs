@@ -8,21 +8,6 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use url::{Host, Url};
-
-/// Whether the host of a URL is an address, or resolves to one, that is not on the public
-/// internet. A name that does not resolve is not.
-pub(crate) async fn is_internal_host(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => is_internal(address.into()),
-        Some(Host::Ipv6(address)) => is_internal(address.into()),
-        Some(Host::Domain(name)) => match tokio::net::lookup_host((name, 0)).await {
-            Ok(mut addresses) => addresses.any(|address| is_internal(address.ip())),
-            Err(_) => false,
-        },
-        None => false,
-    }
-}
 
 /// Loopback, private, shared, link-local (cloud metadata among them), and all else that is not
 /// public (IANA special-purpose registries, RFC 6890).
@@ -54,8 +39,11 @@ fn is_internal_v6(address: Ipv6Addr) -> bool {
         || address.is_multicast()
         || address.is_unique_local()
         || address.is_unicast_link_local()
-        // NAT64 and 6to4 carry an IPv4 address that was not looked at.
+        // The deprecated site-local range, fec0::/10.
+        || (first & 0xffc0) == 0xfec0
+        // SIIT, NAT64 and 6to4 carry an IPv4 address that was not looked at.
         || (first, second) == (0x64, 0xff9b)
+        || address.segments().starts_with(&[0, 0, 0, 0, 0xffff, 0])
         || first == 0x2002
 }
 

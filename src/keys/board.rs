@@ -13,7 +13,11 @@ use super::source::KeyError;
 use super::store::{KeyStore, Snapshot};
 use crate::jose::{JwkSet, LeftOut};
 use crate::log;
+use crate::text::shown;
 use crate::time::{Clock, SystemClock, UnixTime};
+
+/// How many requests of one issuer may wait for a load. One more is refused at once.
+const MAX_WAITING: usize = 1024;
 
 /// What the refresher and requests have in common.
 #[derive(Debug)]
@@ -22,7 +26,7 @@ pub(crate) struct Board {
     pub(crate) settings: KeySettings,
     pub(crate) poll_every: Option<Duration>,
     /// Wakes the refresher for a forced load.
-    pub(crate) nudge: Notify,
+    nudge: Notify,
     store: KeyStore,
     loads: Mutex<Loads>,
     /// The number of the last load that is over.
@@ -37,6 +41,8 @@ struct Loads {
     under_way: bool,
     /// The number of the load that was last forced, begun or not.
     forced: u64,
+    /// Whether that one has not begun yet.
+    wanted: bool,
     forced_at: Option<Instant>,
     next_at: Option<Instant>,
     last_success: Option<UnixTime>,
@@ -90,20 +96,29 @@ impl Board {
         let mut loads = self.loads();
         loads.begun += 1;
         loads.under_way = true;
+        loads.wanted = false;
         loads.next_at = None;
     }
 
+    /// Resolves when a load was forced that has not begun.
+    pub(crate) async fn forced(&self) {
+        // A nudge may be left over from a load that was forced just as another one began.
+        while !self.loads().wanted {
+            self.nudge.notified().await;
+        }
+    }
+
     /// A load is over: its keys replace the old ones, or the old ones stay.
-    pub(crate) fn end(&self, result: Result<Option<JwkSet>, KeyError>, pause: Duration) {
+    pub(crate) fn end(&self, result: Result<Option<JwkSet>, KeyError>, next_at: Instant) {
+        let result = result.map(|set| self.keep(set));
         let mut loads = self.loads();
         match result {
-            Ok(set) => {
-                self.keep(set);
+            Ok(()) => {
                 loads.last_success = Some(SystemClock.now());
                 loads.last_error = None;
             }
             Err(error) => {
-                let error = error.to_string();
+                let error = shown(&error.to_string());
                 if loads.last_error.as_ref() != Some(&error) {
                     log::warn!(issuer = &*self.issuer, error, "keys could not be loaded");
                 }
@@ -111,7 +126,7 @@ impl Board {
             }
         }
         loads.under_way = false;
-        loads.next_at = Some(Instant::now() + pause);
+        loads.next_at = Some(next_at);
         self.over.send_replace(loads.begun);
     }
 
@@ -141,10 +156,13 @@ impl Board {
     /// Asks for keys on behalf of a request whose key is unknown. `None` when it must do without.
     ///
     /// A load that was forced and is not over is shared; else one is forced where the cooldown
-    /// allows; else one that is under way anyway is shared. The window is stamped here, before
-    /// the attempt, so failures count like successes.
+    /// allows; else one that is under way anyway is shared, unless the provider is failing. The
+    /// window is stamped here, before the attempt, so failures count like successes.
     pub(crate) fn demand(&self) -> Option<KeyWait> {
         let mut loads = self.loads();
+        if self.over.receiver_count() >= MAX_WAITING {
+            return None;
+        }
         if loads.forced > *self.over.borrow() {
             return Some(self.wait_for(loads.forced));
         }
@@ -154,16 +172,20 @@ impl Board {
             loads.forced_at = Some(now);
             // The load under way may have begun before the key was published.
             loads.forced = loads.begun + 1;
+            loads.wanted = true;
             self.nudge.notify_one();
             log::debug!(issuer = &*self.issuer, "unknown key: load forced");
             return Some(self.wait_for(loads.forced));
         }
-        loads.under_way.then(|| self.wait_for(loads.begun))
+        let hopeful = loads.under_way && loads.last_error.is_none();
+        hopeful.then(|| self.wait_for(loads.begun))
     }
 
     /// The very first load, while it is not over.
     pub(crate) fn first_load(&self) -> Option<KeyWait> {
-        (*self.over.borrow() == 0).then(|| self.wait_for(1))
+        let first_is_over = *self.over.borrow() > 0;
+        let crowded = self.over.receiver_count() >= MAX_WAITING;
+        (!first_is_over && !crowded).then(|| self.wait_for(1))
     }
 
     /// Resolves when there are keys.

@@ -1,57 +1,50 @@
 //! Keys in a file.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::source::{KeyError, KeySource, LoadFuture, LoadedKeys};
 use crate::error::BuildError;
 use crate::jose::JwkSet;
 
-/// How often the file is looked at. A change is in force within 10 s.
+/// How often the file is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// The largest file that is read.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// A JWKS file, read again when its length or time of change differs.
+/// A JWKS file. Its content is what tells that it has changed: deployments replace files with
+/// times and lengths of their own choosing.
 #[derive(Debug)]
 pub(crate) struct FileKeySource {
     path: PathBuf,
-    seen: Mutex<Option<Stamp>>,
-}
-
-/// What tells that a file may have changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
-    modified: SystemTime,
-    length: u64,
+    /// The content that the present keys were made of.
+    taken: Mutex<Vec<u8>>,
 }
 
 impl FileKeySource {
     /// Opens a file that must hold at least one usable key now.
     pub(crate) fn open(path: PathBuf) -> Result<(Self, JwkSet), BuildError> {
         let fault = |reason: String| BuildError::KeyFile { path: path.clone(), reason };
-        let stamp = stamp(&path).map_err(|error| fault(error.to_string()))?;
-        let set = read(&path).map_err(|error| fault(error.to_string()))?;
+        let content = read(&path).map_err(|error| fault(error.to_string()))?;
+        let set = JwkSet::parse(&content).map_err(|error| fault(error.to_string()))?;
         if set.is_empty() {
             return Err(fault("expected a key set with at least one usable key".to_owned()));
         }
-        let seen = Mutex::new(Some(stamp));
-        Ok((Self { path, seen }, set))
+        Ok((Self { path, taken: Mutex::new(content) }, set))
     }
 
     fn look(&self) -> Result<LoadedKeys, KeyError> {
-        let stamp = stamp(&self.path)?;
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if *seen == Some(stamp) {
+        let content = read(&self.path)?;
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        if *taken == content {
             return Ok(LoadedKeys::unchanged());
         }
-        // Until it is good again a broken file is read, and complained about, at every look.
-        *seen = None;
-        let set = read(&self.path)?;
+        let set = JwkSet::parse(&content)?;
         if !set.is_empty() {
-            *seen = Some(stamp);
+            *taken = content;
         }
         Ok(LoadedKeys::new(set))
     }
@@ -68,16 +61,13 @@ impl KeySource for FileKeySource {
     }
 }
 
-fn stamp(path: &Path) -> Result<Stamp, KeyError> {
-    let metadata = std::fs::metadata(path).map_err(|error| KeyError::File(error.to_string()))?;
-    if metadata.len() > MAX_BYTES {
-        return Err(KeyError::File(format!("more than {MAX_BYTES} bytes")));
+fn read(path: &Path) -> Result<Vec<u8>, KeyError> {
+    let fault = |error: std::io::Error| KeyError::File(error.to_string());
+    let mut content = Vec::new();
+    let file = std::fs::File::open(path).map_err(fault)?;
+    file.take(MAX_BYTES + 1).read_to_end(&mut content).map_err(fault)?;
+    match u64::try_from(content.len()) {
+        Ok(length) if length <= MAX_BYTES => Ok(content),
+        Ok(_) | Err(_) => Err(KeyError::File(format!("more than {MAX_BYTES} bytes"))),
     }
-    let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-    Ok(Stamp { modified, length: metadata.len() })
-}
-
-fn read(path: &Path) -> Result<JwkSet, KeyError> {
-    let json = std::fs::read(path).map_err(|error| KeyError::File(error.to_string()))?;
-    Ok(JwkSet::parse(&json)?)
 }

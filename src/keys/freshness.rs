@@ -26,8 +26,8 @@ pub(crate) fn after_success(
     jittered(wanted.min(settings.max_stale.mul_f64(0.75)), 0.9)
 }
 
-/// The pause after the `failures`-th failed load in a row: doubling, with jitter, so that many
-/// servers do not come back at once.
+/// The pause from the beginning of the `failures`-th failed load in a row to the next: doubling,
+/// with jitter, so that many servers do not come back at once.
 pub(crate) fn after_failure(failures: u32, poll_every: Option<Duration>) -> Duration {
     if let Some(pause) = poll_every {
         return pause;

@@ -1,5 +1,6 @@
 //! Keys over HTTPS: discovery, then the key set, within the bounds of one load.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Response};
 use url::Url;
 
-use super::address::{PublicOnly, is_internal, is_internal_host};
+use super::address::{PublicOnly, is_internal};
 use super::discovery::{self, ProviderMetadata};
 use super::freshness;
 use super::settings::KeySettings;
@@ -40,6 +41,8 @@ enum Start {
 }
 
 struct Answer {
+    /// Who answered.
+    peer: Option<SocketAddr>,
     body: Vec<u8>,
     max_age: Option<Duration>,
 }
@@ -90,16 +93,20 @@ impl HttpKeySource {
             Start::Discovery(url) => {
                 let document = self.get(&self.trusted, url).await?;
                 let found = ProviderMetadata::parse(&document.body, &self.issuer)?;
-                let client = self.client_for(&found.jwks_uri, url).await?;
+                let client = self.client_for(&found.jwks_uri, document.peer)?;
                 self.get(client, &found.jwks_uri).await?
             }
         };
-        Ok(LoadedKeys::new(JwkSet::parse(&keys.body)?).max_age(keys.max_age))
+        // A thousand keys take a while to prepare; requests go on meanwhile.
+        let parse = tokio::task::spawn_blocking(move || JwkSet::parse(&keys.body));
+        let set = parse.await.map_err(KeyError::other)??;
+        Ok(LoadedKeys::new(set).max_age(keys.max_age))
     }
 
-    /// An address found in a document may be internal only if the operator's own is.
-    async fn client_for(&self, found: &Url, written: &Url) -> Result<&Client, KeyError> {
-        if is_internal_host(written).await {
+    /// An address found in a document may be internal only if the document came from one: from
+    /// the peer that answered, not from what its name resolves to when asked again.
+    fn client_for(&self, found: &Url, peer: Option<SocketAddr>) -> Result<&Client, KeyError> {
+        if peer.is_some_and(|peer| is_internal(peer.ip())) {
             return Ok(&self.trusted);
         }
         // An address in numbers is dialled without asking the resolver.
@@ -110,13 +117,13 @@ impl HttpKeySource {
         };
         if internal_number {
             let reason = "it is an internal address, which the provider's own is not";
-            return Err(KeyError::Address { address: found.to_string(), reason });
+            return Err(KeyError::Address { address: without_secrets(found), reason });
         }
         Ok(&self.guarded)
     }
 
     async fn get(&self, client: &Client, url: &Url) -> Result<Answer, KeyError> {
-        let address = || shown(url);
+        let address = || without_secrets(url);
         let broken = |error: reqwest::Error| KeyError::Transport {
             address: address(),
             reason: because(&error.without_url()),
@@ -135,6 +142,7 @@ impl HttpKeySource {
             return Err(KeyError::ContentType { address: address(), found });
         }
         let max_age = header(&response, &CACHE_CONTROL).and_then(freshness::max_age);
+        let peer = response.remote_addr();
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(broken)? {
             if body.len() + chunk.len() > self.max_bytes {
@@ -142,7 +150,7 @@ impl HttpKeySource {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Answer { body, max_age })
+        Ok(Answer { peer, body, max_age })
     }
 }
 
@@ -169,7 +177,7 @@ fn is_json(content_type: &str) -> bool {
 }
 
 /// An address as it may be logged: without credentials and query.
-fn shown(url: &Url) -> String {
+fn without_secrets(url: &Url) -> String {
     let mut url = url.clone();
     url.set_query(None);
     let _ = url.set_username("");

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::board::Board;
@@ -19,24 +20,38 @@ pub(crate) async fn run(board: Arc<Board>, source: Arc<dyn KeySource>) {
     loop {
         tokio::select! {
             () = sleep_until(due) => {}
-            () = board.nudge.notified() => {}
+            () = board.forced() => {}
         }
+        let began = Instant::now();
         board.begin();
-        let result = timeout(board.settings.timeout, source.load()).await;
-        let result = result.unwrap_or(Err(KeyError::Timeout)).and_then(not_empty);
-        let (result, pause) = match result {
+        let result = match load(&board, &source).await.and_then(not_empty) {
             Ok(LoadedKeys { set, max_age }) => {
                 failures = 0;
-                let pause = freshness::after_success(&board.settings, max_age, board.poll_every);
-                (Ok(set), pause)
+                due = Instant::now()
+                    + freshness::after_success(&board.settings, max_age, board.poll_every);
+                Ok(set)
             }
             Err(error) => {
                 failures = failures.saturating_add(1);
-                (Err(error), freshness::after_failure(failures, board.poll_every))
+                // From the beginning: a load that hangs does not stretch the pause.
+                due = began + freshness::after_failure(failures, board.poll_every);
+                Err(error)
             }
         };
-        due = Instant::now() + pause;
-        board.end(result, pause);
+        board.end(result, due);
+    }
+}
+
+/// One load, in a task of its own: a source that panics has failed, and the refresher goes on.
+async fn load(board: &Board, source: &Arc<dyn KeySource>) -> Result<LoadedKeys, KeyError> {
+    let source = Arc::clone(source);
+    // The set ends its task when it is dropped: at the time-out, or with the refresher.
+    let mut task = JoinSet::new();
+    task.spawn(async move { source.load().await });
+    match timeout(board.settings.timeout, task.join_next()).await {
+        Err(_) => Err(KeyError::Timeout),
+        Ok(Some(Ok(result))) => result,
+        Ok(Some(Err(_)) | None) => Err(KeyError::other("the source of keys has panicked")),
     }
 }
 

@@ -13,6 +13,10 @@ use super::source::KeySource;
 use super::store::Snapshot;
 use crate::error::BuildError;
 use crate::jose::JwkSet;
+use crate::log;
+
+/// How often a source may ask to be looked at.
+const SHORTEST_POLL: Duration = Duration::from_millis(100);
 
 /// The keys of one issuer, and the task that keeps them fresh, which ends when this is dropped.
 #[derive(Debug)]
@@ -41,7 +45,10 @@ impl KeyRing {
         first: Option<JwkSet>,
     ) -> Result<Self, BuildError> {
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
-        let poll_every = source.poll_every();
+        if settings.cooldown < Duration::from_secs(1) {
+            log::warn!(issuer = &*issuer, "a cooldown below 1 s lets strangers make many loads");
+        }
+        let poll_every = source.poll_every().map(|pause| pause.max(SHORTEST_POLL));
         // What is looked at all the time and lies on this machine does not go stale.
         let max_stale = poll_every.is_none().then_some(settings.max_stale);
         let board = Arc::new(Board::new(issuer, settings, poll_every, first, max_stale));

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use crate::error::BuildError;
 
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
 /// How the keys of an issuer are fetched, and how long they serve.
 ///
 /// ```
@@ -29,7 +31,7 @@ impl Default for KeySettings {
         Self {
             refresh: Duration::from_secs(3600),
             cooldown: Duration::from_secs(30),
-            max_stale: Duration::from_secs(24 * 3600),
+            max_stale: DAY,
             timeout: Duration::from_secs(5),
             max_bytes: 262_144,
         }
@@ -38,7 +40,9 @@ impl Default for KeySettings {
 
 impl KeySettings {
     /// How often keys are loaded in the background, less up to a tenth at random. A `max-age` of
-    /// the provider replaces it, within 1 min and 24 h. Default: 1 h. At least 1 s.
+    /// the provider replaces it, within 1 min and 24 h, and neither exceeds three quarters of
+    /// [`max_stale`](Self::max_stale). Default: 1 h. From 1 s to 30 days. A JWKS file is looked
+    /// at every 2 s instead.
     pub fn refresh(mut self, every: Duration) -> Self {
         self.refresh = every;
         self
@@ -51,7 +55,8 @@ impl KeySettings {
         self
     }
 
-    /// How long the last good keys serve while the provider is out of reach. Default: 24 h.
+    /// How long the last good keys serve while the provider is out of reach. Default: 24 h. Up to
+    /// 365 days. The keys of a file serve on.
     pub fn max_stale(mut self, age: Duration) -> Self {
         self.max_stale = age;
         self
@@ -70,20 +75,31 @@ impl KeySettings {
         self
     }
 
+    /// The settings that are outside their ranges: name, and what is expected.
+    pub(crate) fn faults(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let second = Duration::from_secs(1);
+        let ranges = [
+            ("refresh", second <= self.refresh && self.refresh <= 30 * DAY, "1s to 30days"),
+            ("cooldown", self.cooldown <= DAY, "at most 24h"),
+            (
+                "max_stale",
+                !self.max_stale.is_zero() && self.max_stale <= 365 * DAY,
+                "more than 0s, at most 365days",
+            ),
+            (
+                "timeout",
+                !self.timeout.is_zero() && self.timeout <= 60 * second,
+                "more than 0s, at most 60s",
+            ),
+            ("max_bytes", self.max_bytes > 0, "1 or more"),
+        ];
+        ranges.into_iter().filter(|(_, good, _)| !good).map(|(name, _, range)| (name, range))
+    }
+
     pub(crate) fn check(&self) -> Result<(), BuildError> {
-        let wrong = |setting, expected| Err(BuildError::Setting { setting, expected });
-        if self.refresh < Duration::from_secs(1) {
-            return wrong("refresh", "1s or more");
+        match self.faults().next() {
+            Some((setting, expected)) => Err(BuildError::Setting { setting, expected }),
+            None => Ok(()),
         }
-        if self.max_stale.is_zero() {
-            return wrong("max_stale", "more than 0s");
-        }
-        if self.timeout.is_zero() || self.timeout > Duration::from_secs(60) {
-            return wrong("timeout", "more than 0s, at most 60s");
-        }
-        if self.max_bytes < 1024 {
-            return wrong("max_bytes", "1024 or more");
-        }
-        Ok(())
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::jose::{JwkSet, JwkSetError};
@@ -11,12 +12,30 @@ use crate::jose::{JwkSet, JwkSetError};
 ///
 /// Loads are made by the refresher alone: one at a time, with a time-out, never on behalf of a
 /// request. A load may be dropped at any `await`.
+///
+/// ```
+/// use tower_fhir_auth::{JwkSet, KeyError, KeySource, LoadFuture, LoadedKeys};
+///
+/// /// Keys from an environment variable.
+/// #[derive(Debug)]
+/// struct FromEnvironment(&'static str);
+///
+/// impl KeySource for FromEnvironment {
+///     fn load(&self) -> LoadFuture<'_> {
+///         Box::pin(async {
+///             let json = std::env::var(self.0).map_err(KeyError::other)?;
+///             Ok(LoadedKeys::new(JwkSet::parse(json.as_bytes())?))
+///         })
+///     }
+/// }
+/// ```
 pub trait KeySource: fmt::Debug + Send + Sync + 'static {
     /// Loads the keys as they are now.
     fn load(&self) -> LoadFuture<'_>;
 
-    /// How often to look, for a source where looking costs nothing, such as a file. Its last
-    /// good keys never become too old. Default: `None`, the schedule of [`KeySettings`].
+    /// How often to look, 100 ms or more, for a source where looking costs nothing, such as a
+    /// file. Its last good keys never become too old. Default: `None`, the schedule of
+    /// [`KeySettings`].
     ///
     /// [`KeySettings`]: crate::KeySettings
     fn poll_every(&self) -> Option<Duration> {
@@ -50,14 +69,14 @@ impl LoadedKeys {
 
     /// How long the source says that they stay fresh.
     #[must_use]
-    pub fn max_age(mut self, max_age: Option<Duration>) -> Self {
-        self.max_age = max_age;
+    pub fn max_age(mut self, max_age: impl Into<Option<Duration>>) -> Self {
+        self.max_age = max_age.into();
         self
     }
 }
 
 /// Why keys could not be loaded. The last good ones stay in use.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
     /// The load took longer than its time-out.
@@ -133,4 +152,14 @@ pub enum KeyError {
     /// A file cannot be read.
     #[error("key file: {0}")]
     File(String),
+    /// A source of your own has failed, see [`KeyError::other`].
+    #[error("{0}")]
+    Other(Arc<dyn std::error::Error + Send + Sync>),
+}
+
+impl KeyError {
+    /// The failure of a [`KeySource`] of your own.
+    pub fn other(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Other(error.into().into())
+    }
 }

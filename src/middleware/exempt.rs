@@ -3,6 +3,7 @@
 use http::header::ACCESS_CONTROL_REQUEST_METHOD;
 use http::{Method, Request};
 
+use crate::error::BuildError;
 use crate::fhir::BaseUrl;
 
 /// The paths that are public unless the application says otherwise.
@@ -16,8 +17,12 @@ pub(crate) struct Exemptions {
 }
 
 impl Exemptions {
-    pub(crate) fn new(paths: impl IntoIterator<Item = String>) -> Self {
-        Self { paths: paths.into_iter().collect() }
+    pub(crate) fn new(paths: Vec<String>) -> Result<Self, BuildError> {
+        let inexact = |path: &&String| !path.starts_with('/') || path.contains(['?', '#']);
+        match paths.iter().find(inexact) {
+            Some(path) => Err(BuildError::PublicPath(path.clone())),
+            None => Ok(Self { paths }),
+        }
     }
 
     pub(crate) fn admit<B>(&self, base: &BaseUrl, request: &Request<B>) -> bool {

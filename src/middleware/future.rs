@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -10,10 +11,8 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::body::ResponseBody;
-
-/// The decision on a request whose key has to be waited for: let in, or refused.
-pub(crate) type Admission<B> =
-    Pin<Box<dyn Future<Output = Result<Request<B>, Response<Bytes>>> + Send>>;
+use super::service::Guard;
+use crate::keys::KeyWait;
 
 pin_project! {
     /// The future of [`FhirAuth`](crate::FhirAuth): the inner service's, or a refusal.
@@ -33,10 +32,22 @@ pin_project! {
         S: Service<Request<B>>,
     {
         Inner { #[pin] future: S::Future },
-        // The one path with a box: a key is on its way. `service` is the one that was ready.
-        Waiting { admission: Admission<B>, service: S },
+        // The one path with a box: a key is on its way.
+        Waiting { wait: Pin<Box<dyn Future<Output = ()> + Send>>, held: Option<Box<Held<S, B>>> },
+        // The request was let in after a wait, and its service is not ready yet.
+        Readying { admitted: Option<Box<(S, Request<B>)>> },
         Refused { response: Option<Response<Bytes>> },
     }
+}
+
+/// A request that waits for a key, and all that it needs afterwards.
+struct Held<S, B> {
+    request: Request<B>,
+    guard: Arc<Guard>,
+    /// A clone, made ready after the wait: the service that is ready now is for a request that
+    /// can use it now. Strangers who name keys that do not exist hold no place of the inner
+    /// service's.
+    service: S,
 }
 
 impl<S: Service<Request<B>>, B> ResponseFuture<S, B> {
@@ -44,13 +55,18 @@ impl<S: Service<Request<B>>, B> ResponseFuture<S, B> {
         Self { state: State::Inner { future } }
     }
 
-    pub(crate) fn waiting(admission: Admission<B>, service: S) -> Self {
-        Self { state: State::Waiting { admission, service } }
+    pub(crate) fn waiting(
+        wait: KeyWait,
+        request: Request<B>,
+        guard: Arc<Guard>,
+        service: S,
+    ) -> Self {
+        let held = Some(Box::new(Held { request, guard, service }));
+        Self { state: State::Waiting { wait: Box::pin(wait.over()), held } }
     }
 
     pub(crate) fn refused(response: Response<Bytes>) -> Self {
-        let response = Some(response);
-        Self { state: State::Refused { response } }
+        Self { state: State::Refused { response: Some(response) } }
     }
 }
 
@@ -63,17 +79,29 @@ where
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         loop {
             let mut state = self.as_mut().project().state;
-            match state.as_mut().project() {
+            let next = match state.as_mut().project() {
                 StateProjection::Inner { future } => {
                     let response = ready!(future.poll(context))?;
                     return Poll::Ready(Ok(response.map(ResponseBody::inner)));
                 }
-                StateProjection::Waiting { admission, service } => {
-                    let next = match ready!(admission.as_mut().poll(context)) {
-                        Ok(request) => State::Inner { future: service.call(request) },
+                StateProjection::Waiting { wait, held } => {
+                    ready!(wait.as_mut().poll(context));
+                    let Some(held) = held.take() else { return Poll::Pending };
+                    let Held { request, guard, service } = *held;
+                    match guard.decide_after_wait(request) {
+                        Ok(request) => {
+                            State::Readying { admitted: Some(Box::new((service, request))) }
+                        }
                         Err(response) => State::Refused { response: Some(response) },
-                    };
-                    state.set(next);
+                    }
+                }
+                StateProjection::Readying { admitted } => {
+                    if let Some(waiting) = admitted {
+                        ready!(waiting.0.poll_ready(context))?;
+                    }
+                    let Some(admitted) = admitted.take() else { return Poll::Pending };
+                    let (mut service, request) = *admitted;
+                    State::Inner { future: service.call(request) }
                 }
                 StateProjection::Refused { response } => {
                     // A future that is polled after its end has nothing more to say.
@@ -82,7 +110,8 @@ where
                         None => Poll::Pending,
                     };
                 }
-            }
+            };
+            state.set(next);
         }
     }
 }

@@ -161,8 +161,10 @@ impl FhirAuthLayerBuilder {
     ///
     /// The first setting that cannot work. A provider that is down is none.
     pub fn build(self) -> Result<FhirAuthLayer, BuildError> {
-        let base_url: BaseUrl = self.base_url.parse()?;
+        let invalid = |_| BuildError::BaseUrl(self.base_url.clone());
+        let base_url: BaseUrl = self.base_url.parse().map_err(invalid)?;
         let authorizer = self.authorizer.ok_or(BuildError::NoAuthorizer)?;
+        let exemptions = Exemptions::new(self.public)?;
         let mut authenticator = Authenticator::builder()
             .audience(AudiencePolicy::exact([base_url.as_str()]))
             .clock(self.clock);
@@ -176,7 +178,7 @@ impl FhirAuthLayerBuilder {
             guard: Arc::new(Guard {
                 authenticator: authenticator.build()?,
                 authorizer,
-                exemptions: Exemptions::new(self.public),
+                exemptions,
                 responder: self.responder,
                 server: Arc::new(ServerIdentity { base_url, disclosure: self.disclosure }),
             }),

@@ -44,14 +44,18 @@ impl RequireAuthLayer {
         Self { guard, authorizer: Arc::new(authorizer) }
     }
 
-    fn admit<B>(&self, request: Request<B>) -> Result<Request<B>, Response<Bytes>> {
+    fn admit<B>(&self, mut request: Request<B>) -> Result<Request<B>, Response<Bytes>> {
         let server = &self.guard.server;
         let verified = request.extensions().get::<Principal>();
         let rejection = match verified.zip(request.extensions().get::<Access>()) {
             None => Rejection::unguarded(server),
             Some((principal, access)) => {
                 match self.authorizer.authorize(principal, access.interaction()) {
-                    Ok(_) => return Ok(request),
+                    Ok(grant) => {
+                        let access = access.and(&grant);
+                        request.extensions_mut().insert(access);
+                        return Ok(request);
+                    }
                     Err(denial) => Rejection::of_authorization(&denial, server),
                 }
             }

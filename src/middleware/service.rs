@@ -1,6 +1,5 @@
 //! A guarded service: the way of a request on one screen.
 
-use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -11,7 +10,7 @@ use tower_service::Service;
 use super::body::ResponseBody;
 use super::exempt::Exemptions;
 use super::future::ResponseFuture;
-use crate::authentication::authenticator::{Patience, Verdict};
+use crate::authentication::authenticator::Stop;
 use crate::authentication::{AuthenticationError, Authenticator, Principal};
 use crate::authorization::{Access, Authorizer};
 use crate::fhir::Interaction;
@@ -20,6 +19,10 @@ use crate::rejection::{Rejection, RejectionResponder, ServerIdentity};
 
 /// A service that lets in verified and authorized requests alone. Made by
 /// [`FhirAuthLayer`](crate::FhirAuthLayer).
+///
+/// The inner service is any `Service<Request<B>, Response = Response<ResBody>>` that is `Clone`,
+/// which a request that has to wait for a key makes use of. Nothing is asked of `B`; of `ResBody`
+/// only what a server asks anyway: `http_body::Body`, with data that can be made of `Bytes`.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct FhirAuth<S> {
@@ -45,7 +48,6 @@ impl<S> FhirAuth<S> {
 impl<S, B, ResBody> Service<Request<B>> for FhirAuth<S>
 where
     S: Service<Request<B>, Response = Response<ResBody>> + Clone,
-    B: Send + 'static,
 {
     type Response = Response<ResponseBody<ResBody>>;
     type Error = S::Error;
@@ -61,43 +63,26 @@ where
         if guard.exemptions.admit(&guard.server.base_url, &request) {
             return ResponseFuture::inner(self.inner.call(request));
         }
-        let (headers, uri) = (request.headers(), request.uri());
-        match guard.authenticator.decide(headers, uri, Patience::MayWait) {
-            Verdict::Decided(result) => match guard.admit(result, request) {
+        match guard.authenticator.decide(request.headers(), request.uri()) {
+            Ok(principal) => match guard.admit(principal, request) {
                 Ok(request) => ResponseFuture::inner(self.inner.call(request)),
                 Err(response) => ResponseFuture::refused(response),
             },
-            Verdict::Wait(wait) => {
-                let guard = Arc::clone(guard);
-                let admission = async move {
-                    wait.over().await;
-                    let (headers, uri) = (request.headers(), request.uri());
-                    let result = guard.authenticator.decide_now(headers, uri);
-                    guard.admit(result, request)
-                };
-                // The clone has not been polled ready; the one that has goes with the request.
-                let clone = self.inner.clone();
-                let ready = mem::replace(&mut self.inner, clone);
-                ResponseFuture::waiting(Box::pin(admission), ready)
+            Err(Stop::Refused(error)) => ResponseFuture::refused(guard.reject(error, request)),
+            Err(Stop::Wait(wait)) => {
+                ResponseFuture::waiting(wait, request, Arc::clone(guard), self.inner.clone())
             }
         }
     }
 }
 
 impl Guard {
-    /// From the verdict on the token to the request as the inner service gets it, or a refusal.
+    /// From a verified caller to the request as the inner service gets it, or a refusal.
     fn admit<B>(
         &self,
-        result: Result<Principal, AuthenticationError>,
+        principal: Principal,
         mut request: Request<B>,
     ) -> Result<Request<B>, Response<Bytes>> {
-        let principal = match result {
-            Ok(principal) => principal,
-            Err(error) => {
-                let rejection = Rejection::of_authentication(error, &self.server);
-                return Err(self.refuse(rejection, request));
-            }
-        };
         let base_url = &self.server.base_url;
         let interaction = Interaction::parse(base_url, request.method(), request.uri());
         match self.authorizer.authorize(&principal, &interaction) {
@@ -112,6 +97,22 @@ impl Guard {
                 Err(self.refuse(rejection, request))
             }
         }
+    }
+
+    /// The decision on a request that has waited for a key, once and for all.
+    pub(crate) fn decide_after_wait<B>(
+        &self,
+        request: Request<B>,
+    ) -> Result<Request<B>, Response<Bytes>> {
+        match self.authenticator.decide_after_wait(request.headers(), request.uri()) {
+            Ok(principal) => self.admit(principal, request),
+            Err(error) => Err(self.reject(error, request)),
+        }
+    }
+
+    fn reject<B>(&self, error: AuthenticationError, request: Request<B>) -> Response<Bytes> {
+        let rejection = Rejection::of_authentication(error, &self.server);
+        self.refuse(rejection, request)
     }
 
     pub(crate) fn refuse<B>(&self, rejection: Rejection, request: Request<B>) -> Response<Bytes> {

@@ -2,7 +2,6 @@
 
 pub(crate) mod challenge;
 pub(crate) mod grpc;
-pub(crate) mod negotiation;
 pub(crate) mod responder;
 
 use std::sync::Arc;
@@ -14,7 +13,7 @@ pub use responder::{DefaultResponder, RejectionResponder};
 
 use crate::authentication::AuthenticationError;
 use crate::authorization::Denial;
-use crate::explanation::{Check, Finding};
+use crate::explanation::{Check, Finding, told};
 use crate::fhir::{BaseUrl, IssueType, OperationOutcome};
 
 /// How much a refusal tells.
@@ -27,7 +26,7 @@ pub enum Disclosure {
     /// also what the token has and what this server accepts.
     #[default]
     Reason,
-    /// For development: as [`Reason`](Self::Reason), and which issuer's rules were applied.
+    /// For development: as [`Reason`](Self::Reason), with the name of the [`Check`].
     Full,
 }
 
@@ -161,12 +160,12 @@ impl Rejection {
 
     fn of_token(finding: &Finding, server: &Arc<ServerIdentity>) -> Self {
         // Only a token that is past its time and has no other fault gets as far as the end.
-        let expired = finding.check() == Check::Expiry && finding.found_value().is_some();
+        let expired = finding.check() == Check::Expiry && finding.found().is_some();
         let kind = if expired { RejectionKind::ExpiredToken } else { RejectionKind::InvalidToken };
         let mut refused = Refused::new(kind, finding.summary(), server);
         refused.check = Some(finding.check());
-        refused.found = finding.found_value().map(str::to_owned);
-        refused.expected = finding.expected_value().map(str::to_owned);
+        refused.found = finding.found().map(str::to_owned);
+        refused.expected = finding.expected().map(str::to_owned);
         Self(Arc::new(refused))
     }
 
@@ -220,7 +219,11 @@ impl Rejection {
                 RejectionKind::KeysUnavailable => "try again later".to_owned(),
                 RejectionKind::Unguarded => "the server is misconfigured".to_owned(),
             },
-            Disclosure::Reason | Disclosure::Full => self.detail(),
+            Disclosure::Reason => self.detail(),
+            Disclosure::Full => match self.check() {
+                Some(check) => format!("{} (check: {check})", self.detail()),
+                None => self.detail(),
+            },
         }
     }
 
@@ -228,15 +231,7 @@ impl Rejection {
     #[must_use]
     pub fn detail(&self) -> String {
         let Refused { summary, found, expected, .. } = &*self.0;
-        let mut text = summary.clone();
-        if let Some(found) = found {
-            text = format!("{text}: the token has `{}`", challenge::shown(found));
-        }
-        if let Some(expected) = expected {
-            let and = if found.is_some() { "," } else { ":" };
-            text = format!("{text}{and} this server accepts `{}`", challenge::shown(expected));
-        }
-        text
+        told(summary, found.as_deref(), expected.as_deref())
     }
 
     /// The scopes that would have been enough, separated by spaces.

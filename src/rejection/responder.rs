@@ -1,13 +1,12 @@
 //! From a refusal to a response.
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderValue, Method, Response};
 
-use super::negotiation::{Format, format_for};
 use super::{Rejection, grpc};
-use crate::fhir::OperationOutcome;
+use crate::fhir::Format;
 
 /// Makes the response to a refused request.
 ///
@@ -46,17 +45,19 @@ impl RejectionResponder for DefaultResponder {
         if grpc::is_grpc(request) {
             return grpc::response(rejection);
         }
-        let outcome = rejection.outcome();
-        let (content_type, body) = match format_for(request) {
-            Format::Json => (OperationOutcome::JSON, outcome.to_json()),
-            Format::Xml => (OperationOutcome::XML, outcome.to_xml()),
-        };
-        let body = if request.method == Method::HEAD { Bytes::new() } else { body.into() };
-        let mut response = Response::new(body);
+        let format = Format::wanted_by(request);
+        let body = rejection.outcome().to_format(format);
+        let length = body.len();
+        let is_head = request.method == Method::HEAD;
+        let mut response = Response::new(if is_head { Bytes::new() } else { body.into() });
         *response.status_mut() = rejection.status();
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if is_head {
+            // What `GET` would have (RFC 9110 section 8.6).
+            headers.insert(CONTENT_LENGTH, length.into());
+        }
         if let Some(challenge) = rejection.www_authenticate() {
             headers.insert(WWW_AUTHENTICATE, challenge);
         }

@@ -2,9 +2,9 @@
 
 use serde_json::json;
 use tower_fhir_auth::{
-    Authorizer, Denial, Grant, Interaction, InteractionKind, Principal, RejectionKind, all_of,
-    any_of, require_all_roles, require_all_scopes, require_any_role, require_any_scope,
-    require_role, require_scope,
+    Authorizer, Denial, Grant, InteractionKind, RejectionKind, all_of, any_of, authorize_fn,
+    require_all_roles, require_all_scopes, require_any_role, require_any_scope, require_role,
+    require_scope,
 };
 
 use crate::support::Server;
@@ -68,13 +68,13 @@ async fn what_nothing_grants_is_refused() {
 
 #[tokio::test]
 async fn a_rule_of_ones_own_sees_principal_and_interaction() {
-    let own = |caller: &Principal, interaction: &Interaction| {
+    let own = authorize_fn(|caller, interaction| {
         let reads = interaction.kind() == InteractionKind::Read;
         match (reads, caller.subject(), interaction.id()) {
             (true, Some("alice"), Some("1")) => Ok(Grant::by("alice reads 1")),
-            _ => Err(Denial::new("only alice reads, and only 1").enough(["alice"])),
+            _ => Err(Denial::new("only alice reads, and only 1").required_scopes(["alice"])),
         }
-    };
+    });
     let server = Server::authorizing(own).await;
     let reply = server.get(server.token()).await;
     reply.is_let_in();

@@ -76,7 +76,8 @@ fn everything_that_is_wrong_is_told_at_once_with_its_key() {
         [[issuers]]
         issuer = "http://idp.example.org"
         audiences = []
-        algorithms = ["RS256", "HS256"]
+        algorithms = ["none", "RS256", "HS256"]
+        roles_claim = "${NOT_SET_HERE} ${NOR_THIS}"
         leeway = 60
         jwks_url = "https://idp.example.org/jwks"
         [[issuers]]
@@ -88,24 +89,27 @@ fn everything_that_is_wrong_is_told_at_once_with_its_key() {
     "#;
     let found = errors(text);
     for line in [
-        "base_url: base URL `fhir.example.org`: expected https",
-        "acess: is no key that is known here: did you mean `access`?",
+        "base_url: expected an https URL",
+        "acess: unknown key: did you mean `access`?",
         "disclose: expected one of minimal, reason, full; found \"everything\"",
         "public[0]: expected an exact path that begins with /",
         "issuers[0].issuer: expected an https URL",
         "issuers[0].audiences: expected at least one",
-        "issuers[0].algorithms[1]: expected one of RS256",
+        "issuers[0].algorithms[0]: expected one of RS256",
+        "issuers[0].algorithms[2]: expected one of RS256",
+        "`NOT_SET_HERE` to be set",
+        "`NOR_THIS` to be set",
         "issuers[0].leeway: expected a duration such as \"30s\"",
-        "issuers[0].jwks_url: is no key that is known here: did you mean `jwks_uri`?",
+        "issuers[0].jwks_url: unknown key: did you mean `jwks_uri`?",
         "issuers[1].issuer: is required",
         "issuers[1].audience_match: expected one of exact, url; found \"fuzzy\"",
         "issuers[1].jwks_uri: expected an absolute https URL",
-        "keys.refresh: expected 1s or more",
+        "keys.refresh: expected 1s to 30days",
         "keys.timeout: expected a duration",
     ] {
         assert!(found.contains(line), "no `{line}` in\n{found}");
     }
-    assert_eq!(found.lines().count(), 14, "{found}");
+    assert_eq!(found.lines().count(), 17, "{found}");
 }
 
 #[test]
@@ -118,6 +122,10 @@ fn mistakes_of_one_key_each() {
         (file("", "issuer = 5"), "line 5: expected TOML"),
         ("base_url =".to_owned(), "line 1: expected TOML"),
         (file("public = \"/x\"", ""), "public: expected a list"),
+        (
+            file("", "").replace("https://idp.example.org", ""),
+            "issuers[0].issuer: expected the exact value of `iss`",
+        ),
         (file("", "algorithms = []"), "algorithms: expected at least one"),
         (file("", "algorithms = [\"none\"]"), "algorithms[0]: expected one of"),
         (
@@ -224,7 +232,7 @@ async fn the_settings_of_a_file_are_in_force() {
         issuer.url()
     );
     let config = Config::from_toml(&text).unwrap();
-    let layer = config.layer().authorizer(authenticated()).build().unwrap();
+    let layer = config.layer(|_| authenticated()).build().unwrap();
     let get = |token: tower_fhir_auth::test_util::TokenBuilder| {
         let bearer = format!("Bearer {}", token.sign().unwrap());
         send(&layer, http::Request::get("/r4/x").header("authorization", bearer))

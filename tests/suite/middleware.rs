@@ -80,6 +80,24 @@ async fn the_service_that_was_ready_is_the_one_that_is_called() {
 }
 
 #[tokio::test]
+async fn strangers_who_wait_hold_no_place_of_the_inner_service() {
+    let server = Server::start().await;
+    server.issuer.answer("/jwks", Answer::hang());
+    let service =
+        ServiceBuilder::new().layer(&server.layer).concurrency_limit(1).service(Picky::default());
+    let mut strangers = tokio::task::JoinSet::new();
+    for n in 0..20 {
+        let token = server.token().header("kid", format!("unknown-{n}")).sign().unwrap();
+        let request =
+            Request::get("/r4/Patient/1").header("authorization", format!("Bearer {token}"));
+        strangers.spawn(service.clone().oneshot(request.body(Body::default()).unwrap()));
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let good = tokio::time::timeout(Duration::from_secs(1), service.oneshot(request(&server)));
+    assert_eq!(good.await.unwrap().unwrap().status(), StatusCode::OK);
+}
+
+#[tokio::test]
 async fn a_known_key_is_decided_at_once_and_without_waiting() {
     let server = Server::start().await;
     let mut service = server.layer.layer(Picky::default());

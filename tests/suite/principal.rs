@@ -24,8 +24,8 @@ async fn the_claims_of_a_token_are_in_the_principal() {
     assert_eq!(caller.issuer(), server.issuer.url());
     assert_eq!(caller.subject(), Some("alice"));
     assert_eq!(caller.object_id(), Some("o-1"));
-    assert_eq!(caller.tenant(), Some("t-1"));
-    assert_eq!(caller.client(), Some("app"));
+    assert_eq!(caller.tenant_id(), Some("t-1"));
+    assert_eq!(caller.client_id(), Some("app"));
     assert_eq!(caller.fhir_user(), Some("Practitioner/7"));
     assert_eq!(caller.patient(), Some("p-1"));
     assert!(caller.has_role("reader") && !caller.has_role("not"));
@@ -46,7 +46,7 @@ async fn the_client_is_client_id_or_azp_or_appid_and_may_be_limited() {
     let bare = || server.token().without("client_id");
     for name in ["client_id", "azp", "appid"] {
         let reply = server.get(bare().claim(name, "good")).await;
-        assert_eq!(reply.is_let_in().client(), Some("good"));
+        assert_eq!(reply.is_let_in().client_id(), Some("good"));
         let reply = server.get(bare().claim(name, "Good")).await;
         reply.is_refused_by(tower_fhir_auth::Check::Client, "not one of those allowed");
     }

@@ -299,7 +299,7 @@ async fn the_first_load_does_not_count_for_the_cooldown() {
 
 #[tokio::test(start_paused = true)]
 async fn a_flood_does_not_take_the_permit_of_the_scheduled_refresh() {
-    let guarded = Guarded::new(quiet().refresh(secs(60)).cooldown(secs(100_000)));
+    let guarded = Guarded::new(quiet().refresh(secs(60)).cooldown(secs(80_000)));
     guarded.authenticator.ready().await;
     assert!(is_unknown_key(&guarded.forged().await));
     guarded.provider.rotate();
@@ -415,4 +415,65 @@ async fn confirmed_keys_are_as_fresh_as_loaded_ones() {
     sleep(secs(1000)).await;
     assert!(guarded.good().await.is_ok());
     assert!(guarded.authenticator.health()[0].age.unwrap() <= secs(60));
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_than_1024_requests_wait_and_further_ones_are_refused_at_once() {
+    let guarded = Arc::new(Guarded::new(quiet()));
+    guarded.authenticator.ready().await;
+    guarded.provider.mood(Mood::Hangs);
+    let mut waiting = tokio::task::JoinSet::new();
+    for _ in 0..1100 {
+        let guarded = Arc::clone(&guarded);
+        waiting.spawn(async move {
+            let start = Instant::now();
+            assert!(is_unknown_key(&guarded.forged().await));
+            start.elapsed()
+        });
+    }
+    let waits = waiting.join_all().await;
+    let at_once = waits.iter().filter(|wait| wait.is_zero()).count();
+    assert!((76..=80).contains(&at_once), "{at_once}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_provider_fails_only_a_forced_load_is_worth_a_wait() {
+    let guarded = Guarded::new(quiet().cooldown(secs(3600)));
+    guarded.authenticator.ready().await;
+    guarded.provider.mood(Mood::Hangs);
+    let _ = guarded.forged().await;
+    for _ in 0..50 {
+        let start = Instant::now();
+        assert!(is_unknown_key(&guarded.forged().await));
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        sleep(secs(1)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_panics_has_failed_and_is_asked_again() {
+    #[derive(Debug)]
+    struct Clumsy(Arc<Provider>);
+    impl KeySource for Clumsy {
+        fn load(&self) -> LoadFuture<'_> {
+            let load = Source(Arc::clone(&self.0));
+            Box::pin(async move {
+                assert!(load.0.asked() > 2 || load.load().await.is_err(), "clumsy");
+                load.load().await
+            })
+        }
+    }
+    let provider = Provider::new(None);
+    let issuer = TrustedIssuer::with_key_source(ISSUER, Clumsy(Arc::clone(&provider)));
+    let authenticator = Authenticator::builder()
+        .audience(AudiencePolicy::exact([AUDIENCE]))
+        .issuer(issuer)
+        .clock(TestClock::at(NOW))
+        .build()
+        .unwrap();
+    sleep(secs(1)).await;
+    let health = authenticator.health().remove(0);
+    assert!(health.last_error.unwrap().contains("panicked"));
+    sleep(secs(60)).await;
+    assert!(Guarded { provider, authenticator }.good().await.is_ok());
 }

@@ -126,13 +126,19 @@ impl World {
     /// those there is one in a cooldown.
     fn loads_keep_to_their_permits(&self) {
         let loads = self.guarded.provider.loads();
+        for load in &loads {
+            assert!(load.ended - load.began <= TIMEOUT + TICK, "a load without end: {load:?}");
+        }
         let mut failures = 0;
         let mut forced = 0;
         for pair in loads.windows(2) {
             let [before, after] = pair else { continue };
             failures = if before.brought.is_some() { 0 } else { failures + 1 };
             assert!(after.began >= before.ended, "two loads at once");
-            if after.began - before.ended + TICK < self.pause_after(before, failures) {
+            // After a failure the pause counts from the beginning.
+            let from = if before.brought.is_some() { before.ended } else { before.began };
+            let due = before.ended.max(from + self.pause_after(before, failures));
+            if after.began + TICK < due {
                 forced += 1;
             }
         }

@@ -12,7 +12,15 @@ async fn a1_typ_is_that_of_an_access_token() {
         server.get(server.token().header("typ", typ)).await.is_let_in();
     }
     server.get(server.token().without_header("typ")).await.is_let_in();
-    for other in ["dpop+jwt", "logout+jwt", "secevent+jwt", "id+jwt", "at+jwt ", "text/at+jwt"] {
+    for other in [
+        "dpop+jwt",
+        "logout+jwt",
+        "secevent+jwt",
+        "id+jwt",
+        "at+jwt ",
+        "text/at+jwt",
+        "application/",
+    ] {
         let reply = server.get(server.token().header("typ", other)).await;
         reply.is_refused_by(Check::Type, "`typ`");
     }
@@ -121,6 +129,8 @@ async fn a8_every_fault_of_a_token_is_invalid_token() {
         server.token().claim("aud", "other"),
         server.token().header("kid", "other"),
         server.token().claim("cnf", json!({"x5t#S256": "x"})),
+        server.token().claim("cnf", json!({})),
+        server.token().claim("cnf", ""),
     ] {
         let reply = server.get(token).await;
         assert_eq!(reply.status, 401);

@@ -42,6 +42,11 @@ async fn r2_one_token_in_the_header_and_nowhere_else() {
     server.authorization(format!("{bearer}, {bearer}").as_bytes()).await.is_bad_request();
     server.authorization(format!("{bearer},{bearer}").as_bytes()).await.is_bad_request();
 
+    for joined in ["Basic eA==", "DPoP abc", "Digest a=\"b\", c=d"] {
+        server.authorization(format!("{joined}, {bearer}").as_bytes()).await.is_bad_request();
+        server.authorization(joined.as_bytes()).await.asks_for_credentials();
+    }
+
     for query in ["access_token=x", "a=b&access_token=", "access%5Ftoken=x", "access_token"] {
         let uri = format!("/r4/Patient?{query}");
         server.send(get(&uri)).await.is_bad_request();

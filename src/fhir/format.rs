@@ -1,22 +1,38 @@
-//! Which format a client wants: `_format`, else `Accept` (R4 section 3.1.0.1.11).
+//! The formats of FHIR, and which of them a client wants: `_format`, else `Accept` (R4 section
+//! 3.1.0.1.11).
 
 use http::header::ACCEPT;
 use http::request::Parts;
 
-/// The formats of an OperationOutcome.
+/// A format of FHIR resources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Format {
+#[non_exhaustive]
+pub enum Format {
+    /// `application/fhir+json`
     Json,
+    /// `application/fhir+xml`
     Xml,
 }
 
-/// XML where it is asked for, else JSON.
-pub(crate) fn format_for(request: &Parts) -> Format {
-    let query = request.uri.query().unwrap_or_default();
-    let wanted = form_urlencoded::parse(query.as_bytes())
-        .find(|(name, _)| name == "_format")
-        .and_then(|(_, value)| format_of(&value));
-    wanted.unwrap_or_else(|| accepted(request))
+impl Format {
+    /// The format that a client asks for: XML where it says so, else JSON.
+    #[must_use]
+    pub fn wanted_by(request: &Parts) -> Self {
+        let query = request.uri.query().unwrap_or_default();
+        let wanted = form_urlencoded::parse(query.as_bytes())
+            .find(|(name, _)| name == "_format")
+            .and_then(|(_, value)| format_of(&value));
+        wanted.unwrap_or_else(|| accepted(request))
+    }
+
+    /// Its media type.
+    #[must_use]
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/fhir+json",
+            Self::Xml => "application/fhir+xml",
+        }
+    }
 }
 
 fn accepted(request: &Parts) -> Format {
@@ -66,7 +82,7 @@ mod tests {
         for value in accept {
             request = request.header(ACCEPT, *value);
         }
-        format_for(&request.body(()).unwrap().into_parts().0)
+        Format::wanted_by(&request.body(()).unwrap().into_parts().0)
     }
 
     #[test]

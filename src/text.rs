@@ -1,0 +1,39 @@
+//! Text from elsewhere, as it may be shown: in refusals, explanations and logs.
+
+/// How much of a value is shown.
+const MAX_SHOWN: usize = 256;
+
+/// A value of a token as it may be shown: in the characters that RFC 6750 section 3 allows for
+/// `error_description`, and not too long. What a stranger writes can so forge no line of a log.
+pub(crate) fn shown(value: &str) -> String {
+    let mut shown: String = value.chars().map(plain).take(MAX_SHOWN).collect();
+    if value.chars().nth(MAX_SHOWN).is_some() {
+        shown.truncate(MAX_SHOWN - 3);
+        shown.push_str("...");
+    }
+    shown
+}
+
+/// `%x20-21 / %x23-5B / %x5D-7E`: printable ASCII but for the quote and the backslash.
+pub(crate) fn plain(character: char) -> char {
+    match character {
+        '"' => '\'',
+        '\\' => '/',
+        ' '..='~' => character,
+        _ => '?',
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_keep_to_the_characters_of_rfc_6750_and_are_cut() {
+        assert_eq!(shown("a\"b\\c\r\nd\u{e9}\u{1F600}~"), "a'b/c??d??~");
+        let long = shown(&"x".repeat(1000));
+        assert_eq!(long.len(), 256);
+        assert!(long.ends_with("..."));
+        assert_eq!(shown(&"x".repeat(256)), "x".repeat(256));
+    }
+}
