@@ -5,8 +5,8 @@
 //! # The way of a request
 //!
 //! ```text
-//! Request ─► bearer ─► compact JWS ─► header ─► issuer ─► key ─► signature ─► audience ─► claims
-//!            400/401     401          401       401     401/503   401         401          401
+//! Request ─► bearer ─► JWS ─► header ─► issuer ─► alg, typ ─► key ─► signature ─► aud ─► claims
+//!            400/401   401     401       401        401      401/503    401       401      401
 //!                                                                                           │
 //!  inner service ◄─ Principal + Access in extensions ◄─ authorize ◄─ interaction ◄──────────┘
 //!                                                         403
@@ -85,6 +85,7 @@ mod middleware;
 mod rejection;
 
 mod authorization;
+mod metadata;
 
 mod authentication;
 

@@ -37,7 +37,8 @@ use crate::time::{Clock, SystemClock};
 /// ```
 /// use tower_fhir_auth::{AudiencePolicy, AuthenticationError, Authenticator, JwkSet, TrustedIssuer};
 ///
-/// # tokio_test_block_on(async {
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let keys = JwkSet::parse(br#"{"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "one",
 ///     "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#)?;
 /// let authenticator = Authenticator::builder()
@@ -48,10 +49,7 @@ use crate::time::{Clock, SystemClock};
 /// let headers = http::HeaderMap::new();
 /// let refusal = authenticator.authenticate(&headers, &"/Patient/1".parse()?).await;
 /// assert_eq!(refusal.unwrap_err(), AuthenticationError::MissingCredentials);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// # }).unwrap();
-/// # fn tokio_test_block_on<F: Future>(f: F) -> F::Output {
-/// #     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(f)
+/// # Ok(())
 /// # }
 /// ```
 pub struct Authenticator {
@@ -147,6 +145,12 @@ impl Authenticator {
         for issuer in self.issuers.values() {
             issuer.keys.ready().await;
         }
+    }
+
+    /// The trusted issuers, in the order of their names.
+    pub(crate) fn issuer_names(&self) -> impl Iterator<Item = &str> {
+        let names: BTreeSet<&str> = self.issuers.keys().map(|name| &**name).collect();
+        names.into_iter()
     }
 
     /// The state of each issuer's keys, in the order of the issuers' names.
@@ -312,7 +316,7 @@ impl AuthenticatorBuilder {
     ///
     /// # Errors
     ///
-    /// The first setting that cannot work. A provider that is down is none: its tokens are
+    /// The first setting that cannot work. A provider that is down is not an error: its tokens are
     /// answered with [`AuthenticationError::KeysUnavailable`] until its keys come.
     pub fn build(self) -> Result<Authenticator, BuildError> {
         if self.issuers.is_empty() {
@@ -326,9 +330,8 @@ impl AuthenticatorBuilder {
             }
             issuers.insert(name, trusted.start(&self.audience)?);
         }
-        let mut names: Vec<&str> = issuers.keys().map(|name| &**name).collect();
-        names.sort_unstable();
-        let all_issuers = shown(&names.join(" "));
+        let names: BTreeSet<&str> = issuers.keys().map(|name| &**name).collect();
+        let all_issuers = shown(&Vec::from_iter(names).join(" "));
         let algorithms = issuers.values().flat_map(|issuer| &issuer.settings.algorithms);
         let algorithms: BTreeSet<Algorithm> = algorithms.copied().collect();
         let all_algorithms = validation::listed(&Vec::from_iter(algorithms));

@@ -24,6 +24,14 @@ use super::base_url::BaseUrl;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interaction {
+    method: Method,
+    uri: Uri,
+    parsed: Parsed,
+}
+
+/// What method and address say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Parsed {
     kind: InteractionKind,
     resource_type: Option<Box<str>>,
     id: Option<Box<str>>,
@@ -79,6 +87,55 @@ impl Interaction {
     /// [`Unknown`](InteractionKind::Unknown). `HEAD` counts as `GET`.
     #[must_use]
     pub fn parse(base: &BaseUrl, method: &Method, uri: &Uri) -> Self {
+        let parsed = Parsed::parse(base, method, uri);
+        Self { method: method.clone(), uri: uri.clone(), parsed }
+    }
+
+    /// Which interaction it is.
+    #[must_use]
+    pub fn kind(&self) -> InteractionKind {
+        self.parsed.kind
+    }
+
+    /// The resource type of the address; of a compartment search, the compartment's.
+    #[must_use]
+    pub fn resource_type(&self) -> Option<&str> {
+        self.parsed.resource_type.as_deref()
+    }
+
+    /// The logical id of the address.
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        self.parsed.id.as_deref()
+    }
+
+    /// The name of the operation, without the dollar sign.
+    #[must_use]
+    pub fn operation(&self) -> Option<&str> {
+        self.parsed.operation.as_deref()
+    }
+
+    /// The method of the request.
+    #[must_use]
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// The path of the request as it was sent, of gRPC `/package.Service/Method`.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.uri.path()
+    }
+
+    /// The query of the request as it was sent.
+    #[must_use]
+    pub fn query(&self) -> Option<&str> {
+        self.uri.query()
+    }
+}
+
+impl Parsed {
+    fn parse(base: &BaseUrl, method: &Method, uri: &Uri) -> Self {
         let Some(path) = base.below(uri.path()) else {
             return Self::of(InteractionKind::Unknown);
         };
@@ -147,30 +204,6 @@ impl Interaction {
             }
             _ => Self::of(Kind::Unknown),
         }
-    }
-
-    /// Which interaction it is.
-    #[must_use]
-    pub fn kind(&self) -> InteractionKind {
-        self.kind
-    }
-
-    /// The resource type of the address; of a compartment search, the compartment's.
-    #[must_use]
-    pub fn resource_type(&self) -> Option<&str> {
-        self.resource_type.as_deref()
-    }
-
-    /// The logical id of the address.
-    #[must_use]
-    pub fn id(&self) -> Option<&str> {
-        self.id.as_deref()
-    }
-
-    /// The name of the operation, without the dollar sign.
-    #[must_use]
-    pub fn operation(&self) -> Option<&str> {
-        self.operation.as_deref()
     }
 
     fn of(kind: InteractionKind) -> Self {

@@ -104,7 +104,7 @@ impl FromStr for Algorithm {
     }
 }
 
-/// The name of no [`Algorithm`].
+/// An unknown algorithm name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "expected one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA, Ed25519"

@@ -36,7 +36,8 @@ pin_project! {
         Waiting { wait: Pin<Box<dyn Future<Output = ()> + Send>>, held: Option<Box<Held<S, B>>> },
         // The request was let in after a wait, and its service is not ready yet.
         Readying { admitted: Option<Box<(S, Request<B>)>> },
-        Refused { response: Option<Response<Bytes>> },
+        // By the layer itself: a refusal, or a document of its own.
+        Answered { response: Option<Response<Bytes>> },
     }
 }
 
@@ -65,8 +66,8 @@ impl<S: Service<Request<B>>, B> ResponseFuture<S, B> {
         Self { state: State::Waiting { wait: Box::pin(wait.over()), held } }
     }
 
-    pub(crate) fn refused(response: Response<Bytes>) -> Self {
-        Self { state: State::Refused { response: Some(response) } }
+    pub(crate) fn answered(response: Response<Bytes>) -> Self {
+        Self { state: State::Answered { response: Some(response) } }
     }
 }
 
@@ -92,7 +93,7 @@ where
                         Ok(request) => {
                             State::Readying { admitted: Some(Box::new((service, request))) }
                         }
-                        Err(response) => State::Refused { response: Some(response) },
+                        Err(response) => State::Answered { response: Some(response) },
                     }
                 }
                 StateProjection::Readying { admitted } => {
@@ -103,7 +104,7 @@ where
                     let (mut service, request) = *admitted;
                     State::Inner { future: service.call(request) }
                 }
-                StateProjection::Refused { response } => {
+                StateProjection::Answered { response } => {
                     // A future that is polled after its end has nothing more to say.
                     return match response.take() {
                         Some(response) => Poll::Ready(Ok(response.map(ResponseBody::refusal))),

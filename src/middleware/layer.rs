@@ -13,6 +13,7 @@ use crate::error::BuildError;
 use crate::fhir::BaseUrl;
 use crate::keys::KeyHealth;
 use crate::log;
+use crate::metadata::protected_resource::ProtectedResource;
 use crate::rejection::{DefaultResponder, Disclosure, RejectionResponder, ServerIdentity};
 use crate::time::{Clock, SystemClock};
 
@@ -26,7 +27,8 @@ use crate::time::{Clock, SystemClock};
 /// ```
 /// use tower_fhir_auth::{FhirAuthLayer, JwkSet, TrustedIssuer, authenticated};
 ///
-/// # tokio_test_block_on(async {
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let keys = JwkSet::parse(br#"{"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "one",
 /// #     "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#)?;
 /// let layer = FhirAuthLayer::builder("https://fhir.example.org/r4")
@@ -43,10 +45,7 @@ use crate::time::{Clock, SystemClock};
 /// let request = http::Request::get("/r4/Patient/1").body(String::new())?;
 /// let response = tower::ServiceExt::oneshot(app, request).await?;
 /// assert_eq!(response.status(), 401);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// # }).unwrap();
-/// # fn tokio_test_block_on<F: Future>(f: F) -> F::Output {
-/// #     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(f)
+/// # Ok(())
 /// # }
 /// ```
 #[derive(Clone, Debug)]
@@ -94,7 +93,7 @@ impl FhirAuthLayer {
         self.guard.authenticator.health()
     }
 
-    /// Who is it: the part of the layer that judges tokens.
+    /// The part of the layer that verifies tokens.
     #[must_use]
     pub fn authenticator(&self) -> &Authenticator {
         &self.guard.authenticator
@@ -159,7 +158,7 @@ impl FhirAuthLayerBuilder {
     ///
     /// # Errors
     ///
-    /// The first setting that cannot work. A provider that is down is none.
+    /// The first setting that cannot work. A provider that is down is not an error.
     pub fn build(self) -> Result<FhirAuthLayer, BuildError> {
         let invalid = |_| BuildError::BaseUrl(self.base_url.clone());
         let base_url: BaseUrl = self.base_url.parse().map_err(invalid)?;
@@ -174,9 +173,12 @@ impl FhirAuthLayerBuilder {
         if self.disclosure == Disclosure::Full {
             log::warn!("refusals tell everything (`full`): for development only");
         }
+        let authenticator = authenticator.build()?;
+        let metadata = ProtectedResource::new(&base_url, authenticator.issuer_names());
         Ok(FhirAuthLayer {
             guard: Arc::new(Guard {
-                authenticator: authenticator.build()?,
+                authenticator,
+                metadata,
                 authorizer,
                 exemptions,
                 responder: self.responder,

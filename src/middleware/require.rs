@@ -87,7 +87,7 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         match self.requirement.admit(request) {
             Ok(request) => ResponseFuture::inner(self.inner.call(request)),
-            Err(response) => ResponseFuture::refused(response),
+            Err(response) => ResponseFuture::answered(response),
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::authentication::{AuthenticationError, Authenticator, Principal};
 use crate::authorization::{Access, Authorizer};
 use crate::fhir::Interaction;
 use crate::log;
+use crate::metadata::protected_resource::ProtectedResource;
 use crate::rejection::{Rejection, RejectionResponder, ServerIdentity};
 
 /// A service that lets in verified and authorized requests alone. Made by
@@ -35,6 +36,7 @@ pub(crate) struct Guard {
     pub(crate) authenticator: Authenticator,
     pub(crate) authorizer: Box<dyn Authorizer>,
     pub(crate) exemptions: Exemptions,
+    pub(crate) metadata: ProtectedResource,
     pub(crate) responder: Box<dyn RejectionResponder>,
     pub(crate) server: Arc<ServerIdentity>,
 }
@@ -60,15 +62,18 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let guard = &self.guard;
         forget_what_came_in(&mut request);
+        if let Some(document) = guard.metadata.answer(request.method(), request.uri()) {
+            return ResponseFuture::answered(document);
+        }
         if guard.exemptions.admit(&guard.server.base_url, &request) {
             return ResponseFuture::inner(self.inner.call(request));
         }
         match guard.authenticator.decide(request.headers(), request.uri()) {
             Ok(principal) => match guard.admit(principal, request) {
                 Ok(request) => ResponseFuture::inner(self.inner.call(request)),
-                Err(response) => ResponseFuture::refused(response),
+                Err(response) => ResponseFuture::answered(response),
             },
-            Err(Stop::Refused(error)) => ResponseFuture::refused(guard.reject(error, request)),
+            Err(Stop::Refused(error)) => ResponseFuture::answered(guard.reject(error, request)),
             Err(Stop::Wait(wait)) => {
                 ResponseFuture::waiting(wait, request, Arc::clone(guard), self.inner.clone())
             }

@@ -163,6 +163,28 @@ async fn public_paths_are_exact_and_below_the_base() {
 }
 
 #[tokio::test]
+async fn the_document_that_challenges_point_to_is_served_without_a_token() {
+    let server = Server::start().await;
+    let pointed = server.send(Request::get("/r4/Patient/1")).await;
+    let path = "/.well-known/oauth-protected-resource/r4";
+    let address = format!("resource_metadata=\"https://fhir.example.org{path}\"");
+    assert!(pointed.challenge().contains(&address), "{}", pointed.challenge());
+    let reply = server.send(Request::get(path)).await;
+    assert_eq!((reply.status, reply.header("content-type")), (StatusCode::OK, "application/json"));
+    assert_eq!(reply.header("access-control-allow-origin"), "*");
+    let document: serde_json::Value = serde_json::from_str(&reply.body).unwrap();
+    let expected = serde_json::json!({
+        "resource": "https://fhir.example.org/r4",
+        "authorization_servers": [server.issuer.url()],
+        "bearer_methods_supported": ["header"],
+    });
+    assert_eq!(document, expected);
+    assert_eq!(server.send(Request::head(path)).await.body, "");
+    server.send(Request::post(path)).await.asks_for_credentials();
+    server.send(Request::get("/.well-known/oauth-protected-resource")).await.asks_for_credentials();
+}
+
+#[tokio::test]
 async fn a_cors_preflight_needs_no_token() {
     let server = Server::start().await;
     let options = || Request::builder().method("OPTIONS").uri("/r4/Patient/1");

@@ -1,0 +1,3 @@
+//! The documents that a resource server publishes about itself.
+
+pub(crate) mod protected_resource;

@@ -1,0 +1,50 @@
+//! OAuth 2.0 Protected Resource Metadata (RFC 9728), where every challenge points to.
+
+use bytes::Bytes;
+use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_TYPE};
+use http::{HeaderValue, Method, Response, Uri};
+use serde_json::{Map, Value, json};
+
+use crate::fhir::BaseUrl;
+use crate::secure_url;
+
+/// The document, and where it stands.
+#[derive(Debug)]
+pub(crate) struct ProtectedResource {
+    path: String,
+    document: Bytes,
+}
+
+impl ProtectedResource {
+    /// The document of an API that trusts these issuers. Names that are no URLs are not listed:
+    /// no client could go there.
+    pub(crate) fn new<'a>(base: &BaseUrl, issuers: impl Iterator<Item = &'a str>) -> Self {
+        let mut document = Map::new();
+        document.insert("resource".to_owned(), base.as_str().into());
+        let servers: Vec<&str> = issuers.filter(|name| secure_url::parse(name).is_some()).collect();
+        // RFC 9728 section 3.2: no empty arrays.
+        if !servers.is_empty() {
+            document.insert("authorization_servers".to_owned(), json!(servers));
+        }
+        document.insert("bearer_methods_supported".to_owned(), json!(["header"]));
+        let path = format!("{}{}", BaseUrl::RESOURCE_METADATA, base.path());
+        Self { path, document: Value::Object(document).to_string().into() }
+    }
+
+    /// The answer to a request for the document; `None` for any other request.
+    pub(crate) fn answer(&self, method: &Method, uri: &Uri) -> Option<Response<Bytes>> {
+        let body = match *method {
+            Method::GET => self.document.clone(),
+            Method::HEAD => Bytes::new(),
+            _ => return None,
+        };
+        if uri.path() != self.path {
+            return None;
+        }
+        let mut response = Response::new(body);
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        Some(response)
+    }
+}
