@@ -61,6 +61,15 @@ pub enum BuildError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Role definitions cannot be read.
+    #[error("role definitions `{}`: {reason}", path.display())]
+    #[non_exhaustive]
+    RoleFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A key set given as text is none, or has no usable key.
     #[error("keys of issuer `{issuer}`: {reason}")]
     #[non_exhaustive]

@@ -97,6 +97,7 @@ mod fhir;
 mod jose;
 mod log;
 mod secure_url;
+mod swap;
 mod text;
 mod time;
 
@@ -106,9 +107,10 @@ pub use authentication::{
     InvalidRequest, Principal, TrustedIssuer,
 };
 pub use authorization::{
-    Access, AllOf, AnyOf, Authenticated, AuthorizeFn, Authorizer, Denial, Grant, RequireRoles,
-    RequireScopes, all_of, any_of, authenticated, authorize_fn, require_all_roles,
-    require_all_scopes, require_any_role, require_any_scope, require_role, require_scope,
+    Access, AllOf, AnyOf, Authenticated, AuthorizeFn, Authorizer, DataAction, Denial, Grant,
+    RequireRoles, RequireScopes, RoleDefinitions, RoleDefinitionsError, RolePolicy, all_of, any_of,
+    authenticated, authorize_fn, require_all_roles, require_all_scopes, require_any_role,
+    require_any_scope, require_role, require_scope,
 };
 pub use error::BuildError;
 pub use explanation::{Check, Explanation, Finding, Step, StepOutcome};

@@ -74,7 +74,8 @@ async fn run() -> Result<(), Error> {
     let (base, auth, demo) = match config {
         Some(config) => {
             let base = config.base_url().clone();
-            let auth = config.layer(policy::for_access).build()?;
+            let roles = config.roles()?;
+            let auth = config.layer(|access| policy::for_access(access, &roles)).build()?;
             (base, auth, None)
         }
         None => {
@@ -82,7 +83,7 @@ async fn run() -> Result<(), Error> {
             let idp = DemoIdp::start(base.clone()).await?;
             let auth = FhirAuthLayer::builder(&base)
                 .issuer(TrustedIssuer::discover(idp.url()))
-                .authorizer(policy::for_access(AccessMode::RolesOrScopes))
+                .authorizer(policy::for_access(AccessMode::RolesOrScopes, &policy::demo_roles()?))
                 .build()?;
             (base.parse()?, auth, Some(idp))
         }

@@ -1,17 +1,17 @@
-//! Who may do what: plain requirements, by the text of roles and scopes.
+//! Who may do what: roles by their definitions, scopes by their text.
 //!
 //! Scopes of single patients (`patient/…`) grant nothing here, because nothing here would confine
 //! them to their patient.
 
 use tower_fhir_auth::config::AccessMode;
 use tower_fhir_auth::{
-    Authorizer, Denial, Grant, Interaction, InteractionKind, Principal, all_of, any_of,
-    authorize_fn, require_any_role,
+    Authorizer, Denial, Grant, Interaction, InteractionKind, Principal, RoleDefinitions,
+    RoleDefinitionsError, RolePolicy, all_of, any_of, authorize_fn,
 };
 
 /// The rule of an access mode of the configuration.
-pub(crate) fn for_access(mode: AccessMode) -> Box<dyn Authorizer> {
-    let roles = || authorize_fn(by_role).boxed();
+pub(crate) fn for_access(mode: AccessMode, roles: &RolePolicy) -> Box<dyn Authorizer> {
+    let roles = || roles.clone().boxed();
     let scopes = || authorize_fn(by_scope).boxed();
     match mode {
         AccessMode::Roles => roles(),
@@ -22,54 +22,29 @@ pub(crate) fn for_access(mode: AccessMode) -> Box<dyn Authorizer> {
     }
 }
 
-/// What this server can do, and what each takes.
-enum Deed {
-    Read,
-    Search,
-    Create,
+/// The roles of the demo, in the format of Microsoft's `roles.json`.
+pub(crate) fn demo_roles() -> Result<RolePolicy, RoleDefinitionsError> {
+    Ok(RolePolicy::new(RoleDefinitions::parse(include_bytes!("roles.json"))?))
 }
 
-impl Deed {
-    fn of(interaction: &Interaction) -> Result<Self, Denial> {
-        match interaction.kind() {
-            InteractionKind::Read => Ok(Self::Read),
-            InteractionKind::SearchType => Ok(Self::Search),
-            InteractionKind::Create => Ok(Self::Create),
-            InteractionKind::Unknown => Err(Denial::new("the request is no interaction of FHIR")),
-            _ => Err(Denial::new("this server grants read, search and create alone")),
-        }
+/// The letters of SMART v2, and the word of v1, that allow an interaction.
+fn permissions(interaction: &Interaction) -> Result<&'static [&'static str], Denial> {
+    match interaction.kind() {
+        InteractionKind::Read => Ok(&["r", "rs", "read", "cruds", "*"]),
+        InteractionKind::SearchType => Ok(&["s", "rs", "read", "cruds", "*"]),
+        InteractionKind::Create => Ok(&["c", "cud", "write", "cruds", "*"]),
+        InteractionKind::Unknown => Err(Denial::new("the request is no interaction of FHIR")),
+        _ => Err(Denial::new("scopes grant read, search and create alone here")),
     }
-
-    /// The role names of Microsoft's FHIR server that come with it.
-    fn roles(&self) -> &'static [&'static str] {
-        match self {
-            Self::Read | Self::Search => &["globalReader", "globalWriter", "globalAdmin"],
-            Self::Create => &["globalWriter", "globalAdmin"],
-        }
-    }
-
-    /// The letters of SMART v2, and the word of v1, that allow it.
-    fn permissions(&self) -> &'static [&'static str] {
-        match self {
-            Self::Read => &["r", "rs", "read", "cruds", "*"],
-            Self::Search => &["s", "rs", "read", "cruds", "*"],
-            Self::Create => &["c", "cud", "write", "cruds", "*"],
-        }
-    }
-}
-
-fn by_role(principal: &Principal, interaction: &Interaction) -> Result<Grant, Denial> {
-    let roles = Deed::of(interaction)?.roles();
-    require_any_role(roles.iter().copied()).authorize(principal, interaction)
 }
 
 fn by_scope(principal: &Principal, interaction: &Interaction) -> Result<Grant, Denial> {
-    let deed = Deed::of(interaction)?;
+    let permissions = permissions(interaction)?;
     let resource_type = interaction.resource_type().unwrap_or("*");
-    let narrowest = format!("system/{resource_type}.{}", deed.permissions()[0]);
+    let narrowest = format!("system/{resource_type}.{}", permissions[0]);
     for context in ["system", "user"] {
         for resource in [resource_type, "*"] {
-            for permission in deed.permissions() {
+            for permission in permissions {
                 let scope = format!("{context}/{resource}.{permission}");
                 if principal.has_scope(&scope) {
                     return Ok(Grant::by(format!("scope `{scope}`")));

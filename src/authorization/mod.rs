@@ -6,14 +6,21 @@
 
 pub(crate) mod access;
 pub(crate) mod combinators;
+pub(crate) mod data_action;
 pub(crate) mod requirement;
+pub(crate) mod role_policy;
+pub(crate) mod roles;
 
 pub use access::{Access, Denial, Grant};
 pub use combinators::{AllOf, AnyOf, all_of, any_of};
+pub use data_action::DataAction;
 pub use requirement::{
     Authenticated, RequireRoles, RequireScopes, authenticated, require_all_roles,
     require_all_scopes, require_any_role, require_any_scope, require_role, require_scope,
 };
+
+pub use role_policy::RolePolicy;
+pub use roles::{RoleDefinitions, RoleDefinitionsError};
 
 use crate::authentication::Principal;
 use crate::fhir::Interaction;

@@ -17,7 +17,8 @@ pub use policy::AccessMode;
 
 use self::issuers::IssuerConfig;
 use self::reader::{Problems, Reader};
-use crate::authorization::Authorizer;
+use crate::authorization::{Authorizer, RoleDefinitions, RolePolicy};
+use crate::error::BuildError;
 use crate::fhir::BaseUrl;
 use crate::keys::KeySettings;
 use crate::middleware::{FhirAuthLayer, FhirAuthLayerBuilder};
@@ -49,6 +50,7 @@ pub struct Config {
     public: Option<Vec<String>>,
     issuers: Vec<IssuerConfig>,
     keys: KeySettings,
+    role_definitions: Option<PathBuf>,
 }
 
 /// Where names of environment variables are looked up.
@@ -100,11 +102,11 @@ impl Config {
         policy::cache(&mut root);
         policy::smart(&mut root);
         let issuers = issuers::read_all(&mut root);
-        policy::roles(&mut root, issuers.len());
+        let role_definitions = policy::roles(&mut root, issuers.len());
         root.finish();
         match (base_url, problems.into_vec()) {
             (Some(base_url), problems) if problems.is_empty() => {
-                Ok(Self { base_url, access, disclosure, public, issuers, keys })
+                Ok(Self { base_url, access, disclosure, public, issuers, keys, role_definitions })
             }
             (_, problems) => Err(problems),
         }
@@ -120,6 +122,18 @@ impl Config {
     #[must_use]
     pub fn access(&self) -> AccessMode {
         self.access
+    }
+
+    /// The policy of the file's role definitions. Without any, no role grants.
+    ///
+    /// # Errors
+    ///
+    /// When their file has become unreadable since, or there is no tokio runtime.
+    pub fn roles(&self) -> Result<RolePolicy, BuildError> {
+        match &self.role_definitions {
+            Some(path) => RolePolicy::from_file(path),
+            None => Ok(RolePolicy::new(RoleDefinitions::default())),
+        }
     }
 
     /// A builder of the layer with all settings of the file. `authorizer` makes the rule of the

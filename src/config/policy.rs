@@ -1,6 +1,9 @@
 //! Everything of the file but the issuers.
 
+use std::path::PathBuf;
+
 use super::reader::Reader;
+use crate::authorization::RoleDefinitions;
 use crate::keys::KeySettings;
 use crate::rejection::Disclosure;
 
@@ -104,13 +107,14 @@ pub(crate) fn smart(root: &mut Reader<'_>) {
     }
 }
 
-pub(crate) fn roles(root: &mut Reader<'_>, issuers: usize) {
-    let Some(mut roles) = root.table("roles") else {
-        return;
-    };
-    if roles.path("definitions").is_some() {
-        roles.reject("definitions", LATER);
-    }
+/// The role definitions, which must be good now: their file, read again where they are used.
+pub(crate) fn roles(root: &mut Reader<'_>, issuers: usize) -> Option<PathBuf> {
+    let mut roles = root.table("roles")?;
+    let definitions =
+        roles.path("definitions").and_then(|path| match RoleDefinitions::read(&path) {
+            Ok(_) => Some(path),
+            Err(error) => roles.fail("definitions", format!("{}: {error}", path.display())),
+        });
     if let Some(assign) = roles.table("assign") {
         if issuers > 1 {
             let message = "with several issuers an id must belong to one: expected `assign` in \
@@ -121,6 +125,7 @@ pub(crate) fn roles(root: &mut Reader<'_>, issuers: usize) {
         roles.reject("assign", LATER);
     }
     roles.finish();
+    definitions
 }
 
 /// Object id, subject or group → roles.

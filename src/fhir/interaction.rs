@@ -1,6 +1,6 @@
 //! Which FHIR interaction a request is, by its method and address alone (R4 section 3.1.0).
 
-use http::{Method, Uri};
+use http::{HeaderMap, Method, Uri};
 
 use super::base_url::BaseUrl;
 
@@ -14,11 +14,12 @@ use super::base_url::BaseUrl;
 /// use tower_fhir_auth::{BaseUrl, Interaction, InteractionKind};
 ///
 /// let base: BaseUrl = "https://fhir.example.org/r4".parse()?;
-/// let read = Interaction::parse(&base, &Method::GET, &"/r4/Patient/1".parse()?);
+/// let headers = http::HeaderMap::new();
+/// let read = Interaction::parse(&base, &Method::GET, &"/r4/Patient/1".parse()?, &headers);
 /// assert_eq!(read.kind(), InteractionKind::Read);
 /// assert_eq!((read.resource_type(), read.id()), (Some("Patient"), Some("1")));
 ///
-/// let none = Interaction::parse(&base, &Method::GET, &"/r4/Patient//1".parse()?);
+/// let none = Interaction::parse(&base, &Method::GET, &"/r4/Patient//1".parse()?, &headers);
 /// assert_eq!(none.kind(), InteractionKind::Unknown);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -60,6 +61,8 @@ pub enum InteractionKind {
     ConditionalDelete,
     /// `POST [type]`
     Create,
+    /// `POST [type]` with `If-None-Exist`
+    ConditionalCreate,
     /// `GET [type]?…`, `POST [type]/_search`
     SearchType,
     /// `GET [base]?…`, `POST [base]/_search`
@@ -76,18 +79,23 @@ pub enum InteractionKind {
     Batch,
     /// `GET [base]/metadata`
     Capabilities,
-    /// `$name` at the base, a type or an instance
+    /// `$name` at the base, a type or an instance. Microsoft's bulk operations are called with
+    /// `DELETE` and `PATCH` as well.
     Operation,
     /// No interaction of FHIR.
     Unknown,
 }
 
 impl Interaction {
-    /// Reads method and address. Total: what is no interaction is
+    /// Reads method and address, and of the headers `If-None-Exist` alone: no header that overrides
+    /// the method is looked at. Total: what is no interaction is
     /// [`Unknown`](InteractionKind::Unknown). `HEAD` counts as `GET`.
     #[must_use]
-    pub fn parse(base: &BaseUrl, method: &Method, uri: &Uri) -> Self {
-        let parsed = Parsed::parse(base, method, uri);
+    pub fn parse(base: &BaseUrl, method: &Method, uri: &Uri, headers: &HeaderMap) -> Self {
+        let mut parsed = Parsed::parse(base, method, uri);
+        if parsed.kind == InteractionKind::Create && headers.contains_key("if-none-exist") {
+            parsed.kind = InteractionKind::ConditionalCreate;
+        }
         Self { method: method.clone(), uri: uri.clone(), parsed }
     }
 
@@ -113,6 +121,14 @@ impl Interaction {
     #[must_use]
     pub fn operation(&self) -> Option<&str> {
         self.parsed.operation.as_deref()
+    }
+
+    /// Whether a deletion is asked to take the history with it (`_hardDelete`, `hardDelete`), in
+    /// whatever words: `false` is not looked for.
+    pub(crate) fn is_hard_delete(&self) -> bool {
+        let query = self.query().unwrap_or_default();
+        form_urlencoded::parse(query.as_bytes())
+            .any(|(name, _)| name == "_hardDelete" || name == "hardDelete")
     }
 
     /// The method of the request.
@@ -156,7 +172,7 @@ impl Parsed {
             (Verb::Get, ["metadata"]) => Self::of(Kind::Capabilities),
             (Verb::Get, ["_history"]) => Self::of(Kind::HistorySystem),
             (Verb::Post, ["_search"]) => Self::of(Kind::SearchSystem),
-            (Verb::Get | Verb::Post, [name]) if is_operation(name) => {
+            (verb, [name]) if verb.is_known() && is_operation(name) => {
                 Self::of(Kind::Operation).with_operation(name)
             }
             (_, [kind, rest @ ..]) if is_type(kind) => {
@@ -176,7 +192,7 @@ impl Parsed {
             (Verb::Delete, []) if has_query => Self::of(Kind::ConditionalDelete),
             (Verb::Get, ["_history"]) => Self::of(Kind::HistoryType),
             (Verb::Post, ["_search"]) => Self::of(Kind::SearchType),
-            (Verb::Get | Verb::Post, [name]) if is_operation(name) => {
+            (verb, [name]) if verb.is_known() && is_operation(name) => {
                 Self::of(Kind::Operation).with_operation(name)
             }
             (_, [id, rest @ ..]) if is_id(id) => Self::below_instance(verb, rest).on_instance(id),
@@ -193,7 +209,7 @@ impl Parsed {
             (Verb::Delete, []) => Self::of(Kind::Delete),
             (Verb::Get, ["_history"]) => Self::of(Kind::HistoryInstance),
             (Verb::Get, ["_history", version]) if is_id(version) => Self::of(Kind::VersionRead),
-            (Verb::Get | Verb::Post, [name]) if is_operation(name) => {
+            (verb, [name]) if verb.is_known() && is_operation(name) => {
                 Self::of(Kind::Operation).with_operation(name)
             }
             (Verb::Get, [kind]) if *kind == "*" || is_type(kind) => {
@@ -237,6 +253,10 @@ enum Verb {
 }
 
 impl Verb {
+    fn is_known(self) -> bool {
+        !matches!(self, Self::Other)
+    }
+
     fn of(method: &Method) -> Self {
         match *method {
             Method::GET | Method::HEAD => Self::Get,
@@ -279,7 +299,7 @@ mod tests {
     fn kind(method: &str, uri: &str) -> Kind {
         let base = "https://h/r4".parse().unwrap();
         let method = method.parse().unwrap();
-        Interaction::parse(&base, &method, &uri.parse().unwrap()).kind()
+        Interaction::parse(&base, &method, &uri.parse().unwrap(), &HeaderMap::new()).kind()
     }
 
     #[test]
@@ -312,6 +332,7 @@ mod tests {
             ("GET", "/r4/$export", Kind::Operation),
             ("POST", "/r4/Patient/$validate", Kind::Operation),
             ("GET", "/r4/Patient/1/$everything", Kind::Operation),
+            ("DELETE", "/r4/$bulk-delete", Kind::Operation),
         ] {
             assert_eq!(kind(method, uri), expected, "{method} {uri}");
         }

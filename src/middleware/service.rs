@@ -89,7 +89,8 @@ impl Guard {
         mut request: Request<B>,
     ) -> Result<Request<B>, Response<Bytes>> {
         let base_url = &self.server.base_url;
-        let interaction = Interaction::parse(base_url, request.method(), request.uri());
+        let (method, uri) = (request.method(), request.uri());
+        let interaction = Interaction::parse(base_url, method, uri, request.headers());
         match self.authorizer.authorize(&principal, &interaction) {
             Ok(grant) => {
                 let access = Access::new(interaction, grant);

@@ -209,11 +209,16 @@ async fn the_fhir_server_loads_resources_and_bundles_from_a_folder() {
         r#"{"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Device","id":"d"}}]}"#;
     std::fs::write(data.join("b.json"), bundle).unwrap();
     std::fs::write(data.join("c.txt"), "not looked at").unwrap();
+    std::fs::copy("examples/fhir_server/roles.json", folder.path().join("roles.json")).unwrap();
     let file = folder.path().join("auth.toml");
     let base = "http://127.0.0.1/fhir";
     std::fs::write(
         &file,
-        format!("base_url = \"{base}\"\n[[issuers]]\nissuer = \"{}\"\n", issuer.url()),
+        format!(
+            "base_url = \"{base}\"\n[[issuers]]\nissuer = \"{}\"\n\
+             [roles]\ndefinitions = \"roles.json\"\n",
+            issuer.url()
+        ),
     )
     .unwrap();
     let arguments = [
@@ -234,6 +239,8 @@ async fn the_fhir_server_loads_resources_and_bundles_from_a_folder() {
     for (path, expected) in [("/Patient/a", 200), ("/Device/d", 200), ("/Patient/1", 404)] {
         assert_eq!(status(&server.url(path), &token).await, expected, "{path}");
     }
+    let unknown = issuer.token().claim("aud", base).claim("roles", vec!["globalAdmin"]);
+    assert_eq!(status(&server.url("/Patient/a"), &unknown.sign().unwrap()).await, 403);
 }
 
 #[tokio::test]

@@ -154,6 +154,10 @@ fn mistakes_of_one_key_each() {
             "required_claims[0]: expected text, found a whole number",
         ),
         (file("keys = 5", ""), "keys: expected a table"),
+        (
+            file("", "[roles]\ndefinitions = \"no-such.json\""),
+            "roles.definitions: no-such.json: expected role definitions",
+        ),
     ] {
         let found = errors(&text);
         assert!(found.contains(words), "no `{words}` in\n{found}\nfor\n{text}");
@@ -180,7 +184,6 @@ fn keys_whose_machinery_is_not_there_yet_are_checked_and_refused() {
             "entra.cloud: expected one of global",
         ),
         (file("", "assign = { a = [\"reader\"] }"), "issuers[0].assign: is not supported"),
-        (file("", "[roles]\ndefinitions = \"roles.json\""), "roles.definitions: is not supported"),
         (file("", "[roles.assign]\na = [\"reader\"]"), "roles.assign: is not supported"),
         (file("", "[roles.assign]\na = \"reader\""), "roles.assign.a: expected a list of roles"),
         (

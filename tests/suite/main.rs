@@ -15,4 +15,5 @@ mod refresher;
 mod refresher_model;
 mod refusals;
 mod requirements;
+mod roles;
 mod support;

@@ -1,0 +1,112 @@
+//! Roles as policy: the union of a caller's roles has to hold what an interaction takes.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::AbortHandle;
+
+use super::roles::RoleDefinitions;
+use super::{Authorizer, Denial, Grant};
+use crate::authentication::Principal;
+use crate::error::BuildError;
+use crate::fhir::Interaction;
+use crate::log;
+use crate::swap::Swap;
+
+/// How often a file is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// Grants what the roles of a caller grant. Clones share the definitions.
+///
+/// ```
+/// use tower_fhir_auth::{RoleDefinitions, RolePolicy};
+///
+/// let nobody_yet = RolePolicy::new(RoleDefinitions::default());
+/// ```
+#[derive(Clone)]
+pub struct RolePolicy {
+    roles: Arc<Swap<RoleDefinitions>>,
+    /// Ends the task that looks at the file.
+    _watch: Option<Arc<Watch>>,
+}
+
+struct Watch(AbortHandle);
+
+impl RolePolicy {
+    /// A policy of fixed definitions. Without any, no role grants.
+    #[must_use]
+    pub fn new(roles: RoleDefinitions) -> Self {
+        Self { roles: Arc::new(Swap::new(Some(roles))), _watch: None }
+    }
+
+    /// A policy of the definitions in a file, which is read again when it changes. If it is
+    /// broken or gone by then, the last good definitions stay.
+    ///
+    /// # Errors
+    ///
+    /// When the file is missing or broken now, or there is no tokio runtime.
+    pub fn from_file(path: impl Into<PathBuf>) -> Result<Self, BuildError> {
+        let path = path.into();
+        let (content, roles) =
+            read(&path).map_err(|reason| BuildError::RoleFile { path: path.clone(), reason })?;
+        let runtime = tokio::runtime::Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
+        let roles = Arc::new(Swap::new(Some(roles)));
+        let task = runtime.spawn(watch(path, content, Arc::clone(&roles)));
+        Ok(Self { roles, _watch: Some(Arc::new(Watch(task.abort_handle()))) })
+    }
+}
+
+impl Authorizer for RolePolicy {
+    fn authorize(&self, principal: &Principal, interaction: &Interaction) -> Result<Grant, Denial> {
+        let snapshot = self.roles.snapshot();
+        let granted = snapshot.get().is_some_and(|roles| {
+            let actions = roles.union(principal.roles());
+            actions.grant(interaction)
+        });
+        if granted {
+            return Ok(Grant::by("the caller's roles"));
+        }
+        Err(Denial::new("no role of the token grants this interaction"))
+    }
+}
+
+async fn watch(path: PathBuf, mut taken: Vec<u8>, roles: Arc<Swap<RoleDefinitions>>) {
+    let mut complaint = String::new();
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        match read(&path) {
+            Ok((content, _)) if content == taken => {}
+            Ok((content, changed)) => {
+                log::info!(path = %path.display(), roles = changed.len(), "role definitions changed");
+                roles.replace(changed);
+                taken = content;
+                complaint.clear();
+            }
+            Err(error) if error == complaint => {}
+            Err(error) => {
+                log::warn!(path = %path.display(), error, "role definitions: the last good ones stay");
+                complaint = error;
+            }
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<(Vec<u8>, RoleDefinitions), String> {
+    let content = std::fs::read(path).map_err(|error| error.to_string())?;
+    let roles = RoleDefinitions::parse(&content).map_err(|error| error.to_string())?;
+    Ok((content, roles))
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl fmt::Debug for RolePolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RolePolicy").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,201 @@
+//! Roles as Microsoft's FHIR server defines them: `roles.json`.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::Path;
+
+use serde::Deserialize;
+use serde::de::{self, Deserializer};
+
+use super::data_action::{DataAction, DataActions};
+
+/// What each role may do, read from the format of microsoft/fhir-server's `roles.json`.
+///
+/// A role has the actions in `dataActions` without those in `notDataActions`; `*` stands for every
+/// action but `smart`. Names are compared without regard to ASCII case, and no name stands twice.
+///
+/// ```
+/// use tower_fhir_auth::RoleDefinitions;
+///
+/// let roles = RoleDefinitions::parse(br#"{"roles": [{
+///     "name": "globalReader", "dataActions": ["read"], "notDataActions": [], "scopes": ["/"]
+/// }]}"#)?;
+/// assert_eq!(roles.len(), 1);
+/// # Ok::<(), tower_fhir_auth::RoleDefinitionsError>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RoleDefinitions(HashMap<String, DataActions>);
+
+/// Why a text is no `roles.json`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected role definitions (roles.json): {0}")]
+#[non_exhaustive]
+pub struct RoleDefinitionsError(String);
+
+#[derive(Deserialize)]
+struct Document {
+    roles: Vec<Role>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Role {
+    name: Name,
+    data_actions: Vec<Pattern>,
+    not_data_actions: Vec<Pattern>,
+    scopes: Vec<Root>,
+}
+
+/// `^([a-zA-Z-_]+)$`
+struct Name(String);
+
+/// A data action, or `*`.
+struct Pattern(DataActions);
+
+/// The one scope there is.
+#[derive(Deserialize)]
+enum Root {
+    #[serde(rename = "/")]
+    Root,
+}
+
+impl RoleDefinitions {
+    /// Reads the text of a `roles.json`.
+    ///
+    /// # Errors
+    ///
+    /// When it does not keep to its schema, or names a role twice.
+    pub fn parse(json: &[u8]) -> Result<Self, RoleDefinitionsError> {
+        let document: Document = serde_json::from_slice(json)
+            .map_err(|error| RoleDefinitionsError(error.to_string()))?;
+        let mut roles = HashMap::with_capacity(document.roles.len());
+        for Role { name: Name(name), data_actions, not_data_actions, scopes } in document.roles {
+            let [Root::Root] = scopes.as_slice() else {
+                let fault = format!("role `{name}`: expected `scopes` to be [\"/\"]");
+                return Err(RoleDefinitionsError(fault));
+            };
+            let actions = union(&data_actions).without(union(&not_data_actions));
+            if roles.insert(name.to_ascii_lowercase(), actions).is_some() {
+                return Err(RoleDefinitionsError(format!("role `{name}` stands twice")));
+            }
+        }
+        Ok(Self(roles))
+    }
+
+    /// Reads a file.
+    pub(crate) fn read(path: &Path) -> Result<Self, RoleDefinitionsError> {
+        let json = std::fs::read(path).map_err(|error| RoleDefinitionsError(error.to_string()))?;
+        Self::parse(&json)
+    }
+
+    /// The number of roles.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether no role is defined, so that none grants.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The union of what these roles may do. Unknown ones add nothing, and what one role excludes
+    /// another may still have.
+    pub(crate) fn union<'a>(&self, roles: impl Iterator<Item = &'a str>) -> DataActions {
+        let actions = roles.filter_map(|role| self.0.get(&role.to_ascii_lowercase()));
+        actions.fold(DataActions::default(), |union, actions| union | *actions)
+    }
+}
+
+fn union(patterns: &[Pattern]) -> DataActions {
+    patterns.iter().fold(DataActions::default(), |union, pattern| union | pattern.0)
+}
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let allowed = |byte: u8| byte.is_ascii_alphabetic() || matches!(byte, b'-' | b'_');
+        if name.is_empty() || !name.bytes().all(allowed) {
+            let expected = "a name of letters, `-` and `_`";
+            return Err(de::Error::custom(format!("expected {expected}, found `{name}`")));
+        }
+        Ok(Self(name))
+    }
+}
+
+impl<'de> Deserialize<'de> for Pattern {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        if name == "*" {
+            return Ok(Self(DataActions::every()));
+        }
+        match DataAction::ALL.iter().find(|action| action.name() == name) {
+            Some(action) => Ok(Self((*action).into())),
+            None => Err(de::Error::custom(format!("unknown data action `{name}`"))),
+        }
+    }
+}
+
+impl fmt::Display for DataAction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn role(name: &str, actions: &str, not: &str) -> String {
+        format!(
+            r#"{{"name":"{name}","dataActions":{actions},"notDataActions":{not},"scopes":["/"]}}"#
+        )
+    }
+
+    fn parse(roles: &[String]) -> Result<RoleDefinitions, RoleDefinitionsError> {
+        RoleDefinitions::parse(
+            format!(r#"{{"$schema":"x","roles":[{}]}}"#, roles.join(",")).as_bytes(),
+        )
+    }
+
+    #[test]
+    fn a_star_is_every_action_but_smart_and_exclusions_stay_within_their_role() {
+        let roles = parse(&[
+            role("admin", r#"["*"]"#, "[]"),
+            role("writer", r#"["*"]"#, r#"["hardDelete"]"#),
+            role("nobody", "[]", r#"["*"]"#),
+            role("smart", r#"["smart"]"#, "[]"),
+        ])
+        .unwrap();
+        let union = |names: &[&str]| roles.union(names.iter().copied());
+        assert_eq!(union(&["ADMIN"]), DataActions::every());
+        assert!(!union(&["admin"]).has(DataAction::Smart));
+        assert!(!union(&["writer"]).has(DataAction::HardDelete));
+        assert_eq!(union(&["writer", "Admin", "unknown"]), DataActions::every());
+        assert!(union(&["nobody", "unknown"]).is_empty());
+        assert!(union(&["smart"]).has(DataAction::Smart));
+    }
+
+    #[test]
+    fn what_does_not_keep_to_the_schema_is_refused() {
+        for bad in [
+            role("a1", "[]", "[]"),
+            role("", "[]", "[]"),
+            role("a", r#"["fly"]"#, "[]"),
+            role("a", r#"["READ"]"#, "[]"),
+            role("a", "[]", "[]").replace(r#"["/"]"#, "[]"),
+            role("a", "[]", "[]").replace(r#"["/"]"#, r#"["/","/"]"#),
+            role("a", "[]", "[]").replace(r#"["/"]"#, r#"["/x"]"#),
+            role("a", "[]", "[]").replace("}", r#","more":1}"#),
+            r#"{"name":"a","dataActions":[],"scopes":["/"]}"#.to_owned(),
+        ] {
+            assert!(parse(std::slice::from_ref(&bad)).is_err(), "{bad}");
+        }
+        let twice = parse(&[role("reader", "[]", "[]"), role("Reader", "[]", "[]")]);
+        assert!(twice.unwrap_err().to_string().contains("stands twice"));
+        for text in ["", "[]", "{}", r#"{"roles":{}}"#, r#"{"roles":[],"roles":[]}"#] {
+            assert!(RoleDefinitions::parse(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+}

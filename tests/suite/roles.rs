@@ -1,0 +1,72 @@
+//! Roles as policy: definitions, and their file.
+
+use std::time::Duration;
+
+use http::Request;
+use serde_json::json;
+use tower_fhir_auth::{BuildError, RoleDefinitions, RolePolicy};
+
+use crate::support::Server;
+
+fn definitions(reader: &str) -> String {
+    let role = |name: &str, action: &str| json!({"name": name, "dataActions": [action], "notDataActions": [], "scopes": ["/"]});
+    json!({"roles": [role("reader", reader), role("creator", "create")]}).to_string()
+}
+
+async fn status(server: &Server, method: &str, uri: &str, roles: &[&str]) -> u16 {
+    let token = server.token().claim("roles", json!(roles)).sign().unwrap();
+    let request = Request::builder().method(method).uri(uri);
+    server.send(request.header("authorization", format!("Bearer {token}"))).await.status.as_u16()
+}
+
+#[tokio::test]
+async fn the_union_of_the_roles_decides() {
+    let roles = RoleDefinitions::parse(definitions("read").as_bytes()).unwrap();
+    let server = Server::authorizing(RolePolicy::new(roles)).await;
+    for (method, uri, roles, expected) in [
+        ("GET", "/r4/Patient/1", &["reader"][..], 200),
+        ("GET", "/r4/Patient/1", &["READER"], 200),
+        ("GET", "/r4/Patient/1", &["creator"], 403),
+        ("POST", "/r4/Patient", &["creator"], 200),
+        ("POST", "/r4/Patient", &["reader", "creator", "unknown"], 200),
+        ("GET", "/r4/Patient/1", &[], 403),
+        ("GET", "/r4/Patient//1", &["reader"], 403),
+    ] {
+        assert_eq!(status(&server, method, uri, roles).await, expected, "{method} {uri} {roles:?}");
+    }
+    let none = Server::authorizing(RolePolicy::new(RoleDefinitions::default())).await;
+    assert_eq!(status(&none, "GET", "/r4/Patient/1", &["reader"]).await, 403);
+}
+
+#[tokio::test]
+async fn a_method_override_never_widens() {
+    let roles = RoleDefinitions::parse(definitions("read").as_bytes()).unwrap();
+    let server = Server::authorizing(RolePolicy::new(roles)).await;
+    let token = server.token().claim("roles", json!(["reader"])).sign().unwrap();
+    let request = Request::post("/r4/Patient")
+        .header("x-http-method-override", "GET")
+        .header("authorization", format!("Bearer {token}"));
+    assert_eq!(server.send(request).await.status, 403);
+}
+
+#[tokio::test]
+async fn a_file_is_read_again_when_it_changes_and_the_last_good_one_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("roles.json");
+    assert!(matches!(RolePolicy::from_file(&path), Err(BuildError::RoleFile { .. })));
+    std::fs::write(&path, definitions("read")).unwrap();
+    let server = Server::authorizing(RolePolicy::from_file(&path).unwrap()).await;
+    let read = || status(&server, "GET", "/r4/Patient/1", &["reader"]);
+    assert_eq!(read().await, 200);
+    for (content, expected) in [("{", 200), (&definitions("export"), 403), ("", 403)] {
+        std::fs::write(&path, content).unwrap();
+        tokio::time::sleep(Duration::from_millis(2500)).await;
+        assert_eq!(read().await, expected, "{content}");
+    }
+    std::fs::write(&path, definitions("read")).unwrap();
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    assert_eq!(read().await, 200);
+    std::fs::remove_file(&path).unwrap();
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    assert_eq!(read().await, 200);
+}
