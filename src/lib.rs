@@ -60,9 +60,14 @@
 //! | `tracing` | yes | events for operators; refusals under the target `tower_fhir_auth::rejection` |
 //! | `config` | no | the configuration file, `config::Config` |
 //! | `axum` | no | extractors for [`Principal`] and [`Access`] |
+//! | `metrics` | no | counters and gauges through the `metrics` facade, see below |
 //! | `test-util` | no | a loopback issuer, token builder and clock for your tests |
 //!
 //! No feature changes a default or weakens a check.
+//!
+//! Metrics: `fhir_auth_refusals_total` (`kind`, `check`), `fhir_auth_key_loads_total` (`issuer`,
+//! `outcome`), and the gauges `fhir_auth_keys`, `fhir_auth_keys_left_out` and
+//! `fhir_auth_keys_loaded_timestamp_seconds` (`issuer`).
 
 #![cfg_attr(tower_fhir_auth_docsrs, feature(doc_cfg))]
 
@@ -85,6 +90,7 @@ mod middleware;
 mod rejection;
 
 mod authorization;
+pub mod danger;
 mod metadata;
 
 mod authentication;
@@ -96,6 +102,7 @@ mod explanation;
 mod fhir;
 mod jose;
 mod log;
+mod meter;
 mod secure_url;
 mod swap;
 mod text;

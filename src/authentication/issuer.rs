@@ -242,7 +242,7 @@ impl TrustedIssuer {
                 KeyRing::refreshed(issuer, Arc::new(source), key_settings, None)?
             }
             KeyOrigin::File(path) => {
-                let (source, first) = FileKeySource::open(path)?;
+                let (source, first) = FileKeySource::open(path, key_settings.policy)?;
                 KeyRing::refreshed(issuer, Arc::new(source), key_settings, Some(first))?
             }
             KeyOrigin::Fixed(set) => KeyRing::fixed(issuer, set)?,

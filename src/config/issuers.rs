@@ -8,7 +8,7 @@ use super::policy::{LATER, assignments};
 use super::reader::Reader;
 use crate::authentication::{AudiencePolicy, TrustedIssuer};
 use crate::fhir::BaseUrl;
-use crate::jose::Algorithm;
+use crate::jose::{Algorithm, KeyPolicy};
 use crate::keys::FileKeySource;
 use crate::secure_url;
 
@@ -113,7 +113,7 @@ fn keys_come_from_one_place(reader: &Reader<'_>, config: &IssuerConfig) {
         if config.jwks_uri.is_some() || config.discovery.is_some() {
             reject("jwks_file", "expected either a file or addresses, found both".to_owned());
         }
-        if let Err(error) = FileKeySource::open(path.clone()) {
+        if let Err(error) = FileKeySource::open(path.clone(), KeyPolicy::default()) {
             let expected = "expected a readable key set with at least one usable key";
             reject("jwks_file", format!("{expected}: {error}"));
         }

@@ -91,9 +91,16 @@ pub enum JwkError {
     Point,
 }
 
+/// What is asked of keys beyond the standards.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct KeyPolicy {
+    /// Whether an RSA exponent of 3 is accepted, see [`danger`](crate::danger).
+    pub(crate) rsa_exponent_3: bool,
+}
+
 impl VerificationKey {
     /// Reads one entry of a key set.
-    pub(crate) fn parse(entry: &[u8]) -> Result<Self, JwkError> {
+    pub(crate) fn parse(entry: &[u8], policy: KeyPolicy) -> Result<Self, JwkError> {
         let jwk = Object::parse(entry).map_err(|error| JwkError::NotAnObject(error.to_string()))?;
         let kind_text = text(&jwk, "kty")?.ok_or(JwkError::Malformed("kty"))?;
         if let Some(name) = PRIVATE.into_iter().find(|name| jwk.has(name)) {
@@ -102,7 +109,7 @@ impl VerificationKey {
         purpose(&jwk)?;
         let kid = text(&jwk, "kid")?.map(Box::from);
         let (kind, material) = match kind_text {
-            "RSA" => (KeyKind::Rsa, rsa(&jwk)?),
+            "RSA" => (KeyKind::Rsa, rsa(&jwk, policy)?),
             "EC" => elliptic(&jwk)?,
             "OKP" => (KeyKind::Ed25519, edwards(&jwk)?),
             other => return Err(JwkError::Unsupported(shown(other))),
@@ -188,7 +195,7 @@ fn algorithms(jwk: &Object<'_>, kind: KeyKind) -> Result<Vec<Algorithm>, JwkErro
     }
 }
 
-fn rsa(jwk: &Object<'_>) -> Result<KeyMaterial, JwkError> {
+fn rsa(jwk: &Object<'_>, policy: KeyPolicy) -> Result<KeyMaterial, JwkError> {
     // Some providers write the sign octet of DER before the modulus.
     let n = without_leading_zeros(bytes(jwk, "n")?);
     let e = without_leading_zeros(bytes(jwk, "e")?);
@@ -199,7 +206,11 @@ fn rsa(jwk: &Object<'_>) -> Result<KeyMaterial, JwkError> {
         return Err(JwkError::Modulus(bits));
     }
     let too_small = e.len() < 3 || (e.len() == 3 && e.as_slice() < [1, 0, 1].as_slice());
-    if too_small || e.len() > 4 || e.last().is_none_or(|low| low % 2 == 0) {
+    let accepted_all_the_same = policy.rsa_exponent_3 && e == [3];
+    if (too_small && !accepted_all_the_same)
+        || e.len() > 4
+        || e.last().is_none_or(|low| low % 2 == 0)
+    {
         return Err(JwkError::Exponent);
     }
     Ok(KeyMaterial::Rsa { n, e })

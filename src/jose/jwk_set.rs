@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::algorithm::Algorithm;
-use super::jwk::{JwkError, VerificationKey};
+use super::jwk::{JwkError, KeyPolicy, VerificationKey};
 use super::signature::{BadSignature, PreparedKey, SignatureValid};
 use crate::text::shown;
 
@@ -108,6 +108,10 @@ impl JwkSet {
     ///
     /// When the text as a whole is no key set, or has more than 1,024 entries.
     pub fn parse(json: &[u8]) -> Result<Self, JwkSetError> {
+        Self::parse_with(json, KeyPolicy::default())
+    }
+
+    pub(crate) fn parse_with(json: &[u8], policy: KeyPolicy) -> Result<Self, JwkSetError> {
         if !json.trim_ascii_start().starts_with(b"{") {
             // A derived reader would take the members in a list as well.
             return Err(JwkSetError::NotASet);
@@ -119,7 +123,7 @@ impl JwkSet {
         }
         let mut set = Self::default();
         for (index, entry) in document.keys.into_iter().enumerate() {
-            match VerificationKey::parse(entry.get().as_bytes()) {
+            match VerificationKey::parse(entry.get().as_bytes(), policy) {
                 Ok(key) => set.add(key),
                 Err(reason) => {
                     set.left_out.push(LeftOut { index, kid: readable_kid(entry.get()), reason })

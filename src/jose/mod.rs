@@ -17,4 +17,5 @@ pub(crate) mod signature;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use jwk::JwkError;
+pub(crate) use jwk::KeyPolicy;
 pub use jwk_set::{JwkSet, JwkSetError, LeftOut};

@@ -13,6 +13,7 @@ use super::source::KeyError;
 use super::store::{KeyStore, Snapshot};
 use crate::jose::{JwkSet, LeftOut};
 use crate::log;
+use crate::meter;
 use crate::text::shown;
 use crate::time::{Clock, SystemClock, UnixTime};
 
@@ -110,6 +111,7 @@ impl Board {
 
     /// A load is over: its keys replace the old ones, or the old ones stay.
     pub(crate) fn end(&self, result: Result<Option<JwkSet>, KeyError>, next_at: Instant) {
+        meter::load(&self.issuer, result.is_ok());
         let result = result.map(|set| self.keep(set));
         let mut loads = self.loads();
         match result {
@@ -133,6 +135,8 @@ impl Board {
     fn keep(&self, set: Option<JwkSet>) {
         match set {
             Some(set) => {
+                let now = SystemClock.now();
+                meter::keys(&self.issuer, set.len(), set.left_out().len(), now);
                 self.report(set.left_out());
                 self.store.replace(set);
             }

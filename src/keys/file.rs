@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::source::{KeyError, KeySource, LoadFuture, LoadedKeys};
 use crate::error::BuildError;
-use crate::jose::JwkSet;
+use crate::jose::{JwkSet, KeyPolicy};
 
 /// How often the file is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -20,20 +20,21 @@ const MAX_BYTES: u64 = 1 << 20;
 #[derive(Debug)]
 pub(crate) struct FileKeySource {
     path: PathBuf,
+    policy: KeyPolicy,
     /// The content that the present keys were made of.
     taken: Mutex<Vec<u8>>,
 }
 
 impl FileKeySource {
     /// Opens a file that must hold at least one usable key now.
-    pub(crate) fn open(path: PathBuf) -> Result<(Self, JwkSet), BuildError> {
+    pub(crate) fn open(path: PathBuf, policy: KeyPolicy) -> Result<(Self, JwkSet), BuildError> {
         let fault = |reason: String| BuildError::KeyFile { path: path.clone(), reason };
         let content = read(&path).map_err(|error| fault(error.to_string()))?;
-        let set = JwkSet::parse(&content).map_err(|error| fault(error.to_string()))?;
+        let set = JwkSet::parse_with(&content, policy).map_err(|error| fault(error.to_string()))?;
         if set.is_empty() {
             return Err(fault("expected a key set with at least one usable key".to_owned()));
         }
-        Ok((Self { path, taken: Mutex::new(content) }, set))
+        Ok((Self { path, policy, taken: Mutex::new(content) }, set))
     }
 
     fn look(&self) -> Result<LoadedKeys, KeyError> {
@@ -42,7 +43,7 @@ impl FileKeySource {
         if *taken == content {
             return Ok(LoadedKeys::unchanged());
         }
-        let set = JwkSet::parse(&content)?;
+        let set = JwkSet::parse_with(&content, self.policy)?;
         if !set.is_empty() {
             *taken = content;
         }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::{Value, json};
+
 use crate::jose::LeftOut;
 use crate::time::UnixTime;
 
@@ -27,4 +29,26 @@ pub struct KeyHealth {
     pub loads: u64,
     /// The entries of the last set that are not used, and why.
     pub left_out: Vec<LeftOut>,
+}
+
+impl KeyHealth {
+    /// As JSON, for a readiness answer. Ages are in whole seconds.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let seconds = |span: Option<Duration>| span.map(|span| span.as_secs());
+        let left_out = self.left_out.iter().map(|entry| {
+            json!({"index": entry.index, "kid": entry.kid, "reason": entry.reason.to_string()})
+        });
+        json!({
+            "issuer": self.issuer,
+            "usable": self.usable,
+            "keys": self.keys,
+            "age_seconds": seconds(self.age),
+            "last_success": self.last_success.map(|time| time.to_string()),
+            "last_error": self.last_error,
+            "next_refresh_seconds": seconds(self.next_refresh),
+            "loads": self.loads,
+            "left_out": left_out.collect::<Vec<_>>(),
+        })
+    }
 }

@@ -1,11 +1,11 @@
 //! The life of keys: from a provider to the check of a signature.
 //!
 //! ```text
-//! discovery ─► http ─► parse (key by key) ─► store (arc-swap) ─► one snapshot per request
-//!                 ▲                             ▲
-//!                 └──────── refresher ──────────┘   one task per issuer: schedule, backoff,
-//!                              ▲                    forced refresh with a cooldown
-//!                              └─ demand: a request that names an unknown key asks and waits
+//! discovery ─► http ─► parse (key by key) ─► store ─► ring: one snapshot per request
+//!                ▲                             ▲
+//!                └───────── refresher ─────────┘   one task per issuer: schedule, backoff,
+//!                               ▲                  forced loads with a cooldown
+//!                             board                a request whose key is unknown asks and waits
 //! ```
 //!
 //! Requests never fetch. They read a snapshot, and where it lacks their key they may ask the
@@ -25,6 +25,8 @@ mod store;
 mod address;
 #[cfg(feature = "client")]
 mod discovery;
+#[cfg(feature = "client")]
+mod fetch;
 #[cfg(feature = "client")]
 mod http;
 

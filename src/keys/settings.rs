@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::error::BuildError;
+use crate::jose::KeyPolicy;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -24,6 +25,8 @@ pub struct KeySettings {
     pub(crate) max_stale: Duration,
     pub(crate) timeout: Duration,
     pub(crate) max_bytes: usize,
+    pub(crate) environment_proxy: bool,
+    pub(crate) policy: KeyPolicy,
 }
 
 impl Default for KeySettings {
@@ -34,6 +37,8 @@ impl Default for KeySettings {
             max_stale: DAY,
             timeout: Duration::from_secs(5),
             max_bytes: 262_144,
+            environment_proxy: false,
+            policy: KeyPolicy::default(),
         }
     }
 }
@@ -72,6 +77,14 @@ impl KeySettings {
     /// The largest key set or discovery document, in bytes. Default: 262,144.
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.max_bytes = bytes;
+        self
+    }
+
+    /// Fetches through the proxy that `HTTPS_PROXY` and its siblings name. The proxy then dials,
+    /// so which addresses it refuses is its own to decide. Default: no proxy, whatever the
+    /// environment says.
+    pub fn proxy_from_environment(mut self, enabled: bool) -> Self {
+        self.environment_proxy = enabled;
         self
     }
 

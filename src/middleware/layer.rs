@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, Response, StatusCode};
 use tower_layer::Layer;
 
 use super::exempt::{DEFAULT_PATHS, Exemptions};
@@ -91,6 +94,25 @@ impl FhirAuthLayer {
     #[must_use]
     pub fn health(&self) -> Vec<KeyHealth> {
         self.guard.authenticator.health()
+    }
+
+    /// An answer for a readiness probe: 200 when the tokens of every issuer can be judged, else
+    /// 503; with the health of each as JSON. It tells what a stranger need not know, so it is
+    /// yours to say where it is served.
+    #[must_use]
+    pub fn readiness(&self) -> Response<Bytes> {
+        let health = self.health();
+        let ready = health.iter().all(|issuer| issuer.usable);
+        let issuers: Vec<_> = health.iter().map(KeyHealth::to_json).collect();
+        let document = serde_json::json!({"ready": ready, "issuers": issuers}).to_string();
+        let mut response = Response::new(Bytes::from(document));
+        if !ready {
+            *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        }
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
     }
 
     /// The part of the layer that verifies tokens.

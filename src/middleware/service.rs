@@ -16,6 +16,7 @@ use crate::authorization::{Access, Authorizer};
 use crate::fhir::Interaction;
 use crate::log;
 use crate::metadata::protected_resource::ProtectedResource;
+use crate::meter;
 use crate::rejection::{Rejection, RejectionResponder, ServerIdentity};
 
 /// A service that lets in verified and authorized requests alone. Made by
@@ -131,6 +132,7 @@ impl Guard {
             reason = rejection.detail(),
             "request refused"
         );
+        meter::refusal(rejection.kind().name(), rejection.check().map(|check| check.name()));
         let (parts, _) = request.into_parts();
         let mut response = self.responder.respond(&rejection, &parts);
         response.extensions_mut().insert(rejection);

@@ -8,6 +8,7 @@
 
 mod authorization;
 mod configuration;
+mod faults;
 mod key_life;
 mod middleware;
 mod principal;

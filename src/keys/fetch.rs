@@ -1,0 +1,223 @@
+//! One document over HTTPS, within bounds: no redirects, no decompression, no proxy from the
+//! environment unless asked for, a declared JSON type, and a largest size.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use http::{HeaderName, HeaderValue, StatusCode};
+use reqwest::redirect::Policy;
+use reqwest::{Client, ClientBuilder, Response};
+use url::{Host, Url};
+
+use super::address::{PublicOnly, is_internal};
+use super::freshness;
+use super::settings::KeySettings;
+use super::source::KeyError;
+use crate::error::BuildError;
+
+const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
+
+/// Fetches documents.
+#[derive(Debug)]
+pub(crate) struct Fetcher {
+    /// For addresses that the operator wrote.
+    trusted: Client,
+    /// For addresses that a document named: dials no internal address.
+    guarded: Client,
+    max_bytes: usize,
+}
+
+/// Who wrote an address.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Origin {
+    /// The operator, or a provider that is internal itself.
+    Operator,
+    /// A document of a provider on the public internet.
+    Document,
+}
+
+/// A document as it came.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// Who answered.
+    pub(crate) peer: Option<SocketAddr>,
+    /// `None` when it is still the one of the `ETag` that was sent.
+    pub(crate) body: Option<Vec<u8>>,
+    pub(crate) etag: Option<HeaderValue>,
+    pub(crate) max_age: Option<Duration>,
+}
+
+impl Fetcher {
+    pub(crate) fn new(settings: &KeySettings) -> Result<Self, BuildError> {
+        let client = || {
+            let client = Client::builder()
+                .user_agent(USER_AGENT)
+                .redirect(Policy::none())
+                .referer(false)
+                .connect_timeout(settings.timeout)
+                .read_timeout(settings.timeout)
+                .timeout(settings.timeout);
+            if settings.environment_proxy { client } else { client.no_proxy() }
+        };
+        let build = |builder: ClientBuilder| {
+            builder.build().map_err(|error| BuildError::HttpClient(because(&error)))
+        };
+        Ok(Self {
+            trusted: build(client())?,
+            guarded: build(client().dns_resolver(Arc::new(PublicOnly)))?,
+            max_bytes: settings.max_bytes,
+        })
+    }
+
+    /// Fetches a document, unless it is still the one with `etag` (RFC 9110 section 13.1.2).
+    pub(crate) async fn get(
+        &self,
+        url: &Url,
+        origin: Origin,
+        etag: Option<&HeaderValue>,
+    ) -> Result<Answer, KeyError> {
+        let address = || without_secrets(url);
+        let broken = |error: reqwest::Error| KeyError::Transport {
+            address: address(),
+            reason: because(&error.without_url()),
+        };
+        let mut request = self.client(url, origin)?.get(url.clone());
+        request = request.header(ACCEPT, "application/json");
+        if let Some(etag) = etag {
+            request = request.header(IF_NONE_MATCH, etag);
+        }
+        let mut response = request.send().await.map_err(broken)?;
+        let mut answer = Answer {
+            peer: response.remote_addr(),
+            body: None,
+            etag: response.headers().get(ETAG).cloned(),
+            max_age: header(&response, &CACHE_CONTROL).and_then(freshness::max_age),
+        };
+        match response.status() {
+            StatusCode::OK => {}
+            StatusCode::NOT_MODIFIED if etag.is_some() => return Ok(answer),
+            status => return Err(KeyError::Status { address: address(), status: status.as_u16() }),
+        }
+        let content_type = header(&response, &CONTENT_TYPE).unwrap_or_default();
+        if !is_json(content_type) {
+            let found = content_type.to_owned();
+            return Err(KeyError::ContentType { address: address(), found });
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(broken)? {
+            if body.len() + chunk.len() > self.max_bytes {
+                return Err(KeyError::TooLarge { address: address(), limit: self.max_bytes });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        answer.body = Some(body);
+        Ok(answer)
+    }
+
+    fn client(&self, url: &Url, origin: Origin) -> Result<&Client, KeyError> {
+        let Origin::Document = origin else {
+            return Ok(&self.trusted);
+        };
+        // An address in numbers is dialled without asking the resolver.
+        let internal_number = match url.host() {
+            Some(Host::Ipv4(address)) => is_internal(address.into()),
+            Some(Host::Ipv6(address)) => is_internal(address.into()),
+            Some(Host::Domain(_)) | None => false,
+        };
+        if internal_number {
+            let reason = "it is an internal address, which the provider's own is not";
+            return Err(KeyError::Address { address: without_secrets(url), reason });
+        }
+        Ok(&self.guarded)
+    }
+}
+
+impl Answer {
+    /// Who wrote the addresses in it. They may be internal only if the document came from an
+    /// internal address: from the peer that answered, not from what its name resolves to when
+    /// asked again.
+    pub(crate) fn origin(&self) -> Origin {
+        match self.peer {
+            Some(peer) if is_internal(peer.ip()) => Origin::Operator,
+            Some(_) | None => Origin::Document,
+        }
+    }
+}
+
+fn header<'a>(response: &'a Response, name: &HeaderName) -> Option<&'a str> {
+    response.headers().get(name).and_then(|value| value.to_str().ok())
+}
+
+/// `application/json`, or any type with the suffix `+json` (RFC 6839).
+fn is_json(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    let essence = essence.to_ascii_lowercase();
+    essence == "application/json" || (essence.contains('/') && essence.ends_with("+json"))
+}
+
+/// An address as it may be logged: without credentials and query.
+fn without_secrets(url: &Url) -> String {
+    let mut url = url.clone();
+    url.set_query(None);
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.into()
+}
+
+/// An error with its causes, which `reqwest` leaves out of its own text.
+fn because(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_declared_as_json() {
+        for good in
+            ["application/json", "Application/JSON; charset=utf-8", "application/jwk-set+json"]
+        {
+            assert!(is_json(good), "{good}");
+        }
+        for bad in ["", "text/html", "application/jsonp", "text/plain; x=application/json", "+json"]
+        {
+            assert!(!is_json(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_a_document_names_is_not_dialled_where_it_is_internal() {
+        let fetcher = Fetcher::new(&KeySettings::default()).unwrap();
+        for internal in ["https://127.0.0.1/k", "https://10.0.0.1/k", "https://[fd00::1]/k"] {
+            let url = Url::parse(internal).unwrap();
+            let error = fetcher.client(&url, Origin::Document).unwrap_err();
+            assert!(matches!(error, KeyError::Address { .. }), "{internal}: {error}");
+            assert!(fetcher.client(&url, Origin::Operator).is_ok(), "{internal}");
+        }
+        let answered = |peer: &str| {
+            let peer = Some(peer.parse().unwrap());
+            Answer { peer, body: None, etag: None, max_age: None }.origin()
+        };
+        assert!(matches!(answered("127.0.0.1:443"), Origin::Operator));
+        assert!(matches!(answered("93.184.216.34:443"), Origin::Document));
+    }
+
+    #[tokio::test]
+    async fn a_name_that_resolves_to_an_internal_address_is_not_dialled_either() {
+        let fetcher = Fetcher::new(&KeySettings::default()).unwrap();
+        let url = Url::parse("https://localhost:9/k").unwrap();
+        let error = fetcher.get(&url, Origin::Document, None).await.unwrap_err().to_string();
+        assert!(error.contains("resolves to an internal address"), "{error}");
+        let error = fetcher.get(&url, Origin::Operator, None).await.unwrap_err().to_string();
+        assert!(!error.contains("internal address"), "{error}");
+    }
+}

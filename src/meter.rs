@@ -1,0 +1,54 @@
+//! Figures for dashboards, through the `metrics` facade where the feature is on.
+//!
+//! | metric | kind | labels |
+//! |---|---|---|
+//! | `fhir_auth_refusals_total` | counter | `kind`, `check` |
+//! | `fhir_auth_key_loads_total` | counter | `issuer`, `outcome`: `ok`, `failed` |
+//! | `fhir_auth_keys` | gauge, keys in use | `issuer` |
+//! | `fhir_auth_keys_left_out` | gauge, entries of the set that are not used | `issuer` |
+//! | `fhir_auth_keys_loaded_timestamp_seconds` | gauge, seconds since 1970 | `issuer` |
+
+#[cfg(feature = "metrics")]
+mod on {
+    use crate::time::UnixTime;
+
+    pub(crate) fn refusal(kind: &'static str, check: Option<&'static str>) {
+        let check = check.unwrap_or("none");
+        metrics::counter!("fhir_auth_refusals_total", "kind" => kind, "check" => check)
+            .increment(1);
+    }
+
+    pub(crate) fn load(issuer: &str, succeeded: bool) {
+        let outcome = if succeeded { "ok" } else { "failed" };
+        let issuer = issuer.to_owned();
+        metrics::counter!("fhir_auth_key_loads_total", "issuer" => issuer, "outcome" => outcome)
+            .increment(1);
+    }
+
+    #[expect(
+        clippy::as_conversions,
+        clippy::cast_precision_loss,
+        reason = "gauges are floating point; these numbers are small"
+    )]
+    pub(crate) fn keys(issuer: &str, keys: usize, left_out: usize, loaded_at: UnixTime) {
+        let issuer = issuer.to_owned();
+        metrics::gauge!("fhir_auth_keys", "issuer" => issuer.clone()).set(keys as f64);
+        metrics::gauge!("fhir_auth_keys_left_out", "issuer" => issuer.clone()).set(left_out as f64);
+        metrics::gauge!("fhir_auth_keys_loaded_timestamp_seconds", "issuer" => issuer)
+            .set(loaded_at.as_secs() as f64);
+    }
+}
+
+#[cfg(not(feature = "metrics"))]
+mod off {
+    use crate::time::UnixTime;
+
+    pub(crate) fn refusal(_: &'static str, _: Option<&'static str>) {}
+    pub(crate) fn load(_: &str, _: bool) {}
+    pub(crate) fn keys(_: &str, _: usize, _: usize, _: UnixTime) {}
+}
+
+#[cfg(not(feature = "metrics"))]
+pub(crate) use off::{keys, load, refusal};
+#[cfg(feature = "metrics")]
+pub(crate) use on::{keys, load, refusal};
