@@ -8,6 +8,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use super::health::KeyHealth;
+use super::loads::{Demand, Loads};
 use super::settings::KeySettings;
 use super::source::KeyError;
 use super::store::{KeyStore, Snapshot};
@@ -29,22 +30,15 @@ pub(crate) struct Board {
     /// Wakes the refresher for a forced load.
     nudge: Notify,
     store: KeyStore,
-    loads: Mutex<Loads>,
+    ledger: Mutex<Ledger>,
     /// The number of the last load that is over.
     over: watch::Sender<u64>,
 }
 
-/// The loads so far, numbered from 1.
+/// The loads, and what was last heard of them.
 #[derive(Debug, Default)]
-struct Loads {
-    /// How many were begun; the number of the one under way, if one is.
-    begun: u64,
-    under_way: bool,
-    /// The number of the load that was last forced, begun or not.
-    forced: u64,
-    /// Whether that one has not begun yet.
-    wanted: bool,
-    forced_at: Option<Instant>,
+struct Ledger {
+    loads: Loads,
     next_at: Option<Instant>,
     last_success: Option<UnixTime>,
     last_error: Option<String>,
@@ -82,7 +76,7 @@ impl Board {
             poll_every,
             nudge: Notify::new(),
             store: KeyStore::new(first, max_stale),
-            loads: Mutex::new(Loads { last_success, ..Loads::default() }),
+            ledger: Mutex::new(Ledger { last_success, ..Ledger::default() }),
             over: watch::Sender::new(0),
         }
     }
@@ -94,17 +88,15 @@ impl Board {
 
     /// The refresher begins a load.
     pub(crate) fn begin(&self) {
-        let mut loads = self.loads();
-        loads.begun += 1;
-        loads.under_way = true;
-        loads.wanted = false;
-        loads.next_at = None;
+        let mut ledger = self.ledger();
+        ledger.loads.begin();
+        ledger.next_at = None;
     }
 
     /// Resolves when a load was forced that has not begun.
     pub(crate) async fn forced(&self) {
         // A nudge may be left over from a load that was forced just as another one began.
-        while !self.loads().wanted {
+        while !self.ledger().loads.is_wanted() {
             self.nudge.notified().await;
         }
     }
@@ -113,23 +105,23 @@ impl Board {
     pub(crate) fn end(&self, result: Result<Option<JwkSet>, KeyError>, next_at: Instant) {
         meter::load(&self.issuer, result.is_ok());
         let result = result.map(|set| self.keep(set));
-        let mut loads = self.loads();
+        let mut ledger = self.ledger();
+        let over = ledger.loads.end(result.is_err());
         match result {
             Ok(()) => {
-                loads.last_success = Some(SystemClock.now());
-                loads.last_error = None;
+                ledger.last_success = Some(SystemClock.now());
+                ledger.last_error = None;
             }
             Err(error) => {
                 let error = shown(&error.to_string());
-                if loads.last_error.as_ref() != Some(&error) {
+                if ledger.last_error.as_ref() != Some(&error) {
                     log::warn!(issuer = &*self.issuer, error, "keys could not be loaded");
                 }
-                loads.last_error = Some(error);
+                ledger.last_error = Some(error);
             }
         }
-        loads.under_way = false;
-        loads.next_at = Some(next_at);
-        self.over.send_replace(loads.begun);
+        ledger.next_at = Some(next_at);
+        self.over.send_replace(over);
     }
 
     fn keep(&self, set: Option<JwkSet>) {
@@ -157,32 +149,22 @@ impl Board {
         }
     }
 
-    /// Asks for keys on behalf of a request whose key is unknown. `None` when it must do without.
-    ///
-    /// A load that was forced and is not over is shared; else one is forced where the cooldown
-    /// allows; else one that is under way anyway is shared, unless the provider is failing. The
-    /// window is stamped here, before the attempt, so failures count like successes.
+    /// Asks for keys on behalf of a request whose key is unknown, see [`Loads::demand`]. `None`
+    /// when it must do without.
     pub(crate) fn demand(&self) -> Option<KeyWait> {
-        let mut loads = self.loads();
         if self.over.receiver_count() >= MAX_WAITING {
             return None;
         }
-        if loads.forced > *self.over.borrow() {
-            return Some(self.wait_for(loads.forced));
+        let demand = self.ledger().loads.demand(Instant::now(), self.settings.cooldown);
+        match demand {
+            Demand::Share(load) => Some(self.wait_for(load)),
+            Demand::Force(load) => {
+                self.nudge.notify_one();
+                log::debug!(issuer = &*self.issuer, "unknown key: load forced");
+                Some(self.wait_for(load))
+            }
+            Demand::Denied => None,
         }
-        let now = Instant::now();
-        let cooldown = self.settings.cooldown;
-        if loads.forced_at.is_none_or(|at| now.duration_since(at) >= cooldown) {
-            loads.forced_at = Some(now);
-            // The load under way may have begun before the key was published.
-            loads.forced = loads.begun + 1;
-            loads.wanted = true;
-            self.nudge.notify_one();
-            log::debug!(issuer = &*self.issuer, "unknown key: load forced");
-            return Some(self.wait_for(loads.forced));
-        }
-        let hopeful = loads.under_way && loads.last_error.is_none();
-        hopeful.then(|| self.wait_for(loads.begun))
     }
 
     /// The very first load, while it is not over.
@@ -204,7 +186,7 @@ impl Board {
 
     /// How long a client should wait before it tries again.
     pub(crate) fn retry_after(&self) -> Duration {
-        let next_at = self.loads().next_at;
+        let next_at = self.ledger().next_at;
         let pause = next_at.map(|at| at.saturating_duration_since(Instant::now()));
         pause.unwrap_or_default().max(Duration::from_secs(1))
     }
@@ -212,16 +194,16 @@ impl Board {
     pub(crate) fn health(&self) -> KeyHealth {
         let snapshot = self.snapshot();
         let good = snapshot.last_good();
-        let loads = self.loads();
+        let ledger = self.ledger();
         KeyHealth {
             issuer: self.issuer.to_string(),
             usable: snapshot.usable().is_some(),
             keys: good.map_or(0, |good| good.set.len()),
             age: good.map(|good| good.loaded_at.elapsed()),
-            last_success: loads.last_success,
-            last_error: loads.last_error.clone(),
-            next_refresh: loads.next_at.map(|at| at.saturating_duration_since(Instant::now())),
-            loads: loads.begun,
+            last_success: ledger.last_success,
+            last_error: ledger.last_error.clone(),
+            next_refresh: ledger.next_at.map(|at| at.saturating_duration_since(Instant::now())),
+            loads: ledger.loads.begun(),
             left_out: good.map_or_else(Vec::new, |good| good.set.left_out().to_vec()),
         }
     }
@@ -230,8 +212,8 @@ impl Board {
         KeyWait { over: self.over.subscribe(), load, bound: self.settings.timeout }
     }
 
-    fn loads(&self) -> MutexGuard<'_, Loads> {
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
         // Nothing panics while it is held; if something did, the numbers in it are still whole.
-        self.loads.lock().unwrap_or_else(PoisonError::into_inner)
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

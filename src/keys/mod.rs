@@ -15,6 +15,7 @@ mod board;
 mod file;
 mod freshness;
 mod health;
+mod loads;
 mod refresher;
 mod ring;
 mod settings;

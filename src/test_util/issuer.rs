@@ -1,6 +1,6 @@
 //! An OpenID provider on loopback, as far as a resource server sees one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -41,6 +41,8 @@ struct State {
     current: Arc<SigningKey>,
     /// Still published after a rotation.
     previous: Option<Arc<SigningKey>>,
+    /// Published before they sign.
+    upcoming: VecDeque<Arc<SigningKey>>,
     /// What is answered instead of the documents.
     answers: HashMap<String, Answer>,
     requests: HashMap<String, u64>,
@@ -116,6 +118,7 @@ impl TestIssuer {
         let state = Arc::new(Mutex::new(State {
             current: key,
             previous: None,
+            upcoming: VecDeque::new(),
             answers: HashMap::new(),
             requests: HashMap::new(),
             made: 1,
@@ -157,17 +160,31 @@ impl TestIssuer {
         Arc::clone(&self.state().current)
     }
 
-    /// Rotates: a new key signs from now on, and the key set has it and the one before.
+    /// Rotates: a new key signs from now on, and the key set has it and the one before. It is the
+    /// first of those that were [published](Self::publish_next) ahead, if there are any.
     ///
     /// # Errors
     ///
     /// When no key can be had.
     pub fn rotate(&self) -> Result<(), TestUtilError> {
         let mut state = self.state();
-        state.made += 1;
-        let name = format!("key-{}", state.made);
-        let key = SigningKey::generate(name, state.current.algorithm())?;
-        state.previous = Some(std::mem::replace(&mut state.current, Arc::new(key)));
+        let key = match state.upcoming.pop_front() {
+            Some(key) => key,
+            None => state.new_key()?,
+        };
+        state.previous = Some(std::mem::replace(&mut state.current, key));
+        Ok(())
+    }
+
+    /// Publishes a key that a later rotation will sign with, as careful providers do.
+    ///
+    /// # Errors
+    ///
+    /// When no key can be had.
+    pub fn publish_next(&self) -> Result<(), TestUtilError> {
+        let mut state = self.state();
+        let key = state.new_key()?;
+        state.upcoming.push_back(key);
         Ok(())
     }
 
@@ -218,8 +235,14 @@ impl Drop for TestIssuer {
 }
 
 impl State {
+    fn new_key(&mut self) -> Result<Arc<SigningKey>, TestUtilError> {
+        self.made += 1;
+        let name = format!("key-{}", self.made);
+        SigningKey::generate(name, self.current.algorithm()).map(Arc::new)
+    }
+
     fn jwks(&self) -> Value {
-        let keys = std::iter::once(&self.current).chain(&self.previous);
+        let keys = std::iter::once(&self.current).chain(&self.previous).chain(&self.upcoming);
         json!({ "keys": keys.map(|key| key.jwk()).collect::<Vec<_>>() })
     }
 

@@ -9,6 +9,7 @@
 mod authorization;
 mod configuration;
 mod faults;
+mod fleet;
 mod key_life;
 mod middleware;
 mod principal;

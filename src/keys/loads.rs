@@ -1,0 +1,171 @@
+//! Which load is under way, which one was asked for, and who may ask: the rules, without any I/O
+//! or waiting. All of it happens under one lock.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// The loads so far, numbered from 1.
+#[derive(Debug, Default)]
+pub(crate) struct Loads {
+    /// How many were begun; the number of the one under way, if one is.
+    begun: u64,
+    /// The number of the last one that is over.
+    over: u64,
+    /// The number of the load that was last forced, begun or not.
+    forced: u64,
+    forced_at: Option<Instant>,
+    /// Whether the last one that is over has failed.
+    failing: bool,
+}
+
+/// What a request gets that asks for a load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Demand {
+    /// It may wait for this load, which will begin or end without it.
+    Share(u64),
+    /// It may wait for this load, and has to wake the refresher.
+    Force(u64),
+    /// It must do without.
+    Denied,
+}
+
+impl Loads {
+    /// How many were begun.
+    pub(crate) fn begun(&self) -> u64 {
+        self.begun
+    }
+
+    /// Whether a load was forced that has not begun.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.forced > self.begun
+    }
+
+    /// The refresher begins a load.
+    pub(crate) fn begin(&mut self) {
+        self.begun += 1;
+    }
+
+    /// The load under way is over. Returns its number.
+    pub(crate) fn end(&mut self, failed: bool) -> u64 {
+        self.failing = failed;
+        self.over = self.begun;
+        self.over
+    }
+
+    /// A request whose key is unknown asks for a load.
+    ///
+    /// One that was forced and is not over is shared; else one is forced where the cooldown
+    /// allows; else one that is under way anyway is shared, unless the provider is failing. The
+    /// window is stamped here, before the attempt, so failures count like successes.
+    pub(crate) fn demand(&mut self, now: Instant, cooldown: Duration) -> Demand {
+        if self.forced > self.over {
+            return Demand::Share(self.forced);
+        }
+        if self.forced_at.is_none_or(|at| now.duration_since(at) >= cooldown) {
+            self.forced_at = Some(now);
+            // The load under way may have begun before the key was published.
+            self.forced = self.begun + 1;
+            return Demand::Force(self.forced);
+        }
+        if self.begun > self.over && !self.failing {
+            return Demand::Share(self.begun);
+        }
+        Demand::Denied
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use loom::sync::{Arc, Condvar, Mutex, Notify};
+    use loom::thread;
+
+    /// Requests and the refresher of `board.rs` on threads: the same rules behind a lock, the
+    /// nudge, and waiting for the end of a load.
+    struct Model {
+        loads: Mutex<Loads>,
+        nudge: Notify,
+        over: Condvar,
+    }
+
+    impl Model {
+        fn new() -> Arc<Self> {
+            let loads = Mutex::new(Loads::default());
+            Arc::new(Self { loads, nudge: Notify::new(), over: Condvar::new() })
+        }
+
+        /// One request: asks, and waits for the load it was promised. Returns its number.
+        fn request(&self, cooldown: Duration, now: Instant) -> Option<u64> {
+            let mut loads = self.loads.lock().unwrap();
+            let begun_before = loads.begun();
+            let promised = match loads.demand(now, cooldown) {
+                Demand::Denied => return None,
+                Demand::Share(load) => load,
+                Demand::Force(load) => {
+                    assert!(load > begun_before, "a forced load begins after it was asked for");
+                    self.nudge.notify();
+                    load
+                }
+            };
+            while loads.over < promised {
+                loads = self.over.wait(loads).unwrap();
+            }
+            Some(promised)
+        }
+
+        /// The refresher, for as many forced loads.
+        fn refresh(&self, loads: usize) {
+            for _ in 0..loads {
+                while !self.loads.lock().unwrap().is_wanted() {
+                    self.nudge.wait();
+                }
+                self.loads.lock().unwrap().begin();
+                self.loads.lock().unwrap().end(false);
+                self.over.notify_all();
+            }
+        }
+    }
+
+    #[test]
+    fn on_all_schedules_of_threads_no_wake_up_is_lost_and_one_load_is_shared() {
+        let now = Instant::now();
+        loom::model(move || {
+            let model = Model::new();
+            let refresher = {
+                let model = Arc::clone(&model);
+                thread::spawn(move || model.refresh(1))
+            };
+            let other = {
+                let model = Arc::clone(&model);
+                thread::spawn(move || model.request(Duration::from_secs(30), now))
+            };
+            let mine = model.request(Duration::from_secs(30), now);
+            let theirs = other.join().unwrap();
+            refresher.join().unwrap();
+            // Who asks after the load is over has missed the window; who asks before shares it.
+            assert!(mine == Some(1) || theirs == Some(1));
+            assert!(mine.is_none_or(|load| load == 1) && theirs.is_none_or(|load| load == 1));
+            assert_eq!(model.loads.lock().unwrap().begun(), 1);
+        });
+    }
+
+    #[test]
+    fn on_all_schedules_of_threads_two_windows_are_two_loads_at_most() {
+        let now = Instant::now();
+        loom::model(move || {
+            let model = Model::new();
+            let refresher = {
+                let model = Arc::clone(&model);
+                thread::spawn(move || model.refresh(1))
+            };
+            assert_eq!(model.request(Duration::ZERO, now), Some(1));
+            refresher.join().unwrap();
+            let mut loads = model.loads.lock().unwrap();
+            assert_eq!(loads.demand(now, Duration::from_secs(1)), Demand::Denied);
+            let later = now + Duration::from_secs(1);
+            assert_eq!(loads.demand(later, Duration::from_secs(1)), Demand::Force(2));
+            assert_eq!(loads.demand(later, Duration::ZERO), Demand::Share(2));
+        });
+    }
+}
