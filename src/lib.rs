@@ -15,7 +15,8 @@
 //! Every stage is one call in the [`Authenticator`], made in this order, and the first that fails
 //! is the one reported ([`Check`]). Keys come the other way: discovery, fetch, parse, swap. A
 //! request never fetches: it reads the keys as they are, and where it names one that is unknown
-//! it may wait, once and briefly, for the background refresh that it asked for ([`KeySettings`]).
+//! it may wait, once and briefly, for the background refresh that it asked for: see
+//! [the life of keys](manual::keys).
 //!
 //! # Quick start
 //!
@@ -75,6 +76,8 @@
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+pub mod manual;
 
 // Folders may use what stands below them in this list; tests/architecture.rs holds that.
 #[cfg(feature = "test-util")]

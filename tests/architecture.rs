@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// From the top of the house to its foundation. Rooms on one floor do not use one another,
 /// except on the last, which is the ground they all share.
 const FLOORS: &[&[&str]] = &[
-    &["test_util", "config"],
+    &["test_util", "config", "manual"],
     &["middleware", "axum"],
     &["rejection"],
     &["authorization", "metadata", "danger"],

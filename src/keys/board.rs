@@ -109,6 +109,9 @@ impl Board {
         let over = ledger.loads.end(result.is_err());
         match result {
             Ok(()) => {
+                if ledger.last_error.is_some() {
+                    log::info!(issuer = &*self.issuer, "keys could be loaded again");
+                }
                 ledger.last_success = Some(SystemClock.now());
                 ledger.last_error = None;
             }

@@ -120,6 +120,8 @@ async fn the_fhir_server_trusts_the_issuers_of_its_file_and_does_not_wait_for_th
     let mut server = command("fhir_server", &["--config", file, "--listen", "127.0.0.1:0"]);
     let server = tokio::task::spawn_blocking(move || {
         server.env("RUST_LOG", "debug");
+        // A proxy in the environment is not used unless it is asked for.
+        server.env("http_proxy", "http://127.0.0.1:9").env("HTTPS_PROXY", "http://127.0.0.1:9");
         Example::start(server)
     });
     let server = server.await.unwrap();

@@ -1,0 +1,4 @@
+//! Long prose: how things work and why.
+
+#[doc = include_str!("keys.md")]
+pub mod keys {}
