@@ -41,8 +41,9 @@
 //!
 //! # Who may do what
 //!
-//! An [`Authorizer`] grants or denies, on a verified [`Principal`] and an [`Interaction`]. For
-//! routes that are not FHIR there are plain requirements ([`require_scope`], [`require_role`],
+//! An [`Authorizer`] grants or denies, on a verified [`Principal`] and an [`Interaction`]:
+//! [`RolePolicy`] by Microsoft's `roles.json`, [`ScopePolicy`] by SMART scopes. For routes that
+//! are not FHIR there are plain requirements ([`require_scope`], [`require_role`],
 //! [`any_of`], [`all_of`], [`authenticated`]); [`FhirAuthLayer::require`] puts one on a single
 //! route. What no authorizer grants is refused.
 //!
@@ -117,15 +118,16 @@ pub use authentication::{
     InvalidRequest, Principal, TrustedIssuer,
 };
 pub use authorization::{
-    Access, AllOf, AnyOf, Authenticated, AuthorizeFn, Authorizer, DataAction, Denial, Grant,
-    RequireRoles, RequireScopes, RoleDefinitions, RoleDefinitionsError, RolePolicy, all_of, any_of,
-    authenticated, authorize_fn, require_all_roles, require_all_scopes, require_any_role,
-    require_any_scope, require_role, require_scope,
+    Access, AllOf, AnyOf, Authenticated, AuthorizeFn, Authorizer, DataAction, Denial, Enforcement,
+    Grant, RequireRoles, RequireScopes, RoleDefinitions, RoleDefinitionsError, RolePolicy,
+    ScopePolicy, all_of, any_of, authenticated, authorize_fn, require_all_roles,
+    require_all_scopes, require_any_role, require_any_scope, require_role, require_scope,
 };
 pub use error::BuildError;
 pub use explanation::{Check, Explanation, Finding, Step, StepOutcome};
 pub use fhir::{
     BaseUrl, BaseUrlError, Format, Interaction, InteractionKind, IssueType, OperationOutcome,
+    Permissions, ScopeContext, SmartScope, SmartScopeError,
 };
 pub use jose::{Algorithm, JwkError, JwkSet, JwkSetError, LeftOut, UnknownAlgorithm};
 pub use keys::{KeyError, KeyHealth, KeySettings, KeySource, LoadFuture, LoadedKeys};

@@ -4,6 +4,7 @@
 
 use std::ops::BitOr;
 
+use super::enforcement::Enforcement;
 use crate::fhir::{Interaction, InteractionKind};
 
 /// One thing that a role may do, named as in `roles.json`.
@@ -126,7 +127,7 @@ impl DataActions {
     }
 
     /// Whether these actions grant an interaction. The table is literal: nothing is inferred.
-    pub(crate) fn grant(self, interaction: &Interaction) -> bool {
+    pub(crate) fn grant(self, interaction: &Interaction, enforced: Enforcement) -> bool {
         use DataAction as A;
         use InteractionKind as Kind;
         let has = |action| self.has(action);
@@ -154,6 +155,7 @@ impl DataActions {
             Kind::ConditionalDelete => {
                 has(A::Delete) && either(A::Read, A::Search) && hard && changes
             }
+            Kind::Batch if !enforced.includes(Enforcement::BUNDLE_ENTRIES) => self.has_every(),
             Kind::Batch | Kind::Capabilities => !self.is_empty(),
             Kind::Operation => self.grant_operation(interaction),
             Kind::Unknown => self.has_every(),
@@ -228,7 +230,7 @@ mod tests {
         let uri = format!("/r4{uri}").parse().unwrap();
         let interaction = Interaction::parse(&base, &method.parse().unwrap(), &uri, &headers);
         let actions = actions.iter().fold(DataActions::default(), |set, a| set | (*a).into());
-        actions.grant(&interaction)
+        actions.grant(&interaction, Enforcement::BUNDLE_ENTRIES)
     }
 
     /// Each interaction with the smallest sets of actions that grant it. A set that lacks one of

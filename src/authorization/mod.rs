@@ -7,13 +7,16 @@
 pub(crate) mod access;
 pub(crate) mod combinators;
 pub(crate) mod data_action;
+pub(crate) mod enforcement;
 pub(crate) mod requirement;
 pub(crate) mod role_policy;
 pub(crate) mod roles;
+pub(crate) mod scopes;
 
 pub use access::{Access, Denial, Grant};
 pub use combinators::{AllOf, AnyOf, all_of, any_of};
 pub use data_action::DataAction;
+pub use enforcement::Enforcement;
 pub use requirement::{
     Authenticated, RequireRoles, RequireScopes, authenticated, require_all_roles,
     require_all_scopes, require_any_role, require_any_scope, require_role, require_scope,
@@ -21,6 +24,7 @@ pub use requirement::{
 
 pub use role_policy::RolePolicy;
 pub use roles::{RoleDefinitions, RoleDefinitionsError};
+pub use scopes::ScopePolicy;
 
 use crate::authentication::Principal;
 use crate::fhir::Interaction;

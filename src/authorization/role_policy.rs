@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::task::AbortHandle;
 
 use super::roles::RoleDefinitions;
-use super::{Authorizer, Denial, Grant};
+use super::{Authorizer, Denial, Enforcement, Grant};
 use crate::authentication::Principal;
 use crate::error::BuildError;
 use crate::fhir::Interaction;
@@ -26,8 +26,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// let nobody_yet = RolePolicy::new(RoleDefinitions::default());
 /// ```
 #[derive(Clone)]
+#[must_use]
 pub struct RolePolicy {
     roles: Arc<Swap<RoleDefinitions>>,
+    enforced: Enforcement,
     /// Ends the task that looks at the file.
     _watch: Option<Arc<Watch>>,
 }
@@ -36,9 +38,9 @@ struct Watch(AbortHandle);
 
 impl RolePolicy {
     /// A policy of fixed definitions. Without any, no role grants.
-    #[must_use]
     pub fn new(roles: RoleDefinitions) -> Self {
-        Self { roles: Arc::new(Swap::new(Some(roles))), _watch: None }
+        let roles = Arc::new(Swap::new(Some(roles)));
+        Self { roles, enforced: Enforcement::default(), _watch: None }
     }
 
     /// A policy of the definitions in a file, which is read again when it changes. If it is
@@ -54,7 +56,17 @@ impl RolePolicy {
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
         let roles = Arc::new(Swap::new(Some(roles)));
         let task = runtime.spawn(watch(path, content, Arc::clone(&roles)));
-        Ok(Self { roles, _watch: Some(Arc::new(Watch(task.abort_handle()))) })
+        let watch = Some(Arc::new(Watch(task.abort_handle())));
+        Ok(Self { roles, enforced: Enforcement::default(), _watch: watch })
+    }
+}
+
+impl RolePolicy {
+    /// Declares what the handlers enforce. A bundle is let in on any action only when they judge
+    /// its entries one by one; else it takes every action.
+    pub fn handlers_enforce(mut self, enforced: Enforcement) -> Self {
+        self.enforced = enforced;
+        self
     }
 }
 
@@ -63,7 +75,7 @@ impl Authorizer for RolePolicy {
         let snapshot = self.roles.snapshot();
         let granted = snapshot.get().is_some_and(|roles| {
             let actions = roles.union(principal.roles());
-            actions.grant(interaction)
+            actions.grant(interaction, self.enforced)
         });
         if granted {
             return Ok(Grant::by("the caller's roles"));

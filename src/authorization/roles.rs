@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::path::Path;
 
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
@@ -80,12 +79,6 @@ impl RoleDefinitions {
             }
         }
         Ok(Self(roles))
-    }
-
-    /// Reads a file.
-    pub(crate) fn read(path: &Path) -> Result<Self, RoleDefinitionsError> {
-        let json = std::fs::read(path).map_err(|error| RoleDefinitionsError(error.to_string()))?;
-        Self::parse(&json)
     }
 
     /// The number of roles.

@@ -110,11 +110,18 @@ pub(crate) fn smart(root: &mut Reader<'_>) {
 /// The role definitions, which must be good now: their file, read again where they are used.
 pub(crate) fn roles(root: &mut Reader<'_>, issuers: usize) -> Option<PathBuf> {
     let mut roles = root.table("roles")?;
-    let definitions =
-        roles.path("definitions").and_then(|path| match RoleDefinitions::read(&path) {
+    let definitions = roles.path("definitions").and_then(|path| {
+        let read = std::fs::read(&path).map_err(|error| error.to_string());
+        let parsed =
+            read.and_then(|json| RoleDefinitions::parse(&json).map_err(|error| error.to_string()));
+        match parsed {
             Ok(_) => Some(path),
-            Err(error) => roles.fail("definitions", format!("{}: {error}", path.display())),
-        });
+            Err(error) => {
+                let message = format!("expected role definitions: {}: {error}", path.display());
+                roles.fail("definitions", message)
+            }
+        }
+    });
     if let Some(assign) = roles.table("assign") {
         if issuers > 1 {
             let message = "with several issuers an id must belong to one: expected `assign` in \

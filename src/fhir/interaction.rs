@@ -37,6 +37,8 @@ struct Parsed {
     resource_type: Option<Box<str>>,
     id: Option<Box<str>>,
     operation: Option<Box<str>>,
+    /// In a compartment.
+    searched_type: Option<Box<str>>,
 }
 
 /// The kinds of interaction.
@@ -117,10 +119,21 @@ impl Interaction {
         self.parsed.id.as_deref()
     }
 
+    /// The type that is searched in a compartment; `None` for all of them.
+    #[must_use]
+    pub fn searched_type(&self) -> Option<&str> {
+        self.parsed.searched_type.as_deref()
+    }
+
     /// The name of the operation, without the dollar sign.
     #[must_use]
     pub fn operation(&self) -> Option<&str> {
         self.parsed.operation.as_deref()
+    }
+
+    /// Whether it is a search whose parameters may stand in the body.
+    pub(crate) fn is_search_by_post(&self) -> bool {
+        self.method == Method::POST && self.path().ends_with("/_search")
     }
 
     /// Whether a deletion is asked to take the history with it (`_hardDelete`, `hardDelete`), in
@@ -212,18 +225,17 @@ impl Parsed {
             (verb, [name]) if verb.is_known() && is_operation(name) => {
                 Self::of(Kind::Operation).with_operation(name)
             }
-            (Verb::Get, [kind]) if *kind == "*" || is_type(kind) => {
-                Self::of(Kind::SearchCompartment)
-            }
-            (Verb::Post, [kind, "_search"]) if *kind == "*" || is_type(kind) => {
-                Self::of(Kind::SearchCompartment)
+            (Verb::Get, [kind]) | (Verb::Post, [kind, "_search"])
+                if *kind == "*" || is_type(kind) =>
+            {
+                Self::of(Kind::SearchCompartment).searching(kind)
             }
             _ => Self::of(Kind::Unknown),
         }
     }
 
     fn of(kind: InteractionKind) -> Self {
-        Self { kind, resource_type: None, id: None, operation: None }
+        Self { kind, resource_type: None, id: None, operation: None, searched_type: None }
     }
 
     fn with_operation(mut self, name: &str) -> Self {
@@ -233,6 +245,11 @@ impl Parsed {
 
     fn on_type(mut self, name: &str) -> Self {
         self.resource_type = Some(name.into());
+        self
+    }
+
+    fn searching(mut self, kind: &str) -> Self {
+        self.searched_type = (kind != "*").then(|| kind.into());
         self
     }
 

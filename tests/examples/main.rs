@@ -147,7 +147,8 @@ async fn the_fhir_server_trusts_the_issuers_of_its_file_and_does_not_wait_for_th
         ("/Patient?name=x", "user/Patient.s", 400),
         ("/Patient//1", "system/*.cruds", 403),
         ("/Patient/%31", "system/*.cruds", 403),
-        ("/Patient/1/_history", "system/*.cruds", 403),
+        ("/Patient/1/_history", "system/*.cruds", 404),
+        ("/Patient/1/_history", "system/Patient.s", 403),
         ("/metadata", "", 200),
     ] {
         let url = server.url(path);

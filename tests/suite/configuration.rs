@@ -156,7 +156,7 @@ fn mistakes_of_one_key_each() {
         (file("keys = 5", ""), "keys: expected a table"),
         (
             file("", "[roles]\ndefinitions = \"no-such.json\""),
-            "roles.definitions: no-such.json: expected role definitions",
+            "roles.definitions: expected role definitions: no-such.json",
         ),
     ] {
         let found = errors(&text);

@@ -18,4 +18,5 @@ mod refresher_model;
 mod refusals;
 mod requirements;
 mod roles;
+mod scopes;
 mod support;

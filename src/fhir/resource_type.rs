@@ -1,0 +1,88 @@
+//! The resource types of R4, R4B and R5.
+//!
+//! Types are an open set: an address may name one that is not here, and wildcards cover it. A
+//! scope that names one that is not here is a mistake, and grants nothing.
+
+/// Whether a type is one of R4, R4B or R5.
+pub(crate) fn is_known(name: &str) -> bool {
+    TYPES.binary_search(&name).is_ok()
+}
+
+/// In the order of the alphabet.
+#[rustfmt::skip]
+const TYPES: &[&str] = &[
+    "Account", "ActivityDefinition", "ActorDefinition",
+    "AdministrableProductDefinition", "AdverseEvent", "AllergyIntolerance",
+    "Appointment", "AppointmentResponse", "ArtifactAssessment",
+    "AuditEvent", "Basic", "Binary",
+    "BiologicallyDerivedProduct", "BiologicallyDerivedProductDispense", "BodyStructure",
+    "Bundle", "CapabilityStatement", "CarePlan",
+    "CareTeam", "CatalogEntry", "ChargeItem",
+    "ChargeItemDefinition", "Citation", "Claim",
+    "ClaimResponse", "ClinicalImpression", "ClinicalUseDefinition",
+    "CodeSystem", "Communication", "CommunicationRequest",
+    "CompartmentDefinition", "Composition", "ConceptMap",
+    "Condition", "ConditionDefinition", "Consent",
+    "Contract", "Coverage", "CoverageEligibilityRequest",
+    "CoverageEligibilityResponse", "DetectedIssue", "Device",
+    "DeviceAssociation", "DeviceDefinition", "DeviceDispense",
+    "DeviceMetric", "DeviceRequest", "DeviceUsage",
+    "DeviceUseStatement", "DiagnosticReport", "DocumentManifest",
+    "DocumentReference", "EffectEvidenceSynthesis", "Encounter",
+    "EncounterHistory", "Endpoint", "EnrollmentRequest",
+    "EnrollmentResponse", "EpisodeOfCare", "EventDefinition",
+    "Evidence", "EvidenceReport", "EvidenceVariable",
+    "ExampleScenario", "ExplanationOfBenefit", "FamilyMemberHistory",
+    "Flag", "FormularyItem", "GenomicStudy",
+    "Goal", "GraphDefinition", "Group",
+    "GuidanceResponse", "HealthcareService", "ImagingSelection",
+    "ImagingStudy", "Immunization", "ImmunizationEvaluation",
+    "ImmunizationRecommendation", "ImplementationGuide", "Ingredient",
+    "InsurancePlan", "InventoryItem", "InventoryReport",
+    "Invoice", "Library", "Linkage",
+    "List", "Location", "ManufacturedItemDefinition",
+    "Measure", "MeasureReport", "Media",
+    "Medication", "MedicationAdministration", "MedicationDispense",
+    "MedicationKnowledge", "MedicationRequest", "MedicationStatement",
+    "MedicinalProduct", "MedicinalProductAuthorization", "MedicinalProductContraindication",
+    "MedicinalProductDefinition", "MedicinalProductIndication", "MedicinalProductIngredient",
+    "MedicinalProductInteraction", "MedicinalProductManufactured", "MedicinalProductPackaged",
+    "MedicinalProductPharmaceutical", "MedicinalProductUndesirableEffect", "MessageDefinition",
+    "MessageHeader", "MolecularSequence", "NamingSystem",
+    "NutritionIntake", "NutritionOrder", "NutritionProduct",
+    "Observation", "ObservationDefinition", "OperationDefinition",
+    "OperationOutcome", "Organization", "OrganizationAffiliation",
+    "PackagedProductDefinition", "Parameters", "Patient",
+    "PaymentNotice", "PaymentReconciliation", "Permission",
+    "Person", "PlanDefinition", "Practitioner",
+    "PractitionerRole", "Procedure", "Provenance",
+    "Questionnaire", "QuestionnaireResponse", "RegulatedAuthorization",
+    "RelatedPerson", "RequestGroup", "RequestOrchestration",
+    "Requirements", "ResearchDefinition", "ResearchElementDefinition",
+    "ResearchStudy", "ResearchSubject", "RiskAssessment",
+    "RiskEvidenceSynthesis", "Schedule", "SearchParameter",
+    "ServiceRequest", "Slot", "Specimen",
+    "SpecimenDefinition", "StructureDefinition", "StructureMap",
+    "Subscription", "SubscriptionStatus", "SubscriptionTopic",
+    "Substance", "SubstanceDefinition", "SubstanceNucleicAcid",
+    "SubstancePolymer", "SubstanceProtein", "SubstanceReferenceInformation",
+    "SubstanceSourceMaterial", "SubstanceSpecification", "SupplyDelivery",
+    "SupplyRequest", "Task", "TerminologyCapabilities",
+    "TestPlan", "TestReport", "TestScript",
+    "Transport", "ValueSet", "VerificationResult",
+    "VisionPrescription",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_is_sorted_so_that_it_can_be_searched() {
+        assert!(TYPES.is_sorted());
+        assert!(TYPES.iter().all(|name| is_known(name)));
+        for unknown in ["", "patient", "Patients", "Foo", "Resource", "DomainResource"] {
+            assert!(!is_known(unknown), "{unknown}");
+        }
+    }
+}

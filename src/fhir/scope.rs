@@ -1,0 +1,201 @@
+//! SMART scopes for FHIR resources, v1 and v2, in the spellings that are in use (SMART App Launch
+//! 2.2, "Scopes and Launch Context").
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::permissions::Permissions;
+use super::resource_type;
+
+/// On whose behalf a scope is granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ScopeContext {
+    /// `patient/`: the one patient in context.
+    Patient,
+    /// `user/`: what the user may see.
+    User,
+    /// `system/`: an application by itself.
+    System,
+}
+
+/// One scope for FHIR resources, such as `user/Observation.rs`.
+///
+/// `/`, `.`, `$` and `%2f` part context and type alike, and `*` and `all` are alike, because
+/// Entra cannot spell the standard's form. `Display` writes v2.
+///
+/// ```
+/// use tower_fhir_auth::{Permissions, SmartScope};
+///
+/// let scope: SmartScope = "patient/Observation.read".parse()?;
+/// assert_eq!(scope.to_string(), "patient/Observation.rs");
+/// assert!(scope.permissions().contain(Permissions::SEARCH));
+///
+/// let entra: SmartScope = "user.all.read".parse()?;
+/// assert_eq!(entra.to_string(), "user/*.rs");
+/// assert!("user/Observation.sr".parse::<SmartScope>().is_err());
+/// # Ok::<(), tower_fhir_auth::SmartScopeError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SmartScope {
+    context: ScopeContext,
+    /// `None` for every type.
+    resource_type: Option<Box<str>>,
+    permissions: Permissions,
+    /// What stands after `?`, as it was sent; empty for none.
+    constraint: Box<str>,
+}
+
+/// A text is no scope for FHIR resources. It grants nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a SMART scope such as `user/Observation.rs`")]
+#[non_exhaustive]
+pub struct SmartScopeError;
+
+impl SmartScope {
+    /// The context.
+    #[must_use]
+    pub fn context(&self) -> ScopeContext {
+        self.context
+    }
+
+    /// The letters.
+    #[must_use]
+    pub fn permissions(&self) -> Permissions {
+        self.permissions
+    }
+
+    /// Whether the scope is about a type. Every type where it says `*`, unknown ones too.
+    #[must_use]
+    pub fn covers(&self, resource_type: &str) -> bool {
+        self.resource_type.as_deref().is_none_or(|name| name == resource_type)
+    }
+
+    /// Whether the scope is about every type.
+    #[must_use]
+    pub fn covers_every_type(&self) -> bool {
+        self.resource_type.is_none()
+    }
+
+    /// The search parameters that what it grants must match, as they were sent.
+    #[must_use]
+    pub fn constraint(&self) -> Option<&str> {
+        (!self.constraint.is_empty()).then_some(&*self.constraint)
+    }
+}
+
+impl FromStr for SmartScope {
+    type Err = SmartScopeError;
+
+    fn from_str(text: &str) -> Result<Self, SmartScopeError> {
+        let (grant, constraint) = match text.split_once('?') {
+            Some((_, "")) => return Err(SmartScopeError),
+            Some((grant, constraint)) => (grant, constraint),
+            None => (text, ""),
+        };
+        let (context, rest) = context(grant).ok_or(SmartScopeError)?;
+        let (name, letters) = rest.split_once('.').ok_or(SmartScopeError)?;
+        let resource_type = match name {
+            "*" | "all" => None,
+            known if resource_type::is_known(known) => Some(known.into()),
+            _ => return Err(SmartScopeError),
+        };
+        let permissions = Permissions::parse(letters).ok_or(SmartScopeError)?;
+        Ok(Self { context, resource_type, permissions, constraint: constraint.into() })
+    }
+}
+
+/// The context, and what stands after the separator.
+fn context(text: &str) -> Option<(ScopeContext, &str)> {
+    let words = [
+        ("patient", ScopeContext::Patient),
+        ("user", ScopeContext::User),
+        ("system", ScopeContext::System),
+    ];
+    words.into_iter().find_map(|(word, context)| {
+        let rest = text.strip_prefix(word)?;
+        let separators = ["/", ".", "$", "%2f", "%2F"];
+        let rest = separators.into_iter().find_map(|separator| rest.strip_prefix(separator))?;
+        Some((context, rest))
+    })
+}
+
+impl fmt::Display for SmartScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let context = match self.context {
+            ScopeContext::Patient => "patient",
+            ScopeContext::User => "user",
+            ScopeContext::System => "system",
+        };
+        let resource_type = self.resource_type.as_deref().unwrap_or("*");
+        write!(f, "{context}/{resource_type}.{}", self.permissions)?;
+        match self.constraint() {
+            Some(constraint) => write!(f, "?{constraint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_spelling_in_use_means_the_same() {
+        for text in [
+            "user/Patient.rs",
+            "user.Patient.rs",
+            "user$Patient.rs",
+            "user%2fPatient.rs",
+            "user%2FPatient.rs",
+            "user/Patient.read",
+            "user.Patient.read",
+        ] {
+            assert_eq!(
+                text.parse::<SmartScope>().unwrap().to_string(),
+                "user/Patient.rs",
+                "{text}"
+            );
+        }
+        for text in ["system/*.cruds", "system/all.all", "system.*.*", "system$all.*"] {
+            assert_eq!(text.parse::<SmartScope>().unwrap().to_string(), "system/*.cruds", "{text}");
+        }
+        let constrained = "patient/Observation.rs?category=a%20patient/*.cruds&code=http:%2f%2fx|1";
+        let scope: SmartScope = constrained.parse().unwrap();
+        assert_eq!(scope.to_string(), constrained);
+        assert!(!scope.covers("Patient") && !scope.covers_every_type());
+    }
+
+    #[test]
+    fn whole_tokens_only() {
+        for bad in [
+            "",
+            "patient",
+            "patient/",
+            "patient/Patient",
+            "patient/Patient.",
+            "patient/.rs",
+            "Patient/Patient.rs",
+            "patient/patient.rs",
+            "patient/Foo.rs",
+            "patient//Patient.rs",
+            "xpatient/Patient.rs",
+            "patient/Patient.rs.x",
+            "patient/Patient.rsx",
+            "patient/*",
+            "patient/Patient.rs?",
+            "api://app/patient.Patient.rs",
+            "patient/Patient,Observation.rs",
+            "openid",
+            "fhirUser",
+            "launch/patient",
+            "offline_access",
+            "patient/ALL.rs",
+            "patient\\Patient.rs",
+            "patient-Patient.rs",
+            "user/**.rs",
+        ] {
+            assert_eq!(bad.parse::<SmartScope>(), Err(SmartScopeError), "{bad}");
+        }
+    }
+}

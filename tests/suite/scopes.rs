@@ -1,0 +1,127 @@
+//! SMART scopes as policy, through the layer.
+
+use http::Request;
+use tower_fhir_auth::{Enforcement, ScopePolicy};
+
+use crate::support::{Reply, Server};
+
+async fn send(server: &Server, method: &str, uri: &str, scope: &str) -> Reply {
+    let (method, conditional) = method.split_at(method.find('?').unwrap_or(method.len()));
+    let token = server.token().claim("scope", scope).sign().unwrap();
+    let mut request = Request::builder().method(method).uri(format!("/r4{uri}"));
+    if !conditional.is_empty() {
+        request = request.header("if-none-exist", "identifier=x");
+    }
+    server.send(request.header("authorization", format!("Bearer {token}"))).await
+}
+
+/// Each interaction with the narrowest scopes that grant it, together.
+const TABLE: &[(&str, &str, &[&str])] = &[
+    ("GET", "/Patient/1", &["user/Patient.r"]),
+    ("GET", "/Patient/1/_history/2", &["user/Patient.r"]),
+    ("GET", "/Patient/1/_history", &["user/Patient.r"]),
+    ("GET", "/Patient/_history", &["user/Patient.s"]),
+    ("GET", "/_history", &["user/*.s"]),
+    ("GET", "/_history?_type=Patient", &["user/Patient.s"]),
+    ("GET", "/Patient?name=x", &["user/Patient.s"]),
+    ("GET", "/Patient?code:in=x&subject:Patient=1", &["user/Patient.s"]),
+    ("POST", "/Patient/_search", &["user/Patient.s"]),
+    ("GET", "?name=x", &["user/*.s"]),
+    ("GET", "?_type=Patient,Observation", &["user/Patient.s", "user/Observation.s"]),
+    ("GET", "/Patient/1/Observation", &["user/Observation.s"]),
+    ("GET", "/Patient/1/*", &["user/*.s"]),
+    ("POST", "/Patient", &["user/Patient.c"]),
+    ("POST?", "/Patient", &["user/Patient.c", "user/Patient.s"]),
+    ("PUT", "/Patient/1", &["user/Patient.u"]),
+    ("PATCH", "/Patient/1", &["user/Patient.u"]),
+    ("PUT", "/Patient?a=b", &["user/Patient.u", "user/Patient.s"]),
+    ("PATCH", "/Patient?a=b", &["user/Patient.u", "user/Patient.s"]),
+    ("DELETE", "/Patient/1", &["user/Patient.d"]),
+    ("DELETE", "/Patient?a=b", &["user/Patient.d", "user/Patient.s"]),
+    ("GET", "/$export", &["system/*.rs"]),
+    ("GET", "/Patient/1/$everything", &["user/*.rs"]),
+    ("GET", "/Patient?_include=Patient:organization", &["user/*.rs"]),
+    ("GET", "/Patient?_revinclude=Observation:subject", &["user/*.rs"]),
+    ("GET", "/Observation?subject.name=x", &["user/*.rs"]),
+    ("GET", "/Patient?_has:Observation:subject:code=x", &["user/*.rs"]),
+    ("GET", "/Patient?%5Finclude=x", &["user/*.rs"]),
+    ("POST", "", &["user/Observation.c"]),
+];
+
+#[tokio::test]
+async fn each_interaction_takes_its_letters_and_nothing_less() {
+    let enforced = Enforcement::SEARCH_BODIES | Enforcement::BUNDLE_ENTRIES;
+    let server = Server::authorizing(ScopePolicy::new().handlers_enforce(enforced)).await;
+    for (method, uri, scopes) in TABLE {
+        let reply = send(&server, method, uri, &scopes.join(" ")).await;
+        assert_eq!(reply.status, 200, "{method} {uri} with {scopes:?}: {}", reply.body);
+        for missing in *scopes {
+            let less: Vec<_> = scopes.iter().copied().filter(|scope| scope != missing).collect();
+            let reply = send(&server, method, uri, &less.join(" ")).await;
+            assert_eq!(reply.status, 403, "{method} {uri} with {less:?}");
+            let enough = reply.rejection.unwrap().required_scope().unwrap();
+            let widened = format!("{} {enough}", less.join(" "));
+            let reply = send(&server, method, uri, &widened).await;
+            assert_eq!(reply.status, 200, "{method} {uri}: `{enough}` was said to be enough");
+        }
+        // The same letters on another type, or other letters on the same one.
+        if !uri.is_empty() {
+            let other = scopes.join(" ").replace("Patient", "Device").replace('*', "Device");
+            let other = other.replace("Observation", "Device");
+            assert_eq!(send(&server, method, uri, &other).await.status, 403, "{uri} with {other}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_has_no_letter_is_granted_by_no_scope() {
+    let server = Server::authorizing(ScopePolicy::new()).await;
+    let all = "system/*.cruds user/*.cruds patient/*.cruds system/*.*";
+    for (method, uri) in [
+        ("POST", "/Patient/$validate"),
+        ("GET", "/ValueSet/$expand"),
+        ("GET", "/Patient//1"),
+        ("GET", "/Patient/%31"),
+        ("GET", ""),
+        ("TRACE", "/Patient/1"),
+    ] {
+        let reply = send(&server, method, uri, all).await;
+        assert_eq!(reply.status, 403, "{method} {uri}");
+        assert_eq!(reply.rejection.unwrap().required_scope(), None, "{method} {uri}");
+    }
+    assert_eq!(send(&server, "GET", "/$export", "user/*.rs").await.status, 403);
+    assert_eq!(send(&server, "GET", "/$export", "system/Patient.rs").await.status, 403);
+}
+
+#[tokio::test]
+async fn scopes_that_confine_grant_nothing_where_nobody_enforces_them() {
+    let server = Server::authorizing(ScopePolicy::new()).await;
+    for scope in ["patient/Patient.r", "patient/*.cruds", "user/Patient.r?name=x", "user/*.*?a=b"] {
+        let reply = send(&server, "GET", "/Patient/1", scope).await;
+        assert_eq!(reply.status, 403, "{scope}");
+        assert!(reply.body.contains("has not declared"), "{}", reply.body);
+    }
+    // The body of a search may reach any type, and a bundle may do anything.
+    assert_eq!(send(&server, "POST", "/Patient/_search", "user/Patient.rs").await.status, 403);
+    assert_eq!(send(&server, "POST", "/Patient/_search", "user/*.rs").await.status, 200);
+    assert_eq!(send(&server, "POST", "", "user/*.rs").await.status, 403);
+    assert_eq!(send(&server, "POST", "", "user/*.cruds").await.status, 200);
+}
+
+#[tokio::test]
+async fn malformed_scopes_grant_nothing_and_spoil_nothing() {
+    let server = Server::authorizing(ScopePolicy::new()).await;
+    for malformed in
+        ["user/Patient.sr", "user/Patient.rr", "user/patient.r", "user/Patient.r,x", "user/Foo.r"]
+    {
+        assert_eq!(send(&server, "GET", "/Patient/1", malformed).await.status, 403, "{malformed}");
+        let beside = format!("{malformed} openid launch/patient user.Patient.read");
+        assert_eq!(send(&server, "GET", "/Patient/1", &beside).await.status, 200, "{malformed}");
+    }
+    // Wildcards cover types that nobody knows; named scopes do not.
+    assert_eq!(send(&server, "GET", "/Foo/1", "user/*.r").await.status, 200);
+    assert_eq!(send(&server, "GET", "/Foo/1", "user/Foo.r").await.status, 403);
+    // Decoding happens within a token, never across tokens.
+    let smuggled = "user/Observation.r?code=a%20user/*.cruds";
+    assert_eq!(send(&server, "GET", "/Patient/1", smuggled).await.status, 403);
+}
