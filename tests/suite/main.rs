@@ -8,6 +8,7 @@
 
 mod authorization;
 mod configuration;
+mod explanation;
 mod faults;
 mod fleet;
 mod key_life;
