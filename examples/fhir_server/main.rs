@@ -17,11 +17,11 @@ mod demo_idp;
 mod options;
 mod policy;
 mod samples;
+mod serve;
 mod store;
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tower_fhir_auth::config::{AccessMode, Config};
@@ -32,9 +32,6 @@ use tracing_subscriber::filter::LevelFilter;
 use demo_idp::DemoIdp;
 use options::Options;
 use store::Store;
-
-/// How long requests under way may take to finish when the server is told to stop.
-const GRACE: Duration = Duration::from_secs(2);
 
 /// What ends the server before it begins.
 type Error = Box<dyn std::error::Error>;
@@ -98,22 +95,8 @@ async fn run() -> Result<(), Error> {
         samples::print(&here, idp.url());
     }
 
-    let (stop, stopped) = tokio::sync::oneshot::channel();
-    let serve = axum::serve(listener, app).with_graceful_shutdown(async {
-        // The sender is dropped with the server, which has then ended already.
-        let _ = stopped.await;
-    });
-    let mut server = tokio::spawn(serve.into_future());
-    tokio::select! {
-        ended = &mut server => return Ok(ended??),
-        () = signal => {}
-    }
-    let _ = stop.send(());
-    // A client that keeps its request open does not keep the server alive.
-    match tokio::time::timeout(GRACE, server).await {
-        Ok(ended) => Ok(ended??),
-        Err(_) => Ok(()),
-    }
+    serve::until(signal, listener, app).await;
+    Ok(())
 }
 
 /// Resolves at SIGINT or SIGTERM, which are caught from now on.

@@ -165,6 +165,14 @@ async fn the_fhir_server_trusts_the_issuers_of_its_file_and_does_not_wait_for_th
         .unwrap();
     assert_eq!(found.pointer("/entry/1/resource/id"), Some(&Value::from("2")));
 
+    // HTTP/2 has room for the largest token that is judged, and for larger ones to be refused.
+    let http2 = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
+    for (size, expected) in [(16_000, 401), (20_000, 401), (70_000, 401), (200_000, 401)] {
+        let answer = http2.get(&read).bearer_auth("a".repeat(size)).send().await.unwrap();
+        assert_eq!((size, answer.status().as_u16()), (size, expected));
+        assert!(answer.headers().contains_key("www-authenticate"));
+    }
+
     // A connection that stays open does not keep the server alive.
     let _open = std::net::TcpStream::connect(server.base.split('/').nth(2).unwrap()).unwrap();
     let (code, took) = tokio::task::spawn_blocking(|| server.end("-INT")).await.unwrap();
