@@ -9,13 +9,13 @@ use axum::extract::{OriginalUri, Path, RawQuery, Request, State};
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, ETAG, LOCATION,
 };
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use serde_json::{Value, json};
-use tower_fhir_auth::{Format, IssueType, OperationOutcome};
+use tower_fhir_auth::{Access, Format, InteractionKind, IssueType, OperationOutcome};
 
 use crate::store::Store;
 
@@ -42,10 +42,21 @@ pub(crate) fn router(base: &str, store: Arc<Store>) -> Router {
         .layer(from_fn(in_the_format_asked_for))
 }
 
+/// The layer has granted one interaction. A handler does that one and no other, whatever the router
+/// takes an address for.
+fn granted(access: &Access, kind: InteractionKind) -> Result<(), Refusal> {
+    if access.interaction().kind() == kind {
+        return Ok(());
+    }
+    Err(Refusal::not_found("this server does not have the interaction"))
+}
+
 async fn read(
+    access: Access,
     State(store): State<Arc<Store>>,
     Path((resource_type, id)): Path<(String, String)>,
 ) -> Result<Response, Refusal> {
+    granted(&access, InteractionKind::Read)?;
     match store.read(&resource_type, &id) {
         Some(resource) => Ok(resource_response(StatusCode::OK, &resource)),
         None => Err(Refusal::not_found(format!("no {resource_type} with this id"))),
@@ -53,22 +64,26 @@ async fn read(
 }
 
 async fn search(
+    access: Access,
     State(store): State<Arc<Store>>,
     OriginalUri(uri): OriginalUri,
     Path(resource_type): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
+    granted(&access, InteractionKind::SearchType)?;
     bundle(&store, &resource_type, &uri.to_string(), query.unwrap_or_default().as_bytes())
 }
 
 /// The parameters of the body count beside those of the address (R4 section 3.1.1.1).
 async fn search_by_post(
+    access: Access,
     State(store): State<Arc<Store>>,
     OriginalUri(uri): OriginalUri,
     Path(resource_type): Path<String>,
     RawQuery(query): RawQuery,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
+    granted(&access, InteractionKind::SearchType)?;
     let body = body?;
     let parameters = [query.unwrap_or_default().as_bytes(), b"&", &body].concat();
     bundle(&store, &resource_type, &uri.to_string(), &parameters)
@@ -139,17 +154,18 @@ impl Search {
 }
 
 async fn create(
+    access: Access,
     State(store): State<Arc<Store>>,
     OriginalUri(uri): OriginalUri,
     Path(resource_type): Path<String>,
-    headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
     let body = body?;
-    if headers.contains_key("if-none-exist") {
+    if access.interaction().kind() == InteractionKind::ConditionalCreate {
         let text = "conditional create is not supported by this server";
         return Err(Refusal(StatusCode::NOT_IMPLEMENTED, IssueType::NotSupported, text.to_owned()));
     }
+    granted(&access, InteractionKind::Create)?;
     let resource: Value = serde_json::from_slice(&body)
         .map_err(|_| Refusal::invalid("the body is not a resource in JSON"))?;
     if resource["resourceType"] != *resource_type {

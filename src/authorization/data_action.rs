@@ -122,6 +122,11 @@ impl DataActions {
         self.0 == 0
     }
 
+    /// Whether there is an action that is a right: `smart` is none.
+    fn has_any(self) -> bool {
+        !self.without(DataAction::Smart.into()).is_empty()
+    }
+
     fn has_every(self) -> bool {
         Self::every().without(self).is_empty()
     }
@@ -156,7 +161,7 @@ impl DataActions {
                 has(A::Delete) && either(A::Read, A::Search) && hard && changes
             }
             Kind::Batch if !enforced.includes(Enforcement::BUNDLE_ENTRIES) => self.has_every(),
-            Kind::Batch | Kind::Capabilities => !self.is_empty(),
+            Kind::Batch | Kind::Capabilities => self.has_any(),
             Kind::Operation => self.grant_operation(interaction),
             Kind::Unknown => self.has_every(),
         }
@@ -175,7 +180,7 @@ impl DataActions {
 
     fn grant_operation(self, interaction: &Interaction) -> bool {
         use DataAction as A;
-        let is_read = interaction.method() == http::Method::GET;
+        let is_read = matches!(*interaction.method(), http::Method::GET | http::Method::HEAD);
         let hard = !interaction.is_hard_delete() || self.has(A::HardDelete);
         match (interaction.resource_type(), interaction.operation().unwrap_or_default()) {
             (_, "export") => self.has(A::Export),
@@ -253,6 +258,9 @@ mod tests {
         ("PATCH", "/Patient/1", &[&[A::Read, A::Write], &[A::Update]]),
         ("DELETE", "/Patient/1", &[&[A::Delete]]),
         ("DELETE", "/Patient/1?_hardDelete=true", &[&[A::Delete, A::HardDelete]]),
+        ("DELETE", "/Patient/1?_HARDDELETE=1", &[&[A::Delete, A::HardDelete]]),
+        ("DELETE", "/Patient/1?a=1;_hard%44elete=true", &[&[A::Delete, A::HardDelete]]),
+        ("DELETE", "/$bulk-delete?_purgeHistory=true", &[&[A::Delete, A::HardDelete]]),
         ("DELETE", "/Patient?a=b", &[&[A::Delete, A::Read], &[A::Delete, A::Search]]),
         (
             "DELETE",
@@ -319,6 +327,7 @@ mod tests {
         for action in &every {
             assert!(granted(&[*action], "POST", ""), "any action opens a batch");
         }
-        assert!(!granted(&[], "POST", ""));
+        assert!(!granted(&[], "POST", "") && !granted(&[A::Smart], "POST", ""));
+        assert!(granted(&[A::Read], "HEAD", "/SearchParameter/$status"));
     }
 }

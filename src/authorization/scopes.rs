@@ -8,7 +8,9 @@ use std::collections::BTreeSet;
 
 use super::{Authorizer, Denial, Enforcement, Grant};
 use crate::authentication::Principal;
-use crate::fhir::{Interaction, InteractionKind, Permissions, ScopeContext, SmartScope};
+use crate::fhir::{
+    Interaction, InteractionKind, Permissions, ScopeContext, SmartScope, resource_type,
+};
 
 /// Grants what the SMART scopes of a caller grant.
 ///
@@ -26,11 +28,15 @@ pub struct ScopePolicy {
 /// What an interaction takes.
 enum Need<'a> {
     /// These letters on each of these types.
-    Letters(Permissions, BTreeSet<&'a str>),
+    Each(Permissions, BTreeSet<&'a str>),
+    /// These letters on any of these types.
+    Any(Permissions, BTreeSet<&'a str>),
+    /// These letters on any type at all.
+    SomeType(Permissions),
     /// These letters on every type there is.
     EveryType(Permissions),
-    /// `r` and `s` on every type, of a `system/` scope.
-    Export,
+    /// The same, of `system/` scopes alone.
+    EveryTypeForSystem(Permissions),
     /// Any scope for FHIR data at all; what it opens is judged one by one.
     Anything,
     Nothing,
@@ -56,25 +62,27 @@ impl Authorizer for ScopePolicy {
         let held: Vec<SmartScope> =
             principal.scopes().filter_map(|scope| scope.parse().ok()).collect();
         let need = needed(interaction, self.enforced);
-        let open = |scope: &&SmartScope| {
-            scope.context() != ScopeContext::Patient && scope.constraint().is_none()
+        let confined = |scope: &SmartScope| {
+            scope.context() == ScopeContext::Patient || scope.constraint().is_some()
         };
-        let grants = |permissions, resource_type: Option<&str>| {
-            // Letters may come from several scopes: they add up.
-            let about = held.iter().filter(open).filter(|scope| match resource_type {
-                Some(name) => scope.covers(name),
-                None => scope.covers_every_type(),
-            });
-            about.fold(Permissions::default(), |sum, s| sum | s.permissions()).contain(permissions)
+        let open: Vec<&SmartScope> = held.iter().filter(|scope| !confined(scope)).collect();
+        // Letters may come from several scopes: they add up.
+        let sum = |about: &dyn Fn(&SmartScope) -> bool| {
+            let about = open.iter().filter(|scope| about(scope));
+            about.fold(Permissions::default(), |sum, scope| sum | scope.permissions())
         };
+        let on = |name: &str| sum(&|scope| scope.covers(name));
         let granted = match &need {
-            Need::Letters(letters, types) => types.iter().all(|name| grants(*letters, Some(name))),
-            Need::EveryType(letters) => grants(*letters, None),
-            Need::Export => held.iter().filter(open).any(|scope| {
-                let letters = Permissions::READ | Permissions::SEARCH;
-                let system = scope.context() == ScopeContext::System;
-                system && scope.covers_every_type() && scope.permissions().contain(letters)
-            }),
+            Need::Each(letters, types) => types.iter().all(|name| on(name).contain(*letters)),
+            Need::Any(letters, types) => types.iter().any(|name| on(name).contain(*letters)),
+            Need::SomeType(letters) => open.iter().any(|s| s.permissions().contain(*letters)),
+            Need::EveryType(letters) => sum(&SmartScope::covers_every_type).contain(*letters),
+            Need::EveryTypeForSystem(letters) => {
+                let system = |scope: &SmartScope| {
+                    scope.covers_every_type() && scope.context() == ScopeContext::System
+                };
+                sum(&system).contain(*letters)
+            }
             Need::Anything => !held.is_empty(),
             Need::Nothing => true,
             Need::Never => false,
@@ -82,26 +90,34 @@ impl Authorizer for ScopePolicy {
         if granted {
             return Ok(Grant::by("the token's SMART scopes"));
         }
-        Err(denial(principal, &need, held.iter().any(|scope| !open(&scope))))
+        Err(denial(principal, &need, open.len() < held.len()))
     }
 }
 
 /// Which letters on which types an interaction takes (SMART App Launch 2.2; conditional forms are
-/// searches too).
+/// searches too). What the interaction itself takes comes first; a query can only add to it.
 fn needed(interaction: &Interaction, enforced: Enforcement) -> Need<'_> {
+    use Permissions as P;
+    let own = needed_by_kind(interaction, enforced);
+    let letters = match own {
+        Need::Never | Need::Nothing | Need::Anything | Need::EveryTypeForSystem(_) => return own,
+        Need::Each(letters, _) | Need::Any(letters, _) => letters,
+        Need::SomeType(letters) | Need::EveryType(letters) => letters,
+    };
+    let unseen_body =
+        interaction.is_search_by_post() && !enforced.includes(Enforcement::SEARCH_BODIES);
+    if unseen_body || interaction.queries().any(reaches_further) {
+        return Need::EveryType(letters | P::READ | P::SEARCH);
+    }
+    own
+}
+
+fn needed_by_kind(interaction: &Interaction, enforced: Enforcement) -> Need<'_> {
     use InteractionKind as Kind;
     use Permissions as P;
-    let Some(extra) = searched_types(interaction) else {
-        return Need::EveryType(P::READ | P::SEARCH);
-    };
-    if interaction.is_search_by_post() && !enforced.includes(Enforcement::SEARCH_BODIES) {
-        // The body may reach any type.
-        return Need::EveryType(P::READ | P::SEARCH);
-    }
-    let resource_type = interaction.resource_type();
-    let on_type = |letters| {
-        let types: BTreeSet<&str> = resource_type.into_iter().collect();
-        if types.is_empty() { Need::EveryType(letters) } else { Need::Letters(letters, types) }
+    let on_type = |letters| match interaction.resource_type() {
+        Some(name) => Need::Each(letters, BTreeSet::from([name])),
+        None => Need::EveryType(letters),
     };
     match interaction.kind() {
         Kind::Read | Kind::VersionRead | Kind::HistoryInstance => on_type(P::READ),
@@ -113,16 +129,25 @@ fn needed(interaction: &Interaction, enforced: Enforcement) -> Need<'_> {
         Kind::ConditionalDelete => on_type(P::DELETE | P::SEARCH),
         Kind::SearchType | Kind::HistoryType => on_type(P::SEARCH),
         Kind::SearchCompartment => match interaction.searched_type() {
-            Some(name) => Need::Letters(P::SEARCH, BTreeSet::from([name])),
+            Some(name) => Need::Each(P::SEARCH, BTreeSet::from([name])),
             None => Need::EveryType(P::SEARCH),
         },
-        Kind::SearchSystem | Kind::HistorySystem if extra.is_empty() => Need::EveryType(P::SEARCH),
-        Kind::SearchSystem | Kind::HistorySystem => Need::Letters(P::SEARCH, extra),
+        Kind::SearchSystem | Kind::HistorySystem => {
+            // The body of a search is the handler's to judge, where it is declared to.
+            let by_post = interaction.is_search_by_post();
+            match named_types(interaction) {
+                Some(types) if by_post => Need::Any(P::SEARCH, types),
+                Some(types) => Need::Each(P::SEARCH, types),
+                None if by_post => Need::SomeType(P::SEARCH),
+                None => Need::EveryType(P::SEARCH),
+            }
+        }
         Kind::Batch if enforced.includes(Enforcement::BUNDLE_ENTRIES) => Need::Anything,
-        Kind::Batch => Need::EveryType(P::ALL),
+        // An entry may be an operation that no scope grants.
+        Kind::Batch => Need::Never,
         Kind::Capabilities => Need::Nothing,
         Kind::Operation => match interaction.operation() {
-            Some("export") => Need::Export,
+            Some("export") => Need::EveryTypeForSystem(P::READ | P::SEARCH),
             Some("everything") => Need::EveryType(P::READ | P::SEARCH),
             Some(_) | None => Need::Never,
         },
@@ -130,37 +155,62 @@ fn needed(interaction: &Interaction, enforced: Enforcement) -> Need<'_> {
     }
 }
 
-/// The types that `_type` names. `None` where the query reaches types that it does not spell out:
-/// includes, chains and `_has`, which take a scope for every type.
-fn searched_types(interaction: &Interaction) -> Option<BTreeSet<&str>> {
-    let mut types = BTreeSet::new();
-    for parameter in interaction.query().unwrap_or_default().split('&') {
-        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-        let reaches_further =
-            ["_include", "_revinclude", "_has", "_filter", "_query", "_contained"];
-        // An encoded name is read as if it were one of these: nothing is guessed.
-        if name.contains(['.', '%', '+'])
-            || reaches_further.iter().any(|prefix| name.starts_with(prefix))
-        {
-            return None;
-        }
-        if name == "_type" {
-            types.extend(value.split(','));
-        }
-    }
-    Some(types)
+/// The types that `_type` names; `None` where it names none.
+fn named_types(interaction: &Interaction) -> Option<BTreeSet<&str>> {
+    let parameters = interaction.query().unwrap_or_default().split('&');
+    let values = parameters.filter_map(|parameter| parameter.strip_prefix("_type="));
+    let types: BTreeSet<&str> = values.flat_map(|value| value.split(',')).collect();
+    (!types.is_empty()).then_some(types)
 }
+
+/// Parameters by which a search reads other types than the one of its address: includes, chains,
+/// filters, and lists and groups as a place to look in.
+const FURTHER: [&str; 9] = [
+    "_contained",
+    "_containedtype",
+    "_filter",
+    "_has",
+    "_in",
+    "_include",
+    "_list",
+    "_query",
+    "_revinclude",
+];
+
+/// Whether a query may reach types that it does not spell out in the one way that is understood
+/// here. Whatever another reader could take for such a parameter counts: encoded or in another
+/// case, after a semicolon, or with brackets. Nothing is guessed.
+fn reaches_further(query: &str) -> bool {
+    query.split('&').any(|parameter| {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b':');
+        let base = name.split(':').next().unwrap_or_default().to_ascii_lowercase();
+        let no_type = |name: &str| !resource_type::is_like_a_type(name);
+        !name.bytes().all(plain)
+            || value.contains(';')
+            || FURTHER.contains(&base.as_str())
+            || (base == "_type" && (name != "_type" || value.split(',').any(no_type)))
+            || (base == "_sort" && value.contains(['.', '%']))
+    })
+}
+
+/// How many types a refusal names.
+const MAX_NAMED: usize = 8;
 
 fn denial(principal: &Principal, need: &Need<'_>, confined: bool) -> Denial {
     let application = principal.scopes().any(|scope| scope.starts_with("system"));
     let context = if application { "system" } else { "user" };
+    let on = |name: &str, letters: &Permissions| format!("{context}/{name}.{letters}");
     let required: Vec<String> = match need {
-        Need::Letters(letters, types) => {
-            types.iter().map(|name| format!("{context}/{name}.{letters}")).collect()
+        Need::Each(letters, types) if types.len() <= MAX_NAMED => {
+            types.iter().map(|name| on(name, letters)).collect()
         }
-        Need::EveryType(letters) => vec![format!("{context}/*.{letters}")],
-        Need::Export => vec!["system/*.rs".to_owned()],
-        Need::Anything => vec![format!("{context}/*.rs")],
+        Need::Any(letters, types) => types.iter().take(1).map(|name| on(name, letters)).collect(),
+        Need::Each(letters, _) | Need::SomeType(letters) | Need::EveryType(letters) => {
+            vec![on("*", letters)]
+        }
+        Need::EveryTypeForSystem(letters) => vec![format!("system/*.{letters}")],
+        Need::Anything => vec![on("*", &(Permissions::READ | Permissions::SEARCH))],
         Need::Nothing | Need::Never => Vec::new(),
     };
     let summary = if matches!(need, Need::Never) {
@@ -171,10 +221,10 @@ fn denial(principal: &Principal, need: &Need<'_>, confined: bool) -> Denial {
     } else {
         "no scope of the token grants this"
     };
+    if required.is_empty() {
+        return Denial::new(summary);
+    }
     let held: Vec<&str> = principal.scopes().collect();
     let held = if held.is_empty() { "(none)".to_owned() } else { held.join(" ") };
-    match required.is_empty() {
-        true => Denial::new(summary),
-        false => Denial::new(summary).sides(held, required.join(" ")).required_scopes(required),
-    }
+    Denial::new(summary).sides(held, required.join(" ")).required_scopes(required)
 }

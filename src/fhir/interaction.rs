@@ -3,6 +3,7 @@
 use http::{HeaderMap, Method, Uri};
 
 use super::base_url::BaseUrl;
+use super::resource_type::is_like_a_type;
 
 /// One interaction of FHIR's RESTful API, or the fact that a request is none.
 ///
@@ -27,6 +28,8 @@ use super::base_url::BaseUrl;
 pub struct Interaction {
     method: Method,
     uri: Uri,
+    /// The values of `If-None-Exist`, each a query.
+    conditions: Vec<Box<str>>,
     parsed: Parsed,
 }
 
@@ -95,10 +98,15 @@ impl Interaction {
     #[must_use]
     pub fn parse(base: &BaseUrl, method: &Method, uri: &Uri, headers: &HeaderMap) -> Self {
         let mut parsed = Parsed::parse(base, method, uri);
-        if parsed.kind == InteractionKind::Create && headers.contains_key("if-none-exist") {
+        let mut conditions = Vec::new();
+        if parsed.kind == InteractionKind::Create {
+            let values = headers.get_all("if-none-exist").iter();
+            conditions.extend(values.map(|value| String::from_utf8_lossy(value.as_bytes()).into()));
+        }
+        if !conditions.is_empty() {
             parsed.kind = InteractionKind::ConditionalCreate;
         }
-        Self { method: method.clone(), uri: uri.clone(), parsed }
+        Self { method: method.clone(), uri: uri.clone(), conditions, parsed }
     }
 
     /// Which interaction it is.
@@ -136,12 +144,18 @@ impl Interaction {
         self.method == Method::POST && self.path().ends_with("/_search")
     }
 
-    /// Whether a deletion is asked to take the history with it (`_hardDelete`, `hardDelete`), in
-    /// whatever words: `false` is not looked for.
+    /// Everything that says what to look for: the query, and the conditions of a creation.
+    pub(crate) fn queries(&self) -> impl Iterator<Item = &str> {
+        self.query().into_iter().chain(self.conditions.iter().map(|condition| &**condition))
+    }
+
+    /// Whether a deletion is asked to take the history with it (`_hardDelete`, `_purgeHistory`), in
+    /// whatever spelling and with whatever value: `false` is not looked for.
     pub(crate) fn is_hard_delete(&self) -> bool {
         let query = self.query().unwrap_or_default();
-        form_urlencoded::parse(query.as_bytes())
-            .any(|(name, _)| name == "_hardDelete" || name == "hardDelete")
+        let mut names = form_urlencoded::parse(query.as_bytes())
+            .map(|(name, value)| format!("{name}={value}").to_ascii_lowercase());
+        names.any(|text| text.contains("harddelete") || text.contains("purgehistory"))
     }
 
     /// The method of the request.
@@ -188,7 +202,7 @@ impl Parsed {
             (verb, [name]) if verb.is_known() && is_operation(name) => {
                 Self::of(Kind::Operation).with_operation(name)
             }
-            (_, [kind, rest @ ..]) if is_type(kind) => {
+            (_, [kind, rest @ ..]) if is_like_a_type(kind) => {
                 Self::below_type(verb, rest, has_query).on_type(kind)
             }
             _ => Self::of(Kind::Unknown),
@@ -226,7 +240,7 @@ impl Parsed {
                 Self::of(Kind::Operation).with_operation(name)
             }
             (Verb::Get, [kind]) | (Verb::Post, [kind, "_search"])
-                if *kind == "*" || is_type(kind) =>
+                if *kind == "*" || is_like_a_type(kind) =>
             {
                 Self::of(Kind::SearchCompartment).searching(kind)
             }
@@ -284,13 +298,6 @@ impl Verb {
             _ => Self::Other,
         }
     }
-}
-
-/// A resource type: an upper-case letter and letters after it. An open set.
-fn is_type(segment: &str) -> bool {
-    (2..=64).contains(&segment.len())
-        && segment.starts_with(|first: char| first.is_ascii_uppercase())
-        && segment.bytes().all(|byte| byte.is_ascii_alphabetic())
 }
 
 /// A logical or version id (R4 datatype `id`), without the two that a router may resolve.

@@ -8,6 +8,13 @@ pub(crate) fn is_known(name: &str) -> bool {
     TYPES.binary_search(&name).is_ok()
 }
 
+/// Whether a name could be that of a type: an upper-case letter and letters after it.
+pub(crate) fn is_like_a_type(name: &str) -> bool {
+    (2..=64).contains(&name.len())
+        && name.starts_with(|first: char| first.is_ascii_uppercase())
+        && name.bytes().all(|byte| byte.is_ascii_alphabetic())
+}
+
 /// In the order of the alphabet.
 #[rustfmt::skip]
 const TYPES: &[&str] = &[

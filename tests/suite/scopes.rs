@@ -27,6 +27,7 @@ const TABLE: &[(&str, &str, &[&str])] = &[
     ("GET", "/Patient?code:in=x&subject:Patient=1", &["user/Patient.s"]),
     ("POST", "/Patient/_search", &["user/Patient.s"]),
     ("GET", "?name=x", &["user/*.s"]),
+    ("POST", "/_search?_type=Patient", &["user/Patient.s"]),
     ("GET", "?_type=Patient,Observation", &["user/Patient.s", "user/Observation.s"]),
     ("GET", "/Patient/1/Observation", &["user/Observation.s"]),
     ("GET", "/Patient/1/*", &["user/*.s"]),
@@ -39,12 +40,22 @@ const TABLE: &[(&str, &str, &[&str])] = &[
     ("DELETE", "/Patient/1", &["user/Patient.d"]),
     ("DELETE", "/Patient?a=b", &["user/Patient.d", "user/Patient.s"]),
     ("GET", "/$export", &["system/*.rs"]),
+    ("GET", "/$export", &["system/*.r", "system/*.s"]),
     ("GET", "/Patient/1/$everything", &["user/*.rs"]),
     ("GET", "/Patient?_include=Patient:organization", &["user/*.rs"]),
     ("GET", "/Patient?_revinclude=Observation:subject", &["user/*.rs"]),
     ("GET", "/Observation?subject.name=x", &["user/*.rs"]),
     ("GET", "/Patient?_has:Observation:subject:code=x", &["user/*.rs"]),
     ("GET", "/Patient?%5Finclude=x", &["user/*.rs"]),
+    ("GET", "/Patient?_INCLUDE=x", &["user/*.rs"]),
+    ("GET", "/Patient?a=1;_include=x", &["user/*.rs"]),
+    ("GET", "/Patient?_sort=organization.name", &["user/*.rs"]),
+    ("GET", "/Patient?_list=1", &["user/*.rs"]),
+    ("GET", "/Patient?_in=Group/1", &["user/*.rs"]),
+    ("GET", "?_type=Patient&_TYPE=Device", &["user/*.rs"]),
+    ("GET", "?_type=Patient&_type[]=Device", &["user/*.rs"]),
+    ("GET", "?_type=Patient%2CDevice", &["user/*.rs"]),
+    ("GET", "?_type=", &["user/*.rs"]),
     ("POST", "", &["user/Observation.c"]),
 ];
 
@@ -71,6 +82,73 @@ async fn each_interaction_takes_its_letters_and_nothing_less() {
             assert_eq!(send(&server, method, uri, &other).await.status, 403, "{uri} with {other}");
         }
     }
+}
+
+/// Whatever stands in a query or a condition, it never takes away from what an interaction takes.
+#[tokio::test]
+async fn a_query_only_adds() {
+    let enforced = Enforcement::SEARCH_BODIES | Enforcement::BUNDLE_ENTRIES;
+    for server in [
+        Server::authorizing(ScopePolicy::new()).await,
+        Server::authorizing(ScopePolicy::new().handlers_enforce(enforced)).await,
+    ] {
+        let others = [
+            ("POST", "/$reindex"),
+            ("POST", "/Patient/$validate"),
+            ("GET", "/%50atient/1"),
+            ("GET", "/Patient//1"),
+            ("TRACE", "/Patient/1"),
+            ("POST", "/x%79/z/_search"),
+        ];
+        let rows = TABLE.iter().map(|(method, uri, _)| (*method, *uri)).chain(others);
+        for (method, uri) in rows {
+            let scopes = ["user/*.rs", "user/Patient.cruds", "system/*.c", "patient/*.cruds"];
+            for scope in scopes {
+                if send(&server, method, uri, scope).await.status == 200 {
+                    continue;
+                }
+                for trick in [
+                    ".",
+                    "a.b=1",
+                    "_include",
+                    "_has:x",
+                    "%61=1",
+                    "_type=Device",
+                    "a;b",
+                    "_sort=a.b",
+                ] {
+                    let sign = if uri.contains('?') { '&' } else { '?' };
+                    let tricked = format!("{uri}{sign}{trick}");
+                    let reply = send(&server, method, &tricked, scope).await;
+                    assert_eq!(reply.status, 403, "{method} {tricked} with {scope}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_condition_in_a_header_is_judged_like_a_query() {
+    let server = Server::authorizing(ScopePolicy::new()).await;
+    let create = async |condition: &str| {
+        let token = server.token().claim("scope", "user/Observation.cs").sign().unwrap();
+        let request = Request::post("/r4/Observation").header("if-none-exist", condition);
+        server.send(request.header("authorization", format!("Bearer {token}"))).await.status
+    };
+    assert_eq!(create("identifier=x").await, 200);
+    assert_eq!(create("patient.name=Peeters").await, 403);
+    assert_eq!(create("_has:Patient:x:y=z").await, 403);
+}
+
+#[tokio::test]
+async fn refusals_stay_small_whatever_the_query_names() {
+    let server = Server::authorizing(ScopePolicy::new()).await;
+    let letters = ('A'..='Z').flat_map(|a| ('a'..='z').map(move |b| format!("{a}{b}")));
+    let types: Vec<String> = letters.collect();
+    let reply =
+        send(&server, "GET", &format!("?_type={}", types.join(",")), "user/Patient.r").await;
+    assert_eq!(reply.status, 403);
+    assert!(reply.challenge().len() < 1000, "{}", reply.challenge().len());
 }
 
 #[tokio::test]
@@ -105,7 +183,7 @@ async fn scopes_that_confine_grant_nothing_where_nobody_enforces_them() {
     assert_eq!(send(&server, "POST", "/Patient/_search", "user/Patient.rs").await.status, 403);
     assert_eq!(send(&server, "POST", "/Patient/_search", "user/*.rs").await.status, 200);
     assert_eq!(send(&server, "POST", "", "user/*.rs").await.status, 403);
-    assert_eq!(send(&server, "POST", "", "user/*.cruds").await.status, 200);
+    assert_eq!(send(&server, "POST", "", "user/*.cruds system/*.cruds").await.status, 403);
 }
 
 #[tokio::test]
