@@ -108,6 +108,7 @@ mod jose;
 mod log;
 mod meter;
 mod secure_url;
+mod small_file;
 mod swap;
 mod text;
 mod time;
@@ -130,7 +131,7 @@ pub use fhir::{
     Permissions, ScopeContext, SmartScope, SmartScopeError,
 };
 pub use jose::{Algorithm, JwkError, JwkSet, JwkSetError, LeftOut, UnknownAlgorithm};
-pub use keys::{KeyError, KeyHealth, KeySettings, KeySource, LoadFuture, LoadedKeys};
+pub use keys::{KeyError, KeyHealth, KeySettings, KeySource, KeyTag, LoadFuture, LoadedKeys};
 pub use middleware::{
     FhirAuth, FhirAuthLayer, FhirAuthLayerBuilder, RequireAuth, RequireAuthLayer, ResponseBody,
     ResponseFuture,

@@ -13,6 +13,7 @@ use crate::authentication::Principal;
 use crate::error::BuildError;
 use crate::fhir::Interaction;
 use crate::log;
+use crate::small_file;
 use crate::swap::Swap;
 
 /// How often a file is looked at.
@@ -88,8 +89,11 @@ async fn watch(path: PathBuf, mut taken: Vec<u8>, roles: Arc<Swap<RoleDefinition
     let mut complaint = String::new();
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
-        match read(&path) {
-            Ok((content, _)) if content == taken => {}
+        let file = path.clone();
+        // A file system may hang, and others must not wait for it.
+        let read = tokio::task::spawn_blocking(move || read(&file)).await;
+        match read.unwrap_or_else(|error| Err(error.to_string())) {
+            Ok((content, _)) if content == taken => complaint.clear(),
             Ok((content, changed)) => {
                 log::info!(path = %path.display(), roles = changed.len(), "role definitions changed");
                 roles.replace(changed);
@@ -106,7 +110,7 @@ async fn watch(path: PathBuf, mut taken: Vec<u8>, roles: Arc<Swap<RoleDefinition
 }
 
 fn read(path: &Path) -> Result<(Vec<u8>, RoleDefinitions), String> {
-    let content = std::fs::read(path).map_err(|error| error.to_string())?;
+    let content = small_file::read(path).map_err(|error| error.to_string())?;
     let roles = RoleDefinitions::parse(&content).map_err(|error| error.to_string())?;
     Ok((content, roles))
 }

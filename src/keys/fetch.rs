@@ -27,6 +27,8 @@ pub(crate) struct Fetcher {
     /// For addresses that a document named: dials no internal address.
     guarded: Client,
     max_bytes: usize,
+    /// Whether a proxy may stand in between, so that the peer is not the provider.
+    proxied: bool,
 }
 
 /// Who wrote an address.
@@ -41,7 +43,7 @@ pub(crate) enum Origin {
 /// A document as it came.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    /// Who answered.
+    /// Who answered; unknown where it may have been a proxy.
     pub(crate) peer: Option<SocketAddr>,
     /// `None` when it is still the one of the `ETag` that was sent.
     pub(crate) body: Option<Vec<u8>>,
@@ -68,6 +70,7 @@ impl Fetcher {
             trusted: build(client())?,
             guarded: build(client().dns_resolver(Arc::new(PublicOnly)))?,
             max_bytes: settings.max_bytes,
+            proxied: settings.environment_proxy,
         })
     }
 
@@ -90,7 +93,7 @@ impl Fetcher {
         }
         let mut response = request.send().await.map_err(broken)?;
         let mut answer = Answer {
-            peer: response.remote_addr(),
+            peer: response.remote_addr().filter(|_| !self.proxied),
             body: None,
             etag: response.headers().get(ETAG).cloned(),
             max_age: header(&response, &CACHE_CONTROL).and_then(freshness::max_age),

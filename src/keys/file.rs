@@ -1,19 +1,17 @@
 //! Keys in a file.
 
-use std::io::Read;
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::source::{KeyError, KeySource, LoadFuture, LoadedKeys};
+use super::source::{KeyError, KeySource, KeyTag, LoadFuture, LoadedKeys};
 use crate::error::BuildError;
 use crate::jose::{JwkSet, KeyPolicy};
+use crate::small_file;
 
 /// How often the file is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-
-/// The largest file that is read.
-const MAX_BYTES: u64 = 1 << 20;
 
 /// A JWKS file. Its content is what tells that it has changed: deployments replace files with
 /// times and lengths of their own choosing.
@@ -21,54 +19,47 @@ const MAX_BYTES: u64 = 1 << 20;
 pub(crate) struct FileKeySource {
     path: PathBuf,
     policy: KeyPolicy,
-    /// The content that the present keys were made of.
-    taken: Mutex<Vec<u8>>,
+    /// A file system may hang; then one thread hangs with it, and no more.
+    reading: Arc<AtomicBool>,
 }
 
 impl FileKeySource {
     /// Opens a file that must hold at least one usable key now.
     pub(crate) fn open(path: PathBuf, policy: KeyPolicy) -> Result<(Self, JwkSet), BuildError> {
         let fault = |reason: String| BuildError::KeyFile { path: path.clone(), reason };
-        let content = read(&path).map_err(|error| fault(error.to_string()))?;
+        let content = small_file::read(&path).map_err(|error| fault(error.to_string()))?;
         let set = JwkSet::parse_with(&content, policy).map_err(|error| fault(error.to_string()))?;
         if set.is_empty() {
             return Err(fault("expected a key set with at least one usable key".to_owned()));
         }
-        Ok((Self { path, policy, taken: Mutex::new(content) }, set))
+        Ok((Self { path, policy, reading: Arc::default() }, set))
     }
 
-    fn look(&self) -> Result<LoadedKeys, KeyError> {
-        let content = read(&self.path)?;
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        if *taken == content {
-            return Ok(LoadedKeys::unchanged());
+    async fn look(&self, installed: Option<KeyTag>) -> Result<LoadedKeys, KeyError> {
+        if self.reading.swap(true, Ordering::SeqCst) {
+            return Err(KeyError::File("the file system has not answered yet".to_owned()));
         }
-        let set = JwkSet::parse_with(&content, self.policy)?;
-        if !set.is_empty() {
-            *taken = content;
-        }
-        Ok(LoadedKeys::new(set))
+        let (path, policy, reading) = (self.path.clone(), self.policy, Arc::clone(&self.reading));
+        let look = tokio::task::spawn_blocking(move || {
+            let content = small_file::read(&path);
+            reading.store(false, Ordering::SeqCst);
+            let content = content.map_err(|error| KeyError::File(error.to_string()))?;
+            let tag = KeyTag::new(content.as_slice());
+            if installed.is_some_and(|installed| installed == tag) {
+                return Ok(LoadedKeys::unchanged());
+            }
+            Ok(LoadedKeys::new(JwkSet::parse_with(&content, policy)?).tag(tag))
+        });
+        look.await.map_err(KeyError::other)?
     }
 }
 
 impl KeySource for FileKeySource {
-    fn load(&self) -> LoadFuture<'_> {
-        // A small local file: reading it in place costs less than handing it to another thread.
-        Box::pin(async { self.look() })
+    fn load(&self, installed: Option<KeyTag>) -> LoadFuture<'_> {
+        Box::pin(self.look(installed))
     }
 
     fn poll_every(&self) -> Option<Duration> {
         Some(LOOK_EVERY)
-    }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, KeyError> {
-    let fault = |error: std::io::Error| KeyError::File(error.to_string());
-    let mut content = Vec::new();
-    let file = std::fs::File::open(path).map_err(fault)?;
-    file.take(MAX_BYTES + 1).read_to_end(&mut content).map_err(fault)?;
-    match u64::try_from(content.len()) {
-        Ok(length) if length <= MAX_BYTES => Ok(content),
-        Ok(_) | Err(_) => Err(KeyError::File(format!("more than {MAX_BYTES} bytes"))),
     }
 }

@@ -1,6 +1,6 @@
 //! The keys of an OpenID provider: discovery, then the key set.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use http::HeaderValue;
 use url::Url;
@@ -8,7 +8,7 @@ use url::Url;
 use super::discovery::{self, ProviderMetadata};
 use super::fetch::{Answer, Fetcher, Origin};
 use super::settings::KeySettings;
-use super::source::{KeyError, KeySource, LoadFuture, LoadedKeys};
+use super::source::{KeyError, KeySource, KeyTag, LoadFuture, LoadedKeys};
 use crate::error::BuildError;
 use crate::jose::{JwkSet, KeyPolicy};
 use crate::secure_url;
@@ -21,8 +21,6 @@ pub(crate) struct HttpKeySource {
     start: Start,
     fetcher: Fetcher,
     policy: KeyPolicy,
-    /// The key set that is in use, and its `ETag`.
-    taken: Mutex<Option<(Url, HeaderValue)>>,
 }
 
 /// Where a load begins.
@@ -55,25 +53,29 @@ impl HttpKeySource {
             start,
             fetcher: Fetcher::new(settings)?,
             policy: settings.policy,
-            taken: Mutex::new(None),
         })
     }
 
-    async fn fetch(&self) -> Result<LoadedKeys, KeyError> {
+    async fn fetch(&self, installed: Option<KeyTag>) -> Result<LoadedKeys, KeyError> {
         match &self.start {
-            Start::KeySet(url) => self.key_set(url, Origin::Operator).await,
+            Start::KeySet(url) => self.key_set(url, Origin::Operator, installed).await,
             Start::Discovery(url) => {
                 let document = self.fetcher.get(url, Origin::Operator, None).await?;
                 let origin = document.origin();
                 let body = document.body.unwrap_or_default();
                 let found = ProviderMetadata::parse(&body, &self.issuer)?;
-                self.key_set(&found.jwks_uri, origin).await
+                self.key_set(&found.jwks_uri, origin, installed).await
             }
         }
     }
 
-    async fn key_set(&self, url: &Url, origin: Origin) -> Result<LoadedKeys, KeyError> {
-        let etag = self.taken().clone().filter(|(from, _)| from == url).map(|(_, etag)| etag);
+    async fn key_set(
+        &self,
+        url: &Url,
+        origin: Origin,
+        installed: Option<KeyTag>,
+    ) -> Result<LoadedKeys, KeyError> {
+        let etag = installed.and_then(|tag| etag_of(&tag, url));
         let Answer { body, etag, max_age, .. } =
             self.fetcher.get(url, origin, etag.as_ref()).await?;
         let Some(body) = body else {
@@ -83,19 +85,24 @@ impl HttpKeySource {
         let policy = self.policy;
         let parse = tokio::task::spawn_blocking(move || JwkSet::parse_with(&body, policy));
         let set = parse.await.map_err(KeyError::other)??;
-        // Only a set that will be used may be confirmed later.
-        *self.taken() = etag.filter(|_| !set.is_empty()).map(|etag| (url.clone(), etag));
-        Ok(LoadedKeys::new(set).max_age(max_age))
-    }
-
-    fn taken(&self) -> std::sync::MutexGuard<'_, Option<(Url, HeaderValue)>> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+        let tag = etag.map(|etag| tag_of(url, &etag));
+        Ok(LoadedKeys::new(set).max_age(max_age).tag(tag))
     }
 }
 
+/// An `ETag` means something at its own address alone.
+fn tag_of(url: &Url, etag: &HeaderValue) -> KeyTag {
+    KeyTag::new([url.as_str().as_bytes(), b"\n", etag.as_bytes()].concat())
+}
+
+fn etag_of(tag: &KeyTag, url: &Url) -> Option<HeaderValue> {
+    let etag = tag.as_bytes().strip_prefix(url.as_str().as_bytes())?.strip_prefix(b"\n")?;
+    HeaderValue::from_bytes(etag).ok()
+}
+
 impl KeySource for HttpKeySource {
-    fn load(&self) -> LoadFuture<'_> {
-        Box::pin(self.fetch())
+    fn load(&self, installed: Option<KeyTag>) -> LoadFuture<'_> {
+        Box::pin(self.fetch(installed))
     }
 }
 

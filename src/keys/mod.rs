@@ -33,7 +33,7 @@ mod http;
 
 pub use health::KeyHealth;
 pub use settings::KeySettings;
-pub use source::{KeyError, KeySource, LoadFuture, LoadedKeys};
+pub use source::{KeyError, KeySource, KeyTag, LoadFuture, LoadedKeys};
 
 #[cfg(feature = "client")]
 pub(crate) use http::HttpKeySource;

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::board::Board;
 use super::freshness;
-use super::source::{KeyError, KeySource, LoadedKeys};
+use super::source::{KeyError, KeySource, KeyTag, LoadedKeys};
 
 /// Loads keys for ever: at once, then on schedule, sooner after a failure, and when a request
 /// asked for a key that is unknown. Loads follow one another, so an older answer can never
@@ -16,6 +16,8 @@ use super::source::{KeyError, KeySource, LoadedKeys};
 /// [`KeyRing`]: super::ring::KeyRing
 pub(crate) async fn run(board: Arc<Board>, source: Arc<dyn KeySource>) {
     let mut failures = 0_u32;
+    // The tag of the keys in use: one that came with keys which were not taken says nothing.
+    let mut installed: Option<KeyTag> = None;
     let mut due = Instant::now();
     loop {
         tokio::select! {
@@ -24,9 +26,12 @@ pub(crate) async fn run(board: Arc<Board>, source: Arc<dyn KeySource>) {
         }
         let began = Instant::now();
         board.begin();
-        let result = match load(&board, &source).await.and_then(not_empty) {
-            Ok(LoadedKeys { set, max_age }) => {
+        let result = match load(&board, &source, &installed).await.and_then(usable(&installed)) {
+            Ok(LoadedKeys { set, max_age, tag }) => {
                 failures = 0;
+                if set.is_some() {
+                    installed = tag;
+                }
                 due = Instant::now()
                     + freshness::after_success(&board.settings, max_age, board.poll_every);
                 Ok(set)
@@ -43,11 +48,15 @@ pub(crate) async fn run(board: Arc<Board>, source: Arc<dyn KeySource>) {
 }
 
 /// One load, in a task of its own: a source that panics has failed, and the refresher goes on.
-async fn load(board: &Board, source: &Arc<dyn KeySource>) -> Result<LoadedKeys, KeyError> {
-    let source = Arc::clone(source);
+async fn load(
+    board: &Board,
+    source: &Arc<dyn KeySource>,
+    installed: &Option<KeyTag>,
+) -> Result<LoadedKeys, KeyError> {
+    let (source, installed) = (Arc::clone(source), installed.clone());
     // The set ends its task when it is dropped: at the time-out, or with the refresher.
     let mut task = JoinSet::new();
-    task.spawn(async move { source.load().await });
+    task.spawn(async move { source.load(installed).await });
     match timeout(board.settings.timeout, task.join_next()).await {
         Err(_) => Err(KeyError::Timeout),
         Ok(Some(Ok(result))) => result,
@@ -55,10 +64,14 @@ async fn load(board: &Board, source: &Arc<dyn KeySource>) -> Result<LoadedKeys, 
     }
 }
 
-/// A provider that publishes no usable key has made a mistake; the last good keys stay.
-fn not_empty(keys: LoadedKeys) -> Result<LoadedKeys, KeyError> {
-    match &keys.set {
+/// A provider that publishes no usable key has made a mistake; the last good keys stay. Nor can
+/// keys be unchanged that were never asked about.
+fn usable(
+    installed: &Option<KeyTag>,
+) -> impl FnOnce(LoadedKeys) -> Result<LoadedKeys, KeyError> + '_ {
+    |keys| match &keys.set {
         Some(set) if set.is_empty() => Err(KeyError::Empty { entries: set.left_out().len() }),
+        None if installed.is_none() => Err(KeyError::other("there are no keys to be unchanged")),
         Some(_) | None => Ok(keys),
     }
 }

@@ -81,8 +81,9 @@ impl KeySettings {
     }
 
     /// Fetches through the proxy that `HTTPS_PROXY` and its siblings name. The proxy then dials,
-    /// so which addresses it refuses is its own to decide. Default: no proxy, whatever the
-    /// environment says.
+    /// so which addresses it refuses is its own to decide; a `jwks_uri` that is internal by number,
+    /// or dialled without the proxy, is refused whatever the provider. Default: no proxy, whatever
+    /// the environment says.
     pub fn proxy_from_environment(mut self, enabled: bool) -> Self {
         self.environment_proxy = enabled;
         self

@@ -14,14 +14,14 @@ use crate::jose::{JwkSet, JwkSetError};
 /// request. A load may be dropped at any `await`.
 ///
 /// ```
-/// use tower_fhir_auth::{JwkSet, KeyError, KeySource, LoadFuture, LoadedKeys};
+/// use tower_fhir_auth::{JwkSet, KeyError, KeySource, KeyTag, LoadFuture, LoadedKeys};
 ///
 /// /// Keys from an environment variable.
 /// #[derive(Debug)]
 /// struct FromEnvironment(&'static str);
 ///
 /// impl KeySource for FromEnvironment {
-///     fn load(&self) -> LoadFuture<'_> {
+///     fn load(&self, _: Option<KeyTag>) -> LoadFuture<'_> {
 ///         Box::pin(async {
 ///             let json = std::env::var(self.0).map_err(KeyError::other)?;
 ///             Ok(LoadedKeys::new(JwkSet::parse(json.as_bytes())?))
@@ -30,8 +30,10 @@ use crate::jose::{JwkSet, JwkSetError};
 /// }
 /// ```
 pub trait KeySource: fmt::Debug + Send + Sync + 'static {
-    /// Loads the keys as they are now.
-    fn load(&self) -> LoadFuture<'_>;
+    /// Loads the keys as they are now. `installed` is the tag of the keys in use, where the source
+    /// has given them one: if they are still the present ones, the answer may be
+    /// [`LoadedKeys::unchanged`].
+    fn load(&self, installed: Option<KeyTag>) -> LoadFuture<'_>;
 
     /// How often to look, 100 ms or more, for a source where looking costs nothing, such as a
     /// file. Its last good keys never become too old. Default: `None`, the schedule of
@@ -52,19 +54,45 @@ pub struct LoadedKeys {
     /// `None` when they are the same as at the load before.
     pub(crate) set: Option<JwkSet>,
     pub(crate) max_age: Option<Duration>,
+    pub(crate) tag: Option<KeyTag>,
+}
+
+/// What a source recognises its keys by: an `ETag`, a hash, the content itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyTag(Arc<[u8]>);
+
+impl KeyTag {
+    /// A tag of any bytes.
+    pub fn new(bytes: impl Into<Arc<[u8]>>) -> Self {
+        Self(bytes.into())
+    }
+
+    /// The bytes it was made of.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 impl LoadedKeys {
     /// Keys to use from now on, in place of all earlier ones.
     #[must_use]
     pub fn new(set: JwkSet) -> Self {
-        Self { set: Some(set), max_age: None }
+        Self { set: Some(set), max_age: None, tag: None }
     }
 
-    /// The keys of the load before, which are still good.
+    /// The keys in use, which are still the present ones. Only an answer to the tag of these very
+    /// keys: without one it is a failed load.
     #[must_use]
     pub fn unchanged() -> Self {
-        Self { set: None, max_age: None }
+        Self { set: None, max_age: None, tag: None }
+    }
+
+    /// What to recognise these keys by, should they come into use.
+    #[must_use]
+    pub fn tag(mut self, tag: impl Into<Option<KeyTag>>) -> Self {
+        self.tag = tag.into();
+        self
     }
 
     /// How long the source says that they stay fresh.

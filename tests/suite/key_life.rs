@@ -228,6 +228,32 @@ async fn a_jwks_file_needs_no_network_and_is_read_again_when_it_changes() {
     assert_eq!(issuer.jwks_requests(), 0);
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_system_that_hangs_holds_up_nobody() {
+    let issuer = TestIssuer::start().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys.json");
+    std::fs::write(&path, issuer.jwks().to_string()).unwrap();
+    let settings = KeySettings::default().timeout(millis(300)).cooldown(Duration::ZERO);
+    let trusted = TrustedIssuer::with_jwks_file(issuer.url(), &path).key_settings(settings);
+    let layer = layer(trusted);
+    get(&layer, &issuer).await.is_let_in();
+    std::fs::remove_file(&path).unwrap();
+    // Whoever opens a pipe waits for somebody who writes.
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    for _ in 0..3 {
+        tokio::time::sleep(millis(1000)).await;
+        let start = Instant::now();
+        get(&layer, &issuer).await.is_let_in();
+        assert!(start.elapsed() < millis(200), "{:?}", start.elapsed());
+    }
+    let error = layer.health().remove(0).last_error.unwrap();
+    assert!(error.contains("not answered") || error.contains("time-out"), "{error}");
+    // The thread that hangs is released, or the test would not end.
+    std::fs::write(&path, issuer.jwks().to_string()).unwrap();
+}
+
 #[tokio::test]
 async fn keys_of_one_issuer_never_check_tokens_of_another() {
     let (one, two) = (TestIssuer::start().await.unwrap(), TestIssuer::start().await.unwrap());

@@ -9,7 +9,7 @@ use tokio::time::{Instant, advance, sleep};
 use tower_fhir_auth::test_util::{SigningKey, TestClock, TokenBuilder};
 use tower_fhir_auth::{
     Algorithm, AudiencePolicy, AuthenticationError, Authenticator, Check, JwkSet, KeyError,
-    KeySettings, KeySource, LoadFuture, LoadedKeys, Principal, TrustedIssuer, UnixTime,
+    KeySettings, KeySource, KeyTag, LoadFuture, LoadedKeys, Principal, TrustedIssuer, UnixTime,
 };
 
 const NOW: i64 = 1_800_000_000;
@@ -121,7 +121,7 @@ fn key(number: usize) -> Arc<SigningKey> {
 }
 
 impl KeySource for Source {
-    fn load(&self) -> LoadFuture<'_> {
+    fn load(&self, _: Option<KeyTag>) -> LoadFuture<'_> {
         let began = Instant::now();
         let mut entry = Entry { provider: Arc::clone(&self.0), began, brought: None };
         let (mood, kid, set) = {
@@ -392,12 +392,11 @@ async fn confirmed_keys_are_as_fresh_as_loaded_ones() {
     #[derive(Debug)]
     struct Unchanging(Arc<Provider>);
     impl KeySource for Unchanging {
-        fn load(&self) -> LoadFuture<'_> {
-            let first = self.0.asked() == 0;
+        fn load(&self, installed: Option<KeyTag>) -> LoadFuture<'_> {
             let load = Source(Arc::clone(&self.0));
             Box::pin(async move {
-                let loaded = load.load().await?;
-                Ok(if first { loaded } else { LoadedKeys::unchanged() })
+                let loaded = load.load(None).await?.tag(KeyTag::new(*b"tag"));
+                Ok(if installed.is_none() { loaded } else { LoadedKeys::unchanged() })
             })
         }
     }
@@ -455,11 +454,11 @@ async fn a_source_that_panics_has_failed_and_is_asked_again() {
     #[derive(Debug)]
     struct Clumsy(Arc<Provider>);
     impl KeySource for Clumsy {
-        fn load(&self) -> LoadFuture<'_> {
+        fn load(&self, installed: Option<KeyTag>) -> LoadFuture<'_> {
             let load = Source(Arc::clone(&self.0));
             Box::pin(async move {
-                assert!(load.0.asked() > 2 || load.load().await.is_err(), "clumsy");
-                load.load().await
+                assert!(load.0.asked() > 2 || load.load(None).await.is_err(), "clumsy");
+                load.load(installed).await
             })
         }
     }
@@ -476,4 +475,44 @@ async fn a_source_that_panics_has_failed_and_is_asked_again() {
     assert!(health.last_error.unwrap().contains("panicked"));
     sleep(secs(60)).await;
     assert!(Guarded { provider, authenticator }.good().await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_that_were_not_taken_are_not_confirmed_later() {
+    /// Says that nothing has changed whenever it is shown a tag, and gives every set one; its
+    /// second set comes after the time-out.
+    #[derive(Debug)]
+    struct Forgetful(Arc<Provider>);
+    impl KeySource for Forgetful {
+        fn load(&self, installed: Option<KeyTag>) -> LoadFuture<'_> {
+            let load = Source(Arc::clone(&self.0));
+            Box::pin(async move {
+                let kid = load.0.signing().kid().to_owned();
+                let tag = KeyTag::new(kid.into_bytes());
+                if installed.is_some_and(|installed| installed == tag) {
+                    return Ok(LoadedKeys::unchanged());
+                }
+                Ok(load.load(None).await?.tag(tag))
+            })
+        }
+    }
+    let provider = Provider::new(None);
+    let issuer = TrustedIssuer::with_key_source(ISSUER, Forgetful(Arc::clone(&provider)));
+    let authenticator = Authenticator::builder()
+        .audience(AudiencePolicy::exact([AUDIENCE]))
+        .issuer(issuer.key_settings(quiet().cooldown(Duration::ZERO)))
+        .clock(TestClock::at(NOW))
+        .build()
+        .unwrap();
+    let guarded = Guarded { provider, authenticator };
+    guarded.authenticator.ready().await;
+    let old = guarded.token();
+    guarded.provider.rotate();
+    guarded.provider.mood(Mood::Slow(secs(60)));
+    assert!(is_unknown_key(&guarded.good().await));
+    sleep(secs(10)).await;
+    guarded.provider.mood(Mood::Good);
+    sleep(secs(30)).await;
+    assert!(guarded.good().await.is_ok());
+    assert!(is_unknown_key(&guarded.judge(old).await), "the old key was confirmed");
 }
