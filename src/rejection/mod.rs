@@ -22,8 +22,8 @@ use crate::fhir::{BaseUrl, IssueType, OperationOutcome};
 pub enum Disclosure {
     /// That the token is refused, not why.
     Minimal,
-    /// Which check failed; for issuer, audience, times, algorithm, type, key id, roles and scopes
-    /// also what the token has and what this server accepts.
+    /// Which check failed; for issuer, audience, times, algorithm, type, key id and scopes also
+    /// what the token has and what this server accepts.
     #[default]
     Reason,
     /// For development: as [`Reason`](Self::Reason), with the name of the [`Check`].

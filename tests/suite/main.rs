@@ -14,6 +14,7 @@ mod fleet;
 mod key_life;
 mod middleware;
 mod principal;
+mod properties;
 mod refresher;
 mod refresher_model;
 mod refusals;
