@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::body::ResponseBody;
-use super::service::Guard;
+use super::guard::Guard;
 use crate::keys::KeyWait;
 
 pin_project! {

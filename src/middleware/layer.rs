@@ -8,8 +8,9 @@ use http::{HeaderValue, Response, StatusCode};
 use tower_layer::Layer;
 
 use super::exempt::{DEFAULT_PATHS, Exemptions};
+use super::guard::Guard;
 use super::require::RequireAuthLayer;
-use super::service::{FhirAuth, Guard};
+use super::service::FhirAuth;
 use crate::authentication::{AudiencePolicy, Authenticator, TrustedIssuer};
 use crate::authorization::Authorizer;
 use crate::error::BuildError;

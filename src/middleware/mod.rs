@@ -3,6 +3,7 @@
 mod body;
 mod exempt;
 mod future;
+mod guard;
 mod layer;
 mod require;
 mod service;

@@ -11,7 +11,7 @@ use tower_service::Service;
 
 use super::body::ResponseBody;
 use super::future::ResponseFuture;
-use super::service::Guard;
+use super::guard::Guard;
 use crate::authentication::Principal;
 use crate::authorization::{Access, Authorizer};
 use crate::rejection::Rejection;

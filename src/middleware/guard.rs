@@ -1,0 +1,97 @@
+//! The decisions on a request, from the verdict on its token to what the inner service gets.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Request, Response};
+
+use super::exempt::Exemptions;
+use crate::authentication::{AuthenticationError, Authenticator, Principal};
+use crate::authorization::{Access, Authorizer};
+use crate::fhir::Interaction;
+use crate::log;
+use crate::metadata::protected_resource::ProtectedResource;
+use crate::meter;
+use crate::rejection::{Rejection, RejectionResponder, ServerIdentity};
+
+/// Everything a decision needs, shared by all clones of a layer and of its services.
+pub(crate) struct Guard {
+    pub(crate) authenticator: Authenticator,
+    pub(crate) authorizer: Box<dyn Authorizer>,
+    pub(crate) exemptions: Exemptions,
+    pub(crate) metadata: ProtectedResource,
+    pub(crate) responder: Box<dyn RejectionResponder>,
+    pub(crate) server: Arc<ServerIdentity>,
+}
+
+impl Guard {
+    /// From a verified caller to the request as the inner service gets it, or a refusal.
+    pub(crate) fn admit<B>(
+        &self,
+        principal: Principal,
+        mut request: Request<B>,
+    ) -> Result<Request<B>, Response<Bytes>> {
+        let base_url = &self.server.base_url;
+        let (method, uri) = (request.method(), request.uri());
+        let interaction = Interaction::parse(base_url, method, uri, request.headers());
+        match self.authorizer.authorize(&principal, &interaction) {
+            Ok(grant) => {
+                let access = Access::new(interaction, grant);
+                request.extensions_mut().insert(access);
+                request.extensions_mut().insert(principal);
+                Ok(request)
+            }
+            Err(denial) => {
+                let rejection = Rejection::of_authorization(&denial, &self.server);
+                Err(self.refuse(rejection, request))
+            }
+        }
+    }
+
+    /// The decision on a request that has waited for a key, once and for all.
+    pub(crate) fn decide_after_wait<B>(
+        &self,
+        request: Request<B>,
+    ) -> Result<Request<B>, Response<Bytes>> {
+        match self.authenticator.decide_after_wait(request.headers(), request.uri()) {
+            Ok(principal) => self.admit(principal, request),
+            Err(error) => Err(self.reject(error, request)),
+        }
+    }
+
+    pub(crate) fn reject<B>(
+        &self,
+        error: AuthenticationError,
+        request: Request<B>,
+    ) -> Response<Bytes> {
+        let rejection = Rejection::of_authentication(error, &self.server);
+        self.refuse(rejection, request)
+    }
+
+    pub(crate) fn refuse<B>(&self, rejection: Rejection, request: Request<B>) -> Response<Bytes> {
+        log::info!(
+            target: "tower_fhir_auth::rejection",
+            kind = rejection.kind().name(),
+            check = rejection.check().map(|check| check.name()),
+            method = %request.method(),
+            path = request.uri().path(),
+            reason = rejection.detail(),
+            "request refused"
+        );
+        meter::refusal(rejection.kind().name(), rejection.check().map(|check| check.name()));
+        let (parts, _) = request.into_parts();
+        let mut response = self.responder.respond(&rejection, &parts);
+        response.extensions_mut().insert(rejection);
+        response
+    }
+}
+
+impl std::fmt::Debug for Guard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Guard")
+            .field("authenticator", &self.authenticator)
+            .field("exemptions", &self.exemptions)
+            .field("server", &self.server)
+            .finish_non_exhaustive()
+    }
+}
