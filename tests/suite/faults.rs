@@ -317,3 +317,67 @@ async fn an_rsa_exponent_of_3_is_accepted_by_danger_alone() {
         assert_eq!(layer.health()[0].keys, keys);
     }
 }
+
+/// What is written to a log, kept.
+#[derive(Clone, Default)]
+struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn operators_read_of_failures_recoveries_keys_left_out_and_refusals_and_of_no_secret() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+
+    let settings = KeySettings::default().cooldown(Duration::ZERO);
+    let server = Server::trusting(|issuer| issuer.key_settings(settings)).await;
+    let secret = "a-person-nobody-names";
+    let token = || server.token().header("kid", "unknown").claim("sub", secret);
+    let mut tokens = Vec::new();
+    let mut force = async || {
+        let token = token().sign().unwrap();
+        server.bearer(&token).await.is_refused_by(Check::Key, "`kid`");
+        tokens.push(token);
+    };
+    server.issuer.fail();
+    force().await;
+    force().await;
+    let mut set = server.issuer.jwks();
+    set["keys"].as_array_mut().unwrap().push(json!({"kty": "X\nforged line", "kid": "odd"}));
+    server.issuer.recover();
+    server.issuer.answer(JWKS, Answer::json(&set));
+    force().await;
+
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    for (words, times) in [
+        ("keys could not be loaded", 1),
+        ("answered with status 500", 1),
+        ("keys could be loaded again", 1),
+        ("key left out of the set", 1),
+        ("kid=\"odd\"", 1),
+        ("tower_fhir_auth::rejection", 3),
+        ("check=\"key\"", 3),
+    ] {
+        let own = text.lines().filter(|line| line.contains("tower_fhir_auth"));
+        assert_eq!(own.filter(|line| line.contains(words)).count(), times, "{words} in\n{text}");
+    }
+    assert!(!text.contains(secret) && !text.contains("\nforged line"));
+    for token in tokens {
+        assert!(token.split('.').all(|segment| !text.contains(segment)), "{text}");
+    }
+}
