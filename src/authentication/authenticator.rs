@@ -210,18 +210,21 @@ impl Authenticator {
         let typ = || header.typ.map(str::to_owned);
         to.check(Check::Type, typ, validation::token_type(header.typ, settings))?;
 
-        let snapshot = keys.snapshot();
+        let mut snapshot = keys.snapshot();
+        if patience == Patience::MayWait && snapshot.lacks(header.kid, algorithm) {
+            match keys.demand() {
+                Some(wait) => return Err(Stop::Wait(wait)),
+                // A load may have ended between the look and the question.
+                None => snapshot = keys.snapshot(),
+            }
+        }
         let Some(set) = snapshot.usable() else {
             return Err(self.without_keys(keys, patience, to));
         };
-        let candidates = match set.select(header.kid, algorithm) {
-            Err(NoKey::Unknown) if patience == Patience::MayWait => match keys.demand() {
-                Some(wait) => return Err(Stop::Wait(wait)),
-                None => Err(no_key(NoKey::Unknown, header.kid)),
-            },
-            Err(NoKey::Unfit) => Err(unfit_key(header, set)),
-            other => other.map_err(|why| no_key(why, header.kid)),
-        };
+        let candidates = set.select(header.kid, algorithm).map_err(|why| match why {
+            NoKey::Unfit => unfit_key(header, set),
+            NoKey::Unknown | NoKey::Ambiguous => no_key(why, header.kid),
+        });
         let kid = || header.kid.map(str::to_owned);
         let candidates = to.check(Check::Key, kid, candidates)?;
 

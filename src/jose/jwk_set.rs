@@ -72,6 +72,12 @@ pub(crate) enum NoKey {
     Ambiguous,
 }
 
+impl NoKey {
+    pub(crate) fn is_unknown(self) -> bool {
+        self == Self::Unknown
+    }
+}
+
 /// The keys that a token may mean: one, where it has a `kid` as it should.
 #[derive(Debug)]
 pub(crate) struct Candidates<'a> {

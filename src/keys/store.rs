@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::jose::JwkSet;
+use crate::jose::jwk_set::NoKey;
+use crate::jose::{Algorithm, JwkSet};
 use crate::swap::{self, Swap};
 
 /// Holds the last good keys.
@@ -66,6 +67,11 @@ impl Snapshot {
             Some(bound) if keys.loaded_at.elapsed() > bound => None,
             Some(_) | None => Some(&keys.set),
         }
+    }
+
+    /// Whether there are keys, and none is the one that a token means.
+    pub(crate) fn lacks(&self, kid: Option<&str>, algorithm: Algorithm) -> bool {
+        self.usable().is_some_and(|set| set.select(kid, algorithm).is_err_and(NoKey::is_unknown))
     }
 
     /// The last good keys, however old.
