@@ -119,9 +119,9 @@ pub use authentication::{
     InvalidRequest, Principal, TrustedIssuer,
 };
 pub use authorization::{
-    Access, AllOf, AnyOf, Authenticated, AuthorizeFn, Authorizer, DataAction, Denial, Enforcement,
-    Grant, RequireRoles, RequireScopes, RoleDefinitions, RoleDefinitionsError, RolePolicy,
-    ScopePolicy, all_of, any_of, authenticated, authorize_fn, require_all_roles,
+    Access, AllOf, AnyOf, Assignments, Authenticated, AuthorizeFn, Authorizer, DataAction, Denial,
+    Enforcement, Grant, RequireRoles, RequireScopes, RoleDefinitions, RoleDefinitionsError,
+    RolePolicy, ScopePolicy, all_of, any_of, authenticated, authorize_fn, require_all_roles,
     require_all_scopes, require_any_role, require_any_scope, require_role, require_scope,
 };
 pub use error::BuildError;

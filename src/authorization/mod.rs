@@ -5,6 +5,7 @@
 //! refused.
 
 pub(crate) mod access;
+pub(crate) mod assignments;
 pub(crate) mod combinators;
 pub(crate) mod data_action;
 pub(crate) mod enforcement;
@@ -14,6 +15,7 @@ pub(crate) mod roles;
 pub(crate) mod scopes;
 
 pub use access::{Access, Denial, Grant};
+pub use assignments::Assignments;
 pub use combinators::{AllOf, AnyOf, all_of, any_of};
 pub use data_action::DataAction;
 pub use enforcement::Enforcement;

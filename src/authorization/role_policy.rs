@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::task::AbortHandle;
 
 use super::roles::RoleDefinitions;
-use super::{Authorizer, Denial, Enforcement, Grant};
+use super::{Assignments, Authorizer, Denial, Enforcement, Grant};
 use crate::authentication::Principal;
 use crate::error::BuildError;
 use crate::fhir::Interaction;
@@ -30,6 +30,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 #[must_use]
 pub struct RolePolicy {
     roles: Arc<Swap<RoleDefinitions>>,
+    assignments: Arc<Assignments>,
     enforced: Enforcement,
     /// Ends the task that looks at the file.
     _watch: Option<Arc<Watch>>,
@@ -41,7 +42,7 @@ impl RolePolicy {
     /// A policy of fixed definitions. Without any, no role grants.
     pub fn new(roles: RoleDefinitions) -> Self {
         let roles = Arc::new(Swap::new(Some(roles)));
-        Self { roles, enforced: Enforcement::default(), _watch: None }
+        Self { roles, assignments: Arc::default(), enforced: Enforcement::default(), _watch: None }
     }
 
     /// A policy of the definitions in a file, which is read again when it changes. If it is
@@ -58,11 +59,18 @@ impl RolePolicy {
         let roles = Arc::new(Swap::new(Some(roles)));
         let task = runtime.spawn(watch(path, content, Arc::clone(&roles)));
         let watch = Some(Arc::new(Watch(task.abort_handle())));
-        Ok(Self { roles, enforced: Enforcement::default(), _watch: watch })
+        let assignments = Arc::default();
+        Ok(Self { roles, assignments, enforced: Enforcement::default(), _watch: watch })
     }
 }
 
 impl RolePolicy {
+    /// Gives further roles to callers by who they are.
+    pub fn assignments(mut self, assignments: Assignments) -> Self {
+        self.assignments = Arc::new(assignments);
+        self
+    }
+
     /// Declares what the handlers enforce. A bundle is let in on any action only when they judge
     /// its entries one by one; else it takes every action.
     pub fn handlers_enforce(mut self, enforced: Enforcement) -> Self {
@@ -75,13 +83,14 @@ impl Authorizer for RolePolicy {
     fn authorize(&self, principal: &Principal, interaction: &Interaction) -> Result<Grant, Denial> {
         let snapshot = self.roles.snapshot();
         let granted = snapshot.get().is_some_and(|roles| {
-            let actions = roles.union(principal.roles());
+            let held = principal.roles().chain(self.assignments.roles_of(principal));
+            let actions = roles.union(held);
             actions.grant(interaction, self.enforced)
         });
         if granted {
             return Ok(Grant::by("the caller's roles"));
         }
-        Err(Denial::new("no role of the token grants this interaction"))
+        Err(Denial::new("no role of the caller grants this interaction"))
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::policy::{LATER, assignments};
+use super::policy::{Assigned, LATER, assignments};
 use super::reader::Reader;
 use crate::authentication::{AudiencePolicy, TrustedIssuer};
 use crate::fhir::BaseUrl;
@@ -38,6 +38,7 @@ pub(crate) struct IssuerConfig {
     patient_claims: Option<Vec<String>>,
     leeway: Option<Duration>,
     max_token_age: Option<Duration>,
+    assign: Assigned,
 }
 
 const MATCHES: [(&str, AudienceMatch); 2] =
@@ -91,16 +92,13 @@ fn read(reader: &mut Reader<'_>) -> IssuerConfig {
         patient_claims: reader.some_texts("patient_claims"),
         leeway: reader.duration("leeway"),
         max_token_age: reader.duration("max_token_age"),
+        assign: reader.table("assign").map(assignments).unwrap_or_default(),
         jwks_file,
     };
     if config.leeway.is_some_and(|leeway| leeway > Duration::from_secs(600)) {
         reader.reject("leeway", "expected at most 10m");
     }
     keys_come_from_one_place(reader, &config);
-    if let Some(assign) = reader.table("assign") {
-        assignments(assign);
-        reader.reject("assign", LATER);
-    }
     config
 }
 
@@ -188,6 +186,11 @@ fn entra(reader: &mut Reader<'_>) -> bool {
 }
 
 impl IssuerConfig {
+    /// The local RBAC of the issuer.
+    pub(crate) fn assigned(&self) -> (&str, &Assigned) {
+        (&self.issuer, &self.assign)
+    }
+
     /// The issuer with the settings of the file. Without audiences the base URL is the only one.
     pub(crate) fn trusted(self, base_url: &BaseUrl) -> TrustedIssuer {
         let mut issuer = keys(&self);

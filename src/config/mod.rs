@@ -16,8 +16,9 @@ pub use error::{ConfigError, Problem};
 pub use policy::AccessMode;
 
 use self::issuers::IssuerConfig;
+use self::policy::Roles;
 use self::reader::{Problems, Reader};
-use crate::authorization::{Authorizer, RoleDefinitions, RolePolicy};
+use crate::authorization::{Assignments, Authorizer, RoleDefinitions, RolePolicy};
 use crate::error::BuildError;
 use crate::fhir::BaseUrl;
 use crate::keys::KeySettings;
@@ -50,7 +51,7 @@ pub struct Config {
     public: Option<Vec<String>>,
     issuers: Vec<IssuerConfig>,
     keys: KeySettings,
-    role_definitions: Option<PathBuf>,
+    roles: Roles,
 }
 
 /// Where names of environment variables are looked up.
@@ -102,11 +103,11 @@ impl Config {
         policy::cache(&mut root);
         policy::smart(&mut root);
         let issuers = issuers::read_all(&mut root);
-        let role_definitions = policy::roles(&mut root, issuers.len());
+        let roles = policy::roles(&mut root, issuers.len());
         root.finish();
         match (base_url, problems.into_vec()) {
             (Some(base_url), problems) if problems.is_empty() => {
-                Ok(Self { base_url, access, disclosure, public, issuers, keys, role_definitions })
+                Ok(Self { base_url, access, disclosure, public, issuers, keys, roles })
             }
             (_, problems) => Err(problems),
         }
@@ -124,16 +125,27 @@ impl Config {
         self.access
     }
 
-    /// The policy of the file's role definitions. Without any, no role grants.
+    /// The policy of the file's role definitions and assignments. Without definitions no role
+    /// grants.
     ///
     /// # Errors
     ///
     /// When their file has become unreadable since, or there is no tokio runtime.
     pub fn roles(&self) -> Result<RolePolicy, BuildError> {
-        match &self.role_definitions {
-            Some(path) => RolePolicy::from_file(path),
-            None => Ok(RolePolicy::new(RoleDefinitions::default())),
+        let policy = match &self.roles.definitions {
+            Some(path) => RolePolicy::from_file(path)?,
+            None => RolePolicy::new(RoleDefinitions::default()),
+        };
+        // With several issuers there are no assignments but those of each.
+        let shared = self.issuers.iter().map(|issuer| (issuer.assigned().0, &self.roles.assign));
+        let own = self.issuers.iter().map(IssuerConfig::assigned);
+        let mut assignments = Assignments::new();
+        for (issuer, assigned) in shared.chain(own) {
+            for (id, roles) in assigned {
+                assignments = assignments.assign(issuer, id, roles.iter().cloned());
+            }
         }
+        Ok(policy.assignments(assignments))
     }
 
     /// A builder of the layer with all settings of the file. `authorizer` makes the rule of the

@@ -107,9 +107,21 @@ pub(crate) fn smart(root: &mut Reader<'_>) {
     }
 }
 
+/// The `[roles]` of the file.
+#[derive(Debug, Default)]
+pub(crate) struct Roles {
+    pub(crate) definitions: Option<PathBuf>,
+    pub(crate) assign: Assigned,
+}
+
+/// Ids, each with its roles.
+pub(crate) type Assigned = Vec<(String, Vec<String>)>;
+
 /// The role definitions, which must be good now: their file, read again where they are used.
-pub(crate) fn roles(root: &mut Reader<'_>, issuers: usize) -> Option<PathBuf> {
-    let mut roles = root.table("roles")?;
+pub(crate) fn roles(root: &mut Reader<'_>, issuers: usize) -> Roles {
+    let Some(mut roles) = root.table("roles") else {
+        return Roles::default();
+    };
     let definitions = roles.path("definitions").and_then(|path| {
         let read = std::fs::read(&path).map_err(|error| error.to_string());
         let parsed =
@@ -122,26 +134,28 @@ pub(crate) fn roles(root: &mut Reader<'_>, issuers: usize) -> Option<PathBuf> {
             }
         }
     });
-    if let Some(assign) = roles.table("assign") {
-        if issuers > 1 {
-            let message = "with several issuers an id must belong to one: expected `assign` in \
-                           its [[issuers]] instead";
-            roles.reject("assign", message);
-        }
-        assignments(assign);
-        roles.reject("assign", LATER);
+    let assign = roles.table("assign");
+    if assign.is_some() && issuers > 1 {
+        let message = "with several issuers an id must belong to one: expected `assign` in its \
+                       [[issuers]] instead";
+        roles.reject("assign", message);
     }
+    let assign = assign.map(assignments).unwrap_or_default();
     roles.finish();
-    definitions
+    Roles { definitions, assign }
 }
 
 /// Object id, subject or group → roles.
-pub(crate) fn assignments(mut assign: Reader<'_>) {
+pub(crate) fn assignments(mut assign: Reader<'_>) -> Assigned {
+    let mut assigned = Assigned::new();
     for (id, roles) in assign.rest() {
-        let is_text = |role: &toml::Value| role.as_str().is_some_and(|role| !role.is_empty());
-        let good = roles.as_array().is_some_and(|roles| roles.iter().all(is_text));
-        if !good {
-            assign.reject(&id, "expected a list of roles");
+        let texts = roles
+            .as_array()
+            .map(|roles| roles.iter().map(|role| role.as_str().filter(|role| !role.is_empty())));
+        match texts.and_then(|texts| texts.map(|role| role.map(str::to_owned)).collect()) {
+            Some(roles) => assigned.push((id, roles)),
+            None => assign.reject(&id, "expected a list of roles"),
         }
     }
+    assigned
 }

@@ -183,8 +183,6 @@ fn keys_whose_machinery_is_not_there_yet_are_checked_and_refused() {
             file("", "entra.tenant = \"t\"\nentra.client_id = \"c\"\nentra.cloud = \"moon\""),
             "entra.cloud: expected one of global",
         ),
-        (file("", "assign = { a = [\"reader\"] }"), "issuers[0].assign: is not supported"),
-        (file("", "[roles.assign]\na = [\"reader\"]"), "roles.assign: is not supported"),
         (file("", "[roles.assign]\na = \"reader\""), "roles.assign.a: expected a list of roles"),
         (
             file("", "[[issuers]]\nissuer = \"https://b\"\n[roles.assign]\na = [\"r\"]"),
@@ -259,4 +257,48 @@ async fn the_settings_of_a_file_are_in_force() {
     }
     assert_eq!(send(&layer, http::Request::get("/r4/open")).await.status, 200);
     assert_eq!(send(&layer, http::Request::get("/r4/metadata")).await.status, 401);
+}
+
+#[tokio::test]
+async fn assigned_roles_belong_to_their_issuer() {
+    let (one, two) = (TestIssuer::start().await.unwrap(), TestIssuer::start().await.unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let role =
+        json!({"name": "reader", "dataActions": ["read"], "notDataActions": [], "scopes": ["/"]});
+    std::fs::write(folder.path().join("roles.json"), json!({"roles": [role]}).to_string()).unwrap();
+    let path = folder.path().join("auth.toml");
+    let shared = format!(
+        "base_url = \"{BASE}\"\naccess = \"roles\"\n[[issuers]]\nissuer = \"{}\"\n\
+         [roles]\ndefinitions = \"roles.json\"\n[roles.assign]\no-1 = [\"reader\"]\n",
+        one.url()
+    );
+    let own = format!(
+        "base_url = \"{BASE}\"\naccess = \"roles\"\n\
+         [[issuers]]\nissuer = \"{}\"\nassign = {{ o-1 = [\"reader\"], alice = [\"Reader\"], g = [\"reader\"] }}\n\
+         [[issuers]]\nissuer = \"{}\"\n\
+         [roles]\ndefinitions = \"roles.json\"\n",
+        one.url(),
+        two.url()
+    );
+    for (text, subject_counts) in [(shared, false), (own, true)] {
+        std::fs::write(&path, text).unwrap();
+        let config = Config::from_file(&path).unwrap();
+        let roles = config.roles().unwrap();
+        let layer = config.layer(|_| roles).build().unwrap();
+        let get = async |token: tower_fhir_auth::test_util::TokenBuilder| {
+            let bearer = format!("Bearer {}", token.claim("aud", BASE).sign().unwrap());
+            let request = http::Request::get("/r4/Patient/1").header("authorization", bearer);
+            send(&layer, request).await.status.as_u16()
+        };
+        let expected = if subject_counts { 200 } else { 403 };
+        assert_eq!(get(one.token().claim("sub", "bob").claim("oid", "o-1")).await, 200);
+        assert_eq!(get(one.token().claim("sub", "bob").claim("oid", "O-1")).await, 403);
+        assert_eq!(get(one.token()).await, expected, "by subject");
+        assert_eq!(
+            get(one.token().claim("sub", "bob").claim("groups", json!(["g"]))).await,
+            expected
+        );
+        let others = get(two.token().claim("oid", "o-1").claim("groups", json!(["g"]))).await;
+        assert_ne!(others, 200, "an id of one issuer never stands for another's");
+    }
 }
