@@ -120,9 +120,10 @@ pub use authentication::{
 };
 pub use authorization::{
     Access, AllOf, AnyOf, Assignments, Authenticated, AuthorizeFn, Authorizer, DataAction, Denial,
-    Enforcement, Grant, RequireRoles, RequireScopes, RoleDefinitions, RoleDefinitionsError,
-    RolePolicy, ScopePolicy, all_of, any_of, authenticated, authorize_fn, require_all_roles,
-    require_all_scopes, require_any_role, require_any_scope, require_role, require_scope,
+    Enforcement, Grant, MicrosoftPolicy, RequireRoles, RequireScopes, RoleDefinitions,
+    RoleDefinitionsError, RolePolicy, ScopePolicy, all_of, any_of, authenticated, authorize_fn,
+    require_all_roles, require_all_scopes, require_any_role, require_any_scope, require_role,
+    require_scope,
 };
 pub use error::BuildError;
 pub use explanation::{Check, Explanation, Finding, Step, StepOutcome};

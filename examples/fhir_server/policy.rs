@@ -2,8 +2,8 @@
 
 use tower_fhir_auth::config::AccessMode;
 use tower_fhir_auth::{
-    Authorizer, Enforcement, RoleDefinitions, RoleDefinitionsError, RolePolicy, ScopePolicy,
-    all_of, any_of,
+    Authorizer, Enforcement, MicrosoftPolicy, RoleDefinitions, RoleDefinitionsError, RolePolicy,
+    ScopePolicy, all_of, any_of,
 };
 
 /// What `api` judges by itself: it knows no parameter that reaches another type.
@@ -11,14 +11,18 @@ const ENFORCED: Enforcement = Enforcement::SEARCH_BODIES;
 
 /// The rule of an access mode of the configuration.
 pub(crate) fn for_access(mode: AccessMode, roles: &RolePolicy) -> Box<dyn Authorizer> {
-    let roles = || roles.clone().boxed();
-    let scopes = || ScopePolicy::new().handlers_enforce(ENFORCED).boxed();
+    let by_role = || roles.clone().boxed();
+    let by_scope = || ScopePolicy::new().handlers_enforce(ENFORCED).boxed();
     match mode {
-        AccessMode::Roles => roles(),
-        AccessMode::Scopes => scopes(),
-        AccessMode::RolesAndScopes => all_of([roles(), scopes()]).boxed(),
+        AccessMode::Roles => by_role(),
+        AccessMode::Scopes => by_scope(),
+        AccessMode::RolesAndScopes => all_of([by_role(), by_scope()]).boxed(),
+        AccessMode::Microsoft => {
+            let scopes = ScopePolicy::new().handlers_enforce(ENFORCED);
+            MicrosoftPolicy::new(roles.clone(), scopes).boxed()
+        }
         // Scopes are asked first: a refusal names what to ask the authorization server for.
-        _ => any_of([scopes(), roles()]).boxed(),
+        _ => any_of([by_scope(), by_role()]).boxed(),
     }
 }
 

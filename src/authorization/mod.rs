@@ -9,6 +9,7 @@ pub(crate) mod assignments;
 pub(crate) mod combinators;
 pub(crate) mod data_action;
 pub(crate) mod enforcement;
+pub(crate) mod microsoft;
 pub(crate) mod requirement;
 pub(crate) mod role_policy;
 pub(crate) mod roles;
@@ -19,6 +20,7 @@ pub use assignments::Assignments;
 pub use combinators::{AllOf, AnyOf, all_of, any_of};
 pub use data_action::DataAction;
 pub use enforcement::Enforcement;
+pub use microsoft::MicrosoftPolicy;
 pub use requirement::{
     Authenticated, RequireRoles, RequireScopes, authenticated, require_all_roles,
     require_all_scopes, require_any_role, require_any_scope, require_role, require_scope,

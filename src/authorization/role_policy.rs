@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::task::AbortHandle;
 
+use super::data_action::DataActions;
 use super::roles::RoleDefinitions;
 use super::{Assignments, Authorizer, Denial, Enforcement, Grant};
 use crate::authentication::Principal;
@@ -71,6 +72,12 @@ impl RolePolicy {
         self
     }
 
+    /// The union of what a caller's roles may do, those of the token and the assigned ones.
+    pub(crate) fn actions_of(&self, principal: &Principal) -> DataActions {
+        let held = principal.roles().chain(self.assignments.roles_of(principal));
+        self.roles.snapshot().get().map(|roles| roles.union(held)).unwrap_or_default()
+    }
+
     /// Declares what the handlers enforce. A bundle is let in on any action only when they judge
     /// its entries one by one; else it takes every action.
     pub fn handlers_enforce(mut self, enforced: Enforcement) -> Self {
@@ -81,13 +88,7 @@ impl RolePolicy {
 
 impl Authorizer for RolePolicy {
     fn authorize(&self, principal: &Principal, interaction: &Interaction) -> Result<Grant, Denial> {
-        let snapshot = self.roles.snapshot();
-        let granted = snapshot.get().is_some_and(|roles| {
-            let held = principal.roles().chain(self.assignments.roles_of(principal));
-            let actions = roles.union(held);
-            actions.grant(interaction, self.enforced)
-        });
-        if granted {
+        if self.actions_of(principal).grant(interaction, self.enforced) {
             return Ok(Grant::by("the caller's roles"));
         }
         Err(Denial::new("no role of the caller grants this interaction"))

@@ -20,6 +20,8 @@ pub enum AccessMode {
     RolesOrScopes,
     /// A role and a scope.
     RolesAndScopes,
+    /// A role; and a scope where the roles hold `smart`.
+    Microsoft,
 }
 
 /// The message for a key that is reserved for a later version.
@@ -27,20 +29,13 @@ pub(crate) const LATER: &str = "is not supported by this version yet: expected i
 
 pub(crate) fn access(root: &mut Reader<'_>) -> AccessMode {
     let choices = [
-        ("roles", Some(AccessMode::Roles)),
-        ("scopes", Some(AccessMode::Scopes)),
-        ("roles-or-scopes", Some(AccessMode::RolesOrScopes)),
-        ("roles-and-scopes", Some(AccessMode::RolesAndScopes)),
-        ("microsoft", None),
+        ("roles", AccessMode::Roles),
+        ("scopes", AccessMode::Scopes),
+        ("roles-or-scopes", AccessMode::RolesOrScopes),
+        ("roles-and-scopes", AccessMode::RolesAndScopes),
+        ("microsoft", AccessMode::Microsoft),
     ];
-    let chosen = root.choice("access", &choices);
-    if chosen == Some(None) {
-        let expected = "roles, scopes, roles-or-scopes or roles-and-scopes";
-        let message =
-            format!("\"microsoft\" is not supported by this version yet: expected {expected}");
-        root.reject("access", message);
-    }
-    chosen.flatten().unwrap_or_default()
+    root.choice("access", &choices).unwrap_or_default()
 }
 
 pub(crate) fn disclosure(root: &mut Reader<'_>) -> Disclosure {

@@ -60,6 +60,7 @@ fn every_key_with_its_documented_example_is_understood() {
         ("roles", AccessMode::Roles),
         ("scopes", AccessMode::Scopes),
         ("roles-and-scopes", AccessMode::RolesAndScopes),
+        ("microsoft", AccessMode::Microsoft),
     ] {
         let config = Config::from_toml(&file(&format!("access = \"{word}\""), "")).unwrap();
         assert_eq!(config.access(), mode);
@@ -167,10 +168,6 @@ fn mistakes_of_one_key_each() {
 #[test]
 fn keys_whose_machinery_is_not_there_yet_are_checked_and_refused() {
     for (text, words) in [
-        (
-            file("access = \"microsoft\"", ""),
-            "access: \"microsoft\" is not supported by this version yet",
-        ),
         (
             file("", "entra.tenant = \"t\"\nentra.client_id = \"c\""),
             "issuers[0].entra: is not supported by this version yet",

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::Request;
 use serde_json::json;
-use tower_fhir_auth::{BuildError, RoleDefinitions, RolePolicy};
+use tower_fhir_auth::{BuildError, MicrosoftPolicy, RoleDefinitions, RolePolicy, ScopePolicy};
 
 use crate::support::Server;
 
@@ -69,4 +69,25 @@ async fn a_file_is_read_again_when_it_changes_and_the_last_good_one_stays() {
     std::fs::remove_file(&path).unwrap();
     tokio::time::sleep(Duration::from_millis(2500)).await;
     assert_eq!(read().await, 200);
+}
+
+#[tokio::test]
+async fn the_microsoft_rule_asks_scopes_of_those_marked_smart_alone() {
+    let role = |name: &str, actions: &[&str]| json!({"name": name, "dataActions": actions, "notDataActions": [], "scopes": ["/"]});
+    let roles = json!({"roles": [role("reader", &["read"]), role("smartUser", &["*", "smart"])]});
+    let roles = RoleDefinitions::parse(roles.to_string().as_bytes()).unwrap();
+    let policy = MicrosoftPolicy::new(RolePolicy::new(roles), ScopePolicy::new());
+    let server = Server::authorizing(policy).await;
+    for (roles, scope, expected) in [
+        (&["reader"][..], "", 200),
+        (&["reader"], "patient/Patient.r", 200),
+        (&["smartUser"], "", 403),
+        (&["smartUser"], "user/Patient.r", 200),
+        (&["smartUser"], "user/Observation.r", 403),
+        (&["smartUser", "reader"], "", 403),
+        (&[], "user/Patient.r", 403),
+    ] {
+        let token = server.token().claim("roles", json!(roles)).claim("scope", scope);
+        assert_eq!(server.get(token).await.status.as_u16(), expected, "{roles:?} {scope}");
+    }
 }
