@@ -9,8 +9,8 @@
 //! # let _: axum::Router = axum::Router::new().route("/", axum::routing::get(hello));
 //! ```
 //!
-//! A handler outside the layer gets 500, not 401: no token could help it. `Option<Principal>` is
-//! for handlers that stand on public paths too.
+//! A handler outside the layer gets 500, not 401: no token could help it. `Option<Principal>`
+//! and `Option<Access>` are for handlers that stand on public paths too.
 
 use std::convert::Infallible;
 
@@ -48,6 +48,14 @@ impl<S: Sync> FromRequestParts<S> for Principal {
 }
 
 impl<S: Sync> OptionalFromRequestParts<S> for Principal {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
+        Ok(parts.extensions.get().cloned())
+    }
+}
+
+impl<S: Sync> OptionalFromRequestParts<S> for Access {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {

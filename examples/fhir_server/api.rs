@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{OriginalUri, Path, RawQuery, Request, State};
+use axum::extract::{DefaultBodyLimit, OriginalUri, Path, RawQuery, Request, State};
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, ETAG, LOCATION,
 };
@@ -18,6 +18,9 @@ use serde_json::{Value, json};
 use tower_fhir_auth::{Access, Format, InteractionKind, IssueType, OperationOutcome};
 
 use crate::store::Store;
+
+/// The largest body that is read, in bytes.
+const MAX_BODY: usize = 16 << 20;
 
 /// Entries of a search result without `_count`, and the most that `_count` can ask for.
 const PAGE: (usize, usize) = (100, 5000);
@@ -39,24 +42,30 @@ pub(crate) fn router(base: &str, store: Arc<Store>) -> Router {
             )
         })
         .with_state(store)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn(in_the_format_asked_for))
 }
 
 /// The layer has granted one interaction. A handler does that one and no other, whatever the router
-/// takes an address for.
-fn granted(access: &Access, kind: InteractionKind) -> Result<(), Refusal> {
-    if access.interaction().kind() == kind {
+/// takes an address for. On a path that the operator has made public there is no caller to grant
+/// anything to; it is then read, and no more.
+fn granted(access: Option<&Access>, kind: InteractionKind) -> Result<(), Refusal> {
+    let granted = match access {
+        Some(access) => access.interaction().kind() == kind,
+        None => matches!(kind, InteractionKind::Read | InteractionKind::SearchType),
+    };
+    if granted {
         return Ok(());
     }
     Err(Refusal::not_found("this server does not have the interaction"))
 }
 
 async fn read(
-    access: Access,
+    access: Option<Access>,
     State(store): State<Arc<Store>>,
     Path((resource_type, id)): Path<(String, String)>,
 ) -> Result<Response, Refusal> {
-    granted(&access, InteractionKind::Read)?;
+    granted(access.as_ref(), InteractionKind::Read)?;
     match store.read(&resource_type, &id) {
         Some(resource) => Ok(resource_response(StatusCode::OK, &resource)),
         None => Err(Refusal::not_found(format!("no {resource_type} with this id"))),
@@ -64,26 +73,26 @@ async fn read(
 }
 
 async fn search(
-    access: Access,
+    access: Option<Access>,
     State(store): State<Arc<Store>>,
     OriginalUri(uri): OriginalUri,
     Path(resource_type): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
-    granted(&access, InteractionKind::SearchType)?;
+    granted(access.as_ref(), InteractionKind::SearchType)?;
     bundle(&store, &resource_type, &uri.to_string(), query.unwrap_or_default().as_bytes())
 }
 
 /// The parameters of the body count beside those of the address (R4 section 3.1.1.1).
 async fn search_by_post(
-    access: Access,
+    access: Option<Access>,
     State(store): State<Arc<Store>>,
     OriginalUri(uri): OriginalUri,
     Path(resource_type): Path<String>,
     RawQuery(query): RawQuery,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
-    granted(&access, InteractionKind::SearchType)?;
+    granted(access.as_ref(), InteractionKind::SearchType)?;
     let body = body?;
     let parameters = [query.unwrap_or_default().as_bytes(), b"&", &body].concat();
     bundle(&store, &resource_type, &uri.to_string(), &parameters)
@@ -154,18 +163,19 @@ impl Search {
 }
 
 async fn create(
-    access: Access,
+    access: Option<Access>,
     State(store): State<Arc<Store>>,
     OriginalUri(uri): OriginalUri,
     Path(resource_type): Path<String>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
     let body = body?;
-    if access.interaction().kind() == InteractionKind::ConditionalCreate {
+    let kind = access.as_ref().map(|access| access.interaction().kind());
+    if kind == Some(InteractionKind::ConditionalCreate) {
         let text = "conditional create is not supported by this server";
         return Err(Refusal(StatusCode::NOT_IMPLEMENTED, IssueType::NotSupported, text.to_owned()));
     }
-    granted(&access, InteractionKind::Create)?;
+    granted(access.as_ref(), InteractionKind::Create)?;
     let resource: Value = serde_json::from_slice(&body)
         .map_err(|_| Refusal::invalid("the body is not a resource in JSON"))?;
     if resource["resourceType"] != *resource_type {
@@ -227,7 +237,11 @@ impl Refusal {
 
 impl From<BytesRejection> for Refusal {
     fn from(rejection: BytesRejection) -> Self {
-        Self(rejection.status(), IssueType::Invalid, rejection.body_text())
+        let issue_type = match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => IssueType::TooLong,
+            _ => IssueType::Invalid,
+        };
+        Self(rejection.status(), issue_type, rejection.body_text())
     }
 }
 

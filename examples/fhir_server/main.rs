@@ -24,6 +24,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
+use tower::Layer;
 use tower_fhir_auth::config::{AccessMode, Config};
 use tower_fhir_auth::{FhirAuthLayer, TrustedIssuer};
 use tracing_subscriber::EnvFilter;
@@ -86,7 +87,8 @@ async fn run() -> Result<(), Error> {
         }
     };
 
-    let app = api::router(base.path(), Arc::new(store)).layer(auth);
+    // Around the router as a whole: a layer on its routes stands inside axum's own answers.
+    let app = auth.layer(api::router(base.path(), Arc::new(store)));
     // Whoever reads the line may send a signal at once.
     let signal = signal()?;
     let here = format!("http://{address}{}", base.path());

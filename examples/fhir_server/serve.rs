@@ -11,6 +11,7 @@ use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
+use tower_fhir_auth::FhirAuth;
 
 /// Room for the largest token that is answered with more than a shrug, and for other headers.
 const HEADERS: u32 = 256 * 1024;
@@ -18,7 +19,11 @@ const HEADERS: u32 = 256 * 1024;
 /// How long requests under way may take to finish when the server is told to stop.
 const GRACE: Duration = Duration::from_secs(2);
 
-pub(crate) async fn until(stop: impl Future<Output = ()>, listener: TcpListener, app: Router) {
+pub(crate) async fn until(
+    stop: impl Future<Output = ()>,
+    listener: TcpListener,
+    app: FhirAuth<Router>,
+) {
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http2().max_header_list_size(HEADERS);
     let graceful = GracefulShutdown::new();

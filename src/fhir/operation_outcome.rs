@@ -22,6 +22,8 @@ pub enum IssueType {
     NotSupported,
     /// Something in the request conflicts with what is stored.
     Conflict,
+    /// More was sent than is accepted.
+    TooLong,
     /// Something that may go away by itself.
     Transient,
     /// An unexpected internal error.
@@ -40,6 +42,7 @@ impl IssueType {
             Self::NotFound => "not-found",
             Self::NotSupported => "not-supported",
             Self::Conflict => "conflict",
+            Self::TooLong => "too-long",
             Self::Transient => "transient",
             Self::Exception => "exception",
         }

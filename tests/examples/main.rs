@@ -150,6 +150,9 @@ async fn the_fhir_server_trusts_the_issuers_of_its_file_and_does_not_wait_for_th
         ("/Patient/1/_history", "system/*.cruds", 404),
         ("/Patient/1/_history", "system/Patient.s", 403),
         ("/metadata", "", 200),
+        ("/health", "", 200),
+        // Public by default, and not there yet.
+        ("/.well-known/smart-configuration", "", 404),
     ] {
         let url = server.url(path);
         assert_eq!(status(&url, &token(scope)).await, expected, "{path} with {scope}");
@@ -164,6 +167,15 @@ async fn the_fhir_server_trusts_the_issuers_of_its_file_and_does_not_wait_for_th
         .await
         .unwrap();
     assert_eq!(found.pointer("/entry/1/resource/id"), Some(&Value::from("2")));
+
+    let denied = reqwest::Client::new().delete(server.url("/Patient/1")).send().await.unwrap();
+    assert_eq!(denied.status(), 401);
+    assert!(!denied.headers().contains_key("allow"), "{denied:?}");
+    let large =
+        reqwest::Client::new().post(server.url("/Patient")).bearer_auth(token("user/Patient.c"));
+    let large = large.body(vec![b' '; 17 << 20]).send().await.unwrap();
+    assert_eq!(large.status(), 413);
+    assert!(large.text().await.unwrap().contains("\"too-long\""));
 
     // HTTP/2 has room for the largest token that is judged, and for larger ones to be refused.
     let http2 = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
