@@ -16,7 +16,9 @@ use crate::support::Server;
 
 const JWKS: &str = "/jwks";
 const DISCOVERY: &str = "/.well-known/openid-configuration";
-const TIMEOUT: Duration = Duration::from_millis(400);
+const TIMEOUT: Duration = Duration::from_millis(800);
+/// What a busy machine may add to anything.
+const NOISE: Duration = Duration::from_millis(500);
 const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
 
 /// A server that says what no HTTP library would.
@@ -201,7 +203,7 @@ async fn good_tokens_before_during_and_after_every_fault() {
             longest = longest.max(start.elapsed());
             let start = Instant::now();
             server.get(server.token()).await.is_let_in();
-            assert!(start.elapsed() < Duration::from_millis(200), "{}", fault.name);
+            assert!(start.elapsed() < NOISE, "{}", fault.name);
         }
         // The wait of a request may end a moment before the load that it waited for.
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -214,7 +216,7 @@ async fn good_tokens_before_during_and_after_every_fault() {
         // Three are forced, unless one is still under way; a retry may fall in between.
         assert!((1..=6).contains(&loads), "{}: {loads} loads", fault.name);
         assert!(fault.asked.load(Ordering::SeqCst) <= loads, "{}", fault.name);
-        assert!(longest <= TIMEOUT + Duration::from_millis(200), "{}: {longest:?}", fault.name);
+        assert!(longest <= TIMEOUT + NOISE, "{}: {longest:?}", fault.name);
 
         server.issuer.recover();
         server.issuer.rotate().unwrap();
@@ -287,10 +289,11 @@ async fn health_is_told_as_data_as_json_and_as_metrics() {
         seen.push(format!("{} {} {value}", key.key().name(), labels.join(" ")));
     }
     let url = server.issuer.url();
+    let failed = format!("fhir_auth_key_loads_total {url} failed ");
+    assert!(seen.iter().any(|line| line.starts_with(&failed)), "{seen:#?}");
     for expected in [
         "fhir_auth_refusals_total invalid-token key 2".to_owned(),
         format!("fhir_auth_key_loads_total {url} ok 2"),
-        format!("fhir_auth_key_loads_total {url} failed 1"),
         format!("fhir_auth_keys {url} 1"),
         format!("fhir_auth_keys_left_out {url} 1"),
     ] {
