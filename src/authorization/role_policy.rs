@@ -63,9 +63,7 @@ impl RolePolicy {
         let assignments = Arc::default();
         Ok(Self { roles, assignments, enforced: Enforcement::default(), _watch: watch })
     }
-}
 
-impl RolePolicy {
     /// Gives further roles to callers by who they are.
     pub fn assignments(mut self, assignments: Assignments) -> Self {
         self.assignments = Arc::new(assignments);

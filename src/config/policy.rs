@@ -6,6 +6,7 @@ use super::reader::Reader;
 use crate::authorization::RoleDefinitions;
 use crate::keys::KeySettings;
 use crate::rejection::Disclosure;
+use crate::small_file;
 
 /// Which grants a request needs (`access`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -118,7 +119,7 @@ pub(crate) fn roles(root: &mut Reader<'_>, issuers: usize) -> Roles {
         return Roles::default();
     };
     let definitions = roles.path("definitions").and_then(|path| {
-        let read = std::fs::read(&path).map_err(|error| error.to_string());
+        let read = small_file::read(&path).map_err(|error| error.to_string());
         let parsed =
             read.and_then(|json| RoleDefinitions::parse(&json).map_err(|error| error.to_string()));
         match parsed {

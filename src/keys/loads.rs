@@ -95,6 +95,13 @@ mod tests {
             Arc::new(Self { loads, nudge: Notify::new(), over: Condvar::new() })
         }
 
+        /// With a refresher for one load, on a thread of its own.
+        fn with_refresher() -> (Arc<Self>, thread::JoinHandle<()>) {
+            let model = Self::new();
+            let refresher = Arc::clone(&model);
+            (model, thread::spawn(move || refresher.refresh(1)))
+        }
+
         /// One request: asks, and waits for the load it was promised. Returns its number.
         fn request(&self, cooldown: Duration, now: Instant) -> Option<u64> {
             let mut loads = self.loads.lock().unwrap();
@@ -131,11 +138,7 @@ mod tests {
     fn on_all_schedules_of_threads_no_wake_up_is_lost_and_one_load_is_shared() {
         let now = Instant::now();
         loom::model(move || {
-            let model = Model::new();
-            let refresher = {
-                let model = Arc::clone(&model);
-                thread::spawn(move || model.refresh(1))
-            };
+            let (model, refresher) = Model::with_refresher();
             let other = {
                 let model = Arc::clone(&model);
                 thread::spawn(move || model.request(Duration::from_secs(30), now))
@@ -154,11 +157,7 @@ mod tests {
     fn on_all_schedules_of_threads_two_windows_are_two_loads_at_most() {
         let now = Instant::now();
         loom::model(move || {
-            let model = Model::new();
-            let refresher = {
-                let model = Arc::clone(&model);
-                thread::spawn(move || model.refresh(1))
-            };
+            let (model, refresher) = Model::with_refresher();
             assert_eq!(model.request(Duration::ZERO, now), Some(1));
             refresher.join().unwrap();
             let mut loads = model.loads.lock().unwrap();

@@ -171,7 +171,13 @@ impl Guarded {
     }
 
     pub(crate) fn with(provider: Arc<Provider>, settings: KeySettings) -> Self {
-        let issuer = TrustedIssuer::with_key_source(ISSUER, Source(Arc::clone(&provider)));
+        let source = Source(Arc::clone(&provider));
+        Self::asking(source, provider, settings)
+    }
+
+    /// With a source of another manner between the refresher and the provider.
+    fn asking(source: impl KeySource, provider: Arc<Provider>, settings: KeySettings) -> Self {
+        let issuer = TrustedIssuer::with_key_source(ISSUER, source);
         let authenticator = Authenticator::builder()
             .audience(AudiencePolicy::exact([AUDIENCE]))
             .issuer(issuer.key_settings(settings))
@@ -402,14 +408,8 @@ async fn confirmed_keys_are_as_fresh_as_loaded_ones() {
     }
     let provider = Provider::new(None);
     let settings = KeySettings::default().refresh(secs(60)).max_stale(secs(100));
-    let issuer = TrustedIssuer::with_key_source(ISSUER, Unchanging(Arc::clone(&provider)));
-    let authenticator = Authenticator::builder()
-        .audience(AudiencePolicy::exact([AUDIENCE]))
-        .issuer(issuer.key_settings(settings))
-        .clock(TestClock::at(NOW))
-        .build()
-        .unwrap();
-    let guarded = Guarded { provider, authenticator };
+    let source = Unchanging(Arc::clone(&provider));
+    let guarded = Guarded::asking(source, provider, settings);
     guarded.authenticator.ready().await;
     sleep(secs(1000)).await;
     assert!(guarded.good().await.is_ok());
@@ -463,18 +463,13 @@ async fn a_source_that_panics_has_failed_and_is_asked_again() {
         }
     }
     let provider = Provider::new(None);
-    let issuer = TrustedIssuer::with_key_source(ISSUER, Clumsy(Arc::clone(&provider)));
-    let authenticator = Authenticator::builder()
-        .audience(AudiencePolicy::exact([AUDIENCE]))
-        .issuer(issuer)
-        .clock(TestClock::at(NOW))
-        .build()
-        .unwrap();
+    let source = Clumsy(Arc::clone(&provider));
+    let guarded = Guarded::asking(source, provider, KeySettings::default());
     sleep(secs(1)).await;
-    let health = authenticator.health().remove(0);
+    let health = guarded.authenticator.health().remove(0);
     assert!(health.last_error.unwrap().contains("panicked"));
     sleep(secs(60)).await;
-    assert!(Guarded { provider, authenticator }.good().await.is_ok());
+    assert!(guarded.good().await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
@@ -497,14 +492,8 @@ async fn keys_that_were_not_taken_are_not_confirmed_later() {
         }
     }
     let provider = Provider::new(None);
-    let issuer = TrustedIssuer::with_key_source(ISSUER, Forgetful(Arc::clone(&provider)));
-    let authenticator = Authenticator::builder()
-        .audience(AudiencePolicy::exact([AUDIENCE]))
-        .issuer(issuer.key_settings(quiet().cooldown(Duration::ZERO)))
-        .clock(TestClock::at(NOW))
-        .build()
-        .unwrap();
-    let guarded = Guarded { provider, authenticator };
+    let source = Forgetful(Arc::clone(&provider));
+    let guarded = Guarded::asking(source, provider, quiet().cooldown(Duration::ZERO));
     guarded.authenticator.ready().await;
     let old = guarded.token();
     guarded.provider.rotate();

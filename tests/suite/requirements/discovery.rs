@@ -78,6 +78,22 @@ async fn v2_the_document_stands_at_the_issuer_without_slash_and_the_well_known_p
 }
 
 #[tokio::test]
+async fn a_discovery_document_may_stand_elsewhere_and_a_given_jwks_uri_needs_none() {
+    let issuer = TestIssuer::start().await.unwrap();
+    issuer.answer(DISCOVERY, Answer::status(StatusCode::NOT_FOUND));
+    issuer.answer("/elsewhere", Answer::json(&document(&issuer)));
+    let elsewhere = format!("{}/elsewhere", issuer.url());
+    let found = layer(TrustedIssuer::discover_at(issuer.url(), elsewhere.clone())).unwrap();
+    assert_eq!(status(&found, &issuer).await, StatusCode::OK);
+    let given = layer(TrustedIssuer::with_jwks_uri(issuer.url(), issuer.jwks_uri())).unwrap();
+    assert_eq!(status(&given, &issuer).await, StatusCode::OK);
+    // Wherever the document stands, it must be the issuer's.
+    let other = layer(TrustedIssuer::discover_at("https://other.example", elsewhere)).unwrap();
+    let _ = tokio::time::timeout(Duration::from_millis(300), other.ready()).await;
+    assert!(other.health()[0].last_error.as_ref().unwrap().contains("expected issuer"));
+}
+
+#[tokio::test]
 async fn v3_the_answer_is_200_and_json() {
     for status in [204, 301, 302, 304, 401, 404, 500, 503] {
         let status = StatusCode::from_u16(status).unwrap();
