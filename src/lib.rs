@@ -42,10 +42,15 @@
 //! # Who may do what
 //!
 //! An [`Authorizer`] grants or denies, on a verified [`Principal`] and an [`Interaction`]:
-//! [`RolePolicy`] by Microsoft's `roles.json`, [`ScopePolicy`] by SMART scopes. For routes that
-//! are not FHIR there are plain requirements ([`require_scope`], [`require_role`],
-//! [`any_of`], [`all_of`], [`authenticated`]); [`FhirAuthLayer::require`] puts one on a single
-//! route. What no authorizer grants is refused.
+//! [`RolePolicy`] by Microsoft's `roles.json`, [`ScopePolicy`] by SMART scopes, [`AccessPolicy`] by
+//! both. For routes that are not FHIR there are plain requirements ([`require_scope`],
+//! [`require_role`], [`any_of`], [`all_of`], [`authenticated`]); [`FhirAuthLayer::require`] puts
+//! one on a single route. What no authorizer grants is refused.
+//!
+//! The layer sees addresses, and neither bodies nor resources. What a grant leaves for the handler
+//! (the compartment of a patient, the constraint of a scope, the entries of a bundle) it finds in
+//! its [`Access`]; a grant that leaves something is a refusal unless the application has declared,
+//! as [`Enforcement`], that its handlers see to it.
 //!
 //! # Refusals
 //!
@@ -119,17 +124,18 @@ pub use authentication::{
     InvalidRequest, Principal, TrustedIssuer,
 };
 pub use authorization::{
-    Access, AllOf, AnyOf, Assignments, Authenticated, AuthorizeFn, Authorizer, DataAction, Denial,
-    Enforcement, Grant, MicrosoftPolicy, RequireRoles, RequireScopes, RoleDefinitions,
-    RoleDefinitionsError, RolePolicy, ScopePolicy, all_of, any_of, authenticated, authorize_fn,
-    require_all_roles, require_all_scopes, require_any_role, require_any_scope, require_role,
-    require_scope,
+    Access, AccessMode, AccessPolicy, AllOf, Alternative, Alternatives, AnyOf, Assignments,
+    Authenticated, AuthorizeFn, Authorizer, DataAction, Denial, Enforcement, Grant, JobOwner,
+    RequireRoles, RequireScopes, RoleDefinitions, RoleDefinitionsError, RolePolicy, ScopePolicy,
+    all_of, any_of, authenticated, authorize_fn, require_all_roles, require_all_scopes,
+    require_any_role, require_any_scope, require_role, require_scope,
 };
 pub use error::BuildError;
 pub use explanation::{Check, Explanation, Finding, Step, StepOutcome};
 pub use fhir::{
-    BaseUrl, BaseUrlError, Format, Interaction, InteractionKind, IssueType, OperationOutcome,
-    Permissions, ScopeContext, SmartScope, SmartScopeError,
+    BaseUrl, BaseUrlError, Constraint, Format, Interaction, InteractionKind, IssueType,
+    OperationOutcome, Permissions, ScopeContext, ScopeKind, SmartScope, SmartScopeError,
+    is_shared_type, patient_compartment,
 };
 pub use jose::{Algorithm, JwkError, JwkSet, JwkSetError, LeftOut, UnknownAlgorithm};
 pub use keys::{KeyError, KeyHealth, KeySettings, KeySource, KeyTag, LoadFuture, LoadedKeys};

@@ -25,8 +25,8 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tower::Layer;
-use tower_fhir_auth::config::{AccessMode, Config};
-use tower_fhir_auth::{FhirAuthLayer, TrustedIssuer};
+use tower_fhir_auth::config::Config;
+use tower_fhir_auth::{Enforcement, FhirAuthLayer, TrustedIssuer};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -72,8 +72,8 @@ async fn run() -> Result<(), Error> {
     let (base, auth, demo) = match config {
         Some(config) => {
             let base = config.base_url().clone();
-            let roles = config.roles()?;
-            let auth = config.layer(|access| policy::for_access(access, &roles)).build()?;
+            let policy = policy::enforced(config.policy(Enforcement::NONE)?);
+            let auth = config.layer(policy).build()?;
             (base, auth, None)
         }
         None => {
@@ -81,7 +81,7 @@ async fn run() -> Result<(), Error> {
             let idp = DemoIdp::start(base.clone()).await?;
             let auth = FhirAuthLayer::builder(&base)
                 .issuer(TrustedIssuer::discover(idp.url()))
-                .authorizer(policy::for_access(AccessMode::RolesOrScopes, &policy::demo_roles()?))
+                .authorizer(policy::demo()?)
                 .build()?;
             (base.parse()?, auth, Some(idp))
         }

@@ -42,6 +42,11 @@ impl<'a> Claims<'a> {
         Some(value)
     }
 
+    /// The same, where `null` counts as absent.
+    pub(crate) fn present(&self, path: &str) -> Option<&Json<'a>> {
+        self.at(path).filter(|value| !matches!(value, Json::Null))
+    }
+
     /// Whether a claim is there. `null` and empty text count as absent.
     pub(crate) fn is_present(&self, path: &str) -> bool {
         match self.at(path) {

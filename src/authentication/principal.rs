@@ -7,8 +7,10 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
+use super::claims::Claims;
 use super::issuer::IssuerSettings;
 use super::validation::ValidatedClaims;
+use crate::fhir::SmartScope;
 use crate::time::UnixTime;
 
 /// Who sent a request: the claims of a token that passed every check.
@@ -38,13 +40,24 @@ struct Caller {
     object_id: Option<Box<str>>,
     tenant: Option<Box<str>>,
     client: Option<Box<str>>,
-    fhir_user: Option<Box<str>>,
-    patient: Option<Box<str>>,
+    fhir_user: TextClaim,
+    patient: TextClaim,
     roles: Box<[Box<str>]>,
     scopes: Box<[Box<str>]>,
+    smart_scopes: Box<[SmartScope]>,
     groups: Box<[Box<str>]>,
     expires_at: UnixTime,
     payload: Box<[u8]>,
+}
+
+/// A claim that should be text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum TextClaim {
+    #[default]
+    Absent,
+    Text(Box<str>),
+    /// It is there, but it is a list, a number, or whatever else.
+    NotText,
 }
 
 /// A claim is there, but it is not of the type that was asked for.
@@ -64,19 +77,18 @@ impl Principal {
     ) -> Self {
         let claims = validated.claims;
         let text = |name: &str| claims.text_or_none(name).map(Box::from);
-        let first = |names: &[String]| {
-            names.iter().find_map(|name| claims.text_or_none(name)).map(Box::from)
-        };
+        let scopes = distinct(settings.scope_claims.iter().flat_map(|name| claims.scopes(name)));
         Self(Arc::new(Caller {
             issuer: Arc::clone(&settings.issuer),
             subject: text("sub"),
             object_id: text("oid"),
             tenant: text("tid"),
             client: claims.client().map(Box::from),
-            fhir_user: text("fhirUser").or_else(|| text("extension_fhirUser")),
-            patient: first(&settings.patient_claims),
+            fhir_user: first(claims, ["fhirUser", "extension_fhirUser"]),
+            patient: first(claims, settings.patient_claims.iter().map(String::as_str)),
             roles: distinct(claims.list(&settings.roles_claim)),
-            scopes: distinct(settings.scope_claims.iter().flat_map(|name| claims.scopes(name))),
+            smart_scopes: scopes.iter().filter_map(|scope| scope.parse().ok()).collect(),
+            scopes,
             groups: distinct(claims.list("groups")),
             expires_at: validated.expires_at,
             payload: payload.into(),
@@ -116,13 +128,18 @@ impl Principal {
     /// The FHIR resource of the user (`fhirUser`, SMART App Launch), as the token has it.
     #[must_use]
     pub fn fhir_user(&self) -> Option<&str> {
-        self.0.fhir_user.as_deref()
+        self.0.fhir_user.text()
     }
 
     /// The patient in context (`patient`, SMART App Launch), as the token has it.
     #[must_use]
     pub fn patient(&self) -> Option<&str> {
-        self.0.patient.as_deref()
+        self.0.patient.text()
+    }
+
+    /// The same two, with the difference between a claim that is absent and one that is no text.
+    pub(crate) fn launch_claims(&self) -> (&TextClaim, &TextClaim) {
+        (&self.0.patient, &self.0.fhir_user)
     }
 
     /// The roles, each once, in the order of the token.
@@ -133,6 +150,12 @@ impl Principal {
     /// The scopes of all scope claims, each once, in the order of the token.
     pub fn scopes(&self) -> impl Iterator<Item = &str> {
         self.0.scopes.iter().map(|scope| &**scope)
+    }
+
+    /// The scopes for FHIR resources among them. Malformed ones are left out.
+    #[must_use]
+    pub fn smart_scopes(&self) -> &[SmartScope] {
+        &self.0.smart_scopes
     }
 
     /// The groups (`groups`), each once, in the order of the token.
@@ -180,6 +203,24 @@ impl Principal {
     }
 }
 
+/// The first of several claims that is there. `null` counts as absent.
+fn first<'a>(claims: &Claims<'_>, names: impl IntoIterator<Item = &'a str>) -> TextClaim {
+    let found = names.into_iter().find_map(|name| claims.present(name));
+    found.map_or(TextClaim::Absent, |value| match value.as_text() {
+        Some(text) => TextClaim::Text(text.into()),
+        None => TextClaim::NotText,
+    })
+}
+
+impl TextClaim {
+    fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Absent | Self::NotText => None,
+        }
+    }
+}
+
 fn distinct<'a>(items: impl Iterator<Item = &'a str>) -> Box<[Box<str>]> {
     let mut seen = HashSet::new();
     items.filter(|item| seen.insert(*item)).map(Box::from).collect()
@@ -197,6 +238,7 @@ impl fmt::Debug for Principal {
             patient,
             roles,
             scopes,
+            smart_scopes: _,
             groups,
             expires_at,
             payload: _,
@@ -210,8 +252,8 @@ impl fmt::Debug for Principal {
             .field("object_id", &Presence::of(object_id.is_some()))
             .field("tenant", &Presence::of(tenant.is_some()))
             .field("client", &Presence::of(client.is_some()))
-            .field("fhir_user", &Presence::of(fhir_user.is_some()))
-            .field("patient", &Presence::of(patient.is_some()))
+            .field("fhir_user", &Presence::of(*fhir_user != TextClaim::Absent))
+            .field("patient", &Presence::of(*patient != TextClaim::Absent))
             .field("groups", &groups.len())
             .finish_non_exhaustive()
     }

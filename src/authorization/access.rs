@@ -1,31 +1,85 @@
-//! What was granted, or why not.
+//! What was granted, and the questions that a handler has about it.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::fhir::Interaction;
-use crate::text::shown;
+use http::Method;
 
-/// What a request may do. The layer puts it into the request's extensions beside the
-/// [`Principal`](crate::Principal).
-#[derive(Clone, Debug)]
+use super::combinators::all;
+use super::{Alternatives, Authorizer, Denial};
+use crate::authentication::Principal;
+use crate::fhir::{Interaction, InteractionKind, Permissions};
+
+/// What a request may do, and what the handler still has to confine. The layer puts it into the
+/// request's extensions beside the [`Principal`].
+///
+/// The layer judges what an address spells. What it cannot see is the handler's, which asks here;
+/// every answer comes from the rules that let the request in.
+///
+/// | the handler | asks |
+/// |---|---|
+/// | reads, writes or searches resources | [`may`](Self::may): whose, and which of them |
+/// | follows an include or a chain | [`readable`](Self::readable), `may` with [`SEARCH`](Permissions::SEARCH) |
+/// | has read the body of `POST …/_search` | [`search`](Self::search) |
+/// | executes an entry of a bundle | [`entry`](Self::entry) |
+/// | shows an asynchronous job | [`owns`](Self::owns) |
+///
+/// What it does not do although it has to, it must not declare as
+/// [`Enforcement`](super::Enforcement).
+#[derive(Clone)]
 pub struct Access(Arc<Granted>);
 
-#[derive(Debug)]
 struct Granted {
     interaction: Interaction,
-    grant: Grant,
+    by: String,
+    principal: Principal,
+    /// All of them have to grant.
+    rules: Vec<Arc<dyn Authorizer>>,
+}
+
+/// Whose an asynchronous job is: an issuer and a subject of it, exactly.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct JobOwner {
+    issuer: String,
+    subject: String,
 }
 
 impl Access {
-    pub(crate) fn new(interaction: Interaction, grant: Grant) -> Self {
-        Self(Arc::new(Granted { interaction, grant }))
+    /// Asks a rule about an interaction.
+    pub(crate) fn judge(
+        rule: &Arc<dyn Authorizer>,
+        principal: &Principal,
+        interaction: Interaction,
+    ) -> Result<Self, Denial> {
+        let grant = rule.authorize(principal, &interaction)?;
+        Ok(Self(Arc::new(Granted {
+            interaction,
+            by: grant.rule().to_owned(),
+            principal: principal.clone(),
+            rules: vec![Arc::clone(rule)],
+        })))
     }
 
-    /// This access, which a further rule granted too.
-    pub(crate) fn and(&self, grant: &Grant) -> Self {
-        Self::new(self.0.interaction.clone(), self.0.grant.clone().and(grant))
+    /// This access, where a further rule grants it too.
+    pub(crate) fn narrowed(&self, rule: &Arc<dyn Authorizer>) -> Result<Self, Denial> {
+        let mut rules = self.0.rules.clone();
+        rules.push(Arc::clone(rule));
+        self.judge_again(rules, self.0.interaction.clone())
+    }
+
+    fn rules(&self) -> impl Iterator<Item = &dyn Authorizer> {
+        self.0.rules.iter().map(|rule| &**rule)
+    }
+
+    fn judge_again(
+        &self,
+        rules: Vec<Arc<dyn Authorizer>>,
+        interaction: Interaction,
+    ) -> Result<Self, Denial> {
+        let principal = self.0.principal.clone();
+        let grant = all(rules.iter().map(|rule| &**rule), &principal, &interaction)?;
+        let by = grant.rule().to_owned();
+        Ok(Self(Arc::new(Granted { interaction, by, principal, rules })))
     }
 
     /// The interaction that was granted.
@@ -37,106 +91,109 @@ impl Access {
     /// The rule that granted it, for audit logs.
     #[must_use]
     pub fn granted_by(&self) -> &str {
-        &self.0.grant.by
-    }
-}
-
-/// The answer of an authorizer that lets a request pass.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use]
-pub struct Grant {
-    by: Cow<'static, str>,
-}
-
-impl Grant {
-    /// A grant that names the rule it comes from, for example ``scope `system/*.rs` ``.
-    pub fn by(rule: impl Into<Cow<'static, str>>) -> Self {
-        Self { by: rule.into() }
+        &self.0.by
     }
 
-    /// One grant for two, where both rules were needed.
-    pub fn and(self, other: &Self) -> Self {
-        Self::by(format!("{}, {}", self.by, other.by))
-    }
-}
-
-/// The answer of an authorizer that does not let a request pass.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use]
-pub struct Denial {
-    summary: Cow<'static, str>,
-    /// Scope tokens of RFC 6749 that would have been enough, together.
-    scopes: Vec<String>,
-    found: Option<String>,
-    expected: Option<String>,
-}
-
-impl Denial {
-    /// A denial with a one-line reason, in lower case and without a full stop.
-    pub fn new(summary: impl Into<Cow<'static, str>>) -> Self {
-        Self { summary: summary.into(), scopes: Vec::new(), found: None, expected: None }
-    }
-
-    /// The scopes that would have been enough, for the `scope` attribute of the challenge
-    /// (RFC 6750 section 3).
-    pub fn required_scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
-        self.scopes = scopes.into_iter().map(Into::into).collect();
-        self
-    }
-
-    /// What is needed, where what the token has must not be told: roles.
-    pub fn needs(mut self, expected: impl AsRef<str>) -> Self {
-        self.expected = Some(shown(expected.as_ref()));
-        self
-    }
-
-    /// Both sides: the scopes that the token has, and those that are needed.
-    pub fn sides(mut self, found: impl AsRef<str>, expected: impl AsRef<str>) -> Self {
-        self.found = Some(shown(found.as_ref()));
-        self.expected = Some(shown(expected.as_ref()));
-        self
-    }
-
-    /// The reason.
+    /// Under which alternatives the caller may do what these letters stand for (all of them) with
+    /// resources of a type: `r` also covers versions and the history of an instance, `s` the
+    /// history of a type.
     #[must_use]
-    pub fn summary(&self) -> &str {
-        &self.summary
+    pub fn may(&self, letters: Permissions, resource_type: &str) -> Alternatives {
+        let base = self.0.interaction.base();
+        let each = letters.letters().map(|letter| {
+            let interaction = Interaction::of_letter(base, letter, resource_type);
+            match all(self.rules(), &self.0.principal, &interaction) {
+                Ok(grant) => grant.alternatives().clone(),
+                Err(_) => Alternatives::none(),
+            }
+        });
+        each.reduce(|one, another| one.and(&another)).unwrap_or_default()
     }
 
-    /// The scopes that would have been enough.
-    pub fn scopes(&self) -> impl Iterator<Item = &str> {
-        self.scopes.iter().map(String::as_str)
+    /// Under which alternatives resources of a type may come along with a result: those that the
+    /// caller may read or search.
+    #[must_use]
+    pub fn readable(&self, resource_type: &str) -> Alternatives {
+        let read = self.may(Permissions::READ, resource_type);
+        if read.is_open() { read } else { read.or(self.may(Permissions::SEARCH, resource_type)) }
     }
 
-    pub(crate) fn found_and_expected(&self) -> (Option<&str>, Option<&str>) {
-        (self.found.as_deref(), self.expected.as_deref())
-    }
-
-    /// One denial for two, where either rule would have been enough: the scopes of the first
-    /// rule that scopes can meet are the ones named.
-    pub fn or(mut self, other: Self) -> Self {
-        self.summary = format!("{}; and {}", self.summary, other.summary).into();
-        if self.scopes.is_empty() {
-            self.scopes = other.scopes;
+    /// Judges an entry of a bundle as if it had come by itself: its `request.method`,
+    /// `request.url` and `request.ifNoneExist`.
+    ///
+    /// # Errors
+    ///
+    /// Why the entry is refused. A bundle within a bundle always is.
+    pub fn entry(
+        &self,
+        method: &Method,
+        url: &str,
+        if_none_exist: Option<&str>,
+    ) -> Result<Self, Denial> {
+        let base = self.0.interaction.base();
+        let entry = Interaction::of_entry(base, method, url, if_none_exist);
+        if entry.kind() == InteractionKind::Batch {
+            return Err(Denial::new("an entry of a bundle must not be a bundle"));
         }
-        self.found = join(self.found, other.found, "; ");
-        self.expected = join(self.expected, other.expected, "; or ");
-        self
+        self.judge_again(self.0.rules.clone(), entry)
+    }
+
+    /// Judges a search with the parameters of its body (`application/x-www-form-urlencoded`),
+    /// which count beside those of the address.
+    ///
+    /// # Errors
+    ///
+    /// Why the search is refused.
+    pub fn search(&self, parameters: &str) -> Result<Self, Denial> {
+        self.judge_again(self.0.rules.clone(), self.0.interaction.with_body(parameters))
+    }
+
+    /// Whose a job is that this request begins. `None` for a token without a subject: nobody could
+    /// be told from another.
+    #[must_use]
+    pub fn owner(&self) -> Option<JobOwner> {
+        let subject = self.0.principal.subject()?;
+        Some(JobOwner::new(self.0.principal.issuer(), subject))
+    }
+
+    /// Whether a job is the caller's. Nobody else's rights reach it.
+    #[must_use]
+    pub fn owns(&self, owner: &JobOwner) -> bool {
+        self.owner().is_some_and(|caller| caller == *owner)
     }
 }
 
-fn join(a: Option<String>, b: Option<String>, between: &str) -> Option<String> {
-    match (a, b) {
-        (Some(a), Some(b)) if a == b => Some(a),
-        (Some(a), Some(b)) => Some(format!("{a}{between}{b}")),
-        (one, None) | (None, one) => one,
+impl JobOwner {
+    /// An owner, for example as a database has it.
+    #[must_use]
+    pub fn new(issuer: impl Into<String>, subject: impl Into<String>) -> Self {
+        Self { issuer: issuer.into(), subject: subject.into() }
+    }
+
+    /// The issuer (`iss`).
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// The subject (`sub`).
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        &self.subject
     }
 }
 
-impl fmt::Display for Denial {
+impl fmt::Debug for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.summary)
+        f.debug_struct("Access")
+            .field("interaction", &self.interaction().kind())
+            .field("granted_by", &self.granted_by())
+            .finish_non_exhaustive()
     }
 }
 
-impl std::error::Error for Denial {}
+impl fmt::Debug for JobOwner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JobOwner").field("issuer", &self.issuer).finish_non_exhaustive()
+    }
+}

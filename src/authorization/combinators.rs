@@ -12,7 +12,8 @@ pub struct AnyOf(Vec<Box<dyn Authorizer>>);
 /// Grants when all of its rules do. Made by [`all_of`].
 pub struct AllOf(Vec<Box<dyn Authorizer>>);
 
-/// Grants when any of `rules` does; with no rules, never.
+/// Grants when any of `rules` does; with no rules, never. Where several do, the handler gets the
+/// alternatives of all of them.
 ///
 /// ```
 /// use tower_fhir_auth::{Authorizer, any_of, require_role, require_scope};
@@ -28,35 +29,60 @@ pub fn all_of(rules: impl IntoIterator<Item = Box<dyn Authorizer>>) -> AllOf {
     AllOf(rules.into_iter().collect())
 }
 
-impl Authorizer for AnyOf {
-    fn authorize(&self, principal: &Principal, interaction: &Interaction) -> Result<Grant, Denial> {
-        let mut denied: Option<Denial> = None;
-        for rule in &self.0 {
-            match rule.authorize(principal, interaction) {
-                Ok(grant) => return Ok(grant),
-                Err(denial) => {
-                    denied = Some(match denied {
-                        Some(earlier) => earlier.or(denial),
-                        None => denial,
-                    });
-                }
+/// Asks rules until one grants without leaving anything to the handler.
+pub(super) fn any<'a>(
+    rules: impl IntoIterator<Item = &'a dyn Authorizer>,
+    principal: &Principal,
+    interaction: &Interaction,
+) -> Result<Grant, Denial> {
+    let mut granted: Option<Grant> = None;
+    let mut denied: Option<Denial> = None;
+    for rule in rules {
+        match rule.authorize(principal, interaction) {
+            Ok(grant) if grant.alternatives().is_open() => return Ok(grant),
+            Ok(grant) => {
+                granted = Some(match granted {
+                    Some(earlier) => earlier.or(grant),
+                    None => grant,
+                });
+            }
+            Err(denial) => {
+                denied = Some(match denied {
+                    Some(earlier) => earlier.or(denial),
+                    None => denial,
+                });
             }
         }
-        Err(denied.unwrap_or_else(no_rule))
+    }
+    granted.ok_or_else(|| denied.unwrap_or_else(no_rule))
+}
+
+/// Asks rules until one denies.
+pub(super) fn all<'a>(
+    rules: impl IntoIterator<Item = &'a dyn Authorizer>,
+    principal: &Principal,
+    interaction: &Interaction,
+) -> Result<Grant, Denial> {
+    let mut granted: Option<Grant> = None;
+    for rule in rules {
+        let grant = rule.authorize(principal, interaction)?;
+        granted = Some(match granted {
+            Some(earlier) => earlier.and(&grant),
+            None => grant,
+        });
+    }
+    granted.ok_or_else(no_rule)
+}
+
+impl Authorizer for AnyOf {
+    fn authorize(&self, principal: &Principal, interaction: &Interaction) -> Result<Grant, Denial> {
+        any(self.0.iter().map(|rule| &**rule), principal, interaction)
     }
 }
 
 impl Authorizer for AllOf {
     fn authorize(&self, principal: &Principal, interaction: &Interaction) -> Result<Grant, Denial> {
-        let mut granted: Option<Grant> = None;
-        for rule in &self.0 {
-            let grant = rule.authorize(principal, interaction)?;
-            granted = Some(match granted {
-                Some(earlier) => earlier.and(&grant),
-                None => grant,
-            });
-        }
-        granted.ok_or_else(no_rule)
+        all(self.0.iter().map(|rule| &**rule), principal, interaction)
     }
 }
 

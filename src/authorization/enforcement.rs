@@ -1,24 +1,53 @@
 //! What the application's handlers enforce, beyond what the layer can see.
 
+use std::fmt;
 use std::ops::BitOr;
 
-/// What an application declares that its handlers enforce. The layer sees no bodies: a grant that
-/// leaves something for the handler is a refusal until the handler is declared to do it.
+/// What an application declares that its handlers enforce. The layer sees no bodies and no
+/// resources: a grant that leaves something for the handler is a refusal until the handler is
+/// declared to do it.
 ///
 /// ```
 /// use tower_fhir_auth::{Enforcement, ScopePolicy};
 ///
 /// let policy = ScopePolicy::new()
-///     .handlers_enforce(Enforcement::SEARCH_BODIES | Enforcement::BUNDLE_ENTRIES);
+///     .handlers_enforce(Enforcement::COMPARTMENTS | Enforcement::BUNDLE_ENTRIES);
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Enforcement(u8);
 
 impl Enforcement {
-    /// The parameters in the body of `POST …/_search` are judged like those of an address.
+    /// Nothing.
+    pub const NONE: Self = Self(0);
+    /// The parameters in the body of `POST …/_search` are judged like those of an address:
+    /// [`Access::search`](super::Access::search).
     pub const SEARCH_BODIES: Self = Self(1);
-    /// Each entry of a batch or transaction is judged by itself.
+    /// Each entry of a batch or transaction is judged by itself:
+    /// [`Access::entry`](super::Access::entry).
     pub const BUNDLE_ENTRIES: Self = Self(2);
+    /// What a `patient/` scope grants is confined to that patient's compartment, before and after
+    /// a change, in every version and every result:
+    /// [`Alternative::patient`](super::Alternative::patient).
+    pub const COMPARTMENTS: Self = Self(4);
+    /// What a scope with search parameters grants is confined to resources that match them:
+    /// [`Alternative::constraint`](super::Alternative::constraint).
+    pub const CONSTRAINTS: Self = Self(8);
+    /// Included resources and links of chains are judged one by one, those too whose type an
+    /// address does not spell: [`Access::readable`](super::Access::readable).
+    pub const INCLUDES: Self = Self(16);
+    /// Asynchronous jobs are shown to their owner alone: [`Access::owns`](super::Access::owns).
+    pub const JOBS: Self = Self(32);
+    /// All of it.
+    pub const ALL: Self = Self(63);
+
+    const NAMES: [(Self, &'static str); 6] = [
+        (Self::SEARCH_BODIES, "bodies of searches"),
+        (Self::BUNDLE_ENTRIES, "bundle entries"),
+        (Self::COMPARTMENTS, "compartments"),
+        (Self::CONSTRAINTS, "constraints"),
+        (Self::INCLUDES, "includes"),
+        (Self::JOBS, "job ownership"),
+    ];
 
     /// Whether all of `other` is declared.
     #[must_use]
@@ -32,5 +61,20 @@ impl BitOr for Enforcement {
 
     fn bitor(self, other: Self) -> Self {
         Self(self.0 | other.0)
+    }
+}
+
+impl fmt::Display for Enforcement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let declared = Self::NAMES.iter().filter(|(one, _)| self.includes(*one));
+        let names: Vec<&str> = declared.map(|(_, name)| *name).collect();
+        f.write_str(if names.is_empty() { "nothing" } else { "" })?;
+        f.write_str(&names.join(", "))
+    }
+}
+
+impl fmt::Debug for Enforcement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Enforcement({self})")
     }
 }

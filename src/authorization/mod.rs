@@ -4,28 +4,37 @@
 //! An [`Authorizer`] sees verified facts alone. It has to grant: what no authorizer grants is
 //! refused.
 
-pub(crate) mod access;
-pub(crate) mod assignments;
-pub(crate) mod combinators;
-pub(crate) mod data_action;
-pub(crate) mod enforcement;
-pub(crate) mod microsoft;
-pub(crate) mod requirement;
-pub(crate) mod role_policy;
-pub(crate) mod roles;
-pub(crate) mod scopes;
+mod access;
+mod alternatives;
+mod assignments;
+mod combinators;
+mod data_action;
+mod denial;
+mod enforcement;
+mod grant;
+mod mode;
+mod need;
+mod patient;
+mod required_actions;
+mod requirement;
+mod role_policy;
+mod roles;
+mod scope_judge;
+mod scopes;
 
-pub use access::{Access, Denial, Grant};
+pub use access::{Access, JobOwner};
+pub use alternatives::{Alternative, Alternatives};
 pub use assignments::Assignments;
 pub use combinators::{AllOf, AnyOf, all_of, any_of};
 pub use data_action::DataAction;
+pub use denial::Denial;
 pub use enforcement::Enforcement;
-pub use microsoft::MicrosoftPolicy;
+pub use grant::Grant;
+pub use mode::{AccessMode, AccessPolicy};
 pub use requirement::{
     Authenticated, RequireRoles, RequireScopes, authenticated, require_all_roles,
     require_all_scopes, require_any_role, require_any_scope, require_role, require_scope,
 };
-
 pub use role_policy::RolePolicy;
 pub use roles::{RoleDefinitions, RoleDefinitionsError};
 pub use scopes::ScopePolicy;

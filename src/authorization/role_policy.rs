@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::task::AbortHandle;
 
 use super::data_action::DataActions;
+use super::required_actions::{Required, required};
 use super::roles::RoleDefinitions;
 use super::{Assignments, Authorizer, Denial, Enforcement, Grant};
 use crate::authentication::Principal;
@@ -31,7 +32,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 #[must_use]
 pub struct RolePolicy {
     roles: Arc<Swap<RoleDefinitions>>,
-    assignments: Arc<Assignments>,
+    assignments: Arc<Swap<Assignments>>,
     enforced: Enforcement,
     /// Ends the task that looks at the file.
     _watch: Option<Arc<Watch>>,
@@ -42,8 +43,7 @@ struct Watch(AbortHandle);
 impl RolePolicy {
     /// A policy of fixed definitions. Without any, no role grants.
     pub fn new(roles: RoleDefinitions) -> Self {
-        let roles = Arc::new(Swap::new(Some(roles)));
-        Self { roles, assignments: Arc::default(), enforced: Enforcement::default(), _watch: None }
+        Self::of(Arc::new(Swap::new(Some(roles))), None)
     }
 
     /// A policy of the definitions in a file, which is read again when it changes. If it is
@@ -60,20 +60,48 @@ impl RolePolicy {
         let roles = Arc::new(Swap::new(Some(roles)));
         let task = runtime.spawn(watch(path, content, Arc::clone(&roles)));
         let watch = Some(Arc::new(Watch(task.abort_handle())));
-        let assignments = Arc::default();
-        Ok(Self { roles, assignments, enforced: Enforcement::default(), _watch: watch })
+        Ok(Self::of(roles, watch))
+    }
+
+    fn of(roles: Arc<Swap<RoleDefinitions>>, watch: Option<Arc<Watch>>) -> Self {
+        let assignments = Arc::new(Swap::new(None));
+        Self { roles, assignments, enforced: Enforcement::default(), _watch: watch }
     }
 
     /// Gives further roles to callers by who they are.
     pub fn assignments(mut self, assignments: Assignments) -> Self {
-        self.assignments = Arc::new(assignments);
+        self.assignments = Arc::new(Swap::new(Some(assignments)));
         self
     }
 
     /// The union of what a caller's roles may do, those of the token and the assigned ones.
     pub(crate) fn actions_of(&self, principal: &Principal) -> DataActions {
-        let held = principal.roles().chain(self.assignments.roles_of(principal));
+        let assignments = self.assignments.snapshot();
+        let assigned = assignments.get().into_iter().flat_map(|all| all.roles_of(principal));
+        let held = principal.roles().chain(assigned);
         self.roles.snapshot().get().map(|roles| roles.union(held)).unwrap_or_default()
+    }
+
+    /// Puts other definitions in force, at once, for all clones.
+    pub fn replace_definitions(&self, roles: RoleDefinitions) {
+        self.roles.replace(roles);
+    }
+
+    /// Puts other assignments in force, at once, for all clones.
+    pub fn replace_assignments(&self, assignments: Assignments) {
+        self.assignments.replace(assignments);
+    }
+
+    /// The roles that have a part in a grant, for audit logs.
+    fn roles_that_grant(&self, principal: &Principal, required: Required) -> String {
+        let (roles, assignments) = (self.roles.snapshot(), self.assignments.snapshot());
+        let assigned = assignments.get().into_iter().flat_map(|all| all.roles_of(principal));
+        let held = principal.roles().chain(assigned);
+        let granting = held.filter(|role| {
+            roles.get().is_some_and(|roles| required.concerns(roles.union(std::iter::once(*role))))
+        });
+        let names: Vec<String> = granting.map(|role| format!("role `{role}`")).collect();
+        names.join(", ")
     }
 
     /// Declares what the handlers enforce. A bundle is let in on any action only when they judge
@@ -86,10 +114,14 @@ impl RolePolicy {
 
 impl Authorizer for RolePolicy {
     fn authorize(&self, principal: &Principal, interaction: &Interaction) -> Result<Grant, Denial> {
-        if self.actions_of(principal).grant(interaction, self.enforced) {
-            return Ok(Grant::by("the caller's roles"));
+        let required = required(interaction, self.enforced).map_err(|undeclared| {
+            Denial::new("the roles of the caller do not count for this").undeclared(undeclared)
+        })?;
+        if required.met_by(self.actions_of(principal)) {
+            return Ok(Grant::by(self.roles_that_grant(principal, required)));
         }
-        Err(Denial::new("no role of the caller grants this interaction"))
+        let held = "no role of the caller grants this interaction";
+        Err(Denial::new(held).needs(format!("a role with the data action {required}")))
     }
 }
 

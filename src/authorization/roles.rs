@@ -1,7 +1,6 @@
 //! Roles as Microsoft's FHIR server defines them: `roles.json`.
 
 use std::collections::HashMap;
-use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
@@ -59,6 +58,84 @@ enum Root {
 }
 
 impl RoleDefinitions {
+    /// The roles that Microsoft's FHIR server ships: `globalReader`, `globalExporter`,
+    /// `globalConverter`, `globalImporter`, `globalWriter`, `globalAdmin` and `smartUser`.
+    ///
+    /// ```
+    /// use tower_fhir_auth::{RoleDefinitions, RolePolicy};
+    ///
+    /// let policy = RolePolicy::new(RoleDefinitions::microsoft());
+    /// ```
+    #[must_use]
+    pub fn microsoft() -> Self {
+        use DataAction as A;
+        let every = DataActions::every();
+        let kept = DataActions::from(A::HardDelete) | A::EditProfileDefinitions.into();
+        Self::of([
+            ("globalReader", actions(&[A::Read, A::ResourceValidate])),
+            ("globalExporter", actions(&[A::Read, A::Export])),
+            ("globalConverter", actions(&[A::Read, A::ConvertData])),
+            ("globalImporter", actions(&[A::Read, A::Import])),
+            ("globalWriter", every.without(kept)),
+            ("globalAdmin", every),
+            ("smartUser", every | A::Smart.into()),
+        ])
+    }
+
+    /// The built-in roles of Azure Health Data Services, by the names they have there, for servers
+    /// that take over its assignments.
+    ///
+    /// ```
+    /// use tower_fhir_auth::{Assignments, RoleDefinitions, RolePolicy};
+    ///
+    /// let (issuer, oid) = ("https://idp.example.org", "00000000-aaaa-bbbb-cccc-000000000001");
+    /// let policy = RolePolicy::new(RoleDefinitions::azure())
+    ///     .assignments(Assignments::new().assign(issuer, oid, ["FHIR Data Reader"]));
+    /// ```
+    #[must_use]
+    pub fn azure() -> Self {
+        use DataAction as A;
+        Self::of([
+            ("FHIR Data Reader", actions(&[A::Read])),
+            (
+                "FHIR Data Writer",
+                actions(&[
+                    A::Read,
+                    A::Write,
+                    A::Delete,
+                    A::Export,
+                    A::ResourceValidate,
+                    A::Reindex,
+                    A::ConvertData,
+                    A::EditProfileDefinitions,
+                    A::Import,
+                ]),
+            ),
+            ("FHIR Data Contributor", DataActions::every()),
+            ("FHIR Data Exporter", actions(&[A::Read, A::Export])),
+            ("FHIR Data Importer", actions(&[A::Read, A::Import])),
+            ("FHIR Data Converter", actions(&[A::ConvertData])),
+            (
+                "FHIR Data Bulk Operator",
+                actions(&[
+                    A::Read,
+                    A::Write,
+                    A::Delete,
+                    A::Export,
+                    A::Reindex,
+                    A::Import,
+                    A::HardDelete,
+                    A::BulkOperator,
+                ]),
+            ),
+            ("FHIR SMART User", actions(&[A::Read, A::ReadById, A::Search, A::Smart])),
+        ])
+    }
+
+    fn of<const N: usize>(roles: [(&str, DataActions); N]) -> Self {
+        Self(roles.map(|(name, actions)| (name.to_ascii_lowercase(), actions)).into())
+    }
+
     /// Reads the text of a `roles.json`.
     ///
     /// # Errors
@@ -101,6 +178,10 @@ impl RoleDefinitions {
     }
 }
 
+fn actions(actions: &[DataAction]) -> DataActions {
+    actions.iter().fold(DataActions::default(), |set, action| set | (*action).into())
+}
+
 fn union(patterns: &[Pattern]) -> DataActions {
     patterns.iter().fold(DataActions::default(), |union, pattern| union | pattern.0)
 }
@@ -127,12 +208,6 @@ impl<'de> Deserialize<'de> for Pattern {
             Some(action) => Ok(Self((*action).into())),
             None => Err(de::Error::custom(format!("unknown data action `{name}`"))),
         }
-    }
-}
-
-impl fmt::Display for DataAction {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }
 
@@ -168,6 +243,71 @@ mod tests {
         assert_eq!(union(&["writer", "Admin", "unknown"]), DataActions::every());
         assert!(union(&["nobody", "unknown"]).is_empty());
         assert!(union(&["smart"]).has(DataAction::Smart));
+    }
+
+    #[test]
+    fn the_shipped_roles_are_those_of_the_servers_file() {
+        let file = [
+            role("globalReader", r#"["read","resourceValidate"]"#, "[]"),
+            role("globalExporter", r#"["read","export"]"#, "[]"),
+            role("globalConverter", r#"["read","convertData"]"#, "[]"),
+            role("globalImporter", r#"["read","import"]"#, "[]"),
+            role("globalWriter", r#"["*"]"#, r#"["hardDelete","editProfileDefinitions"]"#),
+            role("globalAdmin", r#"["*"]"#, "[]"),
+            role("smartUser", r#"["*","smart"]"#, "[]"),
+        ];
+        assert_eq!(parse(&file).unwrap(), RoleDefinitions::microsoft());
+    }
+
+    /// Azure's table, as its documentation has it: the actions below
+    /// `Microsoft.HealthcareApis/workspaces/fhirservices/resources/`.
+    #[test]
+    fn the_built_in_roles_of_azure_have_their_data_actions() {
+        let table: [(&str, &[&str]); 8] = [
+            ("FHIR Data Reader", &["read"]),
+            (
+                "FHIR Data Writer",
+                &[
+                    "read",
+                    "write",
+                    "delete",
+                    "export/action",
+                    "resourceValidate/action",
+                    "reindex/action",
+                    "convertData/action",
+                    "editProfileDefinitions/action",
+                    "import/action",
+                ],
+            ),
+            ("FHIR Data Contributor", &["*"]),
+            ("FHIR Data Exporter", &["read", "export/action"]),
+            ("FHIR Data Importer", &["read", "import/action"]),
+            ("FHIR Data Converter", &["convertData/action"]),
+            (
+                "FHIR Data Bulk Operator",
+                &[
+                    "read",
+                    "write",
+                    "delete",
+                    "export/action",
+                    "reindex/action",
+                    "import/action",
+                    "hardDelete/action",
+                    "bulkOperator/action",
+                ],
+            ),
+            ("FHIR SMART User", &["read", "readById/action", "search/action", "smart/action"]),
+        ];
+        let azure = RoleDefinitions::azure();
+        assert_eq!(azure.len(), table.len());
+        for (role, names) in table {
+            let held = azure.union(std::iter::once(role));
+            for action in DataAction::ALL {
+                let named = |name: &&str| name.trim_end_matches("/action") == action.name();
+                let all = names == ["*"] && *action != DataAction::Smart;
+                assert_eq!(held.has(*action), all || names.iter().any(named), "{role} {action}");
+            }
+        }
     }
 
     #[test]

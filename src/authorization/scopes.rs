@@ -1,53 +1,50 @@
-//! SMART scopes as policy: which letters an interaction takes, on which types.
+//! SMART scopes as policy (SMART App Launch 2.2).
 //!
-//! Scopes that confine (`patient/…`, and those with `?…`) grant only what a handler would have to
-//! enforce. As long as an application cannot declare that its handlers do, they grant nothing, and
-//! the refusal says so.
+//! [`need`](super::need) says what an interaction takes; [`scope_judge`](super::scope_judge), which
+//! scopes count for it. Scopes add up. Those that confine (`patient/…`, and those with `?…`) count
+//! where the application has declared that its handlers enforce what they leave to them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
 
-use super::{Authorizer, Denial, Enforcement, Grant};
+use super::need::{Demand, Demands, Need, On, Part};
+use super::scope_judge::{Dropped, ScopeJudge};
+use super::{Authorizer, Denial, Enforcement, Grant, patient};
 use crate::authentication::Principal;
 use crate::fhir::{
-    Interaction, InteractionKind, Permissions, ScopeContext, SmartScope, resource_type,
+    Interaction, InteractionKind, Permissions, ScopeKind, SmartScope, search_parameter,
 };
+use crate::text::shown;
 
 /// Grants what the SMART scopes of a caller grant.
 ///
 /// ```
-/// use tower_fhir_auth::{Authorizer, ScopePolicy};
+/// use tower_fhir_auth::{Enforcement, ScopePolicy};
 ///
-/// let rule = ScopePolicy::new().boxed();
+/// let policy = ScopePolicy::new()
+///     .handlers_enforce(Enforcement::COMPARTMENTS | Enforcement::CONSTRAINTS)
+///     .search_parameters(|resource_type, name| {
+///         matches!((resource_type, name), ("Condition" | "Observation", "category"))
+///     });
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone)]
 #[must_use]
 pub struct ScopePolicy {
-    enforced: Enforcement,
+    pub(super) enforced: Enforcement,
+    pub(super) is_search_parameter: Arc<IsSearchParameter>,
 }
 
-/// What an interaction takes.
-enum Need<'a> {
-    /// These letters on each of these types.
-    Each(Permissions, BTreeSet<&'a str>),
-    /// These letters on any of these types.
-    Any(Permissions, BTreeSet<&'a str>),
-    /// These letters on any type at all.
-    SomeType(Permissions),
-    /// These letters on every type there is.
-    EveryType(Permissions),
-    /// The same, of `system/` scopes alone.
-    EveryTypeForSystem(Permissions),
-    /// Any scope for FHIR data at all; what it opens is judged one by one.
-    Anything,
-    Nothing,
-    /// No scope there is.
-    Never,
-}
+/// Of a resource type and a name.
+type IsSearchParameter = dyn Fn(&str, &str) -> bool + Send + Sync;
 
 impl ScopePolicy {
     /// A policy for handlers that enforce nothing of their own.
     pub fn new() -> Self {
-        Self::default()
+        Self {
+            enforced: Enforcement::NONE,
+            is_search_parameter: Arc::new(search_parameter::is_known),
+        }
     }
 
     /// Declares what the handlers enforce.
@@ -55,176 +52,168 @@ impl ScopePolicy {
         self.enforced = enforced;
         self
     }
+
+    /// Says which search parameters (of which resource type, by which name) the handlers can
+    /// enforce as a constraint; a scope with another one grants nothing. Default: those that R4
+    /// has for the type, without the ones of results.
+    pub fn search_parameters(
+        mut self,
+        known: impl Fn(&str, &str) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.is_search_parameter = Arc::new(known);
+        self
+    }
+
+    fn judge<'a>(
+        &'a self,
+        principal: &'a Principal,
+        interaction: &Interaction,
+        demands: &'a Demands,
+    ) -> ScopeJudge<'a> {
+        ScopeJudge {
+            policy: self,
+            scopes: principal.smart_scopes(),
+            patient: patient::of(principal, interaction.base()),
+            named: &demands.patients,
+        }
+    }
 }
 
 impl Authorizer for ScopePolicy {
     fn authorize(&self, principal: &Principal, interaction: &Interaction) -> Result<Grant, Denial> {
-        let held: Vec<SmartScope> =
-            principal.scopes().filter_map(|scope| scope.parse().ok()).collect();
-        let need = needed(interaction, self.enforced);
-        let confined = |scope: &SmartScope| {
-            scope.context() == ScopeContext::Patient || scope.constraint().is_some()
-        };
-        let open: Vec<&SmartScope> = held.iter().filter(|scope| !confined(scope)).collect();
-        // Letters may come from several scopes: they add up.
-        let sum = |about: &dyn Fn(&SmartScope) -> bool| {
-            let about = open.iter().filter(|scope| about(scope));
-            about.fold(Permissions::default(), |sum, scope| sum | scope.permissions())
-        };
-        let on = |name: &str| sum(&|scope| scope.covers(name));
-        let granted = match &need {
-            Need::Each(letters, types) => types.iter().all(|name| on(name).contain(*letters)),
-            Need::Any(letters, types) => types.iter().any(|name| on(name).contain(*letters)),
-            Need::SomeType(letters) => open.iter().any(|s| s.permissions().contain(*letters)),
-            Need::EveryType(letters) => sum(&SmartScope::covers_every_type).contain(*letters),
-            Need::EveryTypeForSystem(letters) => {
-                let system = |scope: &SmartScope| {
-                    scope.covers_every_type() && scope.context() == ScopeContext::System
-                };
-                sum(&system).contain(*letters)
-            }
-            Need::Anything => !held.is_empty(),
-            Need::Nothing => true,
-            Need::Never => false,
-        };
-        if granted {
-            return Ok(Grant::by("the token's SMART scopes"));
-        }
-        Err(denial(principal, &need, open.len() < held.len()))
-    }
-}
-
-/// Which letters on which types an interaction takes (SMART App Launch 2.2; conditional forms are
-/// searches too). What the interaction itself takes comes first; a query can only add to it.
-fn needed(interaction: &Interaction, enforced: Enforcement) -> Need<'_> {
-    use Permissions as P;
-    let own = needed_by_kind(interaction, enforced);
-    let letters = match own {
-        Need::Never | Need::Nothing | Need::Anything | Need::EveryTypeForSystem(_) => return own,
-        Need::Each(letters, _) | Need::Any(letters, _) => letters,
-        Need::SomeType(letters) | Need::EveryType(letters) => letters,
-    };
-    let unseen_body =
-        interaction.is_search_by_post() && !enforced.includes(Enforcement::SEARCH_BODIES);
-    if unseen_body || interaction.queries().any(reaches_further) {
-        return Need::EveryType(letters | P::READ | P::SEARCH);
-    }
-    own
-}
-
-fn needed_by_kind(interaction: &Interaction, enforced: Enforcement) -> Need<'_> {
-    use InteractionKind as Kind;
-    use Permissions as P;
-    let on_type = |letters| match interaction.resource_type() {
-        Some(name) => Need::Each(letters, BTreeSet::from([name])),
-        None => Need::EveryType(letters),
-    };
-    match interaction.kind() {
-        Kind::Read | Kind::VersionRead | Kind::HistoryInstance => on_type(P::READ),
-        Kind::Create => on_type(P::CREATE),
-        Kind::ConditionalCreate => on_type(P::CREATE | P::SEARCH),
-        Kind::Update | Kind::Patch => on_type(P::UPDATE),
-        Kind::ConditionalUpdate | Kind::ConditionalPatch => on_type(P::UPDATE | P::SEARCH),
-        Kind::Delete => on_type(P::DELETE),
-        Kind::ConditionalDelete => on_type(P::DELETE | P::SEARCH),
-        Kind::SearchType | Kind::HistoryType => on_type(P::SEARCH),
-        Kind::SearchCompartment => match interaction.searched_type() {
-            Some(name) => Need::Each(P::SEARCH, BTreeSet::from([name])),
-            None => Need::EveryType(P::SEARCH),
-        },
-        Kind::SearchSystem | Kind::HistorySystem => {
-            // The body of a search is the handler's to judge, where it is declared to.
-            let by_post = interaction.is_search_by_post();
-            match named_types(interaction) {
-                Some(types) if by_post => Need::Any(P::SEARCH, types),
-                Some(types) => Need::Each(P::SEARCH, types),
-                None if by_post => Need::SomeType(P::SEARCH),
-                None => Need::EveryType(P::SEARCH),
+        let none_grants = || Denial::new("no scope grants this interaction");
+        match Need::of(interaction, self.enforced) {
+            Need::Nothing => Ok(Grant::by("a valid token")),
+            Need::AnyScope => match principal.smart_scopes() {
+                [] => Err(refusal(principal, &["user/*.rs".to_owned()], &BTreeSet::new())),
+                scopes => Ok(Grant::by(names(scopes.iter()))),
+            },
+            Need::Never => Err(none_grants()),
+            Need::Undeclared(missing) => Err(none_grants().undeclared(missing)),
+            Need::All(demands) => {
+                let judge = self.judge(principal, interaction, &demands);
+                meet_all(&judge, interaction, &demands)
+                    .map_err(|reasons| denial(principal, &judge, &demands, &reasons))
             }
         }
-        Kind::Batch if enforced.includes(Enforcement::BUNDLE_ENTRIES) => Need::Anything,
-        // An entry may be an operation that no scope grants.
-        Kind::Batch => Need::Never,
-        Kind::Capabilities => Need::Nothing,
-        Kind::Operation => match interaction.operation() {
-            Some("export") => Need::EveryTypeForSystem(P::READ | P::SEARCH),
-            Some("everything") => Need::EveryType(P::READ | P::SEARCH),
-            Some(_) | None => Need::Never,
-        },
-        Kind::Unknown => Need::Never,
     }
 }
 
-/// The types that `_type` names; `None` where it names none.
-fn named_types(interaction: &Interaction) -> Option<BTreeSet<&str>> {
-    let parameters = interaction.query().unwrap_or_default().split('&');
-    let values = parameters.filter_map(|parameter| parameter.strip_prefix("_type="));
-    let types: BTreeSet<&str> = values.flat_map(|value| value.split(',')).collect();
-    (!types.is_empty()).then_some(types)
-}
-
-/// Parameters by which a search reads other types than the one of its address: includes, chains,
-/// filters, and lists and groups as a place to look in.
-const FURTHER: [&str; 9] = [
-    "_contained",
-    "_containedtype",
-    "_filter",
-    "_has",
-    "_in",
-    "_include",
-    "_list",
-    "_query",
-    "_revinclude",
-];
-
-/// Whether a query may reach types that it does not spell out in the one way that is understood
-/// here. Whatever another reader could take for such a parameter counts: encoded or in another
-/// case, after a semicolon, or with brackets. Nothing is guessed.
-fn reaches_further(query: &str) -> bool {
-    query.split('&').any(|parameter| {
-        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b':');
-        let base = name.split(':').next().unwrap_or_default().to_ascii_lowercase();
-        let no_type = |name: &str| !resource_type::is_like_a_type(name);
-        !name.bytes().all(plain)
-            || value.contains(';')
-            || FURTHER.contains(&base.as_str())
-            || (base == "_type" && (name != "_type" || value.split(',').any(no_type)))
-            || (base == "_sort" && value.contains(['.', '%']))
+fn meet_all(
+    judge: &ScopeJudge<'_>,
+    interaction: &Interaction,
+    demands: &Demands,
+) -> Result<Grant, BTreeSet<Dropped>> {
+    let mut by: Vec<&SmartScope> = Vec::new();
+    let mut own = None;
+    let mut reasons = BTreeSet::new();
+    let mut met = true;
+    for demand in &demands.demands {
+        match judge.meet(demand) {
+            Ok((alternatives, scopes)) => {
+                if demand.part == Part::Subject && own.is_none() {
+                    own = Some(alternatives);
+                }
+                by.extend(scopes);
+            }
+            Err(more) => {
+                met = false;
+                reasons.extend(more);
+            }
+        }
+    }
+    if !met {
+        return Err(reasons);
+    }
+    by.dedup();
+    let grant = Grant::by(names(by.into_iter()));
+    Ok(match own {
+        Some(alternatives) if is_plain(interaction) => grant.confined_to(alternatives),
+        _ => grant,
     })
+}
+
+/// Whether an interaction takes one letter on one type, so that its alternatives say all.
+fn is_plain(interaction: &Interaction) -> bool {
+    use InteractionKind as Kind;
+    let read = matches!(interaction.kind(), Kind::Read | Kind::VersionRead | Kind::HistoryInstance);
+    let search = matches!(interaction.kind(), Kind::SearchType | Kind::HistoryType);
+    let write = matches!(interaction.kind(), Kind::Create | Kind::Update | Kind::Patch);
+    read || search || write || matches!(interaction.kind(), Kind::Delete | Kind::DeleteHistory)
+}
+
+fn names<'a>(scopes: impl Iterator<Item = &'a SmartScope>) -> String {
+    let names: Vec<String> = scopes.map(|scope| format!("scope `{scope}`")).collect();
+    names.join(", ")
 }
 
 /// How many types a refusal names.
 const MAX_NAMED: usize = 8;
 
-fn denial(principal: &Principal, need: &Need<'_>, confined: bool) -> Denial {
-    let application = principal.scopes().any(|scope| scope.starts_with("system"));
-    let context = if application { "system" } else { "user" };
-    let on = |name: &str, letters: &Permissions| format!("{context}/{name}.{letters}");
-    let required: Vec<String> = match need {
-        Need::Each(letters, types) if types.len() <= MAX_NAMED => {
-            types.iter().map(|name| on(name, letters)).collect()
-        }
-        Need::Any(letters, types) => types.iter().take(1).map(|name| on(name, letters)).collect(),
-        Need::Each(letters, _) | Need::SomeType(letters) | Need::EveryType(letters) => {
-            vec![on("*", letters)]
-        }
-        Need::EveryTypeForSystem(letters) => vec![format!("system/*.{letters}")],
-        Need::Anything => vec![on("*", &(Permissions::READ | Permissions::SEARCH))],
-        Need::Nothing | Need::Never => Vec::new(),
-    };
-    let summary = if matches!(need, Need::Never) {
-        "no scope grants this interaction"
-    } else if confined {
-        "no scope of the token grants this (`patient/` scopes and scopes with a constraint grant \
-         nothing where the application has not declared that it enforces them)"
+/// How many reasons a refusal gives.
+const MAX_REASONS: usize = 3;
+
+fn denial(
+    principal: &Principal,
+    judge: &ScopeJudge<'_>,
+    demands: &Demands,
+    reasons: &BTreeSet<Dropped>,
+) -> Denial {
+    let system = principal.smart_scopes().iter().any(SmartScope::is_of_system);
+    let context = if demands.demands.iter().all(|demand| judge.patient_scope_would_do(demand)) {
+        "patient"
+    } else if system || demands.demands.iter().any(|demand| demand.part == Part::Exported) {
+        "system"
     } else {
-        "no scope of the token grants this"
+        "user"
     };
-    if required.is_empty() {
-        return Denial::new(summary);
+    refusal(principal, &enough(context, &demands.demands), reasons)
+}
+
+/// Scopes that would have been enough, together.
+fn enough(context: &str, demands: &[Demand]) -> Vec<String> {
+    let mut letters: BTreeMap<&str, Permissions> = BTreeMap::new();
+    for demand in demands {
+        let name = match &demand.on {
+            On::Type(name) => name,
+            On::AnyOf(types) => types.first().map_or("*", String::as_str),
+            On::SomeType | On::EveryType => "*",
+        };
+        let one_is_enough = demand.part == Part::Included;
+        let needed = if one_is_enough { Permissions::READ } else { demand.letters };
+        let so_far = letters.entry(name).or_default();
+        *so_far = *so_far | needed;
+    }
+    let all = letters.values().fold(Permissions::default(), |all, some| all | *some);
+    if letters.contains_key("*") || letters.len() > MAX_NAMED {
+        return vec![format!("{context}/*.{all}")];
+    }
+    letters.iter().map(|(name, letters)| format!("{context}/{name}.{letters}")).collect()
+}
+
+fn refusal(principal: &Principal, enough: &[String], reasons: &BTreeSet<Dropped>) -> Denial {
+    let malformed = principal.scopes().filter(|text| ScopeKind::of(text) == ScopeKind::Malformed);
+    let malformed =
+        malformed.map(|text| format!("`{}` is malformed and grants nothing", shown(text)));
+    let notes = reasons.iter().map(ToString::to_string).chain(malformed);
+    let notes: Vec<String> = notes.take(MAX_REASONS).collect();
+    let mut denial = Denial::new("no scope of the token grants this");
+    if !notes.is_empty() {
+        denial = denial.note(notes.join("; "));
     }
     let held: Vec<&str> = principal.scopes().collect();
     let held = if held.is_empty() { "(none)".to_owned() } else { held.join(" ") };
-    Denial::new(summary).sides(held, required.join(" ")).required_scopes(required)
+    denial.sides(held, enough.join(" ")).required_scopes(enough)
+}
+
+impl Default for ScopePolicy {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for ScopePolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScopePolicy").field("enforced", &self.enforced).finish_non_exhaustive()
+    }
 }

@@ -13,12 +13,14 @@ use serde::{Deserialize, Deserializer};
 use toml::Table;
 
 pub use error::{ConfigError, Problem};
-pub use policy::AccessMode;
 
 use self::issuers::IssuerConfig;
 use self::policy::Roles;
 use self::reader::{Problems, Reader};
-use crate::authorization::{Assignments, Authorizer, RoleDefinitions, RolePolicy};
+use crate::authorization::{
+    AccessMode, AccessPolicy, Assignments, Authorizer, Enforcement, RoleDefinitions, RolePolicy,
+    ScopePolicy,
+};
 use crate::error::BuildError;
 use crate::fhir::BaseUrl;
 use crate::keys::KeySettings;
@@ -148,14 +150,32 @@ impl Config {
         Ok(policy.assignments(assignments))
     }
 
-    /// A builder of the layer with all settings of the file. `authorizer` makes the rule of the
-    /// file's access mode.
-    pub fn layer<A: Authorizer>(
-        self,
-        authorizer: impl FnOnce(AccessMode) -> A,
-    ) -> FhirAuthLayerBuilder {
+    /// The rule of the file's access mode, for handlers that enforce what is declared here.
+    ///
+    /// # Errors
+    ///
+    /// As [`roles`](Self::roles).
+    pub fn policy(&self, enforced: Enforcement) -> Result<AccessPolicy, BuildError> {
+        let policy = AccessPolicy::new(self.access, self.roles()?, ScopePolicy::new());
+        Ok(policy.handlers_enforce(enforced))
+    }
+
+    /// A builder of the layer with all settings of the file. `authorizer` is the rule: mostly
+    /// [`policy`](Self::policy).
+    ///
+    /// ```no_run
+    /// use tower_fhir_auth::Enforcement;
+    /// use tower_fhir_auth::config::Config;
+    ///
+    /// # async fn start() -> Result<(), Box<dyn std::error::Error>> {
+    /// let config = Config::from_file("auth.toml")?;
+    /// let policy = config.policy(Enforcement::BUNDLE_ENTRIES)?;
+    /// let layer = config.layer(policy).build()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn layer(self, authorizer: impl Authorizer) -> FhirAuthLayerBuilder {
         let mut builder = FhirAuthLayer::builder(self.base_url.as_str())
-            .authorizer(authorizer(self.access))
+            .authorizer(authorizer)
             .disclosure(self.disclosure);
         if let Some(public) = self.public {
             builder = builder.public(public);

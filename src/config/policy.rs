@@ -3,27 +3,10 @@
 use std::path::PathBuf;
 
 use super::reader::Reader;
-use crate::authorization::RoleDefinitions;
+use crate::authorization::{AccessMode, RoleDefinitions};
 use crate::keys::KeySettings;
 use crate::rejection::Disclosure;
 use crate::small_file;
-
-/// Which grants a request needs (`access`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum AccessMode {
-    /// A role of the token.
-    Roles,
-    /// A scope of the token.
-    Scopes,
-    /// A role or a scope.
-    #[default]
-    RolesOrScopes,
-    /// A role and a scope.
-    RolesAndScopes,
-    /// A role; and a scope where the roles hold `smart`.
-    Microsoft,
-}
 
 /// The message for a key that is reserved for a later version.
 pub(crate) const LATER: &str = "is not supported by this version yet: expected it to be left out";

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use url::{Origin, Url};
+
 use crate::secure_url;
 
 /// The base URL of a FHIR API (R4 section 3.1.0.1.2), for example `https://fhir.example.org/r4`.
@@ -20,31 +22,34 @@ use crate::secure_url;
 /// # Ok::<(), tower_fhir_auth::BaseUrlError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BaseUrl {
-    text: Arc<str>,
+pub struct BaseUrl(Arc<Parts>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Parts {
+    text: Box<str>,
     /// Without a trailing slash; empty at the root.
-    path: Arc<str>,
-    origin: Arc<str>,
+    path: Box<str>,
+    origin: Origin,
 }
 
 impl BaseUrl {
     /// The text as it was given.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.text
+        &self.0.text
     }
 
     /// Its path without a trailing slash; empty when the API stands at the root.
     #[must_use]
     pub fn path(&self) -> &str {
-        &self.path
+        &self.0.path
     }
 
     /// What is left of a request's path below the base: empty for the base itself, else beginning
     /// with a slash. `None` when the path lies outside.
     #[must_use]
     pub fn below<'a>(&self, path: &'a str) -> Option<&'a str> {
-        let rest = path.strip_prefix(&*self.path)?;
+        let rest = path.strip_prefix(self.path())?;
         (rest.is_empty() || rest.starts_with('/')).then_some(rest)
     }
 
@@ -52,7 +57,30 @@ impl BaseUrl {
     /// between host and path (RFC 9728 section 3.1).
     #[must_use]
     pub fn resource_metadata(&self) -> String {
-        format!("{}{}{}", self.origin, Self::RESOURCE_METADATA, self.path)
+        let origin = self.0.origin.ascii_serialization();
+        format!("{origin}{}{}", Self::RESOURCE_METADATA, self.path())
+    }
+
+    /// What is left of an absolute URL below the base, as [`below`](Self::below) has it. Scheme,
+    /// host and port are compared as URLs are. `None` when it lies elsewhere, and for a URL with
+    /// user, query or fragment.
+    ///
+    /// ```
+    /// let base: tower_fhir_auth::BaseUrl = "https://fhir.example.org/r4".parse()?;
+    /// let patient = base.relative("https://FHIR.example.org:443/r4/Patient/1");
+    /// assert_eq!(patient.as_deref(), Some("/Patient/1"));
+    /// assert_eq!(base.relative("https://elsewhere.example.org/r4/Patient/1"), None);
+    /// # Ok::<(), tower_fhir_auth::BaseUrlError>(())
+    /// ```
+    #[must_use]
+    pub fn relative(&self, url: &str) -> Option<String> {
+        let url = Url::parse(url).ok()?;
+        let plain = url.username().is_empty()
+            && url.password().is_none()
+            && url.query().is_none()
+            && url.fragment().is_none();
+        let here = plain && url.origin() == self.0.origin;
+        here.then(|| self.below(url.path()).map(str::to_owned)).flatten()
     }
 
     pub(crate) const RESOURCE_METADATA: &'static str = "/.well-known/oauth-protected-resource";
@@ -72,17 +100,14 @@ impl std::str::FromStr for BaseUrl {
             .filter(|url| url.query().is_none())
             .filter(|url| url.username().is_empty() && url.password().is_none())
             .ok_or(BaseUrlError)?;
-        Ok(Self {
-            text: text.into(),
-            path: url.path().trim_end_matches('/').into(),
-            origin: url.origin().ascii_serialization().into(),
-        })
+        let path = url.path().trim_end_matches('/').into();
+        Ok(Self(Arc::new(Parts { text: text.into(), path, origin: url.origin() })))
     }
 }
 
 impl fmt::Display for BaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(self.as_str())
     }
 }
 

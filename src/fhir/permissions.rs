@@ -51,6 +51,12 @@ impl Permissions {
         (rest.is_empty() && permissions != Self::default()).then_some(permissions)
     }
 
+    /// Each letter by itself.
+    pub(crate) fn letters(self) -> impl Iterator<Item = Self> {
+        let letters = Self::LETTERS.into_iter().map(|(_, permission)| permission);
+        letters.filter(move |permission| self.contain(*permission))
+    }
+
     /// Whether all letters of `other` are among these.
     #[must_use]
     pub fn contain(self, other: Self) -> bool {

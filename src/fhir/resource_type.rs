@@ -5,7 +5,13 @@
 
 /// Whether a type is one of R4, R4B or R5.
 pub(crate) fn is_known(name: &str) -> bool {
-    TYPES.binary_search(&name).is_ok()
+    KNOWN.binary_search(&name).is_ok()
+}
+
+/// Whether a text is the name of one of them in lower case, as `launch/<type>` has it.
+pub(crate) fn is_known_in_lower_case(name: &str) -> bool {
+    let lower = name.bytes().all(|byte| byte.is_ascii_lowercase());
+    lower && KNOWN.iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
 /// Whether a name could be that of a type: an upper-case letter and letters after it.
@@ -17,7 +23,7 @@ pub(crate) fn is_like_a_type(name: &str) -> bool {
 
 /// In the order of the alphabet.
 #[rustfmt::skip]
-const TYPES: &[&str] = &[
+pub(crate) const KNOWN: &[&str] = &[
     "Account", "ActivityDefinition", "ActorDefinition",
     "AdministrableProductDefinition", "AdverseEvent", "AllergyIntolerance",
     "Appointment", "AppointmentResponse", "ArtifactAssessment",
@@ -86,8 +92,8 @@ mod tests {
 
     #[test]
     fn the_list_is_sorted_so_that_it_can_be_searched() {
-        assert!(TYPES.is_sorted());
-        assert!(TYPES.iter().all(|name| is_known(name)));
+        assert!(KNOWN.is_sorted());
+        assert!(KNOWN.iter().all(|name| is_known(name)));
         for unknown in ["", "patient", "Patients", "Foo", "Resource", "DomainResource"] {
             assert!(!is_known(unknown), "{unknown}");
         }

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::constraint::Constraint;
 use super::permissions::Permissions;
 use super::resource_type;
 
@@ -71,6 +72,16 @@ impl SmartScope {
         self.resource_type.as_deref().is_none_or(|name| name == resource_type)
     }
 
+    /// The type that the scope is about; `None` for every type.
+    #[must_use]
+    pub fn resource_type(&self) -> Option<&str> {
+        self.resource_type.as_deref()
+    }
+
+    pub(crate) fn is_of_system(&self) -> bool {
+        self.context == ScopeContext::System
+    }
+
     /// Whether the scope is about every type.
     #[must_use]
     pub fn covers_every_type(&self) -> bool {
@@ -81,6 +92,12 @@ impl SmartScope {
     #[must_use]
     pub fn constraint(&self) -> Option<&str> {
         (!self.constraint.is_empty()).then_some(&*self.constraint)
+    }
+
+    /// The same, read. `None` in it for a constraint that cannot be, so that the scope grants
+    /// nothing.
+    pub(crate) fn parsed_constraint(&self) -> Option<Option<Constraint>> {
+        self.constraint().map(Constraint::parse)
     }
 }
 
@@ -93,7 +110,7 @@ impl FromStr for SmartScope {
             Some((grant, constraint)) => (grant, constraint),
             None => (text, ""),
         };
-        let (context, rest) = context(grant).ok_or(SmartScopeError)?;
+        let (context, rest) = separated_context(grant).ok_or(SmartScopeError)?;
         let (name, letters) = rest.split_once('.').ok_or(SmartScopeError)?;
         let resource_type = match name {
             "*" | "all" => None,
@@ -106,7 +123,7 @@ impl FromStr for SmartScope {
 }
 
 /// The context, and what stands after the separator.
-fn context(text: &str) -> Option<(ScopeContext, &str)> {
+pub(super) fn separated_context(text: &str) -> Option<(ScopeContext, &str)> {
     let words = [
         ("patient", ScopeContext::Patient),
         ("user", ScopeContext::User),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::request::Parts;
 use http::{Request, Response};
 
 use super::exempt::Exemptions;
@@ -17,7 +18,7 @@ use crate::rejection::{Rejection, RejectionResponder, ServerIdentity};
 /// Everything a decision needs, shared by all clones of a layer and of its services.
 pub(crate) struct Guard {
     pub(crate) authenticator: Authenticator,
-    pub(crate) authorizer: Box<dyn Authorizer>,
+    pub(crate) authorizer: Arc<dyn Authorizer>,
     pub(crate) exemptions: Exemptions,
     pub(crate) metadata: ProtectedResource,
     pub(crate) responder: Box<dyn RejectionResponder>,
@@ -34,16 +35,15 @@ impl Guard {
         let base_url = &self.server.base_url;
         let (method, uri) = (request.method(), request.uri());
         let interaction = Interaction::parse(base_url, method, uri, request.headers());
-        match self.authorizer.authorize(&principal, &interaction) {
-            Ok(grant) => {
-                let access = Access::new(interaction, grant);
+        match Access::judge(&self.authorizer, &principal, interaction) {
+            Ok(access) => {
                 request.extensions_mut().insert(access);
                 request.extensions_mut().insert(principal);
                 Ok(request)
             }
             Err(denial) => {
                 let rejection = Rejection::of_authorization(&denial, &self.server);
-                Err(self.refuse(rejection, request))
+                Err(self.refuse(rejection, &request.into_parts().0))
             }
         }
     }
@@ -65,22 +65,21 @@ impl Guard {
         request: Request<B>,
     ) -> Response<Bytes> {
         let rejection = Rejection::of_authentication(error, &self.server);
-        self.refuse(rejection, request)
+        self.refuse(rejection, &request.into_parts().0)
     }
 
-    pub(crate) fn refuse<B>(&self, rejection: Rejection, request: Request<B>) -> Response<Bytes> {
+    pub(crate) fn refuse(&self, rejection: Rejection, request: &Parts) -> Response<Bytes> {
         log::info!(
             target: "tower_fhir_auth::rejection",
             kind = rejection.kind().name(),
             check = rejection.check().map(|check| check.name()),
-            method = %request.method(),
-            path = request.uri().path(),
+            method = %request.method,
+            path = request.uri.path(),
             reason = rejection.detail(),
             "request refused"
         );
         meter::refusal(rejection.kind().name(), rejection.check().map(|check| check.name()));
-        let (parts, _) = request.into_parts();
-        let mut response = self.responder.respond(&rejection, &parts);
+        let mut response = self.responder.respond(&rejection, request);
         response.extensions_mut().insert(rejection);
         response
     }

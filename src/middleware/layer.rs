@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode};
 use tower_layer::Layer;
 
@@ -12,13 +13,15 @@ use super::guard::Guard;
 use super::require::RequireAuthLayer;
 use super::service::FhirAuth;
 use crate::authentication::{AudiencePolicy, Authenticator, TrustedIssuer};
-use crate::authorization::Authorizer;
+use crate::authorization::{Authorizer, Denial};
 use crate::error::BuildError;
 use crate::fhir::BaseUrl;
 use crate::keys::KeyHealth;
 use crate::log;
 use crate::metadata::protected_resource::ProtectedResource;
-use crate::rejection::{DefaultResponder, Disclosure, RejectionResponder, ServerIdentity};
+use crate::rejection::{
+    DefaultResponder, Disclosure, Rejection, RejectionResponder, ServerIdentity,
+};
 use crate::time::{Clock, SystemClock};
 
 /// Guards any `Service<http::Request<B>>`: verifies the access token, asks the authorizer, hands
@@ -63,7 +66,7 @@ pub struct FhirAuthLayer {
 pub struct FhirAuthLayerBuilder {
     base_url: String,
     issuers: Vec<TrustedIssuer>,
-    authorizer: Option<Box<dyn Authorizer>>,
+    authorizer: Option<Arc<dyn Authorizer>>,
     public: Vec<String>,
     disclosure: Disclosure,
     responder: Box<dyn RejectionResponder>,
@@ -127,6 +130,19 @@ impl FhirAuthLayer {
     pub fn require(&self, authorizer: impl Authorizer) -> RequireAuthLayer {
         RequireAuthLayer::new(Arc::clone(&self.guard), authorizer)
     }
+
+    /// What a handler refuses, as this layer would have refused it: for what
+    /// [`Access`](crate::Access) denies, such as an entry of a bundle.
+    #[must_use]
+    pub fn rejection(&self, denial: &Denial) -> Rejection {
+        Rejection::of_authorization(denial, &self.guard.server)
+    }
+
+    /// The response to such a refusal. It is logged and counted like the layer's own.
+    #[must_use]
+    pub fn refuse(&self, denial: &Denial, request: &Parts) -> Response<Bytes> {
+        self.guard.refuse(self.rejection(denial), request)
+    }
 }
 
 impl<S> Layer<S> for FhirAuthLayer {
@@ -147,7 +163,7 @@ impl FhirAuthLayerBuilder {
     /// Who may do what. Needed; [`authenticated()`](crate::authenticated) lets in everybody with
     /// a valid token.
     pub fn authorizer(mut self, authorizer: impl Authorizer) -> Self {
-        self.authorizer = Some(Box::new(authorizer));
+        self.authorizer = Some(Arc::new(authorizer));
         self
     }
 

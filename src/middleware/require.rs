@@ -49,18 +49,15 @@ impl RequireAuthLayer {
         let verified = request.extensions().get::<Principal>();
         let rejection = match verified.zip(request.extensions().get::<Access>()) {
             None => Rejection::unguarded(server),
-            Some((principal, access)) => {
-                match self.authorizer.authorize(principal, access.interaction()) {
-                    Ok(grant) => {
-                        let access = access.and(&grant);
-                        request.extensions_mut().insert(access);
-                        return Ok(request);
-                    }
-                    Err(denial) => Rejection::of_authorization(&denial, server),
+            Some((_, access)) => match access.narrowed(&self.authorizer) {
+                Ok(access) => {
+                    request.extensions_mut().insert(access);
+                    return Ok(request);
                 }
-            }
+                Err(denial) => Rejection::of_authorization(&denial, server),
+            },
         };
-        Err(self.guard.refuse(rejection, request))
+        Err(self.guard.refuse(rejection, &request.into_parts().0))
     }
 }
 

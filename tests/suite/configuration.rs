@@ -1,7 +1,8 @@
 //! The configuration file: what it means, and what it says when it is wrong.
 
 use serde_json::json;
-use tower_fhir_auth::config::{AccessMode, Config};
+use tower_fhir_auth::AccessMode;
+use tower_fhir_auth::config::Config;
 use tower_fhir_auth::test_util::TestIssuer;
 use tower_fhir_auth::{Check, authenticated};
 
@@ -230,7 +231,7 @@ async fn the_settings_of_a_file_are_in_force() {
         issuer.url()
     );
     let config = Config::from_toml(&text).unwrap();
-    let layer = config.layer(|_| authenticated()).build().unwrap();
+    let layer = config.layer(authenticated()).build().unwrap();
     let get = |token: tower_fhir_auth::test_util::TokenBuilder| {
         let bearer = format!("Bearer {}", token.sign().unwrap());
         send(&layer, http::Request::get("/r4/x").header("authorization", bearer))
@@ -281,7 +282,7 @@ async fn assigned_roles_belong_to_their_issuer() {
         std::fs::write(&path, text).unwrap();
         let config = Config::from_file(&path).unwrap();
         let roles = config.roles().unwrap();
-        let layer = config.layer(|_| roles).build().unwrap();
+        let layer = config.layer(roles).build().unwrap();
         let get = async |token: tower_fhir_auth::test_util::TokenBuilder| {
             let bearer = format!("Bearer {}", token.claim("aud", BASE).sign().unwrap());
             let request = http::Request::get("/r4/Patient/1").header("authorization", bearer);

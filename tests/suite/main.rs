@@ -8,11 +8,13 @@
 
 mod authorization;
 mod configuration;
+mod confinement;
 mod explanation;
 mod faults;
 mod fleet;
 mod key_life;
 mod middleware;
+mod oracle;
 mod principal;
 mod properties;
 mod refresher;

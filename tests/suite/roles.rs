@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use http::Request;
 use serde_json::json;
-use tower_fhir_auth::{BuildError, MicrosoftPolicy, RoleDefinitions, RolePolicy, ScopePolicy};
+use tower_fhir_auth::{
+    AccessMode, AccessPolicy, BuildError, RoleDefinitions, RolePolicy, ScopePolicy,
+};
 
 use crate::support::Server;
 
@@ -76,7 +78,8 @@ async fn the_microsoft_rule_asks_scopes_of_those_marked_smart_alone() {
     let role = |name: &str, actions: &[&str]| json!({"name": name, "dataActions": actions, "notDataActions": [], "scopes": ["/"]});
     let roles = json!({"roles": [role("reader", &["read"]), role("smartUser", &["*", "smart"])]});
     let roles = RoleDefinitions::parse(roles.to_string().as_bytes()).unwrap();
-    let policy = MicrosoftPolicy::new(RolePolicy::new(roles), ScopePolicy::new());
+    let policy =
+        AccessPolicy::new(AccessMode::Microsoft, RolePolicy::new(roles), ScopePolicy::new());
     let server = Server::authorizing(policy).await;
     for (roles, scope, expected) in [
         (&["reader"][..], "", 200),

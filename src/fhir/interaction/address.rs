@@ -1,192 +1,28 @@
-//! Which FHIR interaction a request is, by its method and address alone (R4 section 3.1.0).
+//! Which interaction a method and an address spell. One spelling of each, and no other.
 
-use http::{HeaderMap, Method, Uri};
+use http::Method;
 
-use super::base_url::BaseUrl;
-use super::resource_type::is_like_a_type;
-
-/// One interaction of FHIR's RESTful API, or the fact that a request is none.
-///
-/// There is one spelling of each: a path with percent-encoding, empty or dotted segments, or a
-/// matrix parameter is no interaction, because the router behind might read it differently.
-///
-/// ```
-/// use http::Method;
-/// use tower_fhir_auth::{BaseUrl, Interaction, InteractionKind};
-///
-/// let base: BaseUrl = "https://fhir.example.org/r4".parse()?;
-/// let headers = http::HeaderMap::new();
-/// let read = Interaction::parse(&base, &Method::GET, &"/r4/Patient/1".parse()?, &headers);
-/// assert_eq!(read.kind(), InteractionKind::Read);
-/// assert_eq!((read.resource_type(), read.id()), (Some("Patient"), Some("1")));
-///
-/// let none = Interaction::parse(&base, &Method::GET, &"/r4/Patient//1".parse()?, &headers);
-/// assert_eq!(none.kind(), InteractionKind::Unknown);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Interaction {
-    method: Method,
-    uri: Uri,
-    /// The values of `If-None-Exist`, each a query.
-    conditions: Vec<Box<str>>,
-    parsed: Parsed,
-}
+use super::InteractionKind;
+use crate::fhir::resource_type::is_like_a_type;
 
 /// What method and address say.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Parsed {
-    kind: InteractionKind,
-    resource_type: Option<Box<str>>,
-    id: Option<Box<str>>,
-    operation: Option<Box<str>>,
+pub(super) struct Address {
+    pub(super) kind: InteractionKind,
+    pub(super) resource_type: Option<Box<str>>,
+    pub(super) id: Option<Box<str>>,
+    pub(super) operation: Option<Box<str>>,
     /// In a compartment.
-    searched_type: Option<Box<str>>,
+    pub(super) searched_type: Option<Box<str>>,
 }
 
-/// The kinds of interaction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum InteractionKind {
-    /// `GET [type]/[id]`
-    Read,
-    /// `GET [type]/[id]/_history/[vid]`
-    VersionRead,
-    /// `PUT [type]/[id]`
-    Update,
-    /// `PUT [type]?…`
-    ConditionalUpdate,
-    /// `PATCH [type]/[id]`
-    Patch,
-    /// `PATCH [type]?…`
-    ConditionalPatch,
-    /// `DELETE [type]/[id]`
-    Delete,
-    /// `DELETE [type]?…`
-    ConditionalDelete,
-    /// `POST [type]`
-    Create,
-    /// `POST [type]` with `If-None-Exist`
-    ConditionalCreate,
-    /// `GET [type]?…`, `POST [type]/_search`
-    SearchType,
-    /// `GET [base]?…`, `POST [base]/_search`
-    SearchSystem,
-    /// `GET [compartment]/[id]/[type]?…`, or `…/*?…`
-    SearchCompartment,
-    /// `GET [type]/[id]/_history`
-    HistoryInstance,
-    /// `GET [type]/_history`
-    HistoryType,
-    /// `GET [base]/_history`
-    HistorySystem,
-    /// `POST [base]`: a batch or a transaction
-    Batch,
-    /// `GET [base]/metadata`
-    Capabilities,
-    /// `$name` at the base, a type or an instance. Microsoft's bulk operations are called with
-    /// `DELETE` and `PATCH` as well.
-    Operation,
-    /// No interaction of FHIR.
-    Unknown,
-}
-
-impl Interaction {
-    /// Reads method and address, and of the headers `If-None-Exist` alone: no header that overrides
-    /// the method is looked at. Total: what is no interaction is
-    /// [`Unknown`](InteractionKind::Unknown). `HEAD` counts as `GET`.
-    #[must_use]
-    pub fn parse(base: &BaseUrl, method: &Method, uri: &Uri, headers: &HeaderMap) -> Self {
-        let mut parsed = Parsed::parse(base, method, uri);
-        let mut conditions = Vec::new();
-        if parsed.kind == InteractionKind::Create {
-            let values = headers.get_all("if-none-exist").iter();
-            conditions.extend(values.map(|value| String::from_utf8_lossy(value.as_bytes()).into()));
-        }
-        if !conditions.is_empty() {
-            parsed.kind = InteractionKind::ConditionalCreate;
-        }
-        Self { method: method.clone(), uri: uri.clone(), conditions, parsed }
-    }
-
-    /// Which interaction it is.
-    #[must_use]
-    pub fn kind(&self) -> InteractionKind {
-        self.parsed.kind
-    }
-
-    /// The resource type of the address; of a compartment search, the compartment's.
-    #[must_use]
-    pub fn resource_type(&self) -> Option<&str> {
-        self.parsed.resource_type.as_deref()
-    }
-
-    /// The logical id of the address.
-    #[must_use]
-    pub fn id(&self) -> Option<&str> {
-        self.parsed.id.as_deref()
-    }
-
-    /// The type that is searched in a compartment; `None` for all of them.
-    #[must_use]
-    pub fn searched_type(&self) -> Option<&str> {
-        self.parsed.searched_type.as_deref()
-    }
-
-    /// The name of the operation, without the dollar sign.
-    #[must_use]
-    pub fn operation(&self) -> Option<&str> {
-        self.parsed.operation.as_deref()
-    }
-
-    /// Whether it is a search whose parameters may stand in the body.
-    pub(crate) fn is_search_by_post(&self) -> bool {
-        self.method == Method::POST && self.path().ends_with("/_search")
-    }
-
-    /// Everything that says what to look for: the query, and the conditions of a creation.
-    pub(crate) fn queries(&self) -> impl Iterator<Item = &str> {
-        self.query().into_iter().chain(self.conditions.iter().map(|condition| &**condition))
-    }
-
-    /// Whether a deletion is asked to take the history with it (`_hardDelete`, `_purgeHistory`), in
-    /// whatever spelling and with whatever value: `false` is not looked for.
-    pub(crate) fn is_hard_delete(&self) -> bool {
-        let query = self.query().unwrap_or_default();
-        let mut names = form_urlencoded::parse(query.as_bytes())
-            .map(|(name, value)| format!("{name}={value}").to_ascii_lowercase());
-        names.any(|text| text.contains("harddelete") || text.contains("purgehistory"))
-    }
-
-    /// The method of the request.
-    #[must_use]
-    pub fn method(&self) -> &Method {
-        &self.method
-    }
-
-    /// The path of the request as it was sent, of gRPC `/package.Service/Method`.
-    #[must_use]
-    pub fn path(&self) -> &str {
-        self.uri.path()
-    }
-
-    /// The query of the request as it was sent.
-    #[must_use]
-    pub fn query(&self) -> Option<&str> {
-        self.uri.query()
-    }
-}
-
-impl Parsed {
-    fn parse(base: &BaseUrl, method: &Method, uri: &Uri) -> Self {
-        let Some(path) = base.below(uri.path()) else {
-            return Self::of(InteractionKind::Unknown);
-        };
-        let segments: Vec<&str> = match path.strip_prefix('/') {
+impl Address {
+    /// Reads a path below the base: empty, or beginning with a slash.
+    pub(super) fn parse(method: &Method, below: &str, has_query: bool) -> Self {
+        let segments: Vec<&str> = match below.strip_prefix('/') {
             None | Some("") => Vec::new(),
             Some(rest) => rest.split('/').collect(),
         };
-        let has_query = uri.query().is_some_and(|query| !query.is_empty());
         Self::from_segments(method, &segments, has_query)
     }
 
@@ -201,6 +37,11 @@ impl Parsed {
             (Verb::Post, ["_search"]) => Self::of(Kind::SearchSystem),
             (verb, [name]) if verb.is_known() && is_operation(name) => {
                 Self::of(Kind::Operation).with_operation(name)
+            }
+            (verb, ["_operations", kind, id, files @ ..])
+                if is_name(kind) && is_id(id) && files.iter().all(|file| is_file(file)) =>
+            {
+                Self::job(verb, files).with_operation(kind).on_instance(id)
             }
             (_, [kind, rest @ ..]) if is_like_a_type(kind) => {
                 Self::below_type(verb, rest, has_query).on_type(kind)
@@ -236,6 +77,10 @@ impl Parsed {
             (Verb::Delete, []) => Self::of(Kind::Delete),
             (Verb::Get, ["_history"]) => Self::of(Kind::HistoryInstance),
             (Verb::Get, ["_history", version]) if is_id(version) => Self::of(Kind::VersionRead),
+            (Verb::Delete, ["_history"]) => Self::of(Kind::DeleteHistory),
+            (Verb::Delete, ["_history", version]) if is_id(version) => {
+                Self::of(Kind::DeleteHistory)
+            }
             (verb, [name]) if verb.is_known() && is_operation(name) => {
                 Self::of(Kind::Operation).with_operation(name)
             }
@@ -248,16 +93,24 @@ impl Parsed {
         }
     }
 
-    fn of(kind: InteractionKind) -> Self {
+    fn job(verb: Verb, files: &[&str]) -> Self {
+        match (verb, files) {
+            (Verb::Get, _) => Self::of(InteractionKind::JobStatus),
+            (Verb::Delete, []) => Self::of(InteractionKind::JobCancel),
+            _ => Self::of(InteractionKind::Unknown),
+        }
+    }
+
+    pub(super) fn of(kind: InteractionKind) -> Self {
         Self { kind, resource_type: None, id: None, operation: None, searched_type: None }
     }
 
     fn with_operation(mut self, name: &str) -> Self {
-        self.operation = name.strip_prefix('$').map(Box::from);
+        self.operation = Some(name.strip_prefix('$').unwrap_or(name).into());
         self
     }
 
-    fn on_type(mut self, name: &str) -> Self {
+    pub(super) fn on_type(mut self, name: &str) -> Self {
         self.resource_type = Some(name.into());
         self
     }
@@ -301,7 +154,7 @@ impl Verb {
 }
 
 /// A logical or version id (R4 datatype `id`), without the two that a router may resolve.
-fn is_id(segment: &str) -> bool {
+pub(crate) fn is_id(segment: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
     (1..=64).contains(&segment.len())
         && !matches!(segment, "." | "..")
@@ -309,15 +162,25 @@ fn is_id(segment: &str) -> bool {
 }
 
 fn is_operation(segment: &str) -> bool {
-    segment.strip_prefix('$').is_some_and(|name| {
-        (1..=64).contains(&name.len())
-            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-    })
+    segment.strip_prefix('$').is_some_and(is_name)
+}
+
+fn is_name(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+/// A file that a job has made: an id, perhaps with underscores.
+fn is_file(segment: &str) -> bool {
+    is_id(&segment.replace('_', "-"))
 }
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderMap;
+
     use super::*;
+    use crate::fhir::Interaction;
     use InteractionKind as Kind;
 
     fn kind(method: &str, uri: &str) -> Kind {
@@ -357,6 +220,11 @@ mod tests {
             ("POST", "/r4/Patient/$validate", Kind::Operation),
             ("GET", "/r4/Patient/1/$everything", Kind::Operation),
             ("DELETE", "/r4/$bulk-delete", Kind::Operation),
+            ("DELETE", "/r4/Patient/1/_history", Kind::DeleteHistory),
+            ("DELETE", "/r4/Patient/1/_history/2", Kind::DeleteHistory),
+            ("GET", "/r4/_operations/export/7f", Kind::JobStatus),
+            ("GET", "/r4/_operations/export/7f/Patient_1.ndjson", Kind::JobStatus),
+            ("DELETE", "/r4/_operations/export/7f", Kind::JobCancel),
         ] {
             assert_eq!(kind(method, uri), expected, "{method} {uri}");
         }
@@ -390,6 +258,13 @@ mod tests {
             ("GET", "/r4/Patient/$"),
             ("GET", "/r4/P"),
             ("GET", "/r4x/Patient/1"),
+            ("GET", "/r4/_operations"),
+            ("GET", "/r4/_operations/export"),
+            ("GET", "/r4/_operations/../7f"),
+            ("GET", "/r4/_operations/export/7f/.."),
+            ("GET", "/r4/_operations/export/7f/"),
+            ("POST", "/r4/_operations/export/7f"),
+            ("DELETE", "/r4/_operations/export/7f/1.ndjson"),
         ] {
             assert_eq!(kind(method, uri), Kind::Unknown, "{method} {uri}");
         }

@@ -1,0 +1,260 @@
+//! Which scopes of a token count for a letter on a type, as what, and why others do not.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use super::need::{Demand, On, Part};
+use super::{Alternative, Alternatives, Enforcement, ScopePolicy};
+use crate::fhir::{
+    Constraint, Permissions, ScopeContext, SmartScope, is_shared_type, patient_compartment,
+    resource_type,
+};
+use crate::text::shown;
+
+/// The scopes of one token before one request.
+pub(super) struct ScopeJudge<'a> {
+    pub(super) policy: &'a ScopePolicy,
+    pub(super) scopes: &'a [SmartScope],
+    /// The patient in context, or why there is none.
+    pub(super) patient: Result<Cow<'a, str>, &'static str>,
+    /// The patients that the address names.
+    pub(super) named: &'a [String],
+}
+
+/// Why a scope that is about a letter and a type counts for nothing.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Dropped {
+    /// What nobody is declared to enforce.
+    Undeclared(&'static str, &'static str),
+    NoPatient(&'static str),
+    OtherPatient,
+    NotOfPatients(String),
+    Constraint(String),
+    UnknownParameter(String, String),
+    NotForAll(String),
+    /// A constraint cannot be seen through a chain.
+    ConstrainedLink(String),
+    NotOfSystem,
+}
+
+impl<'a> ScopeJudge<'a> {
+    /// The scopes that meet a demand, with the alternatives that they leave; the reasons of those
+    /// that do not, where it is not met.
+    pub(super) fn meet(
+        &self,
+        demand: &Demand,
+    ) -> Result<(Alternatives, Vec<&'a SmartScope>), Vec<Dropped>> {
+        let on: Vec<Option<&str>> = match &demand.on {
+            On::Type(name) => vec![Some(name)],
+            On::EveryType => vec![None],
+            On::AnyOf(types) => types.iter().map(|name| Some(name.as_str())).collect(),
+            On::SomeType => self.types_of_scopes().map(Some).chain([None]).collect(),
+        };
+        let mut reasons = Vec::new();
+        for on in on {
+            match self.meet_on(demand, on) {
+                Ok(met) => return Ok(met),
+                Err(more) => reasons.extend(more),
+            }
+        }
+        Err(reasons)
+    }
+
+    fn meet_on(
+        &self,
+        demand: &Demand,
+        on: Option<&str>,
+    ) -> Result<(Alternatives, Vec<&'a SmartScope>), Vec<Dropped>> {
+        let mut met: Option<Alternatives> = None;
+        let mut by = Vec::new();
+        let mut reasons = Vec::new();
+        for letter in demand.letters.letters() {
+            let mut alternatives = Vec::new();
+            for scope in self.scopes.iter().filter(|scope| scope.permissions().contain(letter)) {
+                match self.count(scope, letter, on, demand.part) {
+                    Some(Ok(alternative)) => {
+                        alternatives.push(alternative);
+                        if !by.contains(&scope) {
+                            by.push(scope);
+                        }
+                    }
+                    Some(Err(reason)) => reasons.push(reason),
+                    None => {}
+                }
+            }
+            let alternatives: Alternatives = alternatives.into_iter().collect();
+            let one_is_enough = demand.part == Part::Included;
+            met = Some(match met {
+                None => alternatives,
+                Some(earlier) if one_is_enough => earlier.or(alternatives),
+                // Each letter has its own: the handler asks for them one by one.
+                Some(earlier) if alternatives.is_none() || earlier.is_none() => {
+                    Alternatives::none()
+                }
+                Some(earlier) => earlier,
+            });
+        }
+        match met {
+            Some(alternatives) if !alternatives.is_none() => Ok((alternatives, by)),
+            Some(_) | None => Err(reasons),
+        }
+    }
+
+    /// What a scope counts as. `None` when it is not about the type; `on` is `None` for every type.
+    fn count(
+        &self,
+        scope: &SmartScope,
+        letter: Permissions,
+        on: Option<&str>,
+        part: Part,
+    ) -> Option<Result<Alternative, Dropped>> {
+        let about = on.map_or_else(|| scope.covers_every_type(), |name| scope.covers(name));
+        about.then(|| self.count_about(scope, letter, on, part))
+    }
+
+    fn count_about(
+        &self,
+        scope: &SmartScope,
+        letter: Permissions,
+        on: Option<&str>,
+        part: Part,
+    ) -> Result<Alternative, Dropped> {
+        let enforced = self.policy.enforced;
+        let text = || shown(&scope.to_string());
+        let constraint = self.constraint_of(scope, on)?;
+        let patient = match scope.context() {
+            ScopeContext::Patient => {
+                if !enforced.includes(Enforcement::COMPARTMENTS) {
+                    return Err(Dropped::Undeclared("`patient/` scopes", "compartments"));
+                }
+                Some(self.patient_for(letter, on)?)
+            }
+            ScopeContext::User | ScopeContext::System => None,
+        };
+        let confined = patient.is_some() || constraint.is_some();
+        let follows = matches!(part, Part::Included | Part::Searched | Part::Reached);
+        let depends = matches!(part, Part::Searched | Part::Reached);
+        if part == Part::Exported && (confined || !scope.is_of_system()) {
+            return Err(Dropped::NotOfSystem);
+        }
+        if depends && constraint.is_some() {
+            return Err(Dropped::ConstrainedLink(text()));
+        }
+        if follows && confined && !enforced.includes(Enforcement::INCLUDES) {
+            return Err(Dropped::Undeclared("scopes that confine", "includes"));
+        }
+        if part == Part::Unseen && confined {
+            return Err(Dropped::Undeclared("scopes that confine", "bodies of searches"));
+        }
+        Ok(Alternative::new(patient, constraint))
+    }
+
+    fn constraint_of(
+        &self,
+        scope: &SmartScope,
+        on: Option<&str>,
+    ) -> Result<Option<Constraint>, Dropped> {
+        let text = || shown(&scope.to_string());
+        let Some(constraint) = scope.parsed_constraint() else {
+            return Ok(None);
+        };
+        let constraint = constraint.ok_or_else(|| Dropped::Constraint(text()))?;
+        let on = on.ok_or_else(|| Dropped::NotForAll(text()))?;
+        for (name, _) in constraint.parameters() {
+            if !(self.policy.is_search_parameter)(on, name) {
+                return Err(Dropped::UnknownParameter(text(), shown(name)));
+            }
+        }
+        if !self.policy.enforced.includes(Enforcement::CONSTRAINTS) {
+            return Err(Dropped::Undeclared("scopes with a constraint", "constraints"));
+        }
+        Ok(Some(constraint))
+    }
+
+    /// The patient that a `patient/` scope is about.
+    fn patient_for(&self, letter: Permissions, on: Option<&str>) -> Result<&str, Dropped> {
+        let patient = self.patient.as_deref().map_err(|reason| Dropped::NoPatient(reason))?;
+        if self.named.iter().any(|named| named != patient) {
+            return Err(Dropped::OtherPatient);
+        }
+        let reads = letter == Permissions::READ || letter == Permissions::SEARCH;
+        match on {
+            // Nobody becomes another patient, and what belongs to none is not one's own to change.
+            Some(name @ "Patient") if letter == Permissions::CREATE => {
+                Err(Dropped::NotOfPatients(name.to_owned()))
+            }
+            Some(name) if !reads && patient_compartment(name).is_none() => {
+                Err(Dropped::NotOfPatients(name.to_owned()))
+            }
+            Some(_) | None => Ok(patient),
+        }
+    }
+
+    /// The types that the scopes name; of a constrained wildcard, those that it makes sense for.
+    fn types_of_scopes(&self) -> impl Iterator<Item = &str> {
+        self.scopes.iter().flat_map(|scope| {
+            let any: &[&str] =
+                if scope.constraint().is_some() { resource_type::KNOWN } else { &[] };
+            scope.resource_type().into_iter().chain(any.iter().copied())
+        })
+    }
+
+    /// Whether a `patient/` scope is what would have been enough.
+    pub(super) fn patient_scope_would_do(&self, demand: &Demand) -> bool {
+        let all = self.policy.enforced.includes(Enforcement::COMPARTMENTS)
+            && !self.scopes.is_empty()
+            && self.scopes.iter().all(|scope| scope.context() == ScopeContext::Patient);
+        let on = match &demand.on {
+            On::Type(name) => Some(name.as_str()),
+            On::AnyOf(types) => types.first().map(String::as_str),
+            On::SomeType | On::EveryType => None,
+        };
+        let possible = match demand.part {
+            Part::Subject => true,
+            Part::Included | Part::Searched | Part::Reached => {
+                self.policy.enforced.includes(Enforcement::INCLUDES)
+            }
+            Part::Unseen | Part::Exported => false,
+        };
+        let letters = demand.letters.letters();
+        all && possible && letters.map(|one| self.patient_for(one, on)).all(|it| it.is_ok())
+    }
+}
+
+impl fmt::Display for Dropped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Undeclared(scopes, missing) => write!(
+                f,
+                "{scopes} do not count for this, because the application has not declared that \
+                 its handlers enforce {missing}"
+            ),
+            Self::NoPatient(reason) => write!(f, "`patient/` scopes need a patient: {reason}"),
+            Self::OtherPatient => {
+                f.write_str("the token is confined to one patient, and the address names another")
+            }
+            Self::NotOfPatients(name) if is_shared_type(name) => {
+                write!(f, "`patient/` scopes cannot change {name}, which all patients share")
+            }
+            Self::NotOfPatients(name) => {
+                write!(f, "with `patient/` scopes no {name} can be made or changed")
+            }
+            Self::Constraint(scope) => {
+                write!(f, "`{scope}` grants nothing: a constraint is plain `name=value`")
+            }
+            Self::UnknownParameter(scope, name) => {
+                write!(
+                    f,
+                    "`{scope}` grants nothing here: `{name}` is no search parameter of the type"
+                )
+            }
+            Self::NotForAll(scope) => {
+                write!(f, "`{scope}` has a constraint, so it is not enough for all types at once")
+            }
+            Self::ConstrainedLink(scope) => {
+                write!(f, "`{scope}` has a constraint, so nothing may depend on what it hides")
+            }
+            Self::NotOfSystem => f.write_str("only unconstrained `system/` scopes export"),
+        }
+    }
+}

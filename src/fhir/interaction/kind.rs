@@ -1,0 +1,55 @@
+//! The kinds of interaction.
+
+/// What kind of interaction a request is (R4 section 3.1.0).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum InteractionKind {
+    /// `GET [type]/[id]`
+    Read,
+    /// `GET [type]/[id]/_history/[vid]`
+    VersionRead,
+    /// `PUT [type]/[id]`
+    Update,
+    /// `PUT [type]?…`
+    ConditionalUpdate,
+    /// `PATCH [type]/[id]`
+    Patch,
+    /// `PATCH [type]?…`
+    ConditionalPatch,
+    /// `DELETE [type]/[id]`
+    Delete,
+    /// `DELETE [type]?…`
+    ConditionalDelete,
+    /// `POST [type]`
+    Create,
+    /// `POST [type]` with `If-None-Exist`
+    ConditionalCreate,
+    /// `GET [type]?…`, `POST [type]/_search`
+    SearchType,
+    /// `GET [base]?…`, `POST [base]/_search`
+    SearchSystem,
+    /// `GET [compartment]/[id]/[type]?…`, or `…/*?…`
+    SearchCompartment,
+    /// `GET [type]/[id]/_history`
+    HistoryInstance,
+    /// `GET [type]/_history`
+    HistoryType,
+    /// `GET [base]/_history`
+    HistorySystem,
+    /// `DELETE [type]/[id]/_history`, `DELETE [type]/[id]/_history/[vid]` (R6, in use before)
+    DeleteHistory,
+    /// `POST [base]`: a batch or a transaction
+    Batch,
+    /// `GET [base]/metadata`
+    Capabilities,
+    /// `$name` at the base, a type or an instance. Microsoft's bulk operations are called with
+    /// `DELETE` and `PATCH` as well.
+    Operation,
+    /// `GET [base]/_operations/[kind]/[id]` and below: how an asynchronous job stands, and what it
+    /// has made. The kind is the [`operation`](Interaction::operation) that began it.
+    JobStatus,
+    /// `DELETE [base]/_operations/[kind]/[id]`: ends a job and forgets what it made.
+    JobCancel,
+    /// No interaction of FHIR.
+    Unknown,
+}

@@ -1,0 +1,272 @@
+//! Which FHIR interaction a request is, by its method and address alone (R4 section 3.1.0).
+
+mod address;
+mod kind;
+
+use http::{HeaderMap, Method, Uri};
+
+pub(crate) use self::address::is_id;
+pub use self::kind::InteractionKind;
+
+use self::address::Address;
+use super::base_url::BaseUrl;
+use super::permissions::Permissions;
+use super::resource_type::is_like_a_type;
+
+/// One interaction of FHIR's RESTful API, or the fact that a request is none.
+///
+/// There is one spelling of each: a path with percent-encoding, empty or dotted segments, or a
+/// matrix parameter is no interaction, because the router behind might read it differently.
+///
+/// ```
+/// use http::Method;
+/// use tower_fhir_auth::{BaseUrl, Interaction, InteractionKind};
+///
+/// let base: BaseUrl = "https://fhir.example.org/r4".parse()?;
+/// let headers = http::HeaderMap::new();
+/// let read = Interaction::parse(&base, &Method::GET, &"/r4/Patient/1".parse()?, &headers);
+/// assert_eq!(read.kind(), InteractionKind::Read);
+/// assert_eq!((read.resource_type(), read.id()), (Some("Patient"), Some("1")));
+///
+/// let none = Interaction::parse(&base, &Method::GET, &"/r4/Patient//1".parse()?, &headers);
+/// assert_eq!(none.kind(), InteractionKind::Unknown);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interaction {
+    base: BaseUrl,
+    method: Method,
+    uri: Uri,
+    address: Address,
+    /// The values of `If-None-Exist`, each a query.
+    conditions: Vec<Box<str>>,
+    /// The parameters of a search that stood in its body, as a query.
+    body: Option<Box<str>>,
+}
+
+impl Interaction {
+    /// Reads method and address, and of the headers `If-None-Exist` alone: no header that overrides
+    /// the method is looked at. Total: what is no interaction is
+    /// [`Unknown`](InteractionKind::Unknown). `HEAD` counts as `GET`.
+    #[must_use]
+    pub fn parse(base: &BaseUrl, method: &Method, uri: &Uri, headers: &HeaderMap) -> Self {
+        let conditions = headers.get_all("if-none-exist").iter();
+        let conditions = conditions.map(|value| String::from_utf8_lossy(value.as_bytes()));
+        Self::of(base, method, uri.clone(), conditions.map(|text| text.into()))
+    }
+
+    fn of(
+        base: &BaseUrl,
+        method: &Method,
+        uri: Uri,
+        conditions: impl Iterator<Item = Box<str>>,
+    ) -> Self {
+        let has_query = uri.query().is_some_and(|query| !query.is_empty());
+        let mut address = match base.below(uri.path()) {
+            Some(below) => Address::parse(method, below, has_query),
+            None => Address::of(InteractionKind::Unknown),
+        };
+        let mut read = Vec::new();
+        if address.kind == InteractionKind::Create {
+            read.extend(conditions);
+        }
+        if !read.is_empty() {
+            address.kind = InteractionKind::ConditionalCreate;
+        }
+        let (base, method) = (base.clone(), method.clone());
+        Self { base, method, uri, address, conditions: read, body: None }
+    }
+
+    /// An entry of a bundle: its `request.method`, `request.url` (relative to the base, or absolute
+    /// below it) and `request.ifNoneExist`.
+    pub(crate) fn of_entry(
+        base: &BaseUrl,
+        method: &Method,
+        url: &str,
+        condition: Option<&str>,
+    ) -> Self {
+        let text = base.as_str().trim_end_matches('/');
+        let relative = match url.strip_prefix(text) {
+            Some(rest) if rest.is_empty() || rest.starts_with(['/', '?']) => Some(rest.to_owned()),
+            Some(_) | None if url.starts_with('/') || url.contains('#') => None,
+            Some(_) | None if url.is_empty() || url.starts_with('?') => Some(url.to_owned()),
+            Some(_) | None => Some(format!("/{url}")),
+        };
+        // At the root of a host the base itself is written with a slash.
+        let path = relative.map(|relative| match base.path() {
+            "" if !relative.starts_with('/') => format!("/{relative}"),
+            path => format!("{path}{relative}"),
+        });
+        match path.and_then(|path| path.parse::<Uri>().ok()) {
+            Some(uri) => Self::of(base, method, uri, condition.map(Box::from).into_iter()),
+            None => {
+                Self::plain(base, method, Address::of(InteractionKind::Unknown), Uri::default())
+            }
+        }
+    }
+
+    /// What one letter stands for on one type, without saying on which instance: `r` a read, `s` a
+    /// search of the type.
+    pub(crate) fn of_letter(base: &BaseUrl, letter: Permissions, resource_type: &str) -> Self {
+        use InteractionKind as Kind;
+        let (method, kind) = match letter {
+            Permissions::CREATE => (Method::POST, Kind::Create),
+            Permissions::READ => (Method::GET, Kind::Read),
+            Permissions::UPDATE => (Method::PUT, Kind::Update),
+            Permissions::DELETE => (Method::DELETE, Kind::Delete),
+            Permissions::SEARCH => (Method::GET, Kind::SearchType),
+            _ => (Method::GET, Kind::Unknown),
+        };
+        let kind = if is_like_a_type(resource_type) { kind } else { Kind::Unknown };
+        let uri = format!("{}/{resource_type}", base.path()).parse().unwrap_or_default();
+        Self::plain(base, &method, Address::of(kind).on_type(resource_type), uri)
+    }
+
+    fn plain(base: &BaseUrl, method: &Method, address: Address, uri: Uri) -> Self {
+        let (base, method) = (base.clone(), method.clone());
+        Self { base, method, uri, address, conditions: Vec::new(), body: None }
+    }
+
+    /// This search with the parameters of its body, which count beside those of its address
+    /// (R4 section 3.1.1.1.2).
+    pub(crate) fn with_body(&self, parameters: &str) -> Self {
+        Self { body: Some(parameters.into()), ..self.clone() }
+    }
+
+    /// Which interaction it is.
+    #[must_use]
+    pub fn kind(&self) -> InteractionKind {
+        self.address.kind
+    }
+
+    /// The resource type of the address; of a compartment search, the compartment's.
+    #[must_use]
+    pub fn resource_type(&self) -> Option<&str> {
+        self.address.resource_type.as_deref()
+    }
+
+    /// The logical id of the address; of a job, the job's.
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        self.address.id.as_deref()
+    }
+
+    /// The type that is searched in a compartment; `None` for all of them.
+    #[must_use]
+    pub fn searched_type(&self) -> Option<&str> {
+        self.address.searched_type.as_deref()
+    }
+
+    /// The name of the operation, without the dollar sign.
+    #[must_use]
+    pub fn operation(&self) -> Option<&str> {
+        self.address.operation.as_deref()
+    }
+
+    /// The base URL that the address stands below.
+    #[must_use]
+    pub fn base(&self) -> &BaseUrl {
+        &self.base
+    }
+
+    /// Whether it is a search with parameters in a body that was not read.
+    pub(crate) fn has_unseen_body(&self) -> bool {
+        self.body.is_none() && self.is_search_by_post()
+    }
+
+    /// Whether it is a search whose parameters may stand in the body.
+    #[must_use]
+    pub fn is_search_by_post(&self) -> bool {
+        self.method == Method::POST && self.path().ends_with("/_search")
+    }
+
+    /// Everything that says what to look for: the query, the parameters of a body that was read,
+    /// and the conditions of a creation.
+    pub(crate) fn queries(&self) -> impl Iterator<Item = &str> {
+        let conditions = self.conditions.iter().map(|condition| &**condition);
+        self.query().into_iter().chain(self.body.as_deref()).chain(conditions)
+    }
+
+    /// Whether a deletion is asked to take the history with it (`_hardDelete`, `_purgeHistory`), in
+    /// whatever spelling and with whatever value: `false` is not looked for.
+    pub(crate) fn is_hard_delete(&self) -> bool {
+        let query = self.query().unwrap_or_default();
+        let mut names = form_urlencoded::parse(query.as_bytes())
+            .map(|(name, value)| format!("{name}={value}").to_ascii_lowercase());
+        names.any(|text| text.contains("harddelete") || text.contains("purgehistory"))
+    }
+
+    /// The method of the request.
+    #[must_use]
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// The path of the request as it was sent, of gRPC `/package.Service/Method`.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.uri.path()
+    }
+
+    /// The query of the request as it was sent.
+    #[must_use]
+    pub fn query(&self) -> Option<&str> {
+        self.uri.query()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use InteractionKind as Kind;
+
+    #[test]
+    fn an_entry_of_a_bundle_is_read_like_a_request() {
+        for base in ["https://h/r4", "https://h/r4/", "https://h"] {
+            let base: BaseUrl = base.parse().unwrap();
+            let absolute = format!("{}/Patient/1", base.as_str().trim_end_matches('/'));
+            for (method, url, expected) in [
+                ("GET", "Patient/1", Kind::Read),
+                ("GET", &absolute, Kind::Read),
+                ("GET", "Patient?identifier=s|v", Kind::SearchType),
+                ("GET", "?_type=Patient", Kind::SearchSystem),
+                ("PUT", "Patient?identifier=x", Kind::ConditionalUpdate),
+                ("POST", "Patient", Kind::Create),
+                ("POST", "", Kind::Batch),
+                ("GET", "/Patient/1", Kind::Unknown),
+                ("GET", "Patient/1#x", Kind::Unknown),
+                ("GET", "urn:uuid:05efabf0-4be2-4561-91ce-51548425acb9", Kind::Unknown),
+                ("GET", "https://elsewhere/r4/Patient/1", Kind::Unknown),
+                ("GET", "https://h/r4x/Patient/1", Kind::Unknown),
+                ("GET", "https://h.evil/r4/Patient/1", Kind::Unknown),
+                ("GET", "../Patient/1", Kind::Unknown),
+                ("GET", "Patient/1 x", Kind::Unknown),
+                ("GET", "Patient/%31", Kind::Unknown),
+            ] {
+                let entry = Interaction::of_entry(&base, &method.parse().unwrap(), url, None);
+                assert_eq!(entry.kind(), expected, "{method} {url} at {base}");
+            }
+        }
+        let base = "https://h/r4".parse().unwrap();
+        let create = Interaction::of_entry(&base, &Method::POST, "Patient", Some("identifier=x"));
+        assert_eq!(create.kind(), Kind::ConditionalCreate);
+        assert_eq!(create.queries().collect::<Vec<_>>(), ["identifier=x"]);
+    }
+
+    #[test]
+    fn a_letter_stands_for_one_interaction_of_a_type() {
+        let base = "https://h/r4".parse().unwrap();
+        for (letter, expected) in [
+            (Permissions::CREATE, Kind::Create),
+            (Permissions::READ, Kind::Read),
+            (Permissions::UPDATE, Kind::Update),
+            (Permissions::DELETE, Kind::Delete),
+            (Permissions::SEARCH, Kind::SearchType),
+            (Permissions::ALL, Kind::Unknown),
+        ] {
+            let plain = Interaction::of_letter(&base, letter, "Patient");
+            assert_eq!((plain.kind(), plain.id()), (expected, None), "{letter}");
+        }
+        assert_eq!(Interaction::of_letter(&base, Permissions::READ, "x/y").kind(), Kind::Unknown);
+    }
+}

@@ -1,0 +1,244 @@
+//! What the parameters of a search reach beyond the type that is searched.
+
+use form_urlencoded::parse;
+
+use super::resource_type::is_like_a_type;
+
+/// One thing that a parameter says about types or patients. A parameter that filters the searched
+/// type by its own elements says nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// `_type`: results of this type.
+    Result(String),
+    /// `_include`, `_revinclude`: resources of this type come along.
+    Included(String),
+    /// `_has`, a typed chain: resources of this type are searched, and the result tells.
+    Searched(String),
+    /// An include or a chain to a type that is not spelled out: whatever a reference points to.
+    Unspelt,
+    /// `patient=`, `subject=`: whose resources are looked for.
+    Patient(String),
+    /// Something that may look anywhere, or a spelling that another reader might take for such.
+    Anywhere,
+}
+
+/// Parameters that look in places which they do not name: filters, lists, groups, what is contained.
+const ANYWHERE: [&str; 6] = ["_contained", "_containedtype", "_filter", "_in", "_list", "_query"];
+
+/// What a query reaches. It is decoded as servers decode it; what one server might read in another
+/// way than the next reaches anywhere: nothing is guessed.
+pub(crate) fn reached(query: &str) -> Vec<Reach> {
+    // Some servers part parameters at semicolons, too.
+    let mut reached: Vec<Reach> = Vec::new();
+    if query.contains(';') {
+        reached.push(Reach::Anywhere);
+    }
+    for (name, value) in parse(query.as_bytes()) {
+        by_parameter(&name, &value, &mut reached);
+    }
+    reached
+}
+
+fn by_parameter(name: &str, value: &str, reached: &mut Vec<Reach>) {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-:.".contains(&byte);
+    if !name.bytes().all(plain) {
+        return reached.push(Reach::Anywhere);
+    }
+    let (base, modifier) = name.split_once(':').unwrap_or((name, ""));
+    match (base, modifier) {
+        ("_type", "") => reached.extend(value.split(',').map(|name| named(name, Reach::Result))),
+        ("_include", "" | "iterate" | "recurse") => include(value, reached),
+        ("_revinclude", "" | "iterate" | "recurse") => reverse_include(value, reached),
+        ("_has", rest) => has(rest, reached),
+        ("_typeFilter", "") => type_filter(value, reached),
+        ("_sort", _) if value.contains('.') => reached.push(Reach::Anywhere),
+        ("patient" | "subject", "" | "Patient") => {
+            reached.extend(value.split(',').map(|id| Reach::Patient(id.to_owned())));
+        }
+        _ if name.contains('.') => chain(name, reached),
+        _ if is_odd(base) => reached.push(Reach::Anywhere),
+        _ => {}
+    }
+}
+
+/// Whether a name looks anywhere, or is one that is judged above in another spelling.
+fn is_odd(base: &str) -> bool {
+    let lower = base.to_ascii_lowercase();
+    let judged = ["_has", "_include", "_revinclude", "_type", "_typefilter"];
+    judged.contains(&lower.as_str()) || ANYWHERE.contains(&lower.as_str())
+}
+
+fn named(name: &str, reach: fn(String) -> Reach) -> Reach {
+    if is_like_a_type(name) { reach(name.to_owned()) } else { Reach::Anywhere }
+}
+
+/// A query of its own, of one type of a bulk export.
+fn type_filter(value: &str, reached: &mut Vec<Reach>) {
+    match value.split_once('?') {
+        Some((name, query)) if is_like_a_type(name) && !query.contains('?') => {
+            reached.extend(self::reached(query));
+        }
+        _ => reached.push(Reach::Anywhere),
+    }
+}
+
+/// `Source:parameter`, `Source:parameter:Target`, `*`.
+fn include(value: &str, reached: &mut Vec<Reach>) {
+    let mut parts = value.split(':');
+    match (parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some("*"), None, None, None) => reached.push(Reach::Unspelt),
+        (Some(source), Some(_), None, None) => {
+            reached.extend([named(source, Reach::Included), Reach::Unspelt]);
+        }
+        (Some(source), Some(_), Some(target), None) => {
+            reached.extend([named(source, Reach::Included), named(target, Reach::Included)]);
+        }
+        _ => reached.push(Reach::Anywhere),
+    }
+}
+
+/// The same the other way round: what comes along is of the source's type.
+fn reverse_include(value: &str, reached: &mut Vec<Reach>) {
+    let mut parts = value.split(':');
+    match (parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some(source), Some(_), target, None) => {
+            reached.push(named(source, Reach::Included));
+            reached.extend(target.map(|target| named(target, Reach::Included)));
+        }
+        _ => reached.push(Reach::Anywhere),
+    }
+}
+
+/// `Type:reference:parameter`, where the parameter may be a further `_has:` or a chain.
+fn has(rest: &str, reached: &mut Vec<Reach>) {
+    let mut parts = rest.splitn(3, ':');
+    let (Some(source), Some(_), Some(parameter)) = (parts.next(), parts.next(), parts.next())
+    else {
+        return reached.push(Reach::Anywhere);
+    };
+    reached.push(named(source, Reach::Searched));
+    match parameter.strip_prefix("_has:") {
+        Some(further) => has(further, reached),
+        None if parameter.contains('.') => chain(parameter, reached),
+        None => {}
+    }
+}
+
+/// `reference.parameter`, `reference:Type.parameter`, any number of links.
+fn chain(name: &str, reached: &mut Vec<Reach>) {
+    let links: Vec<&str> = name.split('.').collect();
+    let Some((parameter, links)) = links.split_last() else {
+        return;
+    };
+    for link in links {
+        match link.split_once(':') {
+            Some((_, target)) => reached.push(named(target, Reach::Searched)),
+            None => reached.push(Reach::Unspelt),
+        }
+    }
+    if parameter.starts_with('_') && is_odd(parameter) {
+        reached.push(Reach::Anywhere);
+    }
+    if let Some(further) = parameter.strip_prefix("_has:") {
+        has(further, reached);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Reach as R;
+
+    fn included(name: &str) -> R {
+        R::Included(name.to_owned())
+    }
+
+    fn searched(name: &str) -> R {
+        R::Searched(name.to_owned())
+    }
+
+    #[test]
+    fn each_parameter_reaches_what_it_names() {
+        for (query, expected) in [
+            ("", vec![]),
+            ("name=x&code:in=y&_count=5&_sort=-date&_id=1", vec![]),
+            ("_type=A1,Patient", vec![R::Anywhere, R::Result("Patient".to_owned())]),
+            (
+                "_type=Patient%2CDevice",
+                vec![R::Result("Patient".into()), R::Result("Device".into())],
+            ),
+            ("_include=Observation:subject", vec![included("Observation"), R::Unspelt]),
+            (
+                "_include=Observation%3Asubject%3APatient",
+                vec![included("Observation"), included("Patient")],
+            ),
+            (
+                "_include:iterate=Patient:link:Patient",
+                vec![included("Patient"), included("Patient")],
+            ),
+            ("_include=*", vec![R::Unspelt]),
+            ("_include=Observation:*", vec![included("Observation"), R::Unspelt]),
+            ("_revinclude=Observation:subject", vec![included("Observation")]),
+            (
+                "_revinclude=Observation:subject:Patient",
+                vec![included("Observation"), included("Patient")],
+            ),
+            ("_revinclude=*", vec![R::Anywhere]),
+            ("_has:Observation:patient:code=x", vec![searched("Observation")]),
+            (
+                "_has:Observation:patient:_has:Device:patient:x=y",
+                vec![searched("Observation"), searched("Device")],
+            ),
+            (
+                "_has:Observation:patient:encounter.status=y",
+                vec![searched("Observation"), R::Unspelt],
+            ),
+            ("_has:Observation=x", vec![R::Anywhere]),
+            ("subject.name=x", vec![R::Unspelt]),
+            ("subject:Patient.name=x", vec![searched("Patient")]),
+            ("subject:Patient.organization.name=x", vec![searched("Patient"), R::Unspelt]),
+            (
+                "subject:Patient._has:Device:patient:x=y",
+                vec![searched("Patient"), searched("Device")],
+            ),
+            (
+                "patient=1,Patient/2",
+                vec![R::Patient("1".to_owned()), R::Patient("Patient/2".to_owned())],
+            ),
+            ("subject:Patient=1", vec![R::Patient("1".to_owned())]),
+            ("subject:Group=1&patient:identifier=x", vec![]),
+            (
+                "%5Finclude=Observation:subject:Patient",
+                vec![included("Observation"), included("Patient")],
+            ),
+        ] {
+            assert_eq!(reached(query), expected, "{query}");
+        }
+    }
+
+    #[test]
+    fn what_could_be_read_in_two_ways_reaches_anywhere() {
+        for query in [
+            "a=1;_include=x",
+            "_INCLUDE=Observation:subject",
+            "_include:other=Observation:subject",
+            "_type[]=Device",
+            "_type:not=Device",
+            "_type=",
+            "_type=patient",
+            "_include=",
+            "_include=Observation",
+            "_filter=x",
+            "_typeFilter=x",
+            "_typeFilter=Observation%3Fa%3Db,Condition%3Fa%3Db",
+            "_LIST=1",
+            "_in=Group/1",
+            "_sort=organization.name",
+            "subject._list=1",
+            "subject:patient.name=1",
+            "a%20b=1",
+        ] {
+            assert!(reached(query).contains(&R::Anywhere), "{query}: {:?}", reached(query));
+        }
+    }
+}
