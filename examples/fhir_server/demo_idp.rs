@@ -22,12 +22,26 @@ use crate::Error;
 /// How often a new key signs. The one before stays published until the next rotation.
 const ROTATION: Duration = Duration::from_secs(60);
 
-/// The applications that can get a token with `client_credentials`, and what they may hold.
+/// The callers that can get a token with `client_credentials`, and what they may hold. That people
+/// are clients is the demo's short cut: theirs would be the authorization code flow.
 const CLIENTS: &[Client] = &[
-    Client { id: "reader", roles: &["globalReader"], scopes: &[] },
-    Client { id: "writer", roles: &["globalWriter"], scopes: &[] },
-    Client { id: "app", roles: &[], scopes: &["system/Patient.rs", "system/Observation.rs"] },
+    Client { roles: &["globalReader"], ..Client::named("reader") },
+    Client { roles: &["globalWriter"], ..Client::named("writer") },
+    Client { roles: &["globalAdmin"], ..Client::named("admin") },
+    Client {
+        scopes: &["system/Patient.rs", "system/Observation.rs", "system/*.rs"],
+        ..Client::named("app")
+    },
+    Client { scopes: PATIENT_SCOPES, patient: Some("1"), ..Client::named("amara") },
+    Client { scopes: PATIENT_SCOPES, patient: Some("2"), ..Client::named("tobi") },
+    Client {
+        scopes: &["user/*.rs", "user/Observation.rs?category=laboratory", "user/Observation.cruds"],
+        fhir_user: Some("Practitioner/house-doctor"),
+        ..Client::named("doctor")
+    },
 ];
+
+const PATIENT_SCOPES: &[&str] = &["patient/*.cruds", "patient/*.rs", "patient/Observation.rs"];
 
 /// The secret of every client.
 pub(crate) const SECRET: &str = "demo";
@@ -36,6 +50,14 @@ struct Client {
     id: &'static str,
     roles: &'static [&'static str],
     scopes: &'static [&'static str],
+    patient: Option<&'static str>,
+    fhir_user: Option<&'static str>,
+}
+
+impl Client {
+    const fn named(id: &'static str) -> Self {
+        Self { id, roles: &[], scopes: &[], patient: None, fhir_user: None }
+    }
 }
 
 pub(crate) struct DemoIdp {
@@ -154,7 +176,8 @@ async fn token(
         return Err(OAuthError("unsupported_grant_type"));
     }
     let scope = match request.scope {
-        None => client.scopes.join(" "),
+        // The first of a client's scopes is what it gets without asking for more.
+        None => client.scopes.first().copied().unwrap_or_default().to_owned(),
         Some(scope) if scope.split(' ').all(|one| client.scopes.contains(&one)) => scope,
         Some(_) => return Err(OAuthError("invalid_scope")),
     };
@@ -166,6 +189,8 @@ async fn token(
         .claim("aud", audience)
         .claim("scope", scope.clone())
         .claim("roles", client.roles)
+        .claim("patient", client.patient)
+        .claim("fhirUser", client.fhir_user)
         .sign()
         .map_err(|_| OAuthError("server_error"))?;
     let answer = json!({

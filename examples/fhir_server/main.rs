@@ -6,13 +6,15 @@
 //! ```
 //!
 //! Read on in the order of a request: `main` puts the layer around the router; `policy` says who
-//! may do what; `api` answers requests that were let in; `store` holds the resources. `demo_idp`
-//! issues the tokens of the demo, and `samples` prints requests to try.
+//! may do what; `api` answers requests that were let in; `confine` is what the layer leaves to the
+//! handlers; `store` holds the resources. `demo_idp` issues the tokens of the demo, and `samples`
+//! prints requests to try.
 
 #![expect(clippy::indexing_slicing, reason = "serde_json answers null where nothing is")]
 #![expect(clippy::wildcard_enum_match_arm, reason = "the enums of the crate may grow")]
 
 mod api;
+mod confine;
 mod demo_idp;
 mod options;
 mod policy;
@@ -21,18 +23,18 @@ mod serve;
 mod store;
 
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tower::Layer;
 use tower_fhir_auth::config::Config;
-use tower_fhir_auth::{Enforcement, FhirAuthLayer, TrustedIssuer};
+use tower_fhir_auth::{AccessMode, BaseUrl, FhirAuthLayer, TrustedIssuer};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
+use api::App;
 use demo_idp::DemoIdp;
 use options::Options;
-use store::Store;
+use store::{Base, Store};
 
 /// What ends the server before it begins.
 type Error = Box<dyn std::error::Error>;
@@ -60,19 +62,15 @@ async fn run() -> Result<(), Error> {
         return Ok(());
     };
     let config = options.config.as_ref().map(Config::from_file).transpose()?;
-    let store = match &options.data {
-        Some(folder) => Store::from_folder(folder)?,
-        None => Store::with_synthetic_patients(),
-    };
     let listener = TcpListener::bind(&options.listen)
         .await
         .map_err(|error| format!("--listen {}: {error}", options.listen))?;
     let address = listener.local_addr()?;
 
-    let (base, auth, demo) = match config {
+    let (base, auth, demo): (BaseUrl, _, _) = match config {
         Some(config) => {
             let base = config.base_url().clone();
-            let policy = policy::enforced(config.policy(Enforcement::NONE)?);
+            let policy = policy::policy(config.access(), config.roles()?);
             let auth = config.layer(policy).build()?;
             (base, auth, None)
         }
@@ -81,14 +79,15 @@ async fn run() -> Result<(), Error> {
             let idp = DemoIdp::start(base.clone()).await?;
             let auth = FhirAuthLayer::builder(&base)
                 .issuer(TrustedIssuer::discover(idp.url()))
-                .authorizer(policy::demo()?)
+                .authorizer(policy::policy(AccessMode::RolesOrScopes, policy::demo_roles()?))
                 .build()?;
             (base.parse()?, auth, Some(idp))
         }
     };
 
     // Around the router as a whole: a layer on its routes stands inside axum's own answers.
-    let app = auth.layer(api::router(base.path(), Arc::new(store)));
+    let app = App::new(base.clone(), resources(&options, &base)?, auth.clone());
+    let app = auth.layer(api::router(app));
     // Whoever reads the line may send a signal at once.
     let signal = signal()?;
     let here = format!("http://{address}{}", base.path());
@@ -99,6 +98,20 @@ async fn run() -> Result<(), Error> {
 
     serve::until(signal, listener, app).await;
     Ok(())
+}
+
+/// The synthetic patients, or what is in the folder. What cannot be loaded from there is named.
+fn resources(options: &Options, base: &BaseUrl) -> Result<Store, Error> {
+    let base = Base::new(base.as_str());
+    let Some(folder) = &options.data else {
+        return Ok(Store::new(store::synthetic(base)));
+    };
+    let loaded = store::from_folder(base, folder)
+        .map_err(|error| format!("--data {}: {error}", folder.display()))?;
+    for refused in &loaded.refused {
+        tracing::warn!(file = refused.file, reason = refused.reason, "not loaded");
+    }
+    Ok(Store::new(loaded.state))
 }
 
 /// Resolves at SIGINT or SIGTERM, which are caught from now on.

@@ -5,17 +5,18 @@ use tower_fhir_auth::{
 };
 
 use crate::Error;
+use crate::store::Parameter;
 
-/// The roles of the demo: those that Microsoft's FHIR server ships.
-const DEMO_ROLES: &str = include_str!("roles.json");
-
-/// The rule of the demo: a role or a scope.
-pub(crate) fn demo() -> Result<AccessPolicy, Error> {
-    let roles = RolePolicy::new(RoleDefinitions::parse(DEMO_ROLES.as_bytes())?);
-    Ok(enforced(AccessPolicy::new(AccessMode::RolesOrScopes, roles, ScopePolicy::new())))
+/// The policy of a server whose handlers enforce all that a grant may leave to them: see
+/// [`confine`](crate::confine), and where it is asked.
+pub(crate) fn policy(mode: AccessMode, roles: RolePolicy) -> AccessPolicy {
+    // A scope may only be constrained by what this server can search by.
+    let known = |resource_type: &str, name: &str| Parameter::find(resource_type, name).is_some();
+    AccessPolicy::new(mode, roles, ScopePolicy::new().search_parameters(known))
+        .handlers_enforce(Enforcement::ALL)
 }
 
-/// The handlers of this server judge the bodies of searches, and there are no others to judge.
-pub(crate) fn enforced(policy: AccessPolicy) -> AccessPolicy {
-    policy.handlers_enforce(Enforcement::SEARCH_BODIES)
+/// The roles of the demo, in the format of Microsoft's `roles.json`.
+pub(crate) fn demo_roles() -> Result<RolePolicy, Error> {
+    Ok(RolePolicy::new(RoleDefinitions::parse(include_bytes!("roles.json"))?))
 }

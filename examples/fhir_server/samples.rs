@@ -35,6 +35,24 @@ fn samples(base: &str, idp: &str) -> Vec<(&'static str, String)> {
             get("app", "&scope=system/Observation.rs", "/Observation?patient=1"),
         ),
         ("201: the writer creates a patient", create("writer")),
+        ("200: Amara reads her own record", get("amara", "", "/Patient/1")),
+        (
+            "200: Amara searches everybody's observations, and finds her own",
+            get("amara", "", "/Observation?_include=Observation:subject"),
+        ),
+        ("403: another patient's record", get("amara", "", "/Patient/2")),
+        (
+            "404: another patient's observation, as one that does not exist",
+            get("amara", "", "/Observation/tobi-hba1c"),
+        ),
+        (
+            "404: a doctor who may see laboratory results does not see a weight",
+            get(
+                "doctor",
+                "&scope=user/Observation.rs?category=laboratory",
+                "/Observation/weight-1",
+            ),
+        ),
         ("200: the capability statement needs no token", format!("curl -si {base}/metadata")),
         ("401: no token", format!("curl -si {base}/Patient/1")),
         ("400: a token in the address", format!("curl -si '{base}/Patient/1?access_token=x'")),
@@ -47,6 +65,7 @@ fn samples(base: &str, idp: &str) -> Vec<(&'static str, String)> {
             get("app", "&scope=system/Observation.rs", "/Patient/1"),
         ),
         ("403: the reader's role does not create", create("reader")),
+        ("202: the application begins an export", get("app", "&scope=system/*.rs", "/$export")),
         (
             "401: no token, told in XML",
             format!("curl -si -H 'Accept: application/fhir+xml' {base}/Patient/1"),

@@ -18,6 +18,8 @@ pub enum IssueType {
     Forbidden,
     /// The thing asked for was not found.
     NotFound,
+    /// The thing asked for was there, and has been deleted.
+    Deleted,
     /// The interaction, operation or resource is not supported.
     NotSupported,
     /// Something in the request conflicts with what is stored.
@@ -40,6 +42,7 @@ impl IssueType {
             Self::Expired => "expired",
             Self::Forbidden => "forbidden",
             Self::NotFound => "not-found",
+            Self::Deleted => "deleted",
             Self::NotSupported => "not-supported",
             Self::Conflict => "conflict",
             Self::TooLong => "too-long",

@@ -2,7 +2,7 @@
 
 use form_urlencoded::parse;
 
-use super::resource_type::is_like_a_type;
+use super::resource_type::is_spelled_as_a_type;
 
 /// One thing that a parameter says about types or patients. A parameter that filters the searched
 /// type by its own elements says nothing.
@@ -69,13 +69,13 @@ fn is_odd(base: &str) -> bool {
 }
 
 fn named(name: &str, reach: fn(String) -> Reach) -> Reach {
-    if is_like_a_type(name) { reach(name.to_owned()) } else { Reach::Anywhere }
+    if is_spelled_as_a_type(name) { reach(name.to_owned()) } else { Reach::Anywhere }
 }
 
 /// A query of its own, of one type of a bulk export.
 fn type_filter(value: &str, reached: &mut Vec<Reach>) {
     match value.split_once('?') {
-        Some((name, query)) if is_like_a_type(name) && !query.contains('?') => {
+        Some((name, query)) if is_spelled_as_a_type(name) && !query.contains('?') => {
             reached.extend(self::reached(query));
         }
         _ => reached.push(Reach::Anywhere),
@@ -226,6 +226,7 @@ mod tests {
             "_type:not=Device",
             "_type=",
             "_type=patient",
+            "_type=PATIENT",
             "_include=",
             "_include=Observation",
             "_filter=x",

@@ -8,6 +8,13 @@ pub(crate) fn is_known(name: &str) -> bool {
     KNOWN.binary_search(&name).is_ok()
 }
 
+/// Whether a name could be that of a type, and is not one of them in another case, which a router
+/// might not tell from it.
+pub(crate) fn is_spelled_as_a_type(name: &str) -> bool {
+    let other_case = || KNOWN.iter().any(|known| known.eq_ignore_ascii_case(name));
+    is_like_a_type(name) && (is_known(name) || !other_case())
+}
+
 /// Whether a text is the name of one of them in lower case, as `launch/<type>` has it.
 pub(crate) fn is_known_in_lower_case(name: &str) -> bool {
     let lower = name.bytes().all(|byte| byte.is_ascii_lowercase());

@@ -108,7 +108,7 @@ fn effective(roles: &[Role]) -> BTreeSet<&'static str> {
         let given =
             ACTIONS.into_iter().filter(|a| role.actions.contains(a) || (all && *a != "smart"));
         let every_not = role.not.contains(&"*");
-        let kept = given.filter(|a| !role.not.contains(a) && !(every_not && *a != "smart"));
+        let kept = given.filter(|a| !(role.not.contains(a) || every_not && *a != "smart"));
         kept.collect::<Vec<_>>()
     };
     roles.iter().flat_map(of).collect()
@@ -273,7 +273,8 @@ proptest! {
                     AccessMode::Roles => by_role,
                     AccessMode::RolesOrScopes => by_role || by_scope,
                     AccessMode::RolesAndScopes => by_role && by_scope,
-                    _ => by_role && (by_scope || !held.contains("smart")),
+                    AccessMode::Microsoft => by_role && (by_scope || !held.contains("smart")),
+                    AccessMode::Scopes | _ => by_scope,
                 };
                 let actual = is_let_in(server, row, &texts(&scopes));
                 prop_assert_eq!(actual, expected, "{:?} {:?} {:?} {}", mode, row, roles, texts(&scopes));

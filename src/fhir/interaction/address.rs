@@ -3,7 +3,7 @@
 use http::Method;
 
 use super::InteractionKind;
-use crate::fhir::resource_type::is_like_a_type;
+use crate::fhir::resource_type::is_spelled_as_a_type;
 
 /// What method and address say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ impl Address {
             {
                 Self::job(verb, files).with_operation(kind).on_instance(id)
             }
-            (_, [kind, rest @ ..]) if is_like_a_type(kind) => {
+            (_, [kind, rest @ ..]) if is_spelled_as_a_type(kind) => {
                 Self::below_type(verb, rest, has_query).on_type(kind)
             }
             _ => Self::of(Kind::Unknown),
@@ -85,7 +85,7 @@ impl Address {
                 Self::of(Kind::Operation).with_operation(name)
             }
             (Verb::Get, [kind]) | (Verb::Post, [kind, "_search"])
-                if *kind == "*" || is_like_a_type(kind) =>
+                if *kind == "*" || is_spelled_as_a_type(kind) =>
             {
                 Self::of(Kind::SearchCompartment).searching(kind)
             }
@@ -246,6 +246,9 @@ mod tests {
             ("GET", "/r4/Patient/../Observation"),
             ("GET", "/r4/./Patient"),
             ("GET", "/r4/patient/1"),
+            ("GET", "/r4/PATIENT/1"),
+            ("GET", "/r4/PatienT/1"),
+            ("GET", "/r4/Patient/1/ObserVation"),
             ("GET", "/r4/Patient;x/1"),
             ("GET", "/r4/Patient/1;x"),
             ("GET", "/r4/Patient/a_b"),

@@ -11,7 +11,7 @@ pub use self::kind::InteractionKind;
 use self::address::Address;
 use super::base_url::BaseUrl;
 use super::permissions::Permissions;
-use super::resource_type::is_like_a_type;
+use super::resource_type::is_spelled_as_a_type;
 
 /// One interaction of FHIR's RESTful API, or the fact that a request is none.
 ///
@@ -117,7 +117,7 @@ impl Interaction {
             Permissions::SEARCH => (Method::GET, Kind::SearchType),
             _ => (Method::GET, Kind::Unknown),
         };
-        let kind = if is_like_a_type(resource_type) { kind } else { Kind::Unknown };
+        let kind = if is_spelled_as_a_type(resource_type) { kind } else { Kind::Unknown };
         let uri = format!("{}/{resource_type}", base.path()).parse().unwrap_or_default();
         Self::plain(base, &method, Address::of(kind).on_type(resource_type), uri)
     }

@@ -1,0 +1,176 @@
+//! What the API answers, and how it refuses.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::extract::rejection::BytesRejection;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, LAST_MODIFIED, LOCATION};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use serde_json::Value;
+use tower_fhir_auth::{Denial, Format, IssueType, OperationOutcome};
+
+use crate::store::Version;
+
+/// A response, also within a bundle.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) resource: Option<Arc<Value>>,
+    pub(crate) etag: Option<String>,
+    pub(crate) last_modified: Option<String>,
+    pub(crate) location: Option<String>,
+    /// What is no resource: its media type and its text.
+    pub(crate) other: Option<(&'static str, String)>,
+    pub(crate) headers: Vec<(HeaderName, String)>,
+}
+
+/// Why there is none.
+#[derive(Clone, Debug)]
+pub(crate) enum Refusal {
+    /// What the caller's rights do not reach, refused as the layer refuses.
+    Denied(Box<Denial>),
+    /// Anything else.
+    Fault(Fault),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Fault {
+    pub(crate) status: StatusCode,
+    pub(crate) outcome: OperationOutcome,
+}
+
+impl Answer {
+    pub(crate) fn status(status: StatusCode) -> Self {
+        Self {
+            status,
+            resource: None,
+            etag: None,
+            last_modified: None,
+            location: None,
+            other: None,
+            headers: Vec::new(),
+        }
+    }
+
+    pub(crate) fn resource(status: StatusCode, resource: impl Into<Arc<Value>>) -> Self {
+        Self { resource: Some(resource.into()), ..Self::status(status) }
+    }
+
+    /// A version, with the headers that describe it.
+    pub(crate) fn version(status: StatusCode, version: &Version) -> Self {
+        Self {
+            resource: version.resource.clone(),
+            etag: Some(format!("W/\"{}\"", version.version)),
+            last_modified: Some(version.at.clone()),
+            ..Self::status(status)
+        }
+    }
+}
+
+impl Refusal {
+    pub(crate) fn new(status: StatusCode, code: IssueType, text: impl Into<String>) -> Self {
+        Self::Fault(Fault { status, outcome: OperationOutcome::new(code, text) })
+    }
+
+    pub(crate) fn invalid(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, IssueType::Invalid, text)
+    }
+
+    pub(crate) fn not_found(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, IssueType::NotFound, text)
+    }
+
+    /// What exists and what does not look the same to those who may not see it.
+    pub(crate) fn no_such_resource() -> Self {
+        Self::not_found("there is no such resource")
+    }
+
+    pub(crate) fn not_supported(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, IssueType::NotSupported, text)
+    }
+
+    pub(crate) fn gone() -> Self {
+        Self::new(StatusCode::GONE, IssueType::Deleted, "the resource has been deleted")
+    }
+
+    pub(crate) fn precondition(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::PRECONDITION_FAILED, IssueType::Conflict, text)
+    }
+
+    /// A change that would put a resource where the caller's rights do not reach.
+    pub(crate) fn outside() -> Self {
+        let text = "the resource would lie outside of what the token is confined to";
+        Self::Denied(Box::new(Denial::new(text)))
+    }
+}
+
+impl From<Denial> for Refusal {
+    fn from(denial: Denial) -> Self {
+        Self::Denied(Box::new(denial))
+    }
+}
+
+impl From<BytesRejection> for Refusal {
+    fn from(rejection: BytesRejection) -> Self {
+        let code = match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => IssueType::TooLong,
+            _ => IssueType::Invalid,
+        };
+        Self::new(rejection.status(), code, rejection.body_text())
+    }
+}
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::empty());
+        if let Some(resource) = &self.resource {
+            response = Response::new(Body::from(resource.to_string()));
+        } else if let Some((_, text)) = &self.other {
+            response = Response::new(Body::from(text.clone()));
+        }
+        *response.status_mut() = self.status;
+        let resource_type = self.resource.map(|_| Format::Json.media_type());
+        let media_type =
+            resource_type.or_else(|| self.other.as_ref().map(|(media_type, _)| *media_type));
+        let last_modified = self.last_modified.as_deref().and_then(http_date);
+        let described = [
+            (CONTENT_TYPE, media_type.map(str::to_owned)),
+            (ETAG, self.etag),
+            (LAST_MODIFIED, last_modified),
+            (LOCATION, self.location),
+        ];
+        let described = described.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        for (name, value) in described.chain(self.headers) {
+            if let Ok(value) = HeaderValue::try_from(value) {
+                response.headers_mut().insert(name, value);
+            }
+        }
+        response
+    }
+}
+
+fn http_date(instant: &str) -> Option<String> {
+    humantime::parse_rfc3339(instant).ok().map(httpdate::fmt_http_date)
+}
+
+impl IntoResponse for Fault {
+    /// The body is written by [`in_the_format_asked_for`], which knows the request.
+    fn into_response(self) -> Response {
+        (self.status, Extension(self.outcome)).into_response()
+    }
+}
+
+pub(crate) async fn in_the_format_asked_for(request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let format = Format::wanted_by(&parts);
+    let mut response = next.run(Request::from_parts(parts, body)).await;
+    let Some(outcome) = response.extensions_mut().remove::<OperationOutcome>() else {
+        return response;
+    };
+    let headers = [(CONTENT_TYPE, format.media_type()), (CACHE_CONTROL, "no-store")];
+    (response.status(), headers, outcome.to_format(format)).into_response()
+}

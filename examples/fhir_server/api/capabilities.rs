@@ -1,0 +1,76 @@
+//! `metadata`: what this server can do.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_TYPE};
+use axum::response::IntoResponse;
+use serde_json::{Value, json};
+use tower_fhir_auth::Format;
+
+use super::App;
+use crate::store::{Kind, Parameter, types};
+
+const INTERACTIONS: [&str; 9] = [
+    "read",
+    "vread",
+    "create",
+    "update",
+    "patch",
+    "delete",
+    "history-instance",
+    "history-type",
+    "search-type",
+];
+
+pub(crate) async fn statement(State(app): State<Arc<App>>) -> impl IntoResponse {
+    let base = app.base.as_str().trim_end_matches('/');
+    let codes = |codes: &[&str]| -> Vec<Value> {
+        codes.iter().map(|code| json!({ "code": code })).collect()
+    };
+    let security = format!(
+        "OAuth 2.0 bearer tokens (SMART App Launch). See {base}/.well-known/smart-configuration \
+         and {}",
+        app.base.resource_metadata()
+    );
+    let statement = json!({
+        "resourceType": "CapabilityStatement", "status": "active", "date": "2026-11-21",
+        "kind": "instance", "fhirVersion": "4.0.1", "format": ["json"],
+        "patchFormat": ["application/json-patch+json"],
+        "implementation": {"description": "example of tower-fhir-auth", "url": base},
+        "rest": [{
+            "mode": "server",
+            "security": {"cors": true, "description": security},
+            "interaction": codes(&["transaction", "batch", "history-system", "search-system"]),
+            "operation": [
+                operation("export", "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export"),
+            ],
+            "resource": types().map(|name| resource(name, &codes(&INTERACTIONS))).collect::<Vec<_>>(),
+        }],
+    });
+    let headers = [(CONTENT_TYPE, Format::Json.media_type()), (ACCESS_CONTROL_ALLOW_ORIGIN, "*")];
+    (headers, statement.to_string())
+}
+
+fn resource(name: &str, interactions: &[Value]) -> Value {
+    let parameters = Parameter::all(name);
+    let parameters = parameters.map(|one| json!({"name": one.name, "type": one.kind.code()}));
+    let references = Parameter::all(name).filter(|one| one.kind == Kind::Reference);
+    let references: Vec<String> = references.map(|one| format!("{name}:{}", one.name)).collect();
+    let mut resource = json!({
+        "type": name, "interaction": interactions, "versioning": "versioned",
+        "readHistory": true, "updateCreate": true, "conditionalCreate": true,
+        "conditionalRead": "not-match", "conditionalUpdate": true, "conditionalDelete": "single",
+        "searchInclude": references, "searchRevInclude": references,
+        "searchParam": parameters.collect::<Vec<_>>(),
+    });
+    if name == "Patient" {
+        let url = "http://hl7.org/fhir/OperationDefinition/Patient-everything";
+        resource["operation"] = json!([operation("everything", url)]);
+    }
+    resource
+}
+
+fn operation(name: &str, definition: &str) -> Value {
+    json!({"name": name, "definition": definition})
+}

@@ -1,0 +1,173 @@
+//! `$export` (Bulk Data Access), asynchronous: a job that only its owner ever sees.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use axum::http::header::{CONTENT_LOCATION, EXPIRES};
+use axum::http::{HeaderName, StatusCode};
+use serde_json::{Value, json};
+use tower_fhir_auth::{Access, InteractionKind, JobOwner, patient_compartment};
+
+use super::App;
+use super::answer::{Answer, Refusal};
+use super::order::Order;
+use crate::confine::is_of_patient;
+use crate::store::{State, is_type, references};
+
+/// How many jobs are kept; a further one takes the place of the oldest.
+const MAX_JOBS: usize = 64;
+
+#[derive(Default)]
+pub(crate) struct Jobs(Mutex<BTreeMap<String, Job>>);
+
+struct Job {
+    owner: JobOwner,
+    begun: std::time::SystemTime,
+    request: String,
+    /// By type, a resource a line.
+    files: BTreeMap<String, String>,
+}
+
+impl Jobs {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Job>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Begins an export, which is done at once: the store is small. The layer has seen to it that the
+/// caller may read and search every type that is exported.
+pub(crate) fn kick_off(app: &App, access: &Access, order: &Order<'_>) -> Result<Answer, Refusal> {
+    let owner = access.owner().ok_or_else(|| {
+        Refusal::invalid("an export belongs to the subject of the token, which has none")
+    })?;
+    let state = app.store.snapshot();
+    let of = subjects(&state, order)?;
+    let mut types: Option<Vec<&str>> = None;
+    for (name, value) in &order.parameters {
+        match name.as_str() {
+            "_type" => types = Some(value.split(',').collect()),
+            "_outputFormat" if is_ndjson(value) => {}
+            "_format" => {}
+            other => {
+                return Err(Refusal::invalid(format!("`{other}={value}` is not supported")));
+            }
+        }
+    }
+    if let Some(unknown) = types.iter().flatten().find(|name| !is_type(name)) {
+        return Err(Refusal::invalid(format!("`_type`: `{unknown}` is no type of R4")));
+    }
+    let mut files: BTreeMap<String, String> = BTreeMap::new();
+    for name in state.types() {
+        if types.as_ref().is_some_and(|types| !types.contains(&name)) {
+            continue;
+        }
+        for resource in state.live(name).filter(|resource| of.include(&state, resource)) {
+            let file = files.entry(name.to_owned()).or_default();
+            file.push_str(&resource.to_string());
+            file.push('\n');
+        }
+    }
+    let id = uuid::Uuid::new_v4().to_string();
+    let interaction = order.interaction;
+    let below = interaction.base().below(interaction.path()).unwrap_or_default();
+    let query = interaction.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let request = format!("{}{below}{query}", state.base().url());
+    let job = Job { owner, begun: std::time::SystemTime::now(), request, files };
+    let mut jobs = app.jobs.lock();
+    if jobs.len() >= MAX_JOBS {
+        let oldest = jobs.iter().min_by_key(|(_, job)| job.begun).map(|(id, _)| id.clone());
+        oldest.and_then(|id| jobs.remove(&id));
+    }
+    jobs.insert(id.clone(), job);
+    let mut answer = Answer::status(StatusCode::ACCEPTED);
+    answer.headers.push((CONTENT_LOCATION, address(&state, &id)));
+    Ok(answer)
+}
+
+/// Status, files and cancellation of a job. To anybody but its owner it does not exist, whatever
+/// their rights.
+pub(crate) fn follow_up(app: &App, access: &Access, order: &Order<'_>) -> Result<Answer, Refusal> {
+    let none = || Refusal::not_found("there is no such job");
+    let mut jobs = app.jobs.lock();
+    let known = order.interaction.operation() == Some("export");
+    let job = jobs.get(order.id()).filter(|job| known && access.owns(&job.owner));
+    let job = job.ok_or_else(none)?;
+    if order.interaction.kind() == InteractionKind::JobCancel {
+        jobs.remove(order.id());
+        return Ok(Answer::status(StatusCode::ACCEPTED));
+    }
+    let (_, below) = order.interaction.path().split_once(order.id()).unwrap_or_default();
+    let state = app.store.snapshot();
+    match below.strip_prefix('/') {
+        None => Ok(manifest(&state, order.id(), job)),
+        Some(file) => {
+            let name = file.strip_suffix(".ndjson").ok_or_else(none)?;
+            let text = job.files.get(name).ok_or_else(none)?.clone();
+            let mut answer = Answer::status(StatusCode::OK);
+            answer.other = Some(("application/fhir+ndjson", text));
+            Ok(answer)
+        }
+    }
+}
+
+fn manifest(state: &State, id: &str, job: &Job) -> Answer {
+    let output = job.files.iter().map(|(name, text)| {
+        json!({
+            "type": name, "count": text.lines().count(),
+            "url": format!("{}/{name}.ndjson", address(state, id)),
+        })
+    });
+    let manifest = json!({
+        "transactionTime": humantime::format_rfc3339_millis(job.begun).to_string(),
+        "request": job.request, "requiresAccessToken": true,
+        "output": output.collect::<Vec<_>>(), "error": [],
+    });
+    let mut answer = Answer::status(StatusCode::OK);
+    answer.other = Some(("application/json", manifest.to_string()));
+    let tomorrow = job.begun + std::time::Duration::from_secs(24 * 60 * 60);
+    let expires: (HeaderName, String) = (EXPIRES, httpdate::fmt_http_date(tomorrow));
+    answer.headers.push(expires);
+    answer
+}
+
+fn address(state: &State, id: &str) -> String {
+    format!("{}/_operations/export/{id}", state.base().url())
+}
+
+/// Whose resources are exported.
+enum Subjects {
+    All,
+    Patients(Option<Vec<String>>),
+}
+
+fn subjects(state: &State, order: &Order<'_>) -> Result<Subjects, Refusal> {
+    match (order.interaction.resource_type(), order.interaction.id()) {
+        (None, _) => Ok(Subjects::All),
+        (Some("Patient"), None) => Ok(Subjects::Patients(None)),
+        (Some("Group"), Some(id)) => {
+            let group = state.current("Group", id).and_then(|found| found.resource.clone());
+            let group = group.ok_or_else(Refusal::no_such_resource)?;
+            let members = references(state.base(), &group, "member").into_iter();
+            let patients = members.filter(|member| member.resource_type == "Patient");
+            Ok(Subjects::Patients(Some(patients.map(|member| member.id).collect())))
+        }
+        _ => Err(Refusal::not_supported("this server exports all, all patients, or a group")),
+    }
+}
+
+impl Subjects {
+    fn include(&self, state: &State, resource: &Value) -> bool {
+        let resource_type = resource["resourceType"].as_str().unwrap_or_default();
+        match self {
+            Self::All => true,
+            Self::Patients(None) => patient_compartment(resource_type).is_some(),
+            Self::Patients(Some(ids)) => {
+                ids.iter().any(|id| is_of_patient(state.base(), resource, id))
+            }
+        }
+    }
+}
+
+fn is_ndjson(format: &str) -> bool {
+    matches!(format, "application/fhir+ndjson" | "application/ndjson" | "ndjson")
+}

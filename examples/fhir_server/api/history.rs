@@ -1,0 +1,102 @@
+//! Histories, newest first.
+
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+use tower_fhir_auth::{InteractionKind, Permissions};
+
+use super::answer::{Answer, Refusal};
+use super::order::Order;
+use super::read::may;
+use crate::confine::Confinement;
+use crate::store::{Change, Criterion, MAX_COUNT, State, Version, is_type};
+
+/// Of one resource. A history of which nothing may be seen is that of a resource that does not
+/// exist.
+pub(crate) fn of_instance(
+    state: &State,
+    confinement: &Confinement<'_>,
+    order: &Order<'_>,
+) -> Result<Answer, Refusal> {
+    let mut versions = state.versions(order.resource_type(), order.id());
+    versions.retain(|version| may(state, confinement, Permissions::READ, version));
+    if versions.is_empty() {
+        return Err(Refusal::no_such_resource());
+    }
+    bundle(state, order, versions)
+}
+
+/// Of a type, or of all.
+pub(crate) fn of_all(
+    state: &State,
+    confinement: &Confinement<'_>,
+    order: &Order<'_>,
+) -> Result<Answer, Refusal> {
+    let mut versions = state.history(order.interaction.resource_type());
+    versions.retain(|version| may(state, confinement, Permissions::SEARCH, version));
+    bundle(state, order, versions)
+}
+
+fn bundle(
+    state: &State,
+    order: &Order<'_>,
+    mut versions: Vec<&Version>,
+) -> Result<Answer, Refusal> {
+    let mut count = 100;
+    for (name, value) in &order.parameters {
+        match name.as_str() {
+            "_count" => {
+                let wanted = value.parse::<usize>();
+                let wanted = wanted.map_err(|_| Refusal::invalid("`_count` is no number"))?;
+                count = wanted.min(MAX_COUNT);
+            }
+            "_since" => {
+                let since = Criterion::parse(
+                    state.base(),
+                    "Resource",
+                    "_lastUpdated",
+                    &format!("ge{value}"),
+                );
+                let since = since.map_err(Refusal::invalid)?;
+                versions
+                    .retain(|version| since.matches(&json!({"meta": {"lastUpdated": version.at}})));
+            }
+            "_type" if order.interaction.kind() == InteractionKind::HistorySystem => {
+                let types: Vec<&str> = value.split(',').collect();
+                if let Some(unknown) = types.iter().find(|name| !is_type(name)) {
+                    return Err(Refusal::invalid(format!("`_type`: `{unknown}` is no type of R4")));
+                }
+                versions.retain(|version| types.contains(&version.resource_type.as_str()));
+            }
+            "_format" | "_pretty" => {}
+            other => {
+                let text = format!("parameter `{other}` of a history is not supported");
+                return Err(Refusal::invalid(text));
+            }
+        }
+    }
+    let entries: Vec<Value> =
+        versions.iter().take(count).map(|version| entry(state, version)).collect();
+    let bundle = json!({
+        "resourceType": "Bundle", "type": "history", "total": versions.len(), "entry": entries,
+    });
+    Ok(Answer::resource(StatusCode::OK, bundle))
+}
+
+fn entry(state: &State, version: &Version) -> Value {
+    let Version { resource_type, id, version: number, at, change, resource } = version;
+    let (method, url, status) = match change {
+        Change::Created if *number == 1 => ("POST", resource_type.clone(), "201"),
+        Change::Created => ("PUT", format!("{resource_type}/{id}"), "201"),
+        Change::Updated => ("PUT", format!("{resource_type}/{id}"), "200"),
+        Change::Deleted => ("DELETE", format!("{resource_type}/{id}"), "204"),
+    };
+    let mut entry = json!({
+        "fullUrl": format!("{}/{resource_type}/{id}", state.base().url()),
+        "request": {"method": method, "url": url},
+        "response": {"status": status, "etag": format!("W/\"{number}\""), "lastModified": at},
+    });
+    if let Some(resource) = resource {
+        entry["resource"] = (**resource).clone();
+    }
+    entry
+}

@@ -1,0 +1,147 @@
+//! What a request, or an entry of a bundle, asks for beside its interaction.
+
+use axum::http::header::{CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
+use serde_json::Value;
+use tower_fhir_auth::{Access, Interaction, InteractionKind, IssueType};
+
+use super::answer::Refusal;
+
+/// An interaction with all that it is to be done with.
+#[derive(Debug)]
+pub(crate) struct Order<'a> {
+    pub(crate) interaction: &'a Interaction,
+    /// Those of the address, and those of the body of a search.
+    pub(crate) parameters: Vec<(String, String)>,
+    pub(crate) if_match: Option<String>,
+    pub(crate) if_none_match: Option<String>,
+    /// The search of a conditional creation.
+    pub(crate) if_none_exist: Option<String>,
+    pub(crate) body: Content,
+    /// The id that a resource gets if it is created; within a transaction others refer to it.
+    pub(crate) new_id: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Content {
+    None,
+    Resource(Value),
+    JsonPatch(Vec<u8>),
+}
+
+/// A search whose parameters stand in the body, judged with them.
+pub(crate) fn with_search_body(access: Access, body: &[u8]) -> Result<Access, Refusal> {
+    if !access.interaction().is_search_by_post() {
+        return Ok(access);
+    }
+    let parameters = std::str::from_utf8(body)
+        .map_err(|_| Refusal::invalid("the parameters of the search are not UTF-8"))?;
+    Ok(access.search(parameters)?)
+}
+
+impl<'a> Order<'a> {
+    pub(crate) fn of_request(
+        interaction: &'a Interaction,
+        parts: &Parts,
+        body: &[u8],
+    ) -> Result<Self, Refusal> {
+        let header = |name| text(&parts.headers, name);
+        let mut parameters = pairs(interaction.query().unwrap_or_default().as_bytes());
+        let content = match interaction.kind() {
+            _ if interaction.is_search_by_post() => {
+                parameters.extend(pairs(body));
+                Content::None
+            }
+            InteractionKind::Patch | InteractionKind::ConditionalPatch => {
+                patch(header(CONTENT_TYPE.as_str()), body)?
+            }
+            kind if super::write::takes_resource(kind) => resource(body)?,
+            _ => Content::None,
+        };
+        Ok(Self {
+            interaction,
+            parameters,
+            if_match: header(IF_MATCH.as_str()),
+            if_none_match: header(IF_NONE_MATCH.as_str()),
+            if_none_exist: header("if-none-exist"),
+            body: content,
+            new_id: None,
+        })
+    }
+
+    /// An entry of a bundle.
+    pub(crate) fn of_entry(interaction: &'a Interaction, entry: &Value) -> Result<Self, Refusal> {
+        let request = |name: &str| entry["request"][name].as_str().map(str::to_owned);
+        let content = match (interaction.kind(), &entry["resource"]) {
+            (InteractionKind::Patch | InteractionKind::ConditionalPatch, binary) => {
+                patch_in_binary(binary)?
+            }
+            (kind, Value::Null) if super::write::takes_resource(kind) => {
+                return Err(Refusal::invalid("the entry has no resource"));
+            }
+            (kind, resource) if super::write::takes_resource(kind) => {
+                Content::Resource(resource.clone())
+            }
+            _ => Content::None,
+        };
+        Ok(Self {
+            interaction,
+            parameters: pairs(interaction.query().unwrap_or_default().as_bytes()),
+            if_match: request("ifMatch"),
+            if_none_match: request("ifNoneMatch"),
+            if_none_exist: request("ifNoneExist"),
+            body: content,
+            new_id: None,
+        })
+    }
+
+    /// The type of the address, which the layer has found there for every kind that needs one.
+    pub(crate) fn resource_type(&self) -> &'a str {
+        self.interaction.resource_type().unwrap_or_default()
+    }
+
+    pub(crate) fn id(&self) -> &'a str {
+        self.interaction.id().unwrap_or_default()
+    }
+}
+
+/// Names and values of a query, decoded.
+pub(crate) fn pairs(query: &[u8]) -> Vec<(String, String)> {
+    form_urlencoded::parse(query).into_owned().collect()
+}
+
+fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+}
+
+fn resource(body: &[u8]) -> Result<Content, Refusal> {
+    let resource: Value = serde_json::from_slice(body)
+        .map_err(|_| Refusal::invalid("the body is not a resource in JSON"))?;
+    Ok(Content::Resource(resource))
+}
+
+fn patch(media_type: Option<String>, body: &[u8]) -> Result<Content, Refusal> {
+    let media_type = media_type.unwrap_or_default();
+    if media_type.split(';').next().map(str::trim) != Some("application/json-patch+json") {
+        let text = "a patch is `application/json-patch+json` to this server";
+        return Err(Refusal::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            IssueType::NotSupported,
+            text,
+        ));
+    }
+    Ok(Content::JsonPatch(body.to_vec()))
+}
+
+/// In a bundle a JSON Patch comes in a Binary (R4 section 3.1.0.11.4).
+fn patch_in_binary(binary: &Value) -> Result<Content, Refusal> {
+    use base64::Engine;
+    let data = binary["data"].as_str().filter(|_| binary["resourceType"] == "Binary");
+    let decoded = data.and_then(|data| base64::engine::general_purpose::STANDARD.decode(data).ok());
+    let media_type = binary["contentType"].as_str().map(str::to_owned);
+    match decoded {
+        Some(decoded) => patch(media_type, &decoded),
+        None => Err(Refusal::invalid("a patch in a bundle is a Binary with `data`")),
+    }
+}

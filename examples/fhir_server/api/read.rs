@@ -1,0 +1,63 @@
+//! Reads of one resource, as it is or as it was.
+
+use axum::http::StatusCode;
+use tower_fhir_auth::Permissions;
+
+use super::answer::{Answer, Refusal};
+use super::order::Order;
+use crate::confine::Confinement;
+use crate::store::{State, Version};
+
+pub(crate) fn read(
+    state: &State,
+    confinement: &Confinement<'_>,
+    order: &Order<'_>,
+) -> Result<Answer, Refusal> {
+    let current = state.current(order.resource_type(), order.id());
+    let current = current.ok_or_else(Refusal::no_such_resource)?;
+    show(state, confinement, order, current)
+}
+
+pub(crate) fn version(
+    state: &State,
+    confinement: &Confinement<'_>,
+    order: &Order<'_>,
+) -> Result<Answer, Refusal> {
+    // `[type]/[id]/_history/[vid]`: the layer has seen to the shape of it.
+    let number = order.interaction.path().rsplit('/').next().unwrap_or_default();
+    let version = state.version(order.resource_type(), order.id(), number);
+    show(state, confinement, order, version.ok_or_else(Refusal::no_such_resource)?)
+}
+
+fn show(
+    state: &State,
+    confinement: &Confinement<'_>,
+    order: &Order<'_>,
+    version: &Version,
+) -> Result<Answer, Refusal> {
+    if !may(state, confinement, Permissions::READ, version) {
+        return Err(Refusal::no_such_resource());
+    }
+    if version.resource.is_none() {
+        return Err(Refusal::gone());
+    }
+    let answer = Answer::version(StatusCode::OK, version);
+    if answer.etag.is_some() && order.if_none_match == answer.etag {
+        return Ok(Answer { resource: None, status: StatusCode::NOT_MODIFIED, ..answer });
+    }
+    Ok(answer)
+}
+
+/// Whether a caller may do something with a version. Each is judged by itself; a deletion by what
+/// was deleted, so that it tells nothing of what could not be seen before.
+pub(crate) fn may(
+    state: &State,
+    confinement: &Confinement<'_>,
+    letter: Permissions,
+    version: &Version,
+) -> bool {
+    let versions = state.versions(&version.resource_type, &version.id);
+    let mut until = versions.into_iter().filter(|other| other.version <= version.version);
+    let resource = until.find_map(|version| version.resource.as_ref());
+    resource.is_some_and(|resource| confinement.may(letter, resource))
+}

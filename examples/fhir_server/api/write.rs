@@ -1,0 +1,255 @@
+//! Changes: each is asked about before and after.
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use serde_json::Value;
+use tower_fhir_auth::{InteractionKind as Kind, Permissions};
+
+use super::answer::{Answer, Refusal};
+use super::order::{Content, Order, pairs};
+use super::read::may;
+use super::search::visible;
+use crate::confine::Confinement;
+use crate::store::{Reference, Search, State, Version, is_type, patch};
+
+pub(crate) fn is_write(kind: Kind) -> bool {
+    let conditional =
+        matches!(kind, Kind::ConditionalUpdate | Kind::ConditionalPatch | Kind::ConditionalDelete);
+    conditional
+        || takes_resource(kind) && kind != Kind::Batch
+        || matches!(kind, Kind::Patch | Kind::Delete)
+}
+
+/// Whether the body is a resource.
+pub(crate) fn takes_resource(kind: Kind) -> bool {
+    let creates = matches!(kind, Kind::Create | Kind::ConditionalCreate);
+    creates || matches!(kind, Kind::Update | Kind::ConditionalUpdate | Kind::Batch)
+}
+
+pub(crate) fn perform(
+    state: &mut State,
+    confinement: &Confinement<'_>,
+    order: &Order<'_>,
+) -> Result<Answer, Refusal> {
+    if !is_type(order.resource_type()) {
+        return Err(Refusal::not_supported("this server does not have the resource type"));
+    }
+    if !conditional(order.interaction.kind()) {
+        let known = |name: &str| matches!(name, "_format" | "_pretty" | "_hardDelete");
+        if let Some((name, _)) = order.parameters.iter().find(|(name, _)| !known(name)) {
+            return Err(Refusal::invalid(format!("parameter `{name}` is not supported here")));
+        }
+    }
+    match order.interaction.kind() {
+        Kind::Create => create(state, confinement, order),
+        Kind::ConditionalCreate => {
+            let condition = pairs(order.if_none_exist.as_deref().unwrap_or_default().as_bytes());
+            match only_match(state, confinement, order, &condition)? {
+                Some(existing) => Ok(found_instead(state, confinement, &existing)),
+                None => create(state, confinement, order),
+            }
+        }
+        Kind::Update => update(state, confinement, order, order.id()),
+        Kind::ConditionalUpdate => {
+            match only_match(state, confinement, order, &order.parameters)? {
+                Some(existing) => update(state, confinement, order, &existing.id),
+                None => create_by_update(state, confinement, order),
+            }
+        }
+        Kind::Patch => change(state, confinement, order, order.id()),
+        Kind::ConditionalPatch => match only_match(state, confinement, order, &order.parameters)? {
+            Some(existing) => change(state, confinement, order, &existing.id),
+            None => Err(Refusal::not_found("nothing matches the condition")),
+        },
+        Kind::Delete => delete(state, confinement, order, order.id()),
+        Kind::ConditionalDelete => {
+            match only_match(state, confinement, order, &order.parameters)? {
+                Some(existing) => delete(state, confinement, order, &existing.id),
+                None => Ok(Answer::status(StatusCode::NO_CONTENT)),
+            }
+        }
+        _ => Err(Refusal::not_supported("this server does not have the interaction")),
+    }
+}
+
+fn conditional(kind: Kind) -> bool {
+    matches!(kind, Kind::ConditionalUpdate | Kind::ConditionalPatch | Kind::ConditionalDelete)
+}
+
+/// The one resource that a condition finds among those that the caller may search. What is hidden
+/// from the caller does not exist here either, or conditions would tell of it.
+pub(crate) fn only_match(
+    state: &State,
+    confinement: &Confinement<'_>,
+    order: &Order<'_>,
+    condition: &[(String, String)],
+) -> Result<Option<Reference>, Refusal> {
+    let condition: Vec<(String, String)> =
+        condition.iter().filter(|(name, _)| name != "_hardDelete").cloned().collect();
+    let search = Search::parse(state.base(), Some(order.resource_type()), &condition);
+    let search = search.map_err(Refusal::invalid)?;
+    if search.criteria.is_empty() || !search.includes.is_empty() || !search.revincludes.is_empty() {
+        return Err(Refusal::invalid("the condition is no search for resources"));
+    }
+    let mut matches = visible(state, confinement, &search).into_iter();
+    match (matches.next(), matches.next()) {
+        (None, _) => Ok(None),
+        (Some(one), None) => Ok(Reference::of(&one)),
+        (Some(_), Some(_)) => Err(Refusal::precondition("several resources match the condition")),
+    }
+}
+
+/// The resource of the body, if it is one of the address.
+fn sent(order: &Order<'_>) -> Result<Value, Refusal> {
+    let Content::Resource(resource) = &order.body else {
+        return Err(Refusal::invalid("there is no resource"));
+    };
+    if resource["resourceType"] != *order.resource_type() {
+        return Err(Refusal::invalid("`resourceType` of the body is not that of the address"));
+    }
+    Ok(resource.clone())
+}
+
+fn create(
+    state: &mut State,
+    confinement: &Confinement<'_>,
+    order: &Order<'_>,
+) -> Result<Answer, Refusal> {
+    let mut resource = sent(order)?;
+    let id = order.new_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
+    resource["id"] = id.as_str().into();
+    if !confinement.may(Permissions::CREATE, &resource) {
+        return Err(Refusal::outside());
+    }
+    let (version, _) = state.put(order.resource_type(), &id, resource);
+    Ok(stored(state, confinement, StatusCode::CREATED, &version))
+}
+
+fn update(
+    state: &mut State,
+    confinement: &Confinement<'_>,
+    order: &Order<'_>,
+    id: &str,
+) -> Result<Answer, Refusal> {
+    let mut resource = sent(order)?;
+    let conditional = order.interaction.kind() == Kind::ConditionalUpdate;
+    match &resource["id"] {
+        Value::Null if conditional => resource["id"] = id.into(),
+        Value::String(own) if own == id => {}
+        _ => return Err(Refusal::invalid("`id` of the body is not that of the address")),
+    }
+    let current = state.current(order.resource_type(), id);
+    if current.is_some_and(|current| !may(state, confinement, Permissions::UPDATE, current)) {
+        return Err(Refusal::no_such_resource());
+    }
+    fits(state, order, id)?;
+    if !confinement.may(Permissions::UPDATE, &resource) {
+        return Err(Refusal::outside());
+    }
+    let (version, created) = state.put(order.resource_type(), id, resource);
+    let status = if created { StatusCode::CREATED } else { StatusCode::OK };
+    Ok(stored(state, confinement, status, &version))
+}
+
+/// A conditional update that finds nothing creates.
+fn create_by_update(
+    state: &mut State,
+    confinement: &Confinement<'_>,
+    order: &Order<'_>,
+) -> Result<Answer, Refusal> {
+    let own = sent(order)?["id"].as_str().map(str::to_owned);
+    let fresh = || order.new_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
+    let id = own.unwrap_or_else(fresh);
+    if !crate::store::is_id(&id) {
+        return Err(Refusal::invalid("`id` of the body is no id"));
+    }
+    update(state, confinement, order, &id)
+}
+
+fn change(
+    state: &mut State,
+    confinement: &Confinement<'_>,
+    order: &Order<'_>,
+    id: &str,
+) -> Result<Answer, Refusal> {
+    let Content::JsonPatch(operations) = &order.body else {
+        return Err(Refusal::invalid("there is no patch"));
+    };
+    let current = current(state, confinement, Permissions::UPDATE, order, id)?;
+    let Some(before) = current.resource else { return Err(Refusal::gone()) };
+    fits(state, order, id)?;
+    let after = patch(&before, operations).map_err(Refusal::invalid)?;
+    if !confinement.may(Permissions::UPDATE, &after) {
+        return Err(Refusal::outside());
+    }
+    let (version, _) = state.put(order.resource_type(), id, after);
+    Ok(stored(state, confinement, StatusCode::OK, &version))
+}
+
+fn delete(
+    state: &mut State,
+    confinement: &Confinement<'_>,
+    order: &Order<'_>,
+    id: &str,
+) -> Result<Answer, Refusal> {
+    current(state, confinement, Permissions::DELETE, order, id)?;
+    fits(state, order, id)?;
+    state.delete(order.resource_type(), id);
+    let hard =
+        order.parameters.iter().any(|(name, value)| name == "_hardDelete" && value == "true");
+    if hard {
+        state.purge(order.resource_type(), id);
+    }
+    Ok(Answer::status(StatusCode::NO_CONTENT))
+}
+
+/// The last version, if the caller may change the resource: to others it is not there.
+fn current(
+    state: &State,
+    confinement: &Confinement<'_>,
+    letter: Permissions,
+    order: &Order<'_>,
+    id: &str,
+) -> Result<Version, Refusal> {
+    let current = state.current(order.resource_type(), id);
+    let current = current.filter(|current| may(state, confinement, letter, current));
+    current.cloned().ok_or_else(Refusal::no_such_resource)
+}
+
+/// `If-Match` (RFC 9110 section 13.1.1), with the weak tags of FHIR.
+fn fits(state: &State, order: &Order<'_>, id: &str) -> Result<(), Refusal> {
+    let Some(wanted) = &order.if_match else { return Ok(()) };
+    let current = state.current(order.resource_type(), id);
+    let current = current.map(|current| current.version.to_string()).unwrap_or_default();
+    let wanted = wanted.trim_start_matches("W/").trim_matches('"');
+    if wanted == current {
+        return Ok(());
+    }
+    Err(Refusal::precondition("the resource has changed since"))
+}
+
+/// What was stored, shown to those who may read it; to others only where it stands.
+fn stored(
+    state: &State,
+    confinement: &Confinement<'_>,
+    status: StatusCode,
+    version: &Version,
+) -> Answer {
+    let Version { resource_type, id, version: number, .. } = version;
+    let base = state.base().url();
+    let readable = |resource: &Arc<Value>| confinement.may(Permissions::READ, resource);
+    let answer = Answer::version(status, version);
+    Answer {
+        resource: answer.resource.filter(readable),
+        location: Some(format!("{base}/{resource_type}/{id}/_history/{number}")),
+        ..answer
+    }
+}
+
+fn found_instead(state: &State, confinement: &Confinement<'_>, existing: &Reference) -> Answer {
+    match state.current(&existing.resource_type, &existing.id) {
+        Some(version) => stored(state, confinement, StatusCode::OK, version),
+        None => Answer::status(StatusCode::OK),
+    }
+}

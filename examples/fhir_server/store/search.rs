@@ -1,0 +1,234 @@
+//! The search parameters of a request.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::criterion::Criterion;
+use super::include::Include;
+use super::parameters::is_type;
+use super::reference::Base;
+use super::state::State;
+
+/// Entries of a search result without `_count`, and the most that `_count` can ask for.
+const DEFAULT_COUNT: usize = 100;
+pub(crate) const MAX_COUNT: usize = 5000;
+
+/// A search of one type, or of all. A parameter that is not known is an error, never ignored: a
+/// result that is wider than what was asked for would go unnoticed.
+#[derive(Clone, Debug)]
+pub(crate) struct Search {
+    pub(crate) resource_type: Option<String>,
+    /// All of them have to match.
+    pub(crate) criteria: Vec<Criterion>,
+    /// The types that a search of all types is confined to.
+    pub(crate) types: Option<Vec<String>>,
+    pub(crate) count: usize,
+    pub(crate) includes: Vec<Include>,
+    pub(crate) revincludes: Vec<Include>,
+}
+
+impl Search {
+    /// The error is the reason why there is no such search.
+    pub(crate) fn parse(
+        base: &Base,
+        resource_type: Option<&str>,
+        parameters: &[(String, String)],
+    ) -> Result<Self, String> {
+        let mut search = Self {
+            resource_type: resource_type.map(str::to_owned),
+            criteria: Vec::new(),
+            types: None,
+            count: DEFAULT_COUNT,
+            includes: Vec::new(),
+            revincludes: Vec::new(),
+        };
+        let mut names_met: Vec<&str> = Vec::new();
+        for (name, value) in parameters {
+            if matches!(name.as_str(), "_count" | "_type") && names_met.contains(&name.as_str()) {
+                return Err(format!("`{name}` is there twice"));
+            }
+            names_met.push(name);
+            match (name.as_str(), resource_type) {
+                ("_format" | "_pretty", _) => {}
+                ("_count", _) => search.count = count(value)?,
+                ("_type", None) => search.types = Some(type_list(value)?),
+                ("_include", Some(searched)) => {
+                    search.includes.push(Include::of_matches(value, searched)?);
+                }
+                ("_revinclude", Some(searched)) => {
+                    search.revincludes.push(Include::to_matches(value, searched)?);
+                }
+                ("_id" | "_lastUpdated", None) => {
+                    search.criteria.push(Criterion::parse(base, "Resource", name, value)?);
+                }
+                (_, Some(searched)) => {
+                    search.criteria.push(Criterion::parse(base, searched, name, value)?);
+                }
+                (_, None) => {
+                    let reason = "is not supported in a search of all types";
+                    return Err(format!("search parameter `{name}` {reason}"));
+                }
+            }
+        }
+        Ok(search)
+    }
+
+    pub(crate) fn matches(&self, resource: &Value) -> bool {
+        self.criteria.iter().all(|criterion| criterion.matches(resource))
+    }
+
+    /// What the search finds, by type and in the order of creation; `count` is not applied.
+    pub(crate) fn matches_in(&self, state: &State) -> Vec<Arc<Value>> {
+        let is_searched = |name: &&str| match (&self.resource_type, &self.types) {
+            (Some(only), _) => only == name,
+            (None, Some(some)) => some.iter().any(|one| one == name),
+            (None, None) => true,
+        };
+        let resources = state.types().filter(is_searched).flat_map(|name| state.live(name));
+        resources.filter(|resource| self.matches(resource)).collect()
+    }
+}
+
+fn count(value: &str) -> Result<usize, String> {
+    let sound = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+    if !sound {
+        return Err("`_count` is no number".to_owned());
+    }
+    // A number that does not fit is as good as any other above the limit.
+    Ok(value.parse().unwrap_or(MAX_COUNT).min(MAX_COUNT))
+}
+
+fn type_list(value: &str) -> Result<Vec<String>, String> {
+    let names = value.split(',').map(|name| match is_type(name) {
+        true => Ok(name.to_owned()),
+        false => Err(format!("`_type`: `{name}` is no type of R4")),
+    });
+    names.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::reference::Reference;
+    use super::*;
+
+    const BASE: &str = "http://own.test/fhir";
+
+    fn state() -> State {
+        let mut state = State::new(Base::new(BASE));
+        let reference = |text: &str| json!({"reference": text});
+        state.put("Patient", "1", json!({}));
+        state.put("Patient", "2", json!({}));
+        state.put("Practitioner", "p", json!({}));
+        let performers = json!([reference("Practitioner/p"), reference("Practitioner/gone")]);
+        state.put(
+            "Observation",
+            "a",
+            json!({"subject": reference("Patient/1"), "performer": performers}),
+        );
+        let absolute = format!("{BASE}/Patient/1");
+        let performers = json!([reference(&absolute)]);
+        state.put(
+            "Observation",
+            "b",
+            json!({"subject": reference("Patient/2"), "performer": performers}),
+        );
+        state
+    }
+
+    fn search(resource_type: Option<&str>, query: &[(&str, &str)]) -> Result<Search, String> {
+        let owned = |(name, value): &(&str, &str)| (name.to_string(), value.to_string());
+        let query: Vec<_> = query.iter().map(owned).collect();
+        Search::parse(&Base::new(BASE), resource_type, &query)
+    }
+
+    fn found(resource_type: Option<&str>, query: &[(&str, &str)]) -> Vec<String> {
+        names(&search(resource_type, query).unwrap().matches_in(&state()))
+    }
+
+    fn names(resources: &[Arc<Value>]) -> Vec<String> {
+        let references = resources.iter().map(|resource| Reference::of(resource).unwrap());
+        references.map(|to| format!("{}/{}", to.resource_type, to.id)).collect()
+    }
+
+    #[test]
+    fn all_criteria_count() {
+        assert_eq!(found(Some("Observation"), &[]), ["Observation/a", "Observation/b"]);
+        assert_eq!(found(Some("Observation"), &[("patient", "1")]), ["Observation/a"]);
+        assert_eq!(found(Some("Observation"), &[("patient", "1"), ("_id", "b")]), [""; 0]);
+        assert_eq!(found(Some("Observation"), &[("performer", "Patient/1")]), ["Observation/b"]);
+        assert_eq!(found(Some("Group"), &[]), [""; 0]);
+    }
+
+    #[test]
+    fn all_types_can_be_searched() {
+        assert_eq!(found(None, &[]).len(), 5);
+        assert_eq!(found(None, &[("_id", "1,p")]), ["Patient/1", "Practitioner/p"]);
+        let types = ("_type", "Practitioner,Patient");
+        assert_eq!(found(None, &[types]), ["Patient/1", "Patient/2", "Practitioner/p"]);
+        assert_eq!(found(None, &[types, ("_lastUpdated", "lt2020")]), [""; 0]);
+        for (name, value) in [
+            ("patient", "1"),
+            ("_id:not", "1"),
+            ("_type", "Nothing"),
+            ("_type", ""),
+            ("_include", "Observation:subject"),
+            ("_has:Group:member:_id", "1"),
+        ] {
+            assert!(search(None, &[(name, value)]).is_err(), "{name}={value}");
+        }
+    }
+
+    #[test]
+    fn a_count_is_within_the_limit() {
+        let count = |value| search(Some("Patient"), &[("_count", value)]).map(|found| found.count);
+        assert_eq!(search(Some("Patient"), &[]).unwrap().count, 100);
+        assert_eq!(count("0"), Ok(0));
+        assert_eq!(count("5000"), Ok(5000));
+        assert_eq!(count("5001"), Ok(5000));
+        assert_eq!(count("99999999999999999999999"), Ok(5000));
+        for value in ["", "-1", "+1", "1.0", "x"] {
+            assert!(count(value).is_err(), "{value}");
+        }
+        assert!(search(Some("Patient"), &[("_count", "1"), ("_count", "2")]).is_err());
+    }
+
+    #[test]
+    fn nothing_is_ignored_but_the_form_of_the_answer() {
+        assert!(search(Some("Patient"), &[("_format", "json"), ("_pretty", "true")]).is_ok());
+        for name in ["_summary", "_sort", "_elements", "_total", "_type", "name", "_format:x", "_"]
+        {
+            assert!(search(Some("Patient"), &[(name, "x")]).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn includes_name_a_reference_parameter_that_is_known() {
+        for (name, value) in [
+            ("_include", "Observation:subject"),
+            ("_include", "Observation:performer:Practitioner"),
+            ("_revinclude", "Provenance:patient"),
+            ("_revinclude", "Observation:subject:Observation"),
+        ] {
+            assert!(search(Some("Observation"), &[(name, value)]).is_ok(), "{name}={value}");
+        }
+        for (name, value) in [
+            ("_include", "*"),
+            ("_include", "Observation:*"),
+            ("_include", "Observation"),
+            ("_include", ""),
+            ("_include", "Observation:code"),
+            ("_include", "Observation:unknown"),
+            ("_include", "Observation:subject:Nothing"),
+            ("_include", "Observation:subject:Patient:x"),
+            ("_include", "Condition:subject"),
+            ("_revinclude", "Observation:subject:Patient"),
+            ("_include:iterate", "Observation:subject"),
+            ("_revinclude:iterate", "Observation:subject"),
+        ] {
+            assert!(search(Some("Observation"), &[(name, value)]).is_err(), "{name}={value}");
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! What the example FHIR server does, and the roles that it asks for.
+
+use serde_json::{Value, json};
+
+use crate::support::{BASE, Fhir};
+
+const ALL: &str = "user/*.cruds";
+
+fn patient(family: &str) -> Value {
+    json!({"resourceType": "Patient", "name": [{"family": family}],
+        "identifier": [{"system": "s", "value": family}]})
+}
+
+#[tokio::test]
+async fn the_life_of_a_resource() {
+    let fhir = Fhir::start("scopes", &[]).await;
+    let created = fhir.with_body(ALL, "POST", "/Patient", patient("Haddad")).await;
+    assert_eq!(created.status, 201, "{}", created.text);
+    let id = created.body["id"].as_str().unwrap().to_owned();
+    assert_eq!(created.header("location"), format!("{BASE}/Patient/{id}/_history/1"));
+    assert_eq!(created.header("etag"), "W/\"1\"");
+    let path = format!("/Patient/{id}");
+    let mut second = patient("Haddad-Roy");
+    second["id"] = id.clone().into();
+    let updated = fhir.with_body(ALL, "PUT", &path, second.clone()).await;
+    assert_eq!((updated.status, updated.header("etag")), (200, "W/\"2\""));
+    let token = fhir.token(ALL);
+    let stale = fhir.send(&token, "PUT", &path, &[("if-match", "W/\"1\"")], second.clone()).await;
+    assert_eq!(stale.status, 412);
+    let fresh = fhir.send(&token, "PUT", &path, &[("if-match", "W/\"2\"")], second).await;
+    assert_eq!(fresh.status, 200);
+    let patch = json!([{"op": "add", "path": "/active", "value": true}]);
+    let patched = fhir.with_body(ALL, "PATCH", &path, patch).await;
+    assert_eq!((patched.status, &patched.body["active"]), (200, &json!(true)));
+    let unchanged =
+        fhir.send(&token, "GET", &path, &[("if-none-match", "W/\"4\"")], Value::Null).await;
+    assert_eq!(unchanged.status, 304);
+    assert_eq!(fhir.as_caller(ALL, "DELETE", &path).await.status, 204);
+    assert_eq!(fhir.as_caller(ALL, "GET", &path).await.status, 410);
+    let history = fhir.as_caller(ALL, "GET", &format!("{path}/_history")).await;
+    let methods = history.body["entry"].as_array().unwrap().iter();
+    let methods: Vec<&str> = methods.map(|e| e["request"]["method"].as_str().unwrap()).collect();
+    assert_eq!(methods, ["DELETE", "PUT", "PUT", "PUT", "POST"], "newest first");
+    let first = fhir.as_caller(ALL, "GET", &format!("{path}/_history/1")).await;
+    assert_eq!(first.body["name"][0]["family"], "Haddad");
+    for (method, path, body, expected) in [
+        ("PUT", "/Patient/9", patient("x"), 400),
+        ("POST", "/Patient", json!({"resourceType": "Device"}), 400),
+        ("POST", "/Patient", "nonsense".into(), 400),
+        ("PATCH", "/Patient/1", json!({"resourceType": "Patient"}), 400),
+        ("POST", "/Foo", json!({"resourceType": "Foo"}), 404),
+        ("GET", "/Foo/1", Value::Null, 404),
+    ] {
+        let reply = fhir.with_body(ALL, method, path, body).await;
+        assert_eq!(reply.status, expected, "{method} {path}: {}", reply.text);
+        assert_eq!(reply.header("cache-control"), "no-store");
+    }
+}
+
+#[tokio::test]
+async fn conditional_interactions() {
+    let fhir = Fhir::start("scopes", &[]).await;
+    let create = async |condition: &str| {
+        let token = fhir.token(ALL);
+        let headers = [("if-none-exist", condition)];
+        fhir.send(&token, "POST", "/Patient", &headers, patient("Ito")).await
+    };
+    let first = create("identifier=s|Ito").await;
+    let again = create("identifier=s|Ito").await;
+    assert_eq!((first.status, again.status), (201, 200));
+    assert_eq!(first.body["id"], again.body["id"]);
+    let updated = fhir.with_body(ALL, "PUT", "/Patient?identifier=s|Ito", patient("Ito")).await;
+    assert_eq!((updated.status, &updated.body["id"]), (200, &first.body["id"]));
+    let made = fhir.with_body(ALL, "PUT", "/Patient?identifier=s|New", patient("New")).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    assert_eq!(fhir.with_body(ALL, "POST", "/Patient", patient("Ito")).await.status, 201);
+    assert_eq!(create("identifier=s|Ito").await.status, 412);
+    assert_eq!(fhir.as_caller(ALL, "DELETE", "/Patient?identifier=s|Ito").await.status, 412);
+    assert_eq!(fhir.as_caller(ALL, "DELETE", "/Patient?identifier=s|New").await.status, 204);
+    let id = made.body["id"].as_str().unwrap();
+    assert_eq!(fhir.as_caller(ALL, "GET", &format!("/Patient/{id}")).await.status, 410);
+}
+
+#[tokio::test]
+async fn searches_find_and_includes_come_along() {
+    let fhir = Fhir::start("scopes", &[]).await;
+    for (path, expected) in [
+        ("/Observation?patient=1&category=laboratory", &["Observation/amara-hba1c"][..]),
+        ("/Observation?subject=Patient/1&code=http://loinc.org|29463-7", &["Observation/weight-1"]),
+        ("/Observation?_id=weight-1,weight-3", &["Observation/weight-1", "Observation/weight-3"]),
+        ("/Observation?encounter=amara-visit&status=final&_count=1", &["Observation/amara-hba1c"]),
+        ("/Observation?_id=weight-1&_lastUpdated=gt2020", &["Observation/weight-1"]),
+        ("/Patient?identifier=amara", &["Patient/1"]),
+        ("/Patient/1/Condition", &["Condition/amara-headache", "Condition/amara-diabetes"]),
+        ("/Encounter/amara-visit/MedicationRequest", &["MedicationRequest/amara-painkiller"]),
+        ("?_type=Organization", &["Organization/hospital"]),
+        (
+            "/Observation?_id=amara-blood-pressure&_include=Observation:performer&_include=Observation:encounter",
+            &[
+                "Observation/amara-blood-pressure",
+                "Practitioner/house-doctor",
+                "Encounter/amara-visit",
+            ],
+        ),
+        (
+            "/Encounter?_id=amara-visit&_include=Encounter:patient",
+            &["Encounter/amara-visit", "Patient/1"],
+        ),
+        (
+            "/MedicationRequest?patient=1&_include=MedicationRequest:medication&_include=MedicationRequest:requester",
+            &[
+                "MedicationRequest/amara-painkiller",
+                "Medication/paracetamol",
+                "Practitioner/house-doctor",
+            ],
+        ),
+        ("/Patient?_id=3&_revinclude=Observation:patient", &["Patient/3", "Observation/weight-3"]),
+    ] {
+        let reply = fhir.as_caller(ALL, "GET", path).await;
+        assert_eq!(reply.names(), expected, "{path}: {}", reply.text);
+    }
+    let few = fhir.as_caller(ALL, "GET", "/Observation?_count=2").await;
+    assert!(few.names().len() == 2 && few.body["total"].as_u64() > Some(2));
+    let posted = fhir
+        .send(
+            &fhir.token(ALL),
+            "POST",
+            "/Observation/_search?patient=1",
+            &[("content-type", "application/x-www-form-urlencoded")],
+            "category=laboratory".into(),
+        )
+        .await;
+    assert_eq!(posted.names(), ["Observation/amara-hba1c"]);
+}
+
+#[tokio::test]
+async fn a_transaction_is_all_or_nothing_and_its_references_become_real() {
+    let fhir = Fhir::start("scopes", &[]).await;
+    let urn = "urn:uuid:61ebe359-bfdc-4613-8bf2-c5e300945f0a";
+    let bundle = |last: Value| {
+        json!({"resourceType": "Bundle", "type": "transaction", "entry": [
+            {"request": {"method": "POST", "url": "Observation"},
+             "resource": {"resourceType": "Observation", "status": "final", "code": {}, "subject": {"reference": urn}}},
+            {"fullUrl": urn, "request": {"method": "POST", "url": "Patient"}, "resource": patient("Urn")},
+            last,
+        ]})
+    };
+    let bad = bundle(json!({"request": {"method": "DELETE", "url": "Patient/nothing"}}));
+    assert_eq!(fhir.with_body(ALL, "POST", "", bad).await.status, 404);
+    assert_eq!(fhir.as_caller(ALL, "GET", "/Patient?identifier=s|Urn").await.body["total"], 0);
+    let good = bundle(json!({"request": {"method": "GET", "url": "Patient?identifier=s|Urn"}}));
+    let reply = fhir.with_body(ALL, "POST", "", good).await;
+    assert_eq!(reply.status, 200, "{}", reply.text);
+    assert_eq!(reply.body["type"], "transaction-response");
+    let subject = reply.body["entry"][0]["resource"]["subject"]["reference"].as_str().unwrap();
+    let id = reply.body["entry"][1]["resource"]["id"].as_str().unwrap();
+    assert_eq!(subject, format!("Patient/{id}"));
+    assert_eq!(reply.body["entry"][2]["resource"]["total"], 1, "reads see what was written");
+    let twice = json!({"resourceType": "Bundle", "type": "transaction", "entry": [
+        {"request": {"method": "DELETE", "url": "Observation/weight-1"}},
+        {"request": {"method": "DELETE", "url": "Observation/weight-1"}},
+    ]});
+    assert_eq!(fhir.with_body(ALL, "POST", "", twice).await.status, 400);
+}
+
+#[tokio::test]
+async fn roles_are_asked_for_what_the_table_says() {
+    let fhir = Fhir::start("roles", &[]).await;
+    let ask = async |role: &str, method: &str, path: &str| {
+        let token = fhir.token_with(json!({"roles": [role], "scope": "patient/*.cruds"}));
+        fhir.send(&token, method, path, &[], Value::Null).await.status
+    };
+    for (role, method, path, expected) in [
+        ("globalReader", "GET", "/Patient/1", 200),
+        ("GLOBALREADER", "GET", "/Patient/2", 200),
+        ("globalReader", "GET", "/Patient/1/$everything", 200),
+        ("globalReader", "DELETE", "/Patient/1", 403),
+        ("globalReader", "GET", "/$export", 403),
+        ("globalExporter", "GET", "/$export", 202),
+        ("globalWriter", "DELETE", "/Observation/weight-3", 204),
+        ("globalWriter", "DELETE", "/Observation/weight-2?_hardDelete=true", 403),
+        ("globalAdmin", "DELETE", "/Observation/weight-2?_hardDelete=true", 204),
+        ("globalAdmin", "GET", "/Observation/weight-2", 404),
+        ("globalAdmin", "GET", "/nonsense/of/any/kind", 404),
+        ("globalReader", "GET", "/nonsense/of/any/kind", 403),
+    ] {
+        assert_eq!(ask(role, method, path).await, expected, "{role} {method} {path}");
+    }
+    let smart = Fhir::start("microsoft", &[]).await;
+    let token = smart
+        .token_with(json!({"roles": ["smartUser"], "scope": "patient/Patient.r", "patient": "1"}));
+    for (path, expected) in
+        [("/Patient/1", 200), ("/Patient/2", 403), ("/Observation/weight-1", 403)]
+    {
+        let reply = smart.send(&token, "GET", path, &[], Value::Null).await;
+        assert_eq!(reply.status, expected, "{path}");
+    }
+}
