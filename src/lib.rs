@@ -139,6 +139,7 @@ pub use fhir::{
 };
 pub use jose::{Algorithm, JwkError, JwkSet, JwkSetError, LeftOut, UnknownAlgorithm};
 pub use keys::{KeyError, KeyHealth, KeySettings, KeySource, KeyTag, LoadFuture, LoadedKeys};
+pub use metadata::SmartConfiguration;
 pub use middleware::{
     FhirAuth, FhirAuthLayer, FhirAuthLayerBuilder, RequireAuth, RequireAuthLayer, ResponseBody,
     ResponseFuture,

@@ -10,6 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::{HeaderMap, Uri};
+use serde_json::{Map, Value};
 
 use super::audience::AudiencePolicy;
 use super::bearer;
@@ -25,7 +26,7 @@ use crate::jose::compact::{CompactJws, Parts};
 use crate::jose::header::{HeaderError, JoseHeader};
 use crate::jose::jwk_set::NoKey;
 use crate::jose::{Algorithm, JwkSet};
-use crate::keys::{KeyHealth, KeyWait};
+use crate::keys::{KeyHealth, KeyWait, Provider};
 use crate::text::shown;
 use crate::time::{Clock, SystemClock};
 
@@ -54,6 +55,8 @@ use crate::time::{Clock, SystemClock};
 /// ```
 pub struct Authenticator {
     issuers: HashMap<Arc<str>, Issuer>,
+    /// What their providers say, in the order in which the issuers were named.
+    providers: Vec<Arc<Provider>>,
     clock: Arc<dyn Clock>,
     /// The names of all issuers, and the algorithms of any, as refusals list them.
     all_issuers: String,
@@ -153,6 +156,11 @@ impl Authenticator {
         names.into_iter()
     }
 
+    /// What the first issuer says of itself that is discovered.
+    pub(crate) fn provider(&self) -> Option<Map<String, Value>> {
+        self.providers.iter().find_map(|provider| provider.members())
+    }
+
     /// The state of each issuer's keys, in the order of the issuers' names.
     #[must_use]
     pub fn health(&self) -> Vec<KeyHealth> {
@@ -202,7 +210,7 @@ impl Authenticator {
 
         let issuer = self.issuer(&claims);
         let iss = || claims.shown_issuer().map(Into::into);
-        let Issuer { settings, audience, keys } = to.check(Check::Issuer, iss, issuer)?;
+        let Issuer { settings, audience, keys, .. } = to.check(Check::Issuer, iss, issuer)?;
 
         let alg = || Some(header.alg.to_owned());
         let algorithm =
@@ -326,19 +334,22 @@ impl AuthenticatorBuilder {
             return Err(BuildError::NoIssuer);
         }
         let mut issuers = HashMap::with_capacity(self.issuers.len());
+        let mut providers = Vec::with_capacity(self.issuers.len());
         for trusted in self.issuers {
             let name = Arc::clone(&trusted.settings.issuer);
             if issuers.contains_key(&name) {
                 return Err(BuildError::DuplicateIssuer(name.to_string()));
             }
-            issuers.insert(name, trusted.start(&self.audience)?);
+            let issuer = trusted.start(&self.audience)?;
+            providers.push(Arc::clone(&issuer.provider));
+            issuers.insert(name, issuer);
         }
         let names: BTreeSet<&str> = issuers.keys().map(|name| &**name).collect();
         let all_issuers = shown(&Vec::from_iter(names).join(" "));
         let algorithms = issuers.values().flat_map(|issuer| &issuer.settings.algorithms);
         let algorithms: BTreeSet<Algorithm> = algorithms.copied().collect();
         let all_algorithms = validation::listed(&Vec::from_iter(algorithms));
-        Ok(Authenticator { issuers, clock: self.clock, all_issuers, all_algorithms })
+        Ok(Authenticator { issuers, providers, clock: self.clock, all_issuers, all_algorithms })
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::audience::AudiencePolicy;
 use crate::error::BuildError;
 use crate::jose::{Algorithm, JwkSet};
-use crate::keys::{FileKeySource, KeyRing, KeySettings, KeySource};
+use crate::keys::{FileKeySource, KeyRing, KeySettings, KeySource, Provider};
 
 /// An issuer whose tokens are accepted, with the rules they are judged by.
 ///
@@ -67,6 +67,8 @@ pub(crate) struct Issuer {
     pub(crate) settings: IssuerSettings,
     pub(crate) audience: AudiencePolicy,
     pub(crate) keys: KeyRing,
+    /// What its provider says of itself, where it is discovered.
+    pub(crate) provider: Arc<Provider>,
 }
 
 impl TrustedIssuer {
@@ -230,7 +232,8 @@ impl TrustedIssuer {
         }
         key_settings.check()?;
         let issuer = Arc::clone(&settings.issuer);
-        let keys = match keys {
+        let unknown = Arc::new(Provider::unknown());
+        let (keys, provider) = match keys {
             #[cfg(feature = "client")]
             KeyOrigin::Http { discovery, jwks_uri } => {
                 let source = crate::keys::HttpKeySource::new(
@@ -239,15 +242,18 @@ impl TrustedIssuer {
                     jwks_uri.as_deref(),
                     &key_settings,
                 )?;
-                KeyRing::refreshed(issuer, Arc::new(source), key_settings, None)?
+                let provider = source.provider();
+                (KeyRing::refreshed(issuer, Arc::new(source), key_settings, None)?, provider)
             }
             KeyOrigin::File(path) => {
                 let (source, first) = FileKeySource::open(path, key_settings.policy)?;
-                KeyRing::refreshed(issuer, Arc::new(source), key_settings, Some(first))?
+                (KeyRing::refreshed(issuer, Arc::new(source), key_settings, Some(first))?, unknown)
             }
-            KeyOrigin::Fixed(set) => KeyRing::fixed(issuer, set)?,
-            KeyOrigin::Source(source) => KeyRing::refreshed(issuer, source, key_settings, None)?,
+            KeyOrigin::Fixed(set) => (KeyRing::fixed(issuer, set)?, unknown),
+            KeyOrigin::Source(source) => {
+                (KeyRing::refreshed(issuer, source, key_settings, None)?, unknown)
+            }
         };
-        Ok(Issuer { settings, audience, keys })
+        Ok(Issuer { settings, audience, keys, provider })
     }
 }

@@ -24,6 +24,7 @@ use crate::authorization::{
 use crate::error::BuildError;
 use crate::fhir::BaseUrl;
 use crate::keys::KeySettings;
+use crate::metadata::SmartConfiguration;
 use crate::middleware::{FhirAuthLayer, FhirAuthLayerBuilder};
 use crate::rejection::Disclosure;
 
@@ -54,6 +55,7 @@ pub struct Config {
     issuers: Vec<IssuerConfig>,
     keys: KeySettings,
     roles: Roles,
+    smart: SmartConfiguration,
 }
 
 /// Where names of environment variables are looked up.
@@ -103,13 +105,13 @@ impl Config {
         let public = policy::public(&mut root);
         let keys = policy::keys(&mut root);
         policy::cache(&mut root);
-        policy::smart(&mut root);
+        let smart = policy::smart(&mut root, access);
         let issuers = issuers::read_all(&mut root);
         let roles = policy::roles(&mut root, issuers.len());
         root.finish();
         match (base_url, problems.into_vec()) {
             (Some(base_url), problems) if problems.is_empty() => {
-                Ok(Self { base_url, access, disclosure, public, issuers, keys, roles })
+                Ok(Self { base_url, access, disclosure, public, issuers, keys, roles, smart })
             }
             (_, problems) => Err(problems),
         }
@@ -176,7 +178,8 @@ impl Config {
     pub fn layer(self, authorizer: impl Authorizer) -> FhirAuthLayerBuilder {
         let mut builder = FhirAuthLayer::builder(self.base_url.as_str())
             .authorizer(authorizer)
-            .disclosure(self.disclosure);
+            .disclosure(self.disclosure)
+            .smart_configuration(self.smart);
         if let Some(public) = self.public {
             builder = builder.public(public);
         }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::reader::Reader;
 use crate::authorization::{AccessMode, RoleDefinitions};
 use crate::keys::KeySettings;
+use crate::metadata::SmartConfiguration;
 use crate::rejection::Disclosure;
 use crate::small_file;
 
@@ -80,10 +81,13 @@ pub(crate) fn cache(root: &mut Reader<'_>) {
     cache.finish();
 }
 
-pub(crate) fn smart(root: &mut Reader<'_>) {
-    if root.table("smart").is_some_and(|mut smart| !smart.rest().is_empty()) {
-        root.reject("smart", LATER);
+/// Members of smart-configuration.
+pub(crate) fn smart(root: &mut Reader<'_>, access: AccessMode) -> SmartConfiguration {
+    let mut document = SmartConfiguration::new().scopes_count(access.counts_scopes());
+    for (name, value) in root.table("smart").map(|mut smart| smart.json()).unwrap_or_default() {
+        document = document.member(name, value);
     }
+    document
 }
 
 /// The `[roles]` of the file.

@@ -185,7 +185,38 @@ impl<'a> Reader<'a> {
 
     /// All that is left of this table, whatever its keys.
     pub(crate) fn rest(&mut self) -> Table {
-        std::mem::take(&mut self.table)
+        let table = std::mem::take(&mut self.table);
+        let expanded = table
+            .into_iter()
+            .filter_map(|(key, value)| Some((key.clone(), self.all_expanded(&key, value)?)));
+        expanded.collect()
+    }
+
+    /// The same as JSON.
+    pub(crate) fn json(&mut self) -> serde_json::Map<String, serde_json::Value> {
+        let each = self.rest().into_iter().filter_map(|(key, value)| match value {
+            Value::Datetime(_) => self.fail(&key, "expected a value that JSON has, found a date"),
+            value => serde_json::to_value(value).ok().map(|json| (key, json)),
+        });
+        each.collect()
+    }
+
+    /// A value with all its texts expanded.
+    fn all_expanded(&self, key: &str, value: Value) -> Option<Value> {
+        Some(match value {
+            Value::String(text) => Value::String(self.expanded(key, &text)?),
+            Value::Array(items) => {
+                let items = items.into_iter().map(|item| self.all_expanded(key, item));
+                Value::Array(items.collect::<Option<_>>()?)
+            }
+            Value::Table(table) => {
+                let table = table
+                    .into_iter()
+                    .map(|(name, value)| Some((name, self.all_expanded(key, value)?)));
+                Value::Table(table.collect::<Option<_>>()?)
+            }
+            other => other,
+        })
     }
 
     /// Complains of every key that nobody asked for, naming the nearest one that is known.

@@ -1,22 +1,26 @@
 //! The discovery document of an OpenID provider (OpenID Connect Discovery 1.0 section 3).
 
+use serde_json::{Map, Value};
 use url::Url;
 
 use super::source::KeyError;
 use crate::jose::json::Object;
 use crate::secure_url;
 
-/// What of a discovery document is used.
+/// A discovery document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ProviderMetadata {
+    /// Where the keys are.
     pub(crate) jwks_uri: Url,
+    /// Everything that it says, for those who publish it on.
+    pub(crate) members: Map<String, Value>,
 }
 
 impl ProviderMetadata {
     /// Reads a document, which must say of itself that it is `issuer`'s, byte by byte
     /// (section 4.3). The algorithms it lists are those of id tokens and change nothing here.
-    pub(crate) fn parse(document: &[u8], issuer: &str) -> Result<Self, KeyError> {
-        let document = Object::parse(document)
+    pub(crate) fn parse(json: &[u8], issuer: &str) -> Result<Self, KeyError> {
+        let document = Object::parse(json)
             .map_err(|_| KeyError::Discovery("expected a JSON object without doubled members"))?;
         let text = |name| document.text(name).ok().flatten();
         let found = text("issuer").ok_or(KeyError::Discovery("expected a text `issuer`"))?;
@@ -25,7 +29,10 @@ impl ProviderMetadata {
         }
         let jwks_uri = text("jwks_uri").ok_or(KeyError::Discovery("expected a text `jwks_uri`"))?;
         match secure_url::parse(jwks_uri) {
-            Some(jwks_uri) => Ok(Self { jwks_uri }),
+            Some(jwks_uri) => {
+                let members = serde_json::from_slice(json).unwrap_or_default();
+                Ok(Self { jwks_uri, members })
+            }
             None => Err(KeyError::Address {
                 address: jwks_uri.to_owned(),
                 reason: "expected an absolute https URL (http for loopback only)",

@@ -7,6 +7,7 @@ use url::Url;
 
 use super::discovery::{self, ProviderMetadata};
 use super::fetch::{Answer, Fetcher, Origin};
+use super::provider::Provider;
 use super::settings::KeySettings;
 use super::source::{KeyError, KeySource, KeyTag, LoadFuture, LoadedKeys};
 use crate::error::BuildError;
@@ -21,6 +22,7 @@ pub(crate) struct HttpKeySource {
     start: Start,
     fetcher: Fetcher,
     policy: KeyPolicy,
+    provider: Arc<Provider>,
 }
 
 /// Where a load begins.
@@ -53,7 +55,13 @@ impl HttpKeySource {
             start,
             fetcher: Fetcher::new(settings)?,
             policy: settings.policy,
+            provider: Arc::new(Provider::unknown()),
         })
+    }
+
+    /// What the provider says of itself.
+    pub(crate) fn provider(&self) -> Arc<Provider> {
+        Arc::clone(&self.provider)
     }
 
     async fn fetch(&self, installed: Option<KeyTag>) -> Result<LoadedKeys, KeyError> {
@@ -64,6 +72,7 @@ impl HttpKeySource {
                 let origin = document.origin();
                 let body = document.body.unwrap_or_default();
                 let found = ProviderMetadata::parse(&body, &self.issuer)?;
+                self.provider.replace(found.members);
                 self.key_set(&found.jwks_uri, origin, installed).await
             }
         }

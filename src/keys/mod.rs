@@ -16,6 +16,7 @@ mod file;
 mod freshness;
 mod health;
 mod loads;
+mod provider;
 mod refresher;
 mod ring;
 mod settings;
@@ -37,4 +38,4 @@ pub use source::{KeyError, KeySource, KeyTag, LoadFuture, LoadedKeys};
 
 #[cfg(feature = "client")]
 pub(crate) use http::HttpKeySource;
-pub(crate) use {board::KeyWait, file::FileKeySource, ring::KeyRing};
+pub(crate) use {board::KeyWait, file::FileKeySource, provider::Provider, ring::KeyRing};

@@ -1,3 +1,65 @@
-//! The documents that a resource server publishes about itself.
+//! The documents that a resource server publishes about itself, for everybody to read.
 
 pub(crate) mod protected_resource;
+pub(crate) mod smart_configuration;
+
+use bytes::Bytes;
+use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_TYPE};
+use http::{HeaderValue, Method, Response, Uri};
+
+pub use smart_configuration::SmartConfiguration;
+
+use self::protected_resource::ProtectedResource;
+use crate::authentication::Authenticator;
+use crate::fhir::BaseUrl;
+
+/// The well-known documents of one API.
+#[derive(Debug)]
+pub(crate) struct WellKnown {
+    protected_resource: ProtectedResource,
+    smart_configuration: SmartConfiguration,
+    smart_path: String,
+}
+
+impl WellKnown {
+    pub(crate) fn new<'a>(
+        base: &BaseUrl,
+        issuers: impl Iterator<Item = &'a str>,
+        smart_configuration: SmartConfiguration,
+    ) -> Self {
+        Self {
+            protected_resource: ProtectedResource::new(base, issuers),
+            smart_configuration,
+            smart_path: format!("{}/.well-known/smart-configuration", base.path()),
+        }
+    }
+
+    /// The answer to a request for one of the documents; `None` for any other request.
+    pub(crate) fn answer(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        authenticator: &Authenticator,
+    ) -> Option<Response<Bytes>> {
+        if !matches!(*method, Method::GET | Method::HEAD) {
+            return None;
+        }
+        let document = if uri.path() == self.protected_resource.path() {
+            self.protected_resource.document()
+        } else if uri.path() == self.smart_path && self.smart_configuration.is_published() {
+            self.smart_configuration.document(authenticator.provider()).into()
+        } else {
+            return None;
+        };
+        let body = if *method == Method::HEAD { Bytes::new() } else { document };
+        let mut response = Response::new(body);
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        Some(response)
+    }
+
+    pub(crate) fn smart_configuration(&self) -> &SmartConfiguration {
+        &self.smart_configuration
+    }
+}

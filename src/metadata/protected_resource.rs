@@ -1,8 +1,6 @@
 //! OAuth 2.0 Protected Resource Metadata (RFC 9728), where every challenge points to.
 
 use bytes::Bytes;
-use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_TYPE};
-use http::{HeaderValue, Method, Response, Uri};
 use serde_json::{Map, Value, json};
 
 use crate::fhir::BaseUrl;
@@ -31,20 +29,11 @@ impl ProtectedResource {
         Self { path, document: Value::Object(document).to_string().into() }
     }
 
-    /// The answer to a request for the document; `None` for any other request.
-    pub(crate) fn answer(&self, method: &Method, uri: &Uri) -> Option<Response<Bytes>> {
-        let body = match *method {
-            Method::GET => self.document.clone(),
-            Method::HEAD => Bytes::new(),
-            _ => return None,
-        };
-        if uri.path() != self.path {
-            return None;
-        }
-        let mut response = Response::new(body);
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-        Some(response)
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
+    pub(crate) fn document(&self) -> Bytes {
+        self.document.clone()
     }
 }

@@ -11,7 +11,7 @@ use crate::authentication::{AuthenticationError, Authenticator, Principal};
 use crate::authorization::{Access, Authorizer};
 use crate::fhir::Interaction;
 use crate::log;
-use crate::metadata::protected_resource::ProtectedResource;
+use crate::metadata::WellKnown;
 use crate::meter;
 use crate::rejection::{Rejection, RejectionResponder, ServerIdentity};
 
@@ -20,7 +20,7 @@ pub(crate) struct Guard {
     pub(crate) authenticator: Authenticator,
     pub(crate) authorizer: Arc<dyn Authorizer>,
     pub(crate) exemptions: Exemptions,
-    pub(crate) metadata: ProtectedResource,
+    pub(crate) well_known: WellKnown,
     pub(crate) responder: Box<dyn RejectionResponder>,
     pub(crate) server: Arc<ServerIdentity>,
 }

@@ -18,7 +18,7 @@ use crate::error::BuildError;
 use crate::fhir::BaseUrl;
 use crate::keys::KeyHealth;
 use crate::log;
-use crate::metadata::protected_resource::ProtectedResource;
+use crate::metadata::{SmartConfiguration, WellKnown};
 use crate::rejection::{
     DefaultResponder, Disclosure, Rejection, RejectionResponder, ServerIdentity,
 };
@@ -71,6 +71,7 @@ pub struct FhirAuthLayerBuilder {
     disclosure: Disclosure,
     responder: Box<dyn RejectionResponder>,
     clock: Arc<dyn Clock>,
+    smart_configuration: SmartConfiguration,
 }
 
 impl FhirAuthLayer {
@@ -85,6 +86,7 @@ impl FhirAuthLayer {
             disclosure: Disclosure::default(),
             responder: Box::new(DefaultResponder),
             clock: Arc::new(SystemClock),
+            smart_configuration: SmartConfiguration::new(),
         }
     }
 
@@ -129,6 +131,14 @@ impl FhirAuthLayer {
     /// [`Principal`](crate::Principal) that this layer has verified.
     pub fn require(&self, authorizer: impl Authorizer) -> RequireAuthLayer {
         RequireAuthLayer::new(Arc::clone(&self.guard), authorizer)
+    }
+
+    /// The `security` of `CapabilityStatement.rest`, to be merged into the statement of your
+    /// server: SMART on FHIR, with the endpoints that are known.
+    #[must_use]
+    pub fn capability_security(&self) -> serde_json::Value {
+        let provider = self.guard.authenticator.provider();
+        self.guard.well_known.smart_configuration().capability_security(provider)
     }
 
     /// What a handler refuses, as this layer would have refused it: for what
@@ -192,6 +202,12 @@ impl FhirAuthLayerBuilder {
         self
     }
 
+    /// What `.well-known/smart-configuration` says, which this layer serves below the base URL.
+    pub fn smart_configuration(mut self, document: SmartConfiguration) -> Self {
+        self.smart_configuration = document;
+        self
+    }
+
     /// Checks the settings and starts to load keys in the background, which needs a tokio
     /// runtime.
     ///
@@ -213,11 +229,12 @@ impl FhirAuthLayerBuilder {
             log::warn!("refusals tell everything (`full`): for development only");
         }
         let authenticator = authenticator.build()?;
-        let metadata = ProtectedResource::new(&base_url, authenticator.issuer_names());
+        let well_known =
+            WellKnown::new(&base_url, authenticator.issuer_names(), self.smart_configuration);
         Ok(FhirAuthLayer {
             guard: Arc::new(Guard {
                 authenticator,
-                metadata,
+                well_known,
                 authorizer,
                 exemptions,
                 responder: self.responder,

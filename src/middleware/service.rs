@@ -47,7 +47,8 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let guard = &self.guard;
         forget_what_came_in(&mut request);
-        if let Some(document) = guard.metadata.answer(request.method(), request.uri()) {
+        let (method, uri) = (request.method(), request.uri());
+        if let Some(document) = guard.well_known.answer(method, uri, &guard.authenticator) {
             return ResponseFuture::answered(document);
         }
         if guard.exemptions.admit(&guard.server.base_url, &request) {

@@ -99,8 +99,7 @@ async fn the_fhir_server_trusts_the_issuers_of_its_file_and_does_not_wait_for_th
         ("/Patient/1/_history", "system/Patient.s", 403),
         ("/metadata", "", 200),
         ("/health", "", 200),
-        // Public by default, and not there yet.
-        ("/.well-known/smart-configuration", "", 404),
+        ("/.well-known/smart-configuration", "", 200),
     ] {
         let url = server.url(path);
         assert_eq!(status(&url, &token(scope)).await, expected, "{path} with {scope}");

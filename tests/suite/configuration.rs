@@ -186,7 +186,11 @@ fn keys_whose_machinery_is_not_there_yet_are_checked_and_refused() {
             file("", "[[issuers]]\nissuer = \"https://b\"\n[roles.assign]\na = [\"r\"]"),
             "roles.assign: with several issuers",
         ),
-        (file("", "[smart]\nscopes_supported = []"), "smart: is not supported"),
+        (file("", "[smart]\nsince = 2026-01-01"), "smart.since: expected a value that JSON has"),
+        (
+            file("", "[smart]\ntoken_endpoint = \"${NO_SUCH_NAME}\""),
+            "smart.token_endpoint: expected the env",
+        ),
         (file("", "[cache]\ntokens = 10000"), "cache.tokens: verified tokens are not remembered"),
     ] {
         let found = errors(&text);

@@ -23,4 +23,6 @@ mod refusals;
 mod requirements;
 mod roles;
 mod scopes;
+mod spellings;
 mod support;
+mod well_known;

@@ -28,11 +28,14 @@ pub(crate) async fn statement(State(app): State<Arc<App>>) -> impl IntoResponse 
     let codes = |codes: &[&str]| -> Vec<Value> {
         codes.iter().map(|code| json!({ "code": code })).collect()
     };
-    let security = format!(
+    // Services and endpoints are known to the layer.
+    let mut security = app.auth.capability_security();
+    security["description"] = format!(
         "OAuth 2.0 bearer tokens (SMART App Launch). See {base}/.well-known/smart-configuration \
          and {}",
         app.base.resource_metadata()
-    );
+    )
+    .into();
     let statement = json!({
         "resourceType": "CapabilityStatement", "status": "active", "date": "2026-11-21",
         "kind": "instance", "fhirVersion": "4.0.1", "format": ["json"],
@@ -40,7 +43,7 @@ pub(crate) async fn statement(State(app): State<Arc<App>>) -> impl IntoResponse 
         "implementation": {"description": "example of tower-fhir-auth", "url": base},
         "rest": [{
             "mode": "server",
-            "security": {"cors": true, "description": security},
+            "security": security,
             "interaction": codes(&["transaction", "batch", "history-system", "search-system"]),
             "operation": [
                 operation("export", "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export"),
