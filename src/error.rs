@@ -43,6 +43,17 @@ pub enum BuildError {
     /// The issuer may use no `typ`, so every token would be refused.
     #[error("issuer `{0}` may use no token type: expected at least one")]
     NoTokenType(String),
+    /// A setting of Microsoft Entra ID cannot be right.
+    #[error("Entra: {setting} `{found}`: expected {expected}")]
+    #[non_exhaustive]
+    Entra {
+        /// The setting.
+        setting: &'static str,
+        /// What it is.
+        found: String,
+        /// What it should be.
+        expected: &'static str,
+    },
     /// A span of time or a size is outside its range.
     #[error("`{setting}`: expected {expected}")]
     #[non_exhaustive]

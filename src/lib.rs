@@ -120,8 +120,8 @@ mod time;
 
 // The public interface is:
 pub use authentication::{
-    AudiencePolicy, AuthenticationError, Authenticator, AuthenticatorBuilder, ClaimError,
-    InvalidRequest, Principal, TrustedIssuer,
+    AudiencePolicy, AuthenticationError, Authenticator, AuthenticatorBuilder, CallerKind,
+    ClaimError, Entra, EntraCloud, InvalidRequest, Principal, TrustedIssuer,
 };
 pub use authorization::{
     Access, AccessMode, AccessPolicy, AllOf, Alternative, Alternatives, AnyOf, Assignments,

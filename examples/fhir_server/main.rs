@@ -71,7 +71,7 @@ async fn run() -> Result<(), Error> {
         Some(config) => {
             let base = config.base_url().clone();
             let policy = policy::policy(config.access(), config.roles()?);
-            let auth = config.layer(policy).build()?;
+            let auth = config.layer(policy)?.build()?;
             (base, auth, None)
         }
         None => {

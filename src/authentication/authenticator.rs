@@ -166,6 +166,8 @@ impl Authenticator {
     pub fn health(&self) -> Vec<KeyHealth> {
         let mut health: Vec<_> = self.issuers.values().map(|issuer| issuer.keys.health()).collect();
         health.sort_by(|a, b| a.issuer.cmp(&b.issuer));
+        // Several issuers may share their keys.
+        health.dedup_by(|a, b| a.issuer == b.issuer);
         health
     }
 
@@ -229,16 +231,21 @@ impl Authenticator {
         let Some(set) = snapshot.usable() else {
             return Err(self.without_keys(keys, patience, to));
         };
-        let candidates = set.select(header.kid, algorithm).map_err(|why| match why {
+        let holder = settings.tenant.as_ref().map(|tenant| &tenant.keys);
+        let candidates = set.select(header.kid, algorithm, holder).map_err(|why| match why {
             NoKey::Unfit => unfit_key(header, set),
+            NoKey::Foreign => {
+                let text = "the key that `kid` names is said to be another issuer's";
+                Finding::new(Check::Key, text)
+            }
             NoKey::Unknown | NoKey::Ambiguous => no_key(why, header.kid),
         });
         let kid = || header.kid.map(str::to_owned);
         let candidates = to.check(Check::Key, kid, candidates)?;
 
-        let signature = candidates
-            .verify(jws.signing_input, &jws.signature)
-            .map_err(|_| Finding::new(Check::Signature, "the signature does not verify"));
+        let invalid = |_| Finding::new(Check::Signature, "the signature does not verify");
+        let signature = validation::verifiable(header, settings)
+            .and_then(|()| candidates.verify(jws.signing_input, &jws.signature).map_err(invalid));
         let signature = to.check(Check::Signature, none, signature)?;
 
         let now = self.clock.now();
@@ -249,7 +256,8 @@ impl Authenticator {
         to.check(Check::NotBefore, || date("nbf"), not_before)?;
         let issued_at = validation::issued_at(&claims, settings, now);
         to.check(Check::IssuedAt, || date("iat"), issued_at)?;
-        let required = validation::required_claims(&claims, settings);
+        let required = validation::required_claims(&claims, settings)
+            .and_then(|()| validation::tenant(&claims, settings));
         to.check(Check::RequiredClaims, none, required)?;
         to.check(Check::Client, none, validation::client(&claims, settings))?;
         to.check(Check::Confirmation, none, validation::confirmation(&claims))?;
@@ -308,6 +316,12 @@ impl AuthenticatorBuilder {
     /// Trusts an issuer. At least one is needed.
     pub fn issuer(mut self, issuer: TrustedIssuer) -> Self {
         self.issuers.push(issuer);
+        self
+    }
+
+    /// Trusts several issuers.
+    pub fn issuers(mut self, issuers: impl IntoIterator<Item = TrustedIssuer>) -> Self {
+        self.issuers.extend(issuers);
         self
     }
 
@@ -386,7 +400,9 @@ fn unfit_key(header: JoseHeader<'_>, keys: &JwkSet) -> Finding {
 fn no_key(why: NoKey, kid: Option<&str>) -> Finding {
     let summary = match (why, kid) {
         (NoKey::Unknown, Some(_)) => "no key of the issuer has the token's `kid`",
-        (NoKey::Unknown | NoKey::Unfit, _) => "no key of the issuer fits the token's `alg`",
+        (NoKey::Unknown | NoKey::Unfit | NoKey::Foreign, _) => {
+            "no key of the issuer fits the token's `alg`"
+        }
         (NoKey::Ambiguous, Some(_)) => "too many keys of the issuer have the token's `kid`",
         (NoKey::Ambiguous, None) => "too many keys of the issuer fit the token, which has no `kid`",
     };

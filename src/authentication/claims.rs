@@ -47,6 +47,25 @@ impl<'a> Claims<'a> {
         self.at(path).filter(|value| !matches!(value, Json::Null))
     }
 
+    /// How many claims have a name, whatever the case of its letters.
+    pub(crate) fn count_in_any_case(&self, name: &str) -> usize {
+        self.0.names().filter(|other| other.eq_ignore_ascii_case(name)).count()
+    }
+
+    /// Whether the list of the caller's groups was left out of the token because it is too long
+    /// (`_claim_names` of OpenID Connect Core section 5.6.2, Entra's `hasgroups`).
+    pub(crate) fn lacks_groups(&self) -> bool {
+        let elsewhere = self.at("_claim_names").is_some_and(|names| match names {
+            Json::Object(names) => names.has("groups"),
+            Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Array(_) => {
+                false
+            }
+        });
+        elsewhere
+            || matches!(self.at("hasgroups"), Some(Json::Bool(true)))
+            || self.text_or_none("hasgroups") == Some("true")
+    }
+
     /// Whether a claim is there. `null` and empty text count as absent.
     pub(crate) fn is_present(&self, path: &str) -> bool {
         match self.at(path) {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::audience::AudiencePolicy;
+use super::key_origin::{KeyOrigin, Keys};
 use crate::error::BuildError;
-use crate::jose::{Algorithm, JwkSet};
-use crate::keys::{FileKeySource, KeyRing, KeySettings, KeySource, Provider};
+use crate::jose::{Algorithm, JwkSet, KeyHolder};
+use crate::keys::{KeyRing, KeySettings, KeySource, Provider};
 
 /// An issuer whose tokens are accepted, with the rules they are judged by.
 ///
@@ -47,18 +48,18 @@ pub(crate) struct IssuerSettings {
     pub(crate) patient_claims: Vec<String>,
     pub(crate) leeway: Duration,
     pub(crate) max_token_age: Option<Duration>,
+    /// Whether a role that is a SMART scope counts as one.
+    pub(crate) scopes_in_roles: bool,
+    /// What Microsoft Entra ID asks for beyond the standards.
+    pub(crate) tenant: Option<Tenant>,
 }
 
-#[derive(Debug)]
-enum KeyOrigin {
-    #[cfg(feature = "client")]
-    Http {
-        discovery: Option<String>,
-        jwks_uri: Option<String>,
-    },
-    File(PathBuf),
-    Fixed(JwkSet),
-    Source(Arc<dyn KeySource>),
+/// A tenant of Microsoft Entra ID.
+#[derive(Clone, Debug)]
+pub(crate) struct Tenant {
+    pub(crate) id: String,
+    /// Which keys of a set that tenants share are its own.
+    pub(crate) keys: KeyHolder,
 }
 
 /// An issuer at work: its rules, and its keys as they are now.
@@ -66,7 +67,7 @@ enum KeyOrigin {
 pub(crate) struct Issuer {
     pub(crate) settings: IssuerSettings,
     pub(crate) audience: AudiencePolicy,
-    pub(crate) keys: KeyRing,
+    pub(crate) keys: Arc<KeyRing>,
     /// What its provider says of itself, where it is discovered.
     pub(crate) provider: Arc<Provider>,
 }
@@ -111,7 +112,7 @@ impl TrustedIssuer {
         Self::new(issuer, KeyOrigin::Source(Arc::new(source)))
     }
 
-    fn new(issuer: impl Into<String>, keys: KeyOrigin) -> Self {
+    pub(crate) fn new(issuer: impl Into<String>, keys: KeyOrigin) -> Self {
         let texts = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         Self {
             settings: IssuerSettings {
@@ -126,6 +127,8 @@ impl TrustedIssuer {
                 patient_claims: texts(&["patient"]),
                 leeway: Duration::from_secs(60),
                 max_token_age: None,
+                scopes_in_roles: false,
+                tenant: None,
             },
             keys,
             key_settings: KeySettings::default(),
@@ -186,6 +189,13 @@ impl TrustedIssuer {
         self
     }
 
+    /// Whether a value of the roles claim that is a SMART scope counts as one: in Microsoft Entra
+    /// ID only app roles can have `/` and `*` in them. Default: no.
+    pub fn scopes_in_roles(mut self, counted: bool) -> Self {
+        self.settings.scopes_in_roles = counted;
+        self
+    }
+
     /// The clock skew allowed on `exp`, `nbf` and `iat`. Default: 60 s. At most 10 min.
     pub fn leeway(mut self, leeway: Duration) -> Self {
         self.settings.leeway = leeway;
@@ -232,28 +242,7 @@ impl TrustedIssuer {
         }
         key_settings.check()?;
         let issuer = Arc::clone(&settings.issuer);
-        let unknown = Arc::new(Provider::unknown());
-        let (keys, provider) = match keys {
-            #[cfg(feature = "client")]
-            KeyOrigin::Http { discovery, jwks_uri } => {
-                let source = crate::keys::HttpKeySource::new(
-                    &issuer,
-                    discovery.as_deref(),
-                    jwks_uri.as_deref(),
-                    &key_settings,
-                )?;
-                let provider = source.provider();
-                (KeyRing::refreshed(issuer, Arc::new(source), key_settings, None)?, provider)
-            }
-            KeyOrigin::File(path) => {
-                let (source, first) = FileKeySource::open(path, key_settings.policy)?;
-                (KeyRing::refreshed(issuer, Arc::new(source), key_settings, Some(first))?, unknown)
-            }
-            KeyOrigin::Fixed(set) => (KeyRing::fixed(issuer, set)?, unknown),
-            KeyOrigin::Source(source) => {
-                (KeyRing::refreshed(issuer, source, key_settings, None)?, unknown)
-            }
-        };
-        Ok(Issuer { settings, audience, keys, provider })
+        let Keys { ring, provider } = keys.start(Arc::clone(&issuer), &[issuer], key_settings)?;
+        Ok(Issuer { settings, audience, keys: ring, provider })
     }
 }

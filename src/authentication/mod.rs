@@ -7,13 +7,16 @@ pub(crate) mod audience;
 pub(crate) mod authenticator;
 pub(crate) mod bearer;
 pub(crate) mod claims;
+pub(crate) mod entra;
 pub(crate) mod error;
 pub(crate) mod issuer;
+pub(crate) mod key_origin;
 pub(crate) mod principal;
 pub(crate) mod validation;
 
 pub use audience::AudiencePolicy;
 pub use authenticator::{Authenticator, AuthenticatorBuilder};
+pub use entra::{Entra, EntraCloud};
 pub use error::{AuthenticationError, InvalidRequest};
 pub use issuer::TrustedIssuer;
-pub use principal::{ClaimError, Principal};
+pub use principal::{CallerKind, ClaimError, Principal};

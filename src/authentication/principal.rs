@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::claims::Claims;
 use super::issuer::IssuerSettings;
 use super::validation::ValidatedClaims;
-use crate::fhir::SmartScope;
+use crate::fhir::{ScopeKind, SmartScope};
 use crate::time::UnixTime;
 
 /// Who sent a request: the claims of a token that passed every check.
@@ -46,8 +46,22 @@ struct Caller {
     scopes: Box<[Box<str>]>,
     smart_scopes: Box<[SmartScope]>,
     groups: Box<[Box<str>]>,
+    lacks_groups: bool,
+    kind: CallerKind,
     expires_at: UnixTime,
     payload: Box<[u8]>,
+}
+
+/// Whether a token is an application's own or a user's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CallerKind {
+    /// An application by itself.
+    Application,
+    /// A user, through an application.
+    User,
+    /// The issuer does not say.
+    Unknown,
 }
 
 /// A claim that should be text.
@@ -77,7 +91,11 @@ impl Principal {
     ) -> Self {
         let claims = validated.claims;
         let text = |name: &str| claims.text_or_none(name).map(Box::from);
-        let scopes = distinct(settings.scope_claims.iter().flat_map(|name| claims.scopes(name)));
+        let in_roles = claims
+            .list(&settings.roles_claim)
+            .filter(|role| settings.scopes_in_roles && ScopeKind::of(role) == ScopeKind::Resource);
+        let scopes = settings.scope_claims.iter().flat_map(|name| claims.scopes(name));
+        let scopes = distinct(scopes.chain(in_roles));
         Self(Arc::new(Caller {
             issuer: Arc::clone(&settings.issuer),
             subject: text("sub"),
@@ -90,6 +108,8 @@ impl Principal {
             smart_scopes: scopes.iter().filter_map(|scope| scope.parse().ok()).collect(),
             scopes,
             groups: distinct(claims.list("groups")),
+            lacks_groups: claims.lacks_groups(),
+            kind: CallerKind::of(claims, settings),
             expires_at: validated.expires_at,
             payload: payload.into(),
         }))
@@ -163,6 +183,20 @@ impl Principal {
         self.0.groups.iter().map(|group| &**group)
     }
 
+    /// Whether the token leaves out the groups of the caller because there are too many: then
+    /// [`groups`](Self::groups) is not "none" but "unknown".
+    #[must_use]
+    pub fn lacks_groups(&self) -> bool {
+        self.0.lacks_groups
+    }
+
+    /// Whether the caller is an application or a user. Only Microsoft Entra ID says so: by
+    /// `idtyp`, else roles without `scp` are an application's.
+    #[must_use]
+    pub fn kind(&self) -> CallerKind {
+        self.0.kind
+    }
+
     /// Whether the token has a role, compared exactly.
     #[must_use]
     pub fn has_role(&self, role: &str) -> bool {
@@ -212,6 +246,21 @@ fn first<'a>(claims: &Claims<'_>, names: impl IntoIterator<Item = &'a str>) -> T
     })
 }
 
+impl CallerKind {
+    fn of(claims: &Claims<'_>, settings: &IssuerSettings) -> Self {
+        if settings.tenant.is_none() {
+            return Self::Unknown;
+        }
+        let has = |name| claims.list(name).next().is_some();
+        match claims.text_or_none("idtyp") {
+            Some("app") => Self::Application,
+            Some(_) => Self::User,
+            None if has("roles") && !has("scp") => Self::Application,
+            None => Self::User,
+        }
+    }
+}
+
 impl TextClaim {
     fn text(&self) -> Option<&str> {
         match self {
@@ -240,6 +289,8 @@ impl fmt::Debug for Principal {
             scopes,
             smart_scopes: _,
             groups,
+            lacks_groups: _,
+            kind: _,
             expires_at,
             payload: _,
         } = &*self.0;

@@ -7,7 +7,7 @@ use super::claims::Claims;
 use super::issuer::IssuerSettings;
 use crate::explanation::{Check, Finding};
 use crate::jose::Algorithm;
-use crate::jose::header::media_type;
+use crate::jose::header::{JoseHeader, media_type};
 use crate::jose::json::Json;
 use crate::jose::signature::SignatureValid;
 use crate::time::UnixTime;
@@ -131,6 +131,33 @@ pub(crate) fn required_claims(
     match required.chain(["exp"]).find(|name| !claims.is_present(name)) {
         Some(name) => Err(fault(name, "is required and missing")),
         None => Ok(()),
+    }
+}
+
+/// Tokens of Microsoft Entra ID that only the API they are for can verify: for Microsoft Graph the
+/// header has a `nonce`, which is hashed before the header is signed.
+pub(crate) fn verifiable(header: JoseHeader<'_>, settings: &IssuerSettings) -> Result<(), Finding> {
+    if settings.tenant.is_none() || !header.has_nonce {
+        return Ok(());
+    }
+    let summary = "the header has `nonce`: this is a token for Microsoft Graph or another API of \
+                   Microsoft, which nobody else can verify";
+    Err(Finding::new(Check::Signature, summary))
+}
+
+/// `tid` of a token of Microsoft Entra ID: the tenant that `iss` names, and said once.
+pub(crate) fn tenant(claims: &Claims<'_>, settings: &IssuerSettings) -> Result<(), Finding> {
+    let Some(tenant) = &settings.tenant else {
+        return Ok(());
+    };
+    let fault = |summary| Err(Finding::new(Check::RequiredClaims, summary));
+    if claims.count_in_any_case("tid") > 1 {
+        return fault("`tid` is there more than once, in different cases");
+    }
+    match claims.text_or_none("tid") {
+        Some(tid) if tid.eq_ignore_ascii_case(&tenant.id) => Ok(()),
+        Some(_) => fault("`tid` is not the tenant that `iss` names"),
+        None => fault("`tid` is required and missing"),
     }
 }
 

@@ -36,6 +36,11 @@ impl Assignments {
         self
     }
 
+    /// Whether there are assignments for callers of this one's issuer.
+    pub(crate) fn are_of(&self, caller: &Principal) -> bool {
+        self.0.contains_key(caller.issuer())
+    }
+
     /// The roles that a caller is given.
     pub(crate) fn roles_of<'a>(&'a self, caller: &'a Principal) -> impl Iterator<Item = &'a str> {
         let ids = self.0.get(caller.issuer());

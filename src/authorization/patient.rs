@@ -67,6 +67,8 @@ mod tests {
             ("HTTPS://H:443/r4/Patient/1", Some("1")),
             ("https://other/r4/Patient/1", None),
             ("https://h/r5/Patient/1", None),
+            ("https://h/r4/Patient/1/_history/2", None),
+            ("https://h/r4/Patient/a_b", None),
             ("https://h.other/r4/Patient/1", None),
             ("https://h@other/r4/Patient/1", None),
             ("http://h/r4/Patient/1", None),

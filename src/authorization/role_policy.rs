@@ -120,8 +120,15 @@ impl Authorizer for RolePolicy {
         if required.met_by(self.actions_of(principal)) {
             return Ok(Grant::by(self.roles_that_grant(principal, required)));
         }
-        let held = "no role of the caller grants this interaction";
-        Err(Denial::new(held).needs(format!("a role with the data action {required}")))
+        let mut denial = Denial::new("no role of the caller grants this interaction");
+        let assigned = self.assignments.snapshot();
+        if principal.lacks_groups() && assigned.get().is_some_and(|all| all.are_of(principal)) {
+            denial = denial.note(
+                "the token does not list the groups of the caller, which are too many, so that no \
+                 assignment to a group counts",
+            );
+        }
+        Err(denial.needs(format!("a role with the data action {required}")))
     }
 }
 

@@ -4,9 +4,12 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::policy::{Assigned, LATER, assignments};
+use super::policy::{Assigned, assignments};
 use super::reader::Reader;
-use crate::authentication::{AudiencePolicy, TrustedIssuer};
+use crate::authentication::entra::is_guid;
+use crate::authentication::key_origin::KeyOrigin;
+use crate::authentication::{AudiencePolicy, Entra, EntraCloud, TrustedIssuer};
+use crate::error::BuildError;
 use crate::fhir::BaseUrl;
 use crate::jose::{Algorithm, KeyPolicy};
 use crate::keys::FileKeySource;
@@ -23,7 +26,9 @@ enum AudienceMatch {
 /// One issuer, with only what the file says of it.
 #[derive(Debug, Default)]
 pub(crate) struct IssuerConfig {
+    /// Empty where the preset says it.
     issuer: String,
+    entra: Option<EntraConfig>,
     audiences: Option<Vec<String>>,
     audience_match: AudienceMatch,
     discovery: Option<String>,
@@ -41,6 +46,15 @@ pub(crate) struct IssuerConfig {
     assign: Assigned,
 }
 
+/// The Microsoft Entra ID preset.
+#[derive(Debug)]
+struct EntraConfig {
+    preset: Entra,
+    tenants: Vec<String>,
+    /// Whether an id alone does not say whose it is.
+    several: bool,
+}
+
 const MATCHES: [(&str, AudienceMatch); 2] =
     [("exact", AudienceMatch::Exact), ("url", AudienceMatch::Url)];
 
@@ -56,9 +70,11 @@ pub(crate) fn read_all(root: &mut Reader<'_>) -> Vec<IssuerConfig> {
     let mut issuers = Vec::with_capacity(readers.len());
     for mut reader in readers {
         let issuer = read(&mut reader);
-        if !issuer.issuer.is_empty() && !names.insert(issuer.issuer.clone()) {
-            let message = format!("expected each issuer once, found `{}` twice", issuer.issuer);
-            reader.reject("issuer", message);
+        for name in issuer.names() {
+            if !names.insert(name.clone()) {
+                let message = format!("expected each issuer once, found `{name}` twice");
+                reader.reject("issuer", message);
+            }
         }
         issuers.push(issuer);
         reader.finish();
@@ -67,8 +83,9 @@ pub(crate) fn read_all(root: &mut Reader<'_>) -> Vec<IssuerConfig> {
 }
 
 fn read(reader: &mut Reader<'_>) -> IssuerConfig {
-    let is_preset = entra(reader);
-    let issuer = if is_preset {
+    let asks_for_preset = reader.has("entra");
+    let entra = entra(reader);
+    let issuer = if asks_for_preset {
         reader.text("issuer")
     } else {
         reader.required("issuer", "the exact value of `iss`")
@@ -79,6 +96,7 @@ fn read(reader: &mut Reader<'_>) -> IssuerConfig {
     let jwks_file = reader.path("jwks_file");
     let config = IssuerConfig {
         issuer: issuer.unwrap_or_default(),
+        entra,
         audiences: reader.some_texts("audiences"),
         audience_match: reader.choice("audience_match", &MATCHES).unwrap_or_default(),
         discovery: address(reader, "discovery"),
@@ -99,6 +117,9 @@ fn read(reader: &mut Reader<'_>) -> IssuerConfig {
         reader.reject("leeway", "expected at most 10m");
     }
     keys_come_from_one_place(reader, &config);
+    if let Some(fault) = config.assigned().find_map(Result::err) {
+        reader.reject("assign", fault);
+    }
     config
 }
 
@@ -162,79 +183,198 @@ fn token_types(reader: &mut Reader<'_>) -> Option<Vec<String>> {
     Some(types)
 }
 
-/// The Microsoft Entra ID preset: checked, and refused until it is there. Whether one was asked
-/// for.
-fn entra(reader: &mut Reader<'_>) -> bool {
-    let Some(mut entra) = reader.table("entra") else {
-        return false;
-    };
-    let tenant = entra.required("tenant", "a tenant id (GUID), or \"organizations\"");
-    let _ = entra.required("client_id", "the API's application id");
-    let _ = entra.some_texts("identifier_uris");
+/// The Microsoft Entra ID preset, where one is asked for.
+fn entra(reader: &mut Reader<'_>) -> Option<EntraConfig> {
+    let mut entra = reader.table("entra")?;
+    let expected = "a tenant id (GUID), or \"organizations\" with allowed_tenants";
+    let tenant = entra.required("tenant", expected);
+    let application = entra.required("client_id", "the API's application id (GUID)");
+    let uris = entra.some_texts("identifier_uris").unwrap_or_default();
     let allowed = entra.some_texts("allowed_tenants");
-    let clouds = [("global", ()), ("us-government", ()), ("china", ())];
-    let _ = entra.choice("cloud", &clouds);
-    let _ = address(&mut entra, "authority");
+    let clouds = [
+        ("global", EntraCloud::Global),
+        ("us-government", EntraCloud::UsGovernment),
+        ("china", EntraCloud::China),
+    ];
+    let cloud = entra.choice("cloud", &clouds).unwrap_or_default();
+    let authority = address(&mut entra, "authority");
     let many = matches!(tenant.as_deref(), Some("organizations" | "common"));
     if many && allowed.is_none() {
         let message = "is required where the tenant is a template: expected the tenants to trust";
         entra.reject("allowed_tenants", message);
     }
+    if let Some(tenant) = tenant.as_deref().filter(|tenant| !many && !is_guid(tenant)) {
+        entra.reject("tenant", format!("expected {expected}, found \"{tenant}\""));
+    }
+    if let Some(application) = application.as_deref().filter(|id| !is_guid(id)) {
+        let message = format!("expected the API's application id (GUID), found \"{application}\"");
+        entra.reject("client_id", message);
+    }
+    let allowed = allowed.unwrap_or_default();
+    let mut known = HashSet::new();
+    for (index, id) in allowed.iter().enumerate() {
+        let place = format!("allowed_tenants[{index}]");
+        if !is_guid(id) {
+            entra.reject(&place, format!("expected a tenant id (GUID), found \"{id}\""));
+        } else if !known.insert(id.to_ascii_lowercase()) {
+            entra.reject(&place, "expected each tenant once");
+        }
+    }
     entra.finish();
-    reader.reject("entra", LATER);
-    true
+    let (tenant, application) = (tenant?, application?);
+    let tenants = match many {
+        true => allowed,
+        // A list beside a single tenant can only narrow it down to nothing.
+        false
+            if allowed.is_empty() || allowed.iter().any(|id| id.eq_ignore_ascii_case(&tenant)) =>
+        {
+            vec![tenant]
+        }
+        false => {
+            let message = "expected the tenant among the allowed ones";
+            return reader.fail("entra.allowed_tenants", message);
+        }
+    };
+    let mut preset = match (many, tenants.as_slice()) {
+        (false, [tenant]) => Entra::tenant(tenant, application),
+        _ => Entra::tenants(tenants.iter().cloned(), application),
+    };
+    for uri in uris {
+        preset = preset.identifier_uri(uri);
+    }
+    #[cfg(feature = "client")]
+    if let Some(authority) = authority {
+        preset = preset.authority(authority);
+    }
+    #[cfg(not(feature = "client"))]
+    let _ = authority;
+    Some(EntraConfig { preset: preset.cloud(cloud), tenants, several: many })
+}
+
+impl EntraConfig {
+    /// The names of all issuers.
+    fn names(&self) -> Vec<String> {
+        self.tenants.iter().flat_map(|tenant| self.preset.names_of(tenant)).collect()
+    }
 }
 
 impl IssuerConfig {
-    /// The local RBAC of the issuer.
-    pub(crate) fn assigned(&self) -> (&str, &Assigned) {
-        (&self.issuer, &self.assign)
+    /// The names of its issuers: one, or those of the preset.
+    fn names(&self) -> Vec<String> {
+        match &self.entra {
+            Some(entra) if self.issuer.is_empty() => entra.names(),
+            _ if self.issuer.is_empty() => Vec::new(),
+            _ => vec![self.issuer.clone()],
+        }
     }
 
-    /// The issuer with the settings of the file. Without audiences the base URL is the only one.
-    pub(crate) fn trusted(self, base_url: &BaseUrl) -> TrustedIssuer {
-        let mut issuer = keys(&self);
-        let audiences = self.audiences.unwrap_or_else(|| vec![base_url.to_string()]);
-        issuer = issuer.audience(match self.audience_match {
-            AudienceMatch::Exact => AudiencePolicy::exact(audiences),
-            AudienceMatch::Url => AudiencePolicy::url(audiences),
+    /// The local RBAC of the issuer.
+    pub(crate) fn assigned(&self) -> impl Iterator<Item = Result<Assignment<'_>, String>> {
+        self.assign.iter().map(|assigned| self.assignment(assigned))
+    }
+
+    /// One assignment: in which issuers, to which id, which roles. Where several tenants are
+    /// allowed, its key begins with the tenant.
+    pub(crate) fn assignment<'a>(
+        &self,
+        (key, roles): &'a (String, Vec<String>),
+    ) -> Result<Assignment<'a>, String> {
+        let several = self.entra.as_ref().filter(|entra| entra.several && self.issuer.is_empty());
+        let Some(entra) = several else {
+            return Ok((self.names(), key, roles));
+        };
+        let expected = "expected `<tid>/<id>` with an allowed tenant";
+        let split = key.split_once('/');
+        let known = split.filter(|(tenant, _)| {
+            entra.tenants.iter().any(|allowed| allowed.eq_ignore_ascii_case(tenant))
         });
-        macro_rules! set {
-            ($($setting:ident),*) => {$(
-                if let Some(value) = self.$setting {
-                    issuer = issuer.$setting(value);
-                }
-            )*};
+        match known {
+            Some((tenant, id)) => Ok((entra.preset.names_of(tenant).to_vec(), id, roles)),
+            None => Err(format!("{expected}, found \"{key}\"")),
         }
-        set!(
-            algorithms,
-            token_types,
-            required_claims,
-            clients,
-            roles_claim,
-            scope_claims,
-            patient_claims,
-            leeway,
-            max_token_age
-        );
-        issuer
+    }
+
+    /// The issuers with the settings of the file. Without audiences the base URL is the only one,
+    /// but for those of a preset.
+    pub(crate) fn trusted(self, base_url: &BaseUrl) -> Result<Vec<TrustedIssuer>, BuildError> {
+        let mut issuers = match &self.entra {
+            None => vec![TrustedIssuer::new(self.issuer.as_str(), self.keys())],
+            Some(entra) if !self.issuer.is_empty() => {
+                vec![entra.preset.issuer_named(&self.issuer, self.keys())]
+            }
+            Some(entra) if self.has_keys() => entra.preset.issuers_with_keys(self.keys())?,
+            Some(entra) => preset(&entra.preset)?,
+        };
+        let audience = match (self.audiences, &self.entra) {
+            (None, Some(_)) => None,
+            (audiences, _) => {
+                let audiences = audiences.unwrap_or_else(|| vec![base_url.to_string()]);
+                Some(match self.audience_match {
+                    AudienceMatch::Exact => AudiencePolicy::exact(audiences),
+                    AudienceMatch::Url => AudiencePolicy::url(audiences),
+                })
+            }
+        };
+        for issuer in &mut issuers {
+            let settings = &mut issuer.settings;
+            if let Some(audience) = &audience {
+                settings.audience = Some(audience.clone());
+            }
+            macro_rules! set {
+                ($($setting:ident),*) => {$(
+                    if let Some(value) = &self.$setting {
+                        settings.$setting = value.clone();
+                    }
+                )*};
+            }
+            set!(
+                algorithms,
+                token_types,
+                required_claims,
+                roles_claim,
+                scope_claims,
+                patient_claims,
+                leeway
+            );
+            settings.clients = self.clients.clone().or_else(|| settings.clients.take());
+            settings.max_token_age = self.max_token_age.or(settings.max_token_age);
+        }
+        Ok(issuers)
+    }
+
+    /// Whether the file says where the keys are.
+    fn has_keys(&self) -> bool {
+        self.jwks_file.is_some() || self.jwks_uri.is_some() || self.discovery.is_some()
+    }
+
+    #[cfg(feature = "client")]
+    fn keys(&self) -> KeyOrigin {
+        match &self.jwks_file {
+            Some(file) => KeyOrigin::File(file.clone()),
+            None => KeyOrigin::Http {
+                discovery: self.discovery.clone(),
+                jwks_uri: self.jwks_uri.clone(),
+            },
+        }
+    }
+
+    #[cfg(not(feature = "client"))]
+    fn keys(&self) -> KeyOrigin {
+        // Without a client the reader has insisted on a file.
+        KeyOrigin::File(self.jwks_file.clone().unwrap_or_default())
     }
 }
 
+/// In which issuers, to which id, which roles.
+type Assignment<'a> = (Vec<String>, &'a str, &'a [String]);
+
 #[cfg(feature = "client")]
-fn keys(config: &IssuerConfig) -> TrustedIssuer {
-    let name = config.issuer.as_str();
-    match (&config.jwks_file, &config.jwks_uri, &config.discovery) {
-        (Some(file), _, _) => TrustedIssuer::with_jwks_file(name, file),
-        (None, Some(jwks_uri), _) => TrustedIssuer::with_jwks_uri(name, jwks_uri),
-        (None, None, Some(discovery)) => TrustedIssuer::discover_at(name, discovery),
-        (None, None, None) => TrustedIssuer::discover(name),
-    }
+fn preset(entra: &Entra) -> Result<Vec<TrustedIssuer>, BuildError> {
+    entra.issuers()
 }
 
 #[cfg(not(feature = "client"))]
-fn keys(config: &IssuerConfig) -> TrustedIssuer {
+fn preset(entra: &Entra) -> Result<Vec<TrustedIssuer>, BuildError> {
     // Without a client the reader has insisted on a file.
-    let file = config.jwks_file.clone().unwrap_or_default();
-    TrustedIssuer::with_jwks_file(config.issuer.as_str(), file)
+    entra.issuers_with_jwks_file(PathBuf::new())
 }

@@ -107,7 +107,7 @@ impl Config {
         policy::cache(&mut root);
         let smart = policy::smart(&mut root, access);
         let issuers = issuers::read_all(&mut root);
-        let roles = policy::roles(&mut root, issuers.len());
+        let roles = policy::roles(&mut root, &issuers);
         root.finish();
         match (base_url, problems.into_vec()) {
             (Some(base_url), problems) if problems.is_empty() => {
@@ -140,12 +140,14 @@ impl Config {
             Some(path) => RolePolicy::from_file(path)?,
             None => RolePolicy::new(RoleDefinitions::default()),
         };
-        // With several issuers there are no assignments but those of each.
-        let shared = self.issuers.iter().map(|issuer| (issuer.assigned().0, &self.roles.assign));
-        let own = self.issuers.iter().map(IssuerConfig::assigned);
         let mut assignments = Assignments::new();
-        for (issuer, assigned) in shared.chain(own) {
-            for (id, roles) in assigned {
+        // With several issuers there are no assignments but those of each.
+        let shared = self.issuers.iter().flat_map(|issuer| {
+            self.roles.assign.iter().filter_map(|assigned| issuer.assignment(assigned).ok())
+        });
+        let own = self.issuers.iter().flat_map(IssuerConfig::assigned).filter_map(Result::ok);
+        for (issuers, id, roles) in shared.chain(own) {
+            for issuer in issuers {
                 assignments = assignments.assign(issuer, id, roles.iter().cloned());
             }
         }
@@ -165,6 +167,10 @@ impl Config {
     /// A builder of the layer with all settings of the file. `authorizer` is the rule: mostly
     /// [`policy`](Self::policy).
     ///
+    /// # Errors
+    ///
+    /// What a preset of the file cannot be made of.
+    ///
     /// ```no_run
     /// use tower_fhir_auth::Enforcement;
     /// use tower_fhir_auth::config::Config;
@@ -172,10 +178,10 @@ impl Config {
     /// # async fn start() -> Result<(), Box<dyn std::error::Error>> {
     /// let config = Config::from_file("auth.toml")?;
     /// let policy = config.policy(Enforcement::BUNDLE_ENTRIES)?;
-    /// let layer = config.layer(policy).build()?;
+    /// let layer = config.layer(policy)?.build()?;
     /// # Ok(()) }
     /// ```
-    pub fn layer(self, authorizer: impl Authorizer) -> FhirAuthLayerBuilder {
+    pub fn layer(self, authorizer: impl Authorizer) -> Result<FhirAuthLayerBuilder, BuildError> {
         let mut builder = FhirAuthLayer::builder(self.base_url.as_str())
             .authorizer(authorizer)
             .disclosure(self.disclosure)
@@ -184,10 +190,11 @@ impl Config {
             builder = builder.public(public);
         }
         for issuer in self.issuers {
-            let trusted = issuer.trusted(&self.base_url);
-            builder = builder.issuer(trusted.key_settings(self.keys.clone()));
+            for trusted in issuer.trusted(&self.base_url)? {
+                builder = builder.issuer(trusted.key_settings(self.keys.clone()));
+            }
         }
-        builder
+        Ok(builder)
     }
 }
 

@@ -2,15 +2,13 @@
 
 use std::path::PathBuf;
 
+use super::issuers::IssuerConfig;
 use super::reader::Reader;
 use crate::authorization::{AccessMode, RoleDefinitions};
 use crate::keys::KeySettings;
 use crate::metadata::SmartConfiguration;
 use crate::rejection::Disclosure;
 use crate::small_file;
-
-/// The message for a key that is reserved for a later version.
-pub(crate) const LATER: &str = "is not supported by this version yet: expected it to be left out";
 
 pub(crate) fn access(root: &mut Reader<'_>) -> AccessMode {
     let choices = [
@@ -74,10 +72,8 @@ pub(crate) fn cache(root: &mut Reader<'_>) {
     let Some(mut cache) = root.table("cache") else {
         return;
     };
-    if cache.count("tokens").is_some_and(|tokens| tokens > 0) {
-        let message = "verified tokens are not remembered by this version yet: expected 0";
-        cache.reject("tokens", message);
-    }
+    // Every token is verified by this version, however many may be remembered.
+    let _ = cache.count("tokens");
     cache.finish();
 }
 
@@ -101,7 +97,7 @@ pub(crate) struct Roles {
 pub(crate) type Assigned = Vec<(String, Vec<String>)>;
 
 /// The role definitions, which must be good now: their file, read again where they are used.
-pub(crate) fn roles(root: &mut Reader<'_>, issuers: usize) -> Roles {
+pub(crate) fn roles(root: &mut Reader<'_>, issuers: &[IssuerConfig]) -> Roles {
     let Some(mut roles) = root.table("roles") else {
         return Roles::default();
     };
@@ -118,12 +114,19 @@ pub(crate) fn roles(root: &mut Reader<'_>, issuers: usize) -> Roles {
         }
     });
     let assign = roles.table("assign");
-    if assign.is_some() && issuers > 1 {
+    if assign.is_some() && issuers.len() > 1 {
         let message = "with several issuers an id must belong to one: expected `assign` in its \
                        [[issuers]] instead";
         roles.reject("assign", message);
     }
     let assign = assign.map(assignments).unwrap_or_default();
+    let fault = match issuers {
+        [only] => assign.iter().find_map(|one| only.assignment(one).err()),
+        _ => None,
+    };
+    if let Some(fault) = fault {
+        roles.reject("assign", fault);
+    }
     roles.finish();
     Roles { definitions, assign }
 }

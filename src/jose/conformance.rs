@@ -86,7 +86,7 @@ fn verifies(token: &str, keys: &[Value]) -> Result<(), String> {
     let header = Object::parse(&jws.header).map_err(|error| error.to_string())?;
     let header = JoseHeader::read(&header).map_err(|error| error.to_string())?;
     let algorithm: Algorithm = header.alg.parse().map_err(|_| "alg".to_owned())?;
-    let keys = set.select(header.kid, algorithm).map_err(|why| {
+    let keys = set.select(header.kid, algorithm, None).map_err(|why| {
         let left_out: Vec<_> = set.left_out().iter().map(|l| l.reason.to_string()).collect();
         format!("{why:?} {left_out:?}")
     })?;

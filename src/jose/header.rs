@@ -10,6 +10,8 @@ pub(crate) struct JoseHeader<'a> {
     pub(crate) alg: &'a str,
     pub(crate) kid: Option<&'a str>,
     pub(crate) typ: Option<&'a str>,
+    /// Whether there is a `nonce`, as in tokens that are hashed before they are signed.
+    pub(crate) has_nonce: bool,
 }
 
 /// Why a header is refused, whoever the issuer is.
@@ -45,7 +47,7 @@ impl<'a> JoseHeader<'a> {
         if is_none_or_symmetric(alg) {
             return Err(HeaderError::Unsigned(alg.to_owned()));
         }
-        Ok(Self { alg, kid: text("kid")?, typ: text("typ")? })
+        Ok(Self { alg, kid: text("kid")?, typ: text("typ")?, has_nonce: header.has("nonce") })
     }
 }
 

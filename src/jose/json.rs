@@ -73,6 +73,11 @@ impl<'a> Object<'a> {
         Some(value)
     }
 
+    /// The names of the members.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| &**name)
+    }
+
     /// Whether a member stands here, whatever its value.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.get(name).is_some()

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::algorithm::{Algorithm, KeyKind};
 use super::json::{Json, Object};
+use super::key_owner::KeyOwner;
 use super::signature::{KeyMaterial, PreparedKey};
 use crate::text::shown;
 
@@ -54,6 +55,8 @@ const fn edge(first: u8, middle: u8, last: u8) -> [u8; 32] {
 #[derive(Clone, Debug)]
 pub(crate) struct VerificationKey {
     kid: Option<Box<str>>,
+    /// Whose key it is, where a set is shared by several issuers.
+    owner: KeyOwner,
     material: KeyMaterial,
     prepared: Vec<PreparedKey>,
 }
@@ -119,7 +122,7 @@ impl VerificationKey {
             .map(|algorithm| PreparedKey::prepare(&material, algorithm))
             .collect::<Result<_, _>>()
             .map_err(|_| JwkError::Point)?;
-        Ok(Self { kid, material, prepared })
+        Ok(Self { kid, owner: KeyOwner::read(&jwk)?, material, prepared })
     }
 
     pub(crate) fn kid(&self) -> Option<&str> {
@@ -131,6 +134,10 @@ impl VerificationKey {
         self.prepared.iter().find(|key| key.algorithm() == algorithm)
     }
 
+    pub(crate) fn owner(&self) -> &KeyOwner {
+        &self.owner
+    }
+
     pub(crate) fn algorithms(&self) -> impl Iterator<Item = Algorithm> {
         self.prepared.iter().map(PreparedKey::algorithm)
     }
@@ -139,7 +146,8 @@ impl VerificationKey {
     pub(crate) fn repeats(&self, other: &Self) -> bool {
         let same_algorithms = self.prepared.len() == other.prepared.len()
             && self.prepared.iter().all(|key| other.prepared_for(key.algorithm()).is_some());
-        self.kid == other.kid && self.material == other.material && same_algorithms
+        let same = self.kid == other.kid && self.owner == other.owner;
+        same && self.material == other.material && same_algorithms
     }
 }
 

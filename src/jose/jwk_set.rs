@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 
 use super::algorithm::Algorithm;
 use super::jwk::{JwkError, KeyPolicy, VerificationKey};
+use super::key_owner::KeyHolder;
 use super::signature::{BadSignature, PreparedKey, SignatureValid};
 use crate::text::shown;
 
@@ -68,6 +69,8 @@ pub(crate) enum NoKey {
     Unknown,
     /// Keys have the `kid`, but none may be used with the algorithm.
     Unfit,
+    /// Keys have the `kid`, but all are another issuer's.
+    Foreign,
     /// More keys could be meant than are tried.
     Ambiguous,
 }
@@ -158,18 +161,22 @@ impl JwkSet {
     }
 
     /// The keys that `kid` and `algorithm` of a token mean. `kid` is compared exactly
-    /// (RFC 7517 section 4.5); without one, those that fit the algorithm, if they are few.
+    /// (RFC 7517 section 4.5); without one, those that fit the algorithm, if they are few. With a
+    /// holder, keys that are said to be another's do not count.
     pub(crate) fn select(
         &self,
         kid: Option<&str>,
         algorithm: Algorithm,
+        holder: Option<&KeyHolder>,
     ) -> Result<Candidates<'_>, NoKey> {
+        let own = |key: &&VerificationKey| holder.is_none_or(|holder| key.owner().admits(holder));
         let Some(kid) = kid else {
-            return few(self.keys.iter(), algorithm, NoKey::Unknown);
+            return few(self.keys.iter().filter(own), algorithm, NoKey::Unknown);
         };
         let places = self.by_kid.get(kid).ok_or(NoKey::Unknown)?;
-        let named = places.iter().filter_map(|place| self.keys.get(*place));
-        few(named, algorithm, NoKey::Unfit)
+        let named = || places.iter().filter_map(|place| self.keys.get(*place));
+        let none = if named().any(|key| own(&key)) { NoKey::Unfit } else { NoKey::Foreign };
+        few(named().filter(own), algorithm, none)
     }
 
     /// The algorithms of the keys that a `kid` names.

@@ -1,5 +1,7 @@
 //! The discovery document of an OpenID provider (OpenID Connect Discovery 1.0 section 3).
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -17,15 +19,16 @@ pub(crate) struct ProviderMetadata {
 }
 
 impl ProviderMetadata {
-    /// Reads a document, which must say of itself that it is `issuer`'s, byte by byte
+    /// Reads a document, which must say of itself that it is one of `issuers`', byte by byte
     /// (section 4.3). The algorithms it lists are those of id tokens and change nothing here.
-    pub(crate) fn parse(json: &[u8], issuer: &str) -> Result<Self, KeyError> {
+    pub(crate) fn parse(json: &[u8], issuers: &[Arc<str>]) -> Result<Self, KeyError> {
         let document = Object::parse(json)
             .map_err(|_| KeyError::Discovery("expected a JSON object without doubled members"))?;
         let text = |name| document.text(name).ok().flatten();
         let found = text("issuer").ok_or(KeyError::Discovery("expected a text `issuer`"))?;
-        if found != issuer {
-            return Err(KeyError::Issuer { expected: issuer.to_owned(), found: found.to_owned() });
+        if !issuers.iter().any(|issuer| **issuer == *found) {
+            let expected = issuers.join(" or ");
+            return Err(KeyError::Issuer { expected, found: found.to_owned() });
         }
         let jwks_uri = text("jwks_uri").ok_or(KeyError::Discovery("expected a text `jwks_uri`"))?;
         match secure_url::parse(jwks_uri) {
@@ -56,7 +59,7 @@ mod tests {
 
     fn parse(issuer: &str, jwks_uri: &str) -> Result<Url, KeyError> {
         let document = format!(r#"{{"issuer": "{issuer}", "jwks_uri": "{jwks_uri}"}}"#);
-        ProviderMetadata::parse(document.as_bytes(), ISSUER).map(|found| found.jwks_uri)
+        ProviderMetadata::parse(document.as_bytes(), &[ISSUER.into()]).map(|found| found.jwks_uri)
     }
 
     #[test]
@@ -87,7 +90,7 @@ mod tests {
     #[test]
     fn documents_that_are_none_are_refused() {
         for text in ["[]", "", "<html>", r#"{"issuer": 5}"#, r#"{"issuer":"a","issuer":"b"}"#] {
-            let error = ProviderMetadata::parse(text.as_bytes(), ISSUER).unwrap_err();
+            let error = ProviderMetadata::parse(text.as_bytes(), &[ISSUER.into()]).unwrap_err();
             assert!(matches!(error, KeyError::Discovery(_)), "{text}: {error}");
         }
     }

@@ -18,7 +18,8 @@ use crate::secure_url;
 /// operator wrote, so a `jwks_uri` that changes is followed.
 #[derive(Debug)]
 pub(crate) struct HttpKeySource {
-    issuer: Arc<str>,
+    /// What the discovery document may say as its `issuer`.
+    issuers: Vec<Arc<str>>,
     start: Start,
     fetcher: Fetcher,
     policy: KeyPolicy,
@@ -34,7 +35,7 @@ enum Start {
 
 impl HttpKeySource {
     pub(crate) fn new(
-        issuer: &Arc<str>,
+        issuers: &[Arc<str>],
         discovery: Option<&str>,
         jwks_uri: Option<&str>,
         settings: &KeySettings,
@@ -43,6 +44,7 @@ impl HttpKeySource {
             (Some(jwks_uri), _) => Start::KeySet(written(jwks_uri)?),
             (None, Some(discovery)) => Start::Discovery(written(discovery)?),
             (None, None) => {
+                let issuer = issuers.first().map(|issuer| &**issuer).unwrap_or_default();
                 let url = written(issuer).map_err(|_| BuildError::Issuer(issuer.to_string()))?;
                 if url.query().is_some() {
                     return Err(BuildError::Issuer(issuer.to_string()));
@@ -51,7 +53,7 @@ impl HttpKeySource {
             }
         };
         Ok(Self {
-            issuer: Arc::clone(issuer),
+            issuers: issuers.to_vec(),
             start,
             fetcher: Fetcher::new(settings)?,
             policy: settings.policy,
@@ -71,7 +73,7 @@ impl HttpKeySource {
                 let document = self.fetcher.get(url, Origin::Operator, None).await?;
                 let origin = document.origin();
                 let body = document.body.unwrap_or_default();
-                let found = ProviderMetadata::parse(&body, &self.issuer)?;
+                let found = ProviderMetadata::parse(&body, &self.issuers)?;
                 self.provider.replace(found.members);
                 self.key_set(&found.jwks_uri, origin, installed).await
             }

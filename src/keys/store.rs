@@ -71,7 +71,8 @@ impl Snapshot {
 
     /// Whether there are keys, and none is the one that a token means.
     pub(crate) fn lacks(&self, kid: Option<&str>, algorithm: Algorithm) -> bool {
-        self.usable().is_some_and(|set| set.select(kid, algorithm).is_err_and(NoKey::is_unknown))
+        self.usable()
+            .is_some_and(|set| set.select(kid, algorithm, None).is_err_and(NoKey::is_unknown))
     }
 
     /// The last good keys, however old.

@@ -170,6 +170,12 @@ impl FhirAuthLayerBuilder {
         self
     }
 
+    /// Trusts several issuers.
+    pub fn issuers(mut self, issuers: impl IntoIterator<Item = TrustedIssuer>) -> Self {
+        self.issuers.extend(issuers);
+        self
+    }
+
     /// Who may do what. Needed; [`authenticated()`](crate::authenticated) lets in everybody with
     /// a valid token.
     pub fn authorizer(mut self, authorizer: impl Authorizer) -> Self {

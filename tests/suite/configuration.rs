@@ -167,12 +167,9 @@ fn mistakes_of_one_key_each() {
 }
 
 #[test]
-fn keys_whose_machinery_is_not_there_yet_are_checked_and_refused() {
+fn presets_and_tables_are_checked_like_the_rest() {
     for (text, words) in [
-        (
-            file("", "entra.tenant = \"t\"\nentra.client_id = \"c\""),
-            "issuers[0].entra: is not supported by this version yet",
-        ),
+        (file("", "entra.tenant = \"t\""), "issuers[0].entra.client_id: is required"),
         (
             file("", "entra.tenant = \"organizations\"\nentra.client_id = \"c\""),
             "entra.allowed_tenants: is required",
@@ -191,7 +188,7 @@ fn keys_whose_machinery_is_not_there_yet_are_checked_and_refused() {
             file("", "[smart]\ntoken_endpoint = \"${NO_SUCH_NAME}\""),
             "smart.token_endpoint: expected the env",
         ),
-        (file("", "[cache]\ntokens = 10000"), "cache.tokens: verified tokens are not remembered"),
+        (file("", "[cache]\ntokens = -1"), "cache.tokens: expected"),
     ] {
         let found = errors(&text);
         assert!(found.contains(words), "no `{words}` in\n{found}");
@@ -235,7 +232,7 @@ async fn the_settings_of_a_file_are_in_force() {
         issuer.url()
     );
     let config = Config::from_toml(&text).unwrap();
-    let layer = config.layer(authenticated()).build().unwrap();
+    let layer = config.layer(authenticated()).unwrap().build().unwrap();
     let get = |token: tower_fhir_auth::test_util::TokenBuilder| {
         let bearer = format!("Bearer {}", token.sign().unwrap());
         send(&layer, http::Request::get("/r4/x").header("authorization", bearer))
@@ -286,7 +283,7 @@ async fn assigned_roles_belong_to_their_issuer() {
         std::fs::write(&path, text).unwrap();
         let config = Config::from_file(&path).unwrap();
         let roles = config.roles().unwrap();
-        let layer = config.layer(roles).build().unwrap();
+        let layer = config.layer(roles).unwrap().build().unwrap();
         let get = async |token: tower_fhir_auth::test_util::TokenBuilder| {
             let bearer = format!("Bearer {}", token.claim("aud", BASE).sign().unwrap());
             let request = http::Request::get("/r4/Patient/1").header("authorization", bearer);

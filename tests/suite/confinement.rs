@@ -3,7 +3,7 @@
 use http::{Method, Request};
 use serde_json::{Value, json};
 use tower_fhir_auth::{
-    Access, Alternatives, Denial, Enforcement, JobOwner, Permissions, ScopePolicy,
+    Access, Alternatives, Authorizer, Denial, Enforcement, JobOwner, Permissions, ScopePolicy,
 };
 
 use crate::support::{BASE, Reply, Server};
@@ -74,6 +74,23 @@ async fn alternatives_add_up_letter_by_letter_and_type_by_type() {
         let access = granted(&server, &format!("user/Device.r {scope}"), "GET", "/Device/1").await;
         assert_eq!(shown(&access.may(letters, resource_type)), expected, "{scope} {resource_type}");
     }
+}
+
+#[tokio::test]
+async fn rules_that_confine_differently_add_up_where_either_is_enough() {
+    let confined = |patient: &'static str| {
+        tower_fhir_auth::authorize_fn(move |_, _| {
+            let one = tower_fhir_auth::Alternative::new(Some(patient), None);
+            Ok(tower_fhir_auth::Grant::by(patient).confined_to([one].into_iter().collect()))
+        })
+        .boxed()
+    };
+    let either = tower_fhir_auth::any_of([confined("1"), confined("2")]);
+    let access = granted(&Server::authorizing(either).await, "", "GET", "/Observation/1").await;
+    assert_eq!(shown(&access.may(Permissions::READ, "Observation")), ["patient 1", "patient 2"]);
+    let both = tower_fhir_auth::all_of([confined("1"), confined("2")]);
+    let access = granted(&Server::authorizing(both).await, "", "GET", "/Observation/1").await;
+    assert!(access.may(Permissions::READ, "Observation").is_none(), "nothing is in both");
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@
 mod authorization;
 mod configuration;
 mod confinement;
+mod entra;
 mod explanation;
 mod faults;
 mod fleet;

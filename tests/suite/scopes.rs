@@ -24,6 +24,7 @@ const TABLE: &[(&str, &str, &[&str])] = &[
     ("GET", "/_history", &["user/*.s"]),
     ("GET", "/_history?_type=Patient", &["user/Patient.s"]),
     ("GET", "/Patient?name=x", &["user/Patient.s"]),
+    ("GET", "/Patient?_type=Observation", &["user/Patient.s", "user/Observation.s"]),
     ("GET", "/Patient?code:in=x&subject:Patient=1", &["user/Patient.s"]),
     ("POST", "/Patient/_search", &["user/Patient.s"]),
     ("GET", "?name=x", &["user/*.s"]),

@@ -122,7 +122,7 @@ async fn the_file_has_the_last_word_and_roles_alone_claim_no_scopes() {
     for (access, claims) in [("roles", 0), ("scopes", 4), ("microsoft", 4)] {
         let config = Config::from_toml(&text(access)).unwrap();
         let policy = config.policy(Enforcement::NONE).unwrap();
-        let layer = config.layer(policy).build().unwrap();
+        let layer = config.layer(policy).unwrap().build().unwrap();
         let document = json(&send(&layer, Request::get(PATH)).await);
         assert_eq!(document["management_endpoint"], "https://mine.example.org");
         let capabilities = document["capabilities"].as_array().unwrap();

@@ -1,0 +1,446 @@
+//! Microsoft Entra ID: both versions of its tokens, of one tenant or of several.
+//!
+//! Facts: Microsoft identity platform, "Access tokens", "Access token claims reference" and
+//! "National clouds".
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::audience::AudiencePolicy;
+use super::issuer::{Tenant, TrustedIssuer};
+use super::key_origin::{KeyOrigin, SharedKeys};
+use crate::error::BuildError;
+use crate::jose::KeyHolder;
+
+/// Trusts Microsoft Entra ID: makes the [`TrustedIssuer`]s of a tenant, or of several.
+///
+/// The version of a token is chosen by the manifest of the API it is for
+/// (`accessTokenAcceptedVersion`), not by the address it was asked for at, so that both are
+/// accepted, each from its own issuer and with its own audience:
+///
+/// | | v1.0 | v2.0 |
+/// |---|---|---|
+/// | `iss` | `https://sts.windows.net/{tid}/` | `https://login.microsoftonline.com/{tid}/v2.0` |
+/// | `aud` | the application id, `api://` and it, an identifier URI | the application id |
+///
+/// ```
+/// use tower_fhir_auth::{Entra, FhirAuthLayer, authenticated};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let tenant = "11111111-2222-3333-4444-555555555555";
+/// let application = "66666666-7777-8888-9999-000000000000";
+/// let entra = Entra::tenant(tenant, application).identifier_uri("https://fhir.example.org/r4");
+/// let layer = FhirAuthLayer::builder("https://fhir.example.org/r4")
+///     .issuers(entra.issuers()?)
+///     .authorizer(authenticated())
+///     .build()?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Entra {
+    tenants: Vec<String>,
+    /// The path that stands for all of them: a tenant's own, or `organizations`.
+    endpoint: String,
+    application: String,
+    identifier_uris: Vec<String>,
+    cloud: EntraCloud,
+    #[cfg(feature = "client")]
+    authority: Option<String>,
+    #[cfg(feature = "client")]
+    custom_signing_keys: bool,
+}
+
+/// The clouds that Microsoft Entra ID is in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum EntraCloud {
+    /// The worldwide one.
+    #[default]
+    Global,
+    /// Of the government of the United States.
+    UsGovernment,
+    /// Operated by 21Vianet in China.
+    China,
+}
+
+/// The version of a token.
+#[derive(Clone, Copy)]
+enum Version {
+    One,
+    Two,
+}
+
+/// What stands for a tenant in templates of issuers.
+const TEMPLATE: &str = "{tenantid}";
+
+impl EntraCloud {
+    fn login_host(self) -> &'static str {
+        match self {
+            Self::Global => "login.microsoftonline.com",
+            Self::UsGovernment => "login.microsoftonline.us",
+            Self::China => "login.partner.microsoftonline.cn",
+        }
+    }
+
+    fn token_host(self) -> &'static str {
+        match self {
+            Self::Global | Self::UsGovernment => "sts.windows.net",
+            Self::China => "sts.chinacloudapi.cn",
+        }
+    }
+
+    /// `cloud_instance_name`
+    fn instance(self) -> &'static str {
+        match self {
+            Self::Global => "microsoftonline.com",
+            Self::UsGovernment => "microsoftonline.us",
+            Self::China => "partner.microsoftonline.cn",
+        }
+    }
+
+    fn issuer(self, version: Version, tenant: &str) -> String {
+        match version {
+            Version::One => format!("https://{}/{tenant}/", self.token_host()),
+            Version::Two => format!("https://{}/{tenant}/v2.0", self.login_host()),
+        }
+    }
+}
+
+impl Entra {
+    /// Trusts one tenant, by its id, for the API with this application id (client id).
+    pub fn tenant(tenant: impl Into<String>, application: impl Into<String>) -> Self {
+        let tenant = tenant.into();
+        Self {
+            endpoint: tenant.clone(),
+            tenants: vec![tenant],
+            application: application.into(),
+            identifier_uris: Vec::new(),
+            cloud: EntraCloud::Global,
+            #[cfg(feature = "client")]
+            authority: None,
+            #[cfg(feature = "client")]
+            custom_signing_keys: false,
+        }
+    }
+
+    /// Trusts several tenants, each by its id, for an API that is registered for the accounts of
+    /// any organization. No other tenant is trusted.
+    pub fn tenants<T: Into<String>>(
+        tenants: impl IntoIterator<Item = T>,
+        application: impl Into<String>,
+    ) -> Self {
+        let tenants = tenants.into_iter().map(Into::into).collect();
+        Self { tenants, ..Self::tenant("organizations", application) }
+    }
+
+    /// Accepts a further audience in tokens of version 1.0: an identifier URI (application ID URI)
+    /// of the API. Those of version 2.0 always name the application id.
+    pub fn identifier_uri(mut self, uri: impl Into<String>) -> Self {
+        self.identifier_uris.push(uri.into());
+        self
+    }
+
+    /// The cloud that the tenants are in. Default: the worldwide one.
+    pub fn cloud(mut self, cloud: EntraCloud) -> Self {
+        self.cloud = cloud;
+        self
+    }
+
+    /// Fetches discovery documents from another address than the cloud's login host, for example
+    /// through a proxy. The issuers that are accepted stay the cloud's.
+    #[cfg(feature = "client")]
+    pub fn authority(mut self, authority: impl Into<String>) -> Self {
+        self.authority = Some(authority.into());
+        self
+    }
+
+    /// Whether the application has signing keys of its own (claims mapping): then its metadata
+    /// are asked for with `?appid=`. Default: no.
+    #[cfg(feature = "client")]
+    pub fn custom_signing_keys(mut self, custom: bool) -> Self {
+        self.custom_signing_keys = custom;
+        self
+    }
+
+    /// The issuers: two of each tenant. Settings that are to differ from the preset are made on
+    /// each of them.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::Entra`] for ids that are no GUIDs, or no tenant.
+    #[cfg(feature = "client")]
+    pub fn issuers(&self) -> Result<Vec<TrustedIssuer>, BuildError> {
+        let origins = [Version::One, Version::Two].map(|version| {
+            let discovery = Some(self.discovery(version));
+            (version, KeyOrigin::Http { discovery, jwks_uri: None })
+        });
+        let shared = origins.map(|(version, origin)| (version, self.shared(version, origin)));
+        self.issuers_with(|version| match (version, &shared) {
+            (Version::One, [(_, one), _]) => Arc::clone(one),
+            (Version::Two, [_, (_, two)]) => Arc::clone(two),
+        })
+    }
+
+    /// The same with the keys of a file, without any network.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::Entra`] for ids that are no GUIDs, or no tenant.
+    pub fn issuers_with_jwks_file(
+        &self,
+        path: impl Into<PathBuf>,
+    ) -> Result<Vec<TrustedIssuer>, BuildError> {
+        self.issuers_with_keys(KeyOrigin::File(path.into()))
+    }
+
+    /// The same, with keys that come from one place for both versions.
+    pub(crate) fn issuers_with_keys(
+        &self,
+        origin: KeyOrigin,
+    ) -> Result<Vec<TrustedIssuer>, BuildError> {
+        let both = [Version::One, Version::Two].map(|version| self.documented(version));
+        let shared = SharedKeys::new(self.name(Version::Two), both.to_vec(), origin);
+        self.issuers_with(|_| Arc::clone(&shared))
+    }
+
+    /// One issuer in place of the two.
+    #[cfg(feature = "config")]
+    pub(crate) fn issuer_named(&self, issuer: &str, origin: KeyOrigin) -> TrustedIssuer {
+        let mut trusted = TrustedIssuer::new(issuer, origin).scopes_in_roles(true);
+        trusted.settings.audience = Some(self.audience(Version::One));
+        trusted
+    }
+
+    /// The names of the issuers of a tenant.
+    #[cfg(feature = "config")]
+    pub(crate) fn names_of(&self, tenant: &str) -> [String; 2] {
+        let tenant = tenant.to_ascii_lowercase();
+        [Version::One, Version::Two].map(|version| self.cloud.issuer(version, &tenant))
+    }
+
+    fn issuers_with(
+        &self,
+        keys: impl Fn(Version) -> Arc<SharedKeys>,
+    ) -> Result<Vec<TrustedIssuer>, BuildError> {
+        self.check()?;
+        let mut issuers = Vec::with_capacity(self.tenants.len() * 2);
+        for tenant in &self.tenants {
+            let id = tenant.to_ascii_lowercase();
+            let names = [Version::One, Version::Two].map(|version| self.cloud.issuer(version, &id));
+            let holder = KeyHolder {
+                tenant: id.clone(),
+                issuers: names.to_vec(),
+                cloud: self.cloud.instance(),
+            };
+            for (version, name) in [Version::One, Version::Two].into_iter().zip(names) {
+                let mut issuer = TrustedIssuer::new(name, KeyOrigin::Shared(keys(version)))
+                    .audience(self.audience(version))
+                    .scopes_in_roles(true);
+                issuer.settings.tenant = Some(Tenant { id: id.clone(), keys: holder.clone() });
+                issuers.push(issuer);
+            }
+        }
+        Ok(issuers)
+    }
+
+    fn check(&self) -> Result<(), BuildError> {
+        let fault = |setting, found: &str, expected| {
+            Err(BuildError::Entra { setting, found: found.to_owned(), expected })
+        };
+        if !is_guid(&self.application) {
+            return fault("application id", &self.application, "a GUID");
+        }
+        match self.tenants.iter().find(|tenant| !is_guid(tenant)) {
+            Some(tenant) => return fault("tenant", tenant, "a tenant id (GUID)"),
+            None if self.tenants.is_empty() => {
+                return fault("tenants", "", "at least one tenant to trust");
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn audience(&self, version: Version) -> AudiencePolicy {
+        let id = AudiencePolicy::exact([self.application.as_str()]);
+        match version {
+            Version::One => id
+                .or(AudiencePolicy::exact([format!("api://{}", self.application)]))
+                .or(AudiencePolicy::exact(self.identifier_uris.clone())),
+            Version::Two => id,
+        }
+    }
+
+    #[cfg(feature = "client")]
+    fn shared(&self, version: Version, origin: KeyOrigin) -> Arc<SharedKeys> {
+        SharedKeys::new(self.name(version), vec![self.documented(version)], origin)
+    }
+
+    /// What the discovery document says as its `issuer`: that of a tenant, or the template. For
+    /// version 1.0 it is not the address that the document stands at.
+    fn documented(&self, version: Version) -> Arc<str> {
+        self.cloud.issuer(version, &self.documented_tenant()).into()
+    }
+
+    fn documented_tenant(&self) -> String {
+        let is_tenant = is_guid(&self.endpoint);
+        if is_tenant { self.endpoint.to_ascii_lowercase() } else { TEMPLATE.to_owned() }
+    }
+
+    /// How the keys are called in logs and health.
+    fn name(&self, version: Version) -> String {
+        self.cloud.issuer(version, &self.documented_tenant())
+    }
+
+    #[cfg(feature = "client")]
+    fn discovery(&self, version: Version) -> String {
+        let cloud = || format!("https://{}", self.cloud.login_host());
+        let authority = self.authority.clone().unwrap_or_else(cloud);
+        let authority = authority.trim_end_matches('/');
+        let path = match version {
+            Version::One => "",
+            Version::Two => "/v2.0",
+        };
+        let application = format!("?appid={}", self.application);
+        let query = if self.custom_signing_keys { application.as_str() } else { "" };
+        let well_known = ".well-known/openid-configuration";
+        format!("{authority}/{}{path}/{well_known}{query}", self.endpoint)
+    }
+}
+
+/// Authorities for customers, where a tenant has a host of its own and issues version 2.0 alone.
+#[cfg(feature = "client")]
+impl Entra {
+    /// An Azure AD B2C tenant: its name (`contoso` of `contoso.b2clogin.com`), its id, the user
+    /// flow or custom policy that issues the tokens, and the application id of the API.
+    ///
+    /// ```
+    /// let issuer = tower_fhir_auth::Entra::b2c(
+    ///     "contoso",
+    ///     "11111111-2222-3333-4444-555555555555",
+    ///     "B2C_1_sign_in",
+    ///     "66666666-7777-8888-9999-000000000000",
+    /// );
+    /// assert_eq!(
+    ///     issuer.name(),
+    ///     "https://contoso.b2clogin.com/11111111-2222-3333-4444-555555555555/v2.0/"
+    /// );
+    /// ```
+    pub fn b2c(name: &str, tenant: &str, policy: &str, application: &str) -> TrustedIssuer {
+        let host = format!("https://{name}.b2clogin.com");
+        let well_known = "v2.0/.well-known/openid-configuration";
+        let discovery = format!("{host}/{name}.onmicrosoft.com/{policy}/{well_known}");
+        TrustedIssuer::discover_at(format!("{host}/{tenant}/v2.0/"), discovery)
+            .audience(AudiencePolicy::exact([application]))
+            .scopes_in_roles(true)
+    }
+
+    /// A Microsoft Entra External ID tenant: its name (`contoso` of `contoso.ciamlogin.com`), its
+    /// id, and the application id of the API.
+    pub fn external_id(name: &str, tenant: &str, application: &str) -> TrustedIssuer {
+        let well_known = "v2.0/.well-known/openid-configuration";
+        let discovery = format!("https://{name}.ciamlogin.com/{tenant}/{well_known}");
+        let issuer = format!("https://{tenant}.ciamlogin.com/{tenant}/v2.0");
+        TrustedIssuer::discover_at(issuer, discovery)
+            .audience(AudiencePolicy::exact([application]))
+            .scopes_in_roles(true)
+    }
+}
+
+impl fmt::Display for EntraCloud {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.login_host())
+    }
+}
+
+/// Whether a text is a GUID, as ids of Entra are written.
+pub(crate) fn is_guid(text: &str) -> bool {
+    let groups = [8, 4, 4, 4, 12];
+    let mut parts = text.split('-');
+    let whole = groups.iter().all(|length| {
+        parts.next().is_some_and(|part| {
+            part.len() == *length && part.bytes().all(|byte| byte.is_ascii_hexdigit())
+        })
+    });
+    whole && parts.next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TENANT: &str = "11111111-2222-3333-4444-55555555555A";
+    const APPLICATION: &str = "66666666-7777-8888-9999-000000000000";
+
+    #[test]
+    fn each_cloud_has_its_issuers() {
+        let id = TENANT.to_ascii_lowercase();
+        for (cloud, one, two) in [
+            (EntraCloud::Global, "sts.windows.net", "login.microsoftonline.com"),
+            (EntraCloud::UsGovernment, "sts.windows.net", "login.microsoftonline.us"),
+            (EntraCloud::China, "sts.chinacloudapi.cn", "login.partner.microsoftonline.cn"),
+        ] {
+            assert_eq!(cloud.issuer(Version::One, &id), format!("https://{one}/{id}/"));
+            assert_eq!(cloud.issuer(Version::Two, &id), format!("https://{two}/{id}/v2.0"));
+        }
+    }
+
+    #[test]
+    #[cfg(feature = "client")]
+    fn each_version_has_its_metadata_and_audiences() {
+        let entra = Entra::tenant(TENANT, APPLICATION).identifier_uri("https://fhir.example.org");
+        let host = "https://login.microsoftonline.com";
+        assert_eq!(
+            entra.discovery(Version::One),
+            format!("{host}/{TENANT}/.well-known/openid-configuration")
+        );
+        assert_eq!(
+            entra.discovery(Version::Two),
+            format!("{host}/{TENANT}/v2.0/.well-known/openid-configuration")
+        );
+        let several = Entra::tenants([TENANT], APPLICATION)
+            .authority("http://127.0.0.1:9/x/")
+            .custom_signing_keys(true);
+        assert_eq!(
+            several.discovery(Version::Two),
+            format!(
+                "http://127.0.0.1:9/x/organizations/v2.0/.well-known/openid-configuration?appid={APPLICATION}"
+            )
+        );
+        assert_eq!(&*several.documented(Version::One), "https://sts.windows.net/{tenantid}/");
+        for (audience, one, two) in [
+            (APPLICATION.to_owned(), true, true),
+            (format!("api://{APPLICATION}"), true, false),
+            ("https://fhir.example.org".to_owned(), true, false),
+            ("https://other.example.org".to_owned(), false, false),
+        ] {
+            assert_eq!(entra.audience(Version::One).accepts(&audience), one, "{audience}");
+            assert_eq!(entra.audience(Version::Two).accepts(&audience), two, "{audience}");
+        }
+    }
+
+    #[test]
+    #[cfg(feature = "client")]
+    fn ids_are_guids() {
+        for (tenant, application) in
+            [("contoso.onmicrosoft.com", APPLICATION), ("", APPLICATION), (TENANT, "api://x")]
+        {
+            assert!(Entra::tenant(tenant, application).issuers().is_err(), "{tenant}");
+        }
+        let nobody: [&str; 0] = [];
+        assert!(Entra::tenants(nobody, APPLICATION).issuers().is_err());
+        assert!(Entra::tenants(["organizations"], APPLICATION).issuers().is_err());
+        let names: Vec<String> = Entra::tenant(TENANT, APPLICATION)
+            .issuers()
+            .unwrap()
+            .iter()
+            .map(|issuer| issuer.name().to_owned())
+            .collect();
+        assert!(names.iter().all(|name| name.contains("55555555555a")), "{names:?}");
+        for text in ["", "1-2-3-4-5", "11111111-2222-3333-4444-55555555555g"] {
+            assert!(!is_guid(text), "{text}");
+        }
+    }
+}
