@@ -22,6 +22,7 @@ mod samples;
 mod serve;
 mod store;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use tokio::net::TcpListener;
@@ -39,21 +40,30 @@ use store::{Base, Store};
 /// What ends the server before it begins.
 type Error = Box<dyn std::error::Error>;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_env_filter(
             EnvFilter::builder().with_default_directive(LevelFilter::WARN.into()).from_env_lossy(),
         )
         .init();
-    match run().await {
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return failure(&error),
+    };
+    let result = runtime.block_on(run());
+    // Work that is under way in the store has had its time.
+    runtime.shutdown_background();
+    match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::from(2)
-        }
+        Err(error) => failure(&*error),
     }
+}
+
+fn failure(error: &dyn std::error::Error) -> ExitCode {
+    eprintln!("{error}");
+    ExitCode::from(2)
 }
 
 async fn run() -> Result<(), Error> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::Method;
 
 use super::combinators::all;
-use super::{Alternatives, Authorizer, Denial};
+use super::{Alternatives, Authorizer, Denial, Grant};
 use crate::authentication::Principal;
 use crate::fhir::{Interaction, InteractionKind, Permissions};
 
@@ -18,7 +18,8 @@ use crate::fhir::{Interaction, InteractionKind, Permissions};
 ///
 /// | the handler | asks |
 /// |---|---|
-/// | reads, writes or searches resources | [`may`](Self::may): whose, and which of them |
+/// | does the interaction | [`alternatives`](Self::alternatives): with whose resources, and which |
+/// | does something else on the way | [`may`](Self::may) |
 /// | follows an include or a chain | [`readable`](Self::readable), `may` with [`SEARCH`](Permissions::SEARCH) |
 /// | has read the body of `POST …/_search` | [`search`](Self::search) |
 /// | executes an entry of a bundle | [`entry`](Self::entry) |
@@ -31,7 +32,7 @@ pub struct Access(Arc<Granted>);
 
 struct Granted {
     interaction: Interaction,
-    by: String,
+    grant: Grant,
     principal: Principal,
     /// All of them have to grant.
     rules: Vec<Arc<dyn Authorizer>>,
@@ -54,7 +55,7 @@ impl Access {
         let grant = rule.authorize(principal, &interaction)?;
         Ok(Self(Arc::new(Granted {
             interaction,
-            by: grant.rule().to_owned(),
+            grant,
             principal: principal.clone(),
             rules: vec![Arc::clone(rule)],
         })))
@@ -78,8 +79,7 @@ impl Access {
     ) -> Result<Self, Denial> {
         let principal = self.0.principal.clone();
         let grant = all(rules.iter().map(|rule| &**rule), &principal, &interaction)?;
-        let by = grant.rule().to_owned();
-        Ok(Self(Arc::new(Granted { interaction, by, principal, rules })))
+        Ok(Self(Arc::new(Granted { interaction, grant, principal, rules })))
     }
 
     /// The interaction that was granted.
@@ -91,12 +91,19 @@ impl Access {
     /// The rule that granted it, for audit logs.
     #[must_use]
     pub fn granted_by(&self) -> &str {
-        &self.0.by
+        self.0.grant.rule()
+    }
+
+    /// Under which alternatives this very interaction was granted, if it is a read, a version read,
+    /// a history, a creation, an update, a deletion or a search of one type. Where it is made of
+    /// several of these, they are asked for with [`may`](Self::may).
+    #[must_use]
+    pub fn alternatives(&self) -> &Alternatives {
+        self.0.grant.alternatives()
     }
 
     /// Under which alternatives the caller may do what these letters stand for (all of them) with
-    /// resources of a type: `r` also covers versions and the history of an instance, `s` the
-    /// history of a type.
+    /// resources of a type: create, read, update, delete, search.
     #[must_use]
     pub fn may(&self, letters: Permissions, resource_type: &str) -> Alternatives {
         let base = self.0.interaction.base();

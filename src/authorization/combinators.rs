@@ -57,21 +57,34 @@ pub(super) fn any<'a>(
     granted.ok_or_else(|| denied.unwrap_or_else(no_rule))
 }
 
-/// Asks rules until one denies.
+/// Asks all rules, so that a denial names all that is missing.
 pub(super) fn all<'a>(
     rules: impl IntoIterator<Item = &'a dyn Authorizer>,
     principal: &Principal,
     interaction: &Interaction,
 ) -> Result<Grant, Denial> {
     let mut granted: Option<Grant> = None;
+    let mut denied: Option<Denial> = None;
     for rule in rules {
-        let grant = rule.authorize(principal, interaction)?;
-        granted = Some(match granted {
-            Some(earlier) => earlier.and(&grant),
-            None => grant,
-        });
+        match rule.authorize(principal, interaction) {
+            Ok(grant) => {
+                granted = Some(match granted {
+                    Some(earlier) => earlier.and(&grant),
+                    None => grant,
+                });
+            }
+            Err(denial) => {
+                denied = Some(match denied {
+                    Some(earlier) => earlier.and(denial),
+                    None => denial,
+                });
+            }
+        }
     }
-    granted.ok_or_else(no_rule)
+    match denied {
+        Some(denial) => Err(denial),
+        None => granted.ok_or_else(no_rule),
+    }
 }
 
 impl Authorizer for AnyOf {

@@ -69,6 +69,21 @@ impl Denial {
         (self.found.as_deref(), self.expected.as_deref())
     }
 
+    /// One denial for two, where both rules were needed: scopes are named only if they would have
+    /// been enough for both.
+    pub fn and(mut self, other: Self) -> Self {
+        self.summary = format!("{}; and {}", self.summary, other.summary).into();
+        if self.scopes.is_empty() || other.scopes.is_empty() {
+            self.scopes.clear();
+        } else {
+            let more = other.scopes.into_iter().filter(|scope| !self.scopes.contains(scope));
+            self.scopes = self.scopes.iter().cloned().chain(more).collect();
+        }
+        self.found = join(self.found, other.found, "; ");
+        self.expected = join(self.expected, other.expected, "; and ");
+        self
+    }
+
     /// One denial for two, where either rule would have been enough: the scopes of the first
     /// rule that scopes can meet are the ones named.
     pub fn or(mut self, other: Self) -> Self {

@@ -13,7 +13,8 @@ use crate::fhir::{Interaction, InteractionKind, Permissions};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Need {
     Nothing,
-    /// Any scope for FHIR data; what a bundle holds is judged entry by entry.
+    /// Any scope for FHIR data: what a bundle holds is judged entry by entry, and whose a job is by
+    /// its owner.
     AnyScope,
     /// All of these.
     All(Demands),
@@ -66,6 +67,9 @@ pub(crate) enum Part {
     Exported,
 }
 
+/// How many things an interaction can take that are judged one by one.
+const MAX_DEMANDS: usize = 64;
+
 impl Need {
     pub(crate) fn of(interaction: &Interaction, enforced: Enforcement) -> Self {
         use InteractionKind as Kind;
@@ -81,7 +85,11 @@ impl Need {
                 return Self::Undeclared(Enforcement::BUNDLE_ENTRIES);
             }
             Kind::Batch => return Self::AnyScope,
-            Kind::JobStatus | Kind::JobCancel => return of_job(interaction, enforced),
+            Kind::JobStatus | Kind::JobCancel if !enforced.includes(Enforcement::JOBS) => {
+                return Self::Undeclared(Enforcement::JOBS);
+            }
+            // A job is its owner's alone, and to anybody else there is none: the handler says so.
+            Kind::JobStatus | Kind::JobCancel => return Self::AnyScope,
             Kind::Read | Kind::VersionRead | Kind::HistoryInstance => demands.take(P::READ, on),
             Kind::Create => demands.take(P::CREATE, on),
             Kind::ConditionalCreate => demands.take(P::CREATE | P::SEARCH, on),
@@ -110,19 +118,6 @@ impl Need {
     }
 }
 
-/// A job is its owner's, whatever it is about; scopes only have to be such as could begin one.
-fn of_job(interaction: &Interaction, enforced: Enforcement) -> Need {
-    if interaction.operation() != Some("export") {
-        return Need::Never;
-    }
-    if !enforced.includes(Enforcement::JOBS) {
-        return Need::Undeclared(Enforcement::JOBS);
-    }
-    let letters = Permissions::READ | Permissions::SEARCH;
-    let demands = vec![Demand { letters, on: On::SomeType, part: Part::Exported }];
-    Need::All(Demands { demands, patients: Vec::new() })
-}
-
 impl Demands {
     /// `Patient/…` in any shape, and whom a search asks for.
     fn name_patients(&mut self, interaction: &Interaction, reached: &[Reach]) {
@@ -136,8 +131,14 @@ impl Demands {
         }
     }
 
+    /// Each demand once. What reaches very many types might as well reach all.
     fn push(&mut self, letters: Permissions, on: On, part: Part) {
-        self.demands.push(Demand { letters, on, part });
+        let is_full = self.demands.len() >= MAX_DEMANDS;
+        let on = if is_full { On::EveryType } else { on };
+        let demand = Demand { letters, on, part };
+        if !self.demands.contains(&demand) {
+            self.demands.push(demand);
+        }
     }
 
     fn take(&mut self, letters: Permissions, resource_type: Option<&str>) {

@@ -1,6 +1,7 @@
 //! Which scopes of a token count for a letter on a type, as what, and why others do not.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 
 use super::need::{Demand, On, Part};
@@ -22,19 +23,43 @@ pub(super) struct ScopeJudge<'a> {
 }
 
 /// Why a scope that is about a letter and a type counts for nothing.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Dropped {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dropped<'a> {
     /// What nobody is declared to enforce.
     Undeclared(&'static str, &'static str),
     NoPatient(&'static str),
     OtherPatient,
-    NotOfPatients(String),
-    Constraint(String),
-    UnknownParameter(String, String),
-    NotForAll(String),
+    /// Of this type.
+    NotOfPatients(&'a str),
+    Constraint(&'a SmartScope),
+    UnknownParameter(&'a SmartScope, &'a str),
+    NotForAll(&'a SmartScope),
     /// A constraint cannot be seen through a chain.
-    ConstrainedLink(String),
+    ConstrainedLink(&'a SmartScope),
     NotOfSystem,
+}
+
+/// The first few reasons, each once: a token may have very many scopes.
+#[derive(Debug, Default)]
+pub(super) struct Reasons<'a>(Vec<Dropped<'a>>);
+
+/// How many reasons a refusal gives.
+const MAX_REASONS: usize = 3;
+
+impl<'a> Reasons<'a> {
+    fn add(&mut self, reason: Dropped<'a>) {
+        if self.0.len() < MAX_REASONS && !self.0.contains(&reason) {
+            self.0.push(reason);
+        }
+    }
+
+    pub(super) fn extend(&mut self, more: Self) {
+        more.0.into_iter().for_each(|reason| self.add(reason));
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Dropped<'a>> {
+        self.0.iter()
+    }
 }
 
 impl<'a> ScopeJudge<'a> {
@@ -42,15 +67,15 @@ impl<'a> ScopeJudge<'a> {
     /// that do not, where it is not met.
     pub(super) fn meet(
         &self,
-        demand: &Demand,
-    ) -> Result<(Alternatives, Vec<&'a SmartScope>), Vec<Dropped>> {
-        let on: Vec<Option<&str>> = match &demand.on {
+        demand: &'a Demand,
+    ) -> Result<(Alternatives, Vec<&'a SmartScope>), Reasons<'a>> {
+        let on: Vec<Option<&'a str>> = match &demand.on {
             On::Type(name) => vec![Some(name)],
             On::EveryType => vec![None],
             On::AnyOf(types) => types.iter().map(|name| Some(name.as_str())).collect(),
-            On::SomeType => self.types_of_scopes().map(Some).chain([None]).collect(),
+            On::SomeType => self.types_of_scopes(),
         };
-        let mut reasons = Vec::new();
+        let mut reasons = Reasons::default();
         for on in on {
             match self.meet_on(demand, on) {
                 Ok(met) => return Ok(met),
@@ -63,23 +88,24 @@ impl<'a> ScopeJudge<'a> {
     fn meet_on(
         &self,
         demand: &Demand,
-        on: Option<&str>,
-    ) -> Result<(Alternatives, Vec<&'a SmartScope>), Vec<Dropped>> {
+        on: Option<&'a str>,
+    ) -> Result<(Alternatives, Vec<&'a SmartScope>), Reasons<'a>> {
         let mut met: Option<Alternatives> = None;
         let mut by = Vec::new();
-        let mut reasons = Vec::new();
+        let mut reasons = Reasons::default();
         for letter in demand.letters.letters() {
             let mut alternatives = Vec::new();
             for scope in self.scopes.iter().filter(|scope| scope.permissions().contain(letter)) {
+                let about = on.map_or_else(|| scope.covers_every_type(), |name| scope.covers(name));
+                if !about {
+                    continue;
+                }
                 match self.count(scope, letter, on, demand.part) {
-                    Some(Ok(alternative)) => {
+                    Ok(alternative) => {
                         alternatives.push(alternative);
-                        if !by.contains(&scope) {
-                            by.push(scope);
-                        }
+                        by.push(scope);
                     }
-                    Some(Err(reason)) => reasons.push(reason),
-                    None => {}
+                    Err(reason) => reasons.add(reason),
                 }
             }
             let alternatives: Alternatives = alternatives.into_iter().collect();
@@ -100,27 +126,15 @@ impl<'a> ScopeJudge<'a> {
         }
     }
 
-    /// What a scope counts as. `None` when it is not about the type; `on` is `None` for every type.
+    /// What a scope counts as that is about the type; `on` is `None` for every type.
     fn count(
         &self,
-        scope: &SmartScope,
+        scope: &'a SmartScope,
         letter: Permissions,
-        on: Option<&str>,
+        on: Option<&'a str>,
         part: Part,
-    ) -> Option<Result<Alternative, Dropped>> {
-        let about = on.map_or_else(|| scope.covers_every_type(), |name| scope.covers(name));
-        about.then(|| self.count_about(scope, letter, on, part))
-    }
-
-    fn count_about(
-        &self,
-        scope: &SmartScope,
-        letter: Permissions,
-        on: Option<&str>,
-        part: Part,
-    ) -> Result<Alternative, Dropped> {
+    ) -> Result<Alternative, Dropped<'a>> {
         let enforced = self.policy.enforced;
-        let text = || shown(&scope.to_string());
         let constraint = self.constraint_of(scope, on)?;
         let patient = match scope.context() {
             ScopeContext::Patient => {
@@ -138,7 +152,7 @@ impl<'a> ScopeJudge<'a> {
             return Err(Dropped::NotOfSystem);
         }
         if depends && constraint.is_some() {
-            return Err(Dropped::ConstrainedLink(text()));
+            return Err(Dropped::ConstrainedLink(scope));
         }
         if follows && confined && !enforced.includes(Enforcement::INCLUDES) {
             return Err(Dropped::Undeclared("scopes that confine", "includes"));
@@ -146,23 +160,22 @@ impl<'a> ScopeJudge<'a> {
         if part == Part::Unseen && confined {
             return Err(Dropped::Undeclared("scopes that confine", "bodies of searches"));
         }
-        Ok(Alternative::new(patient, constraint))
+        Ok(Alternative::new(patient, constraint.cloned()))
     }
 
     fn constraint_of(
         &self,
-        scope: &SmartScope,
+        scope: &'a SmartScope,
         on: Option<&str>,
-    ) -> Result<Option<Constraint>, Dropped> {
-        let text = || shown(&scope.to_string());
+    ) -> Result<Option<&'a Constraint>, Dropped<'a>> {
         let Some(constraint) = scope.parsed_constraint() else {
             return Ok(None);
         };
-        let constraint = constraint.ok_or_else(|| Dropped::Constraint(text()))?;
-        let on = on.ok_or_else(|| Dropped::NotForAll(text()))?;
+        let constraint = constraint.ok_or(Dropped::Constraint(scope))?;
+        let on = on.ok_or(Dropped::NotForAll(scope))?;
         for (name, _) in constraint.parameters() {
             if !(self.policy.is_search_parameter)(on, name) {
-                return Err(Dropped::UnknownParameter(text(), shown(name)));
+                return Err(Dropped::UnknownParameter(scope, name));
             }
         }
         if !self.policy.enforced.includes(Enforcement::CONSTRAINTS) {
@@ -172,7 +185,7 @@ impl<'a> ScopeJudge<'a> {
     }
 
     /// The patient that a `patient/` scope is about.
-    fn patient_for(&self, letter: Permissions, on: Option<&str>) -> Result<&str, Dropped> {
+    fn patient_for(&self, letter: Permissions, on: Option<&'a str>) -> Result<&str, Dropped<'a>> {
         let patient = self.patient.as_deref().map_err(|reason| Dropped::NoPatient(reason))?;
         if self.named.iter().any(|named| named != patient) {
             return Err(Dropped::OtherPatient);
@@ -181,26 +194,29 @@ impl<'a> ScopeJudge<'a> {
         match on {
             // Nobody becomes another patient, and what belongs to none is not one's own to change.
             Some(name @ "Patient") if letter == Permissions::CREATE => {
-                Err(Dropped::NotOfPatients(name.to_owned()))
+                Err(Dropped::NotOfPatients(name))
             }
             Some(name) if !reads && patient_compartment(name).is_none() => {
-                Err(Dropped::NotOfPatients(name.to_owned()))
+                Err(Dropped::NotOfPatients(name))
             }
             Some(_) | None => Ok(patient),
         }
     }
 
-    /// The types that the scopes name; of a constrained wildcard, those that it makes sense for.
-    fn types_of_scopes(&self) -> impl Iterator<Item = &str> {
-        self.scopes.iter().flat_map(|scope| {
-            let any: &[&str] =
-                if scope.constraint().is_some() { resource_type::KNOWN } else { &[] };
-            scope.resource_type().into_iter().chain(any.iter().copied())
-        })
+    /// The types that the scopes name, each once, and every type; of a constrained wildcard, those
+    /// that it may make sense for.
+    fn types_of_scopes(&self) -> Vec<Option<&'a str>> {
+        let named = self.scopes.iter().filter_map(SmartScope::resource_type);
+        let mut types: BTreeSet<&str> = named.collect();
+        if self.scopes.iter().any(|scope| scope.covers_every_type() && scope.constraint().is_some())
+        {
+            types.extend(resource_type::KNOWN);
+        }
+        std::iter::once(None).chain(types.into_iter().map(Some)).collect()
     }
 
     /// Whether a `patient/` scope is what would have been enough.
-    pub(super) fn patient_scope_would_do(&self, demand: &Demand) -> bool {
+    pub(super) fn patient_scope_would_do(&self, demand: &'a Demand) -> bool {
         let all = self.policy.enforced.includes(Enforcement::COMPARTMENTS)
             && !self.scopes.is_empty()
             && self.scopes.iter().all(|scope| scope.context() == ScopeContext::Patient);
@@ -221,8 +237,9 @@ impl<'a> ScopeJudge<'a> {
     }
 }
 
-impl fmt::Display for Dropped {
+impl fmt::Display for Dropped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = |scope: &SmartScope| shown(&scope.to_string());
         match self {
             Self::Undeclared(scopes, missing) => write!(
                 f,
@@ -240,18 +257,21 @@ impl fmt::Display for Dropped {
                 write!(f, "with `patient/` scopes no {name} can be made or changed")
             }
             Self::Constraint(scope) => {
-                write!(f, "`{scope}` grants nothing: a constraint is plain `name=value`")
+                write!(f, "`{}` grants nothing: a constraint is plain `name=value`", text(scope))
             }
             Self::UnknownParameter(scope, name) => {
+                let (scope, name) = (text(scope), shown(name));
                 write!(
                     f,
                     "`{scope}` grants nothing here: `{name}` is no search parameter of the type"
                 )
             }
             Self::NotForAll(scope) => {
+                let scope = text(scope);
                 write!(f, "`{scope}` has a constraint, so it is not enough for all types at once")
             }
             Self::ConstrainedLink(scope) => {
+                let scope = text(scope);
                 write!(f, "`{scope}` has a constraint, so nothing may depend on what it hides")
             }
             Self::NotOfSystem => f.write_str("only unconstrained `system/` scopes export"),

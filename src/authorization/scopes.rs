@@ -4,16 +4,17 @@
 //! scopes count for it. Scopes add up. Those that confine (`patient/…`, and those with `?…`) count
 //! where the application has declared that its handlers enforce what they leave to them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
 use super::need::{Demand, Demands, Need, On, Part};
-use super::scope_judge::{Dropped, ScopeJudge};
+use super::scope_judge::{Reasons, ScopeJudge};
 use super::{Authorizer, Denial, Enforcement, Grant, patient};
 use crate::authentication::Principal;
 use crate::fhir::{
-    Interaction, InteractionKind, Permissions, ScopeKind, SmartScope, search_parameter,
+    Interaction, InteractionKind, Permissions, ScopeKind, SmartScope, resource_type,
+    search_parameter,
 };
 use crate::text::shown;
 
@@ -85,7 +86,7 @@ impl Authorizer for ScopePolicy {
         match Need::of(interaction, self.enforced) {
             Need::Nothing => Ok(Grant::by("a valid token")),
             Need::AnyScope => match principal.smart_scopes() {
-                [] => Err(refusal(principal, &["user/*.rs".to_owned()], &BTreeSet::new())),
+                [] => Err(refusal(principal, &["user/*.rs".to_owned()], &Reasons::default())),
                 scopes => Ok(Grant::by(names(scopes.iter()))),
             },
             Need::Never => Err(none_grants()),
@@ -99,14 +100,14 @@ impl Authorizer for ScopePolicy {
     }
 }
 
-fn meet_all(
-    judge: &ScopeJudge<'_>,
+fn meet_all<'a>(
+    judge: &ScopeJudge<'a>,
     interaction: &Interaction,
-    demands: &Demands,
-) -> Result<Grant, BTreeSet<Dropped>> {
+    demands: &'a Demands,
+) -> Result<Grant, Reasons<'a>> {
     let mut by: Vec<&SmartScope> = Vec::new();
     let mut own = None;
-    let mut reasons = BTreeSet::new();
+    let mut reasons = Reasons::default();
     let mut met = true;
     for demand in &demands.demands {
         match judge.meet(demand) {
@@ -125,7 +126,8 @@ fn meet_all(
     if !met {
         return Err(reasons);
     }
-    by.dedup();
+    let mut each: HashSet<&SmartScope> = HashSet::new();
+    by.retain(|scope| each.insert(*scope));
     let grant = Grant::by(names(by.into_iter()));
     Ok(match own {
         Some(alternatives) if is_plain(interaction) => grant.confined_to(alternatives),
@@ -150,14 +152,14 @@ fn names<'a>(scopes: impl Iterator<Item = &'a SmartScope>) -> String {
 /// How many types a refusal names.
 const MAX_NAMED: usize = 8;
 
-/// How many reasons a refusal gives.
-const MAX_REASONS: usize = 3;
+/// How many circumstances a refusal tells.
+const MAX_NOTES: usize = 3;
 
-fn denial(
+fn denial<'a>(
     principal: &Principal,
-    judge: &ScopeJudge<'_>,
-    demands: &Demands,
-    reasons: &BTreeSet<Dropped>,
+    judge: &ScopeJudge<'a>,
+    demands: &'a Demands,
+    reasons: &Reasons<'_>,
 ) -> Denial {
     let system = principal.smart_scopes().iter().any(SmartScope::is_of_system);
     let context = if demands.demands.iter().all(|demand| judge.patient_scope_would_do(demand)) {
@@ -184,19 +186,21 @@ fn enough(context: &str, demands: &[Demand]) -> Vec<String> {
         let so_far = letters.entry(name).or_default();
         *so_far = *so_far | needed;
     }
+    // A scope can only name a type that is known.
+    let unknown = letters.keys().any(|name| !resource_type::is_known(name));
     let all = letters.values().fold(Permissions::default(), |all, some| all | *some);
-    if letters.contains_key("*") || letters.len() > MAX_NAMED {
+    if unknown || letters.len() > MAX_NAMED {
         return vec![format!("{context}/*.{all}")];
     }
     letters.iter().map(|(name, letters)| format!("{context}/{name}.{letters}")).collect()
 }
 
-fn refusal(principal: &Principal, enough: &[String], reasons: &BTreeSet<Dropped>) -> Denial {
+fn refusal(principal: &Principal, enough: &[String], reasons: &Reasons<'_>) -> Denial {
     let malformed = principal.scopes().filter(|text| ScopeKind::of(text) == ScopeKind::Malformed);
     let malformed =
         malformed.map(|text| format!("`{}` is malformed and grants nothing", shown(text)));
     let notes = reasons.iter().map(ToString::to_string).chain(malformed);
-    let notes: Vec<String> = notes.take(MAX_REASONS).collect();
+    let notes: Vec<String> = notes.take(MAX_NOTES).collect();
     let mut denial = Denial::new("no scope of the token grants this");
     if !notes.is_empty() {
         denial = denial.note(notes.join("; "));

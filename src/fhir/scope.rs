@@ -45,6 +45,8 @@ pub struct SmartScope {
     permissions: Permissions,
     /// What stands after `?`, as it was sent; empty for none.
     constraint: Box<str>,
+    /// The same, read once; `None` where it cannot be.
+    parsed: Option<Constraint>,
 }
 
 /// A text is no scope for FHIR resources. It grants nothing.
@@ -96,8 +98,8 @@ impl SmartScope {
 
     /// The same, read. `None` in it for a constraint that cannot be, so that the scope grants
     /// nothing.
-    pub(crate) fn parsed_constraint(&self) -> Option<Option<Constraint>> {
-        self.constraint().map(Constraint::parse)
+    pub(crate) fn parsed_constraint(&self) -> Option<Option<&Constraint>> {
+        self.constraint().map(|_| self.parsed.as_ref())
     }
 }
 
@@ -118,7 +120,8 @@ impl FromStr for SmartScope {
             _ => return Err(SmartScopeError),
         };
         let permissions = Permissions::parse(letters).ok_or(SmartScopeError)?;
-        Ok(Self { context, resource_type, permissions, constraint: constraint.into() })
+        let parsed = Constraint::parse(constraint);
+        Ok(Self { context, resource_type, permissions, constraint: constraint.into(), parsed })
     }
 }
 

@@ -32,15 +32,29 @@ async fn the_life_of_a_resource() {
     let patch = json!([{"op": "add", "path": "/active", "value": true}]);
     let patched = fhir.with_body(ALL, "PATCH", &path, patch).await;
     assert_eq!((patched.status, &patched.body["active"]), (200, &json!(true)));
-    let unchanged =
-        fhir.send(&token, "GET", &path, &[("if-none-match", "W/\"4\"")], Value::Null).await;
-    assert_eq!(unchanged.status, 304);
+    for tags in ["W/\"4\"", "\"4\"", "W/\"7\", W/\"4\"", "*"] {
+        let headers = [("if-none-match", tags)];
+        let unchanged = fhir.send(&token, "GET", &path, &headers, Value::Null).await;
+        assert_eq!(unchanged.status, 304, "{tags}");
+    }
+    let mut third = patient("Haddad");
+    third["id"] = id.clone().into();
+    let only_new = fhir.send(&token, "PUT", &path, &[("if-none-match", "*")], third.clone()).await;
+    assert_eq!(only_new.status, 412);
+    let quiet = [("if-match", "*"), ("prefer", "return=minimal")];
+    let quiet = fhir.send(&token, "PUT", &path, &quiet, third).await;
+    assert_eq!((quiet.status, quiet.text.as_str()), (200, ""));
+    let xml = [("content-type", "application/fhir+xml")];
+    let xml = fhir.send(&token, "POST", "/Patient", &xml, "<Patient/>".into()).await;
+    assert_eq!((xml.status, xml.code()), (415, "not-supported"));
+    let method = fhir.send(&token, "POST", "/metadata", &[], Value::Null).await;
+    assert_eq!((method.status, method.header("cache-control")), (405, "no-store"));
     assert_eq!(fhir.as_caller(ALL, "DELETE", &path).await.status, 204);
     assert_eq!(fhir.as_caller(ALL, "GET", &path).await.status, 410);
     let history = fhir.as_caller(ALL, "GET", &format!("{path}/_history")).await;
     let methods = history.body["entry"].as_array().unwrap().iter();
     let methods: Vec<&str> = methods.map(|e| e["request"]["method"].as_str().unwrap()).collect();
-    assert_eq!(methods, ["DELETE", "PUT", "PUT", "PUT", "POST"], "newest first");
+    assert_eq!(methods, ["DELETE", "PUT", "PUT", "PUT", "PUT", "POST"], "newest first");
     let first = fhir.as_caller(ALL, "GET", &format!("{path}/_history/1")).await;
     assert_eq!(first.body["name"][0]["family"], "Haddad");
     for (method, path, body, expected) in [
@@ -95,6 +109,10 @@ async fn searches_find_and_includes_come_along() {
         ("/Encounter/amara-visit/MedicationRequest", &["MedicationRequest/amara-painkiller"]),
         ("?_type=Organization", &["Organization/hospital"]),
         (
+            "/Condition?encounter=amara-visit&_include=Condition:encounter",
+            &["Condition/amara-headache", "Encounter/amara-visit"],
+        ),
+        (
             "/Observation?_id=amara-blood-pressure&_include=Observation:performer&_include=Observation:encounter",
             &[
                 "Observation/amara-blood-pressure",
@@ -119,8 +137,27 @@ async fn searches_find_and_includes_come_along() {
         let reply = fhir.as_caller(ALL, "GET", path).await;
         assert_eq!(reply.names(), expected, "{path}: {}", reply.text);
     }
-    let few = fhir.as_caller(ALL, "GET", "/Observation?_count=2").await;
-    assert!(few.names().len() == 2 && few.body["total"].as_u64() > Some(2));
+    // A page, and the way to the next one.
+    let mut seen = Vec::new();
+    let mut next = Some("/Observation?_count=4".to_owned());
+    while let Some(path) = next {
+        let page = fhir.as_caller(ALL, "GET", &path).await;
+        assert!(page.names().len() <= 4);
+        seen.extend(page.names());
+        let links = page.body["link"].as_array().unwrap().clone();
+        let link = links.iter().find(|link| link["relation"] == "next");
+        let url = link.map(|link| link["url"].as_str().unwrap());
+        next = url.map(|url| url.strip_prefix(BASE).unwrap().to_owned());
+        let total = page.body["total"].as_u64().unwrap();
+        assert_eq!(next.is_some(), seen.len() < usize::try_from(total).unwrap());
+    }
+    assert!(seen.len() > 8, "{seen:?}");
+    let several = "?_type=Observation,Condition&patient=1&code=x";
+    let several = fhir.as_caller(ALL, "GET", several).await;
+    assert_eq!((several.status, several.body.get("entry")), (200, None), "no empty lists");
+    for unknown in ["/Foo", "/Foo/_history", "/Patient/1/Foo"] {
+        assert_eq!(fhir.as_caller(ALL, "GET", unknown).await.status, 404, "{unknown}");
+    }
     let posted = fhir
         .send(
             &fhir.token(ALL),
@@ -156,11 +193,39 @@ async fn a_transaction_is_all_or_nothing_and_its_references_become_real() {
     let id = reply.body["entry"][1]["resource"]["id"].as_str().unwrap();
     assert_eq!(subject, format!("Patient/{id}"));
     assert_eq!(reply.body["entry"][2]["resource"]["total"], 1, "reads see what was written");
-    let twice = json!({"resourceType": "Bundle", "type": "transaction", "entry": [
-        {"request": {"method": "DELETE", "url": "Observation/weight-1"}},
-        {"request": {"method": "DELETE", "url": "Observation/weight-1"}},
-    ]});
-    assert_eq!(fhir.with_body(ALL, "POST", "", twice).await.status, 400);
+    let entry = |method: &str, url: &str, resource: Value| json!({"request": {"method": method, "url": url}, "resource": resource});
+    let delete = |url: &str| entry("DELETE", url, Value::Null);
+    let weight = json!({"resourceType": "Observation", "status": "final", "code": {}});
+    let conditional = |id: &str| {
+        let mut entry = entry("POST", "Patient", patient("Twice"));
+        entry["request"]["ifNoneExist"] = "identifier=s|Twice".into();
+        entry["fullUrl"] = format!("urn:uuid:{id}").into();
+        entry
+    };
+    let mut unresolved = weight.clone();
+    unresolved["subject"] = json!({"reference": "Patient?identifier=amara"});
+    for overlap in [
+        [delete("Observation/weight-1"), delete("Observation/weight-1")],
+        [delete("Observation?_id=weight-1"), delete("Observation/weight-1")],
+        [entry("PUT", "Observation?_id=weight-1", weight), delete("Observation/weight-1")],
+        [conditional("1"), conditional("2")],
+        [entry("POST", "Observation", unresolved), entry("GET", "Patient/1", Value::Null)],
+    ] {
+        let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": overlap});
+        let reply = fhir.with_body(ALL, "POST", "", bundle).await;
+        assert_eq!(reply.status, 400, "{}", reply.text);
+    }
+    // Any `fullUrl` of what is created is a name for it.
+    let url = "https://client.example.org/Patient/77";
+    let mut created = entry("POST", "Patient", patient("Absolute"));
+    created["fullUrl"] = url.into();
+    let observation = json!({"resourceType": "Observation", "subject": {"reference": url}});
+    let entries = [entry("POST", "Observation", observation), created];
+    let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": entries});
+    let reply = fhir.with_body(ALL, "POST", "", bundle).await;
+    let id = reply.body["entry"][1]["resource"]["id"].as_str().unwrap();
+    let subject = &reply.body["entry"][0]["resource"]["subject"]["reference"];
+    assert_eq!(*subject, format!("Patient/{id}"));
 }
 
 #[tokio::test]

@@ -37,8 +37,8 @@ async fn leak_01_chains_reveal_nothing_of_types_that_are_not_granted() {
         ("?subject:Patient.name=Peeters", [403, 403]),
         ("?subject:Practitioner.name=x", [403, 403]),
         ("?_has:Provenance:target:agent=x", [403, 403]),
-        // Not spelled out: the store has no chains, and ignores none.
-        ("?subject.name=Peeters", [400, 400]),
+        ("?subject.name=Peeters", [403, 403]),
+        ("?patient.identifier=tobi", [403, 403]),
         ("?_sort=subject.name", [403, 403]),
         ("?_filter=subject.name%20eq%20x", [403, 403]),
         ("?_list=1", [403, 403]),
@@ -50,9 +50,20 @@ async fn leak_01_chains_reveal_nothing_of_types_that_are_not_granted() {
             assert_eq!(reply.status, expected, "{query} with {scope}: {}", reply.text);
         }
     }
-    let constrained = "user/Observation.rs user/Patient.s?_id=1";
-    let reply = fhir.as_caller(constrained, "GET", "/Observation?subject:Patient.name=x").await;
-    assert_eq!(reply.status, 403, "a constraint cannot be seen through a chain");
+    for chain in ["subject:Patient.name=x", "patient.name=x"] {
+        let path = format!("/Observation?{chain}");
+        let constrained = "user/Observation.rs user/Patient.s?_id=1";
+        let reply = fhir.as_caller(constrained, "GET", &path).await;
+        assert_eq!(reply.status, 403, "a constraint cannot be seen through a chain");
+        // Granted, but the store has no chains, and ignores none.
+        let granted = "user/Observation.rs user/Patient.s";
+        assert_eq!(fhir.as_caller(granted, "GET", &path).await.status, 400, "{chain}");
+        assert_eq!(fhir.as_caller(granted, "DELETE", &path).await.status, 403);
+        let conditional = "user/Observation.rsd user/Patient.s";
+        assert_eq!(fhir.as_caller(conditional, "DELETE", &path).await.status, 403, "no letter");
+        let conditional = "user/Observation.rds user/Observation.ds user/Patient.s";
+        assert_eq!(fhir.as_caller(conditional, "DELETE", &path).await.status, 400, "{chain}");
+    }
 }
 
 #[tokio::test]
@@ -179,6 +190,9 @@ async fn leak_05_each_version_is_judged_by_itself() {
     ] {
         assert_eq!(fhir.as_caller(OWN, "GET", path).await.status, expected, "{path}");
     }
+    // What takes the history with it takes what could not be seen, too.
+    let hard = fhir.as_caller(OWN, "DELETE", "/Observation/came?_hardDelete=true").await;
+    assert_eq!(hard.status, 403, "{}", hard.text);
     let history = fhir.as_caller(OWN, "GET", "/Observation/came/_history").await;
     assert_eq!(history.body["total"], 1, "{}", history.text);
     let history = fhir.as_caller(OWN, "GET", "/Observation/_history?_count=5000").await;
@@ -220,7 +234,7 @@ async fn leak_06_conditions_do_not_tell_what_exists() {
         .send(&token, "POST", "/Observation", &[("if-none-exist", "identifier=s|x")], own.clone())
         .await;
     assert_eq!(refused.status, 403);
-    for condition in ["nonsense=x", "_count=1", "subject.name=x", ""] {
+    for condition in ["nonsense=x", "_count=1", "identifier=s|x&_count=1", "subject.name=x", ""] {
         let token = fhir.token(all);
         let refused = fhir
             .send(&token, "POST", "/Observation", &[("if-none-exist", condition)], own.clone())
@@ -319,6 +333,15 @@ async fn leak_08_nothing_moves_into_or_out_of_a_compartment() {
     let taken = patch(json!({"op": "replace", "path": "/subject/reference", "value": "Patient/1"}));
     assert_eq!(fhir.with_body(OWN, "PATCH", "/Observation/weight-2", taken).await.status, 404);
     assert_eq!(fhir.as_caller(OWN, "DELETE", "/Observation/weight-2").await.status, 404);
+    // A patient whom nobody knows here has no compartment.
+    let stranger = fhir.token_with(json!({"scope": OWN, "patient": "99"}));
+    for (method, path, body) in [
+        ("POST", "/Observation", observation("Patient/99")),
+        ("PUT", "/Patient/99", json!({"resourceType": "Patient", "id": "99"})),
+    ] {
+        let reply = fhir.send(&stranger, method, path, &[], body).await;
+        assert_eq!(reply.status, 403, "{method} {path}: {}", reply.text);
+    }
     let unrelated = json!({"resourceType": "Observation", "status": "final", "code": {}});
     assert_eq!(fhir.with_body(OWN, "POST", "/Observation", unrelated).await.status, 403);
     // A constraint is one before and after a change, too.
@@ -362,14 +385,18 @@ async fn leak_10_a_job_is_its_owners_alone() {
     let lines = fhir.as_caller("system/*.rs", "GET", &file).await;
     assert_eq!((lines.status, lines.text.lines().count()), (200, 3));
     assert_eq!(lines.header("content-type"), "application/fhir+ndjson");
-    let other = fhir.token_with(json!({"sub": "bob", "scope": "system/*.cruds"}));
-    for (method, path) in [("GET", &location), ("GET", &file), ("DELETE", &location)] {
-        let reply = fhir.send(&other, method, path, &[], Value::Null).await;
-        assert_eq!((reply.status, reply.code()), (404, "not-found"), "{method} {path}");
-        let none = path.replace(|c: char| c.is_ascii_digit(), "0");
-        let none = fhir.send(&other, method, &none, &[], Value::Null).await;
-        assert_eq!(none.text, reply.text, "as for no such job");
+    for scope in ["system/*.cruds", "user/Patient.r", "patient/*.rs"] {
+        let other = fhir.token_with(json!({"sub": "bob", "scope": scope, "patient": "1"}));
+        for (method, path) in [("GET", &location), ("GET", &file), ("DELETE", &location)] {
+            let reply = fhir.send(&other, method, path, &[], Value::Null).await;
+            assert_eq!((reply.status, reply.code()), (404, "not-found"), "{method} {path}");
+            let none = path.replace(|c: char| c.is_ascii_digit(), "0");
+            let none = fhir.send(&other, method, &none, &[], Value::Null).await;
+            assert_eq!(none.text, reply.text, "as for no such job");
+        }
     }
+    // Nor does the owner get with a weaker token what it could not have begun with it.
+    assert_eq!(fhir.as_caller("system/Device.rs", "GET", &file).await.status, 403);
     assert_eq!(fhir.as_caller("system/*.rs", "DELETE", &location).await.status, 202);
     for path in [&location, &file] {
         assert_eq!(fhir.as_caller("system/*.rs", "GET", path).await.status, 404);
@@ -383,6 +410,14 @@ async fn leak_11_operations_take_their_own_right() {
     assert_eq!(everything.status, 200);
     shows_nothing_of_another(&everything);
     assert!(everything.names().len() > 8, "{:?}", everything.names());
+    for (scope, query) in
+        [("patient/Observation.rs", "_type=Observation"), (OWN, "_type=Observation&_count=2")]
+    {
+        let path = format!("/Patient/1/$everything?{query}");
+        let reply = fhir.as_caller(scope, "GET", &path).await;
+        assert_eq!(reply.status, 200, "{path}: {}", reply.text);
+        assert!(reply.names().iter().all(|name| name.starts_with("Observation/")));
+    }
     for (scope, method, path) in [
         (OWN, "GET", "/Patient/2/$everything"),
         ("user/Patient.rs", "GET", "/Patient/1/$everything"),

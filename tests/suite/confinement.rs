@@ -117,7 +117,7 @@ async fn a_grant_that_needs_more_than_was_declared_is_refused_and_says_what_is_m
         (lab, "GET", "/Observation/1", Enforcement::CONSTRAINTS, "constraints"),
         (lab, "GET", "/Observation", Enforcement::CONSTRAINTS, "constraints"),
         ("user/*.rs", "POST", "", Enforcement::BUNDLE_ENTRIES, "bundle entries"),
-        ("system/*.rs", "GET", "/_operations/export/1", Enforcement::JOBS, "job ownership"),
+        ("user/*.rs", "GET", "/_operations/export/1", Enforcement::JOBS, "job ownership"),
         ("system/*.rs", "DELETE", "/_operations/export/1", Enforcement::JOBS, "job ownership"),
     ] {
         let server = enforcing(needed).await;
@@ -399,6 +399,76 @@ async fn a_job_is_its_owners_alone() {
     }
 }
 
+/// A token of 16 KiB with as many odd scopes as fit, against requests that look at all of them.
+#[tokio::test]
+async fn very_many_scopes_cost_no_more_than_their_number() {
+    let server = enforcing(Enforcement::ALL).await;
+    let names = ('a'..='z').flat_map(|a| ('a'..='z').map(move |b| format!("{a}{b}")));
+    let scopes: Vec<String> = names.map(|name| format!("user/*.s?x={name}")).collect();
+    let scope = scopes.join(" ");
+    let includes =
+        ('A'..='Z').flat_map(|a| ('a'..='z').map(move |b| format!("_include={a}{b}:x:{a}{b}")));
+    let query = includes.collect::<Vec<_>>().join("&");
+    let start = std::time::Instant::now();
+    for (method, path) in [
+        ("POST", "/_search"),
+        ("GET", "?x=1"),
+        ("GET", "/Observation"),
+        ("GET", &format!("/Observation?{query}")),
+    ] {
+        let reply = ask(&server, &scope, json!("1"), method, path).await;
+        assert_eq!(reply.status, 403, "{method} {path}");
+        assert!(reply.challenge().len() < 2000, "{}", reply.challenge().len());
+    }
+    assert!(start.elapsed() < std::time::Duration::from_secs(5), "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn what_is_said_to_be_enough_is_enough_or_is_not_said() {
+    use tower_fhir_auth::{AccessMode, AccessPolicy, RoleDefinitions, RolePolicy};
+    let server = enforcing(Enforcement::ALL).await;
+    let reply = ask(&server, "user/Patient.rs", json!("1"), "GET", "/Foobar/1").await;
+    assert_eq!(reply.rejection.unwrap().required_scope().as_deref(), Some("user/*.r"));
+    for (mode, roles) in
+        [(AccessMode::RolesAndScopes, json!([])), (AccessMode::Microsoft, json!(["smartUser"]))]
+    {
+        let policy = RolePolicy::new(RoleDefinitions::microsoft());
+        let policy = AccessPolicy::new(mode, policy, ScopePolicy::new());
+        let server = Server::authorizing(policy).await;
+        let token = server.token().claim("scope", "openid").claim("roles", roles);
+        let why = server.get(token).await.rejection.unwrap();
+        // With the role still missing, no scope would have been enough.
+        let named = why.required_scope();
+        assert_eq!(named.is_some(), mode == AccessMode::Microsoft, "{mode:?}: {}", why.detail());
+        assert!(why.detail().contains("user/Patient.r"), "{}", why.detail());
+    }
+}
+
+#[tokio::test]
+async fn an_interaction_knows_what_it_was_granted_under() {
+    let server = enforcing(Enforcement::ALL).await;
+    for (scope, path, expected) in [
+        ("patient/Observation.r", "/Observation/1", "patient 1"),
+        ("patient/Observation.r", "/Observation/1/_history", "patient 1"),
+        ("user/Observation.s?category=x", "/Observation", "category=x"),
+        ("user/Observation.r patient/Observation.r", "/Observation/1", "-"),
+    ] {
+        let access = granted(&server, scope, "GET", path).await;
+        assert_eq!(shown(access.alternatives()), [expected], "{path} with {scope}");
+    }
+    // A role that searches sees histories, although it may not read.
+    let json =
+        br#"{"roles":[{"name":"s","dataActions":["search"],"notDataActions":[],"scopes":["/"]}]}"#;
+    let roles = tower_fhir_auth::RoleDefinitions::parse(json).unwrap();
+    let server = Server::authorizing(tower_fhir_auth::RolePolicy::new(roles)).await;
+    let token = server.token().claim("roles", json!(["s"])).sign().unwrap();
+    let request = Request::get("/r4/Patient/1/_history");
+    let reply = server.send(request.header("authorization", format!("Bearer {token}"))).await;
+    let access = reply.access.unwrap();
+    assert!(access.alternatives().is_open());
+    assert!(access.may(Permissions::READ, "Patient").is_none());
+}
+
 #[tokio::test]
 async fn an_export_takes_unconstrained_system_scopes() {
     let server = enforcing(Enforcement::ALL).await;
@@ -430,10 +500,12 @@ async fn an_export_takes_unconstrained_system_scopes() {
             "/$export?_type=Patient&_typeFilter=Patient%3Flink.x%3D1",
             403,
         ),
+        ("system/*.rs", "PUT", "/$export", 403),
+        // Whose a job is, its handler knows: to all others there is none.
         ("system/Patient.rs", "GET", "/_operations/export/1", 200),
         ("system/*.rs", "GET", "/_operations/export/1/Patient.ndjson", 200),
-        ("user/*.rs", "GET", "/_operations/export/1", 403),
-        ("system/*.cruds", "GET", "/_operations/import/1", 403),
+        ("user/Patient.r", "DELETE", "/_operations/import/1", 200),
+        ("openid", "GET", "/_operations/export/1", 403),
     ] {
         let reply = ask(&server, scope, json!("1"), method, uri).await;
         assert_eq!(reply.status.as_u16(), expected, "{method} {uri} with {scope}: {}", reply.body);

@@ -89,6 +89,10 @@ impl Refusal {
         Self::not_found("there is no such resource")
     }
 
+    pub(crate) fn no_such_type() -> Self {
+        Self::not_supported("this server does not have the resource type")
+    }
+
     pub(crate) fn not_supported(text: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, IssueType::NotSupported, text)
     }
@@ -157,10 +161,17 @@ fn http_date(instant: &str) -> Option<String> {
     humantime::parse_rfc3339(instant).ok().map(httpdate::fmt_http_date)
 }
 
-impl IntoResponse for Fault {
+impl IntoResponse for Refusal {
     /// The body is written by [`in_the_format_asked_for`], which knows the request.
     fn into_response(self) -> Response {
-        (self.status, Extension(self.outcome)).into_response()
+        let Fault { status, outcome } = match self {
+            Self::Fault(fault) => fault,
+            Self::Denied(denial) => Fault {
+                status: StatusCode::FORBIDDEN,
+                outcome: OperationOutcome::new(IssueType::Forbidden, denial.summary()),
+            },
+        };
+        (status, Extension(outcome)).into_response()
     }
 }
 

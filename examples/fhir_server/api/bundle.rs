@@ -1,25 +1,24 @@
 //! Batches and transactions. Every entry is judged as if it had come by itself.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
-use tower_fhir_auth::{Access, InteractionKind, OperationOutcome};
+use tower_fhir_auth::{Access, IssueType, OperationOutcome};
 
 use super::answer::{Answer, Fault, Refusal};
-use super::order::{Content, Order, pairs};
-use super::{App, change, perform, write};
-use crate::confine::Confinement;
-use crate::store::{State, rename_references};
+use super::order::{Content, Order};
+use super::plan::Plan;
+use super::{App, change};
+use crate::store::rename_references;
 
-/// The most entries of a bundle.
+/// The most entries of a bundle, and roughly the most bytes of all resources in the answer.
 const MAX_ENTRIES: usize = 5000;
+const MAX_ANSWER: usize = 64 << 20;
 
 /// An entry that was let in.
-struct Entry<'a> {
-    number: usize,
-    access: Access,
-    entry: &'a Value,
+pub(crate) struct Entry<'a> {
+    pub(crate) number: usize,
+    pub(crate) access: Access,
+    pub(crate) content: &'a Value,
 }
 
 pub(crate) fn answer(app: &App, access: &Access, order: &Order<'_>) -> Result<Answer, Refusal> {
@@ -36,22 +35,29 @@ pub(crate) fn answer(app: &App, access: &Access, order: &Order<'_>) -> Result<An
         _ => return Err(Refusal::invalid("`entry` is no list of at most 5000 entries")),
     };
     let (kind, responses) = match bundle["type"].as_str() {
-        Some("batch") => ("batch-response", batch(app, access, entries)),
+        Some("batch") => ("batch-response", batch(app, access, entries)?),
         Some("transaction") => ("transaction-response", transaction(app, access, entries)?),
         _ => return Err(Refusal::invalid("`type` is neither `batch` nor `transaction`")),
     };
-    let bundle = json!({"resourceType": "Bundle", "type": kind, "entry": responses});
+    let mut bundle = json!({"resourceType": "Bundle", "type": kind});
+    if !responses.is_empty() {
+        bundle["entry"] = responses.into();
+    }
     Ok(Answer::resource(StatusCode::OK, bundle))
 }
 
-/// Each entry by itself; one that fails says so in its place.
-fn batch(app: &App, access: &Access, entries: &[Value]) -> Vec<Value> {
-    let one = |(number, entry): (usize, &Value)| {
-        let entry = judged(access, number, entry)?;
-        perform(app, Some(&entry.access), &entry.order()?)
-    };
-    let answers = entries.iter().enumerate().map(one);
-    answers.map(|answer| response(app, answer)).collect()
+/// Each entry by itself; one that fails says so in its place, and has changed nothing.
+fn batch(app: &App, access: &Access, entries: &[Value]) -> Result<Vec<Value>, Refusal> {
+    app.store.change(|state| {
+        let mut room = MAX_ANSWER;
+        let each = entries.iter().enumerate().map(|(number, entry)| {
+            let answer = judged(access, number, entry)
+                .and_then(|entry| change(state, Some(&entry.access), &entry.order()?))
+                .and_then(|answer| within(&mut room, answer));
+            response(app, answer)
+        });
+        Ok(each.collect())
+    })
 }
 
 /// All entries or none. What is refused to one of them is refused to the whole.
@@ -65,25 +71,18 @@ fn transaction(app: &App, access: &Access, entries: &[Value]) -> Result<Vec<Valu
         Method::PUT | Method::PATCH => 2,
         _ => 3,
     });
-    let mut named = BTreeSet::new();
-    for entry in &judged {
-        let interaction = entry.access.interaction();
-        let changes = write::is_write(interaction.kind()) && interaction.id().is_some();
-        if changes && !named.insert((interaction.resource_type(), interaction.id())) {
-            return Err(Refusal::invalid("two entries of the transaction change one resource"));
-        }
-    }
     let mut answers = app.store.change(|state| {
-        let ids = new_ids(state, &judged)?;
-        let names = names(&judged, &ids);
+        let plan = Plan::of(state, &judged)?;
+        let mut room = MAX_ANSWER;
         let mut answers: Vec<(usize, Answer)> = Vec::new();
         for entry in &judged {
             let mut order = entry.order()?;
-            order.new_id = ids.get(&entry.number).map(|(_, id)| id.clone());
+            order.new_id = plan.new_id(entry.number);
             if let Content::Resource(resource) = &mut order.body {
-                rename_references(resource, &names);
+                rename_references(resource, plan.names());
             }
-            answers.push((entry.number, change(state, Some(&entry.access), &order)?));
+            let answer = change(state, Some(&entry.access), &order)?;
+            answers.push((entry.number, within(&mut room, answer)?));
         }
         Ok::<_, Refusal>(answers)
     })?;
@@ -91,8 +90,8 @@ fn transaction(app: &App, access: &Access, entries: &[Value]) -> Result<Vec<Valu
     Ok(answers.into_iter().map(|(_, answer)| response(app, Ok(answer))).collect())
 }
 
-fn judged<'a>(access: &Access, number: usize, entry: &'a Value) -> Result<Entry<'a>, Refusal> {
-    let text = |name: &str| entry["request"][name].as_str();
+fn judged<'a>(access: &Access, number: usize, content: &'a Value) -> Result<Entry<'a>, Refusal> {
+    let text = |name: &str| content["request"][name].as_str();
     let method = text("method").and_then(|name| Method::from_bytes(name.as_bytes()).ok());
     let (Some(method), Some(url)) = (method, text("url")) else {
         return Err(Refusal::invalid("an entry has no `request` with `method` and `url`"));
@@ -101,59 +100,28 @@ fn judged<'a>(access: &Access, number: usize, entry: &'a Value) -> Result<Entry<
     if access.interaction().is_search_by_post() {
         return Err(Refusal::invalid("a search in a bundle is a `GET`"));
     }
-    Ok(Entry { number, access, entry })
+    Ok(Entry { number, access, content })
 }
 
 impl Entry<'_> {
-    fn order(&self) -> Result<Order<'_>, Refusal> {
-        Order::of_entry(self.access.interaction(), self.entry)
+    pub(crate) fn order(&self) -> Result<Order<'_>, Refusal> {
+        Order::of_entry(self.access.interaction(), self.content)
     }
 }
 
-/// Types and ids of what the entries create or, being conditional, find: other entries may refer
-/// to it by `fullUrl`.
-fn new_ids(
-    state: &State,
-    entries: &[Entry<'_>],
-) -> Result<BTreeMap<usize, (String, String)>, Refusal> {
-    let mut ids = BTreeMap::new();
-    for entry in entries {
-        let order = entry.order()?;
-        let confinement = Confinement::new(Some(&entry.access), state.base());
-        let condition = match order.interaction.kind() {
-            InteractionKind::Create => None,
-            InteractionKind::ConditionalCreate => {
-                Some(pairs(order.if_none_exist.as_deref().unwrap_or_default().as_bytes()))
-            }
-            InteractionKind::ConditionalUpdate => Some(order.parameters.clone()),
-            InteractionKind::Update => {
-                let name = (order.resource_type().to_owned(), order.id().to_owned());
-                ids.insert(entry.number, name);
-                continue;
-            }
-            _ => continue,
-        };
-        let existing = match condition {
-            Some(condition) => write::only_match(state, &confinement, &order, &condition)?,
-            None => None,
-        };
-        let id = existing.map_or_else(|| uuid::Uuid::new_v4().to_string(), |found| found.id);
-        ids.insert(entry.number, (order.resource_type().to_owned(), id));
+/// A small bundle must not ask for one large resource again and again.
+fn within(room: &mut usize, answer: Answer) -> Result<Answer, Refusal> {
+    let size = answer.resource.as_ref().map_or(0, |resource| resource.to_string().len());
+    match room.checked_sub(size) {
+        Some(rest) => {
+            *room = rest;
+            Ok(answer)
+        }
+        None => {
+            let text = "the answers to the entries are too large for one bundle";
+            Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, IssueType::TooLong, text))
+        }
     }
-    Ok(ids)
-}
-
-/// What each temporary `fullUrl` will be.
-fn names(
-    entries: &[Entry<'_>],
-    ids: &BTreeMap<usize, (String, String)>,
-) -> BTreeMap<String, String> {
-    let named = entries.iter().filter_map(|entry| {
-        let url = entry.entry["fullUrl"].as_str().filter(|url| url.starts_with("urn:"))?;
-        let (resource_type, id) = ids.get(&entry.number)?;
-        Some((url.to_owned(), format!("{resource_type}/{id}")))
-    });
-    named.collect()
 }
 
 fn response(app: &App, answer: Result<Answer, Refusal>) -> Value {

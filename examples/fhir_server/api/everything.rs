@@ -8,8 +8,9 @@ use tower_fhir_auth::Permissions;
 
 use super::answer::{Answer, Refusal};
 use super::order::Order;
+use super::search::page;
 use crate::confine::{Confinement, is_of_patient};
-use crate::store::{State, is_type};
+use crate::store::{Criterion, MAX_COUNT, State, is_type};
 
 pub(crate) fn everything(
     state: &State,
@@ -20,9 +21,21 @@ pub(crate) fn everything(
         return Err(Refusal::not_supported("this server has `$everything` of one patient only"));
     }
     let mut types: Option<Vec<&str>> = None;
+    let mut count = MAX_COUNT;
+    let mut since: Option<Criterion> = None;
     for (name, value) in &order.parameters {
         match name.as_str() {
-            "_type" => types = Some(value.split(',').filter(|name| is_type(name)).collect()),
+            "_type" if types.is_some() => return Err(Refusal::invalid("`_type` is there twice")),
+            "_type" => types = Some(value.split(',').collect()),
+            "_count" => {
+                let wanted = value.parse::<usize>();
+                count = wanted.map_err(|_| Refusal::invalid("`_count` is no number"))?;
+            }
+            "_since" => {
+                let value = format!("ge{value}");
+                let parsed = Criterion::parse(state.base(), "Resource", "_lastUpdated", &value);
+                since = Some(parsed.map_err(Refusal::invalid)?);
+            }
             "_format" | "_pretty" => {}
             other => {
                 let text = format!("parameter `{other}` of `$everything` is not supported");
@@ -30,21 +43,33 @@ pub(crate) fn everything(
             }
         }
     }
-    let both = Permissions::READ | Permissions::SEARCH;
-    let patient = state.current("Patient", order.id()).and_then(|found| found.resource.as_ref());
-    let seen = patient.filter(|patient| confinement.may(Permissions::READ, patient));
-    if seen.is_none() {
-        return Err(Refusal::no_such_resource());
+    if let Some(unknown) = types.iter().flatten().find(|name| !is_type(name)) {
+        return Err(Refusal::invalid(format!("`_type`: `{unknown}` is no type of R4")));
     }
+    let both = Permissions::READ | Permissions::SEARCH;
     let wanted = |name: &&str| types.as_ref().is_none_or(|types| types.contains(name));
     let resources = state.types().filter(wanted).flat_map(|name| state.live(name));
-    let of_patient = resources.filter(|resource| {
-        is_of_patient(state.base(), resource, order.id()) && confinement.may(both, resource)
+    let mut found: Vec<Arc<Value>> = resources
+        .filter(|resource| {
+            is_of_patient(state.base(), resource, order.id()) && confinement.may(both, resource)
+        })
+        .collect();
+    let is_asked_for = wanted(&"Patient");
+    let is_there = found.iter().any(|resource| resource["resourceType"] == "Patient");
+    if is_asked_for && !is_there {
+        return Err(Refusal::no_such_resource());
+    }
+    found.retain(|resource| since.as_ref().is_none_or(|since| since.matches(resource)));
+    let total = found.len();
+    let mut bundle = json!({
+        "resourceType": "Bundle", "type": "searchset", "total": total,
+        "link": page(state, order, 0, total, total),
     });
-    let entries: Vec<Value> = of_patient.map(|resource| entry(state, &resource)).collect();
-    let bundle = json!({
-        "resourceType": "Bundle", "type": "searchset", "total": entries.len(), "entry": entries,
-    });
+    let shown = found.iter().take(count.min(MAX_COUNT));
+    let entries: Vec<Value> = shown.map(|resource| entry(state, resource)).collect();
+    if !entries.is_empty() {
+        bundle["entry"] = entries.into();
+    }
     Ok(Answer::resource(StatusCode::OK, bundle))
 }
 

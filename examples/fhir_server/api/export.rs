@@ -1,10 +1,10 @@
 //! `$export` (Bulk Data Access), asynchronous: a job that only its owner ever sees.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::http::header::{CONTENT_LOCATION, EXPIRES};
-use axum::http::{HeaderName, StatusCode};
+use axum::http::{HeaderName, Method, StatusCode};
 use serde_json::{Value, json};
 use tower_fhir_auth::{Access, InteractionKind, JobOwner, patient_compartment};
 
@@ -12,7 +12,7 @@ use super::App;
 use super::answer::{Answer, Refusal};
 use super::order::Order;
 use crate::confine::is_of_patient;
-use crate::store::{State, is_type, references};
+use crate::store::{Criterion, State, is_type, references};
 
 /// How many jobs are kept; a further one takes the place of the oldest.
 const MAX_JOBS: usize = 64;
@@ -37,15 +37,25 @@ impl Jobs {
 /// Begins an export, which is done at once: the store is small. The layer has seen to it that the
 /// caller may read and search every type that is exported.
 pub(crate) fn kick_off(app: &App, access: &Access, order: &Order<'_>) -> Result<Answer, Refusal> {
+    if order.interaction.method() == Method::HEAD {
+        return Err(Refusal::invalid("to look at an export does not begin one"));
+    }
     let owner = access.owner().ok_or_else(|| {
         Refusal::invalid("an export belongs to the subject of the token, which has none")
     })?;
     let state = app.store.snapshot();
     let of = subjects(&state, order)?;
     let mut types: Option<Vec<&str>> = None;
+    let mut since: Option<Criterion> = None;
     for (name, value) in &order.parameters {
         match name.as_str() {
+            "_type" if types.is_some() => return Err(Refusal::invalid("`_type` is there twice")),
             "_type" => types = Some(value.split(',').collect()),
+            "_since" => {
+                let value = format!("ge{value}");
+                let parsed = Criterion::parse(state.base(), "Resource", "_lastUpdated", &value);
+                since = Some(parsed.map_err(Refusal::invalid)?);
+            }
             "_outputFormat" if is_ndjson(value) => {}
             "_format" => {}
             other => {
@@ -61,7 +71,9 @@ pub(crate) fn kick_off(app: &App, access: &Access, order: &Order<'_>) -> Result<
         if types.as_ref().is_some_and(|types| !types.contains(&name)) {
             continue;
         }
-        for resource in state.live(name).filter(|resource| of.include(&state, resource)) {
+        let is_new = |resource: &Arc<Value>| since.as_ref().is_none_or(|one| one.matches(resource));
+        let wanted = |resource: &Arc<Value>| of.include(&state, resource) && is_new(resource);
+        for resource in state.live(name).filter(wanted) {
             let file = files.entry(name.to_owned()).or_default();
             file.push_str(&resource.to_string());
             file.push('\n');
@@ -103,6 +115,8 @@ pub(crate) fn follow_up(app: &App, access: &Access, order: &Order<'_>) -> Result
         Some(file) => {
             let name = file.strip_suffix(".ndjson").ok_or_else(none)?;
             let text = job.files.get(name).ok_or_else(none)?.clone();
+            // The token that asks may hold less than the one that began the export.
+            access.entry(&Method::GET, &format!("$export?_type={name}"), None)?;
             let mut answer = Answer::status(StatusCode::OK);
             answer.other = Some(("application/fhir+ndjson", text));
             Ok(answer)
@@ -169,5 +183,9 @@ impl Subjects {
 }
 
 fn is_ndjson(format: &str) -> bool {
-    matches!(format, "application/fhir+ndjson" | "application/ndjson" | "ndjson")
+    // A plus that nobody has escaped is a space by now.
+    matches!(
+        &*format.replace(' ', "+"),
+        "application/fhir+ndjson" | "application/ndjson" | "ndjson"
+    )
 }

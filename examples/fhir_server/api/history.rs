@@ -6,7 +6,8 @@ use tower_fhir_auth::{InteractionKind, Permissions};
 
 use super::answer::{Answer, Refusal};
 use super::order::Order;
-use super::read::may;
+use super::read::judged;
+use super::search::page;
 use crate::confine::Confinement;
 use crate::store::{Change, Criterion, MAX_COUNT, State, Version, is_type};
 
@@ -18,7 +19,7 @@ pub(crate) fn of_instance(
     order: &Order<'_>,
 ) -> Result<Answer, Refusal> {
     let mut versions = state.versions(order.resource_type(), order.id());
-    versions.retain(|version| may(state, confinement, Permissions::READ, version));
+    versions.retain(|version| judged(state, version, |resource| confinement.granted(resource)));
     if versions.is_empty() {
         return Err(Refusal::no_such_resource());
     }
@@ -31,8 +32,13 @@ pub(crate) fn of_all(
     confinement: &Confinement<'_>,
     order: &Order<'_>,
 ) -> Result<Answer, Refusal> {
+    if order.interaction.resource_type().is_some_and(|name| !is_type(name)) {
+        return Err(Refusal::no_such_type());
+    }
     let mut versions = state.history(order.interaction.resource_type());
-    versions.retain(|version| may(state, confinement, Permissions::SEARCH, version));
+    versions.retain(|version| {
+        judged(state, version, |resource| confinement.may(Permissions::SEARCH, resource))
+    });
     bundle(state, order, versions)
 }
 
@@ -41,13 +47,16 @@ fn bundle(
     order: &Order<'_>,
     mut versions: Vec<&Version>,
 ) -> Result<Answer, Refusal> {
-    let mut count = 100;
+    let (mut count, mut offset) = (100, 0);
     for (name, value) in &order.parameters {
         match name.as_str() {
             "_count" => {
                 let wanted = value.parse::<usize>();
                 let wanted = wanted.map_err(|_| Refusal::invalid("`_count` is no number"))?;
                 count = wanted.min(MAX_COUNT);
+            }
+            "_offset" => {
+                offset = value.parse().map_err(|_| Refusal::invalid("`_offset` is no number"))?;
             }
             "_since" => {
                 let since = Criterion::parse(
@@ -74,11 +83,16 @@ fn bundle(
             }
         }
     }
-    let entries: Vec<Value> =
-        versions.iter().take(count).map(|version| entry(state, version)).collect();
-    let bundle = json!({
-        "resourceType": "Bundle", "type": "history", "total": versions.len(), "entry": entries,
+    let total = versions.len();
+    let shown = versions.iter().skip(offset).take(count);
+    let mut bundle = json!({
+        "resourceType": "Bundle", "type": "history", "total": total,
+        "link": page(state, order, offset, count, total),
     });
+    let entries: Vec<Value> = shown.map(|version| entry(state, version)).collect();
+    if !entries.is_empty() {
+        bundle["entry"] = entries.into();
+    }
     Ok(Answer::resource(StatusCode::OK, bundle))
 }
 

@@ -11,6 +11,7 @@ mod everything;
 mod export;
 mod history;
 mod order;
+mod plan;
 mod read;
 mod search;
 mod write;
@@ -18,14 +19,15 @@ mod write;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
+use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use tower_fhir_auth::{Access, BaseUrl, FhirAuthLayer, Interaction, InteractionKind};
+use tower_fhir_auth::{Access, BaseUrl, FhirAuthLayer, Interaction, InteractionKind, IssueType};
 
 use self::answer::{Answer, Refusal, in_the_format_asked_for};
 use self::export::Jobs;
@@ -56,6 +58,11 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route(&at("/metadata"), get(capabilities::statement))
         .route(&at("/health"), get(|| async { "up" }))
         .fallback(interact)
+        .method_not_allowed_fallback(async || {
+            let text = "the address does not have this interaction";
+            Refusal::new(StatusCode::METHOD_NOT_ALLOWED, IssueType::NotSupported, text)
+                .into_response()
+        })
         .with_state(app)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn(in_the_format_asked_for))
@@ -69,13 +76,16 @@ async fn interact(
 ) -> Response {
     let (parts, body) = request.into_parts();
     let body = Bytes::from_request(Request::from_parts(parts.clone(), body), &()).await;
-    match answer(&app, access, &parts, body) {
+    // The store works on a thread of its own, so that a long search holds up nobody else.
+    let work = move || match answer(&app, access, &parts, body) {
         Ok(answer) => answer.into_response(),
-        Err(Refusal::Denied(denial)) => {
-            app.auth.refuse(&denial, &parts).map(axum::body::Body::from)
-        }
-        Err(Refusal::Fault(fault)) => fault.into_response(),
-    }
+        Err(Refusal::Denied(denial)) => app.auth.refuse(&denial, &parts).map(Body::from),
+        Err(refusal) => refusal.into_response(),
+    };
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| {
+        let text = "the request could not be answered";
+        Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, IssueType::Exception, text).into_response()
+    })
 }
 
 fn answer(
@@ -94,6 +104,7 @@ fn answer(
         None => (None, public(app, parts)?),
     };
     let order = Order::of_request(&interaction, parts, &body)?;
+    let wants_little = parts.headers.get("prefer").is_some_and(|value| value == "return=minimal");
     match (interaction.kind(), access) {
         (InteractionKind::Batch, Some(access)) => bundle::answer(app, &access, &order),
         (InteractionKind::JobStatus | InteractionKind::JobCancel, Some(access)) => {
@@ -102,7 +113,12 @@ fn answer(
         (InteractionKind::Operation, Some(access)) if interaction.operation() == Some("export") => {
             export::kick_off(app, &access, &order)
         }
-        (_, access) => perform(app, access.as_ref(), &order),
+        (_, access) => {
+            let answer = perform(app, access.as_ref(), &order)?;
+            let is_write = write::is_write(interaction.kind());
+            let resource = answer.resource.filter(|_| !(is_write && wants_little));
+            Ok(Answer { resource, ..answer })
+        }
     }
 }
 

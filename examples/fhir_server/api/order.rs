@@ -56,15 +56,25 @@ impl<'a> Order<'a> {
             InteractionKind::Patch | InteractionKind::ConditionalPatch => {
                 patch(header(CONTENT_TYPE.as_str()), body)?
             }
-            kind if super::write::takes_resource(kind) => resource(body)?,
+            kind if super::write::takes_resource(kind) => {
+                resource(header(CONTENT_TYPE.as_str()), body)?
+            }
+            // Parameters of an operation in a body would go unseen.
+            InteractionKind::Operation if !body.is_empty() => {
+                return Err(Refusal::invalid("parameters of operations stand in the address here"));
+            }
             _ => Content::None,
         };
+        let conditions = parts.headers.get_all("if-none-exist").iter().count();
+        if conditions > 1 {
+            return Err(Refusal::invalid("`If-None-Exist` is there twice"));
+        }
         Ok(Self {
             interaction,
             parameters,
             if_match: header(IF_MATCH.as_str()),
             if_none_match: header(IF_NONE_MATCH.as_str()),
-            if_none_exist: header("if-none-exist"),
+            if_none_exist: header("if-none-exist").map(without_mark),
             body: content,
             new_id: None,
         })
@@ -90,7 +100,7 @@ impl<'a> Order<'a> {
             parameters: pairs(interaction.query().unwrap_or_default().as_bytes()),
             if_match: request("ifMatch"),
             if_none_match: request("ifNoneMatch"),
-            if_none_exist: request("ifNoneExist"),
+            if_none_exist: request("ifNoneExist").map(without_mark),
             body: content,
             new_id: None,
         })
@@ -115,7 +125,22 @@ fn text(headers: &HeaderMap, name: &str) -> Option<String> {
     headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 
-fn resource(body: &[u8]) -> Result<Content, Refusal> {
+/// Some clients write a condition with the mark of a query.
+fn without_mark(condition: String) -> String {
+    condition.strip_prefix('?').map(str::to_owned).unwrap_or(condition)
+}
+
+fn resource(media_type: Option<String>, body: &[u8]) -> Result<Content, Refusal> {
+    let media_type = media_type.unwrap_or_else(|| "application/fhir+json".to_owned());
+    let is_json = media_type.split(';').next().is_some_and(|name| name.trim().ends_with("json"));
+    if !is_json {
+        let text = "resources are `application/fhir+json` to this server";
+        return Err(Refusal::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            IssueType::NotSupported,
+            text,
+        ));
+    }
     let resource: Value = serde_json::from_slice(body)
         .map_err(|_| Refusal::invalid("the body is not a resource in JSON"))?;
     Ok(Content::Resource(resource))

@@ -1,7 +1,7 @@
 //! Reads of one resource, as it is or as it was.
 
 use axum::http::StatusCode;
-use tower_fhir_auth::Permissions;
+use serde_json::Value;
 
 use super::answer::{Answer, Refusal};
 use super::order::Order;
@@ -35,29 +35,33 @@ fn show(
     order: &Order<'_>,
     version: &Version,
 ) -> Result<Answer, Refusal> {
-    if !may(state, confinement, Permissions::READ, version) {
+    if !judged(state, version, |resource| confinement.granted(resource)) {
         return Err(Refusal::no_such_resource());
     }
     if version.resource.is_none() {
         return Err(Refusal::gone());
     }
     let answer = Answer::version(StatusCode::OK, version);
-    if answer.etag.is_some() && order.if_none_match == answer.etag {
+    if order.if_none_match.as_ref().is_some_and(|tags| names(tags, version.version)) {
         return Ok(Answer { resource: None, status: StatusCode::NOT_MODIFIED, ..answer });
     }
     Ok(answer)
 }
 
-/// Whether a caller may do something with a version. Each is judged by itself; a deletion by what
-/// was deleted, so that it tells nothing of what could not be seen before.
-pub(crate) fn may(
-    state: &State,
-    confinement: &Confinement<'_>,
-    letter: Permissions,
-    version: &Version,
-) -> bool {
+/// Whether entity tags, in a list or as `*`, name a version. They are compared weakly
+/// (RFC 9110 section 8.8.3.2).
+pub(crate) fn names(tags: &str, version: u64) -> bool {
+    let version = version.to_string();
+    tags.split(',')
+        .map(str::trim)
+        .any(|tag| tag == "*" || tag.trim_start_matches("W/").trim_matches('"') == version)
+}
+
+/// Judges a version. Each is judged by itself; a deletion by what was deleted, so that it tells
+/// nothing of what could not be seen before.
+pub(crate) fn judged(state: &State, version: &Version, test: impl Fn(&Value) -> bool) -> bool {
     let versions = state.versions(&version.resource_type, &version.id);
     let mut until = versions.into_iter().filter(|other| other.version <= version.version);
     let resource = until.find_map(|version| version.resource.as_ref());
-    resource.is_some_and(|resource| confinement.may(letter, resource))
+    resource.is_some_and(|resource| test(resource))
 }

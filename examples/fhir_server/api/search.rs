@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
-use tower_fhir_auth::{InteractionKind, Permissions, patient_compartment};
+use tower_fhir_auth::{Denial, InteractionKind, Permissions, patient_compartment};
 
 use super::answer::{Answer, Refusal};
 use super::order::Order;
 use crate::confine::{Confinement, is_of_patient};
-use crate::store::{Base, Reference, Search, State, include, references, revinclude};
+use crate::store::{
+    Base, Reference, Search, State, include, is_type, references, revinclude, types,
+};
 
 pub(crate) fn search(
     state: &State,
@@ -18,10 +20,14 @@ pub(crate) fn search(
     order: &Order<'_>,
 ) -> Result<Answer, Refusal> {
     let compartment = compartment(order)?;
+    chains(confinement, &order.parameters)?;
     let searched = match order.interaction.kind() {
         InteractionKind::SearchCompartment => order.interaction.searched_type(),
         _ => order.interaction.resource_type(),
     };
+    if searched.is_some_and(|name| !is_type(name)) {
+        return Err(Refusal::no_such_type());
+    }
     let search =
         Search::parse(state.base(), searched, &order.parameters).map_err(Refusal::invalid)?;
     let mut matches = visible(state, confinement, &search);
@@ -29,7 +35,8 @@ pub(crate) fn search(
         matches.retain(|resource| is_in(state.base(), resource, of));
     }
     let total = matches.len();
-    matches.truncate(search.count);
+    let matches: Vec<Arc<Value>> =
+        matches.into_iter().skip(search.offset).take(search.count).collect();
     let included = included(state, confinement, &search, &matches);
     let entry = |resource: &Arc<Value>, mode: &str| {
         let name = Reference::of(resource);
@@ -41,16 +48,68 @@ pub(crate) fn search(
     };
     let entries = matches.iter().map(|resource| entry(resource, "match"));
     let entries = entries.chain(included.iter().map(|resource| entry(resource, "include")));
-    let query =
-        form_urlencoded::Serializer::new(String::new()).extend_pairs(&order.parameters).finish();
+    let entries: Vec<Value> = entries.collect();
+    let mut bundle = json!({
+        "resourceType": "Bundle", "type": "searchset", "total": total,
+        "link": page(state, order, search.offset, search.count, total),
+    });
+    if !entries.is_empty() {
+        bundle["entry"] = entries.into();
+    }
+    Ok(Answer::resource(StatusCode::OK, bundle))
+}
+
+/// The links of a page of results: to itself, and to the next one if there is more.
+pub(crate) fn page(
+    state: &State,
+    order: &Order<'_>,
+    offset: usize,
+    count: usize,
+    total: usize,
+) -> Value {
     let address = order.interaction.path().trim_end_matches("/_search");
     let below = order.interaction.base().below(address).unwrap_or_default();
-    let bundle = json!({
-        "resourceType": "Bundle", "type": "searchset", "total": total,
-        "link": [{"relation": "self", "url": format!("{}{below}?{query}", state.base().url())}],
-        "entry": entries.collect::<Vec<_>>(),
-    });
-    Ok(Answer::resource(StatusCode::OK, bundle))
+    let url = |parameters: &[(String, String)]| {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        let query = query.extend_pairs(parameters).finish();
+        let mark = if query.is_empty() { "" } else { "?" };
+        format!("{}{below}{mark}{query}", state.base().url())
+    };
+    let mut links = vec![json!({"relation": "self", "url": url(&order.parameters)})];
+    let next = offset.saturating_add(count);
+    if count > 0 && next < total {
+        let mut parameters = order.parameters.clone();
+        parameters.retain(|(name, _)| name != "_offset");
+        parameters.push(("_offset".to_owned(), next.to_string()));
+        links.push(json!({"relation": "next", "url": url(&parameters)}));
+    }
+    links.into()
+}
+
+/// This store evaluates no chains. One that may reach what the caller must not depend on is
+/// refused for that reason, whatever the store can do: a chain whose type is spelled out has been
+/// judged by the layer.
+pub(crate) fn chains(
+    confinement: &Confinement<'_>,
+    parameters: &[(String, String)],
+) -> Result<(), Refusal> {
+    for (name, _) in parameters {
+        let link = match name.split_once('.') {
+            Some((link, _)) if !link.contains(':') => link,
+            _ => continue,
+        };
+        let targets: Vec<&str> = match link {
+            "patient" => vec!["Patient"],
+            "encounter" => vec!["Encounter"],
+            "subject" => vec!["Device", "Group", "Location", "Patient"],
+            _ => types().collect(),
+        };
+        if let Some(hidden) = targets.iter().find(|name| !confinement.may_depend_on(name)) {
+            let denial = Denial::new("a chain may reach a type that the token cannot search");
+            return Err(denial.required_scopes([format!("user/{hidden}.s")]).into());
+        }
+    }
+    Ok(())
 }
 
 /// What a search finds among what the caller may search: to the others it is not there, also in
@@ -74,12 +133,8 @@ fn included(
 ) -> Vec<Arc<Value>> {
     let mut known: BTreeSet<Option<Reference>> =
         matches.iter().map(|resource| Reference::of(resource)).collect();
-    let of_matches = search.includes.iter();
-    let of_matches = of_matches
-        .flat_map(|one| matches.iter().flat_map(move |resource| include(state, resource, one)));
-    let to_matches = search.revincludes.iter();
-    let to_matches = to_matches
-        .flat_map(|one| matches.iter().flat_map(move |resource| revinclude(state, resource, one)));
+    let of_matches = search.includes.iter().flat_map(|one| include(state, matches, one));
+    let to_matches = search.revincludes.iter().flat_map(|one| revinclude(state, matches, one));
     let mut found: Vec<Arc<Value>> = of_matches.chain(to_matches).collect();
     found.retain(|resource| {
         confinement.may_come_along(resource) && known.insert(Reference::of(resource))
@@ -101,10 +156,43 @@ fn compartment(order: &Order<'_>) -> Result<Option<Reference>, Refusal> {
 }
 
 fn is_in(base: &Base, resource: &Value, compartment: &Reference) -> bool {
+    let resource_type = resource["resourceType"].as_str().unwrap_or_default();
     if compartment.resource_type == "Patient" {
-        let member = resource["resourceType"].as_str().and_then(patient_compartment).is_some();
+        let member = patient_compartment(resource_type).is_some();
         return member && is_of_patient(base, resource, &compartment.id);
     }
+    let parameter = encounter_parameter(resource_type);
     Reference::of(resource).as_ref() == Some(compartment)
-        || references(base, resource, "encounter").contains(compartment)
+        || parameter.is_some_and(|name| references(base, resource, name).contains(compartment))
+}
+
+/// What puts a resource into an encounter's compartment
+/// (<https://hl7.org/fhir/R4/compartmentdefinition-encounter.html>).
+fn encounter_parameter(resource_type: &str) -> Option<&'static str> {
+    match resource_type {
+        "ChargeItem" | "MedicationAdministration" => Some("context"),
+        "DocumentManifest" => Some("related-ref"),
+        "CarePlan"
+        | "CareTeam"
+        | "Claim"
+        | "ClinicalImpression"
+        | "Communication"
+        | "CommunicationRequest"
+        | "Composition"
+        | "Condition"
+        | "DeviceRequest"
+        | "DiagnosticReport"
+        | "DocumentReference"
+        | "ExplanationOfBenefit"
+        | "Media"
+        | "MedicationRequest"
+        | "NutritionOrder"
+        | "Observation"
+        | "Procedure"
+        | "QuestionnaireResponse"
+        | "RequestGroup"
+        | "ServiceRequest"
+        | "VisionPrescription" => Some("encounter"),
+        _ => None,
+    }
 }

@@ -8,10 +8,10 @@ use tower_fhir_auth::{InteractionKind as Kind, Permissions};
 
 use super::answer::{Answer, Refusal};
 use super::order::{Content, Order, pairs};
-use super::read::may;
-use super::search::visible;
+use super::read::{judged, names};
+use super::search::{chains, visible};
 use crate::confine::Confinement;
-use crate::store::{Reference, Search, State, Version, is_type, patch};
+use crate::store::{Reference, Search, State, Version, is_id, is_type, patch};
 
 pub(crate) fn is_write(kind: Kind) -> bool {
     let conditional =
@@ -33,7 +33,7 @@ pub(crate) fn perform(
     order: &Order<'_>,
 ) -> Result<Answer, Refusal> {
     if !is_type(order.resource_type()) {
-        return Err(Refusal::not_supported("this server does not have the resource type"));
+        return Err(Refusal::no_such_type());
     }
     if !conditional(order.interaction.kind()) {
         let known = |name: &str| matches!(name, "_format" | "_pretty" | "_hardDelete");
@@ -87,9 +87,14 @@ pub(crate) fn only_match(
 ) -> Result<Option<Reference>, Refusal> {
     let condition: Vec<(String, String)> =
         condition.iter().filter(|(name, _)| name != "_hardDelete").cloned().collect();
+    chains(confinement, &condition)?;
+    let of_results = |name: &str| matches!(name, "_count" | "_offset" | "_include" | "_revinclude");
+    if condition.is_empty() || condition.iter().any(|(name, _)| of_results(name)) {
+        return Err(Refusal::invalid("the condition is no search for resources"));
+    }
     let search = Search::parse(state.base(), Some(order.resource_type()), &condition);
     let search = search.map_err(Refusal::invalid)?;
-    if search.criteria.is_empty() || !search.includes.is_empty() || !search.revincludes.is_empty() {
+    if search.criteria.is_empty() {
         return Err(Refusal::invalid("the condition is no search for resources"));
     }
     let mut matches = visible(state, confinement, &search).into_iter();
@@ -119,7 +124,7 @@ fn create(
     let mut resource = sent(order)?;
     let id = order.new_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
     resource["id"] = id.as_str().into();
-    if !confinement.may(Permissions::CREATE, &resource) {
+    if !confinement.may_become(Permissions::CREATE, &resource, state) {
         return Err(Refusal::outside());
     }
     let (version, _) = state.put(order.resource_type(), &id, resource);
@@ -140,11 +145,14 @@ fn update(
         _ => return Err(Refusal::invalid("`id` of the body is not that of the address")),
     }
     let current = state.current(order.resource_type(), id);
-    if current.is_some_and(|current| !may(state, confinement, Permissions::UPDATE, current)) {
+    let may_change = |version: &Version| {
+        judged(state, version, |resource| confinement.may(Permissions::UPDATE, resource))
+    };
+    if current.is_some_and(|current| !may_change(current)) {
         return Err(Refusal::no_such_resource());
     }
     fits(state, order, id)?;
-    if !confinement.may(Permissions::UPDATE, &resource) {
+    if !confinement.may_become(Permissions::UPDATE, &resource, state) {
         return Err(Refusal::outside());
     }
     let (version, created) = state.put(order.resource_type(), id, resource);
@@ -161,7 +169,7 @@ fn create_by_update(
     let own = sent(order)?["id"].as_str().map(str::to_owned);
     let fresh = || order.new_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
     let id = own.unwrap_or_else(fresh);
-    if !crate::store::is_id(&id) {
+    if !is_id(&id) {
         return Err(Refusal::invalid("`id` of the body is no id"));
     }
     update(state, confinement, order, &id)
@@ -180,7 +188,7 @@ fn change(
     let Some(before) = current.resource else { return Err(Refusal::gone()) };
     fits(state, order, id)?;
     let after = patch(&before, operations).map_err(Refusal::invalid)?;
-    if !confinement.may(Permissions::UPDATE, &after) {
+    if !confinement.may_become(Permissions::UPDATE, &after, state) {
         return Err(Refusal::outside());
     }
     let (version, _) = state.put(order.resource_type(), id, after);
@@ -195,12 +203,19 @@ fn delete(
 ) -> Result<Answer, Refusal> {
     current(state, confinement, Permissions::DELETE, order, id)?;
     fits(state, order, id)?;
-    state.delete(order.resource_type(), id);
     let hard =
         order.parameters.iter().any(|(name, value)| name == "_hardDelete" && value == "true");
-    if hard {
-        state.purge(order.resource_type(), id);
+    if !hard {
+        state.delete(order.resource_type(), id);
+        return Ok(Answer::status(StatusCode::NO_CONTENT));
     }
+    // What takes the history with it takes every version, so that each has to be within reach.
+    let versions = state.versions(order.resource_type(), id);
+    let mut resources = versions.iter().filter_map(|version| version.resource.as_ref());
+    if !resources.all(|resource| confinement.may(Permissions::DELETE, resource)) {
+        return Err(Refusal::outside());
+    }
+    state.purge(order.resource_type(), id);
     Ok(Answer::status(StatusCode::NO_CONTENT))
 }
 
@@ -213,20 +228,23 @@ fn current(
     id: &str,
 ) -> Result<Version, Refusal> {
     let current = state.current(order.resource_type(), id);
-    let current = current.filter(|current| may(state, confinement, letter, current));
+    let current = current
+        .filter(|current| judged(state, current, |resource| confinement.may(letter, resource)));
     current.cloned().ok_or_else(Refusal::no_such_resource)
 }
 
-/// `If-Match` (RFC 9110 section 13.1.1), with the weak tags of FHIR.
+/// `If-Match` and `If-None-Match` (RFC 9110 section 13.1), with the weak tags of FHIR.
 fn fits(state: &State, order: &Order<'_>, id: &str) -> Result<(), Refusal> {
-    let Some(wanted) = &order.if_match else { return Ok(()) };
     let current = state.current(order.resource_type(), id);
-    let current = current.map(|current| current.version.to_string()).unwrap_or_default();
-    let wanted = wanted.trim_start_matches("W/").trim_matches('"');
-    if wanted == current {
-        return Ok(());
+    let current = current.filter(|current| current.resource.is_some());
+    let names = |tags: &String| current.is_some_and(|current| names(tags, current.version));
+    if order.if_match.as_ref().is_some_and(|tags| !names(tags)) {
+        return Err(Refusal::precondition("the resource has changed since"));
     }
-    Err(Refusal::precondition("the resource has changed since"))
+    if order.if_none_match.as_ref().is_some_and(names) {
+        return Err(Refusal::precondition("the resource is there already"));
+    }
+    Ok(())
 }
 
 /// What was stored, shown to those who may read it; to others only where it stands.

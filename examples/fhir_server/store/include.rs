@@ -1,5 +1,6 @@
 //! What a search returns beside its matches.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -63,17 +64,29 @@ impl Include {
     }
 }
 
-/// What a resource refers to.
-pub(crate) fn include(state: &State, resource: &Value, include: &Include) -> Vec<Arc<Value>> {
-    let references = include.references(state.base(), resource).into_iter();
-    references.filter_map(|to| state.referenced(&to)).collect()
+/// What resources refer to.
+pub(crate) fn include(
+    state: &State,
+    resources: &[Arc<Value>],
+    include: &Include,
+) -> Vec<Arc<Value>> {
+    let references = resources.iter().flat_map(|one| include.references(state.base(), one));
+    let each: BTreeSet<Reference> = references.collect();
+    each.into_iter().filter_map(|to| state.referenced(&to)).collect()
 }
 
-/// What refers to a resource.
-pub(crate) fn revinclude(state: &State, resource: &Value, include: &Include) -> Vec<Arc<Value>> {
-    let Some(to) = Reference::of(resource) else { return Vec::new() };
-    let sources = state.live(&include.source);
-    sources.filter(|source| include.references(state.base(), source).contains(&to)).collect()
+/// What refers to resources.
+pub(crate) fn revinclude(
+    state: &State,
+    resources: &[Arc<Value>],
+    include: &Include,
+) -> Vec<Arc<Value>> {
+    let names: BTreeSet<Reference> =
+        resources.iter().filter_map(|resource| Reference::of(resource)).collect();
+    let refers = |source: &Arc<Value>| {
+        include.references(state.base(), source).iter().any(|to| names.contains(to))
+    };
+    state.live(&include.source).filter(refers).collect()
 }
 
 #[cfg(test)]
@@ -118,17 +131,18 @@ mod tests {
         let [a, patient, practitioner] =
             [("Observation", "a"), ("Patient", "1"), ("Practitioner", "p")]
                 .map(|(name, id)| state.referenced(&Reference::to(name, id)).unwrap());
-        let included = |text: &str| names(&include(&state, &a, &of(text)));
+        let included = |text: &str| names(&include(&state, std::slice::from_ref(&a), &of(text)));
         assert_eq!(included("Observation:performer"), ["Practitioner/p"]);
         assert_eq!(included("Observation:subject:Patient"), ["Patient/1"]);
         assert_eq!(included("Observation:subject:Group"), [""; 0]);
         assert_eq!(included("Condition:subject"), [""; 0]);
-        let to_patient = |text: &str| names(&revinclude(&state, &patient, &of(text)));
+        let to_patient =
+            |text: &str| names(&revinclude(&state, std::slice::from_ref(&patient), &of(text)));
         assert_eq!(to_patient("Observation:subject"), ["Observation/a"]);
         assert_eq!(to_patient("Observation:performer"), ["Observation/b"]);
         assert_eq!(to_patient("Observation:performer:Group"), [""; 0]);
         let to_practitioner =
-            names(&revinclude(&state, &practitioner, &of("Observation:performer")));
+            names(&revinclude(&state, &[practitioner], &of("Observation:performer")));
         assert_eq!(to_practitioner, ["Observation/a"]);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::slice::from_ref;
 
-use json_patch::{Patch, patch_unsafe};
+use json_patch::{Patch, PatchOperation, patch_unsafe};
 use serde_json::Value;
 
 /// The most operations of a patch.
@@ -29,6 +29,9 @@ pub(crate) fn patch(resource: &Value, patch: &[u8]) -> Result<Value, String> {
         // failed `move` panics.
         patch_unsafe(&mut patched, from_ref(operation))
             .map_err(|error| format!("the patch cannot be applied: {error}"))?;
+        if matches!(operation, PatchOperation::Test(_) | PatchOperation::Remove(_)) {
+            continue;
+        }
         let mut size_left = MAX_SIZE;
         if !is_within_limits(&patched, MAX_DEPTH, &mut size_left) {
             return Err("the patch makes the resource too large".to_owned());

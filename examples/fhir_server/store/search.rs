@@ -19,11 +19,13 @@ pub(crate) const MAX_COUNT: usize = 5000;
 #[derive(Clone, Debug)]
 pub(crate) struct Search {
     pub(crate) resource_type: Option<String>,
-    /// All of them have to match.
-    pub(crate) criteria: Vec<Criterion>,
+    /// All of those for the type of a resource have to match.
+    pub(crate) criteria: Vec<(Option<String>, Criterion)>,
     /// The types that a search of all types is confined to.
     pub(crate) types: Option<Vec<String>>,
     pub(crate) count: usize,
+    /// How many of the results come on pages before this one.
+    pub(crate) offset: usize,
     pub(crate) includes: Vec<Include>,
     pub(crate) revincludes: Vec<Include>,
 }
@@ -40,42 +42,68 @@ impl Search {
             criteria: Vec::new(),
             types: None,
             count: DEFAULT_COUNT,
+            offset: 0,
             includes: Vec::new(),
             revincludes: Vec::new(),
         };
-        let mut names_met: Vec<&str> = Vec::new();
+        let mut once: Vec<&str> = Vec::new();
+        if resource_type.is_none() {
+            let mut named = parameters.iter().filter(|(name, _)| name == "_type");
+            search.types = named.next().map(|(_, value)| type_list(value)).transpose()?;
+        }
         for (name, value) in parameters {
-            if matches!(name.as_str(), "_count" | "_type") && names_met.contains(&name.as_str()) {
-                return Err(format!("`{name}` is there twice"));
+            if matches!(name.as_str(), "_count" | "_offset" | "_type") {
+                if once.contains(&name.as_str()) {
+                    return Err(format!("`{name}` is there twice"));
+                }
+                once.push(name);
             }
-            names_met.push(name);
             match (name.as_str(), resource_type) {
-                ("_format" | "_pretty", _) => {}
+                ("_format" | "_pretty", _) | ("_type", None) => {}
                 ("_count", _) => search.count = count(value)?,
-                ("_type", None) => search.types = Some(type_list(value)?),
+                ("_offset", _) => {
+                    search.offset = value.parse().map_err(|_| "`_offset` is no number")?;
+                }
                 ("_include", Some(searched)) => {
-                    search.includes.push(Include::of_matches(value, searched)?);
+                    add(&mut search.includes, Include::of_matches(value, searched)?);
                 }
                 ("_revinclude", Some(searched)) => {
-                    search.revincludes.push(Include::to_matches(value, searched)?);
+                    add(&mut search.revincludes, Include::to_matches(value, searched)?);
                 }
+                ("_include", None) => add(&mut search.includes, Include::parse(value)?),
+                ("_revinclude", None) => add(&mut search.revincludes, Include::parse(value)?),
                 ("_id" | "_lastUpdated", None) => {
-                    search.criteria.push(Criterion::parse(base, "Resource", name, value)?);
+                    let criterion = Criterion::parse(base, "Resource", name, value)?;
+                    search.criteria.push((None, criterion));
                 }
                 (_, Some(searched)) => {
-                    search.criteria.push(Criterion::parse(base, searched, name, value)?);
+                    let criterion = Criterion::parse(base, searched, name, value)?;
+                    search.criteria.push((None, criterion));
                 }
-                (_, None) => {
-                    let reason = "is not supported in a search of all types";
-                    return Err(format!("search parameter `{name}` {reason}"));
-                }
+                (_, None) => search.for_each_type(base, name, value)?,
             }
         }
         Ok(search)
     }
 
+    /// A parameter in a search of several types has to be one of each of them.
+    fn for_each_type(&mut self, base: &Base, name: &str, value: &str) -> Result<(), String> {
+        let Some(types) = &self.types else {
+            let reason = "is not supported in a search of all types";
+            return Err(format!("search parameter `{name}` {reason}"));
+        };
+        for of in types {
+            let criterion = Criterion::parse(base, of, name, value)?;
+            self.criteria.push((Some(of.clone()), criterion));
+        }
+        Ok(())
+    }
+
     pub(crate) fn matches(&self, resource: &Value) -> bool {
-        self.criteria.iter().all(|criterion| criterion.matches(resource))
+        self.criteria.iter().all(|(of, criterion)| {
+            let is_other = of.as_ref().is_some_and(|of| resource["resourceType"] != **of);
+            is_other || criterion.matches(resource)
+        })
     }
 
     /// What the search finds, by type and in the order of creation; `count` is not applied.
@@ -87,6 +115,12 @@ impl Search {
         };
         let resources = state.types().filter(is_searched).flat_map(|name| state.live(name));
         resources.filter(|resource| self.matches(resource)).collect()
+    }
+}
+
+fn add(includes: &mut Vec<Include>, include: Include) {
+    if !includes.contains(&include) {
+        includes.push(include);
     }
 }
 
@@ -169,12 +203,15 @@ mod tests {
         let types = ("_type", "Practitioner,Patient");
         assert_eq!(found(None, &[types]), ["Patient/1", "Patient/2", "Practitioner/p"]);
         assert_eq!(found(None, &[types, ("_lastUpdated", "lt2020")]), [""; 0]);
+        let types = ("_type", "Observation,Condition");
+        assert_eq!(found(None, &[("patient", "1"), types]), ["Observation/a"]);
+        assert!(search(None, &[types, ("performer", "1")]).is_err(), "not of each type");
         for (name, value) in [
             ("patient", "1"),
             ("_id:not", "1"),
             ("_type", "Nothing"),
             ("_type", ""),
-            ("_include", "Observation:subject"),
+            ("_include", "Observation:code"),
             ("_has:Group:member:_id", "1"),
         ] {
             assert!(search(None, &[(name, value)]).is_err(), "{name}={value}");

@@ -74,7 +74,10 @@ fn record(patient: &str, name: &str) -> Vec<Value> {
             "location": [{"location": {"reference": "Location/ward"}}],
             "period": {"start": "2026-03-02T09:00:00Z", "end": "2026-03-02T09:30:00Z"},
         }),
-        condition(&id("headache"), "encounter-diagnosis", "25064002", "Headache", &about()),
+        at(
+            condition(&id("headache"), "encounter-diagnosis", "25064002", "Headache", &about()),
+            at_visit(),
+        ),
         condition(&id("diabetes"), "problem-list-item", "44054006", "Type 2 diabetes", &about()),
         json!({
             "resourceType": "Observation", "id": id("hba1c"), "status": "final",
@@ -186,6 +189,12 @@ fn condition(id: &str, category: &str, code: &str, display: &str, subject: &Valu
         "subject": subject, "recordedDate": "2026-03-02",
         "asserter": {"reference": "Practitioner/house-doctor"},
     })
+}
+
+/// A resource of an encounter.
+fn at(mut resource: Value, encounter: Value) -> Value {
+    resource["encounter"] = encounter;
+    resource
 }
 
 fn concept(system: &str, code: &str, display: &str) -> Value {

@@ -39,7 +39,7 @@ pub(super) const TABLE: &[(&str, &str, &str)] = &[
         "category identifier status",
     ),
     ("CatalogEntry", "", ""),
-    ("ChargeItem", "patient=subject:Patient subject", "code identifier"),
+    ("ChargeItem", "context patient=subject:Patient subject", "code identifier"),
     ("ChargeItemDefinition", "", "identifier status"),
     ("Claim", "encounter=item.encounter patient payee=payee.party", "identifier status"),
     ("ClaimResponse", "patient", "identifier status"),
@@ -89,7 +89,7 @@ pub(super) const TABLE: &[(&str, &str, &str)] = &[
     ),
     (
         "DocumentManifest",
-        "author patient=subject:Patient recipient subject",
+        "author patient=subject:Patient recipient related-ref=related.ref subject",
         "identifier=masterIdentifier+identifier status",
     ),
     (
@@ -140,7 +140,7 @@ pub(super) const TABLE: &[(&str, &str, &str)] = &[
     ("Medication", "", "code identifier status"),
     (
         "MedicationAdministration",
-        "medication=medicationReference patient=subject:Patient performer=performer.actor subject",
+        "context medication=medicationReference patient=subject:Patient performer=performer.actor subject",
         "code=medicationCodeableConcept identifier status",
     ),
     (

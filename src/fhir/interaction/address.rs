@@ -35,9 +35,7 @@ impl Address {
             (Verb::Get, ["metadata"]) => Self::of(Kind::Capabilities),
             (Verb::Get, ["_history"]) => Self::of(Kind::HistorySystem),
             (Verb::Post, ["_search"]) => Self::of(Kind::SearchSystem),
-            (verb, [name]) if verb.is_known() && is_operation(name) => {
-                Self::of(Kind::Operation).with_operation(name)
-            }
+            (verb, [name]) if verb.calls(name) => Self::of(Kind::Operation).with_operation(name),
             (verb, ["_operations", kind, id, files @ ..])
                 if is_name(kind) && is_id(id) && files.iter().all(|file| is_file(file)) =>
             {
@@ -60,9 +58,7 @@ impl Address {
             (Verb::Delete, []) if has_query => Self::of(Kind::ConditionalDelete),
             (Verb::Get, ["_history"]) => Self::of(Kind::HistoryType),
             (Verb::Post, ["_search"]) => Self::of(Kind::SearchType),
-            (verb, [name]) if verb.is_known() && is_operation(name) => {
-                Self::of(Kind::Operation).with_operation(name)
-            }
+            (verb, [name]) if verb.calls(name) => Self::of(Kind::Operation).with_operation(name),
             (_, [id, rest @ ..]) if is_id(id) => Self::below_instance(verb, rest).on_instance(id),
             _ => Self::of(Kind::Unknown),
         }
@@ -81,9 +77,7 @@ impl Address {
             (Verb::Delete, ["_history", version]) if is_id(version) => {
                 Self::of(Kind::DeleteHistory)
             }
-            (verb, [name]) if verb.is_known() && is_operation(name) => {
-                Self::of(Kind::Operation).with_operation(name)
-            }
+            (verb, [name]) if verb.calls(name) => Self::of(Kind::Operation).with_operation(name),
             (Verb::Get, [kind]) | (Verb::Post, [kind, "_search"])
                 if *kind == "*" || is_spelled_as_a_type(kind) =>
             {
@@ -137,8 +131,16 @@ enum Verb {
 }
 
 impl Verb {
-    fn is_known(self) -> bool {
-        !matches!(self, Self::Other)
+    /// Whether a segment is an operation that may be called so: with `GET` or `POST`, and those of
+    /// Microsoft that delete or change in bulk with what they do.
+    fn calls(self, segment: &str) -> bool {
+        let by_verb = match self {
+            Self::Get | Self::Post => true,
+            Self::Delete => matches!(segment, "$bulk-delete" | "$purge-history"),
+            Self::Patch => segment == "$bulk-update",
+            Self::Put | Self::Other => false,
+        };
+        by_verb && is_operation(segment)
     }
 
     fn of(method: &Method) -> Self {
@@ -257,6 +259,9 @@ mod tests {
             ("DELETE", "/r4"),
             ("POST", "/r4/Patient/1"),
             ("TRACE", "/r4/Patient/1"),
+            ("PUT", "/r4/$export"),
+            ("DELETE", "/r4/Patient/1/$everything"),
+            ("PATCH", "/r4/$bulk-delete"),
             ("OPTIONS", "/r4/Patient"),
             ("GET", "/r4/Patient/$"),
             ("GET", "/r4/P"),

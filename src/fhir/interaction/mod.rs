@@ -68,7 +68,8 @@ impl Interaction {
         };
         let mut read = Vec::new();
         if address.kind == InteractionKind::Create {
-            read.extend(conditions);
+            // Some clients write the query with its mark.
+            read.extend(conditions.map(|text| text.strip_prefix('?').unwrap_or(&text).into()));
         }
         if !read.is_empty() {
             address.kind = InteractionKind::ConditionalCreate;

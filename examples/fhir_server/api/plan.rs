@@ -1,0 +1,132 @@
+//! What a transaction is going to do, before it does it: which resource each entry is about, and
+//! what those are called that it creates.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+use tower_fhir_auth::InteractionKind as Kind;
+
+use super::answer::Refusal;
+use super::bundle::Entry;
+use super::order::{Order, pairs};
+use super::write::only_match;
+use crate::confine::Confinement;
+use crate::store::{Reference, State, is_id};
+
+pub(crate) struct Plan {
+    /// The ids of what entries create.
+    new_ids: BTreeMap<usize, String>,
+    /// What the `fullUrl` of each entry becomes, so that others can refer to it.
+    names: BTreeMap<String, String>,
+}
+
+impl Plan {
+    /// A transaction in which two entries are about one resource has no meaning (R4 section
+    /// 3.1.0.11.2), also where conditions make them so.
+    pub(crate) fn of(state: &State, entries: &[Entry<'_>]) -> Result<Self, Refusal> {
+        let mut plan = Self { new_ids: BTreeMap::new(), names: BTreeMap::new() };
+        let mut about = BTreeSet::new();
+        let mut conditions = BTreeSet::new();
+        for entry in entries {
+            let order = entry.order()?;
+            if has_conditional_reference(&entry.content["resource"]) {
+                return Err(Refusal::invalid("conditional references are not supported"));
+            }
+            let found = found(state, entry, &order)?;
+            let kind = order.interaction.kind();
+            if found.is_none() && is_conditional(kind) {
+                let condition = (order.resource_type(), condition(&order));
+                if !conditions.insert(format!("{condition:?}")) {
+                    return Err(Refusal::invalid(
+                        "two entries of the transaction have one condition",
+                    ));
+                }
+            }
+            let name = match found {
+                Some(found) if about.insert(found.clone()) => found,
+                Some(_) => {
+                    let text = "two entries of the transaction are about one resource";
+                    return Err(Refusal::invalid(text));
+                }
+                None if creates(kind) => {
+                    let name = Reference::to(order.resource_type(), new_id(entry));
+                    plan.new_ids.insert(entry.number, name.id.clone());
+                    name
+                }
+                None => continue,
+            };
+            if let Some(url) = entry.content["fullUrl"].as_str() {
+                let name = format!("{}/{}", name.resource_type, name.id);
+                if plan.names.insert(url.to_owned(), name).is_some() {
+                    return Err(Refusal::invalid(
+                        "two entries of the transaction have one `fullUrl`",
+                    ));
+                }
+            }
+        }
+        Ok(plan)
+    }
+
+    pub(crate) fn new_id(&self, number: usize) -> Option<String> {
+        self.new_ids.get(&number).cloned()
+    }
+
+    pub(crate) fn names(&self) -> &BTreeMap<String, String> {
+        &self.names
+    }
+}
+
+/// The resource that an entry changes: by its id, or the one that its condition finds.
+fn found(
+    state: &State,
+    entry: &Entry<'_>,
+    order: &Order<'_>,
+) -> Result<Option<Reference>, Refusal> {
+    let confinement = Confinement::new(Some(&entry.access), state.base());
+    match order.interaction.kind() {
+        Kind::Update | Kind::Patch | Kind::Delete => {
+            Ok(Some(Reference::to(order.resource_type(), order.id())))
+        }
+        kind if is_conditional(kind) => only_match(state, &confinement, order, &condition(order)),
+        _ => Ok(None),
+    }
+}
+
+fn condition(order: &Order<'_>) -> Vec<(String, String)> {
+    match order.interaction.kind() {
+        Kind::ConditionalCreate => {
+            pairs(order.if_none_exist.as_deref().unwrap_or_default().as_bytes())
+        }
+        _ => order.parameters.clone(),
+    }
+}
+
+fn is_conditional(kind: Kind) -> bool {
+    let changes = matches!(kind, Kind::ConditionalPatch | Kind::ConditionalDelete);
+    changes || matches!(kind, Kind::ConditionalCreate | Kind::ConditionalUpdate)
+}
+
+fn creates(kind: Kind) -> bool {
+    matches!(kind, Kind::Create | Kind::ConditionalCreate | Kind::ConditionalUpdate)
+}
+
+/// A conditional update may bring an id of its own.
+fn new_id(entry: &Entry<'_>) -> String {
+    let brought = entry.content["resource"]["id"].as_str();
+    let updates = entry.access.interaction().kind() == Kind::ConditionalUpdate;
+    let brought = brought.filter(|id| updates && is_id(id)).map(str::to_owned);
+    brought.unwrap_or_else(|| uuid::Uuid::new_v4().to_string())
+}
+
+/// `Patient?identifier=…` in place of a reference: to be resolved, or refused.
+fn has_conditional_reference(value: &Value) -> bool {
+    match value {
+        Value::Array(members) => members.iter().any(has_conditional_reference),
+        Value::Object(fields) => fields.iter().any(|(name, value)| {
+            let text = value.as_str().filter(|_| name == "reference");
+            let relative = text.filter(|text| !text.contains(':'));
+            relative.is_some_and(|text| text.contains('?')) || has_conditional_reference(value)
+        }),
+        _ => false,
+    }
+}
