@@ -125,10 +125,10 @@ pub use authentication::{
 };
 pub use authorization::{
     Access, AccessMode, AccessPolicy, AllOf, Alternative, Alternatives, AnyOf, Assignments,
-    Authenticated, AuthorizeFn, Authorizer, DataAction, Denial, Enforcement, Grant, JobOwner,
-    RequireRoles, RequireScopes, RoleDefinitions, RoleDefinitionsError, RolePolicy, ScopePolicy,
-    all_of, any_of, authenticated, authorize_fn, require_all_roles, require_all_scopes,
-    require_any_role, require_any_scope, require_role, require_scope,
+    Authenticated, AuthorizeFn, Authorizer, DataAction, Denial, Enforcement, Grant, IssuerLimits,
+    JobOwner, RequireRoles, RequireScopes, RoleDefinitions, RoleDefinitionsError, RolePolicy,
+    ScopePolicy, all_of, any_of, authenticated, authorize_fn, require_all_roles,
+    require_all_scopes, require_any_role, require_any_scope, require_role, require_scope,
 };
 pub use error::BuildError;
 pub use explanation::{Check, Explanation, Finding, Step, StepOutcome};

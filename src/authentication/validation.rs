@@ -128,7 +128,11 @@ pub(crate) fn required_claims(
     }
     let required = settings.required_claims.iter().map(String::as_str);
     // `exp` itself is judged last; here it only has to be there.
-    match required.chain(["exp"]).find(|name| !claims.is_present(name)) {
+    // Azure AD B2C can only send the second name (`fhirUser` of SMART App Launch).
+    let is_present = |name: &str| {
+        claims.is_present(name) || (name == "fhirUser" && claims.is_present("extension_fhirUser"))
+    };
+    match required.chain(["exp"]).find(|name| !is_present(name)) {
         Some(name) => Err(fault(name, "is required and missing")),
         None => Ok(()),
     }

@@ -12,6 +12,7 @@ mod data_action;
 mod denial;
 mod enforcement;
 mod grant;
+mod limits;
 mod mode;
 mod need;
 mod patient;
@@ -30,6 +31,7 @@ pub use data_action::DataAction;
 pub use denial::Denial;
 pub use enforcement::Enforcement;
 pub use grant::Grant;
+pub use limits::IssuerLimits;
 pub use mode::{AccessMode, AccessPolicy};
 pub use requirement::{
     Authenticated, RequireRoles, RequireScopes, authenticated, require_all_roles,

@@ -187,3 +187,38 @@ fn json_test_suite_as_header_and_as_payload() {
     }
     assert_eq!(seen, 318);
 }
+
+/// Which keys of a set are usable, and why the others are not.
+#[test]
+fn identity_model_key_sets_parse_as_their_names_say() {
+    let Some(folder) = folder() else { return };
+    let (first, second) = ("NGTFvdK-fythEuLwjpwAJOM9n-A", "kriMPdmBvx68skT8-mPAB3BseeA");
+    let end_to_end = "999b2be9-6213-436b-b12b-637b0176be41";
+    let table: [(&str, &[&str], &[&str]); 9] = [
+        // Their `alg` is `SHA256`, which names no signature.
+        ("JsonWebKeySet", &[], &["does not allow", "`SHA256`"]),
+        // What is bad is a certificate, and certificates are not looked at.
+        ("JsonWebKeySetBadBase64Data", &[first, second], &[]),
+        ("JsonWebKeySetBadRsaDataMissingComponent", &[], &["`kty`", "does not allow", "`e`"]),
+        ("JsonWebKeySetBadX509Data", &[first, second], &[]),
+        ("JsonWebKeySetEnd2End", &[end_to_end, second], &[]),
+        // `ES521` is no algorithm: that of P-521 is ES512.
+        ("JsonWebKeySetEnd2EndEC", &["JsonWebKeyEcdsa256", "JsonWebKeyEcdsa384"], &["`ES521`"]),
+        ("JsonWebKeySetSingleX509Data", &[], &["`n` is missing"]),
+        ("JsonWebKeySetUnrecognizedKty", &[], &["does not allow", "`oct`"]),
+        ("PingLabsJWKS", &["20am7", "20am3", "20alz"], &[]),
+    ];
+    for (name, usable, left_out) in table {
+        let text = std::fs::read(folder.join(format!("identitymodel-oidc/{name}.json"))).unwrap();
+        let set = JwkSet::parse(&text).unwrap();
+        let reasons: Vec<String> = set.left_out().iter().map(|l| l.reason.to_string()).collect();
+        assert_eq!(set.len(), usable.len(), "{name}: {reasons:?}");
+        for kid in usable {
+            assert!(!set.algorithms_of(kid).is_empty(), "{name} {kid}");
+        }
+        assert_eq!(reasons.len(), left_out.len(), "{name}: {reasons:?}");
+        for (reason, words) in reasons.iter().zip(left_out) {
+            assert!(reason.contains(words), "{name}: {reason}");
+        }
+    }
+}

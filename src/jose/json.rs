@@ -51,6 +51,11 @@ pub(crate) enum JsonError {
 const DUPLICATE: &str = "duplicate member";
 const DEPTH: &str = "nested too deep";
 
+/// A document without the byte order mark that some servers put before it (RFC 8259 section 8.1).
+pub(crate) fn without_mark(document: &[u8]) -> &[u8] {
+    document.strip_prefix(b"\xef\xbb\xbf").unwrap_or(document)
+}
+
 impl<'a> Object<'a> {
     /// Parses a whole text that must be one JSON object in UTF-8, without a byte order mark.
     pub(crate) fn parse(text: &'a [u8]) -> Result<Self, JsonError> {

@@ -5,7 +5,7 @@
 //! another crate's JWK type could only disagree with the first, so there is none.
 
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
 use super::algorithm::{Algorithm, KeyKind};
 use super::json::{Json, Object};
@@ -156,9 +156,11 @@ fn text<'a>(jwk: &'a Object<'_>, name: &'static str) -> Result<Option<&'a str>, 
 }
 
 fn bytes(jwk: &Object<'_>, name: &'static str) -> Result<Vec<u8>, JwkError> {
-    text(jwk, name)?
-        .and_then(|value| URL_SAFE_NO_PAD.decode(value).ok())
-        .ok_or(JwkError::Malformed(name))
+    // Some providers write the other alphabet of base64, which means the same numbers. Of a token
+    // there is one spelling only; a key is not compared by its text.
+    let decoded = text(jwk, name)?
+        .and_then(|value| URL_SAFE_NO_PAD.decode(value).or_else(|_| STANDARD.decode(value)).ok());
+    decoded.ok_or(JwkError::Malformed(name))
 }
 
 /// `use` and `key_ops` (RFC 7517 sections 4.2 and 4.3).

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::algorithm::Algorithm;
+use super::json::without_mark;
 use super::jwk::{JwkError, KeyPolicy, VerificationKey};
 use super::key_owner::KeyHolder;
 use super::signature::{BadSignature, PreparedKey, SignatureValid};
@@ -121,6 +122,7 @@ impl JwkSet {
     }
 
     pub(crate) fn parse_with(json: &[u8], policy: KeyPolicy) -> Result<Self, JwkSetError> {
+        let json = without_mark(json);
         if !json.trim_ascii_start().starts_with(b"{") {
             // A derived reader would take the members in a list as well.
             return Err(JwkSetError::NotASet);

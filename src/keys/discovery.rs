@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::source::KeyError;
-use crate::jose::json::Object;
+use crate::jose::json::{Object, without_mark};
 use crate::secure_url;
 
 /// A discovery document.
@@ -22,6 +22,7 @@ impl ProviderMetadata {
     /// Reads a document, which must say of itself that it is one of `issuers`', byte by byte
     /// (section 4.3). The algorithms it lists are those of id tokens and change nothing here.
     pub(crate) fn parse(json: &[u8], issuers: &[Arc<str>]) -> Result<Self, KeyError> {
+        let json = without_mark(json);
         let document = Object::parse(json)
             .map_err(|_| KeyError::Discovery("expected a JSON object without doubled members"))?;
         let text = |name| document.text(name).ok().flatten();
@@ -93,5 +94,48 @@ mod tests {
             let error = ProviderMetadata::parse(text.as_bytes(), &[ISSUER.into()]).unwrap_err();
             assert!(matches!(error, KeyError::Discovery(_)), "{text}: {error}");
         }
+    }
+
+    /// Documents of identity providers that nobody here wrote; see `.ci/run`.
+    #[test]
+    fn identity_model_documents_parse_as_their_names_say() {
+        let Some(folder) = std::env::var_os("CONFORMANCE_VECTORS") else {
+            eprintln!("not run: CONFORMANCE_VECTORS is not set");
+            return;
+        };
+        let folder = std::path::PathBuf::from(folder).join("identitymodel-oidc");
+        let entra = "https://sts.windows.net/d062b2b0-9aca-4ff7-b32a-ba47231a4002/";
+        let mut seen = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+            let issuer = match name.as_str() {
+                "OpenIdConnectMetadata2" => entra.replace(".net", ".net2"),
+                "PingLabs-openid-configuration" => {
+                    "https://connect-interop.pinglabs.org:9031".into()
+                }
+                "google-openid-configuration" => "accounts.google.com".to_owned(),
+                name if name.starts_with("OpenIdConnectMetadata") => entra.to_owned(),
+                _ => continue,
+            };
+            seen += 1;
+            let text = std::fs::read_to_string(&path).unwrap();
+            let parse = |text: &str, issuer: &str| {
+                ProviderMetadata::parse(text.as_bytes(), &[issuer.into()])
+            };
+            // Their key sets are files beside them, which no server could fetch.
+            if name.starts_with("OpenIdConnect") {
+                let error = parse(&text, &issuer).unwrap_err();
+                assert!(matches!(error, KeyError::Address { .. }), "{name}: {error}");
+            }
+            let text = ["JsonWebKeySet", "OidcKeySet"].into_iter().fold(text, |text, file| {
+                text.replace(&format!("\"{file}"), &format!("\"https://keys.example.org/{file}"))
+            });
+            let found = parse(&text, &issuer).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!(found.members.get("issuer").unwrap(), issuer.as_str());
+            let other = parse(&text, "https://other.example.org").unwrap_err();
+            assert!(matches!(other, KeyError::Issuer { .. }), "{name}: {other}");
+        }
+        assert_eq!(seen, 12);
     }
 }

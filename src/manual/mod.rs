@@ -2,3 +2,7 @@
 
 #[doc = include_str!("keys.md")]
 pub mod keys {}
+
+#[doc = include_str!("entra.md")]
+#[cfg(feature = "client")]
+pub mod entra {}

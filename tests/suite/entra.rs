@@ -337,6 +337,42 @@ async fn the_audience_is_the_client_id_and_the_server_knows_only_its_base_url() 
     }
 }
 
+/// What Azure calls `smartIdentityProviders`.
+#[tokio::test]
+async fn an_external_provider_has_its_clients_its_audience_and_its_limits() {
+    use tower_fhir_auth::{AudiencePolicy, Authorizer, DataAction, IssuerLimits, all_of};
+    let issuer = TestIssuer::start().await.unwrap();
+    let provider = issuer
+        .trusted()
+        .clients(["an-app"])
+        .audience(AudiencePolicy::exact(["api"]))
+        .required_claims(["sub", "fhirUser"]);
+    let limits = IssuerLimits::new().allow(issuer.url(), [DataAction::Read]);
+    let rule = all_of([ScopePolicy::new().boxed(), limits.boxed()]);
+    let layer = FhirAuthLayer::builder(BASE).issuer(provider).authorizer(rule).build().unwrap();
+    layer.ready().await;
+    let token = || {
+        issuer
+            .token()
+            .claim("aud", "api")
+            .claim("client_id", "an-app")
+            .claim("fhirUser", "https://fhir.example.org/r4/Practitioner/1")
+            .claim("scp", "user.all.all")
+    };
+    let ask = async |method: &str, token: TokenBuilder| {
+        let request = Request::builder().method(method).uri("/r4/Patient/1");
+        let token = format!("Bearer {}", token.sign().unwrap());
+        send(&layer, request.header("authorization", token)).await
+    };
+    assert_eq!(ask("GET", token()).await.status, 200);
+    assert_eq!(ask("PUT", token()).await.status, 403);
+    assert_eq!(ask("GET", token().claim("client_id", "other")).await.status, 401);
+    assert_eq!(ask("GET", token().claim("aud", BASE)).await.status, 401);
+    assert_eq!(ask("GET", token().without("fhirUser")).await.status, 401);
+    let b2c = token().without("fhirUser").claim("extension_fhirUser", "Practitioner/1");
+    assert_eq!(ask("GET", b2c).await.status, 200);
+}
+
 /// InterSystems compares the audience with the base URL after normalising both, one or several.
 #[tokio::test]
 async fn an_audience_that_is_the_base_url_has_several_spellings() {

@@ -46,7 +46,7 @@ pub enum InteractionKind {
     /// `DELETE` and `PATCH` as well.
     Operation,
     /// `GET [base]/_operations/[kind]/[id]` and below: how an asynchronous job stands, and what it
-    /// has made. The kind is the [`operation`](Interaction::operation) that began it.
+    /// has made. The kind is the [`operation`](crate::Interaction::operation) that began it.
     JobStatus,
     /// `DELETE [base]/_operations/[kind]/[id]`: ends a job and forgets what it made.
     JobCancel,

@@ -1,0 +1,60 @@
+//! What the callers of an issuer may do at most.
+
+use std::collections::HashMap;
+
+use super::data_action::DataActions;
+use super::required_actions::required;
+use super::{Authorizer, DataAction, Denial, Enforcement, Grant};
+use crate::authentication::Principal;
+use crate::fhir::Interaction;
+
+/// Limits the callers of some issuers to data actions, whatever else grants, as Azure does with
+/// the external providers of a FHIR service (`allowedDataActions`). Issuers that are not named
+/// are not limited. Together with another rule, in [`all_of`](super::all_of).
+///
+/// ```
+/// use tower_fhir_auth::{Authorizer, DataAction, IssuerLimits, ScopePolicy, all_of};
+///
+/// let limits = IssuerLimits::new().allow("https://idp.example.org", [DataAction::Read]);
+/// let policy = all_of([ScopePolicy::new().boxed(), limits.boxed()]);
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct IssuerLimits(HashMap<String, DataActions>);
+
+impl IssuerLimits {
+    /// No limits.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Limits an issuer to these data actions, and those of earlier calls.
+    pub fn allow(
+        mut self,
+        issuer: impl Into<String>,
+        actions: impl IntoIterator<Item = DataAction>,
+    ) -> Self {
+        let allowed = self.0.entry(issuer.into()).or_default();
+        for action in actions {
+            *allowed = *allowed | action.into();
+        }
+        self
+    }
+}
+
+impl Authorizer for IssuerLimits {
+    fn authorize(&self, principal: &Principal, interaction: &Interaction) -> Result<Grant, Denial> {
+        let Some(allowed) = self.0.get(principal.issuer()) else {
+            return Ok(Grant::by("no limit of the issuer"));
+        };
+        // What the handlers enforce is the business of the rules that grant.
+        match required(interaction, Enforcement::ALL) {
+            Ok(required) if required.met_by(*allowed) => Ok(Grant::by("the limit of the issuer")),
+            Ok(required) => Err(Denial::new("callers of this issuer may not do this")
+                .needs(format!("an issuer that may {required}"))),
+            Err(undeclared) => {
+                Err(Denial::new("callers of this issuer may not do this").undeclared(undeclared))
+            }
+        }
+    }
+}
