@@ -8,4 +8,5 @@ mod fhir_server;
 mod interactions;
 mod leaks;
 mod quickstart;
+mod small;
 mod support;
