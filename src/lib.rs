@@ -131,7 +131,7 @@ pub use authorization::{
     require_all_scopes, require_any_role, require_any_scope, require_role, require_scope,
 };
 pub use error::BuildError;
-pub use explanation::{Check, Explanation, Finding, Step, StepOutcome};
+pub use explanation::{Advice, Check, Explanation, Finding, Side, Step, StepOutcome};
 pub use fhir::{
     BaseUrl, BaseUrlError, Constraint, Format, Interaction, InteractionKind, IssueType,
     OperationOutcome, Permissions, ScopeContext, ScopeKind, SmartScope, SmartScopeError,

@@ -88,7 +88,7 @@ impl AudiencePolicy {
             .with_expected(self.listed()))
     }
 
-    fn listed(&self) -> String {
+    pub(crate) fn listed(&self) -> String {
         let all: Vec<&str> = self.exact.iter().chain(&self.urls).map(String::as_str).collect();
         all.join(" ")
     }

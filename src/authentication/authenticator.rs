@@ -12,23 +12,21 @@ use std::sync::Arc;
 use http::{HeaderMap, Uri};
 use serde_json::{Map, Value};
 
-use super::audience::AudiencePolicy;
 use super::bearer;
+use super::builder::AuthenticatorBuilder;
 use super::claims::Claims;
 use super::error::AuthenticationError;
-use super::issuer::{Issuer, TrustedIssuer};
+use super::issuer::Issuer;
 use super::principal::Principal;
 use super::validation::{self, ValidatedClaims};
-use crate::error::BuildError;
 use crate::explanation::recorder::{Off, Recorder};
-use crate::explanation::{Check, Explanation, Finding};
+use crate::explanation::{Check, Explanation, Finding, Seen};
+use crate::jose::JwkSet;
 use crate::jose::compact::{CompactJws, Parts};
 use crate::jose::header::{HeaderError, JoseHeader};
 use crate::jose::jwk_set::NoKey;
-use crate::jose::{Algorithm, JwkSet};
 use crate::keys::{KeyHealth, KeyWait, Provider};
-use crate::text::shown;
-use crate::time::{Clock, SystemClock};
+use crate::time::Clock;
 
 /// Judges access tokens against the trusted issuers and their present keys.
 ///
@@ -54,21 +52,13 @@ use crate::time::{Clock, SystemClock};
 /// # }
 /// ```
 pub struct Authenticator {
-    issuers: HashMap<Arc<str>, Issuer>,
+    pub(super) issuers: HashMap<Arc<str>, Issuer>,
     /// What their providers say, in the order in which the issuers were named.
-    providers: Vec<Arc<Provider>>,
-    clock: Arc<dyn Clock>,
+    pub(super) providers: Vec<Arc<Provider>>,
+    pub(super) clock: Arc<dyn Clock>,
     /// The names of all issuers, and the algorithms of any, as refusals list them.
-    all_issuers: String,
-    all_algorithms: String,
-}
-
-/// Collects the settings of an [`Authenticator`].
-#[must_use]
-pub struct AuthenticatorBuilder {
-    issuers: Vec<TrustedIssuer>,
-    audience: AudiencePolicy,
-    clock: Arc<dyn Clock>,
+    pub(super) all_issuers: String,
+    pub(super) all_algorithms: String,
 }
 
 /// Why the pipeline stopped before its end.
@@ -100,11 +90,7 @@ impl From<Finding> for Stop {
 impl Authenticator {
     /// Starts the configuration of an authenticator.
     pub fn builder() -> AuthenticatorBuilder {
-        AuthenticatorBuilder {
-            issuers: Vec::new(),
-            audience: AudiencePolicy::default(),
-            clock: Arc::new(SystemClock),
-        }
+        AuthenticatorBuilder::new()
     }
 
     /// Authenticates a request by its headers and address. Waits only for a key that the token
@@ -132,14 +118,30 @@ impl Authenticator {
     /// Judges a request as [`authenticate`](Self::authenticate) does, by the same code, and
     /// keeps every check that was made.
     pub async fn explain(&self, headers: &HeaderMap, uri: &Uri) -> Explanation {
+        self.explain_to_principal(headers, uri).await.0
+    }
+
+    /// The same, with the caller where there is one.
+    pub(crate) async fn explain_to_principal(
+        &self,
+        headers: &HeaderMap,
+        uri: &Uri,
+    ) -> (Explanation, Option<Principal>) {
         let mut explanation = Explanation::new();
-        if let Err(Stop::Wait(wait)) = self.judge(headers, uri, Patience::MayWait, &mut explanation)
-        {
+        let mut verdict = self.judge(headers, uri, Patience::MayWait, &mut explanation);
+        if let Err(Stop::Wait(wait)) = verdict {
             wait.over().await;
             explanation = Explanation::new();
-            let _ = self.judge(headers, uri, Patience::Waited, &mut explanation);
+            verdict = self.judge(headers, uri, Patience::Waited, &mut explanation);
         }
-        explanation.close()
+        explanation.close();
+        let principal = verdict.ok();
+        if let Some(principal) = &principal {
+            explanation.hold("scopes", principal.scopes().map(str::to_owned));
+            explanation.hold("roles", principal.roles().map(str::to_owned));
+            explanation.hold("other claims", principal.other_claims().into_iter());
+        }
+        (explanation, principal)
     }
 
     /// Resolves when every issuer has keys. While a provider is down it does not resolve; give
@@ -198,26 +200,35 @@ impl Authenticator {
         patience: Patience,
         to: &mut R,
     ) -> Result<Principal, Stop> {
-        let found = to.check(Check::Credentials, none, bearer::extract(headers, uri))?;
-        let token = to.check(Check::Size, none, found.within_limit())?;
+        let found = to.check(Check::Credentials, Seen::nothing, bearer::extract(headers, uri))?;
+        let token = to.check(Check::Size, Seen::nothing, found.within_limit())?;
 
         let jws = CompactJws::parse(token);
         let parts = jws.as_ref().map_err(Clone::clone).and_then(CompactJws::parts);
         let parts = parts.map_err(|error| Finding::new(Check::Shape, format!("the token {error}")));
-        let Parts { jws, header, payload } = to.check(Check::Shape, none, parts)?;
+        let Parts { jws, header, payload } = to.check(Check::Shape, Seen::nothing, parts)?;
         let claims = Claims::new(payload);
 
         let header = JoseHeader::read(&header).map_err(|error| self.header_fault(&error));
-        let header = to.check(Check::Header, none, header)?;
+        let header = to.check(Check::Header, Seen::nothing, header)?;
 
         let issuer = self.issuer(&claims);
-        let iss = || claims.shown_issuer().map(Into::into);
+        let iss = || {
+            let found = claims.shown_issuer().map(Into::into);
+            Seen::found(found).expected(self.all_issuers.as_str())
+        };
         let Issuer { settings, audience, keys, .. } = to.check(Check::Issuer, iss, issuer)?;
 
-        let alg = || Some(header.alg.to_owned());
+        let alg = || {
+            let accepted = validation::listed(&settings.algorithms);
+            Seen::found(header.alg.to_owned()).expected(accepted)
+        };
         let algorithm =
             to.check(Check::Algorithm, alg, validation::algorithm(header.alg, settings))?;
-        let typ = || header.typ.map(str::to_owned);
+        let typ = || {
+            let found = header.typ.unwrap_or("(absent)").to_owned();
+            Seen::found(found).expected(validation::listed_types(settings))
+        };
         to.check(Check::Type, typ, validation::token_type(header.typ, settings))?;
 
         let mut snapshot = keys.snapshot();
@@ -240,29 +251,35 @@ impl Authenticator {
             }
             NoKey::Unknown | NoKey::Ambiguous => no_key(why, header.kid),
         });
-        let kid = || header.kid.map(str::to_owned);
+        let kid = || Seen::found(header.kid.map(str::to_owned));
         let candidates = to.check(Check::Key, kid, candidates)?;
 
         let invalid = |_| Finding::new(Check::Signature, "the signature does not verify");
         let signature = validation::verifiable(header, settings)
             .and_then(|()| candidates.verify(jws.signing_input, &jws.signature).map_err(invalid));
-        let signature = to.check(Check::Signature, none, signature)?;
+        let signature = to.check(Check::Signature, Seen::nothing, signature)?;
 
         let now = self.clock.now();
-        let date = |name| claims.shown_date(name);
-        let aud = || claims.shown_audiences();
+        let date = |name, accepted: String| Seen::found(claims.shown_date(name)).expected(accepted);
+        let latest = || format!("at most {}", now.plus(settings.leeway));
+        let aud = || Seen::found(claims.shown_audiences()).expected(audience.listed());
         to.check(Check::Audience, aud, audience.check(&claims))?;
         let not_before = validation::not_before(&claims, settings, now);
-        to.check(Check::NotBefore, || date("nbf"), not_before)?;
+        to.check(Check::NotBefore, || date("nbf", latest()), not_before)?;
         let issued_at = validation::issued_at(&claims, settings, now);
-        to.check(Check::IssuedAt, || date("iat"), issued_at)?;
+        to.check(Check::IssuedAt, || date("iat", latest()), issued_at)?;
         let required = validation::required_claims(&claims, settings)
             .and_then(|()| validation::tenant(&claims, settings));
-        to.check(Check::RequiredClaims, none, required)?;
-        to.check(Check::Client, none, validation::client(&claims, settings))?;
-        to.check(Check::Confirmation, none, validation::confirmation(&claims))?;
+        let names = || Seen::nothing().expected(settings.required_claims.join(" "));
+        to.check(Check::RequiredClaims, names, required)?;
+        to.check(Check::Client, Seen::nothing, validation::client(&claims, settings))?;
+        to.check(Check::Confirmation, Seen::nothing, validation::confirmation(&claims))?;
         let expiry = validation::expiry(&claims, settings, now);
-        let expires_at = to.check(Check::Expiry, || date("exp"), expiry)?;
+        let expires_at = to.check(
+            Check::Expiry,
+            || date("exp", format!("later than {}", now.minus(settings.leeway))),
+            expiry,
+        )?;
 
         let validated = ValidatedClaims::assert(&claims, signature, expires_at);
         Ok(Principal::new(&validated, settings, &jws.payload))
@@ -312,79 +329,10 @@ impl Authenticator {
     }
 }
 
-impl AuthenticatorBuilder {
-    /// Trusts an issuer. At least one is needed.
-    pub fn issuer(mut self, issuer: TrustedIssuer) -> Self {
-        self.issuers.push(issuer);
-        self
-    }
-
-    /// Trusts several issuers.
-    pub fn issuers(mut self, issuers: impl IntoIterator<Item = TrustedIssuer>) -> Self {
-        self.issuers.extend(issuers);
-        self
-    }
-
-    /// The audiences of the issuers that set none of their own.
-    pub fn audience(mut self, audience: AudiencePolicy) -> Self {
-        self.audience = audience;
-        self
-    }
-
-    /// Reads "now" from another clock. Default: [`SystemClock`].
-    pub fn clock(mut self, clock: impl Clock) -> Self {
-        self.clock = Arc::new(clock);
-        self
-    }
-
-    /// Checks the settings and starts to load keys, in the background.
-    ///
-    /// # Errors
-    ///
-    /// The first setting that cannot work. A provider that is down is not an error: its tokens are
-    /// answered with [`AuthenticationError::KeysUnavailable`] until its keys come.
-    pub fn build(self) -> Result<Authenticator, BuildError> {
-        if self.issuers.is_empty() {
-            return Err(BuildError::NoIssuer);
-        }
-        let mut issuers = HashMap::with_capacity(self.issuers.len());
-        let mut providers = Vec::with_capacity(self.issuers.len());
-        for trusted in self.issuers {
-            let name = Arc::clone(&trusted.settings.issuer);
-            if issuers.contains_key(&name) {
-                return Err(BuildError::DuplicateIssuer(name.to_string()));
-            }
-            let issuer = trusted.start(&self.audience)?;
-            providers.push(Arc::clone(&issuer.provider));
-            issuers.insert(name, issuer);
-        }
-        let names: BTreeSet<&str> = issuers.keys().map(|name| &**name).collect();
-        let all_issuers = shown(&Vec::from_iter(names).join(" "));
-        let algorithms = issuers.values().flat_map(|issuer| &issuer.settings.algorithms);
-        let algorithms: BTreeSet<Algorithm> = algorithms.copied().collect();
-        let all_algorithms = validation::listed(&Vec::from_iter(algorithms));
-        Ok(Authenticator { issuers, providers, clock: self.clock, all_issuers, all_algorithms })
-    }
-}
-
 impl fmt::Debug for Authenticator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Authenticator").field("issuers", &self.issuers).finish_non_exhaustive()
     }
-}
-
-impl fmt::Debug for AuthenticatorBuilder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AuthenticatorBuilder")
-            .field("issuers", &self.issuers)
-            .field("audience", &self.audience)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Nothing may be told of what was found.
-fn none() -> Option<String> {
-    None
 }
 
 /// As for any algorithm that is not accepted, both sides are told.

@@ -214,6 +214,12 @@ impl TrustedIssuer {
         self
     }
 
+    /// The same issuer, whose keys are never loaded.
+    pub(crate) fn without_keys(mut self) -> Self {
+        self.keys = KeyOrigin::Nowhere;
+        self
+    }
+
     /// The issuer's name.
     #[must_use]
     pub fn name(&self) -> &str {

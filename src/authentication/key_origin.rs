@@ -17,6 +17,8 @@ pub(crate) enum KeyOrigin {
     File(PathBuf),
     Fixed(JwkSet),
     Source(Arc<dyn KeySource>),
+    /// They are not wanted.
+    Nowhere,
     /// Keys that several issuers have together.
     Shared(Arc<SharedKeys>),
 }
@@ -73,6 +75,7 @@ impl KeyOrigin {
             }
             Self::Fixed(set) => (KeyRing::fixed(name, set)?, unknown),
             Self::Source(source) => (KeyRing::refreshed(name, source, settings, None)?, unknown),
+            Self::Nowhere => (KeyRing::idle(name), unknown),
             Self::Shared(shared) => return shared.start(settings),
         };
         #[cfg(not(feature = "client"))]

@@ -6,6 +6,7 @@
 pub(crate) mod audience;
 pub(crate) mod authenticator;
 pub(crate) mod bearer;
+mod builder;
 pub(crate) mod claims;
 pub(crate) mod entra;
 pub(crate) mod error;
@@ -15,7 +16,8 @@ pub(crate) mod principal;
 pub(crate) mod validation;
 
 pub use audience::AudiencePolicy;
-pub use authenticator::{Authenticator, AuthenticatorBuilder};
+pub use authenticator::Authenticator;
+pub use builder::AuthenticatorBuilder;
 pub use entra::{Entra, EntraCloud};
 pub use error::{AuthenticationError, InvalidRequest};
 pub use issuer::TrustedIssuer;

@@ -215,6 +215,17 @@ impl Principal {
         self.0.expires_at
     }
 
+    /// The names of the claims whose values no explanation shows.
+    pub(crate) fn other_claims(&self) -> Vec<String> {
+        const SHOWN: [&str; 5] = ["iss", "aud", "exp", "nbf", "iat"];
+        let claims: HashMap<String, &RawValue> =
+            serde_json::from_slice(&self.0.payload).unwrap_or_default();
+        let mut names: Vec<String> =
+            claims.into_keys().filter(|name| !SHOWN.contains(&name.as_str())).collect();
+        names.sort();
+        names
+    }
+
     /// Any further claim, as a type of your own. `None` when it is absent.
     ///
     /// # Errors

@@ -57,14 +57,17 @@ pub(crate) fn token_type(typ: Option<&str>, settings: &IssuerSettings) -> Result
     if settings.token_types.iter().any(accepted) {
         return Ok(());
     }
-    let listed: Vec<&str> = settings
-        .token_types
-        .iter()
-        .map(|name| if name.is_empty() { "(absent)" } else { name })
-        .collect();
     Err(Finding::new(Check::Type, "`typ` is not that of an access token")
         .with_found(if typ.is_empty() { "(absent)" } else { typ })
-        .with_expected(listed.join(" ")))
+        .with_expected(listed_types(settings)))
+}
+
+/// The accepted `typ` values as a refusal names them.
+pub(crate) fn listed_types(settings: &IssuerSettings) -> String {
+    let types = settings.token_types.iter();
+    let names: Vec<&str> =
+        types.map(|name| if name.is_empty() { "(absent)" } else { name }).collect();
+    names.join(" ")
 }
 
 /// `nbf`, where there is one.

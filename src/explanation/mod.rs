@@ -4,10 +4,14 @@
 //! [`Authenticator::explain`](crate::Authenticator::explain). There is no second implementation
 //! of any check, so an explanation cannot drift from the verdict.
 
+mod advice;
 pub(crate) mod recorder;
+mod render;
 
 use std::borrow::Cow;
 use std::fmt;
+
+pub use advice::{Advice, Side};
 
 use crate::text::shown;
 
@@ -48,10 +52,14 @@ pub enum Check {
     Confirmation,
     /// `exp` is in the future.
     Expiry,
+    /// Which interaction of FHIR the request is. Made for requests alone, as the next one.
+    Interaction,
+    /// The roles or scopes of the caller grant the interaction.
+    Authorization,
 }
 
 impl Check {
-    /// All checks, in order.
+    /// All checks of a token, in order.
     pub const ALL: &'static [Self] = &[
         Self::Credentials,
         Self::Size,
@@ -91,6 +99,8 @@ impl Check {
             Self::Client => "client",
             Self::Confirmation => "confirmation",
             Self::Expiry => "expiry",
+            Self::Interaction => "interaction",
+            Self::Authorization => "authorization",
         }
     }
 }
@@ -172,10 +182,11 @@ pub(crate) fn told(summary: &str, found: Option<&str>, expected: Option<&str>) -
     }
 }
 
-/// Every check of one token: passed, failed, or not reached.
+/// Every check of one token, or of one request: passed, failed, or not reached.
 #[derive(Clone, Debug)]
 pub struct Explanation {
     steps: Vec<Step>,
+    holds: Vec<(&'static str, String)>,
 }
 
 /// One line of an [`Explanation`].
@@ -192,8 +203,14 @@ pub struct Step {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum StepOutcome {
-    /// It passed; with what was found, where that may be told.
-    Passed(Option<String>),
+    /// It passed; with both sides, where they may be told.
+    #[non_exhaustive]
+    Passed {
+        /// What the token has.
+        found: Option<String>,
+        /// What this server accepts.
+        expected: Option<String>,
+    },
     /// It failed: the reason of the refusal.
     Failed(Finding),
     /// The keys that it needs are out of reach.
@@ -204,14 +221,14 @@ pub enum StepOutcome {
 
 impl Explanation {
     pub(crate) fn new() -> Self {
-        Self { steps: Vec::with_capacity(Check::ALL.len()) }
+        Self { steps: Vec::with_capacity(Check::ALL.len() + 2), holds: Vec::new() }
     }
 
     /// Whether every check passed.
     #[must_use]
     pub fn is_accepted(&self) -> bool {
-        let passed = |step: &Step| matches!(step.outcome, StepOutcome::Passed(_));
-        self.steps.len() == Check::ALL.len() && self.steps.iter().all(passed)
+        let passed = |step: &Step| matches!(step.outcome, StepOutcome::Passed { .. });
+        self.steps.len() >= Check::ALL.len() && self.steps.iter().all(passed)
     }
 
     /// All checks in order, those that were not reached included.
@@ -220,38 +237,70 @@ impl Explanation {
         &self.steps
     }
 
+    /// What the token holds beside what was checked, as far as it may be shown: `scopes`, `roles`,
+    /// and the names of `other claims`. Empty until the signature has verified.
+    pub fn holds(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.holds.iter().map(|(name, value)| (*name, value.as_str()))
+    }
+
     /// The check that failed, if one did. Where keys are out of reach none did, and the token is
     /// not accepted either: see [`is_accepted`](Self::is_accepted).
     #[must_use]
     pub fn failure(&self) -> Option<&Finding> {
         self.steps.iter().find_map(|step| match &step.outcome {
             StepOutcome::Failed(finding) => Some(finding),
-            StepOutcome::Passed(_) | StepOutcome::Unavailable(_) | StepOutcome::NotReached => None,
+            StepOutcome::Passed { .. } | StepOutcome::Unavailable(_) | StepOutcome::NotReached => {
+                None
+            }
         })
     }
 
-    pub(crate) fn close(mut self) -> Self {
+    pub(crate) fn hold(&mut self, name: &'static str, values: impl Iterator<Item = String>) {
+        self.holds.push((name, shown(&values.collect::<Vec<_>>().join(" "))));
+    }
+
+    pub(crate) fn passed(&mut self, check: Check, seen: Seen) {
+        let Seen { found, expected } = seen;
+        let text = |text: Option<String>| text.map(|text| shown(&text));
+        let outcome = StepOutcome::Passed { found: text(found), expected: text(expected) };
+        self.steps.push(Step { check, outcome });
+    }
+
+    pub(crate) fn failed(&mut self, finding: Finding) {
+        let check = finding.check();
+        self.steps.push(Step { check, outcome: StepOutcome::Failed(finding) });
+    }
+
+    pub(crate) fn not_reached(&mut self, checks: impl IntoIterator<Item = Check>) {
+        let steps = checks.into_iter();
+        self.steps.extend(steps.map(|check| Step { check, outcome: StepOutcome::NotReached }));
+    }
+
+    pub(crate) fn close(&mut self) {
         let reached = self.steps.len();
-        let rest = Check::ALL
-            .iter()
-            .skip(reached)
-            .map(|check| Step { check: *check, outcome: StepOutcome::NotReached });
-        self.steps.extend(rest);
-        self
+        self.not_reached(Check::ALL.iter().skip(reached).copied());
     }
 }
 
-impl fmt::Display for Explanation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Step { check, outcome } in &self.steps {
-            match outcome {
-                StepOutcome::Passed(None) => writeln!(f, "passed       {check}")?,
-                StepOutcome::Passed(Some(found)) => writeln!(f, "passed       {check}: {found}")?,
-                StepOutcome::Failed(finding) => writeln!(f, "failed       {check}: {finding}")?,
-                StepOutcome::Unavailable(why) => writeln!(f, "unavailable  {check}: {why}")?,
-                StepOutcome::NotReached => writeln!(f, "not reached  {check}")?,
-            }
-        }
-        Ok(())
+/// What a check that passed has seen, in full.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Seen {
+    found: Option<String>,
+    expected: Option<String>,
+}
+
+impl Seen {
+    /// Nothing may be told of what was found.
+    pub(crate) fn nothing() -> Self {
+        Self::default()
+    }
+
+    pub(crate) fn found(found: impl Into<Option<String>>) -> Self {
+        Self { found: found.into(), expected: None }
+    }
+
+    pub(crate) fn expected(mut self, expected: impl Into<String>) -> Self {
+        self.expected = Some(expected.into());
+        self
     }
 }

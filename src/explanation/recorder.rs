@@ -1,7 +1,6 @@
 //! Who listens while the checks are made: nobody, or an [`Explanation`].
 
-use super::{Check, Explanation, Finding, Step, StepOutcome};
-use crate::text::shown;
+use super::{Check, Explanation, Finding, Seen, Step, StepOutcome};
 
 /// Listens to the checks of one token. Sealed by being private: [`Off`] or [`Explanation`].
 pub(crate) trait Recorder {
@@ -10,7 +9,7 @@ pub(crate) trait Recorder {
     fn check<T, E: Fault>(
         &mut self,
         check: Check,
-        seen: impl FnOnce() -> Option<String>,
+        seen: impl FnOnce() -> Seen,
         result: Result<T, E>,
     ) -> Result<T, E>;
 
@@ -36,7 +35,7 @@ impl Recorder for Off {
     fn check<T, E: Fault>(
         &mut self,
         _: Check,
-        _: impl FnOnce() -> Option<String>,
+        _: impl FnOnce() -> Seen,
         result: Result<T, E>,
     ) -> Result<T, E> {
         result
@@ -49,14 +48,13 @@ impl Recorder for Explanation {
     fn check<T, E: Fault>(
         &mut self,
         check: Check,
-        seen: impl FnOnce() -> Option<String>,
+        seen: impl FnOnce() -> Seen,
         result: Result<T, E>,
     ) -> Result<T, E> {
-        let outcome = match &result {
-            Ok(_) => StepOutcome::Passed(seen().map(|seen| shown(&seen))),
-            Err(fault) => StepOutcome::Failed(fault.finding(check)),
-        };
-        self.steps.push(Step { check, outcome });
+        match &result {
+            Ok(_) => self.passed(check, seen()),
+            Err(fault) => self.failed(fault.finding(check)),
+        }
         result
     }
 

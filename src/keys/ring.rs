@@ -37,6 +37,12 @@ impl KeyRing {
         Ok(Self { board: Arc::new(board), refresher: None })
     }
 
+    /// No keys, ever.
+    pub(crate) fn idle(issuer: Arc<str>) -> Self {
+        let board = Board::new(issuer, KeySettings::default(), None, None, None);
+        Self { board: Arc::new(board), refresher: None }
+    }
+
     /// Keys that a background task loads and keeps fresh; `first` are there already.
     pub(crate) fn refreshed(
         issuer: Arc<str>,

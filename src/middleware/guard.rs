@@ -9,6 +9,7 @@ use http::{Request, Response};
 use super::exempt::Exemptions;
 use crate::authentication::{AuthenticationError, Authenticator, Principal};
 use crate::authorization::{Access, Authorizer};
+use crate::explanation::{Check, Explanation, Finding, Seen};
 use crate::fhir::Interaction;
 use crate::log;
 use crate::metadata::WellKnown;
@@ -46,6 +47,42 @@ impl Guard {
                 Err(self.refuse(rejection, &request.into_parts().0))
             }
         }
+    }
+
+    /// The same decision with every check kept.
+    pub(crate) async fn explain(&self, request: &Parts) -> Explanation {
+        let (mut explanation, principal) =
+            self.authenticator.explain_to_principal(&request.headers, &request.uri).await;
+        let Some(principal) = principal else {
+            explanation.not_reached([Check::Interaction, Check::Authorization]);
+            return explanation;
+        };
+        let Parts { method, uri, headers, .. } = request;
+        let interaction = Interaction::parse(&self.server.base_url, method, uri, headers);
+        let on = interaction.searched_type().or_else(|| interaction.resource_type());
+        let found = match on {
+            Some(name) => format!("{} {name}", interaction.kind().code()),
+            None => interaction.kind().code().to_owned(),
+        };
+        explanation.passed(Check::Interaction, Seen::found(found));
+        match Access::judge(&self.authorizer, &principal, interaction) {
+            Ok(access) => {
+                let found = access.granted_by().to_owned();
+                explanation.passed(Check::Authorization, Seen::found(found));
+            }
+            Err(denial) => {
+                let (found, expected) = denial.found_and_expected();
+                let mut finding = Finding::new(Check::Authorization, denial.summary().to_owned());
+                if let Some(found) = found {
+                    finding = finding.with_found(found);
+                }
+                if let Some(expected) = expected {
+                    finding = finding.with_expected(expected);
+                }
+                explanation.failed(finding);
+            }
+        }
+        explanation
     }
 
     /// The decision on a request that has waited for a key, once and for all.

@@ -15,6 +15,7 @@ use super::service::FhirAuth;
 use crate::authentication::{AudiencePolicy, Authenticator, TrustedIssuer};
 use crate::authorization::{Authorizer, Denial};
 use crate::error::BuildError;
+use crate::explanation::Explanation;
 use crate::fhir::BaseUrl;
 use crate::keys::KeyHealth;
 use crate::log;
@@ -72,6 +73,7 @@ pub struct FhirAuthLayerBuilder {
     responder: Box<dyn RejectionResponder>,
     clock: Arc<dyn Clock>,
     smart_configuration: SmartConfiguration,
+    keys_for: Option<String>,
 }
 
 impl FhirAuthLayer {
@@ -87,6 +89,7 @@ impl FhirAuthLayer {
             responder: Box::new(DefaultResponder),
             clock: Arc::new(SystemClock),
             smart_configuration: SmartConfiguration::new(),
+            keys_for: None,
         }
     }
 
@@ -125,6 +128,13 @@ impl FhirAuthLayer {
     #[must_use]
     pub fn authenticator(&self) -> &Authenticator {
         &self.guard.authenticator
+    }
+
+    /// Judges a request as the layer does, by the same code, and keeps every check: those of the
+    /// token, which interaction it is, and whether that is granted. Public paths are judged like
+    /// any other.
+    pub async fn explain(&self, request: &Parts) -> Explanation {
+        self.guard.explain(request).await
     }
 
     /// A further layer, for single routes inside this one: it asks `authorizer` about the
@@ -208,6 +218,13 @@ impl FhirAuthLayerBuilder {
         self
     }
 
+    /// Loads the keys of the issuer that a token names, and no others: for tools that look at one
+    /// token, see [`AuthenticatorBuilder::keys_for`](crate::AuthenticatorBuilder::keys_for).
+    pub fn keys_for(mut self, token: &str) -> Self {
+        self.keys_for = Some(token.to_owned());
+        self
+    }
+
     /// What `.well-known/smart-configuration` says, which this layer serves below the base URL.
     pub fn smart_configuration(mut self, document: SmartConfiguration) -> Self {
         self.smart_configuration = document;
@@ -228,8 +245,9 @@ impl FhirAuthLayerBuilder {
         let mut authenticator = Authenticator::builder()
             .audience(AudiencePolicy::exact([base_url.as_str()]))
             .clock(self.clock);
-        for issuer in self.issuers {
-            authenticator = authenticator.issuer(issuer);
+        authenticator = authenticator.issuers(self.issuers);
+        if let Some(token) = &self.keys_for {
+            authenticator = authenticator.keys_for(token);
         }
         if self.disclosure == Disclosure::Full {
             log::warn!("refusals tell everything (`full`): for development only");

@@ -4,6 +4,7 @@
 #![expect(clippy::indexing_slicing, reason = "serde_json answers null where nothing is")]
 
 mod entra;
+mod explain_token;
 mod fhir_server;
 mod interactions;
 mod leaks;

@@ -44,7 +44,7 @@ async fn its_verdict_is_the_layers_and_every_check_is_told_in_order() {
         let reached = explanation
             .steps()
             .iter()
-            .take_while(|step| matches!(step.outcome, StepOutcome::Passed(_)))
+            .take_while(|step| matches!(step.outcome, StepOutcome::Passed { .. }))
             .count();
         let rest = &explanation.steps()[reached..];
         let unreached =
@@ -60,13 +60,15 @@ async fn it_tells_what_was_found_and_never_the_token() {
         server.token().claim("aud", "other").claim("sub", "a-person-nobody-names").sign().unwrap();
     let text = explain(&server, Some(&token)).await.to_string();
     for expected in [
-        "passed       issuer: http://127.0.0.1:",
-        "passed       algorithm: ES256",
-        "passed       type: at+jwt",
-        "passed       key: key-1",
+        "passed       issuer\n             found     http://127.0.0.1:",
+        "passed       algorithm\n             found     ES256\n             expected  RS256",
+        "passed       type\n             found     at+jwt",
+        "passed       key\n             found     key-1",
         "passed       signature\n",
-        "failed       audience: `aud` does not name this server: the token has `other`",
+        "failed       audience\n             `aud` does not name this server\n             found     other",
+        "             expected  https://fhir.example.org/r4\n             client: ask for a token",
         "not reached  expiry",
+        "refused\n",
     ] {
         assert!(text.contains(expected), "no `{expected}` in\n{text}");
     }
@@ -74,6 +76,55 @@ async fn it_tells_what_was_found_and_never_the_token() {
     assert!(
         token.as_bytes().windows(12).all(|part| !text.contains(std::str::from_utf8(part).unwrap()))
     );
+}
+
+/// Whatever is asked with whatever token: the explanation of the request says what the layer does.
+#[tokio::test]
+async fn the_explanation_of_a_request_has_the_verdict_of_the_layer() {
+    use tower_fhir_auth::{Enforcement, ScopePolicy};
+    let policy = ScopePolicy::new().handlers_enforce(Enforcement::ALL);
+    let server = Server::authorizing(policy).await;
+    let mut seen = [0, 0];
+    for scope in
+        ["", "user/*.rs", "patient/*.cruds", "user/Observation.rs?category=x", "user/Foo.r"]
+    {
+        for (method, path) in [
+            ("GET", "/r4/Patient/1"),
+            ("GET", "/r4/Observation?subject:Patient.name=x"),
+            ("PUT", "/r4/Observation/1"),
+            ("GET", "/r4/Patient/2"),
+            ("POST", "/r4"),
+            ("GET", "/r4/Patient/%31"),
+        ] {
+            for expired in [false, true] {
+                let mut token = server.token().claim("scope", scope).claim("patient", "1");
+                if expired {
+                    token = token.claim("exp", 1);
+                }
+                let header = format!("Bearer {}", token.sign().unwrap());
+                let request = || {
+                    http::Request::builder()
+                        .method(method)
+                        .uri(path)
+                        .header("authorization", &header)
+                };
+                let (parts, ()) = request().body(()).unwrap().into_parts();
+                let explanation = server.layer.explain(&parts).await;
+                let reply = server.send(request()).await;
+                assert_eq!(
+                    explanation.is_accepted(),
+                    reply.status == 200,
+                    "{scope}\n{explanation}"
+                );
+                if let (Some(finding), Some(rejection)) = (explanation.failure(), reply.rejection) {
+                    assert_eq!(finding.to_string(), rejection.detail(), "one text for both");
+                    assert!(!finding.advice().is_empty(), "{explanation}");
+                }
+                seen[usize::from(explanation.is_accepted())] += 1;
+            }
+        }
+    }
+    assert!(seen.iter().all(|count| *count > 5), "{seen:?}");
 }
 
 #[tokio::test]

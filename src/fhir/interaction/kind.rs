@@ -53,3 +53,35 @@ pub enum InteractionKind {
     /// No interaction of FHIR.
     Unknown,
 }
+
+impl InteractionKind {
+    /// The code of FHIR where it has one (value set `restful-interaction`), else one in its manner.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::VersionRead => "vread",
+            Self::Update => "update",
+            Self::ConditionalUpdate => "update-conditional",
+            Self::Patch => "patch",
+            Self::ConditionalPatch => "patch-conditional",
+            Self::Delete => "delete",
+            Self::ConditionalDelete => "delete-conditional",
+            Self::Create => "create",
+            Self::ConditionalCreate => "create-conditional",
+            Self::SearchType => "search-type",
+            Self::SearchSystem => "search-system",
+            Self::SearchCompartment => "search-compartment",
+            Self::HistoryInstance => "history-instance",
+            Self::HistoryType => "history-type",
+            Self::HistorySystem => "history-system",
+            Self::DeleteHistory => "delete-history",
+            Self::Batch => "batch",
+            Self::Capabilities => "capabilities",
+            Self::Operation => "operation",
+            Self::JobStatus => "job-status",
+            Self::JobCancel => "job-cancel",
+            Self::Unknown => "no interaction of FHIR",
+        }
+    }
+}

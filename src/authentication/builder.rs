@@ -1,0 +1,118 @@
+//! The settings of an [`Authenticator`].
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+use std::sync::Arc;
+
+use super::audience::AudiencePolicy;
+use super::authenticator::Authenticator;
+use super::claims::Claims;
+use super::issuer::TrustedIssuer;
+use super::validation;
+use crate::error::BuildError;
+use crate::jose::Algorithm;
+use crate::jose::compact::CompactJws;
+use crate::text::shown;
+use crate::time::{Clock, SystemClock};
+
+/// Collects the settings of an [`Authenticator`].
+#[must_use]
+pub struct AuthenticatorBuilder {
+    issuers: Vec<TrustedIssuer>,
+    /// Of whom keys are loaded; `None` for all.
+    only_keys_of: Option<Option<String>>,
+    audience: AudiencePolicy,
+    clock: Arc<dyn Clock>,
+}
+
+impl AuthenticatorBuilder {
+    pub(super) fn new() -> Self {
+        Self {
+            issuers: Vec::new(),
+            only_keys_of: None,
+            audience: AudiencePolicy::default(),
+            clock: Arc::new(SystemClock),
+        }
+    }
+
+    /// Trusts an issuer. At least one is needed.
+    pub fn issuer(mut self, issuer: TrustedIssuer) -> Self {
+        self.issuers.push(issuer);
+        self
+    }
+
+    /// Trusts several issuers.
+    pub fn issuers(mut self, issuers: impl IntoIterator<Item = TrustedIssuer>) -> Self {
+        self.issuers.extend(issuers);
+        self
+    }
+
+    /// Loads the keys of the issuer that a token names, and no others: for tools that look at one
+    /// token. What it names is not verified, and selects keys alone. Tokens of the other issuers
+    /// are answered with [`KeysUnavailable`](crate::AuthenticationError::KeysUnavailable).
+    pub fn keys_for(mut self, token: &str) -> Self {
+        self.only_keys_of = Some(named_issuer(token));
+        self
+    }
+
+    /// The audiences of the issuers that set none of their own.
+    pub fn audience(mut self, audience: AudiencePolicy) -> Self {
+        self.audience = audience;
+        self
+    }
+
+    /// Reads "now" from another clock. Default: [`SystemClock`].
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Checks the settings and starts to load keys, in the background.
+    ///
+    /// # Errors
+    ///
+    /// The first setting that cannot work. A provider that is down is not an error: its tokens are
+    /// answered with [`KeysUnavailable`](crate::AuthenticationError::KeysUnavailable) until its keys come.
+    pub fn build(self) -> Result<Authenticator, BuildError> {
+        if self.issuers.is_empty() {
+            return Err(BuildError::NoIssuer);
+        }
+        let mut issuers = HashMap::with_capacity(self.issuers.len());
+        let mut providers = Vec::with_capacity(self.issuers.len());
+        for mut trusted in self.issuers {
+            let is_wanted = |only: &Option<String>| only.as_deref() == Some(trusted.name());
+            if !self.only_keys_of.as_ref().is_none_or(is_wanted) {
+                trusted = trusted.without_keys();
+            }
+            let name = Arc::clone(&trusted.settings.issuer);
+            if issuers.contains_key(&name) {
+                return Err(BuildError::DuplicateIssuer(name.to_string()));
+            }
+            let issuer = trusted.start(&self.audience)?;
+            providers.push(Arc::clone(&issuer.provider));
+            issuers.insert(name, issuer);
+        }
+        let names: BTreeSet<&str> = issuers.keys().map(|name| &**name).collect();
+        let all_issuers = shown(&Vec::from_iter(names).join(" "));
+        let algorithms = issuers.values().flat_map(|issuer| &issuer.settings.algorithms);
+        let algorithms: BTreeSet<Algorithm> = algorithms.copied().collect();
+        let all_algorithms = validation::listed(&Vec::from_iter(algorithms));
+        Ok(Authenticator { issuers, providers, clock: self.clock, all_issuers, all_algorithms })
+    }
+}
+
+impl fmt::Debug for AuthenticatorBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthenticatorBuilder")
+            .field("issuers", &self.issuers)
+            .field("audience", &self.audience)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The `iss` of a token, unverified.
+fn named_issuer(token: &str) -> Option<String> {
+    let jws = CompactJws::parse(token).ok()?;
+    let payload = jws.parts().ok()?.payload;
+    Claims::new(payload).text_or_none("iss").map(str::to_owned)
+}

@@ -1,0 +1,162 @@
+//! What to change, and on which side.
+
+use super::{Check, Finding};
+
+/// Who can mend something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Side {
+    /// The application that sends the request.
+    Client,
+    /// The provider that issues the token, and whoever administers it.
+    Provider,
+    /// This server, and its configuration.
+    Server,
+}
+
+/// One way out of a refusal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Advice {
+    /// Who can take it.
+    pub side: Side,
+    /// What to do, in one sentence.
+    pub text: String,
+}
+
+impl Side {
+    /// A stable name: `client`, `provider`, `server`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Provider => "provider",
+            Self::Server => "server",
+        }
+    }
+}
+
+impl Finding {
+    /// What could be changed so that the check passes, most likely first. Some are alternatives:
+    /// who is in the wrong, the check cannot know.
+    #[must_use]
+    pub fn advice(&self) -> Vec<Advice> {
+        let (found, expected) =
+            (self.found().unwrap_or_default(), self.expected().unwrap_or_default());
+        let first = expected.split(' ').next().unwrap_or_default();
+        let client = |text: &str| advice(Side::Client, text);
+        let provider = |text: &str| advice(Side::Provider, text);
+        let server = |text: &str| advice(Side::Server, text);
+        match self.check() {
+            Check::Credentials => {
+                vec![client("send the access token once, as `Authorization: Bearer <token>`")]
+            }
+            Check::Size => vec![
+                client("ask for fewer scopes"),
+                provider("leave claims out of the token, groups first"),
+            ],
+            Check::Shape => vec![client(
+                "send the access token as the provider issued it: a signed JWT of three parts",
+            )],
+            Check::Header => vec![provider(
+                "sign access tokens with an asymmetric algorithm, and without `crit`, `b64` or `zip`",
+            )],
+            Check::Issuer => self.issuer_advice(found, first),
+            Check::Algorithm => vec![
+                server("add the algorithm to `algorithms`, if the provider is to use it"),
+                provider("sign access tokens with an accepted algorithm"),
+            ],
+            Check::Type => vec![
+                client("send the access token, not the id token or another one"),
+                server("add the type to `token_types`, if the provider's access tokens have it"),
+            ],
+            Check::Key => vec![
+                provider("publish the key that signs in the key set, before it signs"),
+                server(
+                    "look at `jwks_uri` or `discovery`: is it the provider that issued the token?",
+                ),
+                client("ask for a new token, if the key has been withdrawn"),
+            ],
+            Check::Signature if self.summary().contains("nonce") => vec![client(
+                "ask for a token for this API, for example with the scope `<client id>/.default`",
+            )],
+            Check::Signature => {
+                vec![client("send the token unchanged, as the provider issued it")]
+            }
+            Check::Audience => vec![
+                client(&format!("ask for a token for `{first}`")),
+                server(&format!("add `{found}` to `audiences`, if it names this API")),
+            ],
+            Check::NotBefore | Check::IssuedAt => vec![
+                provider("set the clock; it seems to be ahead"),
+                server("set the clock, or allow for more skew with `leeway`"),
+            ],
+            Check::RequiredClaims => vec![
+                provider("put the claim into access tokens for this API"),
+                server("leave the claim out of `required_claims`, if nothing depends on it"),
+            ],
+            Check::Client => {
+                vec![server("add the application to `clients`, if it may call this API")]
+            }
+            Check::Confirmation => vec![client(
+                "ask for a bearer token: this server takes none that is bound to its sender",
+            )],
+            Check::Expiry => vec![
+                client("ask for a new token"),
+                server("set the clock, if the token should still be good"),
+            ],
+            Check::Interaction => vec![client("address the FHIR API by its base URL")],
+            Check::Authorization => self.authorization_advice(expected),
+        }
+    }
+
+    fn issuer_advice(&self, found: &str, first: &str) -> Vec<Advice> {
+        let slash = found.trim_end_matches('/') == first.trim_end_matches('/');
+        if slash && !found.is_empty() {
+            let text = format!("set `issuer` to `{found}`: it is compared letter by letter");
+            return vec![advice(Side::Server, &text)];
+        }
+        let is_entra = ["https://sts.windows.net/", "https://login.microsoftonline."]
+            .iter()
+            .any(|start| found.starts_with(start));
+        let mut advices = Vec::new();
+        if is_entra {
+            let text = "trust both versions of the tenant's tokens with `entra.tenant` and \
+                        `entra.client_id`";
+            advices.push(advice(Side::Server, text));
+            let text = "in Entra, set accessTokenAcceptedVersion to 2 in the manifest of the API, if \
+                        the server trusts version 2.0 alone";
+            advices.push(advice(Side::Provider, text));
+        }
+        let text = format!("add an issuer `{found}`, if its tokens are to be accepted");
+        advices.push(advice(Side::Server, &text));
+        advices.push(advice(Side::Client, &format!("ask `{first}` for the token")));
+        advices
+    }
+
+    fn authorization_advice(&self, expected: &str) -> Vec<Advice> {
+        let mut advices = Vec::new();
+        if self.summary().contains("has not declared") {
+            let text = "declare what the handlers enforce, once they do (`handlers_enforce`)";
+            advices.push(advice(Side::Server, text));
+        }
+        for part in expected.split("; ") {
+            let part = part.trim_start_matches("or ").trim_start_matches("and ");
+            if let Some(role) = part.strip_prefix("a role with ") {
+                let text = format!("grant the caller an app role, or assign one, with {role}");
+                advices.push(advice(Side::Server, &text));
+            } else if !part.is_empty() {
+                advices.push(advice(Side::Client, &format!("ask for the scope `{part}`")));
+            }
+        }
+        if advices.is_empty() {
+            advices
+                .push(advice(Side::Server, "no token can be granted this as the server is set up"));
+        }
+        advices
+    }
+}
+
+fn advice(side: Side, text: &str) -> Advice {
+    Advice { side, text: text.to_owned() }
+}
