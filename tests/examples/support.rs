@@ -24,8 +24,13 @@ pub(crate) fn command(example: &str, arguments: &[&str]) -> Command {
 
 impl Example {
     /// Starts one, and reads on to the line that says where it listens.
-    pub(crate) fn start(mut command: Command) -> Self {
-        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    pub(crate) fn start(command: Command) -> Self {
+        Self::start_logging_to(command, Stdio::null())
+    }
+
+    /// The same, with its log in a file.
+    pub(crate) fn start_logging_to(mut command: Command, log: impl Into<Stdio>) -> Self {
+        let mut process = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut output = BufReader::new(process.stdout.take().unwrap());
         let mut line = String::new();
         output.read_line(&mut line).unwrap();
