@@ -134,8 +134,8 @@ pub use error::BuildError;
 pub use explanation::{Advice, Check, Explanation, Finding, Side, Step, StepOutcome};
 pub use fhir::{
     BaseUrl, BaseUrlError, Constraint, Format, Interaction, InteractionKind, IssueType,
-    OperationOutcome, Permissions, ScopeContext, ScopeKind, SmartScope, SmartScopeError,
-    is_shared_type, patient_compartment,
+    OperationOutcome, Permissions, REFUSAL_CODES, ScopeContext, ScopeKind, SmartScope,
+    SmartScopeError, is_shared_type, patient_compartment,
 };
 pub use jose::{Algorithm, JwkError, JwkSet, JwkSetError, LeftOut, UnknownAlgorithm};
 pub use keys::{KeyError, KeyHealth, KeySettings, KeySource, KeyTag, LoadFuture, LoadedKeys};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::header::{AUTHORIZATION, CACHE_CONTROL};
-use axum::http::{HeaderMap, HeaderName, StatusCode};
+use axum::http::{HeaderMap, HeaderName, StatusCode, Uri};
 use axum::routing::{get, post};
 use axum::{Form, Json, Router};
 use base64::Engine;
@@ -15,7 +15,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tower_fhir_auth::test_util::{SigningKey, TestUtilError, TokenBuilder};
-use tower_fhir_auth::{Algorithm, Clock, SystemClock};
+use tower_fhir_auth::{
+    Algorithm, AudiencePolicy, Authenticator, Clock, JwkSet, SystemClock, TrustedIssuer,
+};
 
 use crate::Error;
 
@@ -32,6 +34,7 @@ const CLIENTS: &[Client] = &[
         scopes: &["system/Patient.rs", "system/Observation.rs", "system/*.rs"],
         ..Client::named("app")
     },
+    Client { scopes: &["system/*.rs"], ..Client::named(BACKEND) },
     Client { scopes: PATIENT_SCOPES, patient: Some("1"), ..Client::named("amara") },
     Client { scopes: PATIENT_SCOPES, patient: Some("2"), ..Client::named("tobi") },
     Client {
@@ -43,7 +46,10 @@ const CLIENTS: &[Client] = &[
 
 const PATIENT_SCOPES: &[&str] = &["patient/*.cruds", "patient/*.rs", "patient/Observation.rs"];
 
-/// The secret of every client.
+/// The client that authenticates with a key.
+const BACKEND: &str = "backend";
+
+/// The secret of every other client.
 pub(crate) const SECRET: &str = "demo";
 
 struct Client {
@@ -69,6 +75,9 @@ struct Issuer {
     /// The audience of tokens that are asked for without a `resource`.
     audience: String,
     keys: RwLock<Keys>,
+    /// The key of the client that has no secret, and what verifies its assertions.
+    backend: Arc<SigningKey>,
+    assertions: Authenticator,
 }
 
 struct Keys {
@@ -82,6 +91,8 @@ struct TokenRequest {
     grant_type: String,
     client_id: Option<String>,
     client_secret: Option<String>,
+    client_assertion_type: Option<String>,
+    client_assertion: Option<String>,
     scope: Option<String>,
     /// RFC 8707
     resource: Option<String>,
@@ -92,16 +103,23 @@ impl DemoIdp {
     pub(crate) async fn start(audience: String) -> Result<Self, Error> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let url = format!("http://{}", listener.local_addr()?);
+        let backend = Arc::new(SigningKey::generate("backend-1", Algorithm::Es384)?);
+        let keys = json!({"keys": [backend.jwk()]}).to_string();
+        let client = TrustedIssuer::with_keys(BACKEND, JwkSet::parse(keys.as_bytes())?)
+            .audience(AudiencePolicy::exact([format!("{url}/token")]));
         let issuer = Arc::new(Issuer {
             url: url.clone(),
             audience,
             keys: RwLock::new(Keys { current: new_key(1).await?, previous: None, made: 1 }),
+            backend,
+            assertions: Authenticator::builder().issuer(client).build()?,
         });
         let app = Router::new()
             .route("/.well-known/openid-configuration", get(discovery))
             .route("/jwks", get(jwks))
             .route("/token", post(token))
             .route("/rotate", post(rotate_now))
+            .route("/assertion", get(assertion))
             .with_state(Arc::clone(&issuer));
         tokio::spawn(axum::serve(listener, app).into_future());
         tokio::spawn(async move {
@@ -147,7 +165,10 @@ async fn discovery(State(issuer): State<Arc<Issuer>>) -> Json<Value> {
         "jwks_uri": format!("{url}/jwks"),
         "token_endpoint": format!("{url}/token"),
         "grant_types_supported": ["client_credentials"],
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "token_endpoint_auth_methods_supported":
+            ["client_secret_basic", "client_secret_post", "private_key_jwt"],
+        "token_endpoint_auth_signing_alg_values_supported": ["ES384"],
+        "scopes_supported": ["patient/*.cruds", "user/*.rs", "system/*.rs"],
         "response_types_supported": [],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["RS256"],
@@ -171,7 +192,11 @@ async fn token(
     headers: HeaderMap,
     Form(request): Form<TokenRequest>,
 ) -> Result<([(HeaderName, &'static str); 1], Json<Value>), OAuthError> {
-    let client = authenticate(&headers, &request).ok_or(OAuthError("invalid_client"))?;
+    let client = match &request.client_assertion {
+        Some(_) => by_assertion(&issuer, &request).await,
+        None => authenticate(&headers, &request),
+    };
+    let client = client.ok_or(OAuthError("invalid_client"))?;
     if request.grant_type != "client_credentials" {
         return Err(OAuthError("unsupported_grant_type"));
     }
@@ -199,6 +224,30 @@ async fn token(
     Ok(([(CACHE_CONTROL, "no-store")], Json(answer)))
 }
 
+/// An assertion ready made, as the backend would sign one with its private key: the demo's short
+/// cut for those who have no such key at hand.
+async fn assertion(State(issuer): State<Arc<Issuer>>) -> Result<String, OAuthError> {
+    TokenBuilder::new(BACKEND, Arc::clone(&issuer.backend), SystemClock.now())
+        .header("typ", "JWT")
+        .claim("sub", BACKEND)
+        .claim("aud", format!("{}/token", issuer.url))
+        .sign()
+        .map_err(|_| OAuthError("server_error"))
+}
+
+/// `private_key_jwt` (RFC 7523, SMART Backend Services): an assertion is a token that the client
+/// issues about itself, so that it is verified like one.
+async fn by_assertion(issuer: &Issuer, request: &TokenRequest) -> Option<&'static Client> {
+    let of_jwt = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+    request.client_assertion_type.as_deref().filter(|kind| *kind == of_jwt)?;
+    let mut headers = HeaderMap::new();
+    let bearer = format!("Bearer {}", request.client_assertion.as_deref()?);
+    headers.insert(AUTHORIZATION, bearer.parse().ok()?);
+    let caller = issuer.assertions.authenticate(&headers, &Uri::default()).await.ok()?;
+    let subject = caller.subject().filter(|subject| *subject == caller.issuer())?;
+    CLIENTS.iter().find(|client| client.id == subject)
+}
+
 /// By HTTP Basic, or by the fields of the form (RFC 6749 section 2.3.1).
 fn authenticate(headers: &HeaderMap, request: &TokenRequest) -> Option<&'static Client> {
     let basic = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
@@ -211,7 +260,8 @@ fn authenticate(headers: &HeaderMap, request: &TokenRequest) -> Option<&'static 
         }
         None => (request.client_id.clone()?, request.client_secret.clone()?),
     };
-    CLIENTS.iter().find(|client| client.id == id && secret == SECRET)
+    // The backend has a key in place of a secret.
+    CLIENTS.iter().find(|client| client.id == id && id != BACKEND && secret == SECRET)
 }
 
 /// An error of RFC 6749 section 5.2.

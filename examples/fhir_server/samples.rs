@@ -66,6 +66,10 @@ fn samples(base: &str, idp: &str) -> Vec<(&'static str, String)> {
         ),
         ("403: the reader's role does not create", create("reader")),
         ("202: the application begins an export", get("app", "&scope=system/*.rs", "/$export")),
+        ("200: a backend that has a key in place of a secret", {
+            let token = token_by_assertion(idp);
+            format!("curl -si -H \"Authorization: Bearer {token}\" '{base}/Encounter'")
+        }),
         (
             "401: no token, told in XML",
             format!("curl -si -H 'Accept: application/fhir+xml' {base}/Patient/1"),
@@ -75,6 +79,15 @@ fn samples(base: &str, idp: &str) -> Vec<(&'static str, String)> {
             format!("curl -si -X POST {idp}/rotate"),
         ),
     ]
+}
+
+/// The same for a client that signs an assertion; the demo hands one out.
+fn token_by_assertion(idp: &str) -> String {
+    let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+    let form = format!("grant_type=client_credentials&client_assertion_type={kind}");
+    let assertion = format!("client_assertion=$(curl -s {idp}/assertion)");
+    let pick = r#"sed 's/.*"access_token":"\([^"]*\)".*/\1/'"#;
+    format!("$(curl -s -d '{form}' -d \"{assertion}\" {idp}/token | {pick})")
 }
 
 /// A command substitution that fetches a token.

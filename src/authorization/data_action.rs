@@ -155,7 +155,7 @@ impl fmt::Display for DataAction {
 impl fmt::Display for DataActions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = DataAction::ALL.iter().filter(|action| self.has(**action));
-        let names: Vec<String> = names.map(|action| format!("`{action}`")).collect();
+        let names: Vec<&str> = names.map(|action| action.name()).collect();
         f.write_str(&names.join(" and "))
     }
 }

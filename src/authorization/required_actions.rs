@@ -155,7 +155,7 @@ impl fmt::Display for Required {
             Self::Either(one, other) if one == other => one.fmt(f),
             Self::Either(one, other) => write!(f, "{one}, or {other}"),
             Self::Any => f.write_str("any data action"),
-            Self::Every => f.write_str("`*`"),
+            Self::Every => f.write_str("*"),
         }
     }
 }
@@ -293,11 +293,11 @@ mod tests {
     fn what_is_required_reads_like_the_table() {
         let base = "https://h/r4".parse().unwrap();
         for (method, uri, expected) in [
-            ("GET", "/r4/Patient/1", "`read`, or `readById`"),
-            ("PUT", "/r4/Patient?a=b", "`read` and `write`, or `search` and `update`"),
-            ("GET", "/r4/$export", "`export`"),
+            ("GET", "/r4/Patient/1", "read, or readById"),
+            ("PUT", "/r4/Patient?a=b", "read and write, or search and update"),
+            ("GET", "/r4/$export", "export"),
             ("POST", "/r4", "any data action"),
-            ("GET", "/r4/Patient//1", "`*`"),
+            ("GET", "/r4/Patient//1", "*"),
         ] {
             let (method, uri) = (method.parse().unwrap(), uri.parse().unwrap());
             let interaction = Interaction::parse(&base, &method, &uri, &http::HeaderMap::new());

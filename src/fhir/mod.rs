@@ -20,6 +20,6 @@ pub use format::Format;
 pub(crate) use interaction::is_id;
 pub use interaction::{Interaction, InteractionKind};
 pub use launch::ScopeKind;
-pub use operation_outcome::{IssueType, OperationOutcome};
+pub use operation_outcome::{IssueType, OperationOutcome, REFUSAL_CODES};
 pub use permissions::Permissions;
 pub use scope::{ScopeContext, SmartScope, SmartScopeError};

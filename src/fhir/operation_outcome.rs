@@ -66,13 +66,28 @@ impl IssueType {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OperationOutcome {
     issue_type: IssueType,
+    /// Codes of `details`, all of one system.
+    codes: Vec<&'static str>,
     diagnostics: String,
 }
+
+/// The system of the codes in `details`: what [`RejectionKind::name`] and [`Check::name`] say.
+///
+/// [`RejectionKind::name`]: crate::RejectionKind::name
+/// [`Check::name`]: crate::Check::name
+pub const REFUSAL_CODES: &str = "https://docs.rs/tower-fhir-auth/refusal-codes";
 
 impl OperationOutcome {
     /// An outcome with a code and a text for people.
     pub fn new(issue_type: IssueType, diagnostics: impl Into<String>) -> Self {
-        Self { issue_type, diagnostics: diagnostics.into() }
+        Self { issue_type, codes: Vec::new(), diagnostics: diagnostics.into() }
+    }
+
+    /// Adds a code of [`REFUSAL_CODES`] to `details`.
+    #[must_use]
+    pub(crate) fn coded(mut self, code: &'static str) -> Self {
+        self.codes.push(code);
+        self
     }
 
     /// The code.
@@ -93,15 +108,18 @@ impl OperationOutcome {
     /// As FHIR JSON.
     #[must_use]
     pub fn to_json(&self) -> String {
-        json!({
-            "resourceType": "OperationOutcome",
-            "issue": [{
-                "severity": "error",
-                "code": self.issue_type.code(),
-                "diagnostics": self.diagnostics,
-            }],
-        })
-        .to_string()
+        let mut issue = json!({
+            "severity": "error",
+            "code": self.issue_type.code(),
+            "diagnostics": self.diagnostics,
+        });
+        if let (false, Some(issue)) = (self.codes.is_empty(), issue.as_object_mut()) {
+            let codes =
+                self.codes.iter().map(|code| json!({"system": REFUSAL_CODES, "code": code}));
+            let codes: Vec<_> = codes.collect();
+            issue.insert("details".to_owned(), json!({ "coding": codes }));
+        }
+        json!({"resourceType": "OperationOutcome", "issue": [issue]}).to_string()
     }
 
     /// As FHIR XML, well-formed whatever the text holds.
@@ -109,10 +127,18 @@ impl OperationOutcome {
     pub fn to_xml(&self) -> String {
         let code = self.issue_type.code();
         let diagnostics = escaped(&self.diagnostics);
+        let codings = self.codes.iter().map(|code| {
+            format!("<coding><system value=\"{REFUSAL_CODES}\"/><code value=\"{code}\"/></coding>")
+        });
+        let codings: String = codings.collect();
+        let details = match codings.is_empty() {
+            true => String::new(),
+            false => format!("<details>{codings}</details>"),
+        };
         format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\
              <OperationOutcome xmlns=\"http://hl7.org/fhir\"><issue>\
-             <severity value=\"error\"/><code value=\"{code}\"/>\
+             <severity value=\"error\"/><code value=\"{code}\"/>{details}\
              <diagnostics value=\"{diagnostics}\"/>\
              </issue></OperationOutcome>"
         )

@@ -6,3 +6,6 @@ pub mod keys {}
 #[doc = include_str!("entra.md")]
 #[cfg(feature = "client")]
 pub mod entra {}
+
+#[doc = include_str!("mistakes.md")]
+pub mod mistakes {}

@@ -172,6 +172,7 @@ impl Rejection {
     pub(crate) fn of_authorization(denial: &Denial, server: &Arc<ServerIdentity>) -> Self {
         let (found, expected) = denial.found_and_expected();
         let mut refused = Refused::new(RejectionKind::Forbidden, denial.summary(), server);
+        refused.check = Some(Check::Authorization);
         refused.found = found.map(str::to_owned);
         refused.expected = expected.map(str::to_owned);
         refused.scopes = denial.scopes().map(str::to_owned).collect();
@@ -253,10 +254,17 @@ impl Rejection {
         challenge::of(self)
     }
 
-    /// The OperationOutcome.
+    /// The OperationOutcome. Its `details` have the kind as a code, and the check too unless the
+    /// [`Disclosure`] is minimal.
     #[must_use]
     pub fn outcome(&self) -> OperationOutcome {
-        OperationOutcome::new(self.kind().row().issue_type, self.description())
+        let outcome = OperationOutcome::new(self.kind().row().issue_type, self.description())
+            .coded(self.kind().name());
+        let told = self.0.server.disclosure != Disclosure::Minimal;
+        match self.check().filter(|_| told) {
+            Some(check) => outcome.coded(check.name()),
+            None => outcome,
+        }
     }
 
     pub(crate) fn base_url(&self) -> &BaseUrl {

@@ -32,7 +32,7 @@ fn samples(server: &mut Example) -> Vec<(String, String)> {
 fn each_command_that_the_fhir_server_prints_does_what_its_text_promises() {
     let mut server = Example::start(command("fhir_server", &["--listen", "127.0.0.1:0"]));
     let samples = samples(&mut server);
-    assert!(samples.len() >= 17, "{samples:#?}");
+    assert!(samples.len() >= 18, "{samples:#?}");
     // The last one rotates the keys; after it all must do the same.
     for (expectation, line) in samples.iter().chain(&samples) {
         let run = Command::new("sh").args(["-c", line]).output().unwrap();

@@ -24,6 +24,8 @@ mod refusals;
 mod requirements;
 mod roles;
 mod scopes;
+mod secrecy;
+mod snapshots;
 mod spellings;
 mod support;
 mod well_known;

@@ -203,7 +203,7 @@ async fn both_sides_of_a_mode_are_asked_for_what_they_know() {
     let why = reply.rejection.unwrap();
     assert_eq!(why.required_scope().as_deref(), Some("user/Patient.r"));
     assert!(
-        why.detail().contains("a role with the data action `read`, or `readById`"),
+        why.detail().contains("a role with the data action read, or readById"),
         "{}",
         why.detail()
     );

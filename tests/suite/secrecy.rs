@@ -1,0 +1,154 @@
+//! Nothing that is said anywhere has a piece of the token in it, or of a claim that is not shown.
+
+use std::io::Write;
+use std::sync::{Arc, LazyLock, Mutex};
+
+use http::Request;
+use proptest::prelude::*;
+use proptest::sample::select;
+use serde_json::json;
+use tokio::runtime::Runtime;
+use tower_fhir_auth::{
+    AccessMode, AccessPolicy, Disclosure, Enforcement, RoleDefinitions, RolePolicy, ScopePolicy,
+};
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::support::Server;
+
+/// How long a piece is that must not be seen.
+const PIECE: usize = 12;
+
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+    // One thread, so that its subscriber hears all that is said.
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+});
+
+static SERVERS: LazyLock<Vec<Server>> = LazyLock::new(|| {
+    let start = |disclosure| {
+        let roles = RolePolicy::new(RoleDefinitions::microsoft());
+        let policy = AccessPolicy::new(AccessMode::RolesOrScopes, roles, ScopePolicy::new());
+        let policy = policy.handlers_enforce(Enforcement::ALL);
+        RUNTIME.block_on(Server::build(
+            tower_fhir_auth::Algorithm::Es256,
+            |issuer| issuer.clients(["app"]).required_claims(["sub", "jti"]),
+            |layer| layer.authorizer(policy).disclosure(disclosure),
+        ))
+    };
+    [Disclosure::Minimal, Disclosure::Reason, Disclosure::Full].map(start).into()
+});
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+/// What a caller has wrong, if anything.
+const FAULTS: [&str; 13] = [
+    "none",
+    "aud",
+    "exp",
+    "nbf",
+    "iss",
+    "alg",
+    "typ",
+    "kid",
+    "signature",
+    "cnf",
+    "client",
+    "jti",
+    "shape",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 150, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nothing_that_is_said_has_a_piece_of_the_token_or_of_a_hidden_claim(
+        secret in "[a-z0-9]{30}",
+        fault in select(FAULTS.to_vec()),
+        scope in select(vec!["", "user/*.rs", "patient/*.rs", "user/Patient.sr", "openid"]),
+        path in select(vec!["/r4/Patient/1", "/r4/Patient/2", "/r4/Observation?subject.name=x", "/r4/x//y"]),
+        which in 0..3_usize,
+    ) {
+        let server = &SERVERS[which];
+        let secrets: Vec<String> = (0..9).map(|n| format!("{n}{secret}")).collect();
+        let token = server
+            .token()
+            .claim("sub", secrets[0].as_str())
+            .claim("jti", secrets[1].as_str())
+            .claim("fhirUser", format!("Practitioner/{}", secrets[2]))
+            .claim("patient", secrets[3].as_str())
+            .claim("groups", json!([secrets[4]]))
+            .claim("oid", secrets[5].as_str())
+            .claim("email", secrets[6].as_str())
+            .claim("acr", json!({"deep": secrets[7]}))
+            .claim("scope", scope);
+        let token = match fault {
+            "aud" => token.claim("aud", "other"),
+            "exp" => token.claim("exp", 1),
+            "nbf" => token.claim("nbf", crate::support::NOW + 1000),
+            "iss" => token.claim("iss", "https://other.example.org"),
+            "alg" => token.header("alg", "RS256"),
+            "typ" => token.header("typ", "other"),
+            "kid" => token.header("kid", "other"),
+            "cnf" => token.claim("cnf", json!({"jkt": secrets[8]})),
+            "client" => token.claim("client_id", secrets[8].as_str()),
+            "jti" => token.claim("jti", json!([secrets[8]])),
+            _ => token,
+        };
+        let mut token = token.sign().unwrap();
+        match fault {
+            "signature" => token.replace_range(token.len() - 4.., "AAAA"),
+            "shape" => token = token.replace('.', "-"),
+            _ => {}
+        }
+        let log = Log::default();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_writer(log.clone())
+            .finish();
+        let said = tracing::subscriber::with_default(subscriber, || {
+            RUNTIME.block_on(async {
+                let request = || {
+                    Request::get(path).header("authorization", format!("Bearer {token}"))
+                };
+                let reply = server.send(request()).await;
+                let (parts, ()) = request().body(()).unwrap().into_parts();
+                let explanation = server.layer.explain(&parts).await;
+                // The verdict is the layer's, whatever was generated.
+                assert_eq!(explanation.is_accepted(), reply.status == 200, "{explanation}");
+                format!(
+                    "{reply:?}\n{explanation}\n{explanation:?}\n{}\n{:?}",
+                    explanation.to_json(),
+                    server.layer
+                )
+            })
+        });
+        let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        prop_assert!(fault == "none" || logged.contains("request refused"), "{fault}: {logged}");
+        let said = format!("{said}\n{logged}");
+        for hidden in secrets.iter().chain([&token]) {
+            for piece in hidden.as_bytes().windows(PIECE) {
+                let piece = std::str::from_utf8(piece).unwrap();
+                prop_assert!(!said.contains(piece), "`{piece}` with fault {fault} in\n{said}");
+            }
+        }
+    }
+}
