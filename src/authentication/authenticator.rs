@@ -13,7 +13,6 @@ use http::{HeaderMap, Uri};
 use serde_json::{Map, Value};
 
 use super::bearer;
-use super::builder::AuthenticatorBuilder;
 use super::claims::Claims;
 use super::error::AuthenticationError;
 use super::issuer::Issuer;
@@ -88,11 +87,6 @@ impl From<Finding> for Stop {
 }
 
 impl Authenticator {
-    /// Starts the configuration of an authenticator.
-    pub fn builder() -> AuthenticatorBuilder {
-        AuthenticatorBuilder::new()
-    }
-
     /// Authenticates a request by its headers and address. Waits only for a key that the token
     /// names and that may have been published since keys were last loaded, and never longer
     /// than [`KeySettings::timeout`](crate::KeySettings::timeout).

@@ -25,16 +25,19 @@ pub struct AuthenticatorBuilder {
     clock: Arc<dyn Clock>,
 }
 
-impl AuthenticatorBuilder {
-    pub(super) fn new() -> Self {
-        Self {
+impl Authenticator {
+    /// Starts the configuration of an authenticator.
+    pub fn builder() -> AuthenticatorBuilder {
+        AuthenticatorBuilder {
             issuers: Vec::new(),
             only_keys_of: None,
             audience: AudiencePolicy::default(),
             clock: Arc::new(SystemClock),
         }
     }
+}
 
+impl AuthenticatorBuilder {
     /// Trusts an issuer. At least one is needed.
     pub fn issuer(mut self, issuer: TrustedIssuer) -> Self {
         self.issuers.push(issuer);

@@ -2,43 +2,34 @@
 //! to an [`Access`], or a [`Denial`].
 //!
 //! An [`Authorizer`] sees verified facts alone. It has to grant: what no authorizer grants is
-//! refused.
+//! refused. [`roles`] and [`scopes`] are the two for FHIR, [`mode`] puts them together, and
+//! [`access`] is what the handler gets.
 
 mod access;
 mod alternatives;
-mod assignments;
 mod combinators;
-mod data_action;
 mod denial;
 mod enforcement;
 mod grant;
-mod limits;
 mod mode;
-mod need;
-mod patient;
-mod required_actions;
 mod requirement;
-mod role_policy;
 mod roles;
-mod scope_judge;
 mod scopes;
 
 pub use access::{Access, JobOwner};
 pub use alternatives::{Alternative, Alternatives};
-pub use assignments::Assignments;
 pub use combinators::{AllOf, AnyOf, all_of, any_of};
-pub use data_action::DataAction;
 pub use denial::Denial;
 pub use enforcement::Enforcement;
 pub use grant::Grant;
-pub use limits::IssuerLimits;
 pub use mode::{AccessMode, AccessPolicy};
 pub use requirement::{
     Authenticated, RequireRoles, RequireScopes, authenticated, require_all_roles,
     require_all_scopes, require_any_role, require_any_scope, require_role, require_scope,
 };
-pub use role_policy::RolePolicy;
-pub use roles::{RoleDefinitions, RoleDefinitionsError};
+pub use roles::{
+    Assignments, DataAction, IssuerLimits, RoleDefinitions, RoleDefinitionsError, RolePolicy,
+};
 pub use scopes::ScopePolicy;
 
 use crate::authentication::Principal;

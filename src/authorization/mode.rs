@@ -1,7 +1,7 @@
 //! The access modes of the configuration file: how roles and scopes go together.
 
 use super::combinators::{all, any};
-use super::{Authorizer, DataAction, Denial, Enforcement, Grant, RolePolicy, ScopePolicy};
+use super::{Authorizer, Denial, Enforcement, Grant, RolePolicy, ScopePolicy};
 use crate::authentication::Principal;
 use crate::fhir::Interaction;
 
@@ -77,8 +77,7 @@ impl Authorizer for AccessPolicy {
             AccessMode::RolesOrScopes => any(self.both(), principal, interaction),
             AccessMode::RolesAndScopes => all(self.both(), principal, interaction),
             AccessMode::Microsoft => {
-                let is_smart = self.roles.actions_of(principal).has(DataAction::Smart);
-                if is_smart {
+                if self.roles.mark_as_smart(principal) {
                     return all(self.both(), principal, interaction);
                 }
                 self.roles.authorize(principal, interaction)

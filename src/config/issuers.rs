@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::policy::{Assigned, assignments};
+use super::assigned::{Assigned, assignments};
 use super::reader::Reader;
 use crate::authentication::entra::is_guid;
 use crate::authentication::key_origin::KeyOrigin;

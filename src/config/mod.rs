@@ -2,6 +2,7 @@
 //!
 //! Everything that is wrong is told at once, each with file, key and what was expected.
 
+mod assigned;
 mod error;
 mod issuers;
 mod policy;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::assigned::{Assigned, assignments};
 use super::issuers::IssuerConfig;
 use super::reader::Reader;
 use crate::authorization::{AccessMode, RoleDefinitions};
@@ -93,9 +94,6 @@ pub(crate) struct Roles {
     pub(crate) assign: Assigned,
 }
 
-/// Ids, each with its roles.
-pub(crate) type Assigned = Vec<(String, Vec<String>)>;
-
 /// The role definitions, which must be good now: their file, read again where they are used.
 pub(crate) fn roles(root: &mut Reader<'_>, issuers: &[IssuerConfig]) -> Roles {
     let Some(mut roles) = root.table("roles") else {
@@ -129,19 +127,4 @@ pub(crate) fn roles(root: &mut Reader<'_>, issuers: &[IssuerConfig]) -> Roles {
     }
     roles.finish();
     Roles { definitions, assign }
-}
-
-/// Object id, subject or group → roles.
-pub(crate) fn assignments(mut assign: Reader<'_>) -> Assigned {
-    let mut assigned = Assigned::new();
-    for (id, roles) in assign.rest() {
-        let texts = roles
-            .as_array()
-            .map(|roles| roles.iter().map(|role| role.as_str().filter(|role| !role.is_empty())));
-        match texts.and_then(|texts| texts.map(|role| role.map(str::to_owned)).collect()) {
-            Some(roles) => assigned.push((id, roles)),
-            None => assign.reject(&id, "expected a list of roles"),
-        }
-    }
-    assigned
 }

@@ -122,7 +122,12 @@ impl VerificationKey {
             .map(|algorithm| PreparedKey::prepare(&material, algorithm))
             .collect::<Result<_, _>>()
             .map_err(|_| JwkError::Point)?;
-        Ok(Self { kid, owner: KeyOwner::read(&jwk)?, material, prepared })
+        Ok(Self {
+            kid,
+            owner: KeyOwner::read(&jwk).map_err(JwkError::Malformed)?,
+            material,
+            prepared,
+        })
     }
 
     pub(crate) fn kid(&self) -> Option<&str> {

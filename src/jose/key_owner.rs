@@ -5,7 +5,6 @@
 //! (Microsoft identity platform, "Access tokens", "Validate the signing key issuer").
 
 use super::json::Object;
-use super::jwk::JwkError;
 
 /// The members `issuer` and `cloud_instance_name` of an entry; in other providers' sets there are
 /// none.
@@ -26,10 +25,11 @@ pub(crate) struct KeyHolder {
 }
 
 impl KeyOwner {
-    pub(super) fn read(jwk: &Object<'_>) -> Result<Self, JwkError> {
-        let text = |name: &'static str| {
-            let text = jwk.text(name).map_err(|_| JwkError::Malformed(name))?;
-            Ok(text.map(Box::from))
+    /// Reads an entry; the error is the member that is malformed.
+    pub(super) fn read(jwk: &Object<'_>) -> Result<Self, &'static str> {
+        let text = |name: &'static str| match jwk.text(name) {
+            Ok(text) => Ok(text.map(Box::from)),
+            Err(_) => Err(name),
         };
         Ok(Self { issuer: text("issuer")?, cloud: text("cloud_instance_name")? })
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderValue, Method, Response, StatusCode, Uri};
 use tower_layer::Layer;
 
 use super::exempt::{DEFAULT_PATHS, Exemptions};
@@ -141,6 +141,30 @@ impl FhirAuthLayer {
     /// [`Principal`](crate::Principal) that this layer has verified.
     pub fn require(&self, authorizer: impl Authorizer) -> RequireAuthLayer {
         RequireAuthLayer::new(Arc::clone(&self.guard), authorizer)
+    }
+
+    /// The well-known documents, for a service that answers where this layer does not stand: the
+    /// answer to a request for one of them, else `None`. The layer itself answers them already.
+    ///
+    /// ```
+    /// use http::{Method, Uri};
+    /// use tower_fhir_auth::{FhirAuthLayer, JwkSet, TrustedIssuer, authenticated};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let keys = JwkSet::parse(br#"{"keys": [{"kty": "OKP", "crv": "Ed25519",
+    /// #     "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#)?;
+    /// let layer = FhirAuthLayer::builder("https://fhir.example.org/r4")
+    ///     .issuer(TrustedIssuer::with_keys("https://idp.example.org", keys))
+    ///     .authorizer(authenticated())
+    ///     .build()?;
+    /// let uri = Uri::from_static("/.well-known/oauth-protected-resource/r4");
+    /// assert!(layer.well_known(&Method::GET, &uri).is_some());
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn well_known(&self, method: &Method, uri: &Uri) -> Option<Response<Bytes>> {
+        self.guard.well_known.answer(method, uri, &self.guard.authenticator)
     }
 
     /// The `security` of `CapabilityStatement.rest`, to be merged into the statement of your

@@ -47,6 +47,21 @@ fn each_command_that_the_fhir_server_prints_does_what_its_text_promises() {
             assert!(answer.contains("scope=\"system/Patient.r\""), "{answer}");
         }
     }
+    // A client with a key gets nothing by another's assertion, or by the secret of the others.
+    let rotate = &samples.last().unwrap().1;
+    let idp = rotate.split(' ').next_back().unwrap().trim_end_matches("/rotate");
+    let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+    for form in [
+        format!("client_assertion_type={kind}&client_assertion=a.b.c"),
+        format!("client_assertion_type=other&client_assertion=$(curl -s {idp}/assertion)"),
+        "client_id=backend&client_secret=demo".to_owned(),
+        "client_id=reader&client_secret=wrong".to_owned(),
+    ] {
+        let line = format!("curl -si -d \"grant_type=client_credentials&{form}\" {idp}/token");
+        let run = Command::new("sh").args(["-c", &line]).output().unwrap();
+        let answer = String::from_utf8(run.stdout).unwrap();
+        assert!(answer.contains(" 401 ") && answer.contains("invalid_client"), "{line}\n{answer}");
+    }
     let (code, took) = server.end("-TERM");
     assert_eq!(code, Some(0));
     assert!(took < Duration::from_secs(4), "{took:?}");

@@ -8,10 +8,10 @@ use std::time::Duration;
 use tokio::task::AbortHandle;
 
 use super::data_action::DataActions;
-use super::required_actions::{Required, required};
-use super::roles::RoleDefinitions;
-use super::{Assignments, Authorizer, Denial, Enforcement, Grant};
+use super::required::{Required, required};
+use super::{Assignments, DataAction, RoleDefinitions};
 use crate::authentication::Principal;
+use crate::authorization::{Authorizer, Denial, Enforcement, Grant};
 use crate::error::BuildError;
 use crate::fhir::Interaction;
 use crate::log;
@@ -74,8 +74,13 @@ impl RolePolicy {
         self
     }
 
+    /// Whether the roles of a caller hold the mark `smart`.
+    pub(crate) fn mark_as_smart(&self, principal: &Principal) -> bool {
+        self.actions_of(principal).has(DataAction::Smart)
+    }
+
     /// The union of what a caller's roles may do, those of the token and the assigned ones.
-    pub(crate) fn actions_of(&self, principal: &Principal) -> DataActions {
+    fn actions_of(&self, principal: &Principal) -> DataActions {
         let assignments = self.assignments.snapshot();
         let assigned = assignments.get().into_iter().flat_map(|all| all.roles_of(principal));
         let held = principal.roles().chain(assigned);

@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 
 use super::data_action::DataActions;
-use super::required_actions::required;
-use super::{Authorizer, DataAction, Denial, Enforcement, Grant};
+use super::required::required;
 use crate::authentication::Principal;
+use crate::authorization::{Authorizer, DataAction, Denial, Enforcement, Grant};
 use crate::fhir::Interaction;
 
 /// Limits the callers of some issuers to data actions, whatever else grants, as Azure does with
 /// the external providers of a FHIR service (`allowedDataActions`). Issuers that are not named
-/// are not limited. Together with another rule, in [`all_of`](super::all_of).
+/// are not limited. Together with another rule, in [`all_of`](crate::all_of).
 ///
 /// ```
 /// use tower_fhir_auth::{Authorizer, DataAction, IssuerLimits, ScopePolicy, all_of};

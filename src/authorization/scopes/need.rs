@@ -5,7 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Enforcement, patient};
+use super::patient;
+use crate::authorization::Enforcement;
 use crate::fhir::query::{Reach, reached};
 use crate::fhir::{Interaction, InteractionKind, Permissions};
 

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 
+use super::ScopePolicy;
 use super::need::{Demand, On, Part};
-use super::{Alternative, Alternatives, Enforcement, ScopePolicy};
+use crate::authorization::{Alternative, Alternatives, Enforcement};
 use crate::fhir::{
     Constraint, Permissions, ScopeContext, SmartScope, is_shared_type, patient_compartment,
     resource_type,

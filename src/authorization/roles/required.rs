@@ -7,7 +7,7 @@ use http::Method;
 
 use super::DataAction as A;
 use super::data_action::DataActions;
-use super::enforcement::Enforcement;
+use crate::authorization::Enforcement;
 use crate::fhir::{Interaction, InteractionKind};
 
 /// What a caller has to hold.

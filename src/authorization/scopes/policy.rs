@@ -1,17 +1,18 @@
 //! SMART scopes as policy (SMART App Launch 2.2).
 //!
-//! [`need`](super::need) says what an interaction takes; [`scope_judge`](super::scope_judge), which
-//! scopes count for it. Scopes add up. Those that confine (`patient/…`, and those with `?…`) count
+//! [`need`](super::need) says what an interaction takes; [`judge`](super::judge), which scopes count
+//! for it. Scopes add up. Those that confine (`patient/…`, and those with `?…`) count
 //! where the application has declared that its handlers enforce what they leave to them.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
+use super::judge::{Reasons, ScopeJudge};
 use super::need::{Demand, Demands, Need, On, Part};
-use super::scope_judge::{Reasons, ScopeJudge};
-use super::{Authorizer, Denial, Enforcement, Grant, patient};
+use super::patient;
 use crate::authentication::Principal;
+use crate::authorization::{Authorizer, Denial, Enforcement, Grant};
 use crate::fhir::{
     Interaction, InteractionKind, Permissions, ScopeKind, SmartScope, resource_type,
     search_parameter,

@@ -1,0 +1,21 @@
+//! Roles: what they may do, who has them, and what an interaction takes.
+//!
+//! ```text
+//! definitions (roles.json) ─┐
+//! assignments (who has what) ├─► policy ─► the union of a caller's data actions
+//! the token's roles ─────────┘      ▲
+//! interaction ─► required ──────────┘   the table of Microsoft's FHIR server
+//! ```
+
+mod assignments;
+mod data_action;
+mod definitions;
+mod limits;
+mod policy;
+mod required;
+
+pub use self::assignments::Assignments;
+pub use self::data_action::DataAction;
+pub use self::definitions::{RoleDefinitions, RoleDefinitionsError};
+pub use self::limits::IssuerLimits;
+pub use self::policy::RolePolicy;
