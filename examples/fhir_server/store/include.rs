@@ -90,14 +90,15 @@ pub(crate) fn revinclude(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use serde_json::json;
 
     use super::*;
 
-    const BASE: &str = "http://own.test/fhir";
+    pub(in super::super) const BASE: &str = "http://own.test/fhir";
 
-    fn state() -> State {
+    /// Two patients, a practitioner, and observations between them.
+    pub(in super::super) fn state() -> State {
         let mut state = State::new(Base::new(BASE));
         let reference = |text: &str| json!({"reference": text});
         state.put("Patient", "1", json!({}));
@@ -119,7 +120,7 @@ mod tests {
         state
     }
 
-    fn names(resources: &[Arc<Value>]) -> Vec<String> {
+    pub(in super::super) fn names(resources: &[Arc<Value>]) -> Vec<String> {
         let references = resources.iter().map(|resource| Reference::of(resource).unwrap());
         references.map(|to| format!("{}/{}", to.resource_type, to.id)).collect()
     }

@@ -143,34 +143,8 @@ fn type_list(value: &str) -> Result<Vec<String>, String> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
-    use super::super::reference::Reference;
+    use super::super::include::tests::{BASE, names, state};
     use super::*;
-
-    const BASE: &str = "http://own.test/fhir";
-
-    fn state() -> State {
-        let mut state = State::new(Base::new(BASE));
-        let reference = |text: &str| json!({"reference": text});
-        state.put("Patient", "1", json!({}));
-        state.put("Patient", "2", json!({}));
-        state.put("Practitioner", "p", json!({}));
-        let performers = json!([reference("Practitioner/p"), reference("Practitioner/gone")]);
-        state.put(
-            "Observation",
-            "a",
-            json!({"subject": reference("Patient/1"), "performer": performers}),
-        );
-        let absolute = format!("{BASE}/Patient/1");
-        let performers = json!([reference(&absolute)]);
-        state.put(
-            "Observation",
-            "b",
-            json!({"subject": reference("Patient/2"), "performer": performers}),
-        );
-        state
-    }
 
     fn search(resource_type: Option<&str>, query: &[(&str, &str)]) -> Result<Search, String> {
         let owned = |(name, value): &(&str, &str)| (name.to_string(), value.to_string());
@@ -180,11 +154,6 @@ mod tests {
 
     fn found(resource_type: Option<&str>, query: &[(&str, &str)]) -> Vec<String> {
         names(&search(resource_type, query).unwrap().matches_in(&state()))
-    }
-
-    fn names(resources: &[Arc<Value>]) -> Vec<String> {
-        let references = resources.iter().map(|resource| Reference::of(resource).unwrap());
-        references.map(|to| format!("{}/{}", to.resource_type, to.id)).collect()
     }
 
     #[test]
