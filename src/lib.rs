@@ -57,7 +57,9 @@
 //! A refused request gets status, `WWW-Authenticate` (RFC 6750, RFC 9728) and an OperationOutcome
 //! in JSON or XML, or a gRPC status where it is gRPC. The text names the check, and for issuer,
 //! audience, times and algorithm both sides; how much is told is a setting ([`Disclosure`]). The
-//! [`Rejection`] stands in the response's extensions.
+//! [`Rejection`] stands in the response's extensions. [`FhirAuthLayer::explain`] keeps every check
+//! of a request and says what to change on which side; the manual has
+//! [ten mistakes](manual::mistakes) with their answers.
 //!
 //! # Features
 //!
