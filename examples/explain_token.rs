@@ -71,10 +71,13 @@ async fn run() -> Result<Option<Explanation>, Error> {
 
     // Of a request: whether it is let in. Without one: whether the token is.
     let path = options.path.as_deref().unwrap_or_default();
-    let uri = format!("{}{path}", base.path());
-    let mut request = Request::builder()
-        .method(options.method.clone().unwrap_or(Method::GET))
-        .uri(if uri.is_empty() { "/" } else { &uri });
+    let uri = match base.path() {
+        // At the root of a host the base itself is a slash.
+        "" if !path.starts_with('/') => format!("/{path}"),
+        base => format!("{base}{path}"),
+    };
+    let mut request =
+        Request::builder().method(options.method.clone().unwrap_or(Method::GET)).uri(&uri);
     if !token.is_empty() {
         request = request.header("authorization", credentials(&token)?);
     }

@@ -57,6 +57,12 @@ impl AudiencePolicy {
         self
     }
 
+    /// The same audiences, all compared as URLs.
+    #[cfg(feature = "config")]
+    pub(crate) fn into_urls(self) -> Self {
+        Self::url(self.exact.into_iter().chain(self.urls))
+    }
+
     /// Whether `audience` names this server.
     #[must_use]
     pub fn accepts(&self, audience: &str) -> bool {

@@ -235,7 +235,8 @@ impl Entra {
                 issuers: names.to_vec(),
                 cloud: self.cloud.instance(),
             };
-            for (version, name) in [Version::One, Version::Two].into_iter().zip(names) {
+            // Version 2.0 first: its metadata are those that apps are to know.
+            for (version, name) in [Version::One, Version::Two].into_iter().zip(names).rev() {
                 let mut issuer = TrustedIssuer::new(name, KeyOrigin::Shared(keys(version)))
                     .audience(self.audience(version))
                     .scopes_in_roles(true);

@@ -51,8 +51,6 @@ pub(crate) struct IssuerConfig {
 struct EntraConfig {
     preset: Entra,
     tenants: Vec<String>,
-    /// Whether an id alone does not say whose it is.
-    several: bool,
 }
 
 const MATCHES: [(&str, AudienceMatch); 2] =
@@ -248,7 +246,7 @@ fn entra(reader: &mut Reader<'_>) -> Option<EntraConfig> {
     }
     #[cfg(not(feature = "client"))]
     let _ = authority;
-    Some(EntraConfig { preset: preset.cloud(cloud), tenants, several: many })
+    Some(EntraConfig { preset: preset.cloud(cloud), tenants })
 }
 
 impl EntraConfig {
@@ -274,13 +272,12 @@ impl IssuerConfig {
     }
 
     /// One assignment: in which issuers, to which id, which roles. Where several tenants are
-    /// allowed, its key begins with the tenant.
+    /// allowed, its key begins with the tenant; of one tenant it may.
     pub(crate) fn assignment<'a>(
         &self,
         (key, roles): &'a (String, Vec<String>),
     ) -> Result<Assignment<'a>, String> {
-        let several = self.entra.as_ref().filter(|entra| entra.several && self.issuer.is_empty());
-        let Some(entra) = several else {
+        let Some(entra) = self.entra.as_ref().filter(|_| self.issuer.is_empty()) else {
             return Ok((self.names(), key, roles));
         };
         let expected = "expected `<tid>/<id>` with an allowed tenant";
@@ -290,6 +287,8 @@ impl IssuerConfig {
         });
         match known {
             Some((tenant, id)) => Ok((entra.preset.names_of(tenant).to_vec(), id, roles)),
+            // Of one tenant an id says all.
+            None if entra.tenants.len() == 1 && split.is_none() => Ok((self.names(), key, roles)),
             None => Err(format!("{expected}, found \"{key}\"")),
         }
     }
@@ -319,6 +318,8 @@ impl IssuerConfig {
             let settings = &mut issuer.settings;
             if let Some(audience) = &audience {
                 settings.audience = Some(audience.clone());
+            } else if matches!(self.audience_match, AudienceMatch::Url) {
+                settings.audience = settings.audience.take().map(AudiencePolicy::into_urls);
             }
             macro_rules! set {
                 ($($setting:ident),*) => {$(

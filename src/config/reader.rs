@@ -194,9 +194,11 @@ impl<'a> Reader<'a> {
 
     /// The same as JSON.
     pub(crate) fn json(&mut self) -> serde_json::Map<String, serde_json::Value> {
-        let each = self.rest().into_iter().filter_map(|(key, value)| match value {
-            Value::Datetime(_) => self.fail(&key, "expected a value that JSON has, found a date"),
-            value => serde_json::to_value(value).ok().map(|json| (key, json)),
+        let each = self.rest().into_iter().filter_map(|(key, value)| {
+            if !is_json(&value) {
+                return self.fail(&key, "expected a value that JSON has: no date, no infinity");
+            }
+            serde_json::to_value(value).ok().map(|json| (key, json))
         });
         each.collect()
     }
@@ -257,6 +259,17 @@ impl<'a> Reader<'a> {
             rest = after;
         }
         expanded.map(|expanded| expanded + rest)
+    }
+}
+
+/// Whether JSON has such a value.
+fn is_json(value: &Value) -> bool {
+    match value {
+        Value::Datetime(_) => false,
+        Value::Float(number) => number.is_finite(),
+        Value::Array(items) => items.iter().all(is_json),
+        Value::Table(table) => table.values().all(is_json),
+        Value::String(_) | Value::Integer(_) | Value::Boolean(_) => true,
     }
 }
 

@@ -59,7 +59,8 @@ impl Finding {
                 "send the access token as the provider issued it: a signed JWT of three parts",
             )],
             Check::Header => vec![provider(
-                "sign access tokens with an asymmetric algorithm, and without `crit`, `b64` or `zip`",
+                "sign access tokens with an asymmetric algorithm, without `crit`, `b64`, `zip` and a \
+                 nested token (`cty`)",
             )],
             Check::Issuer => self.issuer_advice(found, first),
             Check::Algorithm => vec![
@@ -83,14 +84,27 @@ impl Finding {
             Check::Signature => {
                 vec![client("send the token unchanged, as the provider issued it")]
             }
+            Check::Audience if found.is_empty() => {
+                vec![provider(&format!("put `{first}` into `aud` of access tokens for this API"))]
+            }
             Check::Audience => vec![
                 client(&format!("ask for a token for `{first}`")),
                 server(&format!("add `{found}` to `audiences`, if it names this API")),
+            ],
+            Check::IssuedAt if self.summary().contains("too long ago") => vec![
+                client("ask for a new token"),
+                server("allow for older tokens with `max_token_age`"),
             ],
             Check::NotBefore | Check::IssuedAt => vec![
                 provider("set the clock; it seems to be ahead"),
                 server("set the clock, or allow for more skew with `leeway`"),
             ],
+            Check::RequiredClaims if self.summary().contains("`tid`") => {
+                vec![client("ask the tenant that issued the token for another one")]
+            }
+            Check::RequiredClaims if self.summary().contains("`exp`") => {
+                vec![provider("put `exp` into access tokens: without it none is accepted")]
+            }
             Check::RequiredClaims => vec![
                 provider("put the claim into access tokens for this API"),
                 server("leave the claim out of `required_claims`, if nothing depends on it"),
@@ -111,8 +125,12 @@ impl Finding {
     }
 
     fn issuer_advice(&self, found: &str, first: &str) -> Vec<Advice> {
+        if found.is_empty() {
+            let text = format!("put `iss` into access tokens, for example `{first}`");
+            return vec![advice(Side::Provider, &text)];
+        }
         let slash = found.trim_end_matches('/') == first.trim_end_matches('/');
-        if slash && !found.is_empty() {
+        if slash {
             let text = format!("set `issuer` to `{found}`: it is compared letter by letter");
             return vec![advice(Side::Server, &text)];
         }

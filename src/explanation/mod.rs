@@ -187,6 +187,8 @@ pub(crate) fn told(summary: &str, found: Option<&str>, expected: Option<&str>) -
 pub struct Explanation {
     steps: Vec<Step>,
     holds: Vec<(&'static str, String)>,
+    /// Whether the request needs no token, so that nothing is checked.
+    is_public: bool,
 }
 
 /// One line of an [`Explanation`].
@@ -221,12 +223,31 @@ pub enum StepOutcome {
 
 impl Explanation {
     pub(crate) fn new() -> Self {
-        Self { steps: Vec::with_capacity(Check::ALL.len() + 2), holds: Vec::new() }
+        let steps = Vec::with_capacity(Check::ALL.len() + 2);
+        Self { steps, holds: Vec::new(), is_public: false }
     }
 
-    /// Whether every check passed.
+    /// Of a request that is let in without a look at its token.
+    pub(crate) fn of_public_request() -> Self {
+        let mut explanation = Self { is_public: true, ..Self::new() };
+        explanation.close();
+        explanation.not_reached([Check::Interaction, Check::Authorization]);
+        explanation
+    }
+
+    /// Whether the request is let in whatever its token: a public path, a CORS preflight, or a
+    /// well-known document. Then no check is made.
+    #[must_use]
+    pub fn is_public(&self) -> bool {
+        self.is_public
+    }
+
+    /// Whether every check passed, or none has to.
     #[must_use]
     pub fn is_accepted(&self) -> bool {
+        if self.is_public {
+            return true;
+        }
         let passed = |step: &Step| matches!(step.outcome, StepOutcome::Passed { .. });
         self.steps.len() >= Check::ALL.len() && self.steps.iter().all(passed)
     }

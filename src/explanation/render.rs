@@ -18,6 +18,7 @@ impl Explanation {
     /// ```json
     /// {
     ///   "verdict": "accepted, refused or undecided",
+    ///   "public": false,
     ///   "checks": [{
     ///     "check": "audience", "outcome": "passed, failed, unavailable or not-reached",
     ///     "summary": "what is wrong", "found": "…", "expected": "…",
@@ -34,7 +35,10 @@ impl Explanation {
         let held = self.holds().filter(|(_, value)| !value.is_empty());
         let held: Map<String, Value> =
             held.map(|(name, value)| (name.to_owned(), value.into())).collect();
-        json!({"verdict": self.verdict(), "checks": checks, "token": held})
+        json!({
+            "verdict": self.verdict(), "public": self.is_public(),
+            "checks": checks, "token": held,
+        })
     }
 
     /// `accepted`, `refused`, or `undecided` where keys are out of reach.
@@ -107,6 +111,9 @@ impl fmt::Display for Explanation {
         }
         for (name, value) in self.holds().filter(|(_, value)| !value.is_empty()) {
             paragraph(f, &format!("{name}: "), value)?;
+        }
+        if self.is_public() {
+            paragraph(f, "", "the request needs no token")?;
         }
         writeln!(f, "{}", self.verdict())
     }

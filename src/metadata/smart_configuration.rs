@@ -75,7 +75,9 @@ impl SmartConfiguration {
                 document.insert(name.to_owned(), value.clone());
             }
         }
-        if is_listed(&provider, "scopes_supported", "openid") {
+        // A template is nobody's issuer.
+        let issuer = provider.get("issuer").and_then(Value::as_str).unwrap_or_default();
+        if is_listed(&provider, "scopes_supported", "openid") && !issuer.contains('{') {
             for name in ["issuer", "jwks_uri"] {
                 document.extend(provider.get(name).map(|value| (name.to_owned(), value.clone())));
             }
@@ -93,6 +95,7 @@ impl SmartConfiguration {
     /// The capabilities that are known to be there.
     fn capabilities(&self, provider: &Map<String, Value>) -> Vec<&'static str> {
         let scope = |name| is_listed(provider, "scopes_supported", name);
+        let issuer = provider.get("issuer").and_then(Value::as_str).unwrap_or_default();
         let method = |name| is_listed(provider, "token_endpoint_auth_methods_supported", name);
         let has_token_endpoint = provider.contains_key("token_endpoint");
         // Discovery 1.0 section 3: where nothing is listed, it is `client_secret_basic`.
@@ -108,7 +111,7 @@ impl SmartConfiguration {
             (scope("launch"), "launch-ehr"),
             (scope("launch/patient"), "launch-standalone"),
             (scope("launch/patient"), "context-standalone-patient"),
-            (scope("openid"), "sso-openid-connect"),
+            (scope("openid") && !issuer.contains('{'), "sso-openid-connect"),
             (method("none"), "client-public"),
             (has_token_endpoint && secret, "client-confidential-symmetric"),
             (method("private_key_jwt"), "client-confidential-asymmetric"),

@@ -1,7 +1,7 @@
 //! Requests that need no token: public paths, and what browsers ask before they ask.
 
 use http::header::ACCESS_CONTROL_REQUEST_METHOD;
-use http::{Method, Request};
+use http::{HeaderMap, Method, Uri};
 
 use crate::error::BuildError;
 use crate::fhir::BaseUrl;
@@ -25,16 +25,21 @@ impl Exemptions {
         }
     }
 
-    pub(crate) fn admit<B>(&self, base: &BaseUrl, request: &Request<B>) -> bool {
-        is_preflight(request)
+    pub(crate) fn admit(
+        &self,
+        base: &BaseUrl,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+    ) -> bool {
+        is_preflight(method, headers)
             || base
-                .below(request.uri().path())
+                .below(uri.path())
                 .is_some_and(|path| self.paths.iter().any(|public| public == path))
     }
 }
 
 /// A CORS preflight (Fetch standard section 4.8) never carries credentials.
-fn is_preflight<B>(request: &Request<B>) -> bool {
-    *request.method() == Method::OPTIONS
-        && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
+    *method == Method::OPTIONS && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }

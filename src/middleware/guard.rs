@@ -51,6 +51,9 @@ impl Guard {
 
     /// The same decision with every check kept.
     pub(crate) async fn explain(&self, request: &Parts) -> Explanation {
+        if self.is_public(request) {
+            return Explanation::of_public_request();
+        }
         let (mut explanation, principal) =
             self.authenticator.explain_to_principal(&request.headers, &request.uri).await;
         let Some(principal) = principal else {
@@ -83,6 +86,13 @@ impl Guard {
             }
         }
         explanation
+    }
+
+    /// Whether the layer lets a request in without a look at its token.
+    fn is_public(&self, request: &Parts) -> bool {
+        let Parts { method, uri, headers, .. } = request;
+        let document = self.well_known.answer(method, uri, &self.authenticator);
+        document.is_some() || self.exemptions.admit(&self.server.base_url, method, uri, headers)
     }
 
     /// The decision on a request that has waited for a key, once and for all.

@@ -131,8 +131,8 @@ impl FhirAuthLayer {
     }
 
     /// Judges a request as the layer does, by the same code, and keeps every check: those of the
-    /// token, which interaction it is, and whether that is granted. Public paths are judged like
-    /// any other.
+    /// token, which interaction it is, and whether that is granted. Where the layer asks for no
+    /// token, nothing is checked: [`Explanation::is_public`].
     pub async fn explain(&self, request: &Parts) -> Explanation {
         self.guard.explain(request).await
     }

@@ -51,7 +51,8 @@ where
         if let Some(document) = guard.well_known.answer(method, uri, &guard.authenticator) {
             return ResponseFuture::answered(document);
         }
-        if guard.exemptions.admit(&guard.server.base_url, &request) {
+        let base_url = &guard.server.base_url;
+        if guard.exemptions.admit(base_url, method, uri, request.headers()) {
             return ResponseFuture::inner(self.inner.call(request));
         }
         match guard.authenticator.decide(request.headers(), request.uri()) {

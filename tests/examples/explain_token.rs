@@ -66,6 +66,15 @@ async fn it_says_of_every_check_how_it_went_and_ends_with_the_verdict() {
         (&["--method", "GET", "--path", "/Patient/%31"], token.clone(), 1, "refused"),
         (&["--at", "2100-01-01T00:00:00Z"], token.clone(), 1, "refused"),
         (&[], format!("\n {token} \n"), 0, "accepted"),
+        // What the layer lets in without a token.
+        (&["--method", "GET", "--path", "/metadata"], String::new(), 0, "accepted"),
+        (
+            &["--method", "GET", "--path", "/.well-known/smart-configuration"],
+            "nonsense".to_owned(),
+            0,
+            "accepted",
+        ),
+        (&["--method", "GET", "--path", "?_type=Patient"], token.clone(), 1, "refused"),
         (&[], String::new(), 1, "refused"),
         (&[], "non sense".to_owned(), 1, "refused"),
         (&[], good().claim("aud", "other").sign().unwrap(), 1, "refused"),

@@ -184,6 +184,7 @@ fn presets_and_tables_are_checked_like_the_rest() {
             "roles.assign: with several issuers",
         ),
         (file("", "[smart]\nsince = 2026-01-01"), "smart.since: expected a value that JSON has"),
+        (file("", "[smart]\nx = { d = [2026-01-01] }"), "smart.x: expected a value that JSON has"),
         (
             file("", "[smart]\ntoken_endpoint = \"${NO_SUCH_NAME}\""),
             "smart.token_endpoint: expected the env",

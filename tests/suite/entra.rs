@@ -432,6 +432,27 @@ async fn one_block_of_the_file_is_enough() {
         let reply = ask(&layer, cloud.token(version, tenant, APPLICATION)).await;
         assert_eq!(reply.status.as_u16(), expected, "v{version} {tenant}: {}", reply.body);
     }
+    // Of one tenant it may be said with or without, also where the address is a template.
+    let template = format!(
+        "entra.tenant = \"organizations\"\nentra.client_id = \"{APPLICATION}\"\n\
+         entra.allowed_tenants = [\"{TENANT}\"]"
+    );
+    for issuer in [&one, &template] {
+        for key in [oid.to_owned(), format!("{TENANT}/{oid}")] {
+            let assign = format!("assign = {{ \"{key}\" = [\"globalReader\"] }}");
+            let layer = start(write(issuer, &assign).unwrap()).await;
+            let reply = ask(&layer, cloud.token(2, TENANT, APPLICATION)).await;
+            assert_eq!(reply.status, 200, "{issuer} {key}: {}", reply.body);
+        }
+        let assign = format!("assign = {{ \"{STRANGER}/{oid}\" = [\"globalReader\"] }}");
+        let error = write(issuer, &assign).unwrap_err().to_string();
+        assert!(error.contains("with an allowed tenant"), "{error}");
+    }
+    let urls = format!("{one}\nentra.identifier_uris = [\"{URI}\"]\naudience_match = \"url\"");
+    let assign = format!("assign = {{ \"{oid}\" = [\"globalReader\"] }}");
+    let layer = start(write(&urls, &assign).unwrap()).await;
+    let reply = ask(&layer, cloud.token(1, TENANT, &format!("{URI}/"))).await;
+    assert_eq!(reply.status, 200, "{}", reply.body);
     // Of several tenants an id says nothing without its tenant.
     let assign = format!("assign = {{ \"{OTHER}/{oid}\" = [\"globalReader\"] }}");
     let layer = start(write(&several, &assign).unwrap()).await;
