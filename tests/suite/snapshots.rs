@@ -93,6 +93,8 @@ async fn every_kind(disclosure: Disclosure) -> String {
             assert_eq!(reply.kind(), kind);
             if format == "XML" {
                 is_an_outcome_in_order(&reply.body);
+            } else if format == "JSON" {
+                is_an_outcome(&reply.body);
             }
             let shown = shown(&reply, &issuer);
             writeln!(text, "== {} {format}\n{shown}", kind.name()).unwrap();
@@ -122,6 +124,36 @@ fn is_an_outcome_in_order(xml: &str) {
         }
     }
     assert_eq!((depth, names), (0, vec!["severity", "code", "details", "diagnostics"]), "{xml}");
+}
+
+/// Members, types and codes of OperationOutcome in JSON (R4 sections 2.6.2 and 2.27): nothing else
+/// than the definition has, nothing empty, nothing that is required missing.
+fn is_an_outcome(json: &str) {
+    /// Those of the value set `issue-type` that a refusal can mean.
+    const CODES: [&str; 5] = ["invalid", "login", "expired", "forbidden", "transient"];
+    let members = |value: &Value| -> Vec<String> {
+        let object = value.as_object().unwrap_or_else(|| panic!("{json}"));
+        let mut names: Vec<String> = object.keys().cloned().collect();
+        names.sort_unstable();
+        names
+    };
+    let is_text = |value: &Value| value.as_str().is_some_and(|text| !text.trim().is_empty());
+    let outcome: Value = serde_json::from_str(json).unwrap();
+    assert_eq!(members(&outcome), ["issue", "resourceType"], "{json}");
+    assert_eq!(outcome["resourceType"], "OperationOutcome");
+    let [issue] = outcome["issue"].as_array().unwrap().as_slice() else { panic!("{json}") };
+    assert_eq!(members(issue), ["code", "details", "diagnostics", "severity"], "{json}");
+    assert_eq!(issue["severity"], "error");
+    let code = issue["code"].as_str().unwrap();
+    assert!(CODES.contains(&code), "{json}");
+    assert!(is_text(&issue["diagnostics"]), "{json}");
+    assert_eq!(members(&issue["details"]), ["coding"], "{json}");
+    let codings = issue["details"]["coding"].as_array().unwrap();
+    assert!(!codings.is_empty(), "{json}");
+    for coding in codings {
+        assert_eq!(members(coding), ["code", "system"], "{json}");
+        assert!(is_text(&coding["code"]) && is_text(&coding["system"]), "{json}");
+    }
 }
 
 #[tokio::test]
