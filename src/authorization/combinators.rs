@@ -40,18 +40,8 @@ pub(super) fn any<'a>(
     for rule in rules {
         match rule.authorize(principal, interaction) {
             Ok(grant) if grant.alternatives().is_open() => return Ok(grant),
-            Ok(grant) => {
-                granted = Some(match granted {
-                    Some(earlier) => earlier.or(grant),
-                    None => grant,
-                });
-            }
-            Err(denial) => {
-                denied = Some(match denied {
-                    Some(earlier) => earlier.or(denial),
-                    None => denial,
-                });
-            }
+            Ok(grant) => granted = join(granted, grant, Grant::or),
+            Err(denial) => denied = join(denied, denial, Denial::or),
         }
     }
     granted.ok_or_else(|| denied.unwrap_or_else(no_rule))
@@ -67,24 +57,21 @@ pub(super) fn all<'a>(
     let mut denied: Option<Denial> = None;
     for rule in rules {
         match rule.authorize(principal, interaction) {
-            Ok(grant) => {
-                granted = Some(match granted {
-                    Some(earlier) => earlier.and(&grant),
-                    None => grant,
-                });
-            }
-            Err(denial) => {
-                denied = Some(match denied {
-                    Some(earlier) => earlier.and(denial),
-                    None => denial,
-                });
-            }
+            Ok(grant) => granted = join(granted, grant, |one, other| one.and(&other)),
+            Err(denial) => denied = join(denied, denial, Denial::and),
         }
     }
     match denied {
         Some(denial) => Err(denial),
         None => granted.ok_or_else(no_rule),
     }
+}
+
+fn join<T>(earlier: Option<T>, next: T, how: impl FnOnce(T, T) -> T) -> Option<T> {
+    Some(match earlier {
+        Some(earlier) => how(earlier, next),
+        None => next,
+    })
 }
 
 impl Authorizer for AnyOf {

@@ -75,9 +75,7 @@ impl SmartConfiguration {
                 document.insert(name.to_owned(), value.clone());
             }
         }
-        // A template is nobody's issuer.
-        let issuer = provider.get("issuer").and_then(Value::as_str).unwrap_or_default();
-        if is_listed(&provider, "scopes_supported", "openid") && !issuer.contains('{') {
+        if has_single_sign_on(&provider) {
             for name in ["issuer", "jwks_uri"] {
                 document.extend(provider.get(name).map(|value| (name.to_owned(), value.clone())));
             }
@@ -95,7 +93,6 @@ impl SmartConfiguration {
     /// The capabilities that are known to be there.
     fn capabilities(&self, provider: &Map<String, Value>) -> Vec<&'static str> {
         let scope = |name| is_listed(provider, "scopes_supported", name);
-        let issuer = provider.get("issuer").and_then(Value::as_str).unwrap_or_default();
         let method = |name| is_listed(provider, "token_endpoint_auth_methods_supported", name);
         let has_token_endpoint = provider.contains_key("token_endpoint");
         // Discovery 1.0 section 3: where nothing is listed, it is `client_secret_basic`.
@@ -111,7 +108,7 @@ impl SmartConfiguration {
             (scope("launch"), "launch-ehr"),
             (scope("launch/patient"), "launch-standalone"),
             (scope("launch/patient"), "context-standalone-patient"),
-            (scope("openid") && !issuer.contains('{'), "sso-openid-connect"),
+            (has_single_sign_on(provider), "sso-openid-connect"),
             (method("none"), "client-public"),
             (has_token_endpoint && secret, "client-confidential-symmetric"),
             (method("private_key_jwt"), "client-confidential-asymmetric"),
@@ -163,6 +160,13 @@ fn challenge_methods(provider: &Map<String, Value>) -> Value {
         Some(listed) => listed.iter().filter(|name| *name != "plain").cloned().collect(),
         None => json!(["S256"]),
     }
+}
+
+/// Whether apps can verify an id_token by these metadata. By a template (`{tenantid}`) they cannot:
+/// it is nobody's issuer.
+fn has_single_sign_on(provider: &Map<String, Value>) -> bool {
+    let issuer = provider.get("issuer").and_then(Value::as_str).unwrap_or_default();
+    is_listed(provider, "scopes_supported", "openid") && !issuer.contains('{')
 }
 
 fn is_listed(provider: &Map<String, Value>, member: &str, name: &str) -> bool {
@@ -225,6 +229,17 @@ mod tests {
         silent.remove("scopes_supported");
         let document = SmartConfiguration::new().members(Some(silent));
         assert!(!document.contains_key("issuer") && !document.contains_key("jwks_uri"));
+    }
+
+    #[test]
+    fn a_template_is_nobodys_issuer() {
+        let mut template = provider();
+        template.insert("issuer".to_owned(), json!("https://idp/{tenantid}/v2.0"));
+        let document = SmartConfiguration::new().members(Some(template));
+        assert!(!document.contains_key("issuer") && !document.contains_key("jwks_uri"));
+        assert_eq!(document["token_endpoint"], "https://idp/token");
+        let capabilities = document["capabilities"].as_array().unwrap();
+        assert!(!capabilities.contains(&json!("sso-openid-connect")), "{capabilities:?}");
     }
 
     #[test]
