@@ -74,7 +74,8 @@
 //!
 //! No feature changes a default or weakens a check.
 //!
-//! Metrics: `fhir_auth_refusals_total` (`kind`, `check`), `fhir_auth_key_loads_total` (`issuer`,
+//! Metrics: `fhir_auth_refusals_total` (`kind`, `check`), `fhir_auth_verified_total` (`issuer`;
+//! tokens that are remembered are not verified again), `fhir_auth_key_loads_total` (`issuer`,
 //! `outcome`), and the gauges `fhir_auth_keys`, `fhir_auth_keys_left_out` and
 //! `fhir_auth_keys_loaded_timestamp_seconds` (`issuer`).
 
@@ -116,6 +117,7 @@ mod log;
 mod meter;
 mod secure_url;
 mod small_file;
+mod span;
 mod swap;
 mod text;
 mod time;

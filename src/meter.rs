@@ -3,6 +3,7 @@
 //! | metric | kind | labels |
 //! |---|---|---|
 //! | `fhir_auth_refusals_total` | counter | `kind`, `check` |
+//! | `fhir_auth_verified_total` | counter, tokens that were verified and are good, not those remembered | `issuer` |
 //! | `fhir_auth_key_loads_total` | counter | `issuer`, `outcome`: `ok`, `failed` |
 //! | `fhir_auth_keys` | gauge, keys in use | `issuer` |
 //! | `fhir_auth_keys_left_out` | gauge, entries of the set that are not used | `issuer` |
@@ -10,12 +11,19 @@
 
 #[cfg(feature = "metrics")]
 mod on {
+    use std::sync::Arc;
+
     use crate::time::UnixTime;
 
     pub(crate) fn refusal(kind: &'static str, check: Option<&'static str>) {
         let check = check.unwrap_or("none");
         metrics::counter!("fhir_auth_refusals_total", "kind" => kind, "check" => check)
             .increment(1);
+    }
+
+    pub(crate) fn verified(issuer: &Arc<str>) {
+        let issuer = Arc::clone(issuer);
+        metrics::counter!("fhir_auth_verified_total", "issuer" => issuer).increment(1);
     }
 
     pub(crate) fn load(issuer: &str, succeeded: bool) {
@@ -41,14 +49,17 @@ mod on {
 
 #[cfg(not(feature = "metrics"))]
 mod off {
+    use std::sync::Arc;
+
     use crate::time::UnixTime;
 
     pub(crate) fn refusal(_: &'static str, _: Option<&'static str>) {}
+    pub(crate) fn verified(_: &Arc<str>) {}
     pub(crate) fn load(_: &str, _: bool) {}
     pub(crate) fn keys(_: &str, _: usize, _: usize, _: UnixTime) {}
 }
 
 #[cfg(not(feature = "metrics"))]
-pub(crate) use off::{keys, load, refusal};
+pub(crate) use off::{keys, load, refusal, verified};
 #[cfg(feature = "metrics")]
-pub(crate) use on::{keys, load, refusal};
+pub(crate) use on::{keys, load, refusal, verified};

@@ -6,6 +6,9 @@ const MAX_SHOWN: usize = 256;
 /// A value of a token as it may be shown: in the characters that RFC 6750 section 3 allows for
 /// `error_description`, and not too long. What a stranger writes can so forge no line of a log.
 pub(crate) fn shown(value: &str) -> String {
+    if value.len() <= MAX_SHOWN && value.bytes().all(is_plain) {
+        return value.to_owned();
+    }
     let mut shown: String = value.chars().map(plain).take(MAX_SHOWN).collect();
     if value.chars().nth(MAX_SHOWN).is_some() {
         shown.truncate(MAX_SHOWN - 3);
@@ -22,6 +25,11 @@ pub(crate) fn plain(character: char) -> char {
         ' '..='~' => character,
         _ => '?',
     }
+}
+
+fn is_plain(byte: u8) -> bool {
+    let character = char::from(byte);
+    plain(character) == character
 }
 
 #[cfg(test)]

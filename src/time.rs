@@ -57,6 +57,12 @@ impl UnixTime {
         Self { millis: self.millis.saturating_add(span) }
     }
 
+    /// The next point that can be told from this one.
+    #[must_use]
+    pub(crate) fn next(self) -> Self {
+        Self { millis: self.millis.saturating_add(1) }
+    }
+
     /// This point moved earlier. It stays where it is at the beginning of time.
     #[must_use]
     pub fn minus(self, span: Duration) -> Self {

@@ -17,7 +17,7 @@ const FLOORS: &[&[&str]] = &[
     &["authentication"],
     &["keys"],
     &["fhir", "jose", "explanation", "error"],
-    &["meter", "secure_url", "small_file", "swap", "text", "log"],
+    &["meter", "secure_url", "small_file", "span", "swap", "text", "log"],
     &["time"],
 ];
 

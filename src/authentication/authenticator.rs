@@ -12,7 +12,8 @@ use std::sync::Arc;
 use http::{HeaderMap, Uri};
 use serde_json::{Map, Value};
 
-use super::bearer;
+use super::bearer::{self, BearerToken};
+use super::cache::{TokenCache, Validity};
 use super::claims::Claims;
 use super::error::AuthenticationError;
 use super::issuer::Issuer;
@@ -25,6 +26,7 @@ use crate::jose::compact::{CompactJws, Parts};
 use crate::jose::header::{HeaderError, JoseHeader};
 use crate::jose::jwk_set::NoKey;
 use crate::keys::{KeyHealth, KeyWait, Provider};
+use crate::meter;
 use crate::time::Clock;
 
 /// Judges access tokens against the trusted issuers and their present keys.
@@ -55,6 +57,7 @@ pub struct Authenticator {
     /// What their providers say, in the order in which the issuers were named.
     pub(super) providers: Vec<Arc<Provider>>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) verified: TokenCache,
     /// The names of all issuers, and the algorithms of any, as refusals list them.
     pub(super) all_issuers: String,
     pub(super) all_algorithms: String,
@@ -146,6 +149,13 @@ impl Authenticator {
         }
     }
 
+    /// Puts other keys of an issuer in force, if there is one of this name.
+    #[cfg(feature = "test-util")]
+    pub(crate) fn replace_keys(&self, issuer: &str, keys: JwkSet) -> bool {
+        let issuer = self.issuers.get(issuer);
+        issuer.map(|issuer| issuer.keys.replace(keys)).is_some()
+    }
+
     /// The trusted issuers, in the order of their names.
     pub(crate) fn issuer_names(&self) -> impl Iterator<Item = &str> {
         let names: BTreeSet<&str> = self.issuers.keys().map(|name| &**name).collect();
@@ -194,8 +204,15 @@ impl Authenticator {
         patience: Patience,
         to: &mut R,
     ) -> Result<Principal, Stop> {
-        let found = to.check(Check::Credentials, Seen::nothing, bearer::extract(headers, uri))?;
-        let token = to.check(Check::Size, Seen::nothing, found.within_limit())?;
+        let found = bearer::find(headers, uri);
+        if let (true, Ok(token)) = (R::MAY_REMEMBER, &found)
+            && let Some(principal) = self.verified.get(token, || self.clock.now())
+        {
+            return Ok(principal);
+        }
+        let read = found.and_then(BearerToken::read);
+        let read = to.check(Check::Credentials, Seen::nothing, read)?;
+        let token = to.check(Check::Size, Seen::nothing, read.within_limit())?;
 
         let jws = CompactJws::parse(token);
         let parts = jws.as_ref().map_err(Clone::clone).and_then(CompactJws::parts);
@@ -233,7 +250,7 @@ impl Authenticator {
                 None => snapshot = keys.snapshot(),
             }
         }
-        let Some(set) = snapshot.usable() else {
+        let (Some(set), Some(number)) = (snapshot.usable(), snapshot.usable_number()) else {
             return Err(self.without_keys(keys, patience, to));
         };
         let holder = settings.tenant.as_ref().map(|tenant| &tenant.keys);
@@ -250,7 +267,7 @@ impl Authenticator {
 
         let invalid = |_| Finding::new(Check::Signature, "the signature does not verify");
         let signature = validation::verifiable(header, settings)
-            .and_then(|()| candidates.verify(jws.signing_input, &jws.signature).map_err(invalid));
+            .and_then(|()| candidates.verify(jws.signing_input, jws.signature()).map_err(invalid));
         let signature = to.check(Check::Signature, Seen::nothing, signature)?;
 
         let now = self.clock.now();
@@ -276,7 +293,14 @@ impl Authenticator {
         )?;
 
         let validated = ValidatedClaims::assert(&claims, signature, expires_at);
-        Ok(Principal::new(&validated, settings, &jws.payload))
+        let principal = Principal::new(&validated, settings, jws.payload());
+        if R::MAY_REMEMBER {
+            meter::verified(&settings.issuer);
+            let (from, until) = validation::window(&claims, settings, expires_at);
+            let validity = Validity { keys: Arc::clone(keys), verified_by: number, from, until };
+            self.verified.remember(token, &principal, validity);
+        }
+        Ok(principal)
     }
 
     fn issuer(&self, claims: &Claims<'_>) -> Result<&Issuer, Finding> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::audience::AudiencePolicy;
 use super::authenticator::Authenticator;
+use super::cache::{DEFAULT_TOKENS, TokenCache};
 use super::claims::Claims;
 use super::issuer::TrustedIssuer;
 use super::validation;
@@ -23,6 +24,7 @@ pub struct AuthenticatorBuilder {
     only_keys_of: Option<Option<String>>,
     audience: AudiencePolicy,
     clock: Arc<dyn Clock>,
+    remembered: usize,
 }
 
 impl Authenticator {
@@ -33,6 +35,7 @@ impl Authenticator {
             only_keys_of: None,
             audience: AudiencePolicy::default(),
             clock: Arc::new(SystemClock),
+            remembered: DEFAULT_TOKENS,
         }
     }
 }
@@ -70,6 +73,14 @@ impl AuthenticatorBuilder {
         self
     }
 
+    /// How many verified tokens are remembered, so that a token that is sent again costs next to
+    /// nothing; with 0 every request is verified. They take at most 8 KiB each. A token is
+    /// forgotten at its `exp`, and when the keys of its issuer change. Default: 10,000.
+    pub fn remember_tokens(mut self, tokens: usize) -> Self {
+        self.remembered = tokens;
+        self
+    }
+
     /// Checks the settings and starts to load keys, in the background.
     ///
     /// # Errors
@@ -100,7 +111,14 @@ impl AuthenticatorBuilder {
         let algorithms = issuers.values().flat_map(|issuer| &issuer.settings.algorithms);
         let algorithms: BTreeSet<Algorithm> = algorithms.copied().collect();
         let all_algorithms = validation::listed(&Vec::from_iter(algorithms));
-        Ok(Authenticator { issuers, providers, clock: self.clock, all_issuers, all_algorithms })
+        Ok(Authenticator {
+            issuers,
+            providers,
+            clock: self.clock,
+            verified: TokenCache::new(self.remembered),
+            all_issuers,
+            all_algorithms,
+        })
     }
 }
 

@@ -4,6 +4,8 @@
 
 use std::borrow::Cow;
 
+use smallvec::{SmallVec, smallvec};
+
 use crate::jose::json::{Json, NotText, Object};
 use crate::time::UnixTime;
 
@@ -102,10 +104,10 @@ impl<'a> Claims<'a> {
     }
 
     /// `aud`: text, or a list of texts and of nothing else. Empty when absent.
-    pub(crate) fn audiences(&self) -> Result<Vec<&str>, WrongType> {
+    pub(crate) fn audiences(&self) -> Result<SmallVec<[&str; 2]>, WrongType> {
         match self.0.get("aud") {
-            None | Some(Json::Null) => Ok(Vec::new()),
-            Some(Json::String(one)) => Ok(vec![one]),
+            None | Some(Json::Null) => Ok(SmallVec::new()),
+            Some(Json::String(one)) => Ok(smallvec![&**one]),
             Some(Json::Array(many)) => {
                 many.iter().map(|item| item.as_text().ok_or(WrongType)).collect()
             }

@@ -7,12 +7,14 @@ pub(crate) mod audience;
 pub(crate) mod authenticator;
 pub(crate) mod bearer;
 mod builder;
+mod cache;
 pub(crate) mod claims;
 pub(crate) mod entra;
 pub(crate) mod error;
 pub(crate) mod issuer;
 pub(crate) mod key_origin;
 pub(crate) mod principal;
+mod texts;
 pub(crate) mod validation;
 
 pub use audience::AudiencePolicy;

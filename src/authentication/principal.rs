@@ -1,6 +1,6 @@
 //! The verified caller.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -9,8 +9,10 @@ use serde_json::value::RawValue;
 
 use super::claims::Claims;
 use super::issuer::IssuerSettings;
+use super::texts::{List, Texts};
 use super::validation::ValidatedClaims;
-use crate::fhir::{ScopeKind, SmartScope};
+use crate::fhir::{ScopeKind, ScopesByType, SmartScope};
+use crate::span::Span;
 use crate::time::UnixTime;
 
 /// Who sent a request: the claims of a token that passed every check.
@@ -36,16 +38,17 @@ pub struct Principal(Arc<Caller>);
 
 struct Caller {
     issuer: Arc<str>,
-    subject: Option<Box<str>>,
-    object_id: Option<Box<str>>,
-    tenant: Option<Box<str>>,
-    client: Option<Box<str>>,
-    fhir_user: TextClaim,
-    patient: TextClaim,
-    roles: Box<[Box<str>]>,
-    scopes: Box<[Box<str>]>,
-    smart_scopes: Box<[SmartScope]>,
-    groups: Box<[Box<str>]>,
+    texts: Texts,
+    subject: Option<Span>,
+    object_id: Option<Span>,
+    tenant: Option<Span>,
+    client: Option<Span>,
+    fhir_user: TextClaim<Span>,
+    patient: TextClaim<Span>,
+    roles: List,
+    scopes: List,
+    groups: List,
+    smart_scopes: ScopesByType,
     lacks_groups: bool,
     kind: CallerKind,
     expires_at: UnixTime,
@@ -65,11 +68,11 @@ pub enum CallerKind {
 }
 
 /// A claim that should be text.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) enum TextClaim {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum TextClaim<T> {
     #[default]
     Absent,
-    Text(Box<str>),
+    Text(T),
     /// It is there, but it is a list, a number, or whatever else.
     NotText,
 }
@@ -90,27 +93,33 @@ impl Principal {
         payload: &[u8],
     ) -> Self {
         let claims = validated.claims;
-        let text = |name: &str| claims.text_or_none(name).map(Box::from);
         let in_roles = claims
             .list(&settings.roles_claim)
             .filter(|role| settings.scopes_in_roles && ScopeKind::of(role) == ScopeKind::Resource);
         let scopes = settings.scope_claims.iter().flat_map(|name| claims.scopes(name));
-        let scopes = distinct(scopes.chain(in_roles));
+        let fhir_user = first(claims, ["fhirUser", "extension_fhirUser"]);
+        let patient = first(claims, settings.patient_claims.iter().map(String::as_str));
+        let mut texts = Texts::with_capacity(payload.len());
+        let roles = texts.list(claims.list(&settings.roles_claim));
+        let scopes = texts.list(scopes.chain(in_roles));
+        let groups = texts.list(claims.list("groups"));
+        let mut text = |name: &str| texts.keep(claims.text_or_none(name)?);
         Self(Arc::new(Caller {
             issuer: Arc::clone(&settings.issuer),
             subject: text("sub"),
             object_id: text("oid"),
             tenant: text("tid"),
-            client: claims.client().map(Box::from),
-            fhir_user: first(claims, ["fhirUser", "extension_fhirUser"]),
-            patient: first(claims, settings.patient_claims.iter().map(String::as_str)),
-            roles: distinct(claims.list(&settings.roles_claim)),
-            smart_scopes: scopes.iter().filter_map(|scope| scope.parse().ok()).collect(),
+            client: claims.client().and_then(|client| texts.keep(client)),
+            fhir_user: fhir_user.kept(&mut texts),
+            patient: patient.kept(&mut texts),
+            smart_scopes: texts.of(scopes).filter_map(|scope| scope.parse().ok()).collect(),
+            roles,
             scopes,
-            groups: distinct(claims.list("groups")),
+            groups,
             lacks_groups: claims.lacks_groups(),
             kind: CallerKind::of(claims, settings),
             expires_at: validated.expires_at,
+            texts,
             payload: payload.into(),
         }))
     }
@@ -124,63 +133,70 @@ impl Principal {
     /// The subject (`sub`), unique within its issuer.
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
-        self.0.subject.as_deref()
+        self.0.texts.get(self.0.subject?)
     }
 
     /// Entra's immutable object id (`oid`), unique within its tenant.
     #[must_use]
     pub fn object_id(&self) -> Option<&str> {
-        self.0.object_id.as_deref()
+        self.0.texts.get(self.0.object_id?)
     }
 
     /// Entra's tenant (`tid`).
     #[must_use]
     pub fn tenant_id(&self) -> Option<&str> {
-        self.0.tenant.as_deref()
+        self.0.texts.get(self.0.tenant?)
     }
 
     /// The client application: `client_id`, else `azp`, else `appid`.
     #[must_use]
     pub fn client_id(&self) -> Option<&str> {
-        self.0.client.as_deref()
+        self.0.texts.get(self.0.client?)
     }
 
     /// The FHIR resource of the user (`fhirUser`, SMART App Launch), as the token has it.
     #[must_use]
     pub fn fhir_user(&self) -> Option<&str> {
-        self.0.fhir_user.text()
+        self.0.fhir_user.text().and_then(|text| self.0.texts.get(text))
     }
 
     /// The patient in context (`patient`, SMART App Launch), as the token has it.
     #[must_use]
     pub fn patient(&self) -> Option<&str> {
-        self.0.patient.text()
+        self.0.patient.text().and_then(|text| self.0.texts.get(text))
     }
 
     /// The same two, with the difference between a claim that is absent and one that is no text.
-    pub(crate) fn launch_claims(&self) -> (&TextClaim, &TextClaim) {
-        (&self.0.patient, &self.0.fhir_user)
+    pub(crate) fn launch_claims(&self) -> (TextClaim<&str>, TextClaim<&str>) {
+        let text = |claim: TextClaim<Span>| claim.map(|span| self.0.texts.get(span).unwrap_or(""));
+        (text(self.0.patient), text(self.0.fhir_user))
     }
 
     /// The roles, each once, in the order of the token.
     pub fn roles(&self) -> impl Iterator<Item = &str> {
-        self.0.roles.iter().map(|role| &**role)
+        self.0.texts.of(self.0.roles)
     }
 
     /// The scopes of all scope claims, each once, in the order of the token.
     pub fn scopes(&self) -> impl Iterator<Item = &str> {
-        self.0.scopes.iter().map(|scope| &**scope)
+        self.0.texts.of(self.0.scopes)
     }
 
-    /// The scopes for FHIR resources among them. Malformed ones are left out.
+    /// The scopes for FHIR resources among them, in the order of their types, those for every type
+    /// first. Malformed ones are left out.
     #[must_use]
     pub fn smart_scopes(&self) -> &[SmartScope] {
+        self.0.smart_scopes.all()
+    }
+
+    /// The same, to look for those about a type.
+    pub(crate) fn scopes_by_type(&self) -> &ScopesByType {
         &self.0.smart_scopes
     }
 
     /// The groups (`groups`), each once, in the order of the token.
     pub fn groups(&self) -> impl Iterator<Item = &str> {
-        self.0.groups.iter().map(|group| &**group)
+        self.0.texts.of(self.0.groups)
     }
 
     /// Whether the token leaves out the groups of the caller because there are too many: then
@@ -213,6 +229,12 @@ impl Principal {
     #[must_use]
     pub fn expires_at(&self) -> UnixTime {
         self.0.expires_at
+    }
+
+    /// About how many bytes of memory it takes.
+    pub(crate) fn size(&self) -> usize {
+        // As much is set aside for the texts, which stand in the payload too.
+        size_of::<Caller>() + 2 * self.0.payload.len() + size_of_val(self.smart_scopes())
     }
 
     /// The names of the claims whose values no explanation shows.
@@ -249,10 +271,13 @@ impl Principal {
 }
 
 /// The first of several claims that is there. `null` counts as absent.
-fn first<'a>(claims: &Claims<'_>, names: impl IntoIterator<Item = &'a str>) -> TextClaim {
+fn first<'c, 'n>(
+    claims: &'c Claims<'_>,
+    names: impl IntoIterator<Item = &'n str>,
+) -> TextClaim<&'c str> {
     let found = names.into_iter().find_map(|name| claims.present(name));
     found.map_or(TextClaim::Absent, |value| match value.as_text() {
-        Some(text) => TextClaim::Text(text.into()),
+        Some(text) => TextClaim::Text(text),
         None => TextClaim::NotText,
     })
 }
@@ -272,24 +297,38 @@ impl CallerKind {
     }
 }
 
-impl TextClaim {
-    fn text(&self) -> Option<&str> {
+impl<T> TextClaim<T> {
+    fn text(self) -> Option<T> {
         match self {
             Self::Text(text) => Some(text),
             Self::Absent | Self::NotText => None,
         }
     }
+
+    fn map<U>(self, how: impl FnOnce(T) -> U) -> TextClaim<U> {
+        match self {
+            Self::Text(text) => TextClaim::Text(how(text)),
+            Self::Absent => TextClaim::Absent,
+            Self::NotText => TextClaim::NotText,
+        }
+    }
 }
 
-fn distinct<'a>(items: impl Iterator<Item = &'a str>) -> Box<[Box<str>]> {
-    let mut seen = HashSet::new();
-    items.filter(|item| seen.insert(*item)).map(Box::from).collect()
+impl TextClaim<&str> {
+    fn kept(self, texts: &mut Texts) -> TextClaim<Span> {
+        match self.map(|text| texts.keep(text)) {
+            TextClaim::Text(Some(span)) => TextClaim::Text(span),
+            TextClaim::Text(None) | TextClaim::NotText => TextClaim::NotText,
+            TextClaim::Absent => TextClaim::Absent,
+        }
+    }
 }
 
 impl fmt::Debug for Principal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Caller {
             issuer,
+            texts,
             subject,
             object_id,
             tenant,
@@ -307,8 +346,8 @@ impl fmt::Debug for Principal {
         } = &*self.0;
         f.debug_struct("Principal")
             .field("issuer", issuer)
-            .field("roles", roles)
-            .field("scopes", scopes)
+            .field("roles", &Vec::from_iter(texts.of(*roles)))
+            .field("scopes", &Vec::from_iter(texts.of(*scopes)))
             .field("expires_at", &format_args!("{expires_at}"))
             .field("subject", &Presence::of(subject.is_some()))
             .field("object_id", &Presence::of(object_id.is_some()))

@@ -213,6 +213,22 @@ pub(crate) fn expiry(
         .with_expected(format!("later than {}", now.minus(settings.leeway))))
 }
 
+/// Between which moments the three checks of dates pass: from the first, until before the second.
+pub(crate) fn window(
+    claims: &Claims<'_>,
+    settings: &IssuerSettings,
+    expires_at: UnixTime,
+) -> (UnixTime, UnixTime) {
+    let leeway = settings.leeway;
+    let date = |name| claims.date(name).ok().flatten();
+    let starts = ["nbf", "iat"].into_iter().filter_map(date).map(|start| start.minus(leeway));
+    let from = starts.max().unwrap_or_else(|| UnixTime::from_secs(i64::MIN));
+    let until = expires_at.plus(leeway);
+    let oldest = settings.max_token_age.zip(date("iat"));
+    let too_old = oldest.map(|(age, issued_at)| issued_at.plus(age).plus(leeway).next());
+    (from, too_old.map_or(until, |too_old| until.min(too_old)))
+}
+
 fn date(claims: &Claims<'_>, check: Check, name: &str) -> Result<Option<UnixTime>, Finding> {
     claims.date(name).map_err(|_| {
         let what = "is no number of seconds since 1970 that a calendar has (RFC 7519 section 2)";

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::Method;
+use smallvec::{SmallVec, smallvec};
 
 use super::combinators::all;
 use super::{Alternatives, Authorizer, Denial, Grant};
@@ -28,15 +29,15 @@ use crate::fhir::{Interaction, InteractionKind, Permissions};
 /// What it does not do although it has to, it must not declare as
 /// [`Enforcement`](super::Enforcement).
 #[derive(Clone)]
-pub struct Access(Arc<Granted>);
-
-struct Granted {
+pub struct Access {
     interaction: Interaction,
     grant: Grant,
     principal: Principal,
-    /// All of them have to grant.
-    rules: Vec<Arc<dyn Authorizer>>,
+    rules: Rules,
 }
+
+/// All of them have to grant.
+type Rules = SmallVec<[Arc<dyn Authorizer>; 1]>;
 
 /// Whose an asynchronous job is: an issuer and a subject of it, exactly.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -53,45 +54,37 @@ impl Access {
         interaction: Interaction,
     ) -> Result<Self, Denial> {
         let grant = rule.authorize(principal, &interaction)?;
-        Ok(Self(Arc::new(Granted {
-            interaction,
-            grant,
-            principal: principal.clone(),
-            rules: vec![Arc::clone(rule)],
-        })))
+        let rules = smallvec![Arc::clone(rule)];
+        Ok(Self { interaction, grant, principal: principal.clone(), rules })
     }
 
     /// This access, where a further rule grants it too.
     pub(crate) fn narrowed(&self, rule: &Arc<dyn Authorizer>) -> Result<Self, Denial> {
-        let mut rules = self.0.rules.clone();
+        let mut rules = self.rules.clone();
         rules.push(Arc::clone(rule));
-        self.judge_again(rules, self.0.interaction.clone())
+        self.judge_again(rules, self.interaction.clone())
     }
 
     fn rules(&self) -> impl Iterator<Item = &dyn Authorizer> {
-        self.0.rules.iter().map(|rule| &**rule)
+        self.rules.iter().map(|rule| &**rule)
     }
 
-    fn judge_again(
-        &self,
-        rules: Vec<Arc<dyn Authorizer>>,
-        interaction: Interaction,
-    ) -> Result<Self, Denial> {
-        let principal = self.0.principal.clone();
+    fn judge_again(&self, rules: Rules, interaction: Interaction) -> Result<Self, Denial> {
+        let principal = self.principal.clone();
         let grant = all(rules.iter().map(|rule| &**rule), &principal, &interaction)?;
-        Ok(Self(Arc::new(Granted { interaction, grant, principal, rules })))
+        Ok(Self { interaction, grant, principal, rules })
     }
 
     /// The interaction that was granted.
     #[must_use]
     pub fn interaction(&self) -> &Interaction {
-        &self.0.interaction
+        &self.interaction
     }
 
-    /// The rule that granted it, for audit logs.
+    /// The rule that granted it, to be written into audit logs.
     #[must_use]
-    pub fn granted_by(&self) -> &str {
-        self.0.grant.rule()
+    pub fn granted_by(&self) -> impl fmt::Display {
+        self.grant.rule()
     }
 
     /// Under which alternatives this very interaction was granted, if it is a read, a version read,
@@ -99,17 +92,17 @@ impl Access {
     /// several of these, they are asked for with [`may`](Self::may).
     #[must_use]
     pub fn alternatives(&self) -> &Alternatives {
-        self.0.grant.alternatives()
+        self.grant.alternatives()
     }
 
     /// Under which alternatives the caller may do what these letters stand for (all of them) with
     /// resources of a type: create, read, update, delete, search.
     #[must_use]
     pub fn may(&self, letters: Permissions, resource_type: &str) -> Alternatives {
-        let base = self.0.interaction.base();
+        let base = self.interaction.base();
         let each = letters.letters().map(|letter| {
             let interaction = Interaction::of_letter(base, letter, resource_type);
-            match all(self.rules(), &self.0.principal, &interaction) {
+            match all(self.rules(), &self.principal, &interaction) {
                 Ok(grant) => grant.alternatives().clone(),
                 Err(_) => Alternatives::none(),
             }
@@ -137,12 +130,12 @@ impl Access {
         url: &str,
         if_none_exist: Option<&str>,
     ) -> Result<Self, Denial> {
-        let base = self.0.interaction.base();
+        let base = self.interaction.base();
         let entry = Interaction::of_entry(base, method, url, if_none_exist);
         if entry.kind() == InteractionKind::Batch {
             return Err(Denial::new("an entry of a bundle must not be a bundle"));
         }
-        self.judge_again(self.0.rules.clone(), entry)
+        self.judge_again(self.rules.clone(), entry)
     }
 
     /// Judges a search with the parameters of its body (`application/x-www-form-urlencoded`),
@@ -152,15 +145,15 @@ impl Access {
     ///
     /// Why the search is refused.
     pub fn search(&self, parameters: &str) -> Result<Self, Denial> {
-        self.judge_again(self.0.rules.clone(), self.0.interaction.with_body(parameters))
+        self.judge_again(self.rules.clone(), self.interaction.with_body(parameters))
     }
 
     /// Whose a job is that this request begins. `None` for a token without a subject: nobody could
     /// be told from another.
     #[must_use]
     pub fn owner(&self) -> Option<JobOwner> {
-        let subject = self.0.principal.subject()?;
-        Some(JobOwner::new(self.0.principal.issuer(), subject))
+        let subject = self.principal.subject()?;
+        Some(JobOwner::new(self.principal.issuer(), subject))
     }
 
     /// Whether a job is the caller's. Nobody else's rights reach it.
@@ -194,7 +187,7 @@ impl fmt::Debug for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Access")
             .field("interaction", &self.interaction().kind())
-            .field("granted_by", &self.granted_by())
+            .field("granted_by", &format_args!("{}", self.granted_by()))
             .finish_non_exhaustive()
     }
 }

@@ -1,5 +1,7 @@
 //! What a grant leaves to the handler: a choice of confinements.
 
+use smallvec::{SmallVec, smallvec};
+
 use crate::fhir::Constraint;
 
 /// One way in which something is allowed: of one patient only, or of resources that match a
@@ -27,7 +29,7 @@ pub struct Alternative {
 /// }
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Alternatives(Vec<Alternative>);
+pub struct Alternatives(SmallVec<[Alternative; 1]>);
 
 impl Alternative {
     /// A way in, confined as given.
@@ -78,7 +80,7 @@ impl Alternatives {
     /// Allowed, with nothing left for the handler.
     #[must_use]
     pub fn open() -> Self {
-        Self(vec![Alternative::default()])
+        Self(smallvec![Alternative::default()])
     }
 
     /// Whether it is not allowed at all.
@@ -114,7 +116,7 @@ impl Alternatives {
 impl FromIterator<Alternative> for Alternatives {
     /// Each once. An open one makes the others superfluous.
     fn from_iter<I: IntoIterator<Item = Alternative>>(alternatives: I) -> Self {
-        let mut each: Vec<Alternative> = Vec::new();
+        let mut each: SmallVec<[Alternative; 1]> = SmallVec::new();
         for alternative in alternatives {
             if alternative.is_open() {
                 return Self::open();

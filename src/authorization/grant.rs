@@ -1,22 +1,40 @@
 //! Yes: which rule says so, and what it leaves to the handler.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
 
 use super::Alternatives;
+use crate::fhir::SmartScope;
 
 /// The answer of an authorizer that lets a request pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Grant {
-    by: Cow<'static, str>,
+    by: SmallVec<[Rule; 2]>,
     alternatives: Alternatives,
+}
+
+/// What a grant comes from. It is written out for those who ask, not for every request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Rule {
+    Named(Cow<'static, str>),
+    Role(Arc<str>),
+    Scope(SmartScope),
 }
 
 impl Grant {
     /// A grant that names the rule it comes from, for example ``scope `system/*.rs` ``. It is open:
     /// nothing is left for the handler to confine.
     pub fn by(rule: impl Into<Cow<'static, str>>) -> Self {
-        Self { by: rule.into(), alternatives: Alternatives::open() }
+        Self::by_all([Rule::Named(rule.into())])
+    }
+
+    /// A grant that several rules make together.
+    pub(super) fn by_all(rules: impl IntoIterator<Item = Rule>) -> Self {
+        Self { by: rules.into_iter().collect(), alternatives: Alternatives::open() }
     }
 
     /// Confines what is granted: what the handler gets to know of a read, creation, update,
@@ -30,30 +48,44 @@ impl Grant {
     }
 
     /// One grant for two, where both rules were needed.
-    pub fn and(self, other: &Self) -> Self {
-        Self {
-            by: format!("{}, {}", self.by, other.by).into(),
-            alternatives: self.alternatives.and(&other.alternatives),
-        }
+    pub fn and(mut self, other: &Self) -> Self {
+        self.by.extend(other.by.iter().cloned());
+        self.alternatives = self.alternatives.and(&other.alternatives);
+        self
     }
 
     /// One grant for two, where either rule was enough.
-    pub fn or(self, other: Self) -> Self {
-        Self {
-            by: format!("{}; {}", self.by, other.by).into(),
-            alternatives: self.alternatives.or(other.alternatives),
-        }
+    pub fn or(mut self, other: Self) -> Self {
+        self.by.extend(other.by);
+        self.alternatives = self.alternatives.or(other.alternatives);
+        self
     }
 
-    /// The rule it comes from.
+    /// The rule it comes from, to be written: all of them, where several have a part in it.
     #[must_use]
-    pub fn rule(&self) -> &str {
-        &self.by
+    pub fn rule(&self) -> impl fmt::Display {
+        Rules(&self.by)
     }
 
     /// What is left for the handler.
     #[must_use]
     pub fn alternatives(&self) -> &Alternatives {
         &self.alternatives
+    }
+}
+
+struct Rules<'a>(&'a [Rule]);
+
+impl fmt::Display for Rules<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, rule) in self.0.iter().enumerate() {
+            f.write_str(if place == 0 { "" } else { ", " })?;
+            match rule {
+                Rule::Named(name) => f.write_str(name)?,
+                Rule::Role(name) => write!(f, "role `{name}`")?,
+                Rule::Scope(scope) => write!(f, "scope `{scope}`")?,
+            }
+        }
+        Ok(())
     }
 }

@@ -63,6 +63,16 @@ impl AccessPolicy {
         self
     }
 
+    fn either(&self, principal: &Principal, interaction: &Interaction) -> Result<Grant, Denial> {
+        // Most requests are granted by one of them, and the other's reasons would be for nobody.
+        let by_role = self.roles.grant(principal, interaction);
+        // A role leaves nothing for a scope to widen.
+        if let Some(grant) = by_role.or_else(|| self.scopes.grant(principal, interaction)) {
+            return Ok(grant);
+        }
+        any(self.both(), principal, interaction)
+    }
+
     fn both(&self) -> [&dyn Authorizer; 2] {
         // Scopes first: a refusal begins with what to ask the authorization server for.
         [&self.scopes, &self.roles]
@@ -74,7 +84,7 @@ impl Authorizer for AccessPolicy {
         match self.mode {
             AccessMode::Roles => self.roles.authorize(principal, interaction),
             AccessMode::Scopes => self.scopes.authorize(principal, interaction),
-            AccessMode::RolesOrScopes => any(self.both(), principal, interaction),
+            AccessMode::RolesOrScopes => self.either(principal, interaction),
             AccessMode::RolesAndScopes => all(self.both(), principal, interaction),
             AccessMode::Microsoft => {
                 if self.roles.mark_as_smart(principal) {

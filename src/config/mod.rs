@@ -57,6 +57,7 @@ pub struct Config {
     keys: KeySettings,
     roles: Roles,
     smart: SmartConfiguration,
+    remembered: Option<usize>,
 }
 
 /// Where names of environment variables are looked up.
@@ -105,15 +106,23 @@ impl Config {
         let disclosure = policy::disclosure(&mut root);
         let public = policy::public(&mut root);
         let keys = policy::keys(&mut root);
-        policy::cache(&mut root);
+        let remembered = policy::cache(&mut root);
         let smart = policy::smart(&mut root, access);
         let issuers = issuers::read_all(&mut root);
         let roles = policy::roles(&mut root, &issuers);
         root.finish();
         match (base_url, problems.into_vec()) {
-            (Some(base_url), problems) if problems.is_empty() => {
-                Ok(Self { base_url, access, disclosure, public, issuers, keys, roles, smart })
-            }
+            (Some(base_url), problems) if problems.is_empty() => Ok(Self {
+                base_url,
+                access,
+                disclosure,
+                public,
+                issuers,
+                keys,
+                roles,
+                smart,
+                remembered,
+            }),
             (_, problems) => Err(problems),
         }
     }
@@ -187,6 +196,9 @@ impl Config {
             .authorizer(authorizer)
             .disclosure(self.disclosure)
             .smart_configuration(self.smart);
+        if let Some(tokens) = self.remembered {
+            builder = builder.remember_tokens(tokens);
+        }
         if let Some(public) = self.public {
             builder = builder.public(public);
         }

@@ -69,13 +69,12 @@ pub(crate) fn keys(root: &mut Reader<'_>) -> KeySettings {
     settings
 }
 
-pub(crate) fn cache(root: &mut Reader<'_>) {
-    let Some(mut cache) = root.table("cache") else {
-        return;
-    };
-    // Every token is verified by this version, however many may be remembered.
-    let _ = cache.count("tokens");
+/// How many verified tokens are remembered.
+pub(crate) fn cache(root: &mut Reader<'_>) -> Option<usize> {
+    let mut cache = root.table("cache")?;
+    let tokens = cache.count("tokens");
     cache.finish();
+    tokens
 }
 
 /// Members of smart-configuration.

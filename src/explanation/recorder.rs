@@ -4,6 +4,9 @@ use super::{Check, Explanation, Finding, Seen, Step, StepOutcome};
 
 /// Listens to the checks of one token. Sealed by being private: [`Off`] or [`Explanation`].
 pub(crate) trait Recorder {
+    /// Whether a token that was verified before may be taken as verified, and this one remembered.
+    const MAY_REMEMBER: bool;
+
     /// Passes the result of a check on, after taking note of it. `seen` is asked for what was
     /// found only by a recorder that keeps it.
     fn check<T, E: Fault>(
@@ -32,6 +35,8 @@ impl Fault for Finding {
 pub(crate) struct Off;
 
 impl Recorder for Off {
+    const MAY_REMEMBER: bool = true;
+
     fn check<T, E: Fault>(
         &mut self,
         _: Check,
@@ -45,6 +50,9 @@ impl Recorder for Off {
 }
 
 impl Recorder for Explanation {
+    /// Every check is made and told.
+    const MAY_REMEMBER: bool = false;
+
     fn check<T, E: Fault>(
         &mut self,
         check: Check,

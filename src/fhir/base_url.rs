@@ -30,6 +30,7 @@ struct Parts {
     /// Without a trailing slash; empty at the root.
     path: Box<str>,
     origin: Origin,
+    resource_metadata: Box<str>,
 }
 
 impl BaseUrl {
@@ -56,9 +57,8 @@ impl BaseUrl {
     /// The address of the OAuth 2.0 Protected Resource Metadata: the well-known path stands
     /// between host and path (RFC 9728 section 3.1).
     #[must_use]
-    pub fn resource_metadata(&self) -> String {
-        let origin = self.0.origin.ascii_serialization();
-        format!("{origin}{}{}", Self::RESOURCE_METADATA, self.path())
+    pub fn resource_metadata(&self) -> &str {
+        &self.0.resource_metadata
     }
 
     /// What is left of an absolute URL below the base, as [`below`](Self::below) has it. Scheme,
@@ -100,8 +100,11 @@ impl std::str::FromStr for BaseUrl {
             .filter(|url| url.query().is_none())
             .filter(|url| url.username().is_empty() && url.password().is_none())
             .ok_or(BaseUrlError)?;
-        let path = url.path().trim_end_matches('/').into();
-        Ok(Self(Arc::new(Parts { text: text.into(), path, origin: url.origin() })))
+        let path: Box<str> = url.path().trim_end_matches('/').into();
+        let origin = url.origin();
+        let resource_metadata =
+            format!("{}{}{path}", origin.ascii_serialization(), Self::RESOURCE_METADATA).into();
+        Ok(Self(Arc::new(Parts { text: text.into(), path, origin, resource_metadata })))
     }
 }
 

@@ -11,6 +11,7 @@ pub(crate) mod permissions;
 pub(crate) mod query;
 pub(crate) mod resource_type;
 pub(crate) mod scope;
+pub(crate) mod scopes_by_type;
 pub(crate) mod search_parameter;
 
 pub use base_url::{BaseUrl, BaseUrlError};
@@ -23,3 +24,4 @@ pub use launch::ScopeKind;
 pub use operation_outcome::{IssueType, OperationOutcome, REFUSAL_CODES};
 pub use permissions::Permissions;
 pub use scope::{ScopeContext, SmartScope, SmartScopeError};
+pub(crate) use scopes_by_type::ScopesByType;

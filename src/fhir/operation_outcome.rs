@@ -1,6 +1,6 @@
 //! OperationOutcome (R4 section 2.27): what went wrong, as a FHIR resource.
 
-use serde_json::json;
+use serde::Serialize;
 
 use super::format::Format;
 
@@ -71,6 +71,40 @@ pub struct OperationOutcome {
     diagnostics: String,
 }
 
+/// As FHIR JSON has it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Document<'a> {
+    resource_type: &'static str,
+    issue: [Issue<'a>; 1],
+}
+
+#[derive(Serialize)]
+struct Issue<'a> {
+    severity: &'static str,
+    code: &'static str,
+    #[serde(skip_serializing_if = "Details::is_empty")]
+    details: Details,
+    diagnostics: &'a str,
+}
+
+#[derive(Serialize)]
+struct Details {
+    coding: Vec<Coding>,
+}
+
+#[derive(Serialize)]
+struct Coding {
+    system: &'static str,
+    code: &'static str,
+}
+
+impl Details {
+    fn is_empty(&self) -> bool {
+        self.coding.is_empty()
+    }
+}
+
 /// The system of the codes in `details`: what [`RejectionKind::name`] and [`Check::name`] say.
 ///
 /// [`RejectionKind::name`]: crate::RejectionKind::name
@@ -108,18 +142,18 @@ impl OperationOutcome {
     /// As FHIR JSON.
     #[must_use]
     pub fn to_json(&self) -> String {
-        let mut issue = json!({
-            "severity": "error",
-            "code": self.issue_type.code(),
-            "diagnostics": self.diagnostics,
-        });
-        if let (false, Some(issue)) = (self.codes.is_empty(), issue.as_object_mut()) {
-            let codes =
-                self.codes.iter().map(|code| json!({"system": REFUSAL_CODES, "code": code}));
-            let codes: Vec<_> = codes.collect();
-            issue.insert("details".to_owned(), json!({ "coding": codes }));
-        }
-        json!({"resourceType": "OperationOutcome", "issue": [issue]}).to_string()
+        let codings = self.codes.iter().map(|code| Coding { system: REFUSAL_CODES, code });
+        let document = Document {
+            resource_type: "OperationOutcome",
+            issue: [Issue {
+                severity: "error",
+                code: self.issue_type.code(),
+                details: Details { coding: codings.collect() },
+                diagnostics: &self.diagnostics,
+            }],
+        };
+        // Nothing in it can fail: there are no maps with odd keys, and no numbers.
+        serde_json::to_string(&document).unwrap_or_default()
     }
 
     /// As FHIR XML, well-formed whatever the text holds.

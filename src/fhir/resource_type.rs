@@ -3,16 +3,28 @@
 //! Types are an open set: an address may name one that is not here, and wildcards cover it. A
 //! scope that names one that is not here is a mistake, and grants nothing.
 
+use std::sync::LazyLock;
+
+use hashbrown::HashSet;
+
+/// The same as [`KNOWN`]: a name is looked up for every request.
+static BY_NAME: LazyLock<HashSet<&str>> = LazyLock::new(|| KNOWN.iter().copied().collect());
+
+/// The type of R4, R4B or R5 that has this name.
+pub(crate) fn known(name: &str) -> Option<&'static str> {
+    BY_NAME.get(name).copied()
+}
+
 /// Whether a type is one of R4, R4B or R5.
 pub(crate) fn is_known(name: &str) -> bool {
-    KNOWN.binary_search(&name).is_ok()
+    known(name).is_some()
 }
 
 /// Whether a name could be that of a type, and is not one of them in another case, which a router
 /// might not tell from it.
 pub(crate) fn is_spelled_as_a_type(name: &str) -> bool {
     let other_case = || KNOWN.iter().any(|known| known.eq_ignore_ascii_case(name));
-    is_like_a_type(name) && (is_known(name) || !other_case())
+    is_known(name) || (is_like_a_type(name) && !other_case())
 }
 
 /// Whether a text is the name of one of them in lower case, as `launch/<type>` has it.
@@ -98,9 +110,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_list_is_sorted_so_that_it_can_be_searched() {
-        assert!(KNOWN.is_sorted());
-        assert!(KNOWN.iter().all(|name| is_known(name)));
+    fn every_type_is_listed_once_and_is_spelled_as_one() {
+        assert!(KNOWN.is_sorted_by(|one, next| one < next));
+        assert!(KNOWN.iter().all(|name| is_known(name) && is_like_a_type(name)));
         for unknown in ["", "patient", "Patients", "Foo", "Resource", "DomainResource"] {
             assert!(!is_known(unknown), "{unknown}");
         }

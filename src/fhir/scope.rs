@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use super::constraint::Constraint;
 use super::permissions::Permissions;
@@ -41,10 +42,16 @@ pub enum ScopeContext {
 pub struct SmartScope {
     context: ScopeContext,
     /// `None` for every type.
-    resource_type: Option<Box<str>>,
+    resource_type: Option<&'static str>,
     permissions: Permissions,
-    /// What stands after `?`, as it was sent; empty for none.
-    constraint: Box<str>,
+    constraint: Option<Arc<ScopeConstraint>>,
+}
+
+/// What stands after `?`.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct ScopeConstraint {
+    /// As it was sent.
+    text: Box<str>,
     /// The same, read once; `None` where it cannot be.
     parsed: Option<Constraint>,
 }
@@ -71,13 +78,13 @@ impl SmartScope {
     /// Whether the scope is about a type. Every type where it says `*`, unknown ones too.
     #[must_use]
     pub fn covers(&self, resource_type: &str) -> bool {
-        self.resource_type.as_deref().is_none_or(|name| name == resource_type)
+        self.resource_type.is_none_or(|name| name == resource_type)
     }
 
     /// The type that the scope is about; `None` for every type.
     #[must_use]
-    pub fn resource_type(&self) -> Option<&str> {
-        self.resource_type.as_deref()
+    pub fn resource_type(&self) -> Option<&'static str> {
+        self.resource_type
     }
 
     pub(crate) fn is_of_system(&self) -> bool {
@@ -93,13 +100,13 @@ impl SmartScope {
     /// The search parameters that what it grants must match, as they were sent.
     #[must_use]
     pub fn constraint(&self) -> Option<&str> {
-        (!self.constraint.is_empty()).then_some(&*self.constraint)
+        self.constraint.as_deref().map(|constraint| &*constraint.text)
     }
 
     /// The same, read. `None` in it for a constraint that cannot be, so that the scope grants
     /// nothing.
     pub(crate) fn parsed_constraint(&self) -> Option<Option<&Constraint>> {
-        self.constraint().map(|_| self.parsed.as_ref())
+        self.constraint.as_deref().map(|constraint| constraint.parsed.as_ref())
     }
 }
 
@@ -109,19 +116,20 @@ impl FromStr for SmartScope {
     fn from_str(text: &str) -> Result<Self, SmartScopeError> {
         let (grant, constraint) = match text.split_once('?') {
             Some((_, "")) => return Err(SmartScopeError),
-            Some((grant, constraint)) => (grant, constraint),
-            None => (text, ""),
+            Some((grant, constraint)) => (grant, Some(constraint)),
+            None => (text, None),
         };
         let (context, rest) = separated_context(grant).ok_or(SmartScopeError)?;
         let (name, letters) = rest.split_once('.').ok_or(SmartScopeError)?;
         let resource_type = match name {
             "*" | "all" => None,
-            known if resource_type::is_known(known) => Some(known.into()),
-            _ => return Err(SmartScopeError),
+            name => Some(resource_type::known(name).ok_or(SmartScopeError)?),
         };
         let permissions = Permissions::parse(letters).ok_or(SmartScopeError)?;
-        let parsed = Constraint::parse(constraint);
-        Ok(Self { context, resource_type, permissions, constraint: constraint.into(), parsed })
+        let constraint = constraint.map(|text| {
+            Arc::new(ScopeConstraint { text: text.into(), parsed: Constraint::parse(text) })
+        });
+        Ok(Self { context, resource_type, permissions, constraint })
     }
 }
 
@@ -147,7 +155,7 @@ impl fmt::Display for SmartScope {
             ScopeContext::User => "user",
             ScopeContext::System => "system",
         };
-        let resource_type = self.resource_type.as_deref().unwrap_or("*");
+        let resource_type = self.resource_type.unwrap_or("*");
         write!(f, "{context}/{resource_type}.{}", self.permissions)?;
         match self.constraint() {
             Some(constraint) => write!(f, "?{constraint}"),

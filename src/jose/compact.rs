@@ -10,9 +10,10 @@ use super::json::{JsonError, Object};
 pub(crate) struct CompactJws<'a> {
     /// What the signature covers: the first two segments with the dot between them.
     pub(crate) signing_input: &'a str,
-    pub(crate) header: Vec<u8>,
-    pub(crate) payload: Vec<u8>,
-    pub(crate) signature: Vec<u8>,
+    /// Header, payload and signature, one after the other.
+    decoded: Vec<u8>,
+    payload_at: usize,
+    signature_at: usize,
 }
 
 /// A token with its two JSON objects.
@@ -50,26 +51,39 @@ impl<'a> CompactJws<'a> {
             });
         };
         let (signing_input, _) = token.rsplit_once('.').unwrap_or_default();
-        Ok(Self {
-            signing_input,
-            header: decode(header, "header")?,
-            payload: decode(payload, "payload")?,
-            signature: decode(signature, "signature")?,
-        })
+        let mut decoded = Vec::with_capacity(token.len() / 4 * 3 + 3);
+        decode(header, "header", &mut decoded)?;
+        let payload_at = decoded.len();
+        decode(payload, "payload", &mut decoded)?;
+        let signature_at = decoded.len();
+        decode(signature, "signature", &mut decoded)?;
+        Ok(Self { signing_input, decoded, payload_at, signature_at })
+    }
+
+    pub(crate) fn header(&self) -> &[u8] {
+        self.decoded.get(..self.payload_at).unwrap_or_default()
+    }
+
+    pub(crate) fn payload(&self) -> &[u8] {
+        self.decoded.get(self.payload_at..self.signature_at).unwrap_or_default()
+    }
+
+    pub(crate) fn signature(&self) -> &[u8] {
+        self.decoded.get(self.signature_at..).unwrap_or_default()
     }
 
     /// Header and payload as JSON objects (RFC 7515 section 5.2, RFC 7519 section 7.2).
     pub(crate) fn parts(&self) -> Result<Parts<'_>, ShapeError> {
         Ok(Parts {
             jws: self,
-            header: object(&self.header, "header")?,
-            payload: object(&self.payload, "payload")?,
+            header: object(self.header(), "header")?,
+            payload: object(self.payload(), "payload")?,
         })
     }
 }
 
-fn decode(segment: &str, name: &'static str) -> Result<Vec<u8>, ShapeError> {
-    URL_SAFE_NO_PAD.decode(segment).map_err(|_| ShapeError::Base64(name))
+fn decode(segment: &str, name: &'static str, to: &mut Vec<u8>) -> Result<(), ShapeError> {
+    URL_SAFE_NO_PAD.decode_vec(segment, to).map_err(|_| ShapeError::Base64(name))
 }
 
 fn object<'a>(bytes: &'a [u8], segment: &'static str) -> Result<Object<'a>, ShapeError> {
@@ -84,7 +98,7 @@ mod tests {
     fn a_token_has_exactly_three_segments() {
         let jws = CompactJws::parse("e30.e30.AA").unwrap();
         assert_eq!(jws.signing_input, "e30.e30");
-        assert_eq!(jws.signature, [0]);
+        assert_eq!(jws.signature(), [0]);
         assert_eq!(CompactJws::parse("e30").err(), Some(ShapeError::Segments(1)));
         assert_eq!(CompactJws::parse("a.b.c.d").err(), Some(ShapeError::Segments(4)));
         assert_eq!(CompactJws::parse("a.b.c.d.e").err(), Some(ShapeError::Encrypted));

@@ -83,14 +83,14 @@ fn verifies(token: &str, keys: &[Value]) -> Result<(), String> {
     let set = serde_json::json!({ "keys": keys }).to_string();
     let set = JwkSet::parse(set.as_bytes()).map_err(|error| error.to_string())?;
     let jws = CompactJws::parse(token).map_err(|error| error.to_string())?;
-    let header = Object::parse(&jws.header).map_err(|error| error.to_string())?;
+    let header = Object::parse(jws.header()).map_err(|error| error.to_string())?;
     let header = JoseHeader::read(&header).map_err(|error| error.to_string())?;
     let algorithm: Algorithm = header.alg.parse().map_err(|_| "alg".to_owned())?;
     let keys = set.select(header.kid, algorithm, None).map_err(|why| {
         let left_out: Vec<_> = set.left_out().iter().map(|l| l.reason.to_string()).collect();
         format!("{why:?} {left_out:?}")
     })?;
-    keys.verify(jws.signing_input, &jws.signature).map(drop).map_err(|_| "signature".to_owned())
+    keys.verify(jws.signing_input, jws.signature()).map(drop).map_err(|_| "signature".to_owned())
 }
 
 /// The vectors' accepted keys come with their private halves, which a set must not have.

@@ -9,12 +9,13 @@ use std::fmt;
 use std::sync::OnceLock;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use smallvec::SmallVec;
+
+/// Up to how many members duplicates are found by comparing each with each.
+const FEW_MEMBERS: usize = 64;
 
 /// How deep objects and arrays may stand in one another.
 pub(crate) const MAX_DEPTH: u8 = 32;
-
-/// Under how many members duplicates are found by comparing each with each.
-const FEW_MEMBERS: usize = 24;
 
 /// The one member of the map by which `serde_json` hands over a number when any crate in the
 /// build switches on its `arbitrary_precision`. FHIR crates do, for decimals.
@@ -33,7 +34,11 @@ pub(crate) enum Json<'a> {
 
 /// The members of one JSON object, in the order of the text, each name once.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Object<'a>(Vec<(Cow<'a, str>, Json<'a>)>);
+pub(crate) struct Object<'a> {
+    members: Vec<(Cow<'a, str>, Json<'a>)>,
+    /// A byte of each name, by which it is looked for: a hundred names are asked for of each token.
+    tags: SmallVec<[u8; 32]>,
+}
 
 /// Why a text was refused as JSON. Says where, never what stood there.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,7 +64,10 @@ pub(crate) fn without_mark(document: &[u8]) -> &[u8] {
 impl<'a> Object<'a> {
     /// Parses a whole text that must be one JSON object in UTF-8, without a byte order mark.
     pub(crate) fn parse(text: &'a [u8]) -> Result<Self, JsonError> {
-        let mut deserializer = serde_json::Deserializer::from_slice(text);
+        // Once for all of it, which is faster than text by text.
+        let text = std::str::from_utf8(text)
+            .map_err(|error| JsonError::Syntax(error.valid_up_to().saturating_add(1)))?;
+        let mut deserializer = serde_json::Deserializer::from_str(text);
         let value = Value { depth: 0 }
             .deserialize(&mut deserializer)
             .and_then(|value| deserializer.end().map(|()| value))
@@ -74,13 +82,13 @@ impl<'a> Object<'a> {
 
     /// The value of a member, `null` included.
     pub(crate) fn get(&self, name: &str) -> Option<&Json<'a>> {
-        let (_, value) = self.0.iter().find(|(member, _)| member == name)?;
-        Some(value)
+        let place = place_of(name, &self.tags, &self.members)?;
+        self.members.get(place).map(|(_, value)| value)
     }
 
     /// The names of the members.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|(name, _)| &**name)
+        self.members.iter().map(|(name, _)| &**name)
     }
 
     /// Whether a member stands here, whatever its value.
@@ -204,7 +212,10 @@ impl<'de> Visitor<'de> for Value {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json<'de>, A::Error> {
         let inner = self.deeper()?;
-        let mut members: Vec<(Cow<'de, str>, Json<'de>)> = Vec::new();
+        // A token has two or three dozen claims, what stands in them few members or none.
+        let mut members = Vec::with_capacity(if self.depth == 0 { 32 } else { 4 });
+        let mut tags = SmallVec::new();
+        let mut twice = false;
         while let Some(name) = map.next_key_seed(Name)? {
             if name == NUMBER_AS_MAP && members.is_empty() && numbers_come_as_maps() {
                 let number = number(&map.next_value_seed(inner)?)?;
@@ -213,12 +224,15 @@ impl<'de> Visitor<'de> for Value {
                     Some(_) => Err(A::Error::custom(DUPLICATE)),
                 };
             }
+            let few = members.len() <= FEW_MEMBERS;
+            twice = twice || few && place_of(&name, &tags, &members).is_some();
+            tags.push(tag_of(&name));
             members.push((name, map.next_value_seed(inner)?));
         }
-        if has_duplicates(&members) {
+        if twice || members.len() > FEW_MEMBERS && have_duplicates(&members) {
             return Err(A::Error::custom(DUPLICATE));
         }
-        Ok(Json::Object(Object(members)))
+        Ok(Json::Object(Object { members, tags }))
     }
 }
 
@@ -260,12 +274,24 @@ fn number<'de, E: Error>(digits: &Json<'_>) -> Result<Json<'de>, E> {
         .ok_or_else(|| E::custom("number out of range"))
 }
 
-fn has_duplicates(members: &[(Cow<'_, str>, Json<'_>)]) -> bool {
-    if members.len() <= FEW_MEMBERS {
-        return members.iter().enumerate().any(|(index, (name, _))| {
-            members.iter().skip(index + 1).any(|(other, _)| other == name)
-        });
+/// One byte of what tells the names of claims apart: length, first and last letter.
+fn tag_of(name: &str) -> u8 {
+    let letter = |byte: Option<&u8>| byte.copied().unwrap_or_default();
+    let (first, last) = (letter(name.as_bytes().first()), letter(name.as_bytes().last()));
+    let length = name.len().to_le_bytes().first().copied().unwrap_or_default();
+    length.wrapping_mul(37).wrapping_add(first.wrapping_mul(5)).wrapping_add(last.wrapping_mul(11))
+}
+
+fn place_of(name: &str, tags: &[u8], members: &[(Cow<'_, str>, Json<'_>)]) -> Option<usize> {
+    let tag = tag_of(name);
+    if !tags.contains(&tag) {
+        return None;
     }
+    let mut tagged = tags.iter().zip(members);
+    tagged.position(|(other, (member, _))| *other == tag && member == name)
+}
+
+fn have_duplicates(members: &[(Cow<'_, str>, Json<'_>)]) -> bool {
     let mut names: Vec<&str> = members.iter().map(|(name, _)| &**name).collect();
     names.sort_unstable();
     names.windows(2).any(|pair| pair.first() == pair.last())

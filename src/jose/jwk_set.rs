@@ -156,6 +156,12 @@ impl JwkSet {
         self.keys.is_empty()
     }
 
+    /// Whether another set has the same keys, in the same order.
+    pub(crate) fn has_the_keys_of(&self, other: &Self) -> bool {
+        self.len() == other.len()
+            && self.keys.iter().zip(&other.keys).all(|(one, another)| one.repeats(another))
+    }
+
     /// The entries that were left out, in the order of the set.
     #[must_use]
     pub fn left_out(&self) -> &[LeftOut] {

@@ -86,6 +86,11 @@ impl Board {
         self.store.snapshot()
     }
 
+    #[cfg(feature = "test-util")]
+    pub(crate) fn replace(&self, set: JwkSet) {
+        self.store.replace(set);
+    }
+
     /// The refresher begins a load.
     pub(crate) fn begin(&self) {
         let mut ledger = self.ledger();

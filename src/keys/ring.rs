@@ -71,6 +71,11 @@ impl KeyRing {
         self.board.snapshot()
     }
 
+    #[cfg(feature = "test-util")]
+    pub(crate) fn replace(&self, set: JwkSet) {
+        self.board.replace(set);
+    }
+
     /// Asks for keys on behalf of a request whose key is unknown, see [`Board::demand`].
     pub(crate) fn demand(&self) -> Option<KeyWait> {
         self.refresher.as_ref()?;

@@ -70,7 +70,7 @@ impl Guard {
         explanation.passed(Check::Interaction, Seen::found(found));
         match Access::judge(&self.authorizer, &principal, interaction) {
             Ok(access) => {
-                let found = access.granted_by().to_owned();
+                let found = access.granted_by().to_string();
                 explanation.passed(Check::Authorization, Seen::found(found));
             }
             Err(denial) => {

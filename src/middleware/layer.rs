@@ -74,6 +74,8 @@ pub struct FhirAuthLayerBuilder {
     clock: Arc<dyn Clock>,
     smart_configuration: SmartConfiguration,
     keys_for: Option<String>,
+    /// `None` for as many as by default.
+    remembered: Option<usize>,
 }
 
 impl FhirAuthLayer {
@@ -90,6 +92,7 @@ impl FhirAuthLayer {
             clock: Arc::new(SystemClock),
             smart_configuration: SmartConfiguration::new(),
             keys_for: None,
+            remembered: None,
         }
     }
 
@@ -242,6 +245,14 @@ impl FhirAuthLayerBuilder {
         self
     }
 
+    /// How many verified tokens are remembered, see
+    /// [`AuthenticatorBuilder::remember_tokens`](crate::AuthenticatorBuilder::remember_tokens).
+    /// Default: 10,000.
+    pub fn remember_tokens(mut self, tokens: usize) -> Self {
+        self.remembered = Some(tokens);
+        self
+    }
+
     /// Loads the keys of the issuer that a token names, and no others: for tools that look at one
     /// token, see [`AuthenticatorBuilder::keys_for`](crate::AuthenticatorBuilder::keys_for).
     pub fn keys_for(mut self, token: &str) -> Self {
@@ -272,6 +283,9 @@ impl FhirAuthLayerBuilder {
         authenticator = authenticator.issuers(self.issuers);
         if let Some(token) = &self.keys_for {
             authenticator = authenticator.keys_for(token);
+        }
+        if let Some(tokens) = self.remembered {
+            authenticator = authenticator.remember_tokens(tokens);
         }
         if self.disclosure == Disclosure::Full {
             log::warn!("refusals tell everything (`full`): for development only");

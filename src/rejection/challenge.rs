@@ -1,5 +1,7 @@
 //! `WWW-Authenticate` (RFC 6750 section 3, RFC 9728 section 5.1), to the letter.
 
+use std::fmt::{self, Write};
+
 use http::HeaderValue;
 
 use super::Rejection;
@@ -12,21 +14,27 @@ pub(crate) fn of(rejection: &Rejection) -> Option<HeaderValue> {
         return None;
     }
     let base = rejection.base_url();
-    let mut challenge = format!("Bearer realm=\"{}\"", quotable(base.as_str()));
+    let mut challenge = Attributes("Bearer ".to_owned());
+    challenge.add("realm", base.as_str()).ok()?;
     if let Some(error) = row.error {
-        let description = quotable(&rejection.description());
-        challenge.push_str(&format!(", error=\"{error}\", error_description=\"{description}\""));
+        challenge.add("error", error).ok()?;
+        challenge.add("error_description", &rejection.description()).ok()?;
     }
     if let Some(scope) = rejection.required_scope() {
-        let scope = quotable(&scope);
-        challenge.push_str(&format!(", scope=\"{scope}\""));
+        challenge.add("scope", &scope).ok()?;
     }
-    let metadata = base.resource_metadata();
-    challenge.push_str(&format!(", resource_metadata=\"{}\"", quotable(&metadata)));
-    HeaderValue::from_str(&challenge).ok()
+    challenge.add("resource_metadata", base.resource_metadata()).ok()?;
+    HeaderValue::try_from(challenge.0).ok()
 }
 
-/// Text for a quoted string that needs no escapes.
-fn quotable(text: &str) -> String {
-    text.chars().map(plain).collect()
+struct Attributes(String);
+
+impl Attributes {
+    /// Adds a value as a quoted string that needs no escapes.
+    fn add(&mut self, name: &str, value: &str) -> fmt::Result {
+        let comma = if self.0.ends_with('"') { ", " } else { "" };
+        write!(self.0, "{comma}{name}=\"")?;
+        self.0.extend(value.chars().map(plain));
+        self.0.write_char('"')
+    }
 }

@@ -30,11 +30,13 @@
 
 mod clock;
 mod issuer;
+mod keys;
 mod signing;
 mod token;
 
 pub use clock::TestClock;
 pub use issuer::{Answer, TestIssuer};
+pub use keys::replace_keys;
 pub use signing::SigningKey;
 pub use token::TokenBuilder;
 

@@ -78,7 +78,7 @@ async fn a_rule_of_ones_own_sees_principal_and_interaction() {
     let server = Server::authorizing(own).await;
     let reply = server.get(server.token()).await;
     reply.is_let_in();
-    assert_eq!(reply.access.unwrap().granted_by(), "alice reads 1");
+    assert_eq!(reply.access.unwrap().granted_by().to_string(), "alice reads 1");
     let reply = server.get(server.token().claim("sub", "bob")).await;
     assert_eq!(reply.status.as_u16(), 403);
     assert!(

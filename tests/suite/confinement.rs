@@ -380,7 +380,7 @@ async fn a_further_layer_narrows_what_the_handler_may_do_next() {
     assert!(access.entry(&Method::DELETE, "Patient/1", None).is_err());
     assert!(access.may(Permissions::READ, "Patient").is_open());
     assert!(access.may(Permissions::DELETE, "Patient").is_none());
-    assert!(access.granted_by().contains("scope `user/*.cruds`, reads alone"));
+    assert!(access.granted_by().to_string().contains("scope `user/*.cruds`, reads alone"));
 }
 
 #[tokio::test]

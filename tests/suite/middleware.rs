@@ -197,7 +197,7 @@ async fn the_handler_finds_who_and_what() {
     reply.is_let_in();
     let access: Access = reply.access.unwrap();
     assert_eq!(access.interaction().kind(), InteractionKind::Read);
-    assert_eq!(access.granted_by(), "scope `a`");
+    assert_eq!(access.granted_by().to_string(), "scope `a`");
 }
 
 #[tokio::test]

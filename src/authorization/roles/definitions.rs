@@ -1,10 +1,12 @@
 //! Roles as Microsoft's FHIR server defines them: `roles.json`.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 
+use hashbrown::HashMap;
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
 
+use super::caseless::{Caseless, CaselessName};
 use super::data_action::{DataAction, DataActions};
 
 /// What each role may do, read from the format of microsoft/fhir-server's `roles.json`.
@@ -22,7 +24,14 @@ use super::data_action::{DataAction, DataActions};
 /// # Ok::<(), tower_fhir_auth::RoleDefinitionsError>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RoleDefinitions(HashMap<String, DataActions>);
+pub struct RoleDefinitions(HashMap<CaselessName, RoleDefinition>);
+
+/// What a role may do, and how its name is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RoleDefinition {
+    pub(crate) name: Arc<str>,
+    pub(crate) actions: DataActions,
+}
 
 /// Why a text is no `roles.json`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -133,7 +142,10 @@ impl RoleDefinitions {
     }
 
     fn of<const N: usize>(roles: [(&str, DataActions); N]) -> Self {
-        Self(roles.map(|(name, actions)| (name.to_ascii_lowercase(), actions)).into())
+        let defined = |(name, actions): (&str, _)| {
+            (CaselessName::new(name), RoleDefinition { name: name.into(), actions })
+        };
+        Self(roles.into_iter().map(defined).collect())
     }
 
     /// Reads the text of a `roles.json`.
@@ -151,7 +163,8 @@ impl RoleDefinitions {
                 return Err(RoleDefinitionsError(fault));
             };
             let actions = union(&data_actions).without(union(&not_data_actions));
-            if roles.insert(name.to_ascii_lowercase(), actions).is_some() {
+            let defined = RoleDefinition { name: name.as_str().into(), actions };
+            if roles.insert(CaselessName::new(&name), defined).is_some() {
                 return Err(RoleDefinitionsError(format!("role `{name}` stands twice")));
             }
         }
@@ -173,8 +186,13 @@ impl RoleDefinitions {
     /// The union of what these roles may do. Unknown ones add nothing, and what one role excludes
     /// another may still have.
     pub(crate) fn union<'a>(&self, roles: impl Iterator<Item = &'a str>) -> DataActions {
-        let actions = roles.filter_map(|role| self.0.get(&role.to_ascii_lowercase()));
-        actions.fold(DataActions::default(), |union, actions| union | *actions)
+        let defined = roles.filter_map(|role| self.get(role));
+        defined.fold(DataActions::default(), |union, role| union | role.actions)
+    }
+
+    /// The definition of a role.
+    pub(crate) fn get(&self, role: &str) -> Option<&RoleDefinition> {
+        self.0.get(&Caseless(role))
     }
 }
 

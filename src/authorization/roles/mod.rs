@@ -8,6 +8,7 @@
 //! ```
 
 mod assignments;
+mod caseless;
 mod data_action;
 mod definitions;
 mod limits;

@@ -5,12 +5,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use smallvec::SmallVec;
 use tokio::task::AbortHandle;
 
 use super::data_action::DataActions;
+use super::definitions::RoleDefinition;
 use super::required::{Required, required};
 use super::{Assignments, DataAction, RoleDefinitions};
 use crate::authentication::Principal;
+use crate::authorization::grant::Rule;
 use crate::authorization::{Authorizer, Denial, Enforcement, Grant};
 use crate::error::BuildError;
 use crate::fhir::Interaction;
@@ -97,16 +100,28 @@ impl RolePolicy {
         self.assignments.replace(assignments);
     }
 
-    /// The roles that have a part in a grant, for audit logs.
-    fn roles_that_grant(&self, principal: &Principal, required: Required) -> String {
+    /// Asks without reasons, which cost more than the answer: for a rule beside which another one
+    /// may grant.
+    pub(crate) fn grant(&self, principal: &Principal, interaction: &Interaction) -> Option<Grant> {
+        self.met(principal, required(interaction, self.enforced).ok()?)
+    }
+
+    /// The grant of the roles that have a part in it, if they hold enough together.
+    fn met(&self, principal: &Principal, required: Required) -> Option<Grant> {
         let (roles, assignments) = (self.roles.snapshot(), self.assignments.snapshot());
+        let roles = roles.get()?;
         let assigned = assignments.get().into_iter().flat_map(|all| all.roles_of(principal));
-        let held = principal.roles().chain(assigned);
-        let granting = held.filter(|role| {
-            roles.get().is_some_and(|roles| required.concerns(roles.union(std::iter::once(*role))))
-        });
-        let names: Vec<String> = granting.map(|role| format!("role `{role}`")).collect();
-        names.join(", ")
+        let held = principal.roles().chain(assigned).filter_map(|role| roles.get(role));
+        let mut actions = DataActions::default();
+        let mut by: SmallVec<[&RoleDefinition; 4]> = SmallVec::new();
+        for role in held {
+            actions = actions | role.actions;
+            if required.concerns(role.actions) {
+                by.push(role);
+            }
+        }
+        let names = by.into_iter().map(|role| Rule::Role(Arc::clone(&role.name)));
+        required.met_by(actions).then(|| Grant::by_all(names))
     }
 
     /// Declares what the handlers enforce. A bundle is let in on any action only when they judge
@@ -122,8 +137,8 @@ impl Authorizer for RolePolicy {
         let required = required(interaction, self.enforced).map_err(|undeclared| {
             Denial::new("the roles of the caller do not count for this").undeclared(undeclared)
         })?;
-        if required.met_by(self.actions_of(principal)) {
-            return Ok(Grant::by(self.roles_that_grant(principal, required)));
+        if let Some(grant) = self.met(principal, required) {
+            return Ok(grant);
         }
         let mut denial = Denial::new("no role of the caller grants this interaction");
         let assigned = self.assignments.snapshot();

@@ -1,27 +1,35 @@
 //! Which scopes of a token count for a letter on a type, as what, and why others do not.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::ScopePolicy;
-use super::need::{Demand, On, Part};
+use smallvec::SmallVec;
+
+use super::need::{Demand, Demands, On, Part};
+use super::{ScopePolicy, patient};
+use crate::authentication::Principal;
 use crate::authorization::{Alternative, Alternatives, Enforcement};
 use crate::fhir::{
-    Constraint, Permissions, ScopeContext, SmartScope, is_shared_type, patient_compartment,
-    resource_type,
+    BaseUrl, Constraint, Permissions, ScopeContext, SmartScope, is_shared_type,
+    patient_compartment, resource_type,
 };
 use crate::text::shown;
 
 /// The scopes of one token before one request.
 pub(super) struct ScopeJudge<'a> {
-    pub(super) policy: &'a ScopePolicy,
-    pub(super) scopes: &'a [SmartScope],
-    /// The patient in context, or why there is none.
-    pub(super) patient: Result<Cow<'a, str>, &'static str>,
+    policy: &'a ScopePolicy,
+    principal: &'a Principal,
+    base: &'a BaseUrl,
     /// The patients that the address names.
-    pub(super) named: &'a [String],
+    named: &'a [Cow<'a, str>],
+    /// The patient in context, or why there is none: looked for where a scope asks for one.
+    patient: OnceCell<Result<Cow<'a, str>, &'static str>>,
 }
+
+/// The scopes that have a part in a grant.
+pub(super) type GrantedBy<'a> = SmallVec<[&'a SmartScope; 4]>;
 
 /// Why a scope that is about a letter and a type counts for nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +50,7 @@ pub(super) enum Dropped<'a> {
 
 /// The first few reasons, each once: a token may have very many scopes.
 #[derive(Debug, Default)]
-pub(super) struct Reasons<'a>(Vec<Dropped<'a>>);
+pub(super) struct Reasons<'a>(SmallVec<[Dropped<'a>; MAX_REASONS]>);
 
 /// How many reasons a refusal gives.
 const MAX_REASONS: usize = 3;
@@ -64,18 +72,41 @@ impl<'a> Reasons<'a> {
 }
 
 impl<'a> ScopeJudge<'a> {
+    pub(super) fn new(
+        policy: &'a ScopePolicy,
+        principal: &'a Principal,
+        base: &'a BaseUrl,
+        demands: &'a Demands<'_>,
+    ) -> Self {
+        let patient = OnceCell::new();
+        Self { policy, principal, base, named: &demands.patients, patient }
+    }
+
+    fn scopes(&self) -> &'a [SmartScope] {
+        self.principal.smart_scopes()
+    }
+
     /// The scopes that meet a demand, with the alternatives that they leave; the reasons of those
     /// that do not, where it is not met.
     pub(super) fn meet(
         &self,
-        demand: &'a Demand,
-    ) -> Result<(Alternatives, Vec<&'a SmartScope>), Reasons<'a>> {
-        let on: Vec<Option<&'a str>> = match &demand.on {
-            On::Type(name) => vec![Some(name)],
-            On::EveryType => vec![None],
-            On::AnyOf(types) => types.iter().map(|name| Some(name.as_str())).collect(),
-            On::SomeType => self.types_of_scopes(),
-        };
+        demand: &'a Demand<'_>,
+    ) -> Result<(Alternatives, GrantedBy<'a>), Reasons<'a>> {
+        match &demand.on {
+            On::Type(name) => self.meet_on(demand, Some(name)),
+            On::EveryType => self.meet_on(demand, None),
+            On::AnyOf(types) => {
+                self.meet_on_any(demand, types.iter().map(|name| Some(name.as_str())))
+            }
+            On::SomeType => self.meet_on_any(demand, self.types_of_scopes()),
+        }
+    }
+
+    fn meet_on_any(
+        &self,
+        demand: &'a Demand<'_>,
+        on: impl IntoIterator<Item = Option<&'a str>>,
+    ) -> Result<(Alternatives, GrantedBy<'a>), Reasons<'a>> {
         let mut reasons = Reasons::default();
         for on in on {
             match self.meet_on(demand, on) {
@@ -88,28 +119,20 @@ impl<'a> ScopeJudge<'a> {
 
     fn meet_on(
         &self,
-        demand: &Demand,
+        demand: &'a Demand<'_>,
         on: Option<&'a str>,
-    ) -> Result<(Alternatives, Vec<&'a SmartScope>), Reasons<'a>> {
+    ) -> Result<(Alternatives, GrantedBy<'a>), Reasons<'a>> {
+        let about = self.principal.scopes_by_type();
         let mut met: Option<Alternatives> = None;
-        let mut by = Vec::new();
+        let mut by = GrantedBy::new();
         let mut reasons = Reasons::default();
         for letter in demand.letters.letters() {
-            let mut alternatives = Vec::new();
-            for scope in self.scopes.iter().filter(|scope| scope.permissions().contain(letter)) {
-                let about = on.map_or_else(|| scope.covers_every_type(), |name| scope.covers(name));
-                if !about {
-                    continue;
-                }
-                match self.count(scope, letter, on, demand.part) {
-                    Ok(alternative) => {
-                        alternatives.push(alternative);
-                        by.push(scope);
-                    }
-                    Err(reason) => reasons.add(reason),
-                }
-            }
-            let alternatives: Alternatives = alternatives.into_iter().collect();
+            let held = about.about(on).filter(|scope| scope.permissions().contain(letter));
+            let counted = held.filter_map(|scope| {
+                let counted = self.count(scope, letter, on, demand.part);
+                counted.inspect(|_| by.push(scope)).map_err(|reason| reasons.add(reason)).ok()
+            });
+            let alternatives: Alternatives = counted.collect();
             let one_is_enough = demand.part == Part::Included;
             met = Some(match met {
                 None => alternatives,
@@ -187,7 +210,8 @@ impl<'a> ScopeJudge<'a> {
 
     /// The patient that a `patient/` scope is about.
     fn patient_for(&self, letter: Permissions, on: Option<&'a str>) -> Result<&str, Dropped<'a>> {
-        let patient = self.patient.as_deref().map_err(|reason| Dropped::NoPatient(reason))?;
+        let patient = self.patient.get_or_init(|| patient::of(self.principal, self.base));
+        let patient = patient.as_deref().map_err(|reason| Dropped::NoPatient(reason))?;
         if self.named.iter().any(|named| named != patient) {
             return Err(Dropped::OtherPatient);
         }
@@ -207,22 +231,22 @@ impl<'a> ScopeJudge<'a> {
     /// The types that the scopes name, each once, and every type; of a constrained wildcard, those
     /// that it may make sense for.
     fn types_of_scopes(&self) -> Vec<Option<&'a str>> {
-        let named = self.scopes.iter().filter_map(SmartScope::resource_type);
+        let named = self.scopes().iter().filter_map(SmartScope::resource_type);
         let mut types: BTreeSet<&str> = named.collect();
-        if self.scopes.iter().any(|scope| scope.covers_every_type() && scope.constraint().is_some())
-        {
+        let constrained = |scope: &SmartScope| scope.constraint().is_some();
+        if self.principal.scopes_by_type().about(None).any(constrained) {
             types.extend(resource_type::KNOWN);
         }
         std::iter::once(None).chain(types.into_iter().map(Some)).collect()
     }
 
     /// Whether a `patient/` scope is what would have been enough.
-    pub(super) fn patient_scope_would_do(&self, demand: &'a Demand) -> bool {
+    pub(super) fn patient_scope_would_do(&self, demand: &'a Demand<'_>) -> bool {
         let all = self.policy.enforced.includes(Enforcement::COMPARTMENTS)
-            && !self.scopes.is_empty()
-            && self.scopes.iter().all(|scope| scope.context() == ScopeContext::Patient);
+            && !self.scopes().is_empty()
+            && self.scopes().iter().all(|scope| scope.context() == ScopeContext::Patient);
         let on = match &demand.on {
-            On::Type(name) => Some(name.as_str()),
+            On::Type(name) => Some(&**name),
             On::AnyOf(types) => types.first().map(String::as_str),
             On::SomeType | On::EveryType => None,
         };

@@ -3,7 +3,10 @@
 //!
 //! What the interaction itself takes comes first; what its query spells can only add to it.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
+
+use smallvec::SmallVec;
 
 use super::patient;
 use crate::authorization::Enforcement;
@@ -12,13 +15,13 @@ use crate::fhir::{Interaction, InteractionKind, Permissions};
 
 /// What an interaction takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Need {
+pub(crate) enum Need<'a> {
     Nothing,
     /// Any scope for FHIR data: what a bundle holds is judged entry by entry, and whose a job is by
     /// its owner.
     AnyScope,
     /// All of these.
-    All(Demands),
+    All(Demands<'a>),
     /// No scope there is.
     Never,
     /// More than the handlers are declared to enforce, whatever the scopes.
@@ -26,23 +29,23 @@ pub(crate) enum Need {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Demands {
-    pub(crate) demands: Vec<Demand>,
+pub(crate) struct Demands<'a> {
+    pub(crate) demands: SmallVec<[Demand<'a>; 2]>,
     /// The patients that the address names: a confined token must be about each of them.
-    pub(crate) patients: Vec<String>,
+    pub(crate) patients: SmallVec<[Cow<'a, str>; 1]>,
 }
 
 /// Letters that must be held, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Demand {
+pub(crate) struct Demand<'a> {
     pub(crate) letters: Permissions,
-    pub(crate) on: On,
+    pub(crate) on: On<'a>,
     pub(crate) part: Part,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum On {
-    Type(String),
+pub(crate) enum On<'a> {
+    Type(Cow<'a, str>),
     /// Any one of these types.
     AnyOf(BTreeSet<String>),
     /// Any type at all.
@@ -71,8 +74,8 @@ pub(crate) enum Part {
 /// How many things an interaction can take that are judged one by one.
 const MAX_DEMANDS: usize = 64;
 
-impl Need {
-    pub(crate) fn of(interaction: &Interaction, enforced: Enforcement) -> Self {
+impl<'a> Need<'a> {
+    pub(crate) fn of(interaction: &'a Interaction, enforced: Enforcement) -> Self {
         use InteractionKind as Kind;
         use Permissions as P;
         let reached: Vec<Reach> = interaction.queries().flat_map(reached).collect();
@@ -103,10 +106,10 @@ impl Need {
             Kind::SearchType | Kind::HistoryType => demands.take(P::SEARCH, on),
             Kind::SearchCompartment => match interaction.searched_type() {
                 Some(name) => demands.take(P::SEARCH, Some(name)),
-                None => demands.search_several(interaction, &BTreeSet::new()),
+                None => demands.search_several(interaction, BTreeSet::new()),
             },
             Kind::SearchSystem | Kind::HistorySystem => {
-                demands.search_several(interaction, &results(&reached));
+                demands.search_several(interaction, results(&reached));
             }
             Kind::Operation => match interaction.operation() {
                 Some("export") => return Self::All(demands.for_export(interaction, &reached)),
@@ -119,21 +122,22 @@ impl Need {
     }
 }
 
-impl Demands {
+impl<'a> Demands<'a> {
     /// `Patient/…` in any shape, and whom a search asks for.
-    fn name_patients(&mut self, interaction: &Interaction, reached: &[Reach]) {
+    fn name_patients(&mut self, interaction: &'a Interaction, reached: &[Reach]) {
         if interaction.resource_type() == Some("Patient") {
-            self.patients.extend(interaction.id().map(str::to_owned));
+            self.patients.extend(interaction.id().map(Cow::Borrowed));
         }
         for reach in reached {
             if let Reach::Patient(reference) = reach {
-                self.patients.extend(patient::referred(reference, interaction.base()));
+                let named = patient::referred(reference, interaction.base());
+                self.patients.extend(named.map(Cow::Owned));
             }
         }
     }
 
     /// Each demand once. What reaches very many types might as well reach all.
-    fn push(&mut self, letters: Permissions, on: On, part: Part) {
+    fn push(&mut self, letters: Permissions, on: On<'a>, part: Part) {
         let is_full = self.demands.len() >= MAX_DEMANDS;
         let on = if is_full { On::EveryType } else { on };
         let demand = Demand { letters, on, part };
@@ -142,20 +146,27 @@ impl Demands {
         }
     }
 
-    fn take(&mut self, letters: Permissions, resource_type: Option<&str>) {
-        let on = resource_type.map_or(On::EveryType, |name| On::Type(name.to_owned()));
+    fn take(&mut self, letters: Permissions, resource_type: Option<&'a str>) {
+        let on = resource_type.map_or(On::EveryType, |name| On::Type(name.into()));
         self.push(letters, on, Part::Subject);
+    }
+
+    /// The same of types that a query names.
+    fn take_each(&mut self, letters: Permissions, named: BTreeSet<String>) {
+        for name in named {
+            self.push(letters, On::Type(name.into()), Part::Subject);
+        }
     }
 
     /// A search or history of several types: of those that `_type` names, else of all. What a body
     /// says is judged when it is read; until then one type is enough to look at it.
-    fn search_several(&mut self, interaction: &Interaction, named: &BTreeSet<String>) {
+    fn search_several(&mut self, interaction: &Interaction, named: BTreeSet<String>) {
         let letters = Permissions::SEARCH;
         match (interaction.has_unseen_body(), named.is_empty()) {
             (true, true) => self.push(letters, On::SomeType, Part::Subject),
-            (true, false) => self.push(letters, On::AnyOf(named.clone()), Part::Subject),
+            (true, false) => self.push(letters, On::AnyOf(named), Part::Subject),
             (false, true) => self.take(letters, None),
-            (false, false) => named.iter().for_each(|name| self.take(letters, Some(name))),
+            (false, false) => self.take_each(letters, named),
         }
     }
 
@@ -165,7 +176,7 @@ impl Demands {
         if named.is_empty() {
             self.take(letters, None);
         }
-        named.iter().for_each(|name| self.take(letters, Some(name)));
+        self.take_each(letters, named);
     }
 
     /// A bulk export: of the types that `_type` names, else of all, and of what it is about.
@@ -188,7 +199,9 @@ impl Demands {
         if every {
             self.push(letters, On::EveryType, Part::Exported);
         } else {
-            types.into_iter().for_each(|name| self.push(letters, On::Type(name), Part::Exported));
+            for name in types {
+                self.push(letters, On::Type(name.into()), Part::Exported);
+            }
         }
         self
     }
@@ -205,12 +218,14 @@ impl Demands {
         for reach in reached {
             match reach {
                 Reach::Result(_) if judged => {}
-                Reach::Result(name) => self.take(P::SEARCH, Some(name)),
+                Reach::Result(name) => {
+                    self.push(P::SEARCH, On::Type(name.clone().into()), Part::Subject);
+                }
                 Reach::Included(name) => {
-                    self.push(P::READ | P::SEARCH, On::Type(name.clone()), Part::Included);
+                    self.push(P::READ | P::SEARCH, On::Type(name.clone().into()), Part::Included);
                 }
                 Reach::Searched(name) => {
-                    self.push(P::SEARCH, On::Type(name.clone()), Part::Searched);
+                    self.push(P::SEARCH, On::Type(name.clone().into()), Part::Searched);
                 }
                 // The handler follows no further than the caller may go.
                 Reach::Unspelt if enforced.includes(Enforcement::INCLUDES) => {}

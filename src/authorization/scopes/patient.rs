@@ -15,7 +15,7 @@ pub(crate) fn of<'a>(
     base: &BaseUrl,
 ) -> Result<Cow<'a, str>, &'static str> {
     match principal.launch_claims() {
-        (TextClaim::Text(id), _) if is_id(id) => Ok(id.as_ref().into()),
+        (TextClaim::Text(id), _) if is_id(id) => Ok(id.into()),
         (TextClaim::Text(_) | TextClaim::NotText, _) => Err("`patient` is not the id of a patient"),
         (TextClaim::Absent, TextClaim::Text(user)) => match user_patient(user, base) {
             Some(id) => Ok(id),

@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
-use super::judge::{Reasons, ScopeJudge};
+use super::judge::{GrantedBy, Reasons, ScopeJudge};
 use super::need::{Demand, Demands, Need, On, Part};
-use super::patient;
 use crate::authentication::Principal;
+use crate::authorization::grant::Rule;
 use crate::authorization::{Authorizer, Denial, Enforcement, Grant};
 use crate::fhir::{
     Interaction, InteractionKind, Permissions, ScopeKind, SmartScope, resource_type,
@@ -66,47 +66,53 @@ impl ScopePolicy {
         self
     }
 
-    fn judge<'a>(
-        &'a self,
-        principal: &'a Principal,
-        interaction: &Interaction,
-        demands: &'a Demands,
-    ) -> ScopeJudge<'a> {
-        ScopeJudge {
-            policy: self,
-            scopes: principal.smart_scopes(),
-            patient: patient::of(principal, interaction.base()),
-            named: &demands.patients,
+    /// Asks without reasons, which cost more than the answer: for a rule beside which another one
+    /// may grant.
+    pub(crate) fn grant(&self, principal: &Principal, interaction: &Interaction) -> Option<Grant> {
+        match Need::of(interaction, self.enforced) {
+            Need::Nothing => Some(Grant::by("a valid token")),
+            Need::AnyScope => any_scope(principal),
+            Need::Never | Need::Undeclared(_) => None,
+            Need::All(demands) => {
+                let judge = ScopeJudge::new(self, principal, interaction.base(), &demands);
+                meet_all(&judge, interaction, &demands).ok()
+            }
+        }
+    }
+
+    fn denial(&self, principal: &Principal, interaction: &Interaction) -> Denial {
+        let none_grants = Denial::new("no scope grants this interaction");
+        match Need::of(interaction, self.enforced) {
+            Need::Nothing | Need::Never => none_grants,
+            Need::AnyScope => refusal(principal, &["user/*.rs".to_owned()], &Reasons::default()),
+            Need::Undeclared(missing) => none_grants.undeclared(missing),
+            Need::All(demands) => {
+                let judge = ScopeJudge::new(self, principal, interaction.base(), &demands);
+                let reasons = meet_all(&judge, interaction, &demands).err().unwrap_or_default();
+                denial(principal, &judge, &demands, &reasons)
+            }
         }
     }
 }
 
 impl Authorizer for ScopePolicy {
     fn authorize(&self, principal: &Principal, interaction: &Interaction) -> Result<Grant, Denial> {
-        let none_grants = || Denial::new("no scope grants this interaction");
-        match Need::of(interaction, self.enforced) {
-            Need::Nothing => Ok(Grant::by("a valid token")),
-            Need::AnyScope => match principal.smart_scopes() {
-                [] => Err(refusal(principal, &["user/*.rs".to_owned()], &Reasons::default())),
-                scopes => Ok(Grant::by(names(scopes.iter()))),
-            },
-            Need::Never => Err(none_grants()),
-            Need::Undeclared(missing) => Err(none_grants().undeclared(missing)),
-            Need::All(demands) => {
-                let judge = self.judge(principal, interaction, &demands);
-                meet_all(&judge, interaction, &demands)
-                    .map_err(|reasons| denial(principal, &judge, &demands, &reasons))
-            }
-        }
+        self.grant(principal, interaction).ok_or_else(|| self.denial(principal, interaction))
     }
+}
+
+fn any_scope(principal: &Principal) -> Option<Grant> {
+    let scopes = principal.smart_scopes();
+    let named = scopes.iter().take(MAX_NAMED).cloned().map(Rule::Scope);
+    (!scopes.is_empty()).then(|| Grant::by_all(named))
 }
 
 fn meet_all<'a>(
     judge: &ScopeJudge<'a>,
     interaction: &Interaction,
-    demands: &'a Demands,
+    demands: &'a Demands<'_>,
 ) -> Result<Grant, Reasons<'a>> {
-    let mut by: Vec<&SmartScope> = Vec::new();
+    let mut by = GrantedBy::new();
     let mut own = None;
     let mut reasons = Reasons::default();
     let mut met = true;
@@ -127,9 +133,11 @@ fn meet_all<'a>(
     if !met {
         return Err(reasons);
     }
-    let mut each: HashSet<&SmartScope> = HashSet::new();
-    by.retain(|scope| each.insert(*scope));
-    let grant = Grant::by(names(by.into_iter()));
+    if by.len() > 1 {
+        let mut each: HashSet<&SmartScope> = HashSet::new();
+        by.retain(|scope| each.insert(*scope));
+    }
+    let grant = Grant::by_all(by.into_iter().cloned().map(Rule::Scope));
     Ok(match own {
         Some(alternatives) if is_plain(interaction) => grant.confined_to(alternatives),
         _ => grant,
@@ -145,12 +153,7 @@ fn is_plain(interaction: &Interaction) -> bool {
     read || search || write || matches!(interaction.kind(), Kind::Delete | Kind::DeleteHistory)
 }
 
-fn names<'a>(scopes: impl Iterator<Item = &'a SmartScope>) -> String {
-    let names: Vec<String> = scopes.map(|scope| format!("scope `{scope}`")).collect();
-    names.join(", ")
-}
-
-/// How many types a refusal names.
+/// How many types a refusal names, and scopes a grant where any would do.
 const MAX_NAMED: usize = 8;
 
 /// How many circumstances a refusal tells.
@@ -159,7 +162,7 @@ const MAX_NOTES: usize = 3;
 fn denial<'a>(
     principal: &Principal,
     judge: &ScopeJudge<'a>,
-    demands: &'a Demands,
+    demands: &'a Demands<'_>,
     reasons: &Reasons<'_>,
 ) -> Denial {
     let system = principal.smart_scopes().iter().any(SmartScope::is_of_system);
@@ -174,11 +177,11 @@ fn denial<'a>(
 }
 
 /// Scopes that would have been enough, together.
-fn enough(context: &str, demands: &[Demand]) -> Vec<String> {
+fn enough(context: &str, demands: &[Demand<'_>]) -> Vec<String> {
     let mut letters: BTreeMap<&str, Permissions> = BTreeMap::new();
     for demand in demands {
         let name = match &demand.on {
-            On::Type(name) => name,
+            On::Type(name) => &**name,
             On::AnyOf(types) => types.first().map_or("*", String::as_str),
             On::SomeType | On::EveryType => "*",
         };

@@ -1,32 +1,33 @@
 //! Which interaction a method and an address spell. One spelling of each, and no other.
 
 use http::Method;
+use smallvec::SmallVec;
 
 use super::InteractionKind;
 use crate::fhir::resource_type::is_spelled_as_a_type;
 
-/// What method and address say.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Address {
+/// What method and address say, in parts of the path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Address<'a> {
     pub(super) kind: InteractionKind,
-    pub(super) resource_type: Option<Box<str>>,
-    pub(super) id: Option<Box<str>>,
-    pub(super) operation: Option<Box<str>>,
+    pub(super) resource_type: Option<&'a str>,
+    pub(super) id: Option<&'a str>,
+    pub(super) operation: Option<&'a str>,
     /// In a compartment.
-    pub(super) searched_type: Option<Box<str>>,
+    pub(super) searched_type: Option<&'a str>,
 }
 
-impl Address {
+impl<'a> Address<'a> {
     /// Reads a path below the base: empty, or beginning with a slash.
-    pub(super) fn parse(method: &Method, below: &str, has_query: bool) -> Self {
-        let segments: Vec<&str> = match below.strip_prefix('/') {
-            None | Some("") => Vec::new(),
+    pub(super) fn parse(method: &Method, below: &'a str, has_query: bool) -> Self {
+        let segments: SmallVec<[&str; 8]> = match below.strip_prefix('/') {
+            None | Some("") => SmallVec::new(),
             Some(rest) => rest.split('/').collect(),
         };
         Self::from_segments(method, &segments, has_query)
     }
 
-    fn from_segments(method: &Method, segments: &[&str], has_query: bool) -> Self {
+    fn from_segments(method: &Method, segments: &[&'a str], has_query: bool) -> Self {
         use InteractionKind as Kind;
         let verb = Verb::of(method);
         match (verb, segments) {
@@ -48,7 +49,7 @@ impl Address {
         }
     }
 
-    fn below_type(verb: Verb, segments: &[&str], has_query: bool) -> Self {
+    fn below_type(verb: Verb, segments: &[&'a str], has_query: bool) -> Self {
         use InteractionKind as Kind;
         match (verb, segments) {
             (Verb::Get, []) => Self::of(Kind::SearchType),
@@ -64,7 +65,7 @@ impl Address {
         }
     }
 
-    fn below_instance(verb: Verb, segments: &[&str]) -> Self {
+    fn below_instance(verb: Verb, segments: &[&'a str]) -> Self {
         use InteractionKind as Kind;
         match (verb, segments) {
             (Verb::Get, []) => Self::of(Kind::Read),
@@ -99,23 +100,23 @@ impl Address {
         Self { kind, resource_type: None, id: None, operation: None, searched_type: None }
     }
 
-    fn with_operation(mut self, name: &str) -> Self {
-        self.operation = Some(name.strip_prefix('$').unwrap_or(name).into());
+    fn with_operation(mut self, name: &'a str) -> Self {
+        self.operation = Some(name.strip_prefix('$').unwrap_or(name));
         self
     }
 
-    pub(super) fn on_type(mut self, name: &str) -> Self {
-        self.resource_type = Some(name.into());
+    fn on_type(mut self, name: &'a str) -> Self {
+        self.resource_type = Some(name);
         self
     }
 
-    fn searching(mut self, kind: &str) -> Self {
-        self.searched_type = (kind != "*").then(|| kind.into());
+    fn searching(mut self, kind: &'a str) -> Self {
+        self.searched_type = (kind != "*").then_some(kind);
         self
     }
 
-    fn on_instance(mut self, id: &str) -> Self {
-        self.id = Some(id.into());
+    fn on_instance(mut self, id: &'a str) -> Self {
+        self.id = Some(id);
         self
     }
 }

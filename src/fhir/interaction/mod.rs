@@ -12,6 +12,7 @@ use self::address::Address;
 use super::base_url::BaseUrl;
 use super::permissions::Permissions;
 use super::resource_type::is_spelled_as_a_type;
+use crate::span::Span;
 
 /// One interaction of FHIR's RESTful API, or the fact that a request is none.
 ///
@@ -37,7 +38,12 @@ pub struct Interaction {
     base: BaseUrl,
     method: Method,
     uri: Uri,
-    address: Address,
+    kind: InteractionKind,
+    /// Where in the path the parts stand: one is made for every request, and copies nothing.
+    resource_type: Option<Span>,
+    id: Option<Span>,
+    operation: Option<Span>,
+    searched_type: Option<Span>,
     /// The values of `If-None-Exist`, each a query.
     conditions: Vec<Box<str>>,
     /// The parameters of a search that stood in its body, as a query.
@@ -61,21 +67,43 @@ impl Interaction {
         uri: Uri,
         conditions: impl Iterator<Item = Box<str>>,
     ) -> Self {
-        let has_query = uri.query().is_some_and(|query| !query.is_empty());
-        let mut address = match base.below(uri.path()) {
-            Some(below) => Address::parse(method, below, has_query),
-            None => Address::of(InteractionKind::Unknown),
-        };
-        let mut read = Vec::new();
-        if address.kind == InteractionKind::Create {
+        let mut interaction = Self::at(base, method, uri, |path| {
+            let has_query = path.query().is_some_and(|query| !query.is_empty());
+            let below = base.below(path.path())?;
+            Some(Address::parse(method, below, has_query))
+        });
+        if interaction.kind == InteractionKind::Create {
             // Some clients write the query with its mark.
-            read.extend(conditions.map(|text| text.strip_prefix('?').unwrap_or(&text).into()));
+            let read = conditions.map(|text| text.strip_prefix('?').unwrap_or(&text).into());
+            interaction.conditions.extend(read);
         }
-        if !read.is_empty() {
-            address.kind = InteractionKind::ConditionalCreate;
+        if !interaction.conditions.is_empty() {
+            interaction.kind = InteractionKind::ConditionalCreate;
         }
-        let (base, method) = (base.clone(), method.clone());
-        Self { base, method, uri, address, conditions: read, body: None }
+        interaction
+    }
+
+    /// What an address says, kept with it.
+    fn at(
+        base: &BaseUrl,
+        method: &Method,
+        uri: Uri,
+        read: impl FnOnce(&Uri) -> Option<Address<'_>>,
+    ) -> Self {
+        let address = read(&uri).unwrap_or_else(|| Address::of(InteractionKind::Unknown));
+        let span = |part: Option<&str>| part.and_then(|part| Span::of(part, uri.path()));
+        Self {
+            base: base.clone(),
+            method: method.clone(),
+            kind: address.kind,
+            resource_type: span(address.resource_type),
+            id: span(address.id),
+            operation: span(address.operation),
+            searched_type: span(address.searched_type),
+            conditions: Vec::new(),
+            body: None,
+            uri,
+        }
     }
 
     /// An entry of a bundle: its `request.method`, `request.url` (relative to the base, or absolute
@@ -100,9 +128,7 @@ impl Interaction {
         });
         match path.and_then(|path| path.parse::<Uri>().ok()) {
             Some(uri) => Self::of(base, method, uri, condition.map(Box::from).into_iter()),
-            None => {
-                Self::plain(base, method, Address::of(InteractionKind::Unknown), Uri::default())
-            }
+            None => Self::at(base, method, Uri::default(), |_| None),
         }
     }
 
@@ -120,12 +146,10 @@ impl Interaction {
         };
         let kind = if is_spelled_as_a_type(resource_type) { kind } else { Kind::Unknown };
         let uri = format!("{}/{resource_type}", base.path()).parse().unwrap_or_default();
-        Self::plain(base, &method, Address::of(kind).on_type(resource_type), uri)
-    }
-
-    fn plain(base: &BaseUrl, method: &Method, address: Address, uri: Uri) -> Self {
-        let (base, method) = (base.clone(), method.clone());
-        Self { base, method, uri, address, conditions: Vec::new(), body: None }
+        Self::at(base, &method, uri, |uri| {
+            let (_, name) = uri.path().rsplit_once('/')?;
+            Some(Address { resource_type: Some(name), ..Address::of(kind) })
+        })
     }
 
     /// This search with the parameters of its body, which count beside those of its address
@@ -137,31 +161,35 @@ impl Interaction {
     /// Which interaction it is.
     #[must_use]
     pub fn kind(&self) -> InteractionKind {
-        self.address.kind
+        self.kind
     }
 
     /// The resource type of the address; of a compartment search, the compartment's.
     #[must_use]
     pub fn resource_type(&self) -> Option<&str> {
-        self.address.resource_type.as_deref()
+        self.part(self.resource_type)
     }
 
     /// The logical id of the address; of a job, the job's.
     #[must_use]
     pub fn id(&self) -> Option<&str> {
-        self.address.id.as_deref()
+        self.part(self.id)
     }
 
     /// The type that is searched in a compartment; `None` for all of them.
     #[must_use]
     pub fn searched_type(&self) -> Option<&str> {
-        self.address.searched_type.as_deref()
+        self.part(self.searched_type)
     }
 
     /// The name of the operation, without the dollar sign.
     #[must_use]
     pub fn operation(&self) -> Option<&str> {
-        self.address.operation.as_deref()
+        self.part(self.operation)
+    }
+
+    fn part(&self, span: Option<Span>) -> Option<&str> {
+        span?.within(self.path())
     }
 
     /// The base URL that the address stands below.

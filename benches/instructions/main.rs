@@ -1,0 +1,100 @@
+//! How many instructions the layer takes for a request: a figure that is the same on a busy machine
+//! as on an idle one, and so the one that is compared from change to change.
+//!
+//! `cargo bench --bench instructions` counts them with valgrind (callgrind) and compares them with
+//! `benches/instructions/baseline.txt`; it fails when one has grown by more than 2 %.
+//! `-- --write` takes the new figures as the baseline.
+//!
+//! Signatures are left out: valgrind hides the instructions that they are fast with.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::wildcard_enum_match_arm,
+    clippy::indexing_slicing,
+    reason = "a bench that cannot go on ends"
+)]
+
+mod scenarios;
+#[expect(dead_code, reason = "other measurements use the rest of it")]
+#[path = "../support/world.rs"]
+mod world;
+
+use std::collections::BTreeMap;
+use std::env;
+use std::error::Error;
+use std::fmt::Write as _;
+use std::fs;
+use std::process::{Command, ExitCode, Stdio};
+
+const BASELINE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/instructions/baseline.txt");
+
+/// How much a figure may grow before somebody has to look at it, in parts of a hundred.
+const TOLERANCE: u64 = 2;
+
+/// How often a scenario is gone through: one turn is the difference of many and few.
+const TURNS: [usize; 2] = [8, 72];
+
+fn main() -> Result<ExitCode, Box<dyn Error>> {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["--scenario", name, turns, ..] => {
+            scenarios::run(name, turns.parse()?);
+            Ok(ExitCode::SUCCESS)
+        }
+        arguments => compare(arguments.contains(&"--write")),
+    }
+}
+
+fn compare(write: bool) -> Result<ExitCode, Box<dyn Error>> {
+    let before = baseline();
+    let mut now =
+        String::from("# instructions of one request, without the check of its signature\n");
+    let mut grown = false;
+    println!("{:<34} {:>9} {:>9}", "one request", "before", "now");
+    for name in scenarios::NAMES {
+        let figure = instructions(name)?;
+        let known = before.get(*name).copied();
+        let limit = known.map(|known| known + known * TOLERANCE / 100);
+        let verdict = match limit {
+            Some(limit) if figure > limit => "grown",
+            Some(_) => "",
+            None => "new",
+        };
+        grown |= verdict == "grown";
+        let shown = known.map_or_else(|| "-".to_owned(), |known| known.to_string());
+        println!("{name:<34} {shown:>9} {figure:>9} {verdict}");
+        writeln!(now, "{figure:>7} {name}")?;
+    }
+    if write {
+        fs::write(BASELINE, now)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    Ok(if grown { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn baseline() -> BTreeMap<String, u64> {
+    let text = fs::read_to_string(BASELINE).unwrap_or_default();
+    let lines = text.lines().filter_map(|line| line.trim().split_once(' '));
+    lines.filter_map(|(figure, name)| Some((name.to_owned(), figure.parse().ok()?))).collect()
+}
+
+fn instructions(scenario: &str) -> Result<u64, Box<dyn Error>> {
+    let [few, many] = TURNS;
+    let counted = |turns: usize| -> Result<u64, Box<dyn Error>> {
+        let output = Command::new("valgrind")
+            .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+            .args(["--collect-atstart=no", "--toggle-collect=*measured_turns*"])
+            .arg(env::current_exe()?)
+            .args(["--scenario", scenario, &turns.to_string()])
+            .stdout(Stdio::null())
+            .output()?;
+        let report = String::from_utf8_lossy(&output.stderr);
+        let collected = report.lines().find_map(|line| line.split_once("Collected :"));
+        let (_, figure) =
+            collected.ok_or_else(|| format!("valgrind has counted nothing: {report}"))?;
+        Ok(figure.trim().parse()?)
+    };
+    let difference = counted(many)?.saturating_sub(counted(few)?);
+    Ok(difference / u64::try_from(many - few)?)
+}

@@ -1,0 +1,4 @@
+//! What all measurements have in common: who measures, and what is measured.
+
+pub(crate) mod meter;
+pub(crate) mod world;

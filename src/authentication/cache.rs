@@ -1,0 +1,145 @@
+//! Tokens that were verified, so that the next request with the same one need not wait for that.
+//!
+//! | | |
+//! |---|---|
+//! | what is kept | the bytes of the token, and the [`Principal`] made of it, in memory alone |
+//! | when it counts | the token is the same byte by byte; the keys of its issuer are the ones that verified it, and not too old; now lies between its dates |
+//! | how much is kept | as many tokens as are set, and 8 KiB for each of them in all; what was used again stays before what was seen once |
+//! | what is not kept | refusals, so that nobody fills it without a good token; any decision on a request: roles and scopes are judged anew each time |
+//!
+//! A token is found by a keyed hash (SipHash, with a key of this process) of its last bytes, which
+//! are its signature. Whatever two tokens may have in common, it is the comparison of all their
+//! bytes that decides, so no token is ever taken for another.
+
+use std::fmt;
+use std::hash::{Hash, Hasher, RandomState};
+use std::sync::Arc;
+
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{Equivalent, OptionsBuilder, Weighter};
+
+use super::principal::Principal;
+use crate::keys::{KeyRing, KeySetNumber};
+use crate::time::UnixTime;
+
+/// How many tokens are remembered unless the application says otherwise.
+pub(super) const DEFAULT_TOKENS: usize = 10_000;
+
+/// What one token may take of the memory for all of them. Most take less, and count as this.
+const BYTES_OF_ONE: usize = 8 * 1024;
+
+/// How much of a token is hashed.
+const HASHED: usize = 64;
+
+/// Verified tokens, or nothing at all where they are not to be remembered.
+pub(super) struct TokenCache(Option<Entries>);
+
+type Entries = Cache<Token, Arc<Verified>, Bytes, RandomState>;
+
+/// A token that was verified, as a key.
+struct Token(Box<[u8]>);
+
+/// A token that somebody presents.
+struct Presented<'a>(&'a [u8]);
+
+/// Who a token is, and how long that holds.
+struct Verified {
+    principal: Principal,
+    validity: Validity,
+}
+
+/// The circumstances under which a token was found good. When one changes it is judged anew.
+#[derive(Debug)]
+pub(super) struct Validity {
+    pub(super) keys: Arc<KeyRing>,
+    /// Which of the issuer's key sets verified it.
+    pub(super) verified_by: KeySetNumber,
+    /// The first moment at which every check of its dates passes, and the first at which one does
+    /// not any more, skew allowed for.
+    pub(super) from: UnixTime,
+    pub(super) until: UnixTime,
+}
+
+impl Validity {
+    fn holds(&self, now: UnixTime) -> bool {
+        self.from <= now
+            && now < self.until
+            && self.keys.snapshot().usable_number() == Some(self.verified_by)
+    }
+}
+
+impl TokenCache {
+    pub(super) fn new(tokens: usize) -> Self {
+        let bytes = u64::try_from(tokens.saturating_mul(BYTES_OF_ONE)).unwrap_or(u64::MAX);
+        let mut options = OptionsBuilder::new();
+        options.estimated_items_capacity(tokens).weight_capacity(bytes);
+        let options = options.build().ok().filter(|_| tokens > 0);
+        Self(options.map(|options| {
+            Cache::with_options(options, Bytes, RandomState::new(), DefaultLifecycle::default())
+        }))
+    }
+
+    /// The caller of a token that was verified before, if nothing has changed since.
+    pub(super) fn get(&self, token: &[u8], now: impl FnOnce() -> UnixTime) -> Option<Principal> {
+        let entries = self.0.as_ref()?;
+        let verified = entries.get(&Presented(token))?;
+        if verified.validity.holds(now()) {
+            return Some(verified.principal.clone());
+        }
+        // It might have been replaced by a fresh one meanwhile, which would be verified again.
+        entries.remove(&Presented(token));
+        None
+    }
+
+    pub(super) fn remember(&self, token: &str, principal: &Principal, validity: Validity) {
+        if let Some(entries) = &self.0 {
+            let verified = Verified { principal: principal.clone(), validity };
+            entries.insert(Token(token.as_bytes().into()), Arc::new(verified));
+        }
+    }
+}
+
+/// Counts what an entry takes, and at least its share: so the number of entries is bounded too.
+#[derive(Clone)]
+struct Bytes;
+
+impl Weighter<Token, Arc<Verified>> for Bytes {
+    fn weight(&self, token: &Token, verified: &Arc<Verified>) -> u64 {
+        let bytes = token.0.len() + verified.principal.size() + size_of::<Verified>();
+        u64::try_from(bytes.max(BYTES_OF_ONE)).unwrap_or(u64::MAX)
+    }
+}
+
+impl Hash for Presented<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let (_, end) = self.0.split_at(self.0.len().saturating_sub(HASHED));
+        state.write(end);
+    }
+}
+
+impl Hash for Token {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Presented(&self.0).hash(state);
+    }
+}
+
+impl PartialEq for Token {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl Eq for Token {}
+
+impl Equivalent<Token> for Presented<'_> {
+    fn equivalent(&self, token: &Token) -> bool {
+        *self.0 == *token.0
+    }
+}
+
+impl fmt::Debug for TokenCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let remembered = self.0.as_ref().map_or(0, Cache::len);
+        f.debug_struct("TokenCache").field("remembered", &remembered).finish()
+    }
+}

@@ -1,0 +1,87 @@
+//! What a request allocates, and what the layer keeps: figures that must not grow.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::wildcard_enum_match_arm,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "a failed step of a test is a failed test"
+)]
+#[expect(dead_code, reason = "benches use the rest of it")]
+#[path = "../benches/support/world.rs"]
+mod world;
+
+use allocation_counter::measure;
+use http::Request;
+use tower_fhir_auth::{Algorithm, FhirAuth};
+use world::{Bare, Key, Requests, call, guarded, layer};
+
+/// Prints a figure beside its bound, as `cargo bench --bench cost` reads it.
+fn hold(what: &str, figure: u64, bound: u64) {
+    println!("{what} | {figure} | {bound}");
+    assert!(figure <= bound, "{what}: {figure}, at most {bound}");
+}
+
+fn allocations_of(service: &mut FhirAuth<Bare>, request: Request<()>) -> u64 {
+    let with = measure(|| call(service, request, 200)).count_total;
+    let bare = Requests::without_token().next();
+    let without = measure(|| call(&mut Bare, bare, 200)).count_total;
+    with - without
+}
+
+#[test]
+fn a_token_seen_before_costs_two_values_in_the_extensions_and_nothing_else() {
+    let key = Key::new(Algorithm::EdDsa);
+    let layer = layer(key.set()).build().expect("a layer");
+    let mut service = guarded(&layer);
+    for (who, token, bound) in [
+        ("a user's", key.token(), 3),
+        ("by role", key.token().without("scp"), 3),
+        ("200 scopes", key.token().claim("scp", world::scopes(200)), 3),
+        (
+            "a patient's",
+            key.token().claim("scp", "patient/*.rs").claim("patient", world::ID).without("roles"),
+            3,
+        ),
+    ] {
+        let mut requests = Requests::with(&token.sign().expect("a token"));
+        call(&mut service, requests.next(), 200);
+        let what = format!("seen before, allocations, {who}");
+        hold(&what, allocations_of(&mut service, requests.next()), bound);
+        // Here the layer also has to make the map that its two values go into.
+        requests.has_extensions = false;
+        let what = format!("{what}, no extensions before");
+        hold(&what, allocations_of(&mut service, requests.next()), bound + 2);
+    }
+}
+
+#[test]
+fn a_token_seen_for_the_first_time_allocates_what_is_kept_of_it() {
+    let key = Key::new(Algorithm::EdDsa);
+    let layer = layer(key.set()).remember_tokens(0).build().expect("a layer");
+    let mut service = guarded(&layer);
+    let requests = Requests::with(&key.token().sign().expect("a token"));
+    call(&mut service, requests.next(), 200);
+    hold("first sight, allocations", allocations_of(&mut service, requests.next()), 16);
+}
+
+#[test]
+fn memory_is_bounded_whatever_the_number_of_tokens() {
+    const REMEMBERED: usize = 100;
+    let key = Key::new(Algorithm::EdDsa);
+    let layer = layer(key.set()).remember_tokens(REMEMBERED).build().expect("a layer");
+    let mut service = guarded(&layer);
+    let mut send = |from: usize, to: usize| {
+        for n in from..to {
+            let token = key.token().claim("rh", n).sign().expect("a token");
+            call(&mut service, Requests::with(&token).next(), 200);
+        }
+    };
+    let kept = |bytes: i64| u64::try_from(bytes.max(0)).expect("it is not negative");
+    let filled = kept(measure(|| send(0, 4 * REMEMBERED)).bytes_current);
+    let more = kept(measure(|| send(4 * REMEMBERED, 8 * REMEMBERED)).bytes_current);
+    let allowed = REMEMBERED as u64 * 8 * 1024;
+    hold("memory of 100 remembered tokens, bytes", filled, allowed);
+    hold("memory that 400 further tokens add, bytes", more, allowed / 20);
+}
