@@ -1,0 +1,65 @@
+//! The layer beside other ways to check a token, over HTTP: CPU per request of each server, and
+//! what its check adds to the same server without one.
+//!
+//! ```text
+//! benches/http/install                                             Envoy, HAProxy, Express; once
+//! cargo run --release --manifest-path benches/http/Cargo.toml      measures and judges
+//!     -- --write            also writes benches/http/results.md
+//!     -- --rounds 5         forty without it
+//!     -- --slice 2000       milliseconds for each server in each round; 250 without it
+//!     -- --only axum        the servers whose name has this text
+//! ```
+//!
+//! Read on in the order of a run: `issuer` makes a key and tokens; `servers` starts everyone;
+//! `proof` shows that a check is one; `load` asks, closed loop, sixteen in flight; `measure` does so
+//! in rounds; `report` prints the table; `bounds` judges it.
+//!
+//! Needs Linux, which tells the CPU time of another process. Figures of different runs do not
+//! compare: the ratios of one run do. Exit status 1 says that a bound was missed.
+
+mod bounds;
+mod http;
+mod issuer;
+mod load;
+mod measure;
+mod options;
+mod process;
+mod proof;
+mod report;
+mod servers;
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+
+use bounds::{BOUNDS, Verdict};
+use issuer::Issuer;
+use options::{Command, Options};
+use proof::Tokens;
+
+fn main() -> ExitCode {
+    let result = options::command().and_then(|command| match command {
+        Command::Serve(task) => servers::axum::serve(&task).map(|()| ExitCode::SUCCESS),
+        Command::Compare(options) => compare(&options),
+    });
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn compare(options: &Options) -> Result<ExitCode> {
+    let issuer = Issuer::start().context("the issuer on loopback")?;
+    let tokens = Tokens::of(&issuer)?;
+    let rows = measure::all(options, &issuer.trust, &tokens)?;
+
+    let table = report::table(&rows)?;
+    let judged = BOUNDS.map(|bound| (bound, bound.judge(&rows)));
+    let verdicts = report::verdicts(&judged);
+    println!("{table}\n{verdicts}");
+    if options.write {
+        report::write(options, tokens.good.len(), &table, &verdicts).context("results.md")?;
+    }
+    let missed = judged.iter().any(|(_, verdict)| matches!(verdict, Verdict::Missed(_)));
+    Ok(if missed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
