@@ -6,7 +6,7 @@ const MAX_SHOWN: usize = 256;
 /// A value of a token as it may be shown: in the characters that RFC 6750 section 3 allows for
 /// `error_description`, and not too long. What a stranger writes can so forge no line of a log.
 pub(crate) fn shown(value: &str) -> String {
-    if value.len() <= MAX_SHOWN && value.bytes().all(is_plain) {
+    if value.len() <= MAX_SHOWN && is_all_plain(value) {
         return value.to_owned();
     }
     let mut shown: String = value.chars().map(plain).take(MAX_SHOWN).collect();
@@ -27,9 +27,11 @@ pub(crate) fn plain(character: char) -> char {
     }
 }
 
-fn is_plain(byte: u8) -> bool {
-    let character = char::from(byte);
-    plain(character) == character
+/// Whether a value may be shown as it is.
+pub(crate) fn is_all_plain(value: &str) -> bool {
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') & (byte != b'"') & (byte != b'\\');
+    // Without a way out, so that many bytes are looked at at once.
+    value.bytes().fold(true, |all, byte| all & is_plain(byte))
 }
 
 #[cfg(test)]
@@ -43,5 +45,9 @@ mod tests {
         assert_eq!(long.len(), 256);
         assert!(long.ends_with("..."));
         assert_eq!(shown(&"x".repeat(256)), "x".repeat(256));
+        for character in ('\0'..='\u{200}').chain(['\u{1F600}']) {
+            let is_plain = plain(character) == character;
+            assert_eq!(is_all_plain(&character.to_string()), is_plain, "{character:?}");
+        }
     }
 }

@@ -5,10 +5,11 @@
 //! 400/401     401           401       401       401        401/503   401          401        401
 //! ```
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
+use hashbrown::HashMap;
 use http::{HeaderMap, Uri};
 use serde_json::{Map, Value};
 
@@ -212,9 +213,8 @@ impl Authenticator {
         }
         let read = found.and_then(BearerToken::read);
         let read = to.check(Check::Credentials, Seen::nothing, read)?;
-        let token = to.check(Check::Size, Seen::nothing, read.within_limit())?;
+        let (token, jws) = to.check(Check::Size, Seen::nothing, read.within_limit())?;
 
-        let jws = CompactJws::parse(token);
         let parts = jws.as_ref().map_err(Clone::clone).and_then(CompactJws::parts);
         let parts = parts.map_err(|error| Finding::new(Check::Shape, format!("the token {error}")));
         let Parts { jws, header, payload } = to.check(Check::Shape, Seen::nothing, parts)?;

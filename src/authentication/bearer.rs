@@ -5,15 +5,17 @@ use http::{HeaderMap, Uri};
 
 use super::error::{AuthenticationError, InvalidRequest};
 use crate::explanation::{Check, Finding};
+use crate::jose::compact::{CompactJws, ShapeError};
 
 /// The largest token that is looked at, in bytes. Entra's largest, with its groups, stay below.
 pub(crate) const MAX_TOKEN: usize = 16 * 1024;
 
 const SCHEME: &[u8] = b"bearer";
 
-/// What stands after `Bearer`, in the alphabet of RFC 6750, or too large to be read.
+/// What stands after `Bearer`: in the alphabet of RFC 6750, and decoded if it is a JWS; or too large
+/// to be read.
 pub(crate) enum BearerToken<'a> {
-    Text(&'a str),
+    Read { text: &'a str, jws: Result<CompactJws<'a>, ShapeError> },
     TooLarge(usize),
 }
 
@@ -23,15 +25,21 @@ impl<'a> BearerToken<'a> {
         if found.len() > MAX_TOKEN {
             return Ok(Self::TooLarge(found.len()));
         }
-        match std::str::from_utf8(found) {
-            Ok(text) if is_b64token(found) => Ok(Self::Text(text)),
-            Ok(_) | Err(_) => Err(AuthenticationError::InvalidRequest(InvalidRequest::Alphabet)),
-        }
+        let outside = AuthenticationError::InvalidRequest(InvalidRequest::Alphabet);
+        let Ok(text) = std::str::from_utf8(found) else {
+            return Err(outside);
+        };
+        let jws = CompactJws::parse(text);
+        // What is base64url and dots is in the alphabet.
+        if jws.is_ok() || is_b64token(found) { Ok(Self::Read { text, jws }) } else { Err(outside) }
     }
 
-    pub(crate) fn within_limit(self) -> Result<&'a str, Finding> {
+    /// The token, and what it is decoded.
+    pub(crate) fn within_limit(
+        self,
+    ) -> Result<(&'a str, Result<CompactJws<'a>, ShapeError>), Finding> {
         match self {
-            Self::Text(token) => Ok(token),
+            Self::Read { text, jws } => Ok((text, jws)),
             Self::TooLarge(size) => Err(Finding::new(Check::Size, "the token is too large")
                 .with_found(format!("{size} bytes"))
                 .with_expected(format!("at most {MAX_TOKEN} bytes"))),

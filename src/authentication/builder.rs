@@ -1,8 +1,10 @@
 //! The settings of an [`Authenticator`].
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
+
+use hashbrown::HashMap;
 
 use super::audience::AudiencePolicy;
 use super::authenticator::Authenticator;

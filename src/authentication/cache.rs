@@ -7,14 +7,16 @@
 //! | how much is kept | as many tokens as are set, and 8 KiB for each of them in all; what was used again stays before what was seen once |
 //! | what is not kept | refusals, so that nobody fills it without a good token; any decision on a request: roles and scopes are judged anew each time |
 //!
-//! A token is found by a keyed hash (SipHash, with a key of this process) of its last bytes, which
-//! are its signature. Whatever two tokens may have in common, it is the comparison of all their
-//! bytes that decides, so no token is ever taken for another.
+//! A token is found by a hash of its last bytes, which are its signature, with a random key of this
+//! process. Whatever two tokens may have in common, it is the comparison of all their bytes that
+//! decides, so no token is ever taken for another; and as only verified ones are kept, nobody can
+//! fill the place of a hash without an issuer's signatures.
 
 use std::fmt;
-use std::hash::{Hash, Hasher, RandomState};
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use hashbrown::DefaultHashBuilder;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{Equivalent, OptionsBuilder, Weighter};
 
@@ -34,7 +36,7 @@ const HASHED: usize = 64;
 /// Verified tokens, or nothing at all where they are not to be remembered.
 pub(super) struct TokenCache(Option<Entries>);
 
-type Entries = Cache<Token, Arc<Verified>, Bytes, RandomState>;
+type Entries = Cache<Token, Arc<Verified>, Bytes, DefaultHashBuilder>;
 
 /// A token that was verified, as a key.
 struct Token(Box<[u8]>);
@@ -75,7 +77,8 @@ impl TokenCache {
         options.estimated_items_capacity(tokens).weight_capacity(bytes);
         let options = options.build().ok().filter(|_| tokens > 0);
         Self(options.map(|options| {
-            Cache::with_options(options, Bytes, RandomState::new(), DefaultLifecycle::default())
+            let key = DefaultHashBuilder::default();
+            Cache::with_options(options, Bytes, key, DefaultLifecycle::default())
         }))
     }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
 use super::Alternatives;
 use crate::fhir::SmartScope;
@@ -29,12 +29,12 @@ impl Grant {
     /// A grant that names the rule it comes from, for example ``scope `system/*.rs` ``. It is open:
     /// nothing is left for the handler to confine.
     pub fn by(rule: impl Into<Cow<'static, str>>) -> Self {
-        Self::by_all([Rule::Named(rule.into())])
+        Self::by_all(smallvec![Rule::Named(rule.into())])
     }
 
     /// A grant that several rules make together.
-    pub(super) fn by_all(rules: impl IntoIterator<Item = Rule>) -> Self {
-        Self { by: rules.into_iter().collect(), alternatives: Alternatives::open() }
+    pub(super) fn by_all(by: SmallVec<[Rule; 2]>) -> Self {
+        Self { by, alternatives: Alternatives::open() }
     }
 
     /// Confines what is granted: what the handler gets to know of a read, creation, update,

@@ -124,6 +124,14 @@ pub struct Finding {
     expected: Option<String>,
 }
 
+/// What a [`Finding`] is made of, for those who keep it.
+pub(crate) struct FindingParts {
+    pub(crate) check: Check,
+    pub(crate) summary: Cow<'static, str>,
+    pub(crate) found: Option<String>,
+    pub(crate) expected: Option<String>,
+}
+
 impl Finding {
     pub(crate) fn new(check: Check, summary: impl Into<Cow<'static, str>>) -> Self {
         Self { check, summary: summary.into(), found: None, expected: None }
@@ -137,6 +145,11 @@ impl Finding {
     pub(crate) fn with_expected(mut self, expected: impl AsRef<str>) -> Self {
         self.expected = Some(shown(expected.as_ref()));
         self
+    }
+
+    pub(crate) fn into_parts(self) -> FindingParts {
+        let Self { check, summary, found, expected } = self;
+        FindingParts { check, summary, found, expected }
     }
 
     /// Which check failed.

@@ -1,7 +1,5 @@
 //! OperationOutcome (R4 section 2.27): what went wrong, as a FHIR resource.
 
-use serde::Serialize;
-
 use super::format::Format;
 
 /// The codes of `OperationOutcome.issue.code` that refusals use (value set `issue-type`).
@@ -71,40 +69,6 @@ pub struct OperationOutcome {
     diagnostics: String,
 }
 
-/// As FHIR JSON has it.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Document<'a> {
-    resource_type: &'static str,
-    issue: [Issue<'a>; 1],
-}
-
-#[derive(Serialize)]
-struct Issue<'a> {
-    severity: &'static str,
-    code: &'static str,
-    #[serde(skip_serializing_if = "Details::is_empty")]
-    details: Details,
-    diagnostics: &'a str,
-}
-
-#[derive(Serialize)]
-struct Details {
-    coding: Vec<Coding>,
-}
-
-#[derive(Serialize)]
-struct Coding {
-    system: &'static str,
-    code: &'static str,
-}
-
-impl Details {
-    fn is_empty(&self) -> bool {
-        self.coding.is_empty()
-    }
-}
-
 /// The system of the codes in `details`: what [`RejectionKind::name`] and [`Check::name`] say.
 ///
 /// [`RejectionKind::name`]: crate::RejectionKind::name
@@ -142,18 +106,27 @@ impl OperationOutcome {
     /// As FHIR JSON.
     #[must_use]
     pub fn to_json(&self) -> String {
-        let codings = self.codes.iter().map(|code| Coding { system: REFUSAL_CODES, code });
-        let document = Document {
-            resource_type: "OperationOutcome",
-            issue: [Issue {
-                severity: "error",
-                code: self.issue_type.code(),
-                details: Details { coding: codings.collect() },
-                diagnostics: &self.diagnostics,
-            }],
-        };
-        // Nothing in it can fail: there are no maps with odd keys, and no numbers.
-        serde_json::to_string(&document).unwrap_or_default()
+        // A text can always be written.
+        let diagnostics = serde_json::to_string(&self.diagnostics).unwrap_or_default();
+        let mut json = String::with_capacity(256 + 128 * self.codes.len() + diagnostics.len());
+        json.push_str(
+            r#"{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":""#,
+        );
+        json.push_str(self.issue_type.code());
+        json.push_str("\",");
+        for (place, code) in self.codes.iter().enumerate() {
+            json.push_str(if place == 0 { r#""details":{"coding":["# } else { "," });
+            json.push_str(r#"{"system":""#);
+            json.push_str(REFUSAL_CODES);
+            json.push_str(r#"","code":""#);
+            json.push_str(code);
+            json.push_str("\"}");
+        }
+        json.push_str(if self.codes.is_empty() { "" } else { "]}," });
+        json.push_str(r#""diagnostics":"#);
+        json.push_str(&diagnostics);
+        json.push_str("}]}");
+        json
     }
 
     /// As FHIR XML, well-formed whatever the text holds.

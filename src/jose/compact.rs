@@ -1,7 +1,6 @@
 //! The compact serialization of a JWS (RFC 7515 section 7.1), strictly.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64_simd::URL_SAFE_NO_PAD;
 
 use super::json::{JsonError, Object};
 
@@ -41,16 +40,18 @@ impl<'a> CompactJws<'a> {
     /// Splits and decodes a token: exactly three segments, base64url without padding, white
     /// space or stray trailing bits (RFC 4648 section 3.5).
     pub(crate) fn parse(token: &'a str) -> Result<Self, ShapeError> {
-        let mut segments = token.split('.');
-        let (Some(header), Some(payload), Some(signature), None) =
-            (segments.next(), segments.next(), segments.next(), segments.next())
-        else {
-            return Err(match token.split('.').take(7).count() {
-                5 => ShapeError::Encrypted,
-                count => ShapeError::Segments(count),
-            });
-        };
-        let (signing_input, _) = token.rsplit_once('.').unwrap_or_default();
+        Self::decode(token).map_err(|error| match token.split('.').take(7).count() {
+            3 => error,
+            5 => ShapeError::Encrypted,
+            count => ShapeError::Segments(count),
+        })
+    }
+
+    /// The same from both ends, where the first and the last segment are short. What stands between
+    /// them is no base64url when it has a dot.
+    fn decode(token: &'a str) -> Result<Self, ShapeError> {
+        let (signing_input, signature) = token.rsplit_once('.').ok_or(ShapeError::Segments(1))?;
+        let (header, payload) = signing_input.split_once('.').ok_or(ShapeError::Segments(2))?;
         let mut decoded = Vec::with_capacity(token.len() / 4 * 3 + 3);
         decode(header, "header", &mut decoded)?;
         let payload_at = decoded.len();
@@ -83,7 +84,7 @@ impl<'a> CompactJws<'a> {
 }
 
 fn decode(segment: &str, name: &'static str, to: &mut Vec<u8>) -> Result<(), ShapeError> {
-    URL_SAFE_NO_PAD.decode_vec(segment, to).map_err(|_| ShapeError::Base64(name))
+    URL_SAFE_NO_PAD.decode_append(segment, to).map_err(|_| ShapeError::Base64(name))
 }
 
 fn object<'a>(bytes: &'a [u8], segment: &'static str) -> Result<Object<'a>, ShapeError> {

@@ -1,25 +1,22 @@
 //! Strict JSON (RFC 8259) that borrows from its input.
 //!
-//! Stricter than `serde_json` alone in what matters for tokens: a member that stands twice in one
-//! object is refused at any depth (RFC 7515 section 4, RFC 7519 section 4), and so is nesting
-//! deeper than [`MAX_DEPTH`]. Numbers are read as `f64`, which holds every `NumericDate`.
+//! What tokens need and a general reader does not give: a member that stands twice in one object
+//! is refused at any depth (RFC 7515 section 4, RFC 7519 section 4), and so is nesting deeper than
+//! [`MAX_DEPTH`]. Numbers are read as `f64`, which holds every `NumericDate`. Only the structure is
+//! read here: texts with escapes are the library's.
+//!
+//! It stands on the way of every token that was not seen before, where it takes half of what a
+//! reader takes that has to hand over each value to another one (`benches/instructions`).
 
 use std::borrow::Cow;
-use std::fmt;
-use std::sync::OnceLock;
 
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use smallvec::SmallVec;
-
-/// Up to how many members duplicates are found by comparing each with each.
-const FEW_MEMBERS: usize = 64;
 
 /// How deep objects and arrays may stand in one another.
 pub(crate) const MAX_DEPTH: u8 = 32;
 
-/// The one member of the map by which `serde_json` hands over a number when any crate in the
-/// build switches on its `arbitrary_precision`. FHIR crates do, for decimals.
-const NUMBER_AS_MAP: &str = "$serde_json::private::Number";
+/// Up to how many members duplicates are found by comparing each with each.
+const FEW_MEMBERS: usize = 64;
 
 /// One JSON value.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,7 +26,8 @@ pub(crate) enum Json<'a> {
     Number(f64),
     String(Cow<'a, str>),
     Array(Vec<Self>),
-    Object(Object<'a>),
+    /// Rare in tokens, and large: boxed, so that the other values stay small.
+    Object(Box<Object<'a>>),
 }
 
 /// The members of one JSON object, in the order of the text, each name once.
@@ -38,6 +36,8 @@ pub(crate) struct Object<'a> {
     members: Vec<(Cow<'a, str>, Json<'a>)>,
     /// A byte of each name, by which it is looked for: a hundred names are asked for of each token.
     tags: SmallVec<[u8; 32]>,
+    /// The bits that the tags set. Most names that are asked for are not there, and set another.
+    tagged: u128,
 }
 
 /// Why a text was refused as JSON. Says where, never what stood there.
@@ -53,9 +53,6 @@ pub(crate) enum JsonError {
     NotAnObject,
 }
 
-const DUPLICATE: &str = "duplicate member";
-const DEPTH: &str = "nested too deep";
-
 /// A document without the byte order mark that some servers put before it (RFC 8259 section 8.1).
 pub(crate) fn without_mark(document: &[u8]) -> &[u8] {
     document.strip_prefix(b"\xef\xbb\xbf").unwrap_or(document)
@@ -64,26 +61,27 @@ pub(crate) fn without_mark(document: &[u8]) -> &[u8] {
 impl<'a> Object<'a> {
     /// Parses a whole text that must be one JSON object in UTF-8, without a byte order mark.
     pub(crate) fn parse(text: &'a [u8]) -> Result<Self, JsonError> {
-        // Once for all of it, which is faster than text by text.
         let text = std::str::from_utf8(text)
             .map_err(|error| JsonError::Syntax(error.valid_up_to().saturating_add(1)))?;
-        let mut deserializer = serde_json::Deserializer::from_str(text);
-        let value = Value { depth: 0 }
-            .deserialize(&mut deserializer)
-            .and_then(|value| deserializer.end().map(|()| value))
-            .map_err(|error| JsonError::from_serde(&error))?;
-        match value {
-            Json::Object(object) => Ok(object),
-            Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Array(_) => {
-                Err(JsonError::NotAnObject)
-            }
-        }
+        let mut reader = Reader { text, at: 0 };
+        reader.skip_space();
+        let object = match reader.peek() {
+            Some(b'{') => Ok(reader.object(0)?),
+            Some(_) | None => reader.value(0).and(Err(JsonError::NotAnObject)),
+        };
+        reader.skip_space();
+        if reader.peek().is_some() { Err(reader.fault()) } else { object }
     }
 
     /// The value of a member, `null` included.
     pub(crate) fn get(&self, name: &str) -> Option<&Json<'a>> {
-        let place = place_of(name, &self.tags, &self.members)?;
-        self.members.get(place).map(|(_, value)| value)
+        let tag = tag_of(name);
+        if self.tagged & bit_of(tag) == 0 {
+            return None;
+        }
+        let tagged = self.tags.iter().enumerate().filter(|(_, other)| **other == tag);
+        let mut members = tagged.filter_map(|(place, _)| self.members.get(place));
+        members.find(|(member, _)| member == name).map(|(_, value)| value)
     }
 
     /// The names of the members.
@@ -104,6 +102,32 @@ impl<'a> Object<'a> {
             Some(_) => Err(NotText),
         }
     }
+
+    fn push(&mut self, name: Cow<'a, str>, value: Json<'a>) {
+        let tag = tag_of(&name);
+        self.tags.push(tag);
+        self.tagged |= bit_of(tag);
+        self.members.push((name, value));
+    }
+
+    /// Whether one of very many names stands twice.
+    fn repeats_a_name(&self) -> bool {
+        let mut names: Vec<&str> = self.names().collect();
+        names.sort_unstable();
+        names.windows(2).any(|pair| pair.first() == pair.last())
+    }
+}
+
+/// One byte of what tells the names of claims apart: length, first and last letter.
+fn tag_of(name: &str) -> u8 {
+    let letter = |byte: Option<&u8>| byte.copied().unwrap_or_default();
+    let (first, last) = (letter(name.as_bytes().first()), letter(name.as_bytes().last()));
+    let length = name.len().to_le_bytes().first().copied().unwrap_or_default();
+    length.wrapping_mul(37).wrapping_add(first.wrapping_mul(5)).wrapping_add(last.wrapping_mul(11))
+}
+
+fn bit_of(tag: u8) -> u128 {
+    1 << (tag % 128)
 }
 
 /// A member is there, but it is not text.
@@ -120,207 +144,197 @@ impl Json<'_> {
     }
 }
 
-impl JsonError {
-    fn from_serde(error: &serde_json::Error) -> Self {
-        // serde hands custom errors back as text only.
-        let text = error.to_string();
-        if text.starts_with(DUPLICATE) {
-            Self::Duplicate
-        } else if text.starts_with(DEPTH) || text.starts_with("recursion limit") {
-            Self::Depth
-        } else {
-            Self::Syntax(error.column())
+/// How many bytes stand before the next quote, backslash or control character: eight are looked at
+/// at once, each in a byte of a word whose high bit says so.
+fn length_of_plain(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const HIGH: u64 = ONES << 7;
+    let below = |word: u64, bound: u64| word.wrapping_sub(ONES * bound) & !word & HIGH;
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (place, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let is = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+        // A carry can only spoil what stands behind the first find.
+        let found = is(b'"') | is(b'\\') | below(word, 0x20);
+        if found != 0 {
+            let byte = usize::try_from(found.trailing_zeros() / 8).unwrap_or_default();
+            return place * 8 + byte;
         }
     }
+    let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..b' ');
+    words.len() * 8 + rest.iter().position(special).unwrap_or(rest.len())
 }
 
-#[derive(Clone, Copy)]
-struct Value {
-    depth: u8,
+/// A text, and how far it was read.
+struct Reader<'a> {
+    text: &'a str,
+    at: usize,
 }
 
-impl Value {
-    fn deeper<E: Error>(self) -> Result<Self, E> {
-        if self.depth >= MAX_DEPTH {
-            return Err(E::custom(DEPTH));
+impl<'a> Reader<'a> {
+    /// Reads a value that stands in a number of objects and arrays.
+    fn value(&mut self, depth: u8) -> Result<Json<'a>, JsonError> {
+        self.skip_space();
+        match self.peek() {
+            Some(b'"') => self.string().map(Json::String),
+            Some(b'{') => self.object(depth).map(|object| Json::Object(Box::new(object))),
+            Some(b'[') => self.array(depth),
+            Some(b'-' | b'0'..=b'9') => self.number().map(Json::Number),
+            Some(b't') => self.word("true").map(|()| Json::Bool(true)),
+            Some(b'f') => self.word("false").map(|()| Json::Bool(false)),
+            Some(b'n') => self.word("null").map(|()| Json::Null),
+            Some(_) | None => Err(self.fault()),
         }
-        Ok(Self { depth: self.depth + 1 })
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Value {
-    type Value = Json<'de>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json<'de>, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Value {
-    type Value = Json<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
     }
 
-    fn visit_unit<E: Error>(self) -> Result<Json<'de>, E> {
-        Ok(Json::Null)
-    }
-
-    fn visit_bool<E: Error>(self, value: bool) -> Result<Json<'de>, E> {
-        Ok(Json::Bool(value))
-    }
-
-    fn visit_f64<E: Error>(self, value: f64) -> Result<Json<'de>, E> {
-        Ok(Json::Number(value))
-    }
-
-    #[expect(
-        clippy::as_conversions,
-        clippy::cast_precision_loss,
-        reason = "a claim above 2^53 is no date, and nothing else in a token is counted"
-    )]
-    fn visit_u64<E: Error>(self, value: u64) -> Result<Json<'de>, E> {
-        Ok(Json::Number(value as f64))
-    }
-
-    #[expect(
-        clippy::as_conversions,
-        clippy::cast_precision_loss,
-        reason = "a claim below -2^53 is no date, and nothing else in a token is counted"
-    )]
-    fn visit_i64<E: Error>(self, value: i64) -> Result<Json<'de>, E> {
-        Ok(Json::Number(value as f64))
-    }
-
-    fn visit_borrowed_str<E: Error>(self, value: &'de str) -> Result<Json<'de>, E> {
-        Ok(Json::String(Cow::Borrowed(value)))
-    }
-
-    fn visit_str<E: Error>(self, value: &str) -> Result<Json<'de>, E> {
-        Ok(Json::String(Cow::Owned(value.to_owned())))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Json<'de>, A::Error> {
-        let inner = self.deeper()?;
-        let mut items = Vec::new();
-        while let Some(item) = seq.next_element_seed(inner)? {
-            items.push(item);
-        }
-        Ok(Json::Array(items))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json<'de>, A::Error> {
-        let inner = self.deeper()?;
+    fn object(&mut self, depth: u8) -> Result<Object<'a>, JsonError> {
+        let depth = self.enter(depth)?;
+        let mut object = Object::default();
         // A token has two or three dozen claims, what stands in them few members or none.
-        let mut members = Vec::with_capacity(if self.depth == 0 { 32 } else { 4 });
-        let mut tags = SmallVec::new();
-        let mut twice = false;
-        while let Some(name) = map.next_key_seed(Name)? {
-            if name == NUMBER_AS_MAP && members.is_empty() && numbers_come_as_maps() {
-                let number = number(&map.next_value_seed(inner)?)?;
-                return match map.next_key_seed(Name)? {
-                    None => Ok(number),
-                    Some(_) => Err(A::Error::custom(DUPLICATE)),
-                };
+        object.members.reserve(if depth == 1 { 32 } else { 4 });
+        if self.ends_at_once(b'}') {
+            return Ok(object);
+        }
+        loop {
+            self.skip_space();
+            let name = self.string()?;
+            if object.members.len() < FEW_MEMBERS && object.has(&name) {
+                return Err(JsonError::Duplicate);
             }
-            let few = members.len() <= FEW_MEMBERS;
-            twice = twice || few && place_of(&name, &tags, &members).is_some();
-            tags.push(tag_of(&name));
-            members.push((name, map.next_value_seed(inner)?));
+            self.skip_space();
+            self.take(b':')?;
+            let value = self.value(depth)?;
+            object.push(name, value);
+            if self.is_last(b'}')? {
+                break;
+            }
         }
-        if twice || members.len() > FEW_MEMBERS && have_duplicates(&members) {
-            return Err(A::Error::custom(DUPLICATE));
+        if object.members.len() > FEW_MEMBERS && object.repeats_a_name() {
+            return Err(JsonError::Duplicate);
         }
-        Ok(Json::Object(Object { members, tags }))
+        Ok(object)
     }
-}
 
-/// Whether some crate of the build has switched on `arbitrary_precision`. Where none has, an
-/// object that looks like such a number is an object.
-fn numbers_come_as_maps() -> bool {
-    struct Probe;
-
-    impl<'de> Visitor<'de> for Probe {
-        type Value = bool;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a number")
+    fn array(&mut self, depth: u8) -> Result<Json<'a>, JsonError> {
+        let depth = self.enter(depth)?;
+        let mut items = Vec::new();
+        if self.ends_at_once(b']') {
+            return Ok(Json::Array(items));
         }
-
-        fn visit_f64<E: Error>(self, _: f64) -> Result<bool, E> {
-            Ok(false)
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, _: A) -> Result<bool, A::Error> {
-            Ok(true)
+        loop {
+            items.push(self.value(depth)?);
+            if self.is_last(b']')? {
+                return Ok(Json::Array(items));
+            }
         }
     }
 
-    static ANSWER: OnceLock<bool> = OnceLock::new();
-    *ANSWER.get_or_init(|| {
-        // Small integers come as they are in any case. The rest of a map is left unread; were that
-        // an error, it would tell as much.
-        serde_json::Deserializer::from_str("0.5").deserialize_any(Probe).unwrap_or(true)
-    })
-}
-
-fn number<'de, E: Error>(digits: &Json<'_>) -> Result<Json<'de>, E> {
-    digits
-        .as_text()
-        .and_then(|digits| digits.parse().ok())
-        .filter(|number: &f64| number.is_finite())
-        .map(Json::Number)
-        .ok_or_else(|| E::custom("number out of range"))
-}
-
-/// One byte of what tells the names of claims apart: length, first and last letter.
-fn tag_of(name: &str) -> u8 {
-    let letter = |byte: Option<&u8>| byte.copied().unwrap_or_default();
-    let (first, last) = (letter(name.as_bytes().first()), letter(name.as_bytes().last()));
-    let length = name.len().to_le_bytes().first().copied().unwrap_or_default();
-    length.wrapping_mul(37).wrapping_add(first.wrapping_mul(5)).wrapping_add(last.wrapping_mul(11))
-}
-
-fn place_of(name: &str, tags: &[u8], members: &[(Cow<'_, str>, Json<'_>)]) -> Option<usize> {
-    let tag = tag_of(name);
-    if !tags.contains(&tag) {
-        return None;
-    }
-    let mut tagged = tags.iter().zip(members);
-    tagged.position(|(other, (member, _))| *other == tag && member == name)
-}
-
-fn have_duplicates(members: &[(Cow<'_, str>, Json<'_>)]) -> bool {
-    let mut names: Vec<&str> = members.iter().map(|(name, _)| &**name).collect();
-    names.sort_unstable();
-    names.windows(2).any(|pair| pair.first() == pair.last())
-}
-
-/// The name of a member: borrowed where the text has no escapes.
-struct Name;
-
-impl<'de> DeserializeSeed<'de> for Name {
-    type Value = Cow<'de, str>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Name {
-    type Value = Cow<'de, str>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the name of a member")
+    /// A text, borrowed where it has no escapes.
+    fn string(&mut self) -> Result<Cow<'a, str>, JsonError> {
+        let quote = self.at;
+        self.take(b'"')?;
+        let start = self.at;
+        let mut has_escapes = false;
+        loop {
+            self.at += length_of_plain(self.rest());
+            match self.peek() {
+                Some(b'"') => break,
+                Some(b'\\') => {
+                    has_escapes = true;
+                    self.at += 2;
+                }
+                // A control character, or the end.
+                Some(_) | None => return Err(self.fault()),
+            }
+        }
+        let plain = self.text.get(start..self.at);
+        self.at += 1;
+        if !has_escapes {
+            return plain.map(Cow::Borrowed).ok_or_else(|| self.fault());
+        }
+        let quoted = self.text.get(quote..self.at).unwrap_or_default();
+        serde_json::from_str(quoted).map(Cow::Owned).map_err(|_| JsonError::Syntax(start))
     }
 
-    fn visit_borrowed_str<E: Error>(self, name: &'de str) -> Result<Self::Value, E> {
-        Ok(Cow::Borrowed(name))
+    fn number(&mut self) -> Result<f64, JsonError> {
+        let start = self.at;
+        let _ = self.take(b'-');
+        match self.peek() {
+            Some(b'0') => self.at += 1,
+            _ => self.digits()?,
+        }
+        if self.take(b'.').is_ok() {
+            self.digits()?;
+        }
+        if let Some(b'e' | b'E') = self.peek() {
+            self.at += 1;
+            let _ = self.take(b'+').or_else(|_| self.take(b'-'));
+            self.digits()?;
+        }
+        let number = self.text.get(start..self.at).and_then(|digits| digits.parse().ok());
+        number.filter(|number: &f64| number.is_finite()).ok_or(JsonError::Syntax(start + 1))
     }
 
-    fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
-        Ok(Cow::Owned(name.to_owned()))
+    fn digits(&mut self) -> Result<(), JsonError> {
+        let start = self.at;
+        while let Some(b'0'..=b'9') = self.peek() {
+            self.at += 1;
+        }
+        if self.at == start { Err(self.fault()) } else { Ok(()) }
+    }
+
+    fn word(&mut self, word: &str) -> Result<(), JsonError> {
+        if !self.rest().starts_with(word.as_bytes()) {
+            return Err(self.fault());
+        }
+        self.at += word.len();
+        Ok(())
+    }
+
+    fn enter(&mut self, depth: u8) -> Result<u8, JsonError> {
+        if depth >= MAX_DEPTH {
+            return Err(JsonError::Depth);
+        }
+        self.at += 1;
+        Ok(depth + 1)
+    }
+
+    /// Whether an object or array has nothing in it.
+    fn ends_at_once(&mut self, end: u8) -> bool {
+        self.skip_space();
+        self.take(end).is_ok()
+    }
+
+    /// Whether nothing follows what was read of an object or array.
+    fn is_last(&mut self, end: u8) -> Result<bool, JsonError> {
+        self.skip_space();
+        if self.take(end).is_ok() { Ok(true) } else { self.take(b',').map(|()| false) }
+    }
+
+    fn take(&mut self, byte: u8) -> Result<(), JsonError> {
+        if self.peek() != Some(byte) {
+            return Err(self.fault());
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    fn skip_space(&mut self) {
+        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
+            self.at += 1;
+        }
+    }
+
+    fn rest(&self) -> &'a [u8] {
+        self.text.as_bytes().get(self.at..).unwrap_or_default()
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn fault(&self) -> JsonError {
+        JsonError::Syntax(self.at + 1)
     }
 }
 
@@ -357,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_numbers_whatever_other_crates_ask_of_serde_json() {
+    fn numbers_are_read_as_floating_point_and_must_be_finite() {
         let object = Object::parse(br#"{"exp":1700000000.5,"n":-3,"big":18446744073709551615}"#);
         let object = object.unwrap();
         assert_eq!(object.get("exp"), Some(&Json::Number(1_700_000_000.5)));
@@ -370,13 +384,137 @@ mod tests {
     fn an_object_does_not_pass_for_a_number() {
         let disguised = br#"{"exp":{"$serde_json::private::Number":"9999999999"}}"#;
         let object = Object::parse(disguised).unwrap();
-        let is_number = matches!(object.get("exp"), Some(Json::Number(_)));
-        assert_eq!(is_number, numbers_come_as_maps(), "where the feature is on, both look alike");
-        for hiding in [
-            &br#"{"x":{"a":1,"a":2,"$serde_json::private::Number":"5"}}"#[..],
-            br#"{"x":{"$serde_json::private::Number":"5","a":1,"a":2}}"#,
+        assert!(matches!(object.get("exp"), Some(Json::Object(_))));
+    }
+
+    /// The library has the last word on what is JSON, and on what it means.
+    fn as_the_library_has_it(text: &str) {
+        let ours = Object::parse(text.as_bytes());
+        match serde_json::from_str::<serde_json::Value>(text) {
+            Ok(theirs) if theirs.is_object() => match &ours {
+                Ok(object) => {
+                    assert!(means(&Json::Object(Box::new(object.clone())), &theirs), "{text}");
+                }
+                Err(error) => assert_eq!(*error, JsonError::Duplicate, "{text}"),
+            },
+            Ok(_) => assert_eq!(ours.err(), Some(JsonError::NotAnObject), "{text}"),
+            Err(_) => assert!(ours.is_err(), "{text}"),
+        }
+    }
+
+    fn means(ours: &Json<'_>, theirs: &serde_json::Value) -> bool {
+        match ours {
+            Json::Null => theirs.is_null(),
+            Json::Bool(is) => theirs.as_bool() == Some(*is),
+            Json::Number(number) => theirs.as_f64() == Some(*number),
+            Json::String(text) => theirs.as_str() == Some(text),
+            Json::Array(items) => theirs.as_array().is_some_and(|others| {
+                let alike = || items.iter().zip(others).all(|(one, other)| means(one, other));
+                items.len() == others.len() && alike()
+            }),
+            Json::Object(object) => theirs.as_object().is_some_and(|others| {
+                let alike = |name: &str| others.get(name).zip(object.get(name));
+                object.members.len() == others.len()
+                    && object
+                        .names()
+                        .all(|name| alike(name).is_some_and(|(other, one)| means(one, other)))
+            }),
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_text_is_found_wherever_it_stands() {
+        for length in 0..20 {
+            for end in (0..=0x2f).chain([b'\\', b'a', 0x7f, 0x80, 0xff]) {
+                for filling in [b'a', b' ', 0x80, 0xff, b'!', b'#', b'[', b']'] {
+                    let mut bytes = vec![filling; length];
+                    bytes.push(end);
+                    bytes.extend([filling; 9]);
+                    let is_special = end < b' ' || matches!(end, b'"' | b'\\');
+                    let expected = if is_special { length } else { bytes.len() };
+                    assert_eq!(length_of_plain(&bytes), expected, "{bytes:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_json_is_what_the_library_takes_for_it() {
+        for text in [
+            r#"{}"#,
+            r#" { } "#,
+            r#"{"a":1}"#,
+            "{\"a\"\t:\r\n[ 1 , 2 ]\n}",
+            r#"{"a":[]}"#,
+            r#"{"a":[[],{}]}"#,
+            r#"{"a":"\u00e9\ud83d\ude00\n\"\\\/"}"#,
+            r#"{"\u0061":"\u0062"}"#,
+            r#"{"a":true,"b":false,"c":null}"#,
+            r#"{"a":-1,"b":0.5,"c":25e-1,"d":1E+2,"e":0}"#,
+            r#"{"a":"\ud800"}"#,
+            r#"{"a":"\x"}"#,
+            r#"{"a":"\"}"#,
+            r#"{"a":"\u12"}"#,
+            "{\"a\":\"\u{7f}\u{e9}\"}",
+            "{\"a\":\"\t\"}",
+            r#"{"a":01}"#,
+            r#"{"a":-}"#,
+            r#"{"a":1.}"#,
+            r#"{"a":.5}"#,
+            r#"{"a":1e}"#,
+            r#"{"a":+1}"#,
+            r#"{"a":1e999}"#,
+            r#"{"a":0x1}"#,
+            r#"{"a":Infinity}"#,
+            r#"{"a":nul}"#,
+            r#"{"a":truex}"#,
+            r#"{"a":1,}"#,
+            r#"{,}"#,
+            r#"{"a"}"#,
+            r#"{"a":}"#,
+            r#"{"a":1"b":2}"#,
+            r#"{'a':1}"#,
+            r#"{a:1}"#,
+            r#"{"a":[1,]}"#,
+            r#"{"a":[,1]}"#,
+            r#"{"a":[1 2]}"#,
+            r#"{"a":1]"#,
+            r#"{"a":[1}"#,
+            r#"{"a":1"#,
+            r#"{"a":"x"#,
+            r#"{"a":"x\"#,
+            r#"{"#,
+            r#"{"a":1} x"#,
+            r#"/**/{}"#,
+            "\u{a0}{}",
+            "{}\u{0}",
+            "[]",
+            "\"x\"",
+            "1",
+            "null",
+            "",
         ] {
-            assert_eq!(Object::parse(hiding), Err(JsonError::Duplicate));
+            as_the_library_has_it(text);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_nearly_json_is_judged_as_the_library_does(
+            text in r#"[\{\[]{0,3}("(a|b|\\u0061|\\|\PC){0,3}"[:,]? ?|[0-9eE+.-]{1,4},?|true|null|[\]\}\[\{ ,]){0,12}[\}\]]{0,3}"#
+        ) {
+            as_the_library_has_it(&text);
+        }
+
+        #[test]
+        fn whatever_the_library_writes_is_read_alike(
+            members in proptest::collection::btree_map(".{0,6}", ("\\PC{0,9}", proptest::prelude::any::<i16>(), proptest::prelude::any::<i32>()), 0..80)
+        ) {
+            let members = members.iter().map(|(name, (text, number, whole))| {
+                let number = f64::from(*number) / 64.0;
+                (name.clone(), serde_json::json!([text, number, whole, {"": text}, null]))
+            });
+            as_the_library_has_it(&serde_json::Value::Object(members.collect()).to_string());
         }
     }
 

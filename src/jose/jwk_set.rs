@@ -1,7 +1,6 @@
 //! A JSON Web Key Set (RFC 7517 section 5): tolerant of bad entries, exact in choosing a key.
 
-use std::collections::HashMap;
-
+use hashbrown::HashMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 

@@ -1,11 +1,9 @@
 //! `WWW-Authenticate` (RFC 6750 section 3, RFC 9728 section 5.1), to the letter.
 
-use std::fmt::{self, Write};
-
 use http::HeaderValue;
 
 use super::Rejection;
-use crate::text::plain;
+use crate::text::{is_all_plain, plain};
 
 /// The challenge of a refusal, each attribute once.
 pub(crate) fn of(rejection: &Rejection) -> Option<HeaderValue> {
@@ -14,16 +12,17 @@ pub(crate) fn of(rejection: &Rejection) -> Option<HeaderValue> {
         return None;
     }
     let base = rejection.base_url();
-    let mut challenge = Attributes("Bearer ".to_owned());
-    challenge.add("realm", base.as_str()).ok()?;
+    let mut challenge = Attributes(String::with_capacity(512));
+    challenge.0.push_str("Bearer ");
+    challenge.add("realm", base.as_str());
     if let Some(error) = row.error {
-        challenge.add("error", error).ok()?;
-        challenge.add("error_description", &rejection.description()).ok()?;
+        challenge.add("error", error);
+        challenge.add("error_description", rejection.description());
     }
     if let Some(scope) = rejection.required_scope() {
-        challenge.add("scope", &scope).ok()?;
+        challenge.add("scope", &scope);
     }
-    challenge.add("resource_metadata", base.resource_metadata()).ok()?;
+    challenge.add("resource_metadata", base.resource_metadata());
     HeaderValue::try_from(challenge.0).ok()
 }
 
@@ -31,10 +30,17 @@ struct Attributes(String);
 
 impl Attributes {
     /// Adds a value as a quoted string that needs no escapes.
-    fn add(&mut self, name: &str, value: &str) -> fmt::Result {
-        let comma = if self.0.ends_with('"') { ", " } else { "" };
-        write!(self.0, "{comma}{name}=\"")?;
-        self.0.extend(value.chars().map(plain));
-        self.0.write_char('"')
+    fn add(&mut self, name: &str, value: &str) {
+        if self.0.ends_with('"') {
+            self.0.push_str(", ");
+        }
+        self.0.push_str(name);
+        self.0.push_str("=\"");
+        if is_all_plain(value) {
+            self.0.push_str(value);
+        } else {
+            self.0.extend(value.chars().map(plain));
+        }
+        self.0.push('"');
     }
 }

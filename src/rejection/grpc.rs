@@ -25,7 +25,7 @@ pub(crate) fn response(rejection: &Rejection) -> Response<Bytes> {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert("grpc-status", rejection.kind().row().grpc_status.into());
-    if let Ok(message) = HeaderValue::from_str(&percent_encoded(&rejection.description())) {
+    if let Ok(message) = HeaderValue::from_str(&percent_encoded(rejection.description())) {
         headers.insert("grpc-message", message);
     }
     response

@@ -4,7 +4,8 @@ pub(crate) mod challenge;
 pub(crate) mod grpc;
 pub(crate) mod responder;
 
-use std::sync::Arc;
+use std::borrow::Cow;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::{HeaderValue, StatusCode};
@@ -13,7 +14,7 @@ pub use responder::{DefaultResponder, RejectionResponder};
 
 use crate::authentication::AuthenticationError;
 use crate::authorization::Denial;
-use crate::explanation::{Check, Finding, told};
+use crate::explanation::{Check, Finding, FindingParts, told};
 use crate::fhir::{BaseUrl, IssueType, OperationOutcome};
 
 /// How much a refusal tells.
@@ -118,9 +119,12 @@ pub struct Rejection(Arc<Refused>);
 struct Refused {
     kind: RejectionKind,
     check: Option<Check>,
-    summary: String,
+    summary: Cow<'static, str>,
     found: Option<String>,
     expected: Option<String>,
+    /// Both sides in one sentence, and the same with the check, written when first asked for.
+    detail: OnceLock<String>,
+    full: OnceLock<String>,
     scopes: Vec<String>,
     retry_after: Option<Duration>,
     server: Arc<ServerIdentity>,
@@ -138,16 +142,15 @@ impl Rejection {
         error: AuthenticationError,
         server: &Arc<ServerIdentity>,
     ) -> Self {
-        let text = error.to_string();
         match error {
             AuthenticationError::MissingCredentials => {
                 let text = "no bearer token in the `Authorization` header";
                 Self::new(RejectionKind::MissingCredentials, text, server)
             }
-            AuthenticationError::InvalidRequest(_) => {
-                Self::new(RejectionKind::InvalidRequest, text, server)
+            AuthenticationError::InvalidRequest(fault) => {
+                Self::new(RejectionKind::InvalidRequest, fault.to_string(), server)
             }
-            AuthenticationError::InvalidToken(finding) => Self::of_token(&finding, server),
+            AuthenticationError::InvalidToken(finding) => Self::of_token(finding, server),
             AuthenticationError::KeysUnavailable { retry_after, .. } => {
                 let text = "the keys of the token's issuer are not available at the moment";
                 let mut refused = Refused::new(RejectionKind::KeysUnavailable, text, server);
@@ -158,20 +161,22 @@ impl Rejection {
         }
     }
 
-    fn of_token(finding: &Finding, server: &Arc<ServerIdentity>) -> Self {
+    fn of_token(finding: Finding, server: &Arc<ServerIdentity>) -> Self {
         // Only a token that is past its time and has no other fault gets as far as the end.
         let expired = finding.check() == Check::Expiry && finding.found().is_some();
         let kind = if expired { RejectionKind::ExpiredToken } else { RejectionKind::InvalidToken };
-        let mut refused = Refused::new(kind, finding.summary(), server);
-        refused.check = Some(finding.check());
-        refused.found = finding.found().map(str::to_owned);
-        refused.expected = finding.expected().map(str::to_owned);
+        let FindingParts { check, summary, found, expected } = finding.into_parts();
+        let mut refused = Refused::new(kind, summary, server);
+        refused.check = Some(check);
+        refused.found = found;
+        refused.expected = expected;
         Self(Arc::new(refused))
     }
 
     pub(crate) fn of_authorization(denial: &Denial, server: &Arc<ServerIdentity>) -> Self {
         let (found, expected) = denial.found_and_expected();
-        let mut refused = Refused::new(RejectionKind::Forbidden, denial.summary(), server);
+        let summary = denial.summary().to_owned();
+        let mut refused = Refused::new(RejectionKind::Forbidden, summary, server);
         refused.check = Some(Check::Authorization);
         refused.found = found.map(str::to_owned);
         refused.expected = expected.map(str::to_owned);
@@ -184,7 +189,11 @@ impl Rejection {
         Self::new(RejectionKind::Unguarded, text, server)
     }
 
-    fn new(kind: RejectionKind, summary: impl Into<String>, server: &Arc<ServerIdentity>) -> Self {
+    fn new(
+        kind: RejectionKind,
+        summary: impl Into<Cow<'static, str>>,
+        server: &Arc<ServerIdentity>,
+    ) -> Self {
         Self(Arc::new(Refused::new(kind, summary, server)))
     }
 
@@ -208,31 +217,36 @@ impl Rejection {
 
     /// What the client is told, as much as the [`Disclosure`] allows.
     #[must_use]
-    pub fn description(&self) -> String {
+    pub fn description(&self) -> &str {
         match self.0.server.disclosure {
             Disclosure::Minimal => match self.kind() {
-                RejectionKind::MissingCredentials => "authentication is required".to_owned(),
-                RejectionKind::InvalidRequest => "the request is malformed".to_owned(),
+                RejectionKind::MissingCredentials => "authentication is required",
+                RejectionKind::InvalidRequest => "the request is malformed",
                 RejectionKind::InvalidToken | RejectionKind::ExpiredToken => {
-                    "the access token is refused".to_owned()
+                    "the access token is refused"
                 }
-                RejectionKind::Forbidden => "the access token does not grant this".to_owned(),
-                RejectionKind::KeysUnavailable => "try again later".to_owned(),
-                RejectionKind::Unguarded => "the server is misconfigured".to_owned(),
+                RejectionKind::Forbidden => "the access token does not grant this",
+                RejectionKind::KeysUnavailable => "try again later",
+                RejectionKind::Unguarded => "the server is misconfigured",
             },
             Disclosure::Reason => self.detail(),
-            Disclosure::Full => match self.check() {
+            Disclosure::Full => self.0.full.get_or_init(|| match self.check() {
                 Some(check) => format!("{} (check: {check})", self.detail()),
-                None => self.detail(),
-            },
+                None => self.detail().to_owned(),
+            }),
         }
     }
 
     /// What operators are told: everything but secrets, whatever the [`Disclosure`].
     #[must_use]
-    pub fn detail(&self) -> String {
-        let Refused { summary, found, expected, .. } = &*self.0;
-        told(summary, found.as_deref(), expected.as_deref())
+    pub fn detail(&self) -> &str {
+        let Refused { summary, found, expected, detail, .. } = &*self.0;
+        match (found, expected) {
+            (None, None) => summary,
+            (found, expected) => {
+                detail.get_or_init(|| told(summary, found.as_deref(), expected.as_deref()))
+            }
+        }
     }
 
     /// The scopes that would have been enough, separated by spaces.
@@ -273,13 +287,19 @@ impl Rejection {
 }
 
 impl Refused {
-    fn new(kind: RejectionKind, summary: impl Into<String>, server: &Arc<ServerIdentity>) -> Self {
+    fn new(
+        kind: RejectionKind,
+        summary: impl Into<Cow<'static, str>>,
+        server: &Arc<ServerIdentity>,
+    ) -> Self {
         Self {
             kind,
             check: None,
             summary: summary.into(),
             found: None,
             expected: None,
+            detail: OnceLock::new(),
+            full: OnceLock::new(),
             scopes: Vec::new(),
             retry_after: None,
             server: Arc::clone(server),

@@ -25,7 +25,7 @@ use crate::fhir::Format;
 ///         let mut response = DefaultResponder.respond(rejection, request);
 ///         let text = http::HeaderValue::from_static("text/plain");
 ///         response.headers_mut().insert("content-type", text);
-///         *response.body_mut() = rejection.description().into();
+///         *response.body_mut() = rejection.description().to_owned().into();
 ///         response
 ///     }
 /// }
@@ -52,6 +52,7 @@ impl RejectionResponder for DefaultResponder {
         let mut response = Response::new(if is_head { Bytes::new() } else { body.into() });
         *response.status_mut() = rejection.status();
         let headers = response.headers_mut();
+        headers.reserve(6);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if is_head {

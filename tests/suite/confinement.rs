@@ -125,7 +125,7 @@ async fn a_grant_that_needs_more_than_was_declared_is_refused_and_says_what_is_m
         let server = enforcing(Enforcement::NONE).await;
         let reply = ask(&server, scope, json!("1"), method, uri).await;
         assert_eq!(reply.status, 403, "{scope}");
-        let why = reply.rejection.unwrap().detail();
+        let why = reply.rejection.unwrap().detail().to_owned();
         assert!(why.contains("has not declared") && why.contains(words), "{why}");
     }
 }

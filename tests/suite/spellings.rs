@@ -121,7 +121,7 @@ async fn malformed_scopes_are_reported() {
     let server = server().await;
     let scope = "patient/Observation.sr user/observation.r openid launch/patient user/Device.r";
     let reply = ask(&server, scope, "GET", "/Observation/1").await;
-    let why = reply.rejection.unwrap().detail();
+    let why = reply.rejection.unwrap().detail().to_owned();
     assert!(why.contains("`patient/Observation.sr` is malformed"), "{why}");
     assert!(why.contains("`user/observation.r` is malformed"), "{why}");
     assert!(!why.contains("`openid` is") && !why.contains("`launch/patient` is"), "{why}");

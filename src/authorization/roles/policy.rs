@@ -9,7 +9,6 @@ use smallvec::SmallVec;
 use tokio::task::AbortHandle;
 
 use super::data_action::DataActions;
-use super::definitions::RoleDefinition;
 use super::required::{Required, required};
 use super::{Assignments, DataAction, RoleDefinitions};
 use crate::authentication::Principal;
@@ -110,18 +109,20 @@ impl RolePolicy {
     fn met(&self, principal: &Principal, required: Required) -> Option<Grant> {
         let (roles, assignments) = (self.roles.snapshot(), self.assignments.snapshot());
         let roles = roles.get()?;
-        let assigned = assignments.get().into_iter().flat_map(|all| all.roles_of(principal));
-        let held = principal.roles().chain(assigned).filter_map(|role| roles.get(role));
         let mut actions = DataActions::default();
-        let mut by: SmallVec<[&RoleDefinition; 4]> = SmallVec::new();
-        for role in held {
+        let mut by: SmallVec<[Rule; 2]> = SmallVec::new();
+        let mut add = |role: &str| {
+            let Some(role) = roles.get(role) else { return };
             actions = actions | role.actions;
             if required.concerns(role.actions) {
-                by.push(role);
+                by.push(Rule::Role(Arc::clone(&role.name)));
             }
+        };
+        principal.roles().for_each(&mut add);
+        if let Some(assigned) = assignments.get() {
+            assigned.roles_of(principal).for_each(&mut add);
         }
-        let names = by.into_iter().map(|role| Rule::Role(Arc::clone(&role.name)));
-        required.met_by(actions).then(|| Grant::by_all(names))
+        required.met_by(actions).then(|| Grant::by_all(by))
     }
 
     /// Declares what the handlers enforce. A bundle is let in on any action only when they judge

@@ -104,7 +104,7 @@ impl Authorizer for ScopePolicy {
 fn any_scope(principal: &Principal) -> Option<Grant> {
     let scopes = principal.smart_scopes();
     let named = scopes.iter().take(MAX_NAMED).cloned().map(Rule::Scope);
-    (!scopes.is_empty()).then(|| Grant::by_all(named))
+    (!scopes.is_empty()).then(|| Grant::by_all(named.collect()))
 }
 
 fn meet_all<'a>(
@@ -137,7 +137,7 @@ fn meet_all<'a>(
         let mut each: HashSet<&SmartScope> = HashSet::new();
         by.retain(|scope| each.insert(*scope));
     }
-    let grant = Grant::by_all(by.into_iter().cloned().map(Rule::Scope));
+    let grant = Grant::by_all(by.into_iter().cloned().map(Rule::Scope).collect());
     Ok(match own {
         Some(alternatives) if is_plain(interaction) => grant.confined_to(alternatives),
         _ => grant,

@@ -56,16 +56,18 @@ impl Interaction {
     /// [`Unknown`](InteractionKind::Unknown). `HEAD` counts as `GET`.
     #[must_use]
     pub fn parse(base: &BaseUrl, method: &Method, uri: &Uri, headers: &HeaderMap) -> Self {
-        let conditions = headers.get_all("if-none-exist").iter();
-        let conditions = conditions.map(|value| String::from_utf8_lossy(value.as_bytes()));
-        Self::of(base, method, uri.clone(), conditions.map(|text| text.into()))
+        Self::of(base, method, uri.clone(), || {
+            let conditions = headers.get_all("if-none-exist").iter();
+            conditions.map(|value| String::from_utf8_lossy(value.as_bytes()).into())
+        })
     }
 
-    fn of(
+    /// The conditions are asked for where a creation may have some.
+    fn of<C: Iterator<Item = Box<str>>>(
         base: &BaseUrl,
         method: &Method,
         uri: Uri,
-        conditions: impl Iterator<Item = Box<str>>,
+        conditions: impl FnOnce() -> C,
     ) -> Self {
         let mut interaction = Self::at(base, method, uri, |path| {
             let has_query = path.query().is_some_and(|query| !query.is_empty());
@@ -74,7 +76,7 @@ impl Interaction {
         });
         if interaction.kind == InteractionKind::Create {
             // Some clients write the query with its mark.
-            let read = conditions.map(|text| text.strip_prefix('?').unwrap_or(&text).into());
+            let read = conditions().map(|text| text.strip_prefix('?').unwrap_or(&text).into());
             interaction.conditions.extend(read);
         }
         if !interaction.conditions.is_empty() {
@@ -127,7 +129,7 @@ impl Interaction {
             path => format!("{path}{relative}"),
         });
         match path.and_then(|path| path.parse::<Uri>().ok()) {
-            Some(uri) => Self::of(base, method, uri, condition.map(Box::from).into_iter()),
+            Some(uri) => Self::of(base, method, uri, || condition.map(Box::from).into_iter()),
             None => Self::at(base, method, Uri::default(), |_| None),
         }
     }
