@@ -10,10 +10,10 @@ use super::support::meter::{Case, measure as measure_in_turns};
 use super::support::world::{Bare, Key, Requests, call, guarded, in_turn, layer, signed_parts};
 
 /// How many tokens take turns where each has to be new to the layer.
-const TOKENS: usize = 24;
+const TOKENS: usize = 400;
 
-/// How many of them it may remember then: so few that none is still there when its turn comes.
-const REMEMBERED: usize = 4;
+/// How many of them it may remember then: one, which it does not hit more than once in so many.
+const REMEMBERED: usize = 1;
 
 pub(crate) fn measure(report: &mut Report) {
     for (name, algorithm, bound) in [

@@ -215,14 +215,10 @@ impl Requests {
     }
 }
 
-/// Requests with several tokens in turn.
-pub(crate) fn in_turn(tokens: &[String]) -> impl FnMut() -> Request<()> + use<> {
-    let requests: Vec<Requests> = tokens.iter().map(|token| Requests::with(token)).collect();
-    let mut turn = 0;
-    move || {
-        turn = (turn + 1) % requests.len();
-        requests[turn].next()
-    }
+/// Requests with several tokens in turn, each with bytes of its own as it comes from a connection.
+pub(crate) fn in_turn(tokens: &[String]) -> impl FnMut() -> Request<()> {
+    let mut tokens = tokens.iter().cycle();
+    move || Requests::with(tokens.next().expect("there is always a next")).next()
 }
 
 /// Calls a service whose answer is ready at once, and holds it to a status.

@@ -33,6 +33,9 @@ impl<'a> Claims<'a> {
         if let Some(value) = self.0.get(path) {
             return Some(value);
         }
+        if !path.as_bytes().contains(&b'.') {
+            return None;
+        }
         let (first, rest) = path.split_once('.')?;
         let mut value = self.0.get(first)?;
         for name in rest.split('.') {

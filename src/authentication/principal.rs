@@ -99,7 +99,7 @@ impl Principal {
         let scopes = settings.scope_claims.iter().flat_map(|name| claims.scopes(name));
         let fhir_user = first(claims, ["fhirUser", "extension_fhirUser"]);
         let patient = first(claims, settings.patient_claims.iter().map(String::as_str));
-        let mut texts = Texts::with_capacity(payload.len());
+        let mut texts = Texts::with_capacity(payload.len() / 2);
         let roles = texts.list(claims.list(&settings.roles_claim));
         let scopes = texts.list(scopes.chain(in_roles));
         let groups = texts.list(claims.list("groups"));
@@ -233,7 +233,7 @@ impl Principal {
 
     /// About how many bytes of memory it takes.
     pub(crate) fn size(&self) -> usize {
-        // As much is set aside for the texts, which stand in the payload too.
+        // The texts stand in the payload too, so they are no longer than it.
         size_of::<Caller>() + 2 * self.0.payload.len() + size_of_val(self.smart_scopes())
     }
 

@@ -3,12 +3,14 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
+use smallvec::SmallVec;
+
 use crate::span::Span;
 
 /// Texts, one after the other, and lists of them.
 pub(super) struct Texts {
     all: String,
-    listed: Vec<Span>,
+    listed: SmallVec<[Span; 16]>,
 }
 
 /// A list of texts.
@@ -23,7 +25,7 @@ const FEW: usize = 8;
 
 impl Texts {
     pub(super) fn with_capacity(bytes: usize) -> Self {
-        Self { all: String::with_capacity(bytes), listed: Vec::with_capacity(16) }
+        Self { all: String::with_capacity(bytes), listed: SmallVec::new() }
     }
 
     /// Keeps a text.

@@ -1,14 +1,16 @@
 //! The scopes of one token, so that those about a type are found without a look at the others.
 
+use smallvec::SmallVec;
+
 use super::scope::SmartScope;
 
 /// Scopes in the order of their types: those for every type first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct ScopesByType(Vec<SmartScope>);
+pub(crate) struct ScopesByType(SmallVec<[SmartScope; 2]>);
 
 impl FromIterator<SmartScope> for ScopesByType {
     fn from_iter<I: IntoIterator<Item = SmartScope>>(scopes: I) -> Self {
-        let mut scopes: Vec<SmartScope> = scopes.into_iter().collect();
+        let mut scopes: SmallVec<[SmartScope; 2]> = scopes.into_iter().collect();
         scopes.sort_by_key(SmartScope::resource_type);
         Self(scopes)
     }

@@ -190,8 +190,9 @@ impl<'a> Reader<'a> {
     fn object(&mut self, depth: u8) -> Result<Object<'a>, JsonError> {
         let depth = self.enter(depth)?;
         let mut object = Object::default();
-        // A token has two or three dozen claims, what stands in them few members or none.
-        object.members.reserve(if depth == 1 { 32 } else { 4 });
+        // About as many as there mostly are in so much text.
+        let expected = if depth == 1 { self.text.len() / 40 + 2 } else { 2 };
+        object.members.reserve(expected.min(FEW_MEMBERS));
         if self.ends_at_once(b'}') {
             return Ok(object);
         }

@@ -28,4 +28,5 @@ mod secrecy;
 mod snapshots;
 mod spellings;
 mod support;
+mod token_cache;
 mod well_known;
