@@ -1,45 +1,22 @@
 //! What grows with the number of keys, issuers, role definitions and scopes: nothing, but for the
 //! reading of the scopes themselves.
 
-use serde_json::json;
-use tower_fhir_auth::{Algorithm, FhirAuthLayer, RoleDefinitions, TrustedIssuer};
+use tower_fhir_auth::{Algorithm, FhirAuthLayer};
 
 use super::report::Report;
+use super::support::grown;
 use super::support::meter::{Case, Figures, measure as measure_in_turns};
-use super::support::world::{self, ISSUER, Key, Requests, call, guarded};
+use super::support::world::{self, Key, Requests, call, guarded};
 
 const FLAT: f64 = 1.1;
 
 pub(crate) fn measure(report: &mut Report) {
     let key = Key::new(Algorithm::Rs256);
     let token = key.token().sign().expect("a token");
-    if report.wants("keys") {
-        let layer =
-            |keys, remember| world::layer(world::many_names(&key, keys)).remember_tokens(remember);
-        flat(report, "keys", &token, |keys, remember| {
-            layer(keys, remember).build().expect("a layer")
-        });
-    }
-    if report.wants("issuers") {
-        flat(report, "issuers", &token, |issuers, remember| {
-            let others =
-                (1..issuers).map(|n| TrustedIssuer::with_keys(format!("{ISSUER}/{n}"), key.set()));
-            world::layer(key.set())
-                .issuers(others)
-                .remember_tokens(remember)
-                .build()
-                .expect("a layer")
-        });
-    }
-    if report.wants("role definitions") {
-        flat(report, "role definitions", &token, |roles, remember| {
-            let policy = world::policy(role_definitions(roles));
-            world::layer(key.set())
-                .authorizer(policy)
-                .remember_tokens(remember)
-                .build()
-                .expect("a layer")
-        });
+    for (of, grown) in grown::KINDS {
+        if report.wants(of) {
+            flat(report, of, &token, |number, remembered| grown(&key, number, remembered));
+        }
     }
     if report.wants("scopes") {
         scopes(report, &key);
@@ -60,20 +37,6 @@ fn in_turns<const N: usize>(of: [(FhirAuthLayer, &str); N]) -> Figures {
         let (mut service, requests) = (guarded(&layer), Requests::with(token));
         Case::with(move || requests.next(), move |request| call(&mut service, request, 200))
     }))
-}
-
-/// Definitions of which the last one is the token's.
-fn role_definitions(number: usize) -> RoleDefinitions {
-    let role = |name: String| json!({"name": name, "dataActions": ["read"], "notDataActions": [], "scopes": ["/"]});
-    let letters = |n: usize| -> String {
-        let digit = |place: u32| {
-            char::from(b'a' + u8::try_from(n / 10_usize.pow(place) % 10).expect("a digit"))
-        };
-        [3, 2, 1, 0].map(digit).iter().collect()
-    };
-    let others = (1..number).map(|n| role(format!("role-{}", letters(n))));
-    let roles: Vec<_> = others.chain([role("globalReader".to_owned())]).collect();
-    RoleDefinitions::parse(json!({"roles": roles}).to_string().as_bytes()).expect("definitions")
 }
 
 /// Linear where they are read, flat where the token was seen before. The padding makes both tokens

@@ -228,10 +228,16 @@ where
 {
     let mut context = Context::from_waker(Waker::noop());
     assert!(service.poll_ready(&mut context).is_ready());
-    let future = pin!(service.call(request));
-    match future.poll(&mut context) {
-        Poll::Ready(Ok(response)) => assert_eq!(response.status().as_u16(), expected),
-        Poll::Ready(Err(_)) => panic!("the handler cannot fail"),
-        Poll::Pending => panic!("the answer is not ready at once"),
+    match at_once(service.call(request)) {
+        Ok(response) => assert_eq!(response.status().as_u16(), expected),
+        Err(_) => panic!("the handler cannot fail"),
+    }
+}
+
+/// What a future comes to that has nothing to wait for.
+pub(crate) fn at_once<F: Future>(future: F) -> F::Output {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("there is something to wait for"),
     }
 }

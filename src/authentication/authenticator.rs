@@ -292,13 +292,13 @@ impl Authenticator {
             expiry,
         )?;
 
+        let (from, until) = validation::window(&claims, settings, expires_at);
+        let validity = Validity { keys: Arc::clone(keys), verified_by: number, from, until };
         let validated = ValidatedClaims::assert(&claims, signature, expires_at);
-        let principal = Principal::new(&validated, settings, jws.payload());
+        let principal = Principal::new(&validated, settings, validity, jws.payload());
         if R::MAY_REMEMBER {
             meter::verified(&settings.issuer);
-            let (from, until) = validation::window(&claims, settings, expires_at);
-            let validity = Validity { keys: Arc::clone(keys), verified_by: number, from, until };
-            self.verified.remember(token, &principal, validity);
+            self.verified.remember(token, &principal);
         }
         Ok(principal)
     }

@@ -36,7 +36,7 @@ const HASHED: usize = 64;
 /// Verified tokens, or nothing at all where they are not to be remembered.
 pub(super) struct TokenCache(Option<Entries>);
 
-type Entries = Cache<Token, Arc<Verified>, Bytes, DefaultHashBuilder>;
+type Entries = Cache<Token, Principal, Bytes, DefaultHashBuilder>;
 
 /// A token that was verified, as a key.
 struct Token(Box<[u8]>);
@@ -44,15 +44,9 @@ struct Token(Box<[u8]>);
 /// A token that somebody presents.
 struct Presented<'a>(&'a [u8]);
 
-/// Who a token is, and how long that holds.
-struct Verified {
-    principal: Principal,
-    validity: Validity,
-}
-
 /// The circumstances under which a token was found good. When one changes it is judged anew.
 #[derive(Debug)]
-pub(super) struct Validity {
+pub(crate) struct Validity {
     pub(super) keys: Arc<KeyRing>,
     /// Which of the issuer's key sets verified it.
     pub(super) verified_by: KeySetNumber,
@@ -85,19 +79,19 @@ impl TokenCache {
     /// The caller of a token that was verified before, if nothing has changed since.
     pub(super) fn get(&self, token: &[u8], now: impl FnOnce() -> UnixTime) -> Option<Principal> {
         let entries = self.0.as_ref()?;
-        let verified = entries.get(&Presented(token))?;
-        if verified.validity.holds(now()) {
-            return Some(verified.principal.clone());
+        // The one clone that the request needs: all cores count the clones of one token together.
+        let principal = entries.get(&Presented(token))?;
+        if principal.validity().holds(now()) {
+            return Some(principal);
         }
         // It might have been replaced by a fresh one meanwhile, which would be verified again.
         entries.remove(&Presented(token));
         None
     }
 
-    pub(super) fn remember(&self, token: &str, principal: &Principal, validity: Validity) {
+    pub(super) fn remember(&self, token: &str, principal: &Principal) {
         if let Some(entries) = &self.0 {
-            let verified = Verified { principal: principal.clone(), validity };
-            entries.insert(Token(token.as_bytes().into()), Arc::new(verified));
+            entries.insert(Token(token.as_bytes().into()), principal.clone());
         }
     }
 }
@@ -106,9 +100,9 @@ impl TokenCache {
 #[derive(Clone)]
 struct Bytes;
 
-impl Weighter<Token, Arc<Verified>> for Bytes {
-    fn weight(&self, token: &Token, verified: &Arc<Verified>) -> u64 {
-        let bytes = token.0.len() + verified.principal.size() + size_of::<Verified>();
+impl Weighter<Token, Principal> for Bytes {
+    fn weight(&self, token: &Token, principal: &Principal) -> u64 {
+        let bytes = token.0.len() + principal.size();
         u64::try_from(bytes.max(BYTES_OF_ONE)).unwrap_or(u64::MAX)
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
+use super::cache::Validity;
 use super::claims::Claims;
 use super::issuer::IssuerSettings;
 use super::texts::{List, Texts};
@@ -52,6 +53,7 @@ struct Caller {
     lacks_groups: bool,
     kind: CallerKind,
     expires_at: UnixTime,
+    validity: Validity,
     payload: Box<[u8]>,
 }
 
@@ -90,6 +92,7 @@ impl Principal {
     pub(crate) fn new(
         validated: &ValidatedClaims<'_, '_>,
         settings: &IssuerSettings,
+        validity: Validity,
         payload: &[u8],
     ) -> Self {
         let claims = validated.claims;
@@ -119,6 +122,7 @@ impl Principal {
             lacks_groups: claims.lacks_groups(),
             kind: CallerKind::of(claims, settings),
             expires_at: validated.expires_at,
+            validity,
             texts,
             payload: payload.into(),
         }))
@@ -229,6 +233,11 @@ impl Principal {
     #[must_use]
     pub fn expires_at(&self) -> UnixTime {
         self.0.expires_at
+    }
+
+    /// How long it may be taken for the caller of its token without another look at that.
+    pub(super) fn validity(&self) -> &Validity {
+        &self.0.validity
     }
 
     /// About how many bytes of memory it takes.
@@ -342,6 +351,7 @@ impl fmt::Debug for Principal {
             lacks_groups: _,
             kind: _,
             expires_at,
+            validity: _,
             payload: _,
         } = &*self.0;
         f.debug_struct("Principal")

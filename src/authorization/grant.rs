@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
 
 use smallvec::{SmallVec, smallvec};
+use smol_str::SmolStr;
 
 use super::Alternatives;
 use crate::fhir::SmartScope;
@@ -21,7 +21,7 @@ pub struct Grant {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Rule {
     Named(Cow<'static, str>),
-    Role(Arc<str>),
+    Role(SmolStr),
     Scope(SmartScope),
 }
 

@@ -1,10 +1,9 @@
 //! Roles as Microsoft's FHIR server defines them: `roles.json`.
 
-use std::sync::Arc;
-
 use hashbrown::HashMap;
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
+use smol_str::SmolStr;
 
 use super::caseless::{Caseless, CaselessName};
 use super::data_action::{DataAction, DataActions};
@@ -29,7 +28,8 @@ pub struct RoleDefinitions(HashMap<CaselessName, RoleDefinition>);
 /// What a role may do, and how its name is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RoleDefinition {
-    pub(crate) name: Arc<str>,
+    /// Mostly short enough to be copied: a counter of clones would be one of all cores.
+    pub(crate) name: SmolStr,
     pub(crate) actions: DataActions,
 }
 

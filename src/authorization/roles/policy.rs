@@ -115,7 +115,7 @@ impl RolePolicy {
             let Some(role) = roles.get(role) else { return };
             actions = actions | role.actions;
             if required.concerns(role.actions) {
-                by.push(Rule::Role(Arc::clone(&role.name)));
+                by.push(Rule::Role(role.name.clone()));
             }
         };
         principal.roles().for_each(&mut add);

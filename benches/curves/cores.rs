@@ -1,0 +1,58 @@
+//! Growth with the number of cores: every thread has a service of its own around one layer.
+
+use std::sync::Barrier;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tower_fhir_auth::{Algorithm, FhirAuthLayer};
+
+use super::plot::Curve;
+use super::support::meter::median;
+use super::support::world::{self, Key, Requests, call, guarded};
+use super::{FIRST, SEEN};
+
+const STRETCH: Duration = Duration::from_millis(300);
+const STRETCHES: usize = 7;
+
+pub(crate) fn cores() -> Curve {
+    let key = Key::new(Algorithm::Rs256);
+    let token = key.token().sign().expect("a token");
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let lines = [(FIRST, 0), (SEEN, 100)].map(|(name, remembered)| {
+        let layer = world::layer(key.set()).remember_tokens(remembered).build().expect("a layer");
+        let mut stretches: Vec<Vec<f64>> = vec![Vec::new(); cores];
+        for _ in 0..STRETCHES {
+            for (threads, of) in (1..=cores).zip(&mut stretches) {
+                of.push(throughput(&layer, &token, threads));
+            }
+        }
+        let alone = median(stretches[0].clone());
+        let relative = stretches.into_iter().map(|of| median(of) / alone);
+        (name, (1..).map(f64::from).zip(relative).collect())
+    });
+    Curve {
+        file: "cores",
+        axis: "threads, all with the same token",
+        unit: "throughput of one thread",
+        lines: lines.into(),
+    }
+}
+
+/// Requests of a second, of all threads together.
+fn throughput(layer: &FhirAuthLayer, token: &str, threads: usize) -> f64 {
+    let start = Barrier::new(threads);
+    thread::scope(|scope| {
+        let work = || {
+            let (mut service, requests) = (guarded(layer), Requests::with(token));
+            start.wait();
+            let (began, mut done) = (Instant::now(), 0_u32);
+            while began.elapsed() < STRETCH {
+                (0..16).for_each(|_| call(&mut service, requests.next(), 200));
+                done += 16;
+            }
+            f64::from(done) / began.elapsed().as_secs_f64()
+        };
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().map(|worker| worker.join().expect("a worker ends")).sum()
+    })
+}
