@@ -13,7 +13,8 @@
 //! ```
 //!
 //! Every stage is one call in the [`Authenticator`], made in this order, and the first that fails
-//! is the one reported ([`Check`]). Keys come the other way: discovery, fetch, parse, swap. A
+//! is the one reported ([`Check`]). A token that was verified before is recognised after the first
+//! stage. Keys come the other way: discovery, fetch, parse, swap. A
 //! request never fetches: it reads the keys as they are, and where it names one that is unknown
 //! it may wait, once and briefly, for the background refresh that it asked for: see
 //! [the life of keys](manual::keys).
@@ -60,6 +61,11 @@
 //! [`Rejection`] stands in the response's extensions. [`FhirAuthLayer::explain`] keeps every check
 //! of a request and says what to change on which side; the manual has
 //! [ten mistakes](manual::mistakes) with their answers.
+//!
+//! # What it costs
+//!
+//! A token is verified once and then recognised by its bytes, until `exp` or a change of its issuer's
+//! keys: [what it costs](manual::costs), and what is remembered.
 //!
 //! # Features
 //!

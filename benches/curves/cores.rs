@@ -16,33 +16,30 @@ const STRETCHES: usize = 7;
 
 pub(crate) fn cores() -> Curve {
     let key = Key::new(Algorithm::Rs256);
-    let token = key.token().sign().expect("a token");
     let cores = thread::available_parallelism().map_or(1, usize::from);
-    let lines = [(FIRST, 0), (SEEN, 100)].map(|(name, remembered)| {
+    let one = vec![key.token().sign().expect("a token"); cores];
+    let each: Vec<String> = one.iter().map(|_| key.token().sign().expect("a token")).collect();
+    let kinds = [(FIRST, 0, &one), (SEEN, 100, &one), ("seen before, a token each", 100, &each)];
+    let lines = kinds.map(|(name, remembered, tokens)| {
         let layer = world::layer(key.set()).remember_tokens(remembered).build().expect("a layer");
         let mut stretches: Vec<Vec<f64>> = vec![Vec::new(); cores];
         for _ in 0..STRETCHES {
             for (threads, of) in (1..=cores).zip(&mut stretches) {
-                of.push(throughput(&layer, &token, threads));
+                of.push(throughput(&layer, &tokens[..threads]));
             }
         }
         let alone = median(stretches[0].clone());
         let relative = stretches.into_iter().map(|of| median(of) / alone);
         (name, (1..).map(f64::from).zip(relative).collect())
     });
-    Curve {
-        file: "cores",
-        axis: "threads, all with the same token",
-        unit: "throughput of one thread",
-        lines: lines.into(),
-    }
+    Curve { file: "cores", axis: "threads", unit: "throughput of one thread", lines: lines.into() }
 }
 
 /// Requests of a second, of all threads together.
-fn throughput(layer: &FhirAuthLayer, token: &str, threads: usize) -> f64 {
-    let start = Barrier::new(threads);
+fn throughput(layer: &FhirAuthLayer, tokens: &[String]) -> f64 {
+    let start = &Barrier::new(tokens.len());
     thread::scope(|scope| {
-        let work = || {
+        let work = |token: &str| {
             let (mut service, requests) = (guarded(layer), Requests::with(token));
             start.wait();
             let (began, mut done) = (Instant::now(), 0_u32);
@@ -52,7 +49,8 @@ fn throughput(layer: &FhirAuthLayer, token: &str, threads: usize) -> f64 {
             }
             f64::from(done) / began.elapsed().as_secs_f64()
         };
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        let work = &work;
+        let workers: Vec<_> = tokens.iter().map(|token| scope.spawn(move || work(token))).collect();
         workers.into_iter().map(|worker| worker.join().expect("a worker ends")).sum()
     })
 }

@@ -2,10 +2,11 @@
 //! as on an idle one, and so the one that is compared from change to change.
 //!
 //! `cargo bench --bench instructions` counts them with valgrind (callgrind) and compares them with
-//! `benches/instructions/baseline.txt`; it fails when one has grown by more than 2 %.
-//! `-- --write` takes the new figures as the baseline.
+//! `benches/instructions/baseline.txt`; it fails when one has grown by more than 5 %, which is more
+//! than the seeds of hash tables and the ids of tokens make of it. `-- --write` takes the new figures as the baseline.
 //!
-//! Signatures are left out: valgrind hides the instructions that they are fast with.
+//! Valgrind hides the instructions that signatures are fast with, so the one scenario that checks
+//! one takes Ed25519, and its figure is no measure of that.
 
 #![expect(
     clippy::expect_used,
@@ -30,7 +31,7 @@ use std::process::{Command, ExitCode, Stdio};
 const BASELINE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/instructions/baseline.txt");
 
 /// How much a figure may grow before somebody has to look at it, in parts of a hundred.
-const TOLERANCE: u64 = 2;
+const TOLERANCE: u64 = 5;
 
 /// How often a scenario is gone through: one turn is the difference of many and few.
 const TURNS: [usize; 2] = [8, 72];
@@ -48,8 +49,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
 
 fn compare(write: bool) -> Result<ExitCode, Box<dyn Error>> {
     let before = baseline();
-    let mut now =
-        String::from("# instructions of one request, without the check of its signature\n");
+    let mut now = String::from("# instructions of one request\n");
     let mut grown = false;
     println!("{:<34} {:>9} {:>9}", "one request", "before", "now");
     for name in scenarios::NAMES {

@@ -4,6 +4,9 @@
 //! bearer ─► compact JWS ─► header ─► issuer ─► alg, typ ─► key ─► signature ─► audience ─► claims
 //! 400/401     401           401       401       401        401/503   401          401        401
 //! ```
+//!
+//! A token that has gone this way before, byte by byte the same and under the same keys, is
+//! recognised after the first stage ([`cache`](super::cache)).
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -26,7 +29,7 @@ use crate::jose::JwkSet;
 use crate::jose::compact::{CompactJws, Parts};
 use crate::jose::header::{HeaderError, JoseHeader};
 use crate::jose::jwk_set::NoKey;
-use crate::keys::{KeyHealth, KeyWait, Provider};
+use crate::keys::{KeyHealth, KeyRing, KeyWait, Provider};
 use crate::meter;
 use crate::time::Clock;
 
@@ -57,6 +60,8 @@ pub struct Authenticator {
     pub(super) issuers: HashMap<Arc<str>, Issuer>,
     /// What their providers say, in the order in which the issuers were named.
     pub(super) providers: Vec<Arc<Provider>>,
+    /// The keys of each issuer, at its place.
+    pub(super) keys: Vec<Arc<KeyRing>>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) verified: TokenCache,
     /// The names of all issuers, and the algorithms of any, as refusals list them.
@@ -207,7 +212,7 @@ impl Authenticator {
     ) -> Result<Principal, Stop> {
         let found = bearer::find(headers, uri);
         if let (true, Ok(token)) = (R::MAY_REMEMBER, &found)
-            && let Some(principal) = self.verified.get(token, || self.clock.now())
+            && let Some(principal) = self.verified.get(token, || self.clock.now(), &self.keys)
         {
             return Ok(principal);
         }
@@ -228,7 +233,8 @@ impl Authenticator {
             let found = claims.shown_issuer().map(Into::into);
             Seen::found(found).expected(self.all_issuers.as_str())
         };
-        let Issuer { settings, audience, keys, .. } = to.check(Check::Issuer, iss, issuer)?;
+        let Issuer { settings, audience, keys, place, .. } =
+            to.check(Check::Issuer, iss, issuer)?;
 
         let alg = || {
             let accepted = validation::listed(&settings.algorithms);
@@ -293,7 +299,7 @@ impl Authenticator {
         )?;
 
         let (from, until) = validation::window(&claims, settings, expires_at);
-        let validity = Validity { keys: Arc::clone(keys), verified_by: number, from, until };
+        let validity = Validity { keys: *place, verified_by: number, from, until };
         let validated = ValidatedClaims::assert(&claims, signature, expires_at);
         let principal = Principal::new(&validated, settings, validity, jws.payload());
         if R::MAY_REMEMBER {
@@ -327,12 +333,7 @@ impl Authenticator {
         }
     }
 
-    fn without_keys<R: Recorder>(
-        &self,
-        keys: &crate::keys::KeyRing,
-        patience: Patience,
-        to: &mut R,
-    ) -> Stop {
+    fn without_keys<R: Recorder>(&self, keys: &KeyRing, patience: Patience, to: &mut R) -> Stop {
         if patience == Patience::MayWait
             && let Some(wait) = keys.first_load()
         {

@@ -95,6 +95,7 @@ impl AuthenticatorBuilder {
         }
         let mut issuers = HashMap::with_capacity(self.issuers.len());
         let mut providers = Vec::with_capacity(self.issuers.len());
+        let mut keys = Vec::with_capacity(self.issuers.len());
         for mut trusted in self.issuers {
             let is_wanted = |only: &Option<String>| only.as_deref() == Some(trusted.name());
             if !self.only_keys_of.as_ref().is_none_or(is_wanted) {
@@ -104,7 +105,8 @@ impl AuthenticatorBuilder {
             if issuers.contains_key(&name) {
                 return Err(BuildError::DuplicateIssuer(name.to_string()));
             }
-            let issuer = trusted.start(&self.audience)?;
+            let issuer = trusted.start(&self.audience, keys.len())?;
+            keys.push(Arc::clone(&issuer.keys));
             providers.push(Arc::clone(&issuer.provider));
             issuers.insert(name, issuer);
         }
@@ -116,6 +118,7 @@ impl AuthenticatorBuilder {
         Ok(Authenticator {
             issuers,
             providers,
+            keys,
             clock: self.clock,
             verified: TokenCache::new(self.remembered),
             all_issuers,

@@ -45,9 +45,10 @@ struct Token(Box<[u8]>);
 struct Presented<'a>(&'a [u8]);
 
 /// The circumstances under which a token was found good. When one changes it is judged anew.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Validity {
-    pub(super) keys: Arc<KeyRing>,
+    /// The place of the issuer's keys among those of all. A principal may outlive them.
+    pub(super) keys: usize,
     /// Which of the issuer's key sets verified it.
     pub(super) verified_by: KeySetNumber,
     /// The first moment at which every check of its dates passes, and the first at which one does
@@ -57,10 +58,11 @@ pub(crate) struct Validity {
 }
 
 impl Validity {
-    fn holds(&self, now: UnixTime) -> bool {
+    fn holds(self, now: UnixTime, keys: &[Arc<KeyRing>]) -> bool {
         self.from <= now
             && now < self.until
-            && self.keys.snapshot().usable_number() == Some(self.verified_by)
+            && keys.get(self.keys).and_then(|keys| keys.snapshot().usable_number())
+                == Some(self.verified_by)
     }
 }
 
@@ -77,11 +79,16 @@ impl TokenCache {
     }
 
     /// The caller of a token that was verified before, if nothing has changed since.
-    pub(super) fn get(&self, token: &[u8], now: impl FnOnce() -> UnixTime) -> Option<Principal> {
+    pub(super) fn get(
+        &self,
+        token: &[u8],
+        now: impl FnOnce() -> UnixTime,
+        keys: &[Arc<KeyRing>],
+    ) -> Option<Principal> {
         let entries = self.0.as_ref()?;
         // The one clone that the request needs: all cores count the clones of one token together.
         let principal = entries.get(&Presented(token))?;
-        if principal.validity().holds(now()) {
+        if principal.validity().holds(now(), keys) {
             return Some(principal);
         }
         // It might have been replaced by a fresh one meanwhile, which would be verified again.

@@ -68,6 +68,8 @@ pub(crate) struct Issuer {
     pub(crate) settings: IssuerSettings,
     pub(crate) audience: AudiencePolicy,
     pub(crate) keys: Arc<KeyRing>,
+    /// The place of its keys among those of all issuers.
+    pub(crate) place: usize,
     /// What its provider says of itself, where it is discovered.
     pub(crate) provider: Arc<Provider>,
 }
@@ -227,7 +229,11 @@ impl TrustedIssuer {
     }
 
     /// Starts the issuer: checks its settings, and begins to load its keys.
-    pub(crate) fn start(self, default_audience: &AudiencePolicy) -> Result<Issuer, BuildError> {
+    pub(crate) fn start(
+        self,
+        default_audience: &AudiencePolicy,
+        place: usize,
+    ) -> Result<Issuer, BuildError> {
         let Self { settings, keys, key_settings } = self;
         let name = || settings.issuer.to_string();
         let audience = settings.audience.as_ref().unwrap_or(default_audience).clone();
@@ -249,6 +255,6 @@ impl TrustedIssuer {
         key_settings.check()?;
         let issuer = Arc::clone(&settings.issuer);
         let Keys { ring, provider } = keys.start(Arc::clone(&issuer), &[issuer], key_settings)?;
-        Ok(Issuer { settings, audience, keys: ring, provider })
+        Ok(Issuer { settings, audience, keys: ring, place, provider })
     }
 }

@@ -236,8 +236,8 @@ impl Principal {
     }
 
     /// How long it may be taken for the caller of its token without another look at that.
-    pub(super) fn validity(&self) -> &Validity {
-        &self.0.validity
+    pub(super) fn validity(&self) -> Validity {
+        self.0.validity
     }
 
     /// About how many bytes of memory it takes.

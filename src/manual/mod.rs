@@ -9,3 +9,13 @@ pub mod entra {}
 
 #[doc = include_str!("mistakes.md")]
 pub mod mistakes {}
+
+#[doc = include_str!("costs.md")]
+#[doc = include_str!("costs/keys.svg")]
+#[doc = include_str!("costs/issuers.svg")]
+#[doc = include_str!("costs/role-definitions.svg")]
+#[doc = include_str!("costs/scopes.svg")]
+#[doc = include_str!("costs/token-size.svg")]
+#[doc = include_str!("costs/hit-rate.svg")]
+#[doc = include_str!("costs/cores.svg")]
+pub mod costs {}

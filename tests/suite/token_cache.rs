@@ -7,10 +7,11 @@ use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use proptest::prelude::*;
 use tower_fhir_auth::test_util::{SigningKey, replace_keys};
 use tower_fhir_auth::{
-    Algorithm, Check, FhirAuthLayer, JwkSet, RejectionKind, RoleDefinitions, RolePolicy,
+    Algorithm, Check, FhirAuthLayer, JwkSet, KeySettings, RejectionKind, RoleDefinitions,
+    RolePolicy,
 };
 
-use crate::support::{NOW, Server, send};
+use crate::support::{BASE, NOW, Server, send};
 
 /// Counts how many tokens were verified, not only recognised.
 struct Verified(Snapshotter);
@@ -233,7 +234,7 @@ proptest! {
             let age = Duration::from_secs(90);
             let server = Server::trusting(|issuer| issuer.max_token_age(age)).await;
             let trusted = server.issuer.trusted().max_token_age(age);
-            let forgetful = FhirAuthLayer::builder(crate::support::BASE)
+            let forgetful = FhirAuthLayer::builder(BASE)
                 .issuer(trusted)
                 .authorizer(tower_fhir_auth::authenticated())
                 .clock(server.clock.clone())
@@ -268,4 +269,21 @@ proptest! {
             }
         });
     }
+}
+
+#[tokio::test]
+async fn whoever_keeps_a_principal_does_not_keep_the_refresh_of_keys_alive() {
+    let settings = KeySettings::default().refresh(Duration::from_secs(1));
+    let Server { issuer, layer, .. } =
+        Server::trusting(|issuer| issuer.key_settings(settings)).await;
+    let token = issuer.token().claim("aud", BASE).claim("iat", NOW).claim("exp", NOW + 60);
+    let bearer = format!("Bearer {}", token.sign().unwrap());
+    let request = Request::get("/r4/Patient/1").header("authorization", bearer);
+    let reply = send(&layer, request).await;
+    let kept = reply.is_let_in().clone();
+    drop((reply, layer));
+    let before = issuer.jwks_requests();
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    assert_eq!(issuer.jwks_requests(), before);
+    assert_eq!(kept.subject(), Some("alice"));
 }
