@@ -37,19 +37,19 @@ pub(crate) fn cores() -> Curve {
 
 /// Requests of a second, of all threads together.
 fn throughput(layer: &FhirAuthLayer, tokens: &[String]) -> f64 {
-    let start = &Barrier::new(tokens.len());
+    let start = Barrier::new(tokens.len());
+    let work = |token: &str| {
+        let (mut service, requests) = (guarded(layer), Requests::with(token));
+        start.wait();
+        let (began, mut done) = (Instant::now(), 0_u32);
+        while began.elapsed() < STRETCH {
+            (0..16).for_each(|_| call(&mut service, requests.next(), 200));
+            done += 16;
+        }
+        f64::from(done) / began.elapsed().as_secs_f64()
+    };
+    let work = &work;
     thread::scope(|scope| {
-        let work = |token: &str| {
-            let (mut service, requests) = (guarded(layer), Requests::with(token));
-            start.wait();
-            let (began, mut done) = (Instant::now(), 0_u32);
-            while began.elapsed() < STRETCH {
-                (0..16).for_each(|_| call(&mut service, requests.next(), 200));
-                done += 16;
-            }
-            f64::from(done) / began.elapsed().as_secs_f64()
-        };
-        let work = &work;
         let workers: Vec<_> = tokens.iter().map(|token| scope.spawn(move || work(token))).collect();
         workers.into_iter().map(|worker| worker.join().expect("a worker ends")).sum()
     })

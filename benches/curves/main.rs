@@ -33,7 +33,7 @@ const FIRST: &str = "first sight";
 const SEEN: &str = "seen before";
 
 /// A curve with a line for each of the two.
-fn curve(file: &'static str, axis: &'static str, points: Vec<(f64, [f64; 2])>) -> Curve {
+fn curve(file: &'static str, axis: &'static str, points: &[(f64, [f64; 2])]) -> Curve {
     let line = |of: usize| points.iter().map(|(x, costs)| (*x, costs[of])).collect();
     Curve {
         file,

@@ -33,21 +33,18 @@ pub(crate) fn grown() -> impl Iterator<Item = Curve> {
         let points = grow([1, 100, 400, 1000], |number, remembered| {
             (grown(&key, number, remembered), token.clone())
         });
-        curve(name, name, points)
+        curve(name, name, &points)
     })
 }
 
 pub(crate) fn scopes() -> Curve {
     let key = Key::new(Algorithm::Rs256);
-    curve(
-        "scopes",
-        "scopes of the token",
-        grow([1, 50, 100, 200], |scopes, remembered| {
-            let token = key.token().without("roles").claim("scp", world::scopes(scopes));
-            let layer = world::layer(key.set()).remember_tokens(remembered);
-            (layer.build().expect("a layer"), token.sign().expect("a token"))
-        }),
-    )
+    let points = grow([1, 50, 100, 200], |scopes, remembered| {
+        let token = key.token().without("roles").claim("scp", world::scopes(scopes));
+        let layer = world::layer(key.set()).remember_tokens(remembered);
+        (layer.build().expect("a layer"), token.sign().expect("a token"))
+    });
+    curve("scopes", "scopes of the token", &points)
 }
 
 pub(crate) fn token_size() -> Curve {
@@ -61,7 +58,7 @@ pub(crate) fn token_size() -> Curve {
     for (x, _) in &mut points {
         *x = bytes(*x as usize).len() as f64;
     }
-    curve("token-size", "bytes of the token", points)
+    curve("token-size", "bytes of the token", &points)
 }
 
 /// Of a hundred requests so many bring a token that is remembered.

@@ -8,7 +8,7 @@ use http::{Request, Response};
 
 use super::exempt::Exemptions;
 use crate::authentication::{AuthenticationError, Authenticator, Principal};
-use crate::authorization::{Access, Authorizer};
+use crate::authorization::{Access, Authorizer, Denial};
 use crate::explanation::{Check, Explanation, Finding, Seen};
 use crate::fhir::Interaction;
 use crate::log;
@@ -27,26 +27,24 @@ pub(crate) struct Guard {
 }
 
 impl Guard {
-    /// From a verified caller to the request as the inner service gets it, or a refusal.
+    /// From a verified caller to the request as the inner service gets it, or why not.
     pub(crate) fn admit<B>(
         &self,
         principal: Principal,
-        mut request: Request<B>,
-    ) -> Result<Request<B>, Response<Bytes>> {
+        request: &mut Request<B>,
+    ) -> Result<(), Denial> {
         let base_url = &self.server.base_url;
         let (method, uri) = (request.method(), request.uri());
         let interaction = Interaction::parse(base_url, method, uri, request.headers());
-        match Access::judge(&self.authorizer, &principal, interaction) {
-            Ok(access) => {
-                request.extensions_mut().insert(access);
-                request.extensions_mut().insert(principal);
-                Ok(request)
-            }
-            Err(denial) => {
-                let rejection = Rejection::of_authorization(&denial, &self.server);
-                Err(self.refuse(rejection, &request.into_parts().0))
-            }
-        }
+        let access = Access::judge(&self.authorizer, &principal, interaction)?;
+        request.extensions_mut().insert(access);
+        request.extensions_mut().insert(principal);
+        Ok(())
+    }
+
+    pub(crate) fn deny<B>(&self, denial: &Denial, request: Request<B>) -> Response<Bytes> {
+        let rejection = Rejection::of_authorization(denial, &self.server);
+        self.refuse(rejection, &request.into_parts().0)
     }
 
     /// The same decision with every check kept.
@@ -98,10 +96,13 @@ impl Guard {
     /// The decision on a request that has waited for a key, once and for all.
     pub(crate) fn decide_after_wait<B>(
         &self,
-        request: Request<B>,
+        mut request: Request<B>,
     ) -> Result<Request<B>, Response<Bytes>> {
         match self.authenticator.decide_after_wait(request.headers(), request.uri()) {
-            Ok(principal) => self.admit(principal, request),
+            Ok(principal) => match self.admit(principal, &mut request) {
+                Ok(()) => Ok(request),
+                Err(denial) => Err(self.deny(&denial, request)),
+            },
             Err(error) => Err(self.reject(error, request)),
         }
     }

@@ -56,9 +56,9 @@ where
             return ResponseFuture::inner(self.inner.call(request));
         }
         match guard.authenticator.decide(request.headers(), request.uri()) {
-            Ok(principal) => match guard.admit(principal, request) {
-                Ok(request) => ResponseFuture::inner(self.inner.call(request)),
-                Err(response) => ResponseFuture::answered(response),
+            Ok(principal) => match guard.admit(principal, &mut request) {
+                Ok(()) => ResponseFuture::inner(self.inner.call(request)),
+                Err(denial) => ResponseFuture::answered(guard.deny(&denial, request)),
             },
             Err(Stop::Refused(error)) => ResponseFuture::answered(guard.reject(error, request)),
             Err(Stop::Wait(wait)) => {
