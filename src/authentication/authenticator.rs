@@ -21,7 +21,7 @@ use super::cache::{TokenCache, Validity};
 use super::claims::Claims;
 use super::error::AuthenticationError;
 use super::issuer::Issuer;
-use super::principal::Principal;
+use super::principal::{Caller, Principal};
 use super::validation::{self, ValidatedClaims};
 use crate::explanation::recorder::{Off, Recorder};
 use crate::explanation::{Check, Explanation, Finding, Seen};
@@ -218,14 +218,15 @@ impl Authenticator {
         }
         let read = found.and_then(BearerToken::read);
         let read = to.check(Check::Credentials, Seen::nothing, read)?;
-        let (token, jws) = to.check(Check::Size, Seen::nothing, read.within_limit())?;
+        let (token, decoded) = to.check(Check::Size, Seen::nothing, read.within_limit())?;
 
-        let parts = jws.as_ref().map_err(Clone::clone).and_then(CompactJws::parts);
+        let parts = decoded.as_ref().map_err(Clone::clone).and_then(CompactJws::parts);
         let parts = parts.map_err(|error| Finding::new(Check::Shape, format!("the token {error}")));
-        let Parts { jws, header, payload } = to.check(Check::Shape, Seen::nothing, parts)?;
+        let Parts { jws, header: members, payload } =
+            to.check(Check::Shape, Seen::nothing, parts)?;
         let claims = Claims::new(payload);
 
-        let header = JoseHeader::read(&header).map_err(|error| self.header_fault(&error));
+        let header = JoseHeader::read(&members).map_err(|error| self.header_fault(&error));
         let header = to.check(Check::Header, Seen::nothing, header)?;
 
         let issuer = self.issuer(&claims);
@@ -301,7 +302,11 @@ impl Authenticator {
         let (from, until) = validation::window(&claims, settings, expires_at);
         let validity = Validity { keys: *place, verified_by: number, from, until };
         let validated = ValidatedClaims::assert(&claims, signature, expires_at);
-        let principal = Principal::new(&validated, settings, validity, jws.payload());
+        let caller = Caller::new(&validated, settings, validity);
+        // They are borrowed from what the principal keeps.
+        drop((claims, members));
+        let payload = decoded.map(CompactJws::into_payload).unwrap_or_default();
+        let principal = caller.with_payload(payload);
         if R::MAY_REMEMBER {
             meter::verified(&settings.issuer);
             self.verified.remember(token, &principal);

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use smallvec::{SmallVec, smallvec};
 
-use crate::jose::json::{Json, NotText, Object};
+use crate::jose::json::{Json, Object};
 use crate::time::UnixTime;
 
 /// The payload of a token (RFC 7519 section 4).
@@ -16,12 +16,6 @@ pub(crate) struct Claims<'a>(Object<'a>);
 /// A claim is there, but not of its type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct WrongType;
-
-impl From<NotText> for WrongType {
-    fn from(_: NotText) -> Self {
-        Self
-    }
-}
 
 impl<'a> Claims<'a> {
     pub(crate) fn new(payload: Object<'a>) -> Self {
@@ -83,8 +77,11 @@ impl<'a> Claims<'a> {
     /// A text claim. `null` counts as absent.
     pub(crate) fn text(&self, name: &str) -> Result<Option<&str>, WrongType> {
         match self.0.get(name) {
-            Some(Json::Null) => Ok(None),
-            Some(_) | None => Ok(self.0.text(name)?),
+            None | Some(Json::Null) => Ok(None),
+            Some(Json::String(text)) => Ok(Some(text)),
+            Some(Json::Bool(_) | Json::Number(_) | Json::Array(_) | Json::Object(_)) => {
+                Err(WrongType)
+            }
         }
     }
 

@@ -37,7 +37,7 @@ use crate::time::UnixTime;
 #[derive(Clone)]
 pub struct Principal(Arc<Caller>);
 
-struct Caller {
+pub(crate) struct Caller {
     issuer: Arc<str>,
     texts: Texts,
     subject: Option<Span>,
@@ -54,7 +54,7 @@ struct Caller {
     kind: CallerKind,
     expires_at: UnixTime,
     validity: Validity,
-    payload: Box<[u8]>,
+    payload: Vec<u8>,
 }
 
 /// Whether a token is an application's own or a user's.
@@ -88,12 +88,12 @@ pub struct ClaimError {
     pub name: String,
 }
 
-impl Principal {
+impl Caller {
+    /// What the claims say of the caller.
     pub(crate) fn new(
         validated: &ValidatedClaims<'_, '_>,
         settings: &IssuerSettings,
         validity: Validity,
-        payload: &[u8],
     ) -> Self {
         let claims = validated.claims;
         let in_roles = claims
@@ -102,12 +102,12 @@ impl Principal {
         let scopes = settings.scope_claims.iter().flat_map(|name| claims.scopes(name));
         let fhir_user = first(claims, ["fhirUser", "extension_fhirUser"]);
         let patient = first(claims, settings.patient_claims.iter().map(String::as_str));
-        let mut texts = Texts::with_capacity(payload.len() / 2);
+        let mut texts = Texts::with_capacity(768);
         let roles = texts.list(claims.list(&settings.roles_claim));
         let scopes = texts.list(scopes.chain(in_roles));
         let groups = texts.list(claims.list("groups"));
         let mut text = |name: &str| texts.keep(claims.text_or_none(name)?);
-        Self(Arc::new(Caller {
+        Self {
             issuer: Arc::clone(&settings.issuer),
             subject: text("sub"),
             object_id: text("oid"),
@@ -124,10 +124,18 @@ impl Principal {
             expires_at: validated.expires_at,
             validity,
             texts,
-            payload: payload.into(),
-        }))
+            payload: Vec::new(),
+        }
     }
 
+    /// The caller with the claims as they were sent.
+    pub(crate) fn with_payload(mut self, payload: Vec<u8>) -> Principal {
+        self.payload = payload;
+        Principal(Arc::new(self))
+    }
+}
+
+impl Principal {
     /// The issuer (`iss`), as it is configured.
     #[must_use]
     pub fn issuer(&self) -> &str {
@@ -243,7 +251,7 @@ impl Principal {
     /// About how many bytes of memory it takes.
     pub(crate) fn size(&self) -> usize {
         // The texts stand in the payload too, so they are no longer than it.
-        size_of::<Caller>() + 2 * self.0.payload.len() + size_of_val(self.smart_scopes())
+        size_of::<Caller>() + 2 * self.0.payload.capacity() + size_of_val(self.smart_scopes())
     }
 
     /// The names of the claims whose values no explanation shows.

@@ -9,9 +9,9 @@ use super::json::{JsonError, Object};
 pub(crate) struct CompactJws<'a> {
     /// What the signature covers: the first two segments with the dot between them.
     pub(crate) signing_input: &'a str,
-    /// Header, payload and signature, one after the other.
+    /// Payload, header and signature, one after the other: the payload is what is kept.
     decoded: Vec<u8>,
-    payload_at: usize,
+    header_at: usize,
     signature_at: usize,
 }
 
@@ -40,37 +40,39 @@ impl<'a> CompactJws<'a> {
     /// Splits and decodes a token: exactly three segments, base64url without padding, white
     /// space or stray trailing bits (RFC 4648 section 3.5).
     pub(crate) fn parse(token: &'a str) -> Result<Self, ShapeError> {
-        Self::decode(token).map_err(|error| match token.split('.').take(7).count() {
-            3 => error,
-            5 => ShapeError::Encrypted,
-            count => ShapeError::Segments(count),
-        })
+        Self::decode(token).ok_or_else(|| fault(token))
     }
 
     /// The same from both ends, where the first and the last segment are short. What stands between
     /// them is no base64url when it has a dot.
-    fn decode(token: &'a str) -> Result<Self, ShapeError> {
-        let (signing_input, signature) = token.rsplit_once('.').ok_or(ShapeError::Segments(1))?;
-        let (header, payload) = signing_input.split_once('.').ok_or(ShapeError::Segments(2))?;
+    fn decode(token: &'a str) -> Option<Self> {
+        let (signing_input, signature) = token.rsplit_once('.')?;
+        let (header, payload) = signing_input.split_once('.')?;
         let mut decoded = Vec::with_capacity(token.len() / 4 * 3 + 3);
-        decode(header, "header", &mut decoded)?;
-        let payload_at = decoded.len();
-        decode(payload, "payload", &mut decoded)?;
+        decode(payload, &mut decoded)?;
+        let header_at = decoded.len();
+        decode(header, &mut decoded)?;
         let signature_at = decoded.len();
-        decode(signature, "signature", &mut decoded)?;
-        Ok(Self { signing_input, decoded, payload_at, signature_at })
+        decode(signature, &mut decoded)?;
+        Some(Self { signing_input, decoded, header_at, signature_at })
     }
 
     pub(crate) fn header(&self) -> &[u8] {
-        self.decoded.get(..self.payload_at).unwrap_or_default()
+        self.decoded.get(self.header_at..self.signature_at).unwrap_or_default()
     }
 
     pub(crate) fn payload(&self) -> &[u8] {
-        self.decoded.get(self.payload_at..self.signature_at).unwrap_or_default()
+        self.decoded.get(..self.header_at).unwrap_or_default()
     }
 
     pub(crate) fn signature(&self) -> &[u8] {
         self.decoded.get(self.signature_at..).unwrap_or_default()
+    }
+
+    /// The payload alone, without a copy.
+    pub(crate) fn into_payload(mut self) -> Vec<u8> {
+        self.decoded.truncate(self.header_at);
+        self.decoded
     }
 
     /// Header and payload as JSON objects (RFC 7515 section 5.2, RFC 7519 section 7.2).
@@ -83,8 +85,20 @@ impl<'a> CompactJws<'a> {
     }
 }
 
-fn decode(segment: &str, name: &'static str, to: &mut Vec<u8>) -> Result<(), ShapeError> {
-    URL_SAFE_NO_PAD.decode_append(segment, to).map_err(|_| ShapeError::Base64(name))
+fn decode(segment: &str, to: &mut Vec<u8>) -> Option<()> {
+    URL_SAFE_NO_PAD.decode_append(segment, to).ok()
+}
+
+/// Why a token could not be decoded: the first thing that is wrong with it.
+fn fault(token: &str) -> ShapeError {
+    match token.split('.').take(7).count() {
+        3 => {}
+        5 => return ShapeError::Encrypted,
+        count => return ShapeError::Segments(count),
+    }
+    let named = token.split('.').zip(["header", "payload", "signature"]);
+    let mut bad = named.filter(|(segment, _)| decode(segment, &mut Vec::new()).is_none());
+    ShapeError::Base64(bad.next().map_or("signature", |(_, name)| name))
 }
 
 fn object<'a>(bytes: &'a [u8], segment: &'static str) -> Result<Object<'a>, ShapeError> {
