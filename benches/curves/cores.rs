@@ -4,6 +4,7 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use plotters::chart::SeriesLabelPosition;
 use tower_fhir_auth::{Algorithm, FhirAuthLayer};
 
 use super::plot::Curve;
@@ -32,7 +33,13 @@ pub(crate) fn cores() -> Curve {
         let relative = stretches.into_iter().map(|of| median(of) / alone);
         (name, (1..).map(f64::from).zip(relative).collect())
     });
-    Curve { file: "cores", axis: "threads", unit: "throughput of one thread", lines: lines.into() }
+    Curve {
+        file: "cores",
+        axis: "threads",
+        unit: "throughput of one thread",
+        lines: lines.into(),
+        legend: SeriesLabelPosition::LowerRight,
+    }
 }
 
 /// Requests of a second, of all threads together.

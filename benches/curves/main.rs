@@ -19,6 +19,7 @@ mod plot;
 mod sizes;
 
 use plot::Curve;
+use plotters::chart::SeriesLabelPosition;
 
 fn main() {
     let others = [sizes::scopes, sizes::token_size, sizes::hit_rate, cores::cores];
@@ -40,5 +41,6 @@ fn curve(file: &'static str, axis: &'static str, points: &[(f64, [f64; 2])]) -> 
         axis,
         unit: "us of processor time",
         lines: vec![(FIRST, line(0)), (SEEN, line(1))],
+        legend: SeriesLabelPosition::MiddleRight,
     }
 }

@@ -11,6 +11,8 @@ pub(crate) struct Curve {
     pub(crate) axis: &'static str,
     pub(crate) unit: &'static str,
     pub(crate) lines: Vec<(&'static str, Vec<(f64, f64)>)>,
+    /// Where no line is.
+    pub(crate) legend: SeriesLabelPosition,
 }
 
 const COLOURS: [RGBColor; 3] =
@@ -41,9 +43,10 @@ impl Curve {
             .build_cartesian_2d(0.0..right, 0.0..top)?;
         chart
             .configure_mesh()
+            .x_label_formatter(&|x| format!("{x}"))
             .x_desc(self.axis)
             .y_desc(self.unit)
-            .light_line_style(WHITE)
+            .max_light_lines(0)
             .draw()?;
         for ((name, points), colour) in self.lines.iter().zip(COLOURS) {
             let line = LineSeries::new(points.iter().copied(), colour.stroke_width(2));
@@ -52,7 +55,7 @@ impl Curve {
             chart
                 .draw_series(points.iter().map(|point| Circle::new(*point, 3, colour.filled())))?;
         }
-        let legend = SeriesLabelPosition::MiddleRight;
+        let legend = self.legend.clone();
         chart.configure_series_labels().position(legend).background_style(WHITE).draw()?;
         root.present()?;
         Ok(())

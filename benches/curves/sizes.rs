@@ -1,5 +1,6 @@
 //! Growth with the sizes of things, on one core.
 
+use plotters::chart::SeriesLabelPosition;
 use tower_fhir_auth::{Algorithm, FhirAuthLayer};
 
 use super::curve;
@@ -93,5 +94,6 @@ pub(crate) fn hit_rate() -> Curve {
         axis: "requests of a hundred whose token is remembered",
         unit: "us of processor time",
         lines: vec![("a request", points.collect())],
+        legend: SeriesLabelPosition::UpperRight,
     }
 }

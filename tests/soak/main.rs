@@ -26,6 +26,9 @@ const COOLDOWN: Duration = Duration::from_secs(5);
 /// Providers publish a key before they sign with it; this many rotations ahead.
 const AHEAD: usize = 3;
 const CLIENTS: usize = 3;
+/// How many tokens are remembered.
+const REMEMBERED: usize = 500;
+
 /// How much the process may grow after its first tenth, in kilobytes.
 const GROWTH: u64 = 16 * 1024;
 
@@ -51,6 +54,8 @@ async fn main() -> ExitCode {
     let layer = FhirAuthLayer::builder(AUDIENCE)
         .issuer(issuer.trusted().key_settings(settings))
         .authorizer(authenticated())
+        // So few that they are all there before memory is first looked at.
+        .remember_tokens(REMEMBERED)
         .build()
         .unwrap();
     layer.ready().await;
