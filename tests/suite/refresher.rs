@@ -191,8 +191,12 @@ impl Guarded {
         &self,
         token: TokenBuilder,
     ) -> Result<Principal, AuthenticationError> {
+        self.judge_text(&token.sign().unwrap()).await
+    }
+
+    async fn judge_text(&self, token: &str) -> Result<Principal, AuthenticationError> {
         let mut headers = http::HeaderMap::new();
-        let bearer = format!("Bearer {}", token.sign().unwrap());
+        let bearer = format!("Bearer {token}");
         headers.insert("authorization", bearer.parse().unwrap());
         self.authenticator.authenticate(&headers, &"/".parse().unwrap()).await
     }
@@ -366,8 +370,10 @@ async fn good_keys_serve_until_they_are_too_old_and_then_it_is_503_until_new_one
     guarded.authenticator.ready().await;
     guarded.provider.mood(Mood::Fails);
     sleep(secs(590)).await;
-    assert!(guarded.good().await.is_ok());
+    let remembered = guarded.token().sign().unwrap();
+    assert!(guarded.judge_text(&remembered).await.is_ok());
     sleep(secs(70)).await;
+    assert!(is_unavailable(&guarded.judge_text(&remembered).await), "it is not taken as verified");
     let Err(AuthenticationError::KeysUnavailable { retry_after, .. }) = guarded.good().await else {
         panic!("keys that are too old were used");
     };
