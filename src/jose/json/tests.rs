@@ -1,0 +1,195 @@
+//! What is JSON, held to the library that has the last word on it.
+
+use super::*;
+
+#[test]
+fn a_member_that_stands_twice_is_refused_at_any_depth_and_spelling() {
+    let many: String = (0..40).map(|n| format!("\"m{n}\":0,")).collect();
+    for text in [
+        r#"{"a":1,"a":1}"#.to_owned(),
+        r#"{"a":1,"\u0061":2}"#.to_owned(),
+        r#"{"a":{"b":1,"b":2}}"#.to_owned(),
+        r#"{"a":[{"b":1,"b":2}]}"#.to_owned(),
+        format!("{{{many}\"m7\":1}}"),
+    ] {
+        let result = Object::parse(text.as_bytes());
+        assert_eq!(result, Err(JsonError::Duplicate), "{text}");
+    }
+    assert!(Object::parse(br#"{"a":{"b":1},"c":{"b":1},"A":1}"#).is_ok());
+}
+
+#[test]
+fn nesting_is_bounded() {
+    let nest = |levels: usize| format!("{{\"a\":{}{}}}", "[".repeat(levels), "]".repeat(levels));
+    let deepest = usize::from(MAX_DEPTH) - 1;
+    assert!(Object::parse(nest(deepest).as_bytes()).is_ok());
+    let result = Object::parse(nest(deepest + 1).as_bytes()).err();
+    assert_eq!(result, Some(JsonError::Depth));
+    let result = Object::parse(nest(10_000).as_bytes()).err();
+    assert_eq!(result, Some(JsonError::Depth));
+}
+
+#[test]
+fn numbers_are_read_as_floating_point_and_must_be_finite() {
+    let object = Object::parse(br#"{"exp":1700000000.5,"n":-3,"big":18446744073709551615}"#);
+    let object = object.unwrap();
+    assert_eq!(object.get("exp"), Some(&Json::Number(1_700_000_000.5)));
+    assert_eq!(object.get("n"), Some(&Json::Number(-3.0)));
+    assert!(matches!(object.get("big"), Some(Json::Number(n)) if *n > 1e19));
+    assert!(Object::parse(br#"{"exp":1e999}"#).is_err());
+}
+
+#[test]
+fn an_object_does_not_pass_for_a_number() {
+    let disguised = br#"{"exp":{"$serde_json::private::Number":"9999999999"}}"#;
+    let object = Object::parse(disguised).unwrap();
+    assert!(matches!(object.get("exp"), Some(Json::Object(_))));
+}
+
+/// The library has the last word on what is JSON, and on what it means.
+fn as_the_library_has_it(text: &str) {
+    let ours = Object::parse(text.as_bytes());
+    match serde_json::from_str::<serde_json::Value>(text) {
+        Ok(theirs) if theirs.is_object() => match &ours {
+            Ok(object) => {
+                assert!(means(&Json::Object(Box::new(object.clone())), &theirs), "{text}");
+            }
+            Err(error) => assert_eq!(*error, JsonError::Duplicate, "{text}"),
+        },
+        Ok(_) => assert_eq!(ours.err(), Some(JsonError::NotAnObject), "{text}"),
+        Err(_) => assert!(ours.is_err(), "{text}"),
+    }
+}
+
+fn means(ours: &Json<'_>, theirs: &serde_json::Value) -> bool {
+    match ours {
+        Json::Null => theirs.is_null(),
+        Json::Bool(is) => theirs.as_bool() == Some(*is),
+        Json::Number(number) => theirs.as_f64() == Some(*number),
+        Json::String(text) => theirs.as_str() == Some(text),
+        Json::Array(items) => theirs.as_array().is_some_and(|others| {
+            let alike = || items.iter().zip(others).all(|(one, other)| means(one, other));
+            items.len() == others.len() && alike()
+        }),
+        Json::Object(object) => theirs.as_object().is_some_and(|others| {
+            let alike = |name: &str| others.get(name).zip(object.get(name));
+            object.members.len() == others.len()
+                && object
+                    .names()
+                    .all(|name| alike(name).is_some_and(|(other, one)| means(one, other)))
+        }),
+    }
+}
+
+#[test]
+fn the_end_of_a_text_is_found_wherever_it_stands() {
+    for length in 0..20 {
+        for end in (0..=0x2f).chain([b'\\', b'a', 0x7f, 0x80, 0xff]) {
+            for filling in [b'a', b' ', 0x80, 0xff, b'!', b'#', b'[', b']'] {
+                let mut bytes = vec![filling; length];
+                bytes.push(end);
+                bytes.extend([filling; 9]);
+                let is_special = end < b' ' || matches!(end, b'"' | b'\\');
+                let expected = if is_special { length } else { bytes.len() };
+                assert_eq!(length_of_plain(&bytes), expected, "{bytes:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_json_is_what_the_library_takes_for_it() {
+    for text in [
+        r#"{}"#,
+        r#" { } "#,
+        r#"{"a":1}"#,
+        "{\"a\"\t:\r\n[ 1 , 2 ]\n}",
+        r#"{"a":[]}"#,
+        r#"{"a":[[],{}]}"#,
+        r#"{"a":"\u00e9\ud83d\ude00\n\"\\\/"}"#,
+        r#"{"\u0061":"\u0062"}"#,
+        r#"{"a":true,"b":false,"c":null}"#,
+        r#"{"a":-1,"b":0.5,"c":25e-1,"d":1E+2,"e":0}"#,
+        r#"{"a":"\ud800"}"#,
+        r#"{"a":"\x"}"#,
+        r#"{"a":"\"}"#,
+        r#"{"a":"\u12"}"#,
+        "{\"a\":\"\u{7f}\u{e9}\"}",
+        "{\"a\":\"\t\"}",
+        r#"{"a":01}"#,
+        r#"{"a":-}"#,
+        r#"{"a":1.}"#,
+        r#"{"a":.5}"#,
+        r#"{"a":1e}"#,
+        r#"{"a":+1}"#,
+        r#"{"a":0x1}"#,
+        r#"{"a":Infinity}"#,
+        r#"{"a":nul}"#,
+        r#"{"a":truex}"#,
+        r#"{"a":1,}"#,
+        r#"{,}"#,
+        r#"{"a"}"#,
+        r#"{"a":}"#,
+        r#"{"a":1"b":2}"#,
+        r#"{'a':1}"#,
+        r#"{a:1}"#,
+        r#"{"a":[1,]}"#,
+        r#"{"a":[,1]}"#,
+        r#"{"a":[1 2]}"#,
+        r#"{"a":1]"#,
+        r#"{"a":[1}"#,
+        r#"{"a":1"#,
+        r#"{"a":"x"#,
+        r#"{"a":"x\"#,
+        r#"{"#,
+        r#"{"a":1} x"#,
+        r#"/**/{}"#,
+        "\u{a0}{}",
+        "{}\u{0}",
+        "[]",
+        "\"x\"",
+        "1",
+        "null",
+        "",
+    ] {
+        as_the_library_has_it(text);
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn whatever_is_nearly_json_is_judged_as_the_library_does(
+        text in r#"[\{\[]{0,3}("(a|b|\\u0061|\\|\PC){0,3}"[:,]? ?|[0-9eE+.-]{1,4},?|true|null|[\]\}\[\{ ,]){0,12}[\}\]]{0,3}"#
+    ) {
+        as_the_library_has_it(&text);
+    }
+
+    #[test]
+    fn whatever_the_library_writes_is_read_alike(
+        members in proptest::collection::btree_map(".{0,6}", ("\\PC{0,9}", proptest::prelude::any::<i16>(), proptest::prelude::any::<i32>()), 0..80)
+    ) {
+        let members = members.iter().map(|(name, (text, number, whole))| {
+            let number = f64::from(*number) / 64.0;
+            (name.clone(), serde_json::json!([text, number, whole, {"": text}, null]))
+        });
+        as_the_library_has_it(&serde_json::Value::Object(members.collect()).to_string());
+    }
+}
+
+#[test]
+fn only_one_object_in_utf_8_is_a_document() {
+    for text in [
+        &b"[]"[..],
+        b"1",
+        b"",
+        b"null",
+        b"{} {}",
+        b"{}x",
+        b"\xef\xbb\xbf{}",
+        b"{\"a\":NaN}",
+        b"{\"a\":\"\\ud800\"}",
+        b"{\"\xff\":1}",
+    ] {
+        assert!(Object::parse(text).is_err(), "{text:?}");
+    }
+}
