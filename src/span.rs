@@ -12,14 +12,36 @@ impl Span {
     pub(crate) fn written(part: &str, whole: &mut String) -> Option<Self> {
         let start = whole.len();
         whole.push_str(part);
-        Some(Self { start: start.try_into().ok()?, end: whole.len().try_into().ok()? })
+        Self::between(start, whole.len())
     }
 
     /// The place of a part that was cut out of a text. `None` for what is no part of it.
     pub(crate) fn of(part: &str, whole: &str) -> Option<Self> {
         let start = part.as_ptr().addr().checked_sub(whole.as_ptr().addr())?;
         let end = start.checked_add(part.len()).filter(|end| *end <= whole.len())?;
+        Self::between(start, end)
+    }
+
+    /// What stands from one place up to another.
+    pub(crate) fn between(start: usize, end: usize) -> Option<Self> {
         Some(Self { start: start.try_into().ok()?, end: end.try_into().ok()? })
+    }
+
+    /// The same part where a number of bytes stand before the text.
+    pub(crate) fn later_by(self, bytes: usize) -> Option<Self> {
+        let bytes = bytes.try_into().ok()?;
+        Some(Self { start: self.start.checked_add(bytes)?, end: self.end.checked_add(bytes)? })
+    }
+
+    /// The same part where so many bytes are taken away before it.
+    pub(crate) fn earlier_by(self, bytes: usize) -> Option<Self> {
+        let bytes = bytes.try_into().ok()?;
+        Some(Self { start: self.start.checked_sub(bytes)?, end: self.end.checked_sub(bytes)? })
+    }
+
+    /// How many bytes it has.
+    pub(crate) fn len(self) -> usize {
+        usize::try_from(self.end.saturating_sub(self.start)).unwrap_or(usize::MAX)
     }
 
     /// The part that stands there.

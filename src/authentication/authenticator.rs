@@ -22,7 +22,7 @@ use super::claims::Claims;
 use super::error::AuthenticationError;
 use super::issuer::Issuer;
 use super::principal::{Caller, Principal};
-use super::validation::{self, ValidatedClaims};
+use super::validation::{self, Dates, ValidatedClaims};
 use crate::explanation::recorder::{Off, Recorder};
 use crate::explanation::{Check, Explanation, Finding, Seen};
 use crate::jose::JwkSet;
@@ -283,9 +283,9 @@ impl Authenticator {
         let aud = || Seen::found(claims.shown_audiences()).expected(audience.listed());
         to.check(Check::Audience, aud, audience.check(&claims))?;
         let not_before = validation::not_before(&claims, settings, now);
-        to.check(Check::NotBefore, || date("nbf", latest()), not_before)?;
+        let not_before = to.check(Check::NotBefore, || date("nbf", latest()), not_before)?;
         let issued_at = validation::issued_at(&claims, settings, now);
-        to.check(Check::IssuedAt, || date("iat", latest()), issued_at)?;
+        let issued_at = to.check(Check::IssuedAt, || date("iat", latest()), issued_at)?;
         let required = validation::required_claims(&claims, settings)
             .and_then(|()| validation::tenant(&claims, settings));
         let names = || Seen::nothing().expected(settings.required_claims.join(" "));
@@ -299,14 +299,15 @@ impl Authenticator {
             expiry,
         )?;
 
-        let (from, until) = validation::window(&claims, settings, expires_at);
+        let (from, until) = Dates { not_before, issued_at, expires_at }.window(settings);
         let validity = Validity { keys: *place, verified_by: number, from, until };
         let validated = ValidatedClaims::assert(&claims, signature, expires_at);
         let caller = Caller::new(&validated, settings, validity);
         // They are borrowed from what the principal keeps.
-        drop((claims, members));
+        let unescaped = claims.into_unescaped();
+        drop(members);
         let payload = decoded.map(CompactJws::into_payload).unwrap_or_default();
-        let principal = caller.with_payload(payload);
+        let principal = caller.with_payload(payload, &unescaped);
         if R::MAY_REMEMBER {
             meter::verified(&settings.issuer);
             self.verified.remember(token, &principal);

@@ -15,7 +15,7 @@ const SCHEME: &[u8] = b"bearer";
 /// What stands after `Bearer`: in the alphabet of RFC 6750, and decoded if it is a JWS; or too large
 /// to be read.
 pub(crate) enum BearerToken<'a> {
-    Read { text: &'a str, jws: Result<CompactJws<'a>, ShapeError> },
+    Read { text: &'a [u8], jws: Result<CompactJws<'a>, ShapeError> },
     TooLarge(usize),
 }
 
@@ -25,19 +25,18 @@ impl<'a> BearerToken<'a> {
         if found.len() > MAX_TOKEN {
             return Ok(Self::TooLarge(found.len()));
         }
-        let outside = AuthenticationError::InvalidRequest(InvalidRequest::Alphabet);
-        let Ok(text) = std::str::from_utf8(found) else {
-            return Err(outside);
-        };
-        let jws = CompactJws::parse(text);
+        let jws = CompactJws::parse(found);
         // What is base64url and dots is in the alphabet.
-        if jws.is_ok() || is_b64token(found) { Ok(Self::Read { text, jws }) } else { Err(outside) }
+        if jws.is_ok() || is_b64token(found) {
+            return Ok(Self::Read { text: found, jws });
+        }
+        Err(AuthenticationError::InvalidRequest(InvalidRequest::Alphabet))
     }
 
     /// The token, and what it is decoded.
     pub(crate) fn within_limit(
         self,
-    ) -> Result<(&'a str, Result<CompactJws<'a>, ShapeError>), Finding> {
+    ) -> Result<(&'a [u8], Result<CompactJws<'a>, ShapeError>), Finding> {
         match self {
             Self::Read { text, jws } => Ok((text, jws)),
             Self::TooLarge(size) => Err(Finding::new(Check::Size, "the token is too large")

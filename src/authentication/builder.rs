@@ -138,7 +138,7 @@ impl fmt::Debug for AuthenticatorBuilder {
 
 /// The `iss` of a token, unverified.
 fn named_issuer(token: &str) -> Option<String> {
-    let jws = CompactJws::parse(token).ok()?;
+    let jws = CompactJws::parse(token.as_bytes()).ok()?;
     let payload = jws.parts().ok()?.payload;
     Claims::new(payload).text_or_none("iss").map(str::to_owned)
 }

@@ -96,9 +96,9 @@ impl TokenCache {
         None
     }
 
-    pub(super) fn remember(&self, token: &str, principal: &Principal) {
+    pub(super) fn remember(&self, token: &[u8], principal: &Principal) {
         if let Some(entries) = &self.0 {
-            entries.insert(Token(token.as_bytes().into()), principal.clone());
+            entries.insert(Token(token.into()), principal.clone());
         }
     }
 }

@@ -6,43 +6,39 @@ use std::borrow::Cow;
 
 use smallvec::{SmallVec, smallvec};
 
-use crate::jose::json::{Json, Object};
+use crate::jose::json::{Document, Json, Row};
+use crate::span::Span;
 use crate::time::UnixTime;
 
 /// The payload of a token (RFC 7519 section 4).
 #[derive(Clone, Debug)]
-pub(crate) struct Claims<'a>(Object<'a>);
+pub(crate) struct Claims<'a>(Document<'a>);
 
 /// A claim is there, but not of its type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct WrongType;
 
 impl<'a> Claims<'a> {
-    pub(crate) fn new(payload: Object<'a>) -> Self {
+    pub(crate) fn new(payload: Document<'a>) -> Self {
         Self(payload)
     }
 
     /// A claim with this whole name, else the value at this dotted path: `realm_access.roles`.
-    pub(crate) fn at(&self, path: &str) -> Option<&Json<'a>> {
-        if let Some(value) = self.0.get(path) {
-            return Some(value);
-        }
-        if !path.as_bytes().contains(&b'.') {
-            return None;
-        }
-        let (first, rest) = path.split_once('.')?;
-        let mut value = self.0.get(first)?;
-        for name in rest.split('.') {
-            let Json::Object(object) = value else {
-                return None;
-            };
-            value = object.get(name)?;
-        }
-        Some(value)
+    pub(crate) fn at(&self, path: &str) -> Option<Json<'_>> {
+        self.0.get(path).or_else(|| self.at_dotted(path))
+    }
+
+    fn at_dotted(&self, path: &str) -> Option<Json<'_>> {
+        let dot = path.bytes().position(|byte| byte == b'.')?;
+        let (first, rest) = path.split_at_checked(dot)?;
+        rest.split('.').skip(1).try_fold(self.0.get(first)?, |value, name| match value {
+            Json::Object(members) => members.member(name),
+            Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Array(_) => None,
+        })
     }
 
     /// The same, where `null` counts as absent.
-    pub(crate) fn present(&self, path: &str) -> Option<&Json<'a>> {
+    pub(crate) fn present(&self, path: &str) -> Option<Json<'_>> {
         self.at(path).filter(|value| !matches!(value, Json::Null))
     }
 
@@ -55,7 +51,7 @@ impl<'a> Claims<'a> {
     /// (`_claim_names` of OpenID Connect Core section 5.6.2, Entra's `hasgroups`).
     pub(crate) fn lacks_groups(&self) -> bool {
         let elsewhere = self.at("_claim_names").is_some_and(|names| match names {
-            Json::Object(names) => names.has("groups"),
+            Json::Object(names) => names.member("groups").is_some(),
             Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Array(_) => {
                 false
             }
@@ -95,7 +91,7 @@ impl<'a> Claims<'a> {
         match self.0.get(name) {
             None | Some(Json::Null) => Ok(None),
             Some(Json::Number(seconds)) => {
-                UnixTime::from_numeric_date(*seconds).map(Some).ok_or(WrongType)
+                UnixTime::from_numeric_date(seconds).map(Some).ok_or(WrongType)
             }
             Some(Json::Bool(_) | Json::String(_) | Json::Array(_) | Json::Object(_)) => {
                 Err(WrongType)
@@ -107,28 +103,42 @@ impl<'a> Claims<'a> {
     pub(crate) fn audiences(&self) -> Result<SmallVec<[&str; 2]>, WrongType> {
         match self.0.get("aud") {
             None | Some(Json::Null) => Ok(SmallVec::new()),
-            Some(Json::String(one)) => Ok(smallvec![&**one]),
-            Some(Json::Array(many)) => {
-                many.iter().map(|item| item.as_text().ok_or(WrongType)).collect()
-            }
+            Some(Json::String(one)) => Ok(smallvec![one]),
+            Some(Json::Array(many)) => many.map(|item| item.into_text().ok_or(WrongType)).collect(),
             Some(Json::Bool(_) | Json::Number(_) | Json::Object(_)) => Err(WrongType),
         }
     }
 
     /// The items of a list of texts; one text counts as a list of one. Other items are left out.
-    pub(crate) fn list(&self, path: &str) -> impl Iterator<Item = &str> {
-        let items: &[Json<'a>] = match self.at(path) {
-            Some(Json::Array(items)) => items,
-            Some(value @ Json::String(_)) => std::slice::from_ref(value),
-            Some(Json::Null | Json::Bool(_) | Json::Number(_) | Json::Object(_)) | None => &[],
-        };
-        items.iter().filter_map(Json::as_text).filter(|text| !text.is_empty())
+    pub(crate) fn list(&self, path: &str) -> Items<'_> {
+        match self.at(path) {
+            Some(Json::String(text)) => Items::One(Some(text)),
+            Some(Json::Array(items)) => Items::Many(items),
+            Some(Json::Null | Json::Bool(_) | Json::Number(_) | Json::Object(_)) | None => {
+                Items::One(None)
+            }
+        }
     }
 
     /// The scope tokens of a claim (RFC 6749 section 3.3): text split at spaces, and at nothing
     /// else; or a list of such texts.
     pub(crate) fn scopes(&self, name: &str) -> impl Iterator<Item = &str> {
         self.list(name).flat_map(|text| text.split(' ')).filter(|scope| !scope.is_empty())
+    }
+
+    /// Where a text of the claims stands, or a part of it, see [`Document::span_of`].
+    pub(crate) fn span_of(&self, part: &str) -> Option<Span> {
+        self.0.span_of(part)
+    }
+
+    /// What stands there.
+    pub(crate) fn text_at(&self, span: Span) -> &str {
+        self.0.text_at(span)
+    }
+
+    /// What has to stand behind the payload so that texts which have escapes there are found too.
+    pub(crate) fn into_unescaped(self) -> String {
+        self.0.into_unescaped()
     }
 
     /// The client: `client_id` (RFC 9068), else `azp` (OpenID Connect, Entra v2), else `appid`
@@ -150,5 +160,24 @@ impl<'a> Claims<'a> {
     /// `iss` as it may be shown.
     pub(crate) fn shown_issuer(&self) -> Option<Cow<'_, str>> {
         self.text_or_none("iss").map(Cow::Borrowed)
+    }
+}
+
+/// The texts of a list, but for empty ones.
+pub(crate) enum Items<'c> {
+    One(Option<&'c str>),
+    Many(Row<'c>),
+}
+
+impl<'c> Iterator for Items<'c> {
+    type Item = &'c str;
+
+    fn next(&mut self) -> Option<&'c str> {
+        match self {
+            Self::One(text) => text.take().filter(|text| !text.is_empty()),
+            Self::Many(row) => {
+                row.find_map(|item| item.into_text().filter(|text| !text.is_empty()))
+            }
+        }
     }
 }

@@ -54,7 +54,6 @@ pub(crate) struct Caller {
     kind: CallerKind,
     expires_at: UnixTime,
     validity: Validity,
-    payload: Vec<u8>,
 }
 
 /// Whether a token is an application's own or a user's.
@@ -96,26 +95,25 @@ impl Caller {
         validity: Validity,
     ) -> Self {
         let claims = validated.claims;
-        let in_roles = claims
-            .list(&settings.roles_claim)
-            .filter(|role| settings.scopes_in_roles && ScopeKind::of(role) == ScopeKind::Resource);
+        let in_roles = settings.scopes_in_roles.then(|| claims.list(&settings.roles_claim));
+        let in_roles = in_roles.into_iter().flatten();
+        let in_roles = in_roles.filter(|role| ScopeKind::of(role) == ScopeKind::Resource);
         let scopes = settings.scope_claims.iter().flat_map(|name| claims.scopes(name));
-        let fhir_user = first(claims, ["fhirUser", "extension_fhirUser"]);
-        let patient = first(claims, settings.patient_claims.iter().map(String::as_str));
-        let mut texts = Texts::with_capacity(768);
-        let roles = texts.list(claims.list(&settings.roles_claim));
-        let scopes = texts.list(scopes.chain(in_roles));
-        let groups = texts.list(claims.list("groups"));
-        let mut text = |name: &str| texts.keep(claims.text_or_none(name)?);
+        let mut texts = Texts::default();
+        let roles = texts.list(claims, claims.list(&settings.roles_claim));
+        let scopes = texts.list(claims, scopes.chain(in_roles));
+        let groups = texts.list(claims, claims.list("groups"));
+        let smart_scopes = texts.spans(scopes).filter_map(|span| claims.text_at(span).parse().ok());
+        let text = |name: &str| claims.span_of(claims.text_or_none(name)?);
         Self {
             issuer: Arc::clone(&settings.issuer),
             subject: text("sub"),
             object_id: text("oid"),
             tenant: text("tid"),
-            client: claims.client().and_then(|client| texts.keep(client)),
-            fhir_user: fhir_user.kept(&mut texts),
-            patient: patient.kept(&mut texts),
-            smart_scopes: texts.of(scopes).filter_map(|scope| scope.parse().ok()).collect(),
+            client: claims.client().and_then(|client| claims.span_of(client)),
+            fhir_user: first(claims, ["fhirUser", "extension_fhirUser"]),
+            patient: first(claims, settings.patient_claims.iter().map(String::as_str)),
+            smart_scopes: smart_scopes.collect(),
             roles,
             scopes,
             groups,
@@ -124,13 +122,12 @@ impl Caller {
             expires_at: validated.expires_at,
             validity,
             texts,
-            payload: Vec::new(),
         }
     }
 
-    /// The caller with the claims as they were sent.
-    pub(crate) fn with_payload(mut self, payload: Vec<u8>) -> Principal {
-        self.payload = payload;
+    /// The caller with the claims as they were sent, and the texts of them that were not plain.
+    pub(crate) fn with_payload(mut self, payload: String, unescaped: &str) -> Principal {
+        self.texts.keep(payload, unescaped);
         Principal(Arc::new(self))
     }
 }
@@ -250,15 +247,14 @@ impl Principal {
 
     /// About how many bytes of memory it takes.
     pub(crate) fn size(&self) -> usize {
-        // The texts stand in the payload too, so they are no longer than it.
-        size_of::<Caller>() + 2 * self.0.payload.capacity() + size_of_val(self.smart_scopes())
+        size_of::<Caller>() + self.0.texts.size() + size_of_val(self.smart_scopes())
     }
 
     /// The names of the claims whose values no explanation shows.
     pub(crate) fn other_claims(&self) -> Vec<String> {
         const SHOWN: [&str; 5] = ["iss", "aud", "exp", "nbf", "iat"];
         let claims: HashMap<String, &RawValue> =
-            serde_json::from_slice(&self.0.payload).unwrap_or_default();
+            serde_json::from_str(self.0.texts.payload()).unwrap_or_default();
         let mut names: Vec<String> =
             claims.into_keys().filter(|name| !SHOWN.contains(&name.as_str())).collect();
         names.sort();
@@ -279,7 +275,7 @@ impl Principal {
     pub fn claim<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, ClaimError> {
         let mismatch = || ClaimError { name: name.to_owned() };
         let claims: HashMap<String, &RawValue> =
-            serde_json::from_slice(&self.0.payload).map_err(|_| mismatch())?;
+            serde_json::from_str(self.0.texts.payload()).map_err(|_| mismatch())?;
         match claims.get(name) {
             None => Ok(None),
             Some(raw) => serde_json::from_str(raw.get()).map(Some).map_err(|_| mismatch()),
@@ -288,15 +284,12 @@ impl Principal {
 }
 
 /// The first of several claims that is there. `null` counts as absent.
-fn first<'c, 'n>(
-    claims: &'c Claims<'_>,
-    names: impl IntoIterator<Item = &'n str>,
-) -> TextClaim<&'c str> {
-    let found = names.into_iter().find_map(|name| claims.present(name));
-    found.map_or(TextClaim::Absent, |value| match value.as_text() {
-        Some(text) => TextClaim::Text(text),
-        None => TextClaim::NotText,
-    })
+fn first<'n>(claims: &Claims<'_>, names: impl IntoIterator<Item = &'n str>) -> TextClaim<Span> {
+    let Some(found) = names.into_iter().find_map(|name| claims.present(name)) else {
+        return TextClaim::Absent;
+    };
+    let place = found.into_text().and_then(|text| claims.span_of(text));
+    place.map_or(TextClaim::NotText, TextClaim::Text)
 }
 
 impl CallerKind {
@@ -331,16 +324,6 @@ impl<T> TextClaim<T> {
     }
 }
 
-impl TextClaim<&str> {
-    fn kept(self, texts: &mut Texts) -> TextClaim<Span> {
-        match self.map(|text| texts.keep(text)) {
-            TextClaim::Text(Some(span)) => TextClaim::Text(span),
-            TextClaim::Text(None) | TextClaim::NotText => TextClaim::NotText,
-            TextClaim::Absent => TextClaim::Absent,
-        }
-    }
-}
-
 impl fmt::Debug for Principal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Caller {
@@ -360,7 +343,6 @@ impl fmt::Debug for Principal {
             kind: _,
             expires_at,
             validity: _,
-            payload: _,
         } = &*self.0;
         f.debug_struct("Principal")
             .field("issuer", issuer)

@@ -1,15 +1,19 @@
-//! The texts of a principal in one piece of memory: a token has dozens, and one is made of each.
+//! The texts of a principal: not copied, but where they stand in the payload, which it keeps.
 
 use std::collections::HashSet;
 use std::ops::Range;
 
 use smallvec::SmallVec;
 
+use super::claims::Claims;
 use crate::span::Span;
 
-/// Texts, one after the other, and lists of them.
+/// The payload of a token, and lists of texts in it.
+#[derive(Default)]
 pub(super) struct Texts {
+    /// The payload, and behind it the texts that have escapes in it, without these.
     all: String,
+    payload: usize,
     listed: SmallVec<[Span; 16]>,
 }
 
@@ -24,35 +28,43 @@ pub(super) struct List {
 const FEW: usize = 8;
 
 impl Texts {
-    pub(super) fn with_capacity(bytes: usize) -> Self {
-        Self { all: String::with_capacity(bytes), listed: SmallVec::new() }
-    }
-
-    /// Keeps a text.
-    pub(super) fn keep(&mut self, text: &str) -> Option<Span> {
-        Span::written(text, &mut self.all)
-    }
-
-    /// Keeps a list of texts, each once.
-    pub(super) fn list<'a>(&mut self, items: impl Iterator<Item = &'a str>) -> List {
+    /// Lists texts of the claims, each once.
+    pub(super) fn list<'c>(
+        &mut self,
+        claims: &'c Claims<'_>,
+        items: impl Iterator<Item = &'c str>,
+    ) -> List {
         let start = self.listed.len();
-        let mut seen = HashSet::new();
+        let mut few: SmallVec<[&str; FEW]> = SmallVec::new();
+        let mut many: Option<HashSet<&str>> = None;
         for item in items {
-            let so_far = List { start, end: self.listed.len() };
-            let is_new = match so_far.len() {
-                0..FEW => self.of(so_far).all(|earlier| earlier != item),
-                FEW => {
-                    seen.extend(self.of(so_far).map(str::to_owned));
-                    seen.insert(item.to_owned())
-                }
-                _ => seen.insert(item.to_owned()),
+            let is_new = match &mut many {
+                Some(many) => many.insert(item),
+                None => !few.contains(&item),
             };
-            if is_new {
-                let kept = self.keep(item);
-                self.listed.extend(kept);
+            if !is_new {
+                continue;
+            }
+            if let Some(place) = claims.span_of(item) {
+                self.listed.push(place);
+            }
+            if many.is_none() {
+                few.push(item);
+                many = (few.len() == FEW).then(|| few.iter().copied().collect());
             }
         }
         List { start, end: self.listed.len() }
+    }
+
+    /// Keeps the payload in which everything stands.
+    pub(super) fn keep(&mut self, payload: String, unescaped: &str) {
+        self.payload = payload.len();
+        self.all = payload;
+        self.all.push_str(unescaped);
+    }
+
+    pub(super) fn payload(&self) -> &str {
+        self.all.get(..self.payload).unwrap_or_default()
     }
 
     pub(super) fn get(&self, span: Span) -> Option<&str> {
@@ -60,8 +72,17 @@ impl Texts {
     }
 
     pub(super) fn of(&self, list: List) -> impl Iterator<Item = &str> {
-        let items = self.listed.get(Range::from(list)).unwrap_or_default();
-        items.iter().filter_map(|span| self.get(*span))
+        self.spans(list).filter_map(|span| self.get(span))
+    }
+
+    pub(super) fn spans(&self, list: List) -> impl Iterator<Item = Span> {
+        self.listed.get(Range::from(list)).unwrap_or_default().iter().copied()
+    }
+
+    /// How many bytes of memory it takes beside itself.
+    pub(super) fn size(&self) -> usize {
+        let listed = if self.listed.spilled() { self.listed.capacity() } else { 0 };
+        self.all.capacity() + listed * size_of::<Span>()
     }
 }
 
@@ -80,18 +101,29 @@ impl From<List> for Range<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jose::json::Document;
 
     #[test]
     fn a_list_has_each_text_once_in_the_order_of_its_first_mention() {
-        let mut texts = Texts::with_capacity(0);
-        let span = texts.keep("alone").unwrap();
         for many in [3, FEW, FEW + 1, 40] {
-            let items: Vec<String> = (0..many).map(|n| format!("item {n}")).collect();
-            let twice = items.iter().flat_map(|item| [item, &items[0], item]).map(String::as_str);
-            let list = texts.list(twice);
-            assert_eq!(texts.of(list).collect::<Vec<_>>(), items);
-            assert_eq!(list.len(), many);
+            let items: Vec<String> = (0..many).map(|n| format!("item \\ {n}")).collect();
+            let twice: Vec<_> = items.iter().flat_map(|item| [item, &items[0], item]).collect();
+            let payload = serde_json::json!({"sub": "alone", "roles": twice}).to_string();
+            // The same with texts that stand in the payload as they are.
+            for payload in [payload.replace("\\\\", "-"), payload] {
+                let claims = Claims::new(Document::parse(&payload).unwrap());
+                let mut texts = Texts::default();
+                let list = texts.list(&claims, claims.list("roles"));
+                let span = claims.span_of(claims.text_or_none("sub").unwrap()).unwrap();
+                let unescaped = claims.into_unescaped();
+                texts.keep(payload.clone(), &unescaped);
+                let expected = if unescaped.is_empty() { "-" } else { "\\" };
+                let expected: Vec<_> =
+                    items.iter().map(|item| item.replace('\\', expected)).collect();
+                assert_eq!(texts.of(list).collect::<Vec<_>>(), expected);
+                assert_eq!(list.len(), many);
+                assert_eq!((texts.get(span), texts.payload()), (Some("alone"), &*payload));
+            }
         }
-        assert_eq!(texts.get(span), Some("alone"));
     }
 }

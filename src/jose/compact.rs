@@ -1,17 +1,19 @@
 //! The compact serialization of a JWS (RFC 7515 section 7.1), strictly.
 
 use base64_simd::URL_SAFE_NO_PAD;
+use memchr::{memchr, memchr_iter, memrchr};
 
-use super::json::{JsonError, Object};
+use super::json::{self, Document, JsonError};
 
 /// A token whose three segments were found and decoded. Nothing in it is verified.
 #[derive(Debug)]
 pub(crate) struct CompactJws<'a> {
     /// What the signature covers: the first two segments with the dot between them.
-    pub(crate) signing_input: &'a str,
-    /// Payload, header and signature, one after the other: the payload is what is kept.
-    decoded: Vec<u8>,
-    header_at: usize,
+    pub(crate) signing_input: &'a [u8],
+    /// By itself, because it is kept; unless it is no UTF-8.
+    payload: Result<String, JsonError>,
+    /// Header and signature, one after the other.
+    others: Vec<u8>,
     signature_at: usize,
 }
 
@@ -19,8 +21,8 @@ pub(crate) struct CompactJws<'a> {
 #[derive(Debug)]
 pub(crate) struct Parts<'a> {
     pub(crate) jws: &'a CompactJws<'a>,
-    pub(crate) header: Object<'a>,
-    pub(crate) payload: Object<'a>,
+    pub(crate) header: Document<'a>,
+    pub(crate) payload: Document<'a>,
 }
 
 /// Why a text is no compact JWS, or its header or payload no JSON object.
@@ -39,70 +41,96 @@ pub(crate) enum ShapeError {
 impl<'a> CompactJws<'a> {
     /// Splits and decodes a token: exactly three segments, base64url without padding, white
     /// space or stray trailing bits (RFC 4648 section 3.5).
-    pub(crate) fn parse(token: &'a str) -> Result<Self, ShapeError> {
-        Self::decode(token).ok_or_else(|| fault(token))
+    pub(crate) fn parse(token: &'a [u8]) -> Result<Self, ShapeError> {
+        let Segments { signing_input, header, payload, signature } =
+            Segments::of(token).ok_or_else(|| fault(token))?;
+        let mut others = Vec::with_capacity(room_for(header) + room_for(signature));
+        let mut kept = Vec::with_capacity(room_for(payload));
+        let mut read = || {
+            decode(header, &mut others)?;
+            let signature_at = others.len();
+            decode(signature, &mut others)?;
+            decode(payload, &mut kept)?;
+            Some(signature_at)
+        };
+        let signature_at = read().ok_or_else(|| fault(token))?;
+        let payload = String::from_utf8(kept).map_err(|error| json::not_utf_8(&error.utf8_error()));
+        Ok(Self { signing_input, payload, others, signature_at })
     }
 
-    /// The same from both ends, where the first and the last segment are short. What stands between
-    /// them is no base64url when it has a dot.
-    fn decode(token: &'a str) -> Option<Self> {
-        let (signing_input, signature) = token.rsplit_once('.')?;
-        let (header, payload) = signing_input.split_once('.')?;
-        let mut decoded = Vec::with_capacity(token.len() / 4 * 3 + 3);
-        decode(payload, &mut decoded)?;
-        let header_at = decoded.len();
-        decode(header, &mut decoded)?;
-        let signature_at = decoded.len();
-        decode(signature, &mut decoded)?;
-        Some(Self { signing_input, decoded, header_at, signature_at })
-    }
-
-    pub(crate) fn header(&self) -> &[u8] {
-        self.decoded.get(self.header_at..self.signature_at).unwrap_or_default()
-    }
-
-    pub(crate) fn payload(&self) -> &[u8] {
-        self.decoded.get(..self.header_at).unwrap_or_default()
+    fn header(&self) -> &[u8] {
+        self.others.get(..self.signature_at).unwrap_or_default()
     }
 
     pub(crate) fn signature(&self) -> &[u8] {
-        self.decoded.get(self.signature_at..).unwrap_or_default()
+        self.others.get(self.signature_at..).unwrap_or_default()
     }
 
     /// The payload alone, without a copy.
-    pub(crate) fn into_payload(mut self) -> Vec<u8> {
-        self.decoded.truncate(self.header_at);
-        self.decoded
+    pub(crate) fn into_payload(self) -> String {
+        self.payload.unwrap_or_default()
     }
 
     /// Header and payload as JSON objects (RFC 7515 section 5.2, RFC 7519 section 7.2).
     pub(crate) fn parts(&self) -> Result<Parts<'_>, ShapeError> {
-        Ok(Parts {
-            jws: self,
-            header: object(self.header(), "header")?,
-            payload: object(self.payload(), "payload")?,
-        })
+        Ok(Parts { jws: self, header: self.parsed_header()?, payload: self.parsed_payload()? })
+    }
+
+    /// The header alone.
+    pub(crate) fn parsed_header(&self) -> Result<Document<'_>, ShapeError> {
+        let header = json::text(self.header()).and_then(Document::parse);
+        header.map_err(|error| ShapeError::Json { segment: "header", error })
+    }
+
+    fn parsed_payload(&self) -> Result<Document<'_>, ShapeError> {
+        let payload = self.payload.as_deref().map_err(Clone::clone).and_then(Document::parse);
+        payload.map_err(|error| ShapeError::Json { segment: "payload", error })
     }
 }
 
-fn decode(segment: &str, to: &mut Vec<u8>) -> Option<()> {
+/// The parts of a token as they were sent.
+struct Segments<'a> {
+    signing_input: &'a [u8],
+    header: &'a [u8],
+    payload: &'a [u8],
+    signature: &'a [u8],
+}
+
+impl<'a> Segments<'a> {
+    /// Splits from both ends, where the first and the last segment are short. What stands between
+    /// them is no base64url when it has a dot.
+    fn of(token: &'a [u8]) -> Option<Self> {
+        let (signing_input, signature) = apart(token, memrchr(b'.', token)?)?;
+        let (header, payload) = apart(signing_input, memchr(b'.', signing_input)?)?;
+        Some(Self { signing_input, header, payload, signature })
+    }
+}
+
+/// What stands before a dot and after it.
+fn apart(text: &[u8], dot: usize) -> Option<(&[u8], &[u8])> {
+    Some((text.get(..dot)?, text.get(dot + 1..)?))
+}
+
+/// As many bytes as a segment can be decoded to.
+fn room_for(segment: &[u8]) -> usize {
+    segment.len() / 4 * 3 + 3
+}
+
+fn decode(segment: &[u8], to: &mut Vec<u8>) -> Option<()> {
     URL_SAFE_NO_PAD.decode_append(segment, to).ok()
 }
 
 /// Why a token could not be decoded: the first thing that is wrong with it.
-fn fault(token: &str) -> ShapeError {
-    match token.split('.').take(7).count() {
+fn fault(token: &[u8]) -> ShapeError {
+    match memchr_iter(b'.', token).take(6).count() + 1 {
         3 => {}
         5 => return ShapeError::Encrypted,
         count => return ShapeError::Segments(count),
     }
-    let named = token.split('.').zip(["header", "payload", "signature"]);
+    let segments = token.split(|byte| *byte == b'.');
+    let named = segments.zip(["header", "payload", "signature"]);
     let mut bad = named.filter(|(segment, _)| decode(segment, &mut Vec::new()).is_none());
     ShapeError::Base64(bad.next().map_or("signature", |(_, name)| name))
-}
-
-fn object<'a>(bytes: &'a [u8], segment: &'static str) -> Result<Object<'a>, ShapeError> {
-    Object::parse(bytes).map_err(|error| ShapeError::Json { segment, error })
 }
 
 #[cfg(test)]
@@ -111,14 +139,14 @@ mod tests {
 
     #[test]
     fn a_token_has_exactly_three_segments() {
-        let jws = CompactJws::parse("e30.e30.AA").unwrap();
-        assert_eq!(jws.signing_input, "e30.e30");
+        let jws = CompactJws::parse(b"e30.e30.AA").unwrap();
+        assert_eq!(jws.signing_input, b"e30.e30");
         assert_eq!(jws.signature(), [0]);
-        assert_eq!(CompactJws::parse("e30").err(), Some(ShapeError::Segments(1)));
-        assert_eq!(CompactJws::parse("a.b.c.d").err(), Some(ShapeError::Segments(4)));
-        assert_eq!(CompactJws::parse("a.b.c.d.e").err(), Some(ShapeError::Encrypted));
+        assert_eq!(CompactJws::parse(b"e30").err(), Some(ShapeError::Segments(1)));
+        assert_eq!(CompactJws::parse(b"a.b.c.d").err(), Some(ShapeError::Segments(4)));
+        assert_eq!(CompactJws::parse(b"a.b.c.d.e").err(), Some(ShapeError::Encrypted));
         let dots = ".".repeat(1_000_000);
-        assert_eq!(CompactJws::parse(&dots).err(), Some(ShapeError::Segments(7)));
+        assert_eq!(CompactJws::parse(dots.as_bytes()).err(), Some(ShapeError::Segments(7)));
     }
 
     #[test]
@@ -126,7 +154,7 @@ mod tests {
         for signature in ["AA==", "AB", "A", "A A", "A\n", "+/", "AA\u{e9}"] {
             let token = format!("e30.e30.{signature}");
             assert_eq!(
-                CompactJws::parse(&token).err(),
+                CompactJws::parse(token.as_bytes()).err(),
                 Some(ShapeError::Base64("signature")),
                 "{signature:?}"
             );

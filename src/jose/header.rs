@@ -1,7 +1,7 @@
 //! The JOSE header of an access token (RFC 7515 section 4).
 
 use super::algorithm::is_none_or_symmetric;
-use super::json::Object;
+use super::json::Document;
 
 /// What of a header the checks use. `jku`, `jwk`, `x5u`, `x5c` and `x5t` are not here: nothing a
 /// token says of its own keys can be used to choose one (RFC 8725 section 3.10).
@@ -35,7 +35,7 @@ const UNSUPPORTED: [&str; 3] = ["crit", "b64", "zip"];
 
 impl<'a> JoseHeader<'a> {
     /// Reads a header, refusing what no issuer may send.
-    pub(crate) fn read(header: &'a Object<'_>) -> Result<Self, HeaderError> {
+    pub(crate) fn read(header: &'a Document<'_>) -> Result<Self, HeaderError> {
         if let Some(name) = UNSUPPORTED.into_iter().find(|name| header.has(name)) {
             return Err(HeaderError::Unsupported(name));
         }
@@ -64,8 +64,8 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<String, HeaderError> {
-        let object = Object::parse(text.as_bytes()).unwrap();
-        JoseHeader::read(&object).map(|header| header.alg.to_owned())
+        let members = Document::parse(text).unwrap();
+        JoseHeader::read(&members).map(|header| header.alg.to_owned())
     }
 
     #[test]

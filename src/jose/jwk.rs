@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
 use super::algorithm::{Algorithm, KeyKind};
-use super::json::{Json, Object};
+use super::json::{Document, Json};
 use super::key_owner::KeyOwner;
 use super::signature::{KeyMaterial, PreparedKey};
 use crate::text::shown;
@@ -103,8 +103,9 @@ pub(crate) struct KeyPolicy {
 
 impl VerificationKey {
     /// Reads one entry of a key set.
-    pub(crate) fn parse(entry: &[u8], policy: KeyPolicy) -> Result<Self, JwkError> {
-        let jwk = Object::parse(entry).map_err(|error| JwkError::NotAnObject(error.to_string()))?;
+    pub(crate) fn parse(entry: &str, policy: KeyPolicy) -> Result<Self, JwkError> {
+        let jwk =
+            Document::parse(entry).map_err(|error| JwkError::NotAnObject(error.to_string()))?;
         let kind_text = text(&jwk, "kty")?.ok_or(JwkError::Malformed("kty"))?;
         if let Some(name) = PRIVATE.into_iter().find(|name| jwk.has(name)) {
             return Err(JwkError::Private(name));
@@ -156,11 +157,11 @@ impl VerificationKey {
     }
 }
 
-fn text<'a>(jwk: &'a Object<'_>, name: &'static str) -> Result<Option<&'a str>, JwkError> {
+fn text<'a>(jwk: &'a Document<'_>, name: &'static str) -> Result<Option<&'a str>, JwkError> {
     jwk.text(name).map_err(|_| JwkError::Malformed(name))
 }
 
-fn bytes(jwk: &Object<'_>, name: &'static str) -> Result<Vec<u8>, JwkError> {
+fn bytes(jwk: &Document<'_>, name: &'static str) -> Result<Vec<u8>, JwkError> {
     // Some providers write the other alphabet of base64, which means the same numbers. Of a token
     // there is one spelling only; a key is not compared by its text.
     let decoded = text(jwk, name)?
@@ -169,7 +170,7 @@ fn bytes(jwk: &Object<'_>, name: &'static str) -> Result<Vec<u8>, JwkError> {
 }
 
 /// `use` and `key_ops` (RFC 7517 sections 4.2 and 4.3).
-fn purpose(jwk: &Object<'_>) -> Result<(), JwkError> {
+fn purpose(jwk: &Document<'_>) -> Result<(), JwkError> {
     if text(jwk, "use")?.is_some_and(|usage| usage != "sig") {
         return Err(JwkError::Purpose("use"));
     }
@@ -177,7 +178,7 @@ fn purpose(jwk: &Object<'_>) -> Result<(), JwkError> {
         return Ok(());
     };
     let operations = match operations {
-        Json::Array(operations) if operations.len() <= MAX_OPERATIONS => operations,
+        Json::Array(operations) if operations.clone().count() <= MAX_OPERATIONS => operations,
         Json::Null
         | Json::Bool(_)
         | Json::Number(_)
@@ -187,7 +188,7 @@ fn purpose(jwk: &Object<'_>) -> Result<(), JwkError> {
     };
     let mut seen: Vec<&str> = Vec::new();
     for operation in operations {
-        match operation.as_text() {
+        match operation.into_text() {
             Some(operation) if !seen.contains(&operation) => seen.push(operation),
             Some(_) | None => return Err(JwkError::Malformed("key_ops")),
         }
@@ -196,7 +197,7 @@ fn purpose(jwk: &Object<'_>) -> Result<(), JwkError> {
 }
 
 /// The algorithms a key may be used with: the one it names, else all that fit its kind.
-fn algorithms(jwk: &Object<'_>, kind: KeyKind) -> Result<Vec<Algorithm>, JwkError> {
+fn algorithms(jwk: &Document<'_>, kind: KeyKind) -> Result<Vec<Algorithm>, JwkError> {
     match text(jwk, "alg")? {
         Some(name) => match name.parse::<Algorithm>() {
             Ok(algorithm) if algorithm.key_kind() == kind => Ok(vec![algorithm]),
@@ -210,7 +211,7 @@ fn algorithms(jwk: &Object<'_>, kind: KeyKind) -> Result<Vec<Algorithm>, JwkErro
     }
 }
 
-fn rsa(jwk: &Object<'_>, policy: KeyPolicy) -> Result<KeyMaterial, JwkError> {
+fn rsa(jwk: &Document<'_>, policy: KeyPolicy) -> Result<KeyMaterial, JwkError> {
     // Some providers write the sign octet of DER before the modulus.
     let n = without_leading_zeros(bytes(jwk, "n")?);
     let e = without_leading_zeros(bytes(jwk, "e")?);
@@ -231,7 +232,7 @@ fn rsa(jwk: &Object<'_>, policy: KeyPolicy) -> Result<KeyMaterial, JwkError> {
     Ok(KeyMaterial::Rsa { n, e })
 }
 
-fn elliptic(jwk: &Object<'_>) -> Result<(KeyKind, KeyMaterial), JwkError> {
+fn elliptic(jwk: &Document<'_>) -> Result<(KeyKind, KeyMaterial), JwkError> {
     let (kind, size) = match text(jwk, "crv")?.ok_or(JwkError::Malformed("crv"))? {
         "P-256" => (KeyKind::P256, 32),
         "P-384" => (KeyKind::P384, 48),
@@ -249,7 +250,7 @@ fn elliptic(jwk: &Object<'_>) -> Result<(KeyKind, KeyMaterial), JwkError> {
     Ok((kind, KeyMaterial::Point(point)))
 }
 
-fn edwards(jwk: &Object<'_>) -> Result<KeyMaterial, JwkError> {
+fn edwards(jwk: &Document<'_>) -> Result<KeyMaterial, JwkError> {
     match text(jwk, "crv")?.ok_or(JwkError::Malformed("crv"))? {
         "Ed25519" => {}
         other => return Err(JwkError::Unsupported(shown(other))),

@@ -92,7 +92,7 @@ impl Candidates<'_> {
     /// Checks a signature with each of the keys until one verifies it.
     pub(crate) fn verify(
         &self,
-        signing_input: &str,
+        signing_input: &[u8],
         signature: &[u8],
     ) -> Result<SignatureValid, BadSignature> {
         let mut result = self.first.verify(signing_input, signature);
@@ -133,7 +133,7 @@ impl JwkSet {
         }
         let mut set = Self::default();
         for (index, entry) in document.keys.into_iter().enumerate() {
-            match VerificationKey::parse(entry.get().as_bytes(), policy) {
+            match VerificationKey::parse(entry.get(), policy) {
                 Ok(key) => set.add(key),
                 Err(reason) => {
                     set.left_out.push(LeftOut { index, kid: readable_kid(entry.get()), reason })

@@ -4,7 +4,7 @@
 //! issuer it is for. Whoever takes a key of one tenant for another's lets that tenant sign for it
 //! (Microsoft identity platform, "Access tokens", "Validate the signing key issuer").
 
-use super::json::Object;
+use super::json::Document;
 
 /// The members `issuer` and `cloud_instance_name` of an entry; in other providers' sets there are
 /// none.
@@ -26,7 +26,7 @@ pub(crate) struct KeyHolder {
 
 impl KeyOwner {
     /// Reads an entry; the error is the member that is malformed.
-    pub(super) fn read(jwk: &Object<'_>) -> Result<Self, &'static str> {
+    pub(super) fn read(jwk: &Document<'_>) -> Result<Self, &'static str> {
         let text = |name: &'static str| match jwk.text(name) {
             Ok(text) => Ok(text.map(Box::from)),
             Err(_) => Err(name),

@@ -87,11 +87,11 @@ impl PreparedKey {
     /// Checks a signature over `signing_input`. A bad one costs as much as a good one.
     pub(crate) fn verify(
         &self,
-        signing_input: &str,
+        signing_input: &[u8],
         signature: &[u8],
     ) -> Result<SignatureValid, BadSignature> {
         self.key
-            .verify_sig(signing_input.as_bytes(), signature)
+            .verify_sig(signing_input, signature)
             .map(|()| SignatureValid(()))
             .map_err(|_| BadSignature)
     }

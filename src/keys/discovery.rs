@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::source::KeyError;
-use crate::jose::json::{Object, without_mark};
+use crate::jose::json::{self, Document, without_mark};
 use crate::secure_url;
 
 /// A discovery document.
@@ -23,7 +23,8 @@ impl ProviderMetadata {
     /// (section 4.3). The algorithms it lists are those of id tokens and change nothing here.
     pub(crate) fn parse(json: &[u8], issuers: &[Arc<str>]) -> Result<Self, KeyError> {
         let json = without_mark(json);
-        let document = Object::parse(json)
+        let document = json::text(json)
+            .and_then(Document::parse)
             .map_err(|_| KeyError::Discovery("expected a JSON object without doubled members"))?;
         let text = |name| document.text(name).ok().flatten();
         let found = text("issuer").ok_or(KeyError::Discovery("expected a text `issuer`"))?;

@@ -12,49 +12,58 @@ fn a_member_that_stands_twice_is_refused_at_any_depth_and_spelling() {
         r#"{"a":[{"b":1,"b":2}]}"#.to_owned(),
         format!("{{{many}\"m7\":1}}"),
     ] {
-        let result = Object::parse(text.as_bytes());
-        assert_eq!(result, Err(JsonError::Duplicate), "{text}");
+        let result = Document::parse(&text);
+        assert_eq!(result.err(), Some(JsonError::Duplicate), "{text}");
     }
-    assert!(Object::parse(br#"{"a":{"b":1},"c":{"b":1},"A":1}"#).is_ok());
+    assert!(Document::parse(r#"{"a":{"b":1},"c":{"b":1},"A":1}"#).is_ok());
 }
 
 #[test]
 fn nesting_is_bounded() {
     let nest = |levels: usize| format!("{{\"a\":{}{}}}", "[".repeat(levels), "]".repeat(levels));
     let deepest = usize::from(MAX_DEPTH) - 1;
-    assert!(Object::parse(nest(deepest).as_bytes()).is_ok());
-    let result = Object::parse(nest(deepest + 1).as_bytes()).err();
+    assert!(Document::parse(&nest(deepest)).is_ok());
+    let result = Document::parse(&nest(deepest + 1)).err();
     assert_eq!(result, Some(JsonError::Depth));
-    let result = Object::parse(nest(10_000).as_bytes()).err();
+    let result = Document::parse(&nest(10_000)).err();
     assert_eq!(result, Some(JsonError::Depth));
 }
 
 #[test]
 fn numbers_are_read_as_floating_point_and_must_be_finite() {
-    let object = Object::parse(br#"{"exp":1700000000.5,"n":-3,"big":18446744073709551615}"#);
+    let object = Document::parse(r#"{"exp":1700000000.5,"n":-3,"big":18446744073709551615}"#);
     let object = object.unwrap();
-    assert_eq!(object.get("exp"), Some(&Json::Number(1_700_000_000.5)));
-    assert_eq!(object.get("n"), Some(&Json::Number(-3.0)));
-    assert!(matches!(object.get("big"), Some(Json::Number(n)) if *n > 1e19));
-    assert!(Object::parse(br#"{"exp":1e999}"#).is_err());
+    let number = |name| match object.get(name) {
+        Some(Json::Number(number)) => number,
+        other => panic!("{name} is {other:?}"),
+    };
+    assert_eq!((number("exp"), number("n")), (1_700_000_000.5, -3.0));
+    assert!(number("big") > 1e19);
+    assert!(Document::parse(r#"{"exp":1e999}"#).is_err());
 }
 
 #[test]
 fn an_object_does_not_pass_for_a_number() {
-    let disguised = br#"{"exp":{"$serde_json::private::Number":"9999999999"}}"#;
-    let object = Object::parse(disguised).unwrap();
+    let disguised = r#"{"exp":{"$serde_json::private::Number":"9999999999"}}"#;
+    let object = Document::parse(disguised).unwrap();
     assert!(matches!(object.get("exp"), Some(Json::Object(_))));
 }
 
 /// The library has the last word on what is JSON, and on what it means.
 fn as_the_library_has_it(text: &str) {
-    let ours = Object::parse(text.as_bytes());
+    let ours = Document::parse(text);
     match serde_json::from_str::<serde_json::Value>(text) {
-        Ok(theirs) if theirs.is_object() => match &ours {
-            Ok(object) => {
-                assert!(means(&Json::Object(Box::new(object.clone())), &theirs), "{text}");
+        Ok(theirs) if theirs.is_object() => match ours {
+            Ok(document) => {
+                let whole = document.value(0).unwrap();
+                assert!(means(&whole, &theirs), "{text}");
+                let names = theirs.as_object().unwrap().keys();
+                for (name, value) in names.zip(theirs.as_object().unwrap().values()) {
+                    assert!(document.get(name).is_some_and(|ours| means(&ours, value)), "{text}");
+                }
+                assert!(places_hold(document, text), "{text}");
             }
-            Err(error) => assert_eq!(*error, JsonError::Duplicate, "{text}"),
+            Err(error) => assert_eq!(error, JsonError::Duplicate, "{text}"),
         },
         Ok(_) => assert_eq!(ours.err(), Some(JsonError::NotAnObject), "{text}"),
         Err(_) => assert!(ours.is_err(), "{text}"),
@@ -68,30 +77,39 @@ fn means(ours: &Json<'_>, theirs: &serde_json::Value) -> bool {
         Json::Number(number) => theirs.as_f64() == Some(*number),
         Json::String(text) => theirs.as_str() == Some(text),
         Json::Array(items) => theirs.as_array().is_some_and(|others| {
-            let alike = || items.iter().zip(others).all(|(one, other)| means(one, other));
-            items.len() == others.len() && alike()
+            let alike = || items.clone().zip(others).all(|(one, other)| means(&one, other));
+            items.clone().count() == others.len() && alike()
         }),
-        Json::Object(object) => theirs.as_object().is_some_and(|others| {
-            let alike = |name: &str| others.get(name).zip(object.get(name));
-            object.members.len() == others.len()
-                && object
-                    .names()
-                    .all(|name| alike(name).is_some_and(|(other, one)| means(one, other)))
+        Json::Object(members) => theirs.as_object().is_some_and(|others| {
+            members.clone().count() == 2 * others.len()
+                && others.iter().all(|(name, other)| {
+                    members.clone().member(name).is_some_and(|one| means(&one, other))
+                })
         }),
     }
 }
 
+/// Whether each text is found again where the document says that it stands.
+fn places_hold(document: Document<'_>, text: &str) -> bool {
+    let Some(Json::Object(members)) = document.value(0) else { return false };
+    let of_text = members.filter_map(|member| member.into_text());
+    let placed: Option<Vec<(String, Span)>> =
+        of_text.map(|part| Some((part.to_owned(), document.span_of(part)?))).collect();
+    let whole = text.to_owned() + &document.into_unescaped();
+    placed.is_some_and(|placed| {
+        placed.iter().all(|(part, place)| place.within(&whole) == Some(part.as_str()))
+    })
+}
+
 #[test]
 fn the_end_of_a_text_is_found_wherever_it_stands() {
-    for length in 0..20 {
-        for end in (0..=0x2f).chain([b'\\', b'a', 0x7f, 0x80, 0xff]) {
-            for filling in [b'a', b' ', 0x80, 0xff, b'!', b'#', b'[', b']'] {
-                let mut bytes = vec![filling; length];
-                bytes.push(end);
-                bytes.extend([filling; 9]);
-                let is_special = end < b' ' || matches!(end, b'"' | b'\\');
-                let expected = if is_special { length } else { bytes.len() };
-                assert_eq!(length_of_plain(&bytes), expected, "{bytes:?}");
+    for length in 0..40 {
+        for end in ['"', '\\', '\u{0}', '\u{1f}', ' ', '!', '\u{7f}', '\u{80}', '\u{ffff}'] {
+            for filling in ['a', ' ', '\u{80}', '\u{ff}', '!', '#', '[', ']'] {
+                let filling = filling.to_string();
+                let text = format!("{}{end}{}", filling.repeat(length), filling.repeat(9));
+                as_the_library_has_it(&format!("{{\"a\":\"{text}\",\"b\":\"{text}\"}}"));
+                as_the_library_has_it(&format!("{{\"a\":\"{text}\",\n\"b\":0}}"));
             }
         }
     }
@@ -190,6 +208,6 @@ fn only_one_object_in_utf_8_is_a_document() {
         b"{\"a\":\"\\ud800\"}",
         b"{\"\xff\":1}",
     ] {
-        assert!(Object::parse(text).is_err(), "{text:?}");
+        assert!(super::text(text).and_then(Document::parse).is_err(), "{text:?}");
     }
 }

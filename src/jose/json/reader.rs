@@ -1,0 +1,280 @@
+//! From a text to its nodes.
+//!
+//! Each step is given the place where it begins and says where it has ended. Only the structure is
+//! read here: texts with escapes are the library's.
+
+use super::members::Members;
+use super::{Document, Json, JsonError, MAX_DEPTH, Node};
+use crate::span::Span;
+
+struct Reader<'a> {
+    bytes: &'a [u8],
+    /// Whether the text has no backslash and no control character anywhere, as most tokens: then
+    /// each of its texts ends at the next quote.
+    is_plain: bool,
+    document: Document<'a>,
+}
+
+type Read<T> = Result<T, JsonError>;
+
+/// About how many bytes of a token one node stands for.
+const BYTES_OF_ONE: usize = 12;
+
+/// For how many nodes there is room at first. More memory than that comes from a slower place.
+const USUAL_NODES: usize = 64;
+
+pub(super) fn read(text: &str) -> Result<Document<'_>, JsonError> {
+    let nodes = Vec::with_capacity(USUAL_NODES.min(text.len() / BYTES_OF_ONE + 2));
+    let document = Document { text, unescaped: String::new(), nodes, members: Members::none() };
+    let is_plain = text.bytes().fold(true, |all, byte| all & !is_control(byte) & (byte != b'\\'));
+    let mut reader = Reader { bytes: text.as_bytes(), is_plain, document };
+    reader.document()?;
+    Ok(reader.document)
+}
+
+fn is_control(byte: u8) -> bool {
+    byte < b' '
+}
+
+/// How many bytes stand before the next quote: eight are looked at at once, each in a byte of a
+/// word whose high bit says so.
+fn length_of_plain(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const HIGH: u64 = ONES << 7;
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (place, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word) ^ (ONES * u64::from(b'"'));
+        // A carry can only spoil what stands behind the first find.
+        let found = word.wrapping_sub(ONES) & !word & HIGH;
+        if found != 0 {
+            let byte = usize::try_from(found.trailing_zeros() / 8).unwrap_or_default();
+            return place * 8 + byte;
+        }
+    }
+    words.len() * 8 + rest.iter().position(|byte| *byte == b'"').unwrap_or(rest.len())
+}
+
+impl Reader<'_> {
+    fn document(&mut self) -> Read<()> {
+        let start = self.next(0);
+        let is_object = self.byte(start) == b'{';
+        let end = if is_object {
+            let mut members = Members::none();
+            let end = self.object(start, 0, &mut members)?;
+            self.document.members = members;
+            end
+        } else {
+            self.value(start, 0)?
+        };
+        match self.next(end) {
+            end if end < self.bytes.len() => fault(end),
+            _ if is_object => Ok(()),
+            _ => Err(JsonError::NotAnObject),
+        }
+    }
+
+    /// Reads a value that stands in a number of objects and arrays.
+    fn value(&mut self, at: usize, depth: u8) -> Read<usize> {
+        let (node, end) = match self.byte(at) {
+            b'"' => {
+                let (text, end) = self.text(at)?;
+                (Node::Text(text), end)
+            }
+            b'{' => return self.object(at, depth, &mut Members::none()),
+            b'[' => return self.array(at, depth),
+            b'-' | b'0'..=b'9' => {
+                let (number, end) = self.number(at)?;
+                (Node::Number(number), end)
+            }
+            b't' => (Node::Bool(true), self.word(at, "true")?),
+            b'f' => (Node::Bool(false), self.word(at, "false")?),
+            b'n' => (Node::Null, self.word(at, "null")?),
+            _ => return fault(at),
+        };
+        self.document.nodes.push(node);
+        Ok(end)
+    }
+
+    fn object(&mut self, at: usize, depth: u8, members: &mut Members) -> Read<usize> {
+        let own = self.open(depth)?;
+        let mut at = self.next(at + 1);
+        if self.byte(at) != b'}' {
+            loop {
+                let (name, end) = self.text(at)?;
+                if members.add(name, &mut self.document).is_none() {
+                    return Err(JsonError::Duplicate);
+                }
+                let value = self.take(b':', self.next(end))?;
+                at = self.value(self.next(value), depth + 1)?;
+                at = self.next(at);
+                if self.byte(at) == b'}' {
+                    break;
+                }
+                at = self.next(self.take(b',', at)?);
+            }
+        }
+        self.close(own, Node::Object);
+        if members.are_many() && self.repeats_a_name(own) {
+            return Err(JsonError::Duplicate);
+        }
+        Ok(at + 1)
+    }
+
+    /// Whether one of the very many names of an object stands twice.
+    fn repeats_a_name(&self, object: usize) -> bool {
+        let Some(Json::Object(members)) = self.document.value(object) else { return true };
+        let mut names: Vec<&str> = members.names().collect();
+        names.sort_unstable();
+        names.windows(2).any(|pair| pair.first() == pair.last())
+    }
+
+    fn array(&mut self, at: usize, depth: u8) -> Read<usize> {
+        let own = self.open(depth)?;
+        let mut at = self.next(at + 1);
+        if self.byte(at) != b']' {
+            loop {
+                at = self.value(at, depth + 1)?;
+                at = self.next(at);
+                if self.byte(at) == b']' {
+                    break;
+                }
+                at = self.next(self.take(b',', at)?);
+            }
+        }
+        self.close(own, Node::Array);
+        Ok(at + 1)
+    }
+
+    /// A text: where it stands, or where it is put without its escapes.
+    #[inline]
+    fn text(&mut self, at: usize) -> Read<(Span, usize)> {
+        let start = self.take(b'"', at)?;
+        if !self.is_plain {
+            return self.text_with_escapes(start);
+        }
+        let rest = self.bytes.get(start..).unwrap_or_default();
+        let end = start + length_of_plain(rest);
+        match Span::between(start, end) {
+            Some(text) if end < self.bytes.len() => Ok((text, end + 1)),
+            _ => fault(end),
+        }
+    }
+
+    /// By itself, so that the usual way is a short one.
+    #[cold]
+    fn text_with_escapes(&mut self, start: usize) -> Read<(Span, usize)> {
+        let mut end = start;
+        let mut has_escapes = false;
+        loop {
+            match self.byte(end) {
+                b'"' => break,
+                b'\\' => {
+                    has_escapes = true;
+                    end += 2;
+                }
+                byte if is_control(byte) => return fault(end),
+                _ => end += 1,
+            }
+        }
+        let Document { text, unescaped, .. } = &mut self.document;
+        let span = if has_escapes {
+            let quoted = text.get(start - 1..=end).unwrap_or_default();
+            let plain = serde_json::from_str::<String>(quoted).ok();
+            plain.and_then(|plain| Span::written(&plain, unescaped)?.later_by(text.len()))
+        } else {
+            Span::between(start, end)
+        };
+        match span {
+            Some(span) => Ok((span, end + 1)),
+            None => Err(JsonError::Syntax(start)),
+        }
+    }
+
+    fn number(&self, at: usize) -> Read<(f64, usize)> {
+        let mut end = at + usize::from(self.byte(at) == b'-');
+        end = if self.byte(end) == b'0' { end + 1 } else { self.digits(end)? };
+        if self.byte(end) == b'.' {
+            end = self.digits(end + 1)?;
+        }
+        if matches!(self.byte(end), b'e' | b'E') {
+            let sign = usize::from(matches!(self.byte(end + 1), b'+' | b'-'));
+            end = self.digits(end + 1 + sign)?;
+        }
+        match self.document.text.get(at..end).map(str::parse::<f64>) {
+            Some(Ok(number)) if number.is_finite() => Ok((number, end)),
+            _ => Err(JsonError::Syntax(at + 1)),
+        }
+    }
+
+    fn digits(&self, at: usize) -> Read<usize> {
+        let rest = self.bytes.get(at..).unwrap_or_default();
+        match rest.iter().take_while(|byte| byte.is_ascii_digit()).count() {
+            0 => fault(at),
+            digits => Ok(at + digits),
+        }
+    }
+
+    fn word(&self, at: usize, word: &str) -> Read<usize> {
+        match self.bytes.get(at..at + word.len()) {
+            Some(found) if found == word.as_bytes() => Ok(at + word.len()),
+            _ => fault(at),
+        }
+    }
+
+    /// Leaves room for an object or array, whose end is not known yet.
+    fn open(&mut self, depth: u8) -> Read<usize> {
+        if depth >= MAX_DEPTH {
+            return Err(JsonError::Depth);
+        }
+        let own = self.document.nodes.len();
+        self.document.nodes.push(Node::Null);
+        Ok(own)
+    }
+
+    fn close(&mut self, own: usize, node: fn(usize) -> Node) {
+        let end = self.document.nodes.len();
+        if let Some(open) = self.document.nodes.get_mut(own) {
+            *open = node(end);
+        }
+    }
+
+    /// The place after a byte that has to stand here.
+    fn take(&self, byte: u8, at: usize) -> Read<usize> {
+        if self.byte(at) == byte { Ok(at + 1) } else { fault(at) }
+    }
+
+    /// The place of the next byte that is no white space.
+    fn next(&self, mut at: usize) -> usize {
+        while matches!(self.byte(at), b' ' | b'\t' | b'\n' | b'\r') {
+            at += 1;
+        }
+        at
+    }
+
+    /// The byte that stands somewhere; behind the end one that nothing may have.
+    fn byte(&self, at: usize) -> u8 {
+        self.bytes.get(at).copied().unwrap_or_default()
+    }
+}
+
+fn fault<T>(at: usize) -> Read<T> {
+    Err(JsonError::Syntax(at + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_quote_is_found_wherever_it_stands() {
+        for length in 0..20 {
+            for filling in [b'a', b' ', b'!', b'#', 0x21, 0x23, 0xa2, 0x80, 0xff] {
+                let mut bytes = vec![filling; length];
+                assert_eq!(length_of_plain(&bytes), length);
+                bytes.push(b'"');
+                bytes.extend([filling; 9]);
+                assert_eq!(length_of_plain(&bytes), length, "{bytes:?}");
+            }
+        }
+    }
+}
