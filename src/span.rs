@@ -1,14 +1,20 @@
 //! A part of a text, kept as where it stands.
 
-/// Where a part begins and ends.
+/// Where a part begins and ends, each in half of a word: it is read again right after it was
+/// written, and a processor waits where that is done in halves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Span {
-    start: u32,
-    end: u32,
-}
+pub(crate) struct Span(u64);
+
+const HALF: u32 = u32::BITS;
 
 impl Span {
-    /// Writes a part at the end of a text. `None` where the text has become absurdly long.
+    /// What stands from one place up to another. `None` where a text has become absurdly long.
+    pub(crate) fn between(start: usize, end: usize) -> Option<Self> {
+        let (start, end) = (u32::try_from(start).ok()?, u32::try_from(end).ok()?);
+        Some(Self(u64::from(start) | u64::from(end) << HALF))
+    }
+
+    /// Writes a part at the end of a text.
     pub(crate) fn written(part: &str, whole: &mut String) -> Option<Self> {
         let start = whole.len();
         whole.push_str(part);
@@ -22,31 +28,32 @@ impl Span {
         Self::between(start, end)
     }
 
-    /// What stands from one place up to another.
-    pub(crate) fn between(start: usize, end: usize) -> Option<Self> {
-        Some(Self { start: start.try_into().ok()?, end: end.try_into().ok()? })
-    }
-
     /// The same part where a number of bytes stand before the text.
     pub(crate) fn later_by(self, bytes: usize) -> Option<Self> {
-        let bytes = bytes.try_into().ok()?;
-        Some(Self { start: self.start.checked_add(bytes)?, end: self.end.checked_add(bytes)? })
+        Self::between(self.start().checked_add(bytes)?, self.end().checked_add(bytes)?)
     }
 
     /// The same part where so many bytes are taken away before it.
     pub(crate) fn earlier_by(self, bytes: usize) -> Option<Self> {
-        let bytes = bytes.try_into().ok()?;
-        Some(Self { start: self.start.checked_sub(bytes)?, end: self.end.checked_sub(bytes)? })
+        Self::between(self.start().checked_sub(bytes)?, self.end().checked_sub(bytes)?)
     }
 
     /// How many bytes it has.
     pub(crate) fn len(self) -> usize {
-        usize::try_from(self.end.saturating_sub(self.start)).unwrap_or(usize::MAX)
+        self.end().saturating_sub(self.start())
     }
 
     /// The part that stands there.
     pub(crate) fn within(self, whole: &str) -> Option<&str> {
-        whole.get(usize::try_from(self.start).ok()?..usize::try_from(self.end).ok()?)
+        whole.get(self.start()..self.end())
+    }
+
+    fn start(self) -> usize {
+        usize::try_from(self.0 & u64::from(u32::MAX)).unwrap_or(usize::MAX)
+    }
+
+    fn end(self) -> usize {
+        usize::try_from(self.0 >> HALF).unwrap_or(usize::MAX)
     }
 }
 

@@ -25,7 +25,10 @@ impl<'a> Claims<'a> {
 
     /// A claim with this whole name, else the value at this dotted path: `realm_access.roles`.
     pub(crate) fn at(&self, path: &str) -> Option<Json<'_>> {
-        self.0.get(path).or_else(|| self.at_dotted(path))
+        match self.0.get(path) {
+            Some(value) => Some(value),
+            None => self.at_dotted(path),
+        }
     }
 
     fn at_dotted(&self, path: &str) -> Option<Json<'_>> {
@@ -175,9 +178,12 @@ impl<'c> Iterator for Items<'c> {
     fn next(&mut self) -> Option<&'c str> {
         match self {
             Self::One(text) => text.take().filter(|text| !text.is_empty()),
-            Self::Many(row) => {
-                row.find_map(|item| item.into_text().filter(|text| !text.is_empty()))
-            }
+            Self::Many(row) => loop {
+                match row.next_text()? {
+                    "" => {}
+                    text => break Some(text),
+                }
+            },
         }
     }
 }

@@ -12,7 +12,6 @@ use tokio::time::{Instant, sleep_until, timeout};
 use crate::http::{Connection, request};
 use crate::servers::Running;
 
-const CONNECTIONS: usize = 16;
 /// Before each slice: connections are new.
 const LEAD: Duration = Duration::from_millis(100);
 /// Before the first slice: compilers at run time have their say.
@@ -42,30 +41,40 @@ impl Slice {
     }
 }
 
-pub(crate) fn warm_up(running: &Running, token: &str) -> Result<()> {
-    run(running, token, WARM_UP).map(drop)
+pub(crate) fn warm_up(running: &Running, token: &str, connections: usize) -> Result<()> {
+    run(running, token, connections, WARM_UP).map(drop)
 }
 
 /// Loads a server for a while.
-pub(crate) fn run(running: &Running, token: &str, length: Duration) -> Result<Slice> {
-    let work = load(running, token, length);
+pub(crate) fn run(
+    running: &Running,
+    token: &str,
+    connections: usize,
+    length: Duration,
+) -> Result<Slice> {
+    let work = load(running, token, connections, length);
     thread::scope(|scope| {
         let load = scope.spawn(|| on_this_thread(LEAD + length + GRACE, work));
         load.join().map_err(|_| anyhow!("the load has panicked"))?
     })
 }
 
-async fn load(running: &Running, token: &str, length: Duration) -> Result<Slice> {
+async fn load(
+    running: &Running,
+    token: &str,
+    connections: usize,
+    length: Duration,
+) -> Result<Slice> {
     let bytes: Arc<[u8]> = request(running.port, token).into();
     let mut opened = Vec::new();
-    for _ in 0..CONNECTIONS {
+    for _ in 0..connections {
         opened.push(Connection::open(running.port).await?);
     }
     let start = Instant::now() + LEAD;
     let end = start + length;
-    let mut connections = JoinSet::new();
+    let mut asking = JoinSet::new();
     for connection in opened {
-        connections.spawn(ask_until(end, start, connection, Arc::clone(&bytes)));
+        asking.spawn(ask_until(end, start, connection, Arc::clone(&bytes)));
     }
     sleep_until(start).await;
     let (started, cpu_before) = (Instant::now(), running.process.cpu()?);
@@ -73,7 +82,7 @@ async fn load(running: &Running, token: &str, length: Duration) -> Result<Slice>
     let (elapsed, cpu_after) = (started.elapsed(), running.process.cpu()?);
 
     let mut latencies = latencies()?;
-    while let Some(of_one) = connections.join_next().await {
+    while let Some(of_one) = asking.join_next().await {
         latencies.add(of_one??)?;
     }
     let requests = f64::from(u32::try_from(latencies.len())?);

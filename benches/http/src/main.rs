@@ -7,12 +7,13 @@
 //!     -- --write            also writes benches/http/results.md
 //!     -- --rounds 5         forty without it
 //!     -- --slice 2000       milliseconds for each server in each round; 250 without it
+//!     -- --connections 256  that ask at once; 16 without it
 //!     -- --only axum        the servers whose name has this text
 //! ```
 //!
 //! Read on in the order of a run: `issuer` makes a key and tokens; `servers` starts everyone;
-//! `proof` shows that a check is one; `load` asks, closed loop, sixteen in flight; `measure` does so
-//! in rounds; `report` prints the table; `bounds` judges it.
+//! `proof` shows that a check is one; `load` asks, closed loop; `measure` does so in rounds;
+//! `report` prints the table; `bounds` judges it.
 //!
 //! Needs Linux, which tells the CPU time of another process. Figures of different runs do not
 //! compare: the ratios of one run do. Exit status 1 says that a bound was missed.
@@ -36,6 +37,10 @@ use bounds::{BOUNDS, Verdict};
 use issuer::Issuer;
 use options::{Command, Options};
 use proof::Tokens;
+
+/// The servers of our side have an allocator made for servers, as Envoy has.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let result = options::command().and_then(|command| match command {

@@ -29,7 +29,7 @@ pub(crate) fn all(options: &Options, trust: &Trust, tokens: &Tokens) -> Result<V
     let mut rows = Vec::new();
     for server in wanted {
         eprintln!("starting {}", server.name());
-        let outcome = excuse(server, Contender::start(server, trust, tokens))?;
+        let outcome = excuse(server, Contender::start(server, trust, tokens, options))?;
         rows.push(Row { server, outcome });
     }
     for round in 0..options.rounds {
@@ -57,16 +57,17 @@ fn excuse<T>(server: Server, result: Result<T>) -> Result<Result<T>> {
 }
 
 impl Contender {
-    fn start(server: Server, trust: &Trust, tokens: &Tokens) -> Result<Self> {
+    fn start(server: Server, trust: &Trust, tokens: &Tokens, options: &Options) -> Result<Self> {
         let version = server.version()?;
         let mut running = server.start(trust)?;
         let proof = prove(&mut running, tokens, server.checks())?;
-        load::warm_up(&running, &tokens.good).context("under load")?;
+        load::warm_up(&running, &tokens.good, options.connections).context("under load")?;
         Ok(Self { version, proof, running, slices: Vec::new() })
     }
 
     fn load(&mut self, tokens: &Tokens, options: &Options) -> Result<()> {
-        self.slices.push(load::run(&self.running, &tokens.good, options.slice)?);
+        let Options { connections, slice, .. } = *options;
+        self.slices.push(load::run(&self.running, &tokens.good, connections, slice)?);
         Ok(())
     }
 

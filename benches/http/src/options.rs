@@ -21,6 +21,8 @@ pub(crate) struct Options {
     pub(crate) rounds: usize,
     /// How long each server is loaded in each round.
     pub(crate) slice: Duration,
+    /// How many ask at once. Each keeps its connection.
+    pub(crate) connections: usize,
     pub(crate) write: bool,
     /// Part of the names of the servers that are wanted.
     pub(crate) only: String,
@@ -36,6 +38,7 @@ pub(crate) fn command() -> Result<Command> {
     let mut options = Options {
         rounds: 40,
         slice: Duration::from_millis(250),
+        connections: 16,
         write: false,
         only: String::new(),
     };
@@ -48,6 +51,7 @@ pub(crate) fn command() -> Result<Command> {
             }
             Long("rounds") => options.rounds = arguments.value()?.parse()?,
             Long("slice") => options.slice = Duration::from_millis(arguments.value()?.parse()?),
+            Long("connections") => options.connections = arguments.value()?.parse()?,
             Long("write") => options.write = true,
             Long("only") => options.only = arguments.value()?.string()?,
             _ => return Err(argument.unexpected().into()),
@@ -55,6 +59,7 @@ pub(crate) fn command() -> Result<Command> {
     }
     ensure!((1..=100).contains(&options.rounds), "--rounds is 1 to 100");
     ensure!((100..=60_000).contains(&options.slice.as_millis()), "--slice is 100 to 60000");
+    ensure!((1..=400).contains(&options.connections), "--connections is 1 to 400");
     ensure!(!options.write || options.only.is_empty(), "--write is for all servers");
     Ok(Command::Compare(options))
 }

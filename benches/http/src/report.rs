@@ -111,16 +111,18 @@ fn one_bound(bound: &Bound, verdict: &Verdict) -> String {
 
 /// `benches/http/results.md`.
 pub(crate) fn write(options: &Options, token: usize, table: &str, verdicts: &str) -> Result<()> {
-    let (rounds, slice) = (options.rounds, options.slice.as_millis());
+    let Options { rounds, connections, slice, .. } = *options;
+    let slice = slice.as_millis();
     let text = format!(
         "# Over HTTP
 
 `cargo run --release --manifest-path benches/http/Cargo.toml -- --rounds {rounds} --slice {slice} \
-         --write`
+         --connections {connections} --write`
 
-One token of {token} bytes (RS256-2048), seen before, with `GET /r4/Patient/1` on loopback. Sixteen
-connections ask again as soon as they are answered, {rounds} times {slice} ms for each server in turn.
-Servers have one thread where that can be had. Requests and CPU, which is the server's, are medians
+One token of {token} bytes (RS256-2048), seen before, with `GET /r4/Patient/1` on loopback.
+{connections} connections ask again as soon as they are answered, {rounds} times {slice} ms for each
+server in turn. Servers have one thread where that can be had; axum is built with link-time
+optimisation and mimalloc, as one builds for production. Requests and CPU, which is the server's, are medians
 of the rounds, latencies are of all requests. What the check takes is the difference to the same
 server without one, and it and the ratios below are medians too: of comparisons within a round.
 

@@ -15,7 +15,7 @@
 mod members;
 mod reader;
 
-use std::num::NonZeroU32;
+use std::num::NonZeroU16;
 
 use self::members::Members;
 use crate::span::Span;
@@ -44,7 +44,7 @@ enum Node {
     /// The name of a member, whose value follows, and the place of another one of the same hash.
     Name {
         name: Span,
-        before: Option<NonZeroU32>,
+        before: Option<NonZeroU16>,
     },
     /// The items follow, up to this place.
     Array(usize),
@@ -78,6 +78,8 @@ pub(crate) enum JsonError {
     Syntax(usize),
     #[error("has a member twice in one object")]
     Duplicate,
+    #[error("has too many members")]
+    TooMany,
     #[error("is nested deeper than {MAX_DEPTH} levels")]
     Depth,
     #[error("is not a JSON object")]
@@ -156,10 +158,10 @@ impl<'a> Document<'a> {
     }
 
     /// Where a name stands, if it is in the chain that ends at a place.
-    fn name_in_chain(&self, name: &str, last: NonZeroU32) -> Option<usize> {
+    fn name_in_chain(&self, name: &str, last: NonZeroU16) -> Option<usize> {
         let mut last = Some(last);
         while let Some(place) = last {
-            let place = usize::try_from(place.get()).ok()?;
+            let place = usize::from(place.get());
             let Some(Node::Name { name: other, before }) = self.nodes.get(place) else {
                 return None;
             };
@@ -169,6 +171,16 @@ impl<'a> Document<'a> {
             last = *before;
         }
         None
+    }
+
+    /// Where the next value stands, which is not in the one that stands here.
+    fn place_behind(&self, place: usize) -> usize {
+        match self.nodes.get(place) {
+            Some(Node::Array(end) | Node::Object(end)) => *end,
+            Some(Node::Null | Node::Bool(_) | Node::Number(_)) => place + 1,
+            Some(Node::Text(_) | Node::Name { .. }) => place + 1,
+            None => self.nodes.len(),
+        }
     }
 
     fn value(&self, place: usize) -> Option<Json<'_>> {
@@ -195,6 +207,18 @@ impl<'d> Json<'d> {
 }
 
 impl<'d> Row<'d> {
+    /// The next text; what is none is left out.
+    pub(crate) fn next_text(&mut self) -> Option<&'d str> {
+        while self.at < self.end {
+            let place = self.at;
+            self.at = self.document.place_behind(place);
+            if let Some(Node::Text(span)) = self.document.nodes.get(place) {
+                return Some(self.document.text_at(*span));
+            }
+        }
+        None
+    }
+
     /// The names of the members, if this is an object's.
     fn names(self) -> impl Iterator<Item = &'d str> {
         self.step_by(2).filter_map(Json::into_text)
@@ -220,10 +244,7 @@ impl<'d> Iterator for Row<'d> {
             return None;
         }
         let value = self.document.value(self.at)?;
-        self.at = match &value {
-            Json::Array(row) | Json::Object(row) => row.end,
-            Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => self.at + 1,
-        };
+        self.at = self.document.place_behind(self.at);
         Some(value)
     }
 }

@@ -101,9 +101,7 @@ impl Reader<'_> {
         if self.byte(at) != b'}' {
             loop {
                 let (name, end) = self.text(at)?;
-                if members.add(name, &mut self.document).is_none() {
-                    return Err(JsonError::Duplicate);
-                }
+                members.add(name, &mut self.document)?;
                 let value = self.take(b':', self.next(end))?;
                 at = self.value(self.next(value), depth + 1)?;
                 at = self.next(at);

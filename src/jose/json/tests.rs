@@ -30,6 +30,18 @@ fn nesting_is_bounded() {
 }
 
 #[test]
+fn a_text_has_a_bounded_number_of_members() {
+    let members = |number: usize| {
+        let members: Vec<String> = (0..number).map(|n| format!("\"{n}\":0")).collect();
+        format!("{{{}}}", members.join(","))
+    };
+    let many = members(32_768);
+    let document = Document::parse(&many).unwrap();
+    assert!(document.has("0") && document.has("32767") && !document.has("32768"));
+    assert_eq!(Document::parse(&members(32_769)).err(), Some(JsonError::TooMany));
+}
+
+#[test]
 fn numbers_are_read_as_floating_point_and_must_be_finite() {
     let object = Document::parse(r#"{"exp":1700000000.5,"n":-3,"big":18446744073709551615}"#);
     let object = object.unwrap();
