@@ -63,7 +63,7 @@ fn a_token_seen_for_the_first_time_allocates_what_is_kept_of_it() {
     let mut service = guarded(&layer);
     let requests = Requests::with(&key.token().sign().expect("a token"));
     call(&mut service, requests.next(), 200);
-    hold("first sight, allocations", allocations_of(&mut service, requests.next()), 12);
+    hold("first sight, allocations", allocations_of(&mut service, requests.next()), 8);
 }
 
 #[test]
