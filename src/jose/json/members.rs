@@ -27,6 +27,7 @@ impl Members {
     /// Puts a name behind the other nodes, unless it stands there already.
     pub(super) fn add(&mut self, name: Span, document: &mut Document<'_>) -> Result<(), JsonError> {
         let text = document.text_at(name);
+        // Ten times what the largest token has room for.
         let place = u16::try_from(document.nodes.len()).map_err(|_| JsonError::TooMany)?;
         let mut before = None;
         if let Some(last) = self.last.get_mut(hash_of(text)) {

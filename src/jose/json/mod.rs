@@ -78,7 +78,7 @@ pub(crate) enum JsonError {
     Syntax(usize),
     #[error("has a member twice in one object")]
     Duplicate,
-    #[error("has too many members")]
+    #[error("has too many names and values")]
     TooMany,
     #[error("is nested deeper than {MAX_DEPTH} levels")]
     Depth,

@@ -19,6 +19,31 @@ fn a_member_that_stands_twice_is_refused_at_any_depth_and_spelling() {
 }
 
 #[test]
+fn a_member_that_stands_twice_among_many_is_refused_wherever_it_stands() {
+    for number in [3, 63, 64, 65, 66, 130] {
+        for (first, second) in [(0, number - 1), (0, 1), (number / 2, number - 1)] {
+            for escaped in [false, true] {
+                let name = |n: usize| if n == second { first } else { n };
+                let spelled = |n: usize| match name(n) {
+                    0 if escaped && n == second => "\\u006d0".to_owned(),
+                    n => format!("m{n}"),
+                };
+                let members = |name: &dyn Fn(usize) -> String| {
+                    let members = (0..number).map(|n| format!("\"{}\":[{{}}]", name(n)));
+                    members.collect::<Vec<_>>().join(",")
+                };
+                let (doubled, single) = (members(&spelled), members(&|n| format!("m{n}")));
+                assert!(Document::parse(&format!("{{{single}}}")).is_ok(), "{single}");
+                for text in [format!("{{{doubled}}}"), format!("{{\"a\":[{{{doubled}}}]}}")] {
+                    let result = Document::parse(&text);
+                    assert_eq!(result.err(), Some(JsonError::Duplicate), "{text}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn nesting_is_bounded() {
     let nest = |levels: usize| format!("{{\"a\":{}{}}}", "[".repeat(levels), "]".repeat(levels));
     let deepest = usize::from(MAX_DEPTH) - 1;
