@@ -266,7 +266,7 @@ mod tests {
     #[test]
     fn the_next_quote_is_found_wherever_it_stands() {
         for length in 0..20 {
-            for filling in [b'a', b' ', b'!', b'#', 0x21, 0x23, 0xa2, 0x80, 0xff] {
+            for filling in [b'a', b' ', b'!', b'#', 0xa2, 0x80, 0xff] {
                 let mut bytes = vec![filling; length];
                 assert_eq!(length_of_plain(&bytes), length);
                 bytes.push(b'"');
