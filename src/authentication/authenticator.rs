@@ -21,7 +21,7 @@ use super::cache::{TokenCache, Validity};
 use super::claims::Claims;
 use super::error::AuthenticationError;
 use super::issuer::Issuer;
-use super::principal::{Caller, Principal};
+use super::principal::Principal;
 use super::validation::{self, Dates, ValidatedClaims};
 use crate::explanation::recorder::{Off, Recorder};
 use crate::explanation::{Check, Explanation, Finding, Seen};
@@ -302,12 +302,7 @@ impl Authenticator {
         let (from, until) = Dates { not_before, issued_at, expires_at }.window(settings);
         let validity = Validity { keys: *place, verified_by: number, from, until };
         let validated = ValidatedClaims::assert(&claims, signature, expires_at);
-        let caller = Caller::new(&validated, settings, validity);
-        // They are borrowed from what the principal keeps.
-        let unescaped = claims.into_unescaped();
-        drop(members);
-        let payload = decoded.map(CompactJws::into_payload).unwrap_or_default();
-        let principal = caller.with_payload(payload, &unescaped);
+        let principal = Principal::new(&validated, settings, validity);
         if R::MAY_REMEMBER {
             meter::verified(&settings.issuer);
             self.verified.remember(token, &principal);

@@ -139,9 +139,9 @@ impl<'a> Claims<'a> {
         self.0.text_at(span)
     }
 
-    /// What has to stand behind the payload so that texts which have escapes there are found too.
-    pub(crate) fn into_unescaped(self) -> String {
-        self.0.into_unescaped()
+    /// The payload as it was sent, and the texts of it that have escapes, without these.
+    pub(crate) fn texts(&self) -> (&str, &str) {
+        self.0.texts()
     }
 
     /// The client: `client_id` (RFC 9068), else `azp` (OpenID Connect, Entra v2), else `appid`

@@ -87,9 +87,9 @@ pub struct ClaimError {
     pub name: String,
 }
 
-impl Caller {
+impl Principal {
     /// What the claims say of the caller.
-    pub(crate) fn new(
+    pub(super) fn new(
         validated: &ValidatedClaims<'_, '_>,
         settings: &IssuerSettings,
         validity: Validity,
@@ -104,8 +104,10 @@ impl Caller {
         let scopes = texts.list(claims, scopes.chain(in_roles));
         let groups = texts.list(claims, claims.list("groups"));
         let smart_scopes = texts.spans(scopes).filter_map(|span| claims.text_at(span).parse().ok());
+        let smart_scopes = smart_scopes.collect();
+        texts.keep(claims);
         let text = |name: &str| claims.span_of(claims.text_or_none(name)?);
-        Self {
+        Self(Arc::new(Caller {
             issuer: Arc::clone(&settings.issuer),
             subject: text("sub"),
             object_id: text("oid"),
@@ -113,7 +115,7 @@ impl Caller {
             client: claims.client().and_then(|client| claims.span_of(client)),
             fhir_user: first(claims, ["fhirUser", "extension_fhirUser"]),
             patient: first(claims, settings.patient_claims.iter().map(String::as_str)),
-            smart_scopes: smart_scopes.collect(),
+            smart_scopes,
             roles,
             scopes,
             groups,
@@ -122,13 +124,7 @@ impl Caller {
             expires_at: validated.expires_at,
             validity,
             texts,
-        }
-    }
-
-    /// The caller with the claims as they were sent, and the texts of them that were not plain.
-    pub(crate) fn with_payload(mut self, payload: String, unescaped: &str) -> Principal {
-        self.texts.keep(payload, unescaped);
-        Principal(Arc::new(self))
+        }))
     }
 }
 

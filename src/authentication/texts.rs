@@ -56,11 +56,11 @@ impl Texts {
         List { start, end: self.listed.len() }
     }
 
-    /// Keeps the payload in which everything stands.
-    pub(super) fn keep(&mut self, payload: String, unescaped: &str) {
+    /// Keeps a copy of that in which everything stands.
+    pub(super) fn keep(&mut self, claims: &Claims<'_>) {
+        let (payload, unescaped) = claims.texts();
+        self.all = [payload, unescaped].concat();
         self.payload = payload.len();
-        self.all = payload;
-        self.all.push_str(unescaped);
     }
 
     pub(super) fn payload(&self) -> &str {
@@ -115,9 +115,8 @@ mod tests {
                 let mut texts = Texts::default();
                 let list = texts.list(&claims, claims.list("roles"));
                 let span = claims.span_of(claims.text_or_none("sub").unwrap()).unwrap();
-                let unescaped = claims.into_unescaped();
-                texts.keep(payload.clone(), &unescaped);
-                let expected = if unescaped.is_empty() { "-" } else { "\\" };
+                texts.keep(&claims);
+                let expected = if payload.contains('\\') { "\\" } else { "-" };
                 let expected: Vec<_> =
                     items.iter().map(|item| item.replace('\\', expected)).collect();
                 assert_eq!(texts.of(list).collect::<Vec<_>>(), expected);

@@ -187,10 +187,11 @@ impl fmt::Display for Finding {
 pub(crate) fn told(summary: &str, found: Option<&str>, expected: Option<&str>) -> String {
     match (found, expected) {
         (Some(found), Some(expected)) => {
-            format!("{summary}: the token has `{found}`, this server accepts `{expected}`")
+            [summary, ": the token has `", found, "`, this server accepts `", expected, "`"]
+                .concat()
         }
-        (Some(found), None) => format!("{summary}: the token has `{found}`"),
-        (None, Some(expected)) => format!("{summary}: this server accepts `{expected}`"),
+        (Some(found), None) => [summary, ": the token has `", found, "`"].concat(),
+        (None, Some(expected)) => [summary, ": this server accepts `", expected, "`"].concat(),
         (None, None) => summary.to_owned(),
     }
 }

@@ -1,6 +1,9 @@
 //! OperationOutcome (R4 section 2.27): what went wrong, as a FHIR resource.
 
+use smallvec::SmallVec;
+
 use super::format::Format;
+use crate::text::is_all_plain;
 
 /// The codes of `OperationOutcome.issue.code` that refusals use (value set `issue-type`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -65,7 +68,7 @@ impl IssueType {
 pub struct OperationOutcome {
     issue_type: IssueType,
     /// Codes of `details`, all of one system.
-    codes: Vec<&'static str>,
+    codes: SmallVec<[&'static str; 2]>,
     diagnostics: String,
 }
 
@@ -78,7 +81,7 @@ pub const REFUSAL_CODES: &str = "https://docs.rs/tower-fhir-auth/refusal-codes";
 impl OperationOutcome {
     /// An outcome with a code and a text for people.
     pub fn new(issue_type: IssueType, diagnostics: impl Into<String>) -> Self {
-        Self { issue_type, codes: Vec::new(), diagnostics: diagnostics.into() }
+        Self { issue_type, codes: SmallVec::new(), diagnostics: diagnostics.into() }
     }
 
     /// Adds a code of [`REFUSAL_CODES`] to `details`.
@@ -106,9 +109,8 @@ impl OperationOutcome {
     /// As FHIR JSON.
     #[must_use]
     pub fn to_json(&self) -> String {
-        // A text can always be written.
-        let diagnostics = serde_json::to_string(&self.diagnostics).unwrap_or_default();
-        let mut json = String::with_capacity(256 + 128 * self.codes.len() + diagnostics.len());
+        let room = 256 + 128 * self.codes.len() + self.diagnostics.len();
+        let mut json = String::with_capacity(room);
         json.push_str(
             r#"{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":""#,
         );
@@ -124,7 +126,7 @@ impl OperationOutcome {
         }
         json.push_str(if self.codes.is_empty() { "" } else { "]}," });
         json.push_str(r#""diagnostics":"#);
-        json.push_str(&diagnostics);
+        push_quoted(&self.diagnostics, &mut json);
         json.push_str("}]}");
         json
     }
@@ -152,6 +154,18 @@ impl OperationOutcome {
     }
 }
 
+/// Adds text as a JSON string.
+fn push_quoted(text: &str, json: &mut String) {
+    if is_all_plain(text) {
+        json.push('"');
+        json.push_str(text);
+        json.push('"');
+    } else {
+        // A text can always be written.
+        json.push_str(&serde_json::to_string(text).unwrap_or_default());
+    }
+}
+
 /// Text as an XML 1.0 attribute value. Characters that XML cannot hold at all are replaced.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
@@ -176,6 +190,15 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_holds_any_text() {
+        for text in ["", "plain: `a`", "a\u{0}\u{1b}\n\\\"<&>'\u{7f}\u{e9}\u{1F600}"] {
+            let outcome = OperationOutcome::new(IssueType::Invalid, text);
+            let json: serde_json::Value = serde_json::from_str(&outcome.to_json()).unwrap();
+            assert_eq!(json["issue"][0]["diagnostics"], text);
+        }
+    }
 
     #[test]
     fn xml_holds_any_text() {

@@ -1,19 +1,21 @@
 //! The compact serialization of a JWS (RFC 7515 section 7.1), strictly.
 
+use std::slice::SliceIndex;
+
 use base64_simd::URL_SAFE_NO_PAD;
 use memchr::{memchr, memchr_iter, memrchr};
 
 use super::json::{self, Document, JsonError};
+use super::scratch::Scratch;
 
 /// A token whose three segments were found and decoded. Nothing in it is verified.
 #[derive(Debug)]
 pub(crate) struct CompactJws<'a> {
     /// What the signature covers: the first two segments with the dot between them.
     pub(crate) signing_input: &'a [u8],
-    /// By itself, because it is kept; unless it is no UTF-8.
-    payload: Result<String, JsonError>,
-    /// Header and signature, one after the other.
-    others: Vec<u8>,
+    /// Header, payload and signature, one after the other.
+    decoded: Scratch,
+    payload_at: usize,
     signature_at: usize,
 }
 
@@ -44,31 +46,21 @@ impl<'a> CompactJws<'a> {
     pub(crate) fn parse(token: &'a [u8]) -> Result<Self, ShapeError> {
         let Segments { signing_input, header, payload, signature } =
             Segments::of(token).ok_or_else(|| fault(token))?;
-        let mut others = Vec::with_capacity(room_for(header) + room_for(signature));
-        let mut kept = Vec::with_capacity(room_for(payload));
+        let mut decoded = Scratch::new();
         let mut read = || {
-            decode(header, &mut others)?;
-            let signature_at = others.len();
-            decode(signature, &mut others)?;
-            decode(payload, &mut kept)?;
-            Some(signature_at)
+            decode(header, &mut decoded)?;
+            let payload_at = decoded.len();
+            decode(payload, &mut decoded)?;
+            let signature_at = decoded.len();
+            decode(signature, &mut decoded)?;
+            Some((payload_at, signature_at))
         };
-        let signature_at = read().ok_or_else(|| fault(token))?;
-        let payload = String::from_utf8(kept).map_err(|error| json::not_utf_8(&error.utf8_error()));
-        Ok(Self { signing_input, payload, others, signature_at })
-    }
-
-    fn header(&self) -> &[u8] {
-        self.others.get(..self.signature_at).unwrap_or_default()
+        let (payload_at, signature_at) = read().ok_or_else(|| fault(token))?;
+        Ok(Self { signing_input, decoded, payload_at, signature_at })
     }
 
     pub(crate) fn signature(&self) -> &[u8] {
-        self.others.get(self.signature_at..).unwrap_or_default()
-    }
-
-    /// The payload alone, without a copy.
-    pub(crate) fn into_payload(self) -> String {
-        self.payload.unwrap_or_default()
+        self.decoded.get(self.signature_at..).unwrap_or_default()
     }
 
     /// Header and payload as JSON objects (RFC 7515 section 5.2, RFC 7519 section 7.2).
@@ -78,13 +70,20 @@ impl<'a> CompactJws<'a> {
 
     /// The header alone.
     pub(crate) fn parsed_header(&self) -> Result<Document<'_>, ShapeError> {
-        let header = json::text(self.header()).and_then(Document::parse);
-        header.map_err(|error| ShapeError::Json { segment: "header", error })
+        self.parsed("header", ..self.payload_at)
     }
 
     fn parsed_payload(&self) -> Result<Document<'_>, ShapeError> {
-        let payload = self.payload.as_deref().map_err(Clone::clone).and_then(Document::parse);
-        payload.map_err(|error| ShapeError::Json { segment: "payload", error })
+        self.parsed("payload", self.payload_at..self.signature_at)
+    }
+
+    fn parsed(
+        &self,
+        segment: &'static str,
+        place: impl SliceIndex<[u8], Output = [u8]>,
+    ) -> Result<Document<'_>, ShapeError> {
+        let object = json::text(self.decoded.get(place).unwrap_or_default());
+        object.and_then(Document::parse).map_err(|error| ShapeError::Json { segment, error })
     }
 }
 
@@ -109,11 +108,6 @@ impl<'a> Segments<'a> {
 /// What stands before a dot and after it.
 fn apart(text: &[u8], dot: usize) -> Option<(&[u8], &[u8])> {
     Some((text.get(..dot)?, text.get(dot + 1..)?))
-}
-
-/// As many bytes as a segment can be decoded to.
-fn room_for(segment: &[u8]) -> usize {
-    segment.len() / 4 * 3 + 3
 }
 
 fn decode(segment: &[u8], to: &mut Vec<u8>) -> Option<()> {

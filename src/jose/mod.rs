@@ -14,6 +14,7 @@ pub(crate) mod json;
 pub(crate) mod jwk;
 pub(crate) mod jwk_set;
 pub(crate) mod key_owner;
+mod scratch;
 pub(crate) mod signature;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};

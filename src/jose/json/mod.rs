@@ -136,7 +136,7 @@ impl<'a> Document<'a> {
     }
 
     /// Where a text of the document stands, or a part of it: in what it was read from with what
-    /// was [unescaped](Self::into_unescaped) behind it.
+    /// was [unescaped](Self::texts) behind it.
     pub(crate) fn span_of(&self, part: &str) -> Option<Span> {
         let beyond = || Span::of(part, &self.unescaped)?.later_by(self.text.len());
         Span::of(part, self.text).or_else(beyond)
@@ -148,9 +148,9 @@ impl<'a> Document<'a> {
         span.within(self.text).or_else(beyond).unwrap_or_default()
     }
 
-    /// The texts that have escapes in them, without these.
-    pub(crate) fn into_unescaped(self) -> String {
-        self.unescaped
+    /// What it was read from, and the texts of it that have escapes, without these.
+    pub(crate) fn texts(&self) -> (&str, &str) {
+        (self.text, &self.unescaped)
     }
 
     fn place_of_name(&self, name: &str) -> Option<usize> {

@@ -1,0 +1,74 @@
+//! Memory for what is over with the judgement of a token: each thread uses its own again and again.
+//!
+//! A token that was not seen before is decoded on every request, and memory of that size comes from
+//! a slower part of an allocator, wherever it last was. What stays of the token is copied out.
+
+use std::cell::Cell;
+use std::ops::{Deref, DerefMut};
+
+/// The most that a thread keeps: enough for the largest token that is looked at.
+const MOST: usize = 16 * 1024;
+
+thread_local! {
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// Bytes, none at first. Who needs them while others of the thread are in use gets new ones.
+#[derive(Debug)]
+pub(super) struct Scratch(Vec<u8>);
+
+impl Scratch {
+    pub(super) fn new() -> Self {
+        Self(SPARE.try_with(Cell::take).unwrap_or_default())
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let mut spare = std::mem::take(&mut self.0);
+        if spare.capacity() <= MOST {
+            spare.clear();
+            // A thread that ends keeps nothing.
+            let _ = SPARE.try_with(|place| place.set(spare));
+        }
+    }
+}
+
+impl Deref for Scratch {
+    type Target = Vec<u8>;
+
+    fn deref(&self) -> &Vec<u8> {
+        &self.0
+    }
+}
+
+impl DerefMut for Scratch {
+    fn deref_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_used_again_without_what_stood_in_it() {
+        let mut first = Scratch::new();
+        first.extend_from_slice(b"of a token");
+        let place = first.as_ptr();
+        let meanwhile = Scratch::new();
+        assert_ne!(meanwhile.as_ptr(), place);
+        drop((meanwhile, first));
+        let again = Scratch::new();
+        assert_eq!((again.as_ptr(), again.len()), (place, 0));
+    }
+
+    #[test]
+    fn what_is_very_large_is_given_back() {
+        let mut large = Scratch::new();
+        large.reserve(MOST + 1);
+        drop(large);
+        assert_eq!(Scratch::new().capacity(), 0);
+    }
+}
