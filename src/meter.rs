@@ -13,6 +13,8 @@
 mod on {
     use std::sync::Arc;
 
+    use metrics::{Key, Label, Level, Metadata};
+
     use crate::time::UnixTime;
 
     pub(crate) fn refusal(kind: &'static str, check: Option<&'static str>) {
@@ -21,9 +23,21 @@ mod on {
             .increment(1);
     }
 
-    pub(crate) fn verified(issuer: &Arc<str>) {
-        let issuer = Arc::clone(issuer);
-        metrics::counter!("fhir_auth_verified_total", "issuer" => issuer).increment(1);
+    /// The tokens of an issuer that were verified. The name of the metric is put together once.
+    #[derive(Debug)]
+    pub(crate) struct Verified(Key);
+
+    impl Verified {
+        pub(crate) fn of(issuer: &Arc<str>) -> Self {
+            let issuer = Label::new("issuer", Arc::clone(issuer));
+            Self(Key::from_parts("fhir_auth_verified_total", vec![issuer]))
+        }
+
+        pub(crate) fn count(&self) {
+            const PLACE: &str = module_path!();
+            static ABOUT: Metadata<'static> = Metadata::new(PLACE, Level::INFO, Some(PLACE));
+            metrics::with_recorder(|to| to.register_counter(&self.0, &ABOUT)).increment(1);
+        }
     }
 
     pub(crate) fn load(issuer: &str, succeeded: bool) {
@@ -54,12 +68,22 @@ mod off {
     use crate::time::UnixTime;
 
     pub(crate) fn refusal(_: &'static str, _: Option<&'static str>) {}
-    pub(crate) fn verified(_: &Arc<str>) {}
     pub(crate) fn load(_: &str, _: bool) {}
     pub(crate) fn keys(_: &str, _: usize, _: usize, _: UnixTime) {}
+
+    #[derive(Debug)]
+    pub(crate) struct Verified;
+
+    impl Verified {
+        pub(crate) fn of(_: &Arc<str>) -> Self {
+            Self
+        }
+
+        pub(crate) fn count(&self) {}
+    }
 }
 
 #[cfg(not(feature = "metrics"))]
-pub(crate) use off::{keys, load, refusal, verified};
+pub(crate) use off::{Verified, keys, load, refusal};
 #[cfg(feature = "metrics")]
-pub(crate) use on::{keys, load, refusal, verified};
+pub(crate) use on::{Verified, keys, load, refusal};

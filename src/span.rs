@@ -48,6 +48,11 @@ impl Span {
         whole.get(self.start()..self.end())
     }
 
+    /// The same, when its bytes are enough.
+    pub(crate) fn within_bytes(self, whole: &[u8]) -> Option<&[u8]> {
+        whole.get(self.start()..self.end())
+    }
+
     fn start(self) -> usize {
         usize::try_from(self.0 & u64::from(u32::MAX)).unwrap_or(usize::MAX)
     }

@@ -30,7 +30,6 @@ use crate::jose::compact::{CompactJws, Parts};
 use crate::jose::header::{HeaderError, JoseHeader};
 use crate::jose::jwk_set::NoKey;
 use crate::keys::{KeyHealth, KeyRing, KeyWait, Provider};
-use crate::meter;
 use crate::time::Clock;
 
 /// Judges access tokens against the trusted issuers and their present keys.
@@ -234,7 +233,7 @@ impl Authenticator {
             let found = claims.shown_issuer().map(Into::into);
             Seen::found(found).expected(self.all_issuers.as_str())
         };
-        let Issuer { settings, audience, keys, place, .. } =
+        let Issuer { settings, audience, keys, place, verified, .. } =
             to.check(Check::Issuer, iss, issuer)?;
 
         let alg = || {
@@ -304,7 +303,7 @@ impl Authenticator {
         let validated = ValidatedClaims::assert(&claims, signature, expires_at);
         let principal = Principal::new(&validated, settings, validity);
         if R::MAY_REMEMBER {
-            meter::verified(&settings.issuer);
+            verified.count();
             self.verified.remember(token, &principal);
         }
         Ok(principal)

@@ -53,14 +53,14 @@ impl<'a> Claims<'a> {
     /// Whether the list of the caller's groups was left out of the token because it is too long
     /// (`_claim_names` of OpenID Connect Core section 5.6.2, Entra's `hasgroups`).
     pub(crate) fn lacks_groups(&self) -> bool {
-        let elsewhere = self.at("_claim_names").is_some_and(|names| match names {
+        let elsewhere = self.0.get("_claim_names").is_some_and(|names| match names {
             Json::Object(names) => names.member("groups").is_some(),
             Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Array(_) => {
                 false
             }
         });
         elsewhere
-            || matches!(self.at("hasgroups"), Some(Json::Bool(true)))
+            || matches!(self.0.get("hasgroups"), Some(Json::Bool(true)))
             || self.text_or_none("hasgroups") == Some("true")
     }
 
@@ -74,6 +74,7 @@ impl<'a> Claims<'a> {
     }
 
     /// A text claim. `null` counts as absent.
+    #[inline]
     pub(crate) fn text(&self, name: &str) -> Result<Option<&str>, WrongType> {
         match self.0.get(name) {
             None | Some(Json::Null) => Ok(None),
@@ -85,11 +86,13 @@ impl<'a> Claims<'a> {
     }
 
     /// A text claim, or `None` when it is anything else.
+    #[inline]
     pub(crate) fn text_or_none(&self, name: &str) -> Option<&str> {
         self.text(name).unwrap_or_default().filter(|text| !text.is_empty())
     }
 
     /// A `NumericDate` claim (RFC 7519 section 2). `null` counts as absent.
+    #[inline]
     pub(crate) fn date(&self, name: &str) -> Result<Option<UnixTime>, WrongType> {
         match self.0.get(name) {
             None | Some(Json::Null) => Ok(None),

@@ -9,6 +9,7 @@ use super::key_origin::{KeyOrigin, Keys};
 use crate::error::BuildError;
 use crate::jose::{Algorithm, JwkSet, KeyHolder};
 use crate::keys::{KeyRing, KeySettings, KeySource, Provider};
+use crate::meter::Verified;
 
 /// An issuer whose tokens are accepted, with the rules they are judged by.
 ///
@@ -72,6 +73,7 @@ pub(crate) struct Issuer {
     pub(crate) place: usize,
     /// What its provider says of itself, where it is discovered.
     pub(crate) provider: Arc<Provider>,
+    pub(crate) verified: Verified,
 }
 
 impl TrustedIssuer {
@@ -255,6 +257,7 @@ impl TrustedIssuer {
         key_settings.check()?;
         let issuer = Arc::clone(&settings.issuer);
         let Keys { ring, provider } = keys.start(Arc::clone(&issuer), &[issuer], key_settings)?;
-        Ok(Issuer { settings, audience, keys: ring, place, provider })
+        let verified = Verified::of(&settings.issuer);
+        Ok(Issuer { settings, audience, keys: ring, place, provider, verified })
     }
 }

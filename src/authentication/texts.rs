@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 
 use super::claims::Claims;
 use crate::span::Span;
+use crate::text::are_same;
 
 /// The payload of a token, and lists of texts in it.
 #[derive(Default)]
@@ -37,13 +38,14 @@ impl Texts {
         let start = self.listed.len();
         let mut few: SmallVec<[&str; FEW]> = SmallVec::new();
         let mut many: Option<HashSet<&str>> = None;
-        for item in items {
+        // Not a loop: what is chained and flattened goes through in one piece this way.
+        items.for_each(|item| {
             let is_new = match &mut many {
                 Some(many) => many.insert(item),
-                None => !few.contains(&item),
+                None => !few.iter().any(|other| are_same(other.as_bytes(), item.as_bytes())),
             };
             if !is_new {
-                continue;
+                return;
             }
             if let Some(place) = claims.span_of(item) {
                 self.listed.push(place);
@@ -52,7 +54,7 @@ impl Texts {
                 few.push(item);
                 many = (few.len() == FEW).then(|| few.iter().copied().collect());
             }
-        }
+        });
         List { start, end: self.listed.len() }
     }
 

@@ -19,6 +19,7 @@ use std::num::NonZeroU16;
 
 use self::members::Members;
 use crate::span::Span;
+use crate::text::are_same;
 
 /// How deep objects and arrays may stand in one another.
 pub(crate) const MAX_DEPTH: u8 = 32;
@@ -111,12 +112,14 @@ impl<'a> Document<'a> {
     }
 
     /// The value of a member, `null` included.
+    #[inline]
     pub(crate) fn get(&self, name: &str) -> Option<Json<'_>> {
         let place = self.place_of_name(name)?;
         self.value(place + 1)
     }
 
     /// Whether a member stands here, whatever its value.
+    #[inline]
     pub(crate) fn has(&self, name: &str) -> bool {
         self.place_of_name(name).is_some()
     }
@@ -143,9 +146,26 @@ impl<'a> Document<'a> {
     }
 
     /// What stands there.
+    #[inline]
     pub(crate) fn text_at(&self, span: Span) -> &str {
-        let beyond = || span.earlier_by(self.text.len())?.within(&self.unescaped);
-        span.within(self.text).or_else(beyond).unwrap_or_default()
+        match span.within(self.text) {
+            Some(text) => text,
+            None => self.unescaped_at(span),
+        }
+    }
+
+    #[inline]
+    fn bytes_at(&self, span: Span) -> &[u8] {
+        match span.within_bytes(self.text.as_bytes()) {
+            Some(text) => text,
+            None => self.unescaped_at(span).as_bytes(),
+        }
+    }
+
+    #[cold]
+    fn unescaped_at(&self, span: Span) -> &str {
+        let place = span.earlier_by(self.text.len());
+        place.and_then(|place| place.within(&self.unescaped)).unwrap_or_default()
     }
 
     /// What it was read from, and the texts of it that have escapes, without these.
@@ -153,19 +173,20 @@ impl<'a> Document<'a> {
         (self.text, &self.unescaped)
     }
 
+    #[inline]
     fn place_of_name(&self, name: &str) -> Option<usize> {
-        self.name_in_chain(name, self.members.chain_of(name)?)
+        self.name_in_chain(name.as_bytes(), self.members.chain_of(name)?)
     }
 
     /// Where a name stands, if it is in the chain that ends at a place.
-    fn name_in_chain(&self, name: &str, last: NonZeroU16) -> Option<usize> {
+    fn name_in_chain(&self, name: &[u8], last: NonZeroU16) -> Option<usize> {
         let mut last = Some(last);
         while let Some(place) = last {
             let place = usize::from(place.get());
             let Some(Node::Name { name: other, before }) = self.nodes.get(place) else {
                 return None;
             };
-            if other.len() == name.len() && self.text_at(*other) == name {
+            if other.len() == name.len() && are_same(self.bytes_at(*other), name) {
                 return Some(place);
             }
             last = *before;

@@ -73,13 +73,19 @@ impl Reader<'_> {
         }
     }
 
-    /// Reads a value that stands in a number of objects and arrays.
+    /// Reads a value that stands in a number of objects and arrays. Most are texts.
+    #[inline]
     fn value(&mut self, at: usize, depth: u8) -> Read<usize> {
+        if self.byte(at) != b'"' {
+            return self.other_value(at, depth);
+        }
+        let (text, end) = self.text(at)?;
+        self.document.nodes.push(Node::Text(text));
+        Ok(end)
+    }
+
+    fn other_value(&mut self, at: usize, depth: u8) -> Read<usize> {
         let (node, end) = match self.byte(at) {
-            b'"' => {
-                let (text, end) = self.text(at)?;
-                (Node::Text(text), end)
-            }
             b'{' => return self.object(at, depth, &mut Members::none()),
             b'[' => return self.array(at, depth),
             b'-' | b'0'..=b'9' => {
@@ -189,6 +195,26 @@ impl Reader<'_> {
     }
 
     fn number(&self, at: usize) -> Read<(f64, usize)> {
+        match self.small_number(at) {
+            Some((number, end)) if !matches!(self.byte(end), b'.' | b'e' | b'E') => {
+                Ok((f64::from(number), end))
+            }
+            _ => self.any_number(at),
+        }
+    }
+
+    /// Digits alone that make a number of 32 bits, as a date is.
+    fn small_number(&self, at: usize) -> Option<(u32, usize)> {
+        let (mut number, mut end) = (0_u32, at);
+        while let digit @ b'0'..=b'9' = self.byte(end) {
+            number = number.checked_mul(10)?.checked_add(u32::from(digit - b'0'))?;
+            end += 1;
+        }
+        let is_plain = end == at + 1 || (end > at && self.byte(at) != b'0');
+        is_plain.then_some((number, end))
+    }
+
+    fn any_number(&self, at: usize) -> Read<(f64, usize)> {
         let mut end = at + usize::from(self.byte(at) == b'-');
         end = if self.byte(end) == b'0' { end + 1 } else { self.digits(end)? };
         if self.byte(end) == b'.' {
