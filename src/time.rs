@@ -73,7 +73,10 @@ impl UnixTime {
 
 impl From<SystemTime> for UnixTime {
     fn from(time: SystemTime) -> Self {
-        let signed = |span: Duration| i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+        let signed = |span: Duration| {
+            let millis = span.as_secs().saturating_mul(1000);
+            i64::try_from(millis).unwrap_or(i64::MAX).saturating_add(span.subsec_millis().into())
+        };
         let millis = match time.duration_since(UNIX_EPOCH) {
             Ok(since) => signed(since),
             Err(before) => -signed(before.duration()),

@@ -13,7 +13,7 @@ use crate::fhir::SmartScope;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Grant {
-    by: SmallVec<[Rule; 2]>,
+    by: SmallVec<[Rule; 1]>,
     alternatives: Alternatives,
 }
 
@@ -33,7 +33,7 @@ impl Grant {
     }
 
     /// A grant that several rules make together.
-    pub(super) fn by_all(by: SmallVec<[Rule; 2]>) -> Self {
+    pub(super) fn by_all(by: SmallVec<[Rule; 1]>) -> Self {
         Self { by, alternatives: Alternatives::open() }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Request, Response};
+use http::{Extensions, Request, Response};
 
 use super::exempt::Exemptions;
 use crate::authentication::{AuthenticationError, Authenticator, Principal};
@@ -44,7 +44,7 @@ impl Guard {
 
     pub(crate) fn deny<B>(&self, denial: &Denial, request: Request<B>) -> Response<Bytes> {
         let rejection = Rejection::of_authorization(denial, &self.server);
-        self.refuse(rejection, &request.into_parts().0)
+        self.refuse(rejection, &unjudged(request))
     }
 
     /// The same decision with every check kept.
@@ -113,7 +113,7 @@ impl Guard {
         request: Request<B>,
     ) -> Response<Bytes> {
         let rejection = Rejection::of_authentication(error, &self.server);
-        self.refuse(rejection, &request.into_parts().0)
+        self.refuse(rejection, &unjudged(request))
     }
 
     pub(crate) fn refuse(&self, rejection: Rejection, request: &Parts) -> Response<Bytes> {
@@ -131,6 +131,21 @@ impl Guard {
         response.extensions_mut().insert(rejection);
         response
     }
+}
+
+/// A `Principal` or `Access` that stands in a request before it was judged is nobody's word. Where
+/// a request is [admitted](Guard::admit), its own take their place; on every other way it is for
+/// this function to take them out before anybody else sees the request.
+pub(super) fn forget_what_came_in(extensions: &mut Extensions) {
+    extensions.remove::<Principal>();
+    extensions.remove::<Access>();
+}
+
+/// A request that nobody was found to have sent.
+fn unjudged<B>(request: Request<B>) -> Parts {
+    let mut parts = request.into_parts().0;
+    forget_what_came_in(&mut parts.extensions);
+    parts
 }
 
 impl std::fmt::Debug for Guard {

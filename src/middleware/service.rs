@@ -8,10 +8,8 @@ use tower_service::Service;
 
 use super::body::ResponseBody;
 use super::future::ResponseFuture;
-use super::guard::Guard;
-use crate::authentication::Principal;
+use super::guard::{Guard, forget_what_came_in};
 use crate::authentication::authenticator::Stop;
-use crate::authorization::Access;
 
 /// A service that lets in verified and authorized requests alone. Made by
 /// [`FhirAuthLayer`](crate::FhirAuthLayer).
@@ -46,13 +44,13 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let guard = &self.guard;
-        forget_what_came_in(&mut request);
         let (method, uri) = (request.method(), request.uri());
         if let Some(document) = guard.well_known.answer(method, uri, &guard.authenticator) {
             return ResponseFuture::answered(document);
         }
         let base_url = &guard.server.base_url;
         if guard.exemptions.admit(base_url, method, uri, request.headers()) {
+            forget_what_came_in(request.extensions_mut());
             return ResponseFuture::inner(self.inner.call(request));
         }
         match guard.authenticator.decide(request.headers(), request.uri()) {
@@ -66,10 +64,4 @@ where
             }
         }
     }
-}
-
-/// A `Principal` or `Access` that stands in a request before it was judged is nobody's word.
-fn forget_what_came_in<B>(request: &mut Request<B>) {
-    request.extensions_mut().remove::<Principal>();
-    request.extensions_mut().remove::<Access>();
 }

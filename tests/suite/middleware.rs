@@ -8,12 +8,14 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::request::Parts;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt};
 use tower_fhir_auth::test_util::Answer;
 use tower_fhir_auth::{
-    Access, FhirAuthLayer, InteractionKind, Principal, authenticated, require_scope,
+    Access, FhirAuthLayer, FhirAuthLayerBuilder, InteractionKind, Principal, Rejection,
+    RejectionResponder, authenticated, require_scope,
 };
 
 use crate::support::Server;
@@ -108,24 +110,50 @@ async fn a_known_key_is_decided_at_once_and_without_waiting() {
     assert!(matches!(poll, Poll::Ready(Ok(response)) if response.status() == StatusCode::OK));
 }
 
+/// Shows who stands in the request that is refused.
+struct WhoIsRefused;
+
+impl RejectionResponder for WhoIsRefused {
+    fn respond(&self, _: &Rejection, request: &Parts) -> Response<Bytes> {
+        let mut response = Response::new(Bytes::new());
+        *response.status_mut() = StatusCode::FORBIDDEN;
+        let (principal, access) = (request.extensions.get(), request.extensions.get());
+        let extensions = response.extensions_mut();
+        principal.cloned().map(|who: Principal| extensions.insert(who));
+        access.cloned().map(|what: Access| extensions.insert(what));
+        response
+    }
+}
+
 #[tokio::test]
-async fn what_came_in_as_principal_or_access_is_removed_even_on_public_paths() {
-    let server = Server::start().await;
-    let reply = server.get(server.token().claim("sub", "mallory")).await;
+async fn what_came_in_as_principal_or_access_is_removed_on_every_way() {
+    let rule = |layer: FhirAuthLayerBuilder| layer.authorizer(require_scope("x"));
+    let server = Server::layered(|layer| rule(layer).responder(WhoIsRefused)).await;
+    let mallory = server.token().claim("sub", "mallory").claim("scope", "x");
+    let reply = server.get(mallory).await;
     let (principal, access) = (reply.principal.unwrap(), reply.access.unwrap());
-    for (path, authorization) in [("/r4/metadata", ""), ("/r4/Patient/1", "good")] {
+    let good = server.token().claim("scope", "x");
+    for (path, token, status) in [
+        ("/r4/metadata", None, 200),
+        ("/r4/Patient/1", Some(good.clone()), 200),
+        ("/r4/Patient/1", None, 403),
+        ("/r4/Patient/1", Some(good.clone().claim("aud", "elsewhere")), 403),
+        ("/r4/Patient/1", Some(good.clone().claim("scope", "y")), 403),
+        // This one waits for a key before it is refused.
+        ("/r4/Patient/1", Some(good.clone().header("kid", "unknown")), 403),
+    ] {
         let mut smuggled =
             Request::get(path).extension(principal.clone()).extension(access.clone());
-        if !authorization.is_empty() {
-            let token = server.token().sign().unwrap();
+        if let Some(token) = token {
+            let token = token.sign().unwrap();
             smuggled = smuggled.header("authorization", format!("Bearer {token}"));
         }
         let seen = server.send(smuggled).await;
-        assert_eq!(seen.status, StatusCode::OK);
+        assert_eq!(seen.status, status, "{path}");
+        let own = status == 200 && path != "/r4/metadata";
+        assert_eq!((seen.principal.is_some(), seen.access.is_some()), (own, own), "{path}");
         assert_ne!(seen.principal.as_ref().and_then(Principal::subject), Some("mallory"), "{path}");
     }
-    let smuggled = Request::get("/r4/Patient/1").extension(principal).extension(access);
-    server.send(smuggled).await.asks_for_credentials();
 }
 
 #[tokio::test]
@@ -268,7 +296,7 @@ async fn the_layer_and_its_parts_are_send_sync_and_clone() {
     check::<tower_fhir_auth::FhirAuth<Picky>>();
     check::<Principal>();
     check::<Access>();
-    check::<tower_fhir_auth::Rejection>();
+    check::<Rejection>();
 }
 
 #[tokio::test]

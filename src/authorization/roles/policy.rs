@@ -110,7 +110,7 @@ impl RolePolicy {
         let (roles, assignments) = (self.roles.snapshot(), self.assignments.snapshot());
         let roles = roles.get()?;
         let mut actions = DataActions::default();
-        let mut by: SmallVec<[Rule; 2]> = SmallVec::new();
+        let mut by: SmallVec<[Rule; 1]> = SmallVec::new();
         let mut add = |role: &str| {
             let Some(role) = roles.get(role) else { return };
             actions = actions | role.actions;

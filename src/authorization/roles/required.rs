@@ -70,7 +70,7 @@ pub(crate) fn required(
 ) -> Result<Required, Enforcement> {
     use InteractionKind as Kind;
     let changes = to_change(interaction.resource_type());
-    let hard = interaction.is_hard_delete().then_some(A::HardDelete);
+    let hard = || interaction.is_hard_delete().then_some(A::HardDelete);
     Ok(match interaction.kind() {
         Kind::Read | Kind::VersionRead => Required::either(&[A::Read], &[A::ReadById]),
         Kind::SearchType | Kind::SearchSystem | Kind::SearchCompartment => {
@@ -88,15 +88,15 @@ pub(crate) fn required(
             Required::either(&[A::Read, A::Write], &[A::Search, A::Update]).with(changes)
         }
         Kind::Patch => Required::either(&[A::Read, A::Write], &[A::Update]).with(changes),
-        Kind::Delete => Required::all_of(&[A::Delete]).with(hard).with(changes),
+        Kind::Delete => Required::all_of(&[A::Delete]).with(hard()).with(changes),
         Kind::ConditionalDelete => {
             let required = Required::either(&[A::Delete, A::Read], &[A::Delete, A::Search]);
-            required.with(hard).with(changes)
+            required.with(hard()).with(changes)
         }
         Kind::DeleteHistory => Required::all_of(&[A::Delete, A::HardDelete]).with(changes),
         Kind::Batch if !enforced.includes(Enforcement::BUNDLE_ENTRIES) => Required::Every,
         Kind::Batch | Kind::Capabilities => Required::Any,
-        Kind::Operation => for_operation(interaction).with(hard),
+        Kind::Operation => for_operation(interaction).with(hard()),
         Kind::JobStatus | Kind::JobCancel if !enforced.includes(Enforcement::JOBS) => {
             return Err(Enforcement::JOBS);
         }

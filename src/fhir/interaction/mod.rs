@@ -3,6 +3,7 @@
 mod address;
 mod kind;
 
+use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Uri};
 
 pub(crate) use self::address::is_id;
@@ -37,13 +38,21 @@ use crate::span::Span;
 pub struct Interaction {
     base: BaseUrl,
     method: Method,
-    uri: Uri,
+    /// `None` where an address has no path, or is none.
+    address: Option<PathAndQuery>,
     kind: InteractionKind,
     /// Where in the path the parts stand: one is made for every request, and copies nothing.
     resource_type: Option<Span>,
     id: Option<Span>,
     operation: Option<Span>,
     searched_type: Option<Span>,
+    /// What most requests do not have, so that it takes no room in them.
+    beside: Option<Box<Beside>>,
+}
+
+/// What is said beside the address of what is looked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Beside {
     /// The values of `If-None-Exist`, each a query.
     conditions: Vec<Box<str>>,
     /// The parameters of a search that stood in its body, as a query.
@@ -56,7 +65,7 @@ impl Interaction {
     /// [`Unknown`](InteractionKind::Unknown). `HEAD` counts as `GET`.
     #[must_use]
     pub fn parse(base: &BaseUrl, method: &Method, uri: &Uri, headers: &HeaderMap) -> Self {
-        Self::of(base, method, uri.clone(), || {
+        Self::of(base, method, uri.path_and_query().cloned(), || {
             let conditions = headers.get_all("if-none-exist").iter();
             conditions.map(|value| String::from_utf8_lossy(value.as_bytes()).into())
         })
@@ -66,21 +75,22 @@ impl Interaction {
     fn of<C: Iterator<Item = Box<str>>>(
         base: &BaseUrl,
         method: &Method,
-        uri: Uri,
+        address: Option<PathAndQuery>,
         conditions: impl FnOnce() -> C,
     ) -> Self {
-        let mut interaction = Self::at(base, method, uri, |path| {
-            let has_query = path.query().is_some_and(|query| !query.is_empty());
-            let below = base.below(path.path())?;
+        let mut interaction = Self::at(base, method, address, |address| {
+            let has_query = address.query().is_some_and(|query| !query.is_empty());
+            let below = base.below(address.path())?;
             Some(Address::parse(method, below, has_query))
         });
         if interaction.kind == InteractionKind::Create {
             // Some clients write the query with its mark.
             let read = conditions().map(|text| text.strip_prefix('?').unwrap_or(&text).into());
-            interaction.conditions.extend(read);
-        }
-        if !interaction.conditions.is_empty() {
-            interaction.kind = InteractionKind::ConditionalCreate;
+            let conditions: Vec<_> = read.collect();
+            if !conditions.is_empty() {
+                interaction.kind = InteractionKind::ConditionalCreate;
+                interaction.beside = Some(Box::new(Beside { conditions, body: None }));
+            }
         }
         interaction
     }
@@ -89,22 +99,23 @@ impl Interaction {
     fn at(
         base: &BaseUrl,
         method: &Method,
-        uri: Uri,
-        read: impl FnOnce(&Uri) -> Option<Address<'_>>,
+        address: Option<PathAndQuery>,
+        read: impl FnOnce(&PathAndQuery) -> Option<Address<'_>>,
     ) -> Self {
-        let address = read(&uri).unwrap_or_else(|| Address::of(InteractionKind::Unknown));
-        let span = |part: Option<&str>| part.and_then(|part| Span::of(part, uri.path()));
+        let path = address.as_ref().map_or("", PathAndQuery::path);
+        let span = |part: Option<&str>| part.and_then(|part| Span::of(part, path));
+        let said = address.as_ref().and_then(read);
+        let said = said.unwrap_or_else(|| Address::of(InteractionKind::Unknown));
         Self {
             base: base.clone(),
             method: method.clone(),
-            kind: address.kind,
-            resource_type: span(address.resource_type),
-            id: span(address.id),
-            operation: span(address.operation),
-            searched_type: span(address.searched_type),
-            conditions: Vec::new(),
-            body: None,
-            uri,
+            kind: said.kind,
+            resource_type: span(said.resource_type),
+            id: span(said.id),
+            operation: span(said.operation),
+            searched_type: span(said.searched_type),
+            beside: None,
+            address,
         }
     }
 
@@ -128,10 +139,8 @@ impl Interaction {
             "" if !relative.starts_with('/') => format!("/{relative}"),
             path => format!("{path}{relative}"),
         });
-        match path.and_then(|path| path.parse::<Uri>().ok()) {
-            Some(uri) => Self::of(base, method, uri, || condition.map(Box::from).into_iter()),
-            None => Self::at(base, method, Uri::default(), |_| None),
-        }
+        let address = path.and_then(|path| path.parse::<Uri>().ok()?.into_parts().path_and_query);
+        Self::of(base, method, address, || condition.map(Box::from).into_iter())
     }
 
     /// What one letter stands for on one type, without saying on which instance: `r` a read, `s` a
@@ -147,9 +156,9 @@ impl Interaction {
             _ => (Method::GET, Kind::Unknown),
         };
         let kind = if is_spelled_as_a_type(resource_type) { kind } else { Kind::Unknown };
-        let uri = format!("{}/{resource_type}", base.path()).parse().unwrap_or_default();
-        Self::at(base, &method, uri, |uri| {
-            let (_, name) = uri.path().rsplit_once('/')?;
+        let address = format!("{}/{resource_type}", base.path()).parse().ok();
+        Self::at(base, &method, address, |address| {
+            let (_, name) = address.path().rsplit_once('/')?;
             Some(Address { resource_type: Some(name), ..Address::of(kind) })
         })
     }
@@ -157,7 +166,9 @@ impl Interaction {
     /// This search with the parameters of its body, which count beside those of its address
     /// (R4 section 3.1.1.1.2).
     pub(crate) fn with_body(&self, parameters: &str) -> Self {
-        Self { body: Some(parameters.into()), ..self.clone() }
+        let beside = self.beside.as_deref().cloned().unwrap_or_default();
+        let beside = Beside { body: Some(parameters.into()), ..beside };
+        Self { beside: Some(Box::new(beside)), ..self.clone() }
     }
 
     /// Which interaction it is.
@@ -202,7 +213,8 @@ impl Interaction {
 
     /// Whether it is a search with parameters in a body that was not read.
     pub(crate) fn has_unseen_body(&self) -> bool {
-        self.body.is_none() && self.is_search_by_post()
+        let has_body = self.beside.as_ref().is_some_and(|beside| beside.body.is_some());
+        !has_body && self.is_search_by_post()
     }
 
     /// Whether it is a search whose parameters may stand in the body.
@@ -214,8 +226,11 @@ impl Interaction {
     /// Everything that says what to look for: the query, the parameters of a body that was read,
     /// and the conditions of a creation.
     pub(crate) fn queries(&self) -> impl Iterator<Item = &str> {
-        let conditions = self.conditions.iter().map(|condition| &**condition);
-        self.query().into_iter().chain(self.body.as_deref()).chain(conditions)
+        let beside = self.beside.iter().flat_map(|beside| {
+            let conditions = beside.conditions.iter().map(|condition| &**condition);
+            beside.body.as_deref().into_iter().chain(conditions)
+        });
+        self.query().into_iter().chain(beside)
     }
 
     /// Whether a deletion is asked to take the history with it (`_hardDelete`, `_purgeHistory`), in
@@ -236,13 +251,13 @@ impl Interaction {
     /// The path of the request as it was sent, of gRPC `/package.Service/Method`.
     #[must_use]
     pub fn path(&self) -> &str {
-        self.uri.path()
+        self.address.as_ref().map_or("", PathAndQuery::path)
     }
 
     /// The query of the request as it was sent.
     #[must_use]
     pub fn query(&self) -> Option<&str> {
-        self.uri.query()
+        self.address.as_ref()?.query()
     }
 }
 
