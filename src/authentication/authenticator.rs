@@ -29,7 +29,7 @@ use crate::jose::JwkSet;
 use crate::jose::compact::{CompactJws, Parts};
 use crate::jose::header::{HeaderError, JoseHeader};
 use crate::jose::jwk_set::NoKey;
-use crate::keys::{KeyHealth, KeyRing, KeyWait, Provider};
+use crate::keys::{KeyHealth, KeyRing, KeyWait, Provider, Selected};
 use crate::time::Clock;
 
 /// Judges access tokens against the trusted issuers and their present keys.
@@ -248,19 +248,21 @@ impl Authenticator {
         };
         to.check(Check::Type, typ, validation::token_type(header.typ, settings))?;
 
+        let holder = settings.tenant.as_ref().map(|tenant| &tenant.keys);
         let mut snapshot = keys.snapshot();
-        if patience == Patience::MayWait && snapshot.lacks(header.kid, algorithm) {
-            match keys.demand() {
-                Some(wait) => return Err(Stop::Wait(wait)),
-                // A load may have ended between the look and the question.
-                None => snapshot = keys.snapshot(),
+        let mut selected = snapshot.select(header.kid, algorithm, holder);
+        if patience == Patience::MayWait && selected.as_ref().is_some_and(Selected::lacks_it) {
+            if let Some(wait) = keys.demand() {
+                return Err(Stop::Wait(wait));
             }
+            // A load may have ended between the look and the question.
+            snapshot = keys.snapshot();
+            selected = snapshot.select(header.kid, algorithm, holder);
         }
-        let (Some(set), Some(number)) = (snapshot.usable(), snapshot.usable_number()) else {
+        let Some(Selected { candidates, set, number }) = selected else {
             return Err(self.without_keys(keys, patience, to));
         };
-        let holder = settings.tenant.as_ref().map(|tenant| &tenant.keys);
-        let candidates = set.select(header.kid, algorithm, holder).map_err(|why| match why {
+        let candidates = candidates.map_err(|why| match why {
             NoKey::Unfit => unfit_key(header, set),
             NoKey::Foreign => {
                 let text = "the key that `kid` names is said to be another issuer's";

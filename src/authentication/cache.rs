@@ -61,8 +61,9 @@ impl Validity {
     fn holds(self, now: UnixTime, keys: &[Arc<KeyRing>]) -> bool {
         self.from <= now
             && now < self.until
-            && keys.get(self.keys).and_then(|keys| keys.snapshot().usable_number())
-                == Some(self.verified_by)
+            && keys
+                .get(self.keys)
+                .is_some_and(|keys| keys.number_of_usable() == Some(self.verified_by))
     }
 }
 

@@ -38,5 +38,5 @@ pub use source::{KeyError, KeySource, KeyTag, LoadFuture, LoadedKeys};
 
 #[cfg(feature = "client")]
 pub(crate) use http::HttpKeySource;
-pub(crate) use store::KeySetNumber;
+pub(crate) use store::{KeySetNumber, Selected};
 pub(crate) use {board::KeyWait, file::FileKeySource, provider::Provider, ring::KeyRing};

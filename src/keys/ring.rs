@@ -10,7 +10,7 @@ use super::health::KeyHealth;
 use super::refresher;
 use super::settings::KeySettings;
 use super::source::KeySource;
-use super::store::Snapshot;
+use super::store::{KeySetNumber, Snapshot};
 use crate::error::BuildError;
 use crate::jose::JwkSet;
 use crate::log;
@@ -69,6 +69,11 @@ impl KeyRing {
     /// The keys as they are now.
     pub(crate) fn snapshot(&self) -> Snapshot {
         self.board.snapshot()
+    }
+
+    /// Which set the usable keys are.
+    pub(crate) fn number_of_usable(&self) -> Option<KeySetNumber> {
+        self.snapshot().usable().map(|keys| keys.number)
     }
 
     #[cfg(feature = "test-util")]

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::jose::jwk_set::NoKey;
-use crate::jose::{Algorithm, JwkSet};
+use crate::jose::jwk_set::{Candidates, NoKey};
+use crate::jose::{Algorithm, JwkSet, KeyHolder};
 use crate::swap::{self, Swap};
 
 /// Holds the last good keys.
@@ -27,7 +27,7 @@ pub(crate) struct KeySetNumber(u64);
 #[derive(Debug)]
 pub(crate) struct GoodKeys {
     pub(crate) set: Arc<JwkSet>,
-    number: KeySetNumber,
+    pub(crate) number: KeySetNumber,
     pub(crate) loaded_at: Instant,
 }
 
@@ -37,9 +37,23 @@ pub(crate) struct Snapshot {
     max_stale: Option<Duration>,
 }
 
+/// What was found in usable keys for a token.
+pub(crate) struct Selected<'a> {
+    pub(crate) candidates: Result<Candidates<'a>, NoKey>,
+    pub(crate) set: &'a JwkSet,
+    pub(crate) number: KeySetNumber,
+}
+
 impl GoodKeys {
     fn now(set: Arc<JwkSet>, number: KeySetNumber) -> Self {
         Self { set, number, loaded_at: Instant::now() }
+    }
+}
+
+impl Selected<'_> {
+    /// Whether no key is the one that the token means, so that a load may bring it.
+    pub(crate) fn lacks_it(&self) -> bool {
+        self.candidates.as_ref().is_err_and(|why| why.is_unknown())
     }
 }
 
@@ -75,26 +89,23 @@ impl KeyStore {
 }
 
 impl Snapshot {
-    /// The keys, unless there are none or they are too old to be trusted.
-    pub(crate) fn usable(&self) -> Option<&JwkSet> {
-        self.fresh().map(|good| &*good.set)
+    /// The keys that a token means, see [`JwkSet::select`], where there are usable keys.
+    pub(crate) fn select(
+        &self,
+        kid: Option<&str>,
+        algorithm: Algorithm,
+        holder: Option<&KeyHolder>,
+    ) -> Option<Selected<'_>> {
+        let GoodKeys { set, number, .. } = self.usable()?;
+        let candidates = set.select(kid, algorithm, holder);
+        Some(Selected { candidates, set, number: *number })
     }
 
-    /// Which set the usable keys are.
-    pub(crate) fn usable_number(&self) -> Option<KeySetNumber> {
-        self.fresh().map(|good| good.number)
-    }
-
-    fn fresh(&self) -> Option<&GoodKeys> {
+    /// The keys, unless there are none or they are too old to be trusted. Looks at a clock.
+    pub(crate) fn usable(&self) -> Option<&GoodKeys> {
         let is_stale =
             |good: &&GoodKeys| self.max_stale.is_some_and(|bound| good.loaded_at.elapsed() > bound);
         self.last_good().filter(|good| !is_stale(good))
-    }
-
-    /// Whether there are keys, and none is the one that a token means.
-    pub(crate) fn lacks(&self, kid: Option<&str>, algorithm: Algorithm) -> bool {
-        self.usable()
-            .is_some_and(|set| set.select(kid, algorithm, None).is_err_and(NoKey::is_unknown))
     }
 
     /// The last good keys, however old.
