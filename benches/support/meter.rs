@@ -12,7 +12,7 @@ use rustix::time::{ClockId, clock_gettime};
 pub(crate) const RUNS: usize = 7;
 
 /// How often the turn comes round within a run.
-const ROUNDS: usize = 60;
+const ROUNDS: usize = 240;
 
 /// How long a batch should take: long against the clock, short against what neighbours do.
 const BATCH: Duration = Duration::from_micros(250);

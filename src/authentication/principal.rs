@@ -95,14 +95,21 @@ impl Principal {
         validity: Validity,
     ) -> Self {
         let claims = validated.claims;
-        let in_roles = settings.scopes_in_roles.then(|| claims.list(&settings.roles_claim));
-        let in_roles = in_roles.into_iter().flatten();
-        let in_roles = in_roles.filter(|role| ScopeKind::of(role) == ScopeKind::Resource);
-        let scopes = settings.scope_claims.iter().flat_map(|name| claims.scopes(name));
         let mut texts = Texts::default();
-        let roles = texts.list(claims, claims.list(&settings.roles_claim));
-        let scopes = texts.list(claims, scopes.chain(in_roles));
-        let groups = texts.list(claims, claims.list("groups"));
+        let in_roles = || claims.list(&settings.roles_claim);
+        let roles = texts.list(claims, |list| in_roles().for_each(|role| list.add(role)));
+        let scopes = texts.list(claims, |list| {
+            for name in &settings.scope_claims {
+                claims.scopes(name).for_each(|scope| list.add(scope));
+            }
+            if settings.scopes_in_roles {
+                let is_scope = |role: &&str| ScopeKind::of(role) == ScopeKind::Resource;
+                in_roles().filter(is_scope).for_each(|role| list.add(role));
+            }
+        });
+        let groups = texts.list(claims, |list| {
+            claims.list("groups").for_each(|group| list.add(group));
+        });
         let smart_scopes = texts.spans(scopes).filter_map(|span| claims.text_at(span).parse().ok());
         let smart_scopes = smart_scopes.collect();
         texts.keep(claims);

@@ -28,33 +28,43 @@ pub(super) struct List {
 /// Up to how many items of a list are compared each with each.
 const FEW: usize = 8;
 
+/// A list that is being made: each text once, in the order of its first mention.
+pub(super) struct Listing<'t, 'c> {
+    listed: &'t mut SmallVec<[Span; 16]>,
+    claims: &'c Claims<'c>,
+    start: usize,
+    many: Option<HashSet<&'c str>>,
+}
+
+impl<'c> Listing<'_, 'c> {
+    pub(super) fn add(&mut self, item: &'c str) {
+        let is_new = match &mut self.many {
+            Some(many) => many.insert(item),
+            None => !self.texts().any(|other| are_same(other.as_bytes(), item.as_bytes())),
+        };
+        let Some(place) = self.claims.span_of(item).filter(|_| is_new) else { return };
+        self.listed.push(place);
+        if self.many.is_none() && self.listed.len() - self.start > FEW {
+            self.many = Some(self.texts().collect());
+        }
+    }
+
+    fn texts(&self) -> impl Iterator<Item = &'c str> {
+        let claims = self.claims;
+        let listed = self.listed.get(self.start..).unwrap_or_default();
+        listed.iter().map(|place| claims.text_at(*place))
+    }
+}
+
 impl Texts {
-    /// Lists texts of the claims, each once.
+    /// Lists texts of the claims.
     pub(super) fn list<'c>(
         &mut self,
-        claims: &'c Claims<'_>,
-        items: impl Iterator<Item = &'c str>,
+        claims: &'c Claims<'c>,
+        fill: impl FnOnce(&mut Listing<'_, 'c>),
     ) -> List {
         let start = self.listed.len();
-        let mut few: SmallVec<[&str; FEW]> = SmallVec::new();
-        let mut many: Option<HashSet<&str>> = None;
-        // Not a loop: what is chained and flattened goes through in one piece this way.
-        items.for_each(|item| {
-            let is_new = match &mut many {
-                Some(many) => many.insert(item),
-                None => !few.iter().any(|other| are_same(other.as_bytes(), item.as_bytes())),
-            };
-            if !is_new {
-                return;
-            }
-            if let Some(place) = claims.span_of(item) {
-                self.listed.push(place);
-            }
-            if many.is_none() {
-                few.push(item);
-                many = (few.len() == FEW).then(|| few.iter().copied().collect());
-            }
-        });
+        fill(&mut Listing { listed: &mut self.listed, claims, start, many: None });
         List { start, end: self.listed.len() }
     }
 
@@ -115,7 +125,9 @@ mod tests {
             for payload in [payload.replace("\\\\", "-"), payload] {
                 let claims = Claims::new(Document::parse(&payload).unwrap());
                 let mut texts = Texts::default();
-                let list = texts.list(&claims, claims.list("roles"));
+                let list = texts.list(&claims, |list| {
+                    claims.list("roles").for_each(|role| list.add(role));
+                });
                 let span = claims.span_of(claims.text_or_none("sub").unwrap()).unwrap();
                 texts.keep(&claims);
                 let expected = if payload.contains('\\') { "\\" } else { "-" };

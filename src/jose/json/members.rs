@@ -2,7 +2,8 @@
 
 use std::num::NonZeroU16;
 
-use super::{Document, JsonError, Node};
+use super::JsonError;
+use super::nodes::{Node, Nodes};
 use crate::span::Span;
 
 /// For each of the values that a hash has, the place of the last name that has it. Place 0 is
@@ -25,19 +26,19 @@ impl Members {
     }
 
     /// Puts a name behind the other nodes, unless it stands there already.
-    pub(super) fn add(&mut self, name: Span, document: &mut Document<'_>) -> Result<(), JsonError> {
-        let text = document.bytes_at(name);
+    pub(super) fn add(&mut self, name: Span, nodes: &mut Nodes<'_>) -> Result<(), JsonError> {
+        let text = nodes.bytes_at(name);
         // Ten times what the largest token has room for.
-        let place = u16::try_from(document.nodes.len()).map_err(|_| JsonError::TooMany)?;
+        let place = u16::try_from(nodes.row.len()).map_err(|_| JsonError::TooMany)?;
         let mut before = None;
         if let Some(last) = self.last.get_mut(hash_of(text)) {
             before = std::mem::replace(last, NonZeroU16::new(place));
         }
-        let is_known = |before| document.name_in_chain(text, before).is_some();
+        let is_known = |before| nodes.name_in_chain(text, before).is_some();
         if self.number < FEW && before.is_some_and(is_known) {
             return Err(JsonError::Duplicate);
         }
-        document.nodes.push(Node::Name { name, before });
+        nodes.row.push(Node::Name { name, before });
         self.number += 1;
         Ok(())
     }

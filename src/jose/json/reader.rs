@@ -4,7 +4,8 @@
 //! read here: texts with escapes are the library's.
 
 use super::members::Members;
-use super::{Document, Json, JsonError, MAX_DEPTH, Node};
+use super::nodes::{Json, Node, Nodes};
+use super::{Document, JsonError, MAX_DEPTH};
 use crate::span::Span;
 
 struct Reader<'a> {
@@ -12,7 +13,7 @@ struct Reader<'a> {
     /// Whether the text has no backslash and no control character anywhere, as most tokens: then
     /// each of its texts ends at the next quote.
     is_plain: bool,
-    document: Document<'a>,
+    nodes: Nodes<'a>,
 }
 
 type Read<T> = Result<T, JsonError>;
@@ -24,12 +25,13 @@ const BYTES_OF_ONE: usize = 12;
 const USUAL_NODES: usize = 64;
 
 pub(super) fn read(text: &str) -> Result<Document<'_>, JsonError> {
-    let nodes = Vec::with_capacity(USUAL_NODES.min(text.len() / BYTES_OF_ONE + 2));
-    let document = Document { text, unescaped: String::new(), nodes, members: Members::none() };
+    let row = Vec::with_capacity(USUAL_NODES.min(text.len() / BYTES_OF_ONE + 2));
     let is_plain = text.bytes().fold(true, |all, byte| all & !is_control(byte) & (byte != b'\\'));
-    let mut reader = Reader { bytes: text.as_bytes(), is_plain, document };
-    reader.document()?;
-    Ok(reader.document)
+    let nodes = Nodes { text, unescaped: String::new(), row };
+    let mut reader = Reader { bytes: text.as_bytes(), is_plain, nodes };
+    let mut members = Members::none();
+    reader.document(&mut members)?;
+    Ok(Document { nodes: reader.nodes, members })
 }
 
 fn is_control(byte: u8) -> bool {
@@ -55,17 +57,11 @@ fn length_of_plain(bytes: &[u8]) -> usize {
 }
 
 impl Reader<'_> {
-    fn document(&mut self) -> Read<()> {
+    /// Reads the whole text, with the members of its object.
+    fn document(&mut self, members: &mut Members) -> Read<()> {
         let start = self.next(0);
         let is_object = self.byte(start) == b'{';
-        let end = if is_object {
-            let mut members = Members::none();
-            let end = self.object(start, 0, &mut members)?;
-            self.document.members = members;
-            end
-        } else {
-            self.value(start, 0)?
-        };
+        let end = if is_object { self.object(start, 0, members)? } else { self.value(start, 0)? };
         match self.next(end) {
             end if end < self.bytes.len() => fault(end),
             _ if is_object => Ok(()),
@@ -80,7 +76,7 @@ impl Reader<'_> {
             return self.other_value(at, depth);
         }
         let (text, end) = self.text(at)?;
-        self.document.nodes.push(Node::Text(text));
+        self.nodes.row.push(Node::Text(text));
         Ok(end)
     }
 
@@ -97,7 +93,7 @@ impl Reader<'_> {
             b'n' => (Node::Null, self.word(at, "null")?),
             _ => return fault(at),
         };
-        self.document.nodes.push(node);
+        self.nodes.row.push(node);
         Ok(end)
     }
 
@@ -107,7 +103,7 @@ impl Reader<'_> {
         if self.byte(at) != b'}' {
             loop {
                 let (name, end) = self.text(at)?;
-                members.add(name, &mut self.document)?;
+                members.add(name, &mut self.nodes)?;
                 let value = self.take(b':', self.next(end))?;
                 at = self.value(self.next(value), depth + 1)?;
                 at = self.next(at);
@@ -126,7 +122,7 @@ impl Reader<'_> {
 
     /// Whether one of the very many names of an object stands twice.
     fn repeats_a_name(&self, object: usize) -> bool {
-        let Some(Json::Object(members)) = self.document.value(object) else { return true };
+        let Some(Json::Object(members)) = self.nodes.value(object) else { return true };
         let mut names: Vec<&str> = members.names().collect();
         names.sort_unstable();
         names.windows(2).any(|pair| pair.first() == pair.last())
@@ -180,7 +176,7 @@ impl Reader<'_> {
                 _ => end += 1,
             }
         }
-        let Document { text, unescaped, .. } = &mut self.document;
+        let Nodes { text, unescaped, .. } = &mut self.nodes;
         let span = if has_escapes {
             let quoted = text.get(start - 1..=end).unwrap_or_default();
             let plain = serde_json::from_str::<String>(quoted).ok();
@@ -224,7 +220,7 @@ impl Reader<'_> {
             let sign = usize::from(matches!(self.byte(end + 1), b'+' | b'-'));
             end = self.digits(end + 1 + sign)?;
         }
-        match self.document.text.get(at..end).map(str::parse::<f64>) {
+        match self.nodes.text.get(at..end).map(str::parse::<f64>) {
             Some(Ok(number)) if number.is_finite() => Ok((number, end)),
             _ => Err(JsonError::Syntax(at + 1)),
         }
@@ -250,14 +246,14 @@ impl Reader<'_> {
         if depth >= MAX_DEPTH {
             return Err(JsonError::Depth);
         }
-        let own = self.document.nodes.len();
-        self.document.nodes.push(Node::Null);
+        let own = self.nodes.row.len();
+        self.nodes.row.push(Node::Null);
         Ok(own)
     }
 
     fn close(&mut self, own: usize, node: fn(usize) -> Node) {
-        let end = self.document.nodes.len();
-        if let Some(open) = self.document.nodes.get_mut(own) {
+        let end = self.nodes.row.len();
+        if let Some(open) = self.nodes.row.get_mut(own) {
             *open = node(end);
         }
     }

@@ -92,7 +92,7 @@ fn as_the_library_has_it(text: &str) {
     match serde_json::from_str::<serde_json::Value>(text) {
         Ok(theirs) if theirs.is_object() => match ours {
             Ok(document) => {
-                let whole = document.value(0).unwrap();
+                let whole = document.nodes.value(0).unwrap();
                 assert!(means(&whole, &theirs), "{text}");
                 let names = theirs.as_object().unwrap().keys();
                 for (name, value) in names.zip(theirs.as_object().unwrap().values()) {
@@ -128,7 +128,7 @@ fn means(ours: &Json<'_>, theirs: &serde_json::Value) -> bool {
 
 /// Whether each text is found again where the document says that it stands.
 fn places_hold(document: &Document<'_>, text: &str) -> bool {
-    let Some(Json::Object(members)) = document.value(0) else { return false };
+    let Some(Json::Object(members)) = document.nodes.value(0) else { return false };
     let of_text = members.filter_map(|member| member.into_text());
     let placed: Option<Vec<(String, Span)>> =
         of_text.map(|part| Some((part.to_owned(), document.span_of(part)?))).collect();
