@@ -48,7 +48,7 @@ impl Span {
         whole.get(self.start()..self.end())
     }
 
-    /// The same, when its bytes are enough.
+    /// The same, as bytes.
     pub(crate) fn within_bytes(self, whole: &[u8]) -> Option<&[u8]> {
         whole.get(self.start()..self.end())
     }

@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 
 use arc_swap::{ArcSwap, Guard};
 
-/// Holds a value, or none yet. Readers never wait for a writer, and where there is no value yet
-/// they hardly look.
+/// Holds a value, or none yet. Readers never wait for a writer; to read an empty one costs next to
+/// nothing.
 #[derive(Debug)]
 pub(crate) struct Swap<T>(OnceLock<ArcSwap<T>>);
 

@@ -251,7 +251,7 @@ impl Authenticator {
         let holder = settings.tenant.as_ref().map(|tenant| &tenant.keys);
         let mut snapshot = keys.snapshot();
         let mut selected = snapshot.select(header.kid, algorithm, holder);
-        if patience == Patience::MayWait && selected.as_ref().is_some_and(Selected::lacks_it) {
+        if patience == Patience::MayWait && selected.as_ref().is_some_and(Selected::lacks_the_key) {
             if let Some(wait) = keys.demand() {
                 return Err(Stop::Wait(wait));
             }

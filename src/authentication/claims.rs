@@ -143,8 +143,8 @@ impl<'a> Claims<'a> {
     }
 
     /// The payload as it was sent, and the texts of it that have escapes, without these.
-    pub(crate) fn texts(&self) -> (&str, &str) {
-        self.0.texts()
+    pub(crate) fn sources(&self) -> (&str, &str) {
+        self.0.sources()
     }
 
     /// The client: `client_id` (RFC 9068), else `azp` (OpenID Connect, Entra v2), else `appid`

@@ -37,7 +37,7 @@ use crate::time::UnixTime;
 #[derive(Clone)]
 pub struct Principal(Arc<Caller>);
 
-pub(crate) struct Caller {
+struct Caller {
     issuer: Arc<str>,
     texts: Texts,
     subject: Option<Span>,

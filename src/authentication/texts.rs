@@ -57,7 +57,7 @@ impl<'c> Listing<'_, 'c> {
 }
 
 impl Texts {
-    /// Lists texts of the claims.
+    /// Lists texts of the claims, each once.
     pub(super) fn list<'c>(
         &mut self,
         claims: &'c Claims<'c>,
@@ -70,7 +70,7 @@ impl Texts {
 
     /// Keeps a copy of that in which everything stands.
     pub(super) fn keep(&mut self, claims: &Claims<'_>) {
-        let (payload, unescaped) = claims.texts();
+        let (payload, unescaped) = claims.sources();
         self.all = [payload, unescaped].concat();
         self.payload = payload.len();
     }
@@ -128,6 +128,10 @@ mod tests {
                 let list = texts.list(&claims, |list| {
                     claims.list("roles").for_each(|role| list.add(role));
                 });
+                // What one list has says nothing of the next.
+                let again = texts.list(&claims, |list| {
+                    claims.list("roles").skip(1).for_each(|role| list.add(role));
+                });
                 let span = claims.span_of(claims.text_or_none("sub").unwrap()).unwrap();
                 texts.keep(&claims);
                 let expected = if payload.contains('\\') { "\\" } else { "-" };
@@ -135,6 +139,7 @@ mod tests {
                     items.iter().map(|item| item.replace('\\', expected)).collect();
                 assert_eq!(texts.of(list).collect::<Vec<_>>(), expected);
                 assert_eq!(list.len(), many);
+                assert!(texts.of(again).eq(texts.of(list)));
                 assert_eq!((texts.get(span), texts.payload()), (Some("alone"), &*payload));
             }
         }

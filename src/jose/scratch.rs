@@ -1,19 +1,20 @@
-//! Memory for what is over with the judgement of a token: each thread uses its own again and again.
+//! Memory that is used only while a token is judged. Each thread keeps one piece and uses it again.
 //!
-//! A token that was not seen before is decoded on every request, and memory of that size comes from
-//! a slower part of an allocator, wherever it last was. What stays of the token is copied out.
+//! A decoded token is larger than what allocators have at hand, and a refused one needs nothing
+//! afterwards. What a principal keeps is copied out; what stood here is overwritten.
 
 use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
 
-/// The most that a thread keeps: enough for the largest token that is looked at.
+/// The most that a thread keeps. The largest token that is looked at, of so many bytes, takes less
+/// when it is decoded.
 const MOST: usize = 16 * 1024;
 
 thread_local! {
     static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// Bytes, none at first. Who needs them while others of the thread are in use gets new ones.
+/// Bytes, none at first. Whoever asks while the thread's piece is in use gets a new one.
 #[derive(Debug)]
 pub(super) struct Scratch(Vec<u8>);
 
@@ -27,6 +28,7 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         let mut spare = std::mem::take(&mut self.0);
         if spare.capacity() <= MOST {
+            spare.fill(0);
             spare.clear();
             // A thread that ends keeps nothing.
             let _ = SPARE.try_with(|place| place.set(spare));

@@ -71,7 +71,7 @@ impl KeyRing {
         self.board.snapshot()
     }
 
-    /// Which set the usable keys are.
+    /// The number of the key set in use, if it may be used.
     pub(crate) fn number_of_usable(&self) -> Option<KeySetNumber> {
         self.snapshot().usable().map(|keys| keys.number)
     }

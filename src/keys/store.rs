@@ -51,8 +51,8 @@ impl GoodKeys {
 }
 
 impl Selected<'_> {
-    /// Whether no key is the one that the token means, so that a load may bring it.
-    pub(crate) fn lacks_it(&self) -> bool {
+    /// Whether the key that the token means is unknown here, so that a load may bring it.
+    pub(crate) fn lacks_the_key(&self) -> bool {
         self.candidates.as_ref().is_err_and(|why| why.is_unknown())
     }
 }

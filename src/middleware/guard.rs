@@ -37,6 +37,7 @@ impl Guard {
         let (method, uri) = (request.method(), request.uri());
         let interaction = Interaction::parse(base_url, method, uri, request.headers());
         let access = Access::judge(&self.authorizer, &principal, interaction)?;
+        // Both, whatever else changes: see `forget_what_came_in`.
         request.extensions_mut().insert(access);
         request.extensions_mut().insert(principal);
         Ok(())
@@ -44,7 +45,7 @@ impl Guard {
 
     pub(crate) fn deny<B>(&self, denial: &Denial, request: Request<B>) -> Response<Bytes> {
         let rejection = Rejection::of_authorization(denial, &self.server);
-        self.refuse(rejection, &unjudged(request))
+        self.refuse(rejection, &refused_parts(request))
     }
 
     /// The same decision with every check kept.
@@ -113,7 +114,7 @@ impl Guard {
         request: Request<B>,
     ) -> Response<Bytes> {
         let rejection = Rejection::of_authentication(error, &self.server);
-        self.refuse(rejection, &unjudged(request))
+        self.refuse(rejection, &refused_parts(request))
     }
 
     pub(crate) fn refuse(&self, rejection: Rejection, request: &Parts) -> Response<Bytes> {
@@ -133,16 +134,15 @@ impl Guard {
     }
 }
 
-/// A `Principal` or `Access` that stands in a request before it was judged is nobody's word. Where
-/// a request is [admitted](Guard::admit), its own take their place; on every other way it is for
-/// this function to take them out before anybody else sees the request.
+/// A `Principal` or `Access` that a request brings with it proves nothing. [`Guard::admit`]
+/// overwrites both; every other way out calls this before anybody else sees the request.
 pub(super) fn forget_what_came_in(extensions: &mut Extensions) {
     extensions.remove::<Principal>();
     extensions.remove::<Access>();
 }
 
-/// A request that nobody was found to have sent.
-fn unjudged<B>(request: Request<B>) -> Parts {
+/// What a responder sees of a refused request: not what came in as `Principal` or `Access`.
+pub(super) fn refused_parts<B>(request: Request<B>) -> Parts {
     let mut parts = request.into_parts().0;
     forget_what_came_in(&mut parts.extensions);
     parts

@@ -11,7 +11,7 @@ use tower_service::Service;
 
 use super::body::ResponseBody;
 use super::future::ResponseFuture;
-use super::guard::Guard;
+use super::guard::{Guard, refused_parts};
 use crate::authentication::Principal;
 use crate::authorization::{Access, Authorizer};
 use crate::rejection::Rejection;
@@ -47,17 +47,20 @@ impl RequireAuthLayer {
     fn admit<B>(&self, mut request: Request<B>) -> Result<Request<B>, Response<Bytes>> {
         let server = &self.guard.server;
         let verified = request.extensions().get::<Principal>();
-        let rejection = match verified.zip(request.extensions().get::<Access>()) {
-            None => Rejection::unguarded(server),
-            Some((_, access)) => match access.narrowed(&self.authorizer) {
-                Ok(access) => {
-                    request.extensions_mut().insert(access);
-                    return Ok(request);
-                }
-                Err(denial) => Rejection::of_authorization(&denial, server),
-            },
+        let Some((_, access)) = verified.zip(request.extensions().get::<Access>()) else {
+            let rejection = Rejection::unguarded(server);
+            return Err(self.guard.refuse(rejection, &refused_parts(request)));
         };
-        Err(self.guard.refuse(rejection, &request.into_parts().0))
+        match access.narrowed(&self.authorizer) {
+            Ok(access) => {
+                request.extensions_mut().insert(access);
+                Ok(request)
+            }
+            Err(denial) => {
+                let rejection = Rejection::of_authorization(&denial, server);
+                Err(self.guard.refuse(rejection, &request.into_parts().0))
+            }
+        }
     }
 }
 

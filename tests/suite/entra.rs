@@ -215,6 +215,24 @@ async fn a_key_of_one_tenant_or_cloud_verifies_no_other_token() {
 }
 
 #[tokio::test]
+async fn a_token_without_kid_waits_for_the_key_of_its_tenant_where_only_others_have_one() {
+    let cloud = Cloud::start(EntraCloud::Global).await;
+    let of = |key: &SigningKey, tenant: &str| {
+        let mut jwk = key.jwk();
+        jwk["issuer"] = format!("https://{}/{tenant}/v2.0", cloud.v2).into();
+        jwk
+    };
+    let publish = |keys: Value| {
+        cloud.server.answer("/common/discovery/keys", Answer::json(&json!({ "keys": keys })));
+    };
+    publish(json!([of(&cloud.fixed, OTHER)]));
+    let layer = cloud.layer(entra()).await;
+    publish(json!([of(&cloud.fixed, OTHER), of(&cloud.shared, TENANT)]));
+    let token = cloud.token(2, TENANT, APPLICATION).without_header("kid");
+    ask(&layer, token).await.is_let_in();
+}
+
+#[tokio::test]
 async fn the_tenant_is_said_once_and_is_that_of_the_issuer() {
     let cloud = Cloud::start(EntraCloud::Global).await;
     let layer = cloud.layer(Entra::tenants([TENANT, OTHER], APPLICATION)).await;

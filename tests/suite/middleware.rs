@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
-use tower::{Layer, Service, ServiceBuilder, ServiceExt};
+use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_fhir_auth::test_util::Answer;
 use tower_fhir_auth::{
     Access, FhirAuthLayer, FhirAuthLayerBuilder, InteractionKind, Principal, Rejection,
@@ -142,18 +142,47 @@ async fn what_came_in_as_principal_or_access_is_removed_on_every_way() {
         // This one waits for a key before it is refused.
         ("/r4/Patient/1", Some(good.clone().header("kid", "unknown")), 403),
     ] {
-        let mut smuggled =
-            Request::get(path).extension(principal.clone()).extension(access.clone());
-        if let Some(token) = token {
-            let token = token.sign().unwrap();
-            smuggled = smuggled.header("authorization", format!("Bearer {token}"));
-        }
-        let seen = server.send(smuggled).await;
+        let smuggled = || Request::get(path).extension(principal.clone()).extension(access.clone());
+        let seen = match token {
+            Some(token) => server.send(with_bearer(smuggled(), token)).await,
+            None => server.send(smuggled()).await,
+        };
         assert_eq!(seen.status, status, "{path}");
         let own = status == 200 && path != "/r4/metadata";
         assert_eq!((seen.principal.is_some(), seen.access.is_some()), (own, own), "{path}");
         assert_ne!(seen.principal.as_ref().and_then(Principal::subject), Some("mallory"), "{path}");
     }
+    // And where the key comes while the request waits.
+    for (scope, status) in [("x", 200), ("y", 403)] {
+        let server = Server::layered(|layer| rule(layer).responder(WhoIsRefused)).await;
+        server.issuer.rotate().unwrap();
+        let smuggled = Request::get("/r4/Patient/1").extension(principal.clone());
+        let smuggled = smuggled.extension(access.clone());
+        let seen = server.send(with_bearer(smuggled, server.token().claim("scope", scope))).await;
+        assert_eq!((seen.status.as_u16(), server.issuer.jwks_requests()), (status, 2), "{scope}");
+        assert_eq!(seen.access.is_some(), status == 200, "{scope}");
+        assert_ne!(
+            seen.principal.as_ref().and_then(Principal::subject),
+            Some("mallory"),
+            "{scope}"
+        );
+    }
+    // And where a requirement stands on a route that nothing guards.
+    let unguarded = server.layer.require(require_scope("x")).layer(service_fn(nobody));
+    let smuggled = Request::get("/r4/Patient/1").extension(principal).body(Body::default());
+    let response = unguarded.oneshot(smuggled.unwrap()).await.unwrap();
+    assert!(response.extensions().get::<Principal>().is_none());
+}
+
+async fn nobody(_: Request<Body>) -> Result<Response<Body>, Infallible> {
+    panic!("nobody was let in");
+}
+
+fn with_bearer(
+    request: http::request::Builder,
+    token: tower_fhir_auth::test_util::TokenBuilder,
+) -> http::request::Builder {
+    request.header("authorization", format!("Bearer {}", token.sign().unwrap()))
 }
 
 #[tokio::test]
@@ -277,7 +306,7 @@ async fn axum_handlers_extract_the_caller_and_routes_can_require_more() {
 #[tokio::test]
 async fn it_wraps_a_tonic_service_and_its_body() {
     let server = Server::start().await;
-    let inner = tower::service_fn(|_: Request<tonic::body::Body>| async {
+    let inner = service_fn(|_: Request<tonic::body::Body>| async {
         Ok::<_, Infallible>(Response::new(tonic::body::Body::empty()))
     });
     let service = server.layer.layer(inner);

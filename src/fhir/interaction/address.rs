@@ -248,6 +248,14 @@ mod tests {
     }
 
     #[test]
+    fn an_authority_alone_is_no_interaction_even_where_the_api_stands_at_the_root() {
+        let base = "https://h".parse().unwrap();
+        let target = "h:443".parse().unwrap();
+        let none = Interaction::parse(&base, &Method::POST, &target, &HeaderMap::new());
+        assert_eq!((none.kind(), none.path()), (InteractionKind::Unknown, ""));
+    }
+
+    #[test]
     fn other_spellings_are_no_interaction() {
         for (method, uri) in [
             ("GET", "/r4"),

@@ -38,7 +38,7 @@ use crate::span::Span;
 pub struct Interaction {
     base: BaseUrl,
     method: Method,
-    /// `None` where an address has no path, or is none.
+    /// `None` for an authority alone (the target of `CONNECT`), or for what is no address.
     address: Option<PathAndQuery>,
     kind: InteractionKind,
     /// Where in the path the parts stand: one is made for every request, and copies nothing.
@@ -50,7 +50,7 @@ pub struct Interaction {
     beside: Option<Box<Beside>>,
 }
 
-/// What is said beside the address of what is looked for.
+/// What a request asks for outside its address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Beside {
     /// The values of `If-None-Exist`, each a query.
@@ -177,7 +177,8 @@ impl Interaction {
         self.kind
     }
 
-    /// The resource type of the address; of a compartment search, the compartment's.
+    /// The resource type of the address; of a compartment search, the compartment's. Without one the
+    /// [`kind`](Self::kind) tells what it is: the whole system, or no interaction at all.
     #[must_use]
     pub fn resource_type(&self) -> Option<&str> {
         self.part(self.resource_type)

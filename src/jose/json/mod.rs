@@ -8,7 +8,7 @@
 //! {"sub":"amal","aud":["a","b"]}   ── reader ──►   object  "sub"  "amal"  "aud"  array  "a"  "b"
 //! ```
 //!
-//! A text becomes one row of [`Node`]s in one piece of memory, names and values in the order in
+//! A text becomes one row of nodes in one piece of memory, names and values in the order in
 //! which they stand, and what is asked for is looked at there. Every token that was not seen before
 //! goes through here, so nothing is allocated for a value by itself, and no text is copied.
 
@@ -57,11 +57,7 @@ pub(crate) fn without_mark(document: &[u8]) -> &[u8] {
 
 /// A text in UTF-8.
 pub(crate) fn text(bytes: &[u8]) -> Result<&str, JsonError> {
-    std::str::from_utf8(bytes).map_err(|error| not_utf_8(&error))
-}
-
-pub(crate) fn not_utf_8(error: &std::str::Utf8Error) -> JsonError {
-    JsonError::Syntax(error.valid_up_to() + 1)
+    std::str::from_utf8(bytes).map_err(|error| JsonError::Syntax(error.valid_up_to() + 1))
 }
 
 impl<'a> Document<'a> {
@@ -98,7 +94,7 @@ impl<'a> Document<'a> {
     }
 
     /// Where a text of the document stands, or a part of it: in what it was read from with what
-    /// was [unescaped](Self::texts) behind it.
+    /// was [unescaped](Self::sources) behind it.
     pub(crate) fn span_of(&self, part: &str) -> Option<Span> {
         self.nodes.span_of(part)
     }
@@ -110,8 +106,8 @@ impl<'a> Document<'a> {
     }
 
     /// What it was read from, and the texts of it that have escapes, without these.
-    pub(crate) fn texts(&self) -> (&str, &str) {
-        self.nodes.texts()
+    pub(crate) fn sources(&self) -> (&str, &str) {
+        self.nodes.sources()
     }
 
     #[inline]

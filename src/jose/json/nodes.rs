@@ -59,7 +59,7 @@ impl Nodes<'_> {
     }
 
     /// Where a text of the document stands, or a part of it: in what it was read from with what
-    /// was [unescaped](Self::texts) behind it.
+    /// was [unescaped](Self::sources) behind it.
     pub(super) fn span_of(&self, part: &str) -> Option<Span> {
         let beyond = || Span::of(part, &self.unescaped)?.later_by(self.text.len());
         Span::of(part, self.text).or_else(beyond)
@@ -89,7 +89,7 @@ impl Nodes<'_> {
     }
 
     /// What it was read from, and the texts of it that have escapes, without these.
-    pub(super) fn texts(&self) -> (&str, &str) {
+    pub(super) fn sources(&self) -> (&str, &str) {
         (self.text, &self.unescaped)
     }
 

@@ -132,7 +132,7 @@ fn places_hold(document: &Document<'_>, text: &str) -> bool {
     let of_text = members.filter_map(|member| member.into_text());
     let placed: Option<Vec<(String, Span)>> =
         of_text.map(|part| Some((part.to_owned(), document.span_of(part)?))).collect();
-    let whole = text.to_owned() + document.texts().1;
+    let whole = text.to_owned() + document.sources().1;
     placed.is_some_and(|placed| {
         placed.iter().all(|(part, place)| place.within(&whole) == Some(part.as_str()))
     })
@@ -172,6 +172,19 @@ fn what_is_json_is_what_the_library_takes_for_it() {
         "{\"a\":\"\u{7f}\u{e9}\"}",
         "{\"a\":\"\t\"}",
         r#"{"a":01}"#,
+        r#"{"a":00}"#,
+        r#"{"a":-01}"#,
+        r#"{"a":-0}"#,
+        r#"{"a":0e1}"#,
+        r#"{"a":0.0}"#,
+        r#"{"a":1790000000}"#,
+        r#"{"a":4294967295}"#,
+        r#"{"a":4294967296}"#,
+        r#"{"a":42949672960}"#,
+        r#"{"a":4294967295e1}"#,
+        r#"{"a":12x}"#,
+        r#"{"a":12"#,
+        r#"{"a":4294967296"#,
         r#"{"a":-}"#,
         r#"{"a":1.}"#,
         r#"{"a":.5}"#,
