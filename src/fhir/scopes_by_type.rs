@@ -23,13 +23,17 @@ impl ScopesByType {
     }
 
     /// Those about a type, the ones for every type included; with `None` these alone.
-    pub(crate) fn about(&self, resource_type: Option<&str>) -> impl Iterator<Item = &SmartScope> {
-        let of = |name: Option<&str>| {
-            let start = self.0.partition_point(|scope| scope.resource_type() < name);
-            let end = self.0.partition_point(|scope| scope.resource_type() <= name);
-            self.0.get(start..end).unwrap_or_default().iter()
-        };
-        of(None).chain(resource_type.map(|name| of(Some(name))).into_iter().flatten())
+    pub(crate) fn about<'s>(
+        &'s self,
+        resource_type: Option<&'s str>,
+    ) -> impl Iterator<Item = &'s SmartScope> {
+        let from = |start: usize| self.0.get(start..).unwrap_or_default().iter();
+        let of_every_type = from(0).take_while(|scope| scope.resource_type().is_none());
+        let of_this_type = resource_type.into_iter().flat_map(move |name| {
+            let start = self.0.partition_point(|scope| scope.resource_type() < Some(name));
+            from(start).take_while(move |scope| scope.resource_type() == Some(name))
+        });
+        of_every_type.chain(of_this_type)
     }
 }
 
