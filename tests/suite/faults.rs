@@ -16,7 +16,7 @@ use crate::support::Server;
 
 const JWKS: &str = "/jwks";
 const DISCOVERY: &str = "/.well-known/openid-configuration";
-const TIMEOUT: Duration = Duration::from_millis(800);
+const TIMEOUT: Duration = Duration::from_millis(1500);
 /// What a busy machine may add to anything.
 const NOISE: Duration = Duration::from_millis(500);
 const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
