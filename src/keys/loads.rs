@@ -55,11 +55,11 @@ impl Loads {
 
     /// A request whose key is unknown asks for a load.
     ///
-    /// One that was forced and is not over is shared; else one is forced where the cooldown
-    /// allows; else one that is under way anyway is shared, unless the provider is failing. The
-    /// window is stamped here, before the attempt, so failures count like successes.
+    /// One that was forced and has not begun is shared; else one is forced where the cooldown
+    /// allows; else a forced one that is under way is shared, or any other unless the provider is
+    /// failing. The window is stamped here, before the attempt, so failures count like successes.
     pub(crate) fn demand(&mut self, now: Instant, cooldown: Duration) -> Demand {
-        if self.forced > self.over {
+        if self.is_wanted() {
             return Demand::Share(self.forced);
         }
         if self.forced_at.is_none_or(|at| now.duration_since(at) >= cooldown) {
@@ -67,6 +67,9 @@ impl Loads {
             // The load under way may have begun before the key was published.
             self.forced = self.begun + 1;
             return Demand::Force(self.forced);
+        }
+        if self.forced > self.over {
+            return Demand::Share(self.forced);
         }
         if self.begun > self.over && !self.failing {
             return Demand::Share(self.begun);
@@ -132,6 +135,22 @@ mod tests {
                 self.over.notify_all();
             }
         }
+    }
+
+    #[test]
+    fn a_load_that_began_before_the_request_is_shared_only_in_its_own_window() {
+        let (now, cooldown) = (Instant::now(), Duration::from_secs(1));
+        let mut loads = Loads::default();
+        assert_eq!(loads.demand(now, cooldown), Demand::Force(1));
+        assert_eq!(loads.demand(now, cooldown), Demand::Share(1));
+        loads.begin();
+        assert_eq!(loads.demand(now, cooldown), Demand::Share(1));
+        // The load may have been answered before the key of this request was published.
+        assert_eq!(loads.demand(now + cooldown, cooldown), Demand::Force(2));
+        assert_eq!(loads.demand(now + cooldown, cooldown), Demand::Share(2));
+        loads.end(true);
+        loads.begin();
+        assert_eq!(loads.demand(now + cooldown, cooldown), Demand::Share(2));
     }
 
     #[test]
