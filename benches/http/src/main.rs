@@ -7,7 +7,7 @@
 //!     -- --write            also writes benches/http/results.md
 //!     -- --rounds 5         forty without it
 //!     -- --slice 2000       milliseconds for each server in each round; 250 without it
-//!     -- --connections 256  that ask at once; 16 without it
+//!     -- --connections 16   that ask at once; 50 without it
 //!     -- --only axum        the servers whose name has this text
 //! ```
 //!

@@ -38,7 +38,8 @@ pub(crate) fn command() -> Result<Command> {
     let mut options = Options {
         rounds: 40,
         slice: Duration::from_millis(250),
-        connections: 16,
+        // As many as common load generators open unless told otherwise (hey, oha).
+        connections: 50,
         write: false,
         only: String::new(),
     };

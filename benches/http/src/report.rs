@@ -122,9 +122,11 @@ pub(crate) fn write(options: &Options, token: usize, table: &str, verdicts: &str
 One token of {token} bytes (RS256-2048), seen before, with `GET /r4/Patient/1` on loopback.
 {connections} connections ask again as soon as they are answered, {rounds} times {slice} ms for each
 server in turn. Servers have one thread where that can be had; axum is built with link-time
-optimisation and mimalloc, as one builds for production. Requests and CPU, which is the server's, are medians
-of the rounds, latencies are of all requests. What the check takes is the difference to the same
-server without one, and it and the ratios below are medians too: of comparisons within a round.
+optimisation and mimalloc, as one builds for production. The layer stands around the whole router,
+unless `Router::layer` is named, which boxes what each layer makes. Requests and CPU, which is the
+server's, are medians of the rounds, latencies are of all requests. What the check takes is the
+difference to the same server without one, and it and the ratios below are medians too: of
+comparisons within a round.
 
 {table}
 {verdicts}"

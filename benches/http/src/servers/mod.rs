@@ -40,9 +40,10 @@ impl Server {
     pub(crate) const HAPROXY_VERIFY: Self = Self::Haproxy { checks: true };
 
     /// Those without a check stand before those with one.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::AXUM,
         Self::LAYER,
+        Self::Axum(Guard::RouterLayer { remember: REMEMBERED }),
         Self::Axum(Guard::Layer { remember: 0 }),
         Self::Axum(Guard::ByHand),
         Self::Envoy(Filter::None),
@@ -59,6 +60,7 @@ impl Server {
             Self::Axum(Guard::None) => "axum",
             Self::Axum(Guard::Layer { remember: 0 }) => "axum, this layer without its cache",
             Self::Axum(Guard::Layer { .. }) => "axum, this layer",
+            Self::Axum(Guard::RouterLayer { .. }) => "axum, this layer by `Router::layer`",
             Self::Axum(Guard::ByHand) => "axum, jsonwebtoken by hand",
             Self::Envoy(Filter::None) => "Envoy",
             Self::Envoy(Filter::JwtAuthn) => "Envoy, jwt_authn",

@@ -12,6 +12,7 @@ use axum::Router;
 use axum::routing::get;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
+use tower::make::Shared;
 
 use super::Running;
 use crate::issuer::Trust;
@@ -21,11 +22,15 @@ use crate::process::{Process, command, free_port};
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub(crate) enum Guard {
     ByHand,
-    /// With so many verified tokens remembered.
+    /// Around the router, with so many verified tokens remembered.
     Layer {
         remember: usize,
     },
     None,
+    /// On each of its routes.
+    RouterLayer {
+        remember: usize,
+    },
 }
 
 /// What a server is started with.
@@ -40,7 +45,7 @@ pub(crate) struct Task {
 pub(super) fn version(guard: Guard) -> Result<String> {
     let package = match guard {
         Guard::ByHand => "jsonwebtoken",
-        Guard::Layer { .. } => "tower-fhir-auth",
+        Guard::Layer { .. } | Guard::RouterLayer { .. } => "tower-fhir-auth",
         Guard::None => "axum",
     };
     let lock = include_str!("../../../Cargo.lock");
@@ -61,13 +66,23 @@ pub(super) fn start(guard: Guard, trust: &Trust) -> Result<Running> {
 pub(crate) fn serve(task: &Task) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
+        // A process that has had one thread alone is spared work at each system call, by libc and
+        // the kernel. A layer that looks up a name has had more, and so has any real server.
+        tokio::task::spawn_blocking(|| ()).await?;
         let open = Router::new().route("/r4/Patient/{id}", get(async || "ok"));
-        let app = match task.guard {
-            Guard::ByHand => by_hand::guard(open, &task.trust)?,
-            Guard::Layer { remember } => layer::guard(open, &task.trust, remember).await?,
-            Guard::None => open,
-        };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, task.port)).await?;
-        Ok(axum::serve(listener, app).await?)
+        let trust = &task.trust;
+        let served = match task.guard {
+            Guard::None => axum::serve(listener, open).await,
+            Guard::ByHand => axum::serve(listener, by_hand::guard(open, trust)?).await,
+            Guard::RouterLayer { remember } => {
+                axum::serve(listener, open.layer(layer::layer(trust, remember).await?)).await
+            }
+            Guard::Layer { remember } => {
+                let guarded = layer::around(layer::layer(trust, remember).await?, open);
+                axum::serve(listener, Shared::new(guarded)).await
+            }
+        };
+        Ok(served?)
     })
 }
