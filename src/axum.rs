@@ -1,4 +1,4 @@
-//! Extractors for axum (feature `axum`): a handler asks for its [`Principal`] or [`Access`].
+//! For axum (feature `axum`): a handler asks for its [`Principal`] or [`Access`].
 //!
 //! ```
 //! use tower_fhir_auth::Principal;
@@ -11,9 +11,28 @@
 //!
 //! A handler outside the layer gets 500, not 401: no token could help it. `Option<Principal>`
 //! and `Option<Access>` are for handlers that stand on public paths too.
+//!
+//! `Router::layer` puts a box around what each layer makes. Around the router as a whole there is
+//! none, and what no route matches is guarded like everything else:
+//!
+//! ```no_run
+//! use axum::{Router, body::Body, response::Response};
+//! use tower::{ServiceBuilder, make::Shared};
+//! use tower_fhir_auth::FhirAuthLayer;
+//!
+//! # async fn serve(auth: FhirAuthLayer, router: Router) -> std::io::Result<()> {
+//! let app = ServiceBuilder::new()
+//!     .map_response(|response: Response<_>| response.map(Body::from)) // the one kind that axum serves
+//!     .layer(auth)
+//!     .service(router);
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
+//! axum::serve(listener, Shared::new(app)).await
+//! # }
+//! ```
 
 use std::convert::Infallible;
 
+use axum_core::body::Body;
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum_core::response::{IntoResponse, Response};
 use http::StatusCode;
@@ -23,6 +42,7 @@ use http::request::Parts;
 use crate::authentication::Principal;
 use crate::authorization::Access;
 use crate::fhir::{Format, IssueType, OperationOutcome};
+use crate::middleware::ResponseBody;
 
 /// The handler does not stand behind a [`FhirAuthLayer`](crate::FhirAuthLayer), or on one of its
 /// public paths.
@@ -68,5 +88,12 @@ impl<S: Sync> FromRequestParts<S> for Access {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, NotGuarded> {
         parts.extensions.get().cloned().ok_or(NotGuarded)
+    }
+}
+
+/// The body that axum serves, with nothing around the inner one.
+impl From<ResponseBody<Self>> for Body {
+    fn from(body: ResponseBody<Self>) -> Self {
+        body.into_parts().unwrap_or_else(Self::from)
     }
 }

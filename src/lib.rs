@@ -74,7 +74,7 @@
 //! | `client` | yes | keys over HTTPS: discovery, `jwks_uri` (reqwest, rustls) |
 //! | `tracing` | yes | events for operators; refusals under the target `tower_fhir_auth::rejection` |
 //! | `config` | no | the configuration file, `config::Config` |
-//! | `axum` | no | extractors for [`Principal`] and [`Access`] |
+//! | `axum` | no | extractors for [`Principal`] and [`Access`], and the body that axum serves |
 //! | `metrics` | no | counters and gauges through the `metrics` facade, see below |
 //! | `test-util` | no | a loopback issuer, token builder and clock for your tests |
 //!
@@ -103,6 +103,7 @@ pub mod config;
 
 #[cfg(feature = "axum")]
 pub mod axum;
+
 mod middleware;
 
 mod rejection;

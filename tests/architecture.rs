@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 /// except on the last, which is the ground they all share.
 const FLOORS: &[&[&str]] = &[
     &["test_util", "config", "manual"],
-    &["middleware", "axum"],
+    &["axum"],
+    &["middleware"],
     &["rejection"],
     &["authorization", "metadata", "danger"],
     &["authentication"],

@@ -26,6 +26,15 @@ pin_project! {
 }
 
 impl<B> ResponseBody<B> {
+    /// The inner service's body, or the bytes of a refusal.
+    #[cfg(feature = "axum")]
+    pub(crate) fn into_parts(self) -> Result<B, Bytes> {
+        match self.kind {
+            Kind::Inner { body } => Ok(body),
+            Kind::Refusal { bytes } => Err(bytes.unwrap_or_default()),
+        }
+    }
+
     pub(crate) fn inner(body: B) -> Self {
         Self { kind: Kind::Inner { body } }
     }

@@ -304,6 +304,36 @@ async fn axum_handlers_extract_the_caller_and_routes_can_require_more() {
 }
 
 #[tokio::test]
+async fn around_an_axum_router_it_guards_every_path_and_answers_in_axums_own_body() {
+    use axum::body::{Body, to_bytes};
+    let server = Server::start().await;
+    let hello = |caller: Principal| async move { caller.subject().unwrap_or("?").to_owned() };
+    let app = ServiceBuilder::new()
+        .map_response(|response: Response<_>| response.map(Body::from))
+        .layer(server.layer.clone())
+        .service(axum::Router::new().route("/r4/Patient/1", axum::routing::get(hello)));
+    let token = server.token().sign().unwrap();
+    for (path, token, status, expected) in [
+        ("/r4/Patient/1", Some(&token), 200, "alice"),
+        ("/r4/Patient/1", None, 401, "OperationOutcome"),
+        ("/nobody's", None, 401, "OperationOutcome"),
+        ("/nobody's", Some(&token), 404, ""),
+    ] {
+        let mut request = Request::get(path);
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let request = request.body(Body::empty()).unwrap();
+        let response = app.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), status, "{path}");
+        let told = http_body::Body::size_hint(response.body()).exact();
+        let body = to_bytes(response.into_body(), 10_000).await.unwrap();
+        assert_eq!(told, body.len().try_into().ok(), "{path}");
+        assert!(String::from_utf8_lossy(&body).contains(expected), "{path}: {body:?}");
+    }
+}
+
+#[tokio::test]
 async fn it_wraps_a_tonic_service_and_its_body() {
     let server = Server::start().await;
     let inner = service_fn(|_: Request<tonic::body::Body>| async {

@@ -24,7 +24,7 @@ pub(super) fn around(
 ) -> impl Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone {
     ServiceBuilder::new()
         // axum serves its own kind of body alone.
-        .map_response(|response: Response<_>| response.map(Body::new))
+        .map_response(|response: Response<_>| response.map(Body::from))
         .layer(layer)
         .service(open)
 }
