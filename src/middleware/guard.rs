@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Extensions, Request, Response};
+use http::{Extensions, HeaderMap, Method, Request, Response, Uri};
 
 use super::exempt::Exemptions;
 use crate::authentication::{AuthenticationError, Authenticator, Principal};
@@ -26,7 +26,24 @@ pub(crate) struct Guard {
     pub(crate) server: Arc<ServerIdentity>,
 }
 
+/// A request that needs no token.
+pub(super) enum Public {
+    /// The layer answers it by itself, with a well-known document.
+    Document(Response<Bytes>),
+    /// The inner service does.
+    Path,
+}
+
 impl Guard {
+    /// Whether a request needs no token, and who answers it then.
+    pub(super) fn public(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<Public> {
+        if let Some(document) = self.well_known.answer(method, uri, &self.authenticator) {
+            return Some(Public::Document(document));
+        }
+        let is_exempt = self.exemptions.admit(&self.server.base_url, method, uri, headers);
+        is_exempt.then_some(Public::Path)
+    }
+
     /// From a verified caller to the request as the inner service gets it, or why not.
     pub(crate) fn admit<B>(
         &self,
@@ -50,16 +67,16 @@ impl Guard {
 
     /// The same decision with every check kept.
     pub(crate) async fn explain(&self, request: &Parts) -> Explanation {
-        if self.is_public(request) {
+        let Parts { method, uri, headers, .. } = request;
+        if self.public(method, uri, headers).is_some() {
             return Explanation::of_public_request();
         }
         let (mut explanation, principal) =
-            self.authenticator.explain_to_principal(&request.headers, &request.uri).await;
+            self.authenticator.explain_to_principal(headers, uri).await;
         let Some(principal) = principal else {
             explanation.not_reached([Check::Interaction, Check::Authorization]);
             return explanation;
         };
-        let Parts { method, uri, headers, .. } = request;
         let interaction = Interaction::parse(&self.server.base_url, method, uri, headers);
         let on = interaction.searched_type().or_else(|| interaction.resource_type());
         let found = match on {
@@ -85,13 +102,6 @@ impl Guard {
             }
         }
         explanation
-    }
-
-    /// Whether the layer lets a request in without a look at its token.
-    fn is_public(&self, request: &Parts) -> bool {
-        let Parts { method, uri, headers, .. } = request;
-        let document = self.well_known.answer(method, uri, &self.authenticator);
-        document.is_some() || self.exemptions.admit(&self.server.base_url, method, uri, headers)
     }
 
     /// The decision on a request that has waited for a key, once and for all.

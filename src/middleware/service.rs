@@ -8,7 +8,7 @@ use tower_service::Service;
 
 use super::body::ResponseBody;
 use super::future::ResponseFuture;
-use super::guard::{Guard, forget_what_came_in};
+use super::guard::{Guard, Public, forget_what_came_in};
 use crate::authentication::authenticator::Stop;
 
 /// A service that lets in verified and authorized requests alone. Made by
@@ -44,14 +44,13 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let guard = &self.guard;
-        let (method, uri) = (request.method(), request.uri());
-        if let Some(document) = guard.well_known.answer(method, uri, &guard.authenticator) {
-            return ResponseFuture::answered(document);
-        }
-        let base_url = &guard.server.base_url;
-        if guard.exemptions.admit(base_url, method, uri, request.headers()) {
-            forget_what_came_in(request.extensions_mut());
-            return ResponseFuture::inner(self.inner.call(request));
+        match guard.public(request.method(), request.uri(), request.headers()) {
+            Some(Public::Document(document)) => return ResponseFuture::answered(document),
+            Some(Public::Path) => {
+                forget_what_came_in(request.extensions_mut());
+                return ResponseFuture::inner(self.inner.call(request));
+            }
+            None => {}
         }
         match guard.authenticator.decide(request.headers(), request.uri()) {
             Ok(principal) => match guard.admit(principal, &mut request) {

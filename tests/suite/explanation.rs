@@ -128,6 +128,30 @@ async fn the_explanation_of_a_request_has_the_verdict_of_the_layer() {
 }
 
 #[tokio::test]
+async fn a_request_that_needs_no_token_is_explained_as_one_and_no_other_is() {
+    let server = Server::start().await;
+    let preflight = "access-control-request-method";
+    for (method, path, header, is_public) in [
+        ("GET", "/r4/metadata", "x", true),
+        ("GET", "/r4/health", "x", true),
+        ("OPTIONS", "/r4/Patient/1", preflight, true),
+        ("GET", "/.well-known/oauth-protected-resource/r4", "x", true),
+        ("GET", "/r4/metadata/", "x", false),
+        ("OPTIONS", "/r4/Patient/1", "x", false),
+        ("GET", "/r4/Patient/1", preflight, false),
+        ("POST", "/.well-known/oauth-protected-resource/r4", "x", false),
+    ] {
+        let request = || http::Request::builder().method(method).uri(path).header(header, "GET");
+        let (parts, ()) = request().body(()).unwrap().into_parts();
+        let explanation = server.layer.explain(&parts).await;
+        assert_eq!(explanation.is_public(), is_public, "{method} {path}\n{explanation}");
+        assert_eq!(explanation.is_accepted(), is_public, "{method} {path}");
+        let reply = server.send(request()).await;
+        assert_eq!(reply.status == 200, is_public, "{method} {path}: {}", reply.status);
+    }
+}
+
+#[tokio::test]
 async fn without_a_token_or_without_keys_nothing_is_accepted() {
     let server = Server::start().await;
     let none = explain(&server, None).await;
