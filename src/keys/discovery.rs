@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::source::KeyError;
-use crate::jose::json::{self, Document, without_mark};
+use crate::jose::json::{self, Document, JsonError, without_mark};
 use crate::secure_url;
 
 /// A discovery document.
@@ -23,9 +23,15 @@ impl ProviderMetadata {
     /// (section 4.3). The algorithms it lists are those of id tokens and change nothing here.
     pub(crate) fn parse(json: &[u8], issuers: &[Arc<str>]) -> Result<Self, KeyError> {
         let json = without_mark(json);
-        let document = json::text(json)
-            .and_then(Document::parse)
-            .map_err(|_| KeyError::Discovery("expected a JSON object without doubled members"))?;
+        let document = json::text(json).and_then(Document::parse).map_err(|error| match error {
+            JsonError::Duplicate => KeyError::Discovery("expected no member twice in one object"),
+            JsonError::Syntax(_) | JsonError::NotAnObject => {
+                KeyError::Discovery("expected a JSON object")
+            }
+            JsonError::TooMany | JsonError::Depth => {
+                KeyError::Discovery("expected a JSON object with fewer or flatter members")
+            }
+        })?;
         let text = |name| document.text(name).ok().flatten();
         let found = text("issuer").ok_or(KeyError::Discovery("expected a text `issuer`"))?;
         if !issuers.iter().any(|issuer| **issuer == *found) {
@@ -91,9 +97,17 @@ mod tests {
 
     #[test]
     fn documents_that_are_none_are_refused() {
-        for text in ["[]", "", "<html>", r#"{"issuer": 5}"#, r#"{"issuer":"a","issuer":"b"}"#] {
+        let deep = format!(r#"{{"a":{}{}}}"#, "[".repeat(40), "]".repeat(40));
+        for (text, expected) in [
+            ("[]", "expected a JSON object"),
+            ("", "expected a JSON object"),
+            ("<html>", "expected a JSON object"),
+            (r#"{"issuer": 5}"#, "expected a text `issuer`"),
+            (r#"{"issuer":"a","issuer":"b"}"#, "expected no member twice in one object"),
+            (&deep, "expected a JSON object with fewer or flatter members"),
+        ] {
             let error = ProviderMetadata::parse(text.as_bytes(), &[ISSUER.into()]).unwrap_err();
-            assert!(matches!(error, KeyError::Discovery(_)), "{text}: {error}");
+            assert_eq!(error.to_string(), format!("discovery document: {expected}"), "{text}");
         }
     }
 

@@ -55,6 +55,13 @@ async fn the_life_of_a_resource() {
     let methods = history.body["entry"].as_array().unwrap().iter();
     let methods: Vec<&str> = methods.map(|e| e["request"]["method"].as_str().unwrap()).collect();
     assert_eq!(methods, ["DELETE", "PUT", "PUT", "PUT", "PUT", "POST"], "newest first");
+    let mut own_id = patient("Okonkwo");
+    own_id["id"] = "own-id".into();
+    assert_eq!(fhir.with_body(ALL, "PUT", "/Patient/own-id", own_id).await.status, 201);
+    let history = fhir.as_caller(ALL, "GET", "/Patient/own-id/_history").await;
+    let born = &history.body["entry"][0];
+    let request = json!({"method": "PUT", "url": "Patient/own-id"});
+    assert_eq!((&born["request"], &born["response"]["status"]), (&request, &json!("201")));
     let first = fhir.as_caller(ALL, "GET", &format!("{path}/_history/1")).await;
     assert_eq!(first.body["name"][0]["family"], "Haddad");
     for (method, path, body, expected) in [

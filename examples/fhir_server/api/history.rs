@@ -99,8 +99,8 @@ fn bundle(
 fn entry(state: &State, version: &Version) -> Value {
     let Version { resource_type, id, version: number, at, change, resource } = version;
     let (method, url, status) = match change {
-        Change::Created if *number == 1 => ("POST", resource_type.clone(), "201"),
-        Change::Created => ("PUT", format!("{resource_type}/{id}"), "201"),
+        Change::Created => ("POST", resource_type.clone(), "201"),
+        Change::Put => ("PUT", format!("{resource_type}/{id}"), "201"),
         Change::Updated => ("PUT", format!("{resource_type}/{id}"), "200"),
         Change::Deleted => ("DELETE", format!("{resource_type}/{id}"), "204"),
     };

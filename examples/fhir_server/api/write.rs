@@ -127,7 +127,7 @@ fn create(
     if !confinement.may_become(Permissions::CREATE, &resource, state) {
         return Err(Refusal::outside());
     }
-    let (version, _) = state.put(order.resource_type(), &id, resource);
+    let version = state.create(order.resource_type(), &id, resource);
     Ok(stored(state, confinement, StatusCode::CREATED, &version))
 }
 

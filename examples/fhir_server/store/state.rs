@@ -11,6 +11,8 @@ use super::reference::{Base, Reference};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
     Created,
+    /// Created by an update, which names the id.
+    Put,
     Updated,
     Deleted,
 }
@@ -95,13 +97,19 @@ impl State {
         self.types.keys().map(String::as_str)
     }
 
+    /// Stores a new resource, whose id nobody else has.
+    pub(crate) fn create(&mut self, resource_type: &str, id: &str, value: Value) -> Version {
+        self.add(resource_type, id, Some(value), Change::Created, now().max(self.last + 1))
+    }
+
     /// Stores a resource, and tells whether that created it. After a deletion it does so again,
     /// and the numbers of the versions go on.
     pub(crate) fn put(&mut self, resource_type: &str, id: &str, value: Value) -> (Version, bool) {
+        let before = self.current(resource_type, id);
+        let is_there = before.is_some_and(|version| version.resource.is_some());
+        let change = if is_there { Change::Updated } else { Change::Put };
         let at = now().max(self.last + 1);
-        let version = self.add(resource_type, id, Some(value), at);
-        let created = version.change == Change::Created;
-        (version, created)
+        (self.add(resource_type, id, Some(value), change, at), !is_there)
     }
 
     /// Stores many new resources at once, as if the last of them had come just now: a version for
@@ -110,14 +118,14 @@ impl State {
         let count = u64::try_from(resources.len()).unwrap_or_default();
         let first = now().saturating_sub(count).max(self.last + 1);
         for (at, (to, resource)) in (first..).zip(resources) {
-            self.add(&to.resource_type, &to.id, Some(resource), at);
+            self.add(&to.resource_type, &to.id, Some(resource), Change::Created, at);
         }
     }
 
     /// None where there is nothing to delete.
     pub(crate) fn delete(&mut self, resource_type: &str, id: &str) -> Option<Version> {
         self.current(resource_type, id)?.resource.as_ref()?;
-        Some(self.add(resource_type, id, None, now().max(self.last + 1)))
+        Some(self.add(resource_type, id, None, Change::Deleted, now().max(self.last + 1)))
     }
 
     /// Forgets a resource with all its versions. False where there is none.
@@ -139,13 +147,15 @@ impl State {
         versions.map(|versions| versions.as_slice()).unwrap_or_default()
     }
 
-    fn add(&mut self, resource_type: &str, id: &str, value: Option<Value>, at: u64) -> Version {
+    fn add(
+        &mut self,
+        resource_type: &str,
+        id: &str,
+        value: Option<Value>,
+        change: Change,
+        at: u64,
+    ) -> Version {
         let before = self.current(resource_type, id);
-        let change = match (before.map(|version| version.change), &value) {
-            (_, None) => Change::Deleted,
-            (None | Some(Change::Deleted), Some(_)) => Change::Created,
-            (Some(_), Some(_)) => Change::Updated,
-        };
         let mut version = Version {
             resource_type: resource_type.to_owned(),
             id: id.to_owned(),
