@@ -64,16 +64,12 @@ pub(crate) fn find<'a>(headers: &'a HeaderMap, uri: &Uri) -> Result<&'a [u8], Au
         return invalid(InvalidRequest::RepeatedHeader);
     }
     let value = value.as_bytes();
-    let (scheme, rest) = match value.iter().position(|byte| matches!(byte, b' ' | b'\t')) {
-        Some(end) => value.split_at(end),
-        None => (value, &[][..]),
-    };
-    if !scheme.eq_ignore_ascii_case(SCHEME) {
-        return match rest.split(|byte| *byte == b',').skip(1).any(begins_with_bearer) {
+    let Some(rest) = behind_scheme(value) else {
+        return match names_bearer_later(value) {
             true => invalid(InvalidRequest::RepeatedHeader),
             false => Err(AuthenticationError::MissingCredentials),
         };
-    }
+    };
     let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
     let (_, token) = rest.split_at(spaces);
     if token.is_empty() {
@@ -82,7 +78,26 @@ pub(crate) fn find<'a>(headers: &'a HeaderMap, uri: &Uri) -> Result<&'a [u8], Au
     Ok(token)
 }
 
-/// Whether a further member of a list is a bearer token: several headers that were joined.
+/// What stands behind the scheme, if it is the one for bearer tokens.
+fn behind_scheme(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, rest) = value.split_at_checked(SCHEME.len())?;
+    let ends = rest.first().is_none_or(is_blank);
+    (ends && scheme.eq_ignore_ascii_case(SCHEME)).then_some(rest)
+}
+
+fn is_blank(byte: &u8) -> bool {
+    matches!(byte, b' ' | b'\t')
+}
+
+/// Whether another scheme stands first and a bearer token behind it: several headers that were
+/// joined.
+#[cold]
+fn names_bearer_later(value: &[u8]) -> bool {
+    let behind = value.iter().position(is_blank).and_then(|end| value.get(end..));
+    behind.unwrap_or_default().split(|byte| *byte == b',').skip(1).any(begins_with_bearer)
+}
+
+/// Whether a member of a list is a bearer token.
 fn begins_with_bearer(member: &[u8]) -> bool {
     let member = member.trim_ascii_start();
     member.get(..SCHEME.len()).is_some_and(|start| start.eq_ignore_ascii_case(SCHEME))

@@ -125,13 +125,14 @@ impl<'a> Address<'a> {
 /// faster than one for many at once.
 fn segments(path: &str) -> SmallVec<[&str; 8]> {
     let mut segments = SmallVec::new();
-    let mut rest = path;
-    while let Some(end) = rest.bytes().position(|byte| byte == b'/') {
-        let (segment, after) = rest.split_at(end);
-        segments.push(segment);
-        rest = after.strip_prefix('/').unwrap_or_default();
+    let mut start = 0;
+    for (place, byte) in path.bytes().enumerate() {
+        if byte == b'/' {
+            segments.push(path.get(start..place).unwrap_or_default());
+            start = place + 1;
+        }
     }
-    segments.push(rest);
+    segments.push(path.get(start..).unwrap_or_default());
     segments
 }
 
