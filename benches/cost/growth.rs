@@ -27,7 +27,7 @@ fn flat(report: &mut Report, of: &str, token: &str, layer: impl Fn(usize, usize)
     for (path, remember) in [("first sight", 0), ("seen before", 100)] {
         let figures = in_turns([(layer(1, remember), token), (layer(1000, remember), token)]);
         let what = format!("{path}, {of}: 1,000 / 1");
-        report.at_most(&what, figures.ratio(1, 0), FLAT);
+        report.ratio_at_most(&what, figures.ratio(1, 0), FLAT);
     }
 }
 
@@ -62,5 +62,5 @@ fn scopes(report: &mut Report, key: &Key) {
     );
     report.tell("  first sight, us for a scope", &format!("{:.3}", added(2) / 199.0 * 1e6));
     let figures = in_turns([(layer(9), one), (layer(9), most)]);
-    report.at_most("seen before, scopes: 200 / 1", figures.ratio(1, 0), FLAT);
+    report.ratio_at_most("seen before, scopes: 200 / 1", figures.ratio(1, 0), FLAT);
 }

@@ -54,7 +54,7 @@ fn first_sight(report: &mut Report, name: &str, algorithm: Algorithm, bound: f64
         ),
     ]);
     let what = format!("{name} ({} bytes) / bare check", tokens[0].len());
-    report.at_most(&what, figures.ratio_without(0, 1, 2), bound);
+    report.ratio_at_most(&what, figures.ratio_without(0, 1, 2), bound);
     report.tell("  bare check, us", &format!("{:.2}", figures.seconds(2) * 1e6));
 }
 
@@ -69,7 +69,7 @@ fn seen_before(report: &mut Report) {
         Case::with(|| one.next(), |request| call(&mut bare, request, 200)),
         Case::new(|| _ = black_box(digest(&SHA256, token.as_bytes()))),
     ]);
-    report.at_most("seen before / SHA-256 of the token", figures.ratio(0, 2), 0.5);
+    report.ratio_at_most("seen before / SHA-256 of the token", figures.ratio(0, 2), 0.5);
     report.tell("  seen before, us", &format!("{:.3}", figures.seconds(0) * 1e6));
     report.tell("  bare inner service, us", &format!("{:.3}", figures.seconds(1) * 1e6));
 }
@@ -94,6 +94,6 @@ fn refused(report: &mut Report) {
             Case::with(|| requests.next(), |request| call(&mut refusing, request, 401)),
             Case::with(|| good.next(), |request| call(&mut verifying, request, 200)),
         ]);
-        report.at_most(&format!("{what} / a verified one"), figures.ratio(0, 1), 0.15);
+        report.ratio_at_most(&format!("{what} / a verified one"), figures.ratio(0, 1), 0.15);
     }
 }

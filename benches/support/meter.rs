@@ -80,6 +80,15 @@ impl<'a> Case<'a> {
     }
 }
 
+/// How much one thing takes in another's terms: the median of all runs, and between which figures
+/// they lie. Where the bound lies between them too, the machine was too busy to tell.
+#[derive(Clone, Copy)]
+pub(crate) struct Ratio {
+    pub(crate) median: f64,
+    pub(crate) lowest: f64,
+    pub(crate) highest: f64,
+}
+
 /// What several cases took, in turns: for each run the fastest batches of each case, in seconds.
 pub(crate) struct Figures(Vec<Vec<f64>>);
 
@@ -100,13 +109,20 @@ pub(crate) fn measure<const N: usize>(mut cases: [Case<'_>; N]) -> Figures {
 
 impl Figures {
     /// How much one case took in another's terms.
-    pub(crate) fn ratio(&self, one: usize, to: usize) -> f64 {
-        median(self.0.iter().map(|run| run[one] / run[to]).collect())
+    pub(crate) fn ratio(&self, one: usize, to: usize) -> Ratio {
+        self.of_runs(|run| run[one] / run[to])
     }
 
     /// The same, with what a third thing takes left out of the first: the bare inner service.
-    pub(crate) fn ratio_without(&self, one: usize, bare: usize, to: usize) -> f64 {
-        median(self.0.iter().map(|run| (run[one] - run[bare]) / run[to]).collect())
+    pub(crate) fn ratio_without(&self, one: usize, bare: usize, to: usize) -> Ratio {
+        self.of_runs(|run| (run[one] - run[bare]) / run[to])
+    }
+
+    fn of_runs(&self, ratio: impl Fn(&Vec<f64>) -> f64) -> Ratio {
+        let runs: Vec<f64> = self.0.iter().map(ratio).collect();
+        let lowest = runs.iter().copied().fold(f64::INFINITY, f64::min);
+        let highest = runs.iter().copied().fold(0.0, f64::max);
+        Ratio { median: median(runs), lowest, highest }
     }
 
     /// Seconds of one case.
