@@ -94,6 +94,6 @@ impl<S: Sync> FromRequestParts<S> for Access {
 /// The body that axum serves, with nothing around the inner one.
 impl From<ResponseBody<Self>> for Body {
     fn from(body: ResponseBody<Self>) -> Self {
-        body.into_parts().unwrap_or_else(Self::from)
+        body.into_inner().unwrap_or_else(Self::from)
     }
 }

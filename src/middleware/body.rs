@@ -26,9 +26,9 @@ pin_project! {
 }
 
 impl<B> ResponseBody<B> {
-    /// The inner service's body, or the bytes of a refusal.
+    /// The inner service's body, else the bytes of the refusal.
     #[cfg(feature = "axum")]
-    pub(crate) fn into_parts(self) -> Result<B, Bytes> {
+    pub(crate) fn into_inner(self) -> Result<B, Bytes> {
         match self.kind {
             Kind::Inner { body } => Ok(body),
             Kind::Refusal { bytes } => Err(bytes.unwrap_or_default()),
