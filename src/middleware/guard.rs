@@ -30,8 +30,8 @@ pub(crate) struct Guard {
 pub(super) enum Public {
     /// The layer answers it by itself, with a well-known document.
     Document(Response<Bytes>),
-    /// The inner service does.
-    Path,
+    /// The inner service does: a public path, or a CORS preflight.
+    Inner,
 }
 
 impl Guard {
@@ -41,7 +41,7 @@ impl Guard {
             return Some(Public::Document(document));
         }
         let is_exempt = self.exemptions.admit(&self.server.base_url, method, uri, headers);
-        is_exempt.then_some(Public::Path)
+        is_exempt.then_some(Public::Inner)
     }
 
     /// From a verified caller to the request as the inner service gets it, or why not.

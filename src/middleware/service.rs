@@ -46,7 +46,7 @@ where
         let guard = &self.guard;
         match guard.public(request.method(), request.uri(), request.headers()) {
             Some(Public::Document(document)) => return ResponseFuture::answered(document),
-            Some(Public::Path) => {
+            Some(Public::Inner) => {
                 forget_what_came_in(request.extensions_mut());
                 return ResponseFuture::inner(self.inner.call(request));
             }
