@@ -6,93 +6,52 @@
 #![expect(clippy::indexing_slicing, reason = "serde_json answers null where nothing is")]
 #![expect(dead_code, reason = "the examples' tests use all of the harness")]
 
+mod definitions;
 #[path = "../examples/support.rs"]
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use definitions::{folder, patient_references};
 use support::{Example, Fhir, command};
 
-fn folder() -> PathBuf {
-    let package = "tests/official_examples/node_modules/hl7.fhir.r4.examples";
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(package);
-    assert!(folder.is_dir(), "run `npm ci --prefix tests/official_examples` first");
-    folder
-}
-
-fn document(name: &str) -> Value {
-    serde_json::from_slice(&std::fs::read(folder().join(name)).unwrap()).unwrap()
-}
-
-/// The definition of the Patient compartment, with the expression of each parameter: read from the
-/// official documents, not from the crate.
-fn definition() -> BTreeMap<String, Vec<String>> {
-    let mut expressions: BTreeMap<(String, String), String> = BTreeMap::new();
-    for entry in std::fs::read_dir(folder()).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
-        if !name.starts_with("SearchParameter-") {
-            continue;
-        }
-        let parameter = document(&name);
-        let core = "http://hl7.org/fhir/SearchParameter/";
-        if !parameter["url"].as_str().is_some_and(|url| url.starts_with(core)) {
-            continue;
-        }
-        let text = |name: &str| parameter[name].as_str().unwrap_or_default().to_owned();
-        for base in parameter["base"].as_array().into_iter().flatten() {
-            let key = (base.as_str().unwrap().to_owned(), text("code"));
-            expressions.insert(key, text("expression"));
-        }
-    }
-    let compartment = document("CompartmentDefinition-patient.json");
-    let mut definition = BTreeMap::new();
-    for resource in compartment["resource"].as_array().unwrap() {
-        let name = resource["code"].as_str().unwrap().to_owned();
-        let Some(parameters) = resource["param"].as_array() else { continue };
-        let of_type = parameters.iter().flat_map(|parameter| {
-            let key = (name.clone(), parameter.as_str().unwrap().to_owned());
-            let expression = expressions.get(&key).unwrap_or_else(|| panic!("{key:?}"));
-            let parts = expression.split('|').map(str::trim).map(str::to_owned);
-            let own = format!("{name}.");
-            parts.filter(move |part| part.starts_with(&own)).collect::<Vec<_>>()
-        });
-        definition.insert(name.clone(), of_type.collect());
-    }
-    assert_eq!(definition.len(), 66);
-    definition
-}
-
-/// The references that an expression such as `Account.subject.where(resolve() is Patient)` finds.
-fn references(expression: &str, resource: &Value) -> Vec<String> {
-    let only_patients = expression.contains("where(resolve() is Patient)");
-    let path = expression.split(".where(").next().unwrap();
+/// The references that are at a path such as `participant.actor`.
+fn references(path: &str, resource: &Value) -> Vec<String> {
     let mut values = vec![resource.clone()];
-    for name in path.split('.').skip(1) {
-        let inside = values.iter().map(|value| value[name].clone());
-        let each = inside.flat_map(|value| match value {
-            Value::Array(items) => items,
-            Value::Null => Vec::new(),
-            other => vec![other],
+    for name in path.split('.') {
+        let inside = values.iter().map(|value| &value[name]);
+        let each = inside.flat_map(|value| match value.as_array() {
+            Some(items) => items.clone(),
+            None => vec![value.clone()],
         });
         values = each.collect();
     }
-    let texts = values.iter().filter_map(|value| value["reference"].as_str().map(str::to_owned));
-    texts.filter(|text| !only_patients || text.starts_with("Patient/")).collect()
+    values.iter().filter_map(|value| value["reference"].as_str().map(str::to_owned)).collect()
 }
 
-fn is_about(expressions: &[String], resource: &Value, patient: &str) -> bool {
+fn is_about(paths: &[String], resource: &Value, patient: &str) -> bool {
     let own = format!("Patient/{patient}");
     let versions = format!("{own}/_history/");
-    let mut found = expressions.iter().flat_map(|expression| references(expression, resource));
+    let mut found = paths.iter().flat_map(|path| references(path, resource));
     found.any(|text| text == own || text.starts_with(&versions))
+}
+
+/// The paths of the compartment's parameters, for each of its types.
+fn compartment() -> BTreeMap<String, Vec<String>> {
+    let types = patient_references().into_iter().map(|(name, parameters)| {
+        let members = parameters.into_values().filter(|parameter| parameter.in_compartment);
+        (name, members.flat_map(|parameter| parameter.paths).collect::<Vec<_>>())
+    });
+    let types: BTreeMap<_, _> = types.filter(|(_, paths)| !paths.is_empty()).collect();
+    assert_eq!(types.len(), 66);
+    types
 }
 
 #[tokio::test]
 async fn a_patient_sees_exactly_the_compartment_of_the_definition() {
-    let definition = definition();
+    let definition = compartment();
     let data = folder();
     let fhir = Fhir::start("scopes", &["--data", data.to_str().unwrap()]).await;
     let all = "system/*.rs";
@@ -100,7 +59,7 @@ async fn a_patient_sees_exactly_the_compartment_of_the_definition() {
     for name in definition.keys() {
         let found = fhir.as_caller(all, "GET", &format!("/{name}?_count=5000")).await;
         let entries = found.body["entry"].as_array().cloned().unwrap_or_default();
-        assert_eq!(found.body["total"].as_u64(), Some(entries.len() as u64), "{name}");
+        assert_eq!(found.body["total"], entries.len(), "{name}");
         resources
             .insert(name, entries.into_iter().map(|mut entry| entry["resource"].take()).collect());
     }
