@@ -9,6 +9,7 @@
 mod definitions;
 #[path = "../examples/support.rs"]
 mod support;
+mod tables;
 
 use std::collections::{BTreeMap, BTreeSet};
 
