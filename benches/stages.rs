@@ -16,8 +16,8 @@ mod world;
 use divan::{Bencher, black_box};
 use http::{HeaderMap, HeaderValue, Method, Uri, header::AUTHORIZATION};
 use tower_fhir_auth::{
-    Algorithm, Authenticator, Authorizer, BaseUrl, Interaction, JwkSet, Principal, RoleDefinitions,
-    SmartScope,
+    AccessRequest, Algorithm, Authenticator, Authorizer, BaseUrl, Interaction, JwkSet, Principal,
+    RoleDefinitions, SmartScope,
 };
 use world::{BASE, Key, Requests, call, guarded};
 
@@ -92,7 +92,7 @@ fn policy(bencher: Bencher<'_, '_>) {
     let base: BaseUrl = BASE.parse().expect("a base URL");
     let uri = Uri::from_static("/r4/Patient/1");
     let read = Interaction::parse(&base, &Method::GET, &uri, &HeaderMap::new());
-    bencher.bench_local(|| policy.authorize(black_box(&principal), &read));
+    bencher.bench_local(|| policy.authorize(&AccessRequest::new(black_box(&principal), &read)));
 }
 
 #[divan::bench(args = [0, 100])]

@@ -36,8 +36,9 @@ async fn serve() -> Result<(), Error> {
     let url = format!("http://{}", listener.local_addr()?);
 
     // Which scope a method takes. One that is not here is nobody's.
-    let by_method = authorize_fn(|caller, interaction| {
-        let needed = match interaction.path() {
+    let by_method = authorize_fn(|request| {
+        let caller = request.principal();
+        let needed = match request.interaction().path() {
             "/grpc.health.v1.Health/Check" => "health.check",
             "/grpc.health.v1.Health/Watch" => "health.watch",
             _ => return Err(Denial::new("there is no such method for anybody")),

@@ -135,18 +135,19 @@ pub use authentication::{
     ClaimError, Entra, EntraCloud, InvalidRequest, Principal, TrustedIssuer,
 };
 pub use authorization::{
-    Access, AccessMode, AccessPolicy, AllOf, Alternative, Alternatives, AnyOf, Assignments,
-    Authenticated, AuthorizeFn, Authorizer, DataAction, Denial, Enforcement, Grant, IssuerLimits,
-    JobOwner, RequireRoles, RequireScopes, RoleDefinitions, RoleDefinitionsError, RolePolicy,
-    ScopePolicy, all_of, any_of, authenticated, authorize_fn, require_all_roles,
-    require_all_scopes, require_any_role, require_any_scope, require_role, require_scope,
+    Access, AccessMode, AccessPolicy, AccessRequest, AllOf, Alternative, Alternatives, Answer,
+    AnyOf, Assignments, Authenticated, AuthorizeFn, Authorizer, Confinement, ConstraintMatcher,
+    DataAction, Denial, Enforcement, Grant, IssuerLimits, JobOwner, RequireRoles, RequireScopes,
+    ResourceFilter, RoleDefinitions, RoleDefinitionsError, RolePolicy, ScopePolicy, StoreError,
+    Visibility, all_of, any_of, authenticated, authorize_fn, require_all_roles, require_all_scopes,
+    require_any_role, require_any_scope, require_role, require_scope,
 };
 pub use error::BuildError;
 pub use explanation::{Advice, Check, Explanation, Finding, Side, Step, StepOutcome};
 pub use fhir::{
-    BaseUrl, BaseUrlError, Constraint, Format, Interaction, InteractionKind, IssueType,
-    OperationOutcome, Permissions, REFUSAL_CODES, ScopeContext, ScopeKind, SmartScope,
-    SmartScopeError, is_shared_type, patient_compartment,
+    BaseUrl, BaseUrlError, CompartmentError, Constraint, Format, Interaction, InteractionKind,
+    IssueType, OperationOutcome, PatientCompartment, PatientCompartmentBuilder, Permissions,
+    REFUSAL_CODES, ResourceReference, ScopeContext, ScopeKind, SmartScope, SmartScopeError,
 };
 pub use jose::{Algorithm, JwkError, JwkSet, JwkSetError, LeftOut, UnknownAlgorithm};
 pub use keys::{KeyError, KeyHealth, KeySettings, KeySource, KeyTag, LoadFuture, LoadedKeys};

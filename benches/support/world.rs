@@ -148,8 +148,9 @@ pub(crate) fn layer(set: JwkSet) -> FhirAuthLayerBuilder {
 }
 
 pub(crate) fn layer_of(issuer: TrustedIssuer) -> FhirAuthLayerBuilder {
-    let policy = policy(RoleDefinitions::microsoft()).handlers_enforce(Enforcement::ALL);
-    FhirAuthLayer::builder(BASE).issuer(issuer).authorizer(policy)
+    let policy = policy(RoleDefinitions::microsoft());
+    let builder = FhirAuthLayer::builder(BASE).issuer(issuer).authorizer(policy);
+    builder.handlers_enforce(Enforcement::ALL)
 }
 
 /// A handler that does nothing.

@@ -1,119 +1,154 @@
 //! What the layer leaves to the handlers: which resources a caller may see or change.
 //!
 //! The layer has granted an interaction by its address. It has seen no resource. For each one that
-//! a handler is about to show, change or store, it asks here; the answer comes from [`Access`].
+//! a handler is about to show, change or store, it asks here; [`Access`] has the answer, and the
+//! store resolves what the answer depends on.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde_json::Value;
 use tower_fhir_auth::{
-    Access, Alternative, Alternatives, Permissions, is_shared_type, patient_compartment,
+    Access, Denial, Permissions, ResourceFilter, ResourceReference, StoreError, Visibility,
 };
 
-use crate::store::{Base, Criterion, Reference, State, references};
+use crate::store::{Reference, State};
 
 /// What one caller may see and change, for the time of one request.
 pub(crate) struct Confinement<'a> {
     /// None on a path that the operator has made public: there everybody reads.
     access: Option<&'a Access>,
-    base: &'a Base,
-    asked: RefCell<HashMap<(Question, String), Alternatives>>,
+    asked: RefCell<HashMap<(Question, String), Filter<'a>>>,
 }
+
+type Filter<'a> = Arc<ResourceFilter<'a>>;
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Question {
-    Granted,
+    Shown,
     May(Permissions),
-    MayComeAlong,
+    Included,
+}
+
+/// Why a change must not be made.
+pub(crate) enum Forbidden {
+    Denied(Denial),
+    /// The resource must look as if it did not exist.
+    Hidden,
 }
 
 impl<'a> Confinement<'a> {
-    pub(crate) fn new(access: Option<&'a Access>, base: &'a Base) -> Self {
-        Self { access, base, asked: RefCell::default() }
+    pub(crate) fn new(access: Option<&'a Access>) -> Self {
+        Self { access, asked: RefCell::default() }
     }
 
-    /// Whether a resource is among those that this very interaction was granted with.
-    pub(crate) fn granted(&self, resource: &Value) -> bool {
-        self.ask(Question::Granted, resource, true, &|_| true)
+    /// Whether this interaction may show a resource: what is read, a match, a version.
+    pub(crate) fn shows(&self, state: &State, resource: &Value) -> bool {
+        self.ask(Question::Shown, state, resource)
     }
 
-    /// Whether the caller may do what these letters stand for with a resource as it is.
-    pub(crate) fn may(&self, letters: Permissions, resource: &Value) -> bool {
-        let reads = letters == Permissions::READ;
-        self.ask(Question::May(letters), resource, reads, &|_| true)
-    }
-
-    /// Whether a resource may become what it would be after a change. It must then be a patient's
-    /// who is known here: a reference that leads nowhere is nobody's.
-    pub(crate) fn may_become(&self, letters: Permissions, resource: &Value, state: &State) -> bool {
-        let is_known = |id: &str| state.referenced(&Reference::to("Patient", id)).is_some();
-        self.ask(Question::May(letters), resource, false, &is_known)
+    /// Whether the caller holds permissions on a resource as it is.
+    pub(crate) fn may(&self, permissions: Permissions, state: &State, resource: &Value) -> bool {
+        self.ask(Question::May(permissions), state, resource)
     }
 
     /// Whether a resource may come along with a result that refers to it.
-    pub(crate) fn may_come_along(&self, resource: &Value) -> bool {
-        self.ask(Question::MayComeAlong, resource, true, &|_| true)
+    pub(crate) fn includes(&self, state: &State, resource: &Value) -> bool {
+        self.ask(Question::Included, state, resource)
     }
 
     /// Whether a result may depend on all resources of a type that the caller may search. What a
     /// constraint hides would show through.
     pub(crate) fn may_depend_on(&self, resource_type: &str) -> bool {
-        let alternatives = self.alternatives(Question::May(Permissions::SEARCH), resource_type);
-        alternatives.iter().any(|alternative| alternative.constraint().is_none())
-    }
-
-    fn ask(
-        &self,
-        question: Question,
-        resource: &Value,
-        shared_too: bool,
-        is_patient: &dyn Fn(&str) -> bool,
-    ) -> bool {
-        let resource_type = resource["resourceType"].as_str().unwrap_or_default();
-        let mut asked = self.asked.borrow_mut();
-        let alternatives = asked
-            .entry((question, resource_type.to_owned()))
-            .or_insert_with(|| self.alternatives(question, resource_type));
-        alternatives.iter().any(|alternative| {
-            let patient = alternative.patient();
-            let own =
-                patient.is_none_or(|id| is_patient(id) && is_of_patient(self.base, resource, id));
-            let shared = shared_too && is_shared_type(resource_type);
-            (own || shared) && self.meets_constraint(alternative, resource_type, resource)
+        let filter = self.filter(Question::May(Permissions::SEARCH), resource_type);
+        filter.is_none_or(|filter| {
+            let mut sets = filter.confinement().sets();
+            sets.all(|set| set.iter().any(|alternative| alternative.constraint().is_none()))
         })
     }
 
-    fn alternatives(&self, question: Question, resource_type: &str) -> Alternatives {
-        match (self.access, question) {
-            (Some(access), Question::Granted) => access.alternatives().clone(),
-            (Some(access), Question::May(letters)) => access.may(letters, resource_type),
-            (Some(access), Question::MayComeAlong) => access.readable(resource_type),
-            (None, Question::Granted) => Alternatives::open(),
-            (None, Question::May(Permissions::READ | Permissions::SEARCH)) => Alternatives::open(),
-            (None, Question::May(_) | Question::MayComeAlong) => Alternatives::none(),
+    /// Whether what is granted on a type is confined to some of its resources.
+    pub(crate) fn is_confined(&self, permissions: Permissions, resource_type: &str) -> bool {
+        let filter = self.filter(Question::May(permissions), resource_type);
+        filter.is_some_and(|filter| !filter.is_open())
+    }
+
+    /// The members of a patient's compartment, whoever asks.
+    pub(crate) fn compartment(&self, patient: &str) -> Option<ResourceFilter<'a>> {
+        self.access.map(|access| access.compartment(patient))
+    }
+
+    /// Whether a resource may be changed from what it is to what it would be.
+    pub(crate) fn check_store(
+        &self,
+        state: &State,
+        before: Option<&Value>,
+        after: Option<&Value>,
+    ) -> Result<(), Forbidden> {
+        let Some(access) = self.access else { return Err(Forbidden::Hidden) };
+        let resource_type = after.map(|after| after["resourceType"].as_str().unwrap_or_default());
+        if resource_type.is_some_and(|of| self.is_of_nobody(state, of)) {
+            return Err(Forbidden::Denied(Denial::new("this server does not know the patient")));
+        }
+        match access.may_store(before, after) {
+            Ok(()) => Ok(()),
+            Err(StoreError::Denied(denial)) => Err(Forbidden::Denied(denial)),
+            Err(StoreError::DeniedIfShown(denial, _)) => {
+                // A Provenance, which is seen where all of its targets are.
+                let permissions = Permissions::READ;
+                let seen = before.is_some_and(|before| self.may(permissions, state, before));
+                Err(if seen { Forbidden::Denied(denial) } else { Forbidden::Hidden })
+            }
+            Err(_) => Err(Forbidden::Hidden),
         }
     }
 
-    /// All parameters of the constraint have to hold. One that this server cannot evaluate holds
-    /// for nothing; the policy lets no such scope count in the first place.
-    fn meets_constraint(&self, alternative: &Alternative, of: &str, resource: &Value) -> bool {
-        let Some(constraint) = alternative.constraint() else { return true };
-        constraint.parameters().all(|(name, value)| {
-            Criterion::parse(self.base, of, name, value)
-                .is_ok_and(|criterion| criterion.matches(resource))
+    /// Whether changes of a type are confined to a patient whom nobody knows here: what is written
+    /// would be nobody's.
+    fn is_of_nobody(&self, state: &State, resource_type: &str) -> bool {
+        let filter = self.filter(Question::May(Permissions::CREATE), resource_type);
+        let known = |id: &str| state.referenced(&Reference::to("Patient", id)).is_some();
+        filter.is_some_and(|filter| {
+            let mut alternatives = filter.confinement().sets().flatten();
+            alternatives.any(|one| one.patient().is_some_and(|id| !known(id)))
         })
+    }
+
+    fn ask(&self, question: Question, state: &State, resource: &Value) -> bool {
+        let resource_type = resource["resourceType"].as_str().unwrap_or_default();
+        match self.filter(question, resource_type) {
+            Some(filter) => shows(&filter, state, resource),
+            None => true,
+        }
+    }
+
+    /// The filter of a type, asked for once. None where everything may be seen.
+    fn filter(&self, question: Question, resource_type: &str) -> Option<Filter<'a>> {
+        let access = self.access?;
+        let mut asked = self.asked.borrow_mut();
+        let filter = asked.entry((question, resource_type.to_owned())).or_insert_with(|| {
+            let filter = match question {
+                Question::Shown => access.shown(resource_type),
+                Question::May(permissions) => access.may(permissions, resource_type),
+                Question::Included => access.readable(resource_type),
+            };
+            Arc::new(filter)
+        });
+        Some(Arc::clone(filter))
     }
 }
 
-/// Whether a resource is in a patient's compartment: by the parameters of the definition, and by
-/// nothing else.
-pub(crate) fn is_of_patient(base: &Base, resource: &Value, id: &str) -> bool {
-    let resource_type = resource["resourceType"].as_str().unwrap_or_default();
-    if resource_type == "Patient" {
-        return resource["id"] == id;
+/// Judges a resource with the store at hand.
+pub(crate) fn shows(filter: &ResourceFilter<'_>, state: &State, resource: &Value) -> bool {
+    if filter.is_open() {
+        return true;
     }
-    let patient = Reference::to("Patient", id);
-    let parameters = patient_compartment(resource_type).unwrap_or_default();
-    parameters.iter().any(|parameter| references(base, resource, parameter).contains(&patient))
+    match filter.shows(resource) {
+        Visibility::Shown => true,
+        Visibility::Hidden => false,
+        Visibility::Depends(_) => filter.shows_with(resource, |to: &ResourceReference| {
+            state.referenced(&Reference::to(&*to.resource_type, &*to.id))
+        }),
+    }
 }

@@ -28,7 +28,9 @@ use std::process::ExitCode;
 use tokio::net::TcpListener;
 use tower::Layer;
 use tower_fhir_auth::config::Config;
-use tower_fhir_auth::{AccessMode, BaseUrl, FhirAuthLayer, TrustedIssuer};
+use tower_fhir_auth::{
+    AccessMode, AccessPolicy, BaseUrl, FhirAuthLayer, ScopePolicy, TrustedIssuer,
+};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -80,18 +82,18 @@ async fn run() -> Result<(), Error> {
     let (base, auth, demo): (BaseUrl, _, _) = match config {
         Some(config) => {
             let base = config.base_url().clone();
-            let policy = policy::policy(config.access(), config.roles()?);
-            let auth = config.layer(policy)?.build()?;
+            let rule = config.policy()?;
+            let auth = policy::enforced(config.layer(rule)?, &base).build()?;
             (base, auth, None)
         }
         None => {
-            let base = format!("http://{address}/fhir");
-            let idp = DemoIdp::start(base.clone()).await?;
-            let auth = FhirAuthLayer::builder(&base)
+            let base: BaseUrl = format!("http://{address}/fhir").parse()?;
+            let idp = DemoIdp::start(base.as_str().to_owned()).await?;
+            let (mode, roles) = (AccessMode::RolesOrScopes, policy::demo_roles()?);
+            let builder = FhirAuthLayer::builder(base.as_str())
                 .issuer(TrustedIssuer::discover(idp.url()))
-                .authorizer(policy::policy(AccessMode::RolesOrScopes, policy::demo_roles()?))
-                .build()?;
-            (base.parse()?, auth, Some(idp))
+                .authorizer(AccessPolicy::new(mode, roles, ScopePolicy::new()));
+            (base.clone(), policy::enforced(builder, &base).build()?, Some(idp))
         }
     };
 

@@ -1,22 +1,37 @@
-//! Who may do what: roles and SMART scopes, in the access mode of the configuration.
+//! What this server says of itself to the layer, and the roles of the demo.
 
+use serde_json::Value;
 use tower_fhir_auth::{
-    AccessMode, AccessPolicy, Enforcement, RoleDefinitions, RolePolicy, ScopePolicy,
+    BaseUrl, ConstraintMatcher, Enforcement, FhirAuthLayerBuilder, RoleDefinitions, RolePolicy,
 };
 
 use crate::Error;
-use crate::store::Parameter;
+use crate::store::{Base, Criterion, Parameter};
 
-/// The policy of a server whose handlers enforce all that a grant may leave to them: see
+/// Declares that the handlers enforce all that a grant may leave to them: see
 /// [`confine`](crate::confine), and where it is asked.
-pub(crate) fn policy(mode: AccessMode, roles: RolePolicy) -> AccessPolicy {
-    // A scope may only be constrained by what this server can search by, and not by what it sets
-    // itself whenever it stores.
-    let known = |resource_type: &str, name: &str| {
-        name != "_lastUpdated" && Parameter::find(resource_type, name).is_some()
-    };
-    AccessPolicy::new(mode, roles, ScopePolicy::new().search_parameters(known))
-        .handlers_enforce(Enforcement::ALL)
+pub(crate) fn enforced(builder: FhirAuthLayerBuilder, base: &BaseUrl) -> FhirAuthLayerBuilder {
+    let base = Base::new(base.as_str());
+    builder.handlers_enforce(Enforcement::ALL).constraint_matcher(BySearch { base })
+}
+
+/// Evaluates constraints as this server evaluates searches.
+struct BySearch {
+    base: Base,
+}
+
+impl ConstraintMatcher for BySearch {
+    /// A scope may only be constrained by what this server can search by, and not by what it sets
+    /// itself whenever it stores.
+    fn supports(&self, resource_type: &str, parameter: &str) -> bool {
+        parameter != "_lastUpdated" && Parameter::find(resource_type, parameter).is_some()
+    }
+
+    fn matches(&self, resource: &Value, parameter: &str, value: &str) -> bool {
+        let resource_type = resource["resourceType"].as_str().unwrap_or_default();
+        Criterion::parse(&self.base, resource_type, parameter, value)
+            .is_ok_and(|criterion| criterion.matches(resource))
+    }
 }
 
 /// The roles of the demo, in the format of Microsoft's `roles.json`.

@@ -12,7 +12,8 @@ use super::claims::Claims;
 use super::issuer::IssuerSettings;
 use super::texts::{List, Texts};
 use super::validation::ValidatedClaims;
-use crate::fhir::{ScopeKind, ScopesByType, SmartScope};
+use crate::fhir::{ScopeKind, ScopeSet, SmartScope};
+use crate::jose::json::Json;
 use crate::span::Span;
 use crate::time::UnixTime;
 
@@ -46,10 +47,12 @@ struct Caller {
     client: Option<Span>,
     fhir_user: TextClaim<Span>,
     patient: TextClaim<Span>,
+    /// The patients of further claims that name one: mostly none.
+    more_patients: Box<[TextClaim<Span>]>,
     roles: List,
     scopes: List,
     groups: List,
-    smart_scopes: ScopesByType,
+    smart_scopes: ScopeSet,
     lacks_groups: bool,
     kind: CallerKind,
     expires_at: UnixTime,
@@ -113,6 +116,10 @@ impl Principal {
         let smart_scopes = texts.spans(scopes).filter_map(|span| claims.text_at(span).parse().ok());
         let smart_scopes = smart_scopes.collect();
         texts.keep(claims);
+        let mut patients = settings.patient_claims.iter().filter_map(|name| {
+            let claim = claims.present(name)?;
+            Some(text_claim(claims, Some(claim)))
+        });
         let text = |name: &str| claims.span_of(claims.text_or_none(name)?);
         Self(Arc::new(Caller {
             issuer: Arc::clone(&settings.issuer),
@@ -121,7 +128,8 @@ impl Principal {
             tenant: text("tid"),
             client: claims.client().and_then(|client| claims.span_of(client)),
             fhir_user: first(claims, ["fhirUser", "extension_fhirUser"]),
-            patient: first(claims, settings.patient_claims.iter().map(String::as_str)),
+            patient: patients.next().unwrap_or_default(),
+            more_patients: patients.collect(),
             smart_scopes,
             roles,
             scopes,
@@ -178,10 +186,20 @@ impl Principal {
         self.0.patient.text().and_then(|text| self.0.texts.get(text))
     }
 
-    /// The same two, with the difference between a claim that is absent and one that is no text.
-    pub(crate) fn launch_claims(&self) -> (TextClaim<&str>, TextClaim<&str>) {
-        let text = |claim: TextClaim<Span>| claim.map(|span| self.0.texts.get(span).unwrap_or(""));
-        (text(self.0.patient), text(self.0.fhir_user))
+    /// Every claim that names the patient in context, telling an absent one from one that is no
+    /// string.
+    pub(crate) fn launch_patients(&self) -> impl Iterator<Item = TextClaim<&str>> {
+        let all = std::iter::once(&self.0.patient).chain(&self.0.more_patients);
+        all.map(|claim| self.text_of(*claim))
+    }
+
+    /// `fhirUser`, telling an absent one from one that is no string.
+    pub(crate) fn fhir_user_claim(&self) -> TextClaim<&str> {
+        self.text_of(self.0.fhir_user)
+    }
+
+    fn text_of(&self, claim: TextClaim<Span>) -> TextClaim<&str> {
+        claim.map(|span| self.0.texts.get(span).unwrap_or(""))
     }
 
     /// The roles, each once, in the order of the token.
@@ -194,15 +212,17 @@ impl Principal {
         self.0.texts.of(self.0.scopes)
     }
 
-    /// The scopes for FHIR resources among them, in the order of their types, those for every type
-    /// first. Malformed ones are left out.
+    /// The scopes for FHIR resources among them, in a normal form: spellings and doubles merged,
+    /// in the order of their types, those for every type first. Scopes that grant nothing are left
+    /// out: malformed ones, those with a constraint that cannot be, and those beyond 32 different
+    /// constraints for a context and a type.
     #[must_use]
     pub fn smart_scopes(&self) -> &[SmartScope] {
         self.0.smart_scopes.all()
     }
 
-    /// The same, to look for those about a type.
-    pub(crate) fn scopes_by_type(&self) -> &ScopesByType {
+    /// The scopes for FHIR resources, to look up those about a type.
+    pub(crate) fn scope_set(&self) -> &ScopeSet {
         &self.0.smart_scopes
     }
 
@@ -248,9 +268,10 @@ impl Principal {
         self.0.validity
     }
 
-    /// About how many bytes of memory it takes.
+    /// How many bytes of memory it takes.
     pub(crate) fn size(&self) -> usize {
-        size_of::<Caller>() + self.0.texts.size() + size_of_val(self.smart_scopes())
+        let Caller { texts, smart_scopes, more_patients, .. } = &*self.0;
+        size_of::<Caller>() + texts.size() + smart_scopes.size() + size_of_val(&**more_patients)
     }
 
     /// The names of the claims whose values no explanation shows.
@@ -288,10 +309,12 @@ impl Principal {
 
 /// The first of several claims that is there. `null` counts as absent.
 fn first<'n>(claims: &Claims<'_>, names: impl IntoIterator<Item = &'n str>) -> TextClaim<Span> {
-    let Some(found) = names.into_iter().find_map(|name| claims.present(name)) else {
-        return TextClaim::Absent;
-    };
-    let place = found.into_text().and_then(|text| claims.span_of(text));
+    text_claim(claims, names.into_iter().find_map(|name| claims.present(name)))
+}
+
+fn text_claim(claims: &Claims<'_>, claim: Option<Json<'_>>) -> TextClaim<Span> {
+    let Some(claim) = claim else { return TextClaim::Absent };
+    let place = claim.into_text().and_then(|text| claims.span_of(text));
     place.map_or(TextClaim::NotText, TextClaim::Text)
 }
 
@@ -338,6 +361,7 @@ impl fmt::Debug for Principal {
             client,
             fhir_user,
             patient,
+            more_patients: _,
             roles,
             scopes,
             smart_scopes: _,

@@ -4,12 +4,17 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::Method;
-use smallvec::{SmallVec, smallvec};
+use serde_json::Value;
 
 use super::combinators::all;
-use super::{Alternatives, Authorizer, Denial, Grant};
+use super::handlers::Handlers;
+use super::subject::{Shows, Subject, Writes};
+use super::{
+    AccessRequest, Authorizer, Confinement, Denial, Grant, JobOwner, ResourceFilter, StoreError,
+    Visibility,
+};
 use crate::authentication::Principal;
-use crate::fhir::{Interaction, InteractionKind, Permissions};
+use crate::fhir::{Interaction, InteractionKind, PatientCompartment, Permissions};
 
 /// What a request may do, and what the handler still has to confine. The layer puts it into the
 /// request's extensions beside the [`Principal`].
@@ -19,60 +24,85 @@ use crate::fhir::{Interaction, InteractionKind, Permissions};
 ///
 /// | the handler | asks |
 /// |---|---|
-/// | does the interaction | [`alternatives`](Self::alternatives): with whose resources, and which |
-/// | does something else on the way | [`may`](Self::may) |
-/// | follows an include or a chain | [`readable`](Self::readable), `may` with [`SEARCH`](Permissions::SEARCH) |
+/// | shows a match, an entry of a history, a version | [`may_show`](Self::may_show) |
+/// | shows an included resource | [`may_include`](Self::may_include) |
+/// | creates, changes or deletes | [`may_store`](Self::may_store) |
+/// | narrows its own query | [`answer`](Self::answer), [`may`](Self::may) |
+/// | follows a chain | `may` with [`SEARCH`](Permissions::SEARCH) |
 /// | has read the body of `POST …/_search` | [`search`](Self::search) |
 /// | executes an entry of a bundle | [`entry`](Self::entry) |
+/// | exports, or shows an export | [`may_export`](Self::may_export) |
 /// | shows an asynchronous job | [`owns`](Self::owns) |
 ///
-/// What it does not do although it has to, it must not declare as
-/// [`Enforcement`](super::Enforcement).
+/// Declare as [`Enforcement`](super::Enforcement) only what the handlers really enforce.
 #[derive(Clone)]
 pub struct Access {
     interaction: Interaction,
     grant: Grant,
     principal: Principal,
-    rules: Rules,
+    policy: Arc<Policy>,
+    /// Rules of single routes, which have to grant too.
+    further: Vec<Arc<dyn Authorizer>>,
 }
 
-/// All of them have to grant.
-type Rules = SmallVec<[Arc<dyn Authorizer>; 1]>;
+/// The rule of a layer, and what stands behind it.
+pub(crate) struct Policy {
+    pub(crate) authorizer: Arc<dyn Authorizer>,
+    pub(crate) handlers: Handlers,
+}
 
-/// Whose an asynchronous job is: an issuer and a subject of it, exactly.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct JobOwner {
-    issuer: String,
-    subject: String,
+/// What kind of answer an [`Access`] has to the question which resources its interaction is about.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Answer<'a> {
+    /// One permission on one type: a read, a version, a history of an instance or type, a search of
+    /// a type or of one type in a compartment, a creation, an update, a patch, a deletion.
+    Plain(ResourceFilter<'a>),
+    /// Several permissions or types, such as a conditional update, a search of all types,
+    /// `$everything` or a bundle: ask [`Access::may`] for each.
+    Composite,
+    /// The interaction is not about resources that could be confined: `metadata`, a job, an
+    /// operation without a letter.
+    None,
 }
 
 impl Access {
-    /// Asks a rule about an interaction.
-    pub(crate) fn judge(
-        rule: &Arc<dyn Authorizer>,
+    /// Asks the rule of a layer about an interaction.
+    pub(crate) fn authorize(
+        policy: &Arc<Policy>,
         principal: &Principal,
         interaction: Interaction,
     ) -> Result<Self, Denial> {
-        let grant = rule.authorize(principal, &interaction)?;
-        let rules = smallvec![Arc::clone(rule)];
-        Ok(Self { interaction, grant, principal: principal.clone(), rules })
+        let request = AccessRequest::before(&policy.handlers, principal, &interaction);
+        let grant = policy.authorizer.authorize(&request)?;
+        let (principal, policy) = (principal.clone(), Arc::clone(policy));
+        Ok(Self { interaction, grant, principal, policy, further: Vec::new() })
     }
 
-    /// This access, where a further rule grants it too.
+    /// Narrows this access by a further rule.
     pub(crate) fn narrowed(&self, rule: &Arc<dyn Authorizer>) -> Result<Self, Denial> {
-        let mut rules = self.rules.clone();
-        rules.push(Arc::clone(rule));
-        self.judge_again(rules, self.interaction.clone())
+        let mut narrowed = self.clone();
+        narrowed.further.push(Arc::clone(rule));
+        narrowed.grant = narrowed.ask(&self.interaction)?;
+        Ok(narrowed)
     }
 
-    fn rules(&self) -> impl Iterator<Item = &dyn Authorizer> {
-        self.rules.iter().map(|rule| &**rule)
+    /// Asks all rules about another interaction of the same caller.
+    fn ask(&self, interaction: &Interaction) -> Result<Grant, Denial> {
+        let request = AccessRequest::before(&self.policy.handlers, &self.principal, interaction);
+        let further = self.further.iter().map(|rule| &**rule);
+        all(std::iter::once(&*self.policy.authorizer).chain(further), &request)
     }
 
-    fn judge_again(&self, rules: Rules, interaction: Interaction) -> Result<Self, Denial> {
-        let principal = self.principal.clone();
-        let grant = all(rules.iter().map(|rule| &**rule), &principal, &interaction)?;
-        Ok(Self { interaction, grant, principal, rules })
+    fn with_interaction(&self, interaction: Interaction) -> Result<Self, Denial> {
+        let grant = self.ask(&interaction)?;
+        let (principal, policy) = (self.principal.clone(), Arc::clone(&self.policy));
+        Ok(Self { interaction, grant, principal, policy, further: self.further.clone() })
+    }
+
+    fn filter(&self, confinement: Confinement) -> ResourceFilter<'_> {
+        let base = self.interaction.base();
+        ResourceFilter::new(confinement, &self.policy.handlers, base)
     }
 
     /// The interaction that was granted.
@@ -87,35 +117,126 @@ impl Access {
         self.grant.rule()
     }
 
-    /// Under which alternatives this very interaction was granted, if it is a read, a version read,
-    /// a history, a creation, an update, a deletion or a search of one type. Where it is made of
-    /// several of these, they are asked for with [`may`](Self::may).
+    /// Returns which resources this very interaction was granted for, if that has one answer.
     #[must_use]
-    pub fn alternatives(&self) -> &Alternatives {
-        self.grant.alternatives()
+    pub fn answer(&self) -> Answer<'_> {
+        match Subject::of(&self.interaction) {
+            Subject::One => Answer::Plain(self.filter(self.grant.confinement().clone())),
+            Subject::Several => Answer::Composite,
+            Subject::None => Answer::None,
+        }
     }
 
-    /// Under which alternatives the caller may do what these letters stand for (all of them) with
-    /// resources of a type: create, read, update, delete, search.
+    /// Returns for which resources of a type the caller holds all of these permissions.
     #[must_use]
-    pub fn may(&self, letters: Permissions, resource_type: &str) -> Alternatives {
+    pub fn may(&self, permissions: Permissions, resource_type: &str) -> ResourceFilter<'_> {
+        self.filter(self.confinement(permissions, resource_type))
+    }
+
+    fn confinement(&self, permissions: Permissions, resource_type: &str) -> Confinement {
         let base = self.interaction.base();
-        let each = letters.letters().map(|letter| {
-            let interaction = Interaction::of_letter(base, letter, resource_type);
-            match all(self.rules(), &self.principal, &interaction) {
-                Ok(grant) => grant.alternatives().clone(),
-                Err(_) => Alternatives::none(),
-            }
+        let each = permissions.letters().map(|permission| {
+            let interaction = Interaction::of_letter(base, permission, resource_type);
+            let grant = self.ask(&interaction);
+            grant.map_or_else(|_| Confinement::none(), |grant| grant.confinement().clone())
         });
-        each.reduce(|one, another| one.and(&another)).unwrap_or_default()
+        each.reduce(Confinement::and).unwrap_or_else(Confinement::none)
     }
 
-    /// Under which alternatives resources of a type may come along with a result: those that the
-    /// caller may read or search.
+    /// Returns which resources of a type may come along with a result: those that the caller may
+    /// read or search.
     #[must_use]
-    pub fn readable(&self, resource_type: &str) -> Alternatives {
-        let read = self.may(Permissions::READ, resource_type);
-        if read.is_open() { read } else { read.or(self.may(Permissions::SEARCH, resource_type)) }
+    pub fn readable(&self, resource_type: &str) -> ResourceFilter<'_> {
+        let read = self.confinement(Permissions::READ, resource_type);
+        if read.is_open() {
+            return self.filter(read);
+        }
+        self.filter(read.or(self.confinement(Permissions::SEARCH, resource_type)))
+    }
+
+    /// Returns the compartment of a patient, for handlers of compartment searches, `$everything` and
+    /// exports: whose a resource is, whoever asks.
+    #[must_use]
+    pub fn compartment(&self, patient: &str) -> ResourceFilter<'_> {
+        ResourceFilter::compartment(patient, &self.policy.handlers, self.interaction.base())
+    }
+
+    /// The rules by which a resource belongs to a patient here.
+    #[must_use]
+    pub fn patient_compartment(&self) -> &PatientCompartment {
+        &self.policy.handlers.compartment
+    }
+
+    /// Judges a resource that this interaction would show: what is read, a match of a search, an
+    /// entry of a history, what a change has made.
+    ///
+    /// For very many resources of one type, ask [`answer`](Self::answer) or [`may`](Self::may)
+    /// once, and the [`ResourceFilter`] for each.
+    ///
+    /// ```
+    /// use serde_json::Value;
+    /// use tower_fhir_auth::{Access, Visibility};
+    ///
+    /// /// The answer to a read: what is hidden looks as if it did not exist.
+    /// fn show(access: &Access, found: Option<Value>) -> Option<Value> {
+    ///     found.filter(|resource| access.may_show(resource) == Visibility::Shown)
+    /// }
+    /// ```
+    pub fn may_show(&self, resource: &Value) -> Visibility {
+        let resource_type = resource.get("resourceType").and_then(Value::as_str);
+        let Some(resource_type) = resource_type else { return Visibility::Hidden };
+        self.shown(resource_type).shows(resource)
+    }
+
+    /// Returns which resources of a type this interaction may show.
+    #[must_use]
+    pub fn shown(&self, resource_type: &str) -> ResourceFilter<'_> {
+        match Shows::of(&self.interaction, resource_type) {
+            Shows::Granted => self.filter(self.grant.confinement().clone()),
+            Shows::Held(permissions) => self.may(permissions, resource_type),
+            Shows::Exported if self.may_export(resource_type) => self.filter(Confinement::open()),
+            Shows::Exported | Shows::Nothing => self.filter(Confinement::none()),
+        }
+    }
+
+    /// Judges a resource that would come along with a result of this interaction.
+    pub fn may_include(&self, resource: &Value) -> Visibility {
+        let resource_type = resource.get("resourceType").and_then(Value::as_str);
+        resource_type.map_or(Visibility::Hidden, |name| self.readable(name).shows(resource))
+    }
+
+    /// Judges a change by the resource as it is and as it would be: `None` before a creation, and
+    /// after a deletion. A change may be made where it was granted for both states, and for a token
+    /// that is confined to a patient, where both are *about* that patient and no other.
+    ///
+    /// # Errors
+    ///
+    /// Whether the change is denied (403), or the resource must look as if there were none (404).
+    ///
+    /// ```
+    /// use serde_json::Value;
+    /// use tower_fhir_auth::{Access, StoreError};
+    ///
+    /// /// The status of an update.
+    /// fn update(access: &Access, stored: Option<&Value>, sent: &Value) -> u16 {
+    ///     match access.may_store(stored, Some(sent)) {
+    ///         Ok(()) => 200,
+    ///         Err(StoreError::Denied(_)) => 403,
+    ///         Err(_) => 404,
+    ///     }
+    /// }
+    /// ```
+    pub fn may_store(
+        &self,
+        before: Option<&Value>,
+        after: Option<&Value>,
+    ) -> Result<(), StoreError> {
+        let Some(Writes { permission, names_instance }) = Writes::of(&self.interaction) else {
+            return Err(Denial::new("the interaction changes nothing").into());
+        };
+        let resource_type = before.or(after).and_then(|resource| resource.get("resourceType"));
+        let resource_type = resource_type.and_then(Value::as_str).unwrap_or_default();
+        self.may(permission, resource_type).check_store(names_instance, before, after)
     }
 
     /// Judges an entry of a bundle as if it had come by itself: its `request.method`,
@@ -135,7 +256,7 @@ impl Access {
         if entry.kind() == InteractionKind::Batch {
             return Err(Denial::new("an entry of a bundle must not be a bundle"));
         }
-        self.judge_again(self.rules.clone(), entry)
+        self.with_interaction(entry)
     }
 
     /// Judges a search with the parameters of its body (`application/x-www-form-urlencoded`),
@@ -145,41 +266,29 @@ impl Access {
     ///
     /// Why the search is refused.
     pub fn search(&self, parameters: &str) -> Result<Self, Denial> {
-        self.judge_again(self.rules.clone(), self.interaction.with_body(parameters))
+        self.with_interaction(self.interaction.with_body(parameters))
     }
 
-    /// Whose a job is that this request begins. `None` for a token without a subject: nobody could
-    /// be told from another.
+    /// Reports whether the caller may export resources of a type (`$export`): to narrow an export
+    /// without `_type`, and to judge again whoever asks for the status or the files of one.
+    #[must_use]
+    pub fn may_export(&self, resource_type: &str) -> bool {
+        let base = self.interaction.base();
+        self.ask(&Interaction::export_of(base, resource_type)).is_ok()
+    }
+
+    /// The owner to record for a job that this request starts. `None` for a token without a
+    /// subject, which could not be told from another.
     #[must_use]
     pub fn owner(&self) -> Option<JobOwner> {
         let subject = self.principal.subject()?;
         Some(JobOwner::new(self.principal.issuer(), subject))
     }
 
-    /// Whether a job is the caller's. Nobody else's rights reach it.
+    /// Reports whether a job is the caller's. Nobody else's rights reach it.
     #[must_use]
     pub fn owns(&self, owner: &JobOwner) -> bool {
         self.owner().is_some_and(|caller| caller == *owner)
-    }
-}
-
-impl JobOwner {
-    /// An owner, for example as a database has it.
-    #[must_use]
-    pub fn new(issuer: impl Into<String>, subject: impl Into<String>) -> Self {
-        Self { issuer: issuer.into(), subject: subject.into() }
-    }
-
-    /// The issuer (`iss`).
-    #[must_use]
-    pub fn issuer(&self) -> &str {
-        &self.issuer
-    }
-
-    /// The subject (`sub`).
-    #[must_use]
-    pub fn subject(&self) -> &str {
-        &self.subject
     }
 }
 
@@ -189,11 +298,5 @@ impl fmt::Debug for Access {
             .field("interaction", &self.interaction().kind())
             .field("granted_by", &format_args!("{}", self.granted_by()))
             .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for JobOwner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("JobOwner").field("issuer", &self.issuer).finish_non_exhaustive()
     }
 }

@@ -1,4 +1,6 @@
-//! What a grant leaves to the handler: a choice of confinements.
+//! The ways in which something is allowed, any one of them enough.
+
+use std::sync::Arc;
 
 use smallvec::{SmallVec, smallvec};
 
@@ -6,35 +8,28 @@ use crate::fhir::Constraint;
 
 /// One way in which something is allowed: of one patient only, or of resources that match a
 /// constraint only, or both. With neither it is open.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Alternative {
     patient: Option<Box<str>>,
-    constraint: Option<Constraint>,
+    constraint: Option<Arc<Constraint>>,
 }
 
 /// The ways in which something is allowed, any one of them enough: `patient/Observation.r` and
 /// `user/Observation.r?category=laboratory` together are "one's own, or anybody's laboratory
 /// results". Without any it is not allowed.
 ///
-/// ```
-/// use tower_fhir_auth::{Alternatives, Access, Permissions};
-///
-/// /// Whether a handler may show an Observation.
-/// fn may_show(access: &Access, patient_of_it: &str) -> bool {
-///     let alternatives: Alternatives = access.may(Permissions::READ, "Observation");
-///     alternatives.iter().any(|alternative| {
-///         let own = alternative.patient().is_none_or(|patient| patient == patient_of_it);
-///         own && alternative.constraint().is_none()
-///     })
-/// }
-/// ```
+/// It is a sorted set: an alternative that another one makes superfluous is left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Alternatives(SmallVec<[Alternative; 1]>);
 
 impl Alternative {
-    /// A way in, confined as given.
+    /// Makes a way in that is confined as given.
     #[must_use]
     pub fn new(patient: Option<&str>, constraint: Option<Constraint>) -> Self {
+        Self::shared(patient, constraint.map(Arc::new))
+    }
+
+    pub(crate) fn shared(patient: Option<&str>, constraint: Option<Arc<Constraint>>) -> Self {
         Self { patient: patient.map(Box::from), constraint }
     }
 
@@ -47,26 +42,13 @@ impl Alternative {
     /// The search parameters that a resource has to match.
     #[must_use]
     pub fn constraint(&self) -> Option<&Constraint> {
-        self.constraint.as_ref()
+        self.constraint.as_deref()
     }
 
     /// Whether nothing is left for the handler.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.patient.is_none() && self.constraint.is_none()
-    }
-
-    /// Both confinements at once; `None` where no resource can be in both.
-    fn and(&self, other: &Self) -> Option<Self> {
-        let patient = match (&self.patient, &other.patient) {
-            (Some(one), Some(another)) if one != another => return None,
-            (one, another) => one.as_ref().or(another.as_ref()).cloned(),
-        };
-        let constraint = match (&self.constraint, &other.constraint) {
-            (Some(one), Some(another)) => Some(one.and(another)),
-            (one, another) => one.as_ref().or(another.as_ref()).cloned(),
-        };
-        Some(Self { patient, constraint })
     }
 }
 
@@ -92,40 +74,72 @@ impl Alternatives {
     /// Whether nothing is left for the handler.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.iter().any(Alternative::is_open)
+        // An open alternative is the first of the order, and the only one that is kept.
+        self.0.first().is_some_and(Alternative::is_open)
     }
 
     /// Each alternative.
-    pub fn iter(&self) -> impl Iterator<Item = &Alternative> {
+    pub fn iter(&self) -> std::slice::Iter<'_, Alternative> {
         self.0.iter()
     }
 
-    /// What either allows.
+    /// Joins two sets: what either allows.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
+        if self == other || other.is_none() {
+            return self;
+        }
         self.0.into_iter().chain(other.0).collect()
     }
 
-    /// What both allow.
-    #[must_use]
-    pub fn and(&self, other: &Self) -> Self {
-        self.iter().flat_map(|one| other.iter().filter_map(|another| one.and(another))).collect()
+    /// The one patient that every alternative is confined to.
+    pub(super) fn only_patient(&self) -> Option<&str> {
+        let mut patients = self.iter().map(Alternative::patient);
+        let first = patients.next().flatten()?;
+        patients.all(|patient| patient == Some(first)).then_some(first)
     }
 }
 
 impl FromIterator<Alternative> for Alternatives {
-    /// Each once. An open one makes the others superfluous.
     fn from_iter<I: IntoIterator<Item = Alternative>>(alternatives: I) -> Self {
         let mut each: SmallVec<[Alternative; 1]> = SmallVec::new();
         for alternative in alternatives {
             if alternative.is_open() {
                 return Self::open();
             }
-            if !each.contains(&alternative) {
-                each.push(alternative);
-            }
+            each.push(alternative);
+        }
+        if each.len() > 1 {
+            each.sort_unstable();
+            each.dedup();
+            absorb(&mut each);
         }
         Self(each)
+    }
+}
+
+/// Leaves out, of sorted alternatives, those that ask for a patient or a constraint where another
+/// does without. One look-up each: a token may have hundreds.
+fn absorb(sorted: &mut SmallVec<[Alternative; 1]>) {
+    let all = sorted.clone();
+    let has = |wanted: &Alternative| all.binary_search(wanted).is_ok();
+    sorted.retain(|alternative| {
+        let (Some(patient), Some(constraint)) = (&alternative.patient, &alternative.constraint)
+        else {
+            return true;
+        };
+        let of_patient = Alternative { patient: Some(patient.clone()), constraint: None };
+        let of_anyone = Alternative { patient: None, constraint: Some(Arc::clone(constraint)) };
+        !has(&of_patient) && !has(&of_anyone)
+    });
+}
+
+impl<'a> IntoIterator for &'a Alternatives {
+    type Item = &'a Alternative;
+    type IntoIter = std::slice::Iter<'a, Alternative>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
     }
 }
 
@@ -138,33 +152,39 @@ mod tests {
     }
 
     fn matching(constraint: &str) -> Alternative {
-        Alternative::new(None, Constraint::parse(constraint))
+        Alternative::new(None, Constraint::parse(constraint).ok())
+    }
+
+    fn both(patient: &str, constraint: &str) -> Alternative {
+        Alternative::new(Some(patient), Constraint::parse(constraint).ok())
     }
 
     #[test]
     fn either_is_a_union_and_an_open_one_swallows_the_others() {
         let own: Alternatives = [of("1")].into_iter().collect();
         let laboratory: Alternatives = [matching("category=laboratory")].into_iter().collect();
-        let both = own.clone().or(laboratory.clone());
-        assert_eq!(both.iter().count(), 2);
-        assert_eq!(both.clone().or(own.clone()), both);
-        assert_eq!(both.clone().or(Alternatives::open()), Alternatives::open());
+        let either = own.clone().or(laboratory.clone());
+        assert_eq!(either.iter().count(), 2);
+        assert_eq!(either, laboratory.or(own.clone()), "the order does not matter");
+        assert_eq!(either.clone().or(own.clone()), either);
+        assert_eq!(either.or(Alternatives::open()), Alternatives::open());
         assert_eq!(Alternatives::none().or(own.clone()), own);
     }
 
     #[test]
-    fn both_is_an_intersection() {
-        let own: Alternatives = [of("1")].into_iter().collect();
-        let laboratory: Alternatives = [matching("category=laboratory")].into_iter().collect();
-        let both = own.and(&laboratory);
-        let one = both.iter().next().unwrap();
-        assert_eq!((one.patient(), one.constraint().is_some()), (Some("1"), true));
-        assert_eq!(own.and(&Alternatives::open()), own);
-        assert!(own.and(&Alternatives::none()).is_none());
-        assert!(own.and(&[of("2")].into_iter().collect()).is_none());
-        let coded: Alternatives = [matching("code=x")].into_iter().collect();
-        let both = laboratory.and(&coded);
-        let pairs = both.iter().next().unwrap().constraint().unwrap().parameters().count();
-        assert_eq!(pairs, 2);
+    fn what_asks_for_more_than_another_is_left_out() {
+        for (all, kept) in [
+            (vec![both("1", "code=x"), of("1")], vec![of("1")]),
+            (vec![both("1", "code=x"), matching("code=x")], vec![matching("code=x")]),
+            (vec![both("1", "code=x"), of("2")], vec![both("1", "code=x"), of("2")]),
+            (
+                vec![matching("code=x&status=y"), matching("status=y&code=x")],
+                vec![matching("code=x&status=y")],
+            ),
+            (vec![of("1"), of("1")], vec![of("1")]),
+        ] {
+            let kept: Alternatives = kept.into_iter().collect();
+            assert_eq!(all.into_iter().collect::<Alternatives>(), kept);
+        }
     }
 }

@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use super::{Authorizer, Denial, Grant};
-use crate::authentication::Principal;
-use crate::fhir::Interaction;
+use super::{AccessRequest, Authorizer, Denial, Grant};
 
 /// Grants when any of its rules does. Made by [`any_of`].
 pub struct AnyOf(Vec<Box<dyn Authorizer>>);
@@ -32,14 +30,13 @@ pub fn all_of(rules: impl IntoIterator<Item = Box<dyn Authorizer>>) -> AllOf {
 /// Asks rules until one grants without leaving anything to the handler.
 pub(super) fn any<'a>(
     rules: impl IntoIterator<Item = &'a dyn Authorizer>,
-    principal: &Principal,
-    interaction: &Interaction,
+    request: &AccessRequest<'_>,
 ) -> Result<Grant, Denial> {
     let mut granted: Option<Grant> = None;
     let mut denied: Option<Denial> = None;
     for rule in rules {
-        match rule.authorize(principal, interaction) {
-            Ok(grant) if grant.alternatives().is_open() => return Ok(grant),
+        match rule.authorize(request) {
+            Ok(grant) if grant.confinement().is_open() => return Ok(grant),
             Ok(grant) => granted = join(granted, grant, Grant::or),
             Err(denial) => denied = join(denied, denial, Denial::or),
         }
@@ -50,14 +47,13 @@ pub(super) fn any<'a>(
 /// Asks all rules, so that a denial names all that is missing.
 pub(super) fn all<'a>(
     rules: impl IntoIterator<Item = &'a dyn Authorizer>,
-    principal: &Principal,
-    interaction: &Interaction,
+    request: &AccessRequest<'_>,
 ) -> Result<Grant, Denial> {
     let mut granted: Option<Grant> = None;
     let mut denied: Option<Denial> = None;
     for rule in rules {
-        match rule.authorize(principal, interaction) {
-            Ok(grant) => granted = join(granted, grant, |one, other| one.and(&other)),
+        match rule.authorize(request) {
+            Ok(grant) => granted = join(granted, grant, Grant::and),
             Err(denial) => denied = join(denied, denial, Denial::and),
         }
     }
@@ -75,14 +71,14 @@ fn join<T>(earlier: Option<T>, next: T, how: impl FnOnce(T, T) -> T) -> Option<T
 }
 
 impl Authorizer for AnyOf {
-    fn authorize(&self, principal: &Principal, interaction: &Interaction) -> Result<Grant, Denial> {
-        any(self.0.iter().map(|rule| &**rule), principal, interaction)
+    fn authorize(&self, request: &AccessRequest<'_>) -> Result<Grant, Denial> {
+        any(self.0.iter().map(|rule| &**rule), request)
     }
 }
 
 impl Authorizer for AllOf {
-    fn authorize(&self, principal: &Principal, interaction: &Interaction) -> Result<Grant, Denial> {
-        all(self.0.iter().map(|rule| &**rule), principal, interaction)
+    fn authorize(&self, request: &AccessRequest<'_>) -> Result<Grant, Denial> {
+        all(self.0.iter().map(|rule| &**rule), request)
     }
 }
 

@@ -43,6 +43,12 @@ impl Denial {
         self
     }
 
+    /// The scopes that the token has, where none would have been enough.
+    pub(crate) fn found(mut self, found: impl AsRef<str>) -> Self {
+        self.found = Some(shown(found.as_ref()));
+        self
+    }
+
     /// Adds to the reason what the application would have had to declare.
     pub(crate) fn undeclared(self, missing: Enforcement) -> Self {
         self.note(format!("the application has not declared that its handlers enforce {missing}"))

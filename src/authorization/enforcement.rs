@@ -8,9 +8,9 @@ use std::ops::BitOr;
 /// declared to do it.
 ///
 /// ```
-/// use tower_fhir_auth::{Enforcement, ScopePolicy};
+/// use tower_fhir_auth::{Enforcement, FhirAuthLayer};
 ///
-/// let policy = ScopePolicy::new()
+/// let builder = FhirAuthLayer::builder("https://fhir.example.org/r4")
 ///     .handlers_enforce(Enforcement::COMPARTMENTS | Enforcement::BUNDLE_ENTRIES);
 /// ```
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -25,28 +25,33 @@ impl Enforcement {
     /// Each entry of a batch or transaction is judged by itself:
     /// [`Access::entry`](super::Access::entry).
     pub const BUNDLE_ENTRIES: Self = Self(2);
-    /// What a `patient/` scope grants is confined to that patient's compartment, before and after
-    /// a change, in every version and every result:
-    /// [`Alternative::patient`](super::Alternative::patient).
+    /// What is granted for one patient is confined to that patient's compartment, before and after
+    /// a change, in every version and every result: [`Access::may_show`](super::Access::may_show)
+    /// and [`Access::may_store`](super::Access::may_store).
     pub const COMPARTMENTS: Self = Self(4);
-    /// What a scope with search parameters grants is confined to resources that match them:
-    /// [`Alternative::constraint`](super::Alternative::constraint).
+    /// What a scope with search parameters grants is confined to resources that match them, by the
+    /// same two, or by [`Alternative::constraint`](super::Alternative::constraint).
     pub const CONSTRAINTS: Self = Self(8);
     /// Included resources and links of chains are judged one by one, those too whose type an
     /// address does not spell: [`Access::readable`](super::Access::readable).
     pub const INCLUDES: Self = Self(16);
     /// Asynchronous jobs are shown to their owner alone: [`Access::owns`](super::Access::owns).
+    /// The types of an export are judged again then: [`Access::may_export`](super::Access::may_export).
     pub const JOBS: Self = Self(32);
+    /// An export without `_type` is narrowed to the types that the caller may export:
+    /// [`Access::may_export`](super::Access::may_export).
+    pub const EXPORT_TYPES: Self = Self(64);
     /// All of it.
-    pub const ALL: Self = Self(63);
+    pub const ALL: Self = Self(127);
 
-    const NAMES: [(Self, &'static str); 6] = [
+    const NAMES: [(Self, &'static str); 7] = [
         (Self::SEARCH_BODIES, "bodies of searches"),
         (Self::BUNDLE_ENTRIES, "bundle entries"),
         (Self::COMPARTMENTS, "compartments"),
         (Self::CONSTRAINTS, "constraints"),
         (Self::INCLUDES, "includes"),
         (Self::JOBS, "job ownership"),
+        (Self::EXPORT_TYPES, "the types of exports"),
     ];
 
     /// Whether all of `other` is declared.

@@ -6,7 +6,7 @@ use std::fmt;
 use smallvec::{SmallVec, smallvec};
 use smol_str::SmolStr;
 
-use super::Alternatives;
+use super::Confinement;
 use crate::fhir::SmartScope;
 
 /// The answer of an authorizer that lets a request pass.
@@ -14,7 +14,7 @@ use crate::fhir::SmartScope;
 #[must_use]
 pub struct Grant {
     by: SmallVec<[Rule; 1]>,
-    alternatives: Alternatives,
+    confinement: Confinement,
 }
 
 /// What a grant comes from. It is written out for those who ask, not for every request.
@@ -34,7 +34,7 @@ impl Grant {
 
     /// A grant that several rules make together.
     pub(super) fn by_all(by: SmallVec<[Rule; 1]>) -> Self {
-        Self { by, alternatives: Alternatives::open() }
+        Self { by, confinement: Confinement::open() }
     }
 
     /// Confines what is granted: what the handler gets to know of a read, creation, update,
@@ -42,22 +42,22 @@ impl Grant {
     ///
     /// What is made of several of these (a conditional update, a search of all types, a bundle)
     /// is judged for each by the handler, with [`Access::may`](super::Access::may).
-    pub fn confined_to(mut self, alternatives: Alternatives) -> Self {
-        self.alternatives = alternatives;
+    pub fn confined_to(mut self, confinement: impl Into<Confinement>) -> Self {
+        self.confinement = confinement.into();
         self
     }
 
-    /// One grant for two, where both rules were needed.
-    pub fn and(mut self, other: &Self) -> Self {
-        self.by.extend(other.by.iter().cloned());
-        self.alternatives = self.alternatives.and(&other.alternatives);
+    /// Joins two grants that were both needed.
+    pub fn and(mut self, other: Self) -> Self {
+        self.by.extend(other.by);
+        self.confinement = self.confinement.and(other.confinement);
         self
     }
 
-    /// One grant for two, where either rule was enough.
+    /// Joins two grants of which either was enough.
     pub fn or(mut self, other: Self) -> Self {
         self.by.extend(other.by);
-        self.alternatives = self.alternatives.or(other.alternatives);
+        self.confinement = self.confinement.or(other.confinement);
         self
     }
 
@@ -67,10 +67,18 @@ impl Grant {
         Rules(&self.by)
     }
 
-    /// What is left for the handler.
+    /// The SMART scopes that have a part in it.
+    pub(super) fn scopes(&self) -> impl Iterator<Item = &SmartScope> {
+        self.by.iter().filter_map(|rule| match rule {
+            Rule::Scope(scope) => Some(scope),
+            Rule::Named(_) | Rule::Role(_) => None,
+        })
+    }
+
+    /// The resources that it is about.
     #[must_use]
-    pub fn alternatives(&self) -> &Alternatives {
-        &self.alternatives
+    pub fn confinement(&self) -> &Confinement {
+        &self.confinement
     }
 }
 

@@ -1,9 +1,7 @@
 //! The access modes of the configuration file: how roles and scopes go together.
 
 use super::combinators::{all, any};
-use super::{Authorizer, Denial, Enforcement, Grant, RolePolicy, ScopePolicy};
-use crate::authentication::Principal;
-use crate::fhir::Interaction;
+use super::{AccessRequest, Authorizer, Denial, Grant, RolePolicy, ScopePolicy};
 
 /// Which grants a request needs (`access`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,13 +24,10 @@ pub enum AccessMode {
 /// Roles and scopes in one of the [`AccessMode`]s.
 ///
 /// ```
-/// use tower_fhir_auth::{
-///     AccessMode, AccessPolicy, Enforcement, RoleDefinitions, RolePolicy, ScopePolicy,
-/// };
+/// use tower_fhir_auth::{AccessMode, AccessPolicy, RoleDefinitions, RolePolicy, ScopePolicy};
 ///
 /// let roles = RolePolicy::new(RoleDefinitions::microsoft());
-/// let policy = AccessPolicy::new(AccessMode::RolesOrScopes, roles, ScopePolicy::new())
-///     .handlers_enforce(Enforcement::BUNDLE_ENTRIES);
+/// let policy = AccessPolicy::new(AccessMode::RolesOrScopes, roles, ScopePolicy::new());
 /// ```
 #[derive(Clone, Debug)]
 #[must_use]
@@ -56,21 +51,14 @@ impl AccessPolicy {
         Self { mode, roles, scopes }
     }
 
-    /// Declares what the handlers enforce, to roles and scopes alike.
-    pub fn handlers_enforce(mut self, enforced: Enforcement) -> Self {
-        self.roles = self.roles.handlers_enforce(enforced);
-        self.scopes = self.scopes.handlers_enforce(enforced);
-        self
-    }
-
-    fn either(&self, principal: &Principal, interaction: &Interaction) -> Result<Grant, Denial> {
+    fn either(&self, request: &AccessRequest<'_>) -> Result<Grant, Denial> {
         // Most requests are granted by one of them, and the other's reasons would be for nobody.
-        let by_role = self.roles.grant(principal, interaction);
+        let by_role = self.roles.grant(request);
         // A role leaves nothing for a scope to widen.
-        if let Some(grant) = by_role.or_else(|| self.scopes.grant(principal, interaction)) {
+        if let Some(grant) = by_role.or_else(|| self.scopes.grant(request)) {
             return Ok(grant);
         }
-        any(self.both(), principal, interaction)
+        any(self.both(), request)
     }
 
     fn both(&self) -> [&dyn Authorizer; 2] {
@@ -80,17 +68,17 @@ impl AccessPolicy {
 }
 
 impl Authorizer for AccessPolicy {
-    fn authorize(&self, principal: &Principal, interaction: &Interaction) -> Result<Grant, Denial> {
+    fn authorize(&self, request: &AccessRequest<'_>) -> Result<Grant, Denial> {
         match self.mode {
-            AccessMode::Roles => self.roles.authorize(principal, interaction),
-            AccessMode::Scopes => self.scopes.authorize(principal, interaction),
-            AccessMode::RolesOrScopes => self.either(principal, interaction),
-            AccessMode::RolesAndScopes => all(self.both(), principal, interaction),
+            AccessMode::Roles => self.roles.authorize(request),
+            AccessMode::Scopes => self.scopes.authorize(request),
+            AccessMode::RolesOrScopes => self.either(request),
+            AccessMode::RolesAndScopes => all(self.both(), request),
             AccessMode::Microsoft => {
-                if self.roles.mark_as_smart(principal) {
-                    return all(self.both(), principal, interaction);
+                if self.roles.mark_as_smart(request.principal()) {
+                    return all(self.both(), request);
                 }
-                self.roles.authorize(principal, interaction)
+                self.roles.authorize(request)
             }
         }
     }

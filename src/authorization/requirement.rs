@@ -1,8 +1,6 @@
 //! Plain requirements, for routes that are not FHIR: a scope or a role by its text.
 
-use super::{Authorizer, Denial, Grant};
-use crate::authentication::Principal;
-use crate::fhir::Interaction;
+use super::{AccessRequest, Authorizer, Denial, Grant};
 
 /// Grants everything to every verified caller. Made by [`authenticated`].
 #[derive(Clone, Copy, Debug)]
@@ -101,13 +99,14 @@ impl Texts {
 }
 
 impl Authorizer for Authenticated {
-    fn authorize(&self, _: &Principal, _: &Interaction) -> Result<Grant, Denial> {
+    fn authorize(&self, _: &AccessRequest<'_>) -> Result<Grant, Denial> {
         Ok(Grant::by("a valid token"))
     }
 }
 
 impl Authorizer for RequireScopes {
-    fn authorize(&self, principal: &Principal, _: &Interaction) -> Result<Grant, Denial> {
+    fn authorize(&self, request: &AccessRequest<'_>) -> Result<Grant, Denial> {
+        let principal = request.principal();
         match self.0.met(|scope| principal.has_scope(scope)) {
             Some(met) => Ok(Grant::by(format!("scope `{}`", met.join(" ")))),
             None => Err(Denial::new("no scope of the token grants this")
@@ -118,7 +117,8 @@ impl Authorizer for RequireScopes {
 }
 
 impl Authorizer for RequireRoles {
-    fn authorize(&self, principal: &Principal, _: &Interaction) -> Result<Grant, Denial> {
+    fn authorize(&self, request: &AccessRequest<'_>) -> Result<Grant, Denial> {
+        let principal = request.principal();
         match self.0.met(|role| principal.has_role(role)) {
             Some(met) => Ok(Grant::by(format!("role `{}`", met.join(" ")))),
             None => Err(Denial::new("no role of the token grants this").needs(self.0.expected())),

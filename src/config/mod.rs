@@ -5,6 +5,7 @@
 mod assigned;
 mod error;
 mod issuers;
+mod patient;
 mod policy;
 mod reader;
 
@@ -19,11 +20,10 @@ use self::issuers::IssuerConfig;
 use self::policy::Roles;
 use self::reader::{Problems, Reader};
 use crate::authorization::{
-    AccessMode, AccessPolicy, Assignments, Authorizer, Enforcement, RoleDefinitions, RolePolicy,
-    ScopePolicy,
+    AccessMode, AccessPolicy, Assignments, Authorizer, RoleDefinitions, RolePolicy, ScopePolicy,
 };
 use crate::error::BuildError;
-use crate::fhir::BaseUrl;
+use crate::fhir::{BaseUrl, PatientCompartment};
 use crate::keys::KeySettings;
 use crate::metadata::SmartConfiguration;
 use crate::middleware::{FhirAuthLayer, FhirAuthLayerBuilder};
@@ -53,6 +53,7 @@ pub struct Config {
     access: AccessMode,
     disclosure: Disclosure,
     public: Option<Vec<String>>,
+    compartment: PatientCompartment,
     issuers: Vec<IssuerConfig>,
     keys: KeySettings,
     roles: Roles,
@@ -105,6 +106,7 @@ impl Config {
         let access = policy::access(&mut root);
         let disclosure = policy::disclosure(&mut root);
         let public = policy::public(&mut root);
+        let compartment = patient::read(&mut root);
         let keys = policy::keys(&mut root);
         let remembered = policy::cache(&mut root);
         let smart = policy::smart(&mut root, access);
@@ -117,6 +119,7 @@ impl Config {
                 access,
                 disclosure,
                 public,
+                compartment,
                 issuers,
                 keys,
                 roles,
@@ -164,14 +167,13 @@ impl Config {
         Ok(policy.assignments(assignments))
     }
 
-    /// The rule of the file's access mode, for handlers that enforce what is declared here.
+    /// The rule of the file's access mode.
     ///
     /// # Errors
     ///
     /// As [`roles`](Self::roles).
-    pub fn policy(&self, enforced: Enforcement) -> Result<AccessPolicy, BuildError> {
-        let policy = AccessPolicy::new(self.access, self.roles()?, ScopePolicy::new());
-        Ok(policy.handlers_enforce(enforced))
+    pub fn policy(&self) -> Result<AccessPolicy, BuildError> {
+        Ok(AccessPolicy::new(self.access, self.roles()?, ScopePolicy::new()))
     }
 
     /// A builder of the layer with all settings of the file. `authorizer` is the rule: mostly
@@ -187,14 +189,15 @@ impl Config {
     ///
     /// # async fn start() -> Result<(), Box<dyn std::error::Error>> {
     /// let config = Config::from_file("auth.toml")?;
-    /// let policy = config.policy(Enforcement::BUNDLE_ENTRIES)?;
-    /// let layer = config.layer(policy)?.build()?;
+    /// let policy = config.policy()?;
+    /// let layer = config.layer(policy)?.handlers_enforce(Enforcement::BUNDLE_ENTRIES).build()?;
     /// # Ok(()) }
     /// ```
     pub fn layer(self, authorizer: impl Authorizer) -> Result<FhirAuthLayerBuilder, BuildError> {
         let mut builder = FhirAuthLayer::builder(self.base_url.as_str())
             .authorizer(authorizer)
             .disclosure(self.disclosure)
+            .patient_compartment(self.compartment)
             .smart_configuration(self.smart);
         if let Some(tokens) = self.remembered {
             builder = builder.remember_tokens(tokens);

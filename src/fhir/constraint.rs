@@ -5,33 +5,51 @@ use percent_encoding::percent_decode_str;
 /// Search parameters, each with its value, that a resource has to match, all of them.
 ///
 /// Names and values are decoded: take them as data, not as a piece of a query. As in a search, a
-/// comma in a value parts alternatives.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Constraint(Vec<(String, String)>);
+/// comma in a value parts alternatives. They are in the order of the alphabet, each once.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Constraint(Box<[(Box<str>, Box<str>)]>);
+
+/// Why a text is no constraint, so that its scope grants nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+pub(crate) enum ConstraintError {
+    #[error("a constraint is plain `name=value`")]
+    NotPlain,
+    #[error("a constraint has at most {MAX_PARAMETERS} different parameters")]
+    TooManyParameters,
+}
+
+/// How many different parameters count: each is evaluated for each resource.
+const MAX_PARAMETERS: usize = 8;
 
 impl Constraint {
-    /// Reads plain `name=value` pairs that `&` joins. `None` for anything else: modifiers, chains,
+    /// Reads plain `name=value` pairs that `&` joins. Anything else is an error: modifiers, chains,
     /// empty parts, broken escapes. What is decoded is one name or one value, never more.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Result<Self, ConstraintError> {
         let pairs = text.split('&').map(|pair| {
             let (name, value) = pair.split_once('=')?;
             let (name, value) = (decoded(name)?, decoded(value)?);
             let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
-            name.bytes().all(plain).then_some((name, value))
+            name.bytes().all(plain).then(|| (name.into_boxed_str(), value.into_boxed_str()))
         });
-        pairs.collect::<Option<Vec<_>>>().map(Self)
+        let pairs = pairs.collect::<Option<Vec<_>>>();
+        let mut pairs = pairs.ok_or(ConstraintError::NotPlain)?;
+        pairs.sort_unstable();
+        pairs.dedup();
+        if pairs.len() > MAX_PARAMETERS {
+            return Err(ConstraintError::TooManyParameters);
+        }
+        Ok(Self(pairs.into_boxed_slice()))
     }
 
     /// The parameters.
     pub fn parameters(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+        self.0.iter().map(|(name, value)| (&**name, &**value))
     }
 
-    /// Both constraints at once.
-    pub(crate) fn and(&self, other: &Self) -> Self {
-        let mut both = self.0.clone();
-        both.extend(other.0.iter().filter(|pair| !self.0.contains(pair)).cloned());
-        Self(both)
+    /// How many bytes of memory it takes.
+    pub(crate) fn size(&self) -> usize {
+        let pairs = self.0.iter().map(|(name, value)| name.len() + value.len());
+        size_of_val(&*self.0) + pairs.sum::<usize>()
     }
 }
 
@@ -53,7 +71,8 @@ mod tests {
     use super::*;
 
     fn parsed(text: &str) -> Option<Vec<(String, String)>> {
-        Constraint::parse(text).map(|constraint| constraint.0)
+        let constraint = Constraint::parse(text).ok()?;
+        Some(constraint.parameters().map(|(a, b)| (a.to_owned(), b.to_owned())).collect())
     }
 
     #[test]
@@ -64,7 +83,7 @@ mod tests {
             ("a=x%26b%3dy", vec![("a", "x&b=y")]),
             ("a=x%20user/*.cruds", vec![("a", "x user/*.cruds")]),
             ("a=1+2", vec![("a", "1+2")]),
-            ("a=1,2&_tag=s|v", vec![("a", "1,2"), ("_tag", "s|v")]),
+            ("a=1,2&_tag=s|v&a=1%2C2", vec![("_tag", "s|v"), ("a", "1,2")]),
         ] {
             let expected = expected.into_iter().map(|(a, b)| (a.to_owned(), b.to_owned()));
             assert_eq!(parsed(text), Some(expected.collect()), "{text}");
@@ -96,5 +115,16 @@ mod tests {
         ] {
             assert_eq!(parsed(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn at_most_eight_different_parameters_count() {
+        let of = |count: usize| {
+            let each: Vec<String> = (0..count).map(|n| format!("a{n}=x")).collect();
+            each.join("&")
+        };
+        assert!(Constraint::parse(&of(8)).is_ok());
+        assert!(Constraint::parse(&format!("{0}&{0}", of(8))).is_ok(), "doubles count once");
+        assert_eq!(Constraint::parse(&of(9)), Err(ConstraintError::TooManyParameters));
     }
 }

@@ -11,11 +11,13 @@ pub(crate) mod permissions;
 pub(crate) mod query;
 pub(crate) mod resource_type;
 pub(crate) mod scope;
-pub(crate) mod scopes_by_type;
+pub(crate) mod scope_set;
 pub(crate) mod search_parameter;
 
 pub use base_url::{BaseUrl, BaseUrlError};
-pub use compartment::{is_shared_type, patient_compartment};
+pub use compartment::{
+    CompartmentError, PatientCompartment, PatientCompartmentBuilder, ResourceReference,
+};
 pub use constraint::Constraint;
 pub use format::Format;
 pub(crate) use interaction::is_id;
@@ -24,4 +26,4 @@ pub use launch::ScopeKind;
 pub use operation_outcome::{IssueType, OperationOutcome, REFUSAL_CODES};
 pub use permissions::Permissions;
 pub use scope::{ScopeContext, SmartScope, SmartScopeError};
-pub(crate) use scopes_by_type::ScopesByType;
+pub(crate) use scope_set::ScopeSet;

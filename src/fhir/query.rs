@@ -15,7 +15,7 @@ pub(crate) enum Reach {
     /// `_has`, a typed chain: resources of this type are searched, and the result tells.
     Searched(String),
     /// An include or a chain to a type that is not spelled out: whatever a reference points to.
-    Unspelt,
+    UntypedReference,
     /// `patient=`, `subject=`: whose resources are looked for.
     Patient(String),
     /// Something that may look anywhere, or a spelling that another reader might take for such.
@@ -72,11 +72,19 @@ fn named(name: &str, reach: fn(String) -> Reach) -> Reach {
     if is_spelled_as_a_type(name) { reach(name.to_owned()) } else { Reach::Anywhere }
 }
 
+/// What a filter of one type reaches. A filter has no filters of its own, which would be read again
+/// for each level.
+fn reached_by_filter(query: &str) -> Vec<Reach> {
+    let nests =
+        |(name, _): (std::borrow::Cow<'_, str>, _)| name.eq_ignore_ascii_case("_typeFilter");
+    if parse(query.as_bytes()).any(nests) { vec![Reach::Anywhere] } else { reached(query) }
+}
+
 /// A query of its own, of one type of a bulk export.
 fn type_filter(value: &str, reached: &mut Vec<Reach>) {
     match value.split_once('?') {
         Some((name, query)) if is_spelled_as_a_type(name) && !query.contains('?') => {
-            reached.extend(self::reached(query));
+            reached.extend(reached_by_filter(query));
         }
         _ => reached.push(Reach::Anywhere),
     }
@@ -86,9 +94,9 @@ fn type_filter(value: &str, reached: &mut Vec<Reach>) {
 fn include(value: &str, reached: &mut Vec<Reach>) {
     let mut parts = value.split(':');
     match (parts.next(), parts.next(), parts.next(), parts.next()) {
-        (Some("*"), None, None, None) => reached.push(Reach::Unspelt),
+        (Some("*"), None, None, None) => reached.push(Reach::UntypedReference),
         (Some(source), Some(_), None, None) => {
-            reached.extend([named(source, Reach::Included), Reach::Unspelt]);
+            reached.extend([named(source, Reach::Included), Reach::UntypedReference]);
         }
         (Some(source), Some(_), Some(target), None) => {
             reached.extend([named(source, Reach::Included), named(target, Reach::Included)]);
@@ -111,16 +119,20 @@ fn reverse_include(value: &str, reached: &mut Vec<Reach>) {
 
 /// `Type:reference:parameter`, where the parameter may be a further `_has:` or a chain.
 fn has(rest: &str, reached: &mut Vec<Reach>) {
-    let mut parts = rest.splitn(3, ':');
-    let (Some(source), Some(_), Some(parameter)) = (parts.next(), parts.next(), parts.next())
-    else {
-        return reached.push(Reach::Anywhere);
-    };
-    reached.push(named(source, Reach::Searched));
-    match parameter.strip_prefix("_has:") {
-        Some(further) => has(further, reached),
-        None if parameter.contains('.') => chain(parameter, reached),
-        None => {}
+    let mut rest = rest;
+    // A loop, since the address says how deep it goes.
+    loop {
+        let mut parts = rest.splitn(3, ':');
+        let (Some(source), Some(_), Some(parameter)) = (parts.next(), parts.next(), parts.next())
+        else {
+            return reached.push(Reach::Anywhere);
+        };
+        reached.push(named(source, Reach::Searched));
+        match parameter.strip_prefix("_has:") {
+            Some(further) => rest = further,
+            None if parameter.contains('.') => return chain(parameter, reached),
+            None => return,
+        }
     }
 }
 
@@ -133,7 +145,7 @@ fn chain(name: &str, reached: &mut Vec<Reach>) {
     for link in links {
         match link.split_once(':') {
             Some((_, target)) => reached.push(named(target, Reach::Searched)),
-            None => reached.push(Reach::Unspelt),
+            None => reached.push(Reach::UntypedReference),
         }
     }
     if parameter.starts_with('_') && is_odd(parameter) {
@@ -167,7 +179,7 @@ mod tests {
                 "_type=Patient%2CDevice",
                 vec![R::Result("Patient".into()), R::Result("Device".into())],
             ),
-            ("_include=Observation:subject", vec![included("Observation"), R::Unspelt]),
+            ("_include=Observation:subject", vec![included("Observation"), R::UntypedReference]),
             (
                 "_include=Observation%3Asubject%3APatient",
                 vec![included("Observation"), included("Patient")],
@@ -176,8 +188,8 @@ mod tests {
                 "_include:iterate=Patient:link:Patient",
                 vec![included("Patient"), included("Patient")],
             ),
-            ("_include=*", vec![R::Unspelt]),
-            ("_include=Observation:*", vec![included("Observation"), R::Unspelt]),
+            ("_include=*", vec![R::UntypedReference]),
+            ("_include=Observation:*", vec![included("Observation"), R::UntypedReference]),
             ("_revinclude=Observation:subject", vec![included("Observation")]),
             (
                 "_revinclude=Observation:subject:Patient",
@@ -191,12 +203,12 @@ mod tests {
             ),
             (
                 "_has:Observation:patient:encounter.status=y",
-                vec![searched("Observation"), R::Unspelt],
+                vec![searched("Observation"), R::UntypedReference],
             ),
             ("_has:Observation=x", vec![R::Anywhere]),
-            ("subject.name=x", vec![R::Unspelt]),
+            ("subject.name=x", vec![R::UntypedReference]),
             ("subject:Patient.name=x", vec![searched("Patient")]),
-            ("subject:Patient.organization.name=x", vec![searched("Patient"), R::Unspelt]),
+            ("subject:Patient.organization.name=x", vec![searched("Patient"), R::UntypedReference]),
             (
                 "subject:Patient._has:Device:patient:x=y",
                 vec![searched("Patient"), searched("Device")],

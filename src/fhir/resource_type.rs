@@ -10,6 +10,10 @@ use hashbrown::HashSet;
 /// The same as [`KNOWN`]: a name is looked up for every request.
 static BY_NAME: LazyLock<HashSet<&str>> = LazyLock::new(|| KNOWN.iter().copied().collect());
 
+/// The names in lower case: a query may spell thousands that are none of them.
+static BY_LOWER_CASE: LazyLock<HashSet<String>> =
+    LazyLock::new(|| KNOWN.iter().map(|known| known.to_ascii_lowercase()).collect());
+
 /// The type of R4, R4B or R5 that has this name.
 pub(crate) fn known(name: &str) -> Option<&'static str> {
     BY_NAME.get(name).copied()
@@ -23,14 +27,14 @@ pub(crate) fn is_known(name: &str) -> bool {
 /// Whether a name could be that of a type, and is not one of them in another case, which a router
 /// might not tell from it.
 pub(crate) fn is_spelled_as_a_type(name: &str) -> bool {
-    let other_case = || KNOWN.iter().any(|known| known.eq_ignore_ascii_case(name));
+    let other_case = || BY_LOWER_CASE.contains(&*name.to_ascii_lowercase());
     is_known(name) || (is_like_a_type(name) && !other_case())
 }
 
 /// Whether a text is the name of one of them in lower case, as `launch/<type>` has it.
 pub(crate) fn is_known_in_lower_case(name: &str) -> bool {
     let lower = name.bytes().all(|byte| byte.is_ascii_lowercase());
-    lower && KNOWN.iter().any(|known| known.eq_ignore_ascii_case(name))
+    lower && BY_LOWER_CASE.contains(name)
 }
 
 /// Whether a name could be that of a type: an upper-case letter and letters after it.

@@ -5,12 +5,12 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::constraint::Constraint;
+use super::constraint::{Constraint, ConstraintError};
 use super::permissions::Permissions;
 use super::resource_type;
 
 /// On whose behalf a scope is granted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum ScopeContext {
     /// `patient/`: the one patient in context.
@@ -47,13 +47,12 @@ pub struct SmartScope {
     constraint: Option<Arc<ScopeConstraint>>,
 }
 
-/// What stands after `?`.
+/// The part after `?`.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct ScopeConstraint {
     /// As it was sent.
     text: Box<str>,
-    /// The same, read once; `None` where it cannot be.
-    parsed: Option<Constraint>,
+    parsed: Result<Arc<Constraint>, ConstraintError>,
 }
 
 /// A text is no scope for FHIR resources. It grants nothing.
@@ -103,12 +102,38 @@ impl SmartScope {
         self.constraint.as_deref().map(|constraint| &*constraint.text)
     }
 
-    /// The same, read. `None` in it for a constraint that cannot be, so that the scope grants
-    /// nothing.
-    pub(crate) fn parsed_constraint(&self) -> Option<Option<&Constraint>> {
-        self.constraint.as_deref().map(|constraint| constraint.parsed.as_ref())
+    /// The constraint as it was read. With an error the scope grants nothing.
+    pub(crate) fn parsed_constraint(&self) -> Result<Option<&Arc<Constraint>>, ConstraintError> {
+        match self.constraint.as_deref() {
+            None => Ok(None),
+            Some(ScopeConstraint { parsed: Ok(constraint), .. }) => Ok(Some(constraint)),
+            Some(ScopeConstraint { parsed: Err(error), .. }) => Err(*error),
+        }
+    }
+
+    /// The order in which scopes that are alike but for their permissions are neighbours: those for
+    /// every type first.
+    pub(crate) fn key(&self) -> (Option<&'static str>, ScopeContext, Option<&Constraint>) {
+        let constraint = self.constraint.as_deref().and_then(|one| one.parsed.as_deref().ok());
+        (self.resource_type, self.context, constraint)
+    }
+
+    /// Adds the permissions of another scope.
+    pub(crate) fn add_permissions(&mut self, permissions: Permissions) {
+        self.permissions = self.permissions | permissions;
+    }
+
+    /// How many bytes of memory it takes beside itself.
+    pub(crate) fn size(&self) -> usize {
+        self.constraint.as_deref().map_or(0, |constraint| {
+            let parsed = constraint.parsed.as_deref().map_or(0, Constraint::size);
+            size_of::<ScopeConstraint>() + constraint.text.len() + parsed + ARC_COUNTS * 2
+        })
     }
 }
+
+/// The two counts of an `Arc`.
+const ARC_COUNTS: usize = 2 * size_of::<usize>();
 
 impl FromStr for SmartScope {
     type Err = SmartScopeError;
@@ -127,7 +152,8 @@ impl FromStr for SmartScope {
         };
         let permissions = Permissions::parse(letters).ok_or(SmartScopeError)?;
         let constraint = constraint.map(|text| {
-            Arc::new(ScopeConstraint { text: text.into(), parsed: Constraint::parse(text) })
+            let parsed = Constraint::parse(text).map(Arc::new);
+            Arc::new(ScopeConstraint { text: text.into(), parsed })
         });
         Ok(Self { context, resource_type, permissions, constraint })
     }

@@ -8,7 +8,7 @@ use http::{Extensions, HeaderMap, Method, Request, Response, Uri};
 
 use super::exempt::Exemptions;
 use crate::authentication::{AuthenticationError, Authenticator, Principal};
-use crate::authorization::{Access, Authorizer, Denial};
+use crate::authorization::{Access, Denial, Policy};
 use crate::explanation::{Check, Explanation, Finding, Seen};
 use crate::fhir::Interaction;
 use crate::log;
@@ -19,7 +19,7 @@ use crate::rejection::{Rejection, RejectionResponder, ServerIdentity};
 /// Everything a decision needs, shared by all clones of a layer and of its services.
 pub(crate) struct Guard {
     pub(crate) authenticator: Authenticator,
-    pub(crate) authorizer: Arc<dyn Authorizer>,
+    pub(crate) policy: Arc<Policy>,
     pub(crate) exemptions: Exemptions,
     pub(crate) well_known: WellKnown,
     pub(crate) responder: Box<dyn RejectionResponder>,
@@ -53,7 +53,7 @@ impl Guard {
         let base_url = &self.server.base_url;
         let (method, uri) = (request.method(), request.uri());
         let interaction = Interaction::parse(base_url, method, uri, request.headers());
-        let access = Access::judge(&self.authorizer, &principal, interaction)?;
+        let access = Access::authorize(&self.policy, &principal, interaction)?;
         // Both, whatever else changes: see `forget_what_came_in`.
         request.extensions_mut().insert(access);
         request.extensions_mut().insert(principal);
@@ -84,7 +84,7 @@ impl Guard {
             None => interaction.kind().code().to_owned(),
         };
         explanation.passed(Check::Interaction, Seen::found(found));
-        match Access::judge(&self.authorizer, &principal, interaction) {
+        match Access::authorize(&self.policy, &principal, interaction) {
             Ok(access) => {
                 let found = access.granted_by().to_string();
                 explanation.passed(Check::Authorization, Seen::found(found));

@@ -13,10 +13,10 @@ use super::guard::Guard;
 use super::require::RequireAuthLayer;
 use super::service::FhirAuth;
 use crate::authentication::{AudiencePolicy, Authenticator, TrustedIssuer};
-use crate::authorization::{Authorizer, Denial};
+use crate::authorization::{Authorizer, ConstraintMatcher, Denial, Enforcement, Handlers, Policy};
 use crate::error::BuildError;
 use crate::explanation::Explanation;
-use crate::fhir::BaseUrl;
+use crate::fhir::{BaseUrl, PatientCompartment};
 use crate::keys::KeyHealth;
 use crate::log;
 use crate::metadata::{SmartConfiguration, WellKnown};
@@ -68,6 +68,7 @@ pub struct FhirAuthLayerBuilder {
     base_url: String,
     issuers: Vec<TrustedIssuer>,
     authorizer: Option<Arc<dyn Authorizer>>,
+    handlers: Handlers,
     public: Vec<String>,
     disclosure: Disclosure,
     responder: Box<dyn RejectionResponder>,
@@ -86,6 +87,7 @@ impl FhirAuthLayer {
             base_url: base_url.into(),
             issuers: Vec::new(),
             authorizer: None,
+            handlers: Handlers::default(),
             public: DEFAULT_PATHS.map(str::to_owned).to_vec(),
             disclosure: Disclosure::default(),
             responder: Box::new(DefaultResponder),
@@ -220,6 +222,28 @@ impl FhirAuthLayerBuilder {
         self
     }
 
+    /// Declares what the handlers behind the layer enforce. Default: nothing, so that a grant which
+    /// leaves something to them is a refusal.
+    pub fn handlers_enforce(mut self, enforcement: Enforcement) -> Self {
+        self.handlers.enforcement = enforcement;
+        self
+    }
+
+    /// The rules by which a resource belongs to a patient. Default: those of R4, with a few changes
+    /// that [`PatientCompartment`] describes.
+    pub fn patient_compartment(mut self, compartment: PatientCompartment) -> Self {
+        self.handlers.compartment = compartment;
+        self
+    }
+
+    /// Evaluates the constraints of scopes. Without a matcher, scopes may be constrained by every
+    /// plain search parameter of R4, and handlers that enforce
+    /// [`CONSTRAINTS`](Enforcement::CONSTRAINTS) put them into their own queries.
+    pub fn constraint_matcher(mut self, matcher: impl ConstraintMatcher) -> Self {
+        self.handlers.constraints = Arc::new(matcher);
+        self
+    }
+
     /// The exact paths below the base URL that need no token, whatever the method. Default:
     /// `/metadata`, `/.well-known/smart-configuration` and `/health`.
     pub fn public<P: Into<String>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
@@ -297,7 +321,7 @@ impl FhirAuthLayerBuilder {
             guard: Arc::new(Guard {
                 authenticator,
                 well_known,
-                authorizer,
+                policy: Arc::new(Policy { authorizer, handlers: self.handlers }),
                 exemptions,
                 responder: self.responder,
                 server: Arc::new(ServerIdentity { base_url, disclosure: self.disclosure }),

@@ -68,7 +68,8 @@ async fn what_nothing_grants_is_refused() {
 
 #[tokio::test]
 async fn a_rule_of_ones_own_sees_principal_and_interaction() {
-    let own = authorize_fn(|caller, interaction| {
+    let own = authorize_fn(|request| {
+        let (caller, interaction) = (request.principal(), request.interaction());
         let reads = interaction.kind() == InteractionKind::Read;
         match (reads, caller.subject(), interaction.id()) {
             (true, Some("alice"), Some("1")) => Ok(Grant::by("alice reads 1")),

@@ -433,7 +433,7 @@ async fn one_block_of_the_file_is_enough() {
         tower_fhir_auth::config::Config::from_file(path)
     };
     let start = |config: tower_fhir_auth::config::Config| async {
-        let policy = config.policy(tower_fhir_auth::Enforcement::NONE).unwrap();
+        let policy = config.policy().unwrap();
         let layer = config.layer(policy).unwrap().build().unwrap();
         layer.ready().await;
         layer

@@ -82,8 +82,7 @@ async fn it_tells_what_was_found_and_never_the_token() {
 #[tokio::test]
 async fn the_explanation_of_a_request_has_the_verdict_of_the_layer() {
     use tower_fhir_auth::{Enforcement, ScopePolicy};
-    let policy = ScopePolicy::new().handlers_enforce(Enforcement::ALL);
-    let server = Server::authorizing(policy).await;
+    let server = Server::enforcing(Enforcement::ALL, ScopePolicy::new()).await;
     let mut seen = [0, 0];
     for scope in
         ["", "user/*.rs", "patient/*.cruds", "user/Observation.rs?category=x", "user/Foo.r"]

@@ -16,9 +16,8 @@ use tower_fhir_auth::{
 use crate::support::Server;
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
-static SCOPES: LazyLock<Server> = LazyLock::new(|| {
-    RUNTIME.block_on(Server::authorizing(ScopePolicy::new().handlers_enforce(Enforcement::ALL)))
-});
+static SCOPES: LazyLock<Server> =
+    LazyLock::new(|| RUNTIME.block_on(Server::enforcing(Enforcement::ALL, ScopePolicy::new())));
 
 /// A request; which data actions it takes; which letters on which types it takes, `*` for every
 /// type; and the patient whom its address names.
@@ -140,11 +139,9 @@ impl Scope {
     fn counts(&self, letter: &str, on: &str, named: Option<&str>) -> bool {
         let about = self.on == "*" || self.on == on;
         let constraint = !self.constrained || on == "Observation";
-        let writes = matches!(letter, "c" | "u" | "d");
-        let outside = writes && !matches!(on, "Observation" | "Patient");
-        let own = named.is_none_or(|named| named == "1")
-            && !outside
-            && !(letter == "c" && on == "Patient");
+        // Whether an instance may be changed is for the handler, which sees whether it is there.
+        let never = letter == "c" && on != "Observation";
+        let own = named.is_none_or(|named| named == "1") && !never;
         let patient = self.context != "patient" || own;
         self.letters.contains(letter) && about && constraint && patient
     }
@@ -153,9 +150,14 @@ impl Scope {
 fn scopes_grant(scopes: &[Scope], needed: &str, named: Option<&str>) -> bool {
     match needed {
         "never" => false,
-        "export" => ["r", "s"].iter().all(|letter| {
-            let of = |s: &Scope| s.context == "system" && s.on == "*" && !s.constrained;
-            scopes.iter().any(|scope| of(scope) && scope.letters.contains(letter))
+        // Of the types that are granted, of which there must be one.
+        "export" => scopes.iter().any(|Scope { on, .. }| {
+            ["r", "s"].iter().all(|letter| {
+                let of = |s: &Scope| s.context == "system" && !s.constrained;
+                let about = |s: &Scope| s.on == "*" || s.on == *on;
+                let holds = |s: &Scope| s.letters.contains(letter);
+                scopes.iter().any(|scope| of(scope) && about(scope) && holds(scope))
+            })
         }),
         needed => needed.split(',').all(|one| {
             let (letter, on) = one.split_once(' ').unwrap();
@@ -260,8 +262,7 @@ proptest! {
         ];
         let servers = modes.map(|mode| {
             let rule = AccessPolicy::new(mode, policy.clone(), ScopePolicy::new());
-            let rule = rule.handlers_enforce(Enforcement::ALL);
-            (mode, RUNTIME.block_on(Server::authorizing(rule)))
+            (mode, RUNTIME.block_on(Server::enforcing(Enforcement::ALL, rule)))
         });
         let held = effective(&roles);
         let mut granted = Vec::new();

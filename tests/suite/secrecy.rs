@@ -27,11 +27,13 @@ static SERVERS: LazyLock<Vec<Server>> = LazyLock::new(|| {
     let start = |disclosure| {
         let roles = RolePolicy::new(RoleDefinitions::microsoft());
         let policy = AccessPolicy::new(AccessMode::RolesOrScopes, roles, ScopePolicy::new());
-        let policy = policy.handlers_enforce(Enforcement::ALL);
         RUNTIME.block_on(Server::build(
             tower_fhir_auth::Algorithm::Es256,
             |issuer| issuer.clients(["app"]).required_claims(["sub", "jti"]),
-            |layer| layer.authorizer(policy).disclosure(disclosure),
+            |layer| {
+                let layer = layer.authorizer(policy).handlers_enforce(Enforcement::ALL);
+                layer.disclosure(disclosure)
+            },
         ))
     };
     [Disclosure::Minimal, Disclosure::Reason, Disclosure::Full].map(start).into()

@@ -48,11 +48,11 @@ async fn every_kind(disclosure: Disclosure) -> String {
     let issuer = TestIssuer::start().await.unwrap();
     let down = TestIssuer::start().await.unwrap();
     down.fail();
-    let policy = ScopePolicy::new().handlers_enforce(Enforcement::ALL);
     let layer = FhirAuthLayer::builder(BASE)
         .disclosure(disclosure)
         .issuer(issuer.trusted())
-        .authorizer(policy)
+        .authorizer(ScopePolicy::new())
+        .handlers_enforce(Enforcement::ALL)
         .clock(TestClock::at(NOW))
         .build()
         .unwrap();
@@ -196,16 +196,15 @@ async fn ten_mistakes_and_their_answers() {
     let policy = || {
         let roles = RolePolicy::new(RoleDefinitions::microsoft());
         AccessPolicy::new(AccessMode::RolesOrScopes, roles, ScopePolicy::new())
-            .handlers_enforce(Enforcement::ALL)
     };
-    let plain = FhirAuthLayer::builder(BASE).issuer(idp.trusted()).authorizer(policy());
-    let plain = plain.build().unwrap();
+    let builder =
+        || FhirAuthLayer::builder(BASE).authorizer(policy()).handlers_enforce(Enforcement::ALL);
+    let plain = builder().issuer(idp.trusted()).build().unwrap();
     let discovery = format!("{}/{TENANT}/v2.0/.well-known/openid-configuration", idp.url());
     let only_v2 = tower_fhir_auth::TrustedIssuer::discover_at(&v2, discovery);
-    let only_v2 = FhirAuthLayer::builder(BASE).issuer(only_v2).authorizer(policy());
-    let only_v2 = only_v2.build().unwrap();
+    let only_v2 = builder().issuer(only_v2).build().unwrap();
     let entra = Entra::tenant(TENANT, CLIENT).authority(idp.url()).issuers().unwrap();
-    let entra = FhirAuthLayer::builder(BASE).issuers(entra).authorizer(policy()).build().unwrap();
+    let entra = builder().issuers(entra).build().unwrap();
     for layer in [&plain, &only_v2, &entra] {
         layer.ready().await;
     }

@@ -11,8 +11,8 @@ use http_body_util::{BodyExt, Full};
 use tower::{ServiceBuilder, ServiceExt};
 use tower_fhir_auth::test_util::{TestClock, TestIssuer, TokenBuilder};
 use tower_fhir_auth::{
-    Access, Algorithm, Authorizer, Check, FhirAuthLayer, FhirAuthLayerBuilder, Principal,
-    Rejection, RejectionKind, TrustedIssuer, UnixTime, authenticated,
+    Access, Algorithm, Authorizer, Check, Enforcement, FhirAuthLayer, FhirAuthLayerBuilder,
+    Principal, Rejection, RejectionKind, TrustedIssuer, UnixTime, authenticated,
 };
 
 pub(crate) const BASE: &str = "https://fhir.example.org/r4";
@@ -47,6 +47,13 @@ impl Server {
 
     pub(crate) async fn authorizing(authorizer: impl Authorizer) -> Self {
         Self::build(Algorithm::Es256, |issuer| issuer, |layer| layer.authorizer(authorizer)).await
+    }
+
+    /// With handlers that enforce so much.
+    pub(crate) async fn enforcing(enforced: Enforcement, authorizer: impl Authorizer) -> Self {
+        let settings =
+            |layer: FhirAuthLayerBuilder| layer.authorizer(authorizer).handlers_enforce(enforced);
+        Self::build(Algorithm::Es256, |issuer| issuer, settings).await
     }
 
     pub(crate) async fn layered(

@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 use tower_fhir_auth::{Denial, Format, IssueType, OperationOutcome};
 
+use crate::confine::Forbidden;
 use crate::store::Version;
 
 /// A response, also within a bundle.
@@ -115,6 +116,15 @@ impl Refusal {
 impl From<Denial> for Refusal {
     fn from(denial: Denial) -> Self {
         Self::Denied(Box::new(denial))
+    }
+}
+
+impl From<Forbidden> for Refusal {
+    fn from(forbidden: Forbidden) -> Self {
+        match forbidden {
+            Forbidden::Denied(denial) => denial.into(),
+            Forbidden::Hidden => Self::no_such_resource(),
+        }
     }
 }
 

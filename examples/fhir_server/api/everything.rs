@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
-use tower_fhir_auth::Permissions;
+use tower_fhir_auth::Access;
 
 use super::answer::{Answer, Refusal};
 use super::order::Order;
 use super::search::page;
-use crate::confine::{Confinement, is_of_patient};
+use crate::confine::{Confinement, shows};
 use crate::store::{Criterion, MAX_COUNT, State, is_type};
 
 pub(crate) fn everything(
     state: &State,
-    confinement: &Confinement<'_>,
+    access: Option<&Access>,
     order: &Order<'_>,
 ) -> Result<Answer, Refusal> {
     if order.resource_type() != "Patient" || order.interaction.id().is_none() {
@@ -46,13 +46,12 @@ pub(crate) fn everything(
     if let Some(unknown) = types.iter().flatten().find(|name| !is_type(name)) {
         return Err(Refusal::invalid(format!("`_type`: `{unknown}` is no type of R4")));
     }
-    let both = Permissions::READ | Permissions::SEARCH;
+    let access = access.ok_or_else(Refusal::no_such_resource)?;
+    let (confinement, members) = (Confinement::new(Some(access)), access.compartment(order.id()));
     let wanted = |name: &&str| types.as_ref().is_none_or(|types| types.contains(name));
     let resources = state.types().filter(wanted).flat_map(|name| state.live(name));
     let mut found: Vec<Arc<Value>> = resources
-        .filter(|resource| {
-            is_of_patient(state.base(), resource, order.id()) && confinement.may(both, resource)
-        })
+        .filter(|resource| shows(&members, state, resource) && confinement.shows(state, resource))
         .collect();
     let is_asked_for = wanted(&"Patient");
     let is_there = found.iter().any(|resource| resource["resourceType"] == "Patient");

@@ -6,12 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::http::header::{CONTENT_LOCATION, EXPIRES};
 use axum::http::{HeaderName, Method, StatusCode};
 use serde_json::{Value, json};
-use tower_fhir_auth::{Access, InteractionKind, JobOwner, patient_compartment};
+use tower_fhir_auth::{
+    Access, Denial, InteractionKind, JobOwner, PatientCompartment, ResourceFilter,
+};
 
 use super::App;
 use super::answer::{Answer, Refusal};
 use super::order::Order;
-use crate::confine::is_of_patient;
+use crate::confine::shows;
 use crate::store::{Criterion, State, is_type, references};
 
 /// How many jobs are kept; a further one takes the place of the oldest.
@@ -44,7 +46,7 @@ pub(crate) fn kick_off(app: &App, access: &Access, order: &Order<'_>) -> Result<
         Refusal::invalid("an export belongs to the subject of the token, which has none")
     })?;
     let state = app.store.snapshot();
-    let of = subjects(&state, order)?;
+    let of = subjects(&state, access, order)?;
     let mut types: Option<Vec<&str>> = None;
     let mut since: Option<Criterion> = None;
     for (name, value) in &order.parameters {
@@ -66,9 +68,16 @@ pub(crate) fn kick_off(app: &App, access: &Access, order: &Order<'_>) -> Result<
     if let Some(unknown) = types.iter().flatten().find(|name| !is_type(name)) {
         return Err(Refusal::invalid(format!("`_type`: `{unknown}` is no type of R4")));
     }
+    if let Some(refused) = types.iter().flatten().find(|name| !access.may_export(name)) {
+        let denial = Denial::new(format!("the token may not export {refused}"));
+        return Err(denial.required_scopes([format!("system/{refused}.rs")]).into());
+    }
     let mut files: BTreeMap<String, String> = BTreeMap::new();
     for name in state.types() {
-        if types.as_ref().is_some_and(|types| !types.contains(&name)) {
+        // Without `_type` an export is of what the token may export.
+        let wanted =
+            types.as_ref().map_or_else(|| access.may_export(name), |types| types.contains(&name));
+        if !wanted {
             continue;
         }
         let is_new = |resource: &Arc<Value>| since.as_ref().is_none_or(|one| one.matches(resource));
@@ -108,6 +117,10 @@ pub(crate) fn follow_up(app: &App, access: &Access, order: &Order<'_>) -> Result
         jobs.remove(order.id());
         return Ok(Answer::status(StatusCode::ACCEPTED));
     }
+    // The token that asks may hold less than the one that began the export.
+    for name in job.files.keys() {
+        access.entry(&Method::GET, &format!("$export?_type={name}"), None)?;
+    }
     let (_, below) = order.interaction.path().split_once(order.id()).unwrap_or_default();
     let state = app.store.snapshot();
     match below.strip_prefix('/') {
@@ -115,8 +128,6 @@ pub(crate) fn follow_up(app: &App, access: &Access, order: &Order<'_>) -> Result
         Some(file) => {
             let name = file.strip_suffix(".ndjson").ok_or_else(none)?;
             let text = job.files.get(name).ok_or_else(none)?.clone();
-            // The token that asks may hold less than the one that began the export.
-            access.entry(&Method::GET, &format!("$export?_type={name}"), None)?;
             let mut answer = Answer::status(StatusCode::OK);
             answer.other = Some(("application/fhir+ndjson", text));
             Ok(answer)
@@ -149,34 +160,39 @@ fn address(state: &State, id: &str) -> String {
 }
 
 /// Whose resources are exported.
-enum Subjects {
+enum Subjects<'a> {
     All,
-    Patients(Option<Vec<String>>),
+    AllPatients(&'a PatientCompartment),
+    Patients(Vec<ResourceFilter<'a>>),
 }
 
-fn subjects(state: &State, order: &Order<'_>) -> Result<Subjects, Refusal> {
+fn subjects<'a>(
+    state: &State,
+    access: &'a Access,
+    order: &Order<'_>,
+) -> Result<Subjects<'a>, Refusal> {
     match (order.interaction.resource_type(), order.interaction.id()) {
         (None, _) => Ok(Subjects::All),
-        (Some("Patient"), None) => Ok(Subjects::Patients(None)),
+        (Some("Patient"), None) => Ok(Subjects::AllPatients(access.patient_compartment())),
         (Some("Group"), Some(id)) => {
             let group = state.current("Group", id).and_then(|found| found.resource.clone());
             let group = group.ok_or_else(Refusal::no_such_resource)?;
             let members = references(state.base(), &group, "member").into_iter();
             let patients = members.filter(|member| member.resource_type == "Patient");
-            Ok(Subjects::Patients(Some(patients.map(|member| member.id).collect())))
+            Ok(Subjects::Patients(patients.map(|of| access.compartment(&of.id)).collect()))
         }
         _ => Err(Refusal::not_supported("this server exports all, all patients, or a group")),
     }
 }
 
-impl Subjects {
+impl Subjects<'_> {
     fn include(&self, state: &State, resource: &Value) -> bool {
         let resource_type = resource["resourceType"].as_str().unwrap_or_default();
         match self {
             Self::All => true,
-            Self::Patients(None) => patient_compartment(resource_type).is_some(),
-            Self::Patients(Some(ids)) => {
-                ids.iter().any(|id| is_of_patient(state.base(), resource, id))
+            Self::AllPatients(compartment) => compartment.has_place_for(resource_type),
+            Self::Patients(members) => {
+                members.iter().any(|members| shows(members, state, resource))
             }
         }
     }

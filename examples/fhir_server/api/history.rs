@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
-use tower_fhir_auth::{InteractionKind, Permissions};
+use tower_fhir_auth::InteractionKind;
 
 use super::answer::{Answer, Refusal};
 use super::order::Order;
@@ -19,7 +19,8 @@ pub(crate) fn of_instance(
     order: &Order<'_>,
 ) -> Result<Answer, Refusal> {
     let mut versions = state.versions(order.resource_type(), order.id());
-    versions.retain(|version| judged(state, version, |resource| confinement.granted(resource)));
+    versions
+        .retain(|version| judged(state, version, |resource| confinement.shows(state, resource)));
     if versions.is_empty() {
         return Err(Refusal::no_such_resource());
     }
@@ -36,9 +37,8 @@ pub(crate) fn of_all(
         return Err(Refusal::no_such_type());
     }
     let mut versions = state.history(order.interaction.resource_type());
-    versions.retain(|version| {
-        judged(state, version, |resource| confinement.may(Permissions::SEARCH, resource))
-    });
+    versions
+        .retain(|version| judged(state, version, |resource| confinement.shows(state, resource)));
     bundle(state, order, versions)
 }
 

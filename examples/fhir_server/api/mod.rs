@@ -146,9 +146,8 @@ fn change(
     access: Option<&Access>,
     order: &Order<'_>,
 ) -> Result<Answer, Refusal> {
-    let base = resources.base().clone();
     if write::is_write(order.interaction.kind()) {
-        return write::perform(resources, &Confinement::new(access, &base), order);
+        return write::perform(resources, &Confinement::new(access), order);
     }
     look(resources, access, order)
 }
@@ -159,7 +158,7 @@ fn look(
     order: &Order<'_>,
 ) -> Result<Answer, Refusal> {
     use InteractionKind as Kind;
-    let confinement = Confinement::new(access, resources.base());
+    let confinement = Confinement::new(access);
     match order.interaction.kind() {
         Kind::Read => read::read(resources, &confinement, order),
         Kind::VersionRead => read::version(resources, &confinement, order),
@@ -169,7 +168,7 @@ fn look(
             search::search(resources, &confinement, order)
         }
         Kind::Operation if order.interaction.operation() == Some("everything") => {
-            everything::everything(resources, &confinement, order)
+            everything::everything(resources, access, order)
         }
         _ => Err(Refusal::not_supported("this server does not have the interaction")),
     }

@@ -82,7 +82,7 @@ fn found(
     entry: &Entry<'_>,
     order: &Order<'_>,
 ) -> Result<Option<Reference>, Refusal> {
-    let confinement = Confinement::new(Some(&entry.access), state.base());
+    let confinement = Confinement::new(Some(&entry.access));
     match order.interaction.kind() {
         Kind::Update | Kind::Patch | Kind::Delete => {
             Ok(Some(Reference::to(order.resource_type(), order.id())))

@@ -1,5 +1,7 @@
 //! Reads of one resource, as it is or as it was.
 
+use std::sync::Arc;
+
 use axum::http::StatusCode;
 use serde_json::Value;
 
@@ -35,7 +37,7 @@ fn show(
     order: &Order<'_>,
     version: &Version,
 ) -> Result<Answer, Refusal> {
-    if !judged(state, version, |resource| confinement.granted(resource)) {
+    if !judged(state, version, |resource| confinement.shows(state, resource)) {
         return Err(Refusal::no_such_resource());
     }
     if version.resource.is_none() {
@@ -60,8 +62,12 @@ pub(crate) fn names(tags: &str, version: u64) -> bool {
 /// Judges a version. Each is judged by itself; a deletion by what was deleted, so that it tells
 /// nothing of what could not be seen before.
 pub(crate) fn judged(state: &State, version: &Version, test: impl Fn(&Value) -> bool) -> bool {
+    last_content(state, version).is_some_and(|resource| test(&resource))
+}
+
+/// The resource at a version, or before it was deleted.
+pub(crate) fn last_content(state: &State, version: &Version) -> Option<Arc<Value>> {
     let versions = state.versions(&version.resource_type, &version.id);
     let mut until = versions.into_iter().filter(|other| other.version <= version.version);
-    let resource = until.find_map(|version| version.resource.as_ref());
-    resource.is_some_and(|resource| test(resource))
+    until.find_map(|version| version.resource.clone())
 }

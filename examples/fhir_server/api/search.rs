@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
-use tower_fhir_auth::{Denial, InteractionKind, Permissions, patient_compartment};
+use tower_fhir_auth::{Denial, InteractionKind, Permissions};
 
 use super::answer::{Answer, Refusal};
 use super::order::Order;
-use crate::confine::{Confinement, is_of_patient};
+use crate::confine::{Confinement, shows};
 use crate::store::{
     Base, Reference, Search, State, include, is_type, references, revinclude, types,
 };
@@ -32,7 +32,11 @@ pub(crate) fn search(
         Search::parse(state.base(), searched, &order.parameters).map_err(Refusal::invalid)?;
     let mut matches = visible(state, confinement, &search);
     if let Some(of) = &compartment {
-        matches.retain(|resource| is_in(state.base(), resource, of));
+        let of_patient = confinement.compartment(&of.id).filter(|_| of.resource_type == "Patient");
+        matches.retain(|resource| match &of_patient {
+            Some(members) => shows(members, state, resource),
+            None => is_of_encounter(state.base(), resource, of),
+        });
     }
     let total = matches.len();
     let matches: Vec<Arc<Value>> =
@@ -120,7 +124,7 @@ pub(crate) fn visible(
     search: &Search,
 ) -> Vec<Arc<Value>> {
     let mut matches = search.matches_in(state);
-    matches.retain(|resource| confinement.may(Permissions::SEARCH, resource));
+    matches.retain(|resource| confinement.may(Permissions::SEARCH, state, resource));
     matches
 }
 
@@ -137,7 +141,7 @@ fn included(
     let to_matches = search.revincludes.iter().flat_map(|one| revinclude(state, matches, one));
     let mut found: Vec<Arc<Value>> = of_matches.chain(to_matches).collect();
     found.retain(|resource| {
-        confinement.may_come_along(resource) && known.insert(Reference::of(resource))
+        confinement.includes(state, resource) && known.insert(Reference::of(resource))
     });
     found
 }
@@ -155,15 +159,11 @@ fn compartment(order: &Order<'_>) -> Result<Option<Reference>, Refusal> {
     }
 }
 
-fn is_in(base: &Base, resource: &Value, compartment: &Reference) -> bool {
+fn is_of_encounter(base: &Base, resource: &Value, encounter: &Reference) -> bool {
     let resource_type = resource["resourceType"].as_str().unwrap_or_default();
-    if compartment.resource_type == "Patient" {
-        let member = patient_compartment(resource_type).is_some();
-        return member && is_of_patient(base, resource, &compartment.id);
-    }
     let parameter = encounter_parameter(resource_type);
-    Reference::of(resource).as_ref() == Some(compartment)
-        || parameter.is_some_and(|name| references(base, resource, name).contains(compartment))
+    Reference::of(resource).as_ref() == Some(encounter)
+        || parameter.is_some_and(|name| references(base, resource, name).contains(encounter))
 }
 
 /// What puts a resource into an encounter's compartment

@@ -8,7 +8,7 @@ use tower_fhir_auth::{InteractionKind as Kind, Permissions};
 
 use super::answer::{Answer, Refusal};
 use super::order::{Content, Order, pairs};
-use super::read::{judged, names};
+use super::read::{last_content, names};
 use super::search::{chains, visible};
 use crate::confine::Confinement;
 use crate::store::{Reference, Search, State, Version, is_id, is_type, patch};
@@ -124,9 +124,7 @@ fn create(
     let mut resource = sent(order)?;
     let id = order.new_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
     resource["id"] = id.as_str().into();
-    if !confinement.may_become(Permissions::CREATE, &resource, state) {
-        return Err(Refusal::outside());
-    }
+    confinement.check_store(state, None, Some(&resource))?;
     let version = state.create(order.resource_type(), &id, resource);
     Ok(stored(state, confinement, StatusCode::CREATED, &version))
 }
@@ -137,6 +135,7 @@ fn update(
     order: &Order<'_>,
     id: &str,
 ) -> Result<Answer, Refusal> {
+    let before = changeable(state, confinement, Permissions::UPDATE, order, id)?;
     let mut resource = sent(order)?;
     let conditional = order.interaction.kind() == Kind::ConditionalUpdate;
     match &resource["id"] {
@@ -144,34 +143,29 @@ fn update(
         Value::String(own) if own == id => {}
         _ => return Err(Refusal::invalid("`id` of the body is not that of the address")),
     }
-    let current = state.current(order.resource_type(), id);
-    let may_change = |version: &Version| {
-        judged(state, version, |resource| confinement.may(Permissions::UPDATE, resource))
-    };
-    if current.is_some_and(|current| !may_change(current)) {
-        return Err(Refusal::no_such_resource());
-    }
     fits(state, order, id)?;
-    if !confinement.may_become(Permissions::UPDATE, &resource, state) {
-        return Err(Refusal::outside());
-    }
+    confinement.check_store(state, before.as_deref(), Some(&resource))?;
     let (version, created) = state.put(order.resource_type(), id, resource);
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     Ok(stored(state, confinement, status, &version))
 }
 
-/// A conditional update that finds nothing creates.
+/// A conditional update that finds nothing creates. With an id of its own it is an update that
+/// names an instance.
 fn create_by_update(
     state: &mut State,
     confinement: &Confinement<'_>,
     order: &Order<'_>,
 ) -> Result<Answer, Refusal> {
     let own = sent(order)?["id"].as_str().map(str::to_owned);
-    let fresh = || order.new_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
-    let id = own.unwrap_or_else(fresh);
-    if !is_id(&id) {
-        return Err(Refusal::invalid("`id` of the body is no id"));
-    }
+    let confined = confinement.is_confined(Permissions::UPDATE, order.resource_type());
+    let id = match own {
+        Some(_) if confined => return Err(Refusal::no_such_resource()),
+        Some(own) if !is_id(&own) => return Err(Refusal::invalid("`id` of the body is no id")),
+        Some(own) => own,
+        None if confined => return create(state, confinement, order),
+        None => order.new_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string()),
+    };
     update(state, confinement, order, &id)
 }
 
@@ -184,13 +178,11 @@ fn change(
     let Content::JsonPatch(operations) = &order.body else {
         return Err(Refusal::invalid("there is no patch"));
     };
-    let current = current(state, confinement, Permissions::UPDATE, order, id)?;
-    let Some(before) = current.resource else { return Err(Refusal::gone()) };
+    let before = changeable(state, confinement, Permissions::UPDATE, order, id)?;
+    let before = before.ok_or_else(|| none_to_change(state, order, id))?;
     fits(state, order, id)?;
     let after = patch(&before, operations).map_err(Refusal::invalid)?;
-    if !confinement.may_become(Permissions::UPDATE, &after, state) {
-        return Err(Refusal::outside());
-    }
+    confinement.check_store(state, Some(&before), Some(&after))?;
     let (version, _) = state.put(order.resource_type(), id, after);
     Ok(stored(state, confinement, StatusCode::OK, &version))
 }
@@ -201,7 +193,10 @@ fn delete(
     order: &Order<'_>,
     id: &str,
 ) -> Result<Answer, Refusal> {
-    current(state, confinement, Permissions::DELETE, order, id)?;
+    let before = changeable(state, confinement, Permissions::DELETE, order, id)?;
+    if before.is_none() && state.current(order.resource_type(), id).is_none() {
+        return Err(Refusal::no_such_resource());
+    }
     fits(state, order, id)?;
     let hard =
         order.parameters.iter().any(|(name, value)| name == "_hardDelete" && value == "true");
@@ -210,27 +205,48 @@ fn delete(
         return Ok(Answer::status(StatusCode::NO_CONTENT));
     }
     // What takes the history with it takes every version, so that each has to be within reach.
-    let versions = state.versions(order.resource_type(), id);
-    let mut resources = versions.iter().filter_map(|version| version.resource.as_ref());
-    if !resources.all(|resource| confinement.may(Permissions::DELETE, resource)) {
-        return Err(Refusal::outside());
+    for version in state.versions(order.resource_type(), id) {
+        if let Some(resource) = &version.resource {
+            let check = confinement.check_store(state, Some(resource), None);
+            check.map_err(|_| Refusal::outside())?;
+        }
     }
     state.purge(order.resource_type(), id);
     Ok(Answer::status(StatusCode::NO_CONTENT))
 }
 
-/// The last version, if the caller may change the resource: to others it is not there.
-fn current(
+/// The resource as it is, if the caller may change it; to others it is not there. `None` where
+/// there is none, and the caller may know that.
+///
+/// To a confined caller what does not exist looks like what is hidden, and what it has deleted is
+/// gone.
+fn changeable(
     state: &State,
     confinement: &Confinement<'_>,
-    letter: Permissions,
+    permission: Permissions,
     order: &Order<'_>,
     id: &str,
-) -> Result<Version, Refusal> {
+) -> Result<Option<Arc<Value>>, Refusal> {
+    let confined = confinement.is_confined(permission, order.resource_type());
     let current = state.current(order.resource_type(), id);
-    let current = current
-        .filter(|current| judged(state, current, |resource| confinement.may(letter, resource)));
-    current.cloned().ok_or_else(Refusal::no_such_resource)
+    let last = current.and_then(|current| last_content(state, current));
+    let Some(last) = last else {
+        return if confined { Err(Refusal::no_such_resource()) } else { Ok(None) };
+    };
+    // No more than to leave it as it is, or to take it away.
+    let after = (permission == Permissions::UPDATE).then_some(&*last);
+    confinement.check_store(state, Some(&last), after)?;
+    match current.and_then(|current| current.resource.clone()) {
+        None if confined => Err(Refusal::gone()),
+        resource => Ok(resource),
+    }
+}
+
+fn none_to_change(state: &State, order: &Order<'_>, id: &str) -> Refusal {
+    match state.current(order.resource_type(), id) {
+        Some(_) => Refusal::gone(),
+        None => Refusal::no_such_resource(),
+    }
 }
 
 /// `If-Match` and `If-None-Match` (RFC 9110 section 13.1), with the weak tags of FHIR.
@@ -256,7 +272,7 @@ fn stored(
 ) -> Answer {
     let Version { resource_type, id, version: number, .. } = version;
     let base = state.base().url();
-    let readable = |resource: &Arc<Value>| confinement.may(Permissions::READ, resource);
+    let readable = |resource: &Arc<Value>| confinement.may(Permissions::READ, state, resource);
     let answer = Answer::version(status, version);
     Answer {
         resource: answer.resource.filter(readable),

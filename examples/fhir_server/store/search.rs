@@ -47,10 +47,8 @@ impl Search {
             revincludes: Vec::new(),
         };
         let mut once: Vec<&str> = Vec::new();
-        if resource_type.is_none() {
-            let mut named = parameters.iter().filter(|(name, _)| name == "_type");
-            search.types = named.next().map(|(_, value)| type_list(value)).transpose()?;
-        }
+        let mut named = parameters.iter().filter(|(name, _)| name == "_type");
+        search.types = named.next().map(|(_, value)| type_list(value)).transpose()?;
         for (name, value) in parameters {
             if matches!(name.as_str(), "_count" | "_offset" | "_type") {
                 if once.contains(&name.as_str()) {
@@ -59,7 +57,7 @@ impl Search {
                 once.push(name);
             }
             match (name.as_str(), resource_type) {
-                ("_format" | "_pretty", _) | ("_type", None) => {}
+                ("_format" | "_pretty" | "_type", _) => {}
                 ("_count", _) => search.count = count(value)?,
                 ("_offset", _) => {
                     search.offset = value.parse().map_err(|_| "`_offset` is no number")?;
@@ -109,7 +107,9 @@ impl Search {
     /// What the search finds, by type and in the order of creation; `count` is not applied.
     pub(crate) fn matches_in(&self, state: &State) -> Vec<Arc<Value>> {
         let is_searched = |name: &&str| match (&self.resource_type, &self.types) {
-            (Some(only), _) => only == name,
+            (Some(only), None) => only == name,
+            // `_type` of a search of one type finds that type or nothing.
+            (Some(only), Some(some)) => only == name && some.contains(only),
             (None, Some(some)) => some.iter().any(|one| one == name),
             (None, None) => true,
         };
@@ -188,6 +188,13 @@ mod tests {
     }
 
     #[test]
+    fn a_type_within_a_search_of_one_type_finds_that_type_or_nothing() {
+        assert_eq!(found(Some("Observation"), &[("_type", "Patient,Observation")]).len(), 2);
+        assert_eq!(found(Some("Observation"), &[("_type", "Patient")]), [""; 0]);
+        assert!(search(Some("Observation"), &[("_type", "Nothing")]).is_err());
+    }
+
+    #[test]
     fn a_count_is_within_the_limit() {
         let count = |value| search(Some("Patient"), &[("_count", value)]).map(|found| found.count);
         assert_eq!(search(Some("Patient"), &[]).unwrap().count, 100);
@@ -204,8 +211,7 @@ mod tests {
     #[test]
     fn nothing_is_ignored_but_the_form_of_the_answer() {
         assert!(search(Some("Patient"), &[("_format", "json"), ("_pretty", "true")]).is_ok());
-        for name in ["_summary", "_sort", "_elements", "_total", "_type", "name", "_format:x", "_"]
-        {
+        for name in ["_summary", "_sort", "_elements", "_total", "name", "_format:x", "_"] {
             assert!(search(Some("Patient"), &[(name, "x")]).is_err(), "{name}");
         }
     }

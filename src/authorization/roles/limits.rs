@@ -4,9 +4,7 @@ use std::collections::HashMap;
 
 use super::data_action::DataActions;
 use super::required::required;
-use crate::authentication::Principal;
-use crate::authorization::{Authorizer, DataAction, Denial, Enforcement, Grant};
-use crate::fhir::Interaction;
+use crate::authorization::{AccessRequest, Authorizer, DataAction, Denial, Enforcement, Grant};
 
 /// Limits the callers of some issuers to data actions, whatever else grants, as Azure does with
 /// the external providers of a FHIR service (`allowedDataActions`). Issuers that are not named
@@ -43,12 +41,12 @@ impl IssuerLimits {
 }
 
 impl Authorizer for IssuerLimits {
-    fn authorize(&self, principal: &Principal, interaction: &Interaction) -> Result<Grant, Denial> {
-        let Some(allowed) = self.0.get(principal.issuer()) else {
+    fn authorize(&self, request: &AccessRequest<'_>) -> Result<Grant, Denial> {
+        let Some(allowed) = self.0.get(request.principal().issuer()) else {
             return Ok(Grant::by("no limit of the issuer"));
         };
         // What the handlers enforce is the business of the rules that grant.
-        match required(interaction, Enforcement::ALL) {
+        match required(request.interaction(), Enforcement::ALL) {
             Ok(required) if required.met_by(*allowed) => Ok(Grant::by("the limit of the issuer")),
             Ok(required) => Err(Denial::new("callers of this issuer may not do this")
                 .needs(format!("an issuer that may {required}"))),

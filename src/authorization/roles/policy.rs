@@ -13,9 +13,8 @@ use super::required::{Required, required};
 use super::{Assignments, DataAction, RoleDefinitions};
 use crate::authentication::Principal;
 use crate::authorization::grant::Rule;
-use crate::authorization::{Authorizer, Denial, Enforcement, Grant};
+use crate::authorization::{AccessRequest, Authorizer, Denial, Grant};
 use crate::error::BuildError;
-use crate::fhir::Interaction;
 use crate::log;
 use crate::small_file;
 use crate::swap::Swap;
@@ -35,7 +34,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 pub struct RolePolicy {
     roles: Arc<Swap<RoleDefinitions>>,
     assignments: Arc<Swap<Assignments>>,
-    enforced: Enforcement,
     /// Ends the task that looks at the file.
     _watch: Option<Arc<Watch>>,
 }
@@ -67,7 +65,7 @@ impl RolePolicy {
 
     fn of(roles: Arc<Swap<RoleDefinitions>>, watch: Option<Arc<Watch>>) -> Self {
         let assignments = Arc::new(Swap::new(None));
-        Self { roles, assignments, enforced: Enforcement::default(), _watch: watch }
+        Self { roles, assignments, _watch: watch }
     }
 
     /// Gives further roles to callers by who they are.
@@ -101,8 +99,9 @@ impl RolePolicy {
 
     /// Asks without reasons, which cost more than the answer: for a rule beside which another one
     /// may grant.
-    pub(crate) fn grant(&self, principal: &Principal, interaction: &Interaction) -> Option<Grant> {
-        self.met(principal, required(interaction, self.enforced).ok()?)
+    pub(crate) fn grant(&self, request: &AccessRequest<'_>) -> Option<Grant> {
+        let required = required(request.interaction(), request.enforcement()).ok()?;
+        self.met(request.principal(), required)
     }
 
     /// The grant of the roles that have a part in it, if they hold enough together.
@@ -124,18 +123,13 @@ impl RolePolicy {
         }
         required.met_by(actions).then(|| Grant::by_all(by))
     }
-
-    /// Declares what the handlers enforce. A bundle is let in on any action only when they judge
-    /// its entries one by one; else it takes every action.
-    pub fn handlers_enforce(mut self, enforced: Enforcement) -> Self {
-        self.enforced = enforced;
-        self
-    }
 }
 
 impl Authorizer for RolePolicy {
-    fn authorize(&self, principal: &Principal, interaction: &Interaction) -> Result<Grant, Denial> {
-        let required = required(interaction, self.enforced).map_err(|undeclared| {
+    fn authorize(&self, request: &AccessRequest<'_>) -> Result<Grant, Denial> {
+        let principal = request.principal();
+        let enforced = request.enforcement();
+        let required = required(request.interaction(), enforced).map_err(|undeclared| {
             Denial::new("the roles of the caller do not count for this").undeclared(undeclared)
         })?;
         if let Some(grant) = self.met(principal, required) {

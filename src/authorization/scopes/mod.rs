@@ -1,15 +1,16 @@
-//! SMART scopes: what an interaction takes of them, and which of a token's count.
+//! SMART scopes: the permissions that an interaction requires, and the scopes of a token that count
+//! towards them.
 //!
 //! ```text
-//! interaction and query ─► need: letters, on types ─┐
-//! the token's scopes ────► judge: which count ──────┴─► policy ─► grant, or what is missing
-//!                            ▲
-//! patient, fhirUser ─────► patient
+//! interaction, query ─► requirement: permissions, on types ─┐
+//! scopes of the token ─► evaluator: which of them apply ────┴─► policy ─► grant, or what is missing
+//!                          ▲
+//! patient, fhirUser ─► context: whom each kind of scope confines to
 //! ```
 
-mod judge;
-mod need;
-mod patient;
+mod context;
+mod evaluator;
 mod policy;
+mod requirement;
 
 pub use self::policy::ScopePolicy;

@@ -1,103 +1,73 @@
 //! SMART scopes as policy (SMART App Launch 2.2).
 //!
-//! [`need`](super::need) says what an interaction takes; [`judge`](super::judge), which scopes count
-//! for it. Scopes add up. Those that confine (`patient/…`, and those with `?…`) count
-//! where the application has declared that its handlers enforce what they leave to them.
+//! [`requirement`](super::requirement) says what an interaction requires;
+//! [`evaluator`](super::evaluator), which scopes apply. Scopes add up. Those that confine count where
+//! the application has declared that its handlers enforce what they leave to them.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fmt;
-use std::sync::Arc;
 
-use super::judge::{GrantedBy, Reasons, ScopeJudge};
-use super::need::{Demand, Demands, Need, On, Part};
+use super::evaluator::{GrantedBy, Inapplicable, Reasons, ScopeEvaluator};
+use super::requirement::{RequiredAccess, Requirements, ScopeRequirement, Target, Via};
 use crate::authentication::Principal;
 use crate::authorization::grant::Rule;
-use crate::authorization::{Authorizer, Denial, Enforcement, Grant};
-use crate::fhir::{
-    Interaction, InteractionKind, Permissions, ScopeKind, SmartScope, resource_type,
-    search_parameter,
-};
+use crate::authorization::subject::Subject;
+use crate::authorization::{AccessRequest, Authorizer, Confinement, Denial, Grant};
+use crate::fhir::{Permissions, ScopeContext, ScopeSet, SmartScope, resource_type};
 use crate::text::shown;
 
 /// Grants what the SMART scopes of a caller grant.
 ///
 /// ```
-/// use tower_fhir_auth::{Enforcement, ScopePolicy};
+/// use tower_fhir_auth::{Enforcement, FhirAuthLayer, ScopePolicy};
 ///
-/// let policy = ScopePolicy::new()
-///     .handlers_enforce(Enforcement::COMPARTMENTS | Enforcement::CONSTRAINTS)
-///     .search_parameters(|resource_type, name| {
-///         matches!((resource_type, name), ("Condition" | "Observation", "category"))
-///     });
+/// let builder = FhirAuthLayer::builder("https://fhir.example.org/r4")
+///     .authorizer(ScopePolicy::new())
+///     .handlers_enforce(Enforcement::COMPARTMENTS | Enforcement::CONSTRAINTS);
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Copy, Debug, Default)]
 #[must_use]
-pub struct ScopePolicy {
-    pub(super) enforced: Enforcement,
-    pub(super) is_search_parameter: Arc<IsSearchParameter>,
-}
-
-/// Of a resource type and a name.
-type IsSearchParameter = dyn Fn(&str, &str) -> bool + Send + Sync;
+#[non_exhaustive]
+pub struct ScopePolicy;
 
 impl ScopePolicy {
-    /// A policy for handlers that enforce nothing of their own.
+    /// Makes the policy.
     pub fn new() -> Self {
-        Self {
-            enforced: Enforcement::NONE,
-            is_search_parameter: Arc::new(search_parameter::is_known),
-        }
+        Self
     }
 
-    /// Declares what the handlers enforce.
-    pub fn handlers_enforce(mut self, enforced: Enforcement) -> Self {
-        self.enforced = enforced;
-        self
-    }
-
-    /// Says which search parameters (of which resource type, by which name) the handlers can
-    /// enforce as a constraint; a scope with another one grants nothing. Default: those that R4
-    /// has for the type, without the ones of results.
-    pub fn search_parameters(
-        mut self,
-        known: impl Fn(&str, &str) -> bool + Send + Sync + 'static,
-    ) -> Self {
-        self.is_search_parameter = Arc::new(known);
-        self
-    }
-
-    /// Asks without reasons, which cost more than the answer: for a rule beside which another one
-    /// may grant.
-    pub(crate) fn grant(&self, principal: &Principal, interaction: &Interaction) -> Option<Grant> {
-        match Need::of(interaction, self.enforced) {
-            Need::Nothing => Some(Grant::by("a valid token")),
-            Need::AnyScope => any_scope(principal),
-            Need::Never | Need::Undeclared(_) => None,
-            Need::All(demands) => {
-                let judge = ScopeJudge::new(self, principal, interaction.base(), &demands);
-                meet_all(&judge, interaction, &demands).ok()
+    /// Decides without building a denial: where another rule may still grant.
+    pub(crate) fn grant(self, request: &AccessRequest<'_>) -> Option<Grant> {
+        match ScopeRequirement::of(request.interaction(), request.enforcement()) {
+            ScopeRequirement::Nothing => Some(Grant::by("a valid token")),
+            ScopeRequirement::AnyScope => any_scope(request.principal()),
+            ScopeRequirement::Never | ScopeRequirement::Undeclared(_) => None,
+            ScopeRequirement::All(required) => {
+                satisfy_all(&ScopeEvaluator::new(request, &required), request, &required).ok()
             }
         }
     }
 
-    fn denial(&self, principal: &Principal, interaction: &Interaction) -> Denial {
+    fn denial(self, request: &AccessRequest<'_>) -> Denial {
         let none_grants = Denial::new("no scope grants this interaction");
-        match Need::of(interaction, self.enforced) {
-            Need::Nothing | Need::Never => none_grants,
-            Need::AnyScope => refusal(principal, &["user/*.rs".to_owned()], &Reasons::default()),
-            Need::Undeclared(missing) => none_grants.undeclared(missing),
-            Need::All(demands) => {
-                let judge = ScopeJudge::new(self, principal, interaction.base(), &demands);
-                let reasons = meet_all(&judge, interaction, &demands).err().unwrap_or_default();
-                denial(principal, &judge, &demands, &reasons)
+        let principal = request.principal();
+        match ScopeRequirement::of(request.interaction(), request.enforcement()) {
+            ScopeRequirement::Nothing | ScopeRequirement::Never => none_grants,
+            ScopeRequirement::AnyScope => {
+                refusal(principal, &["user/*.rs".to_owned()], &Reasons::default())
+            }
+            ScopeRequirement::Undeclared(missing) => none_grants.undeclared(missing),
+            ScopeRequirement::All(required) => {
+                let evaluator = ScopeEvaluator::new(request, &required);
+                let reasons = satisfy_all(&evaluator, request, &required).err();
+                denial(request, evaluator, &required, &reasons.unwrap_or_default())
             }
         }
     }
 }
 
 impl Authorizer for ScopePolicy {
-    fn authorize(&self, principal: &Principal, interaction: &Interaction) -> Result<Grant, Denial> {
-        self.grant(principal, interaction).ok_or_else(|| self.denial(principal, interaction))
+    fn authorize(&self, request: &AccessRequest<'_>) -> Result<Grant, Denial> {
+        self.grant(request).ok_or_else(|| self.denial(request))
     }
 }
 
@@ -107,50 +77,46 @@ fn any_scope(principal: &Principal) -> Option<Grant> {
     (!scopes.is_empty()).then(|| Grant::by_all(named.collect()))
 }
 
-fn meet_all<'a>(
-    judge: &ScopeJudge<'a>,
-    interaction: &Interaction,
-    demands: &'a Demands<'_>,
+fn satisfy_all<'a>(
+    evaluator: &ScopeEvaluator<'a>,
+    request: &AccessRequest<'_>,
+    required: &'a Requirements<'_>,
 ) -> Result<Grant, Reasons<'a>> {
+    // What an interaction on one type requires first is its own permission on that type.
+    let is_plain = Subject::of(request.interaction()) == Subject::One;
     let mut by = GrantedBy::new();
-    let mut own = None;
+    let mut confinement = Confinement::open();
     let mut reasons = Reasons::default();
-    let mut met = true;
-    for demand in &demands.demands {
-        match judge.meet(demand) {
-            Ok((alternatives, scopes)) => {
-                if demand.part == Part::Subject && own.is_none() {
-                    own = Some(alternatives);
-                }
-                by.extend(scopes);
+    let mut missing = false;
+    for (place, required) in required.each.iter().enumerate() {
+        let satisfied = match &required.target {
+            Target::Type(name) if is_plain && place == 0 => {
+                evaluator.satisfy_in_every_way(required, name).map(|(own, scopes)| {
+                    confinement = own;
+                    scopes
+                })
             }
+            Target::Type(_) | Target::AnyOf(_) | Target::SomeType | Target::EveryType => {
+                evaluator.satisfy(required)
+            }
+        };
+        match satisfied {
+            Ok(scopes) => by.extend(scopes),
             Err(more) => {
-                met = false;
+                missing = true;
                 reasons.extend(more);
             }
         }
     }
-    if !met {
+    if missing {
         return Err(reasons);
     }
     if by.len() > 1 {
         let mut each: HashSet<&SmartScope> = HashSet::new();
         by.retain(|scope| each.insert(*scope));
     }
-    let grant = Grant::by_all(by.into_iter().cloned().map(Rule::Scope).collect());
-    Ok(match own {
-        Some(alternatives) if is_plain(interaction) => grant.confined_to(alternatives),
-        _ => grant,
-    })
-}
-
-/// Whether an interaction takes one letter on one type, so that its alternatives say all.
-fn is_plain(interaction: &Interaction) -> bool {
-    use InteractionKind as Kind;
-    let read = matches!(interaction.kind(), Kind::Read | Kind::VersionRead | Kind::HistoryInstance);
-    let search = matches!(interaction.kind(), Kind::SearchType | Kind::HistoryType);
-    let write = matches!(interaction.kind(), Kind::Create | Kind::Update | Kind::Patch);
-    read || search || write || matches!(interaction.kind(), Kind::Delete | Kind::DeleteHistory)
+    let rules = by.into_iter().cloned().map(Rule::Scope).collect();
+    Ok(Grant::by_all(rules).confined_to(confinement))
 }
 
 /// How many types a refusal names, and scopes a grant where any would do.
@@ -160,50 +126,84 @@ const MAX_NAMED: usize = 8;
 const MAX_NOTES: usize = 3;
 
 fn denial<'a>(
-    principal: &Principal,
-    judge: &ScopeJudge<'a>,
-    demands: &'a Demands<'_>,
+    request: &'a AccessRequest<'a>,
+    evaluator: ScopeEvaluator<'a>,
+    required: &'a Requirements<'_>,
     reasons: &Reasons<'_>,
 ) -> Denial {
-    let system = principal.smart_scopes().iter().any(SmartScope::is_of_system);
-    let context = if demands.demands.iter().all(|demand| judge.patient_scope_would_do(demand)) {
-        "patient"
-    } else if system || demands.demands.iter().any(|demand| demand.part == Part::Exported) {
-        "system"
-    } else {
-        "user"
-    };
-    refusal(principal, &enough(context, &demands.demands), reasons)
+    let principal = request.principal();
+    let has = |wanted: fn(&Inapplicable<'_>) -> bool| reasons.iter().any(wanted);
+    if has(|reason| matches!(reason, Inapplicable::OtherPatient | Inapplicable::NoUser(_))) {
+        // Whatever would be enough is more than the record of the one patient.
+        return refusal(principal, &[], reasons);
+    }
+    let possible = required.each.iter().all(|one| evaluator.patient_scope_would_apply(one));
+    let exports = required.each.iter().any(|one| one.via == Via::Exported);
+    if has(|reason| matches!(reason, Inapplicable::NoPatient(..))) {
+        let with_patient = satisfy_all(&evaluator.assuming_patient(), request, required);
+        let scopes = with_patient
+            .ok()
+            .map(|grant| grant.scopes().map(|scope| scope.to_string()).collect::<Vec<_>>());
+        let own = scopes.unwrap_or_else(|| enough("patient", &required.each));
+        let own = if possible || !own.is_empty() { own } else { Vec::new() };
+        let enough: Vec<String> = std::iter::once("launch/patient".to_owned()).chain(own).collect();
+        return refusal(principal, &enough, reasons);
+    }
+    let context = context(principal, possible, exports);
+    let enough = context.map(|context| enough(context, &required.each)).unwrap_or_default();
+    refusal(principal, &enough, reasons)
+}
+
+/// The narrowest context of the token's own scopes in which a scope could be enough. A token of
+/// `patient/` scopes alone is not sent for more than its patient.
+fn context(
+    principal: &Principal,
+    patient_is_possible: bool,
+    exports: bool,
+) -> Option<&'static str> {
+    let held = |context| principal.smart_scopes().iter().any(|scope| scope.context() == context);
+    let (patient, user) = (held(ScopeContext::Patient), held(ScopeContext::User));
+    let system = held(ScopeContext::System);
+    if exports {
+        return (system || user || !patient).then_some("system");
+    }
+    if patient && patient_is_possible {
+        return Some("patient");
+    }
+    match (user, system) {
+        (true, _) => Some("user"),
+        (false, true) => Some("system"),
+        (false, false) => (!patient).then_some("user"),
+    }
 }
 
 /// Scopes that would have been enough, together.
-fn enough(context: &str, demands: &[Demand<'_>]) -> Vec<String> {
-    let mut letters: BTreeMap<&str, Permissions> = BTreeMap::new();
-    for demand in demands {
-        let name = match &demand.on {
-            On::Type(name) => &**name,
-            On::AnyOf(types) => types.first().map_or("*", String::as_str),
-            On::SomeType | On::EveryType => "*",
+fn enough(context: &str, required: &[RequiredAccess<'_>]) -> Vec<String> {
+    let mut permissions: BTreeMap<&str, Permissions> = BTreeMap::new();
+    for one in required {
+        let name = match &one.target {
+            Target::Type(name) => &**name,
+            Target::AnyOf(types) => types.first().map_or("*", String::as_str),
+            Target::SomeType | Target::EveryType => "*",
         };
-        let one_is_enough = demand.part == Part::Included;
-        let needed = if one_is_enough { Permissions::READ } else { demand.letters };
-        let so_far = letters.entry(name).or_default();
+        let either = one.via == Via::Included;
+        let needed = if either { Permissions::READ } else { one.permissions };
+        let so_far = permissions.entry(name).or_default();
         *so_far = *so_far | needed;
     }
     // A scope can only name a type that is known.
-    let unknown = letters.keys().any(|name| !resource_type::is_known(name));
-    let all = letters.values().fold(Permissions::default(), |all, some| all | *some);
-    if unknown || letters.len() > MAX_NAMED {
+    let unknown = permissions.keys().any(|name| !resource_type::is_known(name));
+    let all = permissions.values().fold(Permissions::default(), |all, some| all | *some);
+    if unknown || permissions.len() > MAX_NAMED {
         return vec![format!("{context}/*.{all}")];
     }
-    letters.iter().map(|(name, letters)| format!("{context}/{name}.{letters}")).collect()
+    permissions.iter().map(|(name, needed)| format!("{context}/{name}.{needed}")).collect()
 }
 
 fn refusal(principal: &Principal, enough: &[String], reasons: &Reasons<'_>) -> Denial {
-    let malformed = principal.scopes().filter(|text| ScopeKind::of(text) == ScopeKind::Malformed);
-    let malformed =
-        malformed.map(|text| format!("`{}` is malformed and grants nothing", shown(text)));
-    let notes = reasons.iter().map(ToString::to_string).chain(malformed);
+    let rejected = ScopeSet::rejected(principal.scopes());
+    let rejected = rejected.map(|(text, error)| format!("`{}` {error}", shown(text)));
+    let notes = reasons.iter().map(ToString::to_string).chain(rejected);
     let notes: Vec<String> = notes.take(MAX_NOTES).collect();
     let mut denial = Denial::new("no scope of the token grants this");
     if !notes.is_empty() {
@@ -211,17 +211,8 @@ fn refusal(principal: &Principal, enough: &[String], reasons: &Reasons<'_>) -> D
     }
     let held: Vec<&str> = principal.scopes().collect();
     let held = if held.is_empty() { "(none)".to_owned() } else { held.join(" ") };
+    if enough.is_empty() {
+        return denial.found(held);
+    }
     denial.sides(held, enough.join(" ")).required_scopes(enough)
-}
-
-impl Default for ScopePolicy {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl fmt::Debug for ScopePolicy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ScopePolicy").field("enforced", &self.enforced).finish_non_exhaustive()
-    }
 }

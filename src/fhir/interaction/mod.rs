@@ -163,6 +163,14 @@ impl Interaction {
         })
     }
 
+    /// The export of one type.
+    pub(crate) fn export_of(base: &BaseUrl, resource_type: &str) -> Self {
+        let known = is_spelled_as_a_type(resource_type);
+        let address = format!("{}/$export?_type={resource_type}", base.path());
+        let address = address.parse().ok().filter(|_| known);
+        Self::of(base, &Method::GET, address, std::iter::empty)
+    }
+
     /// This search with the parameters of its body, which count beside those of its address
     /// (R4 section 3.1.1.1.2).
     pub(crate) fn with_body(&self, parameters: &str) -> Self {
@@ -298,6 +306,17 @@ mod tests {
         let create = Interaction::of_entry(&base, &Method::POST, "Patient", Some("identifier=x"));
         assert_eq!(create.kind(), Kind::ConditionalCreate);
         assert_eq!(create.queries().collect::<Vec<_>>(), ["identifier=x"]);
+    }
+
+    #[test]
+    fn an_export_of_one_type_names_it() {
+        for base in ["https://h/r4", "https://h"] {
+            let export = Interaction::export_of(&base.parse().unwrap(), "Patient");
+            assert_eq!((export.kind(), export.operation()), (Kind::Operation, Some("export")));
+            assert_eq!(export.query(), Some("_type=Patient"));
+            let none = Interaction::export_of(&base.parse().unwrap(), "Patient,Observation");
+            assert_eq!(none.kind(), Kind::Unknown);
+        }
     }
 
     #[test]

@@ -1,0 +1,222 @@
+//! Judges resources that would be shown.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use super::handlers::Handlers;
+use super::{Alternative, Alternatives, Confinement};
+use crate::fhir::compartment::{MAX_LOOKUPS, Membership, Node, PatientHere};
+use crate::fhir::{BaseUrl, ResourceReference};
+
+/// The resources of a type that something is allowed for, and the judge of each.
+///
+/// ```
+/// use serde_json::Value;
+/// use tower_fhir_auth::{Access, Permissions};
+///
+/// /// The Observations of a page that the caller may search, resolving what decides about them.
+/// fn visible(access: &Access, page: Vec<Value>, store: impl Fn(&str, &str) -> Option<Value>) -> Vec<Value> {
+///     let observations = access.may(Permissions::SEARCH, "Observation");
+///     let look_up = |to: &tower_fhir_auth::ResourceReference| store(&to.resource_type, &to.id);
+///     page.into_iter().filter(|resource| observations.shows_with(resource, look_up)).collect()
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct ResourceFilter<'a> {
+    confinement: Confinement,
+    /// Whether what all patients share counts as a patient's own.
+    with_shared: bool,
+    pub(super) handlers: &'a Handlers,
+    pub(super) base: &'a BaseUrl,
+}
+
+/// The answer to the question whether a resource may be shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+#[expect(clippy::exhaustive_enums, reason = "who asks has to answer each of the three")]
+pub enum Visibility {
+    /// It may.
+    Shown,
+    /// It may not, and must look as if it did not exist.
+    Hidden,
+    /// It may if all of these resources exist, and
+    /// [`shows_target`](ResourceFilter::shows_target) says so of each: the targets of a Provenance.
+    /// There are at most 64.
+    Depends(Vec<ResourceReference>),
+}
+
+impl<'a> ResourceFilter<'a> {
+    pub(super) fn new(confinement: Confinement, handlers: &'a Handlers, base: &'a BaseUrl) -> Self {
+        Self { confinement, with_shared: true, handlers, base }
+    }
+
+    /// The members of a patient's compartment, without what all patients share.
+    pub(super) fn compartment(patient: &str, handlers: &'a Handlers, base: &'a BaseUrl) -> Self {
+        let confinement = Alternative::new(Some(patient), None).into();
+        Self { confinement, with_shared: false, handlers, base }
+    }
+
+    /// The alternatives behind it, for handlers that narrow queries of their own.
+    #[must_use]
+    pub fn confinement(&self) -> &Confinement {
+        &self.confinement
+    }
+
+    /// Whether nothing is allowed.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        self.confinement.is_none()
+    }
+
+    /// Whether every resource of the type is allowed.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.confinement.is_open()
+    }
+
+    /// Judges a resource of the type.
+    pub fn shows(&self, resource: &Value) -> Visibility {
+        self.judge(resource)
+    }
+
+    /// Judges a resource with the help of a store that resolves what the answer depends on, with at
+    /// most 64 look-ups; what would take more is hidden.
+    pub fn shows_with<R, L>(&self, resource: &Value, mut look_up: L) -> bool
+    where
+        R: std::borrow::Borrow<Value>,
+        L: FnMut(&ResourceReference) -> Option<R>,
+    {
+        let mut pending = match self.judge(resource) {
+            Visibility::Shown => return true,
+            Visibility::Hidden => return false,
+            Visibility::Depends(targets) => targets,
+        };
+        let mut looked_up = 0;
+        let mut next = 0;
+        while let Some(target) = pending.get(next).cloned() {
+            next += 1;
+            looked_up += 1;
+            let Some(found) = (looked_up <= MAX_LOOKUPS).then(|| look_up(&target)).flatten() else {
+                return false;
+            };
+            match self.shows_target(found.borrow()) {
+                Visibility::Shown => {}
+                Visibility::Hidden => return false,
+                Visibility::Depends(further) => {
+                    let further = further.into_iter().filter(|one| !pending.contains(one));
+                    let further: Vec<_> = further.collect();
+                    pending.extend(further);
+                }
+            }
+        }
+        true
+    }
+
+    /// Judges a resource that another one's visibility depends on: by whose it is, scopes aside.
+    pub fn shows_target(&self, resource: &Value) -> Visibility {
+        let patients = self.confinement.alternatives().filter_map(Alternative::patient);
+        let verdicts = patients.map(|patient| self.of_patient(resource, patient, true));
+        verdicts.reduce(Visibility::or).unwrap_or(Visibility::Hidden)
+    }
+
+    fn judge<'r, N: Node<'r>>(&self, resource: N) -> Visibility {
+        let mut whose = Whose::default();
+        let sets = self.confinement.sets().map(|set| self.judge_set(set, resource, &mut whose));
+        sets.fold(Visibility::Shown, Visibility::and)
+    }
+
+    fn judge_set<'r, N: Node<'r>>(
+        &self,
+        set: &Alternatives,
+        resource: N,
+        whose: &mut Whose,
+    ) -> Visibility {
+        let mut best = Visibility::Hidden;
+        for alternative in set {
+            let own = match alternative.patient() {
+                None => Visibility::Shown,
+                Some(patient) => {
+                    whose.of(patient, || self.of_patient(resource, patient, self.with_shared))
+                }
+            };
+            if own != Visibility::Hidden && self.matches(alternative, resource) {
+                best = best.or(own);
+            }
+            if best == Visibility::Shown {
+                break;
+            }
+        }
+        best
+    }
+
+    /// Whether a resource is a patient's, or everybody's.
+    pub(super) fn of_patient<'r, N: Node<'r>>(
+        &self,
+        resource: N,
+        patient: &str,
+        with_shared: bool,
+    ) -> Visibility {
+        let compartment = &self.handlers.compartment;
+        if with_shared && compartment.is_shared(crate::fhir::compartment::resource_type(resource)) {
+            return Visibility::Shown;
+        }
+        let patient = PatientHere { id: patient, base: self.base };
+        match compartment.membership(resource, patient) {
+            Membership::Member => Visibility::Shown,
+            Membership::Depends(targets) => Visibility::Depends(targets),
+            Membership::NotMember => Visibility::Hidden,
+        }
+    }
+
+    /// Whether a resource matches all parameters of a constraint. One that cannot be evaluated
+    /// matches nothing.
+    pub(super) fn matches<'r, N: Node<'r>>(&self, alternative: &Alternative, resource: N) -> bool {
+        let Some(constraint) = alternative.constraint() else { return true };
+        let value: Cow<'r, Value> = resource.to_value();
+        let matcher = &self.handlers.constraints;
+        constraint.parameters().all(|(name, wanted)| matcher.matches(&value, name, wanted))
+    }
+}
+
+/// Whose a resource is, asked once for each patient in a row: alternatives are sorted by patient.
+#[derive(Default)]
+struct Whose(Option<(String, Visibility)>);
+
+impl Whose {
+    fn of(&mut self, patient: &str, judge: impl FnOnce() -> Visibility) -> Visibility {
+        match &self.0 {
+            Some((known, verdict)) if known == patient => verdict.clone(),
+            _ => {
+                let verdict = judge();
+                self.0 = Some((patient.to_owned(), verdict.clone()));
+                verdict
+            }
+        }
+    }
+}
+
+impl Visibility {
+    /// Either is enough.
+    fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Shown, _) | (_, Self::Shown) => Self::Shown,
+            (Self::Hidden, other) => other,
+            (depends, _) => depends,
+        }
+    }
+
+    /// Both are needed.
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Hidden, _) | (_, Self::Hidden) => Self::Hidden,
+            (Self::Shown, other) | (other, Self::Shown) => other,
+            (Self::Depends(mut all), Self::Depends(more)) => {
+                let more = more.into_iter().filter(|one| !all.contains(one));
+                let more: Vec<_> = more.collect();
+                all.extend(more);
+                Self::Depends(all)
+            }
+        }
+    }
+}

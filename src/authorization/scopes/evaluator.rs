@@ -1,0 +1,373 @@
+//! The scopes of one token before one request: which of them apply to a permission on a type, and
+//! why others do not.
+
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::context::{self, Confined};
+use super::requirement::{NamedPatients, RequiredAccess, Requirements, Target, Via};
+use crate::authorization::{AccessRequest, Alternative, Alternatives, Confinement, Enforcement};
+use crate::fhir::{Constraint, Permissions, ScopeContext, ScopeSet, SmartScope, resource_type};
+use crate::text::shown;
+
+pub(super) struct ScopeEvaluator<'a> {
+    request: &'a AccessRequest<'a>,
+    named: &'a NamedPatients<'a>,
+    /// Read where the first scope asks for it.
+    patient: OnceCell<Confined<'a>>,
+    user: OnceCell<Confined<'a>>,
+    /// Whether to find out what would be granted if the token had a patient.
+    assumes_patient: bool,
+}
+
+/// The scopes that have a part in a grant.
+pub(super) type GrantedBy<'a> = SmallVec<[&'a SmartScope; 4]>;
+
+/// Why a scope that is about a permission and a type does not apply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Inapplicable<'a> {
+    /// The handlers would have to enforce what is not declared.
+    Undeclared(&'static str, &'static str),
+    NoPatient(&'static str, &'a SmartScope),
+    NoUser(&'static str),
+    OtherPatient,
+    /// No patient writes resources of this type.
+    NotWritten(&'a str),
+    /// The server cannot confine by this parameter.
+    UnknownParameter(&'a SmartScope, &'a str),
+    /// A constraint is no constraint on all types.
+    NotForAll(&'a SmartScope),
+    /// A constraint cannot be seen through a chain.
+    ConstrainedLink(&'a SmartScope),
+    NotOfSystem,
+}
+
+/// The first few reasons, each once: a token may have very many scopes.
+#[derive(Debug, Default)]
+pub(super) struct Reasons<'a>(SmallVec<[Inapplicable<'a>; MAX_REASONS]>);
+
+/// How many reasons a refusal gives.
+const MAX_REASONS: usize = 3;
+
+/// How many of the types that an address names are tried with a constrained wildcard.
+const MAX_TRIED: usize = 64;
+
+impl<'a> Reasons<'a> {
+    fn add(&mut self, reason: Inapplicable<'a>) {
+        if self.0.len() < MAX_REASONS && !self.0.contains(&reason) {
+            self.0.push(reason);
+        }
+    }
+
+    pub(super) fn extend(&mut self, more: Self) {
+        more.0.into_iter().for_each(|reason| self.add(reason));
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Inapplicable<'a>> {
+        self.0.iter()
+    }
+}
+
+impl<'a> ScopeEvaluator<'a> {
+    pub(super) fn new(request: &'a AccessRequest<'a>, required: &'a Requirements<'_>) -> Self {
+        let (patient, user) = (OnceCell::new(), OnceCell::new());
+        Self { request, named: &required.patients, patient, user, assumes_patient: false }
+    }
+
+    /// Evaluates as if the token had a patient.
+    pub(super) fn assuming_patient(self) -> Self {
+        Self { assumes_patient: true, ..self }
+    }
+
+    fn scopes(&self) -> &'a ScopeSet {
+        self.request.principal().scope_set()
+    }
+
+    /// Finds one scope for each permission that is required.
+    pub(super) fn satisfy(
+        &self,
+        required: &'a RequiredAccess<'_>,
+    ) -> Result<GrantedBy<'a>, Reasons<'a>> {
+        let on = match &required.target {
+            Target::Type(name) => Some(&**name),
+            Target::EveryType => None,
+            Target::AnyOf(types) => return self.satisfy_on_some(required, Some(types)),
+            Target::SomeType => return self.satisfy_on_some(required, None),
+        };
+        let mut by = GrantedBy::new();
+        let mut reasons = Reasons::default();
+        let mut missing = false;
+        for permission in required.permissions.letters() {
+            match self.first(permission, on, required.via, &mut reasons) {
+                // Either permission shows what comes along.
+                Some(scope) if required.via == Via::Included => {
+                    return Ok(GrantedBy::from_iter([scope]));
+                }
+                Some(scope) => by.push(scope),
+                None => missing = true,
+            }
+        }
+        if missing || by.is_empty() { Err(reasons) } else { Ok(by) }
+    }
+
+    /// The first scope that applies. A constraint is looked at last: it takes longest.
+    fn first(
+        &self,
+        permission: Permissions,
+        on: Option<&'a str>,
+        via: Via,
+        reasons: &mut Reasons<'a>,
+    ) -> Option<&'a SmartScope> {
+        let about = self.scopes().about(on);
+        let held = about.filter(|scope| scope.permissions().contain(permission));
+        let (constrained, plain): (GrantedBy<'a>, GrantedBy<'a>) =
+            held.partition(|scope| scope.constraint().is_some());
+        plain.into_iter().chain(constrained).find(|scope| {
+            self.apply(scope, permission, on, via).map_err(|reason| reasons.add(reason)).is_ok()
+        })
+    }
+
+    /// Finds a type, of those that are named or of all, on which the permissions are held.
+    fn satisfy_on_some(
+        &self,
+        required: &'a RequiredAccess<'_>,
+        named: Option<&'a BTreeSet<String>>,
+    ) -> Result<GrantedBy<'a>, Reasons<'a>> {
+        let mut reasons = Reasons::default();
+        for scope in self.scopes().all() {
+            let candidates: SmallVec<[Option<&'a str>; 1]> = match scope.resource_type() {
+                Some(name) if named.is_none_or(|named| named.contains(name)) => {
+                    SmallVec::from_iter([Some(name)])
+                }
+                Some(_) => continue,
+                None if scope.constraint().is_none() => SmallVec::from_iter([None]),
+                None => match named {
+                    Some(named) => named.iter().take(MAX_TRIED).map(|n| Some(&**n)).collect(),
+                    None => resource_type::KNOWN.iter().map(|name| Some(*name)).collect(),
+                },
+            };
+            for on in candidates {
+                let each = required.permissions.letters().map(|permission| {
+                    // The scope at hand is mostly the one for each permission.
+                    let own = scope.permissions().contain(permission);
+                    let applies = own.then(|| self.apply(scope, permission, on, required.via));
+                    match applies {
+                        Some(Ok(_)) => Some(scope),
+                        Some(Err(reason)) => {
+                            reasons.add(reason);
+                            None
+                        }
+                        None if required.permissions == permission => None,
+                        None => self.first(permission, on, required.via, &mut reasons),
+                    }
+                });
+                if let Some(by) = each.collect::<Option<GrantedBy<'a>>>() {
+                    return Ok(by);
+                }
+            }
+        }
+        Err(reasons)
+    }
+
+    /// Collects all ways in which the one permission of an interaction is granted on its type.
+    pub(super) fn satisfy_in_every_way(
+        &self,
+        required: &'a RequiredAccess<'_>,
+        on: &'a str,
+    ) -> Result<(Confinement, GrantedBy<'a>), Reasons<'a>> {
+        let mut by = GrantedBy::new();
+        let mut reasons = Reasons::default();
+        let permissions = required.permissions;
+        let held = self.scopes().about(Some(on));
+        let held = held.filter(|scope| scope.permissions().contain(permissions));
+        let applied = held.filter_map(|scope| {
+            let patient = self.apply(scope, permissions, Some(on), required.via);
+            let patient = patient.map_err(|reason| reasons.add(reason)).ok()?;
+            by.push(scope);
+            let constraint = scope.parsed_constraint().unwrap_or_default();
+            Some(Alternative::shared(patient, constraint.map(Arc::clone)))
+        });
+        let alternatives: Alternatives = applied.collect();
+        if alternatives.is_none() { Err(reasons) } else { Ok((alternatives.into(), by)) }
+    }
+
+    /// Applies a scope that is about a permission and a type (`on` is `None` for every type), and
+    /// returns the patient that it confines to.
+    fn apply(
+        &self,
+        scope: &'a SmartScope,
+        permission: Permissions,
+        on: Option<&'a str>,
+        via: Via,
+    ) -> Result<Option<&str>, Inapplicable<'a>> {
+        let enforced = self.request.enforcement();
+        let constraint = scope.parsed_constraint().unwrap_or_default();
+        let patient = self.patient_of(scope, permission, on)?;
+        let confined = patient.is_some() || constraint.is_some();
+        match via {
+            Via::Exported if confined || !scope.is_of_system() => {
+                return Err(Inapplicable::NotOfSystem);
+            }
+            Via::Searched | Via::Reached if constraint.is_some() => {
+                return Err(Inapplicable::ConstrainedLink(scope));
+            }
+            Via::Included | Via::Searched | Via::Reached
+                if confined && !enforced.includes(Enforcement::INCLUDES) =>
+            {
+                return Err(Inapplicable::Undeclared("scopes that confine", "includes"));
+            }
+            Via::Unseen if confined => {
+                return Err(Inapplicable::Undeclared("scopes that confine", "bodies of searches"));
+            }
+            Via::Subject
+            | Via::Included
+            | Via::Searched
+            | Via::Reached
+            | Via::Unseen
+            | Via::Exported => {}
+        }
+        if let Some(constraint) = constraint {
+            self.check_constraint(scope, constraint, on)?;
+        }
+        Ok(patient)
+    }
+
+    fn check_constraint(
+        &self,
+        scope: &'a SmartScope,
+        constraint: &'a Constraint,
+        on: Option<&'a str>,
+    ) -> Result<(), Inapplicable<'a>> {
+        let on = on.ok_or(Inapplicable::NotForAll(scope))?;
+        let supported = &self.request.handlers().constraints;
+        let unknown = constraint.parameters().find(|(name, _)| !supported.supports(on, name));
+        if let Some((name, _)) = unknown {
+            return Err(Inapplicable::UnknownParameter(scope, name));
+        }
+        if !self.request.enforcement().includes(Enforcement::CONSTRAINTS) {
+            return Err(Inapplicable::Undeclared("scopes with a constraint", "constraints"));
+        }
+        Ok(())
+    }
+
+    /// The patient that a scope confines to, if it confines.
+    fn patient_of(
+        &self,
+        scope: &'a SmartScope,
+        permission: Permissions,
+        on: Option<&'a str>,
+    ) -> Result<Option<&str>, Inapplicable<'a>> {
+        let enforced = self.request.enforcement().includes(Enforcement::COMPARTMENTS);
+        let patient = match self.confined(scope.context()) {
+            Confined::No => return Ok(None),
+            Confined::NoUser(reason) => return Err(Inapplicable::NoUser(reason)),
+            Confined::To(_) | Confined::NoPatient(_) if !enforced => {
+                let scopes = "scopes that confine to a patient";
+                return Err(Inapplicable::Undeclared(scopes, "compartments"));
+            }
+            Confined::To(patient) => &**patient,
+            Confined::NoPatient(_) if self.assumes_patient => "",
+            Confined::NoPatient(reason) => return Err(Inapplicable::NoPatient(reason, scope)),
+        };
+        if !patient.is_empty() && self.named.differ_from(patient) {
+            return Err(Inapplicable::OtherPatient);
+        }
+        match on {
+            Some(name) if permission == Permissions::CREATE && !self.may_create(name) => {
+                Err(Inapplicable::NotWritten(name))
+            }
+            // Whether an instance may be changed depends on whether it may be seen.
+            Some(_) | None => Ok(Some(patient)),
+        }
+    }
+
+    fn confined(&self, context: ScopeContext) -> &Confined<'a> {
+        let (principal, base) = (self.request.principal(), self.request.interaction().base());
+        match context {
+            ScopeContext::System => &Confined::No,
+            ScopeContext::Patient => {
+                self.patient.get_or_init(|| context::of_patient_scopes(principal, base))
+            }
+            ScopeContext::User => {
+                self.user.get_or_init(|| context::of_user_scopes(principal, base))
+            }
+        }
+    }
+
+    /// A patient creates what belongs to patients, but no Patient.
+    fn may_create(&self, name: &str) -> bool {
+        name != "Patient" && self.request.patient_compartment().is_written(name)
+    }
+
+    /// Reports whether a `patient/` scope for the same would apply.
+    pub(super) fn patient_scope_would_apply(&self, required: &'a RequiredAccess<'_>) -> bool {
+        let enforced = self.request.enforcement();
+        let possible = match required.via {
+            Via::Subject => true,
+            Via::Included | Via::Searched | Via::Reached => {
+                enforced.includes(Enforcement::INCLUDES)
+            }
+            Via::Unseen | Via::Exported => false,
+        };
+        let creates = required.permissions.contain(Permissions::CREATE);
+        let on = match &required.target {
+            Target::Type(name) => Some(&**name),
+            Target::AnyOf(_) | Target::SomeType | Target::EveryType => None,
+        };
+        let other = match self.confined(ScopeContext::Patient) {
+            Confined::To(patient) => self.named.differ_from(patient),
+            Confined::NoPatient(_) | Confined::NoUser(_) | Confined::No => false,
+        };
+        possible
+            && !other
+            && enforced.includes(Enforcement::COMPARTMENTS)
+            && !on.is_some_and(|name| creates && !self.may_create(name))
+    }
+}
+
+impl fmt::Display for Inapplicable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = |scope: &SmartScope| -> Cow<'static, str> { shown(&scope.to_string()).into() };
+        match self {
+            Self::Undeclared(scopes, missing) => write!(
+                f,
+                "{scopes} do not count for this, because the application has not declared that \
+                 its handlers enforce {missing}"
+            ),
+            Self::NoPatient(reason, scope) => {
+                write!(f, "`{}` needs a patient: {reason}", text(scope))
+            }
+            Self::NoUser(reason) => write!(f, "`user/` scopes need a readable user: {reason}"),
+            Self::OtherPatient => {
+                f.write_str("the token is confined to one patient, and the address names another")
+            }
+            Self::NotWritten("Patient") => {
+                f.write_str("a token that is confined to a patient cannot create a Patient")
+            }
+            Self::NotWritten(name) => {
+                write!(f, "a token that is confined to a patient cannot write {name}")
+            }
+            Self::UnknownParameter(scope, name) => {
+                let (scope, name) = (text(scope), shown(name));
+                write!(
+                    f,
+                    "`{scope}` grants nothing here: the server cannot confine this type by `{name}`"
+                )
+            }
+            Self::NotForAll(scope) => {
+                let scope = text(scope);
+                write!(f, "`{scope}` has a constraint, so it is not enough for all types at once")
+            }
+            Self::ConstrainedLink(scope) => {
+                let scope = text(scope);
+                write!(f, "`{scope}` has a constraint, so nothing may depend on what it hides")
+            }
+            Self::NotOfSystem => f.write_str("only unconstrained `system/` scopes export"),
+        }
+    }
+}

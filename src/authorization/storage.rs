@@ -1,0 +1,156 @@
+//! Judges changes: a resource as it is, and as it would be.
+
+use serde_json::Value;
+
+use super::{Alternative, Alternatives, Denial, ResourceFilter, Visibility};
+use crate::fhir::ResourceReference;
+use crate::fhir::compartment::{NotAbout, PatientHere, id, resource_type};
+
+/// Why a change must not be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The caller may know of the resource, and may not change it so: 403.
+    Denied(Denial),
+    /// The caller must not learn whether there is such a resource: 404, as for none.
+    Hidden,
+    /// As `Denied` if [`ResourceFilter::shows_target`] says that all of these may be shown, else as
+    /// `Hidden`: what a Provenance points to.
+    DeniedIfShown(Denial, Vec<ResourceReference>),
+}
+
+/// What a change would do, as far as the address tells.
+#[derive(Clone, Copy)]
+struct Change<'r> {
+    /// Whether the address names an instance, which must then be there already.
+    names_instance: bool,
+    before: Option<&'r Value>,
+    after: Option<&'r Value>,
+}
+
+type Verdict = Result<(), StoreError>;
+
+impl ResourceFilter<'_> {
+    /// Checks a change against everything that confines it.
+    pub(super) fn check_store(
+        &self,
+        names_instance: bool,
+        before: Option<&Value>,
+        after: Option<&Value>,
+    ) -> Result<(), StoreError> {
+        if let (Some(before), Some(after)) = (before, after)
+            && (resource_type(before), id(before)) != (resource_type(after), id(after))
+        {
+            return Err(Denial::new("a change must leave type and id of the resource").into());
+        }
+        if self.is_none() {
+            return Err(Denial::new("nothing grants this change").into());
+        }
+        let change = Change { names_instance, before, after };
+        let sets = self.confinement().sets().map(|set| self.check_set(set, change));
+        sets.fold(Ok(()), worse)
+    }
+
+    /// One alternative is enough.
+    fn check_set(&self, set: &Alternatives, change: Change<'_>) -> Verdict {
+        let mut for_patient: Option<(&str, Verdict)> = None;
+        let mut best = Err(StoreError::Hidden);
+        for alternative in set {
+            let own = match (alternative.patient(), &for_patient) {
+                (None, _) => Ok(()),
+                (Some(patient), Some((known, verdict))) if *known == patient => verdict.clone(),
+                (Some(patient), _) => {
+                    let verdict = self.check_patient(patient, change);
+                    for_patient = Some((patient, verdict.clone()));
+                    verdict
+                }
+            };
+            best = better(best, worse(self.check_constraint(alternative, change), own));
+            if best.is_ok() {
+                break;
+            }
+        }
+        best
+    }
+
+    /// What is hidden or does not exist looks the same: the instance is not created either.
+    fn check_constraint(&self, alternative: &Alternative, change: Change<'_>) -> Verdict {
+        match change.before {
+            None if change.names_instance => return Err(StoreError::Hidden),
+            Some(before) if !self.matches(alternative, before) => return Err(StoreError::Hidden),
+            Some(_) | None => {}
+        }
+        if change.after.is_some_and(|after| !self.matches(alternative, after)) {
+            return Err(
+                Denial::new("the resource would not match the constraint of the scope").into()
+            );
+        }
+        Ok(())
+    }
+
+    /// Both states must be about the patient.
+    fn check_patient(&self, patient: &str, change: Change<'_>) -> Verdict {
+        let here = PatientHere { id: patient, base: self.base };
+        let about = |resource: &Value| {
+            self.handlers
+                .compartment
+                .check_about(resource, here)
+                .map_err(|fault| Denial::new(fault.describe(resource_type(resource))))
+        };
+        if let Some(before) = change.before {
+            let denied = about(before);
+            match (self.of_patient(before, patient, true), denied) {
+                (Visibility::Hidden, _) => return Err(StoreError::Hidden),
+                (Visibility::Depends(targets), denied) => {
+                    let denial = denied.err().unwrap_or_else(not_written);
+                    return Err(StoreError::DeniedIfShown(denial, targets));
+                }
+                (Visibility::Shown, denied) => denied?,
+            }
+        } else if change.names_instance {
+            return Err(StoreError::Hidden);
+        }
+        let Some(after) = change.after else { return Ok(()) };
+        about(after)?;
+        if resource_type(after) == "Patient" {
+            let link = |resource: Option<&Value>| resource.and_then(|one| one.get("link").cloned());
+            if change.before.is_none() {
+                return Err(Denial::new("a patient cannot create another Patient").into());
+            }
+            if link(change.before) != link(Some(after)) {
+                return Err(
+                    Denial::new("`link` of a Patient is not the patient's to change").into()
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+fn not_written() -> Denial {
+    Denial::new(NotAbout::Type.describe("Provenance"))
+}
+
+/// How near a verdict is to a permission.
+fn rank(verdict: &Verdict) -> u8 {
+    match verdict {
+        Err(StoreError::Hidden) => 0,
+        Err(StoreError::DeniedIfShown(..)) => 1,
+        Err(StoreError::Denied(_)) => 2,
+        Ok(()) => 3,
+    }
+}
+
+fn worse(one: Verdict, other: Verdict) -> Verdict {
+    if rank(&other) < rank(&one) { other } else { one }
+}
+
+fn better(one: Verdict, other: Verdict) -> Verdict {
+    if rank(&other) > rank(&one) { other } else { one }
+}
+
+impl From<Denial> for StoreError {
+    fn from(denial: Denial) -> Self {
+        Self::Denied(denial)
+    }
+}

@@ -1,0 +1,27 @@
+//! The `[patient]` table: what belongs to a patient beyond the compartment of R4.
+
+use super::reader::Reader;
+use crate::fhir::PatientCompartment;
+
+pub(crate) fn read(root: &mut Reader<'_>) -> PatientCompartment {
+    let mut builder = PatientCompartment::builder();
+    let Some(mut patient) = root.table("patient") else {
+        return PatientCompartment::default();
+    };
+    if let Some(also) = patient.texts("also") {
+        builder = builder.also(also);
+    }
+    if let Some(less) = patient.texts("less") {
+        builder = builder.less(less);
+    }
+    if let Some(shared) = patient.texts("shared") {
+        builder = builder.shared(shared);
+    }
+    for fault in builder.faults() {
+        let message = format!("expected {}, found \"{}\"", fault.expected, fault.entry);
+        patient.reject(fault.list, message);
+    }
+    patient.finish();
+    // With a fault the file is refused, and this compartment is not used.
+    builder.build().unwrap_or_default()
+}

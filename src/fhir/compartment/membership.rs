@@ -1,0 +1,197 @@
+//! Whose a resource is: by membership for those who read, and by what it is about for those who
+//! write.
+
+use std::borrow::Cow;
+
+use super::reference::{Node, ResourceReference, Target, visit};
+use super::{PROVENANCE, PatientCompartment, PatientReference};
+use crate::fhir::base_url::BaseUrl;
+
+/// Whether a resource belongs to a patient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Membership {
+    Member,
+    /// It does when all of these belong to the patient or are shared.
+    Depends(Vec<ResourceReference>),
+    NotMember,
+}
+
+/// Why a resource must not be written on behalf of a patient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum NotAbout {
+    /// The type is one that no patient writes.
+    Type,
+    /// None of these parameters names the patient.
+    Nobody(Vec<&'static str>),
+    /// The parameter names another patient.
+    Another(&'static str),
+    /// The parameter names something that only a look-up could tell.
+    Unresolved(&'static str),
+    /// The resource would not be one of the patient's.
+    Outside,
+}
+
+/// More targets than these hide a Provenance: each is a look-up in a store.
+pub(crate) const MAX_LOOKUPS: usize = 64;
+
+/// A patient and the server it is a patient of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PatientHere<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) base: &'a BaseUrl,
+}
+
+impl PatientCompartment {
+    /// Returns whether a resource belongs to a patient.
+    pub(crate) fn membership<'r, N: Node<'r>>(
+        &self,
+        resource: N,
+        patient: PatientHere<'_>,
+    ) -> Membership {
+        let resource_type = resource_type(resource);
+        if resource_type == "Patient" {
+            return is(id(resource) == Some(patient.id));
+        }
+        let Some(rules) = self.rules(resource_type) else {
+            return Membership::NotMember;
+        };
+        if resource_type == PROVENANCE {
+            let target = rules.members.iter().find(|parameter| parameter.name == "target");
+            return target.map_or(Membership::NotMember, |_| of_targets(resource, patient.base));
+        }
+        let names = |target: &Target<'_>| target.names("Patient", patient.id);
+        is(rules.members.iter().any(|parameter| any(resource, parameter, patient.base, names)))
+    }
+
+    /// Checks that a resource, as it is or as it would be, is about a patient and no other.
+    pub(crate) fn check_about<'r, N: Node<'r>>(
+        &self,
+        resource: N,
+        patient: PatientHere<'_>,
+    ) -> Result<(), NotAbout> {
+        let resource_type = resource_type(resource);
+        if !self.is_written(resource_type) {
+            return Err(NotAbout::Type);
+        }
+        let rules = self.rules(resource_type).ok_or(NotAbout::Type)?;
+        for parameter in &rules.naming {
+            let mut fault = None;
+            for_each(resource, parameter, patient.base, |target| match target {
+                Target::Here { resource_type, id } if resource_type == "Patient" => {
+                    if id != patient.id {
+                        fault = Some(NotAbout::Another(parameter.name));
+                    }
+                }
+                Target::Elsewhere { resource_type: "Patient" } => {
+                    fault = Some(NotAbout::Another(parameter.name));
+                }
+                Target::Unresolved => fault = Some(NotAbout::Unresolved(parameter.name)),
+                Target::Here { .. } | Target::Elsewhere { .. } | Target::Nothing => {}
+            });
+            if let Some(fault) = fault {
+                return Err(fault);
+            }
+        }
+        let names = |target: &Target<'_>| target.names("Patient", patient.id);
+        let is_about = match resource_type {
+            "Patient" => id(resource) == Some(patient.id),
+            _ => rules.about.iter().any(|one| any(resource, one, patient.base, names)),
+        };
+        if !is_about {
+            return Err(NotAbout::Nobody(rules.about.iter().map(|one| one.name).collect()));
+        }
+        match self.membership(resource, patient) {
+            Membership::Member => Ok(()),
+            Membership::Depends(_) | Membership::NotMember => Err(NotAbout::Outside),
+        }
+    }
+
+    /// Returns whether a patient may write resources of a type at all. What says who did what, who
+    /// somebody is, or who belongs together is for others to write.
+    pub(crate) fn is_written(&self, resource_type: &str) -> bool {
+        let never = matches!(resource_type, PROVENANCE | "AuditEvent" | "Group" | "Person");
+        !never && !self.is_shared(resource_type) && self.has_place_for(resource_type)
+    }
+}
+
+/// A Provenance belongs to whoever may see all of its targets, of which there must be one.
+fn of_targets<'r, N: Node<'r>>(resource: N, base: &BaseUrl) -> Membership {
+    let mut targets: Vec<ResourceReference> = Vec::new();
+    let mut all_are_here = true;
+    visit(resource, "target", &mut |element| match Target::of(element, base) {
+        Target::Here { resource_type, id } if targets.len() <= MAX_LOOKUPS => {
+            let target = ResourceReference::new(resource_type, id);
+            if !targets.contains(&target) {
+                targets.push(target);
+            }
+        }
+        Target::Here { .. } => {}
+        Target::Elsewhere { .. } | Target::Unresolved | Target::Nothing => all_are_here = false,
+    });
+    if !all_are_here || targets.is_empty() || targets.len() > MAX_LOOKUPS {
+        return Membership::NotMember;
+    }
+    Membership::Depends(targets)
+}
+
+fn is(member: bool) -> Membership {
+    if member { Membership::Member } else { Membership::NotMember }
+}
+
+fn any<'r, N: Node<'r>>(
+    resource: N,
+    parameter: &PatientReference,
+    base: &BaseUrl,
+    matches: impl Fn(&Target<'_>) -> bool,
+) -> bool {
+    let mut found = false;
+    for_each(resource, parameter, base, |target| found = found || matches(target));
+    found
+}
+
+fn for_each<'r, N: Node<'r>>(
+    resource: N,
+    parameter: &PatientReference,
+    base: &BaseUrl,
+    mut found: impl FnMut(&Target<'_>),
+) {
+    for path in parameter.paths {
+        visit(resource, path, &mut |element| found(&Target::of(element, base)));
+    }
+}
+
+/// The type of a resource; empty where it has none.
+pub(crate) fn resource_type<'r, N: Node<'r>>(resource: N) -> &'r str {
+    resource.member("resourceType").and_then(Node::string).unwrap_or_default()
+}
+
+/// The logical id of a resource.
+pub(crate) fn id<'r, N: Node<'r>>(resource: N) -> Option<&'r str> {
+    resource.member("id").and_then(Node::string)
+}
+
+impl NotAbout {
+    /// The fault as a sentence that a client reads.
+    pub(crate) fn describe(&self, resource_type: &str) -> Cow<'static, str> {
+        match self {
+            Self::Type => {
+                format!("a token that is confined to a patient cannot write {resource_type}").into()
+            }
+            Self::Nobody(parameters) => {
+                let names: Vec<String> =
+                    parameters.iter().map(|name| format!("`{name}`")).collect();
+                let names = names.join(" or ");
+                format!("the resource is not about the patient of the token (by {names})").into()
+            }
+            Self::Another(parameter) => {
+                format!("`{parameter}` of the resource names another patient").into()
+            }
+            Self::Unresolved(parameter) => format!(
+                "`{parameter}` of the resource is not a plain reference to a resource, so whom it \
+                 names cannot be told"
+            )
+            .into(),
+            Self::Outside => "the resource would not be one of the patient of the token".into(),
+        }
+    }
+}

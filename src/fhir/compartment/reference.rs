@@ -1,0 +1,216 @@
+//! References in resources (R4 section 2.3.0): which elements hold them, and what they name.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::fhir::base_url::BaseUrl;
+use crate::fhir::interaction::is_id;
+use crate::fhir::resource_type::is_like_a_type;
+
+/// Read access to a JSON value, whoever has parsed it.
+pub(crate) trait Node<'a>: Copy {
+    /// The member of an object.
+    fn member(self, name: &str) -> Option<Self>;
+
+    /// Each item of an array; any other value is its own only item.
+    fn for_each(self, visit: &mut dyn FnMut(Self));
+
+    /// The string, if it is one.
+    fn string(self) -> Option<&'a str>;
+
+    /// The same value as `serde_json` has it.
+    fn to_value(self) -> Cow<'a, Value>;
+}
+
+impl<'a> Node<'a> for &'a Value {
+    fn member(self, name: &str) -> Option<Self> {
+        self.get(name)
+    }
+
+    fn for_each(self, visit: &mut dyn FnMut(Self)) {
+        match self.as_array() {
+            Some(items) => items.iter().for_each(visit),
+            None => visit(self),
+        }
+    }
+
+    fn string(self) -> Option<&'a str> {
+        self.as_str()
+    }
+
+    fn to_value(self) -> Cow<'a, Value> {
+        Cow::Borrowed(self)
+    }
+}
+
+/// Visits every value at an element path such as `participant.actor`, through arrays.
+pub(crate) fn visit<'a, N: Node<'a>>(node: N, path: &str, found: &mut dyn FnMut(N)) {
+    let (name, rest) = match path.split_once('.') {
+        Some((name, rest)) => (name, Some(rest)),
+        None => (path, None),
+    };
+    let Some(member) = node.member(name) else { return };
+    member.for_each(&mut |item| match rest {
+        Some(rest) => visit(item, rest, found),
+        None => found(item),
+    });
+}
+
+/// A resource of this server, as a reference names it: `Patient/1`, absolute below the base URL or
+/// relative to it, of any version.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub struct ResourceReference {
+    /// The resource type.
+    pub resource_type: String,
+    /// The logical id.
+    pub id: String,
+}
+
+/// What a Reference element names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Target<'a> {
+    /// A resource of this server.
+    Here { resource_type: Cow<'a, str>, id: Cow<'a, str> },
+    /// A resource of another server, by an address that says of which type it is.
+    Elsewhere { resource_type: &'a str },
+    /// Something that only a look-up could tell: a condition, an identifier, a placeholder of a
+    /// bundle, a contained resource, an address of no known form.
+    Unresolved,
+    /// Nothing: the element has no more than a display text.
+    Nothing,
+}
+
+impl<'a> Target<'a> {
+    /// Reads a Reference element.
+    pub(crate) fn of<N: Node<'a>>(element: N, base: &BaseUrl) -> Self {
+        let reference = element.member("reference");
+        match reference.and_then(Node::string) {
+            Some(text) => Self::parse(text, base),
+            // A reference that is no string, or a logical one (R4 section 2.3.0.3).
+            None if reference.is_some() || element.member("identifier").is_some() => {
+                Self::Unresolved
+            }
+            None => Self::Nothing,
+        }
+    }
+
+    fn parse(text: &'a str, base: &BaseUrl) -> Self {
+        if let Some((resource_type, id)) = instance(text) {
+            return Self::Here { resource_type: resource_type.into(), id: id.into() };
+        }
+        if let Some(below) = base.relative(text) {
+            let own = below.strip_prefix('/').and_then(instance);
+            return own.map_or(Self::Unresolved, |(resource_type, id)| Self::Here {
+                resource_type: resource_type.to_owned().into(),
+                id: id.to_owned().into(),
+            });
+        }
+        let is_url = text.starts_with("https://") || text.starts_with("http://");
+        let elsewhere = text.split_once("://").filter(|_| is_url && !text.contains(['?', '#']));
+        let segments = elsewhere.map(|(_, rest)| rest.split('/').skip(1));
+        let typed = segments.and_then(|segments| {
+            let segments: Vec<&str> = segments.collect();
+            let (_, last) = segments.split_at(segments.len().saturating_sub(4));
+            // `…/Type/id` or `…/Type/id/_history/version`.
+            let (resource_type, id) = match last {
+                [resource_type, id, "_history", _] | [.., resource_type, id] => {
+                    (*resource_type, *id)
+                }
+                _ => return None,
+            };
+            (is_like_a_type(resource_type) && is_id(id)).then_some(resource_type)
+        });
+        typed.map_or(Self::Unresolved, |resource_type| Self::Elsewhere { resource_type })
+    }
+
+    /// Whether it names this instance.
+    pub(crate) fn names(&self, resource_type: &str, id: &str) -> bool {
+        matches!(self, Self::Here { resource_type: of, id: own } if of == resource_type && own == id)
+    }
+}
+
+/// `Type/id`, or `Type/id/_history/version`, which is a version of the same instance.
+fn instance(text: &str) -> Option<(&str, &str)> {
+    let mut segments = text.split('/');
+    let (resource_type, id) = (segments.next()?, segments.next()?);
+    match (segments.next(), segments.next(), segments.next()) {
+        (None, ..) => {}
+        (Some("_history"), Some(version), None) if is_id(version) => {}
+        _ => return None,
+    }
+    (is_like_a_type(resource_type) && is_id(id)).then_some((resource_type, id))
+}
+
+impl ResourceReference {
+    pub(crate) fn new(resource_type: impl Into<String>, id: impl Into<String>) -> Self {
+        Self { resource_type: resource_type.into(), id: id.into() }
+    }
+}
+
+impl fmt::Display for ResourceReference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.resource_type, self.id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn here(resource_type: &str, id: &str) -> Target<'static> {
+        Target::Here { resource_type: resource_type.to_owned().into(), id: id.to_owned().into() }
+    }
+
+    #[test]
+    fn a_reference_names_an_instance_here_or_says_why_not() {
+        let base: BaseUrl = "https://fhir.example.org/r4".parse().unwrap();
+        for (reference, expected) in [
+            (json!("Patient/1"), here("Patient", "1")),
+            (json!("Patient/1/_history/3"), here("Patient", "1")),
+            (json!("https://fhir.example.org/r4/Patient/1"), here("Patient", "1")),
+            (json!("HTTPS://FHIR.example.org:443/r4/Patient/1/_history/2"), here("Patient", "1")),
+            (
+                json!("https://other.example.org/r4/Patient/1"),
+                Target::Elsewhere { resource_type: "Patient" },
+            ),
+            (
+                json!("https://fhir.example.org/r4x/Device/1/_history/2"),
+                Target::Elsewhere { resource_type: "Device" },
+            ),
+            (json!("http://other.example.org/Patient/1?x=y"), Target::Unresolved),
+            (json!("https://other.example.org/somebody"), Target::Unresolved),
+            (json!("Patient?identifier=1"), Target::Unresolved),
+            (json!("https://fhir.example.org/r4/Patient?identifier=1"), Target::Unresolved),
+            (json!("urn:uuid:3a5d9c1e-6f8b-4b7c-9d3e-0a1b2c3d4e5f"), Target::Unresolved),
+            (json!("#contained"), Target::Unresolved),
+            (json!("/Patient/1"), Target::Unresolved),
+            (json!("Patient/"), Target::Unresolved),
+            (json!("Patient/a_b"), Target::Unresolved),
+            (json!("patient/1"), Target::Unresolved),
+            (json!("Patient/1/x"), Target::Unresolved),
+            (json!(""), Target::Unresolved),
+            (json!(7), Target::Unresolved),
+            (json!(null), Target::Unresolved),
+        ] {
+            let element = json!({"reference": reference});
+            assert_eq!(Target::of(&element, &base), expected, "{element}");
+        }
+        let logical = json!({"type": "Patient", "identifier": {"value": "7"}});
+        assert_eq!(Target::of(&logical, &base), Target::Unresolved);
+        assert_eq!(Target::of(&json!({"display": "Amara"}), &base), Target::Nothing);
+    }
+
+    #[test]
+    fn a_path_is_followed_through_arrays() {
+        let resource = json!({"a": [{"b": {"c": "1"}}, {"b": [{"c": "2"}, {"c": ["3", "4"]}]}, 5]});
+        let mut found = Vec::new();
+        visit(&resource, "a.b.c", &mut |value| found.extend(value.string()));
+        assert_eq!(found, ["1", "2", "3", "4"]);
+        visit(&resource, "a.x.c", &mut |_| panic!("there is nothing"));
+    }
+}
