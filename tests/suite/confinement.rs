@@ -14,13 +14,19 @@ async fn enforcing(enforced: Enforcement) -> Server {
 }
 
 /// A request of a caller with these scopes and this `patient`.
-async fn ask(server: &Server, scope: &str, patient: Value, method: &str, uri: &str) -> Reply {
+pub(crate) async fn ask(
+    server: &Server,
+    scope: &str,
+    patient: Value,
+    method: &str,
+    uri: &str,
+) -> Reply {
     let token = server.token().claim("scope", scope).claim("patient", patient).sign().unwrap();
     let request = Request::builder().method(method).uri(format!("/r4{uri}"));
     server.send(request.header("authorization", format!("Bearer {token}"))).await
 }
 
-async fn granted(server: &Server, scope: &str, method: &str, uri: &str) -> Access {
+pub(crate) async fn granted(server: &Server, scope: &str, method: &str, uri: &str) -> Access {
     let reply = ask(server, scope, json!("1"), method, uri).await;
     reply.access.unwrap_or_else(|| panic!("{method} {uri} with {scope}: {}", reply.body))
 }

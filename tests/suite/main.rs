@@ -22,6 +22,7 @@ mod refresher;
 mod refresher_model;
 mod refusals;
 mod requirements;
+mod resources;
 mod roles;
 mod scopes;
 mod secrecy;
