@@ -5,10 +5,10 @@
 //! # The way of a request
 //!
 //! ```text
-//! Request ─► bearer ─► JWS ─► header ─► issuer ─► alg, typ ─► key ─► signature ─► aud ─► claims
-//!            400/401   401     401       401        401      401/503    401       401      401
-//!                                                                                           │
-//!  inner service ◄─ Principal + Access in extensions ◄─ authorize ◄─ interaction ◄──────────┘
+//! Request ─► bearer ─► JWS ─► header ─► issuer ─► alg, typ ─► key ─► signature ─► kind ─► aud ─► claims
+//!            400/401   401     401       401        401      401/503    401        401     401     401
+//!                                                                                                   │
+//!  inner service ◄─ Principal + Access in extensions ◄─ authorize ◄─ interaction ◄──────────────────┘
 //!                                                         403
 //! ```
 //!

@@ -79,7 +79,7 @@ impl AudiencePolicy {
     /// The stage of the pipeline.
     pub(crate) fn check(&self, claims: &Claims<'_>) -> Result<(), Finding> {
         let audiences = claims.audiences().map_err(|_| {
-            Finding::new(Check::Audience, "`aud` is neither text nor a list of texts")
+            Finding::new(Check::Audience, "`aud` is neither a string nor an array of strings")
         })?;
         if audiences.is_empty() {
             return Err(

@@ -1,8 +1,8 @@
 //! The pipeline from a request's header to a [`Principal`]: the one place where it is written.
 //!
 //! ```text
-//! bearer ─► compact JWS ─► header ─► issuer ─► alg, typ ─► key ─► signature ─► audience ─► claims
-//! 400/401     401           401       401       401        401/503   401          401        401
+//! bearer ─► compact JWS ─► header ─► issuer ─► alg, typ ─► key ─► signature ─► kind ─► audience ─► claims
+//! 400/401     401           401       401       401        401/503   401         401     401         401
 //! ```
 //!
 //! A token that has gone this way before, byte by byte the same and under the same keys, is
@@ -19,9 +19,12 @@ use serde_json::{Map, Value};
 use super::bearer::{self, BearerToken};
 use super::cache::{TokenCache, Validity};
 use super::claims::Claims;
+use super::client;
 use super::error::AuthenticationError;
 use super::issuer::Issuer;
 use super::principal::Principal;
+use super::tenant;
+use super::token_kind;
 use super::validation::{self, Dates, ValidatedClaims};
 use crate::explanation::recorder::{Off, Recorder};
 use crate::explanation::{Check, Explanation, Finding, Seen};
@@ -278,6 +281,10 @@ impl Authenticator {
             .and_then(|()| candidates.verify(jws.signing_input, jws.signature()).map_err(invalid));
         let signature = to.check(Check::Signature, Seen::nothing, signature)?;
 
+        let kind = token_kind::access_token(&claims, settings);
+        to.check(Check::TokenKind, Seen::nothing, kind)?;
+        to.check(Check::Tenant, Seen::nothing, tenant::tenant(&claims, settings))?;
+
         let now = self.clock.now();
         let date = |name, accepted: String| Seen::found(claims.shown_date(name)).expected(accepted);
         let latest = || format!("at most {}", now.plus(settings.leeway));
@@ -287,11 +294,10 @@ impl Authenticator {
         let not_before = to.check(Check::NotBefore, || date("nbf", latest()), not_before)?;
         let issued_at = validation::issued_at(&claims, settings, now);
         let issued_at = to.check(Check::IssuedAt, || date("iat", latest()), issued_at)?;
-        let required = validation::required_claims(&claims, settings)
-            .and_then(|()| validation::tenant(&claims, settings));
+        let required = validation::required_claims(&claims, settings);
         let names = || Seen::nothing().expected(settings.required_claims.join(" "));
         to.check(Check::RequiredClaims, names, required)?;
-        to.check(Check::Client, Seen::nothing, validation::client(&claims, settings))?;
+        to.check(Check::Client, Seen::nothing, client::allowed(&claims, settings))?;
         to.check(Check::Confirmation, Seen::nothing, validation::confirmation(&claims))?;
         let expiry = validation::expiry(&claims, settings, now);
         let expires_at = to.check(
@@ -314,7 +320,7 @@ impl Authenticator {
     fn issuer(&self, claims: &Claims<'_>) -> Result<&Issuer, Finding> {
         let fault = |summary| Finding::new(Check::Issuer, summary).with_expected(&self.all_issuers);
         match claims.text("iss") {
-            Err(_) => Err(fault("`iss` is not text")),
+            Err(_) => Err(fault("`iss` is not a string")),
             Ok(None) => Err(fault("`iss` is missing")),
             Ok(Some(iss)) => self
                 .issuers

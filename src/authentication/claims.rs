@@ -6,6 +6,7 @@ use std::borrow::Cow;
 
 use smallvec::{SmallVec, smallvec};
 
+use super::client;
 use crate::jose::json::{Document, Json, Row};
 use crate::span::Span;
 use crate::time::UnixTime;
@@ -43,6 +44,18 @@ impl<'a> Claims<'a> {
     /// The same, where `null` counts as absent.
     pub(crate) fn present(&self, path: &str) -> Option<Json<'_>> {
         self.at(path).filter(|value| !matches!(value, Json::Null))
+    }
+
+    /// A claim with this very name, `null` included.
+    #[inline]
+    pub(crate) fn member(&self, name: &str) -> Option<Json<'_>> {
+        self.0.get(name)
+    }
+
+    /// Whether there is a claim with this very name, whatever its value.
+    #[inline]
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.has(name)
     }
 
     /// How many claims have a name, whatever the case of its letters.
@@ -91,17 +104,17 @@ impl<'a> Claims<'a> {
         self.text(name).unwrap_or_default().filter(|text| !text.is_empty())
     }
 
-    /// A `NumericDate` claim (RFC 7519 section 2). `null` counts as absent.
+    /// A `NumericDate` claim (RFC 7519 section 2), which `null` is not.
     #[inline]
     pub(crate) fn date(&self, name: &str) -> Result<Option<UnixTime>, WrongType> {
         match self.0.get(name) {
-            None | Some(Json::Null) => Ok(None),
+            None => Ok(None),
             Some(Json::Number(seconds)) => {
                 UnixTime::from_numeric_date(seconds).map(Some).ok_or(WrongType)
             }
-            Some(Json::Bool(_) | Json::String(_) | Json::Array(_) | Json::Object(_)) => {
-                Err(WrongType)
-            }
+            Some(
+                Json::Null | Json::Bool(_) | Json::String(_) | Json::Array(_) | Json::Object(_),
+            ) => Err(WrongType),
         }
     }
 
@@ -147,10 +160,9 @@ impl<'a> Claims<'a> {
         self.0.sources()
     }
 
-    /// The client: `client_id` (RFC 9068), else `azp` (OpenID Connect, Entra v2), else `appid`
-    /// (Entra v1).
+    /// The client, by the first claim that names it.
     pub(crate) fn client(&self) -> Option<&str> {
-        ["client_id", "azp", "appid"].into_iter().find_map(|name| self.text_or_none(name))
+        client::CLAIMS.into_iter().find_map(|name| self.text_or_none(name))
     }
 
     /// `aud` as it may be shown.

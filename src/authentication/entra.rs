@@ -209,7 +209,7 @@ impl Entra {
     /// One issuer in place of the two.
     #[cfg(feature = "config")]
     pub(crate) fn issuer_named(&self, issuer: &str, origin: KeyOrigin) -> TrustedIssuer {
-        let mut trusted = TrustedIssuer::new(issuer, origin).scopes_in_roles(true);
+        let mut trusted = TrustedIssuer::new(issuer, origin).of_entra();
         trusted.settings.audience = Some(self.audience(Version::One));
         trusted
     }
@@ -239,7 +239,7 @@ impl Entra {
             for (version, name) in [Version::One, Version::Two].into_iter().zip(names).rev() {
                 let mut issuer = TrustedIssuer::new(name, KeyOrigin::Shared(keys(version)))
                     .audience(self.audience(version))
-                    .scopes_in_roles(true);
+                    .of_entra();
                 issuer.settings.tenant = Some(Tenant { id: id.clone(), keys: holder.clone() });
                 issuers.push(issuer);
             }
@@ -335,7 +335,7 @@ impl Entra {
         let discovery = format!("{host}/{name}.onmicrosoft.com/{policy}/{well_known}");
         TrustedIssuer::discover_at(format!("{host}/{tenant}/v2.0/"), discovery)
             .audience(AudiencePolicy::exact([application]))
-            .scopes_in_roles(true)
+            .of_entra()
     }
 
     /// A Microsoft Entra External ID tenant: its name (`contoso` of `contoso.ciamlogin.com`), its
@@ -346,7 +346,7 @@ impl Entra {
         let issuer = format!("https://{tenant}.ciamlogin.com/{tenant}/v2.0");
         TrustedIssuer::discover_at(issuer, discovery)
             .audience(AudiencePolicy::exact([application]))
-            .scopes_in_roles(true)
+            .of_entra()
     }
 }
 

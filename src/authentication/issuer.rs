@@ -53,6 +53,8 @@ pub(crate) struct IssuerSettings {
     pub(crate) scopes_in_roles: bool,
     /// What Microsoft Entra ID asks for beyond the standards.
     pub(crate) tenant: Option<Tenant>,
+    /// Whether its access tokens always name their client in `azp` or `appid`.
+    pub(crate) names_client: bool,
 }
 
 /// A tenant of Microsoft Entra ID.
@@ -133,6 +135,7 @@ impl TrustedIssuer {
                 max_token_age: None,
                 scopes_in_roles: false,
                 tenant: None,
+                names_client: false,
             },
             keys,
             key_settings: KeySettings::default(),
@@ -166,7 +169,8 @@ impl TrustedIssuer {
         self
     }
 
-    /// The clients accepted, by `client_id`, `azp` or `appid`. Default: any.
+    /// The clients accepted, by `client_id`, `azp`, `appid` and `cid`: all of these that a token has
+    /// must be the same. Default: any.
     pub fn clients<T: Into<String>>(mut self, clients: impl IntoIterator<Item = T>) -> Self {
         self.settings.clients = Some(clients.into_iter().map(Into::into).collect());
         self
@@ -215,6 +219,13 @@ impl TrustedIssuer {
     /// How keys are fetched and how long they serve.
     pub fn key_settings(mut self, settings: KeySettings) -> Self {
         self.key_settings = settings;
+        self
+    }
+
+    /// An issuer of Microsoft Entra ID, of whichever kind of tenant.
+    pub(crate) fn of_entra(mut self) -> Self {
+        self.settings.scopes_in_roles = true;
+        self.settings.names_client = true;
         self
     }
 

@@ -9,12 +9,15 @@ pub(crate) mod bearer;
 mod builder;
 mod cache;
 pub(crate) mod claims;
+mod client;
 pub(crate) mod entra;
 pub(crate) mod error;
 pub(crate) mod issuer;
 pub(crate) mod key_origin;
 pub(crate) mod principal;
+mod tenant;
 mod texts;
+mod token_kind;
 pub(crate) mod validation;
 
 pub use audience::AudiencePolicy;

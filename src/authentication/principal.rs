@@ -168,7 +168,7 @@ impl Principal {
         self.0.texts.get(self.0.tenant?)
     }
 
-    /// The client application: `client_id`, else `azp`, else `appid`.
+    /// The client application: `client_id`, else `azp`, else `appid`, else `cid`.
     #[must_use]
     pub fn client_id(&self) -> Option<&str> {
         self.0.texts.get(self.0.client?)

@@ -8,6 +8,7 @@ use super::issuer::IssuerSettings;
 use crate::explanation::{Check, Finding};
 use crate::jose::Algorithm;
 use crate::jose::header::{JoseHeader, media_type};
+use crate::jose::json::Json;
 use crate::jose::signature::SignatureValid;
 use crate::time::UnixTime;
 
@@ -125,7 +126,7 @@ pub(crate) fn required_claims(
     // RFC 7519 makes these StringOrURI; the clients are text by RFC 8693 and OpenID Connect.
     for name in ["sub", "jti", "client_id", "azp", "appid"] {
         if claims.text(name).is_err() {
-            return Err(fault(name, "is not text"));
+            return Err(fault(name, "is not a string"));
         }
     }
     let required = settings.required_claims.iter().map(String::as_str);
@@ -151,49 +152,15 @@ pub(crate) fn verifiable(header: JoseHeader<'_>, settings: &IssuerSettings) -> R
     Err(Finding::new(Check::Signature, summary))
 }
 
-/// `tid` of a token of Microsoft Entra ID: the tenant that `iss` names, and said once.
-pub(crate) fn tenant(claims: &Claims<'_>, settings: &IssuerSettings) -> Result<(), Finding> {
-    let Some(tenant) = &settings.tenant else {
-        return Ok(());
-    };
-    let fault = |summary| Err(Finding::new(Check::RequiredClaims, summary));
-    if claims.count_in_any_case("tid") > 1 {
-        return fault("`tid` is there more than once, in different cases");
-    }
-    match claims.text_or_none("tid") {
-        Some(tid) if tid.eq_ignore_ascii_case(&tenant.id) => Ok(()),
-        Some(_) => fault("`tid` is not the tenant that `iss` names"),
-        None => fault("`tid` is required and missing"),
-    }
-}
-
-/// The client against the issuer's allow-list, where there is one.
-pub(crate) fn client(claims: &Claims<'_>, settings: &IssuerSettings) -> Result<(), Finding> {
-    let Some(allowed) = &settings.clients else {
-        return Ok(());
-    };
-    match claims.client() {
-        Some(client) if allowed.iter().any(|name| name == client) => Ok(()),
-        Some(_) => Err(Finding::new(
-            Check::Client,
-            "the client (`client_id`, `azp` or `appid`) is not one of those allowed",
-        )),
-        None => Err(Finding::new(
-            Check::Client,
-            "the token names no client (`client_id`, `azp` or `appid`)",
-        )),
-    }
-}
-
-/// `cnf` (RFC 7800): a token bound to its sender must not be taken from anybody else.
+/// `cnf` (RFC 7800): a token bound to its sender must not be taken from anybody else. Section 3.1
+/// makes it an object, so that `null` binds to somebody who is not said.
 pub(crate) fn confirmation(claims: &Claims<'_>) -> Result<(), Finding> {
-    if claims.present("cnf").is_some() {
-        return Err(Finding::new(
-            Check::Confirmation,
-            "`cnf` binds the token to its sender: it was presented as a bearer token",
-        ));
-    }
-    Ok(())
+    let summary = match claims.member("cnf") {
+        None => return Ok(()),
+        Some(Json::Null) => "`cnf` is null: it does not say to whom the token is bound",
+        Some(_) => "`cnf` binds the token to its sender: it was presented as a bearer token",
+    };
+    Err(Finding::new(Check::Confirmation, summary))
 }
 
 /// `exp`: now must be before it (RFC 7519 section 4.1.4).

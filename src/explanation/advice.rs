@@ -67,8 +67,9 @@ impl Finding {
                 server("add the algorithm to `algorithms`, if the provider is to use it"),
                 provider("sign access tokens with an accepted algorithm"),
             ],
+            Check::Type if is_other_kind(found) => vec![client(ACCESS_TOKEN)],
             Check::Type => vec![
-                client("send the access token, not the id token or another one"),
+                client(ACCESS_TOKEN),
                 server("add the type to `token_types`, if the provider's access tokens have it"),
             ],
             Check::Key => vec![
@@ -84,12 +85,19 @@ impl Finding {
             Check::Signature => {
                 vec![client("send the token unchanged, as the provider issued it")]
             }
+            Check::TokenKind => vec![client(ACCESS_TOKEN)],
+            Check::Tenant => {
+                vec![client("ask the tenant that issued the token for another one")]
+            }
             Check::Audience if found.is_empty() => {
                 vec![provider(&format!("put `{first}` into `aud` of access tokens for this API"))]
             }
             Check::Audience => vec![
                 client(&format!("ask for a token for `{first}`")),
-                server(&format!("add `{found}` to `audiences`, if it names this API")),
+                server(&format!(
+                    "add `{found}` to `audiences`, if it names this API and not an application \
+                     that calls it"
+                )),
             ],
             Check::IssuedAt if self.summary().contains("too long ago") => vec![
                 client("ask for a new token"),
@@ -99,9 +107,6 @@ impl Finding {
                 provider("set the clock; it seems to be ahead"),
                 server("set the clock, or allow for more skew with `leeway`"),
             ],
-            Check::RequiredClaims if self.summary().contains("`tid`") => {
-                vec![client("ask the tenant that issued the token for another one")]
-            }
             Check::RequiredClaims if self.summary().contains("`exp`") => {
                 vec![provider("put `exp` into access tokens: without it none is accepted")]
             }
@@ -173,6 +178,17 @@ impl Finding {
         }
         advices
     }
+}
+
+/// What there is to do about every token of another kind: no setting makes it an access token.
+const ACCESS_TOKEN: &str =
+    "send the access token for this API, not the ID token, the refresh token or another one";
+
+/// Whether a `typ` is one of the explicit types that other JWTs than access tokens have (RFC 8725
+/// section 3.11), such as `logout+jwt` and `dpop+jwt`.
+fn is_other_kind(typ: &str) -> bool {
+    let typ = typ.to_ascii_lowercase();
+    typ.ends_with("+jwt") && typ != "at+jwt" && typ != "application/at+jwt"
 }
 
 fn advice(side: Side, text: &str) -> Advice {

@@ -38,6 +38,10 @@ pub enum Check {
     Key,
     /// The signature verifies.
     Signature,
+    /// It is an access token: neither an ID token, nor a refresh or logout token.
+    TokenKind,
+    /// `tid` is the tenant that `iss` names, for issuers of Microsoft Entra ID.
+    Tenant,
     /// `aud` names this server (RFC 7519 section 4.1.3).
     Audience,
     /// `nbf` is not in the future.
@@ -70,6 +74,8 @@ impl Check {
         Self::Type,
         Self::Key,
         Self::Signature,
+        Self::TokenKind,
+        Self::Tenant,
         Self::Audience,
         Self::NotBefore,
         Self::IssuedAt,
@@ -92,6 +98,8 @@ impl Check {
             Self::Type => "type",
             Self::Key => "key",
             Self::Signature => "signature",
+            Self::TokenKind => "token-kind",
+            Self::Tenant => "tenant",
             Self::Audience => "audience",
             Self::NotBefore => "not-before",
             Self::IssuedAt => "issued-at",

@@ -29,6 +29,7 @@ async fn both_versions_of_tokens_are_let_in_by_app_role_or_scope() {
         TokenBuilder::new(issuer, Arc::clone(&authority.key()), SystemClock.now())
             .claim("tid", TENANT)
             .claim("oid", "me")
+            .claim("azp", "an-app")
             .claim("aud", audience)
     };
     let url = server.url("/Patient/1");

@@ -246,11 +246,51 @@ async fn the_tenant_is_said_once_and_is_that_of_the_issuer() {
         (token().without("tid"), "missing"),
         (token().claim("TID", OTHER), "more than once"),
     ] {
-        ask(&layer, wrong).await.is_refused_by(Check::RequiredClaims, words);
+        ask(&layer, wrong).await.is_refused_by(Check::Tenant, words);
     }
     // A template is nobody's issuer.
     let template = token().claim("iss", format!("https://{}/{{tenantid}}/v2.0", cloud.v2));
     ask(&layer, template).await.is_refused_by(Check::Issuer, "not a trusted issuer");
+}
+
+#[tokio::test]
+async fn an_id_token_of_the_application_is_refused_and_its_audience_never_advised() {
+    let cloud = Cloud::start(EntraCloud::Global).await;
+    let layer = cloud.layer(entra()).await;
+    for version in [1, 2] {
+        let id_token = || {
+            cloud
+                .token(version, TENANT, APPLICATION)
+                .without("azp")
+                .without("appid")
+                .claim("nonce", "n-0S6_WzA2Mj")
+                .claim("roles", json!(["globalReader"]))
+        };
+        for (token, admitted) in [
+            (id_token(), false),
+            (id_token().claim("azp", json!(null)), false),
+            (id_token().claim("client_id", "an-app"), false),
+            (id_token().claim("aud", "another"), false),
+            (id_token().claim("azp", "an-app"), true),
+            (id_token().claim("appid", "an-app"), true),
+        ] {
+            let reply = ask(&layer, token).await;
+            if admitted {
+                reply.is_let_in();
+            } else {
+                reply.is_refused_by(Check::TokenKind, "ID token");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_tenant_is_judged_before_the_audience_and_after_the_kind() {
+    let cloud = Cloud::start(EntraCloud::Global).await;
+    let layer = cloud.layer(entra()).await;
+    let token = || cloud.token(2, TENANT, "another").claim("tid", OTHER);
+    ask(&layer, token()).await.is_refused_by(Check::Tenant, "`tid`");
+    ask(&layer, token().claim("at_hash", "x")).await.is_refused_by(Check::TokenKind, "ID token");
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@
 #![expect(clippy::indexing_slicing, reason = "serde_json answers null where nothing is")]
 
 mod authorization;
+mod clients;
 mod configuration;
 mod confinement;
 mod entra;
@@ -30,4 +31,5 @@ mod snapshots;
 mod spellings;
 mod support;
 mod token_cache;
+mod token_kinds;
 mod well_known;

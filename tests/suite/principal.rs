@@ -41,10 +41,10 @@ async fn a_roles_claim_with_a_dot_in_its_name_comes_before_the_path() {
 }
 
 #[tokio::test]
-async fn the_client_is_client_id_or_azp_or_appid_and_may_be_limited() {
+async fn the_client_is_client_id_or_azp_or_appid_or_cid_and_may_be_limited() {
     let server = Server::trusting(|issuer| issuer.clients(["good"])).await;
     let bare = || server.token().without("client_id");
-    for name in ["client_id", "azp", "appid"] {
+    for name in ["client_id", "azp", "appid", "cid"] {
         let reply = server.get(bare().claim(name, "good")).await;
         assert_eq!(reply.is_let_in().client_id(), Some("good"));
         let reply = server.get(bare().claim(name, "Good")).await;

@@ -212,6 +212,7 @@ async fn ten_mistakes_and_their_answers() {
         TokenBuilder::new(issuer, Arc::clone(&idp.key()), SystemClock.now())
             .claim("aud", audience)
             .claim("tid", TENANT)
+            .claim("azp", "app")
     };
     let good = || token(idp.url(), BASE).claim("scope", "user/Patient.rs");
     let mistakes = [
@@ -246,7 +247,8 @@ async fn ten_mistakes_and_their_answers() {
             token: good()
                 .claim("aud", "my-app")
                 .header("typ", "JWT")
-                .claim("nonce", "n-0S6_WzA2Mj"),
+                .claim("nonce", "n-0S6_WzA2Mj")
+                .claim("at_hash", "77QmUPtjPfzWtF2AnpK9RQ"),
         },
         Mistake {
             title: "A token for Microsoft Graph",

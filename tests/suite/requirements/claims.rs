@@ -114,10 +114,10 @@ async fn t5_iss_sub_and_jti_are_text() {
     let server = Server::start().await;
     for value in [json!(5), json!(["x"]), json!({"a": 1}), json!(true)] {
         let iss = server.get(server.token().claim("iss", value.clone())).await;
-        iss.is_refused_by(Check::Issuer, "`iss` is not text");
+        iss.is_refused_by(Check::Issuer, "`iss` is not a string");
         for name in ["sub", "jti", "client_id", "azp", "appid"] {
             let reply = server.get(server.token().claim(name, value.clone())).await;
-            reply.is_refused_by(Check::RequiredClaims, &format!("`{name}` is not text"));
+            reply.is_refused_by(Check::RequiredClaims, &format!("`{name}` is not a string"));
         }
     }
     let list = json!([server.issuer.url()]);
