@@ -13,7 +13,7 @@ pub enum BuildError {
     BaseUrl(String),
     /// A public path is not an exact path.
     #[error(
-        "public path `{0}`: expected an exact path that begins with `/`, without query or fragment"
+        "public path `{0}`: expected an exact path that begins with `/`, without query, fragment, pattern, and another spelling of a slash or dot"
     )]
     PublicPath(String),
     /// No issuer is trusted, so every token would be refused.
@@ -27,6 +27,9 @@ pub enum BuildError {
         "issuer `{0}`: expected an https URL (http for loopback only) without query or fragment"
     )]
     Issuer(String),
+    /// The issuer's name is empty, too long, or has control characters.
+    #[error("issuer `{0}`: expected 1 to 512 characters without control characters")]
+    IssuerName(String),
     /// An address the keys are to be fetched from is not acceptable.
     #[error(
         "address `{0}`: expected an absolute https URL (http for loopback only) without fragment"

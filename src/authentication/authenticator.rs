@@ -8,14 +8,13 @@
 //! A token that has gone this way before, byte by byte the same and under the same keys, is
 //! recognised after the first stage ([`cache`](super::cache)).
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
 use http::{HeaderMap, Uri};
-use serde_json::{Map, Value};
 
+use super::advertisement::Advertisement;
 use super::bearer::{self, BearerToken};
 use super::cache::{TokenCache, Validity};
 use super::claims::Claims;
@@ -32,7 +31,7 @@ use crate::jose::JwkSet;
 use crate::jose::compact::{CompactJws, Parts};
 use crate::jose::header::{HeaderError, JoseHeader};
 use crate::jose::jwk_set::NoKey;
-use crate::keys::{KeyHealth, KeyRing, KeyWait, Provider, Selected};
+use crate::keys::{KeyHealth, KeyRing, KeyWait, Selected};
 use crate::time::Clock;
 
 /// Judges access tokens against the trusted issuers and their present keys.
@@ -60,8 +59,7 @@ use crate::time::Clock;
 /// ```
 pub struct Authenticator {
     pub(super) issuers: HashMap<Arc<str>, Issuer>,
-    /// What their providers say, in the order in which the issuers were named.
-    pub(super) providers: Vec<Arc<Provider>>,
+    pub(super) advertised: Advertisement,
     /// The keys of each issuer, at its place.
     pub(super) keys: Vec<Arc<KeyRing>>,
     pub(super) clock: Arc<dyn Clock>,
@@ -164,15 +162,9 @@ impl Authenticator {
         issuer.map(|issuer| issuer.keys.replace(keys)).is_some()
     }
 
-    /// The trusted issuers, in the order of their names.
-    pub(crate) fn issuer_names(&self) -> impl Iterator<Item = &str> {
-        let names: BTreeSet<&str> = self.issuers.keys().map(|name| &**name).collect();
-        names.into_iter()
-    }
-
-    /// What the first issuer says of itself that is discovered.
-    pub(crate) fn provider(&self) -> Option<Map<String, Value>> {
-        self.providers.iter().find_map(|provider| provider.members())
+    /// The issuers that apps are sent to.
+    pub(crate) fn advertised(&self) -> &Advertisement {
+        &self.advertised
     }
 
     /// The state of each issuer's keys, in the order of the issuers' names.

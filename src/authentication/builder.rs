@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
+use super::advertisement::Advertisement;
 use super::audience::AudiencePolicy;
 use super::authenticator::Authenticator;
 use super::cache::{DEFAULT_TOKENS, TokenCache};
@@ -93,10 +94,11 @@ impl AuthenticatorBuilder {
         if self.issuers.is_empty() {
             return Err(BuildError::NoIssuer);
         }
+        let is_advertised = advertised(&self.issuers);
+        let mut advertised = Advertisement::default();
         let mut issuers = HashMap::with_capacity(self.issuers.len());
-        let mut providers = Vec::with_capacity(self.issuers.len());
         let mut keys = Vec::with_capacity(self.issuers.len());
-        for mut trusted in self.issuers {
+        for (mut trusted, is_advertised) in self.issuers.into_iter().zip(is_advertised) {
             let is_wanted = |only: &Option<String>| only.as_deref() == Some(trusted.name());
             if !self.only_keys_of.as_ref().is_none_or(is_wanted) {
                 trusted = trusted.without_keys();
@@ -106,8 +108,10 @@ impl AuthenticatorBuilder {
                 return Err(BuildError::DuplicateIssuer(name.to_string()));
             }
             let issuer = trusted.start(&self.audience, keys.len())?;
+            if is_advertised {
+                advertised.add(&issuer);
+            }
             keys.push(Arc::clone(&issuer.keys));
-            providers.push(Arc::clone(&issuer.provider));
             issuers.insert(name, issuer);
         }
         let names: BTreeSet<&str> = issuers.keys().map(|name| &**name).collect();
@@ -117,7 +121,7 @@ impl AuthenticatorBuilder {
         let all_algorithms = validation::listed(&Vec::from_iter(algorithms));
         Ok(Authenticator {
             issuers,
-            providers,
+            advertised,
             keys,
             clock: self.clock,
             verified: TokenCache::new(self.remembered),
@@ -134,6 +138,16 @@ impl fmt::Debug for AuthenticatorBuilder {
             .field("audience", &self.audience)
             .finish_non_exhaustive()
     }
+}
+
+/// To which issuers apps are sent: those that say so, else the first one, with those that count as one
+/// with it.
+fn advertised(issuers: &[TrustedIssuer]) -> Vec<bool> {
+    let all = || issuers.iter().map(|issuer| &issuer.settings.advertised);
+    let some_say_so = all().any(|one| one.said == Some(true));
+    let first = issuers.first().map(|first| &first.settings.advertised.block);
+    let by_default = |block| !some_say_so && first == Some(block);
+    all().map(|one| one.said.unwrap_or_else(|| by_default(&one.block))).collect()
 }
 
 /// The `iss` of a token, unverified.

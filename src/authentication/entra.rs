@@ -165,8 +165,9 @@ impl Entra {
         self
     }
 
-    /// The issuers: two of each tenant. Settings that are to differ from the preset are made on
-    /// each of them.
+    /// The issuers: two of each tenant. Settings that are to differ from the preset are made on each
+    /// of them, and replace that one value: what is asked of tenant, cloud and keys stays, and
+    /// [`audience`](TrustedIssuer::audience) adds to the preset's.
     ///
     /// # Errors
     ///
@@ -206,14 +207,6 @@ impl Entra {
         self.issuers_with(|_| Arc::clone(&shared))
     }
 
-    /// One issuer in place of the two.
-    #[cfg(feature = "config")]
-    pub(crate) fn issuer_named(&self, issuer: &str, origin: KeyOrigin) -> TrustedIssuer {
-        let mut trusted = TrustedIssuer::new(issuer, origin).of_entra();
-        trusted.settings.audience = Some(self.audience(Version::One));
-        trusted
-    }
-
     /// The names of the issuers of a tenant.
     #[cfg(feature = "config")]
     pub(crate) fn names_of(&self, tenant: &str) -> [String; 2] {
@@ -227,6 +220,7 @@ impl Entra {
     ) -> Result<Vec<TrustedIssuer>, BuildError> {
         self.check()?;
         let mut issuers = Vec::with_capacity(self.tenants.len() * 2);
+        let block: Arc<str> = self.name(Version::Two).into();
         for tenant in &self.tenants {
             let id = tenant.to_ascii_lowercase();
             let names = [Version::One, Version::Two].map(|version| self.cloud.issuer(version, &id));
@@ -235,12 +229,16 @@ impl Entra {
                 issuers: names.to_vec(),
                 cloud: self.cloud.instance(),
             };
+            // By whichever version a token is issued, apps are sent to the same place.
+            let [_, advertised] = names.clone().map(Arc::from);
             // Version 2.0 first: its metadata are those that apps are to know.
             for (version, name) in [Version::One, Version::Two].into_iter().zip(names).rev() {
                 let mut issuer = TrustedIssuer::new(name, KeyOrigin::Shared(keys(version)))
-                    .audience(self.audience(version))
-                    .of_entra();
-                issuer.settings.tenant = Some(Tenant { id: id.clone(), keys: holder.clone() });
+                    .of_entra(self.audience(version));
+                let settings = &mut issuer.settings;
+                settings.tenant = Some(Tenant { id: id.clone(), keys: holder.clone() });
+                settings.advertised.block = Arc::clone(&block);
+                settings.advertised.name = Arc::clone(&advertised);
                 issuers.push(issuer);
             }
         }
@@ -334,8 +332,7 @@ impl Entra {
         let well_known = "v2.0/.well-known/openid-configuration";
         let discovery = format!("{host}/{name}.onmicrosoft.com/{policy}/{well_known}");
         TrustedIssuer::discover_at(format!("{host}/{tenant}/v2.0/"), discovery)
-            .audience(AudiencePolicy::exact([application]))
-            .of_entra()
+            .of_entra(AudiencePolicy::exact([application]))
     }
 
     /// A Microsoft Entra External ID tenant: its name (`contoso` of `contoso.ciamlogin.com`), its
@@ -344,9 +341,7 @@ impl Entra {
         let well_known = "v2.0/.well-known/openid-configuration";
         let discovery = format!("https://{name}.ciamlogin.com/{tenant}/{well_known}");
         let issuer = format!("https://{tenant}.ciamlogin.com/{tenant}/v2.0");
-        TrustedIssuer::discover_at(issuer, discovery)
-            .audience(AudiencePolicy::exact([application]))
-            .of_entra()
+        TrustedIssuer::discover_at(issuer, discovery).of_entra(AudiencePolicy::exact([application]))
     }
 }
 

@@ -10,6 +10,7 @@ use crate::error::BuildError;
 use crate::jose::{Algorithm, JwkSet, KeyHolder};
 use crate::keys::{KeyRing, KeySettings, KeySource, Provider};
 use crate::meter::Verified;
+use crate::text::shown;
 
 /// An issuer whose tokens are accepted, with the rules they are judged by.
 ///
@@ -40,6 +41,8 @@ pub(crate) struct IssuerSettings {
     pub(crate) issuer: Arc<str>,
     /// `None` until built: then the base URL.
     pub(crate) audience: Option<AudiencePolicy>,
+    /// What a preset accepts, to which `audience` adds.
+    pub(crate) preset_audience: Option<AudiencePolicy>,
     pub(crate) algorithms: Vec<Algorithm>,
     pub(crate) token_types: Vec<String>,
     pub(crate) required_claims: Vec<String>,
@@ -51,10 +54,22 @@ pub(crate) struct IssuerSettings {
     pub(crate) max_token_age: Option<Duration>,
     /// Whether a role that is a SMART scope counts as one.
     pub(crate) scopes_in_roles: bool,
+    pub(crate) advertised: Advertised,
     /// What Microsoft Entra ID asks for beyond the standards.
     pub(crate) tenant: Option<Tenant>,
     /// Whether its access tokens always name their client in `azp` or `appid`.
     pub(crate) names_client: bool,
+}
+
+/// Whether and how the well-known documents name an issuer.
+#[derive(Clone, Debug)]
+pub(crate) struct Advertised {
+    /// `None` where nobody has said.
+    pub(crate) said: Option<bool>,
+    /// Which issuers count as one: those of a preset.
+    pub(crate) block: Arc<str>,
+    /// The name by which apps know it.
+    pub(crate) name: Arc<str>,
 }
 
 /// A tenant of Microsoft Entra ID.
@@ -120,10 +135,13 @@ impl TrustedIssuer {
 
     pub(crate) fn new(issuer: impl Into<String>, keys: KeyOrigin) -> Self {
         let texts = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let issuer: Arc<str> = issuer.into().into();
+        let (block, name) = (Arc::clone(&issuer), Arc::clone(&issuer));
         Self {
             settings: IssuerSettings {
-                issuer: issuer.into().into(),
+                issuer,
                 audience: None,
+                preset_audience: None,
                 algorithms: Algorithm::ALL.to_vec(),
                 token_types: texts(&["at+jwt", "JWT", ""]),
                 required_claims: texts(&["sub"]),
@@ -134,6 +152,7 @@ impl TrustedIssuer {
                 leeway: Duration::from_secs(60),
                 max_token_age: None,
                 scopes_in_roles: false,
+                advertised: Advertised { said: None, block, name },
                 tenant: None,
                 names_client: false,
             },
@@ -142,7 +161,8 @@ impl TrustedIssuer {
         }
     }
 
-    /// The audiences accepted from this issuer. Default: the base URL of the layer, exactly.
+    /// The audiences accepted from this issuer. Default: the base URL of the layer, exactly. For an
+    /// issuer of a preset ([`Entra`](crate::Entra)) they add to the preset's.
     pub fn audience(mut self, audience: AudiencePolicy) -> Self {
         self.settings.audience = Some(audience);
         self
@@ -210,6 +230,13 @@ impl TrustedIssuer {
         self
     }
 
+    /// Whether the well-known documents send apps to this issuer. Default: to the first issuer of the
+    /// layer, if none is advertised expressly; the issuers of [`Entra`](crate::Entra) count as one.
+    pub fn advertise(mut self, advertise: bool) -> Self {
+        self.settings.advertised.said = Some(advertise);
+        self
+    }
+
     /// The largest age of a token by `iat`, which is required then. Default: none.
     pub fn max_token_age(mut self, age: Duration) -> Self {
         self.settings.max_token_age = Some(age);
@@ -223,7 +250,8 @@ impl TrustedIssuer {
     }
 
     /// An issuer of Microsoft Entra ID, of whichever kind of tenant.
-    pub(crate) fn of_entra(mut self) -> Self {
+    pub(crate) fn of_entra(mut self, audience: AudiencePolicy) -> Self {
+        self.settings.preset_audience = Some(audience);
         self.settings.scopes_in_roles = true;
         self.settings.names_client = true;
         self
@@ -249,11 +277,17 @@ impl TrustedIssuer {
     ) -> Result<Issuer, BuildError> {
         let Self { settings, keys, key_settings } = self;
         let name = || settings.issuer.to_string();
-        let audience = settings.audience.as_ref().unwrap_or(default_audience).clone();
-        if settings.issuer.is_empty() {
-            return Err(BuildError::Issuer(name()));
+        if !is_name(&settings.issuer) {
+            return Err(BuildError::IssuerName(shown(&settings.issuer)));
         }
-        if audience.is_empty() {
+        let is_empty = |policy: &AudiencePolicy| policy.is_empty();
+        let audience = match (settings.preset_audience.clone(), settings.audience.clone()) {
+            (Some(_), Some(further)) if is_empty(&further) => further,
+            (Some(preset), Some(further)) => preset.or(further),
+            (Some(audience), None) | (None, Some(audience)) => audience,
+            (None, None) => default_audience.clone(),
+        };
+        if is_empty(&audience) {
             return Err(BuildError::NoAudience(name()));
         }
         if settings.algorithms.is_empty() {
@@ -271,4 +305,10 @@ impl TrustedIssuer {
         let verified = Verified::of(&settings.issuer);
         Ok(Issuer { settings, audience, keys: ring, place, provider, verified })
     }
+}
+
+/// Whether a text can be the name of an issuer: what is longer no token could hold in a refusal, and
+/// what has control characters was not meant.
+pub(crate) fn is_name(text: &str) -> bool {
+    (1..=512).contains(&text.chars().count()) && !text.chars().any(char::is_control)
 }

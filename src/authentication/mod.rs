@@ -3,6 +3,7 @@
 //! [`authenticator`] is the one place where the pipeline is written; each of its lines is a call
 //! into the file of that name.
 
+pub(crate) mod advertisement;
 pub(crate) mod audience;
 pub(crate) mod authenticator;
 pub(crate) mod bearer;

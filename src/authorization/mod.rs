@@ -48,7 +48,8 @@ pub use requirement::{
 };
 pub use resource_filter::{ResourceFilter, Visibility};
 pub use roles::{
-    Assignments, DataAction, IssuerLimits, RoleDefinitions, RoleDefinitionsError, RolePolicy,
+    Assignments, CallerId, DataAction, IssuerLimits, RoleDefinitions, RoleDefinitionsError,
+    RolePolicy,
 };
 pub use scopes::ScopePolicy;
 pub use storage::StoreError;

@@ -1,20 +1,60 @@
 //! Local RBAC in the file: `[roles.assign]`, and `assign` of an issuer.
 
 use super::reader::Reader;
+use crate::authentication::entra::is_guid;
+use crate::authorization::CallerId;
+use crate::log;
 
-/// Ids, each with its roles.
-pub(crate) type Assigned = Vec<(String, Vec<String>)>;
+/// Keys, each with its roles.
+pub(crate) type Assigned = Vec<(AssignedKey, Vec<String>)>;
+
+/// The key of an assignment: `[<tid>/]`, and then the caller.
+#[derive(Debug)]
+pub(crate) struct AssignedKey {
+    /// As it was written.
+    pub(crate) text: String,
+    pub(crate) tenant: Option<String>,
+    pub(crate) caller: CallerId,
+}
+
+impl AssignedKey {
+    fn read(text: String) -> Self {
+        // Subjects and groups may have a slash in them; only a GUID before it is a tenant.
+        let (tenant, caller) = match text.split_once('/') {
+            Some((tenant, caller)) if is_guid(tenant) => (Some(tenant.to_owned()), caller),
+            Some(_) | None => (None, text.as_str()),
+        };
+        Self { tenant, caller: CallerId::from(caller), text }
+    }
+
+    /// Warns of a key that may mean more than was meant: a provider may give the same name to a group
+    /// and to a user, but never the same GUID.
+    pub(crate) fn warn_if_ambiguous(&self) {
+        if matches!(&self.caller, CallerId::Any(id) if !is_guid(id)) {
+            log::warn!(
+                key = self.text.as_str(),
+                "an assignment whose key is no GUID goes to whoever has it as object id, subject or \
+                 group: `oid:`, `sub:` or `group:` before it says which"
+            );
+        }
+    }
+}
 
 /// Object id, subject or group → roles.
 pub(crate) fn assignments(mut assign: Reader<'_>) -> Assigned {
     let mut assigned = Assigned::new();
-    for (id, roles) in assign.rest() {
+    for (key, roles) in assign.rest() {
         let texts = roles
             .as_array()
             .map(|roles| roles.iter().map(|role| role.as_str().filter(|role| !role.is_empty())));
-        match texts.and_then(|texts| texts.map(|role| role.map(str::to_owned)).collect()) {
-            Some(roles) => assigned.push((id, roles)),
-            None => assign.reject(&id, "expected a list of roles"),
+        let roles = texts.and_then(|texts| texts.map(|role| role.map(str::to_owned)).collect());
+        let read = AssignedKey::read(key);
+        if read.caller.value().is_empty() {
+            assign.reject(&read.text, "expected an object id, a subject or a group");
+        }
+        match roles {
+            Some(roles) => assigned.push((read, roles)),
+            None => assign.reject(&read.text, "expected a list of roles"),
         }
     }
     assigned

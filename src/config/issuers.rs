@@ -4,16 +4,18 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::assigned::{Assigned, assignments};
+use super::assigned::{Assigned, AssignedKey, assignments};
+use super::entra::{self, EntraConfig};
 use super::reader::Reader;
-use crate::authentication::entra::is_guid;
 use crate::authentication::key_origin::KeyOrigin;
-use crate::authentication::{AudiencePolicy, Entra, EntraCloud, TrustedIssuer};
+use crate::authentication::{AudiencePolicy, TrustedIssuer, issuer};
+use crate::authorization::{CallerId, DataAction};
 use crate::error::BuildError;
 use crate::fhir::BaseUrl;
 use crate::jose::{Algorithm, KeyPolicy};
 use crate::keys::FileKeySource;
 use crate::secure_url;
+use crate::text::shown;
 
 /// How `aud` is compared with the accepted audiences.
 #[derive(Clone, Copy, Debug, Default)]
@@ -43,14 +45,9 @@ pub(crate) struct IssuerConfig {
     patient_claims: Option<Vec<String>>,
     leeway: Option<Duration>,
     max_token_age: Option<Duration>,
+    advertise: Option<bool>,
+    limits: Option<Vec<DataAction>>,
     assign: Assigned,
-}
-
-/// The Microsoft Entra ID preset.
-#[derive(Debug)]
-struct EntraConfig {
-    preset: Entra,
-    tenants: Vec<String>,
 }
 
 const MATCHES: [(&str, AudienceMatch); 2] =
@@ -82,14 +79,16 @@ pub(crate) fn read_all(root: &mut Reader<'_>) -> Vec<IssuerConfig> {
 
 fn read(reader: &mut Reader<'_>) -> IssuerConfig {
     let asks_for_preset = reader.has("entra");
-    let entra = entra(reader);
+    let entra = entra::read(reader);
     let issuer = if asks_for_preset {
         reader.text("issuer")
     } else {
         reader.required("issuer", "the exact value of `iss`")
     };
-    if issuer.as_deref() == Some("") {
-        reader.reject("issuer", "expected the exact value of `iss`, found \"\"");
+    if let Some(name) = issuer.as_deref().filter(|name| !issuer::is_name(name)) {
+        let expected = "expected the exact value of `iss`, 1 to 512 characters without control \
+                        characters";
+        reader.reject("issuer", format!("{expected}, found \"{}\"", shown(name)));
     }
     let jwks_file = reader.path("jwks_file");
     let config = IssuerConfig {
@@ -108,6 +107,8 @@ fn read(reader: &mut Reader<'_>) -> IssuerConfig {
         patient_claims: reader.some_texts("patient_claims"),
         leeway: reader.duration("leeway"),
         max_token_age: reader.duration("max_token_age"),
+        advertise: reader.flag("advertise"),
+        limits: limits(reader),
         assign: reader.table("assign").map(assignments).unwrap_or_default(),
         jwks_file,
     };
@@ -115,6 +116,9 @@ fn read(reader: &mut Reader<'_>) -> IssuerConfig {
         reader.reject("leeway", "expected at most 10m");
     }
     keys_come_from_one_place(reader, &config);
+    if let Some(fault) = config.fault_beside_the_preset() {
+        reader.reject("issuer", fault);
+    }
     if let Some(fault) = config.assigned().find_map(Result::err) {
         reader.reject("assign", fault);
     }
@@ -137,9 +141,9 @@ fn keys_come_from_one_place(reader: &Reader<'_>, config: &IssuerConfig) {
     } else if !cfg!(feature = "client") {
         reject("jwks_file", "is required: this build has no HTTP client".to_owned());
     }
+    // A name that is only compared with `iss` may be any text.
     let discovered = config.jwks_file.is_none() && config.jwks_uri.is_none();
-    let is_url = config.issuer.contains("://");
-    if (is_url || discovered) && !config.issuer.is_empty() && !is_issuer_url(&config.issuer) {
+    if discovered && issuer::is_name(&config.issuer) && !is_issuer_url(&config.issuer) {
         let expected = "expected an https URL (http for loopback only) without query or fragment";
         reject("issuer", format!("{expected}, found \"{}\"", config.issuer));
     }
@@ -149,7 +153,7 @@ fn is_issuer_url(text: &str) -> bool {
     secure_url::parse(text).is_some_and(|url| url.query().is_none())
 }
 
-fn address(reader: &mut Reader<'_>, key: &'static str) -> Option<String> {
+pub(super) fn address(reader: &mut Reader<'_>, key: &'static str) -> Option<String> {
     let text = reader.text(key)?;
     if secure_url::parse(&text).is_none() {
         let expected = "expected an absolute https URL (http for loopback only)";
@@ -173,6 +177,24 @@ fn algorithms(reader: &mut Reader<'_>) -> Option<Vec<Algorithm>> {
     Some(algorithms)
 }
 
+/// The most that callers of an issuer may do. `smart` is a mark and no right.
+fn limits(reader: &mut Reader<'_>) -> Option<Vec<DataAction>> {
+    let rights = DataAction::ALL.iter().filter(|action| **action != DataAction::Smart);
+    let names = reader.some_texts("limits")?;
+    let mut limits = Vec::with_capacity(names.len());
+    for (index, name) in names.iter().enumerate() {
+        match rights.clone().find(|action| action.name() == name) {
+            Some(action) => limits.push(*action),
+            None => {
+                let known: Vec<&str> = rights.clone().map(|action| action.name()).collect();
+                let message = format!("expected one of {}; found \"{name}\"", known.join(", "));
+                reader.reject(&format!("limits[{index}]"), message);
+            }
+        }
+    }
+    Some(limits)
+}
+
 fn token_types(reader: &mut Reader<'_>) -> Option<Vec<String>> {
     let types = reader.texts("token_types")?;
     if types.is_empty() {
@@ -181,84 +203,9 @@ fn token_types(reader: &mut Reader<'_>) -> Option<Vec<String>> {
     Some(types)
 }
 
-/// The Microsoft Entra ID preset, where one is asked for.
-fn entra(reader: &mut Reader<'_>) -> Option<EntraConfig> {
-    let mut entra = reader.table("entra")?;
-    let expected = "a tenant id (GUID), or \"organizations\" with allowed_tenants";
-    let tenant = entra.required("tenant", expected);
-    let application = entra.required("client_id", "the API's application id (GUID)");
-    let uris = entra.some_texts("identifier_uris").unwrap_or_default();
-    let allowed = entra.some_texts("allowed_tenants");
-    let clouds = [
-        ("global", EntraCloud::Global),
-        ("us-government", EntraCloud::UsGovernment),
-        ("china", EntraCloud::China),
-    ];
-    let cloud = entra.choice("cloud", &clouds).unwrap_or_default();
-    let authority = address(&mut entra, "authority");
-    let many = matches!(tenant.as_deref(), Some("organizations" | "common"));
-    if many && allowed.is_none() {
-        let message = "is required where the tenant is a template: expected the tenants to trust";
-        entra.reject("allowed_tenants", message);
-    }
-    if let Some(tenant) = tenant.as_deref().filter(|tenant| !many && !is_guid(tenant)) {
-        entra.reject("tenant", format!("expected {expected}, found \"{tenant}\""));
-    }
-    if let Some(application) = application.as_deref().filter(|id| !is_guid(id)) {
-        let message = format!("expected the API's application id (GUID), found \"{application}\"");
-        entra.reject("client_id", message);
-    }
-    let allowed = allowed.unwrap_or_default();
-    let mut known = HashSet::new();
-    for (index, id) in allowed.iter().enumerate() {
-        let place = format!("allowed_tenants[{index}]");
-        if !is_guid(id) {
-            entra.reject(&place, format!("expected a tenant id (GUID), found \"{id}\""));
-        } else if !known.insert(id.to_ascii_lowercase()) {
-            entra.reject(&place, "expected each tenant once");
-        }
-    }
-    entra.finish();
-    let (tenant, application) = (tenant?, application?);
-    let tenants = match many {
-        true => allowed,
-        // A list beside a single tenant can only narrow it down to nothing.
-        false
-            if allowed.is_empty() || allowed.iter().any(|id| id.eq_ignore_ascii_case(&tenant)) =>
-        {
-            vec![tenant]
-        }
-        false => {
-            let message = "expected the tenant among the allowed ones";
-            return reader.fail("entra.allowed_tenants", message);
-        }
-    };
-    let mut preset = match (many, tenants.as_slice()) {
-        (false, [tenant]) => Entra::tenant(tenant, application),
-        _ => Entra::tenants(tenants.iter().cloned(), application),
-    };
-    for uri in uris {
-        preset = preset.identifier_uri(uri);
-    }
-    #[cfg(feature = "client")]
-    if let Some(authority) = authority {
-        preset = preset.authority(authority);
-    }
-    #[cfg(not(feature = "client"))]
-    let _ = authority;
-    Some(EntraConfig { preset: preset.cloud(cloud), tenants })
-}
-
-impl EntraConfig {
-    /// The names of all issuers.
-    fn names(&self) -> Vec<String> {
-        self.tenants.iter().flat_map(|tenant| self.preset.names_of(tenant)).collect()
-    }
-}
-
 impl IssuerConfig {
     /// The names of its issuers: one, or those of the preset.
-    fn names(&self) -> Vec<String> {
+    pub(crate) fn names(&self) -> Vec<String> {
         match &self.entra {
             Some(entra) if self.issuer.is_empty() => entra.names(),
             _ if self.issuer.is_empty() => Vec::new(),
@@ -266,60 +213,85 @@ impl IssuerConfig {
         }
     }
 
+    /// What is wrong with a name that stands beside the preset: it can choose one of the preset's
+    /// own issuers and no other, whose keys and tenant nobody would look at.
+    fn fault_beside_the_preset(&self) -> Option<String> {
+        let own = self.entra.as_ref()?.names();
+        let is_own = self.issuer.is_empty() || own.contains(&self.issuer);
+        let expected = "expected one of the tenant's own issuers";
+        (!is_own)
+            .then(|| format!("{expected}, {}, found \"{}\"", own.join(" or "), shown(&self.issuer)))
+    }
+
+    /// The ceiling of what its callers may do, where there is one.
+    pub(crate) fn limits(&self) -> Option<&[DataAction]> {
+        self.limits.as_deref()
+    }
+
     /// The local RBAC of the issuer.
     pub(crate) fn assigned(&self) -> impl Iterator<Item = Result<Assignment<'_>, String>> {
         self.assign.iter().map(|assigned| self.assignment(assigned))
     }
 
-    /// One assignment: in which issuers, to which id, which roles. Where several tenants are
+    /// The keys of its assignments.
+    pub(crate) fn assigned_keys(&self) -> impl Iterator<Item = &AssignedKey> {
+        self.assign.iter().map(|(key, _)| key)
+    }
+
+    /// One assignment: in which issuers, to whom, which roles. Where several tenants are
     /// allowed, its key begins with the tenant; of one tenant it may.
     pub(crate) fn assignment<'a>(
         &self,
-        (key, roles): &'a (String, Vec<String>),
+        (key, roles): &'a (AssignedKey, Vec<String>),
     ) -> Result<Assignment<'a>, String> {
-        let Some(entra) = self.entra.as_ref().filter(|_| self.issuer.is_empty()) else {
-            return Ok((self.names(), key, roles));
+        let AssignedKey { text, tenant, caller } = key;
+        let Some(entra) = &self.entra else {
+            return match tenant {
+                None => Ok((self.names(), caller, roles)),
+                Some(_) => Err(format!(
+                    "expected no tenant in the key, since this issuer has none; a subject that \
+                     begins like one is written as `sub:{text}`"
+                )),
+            };
         };
-        let expected = "expected `<tid>/<id>` with an allowed tenant";
-        let split = key.split_once('/');
-        let known = split.filter(|(tenant, _)| {
-            entra.tenants.iter().any(|allowed| allowed.eq_ignore_ascii_case(tenant))
-        });
-        match known {
-            Some((tenant, id)) => Ok((entra.preset.names_of(tenant).to_vec(), id, roles)),
+        let issuers = match tenant {
+            Some(tenant) => {
+                let is_tenant = |allowed: &&String| allowed.eq_ignore_ascii_case(tenant);
+                entra.tenants().iter().find(is_tenant).map(|tenant| entra.names_of(tenant).to_vec())
+            }
             // Of one tenant an id says all.
-            None if entra.tenants.len() == 1 && split.is_none() => Ok((self.names(), key, roles)),
-            None => Err(format!("{expected}, found \"{key}\"")),
+            None => (entra.tenants().len() == 1).then(|| self.names()),
+        };
+        match issuers {
+            Some(issuers) => Ok((issuers, caller, roles)),
+            None => Err(format!("expected `<tid>/<id>` with an allowed tenant, found \"{text}\"")),
         }
     }
 
-    /// The issuers with the settings of the file. Without audiences the base URL is the only one,
-    /// but for those of a preset.
+    /// The issuers with the settings of the file, each over that one value of a preset and nothing
+    /// else of it. Without audiences the base URL is the only one, but for those of a preset.
     pub(crate) fn trusted(self, base_url: &BaseUrl) -> Result<Vec<TrustedIssuer>, BuildError> {
         let mut issuers = match &self.entra {
             None => vec![TrustedIssuer::new(self.issuer.as_str(), self.keys())],
-            Some(entra) if !self.issuer.is_empty() => {
-                vec![entra.preset.issuer_named(&self.issuer, self.keys())]
+            Some(entra) => {
+                let mut issuers = entra.issuers(self.has_keys().then(|| self.keys()))?;
+                issuers.retain(|one| self.issuer.is_empty() || one.name() == self.issuer);
+                issuers
             }
-            Some(entra) if self.has_keys() => entra.preset.issuers_with_keys(self.keys())?,
-            Some(entra) => preset(&entra.preset)?,
         };
-        let audience = match (self.audiences, &self.entra) {
+        let is_url = matches!(self.audience_match, AudienceMatch::Url);
+        let audiences = match (self.audiences, &self.entra) {
             (None, Some(_)) => None,
-            (audiences, _) => {
-                let audiences = audiences.unwrap_or_else(|| vec![base_url.to_string()]);
-                Some(match self.audience_match {
-                    AudienceMatch::Exact => AudiencePolicy::exact(audiences),
-                    AudienceMatch::Url => AudiencePolicy::url(audiences),
-                })
-            }
+            (None, None) => Some(vec![base_url.to_string()]),
+            (audiences, _) => audiences,
         };
         for issuer in &mut issuers {
             let settings = &mut issuer.settings;
-            if let Some(audience) = &audience {
-                settings.audience = Some(audience.clone());
-            } else if matches!(self.audience_match, AudienceMatch::Url) {
-                settings.audience = settings.audience.take().map(AudiencePolicy::into_urls);
+            settings.audience = audiences.clone().map(AudiencePolicy::exact);
+            if is_url {
+                for policy in [&mut settings.audience, &mut settings.preset_audience] {
+                    *policy = policy.take().map(AudiencePolicy::into_urls);
+                }
             }
             macro_rules! set {
                 ($($setting:ident),*) => {$(
@@ -339,6 +311,7 @@ impl IssuerConfig {
             );
             settings.clients = self.clients.clone().or_else(|| settings.clients.take());
             settings.max_token_age = self.max_token_age.or(settings.max_token_age);
+            settings.advertised.said = self.advertise;
         }
         Ok(issuers)
     }
@@ -366,16 +339,5 @@ impl IssuerConfig {
     }
 }
 
-/// In which issuers, to which id, which roles.
-type Assignment<'a> = (Vec<String>, &'a str, &'a [String]);
-
-#[cfg(feature = "client")]
-fn preset(entra: &Entra) -> Result<Vec<TrustedIssuer>, BuildError> {
-    entra.issuers()
-}
-
-#[cfg(not(feature = "client"))]
-fn preset(entra: &Entra) -> Result<Vec<TrustedIssuer>, BuildError> {
-    // Without a client the reader has insisted on a file.
-    entra.issuers_with_jwks_file(PathBuf::new())
-}
+/// In which issuers, to whom, which roles.
+type Assignment<'a> = (Vec<String>, &'a CallerId, &'a [String]);

@@ -3,6 +3,7 @@
 //! Everything that is wrong is told at once, each with file, key and what was expected.
 
 mod assigned;
+mod entra;
 mod error;
 mod issuers;
 mod patient;
@@ -16,11 +17,13 @@ use toml::Table;
 
 pub use error::{ConfigError, Problem};
 
+use self::assigned::AssignedKey;
 use self::issuers::IssuerConfig;
 use self::policy::Roles;
 use self::reader::{Problems, Reader};
 use crate::authorization::{
-    AccessMode, AccessPolicy, Assignments, Authorizer, RoleDefinitions, RolePolicy, ScopePolicy,
+    AccessMode, AccessPolicy, Assignments, Authorizer, IssuerLimits, RoleDefinitions, RolePolicy,
+    ScopePolicy, all_of,
 };
 use crate::error::BuildError;
 use crate::fhir::{BaseUrl, PatientCompartment};
@@ -159,9 +162,9 @@ impl Config {
             self.roles.assign.iter().filter_map(|assigned| issuer.assignment(assigned).ok())
         });
         let own = self.issuers.iter().flat_map(IssuerConfig::assigned).filter_map(Result::ok);
-        for (issuers, id, roles) in shared.chain(own) {
+        for (issuers, caller, roles) in shared.chain(own) {
             for issuer in issuers {
-                assignments = assignments.assign(issuer, id, roles.iter().cloned());
+                assignments = assignments.assign(issuer, caller.clone(), roles.iter().cloned());
             }
         }
         Ok(policy.assignments(assignments))
@@ -176,8 +179,24 @@ impl Config {
         Ok(AccessPolicy::new(self.access, self.roles()?, ScopePolicy::new()))
     }
 
+    /// What the callers of issuers may do at most, where one has `limits`.
+    fn limits(&self) -> Option<IssuerLimits> {
+        let limited = self.issuers.iter().filter_map(|issuer| Some((issuer, issuer.limits()?)));
+        let names = limited.flat_map(|(issuer, actions)| {
+            issuer.names().into_iter().map(move |name| (name, actions.iter().copied()))
+        });
+        names.fold(None, |limits, (name, actions)| {
+            Some(limits.unwrap_or_default().allow(name, actions))
+        })
+    }
+
+    fn assigned_keys(&self) -> impl Iterator<Item = &AssignedKey> {
+        let own = self.issuers.iter().flat_map(IssuerConfig::assigned_keys);
+        self.roles.assign.iter().map(|(key, _)| key).chain(own)
+    }
+
     /// A builder of the layer with all settings of the file. `authorizer` is the rule: mostly
-    /// [`policy`](Self::policy).
+    /// [`policy`](Self::policy). The `limits` of issuers hold whatever it grants.
     ///
     /// # Errors
     ///
@@ -194,8 +213,13 @@ impl Config {
     /// # Ok(()) }
     /// ```
     pub fn layer(self, authorizer: impl Authorizer) -> Result<FhirAuthLayerBuilder, BuildError> {
-        let mut builder = FhirAuthLayer::builder(self.base_url.as_str())
-            .authorizer(authorizer)
+        self.assigned_keys().for_each(AssignedKey::warn_if_ambiguous);
+        let builder = FhirAuthLayer::builder(self.base_url.as_str());
+        let builder = match self.limits() {
+            None => builder.authorizer(authorizer),
+            Some(limits) => builder.authorizer(all_of([authorizer.boxed(), limits.boxed()])),
+        };
+        let mut builder = builder
             .disclosure(self.disclosure)
             .patient_compartment(self.compartment)
             .smart_configuration(self.smart);

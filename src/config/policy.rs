@@ -8,6 +8,7 @@ use super::reader::Reader;
 use crate::authorization::{AccessMode, RoleDefinitions};
 use crate::keys::KeySettings;
 use crate::metadata::SmartConfiguration;
+use crate::middleware::exempt::is_exact;
 use crate::rejection::Disclosure;
 use crate::small_file;
 
@@ -34,8 +35,10 @@ pub(crate) fn disclosure(root: &mut Reader<'_>) -> Disclosure {
 pub(crate) fn public(root: &mut Reader<'_>) -> Option<Vec<String>> {
     let paths = root.texts("public")?;
     for (index, path) in paths.iter().enumerate() {
-        if !path.starts_with('/') || path.contains(['?', '#']) {
-            let message = format!("expected an exact path that begins with /, found \"{path}\"");
+        if !is_exact(path) {
+            let expected = "expected an exact path that begins with /, without a pattern and another \
+                            spelling of a slash or dot";
+            let message = format!("{expected}, found \"{path}\"");
             root.reject(&format!("public[{index}]"), message);
         }
     }

@@ -136,6 +136,14 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Yes or no.
+    pub(crate) fn flag(&mut self, key: &'static str) -> Option<bool> {
+        match self.take(key)? {
+            Value::Boolean(flag) => Some(flag),
+            other => self.fail(key, format!("expected true or false, found {}", kind(&other))),
+        }
+    }
+
     /// One of several words.
     pub(crate) fn choice<T: Copy>(
         &mut self,

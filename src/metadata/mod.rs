@@ -47,7 +47,7 @@ impl WellKnown {
         let document = if uri.path() == self.protected_resource.path() {
             self.protected_resource.document()
         } else if uri.path() == self.smart_path && self.smart_configuration.is_published() {
-            self.smart_configuration.document(authenticator.provider()).into()
+            self.smart_configuration.document(authenticator.advertised().provider()).into()
         } else {
             return None;
         };

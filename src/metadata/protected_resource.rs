@@ -14,12 +14,13 @@ pub(crate) struct ProtectedResource {
 }
 
 impl ProtectedResource {
-    /// The document of an API that trusts these issuers. Names that are no URLs are not listed:
+    /// The document of an API that sends apps to these issuers. Names that are no URLs of
+    /// authorization servers (RFC 8414 section 2: https, without query and fragment) are not listed:
     /// no client could go there.
     pub(crate) fn new<'a>(base: &BaseUrl, issuers: impl Iterator<Item = &'a str>) -> Self {
         let mut document = Map::new();
         document.insert("resource".to_owned(), base.as_str().into());
-        let servers: Vec<&str> = issuers.filter(|name| secure_url::parse(name).is_some()).collect();
+        let servers: Vec<&str> = issuers.filter(|name| is_server(name)).collect();
         // RFC 9728 section 3.2: no empty arrays.
         if !servers.is_empty() {
             document.insert("authorization_servers".to_owned(), json!(servers));
@@ -36,4 +37,8 @@ impl ProtectedResource {
     pub(crate) fn document(&self) -> Bytes {
         self.document.clone()
     }
+}
+
+fn is_server(issuer: &str) -> bool {
+    secure_url::parse(issuer).is_some_and(|url| url.query().is_none())
 }

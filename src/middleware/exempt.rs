@@ -18,8 +18,7 @@ pub(crate) struct Exemptions {
 
 impl Exemptions {
     pub(crate) fn new(paths: Vec<String>) -> Result<Self, BuildError> {
-        let inexact = |path: &&String| !path.starts_with('/') || path.contains(['?', '#']);
-        match paths.iter().find(inexact) {
+        match paths.iter().find(|path| !is_exact(path)) {
             Some(path) => Err(BuildError::PublicPath(path.clone())),
             None => Ok(Self { paths }),
         }
@@ -37,6 +36,23 @@ impl Exemptions {
                 .below(uri.path())
                 .is_some_and(|path| self.paths.iter().any(|public| public == path))
     }
+}
+
+/// Whether a text can be the path of a request, spelled in the one way that every server reads
+/// alike. A pattern would match nothing, and nobody would be told.
+pub(crate) fn is_exact(path: &str) -> bool {
+    let Some(segments) = path.strip_prefix('/') else {
+        return false;
+    };
+    let odd = ['?', '#', '*', '{', '}', ';', '\\'];
+    let is_plain = |byte: u8| byte.is_ascii_graphic();
+    let lower = segments.to_ascii_lowercase();
+    let is_encoded = ["%2e", "%2f", "%5c"].iter().any(|encoded| lower.contains(encoded));
+    // What ends with a slash has an empty segment at its end, and that alone.
+    let whole = segments.strip_suffix('/').unwrap_or(segments);
+    let dotted = |segment: &str| matches!(segment, "" | "." | "..");
+    let is_dotted = !segments.is_empty() && whole.split('/').any(dotted);
+    path.bytes().all(is_plain) && !path.contains(odd) && !is_encoded && !is_dotted
 }
 
 /// A CORS preflight (Fetch standard section 4.8) never carries credentials.

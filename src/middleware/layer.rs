@@ -176,7 +176,7 @@ impl FhirAuthLayer {
     /// server: SMART on FHIR, with the endpoints that are known.
     #[must_use]
     pub fn capability_security(&self) -> serde_json::Value {
-        let provider = self.guard.authenticator.provider();
+        let provider = self.guard.authenticator.advertised().provider();
         self.guard.well_known.smart_configuration().capability_security(provider)
     }
 
@@ -316,7 +316,7 @@ impl FhirAuthLayerBuilder {
         }
         let authenticator = authenticator.build()?;
         let well_known =
-            WellKnown::new(&base_url, authenticator.issuer_names(), self.smart_configuration);
+            WellKnown::new(&base_url, authenticator.advertised().names(), self.smart_configuration);
         Ok(FhirAuthLayer {
             guard: Arc::new(Guard {
                 authenticator,

@@ -1,7 +1,7 @@
 //! The Tower skin: knows requests, responses and services, and nothing of tokens.
 
 mod body;
-mod exempt;
+pub(crate) mod exempt;
 mod future;
 mod guard;
 mod layer;

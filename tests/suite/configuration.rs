@@ -46,6 +46,8 @@ fn every_key_with_its_documented_example_is_understood() {
         patient_claims  = ["patient"]
         leeway          = "60s"
         max_token_age   = "24h"
+        advertise       = true
+        limits          = ["read", "search"]
         [keys]
         refresh   = "1h"
         cooldown  = "30s"
@@ -300,5 +302,62 @@ async fn assigned_roles_belong_to_their_issuer() {
         );
         let others = get(two.token().claim("oid", "o-1").claim("groups", json!(["g"]))).await;
         assert_ne!(others, 200, "an id of one issuer never stands for another's");
+    }
+}
+
+#[test]
+fn the_name_of_an_issuer_is_1_to_512_characters_without_control_characters() {
+    let named = |name: &str| {
+        let issuer = json!({"issuer": name, "jwks_uri": "https://idp.example.org/jwks"});
+        serde_json::from_value::<Config>(json!({"base_url": BASE, "issuers": [issuer]}))
+    };
+    let long = "\u{e9}".repeat(512);
+    // A name that is only compared may be any text.
+    for good in ["x", "an issuer", "http://keycloak:8080/realms/fhir", "urn:x", &long] {
+        named(good).unwrap();
+    }
+    for bad in ["", "a\nb", "a\u{7f}", "\u{85}", &format!("{long}x")] {
+        let error = named(bad).unwrap_err().to_string();
+        let words = "issuers[0].issuer: expected the exact value of `iss`, 1 to 512 characters";
+        assert!(error.contains(words), "{error}");
+        assert!(error.len() < 1000 && !error.contains(['\n', '\u{7f}']), "{error}");
+    }
+    let keys = tower_fhir_auth::JwkSet::parse(
+        br#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#,
+    );
+    let issuer = tower_fhir_auth::TrustedIssuer::with_keys("a\nb", keys.unwrap());
+    let builder = tower_fhir_auth::FhirAuthLayer::builder(BASE).issuer(issuer);
+    let error = builder.authorizer(authenticated()).build().unwrap_err().to_string();
+    assert!(error.contains("1 to 512 characters"), "{error}");
+}
+
+#[test]
+fn a_public_path_that_can_match_nothing_or_more_than_it_says_is_an_error() {
+    for bad in [
+        "/docs/*",
+        "/Patient/{id}",
+        "/*",
+        "metadata",
+        "/a?b",
+        "/a#b",
+        "//a",
+        "/a//b",
+        "/./a",
+        "/a/..",
+        "/a%2fb",
+        "/a%2E%2e",
+        "/a%5Cb",
+        "/a;b",
+        "/a b",
+        "/\u{e9}",
+    ] {
+        let error = errors(&file(&format!("public = [\"{bad}\"]"), ""));
+        assert!(error.contains("public[0]: expected an exact path"), "{bad}: {error}");
+        let layer = tower_fhir_auth::FhirAuthLayer::builder(BASE).public([bad]);
+        let error = layer.authorizer(authenticated()).build().unwrap_err().to_string();
+        assert!(error.contains("expected an exact path"), "{bad}: {error}");
+    }
+    for good in ["/", "/docs/", "/a.b", "/a/b-c_d~e", "/:a", "/%24x"] {
+        Config::from_toml(&file(&format!("public = [\"{good}\"]"), "")).unwrap();
     }
 }

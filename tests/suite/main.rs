@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failed step of a test is a failed test")]
 #![expect(clippy::indexing_slicing, reason = "serde_json answers null where nothing is")]
 
+mod advertise;
 mod authorization;
 mod clients;
 mod configuration;
@@ -15,8 +16,10 @@ mod explanation;
 mod faults;
 mod fleet;
 mod key_life;
+mod local_rights;
 mod middleware;
 mod oracle;
+mod presets;
 mod principal;
 mod properties;
 mod refresher;

@@ -15,7 +15,7 @@ mod limits;
 mod policy;
 mod required;
 
-pub use self::assignments::Assignments;
+pub use self::assignments::{Assignments, CallerId};
 pub use self::data_action::DataAction;
 pub use self::definitions::{RoleDefinitions, RoleDefinitionsError};
 pub use self::limits::IssuerLimits;

@@ -135,11 +135,12 @@ async fn v5_an_issuer_is_https_or_loopback_without_query_or_fragment() {
         "https://idp.example.org/?a=b",
         "https://idp.example.org/#a",
         "idp",
-        "",
     ] {
         let error = layer(TrustedIssuer::discover(bad)).unwrap_err();
         assert!(matches!(error, BuildError::Issuer(_)), "{bad}: {error}");
     }
+    let error = layer(TrustedIssuer::discover("")).unwrap_err();
+    assert!(matches!(error, BuildError::IssuerName(_)), "{error}");
     for bad in ["http://idp.example.org/keys", "keys", "https://h/k#f"] {
         let error =
             layer(TrustedIssuer::with_jwks_uri("https://idp.example.org", bad)).unwrap_err();

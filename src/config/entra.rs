@@ -1,0 +1,126 @@
+//! The Microsoft Entra ID preset of an issuer in the file.
+
+use std::collections::HashSet;
+#[cfg(not(feature = "client"))]
+use std::path::PathBuf;
+
+use super::issuers::address;
+use super::reader::Reader;
+use crate::authentication::entra::is_guid;
+use crate::authentication::key_origin::KeyOrigin;
+use crate::authentication::{Entra, EntraCloud, TrustedIssuer};
+use crate::error::BuildError;
+
+/// The preset with the tenants that it trusts.
+#[derive(Debug)]
+pub(super) struct EntraConfig {
+    preset: Entra,
+    tenants: Vec<String>,
+}
+
+impl EntraConfig {
+    /// The names of all issuers.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.tenants.iter().flat_map(|tenant| self.names_of(tenant)).collect()
+    }
+
+    /// The names of a tenant's issuers.
+    pub(super) fn names_of(&self, tenant: &str) -> [String; 2] {
+        self.preset.names_of(tenant)
+    }
+
+    /// The tenants that are trusted.
+    pub(super) fn tenants(&self) -> &[String] {
+        &self.tenants
+    }
+
+    /// The issuers, with their keys from the cloud or from elsewhere.
+    pub(super) fn issuers(
+        &self,
+        keys: Option<KeyOrigin>,
+    ) -> Result<Vec<TrustedIssuer>, BuildError> {
+        match keys {
+            Some(keys) => self.preset.issuers_with_keys(keys),
+            None => self.cloud_issuers(),
+        }
+    }
+
+    #[cfg(feature = "client")]
+    fn cloud_issuers(&self) -> Result<Vec<TrustedIssuer>, BuildError> {
+        self.preset.issuers()
+    }
+
+    #[cfg(not(feature = "client"))]
+    fn cloud_issuers(&self) -> Result<Vec<TrustedIssuer>, BuildError> {
+        // Without a client the reader has insisted on a file.
+        self.preset.issuers_with_jwks_file(PathBuf::new())
+    }
+}
+
+/// The Microsoft Entra ID preset, where one is asked for.
+pub(super) fn read(reader: &mut Reader<'_>) -> Option<EntraConfig> {
+    let mut entra = reader.table("entra")?;
+    let expected = "a tenant id (GUID), or \"organizations\" with allowed_tenants";
+    let tenant = entra.required("tenant", expected);
+    let application = entra.required("client_id", "the API's application id (GUID)");
+    let uris = entra.some_texts("identifier_uris").unwrap_or_default();
+    let allowed = entra.some_texts("allowed_tenants");
+    let clouds = [
+        ("global", EntraCloud::Global),
+        ("us-government", EntraCloud::UsGovernment),
+        ("china", EntraCloud::China),
+    ];
+    let cloud = entra.choice("cloud", &clouds).unwrap_or_default();
+    let authority = address(&mut entra, "authority");
+    let many = matches!(tenant.as_deref(), Some("organizations" | "common"));
+    if many && allowed.is_none() {
+        let message = "is required where the tenant is a template: expected the tenants to trust";
+        entra.reject("allowed_tenants", message);
+    }
+    if let Some(tenant) = tenant.as_deref().filter(|tenant| !many && !is_guid(tenant)) {
+        entra.reject("tenant", format!("expected {expected}, found \"{tenant}\""));
+    }
+    if let Some(application) = application.as_deref().filter(|id| !is_guid(id)) {
+        let message = format!("expected the API's application id (GUID), found \"{application}\"");
+        entra.reject("client_id", message);
+    }
+    let allowed = allowed.unwrap_or_default();
+    let mut known = HashSet::new();
+    for (index, id) in allowed.iter().enumerate() {
+        let place = format!("allowed_tenants[{index}]");
+        if !is_guid(id) {
+            entra.reject(&place, format!("expected a tenant id (GUID), found \"{id}\""));
+        } else if !known.insert(id.to_ascii_lowercase()) {
+            entra.reject(&place, "expected each tenant once");
+        }
+    }
+    entra.finish();
+    let (tenant, application) = (tenant?, application?);
+    let tenants = match many {
+        true => allowed,
+        // A list beside a single tenant can only narrow it down to nothing.
+        false
+            if allowed.is_empty() || allowed.iter().any(|id| id.eq_ignore_ascii_case(&tenant)) =>
+        {
+            vec![tenant]
+        }
+        false => {
+            let message = "expected the tenant among the allowed ones";
+            return reader.fail("entra.allowed_tenants", message);
+        }
+    };
+    let mut preset = match (many, tenants.as_slice()) {
+        (false, [tenant]) => Entra::tenant(tenant, application),
+        _ => Entra::tenants(tenants.iter().cloned(), application),
+    };
+    for uri in uris {
+        preset = preset.identifier_uri(uri);
+    }
+    #[cfg(feature = "client")]
+    if let Some(authority) = authority {
+        preset = preset.authority(authority);
+    }
+    #[cfg(not(feature = "client"))]
+    let _ = authority;
+    Some(EntraConfig { preset: preset.cloud(cloud), tenants })
+}
