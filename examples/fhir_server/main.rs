@@ -5,7 +5,8 @@
 //! cargo run --example fhir_server -- --config auth.toml    trusts the issuers of the file instead
 //! ```
 //!
-//! Read on in the order of a request: `main` puts the layer around the router; `policy` says who
+//! Read on in the order of a request: `main` puts the layer around the router, and `cors` around it,
+//! for browsers; `policy` says who
 //! may do what; `api` answers requests that were let in; `confine` is what the layer leaves to the
 //! handlers; `store` holds the resources. `demo_idp` issues the tokens of the demo, and `samples`
 //! prints requests to try.
@@ -15,6 +16,7 @@
 
 mod api;
 mod confine;
+mod cors;
 mod demo_idp;
 mod options;
 mod policy;
@@ -83,7 +85,7 @@ async fn run() -> Result<(), Error> {
         Some(config) => {
             let base = config.base_url().clone();
             let rule = config.policy()?;
-            let auth = policy::enforced(config.layer(rule)?, &base).build()?;
+            let auth = policy::enforced(config.layer(rule)?, &base).cors(true).build()?;
             (base, auth, None)
         }
         None => {
@@ -93,13 +95,13 @@ async fn run() -> Result<(), Error> {
             let builder = FhirAuthLayer::builder(base.as_str())
                 .issuer(TrustedIssuer::discover(idp.url()))
                 .authorizer(AccessPolicy::new(mode, roles, ScopePolicy::new()));
-            (base.clone(), policy::enforced(builder, &base).build()?, Some(idp))
+            (base.clone(), policy::enforced(builder, &base).cors(true).build()?, Some(idp))
         }
     };
 
     // Around the router as a whole: a layer on its routes stands inside axum's own answers.
     let app = App::new(base.clone(), resources(&options, &base)?, auth.clone());
-    let app = auth.layer(api::router(app));
+    let app = cors::around(auth.layer(api::router(app)));
     // Whoever reads the line may send a signal at once.
     let signal = signal()?;
     let here = format!("http://{address}{}", base.path());

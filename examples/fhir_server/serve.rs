@@ -3,15 +3,19 @@
 //! `axum::serve` would do, but for one thing: it leaves HTTP/2 with room for 16 KiB of headers,
 //! and tokens alone may be as large as that.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
-use axum::Router;
+use axum::BoxError;
+use axum::body::HttpBody;
+use axum::http::{Request, Response};
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
-use tower_fhir_auth::FhirAuth;
+use tower::Service;
 
 /// Room for the largest token that is answered with more than a shrug, and for other headers.
 const HEADERS: u32 = 256 * 1024;
@@ -19,11 +23,15 @@ const HEADERS: u32 = 256 * 1024;
 /// How long requests under way may take to finish when the server is told to stop.
 const GRACE: Duration = Duration::from_secs(2);
 
-pub(crate) async fn until(
-    stop: impl Future<Output = ()>,
-    listener: TcpListener,
-    app: FhirAuth<Router>,
-) {
+pub(crate) async fn until<S, R>(stop: impl Future<Output = ()>, listener: TcpListener, app: S)
+where
+    S: Service<Request<Incoming>, Response = Response<R>, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: 'static,
+    R: HttpBody<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http2().max_header_list_size(HEADERS);
     let graceful = GracefulShutdown::new();

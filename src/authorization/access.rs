@@ -79,6 +79,11 @@ impl Access {
         Ok(Self { interaction, grant, principal, policy, further: Vec::new() })
     }
 
+    /// Tells whether the layer of this policy has given it.
+    pub(crate) fn was_given_by(&self, policy: &Arc<Policy>) -> bool {
+        Arc::ptr_eq(&self.policy, policy)
+    }
+
     /// Narrows this access by a further rule.
     pub(crate) fn narrowed(&self, rule: &Arc<dyn Authorizer>) -> Result<Self, Denial> {
         let mut narrowed = self.clone();

@@ -19,6 +19,7 @@ use serde_json::{Map, Value, json};
 pub struct SmartConfiguration {
     published: bool,
     scopes_count: bool,
+    cors: bool,
     members: Map<String, Value>,
 }
 
@@ -38,7 +39,7 @@ const TAKEN_OVER: [&str; 9] = [
 impl SmartConfiguration {
     /// A document of what is known, for a server where SMART scopes count.
     pub fn new() -> Self {
-        Self { published: true, scopes_count: true, members: Map::new() }
+        Self { published: true, scopes_count: true, cors: false, members: Map::new() }
     }
 
     /// No document: the path is the inner service's, as any other public path.
@@ -49,6 +50,13 @@ impl SmartConfiguration {
     /// Whether SMART scopes count on this server. Default: they do.
     pub fn scopes_count(mut self, scopes_count: bool) -> Self {
         self.scopes_count = scopes_count;
+        self
+    }
+
+    /// Whether the server answers CORS preflights and sends CORS headers, as the `security` of its
+    /// CapabilityStatement then says. The layer does neither. Default: no.
+    pub(crate) fn cors(mut self, cors: bool) -> Self {
+        self.cors = cors;
         self
     }
 
@@ -133,16 +141,20 @@ impl SmartConfiguration {
             Some(json!({"url": url, "valueUri": address}))
         });
         let mut security = json!({
-            "cors": true,
             "service": [{"coding": [{
                 "system": "http://terminology.hl7.org/CodeSystem/restful-security-service",
                 "code": "SMART-on-FHIR",
             }]}],
         });
         let known: Vec<Value> = known.collect();
-        if let (false, Some(object)) = (known.is_empty(), security.as_object_mut()) {
-            let url = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris";
-            object.insert("extension".to_owned(), json!([{"url": url, "extension": known}]));
+        if let Some(members) = security.as_object_mut() {
+            if self.cors {
+                members.insert("cors".to_owned(), true.into());
+            }
+            if !known.is_empty() {
+                let url = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris";
+                members.insert("extension".to_owned(), json!([{"url": url, "extension": known}]));
+            }
         }
         security
     }
@@ -259,6 +271,10 @@ mod tests {
         let endpoints = &security["extension"][0]["extension"];
         assert_eq!(endpoints[0], json!({"url": "token", "valueUri": "https://idp/token"}));
         assert_eq!(endpoints[1], json!({"url": "authorize", "valueUri": "https://idp/auth"}));
-        assert!(SmartConfiguration::new().capability_security(None).get("extension").is_none());
+        let unknown = SmartConfiguration::new().capability_security(None);
+        assert!(unknown.get("extension").is_none());
+        assert!(unknown.get("cors").is_none(), "said only by who does it");
+        let said = SmartConfiguration::new().cors(true).capability_security(None);
+        assert_eq!(said["cors"], true);
     }
 }

@@ -56,6 +56,6 @@ pub(crate) fn is_exact(path: &str) -> bool {
 }
 
 /// A CORS preflight (Fetch standard section 4.8) never carries credentials.
-fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
+pub(super) fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
     *method == Method::OPTIONS && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }

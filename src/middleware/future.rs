@@ -45,9 +45,8 @@ pin_project! {
 struct Held<S, B> {
     request: Request<B>,
     guard: Arc<Guard>,
-    /// A clone, made ready after the wait: the service that is ready now is for a request that
-    /// can use it now. Strangers who name keys that do not exist hold no place of the inner
-    /// service's.
+    /// A clone, made ready after the wait: strangers who name keys that do not exist hold no place of
+    /// the inner service's.
     service: S,
 }
 

@@ -74,6 +74,7 @@ pub struct FhirAuthLayerBuilder {
     responder: Box<dyn RejectionResponder>,
     clock: Arc<dyn Clock>,
     smart_configuration: SmartConfiguration,
+    cors: bool,
     keys_for: Option<String>,
     /// `None` for as many as by default.
     remembered: Option<usize>,
@@ -93,6 +94,7 @@ impl FhirAuthLayer {
             responder: Box::new(DefaultResponder),
             clock: Arc::new(SystemClock),
             smart_configuration: SmartConfiguration::new(),
+            cors: false,
             keys_for: None,
             remembered: None,
         }
@@ -290,6 +292,14 @@ impl FhirAuthLayerBuilder {
         self
     }
 
+    /// Says in [`capability_security`](FhirAuthLayer::capability_security) that the server answers CORS
+    /// preflights and sends CORS headers. It is the application that does so, with a layer outside this
+    /// one (`CorsLayer` of tower-http). Default: nothing is said.
+    pub fn cors(mut self, cors: bool) -> Self {
+        self.cors = cors;
+        self
+    }
+
     /// Checks the settings and starts to load keys in the background, which needs a tokio
     /// runtime.
     ///
@@ -315,8 +325,11 @@ impl FhirAuthLayerBuilder {
             log::warn!("refusals tell everything (`full`): for development only");
         }
         let authenticator = authenticator.build()?;
-        let well_known =
-            WellKnown::new(&base_url, authenticator.advertised().names(), self.smart_configuration);
+        let well_known = WellKnown::new(
+            &base_url,
+            authenticator.advertised().names(),
+            self.smart_configuration.cors(self.cors),
+        );
         Ok(FhirAuthLayer {
             guard: Arc::new(Guard {
                 authenticator,

@@ -10,8 +10,10 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::body::ResponseBody;
+use super::exempt::is_preflight;
 use super::future::ResponseFuture;
-use super::guard::{Guard, refused_parts};
+use super::guard::{Guard, forget_what_came_in, refused_parts};
+use super::service::give_back;
 use crate::authentication::Principal;
 use crate::authorization::{Access, Authorizer};
 use crate::rejection::Rejection;
@@ -19,8 +21,9 @@ use crate::rejection::Rejection;
 /// Asks a further authorizer about a request that an outer [`FhirAuthLayer`] let in. Made by
 /// [`FhirAuthLayer::require`].
 ///
-/// It can only narrow: a request without a verified [`Principal`] is refused with 500, because
-/// the route stands outside the layer that should guard it.
+/// It can only narrow: a request without a [`Principal`] that this very layer has verified is refused
+/// with 500, because the route stands outside the layer that should guard it. CORS preflights, which
+/// never have one, are the inner service's.
 ///
 /// [`FhirAuthLayer`]: crate::FhirAuthLayer
 /// [`FhirAuthLayer::require`]: crate::FhirAuthLayer::require
@@ -45,9 +48,15 @@ impl RequireAuthLayer {
     }
 
     fn admit<B>(&self, mut request: Request<B>) -> Result<Request<B>, Response<Bytes>> {
+        if is_preflight(request.method(), request.headers()) {
+            forget_what_came_in(request.extensions_mut());
+            return Ok(request);
+        }
         let server = &self.guard.server;
         let verified = request.extensions().get::<Principal>();
-        let Some((_, access)) = verified.zip(request.extensions().get::<Access>()) else {
+        let access = request.extensions().get::<Access>();
+        let of_this_layer = |access: &&Access| access.was_given_by(&self.guard.policy);
+        let Some((_, access)) = verified.zip(access.filter(of_this_layer)) else {
             let rejection = Rejection::unguarded(server);
             return Err(self.guard.refuse(rejection, &refused_parts(request)));
         };
@@ -74,7 +83,7 @@ impl<S> Layer<S> for RequireAuthLayer {
 
 impl<S, B, ResBody> Service<Request<B>> for RequireAuth<S>
 where
-    S: Service<Request<B>, Response = Response<ResBody>>,
+    S: Service<Request<B>, Response = Response<ResBody>> + Clone,
 {
     type Response = Response<ResponseBody<ResBody>>;
     type Error = S::Error;
@@ -87,7 +96,10 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         match self.requirement.admit(request) {
             Ok(request) => ResponseFuture::inner(self.inner.call(request)),
-            Err(response) => ResponseFuture::answered(response),
+            Err(response) => {
+                give_back(&mut self.inner);
+                ResponseFuture::answered(response)
+            }
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::authentication::authenticator::Stop;
 /// [`FhirAuthLayer`](crate::FhirAuthLayer).
 ///
 /// The inner service is any `Service<Request<B>, Response = Response<ResBody>>` that is `Clone`,
-/// which a request that has to wait for a key makes use of. Nothing is asked of `B`; of `ResBody`
+/// because one that was made ready for a request that is refused, or has to wait for a key, is dropped. Nothing is asked of `B`; of `ResBody`
 /// only what a server asks anyway: `http_body::Body`, with data that can be made of `Bytes`.
 #[derive(Clone, Debug)]
 #[must_use]
@@ -44,23 +44,32 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let guard = &self.guard;
-        match guard.public(request.method(), request.uri(), request.headers()) {
-            Some(Public::Document(document)) => return ResponseFuture::answered(document),
+        let answer = match guard.public(request.method(), request.uri(), request.headers()) {
+            Some(Public::Document(document)) => document,
             Some(Public::Inner) => {
                 forget_what_came_in(request.extensions_mut());
                 return ResponseFuture::inner(self.inner.call(request));
             }
-            None => {}
-        }
-        match guard.authenticator.decide(request.headers(), request.uri()) {
-            Ok(principal) => match guard.admit(principal, &mut request) {
-                Ok(()) => ResponseFuture::inner(self.inner.call(request)),
-                Err(denial) => ResponseFuture::answered(guard.deny(&denial, request)),
+            None => match guard.authenticator.decide(request.headers(), request.uri()) {
+                Ok(principal) => match guard.admit(principal, &mut request) {
+                    Ok(()) => return ResponseFuture::inner(self.inner.call(request)),
+                    Err(denial) => guard.deny(&denial, request),
+                },
+                Err(Stop::Refused(error)) => guard.reject(error, request),
+                Err(Stop::Wait(wait)) => {
+                    give_back(&mut self.inner);
+                    let service = self.inner.clone();
+                    return ResponseFuture::waiting(wait, request, Arc::clone(guard), service);
+                }
             },
-            Err(Stop::Refused(error)) => ResponseFuture::answered(guard.reject(error, request)),
-            Err(Stop::Wait(wait)) => {
-                ResponseFuture::waiting(wait, request, Arc::clone(guard), self.inner.clone())
-            }
-        }
+        };
+        give_back(&mut self.inner);
+        ResponseFuture::answered(answer)
     }
+}
+
+/// Drops a service that was made ready for a request that it will not get now, and with it whatever
+/// `poll_ready` has reserved: who holds a connection open must not hold a place, too.
+pub(super) fn give_back<S: Clone>(ready: &mut S) {
+    *ready = ready.clone();
 }

@@ -19,6 +19,7 @@ mod key_life;
 mod local_rights;
 mod middleware;
 mod oracle;
+mod places;
 mod presets;
 mod principal;
 mod properties;

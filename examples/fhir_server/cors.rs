@@ -1,0 +1,49 @@
+//! CORS, outside the layer that authenticates: browsers ask before they send a token.
+
+use std::time::Duration;
+
+use axum::http::header::{
+    ACCESS_CONTROL_REQUEST_METHOD, CONTENT_LOCATION, ETAG, LAST_MODIFIED, LOCATION, RETRY_AFTER,
+    WWW_AUTHENTICATE,
+};
+use axum::http::{Method, Request, Response};
+use tower::{Layer, Service, ServiceExt, service_fn};
+use tower_http::cors::{AllowHeaders, AllowMethods, Any, CorsLayer};
+
+/// Answers preflights, without a look at their bodies, and lets scripts of any origin read answers.
+/// No cookie ever authenticates anybody here, so that no origin has to be kept out.
+pub(crate) fn around<S, B, R>(
+    app: S,
+) -> impl Service<Request<B>, Response = Response<R>, Error = S::Error, Future: Send> + Clone
+where
+    S: Service<Request<B>, Response = Response<R>, Future: Send> + Clone + Send,
+    S::Error: Send,
+    B: Send,
+    R: Default + Send,
+{
+    let cors = CorsLayer::new()
+        .allow_origin(Any)
+        // `*` stands for neither `Authorization` nor `DPoP` (Fetch standard section 4.8).
+        .allow_headers(AllowHeaders::mirror_request())
+        .allow_methods(AllowMethods::mirror_request())
+        .expose_headers([
+            CONTENT_LOCATION,
+            ETAG,
+            LAST_MODIFIED,
+            LOCATION,
+            RETRY_AFTER,
+            WWW_AUTHENTICATE,
+        ])
+        .max_age(Duration::from_secs(600));
+    service_fn(move |request: Request<B>| {
+        let (app, cors) = (app.clone(), cors.clone());
+        async move {
+            // The layer takes every OPTIONS for a preflight; any other one needs a token.
+            let is_options = request.method() == Method::OPTIONS;
+            if is_options && !request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
+                return app.oneshot(request).await;
+            }
+            cors.layer(app).oneshot(request).await
+        }
+    })
+}
