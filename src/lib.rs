@@ -72,6 +72,7 @@
 //! | feature | default? | what it adds |
 //! |---|---|---|
 //! | `client` | yes | keys over HTTPS: discovery, `jwks_uri` (reqwest, rustls) |
+//! | `jsonwebtoken` | yes | a [`JwkSet`] can be made of one of the crate `jsonwebtoken` |
 //! | `tracing` | yes | events for operators; refusals under the target `tower_fhir_auth::rejection` |
 //! | `config` | no | the configuration file, `config::Config` |
 //! | `axum` | no | extractors for [`Principal`] and [`Access`], and the body that axum serves |

@@ -2,9 +2,9 @@
 
 use std::slice::SliceIndex;
 
-use base64_simd::URL_SAFE_NO_PAD;
 use memchr::{memchr, memchr_iter, memrchr};
 
+use super::base64url;
 use super::json::{self, Document, JsonError};
 use super::scratch::Scratch;
 
@@ -111,7 +111,7 @@ fn apart(text: &[u8], dot: usize) -> Option<(&[u8], &[u8])> {
 }
 
 fn decode(segment: &[u8], to: &mut Vec<u8>) -> Option<()> {
-    URL_SAFE_NO_PAD.decode_append(segment, to).ok()
+    base64url::append(segment, to)
 }
 
 /// Why a token could not be decoded: the first thing that is wrong with it.

@@ -4,10 +4,8 @@
 //! the algorithm names that other libraries lack. A second reading of the same text through
 //! another crate's JWK type could only disagree with the first, so there is none.
 
-use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-
 use super::algorithm::{Algorithm, KeyKind};
+use super::base64url;
 use super::json::{Document, Json};
 use super::key_owner::KeyOwner;
 use super::signature::{KeyMaterial, PreparedKey};
@@ -162,11 +160,7 @@ fn text<'a>(jwk: &'a Document<'_>, name: &'static str) -> Result<Option<&'a str>
 }
 
 fn bytes(jwk: &Document<'_>, name: &'static str) -> Result<Vec<u8>, JwkError> {
-    // Some providers write the other alphabet of base64, which means the same numbers. Of a token
-    // there is one spelling only; a key is not compared by its text.
-    let decoded = text(jwk, name)?
-        .and_then(|value| URL_SAFE_NO_PAD.decode(value).or_else(|_| STANDARD.decode(value)).ok());
-    decoded.ok_or(JwkError::Malformed(name))
+    text(jwk, name)?.and_then(base64url::of_key).ok_or(JwkError::Malformed(name))
 }
 
 /// `use` and `key_ops` (RFC 7517 sections 4.2 and 4.3).

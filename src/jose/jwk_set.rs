@@ -234,6 +234,7 @@ fn readable_kid(entry: &str) -> Option<String> {
 }
 
 /// Keys that were read with the `jsonwebtoken` crate, for applications that have its types.
+#[cfg(feature = "jsonwebtoken")]
 impl TryFrom<&jsonwebtoken::jwk::JwkSet> for JwkSet {
     type Error = JwkSetError;
 

@@ -1,0 +1,120 @@
+//! base64url of tokens and keys (RFC 4648 section 5), many characters at a time where the processor
+//! can.
+
+use std::sync::LazyLock;
+
+use base64::Engine as _;
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+use base64::alphabet;
+use base64::engine::general_purpose::{NO_PAD, STANDARD};
+
+/// On processors without an engine of many characters at a time there is the plain one, which is as
+/// strict.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+type Engine = base64::engine::Simd;
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+type Engine = base64::engine::GeneralPurpose;
+
+static URL_SAFE: LazyLock<Engine> = LazyLock::new(engine);
+
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+fn engine() -> Engine {
+    Engine::url_safe(NO_PAD)
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn engine() -> Engine {
+    Engine::new(&alphabet::URL_SAFE, NO_PAD)
+}
+
+/// Appends what a segment of a token says. One spelling alone is read: no padding, no white space,
+/// no stray trailing bits (RFC 4648 section 3.5).
+pub(super) fn append(segment: &[u8], to: &mut Vec<u8>) -> Option<()> {
+    URL_SAFE.decode_vec(segment, to).ok()
+}
+
+/// Reads a member of a key. Some providers write it in the other alphabet of base64, which means the
+/// same numbers; a key is not compared by its text, as a token is.
+pub(super) fn of_key(text: &str) -> Option<Vec<u8>> {
+    URL_SAFE.decode(text).or_else(|_| STANDARD.decode(text)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+    use super::*;
+
+    fn read(text: &[u8]) -> Option<Vec<u8>> {
+        let mut bytes = b"before".to_vec();
+        append(text, &mut bytes)?;
+        assert!(bytes.starts_with(b"before"));
+        Some(bytes.split_off(6))
+    }
+
+    /// Short texts are read one by one, long ones in blocks with a rest: all by the same rules.
+    #[test]
+    fn texts_of_every_length_are_read_as_one_by_one() {
+        let bytes: Vec<u8> = (0..=255).cycle().take(600).collect();
+        for length in 0..300 {
+            for start in [0, 1, 250] {
+                let bytes = bytes.get(start..start + length).unwrap();
+                let text = URL_SAFE_NO_PAD.encode(bytes);
+                assert_eq!(read(text.as_bytes()).as_deref(), Some(bytes), "{length}");
+            }
+        }
+    }
+
+    #[test]
+    fn long_texts_have_one_spelling_too() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        for length in [64, 65, 66, 96, 97, 98, 200] {
+            let good = URL_SAFE_NO_PAD.encode(bytes.get(..length).unwrap());
+            let padding = "=".repeat((3 - length % 3) % 3);
+            for bad in [
+                format!("{good}="),
+                format!("{good}{padding}="),
+                format!("{good}\n"),
+                format!(" {good}"),
+                format!("{good}A").replace("AA", "A="),
+                good.replacen('-', "+", 1).replacen('_', "/", 1),
+            ] {
+                let is_same = bad == good;
+                assert!(is_same || read(bad.as_bytes()).is_none(), "{length}: {bad}");
+            }
+            if !padding.is_empty() {
+                assert_eq!(read(format!("{good}{padding}").as_bytes()), None, "{length}");
+                // Bits behind the last byte that are not 0 (RFC 4648 section 3.5).
+                let (rest, last) = good.split_at(good.len() - 1);
+                let letters = ('A'..='Z').chain('a'..='z').chain('0'..='9').chain(['-', '_']);
+                let accepted =
+                    letters.filter(|letter| read(format!("{rest}{letter}").as_bytes()).is_some());
+                let spellings = if padding.len() == 2 { 4 } else { 16 };
+                assert_eq!(accepted.count(), spellings, "{length} {last}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_other_byte_is_refused_at_every_place() {
+        let good = URL_SAFE_NO_PAD.encode([0x5a; 120]);
+        for place in 0..good.len() {
+            for byte in 0..=255_u8 {
+                let mut text = good.clone().into_bytes();
+                if let Some(one) = text.get_mut(place) {
+                    *one = byte;
+                }
+                let in_alphabet = byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+                assert_eq!(read(&text).is_some(), in_alphabet, "{byte} at {place}");
+            }
+        }
+    }
+
+    #[test]
+    fn keys_are_read_in_either_alphabet() {
+        for text in ["-_8", "+/8="] {
+            assert_eq!(of_key(text), Some(vec![0xfb, 0xff]), "{text}");
+        }
+        assert_eq!(of_key("-/8"), None);
+    }
+}
