@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::issuer::Issuer;
 use crate::keys::Provider;
 
-/// What the well-known documents say of issuers, in the order in which these were named.
+/// The issuers that the well-known documents name, in the order of the configuration.
 #[derive(Debug, Default)]
 pub(crate) struct Advertisement {
     names: Vec<Arc<str>>,
@@ -29,8 +29,8 @@ impl Advertisement {
         self.names.iter().map(|name| &**name)
     }
 
-    /// What the first of them says of itself, as far as it is known. Where it is not, nobody else's
-    /// endpoints stand for it: apps would send their users there.
+    /// The metadata of the first of them, as far as they are known. Where they are not, nobody else's
+    /// endpoints stand for them: apps would send their users there.
     pub(crate) fn provider(&self) -> Option<Map<String, Value>> {
         self.provider.as_ref()?.members()
     }

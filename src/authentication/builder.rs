@@ -140,8 +140,8 @@ impl fmt::Debug for AuthenticatorBuilder {
     }
 }
 
-/// To which issuers apps are sent: those that say so, else the first one, with those that count as one
-/// with it.
+/// Chooses the issuers that apps are sent to: those that say so, else the first one, with those that
+/// count as one with it.
 fn advertised(issuers: &[TrustedIssuer]) -> Vec<bool> {
     let all = || issuers.iter().map(|issuer| &issuer.settings.advertised);
     let some_say_so = all().any(|one| one.said == Some(true));

@@ -52,7 +52,7 @@ impl<'a> Claims<'a> {
         self.0.get(name)
     }
 
-    /// Whether there is a claim with this very name, whatever its value.
+    /// Tells whether there is a claim with this very name, whatever its value.
     #[inline]
     pub(crate) fn has(&self, name: &str) -> bool {
         self.0.has(name)

@@ -41,7 +41,7 @@ pub(crate) struct IssuerSettings {
     pub(crate) issuer: Arc<str>,
     /// `None` until built: then the base URL.
     pub(crate) audience: Option<AudiencePolicy>,
-    /// What a preset accepts, to which `audience` adds.
+    /// The audiences of a preset, to which `audience` adds.
     pub(crate) preset_audience: Option<AudiencePolicy>,
     pub(crate) algorithms: Vec<Algorithm>,
     pub(crate) token_types: Vec<String>,
@@ -57,16 +57,16 @@ pub(crate) struct IssuerSettings {
     pub(crate) advertised: Advertised,
     /// What Microsoft Entra ID asks for beyond the standards.
     pub(crate) tenant: Option<Tenant>,
-    /// Whether its access tokens always name their client in `azp` or `appid`.
+    /// Set where its access tokens always name their client in `azp` or `appid`.
     pub(crate) names_client: bool,
 }
 
-/// Whether and how the well-known documents name an issuer.
+/// The part of an issuer in the well-known documents.
 #[derive(Clone, Debug)]
 pub(crate) struct Advertised {
     /// `None` where nobody has said.
     pub(crate) said: Option<bool>,
-    /// Which issuers count as one: those of a preset.
+    /// Shared by issuers that count as one: those of a preset.
     pub(crate) block: Arc<str>,
     /// The name by which apps know it.
     pub(crate) name: Arc<str>,
@@ -230,8 +230,8 @@ impl TrustedIssuer {
         self
     }
 
-    /// Whether the well-known documents send apps to this issuer. Default: to the first issuer of the
-    /// layer, if none is advertised expressly; the issuers of [`Entra`](crate::Entra) count as one.
+    /// Makes the well-known documents send apps to this issuer, or not. Default: to the first issuer
+    /// of the layer, if none is advertised expressly; those of [`Entra`](crate::Entra) count as one.
     pub fn advertise(mut self, advertise: bool) -> Self {
         self.settings.advertised.said = Some(advertise);
         self
@@ -307,8 +307,7 @@ impl TrustedIssuer {
     }
 }
 
-/// Whether a text can be the name of an issuer: what is longer no token could hold in a refusal, and
-/// what has control characters was not meant.
+/// Tells whether a text can be the name of an issuer.
 pub(crate) fn is_name(text: &str) -> bool {
     (1..=512).contains(&text.chars().count()) && !text.chars().any(char::is_control)
 }

@@ -213,7 +213,7 @@ impl IssuerConfig {
         }
     }
 
-    /// What is wrong with a name that stands beside the preset: it can choose one of the preset's
+    /// The fault of a name that stands beside the preset: it can choose one of the preset's
     /// own issuers and no other, whose keys and tenant nobody would look at.
     fn fault_beside_the_preset(&self) -> Option<String> {
         let own = self.entra.as_ref()?.names();

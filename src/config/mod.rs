@@ -179,7 +179,7 @@ impl Config {
         Ok(AccessPolicy::new(self.access, self.roles()?, ScopePolicy::new()))
     }
 
-    /// What the callers of issuers may do at most, where one has `limits`.
+    /// The ceilings of issuers, where one has `limits`.
     fn limits(&self) -> Option<IssuerLimits> {
         let limited = self.issuers.iter().filter_map(|issuer| Some((issuer, issuer.limits()?)));
         let names = limited.flat_map(|(issuer, actions)| {

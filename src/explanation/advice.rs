@@ -180,11 +180,11 @@ impl Finding {
     }
 }
 
-/// What there is to do about every token of another kind: no setting makes it an access token.
+/// The advice for every token of another kind: no setting makes it an access token.
 const ACCESS_TOKEN: &str =
     "send the access token for this API, not the ID token, the refresh token or another one";
 
-/// Whether a `typ` is one of the explicit types that other JWTs than access tokens have (RFC 8725
+/// Tells whether a `typ` is one of the explicit types that other JWTs than access tokens have (RFC 8725
 /// section 3.11), such as `logout+jwt` and `dpop+jwt`.
 fn is_other_kind(typ: &str) -> bool {
     let typ = typ.to_ascii_lowercase();

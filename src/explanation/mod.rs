@@ -38,7 +38,7 @@ pub enum Check {
     Key,
     /// The signature verifies.
     Signature,
-    /// It is an access token: neither an ID token, nor a refresh or logout token.
+    /// The token is an access token: neither an ID token, nor a refresh or logout token.
     TokenKind,
     /// `tid` is the tenant that `iss` names, for issuers of Microsoft Entra ID.
     Tenant,

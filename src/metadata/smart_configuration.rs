@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-/// What an app gets to know of this server: what the first discovered issuer says of itself, the
+/// The document for apps: what the first issuer that they are sent to says of itself, the
 /// capabilities that follow from it, and whatever the operator says, which counts before both.
 ///
 /// ```
@@ -53,7 +53,7 @@ impl SmartConfiguration {
         self
     }
 
-    /// Whether the server answers CORS preflights and sends CORS headers, as the `security` of its
+    /// Says that the server answers CORS preflights and sends CORS headers, as the `security` of its
     /// CapabilityStatement then says. The layer does neither. Default: no.
     pub(crate) fn cors(mut self, cors: bool) -> Self {
         self.cors = cors;

@@ -38,7 +38,7 @@ impl Exemptions {
     }
 }
 
-/// Whether a text can be the path of a request, spelled in the one way that every server reads
+/// Tells whether a text can be the path of a request, spelled in the one way that every server reads
 /// alike. A pattern would match nothing, and nobody would be told.
 pub(crate) fn is_exact(path: &str) -> bool {
     let Some(segments) = path.strip_prefix('/') else {

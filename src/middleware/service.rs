@@ -14,9 +14,10 @@ use crate::authentication::authenticator::Stop;
 /// A service that lets in verified and authorized requests alone. Made by
 /// [`FhirAuthLayer`](crate::FhirAuthLayer).
 ///
-/// The inner service is any `Service<Request<B>, Response = Response<ResBody>>` that is `Clone`,
-/// because one that was made ready for a request that is refused, or has to wait for a key, is dropped. Nothing is asked of `B`; of `ResBody`
-/// only what a server asks anyway: `http_body::Body`, with data that can be made of `Bytes`.
+/// The inner service is any `Service<Request<B>, Response = Response<ResBody>>` that is `Clone`:
+/// one that was made ready for a request that is refused, or has to wait for a key, is dropped.
+/// Nothing is asked of `B`; of `ResBody` only what a server asks anyway: `http_body::Body`, with data
+/// that can be made of `Bytes`.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct FhirAuth<S> {

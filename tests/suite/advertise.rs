@@ -1,4 +1,4 @@
-//! Which issuers the well-known documents send apps to.
+//! The issuers that the well-known documents send apps to.
 
 use http::Request;
 use serde_json::{Value, json};

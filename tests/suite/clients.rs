@@ -1,4 +1,4 @@
-//! Which applications may send tokens of an issuer.
+//! The applications that may send tokens of an issuer.
 
 use serde_json::{Value, json};
 use tower_fhir_auth::Check;

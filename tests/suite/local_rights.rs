@@ -1,4 +1,4 @@
-//! What the file says of an issuer's callers beside their tokens: roles by who they are, and limits.
+//! Rights of an issuer's callers by the file, beside their tokens: roles by who they are, and limits.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};

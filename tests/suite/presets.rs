@@ -27,7 +27,7 @@ async fn layer(cloud: &Cloud, lines: &str) -> FhirAuthLayer {
     layer
 }
 
-/// Whatever else is said: the kind of token, the tenant, and whose a key is.
+/// Checks that hold whatever else is said: the kind of token, the tenant, and whose a key is.
 async fn invariants_hold(cloud: &Cloud, layer: &FhirAuthLayer, case: &str) {
     let token = || cloud.token(2, TENANT, APPLICATION);
     assert_eq!(ask(layer, token()).await.status, 200, "{case}");

@@ -7,7 +7,7 @@ use tower_fhir_auth::{Check, Side};
 
 use crate::support::{NOW, Server};
 
-/// What providers write into tokens that are no access tokens, and the kind that is named.
+/// Marks that providers write into tokens that are no access tokens, and the kind that is named.
 fn marks() -> Vec<(&'static str, Value, &'static str)> {
     vec![
         ("at_hash", json!("MTIzNDU2Nzg5MDEyMzQ1Ng"), "ID token"),

@@ -20,7 +20,7 @@ use crate::authentication::Principal;
 #[must_use]
 pub struct Assignments(HashMap<String, Ids>);
 
-/// By what a caller is known.
+/// The identity of a caller in an assignment.
 ///
 /// As text it is `oid:`, `sub:` or `group:` and the value, in which everything after the first
 /// colon counts; text without one of these prefixes is any of the three.
