@@ -18,6 +18,7 @@
 mod support;
 
 mod allocations;
+mod decisions;
 mod flood;
 mod growth;
 mod paths;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
     let mut report = Report::new(wanted);
     paths::measure(&mut report);
     growth::measure(&mut report);
+    decisions::measure(&mut report);
     swap::measure(&mut report);
     flood::measure(&mut report);
     allocations::measure(&mut report);

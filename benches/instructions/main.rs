@@ -17,6 +17,8 @@
     reason = "a bench that cannot go on ends"
 )]
 
+#[path = "../support/callgrind.rs"]
+mod callgrind;
 mod scenarios;
 #[expect(dead_code, reason = "other measurements use the rest of it")]
 #[path = "../support/world.rs"]
@@ -27,15 +29,15 @@ use std::env;
 use std::error::Error;
 use std::fmt::Write as _;
 use std::fs;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::ExitCode;
 
 const BASELINE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/instructions/baseline.txt");
 
-/// How much a figure may grow before somebody has to look at it, in parts of a hundred.
-const TOLERANCE: u64 = 5;
-
 /// How often a scenario is gone through: one turn is the difference of many and few.
 const TURNS: [usize; 2] = [8, 72];
+
+/// How much a figure may grow before somebody has to look at it, in parts of a hundred.
+const TOLERANCE: u64 = 5;
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -62,7 +64,7 @@ fn compare(write: bool) -> Result<ExitCode, Box<dyn Error>> {
     let mut grown = false;
     println!("{:<34} {:>9} {:>9}", "one request", "before", "now");
     for name in scenarios::NAMES {
-        let figure = instructions(name)?;
+        let figure = of_one_turn(name)?;
         let known = before.get(*name).copied();
         let limit = known.map(|known| known + known * TOLERANCE / 100);
         let verdict = match limit {
@@ -88,22 +90,9 @@ fn baseline() -> BTreeMap<String, u64> {
     lines.filter_map(|(figure, name)| Some((name.to_owned(), figure.parse().ok()?))).collect()
 }
 
-fn instructions(scenario: &str) -> Result<u64, Box<dyn Error>> {
+fn of_one_turn(scenario: &str) -> Result<u64, Box<dyn Error>> {
     let [few, many] = TURNS;
-    let counted = |turns: usize| -> Result<u64, Box<dyn Error>> {
-        let output = Command::new("valgrind")
-            .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
-            .args(["--collect-atstart=no", "--toggle-collect=*measured_turns*"])
-            .arg(env::current_exe()?)
-            .args(["--scenario", scenario, &turns.to_string()])
-            .stdout(Stdio::null())
-            .output()?;
-        let report = String::from_utf8_lossy(&output.stderr);
-        let collected = report.lines().find_map(|line| line.split_once("Collected :"));
-        let (_, figure) =
-            collected.ok_or_else(|| format!("valgrind has counted nothing: {report}"))?;
-        Ok(figure.trim().parse()?)
-    };
+    let counted = |turns| callgrind::instructions(scenario, turns);
     let difference = counted(many)?.saturating_sub(counted(few)?);
     Ok(difference / u64::try_from(many - few)?)
 }

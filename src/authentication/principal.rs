@@ -113,8 +113,7 @@ impl Principal {
         let groups = texts.list(claims, |list| {
             claims.list("groups").for_each(|group| list.add(group));
         });
-        let smart_scopes = texts.spans(scopes).filter_map(|span| claims.text_at(span).parse().ok());
-        let smart_scopes = smart_scopes.collect();
+        let smart_scopes = ScopeSet::compile(texts.spans(scopes).map(|span| claims.text_at(span)));
         texts.keep(claims);
         let mut patients = settings.patient_claims.iter().filter_map(|name| {
             let claim = claims.present(name)?;

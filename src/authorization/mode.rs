@@ -1,6 +1,6 @@
 //! The access modes of the configuration file: how roles and scopes go together.
 
-use super::combinators::{all, any};
+use super::combinators::all;
 use super::{AccessRequest, Authorizer, Denial, Grant, RolePolicy, ScopePolicy};
 
 /// Which grants a request needs (`access`).
@@ -52,17 +52,19 @@ impl AccessPolicy {
     }
 
     fn either(&self, request: &AccessRequest<'_>) -> Result<Grant, Denial> {
-        // Most requests are granted by one of them, and the other's reasons would be for nobody.
-        let by_role = self.roles.grant(request);
-        // A role leaves nothing for a scope to widen.
-        if let Some(grant) = by_role.or_else(|| self.scopes.grant(request)) {
+        // A role leaves nothing for a scope to widen, and its reasons are only for those whom no
+        // scope lets in either.
+        if let Some(grant) = self.roles.grant(request) {
             return Ok(grant);
         }
-        any(self.both(), request)
+        self.scopes.authorize(request).map_err(|denial| match self.roles.authorize(request) {
+            Ok(_) => denial,
+            // A refusal begins with what to ask the authorization server for.
+            Err(of_roles) => denial.or(of_roles),
+        })
     }
 
     fn both(&self) -> [&dyn Authorizer; 2] {
-        // Scopes first: a refusal begins with what to ask the authorization server for.
         [&self.scopes, &self.roles]
     }
 }

@@ -9,9 +9,12 @@ use super::launch::ScopeKind;
 use super::scope::{ScopeContext, SmartScope};
 
 /// Scopes that can grant, each (type, context, constraint) once, in the order of these: those for
-/// every type first.
+/// every type first. And the first few that cannot grant, for refusals.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct ScopeSet(SmallVec<[SmartScope; 2]>);
+pub(crate) struct ScopeSet {
+    scopes: SmallVec<[SmartScope; 2]>,
+    rejected: Vec<(Box<str>, ScopeError)>,
+}
 
 /// Why a scope of a token grants nothing at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,10 +34,56 @@ pub(crate) enum ScopeError {
 /// handler has to look at.
 const MAX_CONSTRAINTS: usize = 32;
 
+/// How many of the scopes that grant nothing are told.
+const MAX_REJECTED: usize = 3;
+
 impl ScopeSet {
-    /// All of them.
+    /// Compiles the scopes of a token, in its order: of more constraints than count, the first do.
+    pub(crate) fn compile<'t>(texts: impl Iterator<Item = &'t str>) -> Self {
+        let mut set = Self::default();
+        let mut limits = Limits::default();
+        for text in texts {
+            let error = match text.parse::<SmartScope>() {
+                Ok(scope) => match limits.admit(&scope) {
+                    Ok(()) => {
+                        set.scopes.push(scope);
+                        continue;
+                    }
+                    Err(error) => error,
+                },
+                Err(_) if ScopeKind::of(text) == ScopeKind::Malformed => ScopeError::Malformed,
+                Err(_) => continue,
+            };
+            if set.rejected.len() < MAX_REJECTED {
+                set.rejected.push((text.into(), error));
+            }
+        }
+        if set.scopes.len() > 1 {
+            set.merge();
+        }
+        set
+    }
+
+    fn merge(&mut self) {
+        self.scopes.sort_unstable_by(|one, other| one.key().cmp(&other.key()));
+        self.scopes.dedup_by(|next, kept| {
+            let alike = next.key() == kept.key();
+            if alike {
+                kept.add_permissions(next.permissions());
+            }
+            alike
+        });
+        self.scopes.shrink_to_fit();
+    }
+
+    /// All scopes that can grant.
     pub(crate) fn all(&self) -> &[SmartScope] {
-        &self.0
+        &self.scopes
+    }
+
+    /// The first few scopes that grant nothing, each with the reason.
+    pub(crate) fn rejected(&self) -> impl Iterator<Item = (&str, ScopeError)> {
+        self.rejected.iter().map(|(text, error)| (&**text, *error))
     }
 
     /// Those about a type, the ones for every type included; with `None` these alone.
@@ -42,55 +91,30 @@ impl ScopeSet {
         &'s self,
         resource_type: Option<&'s str>,
     ) -> impl Iterator<Item = &'s SmartScope> {
-        let from = |start: usize| self.0.get(start..).unwrap_or_default().iter();
+        let from = |start: usize| self.scopes.get(start..).unwrap_or_default().iter();
         let of_every_type = from(0).take_while(|scope| scope.resource_type().is_none());
         let of_this_type = resource_type.into_iter().flat_map(move |name| {
-            let start = self.0.partition_point(|scope| scope.resource_type() < Some(name));
+            let start = self.scopes.partition_point(|scope| scope.resource_type() < Some(name));
             from(start).take_while(move |scope| scope.resource_type() == Some(name))
         });
         of_every_type.chain(of_this_type)
     }
 
+    /// The types that scopes name, each once.
+    pub(crate) fn types(&self) -> impl Iterator<Item = &'static str> {
+        let same =
+            |one: &SmartScope, next: &SmartScope| one.resource_type() == next.resource_type();
+        self.scopes.chunk_by(same).filter_map(|chunk| chunk.first()?.resource_type())
+    }
+
     /// How many bytes of memory it takes beside itself.
     pub(crate) fn size(&self) -> usize {
-        let heap = if self.0.spilled() { self.0.capacity() * size_of::<SmartScope>() } else { 0 };
-        heap + self.0.iter().map(SmartScope::size).sum::<usize>()
-    }
-
-    /// Finds the scopes that grant nothing, each with the reason, as compiling leaves them out.
-    pub(crate) fn rejected<'t>(
-        scopes: impl Iterator<Item = &'t str>,
-    ) -> impl Iterator<Item = (&'t str, ScopeError)> {
-        let mut limits = Limits::default();
-        scopes.filter_map(move |text| {
-            let error = match text.parse::<SmartScope>() {
-                Ok(scope) => limits.admit(&scope).err()?,
-                Err(_) if ScopeKind::of(text) == ScopeKind::Malformed => ScopeError::Malformed,
-                Err(_) => return None,
-            };
-            Some((text, error))
-        })
-    }
-}
-
-impl FromIterator<SmartScope> for ScopeSet {
-    /// From scopes in the order of the token, whose first constraints are the ones that count.
-    fn from_iter<I: IntoIterator<Item = SmartScope>>(scopes: I) -> Self {
-        let mut limits = Limits::default();
-        let scopes = scopes.into_iter().filter(|scope| limits.admit(scope).is_ok());
-        let mut scopes: SmallVec<[SmartScope; 2]> = scopes.collect();
-        if scopes.len() > 1 {
-            scopes.sort_unstable_by(|one, other| one.key().cmp(&other.key()));
-            scopes.dedup_by(|next, kept| {
-                let alike = next.key() == kept.key();
-                if alike {
-                    kept.add_permissions(next.permissions());
-                }
-                alike
-            });
-            scopes.shrink_to_fit();
-        }
-        Self(scopes)
+        let spilled = self.scopes.spilled();
+        let heap = if spilled { self.scopes.capacity() * size_of::<SmartScope>() } else { 0 };
+        let rejected = self.rejected.capacity() * size_of::<(Box<str>, ScopeError)>();
+        let texts: usize = self.rejected.iter().map(|(text, _)| text.len()).sum();
+        let scopes: usize = self.scopes.iter().map(SmartScope::size).sum();
+        heap + rejected + texts + scopes
     }
 }
 
@@ -119,7 +143,7 @@ mod tests {
     use super::*;
 
     fn set(texts: &[&str]) -> ScopeSet {
-        texts.iter().filter_map(|text| text.parse().ok()).collect()
+        ScopeSet::compile(texts.iter().copied())
     }
 
     fn shown(set: &ScopeSet) -> Vec<String> {
@@ -183,18 +207,17 @@ mod tests {
         assert_eq!(scopes.all().len(), MAX_CONSTRAINTS + 3);
         assert!(shown(&scopes).contains(&"user/Flag.r?_id=31".to_owned()));
         assert!(!shown(&scopes).contains(&"user/Flag.r?_id=32".to_owned()));
-        let rejected: Vec<_> = ScopeSet::rejected(texts.iter().map(String::as_str)).collect();
-        let expected = texts[32..].iter().map(|text| (&**text, ScopeError::TooManyConstraints));
-        assert_eq!(rejected, expected.collect::<Vec<_>>());
+        let expected = texts[32..35].iter().map(|text| (&**text, ScopeError::TooManyConstraints));
+        assert!(scopes.rejected().eq(expected), "the first few are told");
     }
 
     #[test]
     fn what_grants_nothing_is_left_out_and_says_why() {
         let texts = ["user/Flag.r?_id:in=1", "user/Flag.sr", "openid", "user/Flag.r"];
         assert_eq!(shown(&set(&texts)), ["user/Flag.r"]);
-        let rejected: Vec<_> = ScopeSet::rejected(texts.into_iter()).collect();
+        let scopes = set(&texts);
         assert_eq!(
-            rejected,
+            scopes.rejected().collect::<Vec<_>>(),
             [
                 ("user/Flag.r?_id:in=1", ScopeError::Constraint(ConstraintError::NotPlain)),
                 ("user/Flag.sr", ScopeError::Malformed),

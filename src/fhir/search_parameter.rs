@@ -1,23 +1,33 @@
 //! The search parameters of R4 (<https://hl7.org/fhir/R4/searchparameter-registry.html>).
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
+
+use hashbrown::HashMap;
 
 /// Of every resource, and plain: what filters by a query of its own or by a list is none of them.
 const OF_EVERY_RESOURCE: [&str; 6] =
     ["_id", "_lastUpdated", "_profile", "_security", "_source", "_tag"];
 
-/// A line a type: its name, then those of its parameters.
-static OF_TYPES: LazyLock<HashMap<&str, Vec<&str>>> = LazyLock::new(|| {
+/// The types that have a parameter, by its name: a scope may name one that no type has, and is then
+/// looked at for very many types.
+static TYPES_OF: LazyLock<HashMap<&str, Vec<&str>>> = LazyLock::new(|| {
+    // A line a type: its name, then those of its parameters. The types are in alphabetical order.
     let lines = include_str!("search_parameters_r4.txt").lines();
-    let types = lines.filter(|line| !line.starts_with('#')).map(str::split_ascii_whitespace);
-    types.filter_map(|mut words| Some((words.next()?, words.collect()))).collect()
+    let mut types_of: HashMap<&str, Vec<&str>> = HashMap::new();
+    for line in lines.filter(|line| !line.starts_with('#')) {
+        let mut words = line.split_ascii_whitespace();
+        let Some(resource_type) = words.next() else { continue };
+        words.for_each(|name| types_of.entry(name).or_default().push(resource_type));
+    }
+    types_of
 });
 
-/// Whether R4 has a search parameter of this name for a type.
+/// Reports whether R4 has a search parameter of this name for a type.
 pub(crate) fn is_known(resource_type: &str, name: &str) -> bool {
-    OF_EVERY_RESOURCE.contains(&name)
-        || OF_TYPES.get(resource_type).is_some_and(|names| names.contains(&name))
+    if name.starts_with('_') {
+        return OF_EVERY_RESOURCE.contains(&name);
+    }
+    TYPES_OF.get(name).is_some_and(|types| types.binary_search(&resource_type).is_ok())
 }
 
 #[cfg(test)]
@@ -38,7 +48,10 @@ mod tests {
         ] {
             assert!(!is_known(resource_type, name), "{resource_type} {name}");
         }
-        assert_eq!(OF_TYPES.len(), 133);
-        assert!(OF_TYPES.keys().all(|name| crate::fhir::resource_type::is_known(name)));
+        let types: std::collections::BTreeSet<&str> =
+            TYPES_OF.values().flatten().copied().collect();
+        assert_eq!(types.len(), 133);
+        assert!(types.iter().all(|name| crate::fhir::resource_type::is_known(name)));
+        assert!(TYPES_OF.values().all(|types| types.is_sorted()));
     }
 }

@@ -30,7 +30,7 @@ fn observation(subject: &str) -> Value {
 }
 
 /// How a change ends, as a status.
-fn status(result: Result<(), StoreError>) -> u16 {
+fn status(result: &Result<(), StoreError>) -> u16 {
     match result {
         Ok(()) => 200,
         Err(StoreError::Denied(_)) => 403,
@@ -225,7 +225,7 @@ async fn a_confined_write_is_about_the_patient_and_no_other() {
             Err(StoreError::Denied(denial)) => denial.summary().to_owned(),
             _ => String::new(),
         };
-        assert_eq!(status(result), expected, "{resource}");
+        assert_eq!(status(&result), expected, "{resource}");
         assert!(why.contains(words), "{resource}: {why}");
     }
 }
@@ -257,8 +257,8 @@ async fn some_types_are_never_written_by_a_patient() {
         (json!({"resourceType": "Questionnaire", "id": "x"}), 404),
     ] {
         let changed = update.may_store(Some(&resource), Some(&resource));
-        assert_eq!(status(changed), expected, "{resource}");
-        assert_eq!(status(delete.may_store(Some(&resource), None)), expected, "{resource}");
+        assert_eq!(status(&changed), expected, "{resource}");
+        assert_eq!(status(&delete.may_store(Some(&resource), None)), expected, "{resource}");
     }
     for name in ["Organization", "Provenance", "AuditEvent", "Group", "Person", "Questionnaire"] {
         let reply = ask(&server, OWN, json!("1"), "POST", &format!("/{name}")).await;
@@ -294,21 +294,21 @@ async fn a_change_is_judged_before_and_after() {
         (None, Some(&others), 404),
         (Some(&mine), None, 200),
     ] {
-        assert_eq!(status(update.may_store(before, after)), expected, "{before:?} {after:?}");
+        assert_eq!(status(&update.may_store(before, after)), expected, "{before:?} {after:?}");
     }
     let mut renamed = mine.clone();
     renamed["id"] = "y".into();
-    assert_eq!(status(update.may_store(Some(&mine), Some(&renamed))), 403);
+    assert_eq!(status(&update.may_store(Some(&mine), Some(&renamed))), 403);
     let read = own(&server, "GET", "/Observation/x").await;
-    assert_eq!(status(read.may_store(Some(&mine), Some(&mine))), 403, "a read changes nothing");
+    assert_eq!(status(&read.may_store(Some(&mine), Some(&mine))), 403, "a read changes nothing");
     let conditional = own(&server, "PUT", "/Observation?code=x").await;
-    assert_eq!(status(conditional.may_store(None, Some(&mine))), 200, "it creates");
+    assert_eq!(status(&conditional.may_store(None, Some(&mine))), 200, "it creates");
     let patch = own(&server, "PATCH", "/Observation?code=x").await;
-    assert_eq!(status(patch.may_store(None, Some(&mine))), 404);
+    assert_eq!(status(&patch.may_store(None, Some(&mine))), 404);
     let everybody = granted(&server, "user/*.cruds", "PUT", "/Observation/x").await;
-    assert_eq!(status(everybody.may_store(None, Some(&others))), 200, "not confined");
+    assert_eq!(status(&everybody.may_store(None, Some(&others))), 200, "not confined");
     let reads = granted(&server, "user/*.rs patient/*.u", "PUT", "/Observation/x").await;
-    assert_eq!(status(reads.may_store(Some(&others), Some(&others))), 404, "letter by letter");
+    assert_eq!(status(&reads.may_store(Some(&others), Some(&others))), 404, "letter by letter");
 }
 
 #[tokio::test]
@@ -319,10 +319,10 @@ async fn a_patient_changes_its_own_record_and_leaves_its_links() {
         "link": [{"other": {"reference": "Patient/2"}, "type": "seealso"}]});
     let mut renamed = patient.clone();
     renamed["name"] = json!([{"family": "x"}]);
-    assert_eq!(status(update.may_store(Some(&patient), Some(&renamed))), 200);
+    assert_eq!(status(&update.may_store(Some(&patient), Some(&renamed))), 200);
     let mut linked = patient.clone();
     linked["link"] = json!([]);
-    assert_eq!(status(update.may_store(Some(&patient), Some(&linked))), 403);
+    assert_eq!(status(&update.may_store(Some(&patient), Some(&linked))), 403);
     let reply = ask(&server, OWN, json!("1"), "POST", "/Patient").await;
     assert_eq!(reply.status, 403);
     assert!(reply.body.contains("cannot create a Patient"), "{}", reply.body);
@@ -353,13 +353,13 @@ async fn a_constraint_holds_before_and_after_a_change() {
         (None, Some(of("final")), 404),
     ] {
         let found = access.may_store(before.as_ref(), after.as_ref());
-        assert_eq!(status(found), expected, "{before:?} {after:?}");
+        assert_eq!(status(&found), expected, "{before:?} {after:?}");
     }
     assert_eq!(access.may_show(&of("final")), Visibility::Shown);
     assert_eq!(access.may_show(&of("draft")), Visibility::Hidden);
     let create = granted(&server, "user/*.c?status=final", "POST", "/Observation").await;
-    assert_eq!(status(create.may_store(None, Some(&of("final")))), 200);
-    assert_eq!(status(create.may_store(None, Some(&of("draft")))), 403);
+    assert_eq!(status(&create.may_store(None, Some(&of("final")))), 200);
+    assert_eq!(status(&create.may_store(None, Some(&of("draft")))), 403);
     // Both at once: one's own, and final.
     let both = granted(&server, "patient/*.r?status=final", "GET", "/Observation/x").await;
     let mut mine = of("final");
@@ -421,7 +421,7 @@ async fn the_compartment_of_a_deployment_counts() {
     let mut other = observation("Patient/1");
     other["performer"] = json!([{"reference": "Patient/2"}]);
     let create = own(&server, "POST", "/Observation").await;
-    assert_eq!(status(create.may_store(None, Some(&other))), 403);
+    assert_eq!(status(&create.may_store(None, Some(&other))), 403);
 }
 
 #[test]

@@ -1,19 +1,17 @@
 //! The scopes of one token before one request: which of them apply to a permission on a type, and
 //! why others do not.
 
-use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
-use std::fmt;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
 use super::context::{self, Confined};
+use super::inapplicable::{Inapplicable, Reasons};
 use super::requirement::{NamedPatients, RequiredAccess, Requirements, Target, Via};
 use crate::authorization::{AccessRequest, Alternative, Alternatives, Confinement, Enforcement};
 use crate::fhir::{Constraint, Permissions, ScopeContext, ScopeSet, SmartScope, resource_type};
-use crate::text::shown;
 
 pub(super) struct ScopeEvaluator<'a> {
     request: &'a AccessRequest<'a>,
@@ -28,50 +26,8 @@ pub(super) struct ScopeEvaluator<'a> {
 /// The scopes that have a part in a grant.
 pub(super) type GrantedBy<'a> = SmallVec<[&'a SmartScope; 4]>;
 
-/// Why a scope that is about a permission and a type does not apply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Inapplicable<'a> {
-    /// The handlers would have to enforce what is not declared.
-    Undeclared(&'static str, &'static str),
-    NoPatient(&'static str, &'a SmartScope),
-    NoUser(&'static str),
-    OtherPatient,
-    /// No patient writes resources of this type.
-    NotWritten(&'a str),
-    /// The server cannot confine by this parameter.
-    UnknownParameter(&'a SmartScope, &'a str),
-    /// A constraint is no constraint on all types.
-    NotForAll(&'a SmartScope),
-    /// A constraint cannot be seen through a chain.
-    ConstrainedLink(&'a SmartScope),
-    NotOfSystem,
-}
-
-/// The first few reasons, each once: a token may have very many scopes.
-#[derive(Debug, Default)]
-pub(super) struct Reasons<'a>(SmallVec<[Inapplicable<'a>; MAX_REASONS]>);
-
-/// How many reasons a refusal gives.
-const MAX_REASONS: usize = 3;
-
 /// How many of the types that an address names are tried with a constrained wildcard.
 const MAX_TRIED: usize = 64;
-
-impl<'a> Reasons<'a> {
-    fn add(&mut self, reason: Inapplicable<'a>) {
-        if self.0.len() < MAX_REASONS && !self.0.contains(&reason) {
-            self.0.push(reason);
-        }
-    }
-
-    pub(super) fn extend(&mut self, more: Self) {
-        more.0.into_iter().for_each(|reason| self.add(reason));
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Inapplicable<'a>> {
-        self.0.iter()
-    }
-}
 
 impl<'a> ScopeEvaluator<'a> {
     pub(super) fn new(request: &'a AccessRequest<'a>, required: &'a Requirements<'_>) -> Self {
@@ -123,11 +79,14 @@ impl<'a> ScopeEvaluator<'a> {
         via: Via,
         reasons: &mut Reasons<'a>,
     ) -> Option<&'a SmartScope> {
-        let about = self.scopes().about(on);
-        let held = about.filter(|scope| scope.permissions().contain(permission));
-        let (constrained, plain): (GrantedBy<'a>, GrantedBy<'a>) =
-            held.partition(|scope| scope.constraint().is_some());
-        plain.into_iter().chain(constrained).find(|scope| {
+        let held = |constrained: bool| {
+            let about = self.scopes().about(on);
+            about.filter(move |scope| {
+                scope.permissions().contain(permission)
+                    && scope.constraint().is_some() == constrained
+            })
+        };
+        held(false).chain(held(true)).find(|scope| {
             self.apply(scope, permission, on, via).map_err(|reason| reasons.add(reason)).is_ok()
         })
     }
@@ -139,39 +98,52 @@ impl<'a> ScopeEvaluator<'a> {
         named: Option<&'a BTreeSet<String>>,
     ) -> Result<GrantedBy<'a>, Reasons<'a>> {
         let mut reasons = Reasons::default();
-        for scope in self.scopes().all() {
-            let candidates: SmallVec<[Option<&'a str>; 1]> = match scope.resource_type() {
-                Some(name) if named.is_none_or(|named| named.contains(name)) => {
-                    SmallVec::from_iter([Some(name)])
-                }
-                Some(_) => continue,
-                None if scope.constraint().is_none() => SmallVec::from_iter([None]),
-                None => match named {
-                    Some(named) => named.iter().take(MAX_TRIED).map(|n| Some(&**n)).collect(),
-                    None => resource_type::KNOWN.iter().map(|name| Some(*name)).collect(),
-                },
-            };
-            for on in candidates {
-                let each = required.permissions.letters().map(|permission| {
-                    // The scope at hand is mostly the one for each permission.
-                    let own = scope.permissions().contain(permission);
-                    let applies = own.then(|| self.apply(scope, permission, on, required.via));
-                    match applies {
-                        Some(Ok(_)) => Some(scope),
-                        Some(Err(reason)) => {
-                            reasons.add(reason);
-                            None
-                        }
-                        None if required.permissions == permission => None,
-                        None => self.first(permission, on, required.via, &mut reasons),
-                    }
-                });
-                if let Some(by) = each.collect::<Option<GrantedBy<'a>>>() {
-                    return Ok(by);
-                }
+        let every_type = named.is_none_or(|named| !named.is_empty()).then_some(None);
+        let own = self.scopes().types().map(|name| -> &'a str { name });
+        let own = own.filter(|name| named.is_none_or(|all| all.contains(*name)));
+        for on in every_type.into_iter().chain(own.map(Some)) {
+            let each = required
+                .permissions
+                .letters()
+                .map(|permission| self.first(permission, on, required.via, &mut reasons));
+            if let Some(by) = each.collect::<Option<GrantedBy<'a>>>() {
+                return Ok(by);
             }
         }
-        Err(reasons)
+        match self.constrained_wildcard(required, named, &mut reasons) {
+            Some(scope) => Ok(GrantedBy::from_iter([scope])),
+            None => Err(reasons),
+        }
+    }
+
+    /// Finds a constrained scope for every type that applies to some type which no scope names.
+    /// Scopes are tried one by one, since a token may have many and there are many types.
+    fn constrained_wildcard(
+        &self,
+        required: &'a RequiredAccess<'_>,
+        named: Option<&'a BTreeSet<String>>,
+        reasons: &mut Reasons<'a>,
+    ) -> Option<&'a SmartScope> {
+        if required.via != Via::Subject {
+            return None;
+        }
+        let wildcards = self.scopes().about(None);
+        let mut held = wildcards.filter(|scope| scope.permissions().contain(required.permissions));
+        held.find(|scope| {
+            let Ok(Some(constraint)) = scope.parsed_constraint() else { return false };
+            if let Err(reason) = self.patient_of(scope, required.permissions, None) {
+                reasons.add(reason);
+                return false;
+            }
+            let mut applies = |on: &'a str| {
+                let checked = self.check_constraint(scope, constraint, Some(on));
+                checked.map_err(|reason| reasons.add(reason)).is_ok()
+            };
+            match named {
+                Some(named) => named.iter().take(MAX_TRIED).any(|name| applies(name)),
+                None => resource_type::KNOWN.iter().any(|name| applies(name)),
+            }
+        })
     }
 
     /// Collects all ways in which the one permission of an interaction is granted on its type.
@@ -327,47 +299,5 @@ impl<'a> ScopeEvaluator<'a> {
             && !other
             && enforced.includes(Enforcement::COMPARTMENTS)
             && !on.is_some_and(|name| creates && !self.may_create(name))
-    }
-}
-
-impl fmt::Display for Inapplicable<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = |scope: &SmartScope| -> Cow<'static, str> { shown(&scope.to_string()).into() };
-        match self {
-            Self::Undeclared(scopes, missing) => write!(
-                f,
-                "{scopes} do not count for this, because the application has not declared that \
-                 its handlers enforce {missing}"
-            ),
-            Self::NoPatient(reason, scope) => {
-                write!(f, "`{}` needs a patient: {reason}", text(scope))
-            }
-            Self::NoUser(reason) => write!(f, "`user/` scopes need a readable user: {reason}"),
-            Self::OtherPatient => {
-                f.write_str("the token is confined to one patient, and the address names another")
-            }
-            Self::NotWritten("Patient") => {
-                f.write_str("a token that is confined to a patient cannot create a Patient")
-            }
-            Self::NotWritten(name) => {
-                write!(f, "a token that is confined to a patient cannot write {name}")
-            }
-            Self::UnknownParameter(scope, name) => {
-                let (scope, name) = (text(scope), shown(name));
-                write!(
-                    f,
-                    "`{scope}` grants nothing here: the server cannot confine this type by `{name}`"
-                )
-            }
-            Self::NotForAll(scope) => {
-                let scope = text(scope);
-                write!(f, "`{scope}` has a constraint, so it is not enough for all types at once")
-            }
-            Self::ConstrainedLink(scope) => {
-                let scope = text(scope);
-                write!(f, "`{scope}` has a constraint, so nothing may depend on what it hides")
-            }
-            Self::NotOfSystem => f.write_str("only unconstrained `system/` scopes export"),
-        }
     }
 }

@@ -10,6 +10,7 @@
 
 mod context;
 mod evaluator;
+mod inapplicable;
 mod policy;
 mod requirement;
 

@@ -6,13 +6,14 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::evaluator::{GrantedBy, Inapplicable, Reasons, ScopeEvaluator};
+use super::evaluator::{GrantedBy, ScopeEvaluator};
+use super::inapplicable::{Inapplicable, Reasons};
 use super::requirement::{RequiredAccess, Requirements, ScopeRequirement, Target, Via};
 use crate::authentication::Principal;
 use crate::authorization::grant::Rule;
 use crate::authorization::subject::Subject;
 use crate::authorization::{AccessRequest, Authorizer, Confinement, Denial, Grant};
-use crate::fhir::{Permissions, ScopeContext, ScopeSet, SmartScope, resource_type};
+use crate::fhir::{Permissions, ScopeContext, SmartScope, resource_type};
 use crate::text::shown;
 
 /// Grants what the SMART scopes of a caller grant.
@@ -34,40 +35,24 @@ impl ScopePolicy {
     pub fn new() -> Self {
         Self
     }
-
-    /// Decides without building a denial: where another rule may still grant.
-    pub(crate) fn grant(self, request: &AccessRequest<'_>) -> Option<Grant> {
-        match ScopeRequirement::of(request.interaction(), request.enforcement()) {
-            ScopeRequirement::Nothing => Some(Grant::by("a valid token")),
-            ScopeRequirement::AnyScope => any_scope(request.principal()),
-            ScopeRequirement::Never | ScopeRequirement::Undeclared(_) => None,
-            ScopeRequirement::All(required) => {
-                satisfy_all(&ScopeEvaluator::new(request, &required), request, &required).ok()
-            }
-        }
-    }
-
-    fn denial(self, request: &AccessRequest<'_>) -> Denial {
-        let none_grants = Denial::new("no scope grants this interaction");
-        let principal = request.principal();
-        match ScopeRequirement::of(request.interaction(), request.enforcement()) {
-            ScopeRequirement::Nothing | ScopeRequirement::Never => none_grants,
-            ScopeRequirement::AnyScope => {
-                refusal(principal, &["user/*.rs".to_owned()], &Reasons::default())
-            }
-            ScopeRequirement::Undeclared(missing) => none_grants.undeclared(missing),
-            ScopeRequirement::All(required) => {
-                let evaluator = ScopeEvaluator::new(request, &required);
-                let reasons = satisfy_all(&evaluator, request, &required).err();
-                denial(request, evaluator, &required, &reasons.unwrap_or_default())
-            }
-        }
-    }
 }
 
 impl Authorizer for ScopePolicy {
     fn authorize(&self, request: &AccessRequest<'_>) -> Result<Grant, Denial> {
-        self.grant(request).ok_or_else(|| self.denial(request))
+        let principal = request.principal();
+        let none_grants = || Denial::new("no scope grants this interaction");
+        match ScopeRequirement::of(request.interaction(), request.enforcement()) {
+            ScopeRequirement::Nothing => Ok(Grant::by("a valid token")),
+            ScopeRequirement::Never => Err(none_grants()),
+            ScopeRequirement::Undeclared(missing) => Err(none_grants().undeclared(missing)),
+            ScopeRequirement::AnyScope => any_scope(principal)
+                .ok_or_else(|| refusal(principal, &["user/*.rs".to_owned()], &Reasons::default())),
+            ScopeRequirement::All(required) => {
+                let evaluator = ScopeEvaluator::new(request, &required);
+                satisfy_all(&evaluator, request, &required)
+                    .map_err(|reasons| denial(request, evaluator, &required, &reasons))
+            }
+        }
     }
 }
 
@@ -201,7 +186,7 @@ fn enough(context: &str, required: &[RequiredAccess<'_>]) -> Vec<String> {
 }
 
 fn refusal(principal: &Principal, enough: &[String], reasons: &Reasons<'_>) -> Denial {
-    let rejected = ScopeSet::rejected(principal.scopes());
+    let rejected = principal.scope_set().rejected();
     let rejected = rejected.map(|(text, error)| format!("`{}` {error}", shown(text)));
     let notes = reasons.iter().map(ToString::to_string).chain(rejected);
     let notes: Vec<String> = notes.take(MAX_NOTES).collect();

@@ -176,7 +176,8 @@ impl<'a> Requirements<'a> {
         let is_full = self.each.len() >= MAX_REQUIRED;
         let target = if is_full { Target::EveryType } else { target };
         let required = RequiredAccess { permissions, target, via };
-        if !self.each.contains(&required) {
+        // From behind: when it is full, what is asked for again and again is the last.
+        if !self.each.iter().rev().any(|other| *other == required) {
             self.each.push(required);
         }
     }
@@ -188,6 +189,9 @@ impl<'a> Requirements<'a> {
 
     /// Takes permissions on each type that a query names.
     fn take_each(&mut self, permissions: Permissions, named: BTreeSet<String>, via: Via) {
+        if named.len() > MAX_REQUIRED {
+            return self.push(permissions, Target::EveryType, via);
+        }
         for name in named {
             self.push(permissions, Target::Type(name.into()), via);
         }
@@ -251,10 +255,12 @@ impl<'a> Requirements<'a> {
         let own = self.each.iter().fold(P::default(), |all, required| all | required.permissions);
         let of_all = own | P::READ | P::SEARCH;
         let kind = interaction.kind();
-        // `_type` of a search of one type filters it, and reaches no other.
+        // `_type` of a search of one type filters it, and reaches no other. Of a search of several
+        // types, and of `$everything`, it has been taken.
         let of_one_type = matches!(kind, Kind::SearchType | Kind::HistoryType)
             || (kind == Kind::SearchCompartment && interaction.searched_type().is_some());
-        let taken = of_one_type || matches!(kind, Kind::SearchSystem | Kind::HistorySystem);
+        let of_several = matches!(kind, Kind::SearchSystem | Kind::HistorySystem | Kind::Operation);
+        let taken = of_one_type || of_several;
         let judged = enforced.includes(Enforcement::INCLUDES);
         for reach in reached {
             match reach {

@@ -5,6 +5,8 @@ mod kind;
 
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Uri};
+use memchr::memmem;
+use percent_encoding::percent_decode_str;
 
 pub(crate) use self::address::is_id;
 pub use self::kind::InteractionKind;
@@ -245,10 +247,13 @@ impl Interaction {
     /// Whether a deletion is asked to take the history with it (`_hardDelete`, `_purgeHistory`), in
     /// whatever spelling and with whatever value: `false` is not looked for.
     pub(crate) fn is_hard_delete(&self) -> bool {
-        let query = self.query().unwrap_or_default();
-        let mut names = form_urlencoded::parse(query.as_bytes())
-            .map(|(name, value)| format!("{name}={value}").to_ascii_lowercase());
-        names.any(|text| text.contains("harddelete") || text.contains("purgehistory"))
+        let Some(query) = self.query().filter(|query| !query.is_empty()) else {
+            return false;
+        };
+        let mut decoded: Vec<u8> = percent_decode_str(query).collect();
+        decoded.make_ascii_lowercase();
+        let asks = |words: &[u8]| memmem::find(&decoded, words).is_some();
+        asks(b"harddelete") || asks(b"purgehistory")
     }
 
     /// The method of the request.

@@ -1,0 +1,93 @@
+//! Why scopes that are about a permission and a type do not apply.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use smallvec::SmallVec;
+
+use crate::fhir::SmartScope;
+use crate::text::shown;
+
+/// Why a scope that is about a permission and a type does not apply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Inapplicable<'a> {
+    /// The handlers would have to enforce what is not declared.
+    Undeclared(&'static str, &'static str),
+    NoPatient(&'static str, &'a SmartScope),
+    NoUser(&'static str),
+    OtherPatient,
+    /// No patient writes resources of this type.
+    NotWritten(&'a str),
+    /// The server cannot confine by this parameter.
+    UnknownParameter(&'a SmartScope, &'a str),
+    /// A constraint is no constraint on all types.
+    NotForAll(&'a SmartScope),
+    /// A constraint cannot be seen through a chain.
+    ConstrainedLink(&'a SmartScope),
+    NotOfSystem,
+}
+
+/// The first few reasons, each once: a token may have very many scopes.
+#[derive(Debug, Default)]
+pub(super) struct Reasons<'a>(SmallVec<[Inapplicable<'a>; MAX_REASONS]>);
+
+/// How many reasons a refusal gives.
+const MAX_REASONS: usize = 3;
+
+impl<'a> Reasons<'a> {
+    pub(super) fn add(&mut self, reason: Inapplicable<'a>) {
+        if self.0.len() < MAX_REASONS && !self.0.contains(&reason) {
+            self.0.push(reason);
+        }
+    }
+
+    pub(super) fn extend(&mut self, more: Self) {
+        more.0.into_iter().for_each(|reason| self.add(reason));
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Inapplicable<'a>> {
+        self.0.iter()
+    }
+}
+
+impl fmt::Display for Inapplicable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = |scope: &SmartScope| -> Cow<'static, str> { shown(&scope.to_string()).into() };
+        match self {
+            Self::Undeclared(scopes, missing) => write!(
+                f,
+                "{scopes} do not count for this, because the application has not declared that \
+                 its handlers enforce {missing}"
+            ),
+            Self::NoPatient(reason, scope) => {
+                write!(f, "`{}` needs a patient: {reason}", text(scope))
+            }
+            Self::NoUser(reason) => write!(f, "`user/` scopes need a readable user: {reason}"),
+            Self::OtherPatient => {
+                f.write_str("the token is confined to one patient, and the address names another")
+            }
+            Self::NotWritten("Patient") => {
+                f.write_str("a token that is confined to a patient cannot create a Patient")
+            }
+            Self::NotWritten(name) => {
+                write!(f, "a token that is confined to a patient cannot write {name}")
+            }
+            Self::UnknownParameter(scope, name) => {
+                let (scope, name) = (text(scope), shown(name));
+                write!(
+                    f,
+                    "`{scope}` grants nothing here: the server cannot confine this type by `{name}`"
+                )
+            }
+            Self::NotForAll(scope) => {
+                let scope = text(scope);
+                write!(f, "`{scope}` has a constraint, so it is not enough for all types at once")
+            }
+            Self::ConstrainedLink(scope) => {
+                let scope = text(scope);
+                write!(f, "`{scope}` has a constraint, so nothing may depend on what it hides")
+            }
+            Self::NotOfSystem => f.write_str("only unconstrained `system/` scopes export"),
+        }
+    }
+}
