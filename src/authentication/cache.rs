@@ -30,6 +30,9 @@ pub(super) const DEFAULT_TOKENS: usize = 10_000;
 /// What one token may take of the memory for all of them. Most take less, and count as this.
 const BYTES_OF_ONE: usize = 8 * 1024;
 
+/// What an entry takes beside that: its place in the cache, counts, the rest of what was allocated.
+const BESIDE_ONE: usize = 512;
+
 /// How much of a token is hashed.
 const HASHED: usize = 64;
 
@@ -110,7 +113,7 @@ struct Bytes;
 
 impl Weighter<Token, Principal> for Bytes {
     fn weight(&self, token: &Token, principal: &Principal) -> u64 {
-        let bytes = token.0.len() + principal.size();
+        let bytes = token.0.len() + principal.size() + BESIDE_ONE;
         u64::try_from(bytes.max(BYTES_OF_ONE)).unwrap_or(u64::MAX)
     }
 }

@@ -14,6 +14,7 @@ use super::{
     Visibility,
 };
 use crate::authentication::Principal;
+use crate::fhir::base_url::MAX_ADDRESS;
 use crate::fhir::{Interaction, InteractionKind, PatientCompartment, Permissions};
 
 /// What a request may do, and what the handler still has to confine. The layer puts it into the
@@ -67,6 +68,9 @@ pub enum Answer<'a> {
 }
 
 impl Access {
+    /// The longest body of a search that is judged, in bytes.
+    pub const MAX_SEARCH_BODY: usize = MAX_ADDRESS;
+
     /// Asks the rule of a layer about an interaction.
     pub(crate) fn authorize(
         policy: &Arc<Policy>,
@@ -265,12 +269,18 @@ impl Access {
     }
 
     /// Judges a search with the parameters of its body (`application/x-www-form-urlencoded`),
-    /// which count beside those of the address.
+    /// which count beside those of the address. A body of more than [`MAX_SEARCH_BODY`] bytes is
+    /// answered with 413 by the handler, and refused here.
+    ///
+    /// [`MAX_SEARCH_BODY`]: Self::MAX_SEARCH_BODY
     ///
     /// # Errors
     ///
     /// Why the search is refused.
     pub fn search(&self, parameters: &str) -> Result<Self, Denial> {
+        if parameters.len() > Self::MAX_SEARCH_BODY {
+            return Err(Denial::new("the body of the search has more than 64 KiB"));
+        }
         self.with_interaction(self.interaction.with_body(parameters))
     }
 

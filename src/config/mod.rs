@@ -28,6 +28,7 @@ use crate::authorization::{
 use crate::error::BuildError;
 use crate::fhir::{BaseUrl, PatientCompartment};
 use crate::keys::KeySettings;
+use crate::log;
 use crate::metadata::SmartConfiguration;
 use crate::middleware::{FhirAuthLayer, FhirAuthLayerBuilder};
 use crate::rejection::Disclosure;
@@ -214,6 +215,12 @@ impl Config {
     /// ```
     pub fn layer(self, authorizer: impl Authorizer) -> Result<FhirAuthLayerBuilder, BuildError> {
         self.assigned_keys().for_each(AssignedKey::warn_if_ambiguous);
+        if self.access == AccessMode::Microsoft {
+            log::warn!(
+                "access mode `microsoft`: a Practitioner is not confined to a compartment, as \
+                 Microsoft's server confines one"
+            );
+        }
         let builder = FhirAuthLayer::builder(self.base_url.as_str());
         let builder = match self.limits() {
             None => builder.authorizer(authorizer),

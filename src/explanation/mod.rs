@@ -257,6 +257,15 @@ impl Explanation {
         explanation
     }
 
+    /// Of a request that is refused for its address, without a look at its token.
+    pub(crate) fn of_refused_address(finding: Finding) -> Self {
+        let mut explanation = Self::new();
+        explanation.close();
+        explanation.failed(finding);
+        explanation.not_reached([Check::Authorization]);
+        explanation
+    }
+
     /// Whether the request is let in whatever its token: a public path, a CORS preflight, or a
     /// well-known document. Then no check is made.
     #[must_use]

@@ -3,9 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
+use http::Uri;
 use url::{Origin, Url};
 
 use crate::secure_url;
+
+/// The longest address, and the longest body of a search, that are judged, in bytes: what a decision
+/// costs grows with them.
+pub(crate) const MAX_ADDRESS: usize = 64 * 1024;
 
 /// The base URL of a FHIR API (R4 section 3.1.0.1.2), for example `https://fhir.example.org/r4`.
 ///
@@ -52,6 +57,13 @@ impl BaseUrl {
     pub fn below<'a>(&self, path: &'a str) -> Option<&'a str> {
         let rest = path.strip_prefix(self.path())?;
         (rest.is_empty() || rest.starts_with('/')).then_some(rest)
+    }
+
+    /// Reports whether the address of a request, as clients write it, is too long to be judged.
+    pub(crate) fn is_too_long(&self, uri: &Uri) -> bool {
+        let path_and_query = uri.path_and_query().map_or(0, |address| address.as_str().len());
+        let origin = self.as_str().len().saturating_sub(self.path().len());
+        origin + path_and_query > MAX_ADDRESS
     }
 
     /// The address of the OAuth 2.0 Protected Resource Metadata: the well-known path stands

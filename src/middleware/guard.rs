@@ -60,6 +60,10 @@ impl Guard {
         Ok(())
     }
 
+    pub(super) fn too_long<B>(&self, request: Request<B>) -> Response<Bytes> {
+        self.refuse(Rejection::uri_too_long(&self.server), &refused_parts(request))
+    }
+
     pub(crate) fn deny<B>(&self, denial: &Denial, request: Request<B>) -> Response<Bytes> {
         let rejection = Rejection::of_authorization(denial, &self.server);
         self.refuse(rejection, &refused_parts(request))
@@ -70,6 +74,10 @@ impl Guard {
         let Parts { method, uri, headers, .. } = request;
         if self.public(method, uri, headers).is_some() {
             return Explanation::of_public_request();
+        }
+        if self.server.base_url.is_too_long(uri) {
+            let summary = "the address has more than 64 KiB, which is refused with 414";
+            return Explanation::of_refused_address(Finding::new(Check::Interaction, summary));
         }
         let (mut explanation, principal) =
             self.authenticator.explain_to_principal(headers, uri).await;

@@ -51,6 +51,7 @@ where
                 forget_what_came_in(request.extensions_mut());
                 return ResponseFuture::inner(self.inner.call(request));
             }
+            None if guard.server.base_url.is_too_long(request.uri()) => guard.too_long(request),
             None => match guard.authenticator.decide(request.headers(), request.uri()) {
                 Ok(principal) => match guard.admit(principal, &mut request) {
                     Ok(()) => return ResponseFuture::inner(self.inner.call(request)),

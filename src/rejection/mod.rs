@@ -47,6 +47,8 @@ pub enum RejectionKind {
     Forbidden,
     /// The issuer's keys are not available: 503, `transient`.
     KeysUnavailable,
+    /// An address that is too long to be judged: 414, `too-long`.
+    UriTooLong,
     /// A requirement stands on a route that no authentication guards: 500, `exception`.
     Unguarded,
 }
@@ -91,6 +93,7 @@ impl RejectionKind {
             Self::KeysUnavailable => {
                 row(S::SERVICE_UNAVAILABLE, None, false, IssueType::Transient, 14)
             }
+            Self::UriTooLong => row(S::URI_TOO_LONG, None, false, IssueType::TooLong, 3),
             Self::Unguarded => row(S::INTERNAL_SERVER_ERROR, None, false, IssueType::Exception, 13),
         }
     }
@@ -105,6 +108,7 @@ impl RejectionKind {
             Self::ExpiredToken => "expired-token",
             Self::Forbidden => "forbidden",
             Self::KeysUnavailable => "keys-unavailable",
+            Self::UriTooLong => "uri-too-long",
             Self::Unguarded => "unguarded",
         }
     }
@@ -184,6 +188,12 @@ impl Rejection {
         Self(Arc::new(refused))
     }
 
+    pub(crate) fn uri_too_long(server: &Arc<ServerIdentity>) -> Self {
+        let text = "the address has more than 64 KiB: put the parameters of a search into the \
+                    body of a `POST` to `_search`";
+        Self::new(RejectionKind::UriTooLong, text, server)
+    }
+
     pub(crate) fn unguarded(server: &Arc<ServerIdentity>) -> Self {
         let text = "this route has a requirement, but no authentication layer around it";
         Self::new(RejectionKind::Unguarded, text, server)
@@ -227,6 +237,7 @@ impl Rejection {
                 }
                 RejectionKind::Forbidden => "the access token does not grant this",
                 RejectionKind::KeysUnavailable => "try again later",
+                RejectionKind::UriTooLong => "the address is too long",
                 RejectionKind::Unguarded => "the server is misconfigured",
             },
             Disclosure::Reason => self.detail(),

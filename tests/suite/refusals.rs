@@ -210,3 +210,26 @@ async fn the_rejection_stands_in_the_response_also_where_somebody_else_made_it()
     assert_eq!((reply.status.as_u16(), reply.body.as_str()), (418, "short"));
     assert_eq!(reply.kind(), RejectionKind::MissingCredentials);
 }
+
+/// Finding: what a decision costs grows with the address, and so do those who wait behind it.
+#[tokio::test]
+async fn an_address_of_more_than_64_kib_is_414() {
+    let server = Server::start().await;
+    let token = server.token().sign().unwrap();
+    let send = async |length: usize, accept: &str| {
+        // As clients write it, with scheme and host.
+        let before = "https://fhir.example.org/r4/Observation?code=";
+        let uri = format!("/r4/Observation?code={}", "x".repeat(length - before.len()));
+        let request = Request::get(uri).header("accept", accept);
+        server.send(request.header("authorization", format!("Bearer {token}"))).await
+    };
+    assert_eq!(send(64 * 1024, "*/*").await.status, 200);
+    let refused = send(64 * 1024 + 1, "application/fhir+json").await;
+    assert_eq!((refused.status.as_u16(), refused.challenge()), (414, ""));
+    assert!(refused.body.contains("\"code\":\"too-long\""), "{}", refused.body);
+    assert!(refused.body.contains("_search"), "says what to do: {}", refused.body);
+    assert!(send(64 * 1024 + 1, "application/fhir+xml").await.body.contains("too-long"));
+    // Without a look at the token.
+    let uri = format!("/r4/Observation?code={}", "x".repeat(65_500));
+    assert_eq!(server.send(Request::get(uri)).await.status, 414);
+}

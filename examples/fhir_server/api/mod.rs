@@ -75,7 +75,12 @@ async fn interact(
     request: Request,
 ) -> Response {
     let (parts, body) = request.into_parts();
-    let body = Bytes::from_request(Request::from_parts(parts.clone(), body), &()).await;
+    let mut request = Request::from_parts(parts.clone(), body);
+    // No more of a search is read than is judged.
+    if access.as_ref().is_some_and(|access| access.interaction().is_search_by_post()) {
+        DefaultBodyLimit::max(Access::MAX_SEARCH_BODY).apply(&mut request);
+    }
+    let body = Bytes::from_request(request, &()).await;
     // The store works on a thread of its own, so that a long search holds up nobody else.
     let work = move || match answer(&app, access, &parts, body) {
         Ok(answer) => answer.into_response(),

@@ -35,6 +35,10 @@ pub(crate) fn with_search_body(access: Access, body: &[u8]) -> Result<Access, Re
     if !access.interaction().is_search_by_post() {
         return Ok(access);
     }
+    if body.len() > Access::MAX_SEARCH_BODY {
+        let text = "the parameters of the search have more than 64 KiB";
+        return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, IssueType::TooLong, text));
+    }
     let parameters = std::str::from_utf8(body)
         .map_err(|_| Refusal::invalid("the parameters of the search are not UTF-8"))?;
     Ok(access.search(parameters)?)
