@@ -12,3 +12,4 @@ mod leaks;
 mod quickstart;
 mod small;
 mod support;
+mod writes;
