@@ -137,12 +137,12 @@ pub use authentication::{
 };
 pub use authorization::{
     Access, AccessMode, AccessPolicy, AccessRequest, AllOf, Alternative, Alternatives, Answer,
-    AnyOf, Assignments, Authenticated, AuthorizeFn, Authorizer, CallerId, Confinement,
-    ConstraintMatcher, DataAction, Denial, Enforcement, Grant, IssuerLimits, JobOwner,
-    RequireRoles, RequireScopes, ResourceFilter, RoleDefinitions, RoleDefinitionsError, RolePolicy,
-    ScopePolicy, StoreError, Visibility, all_of, any_of, authenticated, authorize_fn,
-    require_all_roles, require_all_scopes, require_any_role, require_any_scope, require_role,
-    require_scope,
+    AnyOf, Assignments, Authenticated, AuthorizeFn, Authorizer, BorrowedResource, CallerId,
+    Confinement, ConstraintMatcher, DataAction, Denial, Enforcement, Grant, IssuerLimits, JobOwner,
+    RequireRoles, RequireScopes, ResourceError, ResourceFilter, ResourceRef, RoleDefinitions,
+    RoleDefinitionsError, RolePolicy, ScopePolicy, StoreError, Visibility, all_of, any_of,
+    authenticated, authorize_fn, require_all_roles, require_all_scopes, require_any_role,
+    require_any_scope, require_role, require_scope,
 };
 pub use error::BuildError;
 pub use explanation::{Advice, Check, Explanation, Finding, Side, Step, StepOutcome};

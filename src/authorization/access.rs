@@ -3,19 +3,18 @@
 use std::fmt;
 use std::sync::Arc;
 
-use http::Method;
-use serde_json::Value;
-
 use super::combinators::all;
 use super::handlers::Handlers;
 use super::subject::{Shows, Subject, Writes};
 use super::{
-    AccessRequest, Authorizer, Confinement, Denial, Grant, JobOwner, ResourceFilter, StoreError,
-    Visibility,
+    AccessRequest, Authorizer, Confinement, Denial, Grant, JobOwner, ResourceFilter, ResourceRef,
+    StoreError, Visibility,
 };
 use crate::authentication::Principal;
 use crate::fhir::base_url::MAX_ADDRESS;
+use crate::fhir::compartment::resource_type;
 use crate::fhir::{Interaction, InteractionKind, PatientCompartment, Permissions};
+use http::Method;
 
 /// What a request may do, and what the handler still has to confine. The layer puts it into the
 /// request's extensions beside the [`Principal`].
@@ -191,10 +190,9 @@ impl Access {
     ///     found.filter(|resource| access.may_show(resource) == Visibility::Shown)
     /// }
     /// ```
-    pub fn may_show(&self, resource: &Value) -> Visibility {
-        let resource_type = resource.get("resourceType").and_then(Value::as_str);
-        let Some(resource_type) = resource_type else { return Visibility::Hidden };
-        self.shown(resource_type).shows(resource)
+    pub fn may_show<'r>(&self, resource: impl Into<ResourceRef<'r>>) -> Visibility {
+        let resource = resource.into();
+        self.shown(resource_type(resource)).shows(resource)
     }
 
     /// Returns which resources of a type this interaction may show.
@@ -209,9 +207,9 @@ impl Access {
     }
 
     /// Judges a resource that would come along with a result of this interaction.
-    pub fn may_include(&self, resource: &Value) -> Visibility {
-        let resource_type = resource.get("resourceType").and_then(Value::as_str);
-        resource_type.map_or(Visibility::Hidden, |name| self.readable(name).shows(resource))
+    pub fn may_include<'r>(&self, resource: impl Into<ResourceRef<'r>>) -> Visibility {
+        let resource = resource.into();
+        self.readable(resource_type(resource)).shows(resource)
     }
 
     /// Judges a change by the resource as it is and as it would be: `None` before a creation, and
@@ -235,16 +233,16 @@ impl Access {
     ///     }
     /// }
     /// ```
-    pub fn may_store(
+    pub fn may_store<'r, R: Into<ResourceRef<'r>>>(
         &self,
-        before: Option<&Value>,
-        after: Option<&Value>,
+        before: Option<R>,
+        after: Option<R>,
     ) -> Result<(), StoreError> {
+        let (before, after) = (before.map(Into::into), after.map(Into::into));
         let Some(Writes { permission, names_instance }) = Writes::of(&self.interaction) else {
             return Err(Denial::new("the interaction changes nothing").into());
         };
-        let resource_type = before.or(after).and_then(|resource| resource.get("resourceType"));
-        let resource_type = resource_type.and_then(Value::as_str).unwrap_or_default();
+        let resource_type = before.or(after).map_or("", resource_type);
         self.may(permission, resource_type).check_store(names_instance, before, after)
     }
 

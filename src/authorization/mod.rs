@@ -24,6 +24,7 @@ mod job_owner;
 mod mode;
 mod requirement;
 mod resource_filter;
+mod resource_ref;
 mod roles;
 mod scopes;
 mod storage;
@@ -47,6 +48,7 @@ pub use requirement::{
     require_all_scopes, require_any_role, require_any_scope, require_role, require_scope,
 };
 pub use resource_filter::{ResourceFilter, Visibility};
+pub use resource_ref::{BorrowedResource, ResourceError, ResourceRef};
 pub use roles::{
     Assignments, CallerId, DataAction, IssuerLimits, RoleDefinitions, RoleDefinitionsError,
     RolePolicy,

@@ -1,11 +1,11 @@
 //! Judges resources that would be shown.
 
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
 
 use serde_json::Value;
 
 use super::handlers::Handlers;
-use super::{Alternative, Alternatives, Confinement};
+use super::{Alternative, Alternatives, Confinement, ResourceRef};
 use crate::fhir::compartment::{MAX_LOOKUPS, Membership, Node, PatientHere};
 use crate::fhir::{BaseUrl, ResourceReference};
 
@@ -76,18 +76,18 @@ impl<'a> ResourceFilter<'a> {
     }
 
     /// Judges a resource of the type.
-    pub fn shows(&self, resource: &Value) -> Visibility {
-        self.judge(resource)
+    pub fn shows<'r>(&self, resource: impl Into<ResourceRef<'r>>) -> Visibility {
+        self.judge(resource.into())
     }
 
     /// Judges a resource with the help of a store that resolves what the answer depends on, with at
     /// most 64 look-ups; what would take more is hidden.
-    pub fn shows_with<R, L>(&self, resource: &Value, mut look_up: L) -> bool
+    pub fn shows_with<'r, R, L>(&self, resource: impl Into<ResourceRef<'r>>, mut look_up: L) -> bool
     where
-        R: std::borrow::Borrow<Value>,
+        R: Borrow<Value>,
         L: FnMut(&ResourceReference) -> Option<R>,
     {
-        let mut pending = match self.judge(resource) {
+        let mut pending = match self.judge(resource.into()) {
             Visibility::Shown => return true,
             Visibility::Hidden => return false,
             Visibility::Depends(targets) => targets,
@@ -114,7 +114,8 @@ impl<'a> ResourceFilter<'a> {
     }
 
     /// Judges a resource that another one's visibility depends on: by whose it is, scopes aside.
-    pub fn shows_target(&self, resource: &Value) -> Visibility {
+    pub fn shows_target<'r>(&self, resource: impl Into<ResourceRef<'r>>) -> Visibility {
+        let resource = resource.into();
         let patients = self.confinement.alternatives().filter_map(Alternative::patient);
         let verdicts = patients.map(|patient| self.of_patient(resource, patient, true));
         verdicts.reduce(Visibility::or).unwrap_or(Visibility::Hidden)

@@ -1,10 +1,8 @@
 //! Judges changes: a resource as it is, and as it would be.
 
-use serde_json::Value;
-
-use super::{Alternative, Alternatives, Denial, ResourceFilter, Visibility};
+use super::{Alternative, Alternatives, Denial, ResourceFilter, ResourceRef, Visibility};
 use crate::fhir::ResourceReference;
-use crate::fhir::compartment::{NotAbout, PatientHere, id, resource_type};
+use crate::fhir::compartment::{Node, NotAbout, PatientHere, id, resource_type};
 
 /// Why a change must not be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,8 +22,8 @@ pub enum StoreError {
 struct Change<'r> {
     /// Whether the address names an instance, which must then be there already.
     names_instance: bool,
-    before: Option<&'r Value>,
-    after: Option<&'r Value>,
+    before: Option<ResourceRef<'r>>,
+    after: Option<ResourceRef<'r>>,
 }
 
 type Verdict = Result<(), StoreError>;
@@ -35,8 +33,8 @@ impl ResourceFilter<'_> {
     pub(super) fn check_store(
         &self,
         names_instance: bool,
-        before: Option<&Value>,
-        after: Option<&Value>,
+        before: Option<ResourceRef<'_>>,
+        after: Option<ResourceRef<'_>>,
     ) -> Result<(), StoreError> {
         if let (Some(before), Some(after)) = (before, after)
             && (resource_type(before), id(before)) != (resource_type(after), id(after))
@@ -91,7 +89,7 @@ impl ResourceFilter<'_> {
     /// Both states must be about the patient.
     fn check_patient(&self, patient: &str, change: Change<'_>) -> Verdict {
         let here = PatientHere { id: patient, base: self.base };
-        let about = |resource: &Value| {
+        let about = |resource: ResourceRef<'_>| {
             self.handlers
                 .compartment
                 .check_about(resource, here)
@@ -113,11 +111,11 @@ impl ResourceFilter<'_> {
         let Some(after) = change.after else { return Ok(()) };
         about(after)?;
         if resource_type(after) == "Patient" {
-            let link = |resource: Option<&Value>| resource.and_then(|one| one.get("link").cloned());
+            let link = |resource: ResourceRef<'_>| resource.to_value().get("link").cloned();
             if change.before.is_none() {
                 return Err(Denial::new("a patient cannot create another Patient").into());
             }
-            if link(change.before) != link(Some(after)) {
+            if change.before.and_then(link) != link(after) {
                 return Err(
                     Denial::new("`link` of a Patient is not the patient's to change").into()
                 );

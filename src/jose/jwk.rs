@@ -172,7 +172,7 @@ fn purpose(jwk: &Document<'_>) -> Result<(), JwkError> {
         return Ok(());
     };
     let operations = match operations {
-        Json::Array(operations) if operations.clone().count() <= MAX_OPERATIONS => operations,
+        Json::Array(operations) if operations.count() <= MAX_OPERATIONS => operations,
         Json::Null
         | Json::Bool(_)
         | Json::Number(_)

@@ -48,6 +48,10 @@ fn every_key_with_its_documented_example_is_understood() {
         max_token_age   = "24h"
         advertise       = true
         limits          = ["read", "search"]
+        [patient]
+        also   = ["Device:patient", "Provenance:target"]
+        less   = ["Group:member"]
+        shared = ["Organization", "Practitioner", "PractitionerRole", "Location", "Medication", "HealthcareService"]
         [keys]
         refresh   = "1h"
         cooldown  = "30s"
@@ -359,5 +363,55 @@ fn a_public_path_that_can_match_nothing_or_more_than_it_says_is_an_error() {
     }
     for good in ["/", "/docs/", "/a.b", "/a/b-c_d~e", "/:a", "/%24x"] {
         Config::from_toml(&file(&format!("public = [\"{good}\"]"), "")).unwrap();
+    }
+}
+
+#[test]
+fn each_mistake_in_the_patient_table_is_told_with_its_list() {
+    let text = file(
+        "",
+        "[patient]\nalso = [\"Observation:focus\", \"Device:patient\", \"Device:status\"]\n\
+         less = [\"Observation\"]\nshared = [\"Observation\", \"Device\", \"Thing\"]\n\
+         shard = []",
+    );
+    let errors = errors(&text);
+    for (key, words) in [
+        ("patient.also", "found \"Observation:focus\""),
+        ("patient.also", "found \"Device:status\""),
+        ("patient.less", "found \"Observation\""),
+        ("patient.shared", "no place in the Patient compartment, found \"Observation\""),
+        ("patient.shared", "that `also` does not name, found \"Device\""),
+        ("patient.shared", "expected a resource type, found \"Thing\""),
+        ("patient.shard", "did you mean `shared`"),
+    ] {
+        let told = errors.lines().any(|line| line.contains(key) && line.contains(words));
+        assert!(told, "{key}: {words}\n{errors}");
+    }
+}
+
+#[tokio::test]
+async fn the_patient_table_of_a_file_is_in_force() {
+    use tower_fhir_auth::{Access, Enforcement, Visibility};
+    let issuer = TestIssuer::start().await.unwrap();
+    for (patient, expected) in
+        [("", Visibility::Hidden), ("[patient]\nless = []", Visibility::Shown)]
+    {
+        let text = format!(
+            "base_url = \"{BASE}\"\naccess = \"scopes\"\n[[issuers]]\nissuer = \"{}\"\n{patient}",
+            issuer.url()
+        );
+        let config = Config::from_toml(&text).unwrap();
+        let policy = config.policy().unwrap();
+        let builder = config.layer(policy).unwrap().handlers_enforce(Enforcement::ALL);
+        let layer = builder.build().unwrap();
+        layer.ready().await;
+        let token = issuer.token().claim("aud", BASE).claim("scope", "patient/*.rs");
+        let token = token.claim("patient", "1").sign().unwrap();
+        let request = http::Request::get("/r4/Group/1");
+        let reply = send(&layer, request.header("authorization", format!("Bearer {token}"))).await;
+        let access: Access = reply.access.unwrap();
+        let group = json!({"resourceType": "Group",
+            "member": [{"entity": {"reference": "Patient/1"}}]});
+        assert_eq!(access.may_show(&group), expected, "{patient}");
     }
 }

@@ -171,3 +171,93 @@ async fn without_a_token_or_without_keys_nothing_is_accepted() {
     assert!(!explanation.is_accepted() && explanation.failure().is_none());
     assert!(explanation.to_string().contains("unavailable  key"), "{explanation}");
 }
+
+/// Each new reason for which a scope does not count is told, and no advice is for more than was asked.
+#[tokio::test]
+async fn every_reason_of_a_scope_is_explained_without_advice_to_take_more() {
+    use tower_fhir_auth::{Enforcement, ScopePolicy};
+    let server = Server::enforcing(Enforcement::ALL, ScopePolicy::new()).await;
+    let many: Vec<String> = (0..33).map(|n| format!("user/Flag.r?_id={n}")).collect();
+    let wide: Vec<String> = (0..9).map(|n| format!("_id={n}")).collect();
+    let wide = format!("user/Flag.r?{}", wide.join("&"));
+    for (scope, claims, request, words, asked) in [
+        (
+            "patient/*.rs",
+            serde_json::json!({"patient": "2"}),
+            ("GET", "/r4/Patient/1"),
+            "the address names another",
+            None,
+        ),
+        (
+            "patient/*.rs",
+            serde_json::json!({}),
+            ("GET", "/r4/Patient/1"),
+            "`patient` and `fhirUser` are missing",
+            Some("launch/patient patient/*.rs"),
+        ),
+        (
+            "user/*.rs",
+            serde_json::json!({"fhirUser": "RelatedPerson/1"}),
+            ("GET", "/r4/Patient/1"),
+            "`fhirUser` is a RelatedPerson or Person",
+            Some("launch/patient user/*.rs"),
+        ),
+        (
+            "user/*.rs",
+            serde_json::json!({"fhirUser": "https://elsewhere.example.org/Patient/1"}),
+            ("GET", "/r4/Patient/1"),
+            "`fhirUser` names nobody of this server",
+            None,
+        ),
+        (
+            "patient/*.rs",
+            serde_json::json!({"patient": ["1"]}),
+            ("GET", "/r4/Patient/1"),
+            "`patient` is not the id of a patient",
+            Some("launch/patient patient/*.rs"),
+        ),
+        (
+            "patient/*.cruds",
+            serde_json::json!({"patient": "1"}),
+            ("POST", "/r4/Organization"),
+            "cannot write Organization",
+            None,
+        ),
+        (
+            &*many.join(" "),
+            serde_json::json!({}),
+            ("GET", "/r4/Device/1"),
+            "at most 32 different constraints",
+            Some("user/Device.r"),
+        ),
+        (
+            &*wide,
+            serde_json::json!({}),
+            ("GET", "/r4/Flag/1"),
+            "at most 8 different parameters",
+            Some("user/Flag.r"),
+        ),
+    ] {
+        let token = server.token().claim("scope", scope);
+        let serde_json::Value::Object(claims) = claims else { panic!("no claims") };
+        let token =
+            claims.into_iter().fold(token, |token, (name, value)| token.claim(&name, value));
+        let bearer = format!("Bearer {}", token.sign().unwrap());
+        let (method, path) = request;
+        let request = || {
+            let request = http::Request::builder().method(method).uri(path);
+            request.header("authorization", &bearer)
+        };
+        let (parts, ()) = request().body(()).unwrap().into_parts();
+        let explanation = server.layer.explain(&parts).await.to_string();
+        let reply = server.send(request()).await;
+        assert_eq!(reply.status, 403, "{scope}");
+        let flat = explanation.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(flat.contains(words), "{words}: {explanation}");
+        let required = reply.rejection.unwrap().required_scope();
+        assert_eq!(required.as_deref(), asked, "{scope}");
+        for wider in ["user/", "system/"].iter().filter(|wider| !scope.contains(*wider)) {
+            assert!(!explanation.contains(*wider), "{wider} for {scope}: {explanation}");
+        }
+    }
+}

@@ -527,3 +527,35 @@ async fn launch_contexts_that_disagree_are_no_launch_context() {
         assert_eq!(reply.status.as_u16(), expected, "{one} {other}: {}", reply.body);
     }
 }
+
+/// A resource that is read from its text is judged as its tree is.
+#[tokio::test]
+async fn a_borrowed_resource_is_judged_as_a_parsed_one() {
+    use tower_fhir_auth::BorrowedResource;
+    let server = server().await;
+    let access = own(&server, "GET", "?_type=Observation,Device").await;
+    let update = own(&server, "PUT", "/Observation/x").await;
+    let mut seen = observation("Patient/2");
+    seen["performer"] = json!([{"reference": "Patient/1"}, {"display": "a \"quoted\" \u{e9}"}]);
+    for resource in [
+        observation("Patient/1"),
+        observation("Patient/2"),
+        seen,
+        of_patient("Device", "patient", "Patient/1"),
+        json!({"resourceType": "Organization", "id": "o", "extension": [[1.0, null, true]]}),
+        json!({"resourceType": "Provenance", "target": [{"reference": "Patient/1"}]}),
+        json!({"resourceType": "Appointment", "participant": [{"actor": {"reference": "Patient/1"}}]}),
+        json!({"resourceType": "Patient", "id": "1", "link": [{"other": {"reference": "Patient/2"}}]}),
+        json!({}),
+    ] {
+        let text = resource.to_string();
+        let borrowed = BorrowedResource::parse(&text).unwrap();
+        assert_eq!(access.may_show(&borrowed), access.may_show(&resource), "{text}");
+        assert_eq!(access.may_include(&borrowed), access.may_include(&resource), "{text}");
+        let parsed = update.may_store(Some(&resource), Some(&resource));
+        assert_eq!(update.may_store(Some(&borrowed), Some(&borrowed)), parsed, "{text}");
+    }
+    for text in ["[]", "{", r#"{"id": "1", "id": "2"}"#, "null", ""] {
+        assert!(BorrowedResource::parse(text).is_err(), "{text}");
+    }
+}

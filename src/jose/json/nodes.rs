@@ -25,7 +25,7 @@ pub(super) enum Node {
 }
 
 /// One JSON value of a document.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Json<'d> {
     Null,
     Bool(bool),
@@ -36,7 +36,7 @@ pub(crate) enum Json<'d> {
 }
 
 /// What stands in an array, or the members of an object that stands in another.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Row<'d> {
     nodes: &'d Nodes<'d>,
     at: usize,

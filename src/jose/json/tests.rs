@@ -114,14 +114,14 @@ fn means(ours: &Json<'_>, theirs: &serde_json::Value) -> bool {
         Json::Number(number) => theirs.as_f64() == Some(*number),
         Json::String(text) => theirs.as_str() == Some(text),
         Json::Array(items) => theirs.as_array().is_some_and(|others| {
-            let alike = || items.clone().zip(others).all(|(one, other)| means(&one, other));
-            items.clone().count() == others.len() && alike()
+            let alike = || items.zip(others).all(|(one, other)| means(&one, other));
+            items.count() == others.len() && alike()
         }),
         Json::Object(members) => theirs.as_object().is_some_and(|others| {
-            members.clone().count() == 2 * others.len()
-                && others.iter().all(|(name, other)| {
-                    members.clone().member(name).is_some_and(|one| means(&one, other))
-                })
+            members.count() == 2 * others.len()
+                && others
+                    .iter()
+                    .all(|(name, other)| members.member(name).is_some_and(|one| means(&one, other)))
         }),
     }
 }

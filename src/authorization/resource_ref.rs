@@ -1,0 +1,112 @@
+//! Resources as they come: parsed by `serde_json`, or as JSON text that is read without a copy.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use crate::fhir::compartment::Node;
+use crate::jose::json::{Document, Json, JsonError};
+
+/// A resource that is handed over to be judged: a [`Value`], or a [`BorrowedResource`].
+#[derive(Clone, Copy, Debug)]
+pub struct ResourceRef<'a>(Inner<'a>);
+
+#[derive(Clone, Copy, Debug)]
+enum Inner<'a> {
+    Value(&'a Value),
+    Text(&'a BorrowedResource<'a>),
+    /// Something within a text.
+    Part(Json<'a>),
+}
+
+/// A resource as JSON text, read without copying its strings: for proxies and stores that keep
+/// bytes, and have no use for a tree.
+///
+/// ```
+/// use tower_fhir_auth::{Access, BorrowedResource, Visibility};
+///
+/// /// Passes a stored document on, or hides it. A document that cannot be read is hidden.
+/// fn show<'a>(access: &Access, stored: &'a str) -> Option<&'a str> {
+///     let resource = BorrowedResource::parse(stored).ok()?;
+///     (access.may_show(&resource) == Visibility::Shown).then_some(stored)
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct BorrowedResource<'a> {
+    text: &'a str,
+    document: Document<'a>,
+}
+
+/// A text is no JSON object, has a member twice in one object, is nested deeper than 32 levels, or has
+/// more than 65,535 names and values.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the resource {0}")]
+pub struct ResourceError(JsonError);
+
+impl<'a> BorrowedResource<'a> {
+    /// Reads a text that is one JSON object.
+    ///
+    /// # Errors
+    ///
+    /// When it is none, or one that others might read differently.
+    pub fn parse(text: &'a str) -> Result<Self, ResourceError> {
+        let document = Document::parse(text).map_err(ResourceError)?;
+        Ok(Self { text, document })
+    }
+}
+
+impl<'a> From<&'a Value> for ResourceRef<'a> {
+    fn from(value: &'a Value) -> Self {
+        Self(Inner::Value(value))
+    }
+}
+
+impl<'a> From<&'a BorrowedResource<'a>> for ResourceRef<'a> {
+    fn from(resource: &'a BorrowedResource<'a>) -> Self {
+        Self(Inner::Text(resource))
+    }
+}
+
+impl<'a> Node<'a> for ResourceRef<'a> {
+    fn member(self, name: &str) -> Option<Self> {
+        match self.0 {
+            Inner::Value(value) => value.get(name).map(Self::from),
+            Inner::Text(resource) => {
+                resource.document.get(name).map(|part| Self(Inner::Part(part)))
+            }
+            Inner::Part(Json::Object(members)) => {
+                members.member(name).map(|part| Self(Inner::Part(part)))
+            }
+            Inner::Part(_) => None,
+        }
+    }
+
+    fn for_each(self, visit: &mut dyn FnMut(Self)) {
+        match self.0 {
+            Inner::Value(Value::Array(items)) => items.iter().map(Self::from).for_each(visit),
+            Inner::Part(Json::Array(items)) => {
+                items.map(|item| Self(Inner::Part(item))).for_each(visit);
+            }
+            Inner::Value(_) | Inner::Text(_) | Inner::Part(_) => visit(self),
+        }
+    }
+
+    fn string(self) -> Option<&'a str> {
+        match self.0 {
+            Inner::Value(value) => value.as_str(),
+            Inner::Part(part) => part.into_text(),
+            Inner::Text(_) => None,
+        }
+    }
+
+    /// The whole resource, for those who evaluate constraints; parts are not asked for.
+    fn to_value(self) -> Cow<'a, Value> {
+        match self.0 {
+            Inner::Value(value) => Cow::Borrowed(value),
+            Inner::Text(resource) => {
+                Cow::Owned(serde_json::from_str(resource.text).unwrap_or_default())
+            }
+            Inner::Part(_) => Cow::Owned(Value::Null),
+        }
+    }
+}
