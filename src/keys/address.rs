@@ -1,16 +1,16 @@
-//! Which addresses keys may be fetched from.
+//! The addresses that keys may be fetched from.
 //!
-//! What the operator wrote is trusted as it is. What a discovery document names is not: it must
-//! be https, and must not lead into a network that only this machine can reach (CVE-2026-41413),
-//! unless the operator's own address lies in one. The check is made on the addresses that are
-//! dialled, so a name that later resolves elsewhere does not help.
+//! An address that the operator wrote is trusted as it is. One that a discovery document names is
+//! not: it must be https, and must not lead into a network that only this machine can reach
+//! (CVE-2026-41413), unless the operator's own address lies in one. The check is made on the
+//! addresses that are dialled, so a name that later resolves elsewhere does not help.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-/// Loopback, private, shared, link-local (cloud metadata among them), and all else that is not
-/// public (IANA special-purpose registries, RFC 6890).
+/// Reports whether an address is loopback, private, shared, link-local (cloud metadata among them),
+/// or otherwise not public (IANA special-purpose registries, RFC 6890).
 pub(crate) fn is_internal(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => is_internal_v4(v4),
@@ -41,13 +41,13 @@ fn is_internal_v6(address: Ipv6Addr) -> bool {
         || address.is_unicast_link_local()
         // The deprecated site-local range, fec0::/10.
         || (first & 0xffc0) == 0xfec0
-        // SIIT, NAT64 and 6to4 carry an IPv4 address that was not looked at.
+        // SIIT, NAT64 and 6to4 carry an IPv4 address that was not checked.
         || (first, second) == (0x64, 0xff9b)
         || address.segments().starts_with(&[0, 0, 0, 0, 0xffff, 0])
         || first == 0x2002
 }
 
-/// Resolves names, and refuses those that lead to an internal address.
+/// A resolver that rejects names which lead to an internal address.
 #[derive(Debug)]
 pub(crate) struct PublicOnly;
 

@@ -1,5 +1,5 @@
-//! What is going on with the keys of one issuer: the keys themselves, the load under way, and who
-//! waits for it. The refresher writes here, requests read and ask.
+//! The state that the refresher and the requests of one issuer share: the keys, the load under way,
+//! and the requests that wait for it. The refresher writes here; requests read and ask.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -18,10 +18,10 @@ use crate::meter;
 use crate::text::shown;
 use crate::time::{Clock, SystemClock, UnixTime};
 
-/// How many requests of one issuer may wait for a load. One more is refused at once.
+/// The number of requests of one issuer that may wait for a load. One more is rejected at once.
 const MAX_WAITING: usize = 1024;
 
-/// What the refresher and requests have in common.
+/// State shared by the refresher and by requests.
 #[derive(Debug)]
 pub(crate) struct Board {
     pub(crate) issuer: Arc<str>,
@@ -31,11 +31,11 @@ pub(crate) struct Board {
     nudge: Notify,
     store: KeyStore,
     ledger: Mutex<Ledger>,
-    /// The number of the last load that is over.
+    /// The number of the last load that has ended.
     over: watch::Sender<u64>,
 }
 
-/// The loads, and what was last heard of them.
+/// The loads, and the outcome of the last one.
 #[derive(Debug, Default)]
 struct Ledger {
     loads: Loads,
@@ -53,7 +53,7 @@ pub(crate) struct KeyWait {
 }
 
 impl KeyWait {
-    /// Resolves when the load is over, however it went, or the bound is reached.
+    /// Resolves when the load has ended, successfully or not, or when the time bound is reached.
     pub(crate) async fn over(mut self) {
         let load = self.load;
         let over = self.over.wait_for(|over| *over >= load);
@@ -81,7 +81,7 @@ impl Board {
         }
     }
 
-    /// The keys as they are now.
+    /// Returns the keys as they are now.
     pub(crate) fn snapshot(&self) -> Snapshot {
         self.store.snapshot()
     }
@@ -91,22 +91,22 @@ impl Board {
         self.store.replace(set);
     }
 
-    /// The refresher begins a load.
+    /// Records that the refresher begins a load.
     pub(crate) fn begin(&self) {
         let mut ledger = self.ledger();
         ledger.loads.begin();
         ledger.next_at = None;
     }
 
-    /// Resolves when a load was forced that has not begun.
+    /// Resolves when a forced load is pending.
     pub(crate) async fn forced(&self) {
-        // A nudge may be left over from a load that was forced just as another one began.
+        // A wake-up may be left over from a load that was forced just as another one began.
         while !self.ledger().loads.is_wanted() {
             self.nudge.notified().await;
         }
     }
 
-    /// A load is over: its keys replace the old ones, or the old ones stay.
+    /// Records that a load has ended: its keys replace the old ones, or the old ones stay.
     pub(crate) fn end(&self, result: Result<Option<JwkSet>, KeyError>, next_at: Instant) {
         meter::load(&self.issuer, result.is_ok());
         let result = result.map(|set| self.keep(set));
@@ -157,8 +157,8 @@ impl Board {
         }
     }
 
-    /// Asks for keys on behalf of a request whose key is unknown, see [`Loads::demand`]. `None`
-    /// when it must do without.
+    /// Asks for keys on behalf of a request whose key is unknown, see [`Loads::demand`]. Returns
+    /// `None` when the request must do without.
     pub(crate) fn demand(&self) -> Option<KeyWait> {
         if self.over.receiver_count() >= MAX_WAITING {
             return None;
@@ -175,7 +175,7 @@ impl Board {
         }
     }
 
-    /// The very first load, while it is not over.
+    /// Returns a wait for the very first load, until that has ended.
     pub(crate) fn first_load(&self) -> Option<KeyWait> {
         let first_is_over = *self.over.borrow() > 0;
         let crowded = self.over.receiver_count() >= MAX_WAITING;
@@ -192,10 +192,11 @@ impl Board {
         }
     }
 
-    /// How long a client should wait before it tries again.
+    /// Returns the time that a client should wait before it tries again.
     pub(crate) fn retry_after(&self) -> Duration {
         let next_at = self.ledger().next_at;
         let pause = next_at.map(|at| at.saturating_duration_since(Instant::now()));
+        // `Retry-After: 0` would invite every client back at once.
         pause.unwrap_or_default().max(Duration::from_secs(1))
     }
 
@@ -221,7 +222,8 @@ impl Board {
     }
 
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        // Nothing panics while it is held; if something did, the numbers in it are still whole.
+        // Nothing panics while the lock is held; if something did, its numbers would still be
+        // consistent.
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

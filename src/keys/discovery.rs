@@ -12,33 +12,36 @@ use crate::secure_url;
 /// A discovery document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ProviderMetadata {
-    /// Where the keys are.
+    /// The address of the key set.
     pub(crate) jwks_uri: Url,
-    /// Everything that it says, for those who publish it on.
+    /// All members of the document, for those who publish them on.
     pub(crate) members: Map<String, Value>,
 }
 
 impl ProviderMetadata {
-    /// Reads a document, which must say of itself that it is one of `issuers`', byte by byte
-    /// (section 4.3). The algorithms it lists are those of id tokens and change nothing here.
+    /// Reads a document, whose `issuer` must be identical to one of `issuers` (section 4.3). The
+    /// algorithms it lists are those of ID tokens and change nothing here.
     pub(crate) fn parse(json: &[u8], issuers: &[Arc<str>]) -> Result<Self, KeyError> {
         let json = without_mark(json);
         let document = json::text(json).and_then(Document::parse).map_err(|error| match error {
-            JsonError::Duplicate => KeyError::Discovery("expected no member twice in one object"),
+            JsonError::Duplicate => {
+                KeyError::Discovery("expected no duplicate member in an object")
+            }
             JsonError::Syntax(_) | JsonError::NotAnObject => {
                 KeyError::Discovery("expected a JSON object")
             }
             JsonError::TooMany | JsonError::Depth => {
-                KeyError::Discovery("expected a JSON object with fewer or flatter members")
+                KeyError::Discovery("expected a JSON object with fewer members and less nesting")
             }
         })?;
         let text = |name| document.text(name).ok().flatten();
-        let found = text("issuer").ok_or(KeyError::Discovery("expected a text `issuer`"))?;
+        let found = text("issuer").ok_or(KeyError::Discovery("expected a string `issuer`"))?;
         if !issuers.iter().any(|issuer| **issuer == *found) {
             let expected = issuers.join(" or ");
             return Err(KeyError::Issuer { expected, found: found.to_owned() });
         }
-        let jwks_uri = text("jwks_uri").ok_or(KeyError::Discovery("expected a text `jwks_uri`"))?;
+        let jwks_uri =
+            text("jwks_uri").ok_or(KeyError::Discovery("expected a string `jwks_uri`"))?;
         match secure_url::parse(jwks_uri) {
             Some(jwks_uri) => {
                 let members = serde_json::from_slice(json).unwrap_or_default();
@@ -52,8 +55,8 @@ impl ProviderMetadata {
     }
 }
 
-/// Where an issuer's document stands: the issuer without a trailing slash, and the well-known
-/// path after it (section 4).
+/// Returns the address of an issuer's document: the issuer without a trailing slash, followed by
+/// the well-known path (section 4).
 pub(crate) fn address(issuer: &str) -> String {
     let issuer = issuer.strip_suffix('/').unwrap_or(issuer);
     format!("{issuer}/.well-known/openid-configuration")
@@ -102,16 +105,16 @@ mod tests {
             ("[]", "expected a JSON object"),
             ("", "expected a JSON object"),
             ("<html>", "expected a JSON object"),
-            (r#"{"issuer": 5}"#, "expected a text `issuer`"),
-            (r#"{"issuer":"a","issuer":"b"}"#, "expected no member twice in one object"),
-            (&deep, "expected a JSON object with fewer or flatter members"),
+            (r#"{"issuer": 5}"#, "expected a string `issuer`"),
+            (r#"{"issuer":"a","issuer":"b"}"#, "expected no duplicate member in an object"),
+            (&deep, "expected a JSON object with fewer members and less nesting"),
         ] {
             let error = ProviderMetadata::parse(text.as_bytes(), &[ISSUER.into()]).unwrap_err();
             assert_eq!(error.to_string(), format!("discovery document: {expected}"), "{text}");
         }
     }
 
-    /// Documents of identity providers that nobody here wrote; see `.ci/run`.
+    /// Reads documents of real identity providers; see `.ci/run`.
     #[test]
     fn identity_model_documents_parse_as_their_names_say() {
         let Some(folder) = std::env::var_os("CONFORMANCE_VECTORS") else {

@@ -1,5 +1,5 @@
-//! One document over HTTPS, within bounds: no redirects, no decompression, no proxy from the
-//! environment unless asked for, a declared JSON type, and a largest size.
+//! Fetches one document over HTTPS, within bounds: no redirects, no decompression, no proxy from
+//! the environment unless asked for, a declared JSON type, and a largest size.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,19 +19,19 @@ use crate::error::BuildError;
 
 const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
 
-/// Fetches documents.
+/// A client that fetches documents.
 #[derive(Debug)]
 pub(crate) struct Fetcher {
-    /// For addresses that the operator wrote.
+    /// Dials addresses that the operator wrote.
     trusted: Client,
-    /// For addresses that a document named: dials no internal address.
+    /// Dials addresses that a document named; never an internal one.
     guarded: Client,
     max_bytes: usize,
-    /// Whether a proxy may stand in between, so that the peer is not the provider.
+    /// `true` when a proxy may be in between, so that the peer is not the provider.
     proxied: bool,
 }
 
-/// Who wrote an address.
+/// The author of an address.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Origin {
     /// The operator, or a provider that is internal itself.
@@ -40,12 +40,12 @@ pub(crate) enum Origin {
     Document,
 }
 
-/// A document as it came.
+/// A document as it was received.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    /// Who answered; unknown where it may have been a proxy.
+    /// The peer that answered; `None` where it may have been a proxy.
     pub(crate) peer: Option<SocketAddr>,
-    /// `None` when it is still the one of the `ETag` that was sent.
+    /// `None` when the document with the `ETag` that was sent is still current.
     pub(crate) body: Option<Vec<u8>>,
     pub(crate) etag: Option<HeaderValue>,
     pub(crate) max_age: Option<Duration>,
@@ -54,6 +54,7 @@ pub(crate) struct Answer {
 impl Fetcher {
     pub(crate) fn new(settings: &KeySettings) -> Result<Self, BuildError> {
         let client = || {
+            // A redirect would lead to an address that neither the operator nor the issuer named.
             let client = Client::builder()
                 .user_agent(USER_AGENT)
                 .redirect(Policy::none())
@@ -74,7 +75,7 @@ impl Fetcher {
         })
     }
 
-    /// Fetches a document, unless it is still the one with `etag` (RFC 9110 section 13.1.2).
+    /// Fetches a document, unless the one with `etag` is still current (RFC 9110 section 13.1.2).
     pub(crate) async fn get(
         &self,
         url: &Url,
@@ -100,6 +101,7 @@ impl Fetcher {
         };
         match response.status() {
             StatusCode::OK => {}
+            // Without `If-None-Match` a 304 answers nothing that was asked.
             StatusCode::NOT_MODIFIED if etag.is_some() => return Ok(answer),
             status => return Err(KeyError::Status { address: address(), status: status.as_u16() }),
         }
@@ -109,6 +111,7 @@ impl Fetcher {
             return Err(KeyError::ContentType { address: address(), found });
         }
         let mut body = Vec::new();
+        // Counted while reading: `Content-Length` may be absent.
         while let Some(chunk) = response.chunk().await.map_err(broken)? {
             if body.len() + chunk.len() > self.max_bytes {
                 return Err(KeyError::TooLarge { address: address(), limit: self.max_bytes });
@@ -123,14 +126,14 @@ impl Fetcher {
         let Origin::Document = origin else {
             return Ok(&self.trusted);
         };
-        // An address in numbers is dialled without asking the resolver.
+        // An address given as a number is dialled without asking the resolver.
         let internal_number = match url.host() {
             Some(Host::Ipv4(address)) => is_internal(address.into()),
             Some(Host::Ipv6(address)) => is_internal(address.into()),
             Some(Host::Domain(_)) | None => false,
         };
         if internal_number {
-            let reason = "it is an internal address, which the provider's own is not";
+            let reason = "it is internal, but the provider's own address is not";
             return Err(KeyError::Address { address: without_secrets(url), reason });
         }
         Ok(&self.guarded)
@@ -138,9 +141,9 @@ impl Fetcher {
 }
 
 impl Answer {
-    /// Who wrote the addresses in it. They may be internal only if the document came from an
-    /// internal address: from the peer that answered, not from what its name resolves to when
-    /// asked again.
+    /// Returns the author of the addresses in the document. They may be internal only if it came
+    /// from an internal address: from the peer that answered, not from what its name resolves to
+    /// when asked again.
     pub(crate) fn origin(&self) -> Origin {
         match self.peer {
             Some(peer) if is_internal(peer.ip()) => Origin::Operator,
@@ -153,14 +156,14 @@ fn header<'a>(response: &'a Response, name: &HeaderName) -> Option<&'a str> {
     response.headers().get(name).and_then(|value| value.to_str().ok())
 }
 
-/// `application/json`, or any type with the suffix `+json` (RFC 6839).
+/// Reports whether a type is `application/json`, or has the suffix `+json` (RFC 6839).
 fn is_json(content_type: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or_default().trim();
     let essence = essence.to_ascii_lowercase();
     essence == "application/json" || (essence.contains('/') && essence.ends_with("+json"))
 }
 
-/// An address as it may be logged: without credentials and query.
+/// Returns an address as it may be logged: without credentials and query.
 fn without_secrets(url: &Url) -> String {
     let mut url = url.clone();
     url.set_query(None);
@@ -169,7 +172,7 @@ fn without_secrets(url: &Url) -> String {
     url.into()
 }
 
-/// An error with its causes, which `reqwest` leaves out of its own text.
+/// Describes an error with its causes, which `reqwest` leaves out of its own message.
 fn because(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

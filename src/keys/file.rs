@@ -1,4 +1,4 @@
-//! Keys in a file.
+//! A key set in a file.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,21 +10,22 @@ use crate::error::BuildError;
 use crate::jose::{JwkSet, KeyPolicy};
 use crate::small_file;
 
-/// How often the file is looked at.
+/// The interval at which the file is read.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// A JWKS file. Its content is what tells that it has changed: deployments replace files with
-/// times and lengths of their own choosing.
+/// A JWKS file. A change is detected by content: deployments replace files with times and lengths
+/// of their own choosing.
 #[derive(Debug)]
 pub(crate) struct FileKeySource {
     path: PathBuf,
     policy: KeyPolicy,
-    /// A file system may hang; then one thread hangs with it, and no more.
+    /// `true` while a read is under way. A file system may hang; then one thread hangs with it, and
+    /// no more.
     reading: Arc<AtomicBool>,
 }
 
 impl FileKeySource {
-    /// Opens a file that must hold at least one usable key now.
+    /// Opens a file, which must already hold at least one usable key.
     pub(crate) fn open(path: PathBuf, policy: KeyPolicy) -> Result<(Self, JwkSet), BuildError> {
         let fault = |reason: String| BuildError::KeyFile { path: path.clone(), reason };
         let content = small_file::read(&path).map_err(|error| fault(error.to_string()))?;

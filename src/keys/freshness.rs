@@ -1,16 +1,16 @@
-//! When to load keys again.
+//! The schedule of loads.
 
 use std::time::Duration;
 
 use super::settings::KeySettings;
 
-/// Between what a `max-age` of the provider may move the refresh.
+/// The range within which a provider's `max-age` may move the refresh.
 const MAX_AGE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(24 * 3600));
 
 /// The first and the longest pause after a failed load.
 const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(20));
 
-/// The pause after a load that succeeded. It ends well before the keys become too old.
+/// Returns the pause after a load that succeeded. It ends well before the keys become too old.
 pub(crate) fn after_success(
     settings: &KeySettings,
     max_age: Option<Duration>,
@@ -26,8 +26,8 @@ pub(crate) fn after_success(
     jittered(wanted.min(settings.max_stale.mul_f64(0.75)), 0.9)
 }
 
-/// The pause from the beginning of the `failures`-th failed load in a row to the next: doubling,
-/// with jitter, so that many servers do not come back at once.
+/// Returns the pause from the beginning of the `failures`-th failed load in a row to the next:
+/// doubling, with jitter, so that many servers do not come back at once.
 pub(crate) fn after_failure(failures: u32, poll_every: Option<Duration>) -> Duration {
     if let Some(pause) = poll_every {
         return pause;
@@ -37,12 +37,12 @@ pub(crate) fn after_failure(failures: u32, poll_every: Option<Duration>) -> Dura
     jittered(pause.min(RETRY.1), 0.5)
 }
 
-/// A random part of `span`, at least `least` of it.
+/// Returns a random part of `span`, at least `least` of it.
 fn jittered(span: Duration, least: f64) -> Duration {
     span.mul_f64(least + (1.0 - least) * fastrand::f64())
 }
 
-/// `max-age` of a `Cache-Control` header (RFC 9111 section 5.2.2.1).
+/// Reads `max-age` of a `Cache-Control` header (RFC 9111 section 5.2.2.1).
 #[cfg_attr(not(feature = "client"), expect(dead_code, reason = "only HTTP has such a header"))]
 pub(crate) fn max_age(cache_control: &str) -> Option<Duration> {
     cache_control.split(',').find_map(|directive| {

@@ -1,4 +1,4 @@
-//! How the keys of an issuer are doing, as data.
+//! The state of an issuer's keys, as data.
 
 use std::time::Duration;
 
@@ -13,26 +13,26 @@ use crate::time::UnixTime;
 pub struct KeyHealth {
     /// The issuer.
     pub issuer: String,
-    /// Whether tokens can be judged now: there are keys, and they are not too old.
+    /// `true` when tokens can be verified now: there are keys, and they are not too old.
     pub usable: bool,
-    /// How many keys are in use.
+    /// The number of keys in use.
     pub keys: usize,
-    /// How long ago they were loaded.
+    /// The time since they were loaded.
     pub age: Option<Duration>,
-    /// When they were loaded.
+    /// The moment they were loaded.
     pub last_success: Option<UnixTime>,
-    /// Why the last load failed; `None` when it succeeded.
+    /// The error of the last load; `None` when it succeeded.
     pub last_error: Option<String>,
-    /// How long until the next load that is not forced.
+    /// The time until the next load that is not forced.
     pub next_refresh: Option<Duration>,
-    /// How many loads were begun.
+    /// The number of loads that were begun.
     pub loads: u64,
-    /// The entries of the last set that are not used, and why.
+    /// The entries of the last set that are not used, each with the reason.
     pub left_out: Vec<LeftOut>,
 }
 
 impl KeyHealth {
-    /// As JSON, for a readiness answer. Ages are in whole seconds.
+    /// Returns the state as JSON, for a readiness response. Ages are in whole seconds.
     #[must_use]
     pub fn to_json(&self) -> Value {
         let seconds = |span: Option<Duration>| span.map(|span| span.as_secs());

@@ -18,7 +18,7 @@ use crate::secure_url;
 /// operator wrote, so a `jwks_uri` that changes is followed.
 #[derive(Debug)]
 pub(crate) struct HttpKeySource {
-    /// What the discovery document may say as its `issuer`.
+    /// The values that `issuer` of the discovery document may have.
     issuers: Vec<Arc<str>>,
     start: Start,
     fetcher: Fetcher,
@@ -26,7 +26,7 @@ pub(crate) struct HttpKeySource {
     provider: Arc<Provider>,
 }
 
-/// Where a load begins.
+/// The address at which a load begins.
 #[derive(Debug)]
 enum Start {
     Discovery(Url),
@@ -61,7 +61,7 @@ impl HttpKeySource {
         })
     }
 
-    /// What the provider says of itself.
+    /// Returns the provider's metadata, for those who publish it on.
     pub(crate) fn provider(&self) -> Arc<Provider> {
         Arc::clone(&self.provider)
     }
@@ -92,7 +92,7 @@ impl HttpKeySource {
         let Some(body) = body else {
             return Ok(LoadedKeys::unchanged().max_age(max_age));
         };
-        // A thousand keys take a while to prepare; requests go on meanwhile.
+        // A thousand keys take a while to prepare; on a blocking thread, requests go on meanwhile.
         let policy = self.policy;
         let parse = tokio::task::spawn_blocking(move || JwkSet::parse_with(&body, policy));
         let set = parse.await.map_err(KeyError::other)??;
@@ -101,7 +101,7 @@ impl HttpKeySource {
     }
 }
 
-/// An `ETag` means something at its own address alone.
+/// Binds an `ETag` to its address: it has a meaning only there (RFC 9110 section 8.8.3).
 fn tag_of(url: &Url, etag: &HeaderValue) -> KeyTag {
     KeyTag::new([url.as_str().as_bytes(), b"\n", etag.as_bytes()].concat())
 }
@@ -117,7 +117,7 @@ impl KeySource for HttpKeySource {
     }
 }
 
-/// An address that the operator wrote.
+/// Parses an address that the operator wrote.
 fn written(text: &str) -> Result<Url, BuildError> {
     secure_url::parse(text).ok_or_else(|| BuildError::Address(text.to_owned()))
 }

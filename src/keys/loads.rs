@@ -1,5 +1,5 @@
-//! Which load is under way, which one was asked for, and who may ask: the rules, without any I/O
-//! or waiting. All of it happens under one lock.
+//! Single flight and cooldown for forced loads, as a pure state machine: no I/O, no waiting. Every
+//! transition happens under one lock.
 
 use std::time::Duration;
 
@@ -8,56 +8,56 @@ use tokio::time::Instant;
 /// The loads so far, numbered from 1.
 #[derive(Debug, Default)]
 pub(crate) struct Loads {
-    /// How many were begun; the number of the one under way, if one is.
+    /// The number of loads that were begun, which is the number of the one under way, if any.
     begun: u64,
-    /// The number of the last one that is over.
+    /// The number of the last load that has ended.
     over: u64,
     /// The number of the load that was last forced, begun or not.
     forced: u64,
     forced_at: Option<Instant>,
-    /// Whether the last one that is over has failed.
+    /// `true` when the last load that has ended failed.
     failing: bool,
 }
 
-/// What a request gets that asks for a load.
+/// The answer to a request that asks for a load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Demand {
-    /// It may wait for this load, which will begin or end without it.
+    /// The request may wait for this load, which will begin or end without it.
     Share(u64),
-    /// It may wait for this load, and has to wake the refresher.
+    /// The request may wait for this load, and has to wake the refresher.
     Force(u64),
-    /// It must do without.
+    /// The request must do without.
     Denied,
 }
 
 impl Loads {
-    /// How many were begun.
+    /// Returns the number of loads that were begun.
     pub(crate) fn begun(&self) -> u64 {
         self.begun
     }
 
-    /// Whether a load was forced that has not begun.
+    /// Reports whether a forced load is pending.
     pub(crate) fn is_wanted(&self) -> bool {
         self.forced > self.begun
     }
 
-    /// The refresher begins a load.
+    /// Records that the refresher begins a load.
     pub(crate) fn begin(&mut self) {
         self.begun += 1;
     }
 
-    /// The load under way is over. Returns its number.
+    /// Records that the load under way has ended. Returns its number.
     pub(crate) fn end(&mut self, failed: bool) -> u64 {
         self.failing = failed;
         self.over = self.begun;
         self.over
     }
 
-    /// A request whose key is unknown asks for a load.
+    /// Asks for a load on behalf of a request whose key is unknown.
     ///
-    /// One that was forced and has not begun is shared; else one is forced where the cooldown
-    /// allows; else a forced one that is under way is shared, or any other unless the provider is
-    /// failing. The window is stamped here, before the attempt, so failures count like successes.
+    /// A forced load that has not begun is joined; otherwise a new one is forced where the cooldown
+    /// allows; otherwise a forced load under way is joined, or any other unless the provider is
+    /// failing. The cooldown starts here, before the attempt, so failures count like successes.
     pub(crate) fn demand(&mut self, now: Instant, cooldown: Duration) -> Demand {
         if self.is_wanted() {
             return Demand::Share(self.forced);
@@ -85,7 +85,7 @@ mod tests {
     use loom::thread;
 
     /// Requests and the refresher of `board.rs` on threads: the same rules behind a lock, the
-    /// nudge, and waiting for the end of a load.
+    /// wake-up, and waiting for the end of a load.
     struct Model {
         loads: Mutex<Loads>,
         nudge: Notify,

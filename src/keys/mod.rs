@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Requests never fetch. They read a snapshot, and where it lacks their key they may ask the
-//! refresher once and wait a bounded time. A client that goes away takes nothing with it.
+//! refresher once and wait a bounded time. The load goes on when the client disconnects.
 
 mod board;
 mod file;

@@ -1,10 +1,10 @@
-//! What a provider says of itself, for those who publish it on.
+//! A provider's metadata, for those who publish it on.
 
 use serde_json::{Map, Value};
 
 use crate::swap::Swap;
 
-/// The members of an issuer's discovery document as it was last read; none before it was.
+/// The members of an issuer's discovery document as last read; none until then.
 #[derive(Debug)]
 pub(crate) struct Provider(Swap<Map<String, Value>>);
 
@@ -18,7 +18,7 @@ impl Provider {
         self.0.replace(members);
     }
 
-    /// A copy, if there is one. Well-known documents are rarely asked for.
+    /// Returns a copy, if there is one. Well-known documents are rarely asked for.
     pub(crate) fn members(&self) -> Option<Map<String, Value>> {
         self.0.snapshot().get().cloned()
     }

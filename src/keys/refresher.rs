@@ -1,4 +1,4 @@
-//! The one task per issuer that loads its keys.
+//! The background task that loads the keys of one issuer.
 
 use std::sync::Arc;
 
@@ -9,14 +9,14 @@ use super::board::Board;
 use super::freshness;
 use super::source::{KeyError, KeySource, KeyTag, LoadedKeys};
 
-/// Loads keys for ever: at once, then on schedule, sooner after a failure, and when a request
-/// asked for a key that is unknown. Loads follow one another, so an older answer can never
-/// replace a newer one. The task ends when the issuer's [`KeyRing`] is dropped.
+/// Loads keys until the issuer's [`KeyRing`] is dropped: at once, then on schedule, sooner after a
+/// failure, and when a request forces a load for an unknown key. Loads follow one another, so an
+/// older answer can never replace a newer one.
 ///
 /// [`KeyRing`]: super::ring::KeyRing
 pub(crate) async fn run(board: Arc<Board>, source: Arc<dyn KeySource>) {
     let mut failures = 0_u32;
-    // The tag of the keys in use: one that came with keys which were not taken says nothing.
+    // The tag of the keys in use, never that of a rejected set.
     let mut installed: Option<KeyTag> = None;
     let mut due = Instant::now();
     loop {
@@ -38,7 +38,7 @@ pub(crate) async fn run(board: Arc<Board>, source: Arc<dyn KeySource>) {
             }
             Err(error) => {
                 failures = failures.saturating_add(1);
-                // From the beginning: a load that hangs does not stretch the pause.
+                // Counted from the beginning: a load that hangs does not stretch the pause.
                 due = began + freshness::after_failure(failures, board.poll_every);
                 Err(error)
             }
@@ -47,14 +47,15 @@ pub(crate) async fn run(board: Arc<Board>, source: Arc<dyn KeySource>) {
     }
 }
 
-/// One load, in a task of its own: a source that panics has failed, and the refresher goes on.
+/// Makes one load, in a task of its own: a source that panics has failed, and the refresher goes
+/// on.
 async fn load(
     board: &Board,
     source: &Arc<dyn KeySource>,
     installed: &Option<KeyTag>,
 ) -> Result<LoadedKeys, KeyError> {
     let (source, installed) = (Arc::clone(source), installed.clone());
-    // The set ends its task when it is dropped: at the time-out, or with the refresher.
+    // Dropping the set aborts its task: at the time-out, or with the refresher.
     let mut task = JoinSet::new();
     task.spawn(async move { source.load(installed).await });
     match timeout(board.settings.timeout, task.join_next()).await {
@@ -64,14 +65,17 @@ async fn load(
     }
 }
 
-/// A provider that publishes no usable key has made a mistake; the last good keys stay. Nor can
-/// keys be unchanged that were never asked about.
+/// Returns the loaded keys if they may replace the last good ones. A provider that publishes no
+/// usable key has made a mistake; the last good keys stay. "Unchanged" is valid only in reply to a
+/// tag.
 fn usable(
     installed: &Option<KeyTag>,
 ) -> impl FnOnce(LoadedKeys) -> Result<LoadedKeys, KeyError> + '_ {
     |keys| match &keys.set {
         Some(set) if set.is_empty() => Err(KeyError::Empty { entries: set.left_out().len() }),
-        None if installed.is_none() => Err(KeyError::other("there are no keys to be unchanged")),
+        None if installed.is_none() => {
+            Err(KeyError::other("the source answered `unchanged`, but it was sent no tag"))
+        }
         Some(_) | None => Ok(keys),
     }
 }

@@ -15,7 +15,7 @@ use crate::error::BuildError;
 use crate::jose::JwkSet;
 use crate::log;
 
-/// How often a source may ask to be looked at.
+/// The shortest interval at which a source may ask to be polled.
 const SHORTEST_POLL: Duration = Duration::from_millis(100);
 
 /// The keys of one issuer, and the task that keeps them fresh, which ends when this is dropped.
@@ -27,7 +27,7 @@ pub(crate) struct KeyRing {
 }
 
 impl KeyRing {
-    /// Keys that never change.
+    /// Holds keys that never change.
     pub(crate) fn fixed(issuer: Arc<str>, set: JwkSet) -> Result<Self, BuildError> {
         if set.is_empty() {
             let reason = format!("no usable key among {} entries", set.left_out().len());
@@ -37,13 +37,13 @@ impl KeyRing {
         Ok(Self { board: Arc::new(board), refresher: None })
     }
 
-    /// No keys, ever.
+    /// Holds no keys, ever.
     pub(crate) fn idle(issuer: Arc<str>) -> Self {
         let board = Board::new(issuer, KeySettings::default(), None, None, None);
         Self { board: Arc::new(board), refresher: None }
     }
 
-    /// Keys that a background task loads and keeps fresh; `first` are there already.
+    /// Holds keys that a background task loads and keeps fresh; `first` are there already.
     pub(crate) fn refreshed(
         issuer: Arc<str>,
         source: Arc<dyn KeySource>,
@@ -52,10 +52,13 @@ impl KeyRing {
     ) -> Result<Self, BuildError> {
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
         if settings.cooldown < Duration::from_secs(1) {
-            log::warn!(issuer = &*issuer, "a cooldown below 1 s lets strangers make many loads");
+            log::warn!(
+                issuer = &*issuer,
+                "with a cooldown below 1 s, tokens with unknown keys can force many loads"
+            );
         }
         let poll_every = source.poll_every().map(|pause| pause.max(SHORTEST_POLL));
-        // What is looked at all the time and lies on this machine does not go stale.
+        // Polled local sources never go stale.
         let max_stale = poll_every.is_none().then_some(settings.max_stale);
         let board = Arc::new(Board::new(issuer, settings, poll_every, first, max_stale));
         let task = runtime.spawn(refresher::run(Arc::clone(&board), source));
@@ -66,12 +69,12 @@ impl KeyRing {
         &self.board.issuer
     }
 
-    /// The keys as they are now.
+    /// Returns the keys as they are now.
     pub(crate) fn snapshot(&self) -> Snapshot {
         self.board.snapshot()
     }
 
-    /// The number of the key set in use, if it may be used.
+    /// Returns the number of the key set in use, if it may be used.
     pub(crate) fn number_of_usable(&self) -> Option<KeySetNumber> {
         self.snapshot().usable().map(|keys| keys.number)
     }
@@ -87,7 +90,7 @@ impl KeyRing {
         self.board.demand()
     }
 
-    /// The very first load, while it is not over.
+    /// Returns a wait for the very first load, until that has ended.
     pub(crate) fn first_load(&self) -> Option<KeyWait> {
         self.refresher.as_ref()?;
         self.board.first_load()
@@ -98,7 +101,7 @@ impl KeyRing {
         self.board.ready().await;
     }
 
-    /// How long a client should wait before it tries again.
+    /// Returns the time that a client should wait before it tries again.
     pub(crate) fn retry_after(&self) -> Duration {
         self.board.retry_after()
     }

@@ -1,4 +1,4 @@
-//! How keys are fetched and how long they serve.
+//! The settings for fetching and keeping keys.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::jose::KeyPolicy;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// How the keys of an issuer are fetched, and how long they serve.
+/// Settings for fetching the keys of an issuer and for keeping them.
 ///
 /// ```
 /// use std::time::Duration;
@@ -44,52 +44,52 @@ impl Default for KeySettings {
 }
 
 impl KeySettings {
-    /// How often keys are loaded in the background, less up to a tenth at random. A `max-age` of
-    /// the provider replaces it, within 1 min and 24 h, and neither exceeds three quarters of
-    /// [`max_stale`](Self::max_stale). Default: 1 h. From 1 s to 30 days. A JWKS file is looked
-    /// at every 2 s instead.
+    /// Sets how often keys are loaded in the background, less up to a tenth at random. A `max-age`
+    /// of the provider replaces it, within 1 min and 24 h, and neither exceeds three quarters of
+    /// [`max_stale`](Self::max_stale). Default: 1 h. From 1 s to 30 days. A JWKS file is read every
+    /// 2 s instead.
     pub fn refresh(mut self, every: Duration) -> Self {
         self.refresh = every;
         self
     }
 
-    /// In this window at most one load is forced by tokens with unknown keys. The window begins
-    /// when the load is asked for, whatever becomes of it. Default: 30 s.
+    /// Sets the window in which tokens with unknown keys force at most one load. The window begins
+    /// when the load is asked for, whatever its outcome. Default: 30 s.
     pub fn cooldown(mut self, window: Duration) -> Self {
         self.cooldown = window;
         self
     }
 
-    /// How long the last good keys serve while the provider is out of reach. Default: 24 h. Up to
-    /// 365 days. The keys of a file serve on.
+    /// Sets how long the last good keys stay in use while the provider is out of reach. Default: 24
+    /// h. Up to 365 days. Keys from a file never expire.
     pub fn max_stale(mut self, age: Duration) -> Self {
         self.max_stale = age;
         self
     }
 
-    /// The time for one whole load, discovery and key set together; no request waits longer.
+    /// Sets the time for one whole load, discovery and key set together; no request waits longer.
     /// Default: 5 s.
     pub fn timeout(mut self, bound: Duration) -> Self {
         self.timeout = bound;
         self
     }
 
-    /// The largest key set or discovery document, in bytes. Default: 262,144.
+    /// Sets the largest size of a key set or discovery document, in bytes. Default: 262,144.
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.max_bytes = bytes;
         self
     }
 
-    /// Fetches through the proxy that `HTTPS_PROXY` and its siblings name. The proxy then dials,
-    /// so which addresses it refuses is its own to decide; a `jwks_uri` that is internal by number,
-    /// or dialled without the proxy, is refused whatever the provider. Default: no proxy, whatever
-    /// the environment says.
+    /// Fetches through the proxy that `HTTPS_PROXY` and its siblings name. The proxy then dials, so
+    /// it decides which addresses it rejects; a `jwks_uri` that is internal by number, or dialled
+    /// without the proxy, is rejected whatever the provider. Default: no proxy, whatever the
+    /// environment says.
     pub fn proxy_from_environment(mut self, enabled: bool) -> Self {
         self.environment_proxy = enabled;
         self
     }
 
-    /// The settings that are outside their ranges: name, and what is expected.
+    /// Returns the settings that are outside their ranges: name, and expected range.
     pub(crate) fn faults(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
         let second = Duration::from_secs(1);
         let ranges = [

@@ -1,4 +1,4 @@
-//! Where keys come from.
+//! The sources of keys.
 
 use std::fmt;
 use std::future::Future;
@@ -30,14 +30,14 @@ use crate::jose::{JwkSet, JwkSetError};
 /// }
 /// ```
 pub trait KeySource: fmt::Debug + Send + Sync + 'static {
-    /// Loads the keys as they are now. `installed` is the tag of the keys in use, where the source
-    /// has given them one: if they are still the present ones, the answer may be
+    /// Loads the present keys. `installed` is the tag of the keys in use, where the source has
+    /// given them one: if they are still the present ones, the answer may be
     /// [`LoadedKeys::unchanged`].
     fn load(&self, installed: Option<KeyTag>) -> LoadFuture<'_>;
 
-    /// How often to look, 100 ms or more, for a source where looking costs nothing, such as a
-    /// file. Its last good keys never become too old. Default: `None`, the schedule of
-    /// [`KeySettings`].
+    /// Returns the interval at which to poll, 100 ms or more, for a source where a load costs
+    /// nothing, such as a file. Its last good keys never become too old. Default: `None`, the
+    /// schedule of [`KeySettings`].
     ///
     /// [`KeySettings`]: crate::KeySettings
     fn poll_every(&self) -> Option<Duration> {
@@ -48,26 +48,26 @@ pub trait KeySource: fmt::Debug + Send + Sync + 'static {
 /// The future of a [`KeySource`].
 pub type LoadFuture<'a> = Pin<Box<dyn Future<Output = Result<LoadedKeys, KeyError>> + Send + 'a>>;
 
-/// What a source has loaded.
+/// The result of one load of a [`KeySource`].
 #[derive(Clone, Debug)]
 pub struct LoadedKeys {
-    /// `None` when they are the same as at the load before.
+    /// `None` when they are those of the previous load.
     pub(crate) set: Option<JwkSet>,
     pub(crate) max_age: Option<Duration>,
     pub(crate) tag: Option<KeyTag>,
 }
 
-/// What a source recognises its keys by: an `ETag`, a hash, the content itself.
+/// A tag by which a source recognises its keys: an `ETag`, a hash, the content itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyTag(Arc<[u8]>);
 
 impl KeyTag {
-    /// A tag of any bytes.
+    /// Makes a tag of any bytes.
     pub fn new(bytes: impl Into<Arc<[u8]>>) -> Self {
         Self(bytes.into())
     }
 
-    /// The bytes it was made of.
+    /// Returns the bytes of the tag.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
@@ -75,27 +75,27 @@ impl KeyTag {
 }
 
 impl LoadedKeys {
-    /// Keys to use from now on, in place of all earlier ones.
+    /// Holds keys to use from now on, in place of all earlier ones.
     #[must_use]
     pub fn new(set: JwkSet) -> Self {
         Self { set: Some(set), max_age: None, tag: None }
     }
 
-    /// The keys in use, which are still the present ones. Only an answer to the tag of these very
-    /// keys: without one it is a failed load.
+    /// Confirms the keys in use, which are still the present ones. Valid only in reply to the tag
+    /// of these very keys: without one it is a failed load.
     #[must_use]
     pub fn unchanged() -> Self {
         Self { set: None, max_age: None, tag: None }
     }
 
-    /// What to recognise these keys by, should they come into use.
+    /// Sets the tag of these keys, by which the source recognises them once they are in use.
     #[must_use]
     pub fn tag(mut self, tag: impl Into<Option<KeyTag>>) -> Self {
         self.tag = tag.into();
         self
     }
 
-    /// How long the source says that they stay fresh.
+    /// Sets how long the source says that the keys stay fresh.
     #[must_use]
     pub fn max_age(mut self, max_age: impl Into<Option<Duration>>) -> Self {
         self.max_age = max_age.into();
@@ -103,7 +103,7 @@ impl LoadedKeys {
     }
 }
 
-/// Why keys could not be loaded. The last good ones stay in use.
+/// An error that kept keys from being loaded. The last good ones stay in use.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
@@ -114,67 +114,67 @@ pub enum KeyError {
     #[error("`{address}`: {reason}")]
     #[non_exhaustive]
     Transport {
-        /// What was asked for.
+        /// The address that was asked.
         address: String,
-        /// What went wrong.
+        /// The cause.
         reason: String,
     },
     /// The provider did not answer with 200. Redirects are not followed.
     #[error("`{address}` answered with status {status}")]
     #[non_exhaustive]
     Status {
-        /// What was asked for.
+        /// The address that was asked.
         address: String,
-        /// What it answered.
+        /// The status of the answer.
         status: u16,
     },
     /// The answer is not declared as JSON.
     #[error("`{address}` answered with content type `{found}` instead of JSON")]
     #[non_exhaustive]
     ContentType {
-        /// What was asked for.
+        /// The address that was asked.
         address: String,
-        /// What it answered.
+        /// The content type of the answer.
         found: String,
     },
     /// The answer is larger than allowed.
     #[error("`{address}` answered with more than {limit} bytes")]
     #[non_exhaustive]
     TooLarge {
-        /// What was asked for.
+        /// The address that was asked.
         address: String,
         /// The bound.
         limit: usize,
     },
     /// The address is not one that keys may come from.
-    #[error("`{address}` is refused: {reason}")]
+    #[error("`{address}` is not allowed: {reason}")]
     #[non_exhaustive]
     Address {
         /// The address.
         address: String,
-        /// What is wrong with it.
+        /// The reason it was rejected.
         reason: &'static str,
     },
     /// The discovery document is malformed.
     #[error("discovery document: {0}")]
     Discovery(&'static str),
-    /// The discovery document is another issuer's.
+    /// The discovery document is that of another issuer.
     #[error("discovery document: expected issuer `{expected}`, found `{found}`")]
     #[non_exhaustive]
     Issuer {
         /// The trusted issuer.
         expected: String,
-        /// What the document says.
+        /// The issuer that the document names.
         found: String,
     },
-    /// The answer is no key set.
+    /// The answer is not a key set.
     #[error("key set: {0}")]
     NotASet(#[from] JwkSetError),
     /// The set has no usable key.
     #[error("key set: no usable key among {entries} entries")]
     #[non_exhaustive]
     Empty {
-        /// How many entries it has.
+        /// The number of entries in the set.
         entries: usize,
     },
     /// A file cannot be read.
@@ -186,7 +186,7 @@ pub enum KeyError {
 }
 
 impl KeyError {
-    /// The failure of a [`KeySource`] of your own.
+    /// Wraps the failure of a [`KeySource`] of your own.
     pub fn other(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Other(error.into().into())
     }

@@ -1,4 +1,4 @@
-//! The present keys of one issuer, swapped whole.
+//! The present keys of one issuer, replaced as a whole.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,11 +15,12 @@ use crate::swap::{self, Swap};
 pub(crate) struct KeyStore {
     keys: Swap<GoodKeys>,
     max_stale: Option<Duration>,
-    /// How many different sets there have been.
+    /// The number of different sets there have been.
     sets: AtomicU64,
 }
 
-/// Tells the key sets of one issuer apart: what one set has verified says nothing under the next.
+/// A number that tells the key sets of one issuer apart: a signature verified under one set counts
+/// for nothing under the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct KeySetNumber(u64);
 
@@ -37,7 +38,7 @@ pub(crate) struct Snapshot {
     max_stale: Option<Duration>,
 }
 
-/// What was found in usable keys for a token.
+/// The usable keys that match a token.
 pub(crate) struct Selected<'a> {
     pub(crate) candidates: Result<Candidates<'a>, NoKey>,
     pub(crate) set: &'a JwkSet,
@@ -51,7 +52,7 @@ impl GoodKeys {
 }
 
 impl Selected<'_> {
-    /// Whether the key that the token means is unknown here, so that a load may bring it.
+    /// Reports whether the token's key is unknown, so that a load may bring it.
     pub(crate) fn lacks_the_key(&self) -> bool {
         self.candidates.as_ref().is_err_and(|why| why.is_unknown())
     }
@@ -64,18 +65,19 @@ impl KeyStore {
     }
 
     /// Replaces all keys: one that a provider has withdrawn is gone. Mostly a provider sends the
-    /// same keys again, and what they have verified stays verified.
+    /// present keys again, and tokens verified under them stay verified.
     pub(crate) fn replace(&self, set: JwkSet) {
         let present = self.keys.snapshot();
         let same = present.get().filter(|good| good.set.has_the_keys_of(&set));
         let number = match same {
             Some(good) => good.number,
+            // The number only has to be unique; it orders no other memory.
             None => KeySetNumber(self.sets.fetch_add(1, Ordering::Relaxed) + 1),
         };
         self.keys.replace(GoodKeys::now(Arc::new(set), number));
     }
 
-    /// The keys were confirmed to be the present ones.
+    /// Records that the keys were confirmed to be the present ones.
     pub(crate) fn confirm(&self) {
         let present = self.keys.snapshot().get().map(|good| (Arc::clone(&good.set), good.number));
         if let Some((set, number)) = present {
@@ -89,7 +91,7 @@ impl KeyStore {
 }
 
 impl Snapshot {
-    /// The keys that a token means, see [`JwkSet::select`], where there are usable keys.
+    /// Returns the keys that a token means, see [`JwkSet::select`], where there are usable keys.
     pub(crate) fn select(
         &self,
         kid: Option<&str>,
@@ -101,14 +103,14 @@ impl Snapshot {
         Some(Selected { candidates, set, number: *number })
     }
 
-    /// The keys, unless there are none or they are too old to be trusted. Looks at a clock.
+    /// Returns the keys, unless there are none or they are too old to be trusted. Reads a clock.
     pub(crate) fn usable(&self) -> Option<&GoodKeys> {
         let is_stale =
             |good: &&GoodKeys| self.max_stale.is_some_and(|bound| good.loaded_at.elapsed() > bound);
         self.last_good().filter(|good| !is_stale(good))
     }
 
-    /// The last good keys, however old.
+    /// Returns the last good keys, however old.
     pub(crate) fn last_good(&self) -> Option<&GoodKeys> {
         self.keys.get()
     }
