@@ -33,7 +33,7 @@ pub enum Algorithm {
     Ed25519,
 }
 
-/// The kind of key an algorithm needs (RFC 7517 `kty`, and `crv` where there is a choice).
+/// The kind of key that an algorithm needs (RFC 7517 `kty`, and `crv` where there is a choice).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KeyKind {
     Rsa,
@@ -44,7 +44,7 @@ pub(crate) enum KeyKind {
 }
 
 impl Algorithm {
-    /// Every algorithm of this enum: what an issuer may use unless its settings say less.
+    /// Every algorithm of this enum: the default of an issuer that sets none.
     pub const ALL: &'static [Self] = &[
         Self::Rs256,
         Self::Rs384,
@@ -59,7 +59,7 @@ impl Algorithm {
         Self::Ed25519,
     ];
 
-    /// The name as it stands in `alg`, for example `RS256`.
+    /// Returns the name as written in `alg`, for example `RS256`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -98,7 +98,7 @@ impl fmt::Display for Algorithm {
 impl FromStr for Algorithm {
     type Err = UnknownAlgorithm;
 
-    /// Names are compared with regard to case (RFC 7515 section 4.1.1).
+    /// Reads a name, with regard to case (RFC 7515 section 4.1.1).
     fn from_str(name: &str) -> Result<Self, UnknownAlgorithm> {
         Self::ALL.iter().copied().find(|algorithm| algorithm.name() == name).ok_or(UnknownAlgorithm)
     }
@@ -112,8 +112,8 @@ impl FromStr for Algorithm {
 #[non_exhaustive]
 pub struct UnknownAlgorithm;
 
-/// Whether an `alg` names no signature, or one made with a shared secret. RFC 8725 section 3.1
-/// counts spellings of `none` in any case.
+/// Reports whether an `alg` names no signature, or one made with a shared secret. RFC 8725 section
+/// 3.1 counts spellings of `none` in any case.
 pub(crate) fn is_none_or_symmetric(name: &str) -> bool {
     let starts = |prefix: &str| {
         name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))

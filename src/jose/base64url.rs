@@ -1,5 +1,5 @@
-//! base64url of tokens and keys (RFC 4648 section 5), many characters at a time where the processor
-//! can.
+//! The base64url encoding of tokens and keys (RFC 4648 section 5), decoded with SIMD where the
+//! processor has it.
 
 use std::sync::LazyLock;
 
@@ -8,8 +8,7 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::general_purpose::{NO_PAD, STANDARD};
 
-/// On processors without an engine of many characters at a time there is the plain one, which is as
-/// strict.
+/// Processors without a SIMD engine use the scalar one, which is as strict.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 type Engine = base64::engine::Simd;
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
@@ -27,14 +26,14 @@ fn engine() -> Engine {
     Engine::new(&alphabet::URL_SAFE, NO_PAD)
 }
 
-/// Appends what a segment of a token says. One spelling alone is read: no padding, no white space,
-/// no stray trailing bits (RFC 4648 section 3.5).
+/// Decodes a segment of a token and appends its bytes. Only the canonical encoding is accepted: no
+/// padding, no white space, no stray trailing bits (RFC 4648 section 3.5).
 pub(super) fn append(segment: &[u8], to: &mut Vec<u8>) -> Option<()> {
     URL_SAFE.decode_vec(segment, to).ok()
 }
 
-/// Reads a member of a key. Some providers write it in the other alphabet of base64, which means the
-/// same numbers; a key is not compared by its text, as a token is.
+/// Decodes a member of a key. Some providers write it in the standard alphabet of base64, which
+/// means the same bytes; a key is not compared by its encoding, as a token is.
 pub(super) fn of_key(text: &str) -> Option<Vec<u8>> {
     URL_SAFE.decode(text).or_else(|_| STANDARD.decode(text)).ok()
 }
@@ -52,7 +51,8 @@ mod tests {
         Some(bytes.split_off(6))
     }
 
-    /// Short texts are read one by one, long ones in blocks with a rest: all by the same rules.
+    /// Short strings are decoded one by one, long ones in blocks with a rest: all by the same
+    /// rules.
     #[test]
     fn texts_of_every_length_are_read_as_one_by_one() {
         let bytes: Vec<u8> = (0..=255).cycle().take(600).collect();

@@ -11,7 +11,7 @@ use super::scratch::Scratch;
 /// A token whose three segments were found and decoded. Nothing in it is verified.
 #[derive(Debug)]
 pub(crate) struct CompactJws<'a> {
-    /// What the signature covers: the first two segments with the dot between them.
+    /// The bytes that the signature covers: the first two segments with the dot between them.
     pub(crate) signing_input: &'a [u8],
     /// Header, payload and signature, one after the other.
     decoded: Scratch,
@@ -27,7 +27,7 @@ pub(crate) struct Parts<'a> {
     pub(crate) payload: Document<'a>,
 }
 
-/// Why a text is no compact JWS, or its header or payload no JSON object.
+/// The reason why a string is not a compact JWS, or its header or payload not a JSON object.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ShapeError {
     #[error("has {0} segments instead of three")]
@@ -63,12 +63,12 @@ impl<'a> CompactJws<'a> {
         self.decoded.get(self.signature_at..).unwrap_or_default()
     }
 
-    /// Header and payload as JSON objects (RFC 7515 section 5.2, RFC 7519 section 7.2).
+    /// Returns header and payload as JSON objects (RFC 7515 section 5.2, RFC 7519 section 7.2).
     pub(crate) fn parts(&self) -> Result<Parts<'_>, ShapeError> {
         Ok(Parts { jws: self, header: self.parsed_header()?, payload: self.parsed_payload()? })
     }
 
-    /// The header alone.
+    /// Returns the header alone.
     pub(crate) fn parsed_header(&self) -> Result<Document<'_>, ShapeError> {
         self.parsed("header", ..self.payload_at)
     }
@@ -87,7 +87,7 @@ impl<'a> CompactJws<'a> {
     }
 }
 
-/// The parts of a token as they were sent.
+/// The segments of a token as they were sent.
 struct Segments<'a> {
     signing_input: &'a [u8],
     header: &'a [u8],
@@ -96,8 +96,8 @@ struct Segments<'a> {
 }
 
 impl<'a> Segments<'a> {
-    /// Splits from both ends, where the first and the last segment are short. What stands between
-    /// them is no base64url when it has a dot.
+    /// Splits from both ends, where the first and the last segment are short. A further dot in the
+    /// middle then fails as base64url.
     fn of(token: &'a [u8]) -> Option<Self> {
         let (signing_input, signature) = apart(token, memrchr(b'.', token)?)?;
         let (header, payload) = apart(signing_input, memchr(b'.', signing_input)?)?;
@@ -105,7 +105,7 @@ impl<'a> Segments<'a> {
     }
 }
 
-/// What stands before a dot and after it.
+/// Splits at a dot: the bytes before it and after it.
 fn apart(text: &[u8], dot: usize) -> Option<(&[u8], &[u8])> {
     Some((text.get(..dot)?, text.get(dot + 1..)?))
 }
@@ -114,10 +114,11 @@ fn decode(segment: &[u8], to: &mut Vec<u8>) -> Option<()> {
     base64url::append(segment, to)
 }
 
-/// Why a token could not be decoded: the first thing that is wrong with it.
+/// Diagnoses why a token could not be decoded: the first thing that is wrong with it.
 fn fault(token: &[u8]) -> ShapeError {
     match memchr_iter(b'.', token).take(6).count() + 1 {
         3 => {}
+        // A JWE in compact serialization (RFC 7516 section 7.1).
         5 => return ShapeError::Encrypted,
         count => return ShapeError::Segments(count),
     }

@@ -1,4 +1,4 @@
-//! Test vectors that nobody here wrote, judged through the crate's own key selection.
+//! Test vectors from other projects, run through the crate's own key selection.
 //!
 //! `CONFORMANCE_VECTORS` names their folder. Without it the test says that it did not run;
 //! `.ci/run` always sets it where the vectors are at hand.
@@ -48,7 +48,7 @@ struct JwsCase {
     #[serde(default)]
     comment: String,
     keys: Vec<Value>,
-    /// Text; an object where the vector is in the JSON serialization.
+    /// A string; an object where the vector is in the JSON serialization.
     token: Value,
     expected: String,
     expected_strict: Option<String>,
@@ -78,7 +78,7 @@ fn read<T: for<'a> Deserialize<'a>>(folder: &std::path::Path, name: &str) -> Vec
     serde_json::from_slice::<Cases<T>>(&text).unwrap().cases
 }
 
-/// Whether a token verifies under one of `keys`, as the pipeline would choose it.
+/// Verifies a token under one of `keys`, as the pipeline would choose it.
 fn verifies(token: &str, keys: &[Value]) -> Result<(), String> {
     let set = serde_json::json!({ "keys": keys }).to_string();
     let set = JwkSet::parse(set.as_bytes()).map_err(|error| error.to_string())?;
@@ -93,7 +93,7 @@ fn verifies(token: &str, keys: &[Value]) -> Result<(), String> {
     keys.verify(jws.signing_input, jws.signature()).map(drop).map_err(|_| "signature".to_owned())
 }
 
-/// The vectors' accepted keys come with their private halves, which a set must not have.
+/// Removes the private half: the vectors' accepted keys come with it, which a set must not have.
 fn public(mut key: Value) -> Value {
     for name in ["d", "p", "q", "dp", "dq", "qi"] {
         if let Some(members) = key.as_object_mut() {
@@ -152,7 +152,8 @@ fn parse_vectors_are_judged_as_listed() {
     assert_eq!(wrong, exceptions, "disagreements and listed exceptions are the same");
 }
 
-/// Whether a token is well-formed: its three segments, its header, and the types of its claims.
+/// Reports whether a token is well-formed: its three segments, its header, and the types of its
+/// claims.
 fn parses(token: &str) -> bool {
     let Ok(jws) = CompactJws::parse(token.as_bytes()) else { return false };
     let Ok(parts) = jws.parts() else { return false };
@@ -188,7 +189,7 @@ fn json_test_suite_as_header_and_as_payload() {
     assert_eq!(seen, 318);
 }
 
-/// Which keys of a set are usable, and why the others are not.
+/// Reports which keys of a set are usable, and why the others are not.
 #[test]
 fn identity_model_key_sets_parse_as_their_names_say() {
     let Some(folder) = folder() else { return };
@@ -202,7 +203,7 @@ fn identity_model_key_sets_parse_as_their_names_say() {
         ("JsonWebKeySetBadRsaDataMissingComponent", &[], &["`kty`", "does not allow", "`e`"]),
         ("JsonWebKeySetBadX509Data", &[first, second], &[]),
         ("JsonWebKeySetEnd2End", &[end_to_end, second], &[]),
-        // `ES521` is no algorithm: that of P-521 is ES512.
+        // `ES521` is not an algorithm: that of P-521 is ES512.
         ("JsonWebKeySetEnd2EndEC", &["JsonWebKeyEcdsa256", "JsonWebKeyEcdsa384"], &["`ES521`"]),
         ("JsonWebKeySetSingleX509Data", &[], &["`n` is missing"]),
         ("JsonWebKeySetUnrecognizedKty", &[], &["does not allow", "`oct`"]),

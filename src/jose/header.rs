@@ -3,29 +3,30 @@
 use super::algorithm::is_none_or_symmetric;
 use super::json::Document;
 
-/// What of a header the checks use. `jku`, `jwk`, `x5u`, `x5c` and `x5t` are not here: nothing a
-/// token says of its own keys can be used to choose one (RFC 8725 section 3.10).
+/// The parameters of a header that the checks use. `jku`, `jwk`, `x5u`, `x5c` and `x5t` are not
+/// among them: nothing in a token about its own keys can be used to choose one (RFC 8725 section
+/// 3.10).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct JoseHeader<'a> {
     pub(crate) alg: &'a str,
     pub(crate) kid: Option<&'a str>,
     pub(crate) typ: Option<&'a str>,
-    /// Whether there is a `nonce`, as in tokens that are hashed before they are signed.
+    /// `true` when there is a `nonce`, as in tokens that are hashed before they are signed.
     pub(crate) has_nonce: bool,
 }
 
-/// Why a header is refused, whoever the issuer is.
+/// The reason why a header is rejected for every issuer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum HeaderError {
     #[error("`{0}` in the header is not supported")]
     Unsupported(&'static str),
     #[error("`cty` says that the token wraps another token")]
     Nested,
-    #[error("`{0}` in the header is not text")]
+    #[error("`{0}` in the header is not a string")]
     NotText(&'static str),
     #[error("the header has no `alg`")]
     NoAlgorithm,
-    #[error("`alg` names no asymmetric signature")]
+    #[error("`alg` is not an asymmetric signature algorithm")]
     Unsigned(String),
 }
 
@@ -34,7 +35,7 @@ pub(crate) enum HeaderError {
 const UNSUPPORTED: [&str; 3] = ["crit", "b64", "zip"];
 
 impl<'a> JoseHeader<'a> {
-    /// Reads a header, refusing what no issuer may send.
+    /// Reads a header, rejecting what no issuer may send.
     pub(crate) fn read(header: &'a Document<'_>) -> Result<Self, HeaderError> {
         if let Some(name) = UNSUPPORTED.into_iter().find(|name| header.has(name)) {
             return Err(HeaderError::Unsupported(name));
@@ -51,7 +52,7 @@ impl<'a> JoseHeader<'a> {
     }
 }
 
-/// A media type without the `application/` that RFC 7515 section 4.1.9 lets senders leave out.
+/// Returns a media type without the `application/` that RFC 7515 section 4.1.9 lets senders omit.
 pub(crate) fn media_type(text: &str) -> &str {
     match text.split_at_checked("application/".len()) {
         Some((prefix, rest)) if prefix.eq_ignore_ascii_case("application/") => rest,

@@ -1,8 +1,8 @@
-//! One JSON Web Key (RFC 7517) → a [`VerificationKey`], or the reason why it is left out.
+//! A JSON Web Key (RFC 7517) becomes a [`VerificationKey`], or is left out with a reason.
 //!
-//! The strict JSON reader has to see every entry anyway, for doubled members, private members and
-//! the algorithm names that other libraries lack. A second reading of the same text through
-//! another crate's JWK type could only disagree with the first, so there is none.
+//! The strict JSON reader has to see every entry anyway, for duplicate members, private members and
+//! the algorithm names that other libraries lack. A second reading through another crate's JWK type
+//! could only disagree with the first.
 
 use super::algorithm::{Algorithm, KeyKind};
 use super::base64url;
@@ -11,18 +11,18 @@ use super::key_owner::KeyOwner;
 use super::signature::{KeyMaterial, PreparedKey};
 use crate::text::shown;
 
-/// Bounds of an RSA modulus in bits: the lower one is RFC 7518 section 3.3, the upper one what a
-/// check may cost.
+/// Bounds of an RSA modulus in bits: the lower one is RFC 7518 section 3.3, the upper one limits
+/// the cost of a check.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
-/// How many `key_ops` an entry may have; RFC 7517 section 4.3 names eight.
+/// The most `key_ops` that an entry may have; RFC 7517 section 4.3 names eight.
 const MAX_OPERATIONS: usize = 16;
 
 /// Members that only a private or symmetric key has (RFC 7518 section 6).
 const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
-/// Encodings of the Ed25519 points whose order divides 8, without the sign bit. Under such a
-/// "key" signatures can be made without any secret.
+/// Encodings of the Ed25519 points whose order divides 8, without the sign bit. Signatures can be
+/// forged under such a "key" without any secret.
 const SMALL_ORDER: [[u8; 32]; 7] = [
     edge(0x00, 0x00, 0x00),
     edge(0x01, 0x00, 0x00),
@@ -49,21 +49,21 @@ const fn edge(first: u8, middle: u8, last: u8) -> [u8; 32] {
     bytes
 }
 
-/// A public key with what its JWK says of its use, prepared for each algorithm it fits.
+/// A public key with the uses that its JWK allows, prepared for each algorithm it fits.
 #[derive(Clone, Debug)]
 pub(crate) struct VerificationKey {
     kid: Option<Box<str>>,
-    /// Whose key it is, where a set is shared by several issuers.
+    /// The issuer of the key, where a set is shared by several.
     owner: KeyOwner,
     material: KeyMaterial,
     prepared: Vec<PreparedKey>,
 }
 
-/// Why an entry of a key set is left out. The rest of the set is not affected.
+/// The reason why an entry of a key set is left out. The rest of the set is not affected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum JwkError {
-    /// The entry is not a JSON object, or has a member twice, or is nested too deep.
+    /// The entry is not a JSON object, has a duplicate member, or is nested too deeply.
     #[error("the entry {0}")]
     NotAnObject(String),
     /// A member has the wrong type, or its value is malformed.
@@ -75,27 +75,27 @@ pub enum JwkError {
     /// The set publishes a private or a shared secret.
     #[error("`{0}` belongs to a private or symmetric key, which must never be published")]
     Private(&'static str),
-    /// `use` or `key_ops` says that the key is for something else than checking signatures.
+    /// `use` or `key_ops` declares the key for something other than verifying signatures.
     #[error("`{0}` does not allow the key to verify signatures")]
     Purpose(&'static str),
-    /// `alg` is no signature algorithm of this crate, or none that the key fits.
+    /// `alg` is not a signature algorithm of this crate, or not one that fits the key.
     #[error("`alg` `{0}` does not fit the key")]
     Algorithm(String),
     /// The RSA modulus is outside 2048 to 8192 bits, or even.
-    #[error("an RSA modulus of {0} bits is refused")]
+    #[error("an RSA modulus of {0} bits is not allowed: it must be odd, of 2048 to 8192 bits")]
     Modulus(usize),
     /// The RSA exponent is even, below 65537, or absurdly large.
-    #[error("the RSA exponent is refused: it must be odd and at least 65537")]
+    #[error("the RSA exponent is not allowed: it must be odd and at least 65537")]
     Exponent,
-    /// The point is not on its curve, or of small order.
-    #[error("the point is not a usable one of its curve")]
+    /// The point is not on its curve, or is of small order.
+    #[error("the point is not on its curve, or is of small order")]
     Point,
 }
 
-/// What is asked of keys beyond the standards.
+/// Requirements on keys beyond the standards.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct KeyPolicy {
-    /// Whether an RSA exponent of 3 is accepted, see [`danger`](crate::danger).
+    /// `true` when an RSA exponent of 3 is accepted, see [`danger`](crate::danger).
     pub(crate) rsa_exponent_3: bool,
 }
 
@@ -105,6 +105,7 @@ impl VerificationKey {
         let jwk =
             Document::parse(entry).map_err(|error| JwkError::NotAnObject(error.to_string()))?;
         let kind_text = text(&jwk, "kty")?.ok_or(JwkError::Malformed("kty"))?;
+        // A published secret can be used by everybody, so nothing it signs is trusted.
         if let Some(name) = PRIVATE.into_iter().find(|name| jwk.has(name)) {
             return Err(JwkError::Private(name));
         }
@@ -133,7 +134,7 @@ impl VerificationKey {
         self.kid.as_deref()
     }
 
-    /// The key made ready for `algorithm`, if the key may be used with it.
+    /// Returns the key prepared for `algorithm`, if it may be used with it.
     pub(crate) fn prepared_for(&self, algorithm: Algorithm) -> Option<&PreparedKey> {
         self.prepared.iter().find(|key| key.algorithm() == algorithm)
     }
@@ -146,7 +147,7 @@ impl VerificationKey {
         self.prepared.iter().map(PreparedKey::algorithm)
     }
 
-    /// Whether two entries are the same key for the same algorithms.
+    /// Reports whether two entries are the same key for the same algorithms.
     pub(crate) fn repeats(&self, other: &Self) -> bool {
         let same_algorithms = self.prepared.len() == other.prepared.len()
             && self.prepared.iter().all(|key| other.prepared_for(key.algorithm()).is_some());
@@ -163,7 +164,7 @@ fn bytes(jwk: &Document<'_>, name: &'static str) -> Result<Vec<u8>, JwkError> {
     text(jwk, name)?.and_then(base64url::of_key).ok_or(JwkError::Malformed(name))
 }
 
-/// `use` and `key_ops` (RFC 7517 sections 4.2 and 4.3).
+/// Checks `use` and `key_ops` (RFC 7517 sections 4.2 and 4.3).
 fn purpose(jwk: &Document<'_>) -> Result<(), JwkError> {
     if text(jwk, "use")?.is_some_and(|usage| usage != "sig") {
         return Err(JwkError::Purpose("use"));
@@ -180,6 +181,7 @@ fn purpose(jwk: &Document<'_>) -> Result<(), JwkError> {
         | Json::Array(_)
         | Json::Object(_) => return Err(JwkError::Malformed("key_ops")),
     };
+    // RFC 7517 section 4.3: "Duplicate key operation values MUST NOT be present in the array."
     let mut seen: Vec<&str> = Vec::new();
     for operation in operations {
         match operation.into_text() {
@@ -190,7 +192,7 @@ fn purpose(jwk: &Document<'_>) -> Result<(), JwkError> {
     if seen.contains(&"verify") { Ok(()) } else { Err(JwkError::Purpose("key_ops")) }
 }
 
-/// The algorithms a key may be used with: the one it names, else all that fit its kind.
+/// Returns the algorithms a key may be used with: the one it names, else all that fit its kind.
 fn algorithms(jwk: &Document<'_>, kind: KeyKind) -> Result<Vec<Algorithm>, JwkError> {
     match text(jwk, "alg")? {
         Some(name) => match name.parse::<Algorithm>() {
@@ -206,15 +208,18 @@ fn algorithms(jwk: &Document<'_>, kind: KeyKind) -> Result<Vec<Algorithm>, JwkEr
 }
 
 fn rsa(jwk: &Document<'_>, policy: KeyPolicy) -> Result<KeyMaterial, JwkError> {
-    // Some providers write the sign octet of DER before the modulus.
+    // Some providers put the sign octet of DER before the modulus (not allowed by RFC 7518 section
+    // 6.3.1.1, but harmless).
     let n = without_leading_zeros(bytes(jwk, "n")?);
     let e = without_leading_zeros(bytes(jwk, "e")?);
     let top = n.first().copied().unwrap_or(0);
     let unused = usize::try_from(top.leading_zeros()).unwrap_or(0);
     let bits = (n.len() * 8).saturating_sub(unused);
+    // An even modulus has the factor 2, so its private key can be computed.
     if !RSA_BITS.contains(&bits) || n.last().is_none_or(|low| low % 2 == 0) {
         return Err(JwkError::Modulus(bits));
     }
+    // 65537 is `01 00 01`; small exponents have turned padding mistakes into forged signatures.
     let too_small = e.len() < 3 || (e.len() == 3 && e.as_slice() < [1, 0, 1].as_slice());
     let accepted_all_the_same = policy.rsa_exponent_3 && e == [3];
     if (too_small && !accepted_all_the_same)
@@ -233,6 +238,8 @@ fn elliptic(jwk: &Document<'_>) -> Result<(KeyKind, KeyMaterial), JwkError> {
         "P-521" => (KeyKind::P521, 66),
         other => return Err(JwkError::Unsupported(shown(other))),
     };
+    // The tag of an uncompressed point (SEC 1 section 2.3.3). RFC 7518 section 6.2.1.2 requires
+    // coordinates of full size, with their leading zeros.
     let mut point = vec![4];
     for name in ["x", "y"] {
         let coordinate = bytes(jwk, name)?;
@@ -252,6 +259,7 @@ fn edwards(jwk: &Document<'_>) -> Result<KeyMaterial, JwkError> {
     let point = bytes(jwk, "x")?;
     let mut unsigned: [u8; 32] =
         point.as_slice().try_into().map_err(|_| JwkError::Malformed("x"))?;
+    // RFC 8032 section 5.1.2: the highest bit of the last octet is the sign of x.
     if let Some(last) = unsigned.last_mut() {
         *last &= 0x7f;
     }

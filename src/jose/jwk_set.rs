@@ -11,10 +11,10 @@ use super::key_owner::KeyHolder;
 use super::signature::{BadSignature, PreparedKey, SignatureValid};
 use crate::text::shown;
 
-/// How many keys are tried when a token does not say which one it means.
+/// The most keys that are tried when a token has no `kid`.
 const MAX_TRIALS: usize = 4;
 
-/// How many entries a set may have.
+/// The most entries that a set may have.
 const MAX_KEYS: usize = 1024;
 
 /// The keys of one issuer, prepared for checking signatures.
@@ -38,7 +38,7 @@ pub struct JwkSet {
     left_out: Vec<LeftOut>,
 }
 
-/// An entry of a key set that is not used, and why.
+/// An entry of a key set that is not used, with the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LeftOut {
@@ -46,23 +46,23 @@ pub struct LeftOut {
     pub index: usize,
     /// Its `kid`, where it has a readable one.
     pub kid: Option<String>,
-    /// What is wrong with it.
+    /// The reason.
     pub reason: JwkError,
 }
 
-/// Why a text is no key set at all.
+/// The reason why a string is not a key set.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum JwkSetError {
-    /// The text is not a JSON object with one array `keys`.
+    /// The string is not a JSON object with one array `keys`.
     #[error("expected a JSON object with an array `keys` (RFC 7517 section 5)")]
     NotASet,
     /// The set has more entries than are accepted.
-    #[error("{0} keys are more than the {MAX_KEYS} that are accepted")]
+    #[error("{0} entries, but at most {MAX_KEYS} are accepted")]
     TooMany(usize),
 }
 
-/// Why no key of a set can check a token's signature.
+/// The reason why no key of a set can verify a token's signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NoKey {
     /// No key has the token's `kid`; or the token has none, and no key fits its algorithm.
@@ -71,7 +71,7 @@ pub(crate) enum NoKey {
     Unfit,
     /// Keys have the `kid`, but all are another issuer's.
     Foreign,
-    /// More keys could be meant than are tried.
+    /// More keys match than are tried.
     Ambiguous,
 }
 
@@ -89,7 +89,7 @@ pub(crate) struct Candidates<'a> {
 }
 
 impl Candidates<'_> {
-    /// Checks a signature with each of the keys until one verifies it.
+    /// Verifies a signature with each of the keys until one matches.
     pub(crate) fn verify(
         &self,
         signing_input: &[u8],
@@ -115,7 +115,7 @@ impl JwkSet {
     ///
     /// # Errors
     ///
-    /// When the text as a whole is no key set, or has more than 1,024 entries.
+    /// When the string is not a key set, or has more than 1,024 entries.
     pub fn parse(json: &[u8]) -> Result<Self, JwkSetError> {
         Self::parse_with(json, KeyPolicy::default())
     }
@@ -123,7 +123,7 @@ impl JwkSet {
     pub(crate) fn parse_with(json: &[u8], policy: KeyPolicy) -> Result<Self, JwkSetError> {
         let json = without_mark(json);
         if !json.trim_ascii_start().starts_with(b"{") {
-            // A derived reader would take the members in a list as well.
+            // A derived reader would also accept the members as an array.
             return Err(JwkSetError::NotASet);
         }
         let document: Document<'_> =
@@ -143,33 +143,33 @@ impl JwkSet {
         Ok(set)
     }
 
-    /// The number of usable keys.
+    /// Returns the number of usable keys.
     #[must_use]
     pub fn len(&self) -> usize {
         self.keys.len()
     }
 
-    /// Whether no key is usable.
+    /// Reports whether no key is usable.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
 
-    /// Whether another set has the same keys, in the same order.
+    /// Reports whether another set has the same keys, in the same order.
     pub(crate) fn has_the_keys_of(&self, other: &Self) -> bool {
         self.len() == other.len()
             && self.keys.iter().zip(&other.keys).all(|(one, another)| one.repeats(another))
     }
 
-    /// The entries that were left out, in the order of the set.
+    /// Returns the entries that were left out, in the order of the set.
     #[must_use]
     pub fn left_out(&self) -> &[LeftOut] {
         &self.left_out
     }
 
-    /// The keys that `kid` and `algorithm` of a token mean. `kid` is compared exactly
-    /// (RFC 7517 section 4.5); without one, those that fit the algorithm, if they are few. With a
-    /// holder, keys that are said to be another's do not count.
+    /// Returns the keys that `kid` and `algorithm` of a token mean. `kid` is compared exactly (RFC
+    /// 7517 section 4.5); without one, those that fit the algorithm, if they are few. With a
+    /// holder, keys declared for another issuer do not count.
     pub(crate) fn select(
         &self,
         kid: Option<&str>,
@@ -186,7 +186,7 @@ impl JwkSet {
         few(named().filter(own), algorithm, none)
     }
 
-    /// The algorithms of the keys that a `kid` names.
+    /// Returns the algorithms of the keys that a `kid` names.
     pub(crate) fn algorithms_of(&self, kid: &str) -> Vec<Algorithm> {
         let places = self.by_kid.get(kid).into_iter().flatten();
         let keys = places.filter_map(|place| self.keys.get(*place));
@@ -218,6 +218,7 @@ fn few<'a>(
 ) -> Result<Candidates<'a>, NoKey> {
     let mut fitting = keys.filter_map(|key| key.prepared_for(algorithm));
     let first = fitting.next().ok_or(none)?;
+    // With the first, one more than may be tried: enough to tell that there are too many.
     let others: Vec<_> = fitting.take(MAX_TRIALS).collect();
     if others.len() == MAX_TRIALS {
         return Err(NoKey::Ambiguous);
@@ -233,7 +234,7 @@ fn readable_kid(entry: &str) -> Option<String> {
     serde_json::from_str::<Kid>(entry).ok().map(|entry| shown(&entry.kid))
 }
 
-/// Keys that were read with the `jsonwebtoken` crate, for applications that have its types.
+/// Converts keys of the `jsonwebtoken` crate, for applications that have its types.
 #[cfg(feature = "jsonwebtoken")]
 impl TryFrom<&jsonwebtoken::jwk::JwkSet> for JwkSet {
     type Error = JwkSetError;

@@ -1,13 +1,12 @@
-//! Whose key an entry of a shared key set is.
+//! The issuer that an entry of a shared key set belongs to.
 //!
-//! Microsoft Entra ID publishes one set for all tenants of a cloud, and says in each entry which
-//! issuer it is for. Whoever takes a key of one tenant for another's lets that tenant sign for it
+//! Microsoft Entra ID publishes one set for all tenants of a cloud, and names in each entry the
+//! issuer it is for. Accepting a key of one tenant for another would let that tenant sign for it
 //! (Microsoft identity platform, "Access tokens", "Validate the signing key issuer").
 
 use super::json::Document;
 
-/// The members `issuer` and `cloud_instance_name` of an entry; in other providers' sets there are
-/// none.
+/// The members `issuer` and `cloud_instance_name` of an entry; absent in other providers' sets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct KeyOwner {
     /// An issuer, or a template of one with `{tenantid}`.
@@ -15,7 +14,7 @@ pub(crate) struct KeyOwner {
     cloud: Option<Box<str>>,
 }
 
-/// The one that a key has to be for.
+/// The tenant that a key must be for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct KeyHolder {
     pub(crate) tenant: String,
@@ -34,7 +33,7 @@ impl KeyOwner {
         Ok(Self { issuer: text("issuer")?, cloud: text("cloud_instance_name")? })
     }
 
-    /// Whether a key with this owner may sign for a holder.
+    /// Reports whether a key with this owner may sign for a holder.
     pub(crate) fn admits(&self, holder: &KeyHolder) -> bool {
         let issuer = self.issuer.as_deref().is_none_or(|issuer| {
             let issuer = issuer.replace("{tenantid}", &holder.tenant);

@@ -1,20 +1,20 @@
-//! Memory that is used only while a token is judged. Each thread keeps one piece and uses it again.
+//! A buffer that is used only while a token is checked, one per thread and reused.
 //!
-//! A decoded token is larger than what allocators have at hand, and a refused one needs nothing
-//! afterwards. What a principal keeps is copied out; what stood here is overwritten.
+//! A decoded token is larger than what allocators have at hand, and a rejected one needs nothing
+//! afterwards. What a principal keeps is copied out; the buffer is then overwritten.
 
 use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
 
-/// The most that a thread keeps. The largest token that is looked at, of so many bytes, takes less
-/// when it is decoded.
+/// The largest buffer that a thread keeps. The largest accepted token has this many bytes and takes
+/// fewer when decoded.
 const MOST: usize = 16 * 1024;
 
 thread_local! {
     static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// Bytes, none at first. Whoever asks while the thread's piece is in use gets a new one.
+/// A buffer that starts empty; a nested use falls back to a fresh allocation.
 #[derive(Debug)]
 pub(super) struct Scratch(Vec<u8>);
 

@@ -1,7 +1,7 @@
 //! Signature checks. The only file of the authentication path that names the crypto crate.
 //!
-//! A key is prepared once, when its set is loaded: parsing it again at each check costs more
-//! than the strict reading of the whole token.
+//! A key is prepared once, when its set is loaded: parsing it again at each check costs more than
+//! the strict reading of the whole token.
 
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ECDSA_P521_SHA512_FIXED, ED25519,
@@ -21,14 +21,14 @@ pub(crate) enum KeyMaterial {
     Point(Vec<u8>),
 }
 
-/// A key made ready for one algorithm.
+/// A key prepared for one algorithm.
 #[derive(Clone, Debug)]
 pub(crate) struct PreparedKey {
     algorithm: Algorithm,
     key: ParsedPublicKey,
 }
 
-/// The key is not one: off its curve, or otherwise impossible.
+/// The key is impossible: off its curve, or otherwise invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ImpossibleKey;
 
@@ -84,7 +84,7 @@ impl PreparedKey {
         self.algorithm
     }
 
-    /// Checks a signature over `signing_input`. A bad one costs as much as a good one.
+    /// Verifies a signature over `signing_input`. A bad one costs as much as a good one.
     pub(crate) fn verify(
         &self,
         signing_input: &[u8],

@@ -6,8 +6,8 @@ use super::JsonError;
 use super::nodes::{Node, Nodes};
 use crate::span::Span;
 
-/// For each of the values that a hash has, the place of the last name that has it. Place 0 is
-/// nobody's: there stands the document's object itself.
+/// Bucket heads: the newest name per hash value. Index 0 is the document's own object, so it serves
+/// as "none".
 #[derive(Clone, Debug)]
 pub(super) struct Members {
     last: [Option<NonZeroU16>; VALUES],
@@ -16,8 +16,8 @@ pub(super) struct Members {
 
 const VALUES: usize = 128;
 
-/// Up to how many members each one is compared with the others of its hash as it comes: longer
-/// chains are not walked again and again, but sorted once.
+/// Up to this many members, each is compared with those of its hash as it is added. Above,
+/// duplicates are found by sorting once, so that long chains are not walked again and again.
 const FEW: usize = 64;
 
 impl Members {
@@ -25,10 +25,10 @@ impl Members {
         Self { last: [None; VALUES], number: 0 }
     }
 
-    /// Puts a name behind the other nodes, unless it stands there already.
+    /// Adds a name behind the other nodes, unless the object already has it.
     pub(super) fn add(&mut self, name: Span, nodes: &mut Nodes<'_>) -> Result<(), JsonError> {
         let text = nodes.bytes_at(name);
-        // Ten times what the largest token has room for.
+        // 65,535 is ten times the nodes that the largest token has room for.
         let place = u16::try_from(nodes.row.len()).map_err(|_| JsonError::TooMany)?;
         let mut before = None;
         if let Some(last) = self.last.get_mut(hash_of(text)) {
@@ -43,20 +43,20 @@ impl Members {
         Ok(())
     }
 
-    /// Whether they are so many that they were not all compared.
+    /// Reports whether there are too many members for all of them to have been compared.
     pub(super) fn are_many(&self) -> bool {
         self.number > FEW
     }
 
-    /// The end of the chain in which a name is, if it is here.
+    /// Returns the end of the chain that would contain a name.
     #[inline]
     pub(super) fn chain_of(&self, name: &str) -> Option<NonZeroU16> {
         self.last.get(hash_of(name.as_bytes())).copied().flatten()
     }
 }
 
-/// What tells the names of claims apart: length, first and last letter. With these factors hardly
-/// two claims of a token of Entra, Keycloak or a SMART server have one hash.
+/// Hashes a name by length, first and last byte. With these factors hardly two claims of a token of
+/// Entra, Keycloak or a SMART server share a hash.
 #[inline]
 fn hash_of(name: &[u8]) -> usize {
     let letter = |byte: Option<&u8>| usize::from(byte.copied().unwrap_or_default());

@@ -1,4 +1,4 @@
-//! The names and values of a document, one row of them, and how one finds the way through it.
+//! The names and values of a document in one row, and the look-ups in it.
 
 use std::num::NonZeroU16;
 
@@ -11,16 +11,16 @@ pub(super) enum Node {
     Null,
     Bool(bool),
     Number(f64),
-    /// Where it stands in the document's text, or, counted on from its end, in what was unescaped.
+    /// A span of the source text, or past its end, of the unescape buffer.
     Text(Span),
-    /// The name of a member, whose value follows, and the place of another one of the same hash.
+    /// A member's name, whose value follows, and the index of the previous name of the same hash.
     Name {
         name: Span,
         before: Option<NonZeroU16>,
     },
-    /// The items follow, up to this place.
+    /// An array, whose items follow up to this index.
     Array(usize),
-    /// The members follow up to this place, a name and a value each.
+    /// An object, whose members follow up to this index, a name and a value each.
     Object(usize),
 }
 
@@ -35,7 +35,7 @@ pub(crate) enum Json<'d> {
     Object(Row<'d>),
 }
 
-/// What stands in an array, or the members of an object that stands in another.
+/// The items of an array, or the members of a nested object.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Row<'d> {
     nodes: &'d Nodes<'d>,
@@ -43,29 +43,29 @@ pub(crate) struct Row<'d> {
     end: usize,
 }
 
-/// All names and values of a text.
+/// All names and values of a document.
 #[derive(Clone, Debug)]
 pub(super) struct Nodes<'a> {
     pub(super) text: &'a str,
-    /// Texts that have escapes in them, without these, one after the other.
+    /// The strings that contain escapes, unescaped, one after the other.
     pub(super) unescaped: String,
     pub(super) row: Vec<Node>,
 }
 
 impl Nodes<'_> {
-    /// The members of the object that the whole text is.
+    /// Returns the members of the document's own object.
     pub(super) fn members(&self) -> Row<'_> {
         Row { nodes: self, at: 1, end: self.row.len() }
     }
 
-    /// Where a text of the document stands, or a part of it: in what it was read from with what
-    /// was [unescaped](Self::sources) behind it.
+    /// Returns the span of `part` in the source text followed by the [unescape
+    /// buffer](Self::sources).
     pub(super) fn span_of(&self, part: &str) -> Option<Span> {
         let beyond = || Span::of(part, &self.unescaped)?.later_by(self.text.len());
         Span::of(part, self.text).or_else(beyond)
     }
 
-    /// What stands there.
+    /// Returns the string at a span of [`span_of`](Self::span_of).
     #[inline]
     pub(super) fn text_at(&self, span: Span) -> &str {
         match span.within(self.text) {
@@ -88,12 +88,12 @@ impl Nodes<'_> {
         place.and_then(|place| place.within(&self.unescaped)).unwrap_or_default()
     }
 
-    /// What it was read from, and the texts of it that have escapes, without these.
+    /// Returns the source text, and the buffer of unescaped strings.
     pub(super) fn sources(&self) -> (&str, &str) {
         (self.text, &self.unescaped)
     }
 
-    /// Where a name stands, if it is in the chain that ends at a place.
+    /// Returns the index of a name, if it is in the chain that ends at `last`.
     pub(super) fn name_in_chain(&self, name: &[u8], last: NonZeroU16) -> Option<usize> {
         let mut last = Some(last);
         while let Some(place) = last {
@@ -109,7 +109,7 @@ impl Nodes<'_> {
         None
     }
 
-    /// Where the next value stands, which is not in the one that stands here.
+    /// Returns the index after a value, past all that is nested in it.
     fn place_behind(&self, place: usize) -> usize {
         match self.row.get(place) {
             Some(Node::Array(end) | Node::Object(end)) => *end,
@@ -133,7 +133,7 @@ impl Nodes<'_> {
 }
 
 impl<'d> Json<'d> {
-    /// The text, if this is text.
+    /// Returns the string, if the value is one.
     pub(crate) fn into_text(self) -> Option<&'d str> {
         match self {
             Self::String(text) => Some(text),
@@ -143,7 +143,7 @@ impl<'d> Json<'d> {
 }
 
 impl<'d> Row<'d> {
-    /// The next text; what is none is left out.
+    /// Returns the next string; other values are skipped.
     pub(crate) fn next_text(&mut self) -> Option<&'d str> {
         while self.at < self.end {
             let place = self.at;
@@ -155,12 +155,12 @@ impl<'d> Row<'d> {
         None
     }
 
-    /// The names of the members, if this is an object's.
+    /// Returns the names of the members, if this is an object's row.
     pub(super) fn names(self) -> impl Iterator<Item = &'d str> {
         self.step_by(2).filter_map(Json::into_text)
     }
 
-    /// The value of a member, if this is an object's.
+    /// Returns the value of a member, if this is an object's row.
     pub(crate) fn member(mut self, name: &str) -> Option<Json<'d>> {
         while let Some(found) = self.next() {
             let value = self.next()?;

@@ -1,7 +1,7 @@
-//! From a text to its nodes.
+//! The parser from a document to its nodes.
 //!
-//! Each step is given the place where it begins and says where it has ended. Only the structure is
-//! read here: texts with escapes are the library's.
+//! Each step takes the position where it begins and returns the position where it ended. Only the
+//! structure is read here: `serde_json` decodes strings with escapes.
 
 use super::members::Members;
 use super::nodes::{Json, Node, Nodes};
@@ -10,18 +10,18 @@ use crate::span::Span;
 
 struct Reader<'a> {
     bytes: &'a [u8],
-    /// Whether the text has no backslash and no control character anywhere, as most tokens: then
-    /// each of its texts ends at the next quote.
+    /// `true` when the document has no backslash and no control character, as most tokens: then
+    /// each string ends at the next quote.
     is_plain: bool,
     nodes: Nodes<'a>,
 }
 
 type Read<T> = Result<T, JsonError>;
 
-/// About how many bytes of a token one node stands for.
+/// The bytes of a token per node, roughly.
 const BYTES_OF_ONE: usize = 12;
 
-/// For how many nodes there is room at first. More memory than that comes from a slower place.
+/// The initial capacity in nodes. A larger block comes from a slower path of the allocator.
 const USUAL_NODES: usize = 64;
 
 pub(super) fn read(text: &str) -> Result<Document<'_>, JsonError> {
@@ -38,15 +38,15 @@ fn is_control(byte: u8) -> bool {
     byte < b' '
 }
 
-/// How many bytes stand before the next quote: eight are looked at at once, each in a byte of a
-/// word whose high bit says so.
+/// Returns the number of bytes before the next quote. Eight bytes at a time (SWAR): a match sets
+/// the byte's high bit.
 fn length_of_plain(bytes: &[u8]) -> usize {
     const ONES: u64 = u64::from_le_bytes([1; 8]);
     const HIGH: u64 = ONES << 7;
     let (words, rest) = bytes.as_chunks::<8>();
     for (place, word) in words.iter().enumerate() {
         let word = u64::from_le_bytes(*word) ^ (ONES * u64::from(b'"'));
-        // A carry can only spoil what stands behind the first find.
+        // A borrow can only set bits of bytes after the first match.
         let found = word.wrapping_sub(ONES) & !word & HIGH;
         if found != 0 {
             let byte = usize::try_from(found.trailing_zeros() / 8).unwrap_or_default();
@@ -57,7 +57,7 @@ fn length_of_plain(bytes: &[u8]) -> usize {
 }
 
 impl Reader<'_> {
-    /// Reads the whole text, with the members of its object.
+    /// Reads the whole document, with the members of its object.
     fn document(&mut self, members: &mut Members) -> Read<()> {
         let start = self.next(0);
         let is_object = self.byte(start) == b'{';
@@ -69,7 +69,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Reads a value that stands in a number of objects and arrays. Most are texts.
+    /// Reads a value at a nesting depth. Most are strings.
     #[inline]
     fn value(&mut self, at: usize, depth: u8) -> Read<usize> {
         if self.byte(at) != b'"' {
@@ -120,7 +120,7 @@ impl Reader<'_> {
         Ok(at + 1)
     }
 
-    /// Whether one of the very many names of an object stands twice.
+    /// Reports whether an object with very many members has a duplicate name.
     fn repeats_a_name(&self, object: usize) -> bool {
         let Some(Json::Object(members)) = self.nodes.value(object) else { return true };
         let mut names: Vec<&str> = members.names().collect();
@@ -145,7 +145,7 @@ impl Reader<'_> {
         Ok(at + 1)
     }
 
-    /// A text: where it stands, or where it is put without its escapes.
+    /// Reads a string; its span is in the source text, or in the unescape buffer.
     #[inline]
     fn text(&mut self, at: usize) -> Read<(Span, usize)> {
         let start = self.take(b'"', at)?;
@@ -160,7 +160,7 @@ impl Reader<'_> {
         }
     }
 
-    /// By itself, so that the usual way is a short one.
+    /// Reads a string of a document with escapes. Out of line, so that the usual path stays short.
     #[cold]
     fn text_with_escapes(&mut self, start: usize) -> Read<(Span, usize)> {
         let mut end = start;
@@ -199,7 +199,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Digits alone that make a number of 32 bits, as a date is.
+    /// Reads an unsigned integer of up to 32 bits without fraction or exponent, as a date is.
     fn small_number(&self, at: usize) -> Option<(u32, usize)> {
         let (mut number, mut end) = (0_u32, at);
         while let digit @ b'0'..=b'9' = self.byte(end) {
@@ -241,7 +241,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Leaves room for an object or array, whose end is not known yet.
+    /// Adds a placeholder for an object or array, whose end is not known yet.
     fn open(&mut self, depth: u8) -> Read<usize> {
         if depth >= MAX_DEPTH {
             return Err(JsonError::Depth);
@@ -258,12 +258,12 @@ impl Reader<'_> {
         }
     }
 
-    /// The place after a byte that has to stand here.
+    /// Returns the position after a byte that must be at `at`.
     fn take(&self, byte: u8, at: usize) -> Read<usize> {
         if self.byte(at) == byte { Ok(at + 1) } else { fault(at) }
     }
 
-    /// The place of the next byte that is no white space.
+    /// Returns the position of the next byte that is not white space.
     fn next(&self, mut at: usize) -> usize {
         while matches!(self.byte(at), b' ' | b'\t' | b'\n' | b'\r') {
             at += 1;
@@ -271,7 +271,7 @@ impl Reader<'_> {
         at
     }
 
-    /// The byte that stands somewhere; behind the end one that nothing may have.
+    /// Returns the byte at `at`, or NUL past the end, which is valid nowhere in JSON.
     fn byte(&self, at: usize) -> u8 {
         self.bytes.get(at).copied().unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! What is JSON, held to the library that has the last word on it.
+//! The strict reader compared with `serde_json`, which has the last word on what is JSON.
 
 use super::*;
 
@@ -86,7 +86,7 @@ fn an_object_does_not_pass_for_a_number() {
     assert!(matches!(object.get("exp"), Some(Json::Object(_))));
 }
 
-/// The library has the last word on what is JSON, and on what it means.
+/// Reads a document as `serde_json` does, which has the last word on what is JSON.
 fn as_the_library_has_it(text: &str) {
     let ours = Document::parse(text);
     match serde_json::from_str::<serde_json::Value>(text) {
@@ -126,7 +126,7 @@ fn means(ours: &Json<'_>, theirs: &serde_json::Value) -> bool {
     }
 }
 
-/// Whether each text is found again where the document says that it stands.
+/// Reports whether each string is found again at its span.
 fn places_hold(document: &Document<'_>, text: &str) -> bool {
     let Some(Json::Object(members)) = document.nodes.value(0) else { return false };
     let of_text = members.filter_map(|member| member.into_text());
