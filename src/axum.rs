@@ -1,19 +1,19 @@
-//! For axum (feature `axum`): a handler asks for its [`Principal`] or [`Access`].
+//! Extractors for axum (feature `axum`): a handler asks for its [`Principal`] or [`Access`].
 //!
 //! ```
 //! use tower_fhir_auth::Principal;
 //!
 //! async fn hello(caller: Principal) -> String {
-//!     format!("hello, {}", caller.subject().unwrap_or("whoever you are"))
+//!     format!("hello, {}", caller.subject().unwrap_or("stranger"))
 //! }
 //! # let _: axum::Router = axum::Router::new().route("/", axum::routing::get(hello));
 //! ```
 //!
-//! A handler outside the layer gets 500, not 401: no token could help it. `Option<Principal>`
-//! and `Option<Access>` are for handlers that stand on public paths too.
+//! A handler outside the layer gets 500, not 401: no token could help it. `Option<Principal>` and
+//! `Option<Access>` are for handlers that also serve public paths.
 //!
-//! `Router::layer` puts a box around what each layer makes. Around the router as a whole there is
-//! none, and what no route matches is guarded like everything else:
+//! `Router::layer` boxes what each layer makes. A layer around the whole router needs no box, and
+//! also guards requests that match no route:
 //!
 //! ```no_run
 //! use axum::{Router, body::Body, response::Response};
@@ -44,8 +44,8 @@ use crate::authorization::Access;
 use crate::fhir::{Format, IssueType, OperationOutcome};
 use crate::middleware::ResponseBody;
 
-/// The handler does not stand behind a [`FhirAuthLayer`](crate::FhirAuthLayer), or on one of its
-/// public paths.
+/// The handler is not behind a [`FhirAuthLayer`](crate::FhirAuthLayer), or is on one of its public
+/// paths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("this handler needs a verified caller, but no authentication layer guards its path")]
 #[non_exhaustive]
@@ -91,7 +91,7 @@ impl<S: Sync> FromRequestParts<S> for Access {
     }
 }
 
-/// The body that axum serves, with nothing around the inner one.
+/// Converts into the body that axum serves, without a box around the inner one.
 impl From<ResponseBody<Self>> for Body {
     fn from(body: ResponseBody<Self>) -> Self {
         body.into_inner().unwrap_or_else(Self::from)

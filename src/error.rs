@@ -1,26 +1,27 @@
-//! What can be wrong with a configuration, found when the layer is built.
+//! Errors of a configuration, found when the layer is built.
 
 use std::path::PathBuf;
 
-/// Why a layer or an authenticator cannot be built. Nothing of this is found at request time.
+/// An error that prevents a layer or an authenticator from being built. None occurs at request
+/// time.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
     /// The base URL is invalid.
     #[error(
-        "base URL `{0}`: expected an https URL (http for loopback only) without user, query and fragment"
+        "base URL `{0}`: expected an https URL (http for loopback only) without user, query or fragment"
     )]
     BaseUrl(String),
     /// A public path is not an exact path.
     #[error(
-        "public path `{0}`: expected an exact path that begins with `/`, without query, fragment, pattern, and another spelling of a slash or dot"
+        "public path `{0}`: expected an exact path that begins with `/`, without query, fragment, pattern, empty or dot segment, or encoded slash or dot"
     )]
     PublicPath(String),
     /// No issuer is trusted, so every token would be refused.
     #[error("no issuer: expected at least one trusted issuer")]
     NoIssuer,
     /// Two issuers have the same name.
-    #[error("issuer `{0}` is named twice")]
+    #[error("issuer `{0}` is configured twice")]
     DuplicateIssuer(String),
     /// The issuer's name cannot be used the way it is meant to be.
     #[error(
@@ -52,9 +53,9 @@ pub enum BuildError {
     Entra {
         /// The setting.
         setting: &'static str,
-        /// What it is.
+        /// The value that was given.
         found: String,
-        /// What it should be.
+        /// The value that was expected.
         expected: &'static str,
     },
     /// A span of time or a size is outside its range.
@@ -72,7 +73,7 @@ pub enum BuildError {
     KeyFile {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
     /// Role definitions cannot be read.
@@ -81,19 +82,19 @@ pub enum BuildError {
     RoleFile {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
-    /// A key set given as text is none, or has no usable key.
+    /// A key set given as a string is malformed, or has no usable key.
     #[error("keys of issuer `{issuer}`: {reason}")]
     #[non_exhaustive]
     Keys {
         /// The issuer.
         issuer: String,
-        /// What is wrong with them.
+        /// The reason.
         reason: String,
     },
-    /// No authorizer says who may do what, so every request would be refused.
+    /// No authorizer decides who may do what, so every request would be refused.
     #[error("no authorizer: expected one, for example `authenticated()` or `require_scope(..)`")]
     NoAuthorizer,
     /// Keys are refreshed by a background task, which needs a tokio runtime.

@@ -3,7 +3,7 @@
 //! | metric | kind | labels |
 //! |---|---|---|
 //! | `fhir_auth_refusals_total` | counter | `kind`, `check` |
-//! | `fhir_auth_verified_total` | counter, tokens that were verified and are good, not those remembered | `issuer` |
+//! | `fhir_auth_verified_total` | counter, tokens that were verified and accepted, not those from the cache | `issuer` |
 //! | `fhir_auth_key_loads_total` | counter | `issuer`, `outcome`: `ok`, `failed` |
 //! | `fhir_auth_keys` | gauge, keys in use | `issuer` |
 //! | `fhir_auth_keys_left_out` | gauge, entries of the set that are not used | `issuer` |
@@ -23,7 +23,7 @@ mod on {
             .increment(1);
     }
 
-    /// The tokens of an issuer that were verified. The name of the metric is put together once.
+    /// Counts the verified tokens of an issuer. The name of the metric is built once.
     #[derive(Debug)]
     pub(crate) struct Verified(Key);
 

@@ -5,7 +5,7 @@ use url::{Host, Url};
 /// Parses an absolute URL with a host and without fragment that is https, or http for a host
 /// that is loopback by name or number.
 pub(crate) fn parse(text: &str) -> Option<Url> {
-    // The parser of the URL standard drops white space and control characters without a word.
+    // The URL parser silently drops white space and control characters.
     if text.contains(|character: char| character.is_whitespace() || character.is_control()) {
         return None;
     }
@@ -13,7 +13,7 @@ pub(crate) fn parse(text: &str) -> Option<Url> {
     (is_secure(&url) && url.has_host() && url.fragment().is_none()).then_some(url)
 }
 
-/// Whether a URL is https, or http on loopback.
+/// Reports whether a URL is https, or http on loopback.
 pub(crate) fn is_secure(url: &Url) -> bool {
     match url.scheme() {
         "https" => true,

@@ -1,54 +1,54 @@
-//! A part of a text, kept as where it stands.
+//! A substring, stored as its byte range.
 
-/// Where a part begins and ends, each in half of a word: it is read again right after it was
-/// written, and a processor waits where that is done in halves.
+/// The byte range of a substring, packed into one `u64`: it is read right after it was written, and
+/// two narrow stores followed by one wide load would stall store forwarding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span(u64);
 
 const HALF: u32 = u32::BITS;
 
 impl Span {
-    /// What stands from one place up to another. `None` where a text has become absurdly long.
+    /// Makes the span from `start` to `end`. `None` when a string is too long for 32 bits.
     pub(crate) fn between(start: usize, end: usize) -> Option<Self> {
         let (start, end) = (u32::try_from(start).ok()?, u32::try_from(end).ok()?);
         Some(Self(u64::from(start) | u64::from(end) << HALF))
     }
 
-    /// Writes a part at the end of a text.
+    /// Appends `part` to a string and returns its span there.
     pub(crate) fn written(part: &str, whole: &mut String) -> Option<Self> {
         let start = whole.len();
         whole.push_str(part);
         Self::between(start, whole.len())
     }
 
-    /// The place of a part that was cut out of a text. `None` for what is no part of it.
+    /// Returns the span of a slice of `whole`. `None` when `part` is not a slice of it.
     pub(crate) fn of(part: &str, whole: &str) -> Option<Self> {
         let start = part.as_ptr().addr().checked_sub(whole.as_ptr().addr())?;
         let end = start.checked_add(part.len()).filter(|end| *end <= whole.len())?;
         Self::between(start, end)
     }
 
-    /// The same part where a number of bytes stand before the text.
+    /// Returns the span after `bytes` were put before the string.
     pub(crate) fn later_by(self, bytes: usize) -> Option<Self> {
         Self::between(self.start().checked_add(bytes)?, self.end().checked_add(bytes)?)
     }
 
-    /// The same part where so many bytes are taken away before it.
+    /// Returns the span after `bytes` were taken away before it.
     pub(crate) fn earlier_by(self, bytes: usize) -> Option<Self> {
         Self::between(self.start().checked_sub(bytes)?, self.end().checked_sub(bytes)?)
     }
 
-    /// How many bytes it has.
+    /// Returns the length in bytes.
     pub(crate) fn len(self) -> usize {
         self.end().saturating_sub(self.start())
     }
 
-    /// The part that stands there.
+    /// Returns the substring of `whole`, if the span lies within it.
     pub(crate) fn within(self, whole: &str) -> Option<&str> {
         whole.get(self.start()..self.end())
     }
 
-    /// The same, as bytes.
+    /// Returns the bytes of the substring, if the span lies within `whole`.
     pub(crate) fn within_bytes(self, whole: &[u8]) -> Option<&[u8]> {
         whole.get(self.start()..self.end())
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use arc_swap::{ArcSwap, Guard};
 
-/// Holds a value, or none yet. Readers never wait for a writer; to read an empty one costs next to
+/// Holds a value, or none yet. Readers never wait for a writer; reading an empty one costs next to
 /// nothing.
 #[derive(Debug)]
 pub(crate) struct Swap<T>(OnceLock<ArcSwap<T>>);

@@ -1,10 +1,10 @@
-//! Text from elsewhere, as it may be shown: in refusals, explanations and logs.
+//! Strings from outside, made safe to show in refusals, explanations and logs.
 
-/// How much of a value is shown.
+/// The longest part of a value that is shown.
 const MAX_SHOWN: usize = 256;
 
-/// A value of a token as it may be shown: in the characters that RFC 6750 section 3 allows for
-/// `error_description`, and not too long. What a stranger writes can so forge no line of a log.
+/// Makes a value of a token safe to show: in the characters that RFC 6750 section 3 allows for
+/// `error_description`, and not too long. A value cannot forge a line of a log.
 pub(crate) fn shown(value: &str) -> String {
     if value.len() <= MAX_SHOWN && is_all_plain(value) {
         return value.to_owned();
@@ -17,7 +17,8 @@ pub(crate) fn shown(value: &str) -> String {
     shown
 }
 
-/// `%x20-21 / %x23-5B / %x5D-7E`: printable ASCII but for the quote and the backslash.
+/// Replaces a character outside `%x20-21 / %x23-5B / %x5D-7E`: printable ASCII except for the quote
+/// and the backslash.
 pub(crate) fn plain(character: char) -> char {
     match character {
         '"' => '\'',
@@ -27,16 +28,16 @@ pub(crate) fn plain(character: char) -> char {
     }
 }
 
-/// Whether a value may be shown as it is.
+/// Reports whether a value may be shown as it is.
 pub(crate) fn is_all_plain(value: &str) -> bool {
     let is_plain = |byte: u8| matches!(byte, b' '..=b'~') & (byte != b'"') & (byte != b'\\');
-    // Without a way out, so that many bytes are looked at at once.
+    // No early exit, so that the loop vectorises.
     value.bytes().fold(true, |all, byte| all & is_plain(byte))
 }
 
-/// Whether two texts are the same, as `==` says, for those that are short and often of one length:
-/// the names of claims, roles, ids. Their first and last bytes tell, without a call. Nothing secret
-/// is compared so: how long it takes depends on what stands there.
+/// Compares two strings as `==` does, faster for those that are short and often of one length: the
+/// names of claims, roles, ids. Their first and last bytes are compared first, without a call. Not
+/// for secrets: its time depends on the content.
 #[inline]
 pub(crate) fn are_same(one: &[u8], other: &[u8]) -> bool {
     match one.len() {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The last second that RFC 3339 can write: `9999-12-31T23:59:59Z`.
+/// The last second that RFC 3339 can express: `9999-12-31T23:59:59Z`.
 const LAST_SECOND: i64 = 253_402_300_799;
 
 /// A point in time, in milliseconds since `1970-01-01T00:00:00Z`, leap seconds not counted.
@@ -16,14 +16,14 @@ pub struct UnixTime {
 }
 
 impl UnixTime {
-    /// The point `seconds` after 1970, limited to the years that RFC 3339 can write.
+    /// Returns the point `seconds` after 1970, limited to the years that RFC 3339 can express.
     #[must_use]
     pub fn from_secs(seconds: i64) -> Self {
         Self { millis: seconds.clamp(-LAST_SECOND, LAST_SECOND) * 1000 }
     }
 
-    /// Reads a `NumericDate` (RFC 7519 section 2). `None` when it is not finite, or lies outside
-    /// the years that RFC 3339 can write, as milliseconds mistaken for seconds do.
+    /// Reads a `NumericDate` (RFC 7519 section 2). Returns `None` when it is not finite, or lies
+    /// outside the years that RFC 3339 can express, as milliseconds mistaken for seconds do.
     #[must_use]
     pub fn from_numeric_date(seconds: f64) -> Option<Self> {
         #[expect(
@@ -44,26 +44,26 @@ impl UnixTime {
         Some(Self { millis })
     }
 
-    /// Whole seconds since 1970, rounded down.
+    /// Returns whole seconds since 1970, rounded down.
     #[must_use]
     pub fn as_secs(self) -> i64 {
         self.millis.div_euclid(1000)
     }
 
-    /// This point moved later. It stays where it is at the end of time.
+    /// Moves this point later, up to the end of time.
     #[must_use]
     pub fn plus(self, span: Duration) -> Self {
         let span = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
         Self { millis: self.millis.saturating_add(span) }
     }
 
-    /// The next point that can be told from this one.
+    /// Returns the next point that can be told from this one.
     #[must_use]
     pub(crate) fn next(self) -> Self {
         Self { millis: self.millis.saturating_add(1) }
     }
 
-    /// This point moved earlier. It stays where it is at the beginning of time.
+    /// Moves this point earlier, down to the beginning of time.
     #[must_use]
     pub fn minus(self, span: Duration) -> Self {
         let span = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
@@ -106,12 +106,12 @@ impl fmt::Display for UnixTime {
     }
 }
 
-/// Where "now" comes from when times in a token are judged.
+/// The source of "now" when times in a token are validated.
 ///
-/// The default is [`SystemClock`]. Another one makes tests of expiry deterministic; the
-/// `test-util` feature brings one that stands still until it is moved.
+/// The default is [`SystemClock`]. Another one makes tests of expiry deterministic; the `test-util`
+/// feature brings one that only moves when it is told to.
 pub trait Clock: Send + Sync + 'static {
-    /// The present moment.
+    /// Returns the present moment.
     fn now(&self) -> UnixTime;
 }
 
