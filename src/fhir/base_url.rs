@@ -1,4 +1,4 @@
-//! The base URL of a FHIR API: how clients address it.
+//! The base URL of a FHIR API, by which clients address it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,8 +8,8 @@ use url::{Origin, Url};
 
 use crate::secure_url;
 
-/// The longest address, and the longest body of a search, that are judged, in bytes: what a decision
-/// costs grows with them.
+/// The longest address, and the longest body of a search, in bytes, that are evaluated: the cost of
+/// a decision grows with them.
 pub(crate) const MAX_ADDRESS: usize = 64 * 1024;
 
 /// The base URL of a FHIR API (R4 section 3.1.0.1.2), for example `https://fhir.example.org/r4`.
@@ -39,41 +39,41 @@ struct Parts {
 }
 
 impl BaseUrl {
-    /// The text as it was given.
+    /// Returns the string as it was given.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0.text
     }
 
-    /// Its path without a trailing slash; empty when the API stands at the root.
+    /// Returns its path without a trailing slash; empty when the API is at the root.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.0.path
     }
 
-    /// What is left of a request's path below the base: empty for the base itself, else beginning
-    /// with a slash. `None` when the path lies outside.
+    /// Returns the rest of a request's path below the base: empty for the base itself, else
+    /// beginning with a slash. `None` when the path lies outside.
     #[must_use]
     pub fn below<'a>(&self, path: &'a str) -> Option<&'a str> {
         let rest = path.strip_prefix(self.path())?;
         (rest.is_empty() || rest.starts_with('/')).then_some(rest)
     }
 
-    /// Reports whether the address of a request, as clients write it, is too long to be judged.
+    /// Reports whether the address of a request, as clients write it, is too long to be evaluated.
     pub(crate) fn is_too_long(&self, uri: &Uri) -> bool {
         let path_and_query = uri.path_and_query().map_or(0, |address| address.as_str().len());
         let origin = self.as_str().len().saturating_sub(self.path().len());
         origin + path_and_query > MAX_ADDRESS
     }
 
-    /// The address of the OAuth 2.0 Protected Resource Metadata: the well-known path stands
+    /// Returns the URL of the OAuth 2.0 Protected Resource Metadata: the well-known path goes
     /// between host and path (RFC 9728 section 3.1).
     #[must_use]
     pub fn resource_metadata(&self) -> &str {
         &self.0.resource_metadata
     }
 
-    /// What is left of an absolute URL below the base, as [`below`](Self::below) has it. Scheme,
+    /// Returns the rest of an absolute URL below the base, as [`below`](Self::below) does. Scheme,
     /// host and port are compared as URLs are. `None` when it lies elsewhere, and for a URL with
     /// user, query or fragment.
     ///
@@ -98,9 +98,9 @@ impl BaseUrl {
     pub(crate) const RESOURCE_METADATA: &'static str = "/.well-known/oauth-protected-resource";
 }
 
-/// A text is no base URL.
+/// A string is not a valid base URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected an https URL (http for loopback only) without user, query and fragment")]
+#[error("expected an https URL (http for loopback only) without user, query or fragment")]
 #[non_exhaustive]
 pub struct BaseUrlError;
 

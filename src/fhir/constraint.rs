@@ -1,29 +1,29 @@
-//! What stands after the `?` of a SMART scope: search parameters that must hold.
+//! The part of a SMART scope after `?`: search parameters that must hold.
 
 use percent_encoding::percent_decode_str;
 
-/// Search parameters, each with its value, that a resource has to match, all of them.
+/// Search parameters, each with its value, all of which a resource has to match.
 ///
 /// Names and values are decoded: take them as data, not as a piece of a query. As in a search, a
-/// comma in a value parts alternatives. They are in the order of the alphabet, each once.
+/// comma in a value separates alternatives. They are in alphabetical order, each once.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Constraint(Box<[(Box<str>, Box<str>)]>);
 
-/// Why a text is no constraint, so that its scope grants nothing.
+/// The reason why a string is not a constraint, so that its scope grants nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub(crate) enum ConstraintError {
-    #[error("a constraint is plain `name=value`")]
+    #[error("a constraint must be plain `name=value` pairs")]
     NotPlain,
     #[error("a constraint has at most {MAX_PARAMETERS} different parameters")]
     TooManyParameters,
 }
 
-/// How many different parameters count: each is evaluated for each resource.
+/// The most different parameters that count: each is evaluated for each resource.
 const MAX_PARAMETERS: usize = 8;
 
 impl Constraint {
-    /// Reads plain `name=value` pairs that `&` joins. Anything else is an error: modifiers, chains,
-    /// empty parts, broken escapes. What is decoded is one name or one value, never more.
+    /// Reads plain `name=value` pairs joined by `&`. Anything else is an error: modifiers, chains,
+    /// empty parts, broken escapes. Each part decodes to one name or one value, never more.
     pub(crate) fn parse(text: &str) -> Result<Self, ConstraintError> {
         let pairs = text.split('&').map(|pair| {
             let (name, value) = pair.split_once('=')?;
@@ -41,19 +41,19 @@ impl Constraint {
         Ok(Self(pairs.into_boxed_slice()))
     }
 
-    /// The parameters.
+    /// Returns the parameters.
     pub fn parameters(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (&**name, &**value))
     }
 
-    /// How many bytes of memory it takes.
+    /// Returns its size in memory, in bytes.
     pub(crate) fn size(&self) -> usize {
         let pairs = self.0.iter().map(|(name, value)| name.len() + value.len());
         size_of_val(&*self.0) + pairs.sum::<usize>()
     }
 }
 
-/// One name or value without its escapes (RFC 3986 section 2.1); never empty.
+/// Decodes one name or value (RFC 3986 section 2.1); never empty.
 fn decoded(text: &str) -> Option<String> {
     let mut escapes = text.split('%');
     let first = escapes.next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The formats of FHIR, and which of them a client wants: `_format`, else `Accept` (R4 section
+//! The formats of FHIR, and the choice among them by a client: `_format`, else `Accept` (R4 section
 //! 3.1.0.1.11).
 
 use http::header::ACCEPT;
@@ -15,7 +15,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// The format that a client asks for: XML where it says so, else JSON.
+    /// Returns the format that a client asks for: XML where it says so, else JSON.
     #[must_use]
     pub fn wanted_by(request: &Parts) -> Self {
         let query = request.uri.query().unwrap_or_default();
@@ -25,7 +25,7 @@ impl Format {
         wanted.unwrap_or_else(|| accepted(request))
     }
 
-    /// Its media type.
+    /// Returns its media type.
     #[must_use]
     pub fn media_type(self) -> &'static str {
         match self {
@@ -59,8 +59,8 @@ fn quality(parameter: &str) -> Option<f32> {
     name.eq_ignore_ascii_case("q").then(|| value.trim().parse().unwrap_or(0.0))
 }
 
-/// FHIR's own types, the plain ones, and the short names that `_format` may have. In a query the
-/// `+` of a type arrives as a space unless it was escaped. A wildcard leaves the choice to us.
+/// Reads FHIR's own types, the plain ones, and the short names that `_format` may have. In a query
+/// the `+` of a type arrives as a space unless it was escaped. A wildcard leaves the choice to us.
 fn format_of(media_type: &str) -> Option<Format> {
     let media_type = media_type.split(';').next().unwrap_or_default().trim();
     let media_type = media_type.to_ascii_lowercase().replace(' ', "+");

@@ -1,9 +1,9 @@
-//! What kind of scope a scope token is (SMART App Launch 2.2, "Scopes and Launch Context").
+//! The kinds of scope tokens (SMART App Launch 2.2, "Scopes and Launch Context").
 
 use super::resource_type;
 use super::scope::{SmartScope, separated_context};
 
-/// What a scope token of RFC 6749 means to SMART.
+/// The meaning of a scope token of RFC 6749 in SMART.
 ///
 /// ```
 /// use tower_fhir_auth::ScopeKind;
@@ -19,18 +19,18 @@ pub enum ScopeKind {
     Resource,
     /// Launch context: `launch`, `launch/patient`, `launch/encounter`, `launch/<type>?role=…`.
     Launch,
-    /// Who the user is: `openid`, `fhirUser`, `profile`.
+    /// The user's identity: `openid`, `fhirUser`, `profile`.
     Identity,
     /// Refresh tokens: `offline_access`, `online_access`.
     Refresh,
-    /// Begins like a scope for FHIR resources, but is none. It grants nothing.
+    /// A malformed scope that begins like one for FHIR resources. It grants nothing.
     Malformed,
-    /// Something of another kind.
+    /// A scope of another kind.
     Other,
 }
 
 impl ScopeKind {
-    /// The kind of a scope token.
+    /// Returns the kind of a scope token.
     #[must_use]
     pub fn of(scope: &str) -> Self {
         match scope {
@@ -45,7 +45,7 @@ impl ScopeKind {
     }
 }
 
-/// `launch/` and a type in lower case; Entra spells the slash as a dot.
+/// Reports whether a scope is `launch/` and a type in lower case; Entra spells the slash as a dot.
 fn is_launch(scope: &str) -> bool {
     let context = scope.strip_prefix("launch/").or_else(|| scope.strip_prefix("launch."));
     let name =

@@ -1,4 +1,4 @@
-//! OperationOutcome (R4 section 2.27): what went wrong, as a FHIR resource.
+//! OperationOutcome (R4 section 2.27): an error as a FHIR resource.
 
 use smallvec::SmallVec;
 
@@ -17,9 +17,9 @@ pub enum IssueType {
     Expired,
     /// The user does not have the rights.
     Forbidden,
-    /// The thing asked for was not found.
+    /// The requested thing was not found.
     NotFound,
-    /// The thing asked for was there, and has been deleted.
+    /// The requested thing existed, and has been deleted.
     Deleted,
     /// The interaction, operation or resource is not supported.
     NotSupported,
@@ -27,14 +27,14 @@ pub enum IssueType {
     Conflict,
     /// More was sent than is accepted.
     TooLong,
-    /// Something that may go away by itself.
+    /// A failure that may go away by itself.
     Transient,
     /// An unexpected internal error.
     Exception,
 }
 
 impl IssueType {
-    /// The code as FHIR writes it.
+    /// Returns the code as FHIR writes it.
     #[must_use]
     pub fn code(self) -> &'static str {
         match self {
@@ -67,19 +67,20 @@ impl IssueType {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OperationOutcome {
     issue_type: IssueType,
-    /// Codes of `details`, all of one system.
+    /// The codes of `details`, all of one system.
     codes: SmallVec<[&'static str; 2]>,
     diagnostics: String,
 }
 
-/// The system of the codes in `details`: what [`RejectionKind::name`] and [`Check::name`] say.
+/// The system of the codes in `details`, which are those of [`RejectionKind::name`] and
+/// [`Check::name`].
 ///
 /// [`RejectionKind::name`]: crate::RejectionKind::name
 /// [`Check::name`]: crate::Check::name
 pub const REFUSAL_CODES: &str = "https://docs.rs/tower-fhir-auth/refusal-codes";
 
 impl OperationOutcome {
-    /// An outcome with a code and a text for people.
+    /// Makes an outcome with a code and a message for people.
     pub fn new(issue_type: IssueType, diagnostics: impl Into<String>) -> Self {
         Self { issue_type, codes: SmallVec::new(), diagnostics: diagnostics.into() }
     }
@@ -91,13 +92,13 @@ impl OperationOutcome {
         self
     }
 
-    /// The code.
+    /// Returns the code.
     #[must_use]
     pub fn issue_type(&self) -> IssueType {
         self.issue_type
     }
 
-    /// In a format.
+    /// Writes the outcome in a format.
     #[must_use]
     pub fn to_format(&self, format: Format) -> String {
         match format {
@@ -106,7 +107,7 @@ impl OperationOutcome {
         }
     }
 
-    /// As FHIR JSON.
+    /// Writes FHIR JSON.
     #[must_use]
     pub fn to_json(&self) -> String {
         let room = 256 + 128 * self.codes.len() + self.diagnostics.len();
@@ -131,7 +132,7 @@ impl OperationOutcome {
         json
     }
 
-    /// As FHIR XML, well-formed whatever the text holds.
+    /// Writes FHIR XML, well-formed whatever the strings contain.
     #[must_use]
     pub fn to_xml(&self) -> String {
         let code = self.issue_type.code();
@@ -154,19 +155,20 @@ impl OperationOutcome {
     }
 }
 
-/// Adds text as a JSON string.
+/// Appends a JSON string.
 fn push_quoted(text: &str, json: &mut String) {
     if is_all_plain(text) {
         json.push('"');
         json.push_str(text);
         json.push('"');
     } else {
-        // A text can always be written.
+        // A string can always be written as JSON.
         json.push_str(&serde_json::to_string(text).unwrap_or_default());
     }
 }
 
-/// Text as an XML 1.0 attribute value. Characters that XML cannot hold at all are replaced.
+/// Escapes a string as an XML 1.0 attribute value. Characters that XML cannot hold at all are
+/// replaced.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {

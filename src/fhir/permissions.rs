@@ -1,10 +1,10 @@
-//! The letters of SMART scopes: create, read, update, delete, search (SMART App Launch 2.2,
+//! The permissions of SMART scopes: create, read, update, delete, search (SMART App Launch 2.2,
 //! "Scopes for requesting FHIR resources").
 
 use std::fmt;
 use std::ops::BitOr;
 
-/// A set of the letters `c`, `r`, `u`, `d` and `s`.
+/// A set of the permissions `c`, `r`, `u`, `d` and `s`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Permissions(u8);
 
@@ -19,7 +19,7 @@ impl Permissions {
     pub const DELETE: Self = Self(8);
     /// `s`: search, type and system history.
     pub const SEARCH: Self = Self(16);
-    /// `cruds`
+    /// `cruds`: all of them.
     pub const ALL: Self = Self(31);
 
     const LETTERS: [(char, Self); 5] = [
@@ -30,7 +30,7 @@ impl Permissions {
         ('s', Self::SEARCH),
     ];
 
-    /// Reads letters of v2, in order and each once, or a word of v1: `read` is `rs`, `write` is
+    /// Reads permissions of v2, in order and each once, or a word of v1: `read` is `rs`, `write` is
     /// `cud`, `*` (or `all`, as Entra has to spell it) is `cruds`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -51,13 +51,13 @@ impl Permissions {
         (rest.is_empty() && permissions != Self::default()).then_some(permissions)
     }
 
-    /// Each letter by itself.
+    /// Returns each permission by itself.
     pub(crate) fn letters(self) -> impl Iterator<Item = Self> {
         let letters = Self::LETTERS.into_iter().map(|(_, permission)| permission);
         letters.filter(move |permission| self.contain(*permission))
     }
 
-    /// Whether all letters of `other` are among these.
+    /// Reports whether all permissions of `other` are among these.
     #[must_use]
     pub fn contain(self, other: Self) -> bool {
         self.0 & other.0 == other.0

@@ -1,34 +1,35 @@
-//! What the parameters of a search reach beyond the type that is searched.
+//! The reach of a search's parameters beyond the type that is searched.
 
 use form_urlencoded::parse;
 
 use super::resource_type::is_spelled_as_a_type;
 
-/// One thing that a parameter says about types or patients. A parameter that filters the searched
-/// type by its own elements says nothing.
+/// One effect of a parameter on types or patients. A parameter that filters the searched type by
+/// its own elements has none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Reach {
     /// `_type`: results of this type.
     Result(String),
     /// `_include`, `_revinclude`: resources of this type come along.
     Included(String),
-    /// `_has`, a typed chain: resources of this type are searched, and the result tells.
+    /// `_has`, a typed chain: resources of this type are searched, and the result reveals them.
     Searched(String),
-    /// An include or a chain to a type that is not spelled out: whatever a reference points to.
+    /// An include or a chain to a type that is not given: any type that a reference may point to.
     UntypedReference,
-    /// `patient=`, `subject=`: whose resources are looked for.
+    /// `patient=`, `subject=`: the patient whose resources are searched.
     Patient(String),
-    /// Something that may look anywhere, or a spelling that another reader might take for such.
+    /// A parameter that may look anywhere, or a spelling that another parser might read as one.
     Anywhere,
 }
 
-/// Parameters that look in places which they do not name: filters, lists, groups, what is contained.
+/// Parameters that look in places which they do not name: filters, lists, groups, contained
+/// resources.
 const ANYWHERE: [&str; 6] = ["_contained", "_containedtype", "_filter", "_in", "_list", "_query"];
 
-/// What a query reaches. It is decoded as servers decode it; what one server might read in another
-/// way than the next reaches anywhere: nothing is guessed.
+/// Returns what a query reaches. It is decoded as servers decode it; whatever two servers might
+/// read differently reaches anywhere: nothing is guessed.
 pub(crate) fn reached(query: &str) -> Vec<Reach> {
-    // Some servers part parameters at semicolons, too.
+    // Some servers separate parameters at semicolons, too.
     let mut reached: Vec<Reach> = Vec::new();
     if query.contains(';') {
         reached.push(Reach::Anywhere);
@@ -61,7 +62,7 @@ fn by_parameter(name: &str, value: &str, reached: &mut Vec<Reach>) {
     }
 }
 
-/// Whether a name looks anywhere, or is one that is judged above in another spelling.
+/// Reports whether a name looks anywhere, or is another spelling of one handled by `reached`.
 fn is_odd(base: &str) -> bool {
     let lower = base.to_ascii_lowercase();
     let judged = ["_has", "_include", "_revinclude", "_type", "_typefilter"];
@@ -72,15 +73,15 @@ fn named(name: &str, reach: fn(String) -> Reach) -> Reach {
     if is_spelled_as_a_type(name) { reach(name.to_owned()) } else { Reach::Anywhere }
 }
 
-/// What a filter of one type reaches. A filter has no filters of its own, which would be read again
-/// for each level.
+/// Returns what a filter of one type reaches. A filter has no filters of its own, which would be
+/// parsed again for each level.
 fn reached_by_filter(query: &str) -> Vec<Reach> {
     let nests =
         |(name, _): (std::borrow::Cow<'_, str>, _)| name.eq_ignore_ascii_case("_typeFilter");
     if parse(query.as_bytes()).any(nests) { vec![Reach::Anywhere] } else { reached(query) }
 }
 
-/// A query of its own, of one type of a bulk export.
+/// Reads `Type?query`, a filter of one type of a bulk export.
 fn type_filter(value: &str, reached: &mut Vec<Reach>) {
     match value.split_once('?') {
         Some((name, query)) if is_spelled_as_a_type(name) && !query.contains('?') => {
@@ -90,7 +91,7 @@ fn type_filter(value: &str, reached: &mut Vec<Reach>) {
     }
 }
 
-/// `Source:parameter`, `Source:parameter:Target`, `*`.
+/// Reads `Source:parameter`, `Source:parameter:Target`, `*`.
 fn include(value: &str, reached: &mut Vec<Reach>) {
     let mut parts = value.split(':');
     match (parts.next(), parts.next(), parts.next(), parts.next()) {
@@ -105,7 +106,8 @@ fn include(value: &str, reached: &mut Vec<Reach>) {
     }
 }
 
-/// The same the other way round: what comes along is of the source's type.
+/// Reads `_revinclude`, spelled like `_include`: the resources that come along are of the source's
+/// type.
 fn reverse_include(value: &str, reached: &mut Vec<Reach>) {
     let mut parts = value.split(':');
     match (parts.next(), parts.next(), parts.next(), parts.next()) {
@@ -117,10 +119,10 @@ fn reverse_include(value: &str, reached: &mut Vec<Reach>) {
     }
 }
 
-/// `Type:reference:parameter`, where the parameter may be a further `_has:` or a chain.
+/// Reads `Type:reference:parameter`, where the parameter may be a further `_has:` or a chain.
 fn has(rest: &str, reached: &mut Vec<Reach>) {
     let mut rest = rest;
-    // A loop, since the address says how deep it goes.
+    // A loop, not recursion: the address determines how deep it goes.
     loop {
         let mut parts = rest.splitn(3, ':');
         let (Some(source), Some(_), Some(parameter)) = (parts.next(), parts.next(), parts.next())
@@ -136,7 +138,7 @@ fn has(rest: &str, reached: &mut Vec<Reach>) {
     }
 }
 
-/// `reference.parameter`, `reference:Type.parameter`, any number of links.
+/// Reads `reference.parameter`, `reference:Type.parameter`, any number of links.
 fn chain(name: &str, reached: &mut Vec<Reach>) {
     let links: Vec<&str> = name.split('.').collect();
     let Some((parameter, links)) = links.split_last() else {

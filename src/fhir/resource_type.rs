@@ -1,50 +1,50 @@
 //! The resource types of R4, R4B and R5.
 //!
-//! Types are an open set: an address may name one that is not here, and wildcards cover it. A
-//! scope that names one that is not here is a mistake, and grants nothing.
+//! Types are an open set: an address may name one that is not listed here, and wildcards cover it.
+//! A scope that names one that is not listed is a mistake, and grants nothing.
 
 use std::sync::LazyLock;
 
 use hashbrown::HashSet;
 
-/// The same as [`KNOWN`]: a name is looked up for every request.
+/// The types of [`KNOWN`] as a set: a name is looked up for every request.
 static BY_NAME: LazyLock<HashSet<&str>> = LazyLock::new(|| KNOWN.iter().copied().collect());
 
-/// The names in lower case: a query may spell thousands that are none of them.
+/// The names in lower case: a query may contain thousands that are not among them.
 static BY_LOWER_CASE: LazyLock<HashSet<String>> =
     LazyLock::new(|| KNOWN.iter().map(|known| known.to_ascii_lowercase()).collect());
 
-/// The type of R4, R4B or R5 that has this name.
+/// Returns the type of R4, R4B or R5 that has this name.
 pub(crate) fn known(name: &str) -> Option<&'static str> {
     BY_NAME.get(name).copied()
 }
 
-/// Whether a type is one of R4, R4B or R5.
+/// Reports whether a type is one of R4, R4B or R5.
 pub(crate) fn is_known(name: &str) -> bool {
     known(name).is_some()
 }
 
-/// Whether a name could be that of a type, and is not one of them in another case, which a router
-/// might not tell from it.
+/// Reports whether a name could be that of a type, and is not a known one in another case, which a
+/// router might not tell from it.
 pub(crate) fn is_spelled_as_a_type(name: &str) -> bool {
     let other_case = || BY_LOWER_CASE.contains(&*name.to_ascii_lowercase());
     is_known(name) || (is_like_a_type(name) && !other_case())
 }
 
-/// Whether a text is the name of one of them in lower case, as `launch/<type>` has it.
+/// Reports whether a string is the name of a known type in lower case, as in `launch/<type>`.
 pub(crate) fn is_known_in_lower_case(name: &str) -> bool {
     let lower = name.bytes().all(|byte| byte.is_ascii_lowercase());
     lower && BY_LOWER_CASE.contains(name)
 }
 
-/// Whether a name could be that of a type: an upper-case letter and letters after it.
+/// Reports whether a name could be that of a type: an upper-case letter followed by letters.
 pub(crate) fn is_like_a_type(name: &str) -> bool {
     (2..=64).contains(&name.len())
         && name.starts_with(|first: char| first.is_ascii_uppercase())
         && name.bytes().all(|byte| byte.is_ascii_alphabetic())
 }
 
-/// In the order of the alphabet.
+/// The types of R4, R4B and R5, in alphabetical order.
 #[rustfmt::skip]
 pub(crate) const KNOWN: &[&str] = &[
     "Account", "ActivityDefinition", "ActorDefinition",

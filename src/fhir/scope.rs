@@ -15,15 +15,15 @@ use super::resource_type;
 pub enum ScopeContext {
     /// `patient/`: the one patient in context.
     Patient,
-    /// `user/`: what the user may see.
+    /// `user/`: whatever the user may see.
     User,
     /// `system/`: an application by itself.
     System,
 }
 
-/// One scope for FHIR resources, such as `user/Observation.rs`.
+/// A scope for FHIR resources, such as `user/Observation.rs`.
 ///
-/// `/`, `.`, `$` and `%2f` part context and type alike, and `*` and `all` are alike, because
+/// `/`, `.`, `$` and `%2f` separate context and type alike, and `*` and `all` are alike, because
 /// Entra cannot spell the standard's form. `Display` writes v2.
 ///
 /// ```
@@ -47,40 +47,41 @@ pub struct SmartScope {
     constraint: Option<Arc<ScopeConstraint>>,
 }
 
-/// The part after `?`.
+/// The part of a scope after `?`.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct ScopeConstraint {
-    /// As it was sent.
+    /// The constraint as it was sent.
     text: Box<str>,
     parsed: Result<Arc<Constraint>, ConstraintError>,
 }
 
-/// A text is no scope for FHIR resources. It grants nothing.
+/// A string is not a scope for FHIR resources. It grants nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected a SMART scope such as `user/Observation.rs`")]
 #[non_exhaustive]
 pub struct SmartScopeError;
 
 impl SmartScope {
-    /// The context.
+    /// Returns the context.
     #[must_use]
     pub fn context(&self) -> ScopeContext {
         self.context
     }
 
-    /// The letters.
+    /// Returns the permissions.
     #[must_use]
     pub fn permissions(&self) -> Permissions {
         self.permissions
     }
 
-    /// Whether the scope is about a type. Every type where it says `*`, unknown ones too.
+    /// Reports whether the scope is about a type: about every type where it says `*`, unknown ones
+    /// too.
     #[must_use]
     pub fn covers(&self, resource_type: &str) -> bool {
         self.resource_type.is_none_or(|name| name == resource_type)
     }
 
-    /// The type that the scope is about; `None` for every type.
+    /// Returns the type that the scope is about; `None` for every type.
     #[must_use]
     pub fn resource_type(&self) -> Option<&'static str> {
         self.resource_type
@@ -90,19 +91,19 @@ impl SmartScope {
         self.context == ScopeContext::System
     }
 
-    /// Whether the scope is about every type.
+    /// Reports whether the scope is about every type.
     #[must_use]
     pub fn covers_every_type(&self) -> bool {
         self.resource_type.is_none()
     }
 
-    /// The search parameters that what it grants must match, as they were sent.
+    /// Returns the search parameters that granted resources must match, as they were sent.
     #[must_use]
     pub fn constraint(&self) -> Option<&str> {
         self.constraint.as_deref().map(|constraint| &*constraint.text)
     }
 
-    /// The constraint as it was read. With an error the scope grants nothing.
+    /// Returns the parsed constraint. With an error the scope grants nothing.
     pub(crate) fn parsed_constraint(&self) -> Result<Option<&Arc<Constraint>>, ConstraintError> {
         match self.constraint.as_deref() {
             None => Ok(None),
@@ -111,8 +112,8 @@ impl SmartScope {
         }
     }
 
-    /// The order in which scopes that are alike but for their permissions are neighbours: those for
-    /// every type first.
+    /// Returns the sort key, by which scopes that differ only in permissions are neighbours: those
+    /// for every type first.
     pub(crate) fn key(&self) -> (Option<&'static str>, ScopeContext, Option<&Constraint>) {
         let constraint = self.constraint.as_deref().and_then(|one| one.parsed.as_deref().ok());
         (self.resource_type, self.context, constraint)
@@ -123,7 +124,7 @@ impl SmartScope {
         self.permissions = self.permissions | permissions;
     }
 
-    /// How many bytes of memory it takes beside itself.
+    /// Returns the size of its allocations, in bytes.
     pub(crate) fn size(&self) -> usize {
         self.constraint.as_deref().map_or(0, |constraint| {
             let parsed = constraint.parsed.as_deref().map_or(0, Constraint::size);
@@ -132,7 +133,7 @@ impl SmartScope {
     }
 }
 
-/// The two counts of an `Arc`.
+/// The size of the two counts of an `Arc`.
 const ARC_COUNTS: usize = 2 * size_of::<usize>();
 
 impl FromStr for SmartScope {
@@ -159,7 +160,7 @@ impl FromStr for SmartScope {
     }
 }
 
-/// The context, and what stands after the separator.
+/// Splits off the context, with the rest after the separator.
 pub(super) fn separated_context(text: &str) -> Option<(ScopeContext, &str)> {
     let words = [
         ("patient", ScopeContext::Patient),

@@ -1,5 +1,5 @@
 //! The SMART scopes of one token in a normal form, compiled once when it is verified: spellings and
-//! doubles merged, sorted, and bounded, so that a decision looks them up.
+//! duplicates merged, sorted, and bounded, so that a decision looks them up.
 
 use hashbrown::{HashMap, HashSet};
 use smallvec::SmallVec;
@@ -8,15 +8,15 @@ use super::constraint::{Constraint, ConstraintError};
 use super::launch::ScopeKind;
 use super::scope::{ScopeContext, SmartScope};
 
-/// Scopes that can grant, each (type, context, constraint) once, in the order of these: those for
-/// every type first. And the first few that cannot grant, for refusals.
+/// Scopes that can grant, each (type, context, constraint) once, sorted by these: those for every
+/// type first. Also the first few that cannot grant, for refusals.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ScopeSet {
     scopes: SmallVec<[SmartScope; 2]>,
     rejected: Vec<(Box<str>, ScopeError)>,
 }
 
-/// Why a scope of a token grants nothing at all.
+/// The reason why a scope of a token grants nothing at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ScopeError {
     #[error("is malformed and grants nothing")]
@@ -30,15 +30,15 @@ pub(crate) enum ScopeError {
     TooManyConstraints,
 }
 
-/// How many different constraints count for a context and a type: each is an alternative that a
-/// handler has to look at.
+/// The most different constraints that count for a context and a type: each is an alternative that
+/// a handler has to evaluate.
 const MAX_CONSTRAINTS: usize = 32;
 
-/// How many of the scopes that grant nothing are told.
+/// The most scopes that are reported as granting nothing.
 const MAX_REJECTED: usize = 3;
 
 impl ScopeSet {
-    /// Compiles the scopes of a token, in its order: of more constraints than count, the first do.
+    /// Compiles the scopes of a token, in its order: of too many constraints, the first ones count.
     pub(crate) fn compile<'t>(texts: impl Iterator<Item = &'t str>) -> Self {
         let mut set = Self::default();
         let mut limits = Limits::default();
@@ -76,17 +76,17 @@ impl ScopeSet {
         self.scopes.shrink_to_fit();
     }
 
-    /// All scopes that can grant.
+    /// Returns all scopes that can grant.
     pub(crate) fn all(&self) -> &[SmartScope] {
         &self.scopes
     }
 
-    /// The first few scopes that grant nothing, each with the reason.
+    /// Returns the first few scopes that grant nothing, each with the reason.
     pub(crate) fn rejected(&self) -> impl Iterator<Item = (&str, ScopeError)> {
         self.rejected.iter().map(|(text, error)| (&**text, *error))
     }
 
-    /// Those about a type, the ones for every type included; with `None` these alone.
+    /// Returns those about a type, the ones for every type included; with `None` only these.
     pub(crate) fn about<'s>(
         &'s self,
         resource_type: Option<&'s str>,
@@ -100,14 +100,14 @@ impl ScopeSet {
         of_every_type.chain(of_this_type)
     }
 
-    /// The types that scopes name, each once.
+    /// Returns the types that scopes name, each once.
     pub(crate) fn types(&self) -> impl Iterator<Item = &'static str> {
         let same =
             |one: &SmartScope, next: &SmartScope| one.resource_type() == next.resource_type();
         self.scopes.chunk_by(same).filter_map(|chunk| chunk.first()?.resource_type())
     }
 
-    /// How many bytes of memory it takes beside itself.
+    /// Returns the size of its allocations, in bytes.
     pub(crate) fn size(&self) -> usize {
         let spilled = self.scopes.spilled();
         let heap = if spilled { self.scopes.capacity() * size_of::<SmartScope>() } else { 0 };

@@ -4,14 +4,16 @@ use std::sync::LazyLock;
 
 use hashbrown::HashMap;
 
-/// Of every resource, and plain: what filters by a query of its own or by a list is none of them.
+/// The plain parameters of every resource: those that filter by a query of their own or by a list
+/// are not among them.
 const OF_EVERY_RESOURCE: [&str; 6] =
     ["_id", "_lastUpdated", "_profile", "_security", "_source", "_tag"];
 
-/// The types that have a parameter, by its name: a scope may name one that no type has, and is then
-/// looked at for very many types.
+/// The types that have a parameter, by its name: a scope may name a parameter that no type has, and
+/// is then looked up for very many types.
 static TYPES_OF: LazyLock<HashMap<&str, Vec<&str>>> = LazyLock::new(|| {
-    // A line a type: its name, then those of its parameters. The types are in alphabetical order.
+    // One line per type: its name, then those of its parameters. The types are in alphabetical
+    // order.
     let lines = include_str!("search_parameters_r4.txt").lines();
     let mut types_of: HashMap<&str, Vec<&str>> = HashMap::new();
     for line in lines.filter(|line| !line.starts_with('#')) {

@@ -1,4 +1,4 @@
-//! Which interaction a method and an address spell. One spelling of each, and no other.
+//! The interactions that a method and an address spell: one spelling of each, and no other.
 
 use http::Method;
 use smallvec::SmallVec;
@@ -6,14 +6,14 @@ use smallvec::SmallVec;
 use super::InteractionKind;
 use crate::fhir::resource_type::is_spelled_as_a_type;
 
-/// What method and address say, in parts of the path.
+/// The parts of a path, with the interaction that they spell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Address<'a> {
     pub(super) kind: InteractionKind,
     pub(super) resource_type: Option<&'a str>,
     pub(super) id: Option<&'a str>,
     pub(super) operation: Option<&'a str>,
-    /// In a compartment.
+    /// The type that is searched in a compartment.
     pub(super) searched_type: Option<&'a str>,
 }
 
@@ -121,8 +121,7 @@ impl<'a> Address<'a> {
     }
 }
 
-/// The parts between slashes. They are so short that a search for one byte after the other is
-/// faster than one for many at once.
+/// Splits at slashes. The segments are so short that searching byte by byte is faster than SIMD.
 fn segments(path: &str) -> SmallVec<[&str; 8]> {
     let mut segments = SmallVec::new();
     let mut start = 0;
@@ -147,8 +146,8 @@ enum Verb {
 }
 
 impl Verb {
-    /// Whether a segment is an operation that may be called so: with `GET` or `POST`, and those of
-    /// Microsoft that delete or change in bulk with what they do.
+    /// Reports whether a segment is an operation that may be called with this method: `GET` or
+    /// `POST`, and for Microsoft's bulk operations the methods of what they do.
     fn calls(self, segment: &str) -> bool {
         let by_verb = match self {
             Self::Get | Self::Post => true,
@@ -171,7 +170,8 @@ impl Verb {
     }
 }
 
-/// A logical or version id (R4 datatype `id`), without the two that a router may resolve.
+/// Reports whether a segment is a logical or version id (R4 datatype `id`), without `.` and `..`,
+/// which a router may resolve.
 pub(crate) fn is_id(segment: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
     (1..=64).contains(&segment.len())
@@ -188,7 +188,7 @@ fn is_name(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
-/// A file that a job has made: an id, perhaps with underscores.
+/// Reports whether a segment is a file that a job has made: an id, perhaps with underscores.
 fn is_file(segment: &str) -> bool {
     is_id(&segment.replace('_', "-"))
 }

@@ -1,6 +1,6 @@
 //! The kinds of interaction.
 
-/// What kind of interaction a request is (R4 section 3.1.0).
+/// The kind of an interaction (R4 section 3.1.0).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum InteractionKind {
@@ -45,17 +45,18 @@ pub enum InteractionKind {
     /// `$name` at the base, a type or an instance. Microsoft's bulk operations are called with
     /// `DELETE` and `PATCH` as well.
     Operation,
-    /// `GET [base]/_operations/[kind]/[id]` and below: how an asynchronous job stands, and what it
-    /// has made. The kind is the [`operation`](crate::Interaction::operation) that began it.
+    /// `GET [base]/_operations/[kind]/[id]` and below: the status of an asynchronous job, and its
+    /// results. The kind is the [`operation`](crate::Interaction::operation) that began it.
     JobStatus,
-    /// `DELETE [base]/_operations/[kind]/[id]`: ends a job and forgets what it made.
+    /// `DELETE [base]/_operations/[kind]/[id]`: ends a job and deletes its results.
     JobCancel,
-    /// No interaction of FHIR.
+    /// Not an interaction of FHIR.
     Unknown,
 }
 
 impl InteractionKind {
-    /// The code of FHIR where it has one (value set `restful-interaction`), else one in its manner.
+    /// Returns the code of FHIR where there is one (value set `restful-interaction`), else a
+    /// similar one.
     #[must_use]
     pub fn code(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! Which FHIR interaction a request is, by its method and address alone (R4 section 3.1.0).
+//! The FHIR interaction of a request, by its method and address alone (R4 section 3.1.0).
 
 mod address;
 mod kind;
@@ -17,10 +17,10 @@ use super::permissions::Permissions;
 use super::resource_type::is_spelled_as_a_type;
 use crate::span::Span;
 
-/// One interaction of FHIR's RESTful API, or the fact that a request is none.
+/// A FHIR interaction, or [`Unknown`](InteractionKind::Unknown) for any other request.
 ///
 /// There is one spelling of each: a path with percent-encoding, empty or dotted segments, or a
-/// matrix parameter is no interaction, because the router behind might read it differently.
+/// matrix parameter is not an interaction, because the router behind might read it differently.
 ///
 /// ```
 /// use http::Method;
@@ -40,30 +40,31 @@ use crate::span::Span;
 pub struct Interaction {
     base: BaseUrl,
     method: Method,
-    /// `None` for an authority alone (the target of `CONNECT`), or for what is no address.
+    /// `None` for an authority alone (the target of `CONNECT`), or for an invalid address.
     address: Option<PathAndQuery>,
     kind: InteractionKind,
-    /// Where in the path the parts stand: one is made for every request, and copies nothing.
+    /// The spans of the parts in the path: an interaction is made for every request, and copies
+    /// nothing.
     resource_type: Option<Span>,
     id: Option<Span>,
     operation: Option<Span>,
     searched_type: Option<Span>,
-    /// What most requests do not have, so that it takes no room in them.
+    /// The rare parts, boxed so that they take no room in most requests.
     beside: Option<Box<Beside>>,
 }
 
-/// What a request asks for outside its address.
+/// The parts of a request outside its address that count.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Beside {
     /// The values of `If-None-Exist`, each a query.
     conditions: Vec<Box<str>>,
-    /// The parameters of a search that stood in its body, as a query.
+    /// The parameters of a search in its body, as a query.
     body: Option<Box<str>>,
 }
 
 impl Interaction {
     /// Reads method and address, and of the headers `If-None-Exist` alone: no header that overrides
-    /// the method is looked at. Total: what is no interaction is
+    /// the method is considered. Never fails: any other request is
     /// [`Unknown`](InteractionKind::Unknown). `HEAD` counts as `GET`.
     #[must_use]
     pub fn parse(base: &BaseUrl, method: &Method, uri: &Uri, headers: &HeaderMap) -> Self {
@@ -73,7 +74,7 @@ impl Interaction {
         })
     }
 
-    /// The conditions are asked for where a creation may have some.
+    /// Reads the conditions only where a creation may have some.
     fn of<C: Iterator<Item = Box<str>>>(
         base: &BaseUrl,
         method: &Method,
@@ -86,7 +87,7 @@ impl Interaction {
             Some(Address::parse(method, below, has_query))
         });
         if interaction.kind == InteractionKind::Create {
-            // Some clients write the query with its mark.
+            // Some clients include the leading `?` of the query.
             let read = conditions().map(|text| text.strip_prefix('?').unwrap_or(&text).into());
             let conditions: Vec<_> = read.collect();
             if !conditions.is_empty() {
@@ -97,7 +98,7 @@ impl Interaction {
         interaction
     }
 
-    /// What an address says, kept with it.
+    /// Reads an address and keeps it.
     fn at(
         base: &BaseUrl,
         method: &Method,
@@ -121,8 +122,8 @@ impl Interaction {
         }
     }
 
-    /// An entry of a bundle: its `request.method`, `request.url` (relative to the base, or absolute
-    /// below it) and `request.ifNoneExist`.
+    /// Reads an entry of a bundle: its `request.method`, `request.url` (relative to the base, or
+    /// absolute below it) and `request.ifNoneExist`.
     pub(crate) fn of_entry(
         base: &BaseUrl,
         method: &Method,
@@ -145,8 +146,8 @@ impl Interaction {
         Self::of(base, method, address, || condition.map(Box::from).into_iter())
     }
 
-    /// What one letter stands for on one type, without saying on which instance: `r` a read, `s` a
-    /// search of the type.
+    /// Makes the interaction that one permission stands for on a type, without an instance: `r` a
+    /// read, `s` a search of the type.
     pub(crate) fn of_letter(base: &BaseUrl, letter: Permissions, resource_type: &str) -> Self {
         use InteractionKind as Kind;
         let (method, kind) = match letter {
@@ -165,7 +166,7 @@ impl Interaction {
         })
     }
 
-    /// The export of one type.
+    /// Makes the export of one type.
     pub(crate) fn export_of(base: &BaseUrl, resource_type: &str) -> Self {
         let known = is_spelled_as_a_type(resource_type);
         let address = format!("{}/$export?_type={resource_type}", base.path());
@@ -173,7 +174,7 @@ impl Interaction {
         Self::of(base, &Method::GET, address, std::iter::empty)
     }
 
-    /// This search with the parameters of its body, which count beside those of its address
+    /// Returns this search with the parameters of its body, which count beside those of its address
     /// (R4 section 3.1.1.1.2).
     pub(crate) fn with_body(&self, parameters: &str) -> Self {
         let beside = self.beside.as_deref().cloned().unwrap_or_default();
@@ -181,32 +182,32 @@ impl Interaction {
         Self { beside: Some(Box::new(beside)), ..self.clone() }
     }
 
-    /// Which interaction it is.
+    /// Returns the kind of the interaction.
     #[must_use]
     pub fn kind(&self) -> InteractionKind {
         self.kind
     }
 
-    /// The resource type of the address; of a compartment search, the compartment's. Without one the
-    /// [`kind`](Self::kind) tells what it is: the whole system, or no interaction at all.
+    /// Returns the resource type of the address; of a compartment search, the compartment's.
+    /// Without one the [`kind`](Self::kind) tells the whole system from no interaction at all.
     #[must_use]
     pub fn resource_type(&self) -> Option<&str> {
         self.part(self.resource_type)
     }
 
-    /// The logical id of the address; of a job, the job's.
+    /// Returns the logical id of the address; of a job, the job's.
     #[must_use]
     pub fn id(&self) -> Option<&str> {
         self.part(self.id)
     }
 
-    /// The type that is searched in a compartment; `None` for all of them.
+    /// Returns the type that is searched in a compartment; `None` for all of them.
     #[must_use]
     pub fn searched_type(&self) -> Option<&str> {
         self.part(self.searched_type)
     }
 
-    /// The name of the operation, without the dollar sign.
+    /// Returns the name of the operation, without the dollar sign.
     #[must_use]
     pub fn operation(&self) -> Option<&str> {
         self.part(self.operation)
@@ -216,26 +217,26 @@ impl Interaction {
         span?.within(self.path())
     }
 
-    /// The base URL that the address stands below.
+    /// Returns the base URL of the address.
     #[must_use]
     pub fn base(&self) -> &BaseUrl {
         &self.base
     }
 
-    /// Whether it is a search with parameters in a body that was not read.
+    /// Reports whether it is a search with parameters in a body that was not read.
     pub(crate) fn has_unseen_body(&self) -> bool {
         let has_body = self.beside.as_ref().is_some_and(|beside| beside.body.is_some());
         !has_body && self.is_search_by_post()
     }
 
-    /// Whether it is a search whose parameters may stand in the body.
+    /// Reports whether it is a search whose parameters may be in the body.
     #[must_use]
     pub fn is_search_by_post(&self) -> bool {
         self.method == Method::POST && self.path().ends_with("/_search")
     }
 
-    /// Everything that says what to look for: the query, the parameters of a body that was read,
-    /// and the conditions of a creation.
+    /// Returns all queries of the request: that of the address, the parameters of a body that was
+    /// read, and the conditions of a creation.
     pub(crate) fn queries(&self) -> impl Iterator<Item = &str> {
         let beside = self.beside.iter().flat_map(|beside| {
             let conditions = beside.conditions.iter().map(|condition| &**condition);
@@ -244,8 +245,8 @@ impl Interaction {
         self.query().into_iter().chain(beside)
     }
 
-    /// Whether a deletion is asked to take the history with it (`_hardDelete`, `_purgeHistory`), in
-    /// whatever spelling and with whatever value: `false` is not looked for.
+    /// Reports whether a deletion also asks to delete the history (`_hardDelete`, `_purgeHistory`),
+    /// in whatever spelling and with whatever value: `false` is not recognised.
     pub(crate) fn is_hard_delete(&self) -> bool {
         let Some(query) = self.query().filter(|query| !query.is_empty()) else {
             return false;
@@ -256,19 +257,19 @@ impl Interaction {
         asks(b"harddelete") || asks(b"purgehistory")
     }
 
-    /// The method of the request.
+    /// Returns the method of the request.
     #[must_use]
     pub fn method(&self) -> &Method {
         &self.method
     }
 
-    /// The path of the request as it was sent, of gRPC `/package.Service/Method`.
+    /// Returns the path of the request as it was sent, of gRPC `/package.Service/Method`.
     #[must_use]
     pub fn path(&self) -> &str {
         self.address.as_ref().map_or("", PathAndQuery::path)
     }
 
-    /// The query of the request as it was sent.
+    /// Returns the query of the request as it was sent.
     #[must_use]
     pub fn query(&self) -> Option<&str> {
         self.address.as_ref()?.query()
