@@ -11,7 +11,7 @@ use crate::keys::Provider;
 #[derive(Debug, Default)]
 pub(crate) struct Advertisement {
     names: Vec<Arc<str>>,
-    /// Of the first of them.
+    /// The metadata of the first of them.
     provider: Option<Arc<Provider>>,
 }
 
@@ -24,13 +24,13 @@ impl Advertisement {
         self.provider.get_or_insert_with(|| Arc::clone(&issuer.provider));
     }
 
-    /// Their names.
+    /// Returns their names.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.names.iter().map(|name| &**name)
     }
 
-    /// The metadata of the first of them, as far as they are known. Where they are not, nobody else's
-    /// endpoints stand for them: apps would send their users there.
+    /// Returns the metadata of the first of them, as far as it is known. Another issuer's
+    /// endpoints never take their place: apps would send their users there.
     pub(crate) fn provider(&self) -> Option<Map<String, Value>> {
         self.provider.as_ref()?.members()
     }

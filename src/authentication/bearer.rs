@@ -7,33 +7,33 @@ use super::error::{AuthenticationError, InvalidRequest};
 use crate::explanation::{Check, Finding};
 use crate::jose::compact::{CompactJws, ShapeError};
 
-/// The largest token that is looked at, in bytes. Entra's largest, with its groups, stay below.
+/// The largest token that is accepted, in bytes. Entra's largest, with its groups, stay below.
 pub(crate) const MAX_TOKEN: usize = 16 * 1024;
 
 const SCHEME: &[u8] = b"bearer";
 
-/// What stands after `Bearer`: in the alphabet of RFC 6750, and decoded if it is a JWS; or too large
-/// to be read.
+/// A token after `Bearer`: in the alphabet of RFC 6750, and decoded if it is a JWS; or too large to
+/// be read.
 pub(crate) enum BearerToken<'a> {
     Read { text: &'a [u8], jws: Result<CompactJws<'a>, ShapeError> },
     TooLarge(usize),
 }
 
 impl<'a> BearerToken<'a> {
-    /// Reads what [`find`] has found.
+    /// Reads the token that [`find`] has found.
     pub(crate) fn read(found: &'a [u8]) -> Result<Self, AuthenticationError> {
         if found.len() > MAX_TOKEN {
             return Ok(Self::TooLarge(found.len()));
         }
         let jws = CompactJws::parse(found);
-        // What is base64url and dots is in the alphabet.
+        // base64url and dots are within the alphabet, so a decoded token needs no second scan.
         if jws.is_ok() || is_b64token(found) {
             return Ok(Self::Read { text: found, jws });
         }
         Err(AuthenticationError::InvalidRequest(InvalidRequest::Alphabet))
     }
 
-    /// The token, and what it is decoded.
+    /// Returns the token and its decoded form, or a finding when it is too large.
     pub(crate) fn within_limit(
         self,
     ) -> Result<(&'a [u8], Result<CompactJws<'a>, ShapeError>), Finding> {
@@ -46,7 +46,7 @@ impl<'a> BearerToken<'a> {
     }
 }
 
-/// Finds the one token of a request, whatever stands in it.
+/// Finds the one token of a request, without looking into it.
 ///
 /// The scheme is compared without regard to case (RFC 9110 section 11.1) and may be followed by
 /// several spaces, as the grammar `1*SP` has it. The methods of RFC 6750 sections 2.2 and 2.3,
@@ -78,7 +78,7 @@ pub(crate) fn find<'a>(headers: &'a HeaderMap, uri: &Uri) -> Result<&'a [u8], Au
     Ok(token)
 }
 
-/// What stands behind the scheme, if it is the one for bearer tokens.
+/// Returns the string after the scheme, if that is the one for bearer tokens.
 fn behind_scheme(value: &[u8]) -> Option<&[u8]> {
     let (scheme, rest) = value.split_at_checked(SCHEME.len())?;
     let ends = rest.first().is_none_or(is_blank);
@@ -89,29 +89,29 @@ fn is_blank(byte: &u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
 
-/// Whether another scheme stands first and a bearer token behind it: several headers that were
-/// joined.
+/// Reports whether a bearer token follows another scheme: several headers that were joined.
 #[cold]
 fn names_bearer_later(value: &[u8]) -> bool {
     let behind = value.iter().position(is_blank).and_then(|end| value.get(end..));
     behind.unwrap_or_default().split(|byte| *byte == b',').skip(1).any(begins_with_bearer)
 }
 
-/// Whether a member of a list is a bearer token.
+/// Reports whether a member of a list is a bearer token.
 fn begins_with_bearer(member: &[u8]) -> bool {
     let member = member.trim_ascii_start();
     member.get(..SCHEME.len()).is_some_and(|start| start.eq_ignore_ascii_case(SCHEME))
         && member.get(SCHEME.len()).is_none_or(|byte| *byte == b' ')
 }
 
-/// `b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`
+/// Reports whether a token is a `b64token`:
+/// `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`.
 fn is_b64token(token: &[u8]) -> bool {
     let padding = token.iter().rev().take_while(|byte| **byte == b'=').count();
     let (text, _) = token.split_at(token.len() - padding);
     let allowed = |byte: u8| {
         byte.is_ascii_alphanumeric() | matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/')
     };
-    // Without a way out, so that many bytes are looked at at once.
+    // No early exit, so that the loop vectorises.
     !text.is_empty() && text.iter().fold(true, |all, byte| all & allowed(*byte))
 }
 

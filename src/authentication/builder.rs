@@ -23,7 +23,7 @@ use crate::time::{Clock, SystemClock};
 #[must_use]
 pub struct AuthenticatorBuilder {
     issuers: Vec<TrustedIssuer>,
-    /// Of whom keys are loaded; `None` for all.
+    /// The only issuer whose keys are loaded; `None` for all.
     only_keys_of: Option<Option<String>>,
     audience: AudiencePolicy,
     clock: Arc<dyn Clock>,
@@ -56,15 +56,15 @@ impl AuthenticatorBuilder {
         self
     }
 
-    /// Loads the keys of the issuer that a token names, and no others: for tools that look at one
-    /// token. What it names is not verified, and selects keys alone. Tokens of the other issuers
-    /// are answered with [`KeysUnavailable`](crate::AuthenticationError::KeysUnavailable).
+    /// Loads only the keys of the issuer that a token names: for tools that look at one token. The
+    /// name is not verified, and only selects keys. Tokens of the other issuers are answered with
+    /// [`KeysUnavailable`](crate::AuthenticationError::KeysUnavailable).
     pub fn keys_for(mut self, token: &str) -> Self {
         self.only_keys_of = Some(named_issuer(token));
         self
     }
 
-    /// The audiences of the issuers that set none of their own.
+    /// Sets the audiences of the issuers that set none of their own.
     pub fn audience(mut self, audience: AudiencePolicy) -> Self {
         self.audience = audience;
         self
@@ -76,9 +76,9 @@ impl AuthenticatorBuilder {
         self
     }
 
-    /// How many verified tokens are remembered, so that a token that is sent again costs next to
-    /// nothing; with 0 every request is verified. They take at most 8 KiB each. A token is
-    /// forgotten at its `exp`, and when the keys of its issuer change. Default: 10,000.
+    /// Sets how many verified tokens are cached, so that a token that is sent again costs next to
+    /// nothing; with 0 every request is verified. They take at most 8 KiB each. A token is evicted
+    /// at its `exp`, and when the keys of its issuer change. Default: 10,000.
     pub fn remember_tokens(mut self, tokens: usize) -> Self {
         self.remembered = tokens;
         self
@@ -140,8 +140,8 @@ impl fmt::Debug for AuthenticatorBuilder {
     }
 }
 
-/// Chooses the issuers that apps are sent to: those that say so, else the first one, with those that
-/// count as one with it.
+/// Chooses the issuers that apps are sent to: those that are advertised expressly, else the first
+/// one, with those that count as one with it.
 fn advertised(issuers: &[TrustedIssuer]) -> Vec<bool> {
     let all = || issuers.iter().map(|issuer| &issuer.settings.advertised);
     let some_say_so = all().any(|one| one.said == Some(true));
@@ -150,7 +150,7 @@ fn advertised(issuers: &[TrustedIssuer]) -> Vec<bool> {
     all().map(|one| one.said.unwrap_or_else(|| by_default(&one.block))).collect()
 }
 
-/// The `iss` of a token, unverified.
+/// Returns the `iss` of a token, unverified.
 fn named_issuer(token: &str) -> Option<String> {
     let jws = CompactJws::parse(token.as_bytes()).ok()?;
     let payload = jws.parts().ok()?.payload;

@@ -1,16 +1,16 @@
-//! Tokens that were verified, so that the next request with the same one need not wait for that.
+//! A cache of verified tokens, so that the next request with the same one need not be verified.
 //!
 //! | | |
 //! |---|---|
-//! | what is kept | the bytes of the token, and the [`Principal`] made of it, in memory alone |
-//! | when it counts | the token is the same byte by byte; the keys of its issuer are the ones that verified it, and not too old; now lies between its dates |
-//! | how much is kept | as many tokens as are set, and 8 KiB for each of them in all; what was used again stays before what was seen once |
-//! | what is not kept | refusals, so that nobody fills it without a good token; any decision on a request: roles and scopes are judged anew each time |
+//! | what is kept | the bytes of the token, and the [`Principal`] made of it, only in memory |
+//! | when it is used | the token is the same byte by byte; the keys of its issuer are the ones that verified it, and not too old; the present time is between its dates |
+//! | how much is kept | the configured number of tokens, and 8 KiB for each of them in all; tokens that were used again outlive those seen once |
+//! | what is not kept | refusals, so that only good tokens fill it; any decision on a request: roles and scopes are evaluated anew each time |
 //!
 //! A token is found by a hash of its last bytes, which are its signature, with a random key of this
-//! process. Whatever two tokens may have in common, it is the comparison of all their bytes that
-//! decides, so no token is ever taken for another; and as only verified ones are kept, nobody can
-//! fill the place of a hash without an issuer's signatures.
+//! process. Whatever two tokens may have in common, all their bytes are compared, so no token is
+//! ever taken for another; and as only verified ones are kept, collisions cannot be made without an
+//! issuer's signatures.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -24,38 +24,37 @@ use super::principal::Principal;
 use crate::keys::{KeyRing, KeySetNumber};
 use crate::time::UnixTime;
 
-/// How many tokens are remembered unless the application says otherwise.
+/// The default capacity of the cache, in tokens.
 pub(super) const DEFAULT_TOKENS: usize = 10_000;
 
-/// What one token may take of the memory for all of them. Most take less, and count as this.
+/// The share of one token in the cache's memory. Most take less, and count as this.
 const BYTES_OF_ONE: usize = 8 * 1024;
 
-/// What an entry takes beside that: its place in the cache, counts, the rest of what was allocated.
+/// The overhead of an entry: its slot in the cache, counts, the rest of its allocations.
 const BESIDE_ONE: usize = 512;
 
-/// How much of a token is hashed.
+/// The number of bytes of a token that are hashed.
 const HASHED: usize = 64;
 
-/// Verified tokens, or nothing at all where they are not to be remembered.
+/// Verified tokens; `None` where caching is turned off.
 pub(super) struct TokenCache(Option<Entries>);
 
 type Entries = Cache<Token, Principal, Bytes, DefaultHashBuilder>;
 
-/// A token that was verified, as a key.
+/// A verified token, as a key of the cache.
 struct Token(Box<[u8]>);
 
-/// A token that somebody presents.
+/// A token that a request presents.
 struct Presented<'a>(&'a [u8]);
 
-/// The circumstances under which a token was found good. When one changes it is judged anew.
+/// The circumstances under which a token was verified. When one changes it is verified anew.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Validity {
-    /// The place of the issuer's keys among those of all. A principal may outlive them.
+    /// The index of the issuer's keys among those of all. A principal may outlive them.
     pub(super) keys: usize,
-    /// Which of the issuer's key sets verified it.
+    /// The issuer's key set that verified it.
     pub(super) verified_by: KeySetNumber,
-    /// The first moment at which every check of its dates passes, and the first at which one does
-    /// not any more, skew allowed for.
+    /// `[from, until)`: the time in which all time checks pass, leeway included.
     pub(super) from: UnixTime,
     pub(super) until: UnixTime,
 }
@@ -82,7 +81,7 @@ impl TokenCache {
         }))
     }
 
-    /// The caller of a token that was verified before, if nothing has changed since.
+    /// Returns the caller of a token that was verified before, if nothing has changed since.
     pub(super) fn get(
         &self,
         token: &[u8],
@@ -90,12 +89,12 @@ impl TokenCache {
         keys: &[Arc<KeyRing>],
     ) -> Option<Principal> {
         let entries = self.0.as_ref()?;
-        // The one clone that the request needs: all cores count the clones of one token together.
+        // The one clone that the request needs: all cores contend for the count of one token.
         let principal = entries.get(&Presented(token))?;
         if principal.validity().holds(now(), keys) {
             return Some(principal);
         }
-        // It might have been replaced by a fresh one meanwhile, which would be verified again.
+        // A concurrent request might have replaced it by a fresh one, which is then verified again.
         entries.remove(&Presented(token));
         None
     }
@@ -107,7 +106,7 @@ impl TokenCache {
     }
 }
 
-/// Counts what an entry takes, and at least its share: so the number of entries is bounded too.
+/// Weighs an entry by its memory, and at least its share: so the number of entries is bounded too.
 #[derive(Clone)]
 struct Bytes;
 

@@ -1,4 +1,4 @@
-//! The claims of a token, read by type and never by luck.
+//! The claims of a token, each read by its type.
 //!
 //! Nothing in here is verified; [`validation`](super::validation) says which of it may be used.
 
@@ -15,7 +15,7 @@ use crate::time::UnixTime;
 #[derive(Clone, Debug)]
 pub(crate) struct Claims<'a>(Document<'a>);
 
-/// A claim is there, but not of its type.
+/// A claim is present, but has the wrong type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct WrongType;
 
@@ -24,7 +24,8 @@ impl<'a> Claims<'a> {
         Self(payload)
     }
 
-    /// A claim with this whole name, else the value at this dotted path: `realm_access.roles`.
+    /// Returns the claim with this whole name, else the value at this dotted path:
+    /// `realm_access.roles`.
     pub(crate) fn at(&self, path: &str) -> Option<Json<'_>> {
         match self.0.get(path) {
             Some(value) => Some(value),
@@ -41,30 +42,30 @@ impl<'a> Claims<'a> {
         })
     }
 
-    /// The same, where `null` counts as absent.
+    /// Returns a value as [`at`](Self::at) does, but treats `null` as absent.
     pub(crate) fn present(&self, path: &str) -> Option<Json<'_>> {
         self.at(path).filter(|value| !matches!(value, Json::Null))
     }
 
-    /// A claim with this very name, `null` included.
+    /// Returns the claim with exactly this name, `null` included.
     #[inline]
     pub(crate) fn member(&self, name: &str) -> Option<Json<'_>> {
         self.0.get(name)
     }
 
-    /// Tells whether there is a claim with this very name, whatever its value.
+    /// Reports whether there is a claim with exactly this name, whatever its value.
     #[inline]
     pub(crate) fn has(&self, name: &str) -> bool {
         self.0.has(name)
     }
 
-    /// How many claims have a name, whatever the case of its letters.
+    /// Counts the claims with a name, ignoring case.
     pub(crate) fn count_in_any_case(&self, name: &str) -> usize {
         self.0.names().filter(|other| other.eq_ignore_ascii_case(name)).count()
     }
 
-    /// Whether the list of the caller's groups was left out of the token because it is too long
-    /// (`_claim_names` of OpenID Connect Core section 5.6.2, Entra's `hasgroups`).
+    /// Reports whether the list of the caller's groups was left out of the token because it is too
+    /// long (`_claim_names` of OpenID Connect Core section 5.6.2, Entra's `hasgroups`).
     pub(crate) fn lacks_groups(&self) -> bool {
         let elsewhere = self.0.get("_claim_names").is_some_and(|names| match names {
             Json::Object(names) => names.member("groups").is_some(),
@@ -77,7 +78,7 @@ impl<'a> Claims<'a> {
             || self.text_or_none("hasgroups") == Some("true")
     }
 
-    /// Whether a claim is there. `null` and empty text count as absent.
+    /// Reports whether a claim is present. `null` and an empty string count as absent.
     pub(crate) fn is_present(&self, path: &str) -> bool {
         match self.at(path) {
             None | Some(Json::Null) => false,
@@ -86,7 +87,7 @@ impl<'a> Claims<'a> {
         }
     }
 
-    /// A text claim. `null` counts as absent.
+    /// Returns a string claim. `null` counts as absent.
     #[inline]
     pub(crate) fn text(&self, name: &str) -> Result<Option<&str>, WrongType> {
         match self.0.get(name) {
@@ -98,13 +99,13 @@ impl<'a> Claims<'a> {
         }
     }
 
-    /// A text claim, or `None` when it is anything else.
+    /// Returns a string claim, or `None` when it is anything else.
     #[inline]
     pub(crate) fn text_or_none(&self, name: &str) -> Option<&str> {
         self.text(name).unwrap_or_default().filter(|text| !text.is_empty())
     }
 
-    /// A `NumericDate` claim (RFC 7519 section 2), which `null` is not.
+    /// Returns a `NumericDate` claim (RFC 7519 section 2), which `null` is not.
     #[inline]
     pub(crate) fn date(&self, name: &str) -> Result<Option<UnixTime>, WrongType> {
         match self.0.get(name) {
@@ -118,7 +119,7 @@ impl<'a> Claims<'a> {
         }
     }
 
-    /// `aud`: text, or a list of texts and of nothing else. Empty when absent.
+    /// Returns `aud`: a string, or an array of strings and of nothing else. Empty when absent.
     pub(crate) fn audiences(&self) -> Result<SmallVec<[&str; 2]>, WrongType> {
         match self.0.get("aud") {
             None | Some(Json::Null) => Ok(SmallVec::new()),
@@ -128,7 +129,8 @@ impl<'a> Claims<'a> {
         }
     }
 
-    /// The items of a list of texts; one text counts as a list of one. Other items are left out.
+    /// Returns the strings of an array; one string counts as an array of one. Other items are
+    /// skipped.
     pub(crate) fn list(&self, path: &str) -> Items<'_> {
         match self.at(path) {
             Some(Json::String(text)) => Items::One(Some(text)),
@@ -139,49 +141,49 @@ impl<'a> Claims<'a> {
         }
     }
 
-    /// The scope tokens of a claim (RFC 6749 section 3.3): text split at spaces, and at nothing
-    /// else; or a list of such texts.
+    /// Returns the scope tokens of a claim (RFC 6749 section 3.3): a string split at spaces, and at
+    /// nothing else; or an array of such strings.
     pub(crate) fn scopes(&self, name: &str) -> impl Iterator<Item = &str> {
         self.list(name).flat_map(|text| text.split(' ')).filter(|scope| !scope.is_empty())
     }
 
-    /// Where a text of the claims stands, or a part of it, see [`Document::span_of`].
+    /// Returns the span of a string of the claims, or of a part of it, see [`Document::span_of`].
     pub(crate) fn span_of(&self, part: &str) -> Option<Span> {
         self.0.span_of(part)
     }
 
-    /// What stands there.
+    /// Returns the string at a span of [`span_of`](Self::span_of).
     pub(crate) fn text_at(&self, span: Span) -> &str {
         self.0.text_at(span)
     }
 
-    /// The payload as it was sent, and the texts of it that have escapes, without these.
+    /// Returns the payload as it was sent, and the buffer of unescaped strings.
     pub(crate) fn sources(&self) -> (&str, &str) {
         self.0.sources()
     }
 
-    /// The client, by the first claim that names it.
+    /// Returns the client, by the first claim that names it.
     pub(crate) fn client(&self) -> Option<&str> {
         client::CLAIMS.into_iter().find_map(|name| self.text_or_none(name))
     }
 
-    /// `aud` as it may be shown.
+    /// Returns `aud` as it may be shown.
     pub(crate) fn shown_audiences(&self) -> Option<String> {
         self.audiences().ok().map(|audiences| audiences.join(" "))
     }
 
-    /// A date as it may be shown.
+    /// Returns a date as it may be shown.
     pub(crate) fn shown_date(&self, name: &str) -> Option<String> {
         self.date(name).ok().flatten().map(|date| date.to_string())
     }
 
-    /// `iss` as it may be shown.
+    /// Returns `iss` as it may be shown.
     pub(crate) fn shown_issuer(&self) -> Option<Cow<'_, str>> {
         self.text_or_none("iss").map(Cow::Borrowed)
     }
 }
 
-/// The texts of a list, but for empty ones.
+/// The non-empty strings of an array.
 pub(crate) enum Items<'c> {
     One(Option<&'c str>),
     Many(Row<'c>),

@@ -42,7 +42,7 @@ use crate::jose::KeyHolder;
 #[must_use]
 pub struct Entra {
     tenants: Vec<String>,
-    /// The path that stands for all of them: a tenant's own, or `organizations`.
+    /// The path segment that stands for all tenants: a tenant's own, or `organizations`.
     endpoint: String,
     application: String,
     identifier_uris: Vec<String>,
@@ -57,12 +57,12 @@ pub struct Entra {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EntraCloud {
-    /// The worldwide one.
+    /// The worldwide cloud.
     #[default]
     Global,
-    /// Of the government of the United States.
+    /// The cloud of the government of the United States.
     UsGovernment,
-    /// Operated by 21Vianet in China.
+    /// The cloud operated by 21Vianet in China.
     China,
 }
 
@@ -73,7 +73,7 @@ enum Version {
     Two,
 }
 
-/// What stands for a tenant in templates of issuers.
+/// The placeholder for a tenant in templates of issuers.
 const TEMPLATE: &str = "{tenantid}";
 
 impl EntraCloud {
@@ -92,7 +92,7 @@ impl EntraCloud {
         }
     }
 
-    /// `cloud_instance_name`
+    /// Returns the value of `cloud_instance_name`.
     fn instance(self) -> &'static str {
         match self {
             Self::Global => "microsoftonline.com",
@@ -143,7 +143,7 @@ impl Entra {
         self
     }
 
-    /// The cloud that the tenants are in. Default: the worldwide one.
+    /// Sets the cloud that the tenants are in. Default: the worldwide one.
     pub fn cloud(mut self, cloud: EntraCloud) -> Self {
         self.cloud = cloud;
         self
@@ -157,21 +157,21 @@ impl Entra {
         self
     }
 
-    /// Whether the application has signing keys of its own (claims mapping): then its metadata
-    /// are asked for with `?appid=`. Default: no.
+    /// Sets whether the application has signing keys of its own (claims mapping): then its metadata
+    /// are requested with `?appid=`. Default: no.
     #[cfg(feature = "client")]
     pub fn custom_signing_keys(mut self, custom: bool) -> Self {
         self.custom_signing_keys = custom;
         self
     }
 
-    /// The issuers: two of each tenant. Settings that are to differ from the preset are made on each
-    /// of them, and replace that one value: what is asked of tenant, cloud and keys stays, and
-    /// [`audience`](TrustedIssuer::audience) adds to the preset's.
+    /// Makes the issuers: two of each tenant. Settings that are to differ from the preset are made
+    /// on each of them, and replace that one value: the requirements on tenant, cloud and keys
+    /// stay, and [`audience`](TrustedIssuer::audience) adds to the preset's.
     ///
     /// # Errors
     ///
-    /// [`BuildError::Entra`] for ids that are no GUIDs, or no tenant.
+    /// [`BuildError::Entra`] for ids that are not GUIDs, or no tenant.
     #[cfg(feature = "client")]
     pub fn issuers(&self) -> Result<Vec<TrustedIssuer>, BuildError> {
         let origins = [Version::One, Version::Two].map(|version| {
@@ -185,11 +185,11 @@ impl Entra {
         })
     }
 
-    /// The same with the keys of a file, without any network.
+    /// Makes the issuers with the keys of a file, without any network.
     ///
     /// # Errors
     ///
-    /// [`BuildError::Entra`] for ids that are no GUIDs, or no tenant.
+    /// [`BuildError::Entra`] for ids that are not GUIDs, or no tenant.
     pub fn issuers_with_jwks_file(
         &self,
         path: impl Into<PathBuf>,
@@ -197,7 +197,7 @@ impl Entra {
         self.issuers_with_keys(KeyOrigin::File(path.into()))
     }
 
-    /// The same, with keys that come from one place for both versions.
+    /// Makes the issuers with keys that come from one place for both versions.
     pub(crate) fn issuers_with_keys(
         &self,
         origin: KeyOrigin,
@@ -207,7 +207,7 @@ impl Entra {
         self.issuers_with(|_| Arc::clone(&shared))
     }
 
-    /// The names of the issuers of a tenant.
+    /// Returns the names of the issuers of a tenant.
     #[cfg(feature = "config")]
     pub(crate) fn names_of(&self, tenant: &str) -> [String; 2] {
         let tenant = tenant.to_ascii_lowercase();
@@ -229,9 +229,9 @@ impl Entra {
                 issuers: names.to_vec(),
                 cloud: self.cloud.instance(),
             };
-            // By whichever version a token is issued, apps are sent to the same place.
+            // Whichever version a token is, apps are sent to the same place.
             let [_, advertised] = names.clone().map(Arc::from);
-            // Version 2.0 first: its metadata are those that apps are to know.
+            // Version 2.0 first: apps are given its metadata.
             for (version, name) in [Version::One, Version::Two].into_iter().zip(names).rev() {
                 let mut issuer = TrustedIssuer::new(name, KeyOrigin::Shared(keys(version)))
                     .of_entra(self.audience(version));
@@ -277,8 +277,8 @@ impl Entra {
         SharedKeys::new(self.name(version), vec![self.documented(version)], origin)
     }
 
-    /// What the discovery document says as its `issuer`: that of a tenant, or the template. For
-    /// version 1.0 it is not the address that the document stands at.
+    /// Returns the `issuer` of the discovery document: that of a tenant, or the template. For
+    /// version 1.0 it is not the address of the document.
     fn documented(&self, version: Version) -> Arc<str> {
         self.cloud.issuer(version, &self.documented_tenant()).into()
     }
@@ -288,7 +288,7 @@ impl Entra {
         if is_tenant { self.endpoint.to_ascii_lowercase() } else { TEMPLATE.to_owned() }
     }
 
-    /// How the keys are called in logs and health.
+    /// Returns the name of the keys in logs and health.
     fn name(&self, version: Version) -> String {
         self.cloud.issuer(version, &self.documented_tenant())
     }
@@ -312,8 +312,8 @@ impl Entra {
 /// Authorities for customers, where a tenant has a host of its own and issues version 2.0 alone.
 #[cfg(feature = "client")]
 impl Entra {
-    /// An Azure AD B2C tenant: its name (`contoso` of `contoso.b2clogin.com`), its id, the user
-    /// flow or custom policy that issues the tokens, and the application id of the API.
+    /// Trusts an Azure AD B2C tenant: its name (`contoso` of `contoso.b2clogin.com`), its id, the
+    /// user flow or custom policy that issues the tokens, and the application id of the API.
     ///
     /// ```
     /// let issuer = tower_fhir_auth::Entra::b2c(
@@ -335,8 +335,8 @@ impl Entra {
             .of_entra(AudiencePolicy::exact([application]))
     }
 
-    /// A Microsoft Entra External ID tenant: its name (`contoso` of `contoso.ciamlogin.com`), its
-    /// id, and the application id of the API.
+    /// Trusts a Microsoft Entra External ID tenant: its name (`contoso` of
+    /// `contoso.ciamlogin.com`), its id, and the application id of the API.
     pub fn external_id(name: &str, tenant: &str, application: &str) -> TrustedIssuer {
         let well_known = "v2.0/.well-known/openid-configuration";
         let discovery = format!("https://{name}.ciamlogin.com/{tenant}/{well_known}");
@@ -351,7 +351,7 @@ impl fmt::Display for EntraCloud {
     }
 }
 
-/// Whether a text is a GUID, as ids of Entra are written.
+/// Reports whether a string is a GUID, as ids of Entra are written.
 pub(crate) fn is_guid(text: &str) -> bool {
     let groups = [8, 4, 4, 4, 12];
     let mut parts = text.split('-');

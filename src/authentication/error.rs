@@ -1,15 +1,15 @@
-//! Why a request is not authenticated. Knows nothing of HTTP: `rejection/` translates.
+//! Errors of authentication. They know nothing of HTTP: `rejection/` translates.
 
 use std::time::Duration;
 
 use crate::explanation::recorder::Fault;
 use crate::explanation::{Check, Finding};
 
-/// Why no [`Principal`](crate::Principal) could be made of a request.
+/// An error that kept a request from having a [`Principal`](crate::Principal).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuthenticationError {
-    /// No `Authorization` header, or one of another scheme.
+    /// The `Authorization` header is missing, or has another scheme.
     #[error("no bearer token")]
     MissingCredentials,
     /// The request itself is malformed (RFC 6750 section 3.1, `invalid_request`).
@@ -24,29 +24,29 @@ pub enum AuthenticationError {
     KeysUnavailable {
         /// The issuer as configured.
         issuer: String,
-        /// When it is worth trying again.
+        /// The time after which it is worth trying again.
         retry_after: Duration,
     },
 }
 
-/// How a request with a bearer token can be malformed.
+/// The ways in which a request with a bearer token can be malformed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidRequest {
     /// More than one `Authorization` header.
     #[error("more than one `Authorization` header")]
     RepeatedHeader,
-    /// A token as `access_token` in the query, where logs and histories keep it.
+    /// A token is sent as `access_token` in the query, which ends up in logs and histories.
     #[error(
         "`access_token` in the query is not accepted: send the token in the `Authorization` header"
     )]
     TokenInQuery,
-    /// Nothing after `Bearer`.
+    /// Nothing follows `Bearer`.
     #[error("the bearer token is empty")]
     EmptyToken,
-    /// Bytes that RFC 6750 section 2.1 does not allow in a token; a second token after a comma
-    /// among them.
-    #[error("the bearer token has characters outside its alphabet (RFC 6750 section 2.1)")]
+    /// The token has bytes that RFC 6750 section 2.1 does not allow, such as the comma before a
+    /// second token.
+    #[error("the bearer token has characters that RFC 6750 section 2.1 does not allow")]
     Alphabet,
 }
 

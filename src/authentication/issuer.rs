@@ -1,4 +1,4 @@
-//! Whom we trust, and by which rules.
+//! The trusted issuers, with the rules for their tokens.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,9 +12,9 @@ use crate::keys::{KeyRing, KeySettings, KeySource, Provider};
 use crate::meter::Verified;
 use crate::text::shown;
 
-/// An issuer whose tokens are accepted, with the rules they are judged by.
+/// An issuer whose tokens are accepted, with the rules they are validated by.
 ///
-/// The constructor says where its keys come from; every setter replaces a default.
+/// The constructor determines the source of its keys; every setter replaces a default.
 ///
 /// ```
 /// use std::time::Duration;
@@ -52,19 +52,19 @@ pub(crate) struct IssuerSettings {
     pub(crate) patient_claims: Vec<String>,
     pub(crate) leeway: Duration,
     pub(crate) max_token_age: Option<Duration>,
-    /// Whether a role that is a SMART scope counts as one.
+    /// `true` when a role that is a SMART scope counts as one.
     pub(crate) scopes_in_roles: bool,
     pub(crate) advertised: Advertised,
-    /// What Microsoft Entra ID asks for beyond the standards.
+    /// The tenant, for the requirements of Microsoft Entra ID beyond the standards.
     pub(crate) tenant: Option<Tenant>,
-    /// Set where its access tokens always name their client in `azp` or `appid`.
+    /// `true` where access tokens always name their client in `azp` or `appid`.
     pub(crate) names_client: bool,
 }
 
 /// The part of an issuer in the well-known documents.
 #[derive(Clone, Debug)]
 pub(crate) struct Advertised {
-    /// `None` where nobody has said.
+    /// The explicit setting; `None` without one.
     pub(crate) said: Option<bool>,
     /// Shared by issuers that count as one: those of a preset.
     pub(crate) block: Arc<str>,
@@ -76,19 +76,19 @@ pub(crate) struct Advertised {
 #[derive(Clone, Debug)]
 pub(crate) struct Tenant {
     pub(crate) id: String,
-    /// Which keys of a set that tenants share are its own.
+    /// The owner that keys must have in a set that tenants share.
     pub(crate) keys: KeyHolder,
 }
 
-/// An issuer at work: its rules, and its keys as they are now.
+/// An issuer in use: its rules, and its keys as they are now.
 #[derive(Debug)]
 pub(crate) struct Issuer {
     pub(crate) settings: IssuerSettings,
     pub(crate) audience: AudiencePolicy,
     pub(crate) keys: Arc<KeyRing>,
-    /// The place of its keys among those of all issuers.
+    /// The index of its keys among those of all issuers.
     pub(crate) place: usize,
-    /// What its provider says of itself, where it is discovered.
+    /// The metadata of its provider, where it is discovered.
     pub(crate) provider: Arc<Provider>,
     pub(crate) verified: Verified,
 }
@@ -102,8 +102,8 @@ impl TrustedIssuer {
         Self::new(issuer, KeyOrigin::Http { discovery: None, jwks_uri: None })
     }
 
-    /// Trusts an OpenID provider whose discovery document stands at another address. What it
-    /// says of its `issuer` must still be this one.
+    /// Trusts an OpenID provider whose discovery document has another address. Its `issuer` must
+    /// still be this one.
     #[cfg(feature = "client")]
     pub fn discover_at(issuer: impl Into<String>, discovery: impl Into<String>) -> Self {
         let discovery = Some(discovery.into());
@@ -117,8 +117,8 @@ impl TrustedIssuer {
         Self::new(issuer, KeyOrigin::Http { discovery: None, jwks_uri })
     }
 
-    /// Trusts an issuer whose key set stands in a file, without any network. The file is read
-    /// again when it changes; if it is broken or gone by then, the last good keys stay.
+    /// Trusts an issuer whose key set is in a file, without any network. The file is read again
+    /// when it changes; if it is broken or gone by then, the last good keys stay.
     pub fn with_jwks_file(issuer: impl Into<String>, path: impl Into<PathBuf>) -> Self {
         Self::new(issuer, KeyOrigin::File(path.into()))
     }
@@ -161,70 +161,70 @@ impl TrustedIssuer {
         }
     }
 
-    /// The audiences accepted from this issuer. Default: the base URL of the layer, exactly. For an
-    /// issuer of a preset ([`Entra`](crate::Entra)) they add to the preset's.
+    /// Sets the audiences accepted from this issuer. Default: the base URL of the layer, exactly.
+    /// For an issuer of a preset ([`Entra`](crate::Entra)) they add to the preset's.
     pub fn audience(mut self, audience: AudiencePolicy) -> Self {
         self.settings.audience = Some(audience);
         self
     }
 
-    /// The algorithms this issuer may use. Default: RS256, RS384, RS512, PS256, PS384, PS512,
+    /// Sets the algorithms this issuer may use. Default: RS256, RS384, RS512, PS256, PS384, PS512,
     /// ES256, ES384, ES512, EdDSA and Ed25519, each only with the keys it fits.
     pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
         self.settings.algorithms = algorithms.into_iter().collect();
         self
     }
 
-    /// The `typ` values accepted, `""` for none, compared without regard to case and with
+    /// Sets the `typ` values accepted, `""` for none, compared without regard to case and with
     /// `application/` implied. Default: `at+jwt`, `JWT` and none. `["at+jwt"]` is RFC 9068.
     pub fn token_types<T: Into<String>>(mut self, types: impl IntoIterator<Item = T>) -> Self {
         self.settings.token_types = types.into_iter().map(Into::into).collect();
         self
     }
 
-    /// The claims a token must have, besides `iss`, `aud` and `exp`. `null` and empty text count
-    /// as absent. Default: `sub`.
+    /// Sets the claims a token must have, besides `iss`, `aud` and `exp`. `null` and an empty
+    /// string count as absent. Default: `sub`.
     pub fn required_claims<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
         self.settings.required_claims = names.into_iter().map(Into::into).collect();
         self
     }
 
-    /// The clients accepted, by `client_id`, `azp`, `appid` and `cid`: all of these that a token has
-    /// must be the same. Default: any.
+    /// Sets the clients accepted, by `client_id`, `azp`, `appid` and `cid`: all of these that a
+    /// token has must be the same. Default: any.
     pub fn clients<T: Into<String>>(mut self, clients: impl IntoIterator<Item = T>) -> Self {
         self.settings.clients = Some(clients.into_iter().map(Into::into).collect());
         self
     }
 
-    /// The claim that holds roles: one with this whole name, else a dotted path. Default:
+    /// Sets the claim that holds roles: one with this whole name, else a dotted path. Default:
     /// `roles`.
     pub fn roles_claim(mut self, path: impl Into<String>) -> Self {
         self.settings.roles_claim = path.into();
         self
     }
 
-    /// The claims that hold scopes, as text or list; their union counts. Default: `scope` and
-    /// `scp`.
+    /// Sets the claims that hold scopes, each a string or an array; their union counts. Default:
+    /// `scope` and `scp`.
     pub fn scope_claims<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
         self.settings.scope_claims = names.into_iter().map(Into::into).collect();
         self
     }
 
-    /// The claims that hold the patient in context; the first that is there counts. Default:
+    /// Sets the claims that hold the patient in context; the first that is present counts. Default:
     /// `patient`.
     pub fn patient_claims<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
         self.settings.patient_claims = names.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Whether a value of the roles claim that is a SMART scope counts as one: in Microsoft Entra
-    /// ID only app roles can have `/` and `*` in them. Default: no.
+    /// Sets whether a value of the roles claim that is a SMART scope counts as one: in Microsoft
+    /// Entra ID only app roles can contain `/` and `*`. Default: no.
     pub fn scopes_in_roles(mut self, counted: bool) -> Self {
         self.settings.scopes_in_roles = counted;
         self
     }
 
-    /// The clock skew allowed on `exp`, `nbf` and `iat`. Default: 60 s. At most 10 min.
+    /// Sets the clock skew allowed on `exp`, `nbf` and `iat`. Default: 60 s. At most 10 min.
     pub fn leeway(mut self, leeway: Duration) -> Self {
         self.settings.leeway = leeway;
         self
@@ -237,19 +237,19 @@ impl TrustedIssuer {
         self
     }
 
-    /// The largest age of a token by `iat`, which is required then. Default: none.
+    /// Sets the largest age of a token by `iat`, which is then required. Default: none.
     pub fn max_token_age(mut self, age: Duration) -> Self {
         self.settings.max_token_age = Some(age);
         self
     }
 
-    /// How keys are fetched and how long they serve.
+    /// Sets how keys are fetched and how long they stay in use.
     pub fn key_settings(mut self, settings: KeySettings) -> Self {
         self.key_settings = settings;
         self
     }
 
-    /// An issuer of Microsoft Entra ID, of whichever kind of tenant.
+    /// Turns the issuer into one of Microsoft Entra ID, of whichever kind of tenant.
     pub(crate) fn of_entra(mut self, audience: AudiencePolicy) -> Self {
         self.settings.preset_audience = Some(audience);
         self.settings.scopes_in_roles = true;
@@ -257,13 +257,13 @@ impl TrustedIssuer {
         self
     }
 
-    /// The same issuer, whose keys are never loaded.
+    /// Turns the issuer into one whose keys are never loaded.
     pub(crate) fn without_keys(mut self) -> Self {
         self.keys = KeyOrigin::Nowhere;
         self
     }
 
-    /// The issuer's name.
+    /// Returns the issuer's name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.settings.issuer
@@ -307,7 +307,7 @@ impl TrustedIssuer {
     }
 }
 
-/// Tells whether a text can be the name of an issuer.
+/// Reports whether a string can be the name of an issuer.
 pub(crate) fn is_name(text: &str) -> bool {
     (1..=512).contains(&text.chars().count()) && !text.chars().any(char::is_control)
 }

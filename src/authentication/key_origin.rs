@@ -1,4 +1,4 @@
-//! Where the keys of an issuer come from.
+//! The origin of an issuer's keys.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,18 +17,18 @@ pub(crate) enum KeyOrigin {
     File(PathBuf),
     Fixed(JwkSet),
     Source(Arc<dyn KeySource>),
-    /// They are not wanted.
+    /// Keys that are not loaded.
     Nowhere,
-    /// Keys that several issuers have together.
+    /// Keys that several issuers share.
     Shared(Arc<SharedKeys>),
 }
 
-/// Keys of several issuers: loaded once, by whoever starts first.
+/// Keys of several issuers, loaded once: by the issuer that starts first.
 #[derive(Debug)]
 pub(crate) struct SharedKeys {
-    /// How they are called in logs and health.
+    /// The name of the keys in logs and health.
     name: Arc<str>,
-    /// What their discovery document may say as its `issuer`.
+    /// The values that `issuer` of their discovery document may have.
     documented: Vec<Arc<str>>,
     origin: Mutex<SharedOrigin>,
 }
@@ -40,16 +40,17 @@ enum SharedOrigin {
     Failed(BuildError),
 }
 
-/// Keys at work.
+/// Keys in use.
 #[derive(Clone, Debug)]
 pub(crate) struct Keys {
     pub(crate) ring: Arc<KeyRing>,
-    /// What the provider says of itself, where it is discovered.
+    /// The metadata of the provider, where it is discovered.
     pub(crate) provider: Arc<Provider>,
 }
 
 impl KeyOrigin {
-    /// Begins to load keys. `documented` is what a discovery document may say as its `issuer`.
+    /// Begins to load keys. `documented` are the values that `issuer` of a discovery document may
+    /// have.
     pub(crate) fn start(
         self,
         name: Arc<str>,

@@ -1,4 +1,4 @@
-//! Who is it? From the bytes of a header to a [`Principal`].
+//! Authentication ("who is it?"): from the bytes of a header to a [`Principal`].
 //!
 //! [`authenticator`] is the one place where the pipeline is written; each of its lines is a call
 //! into the file of that name.

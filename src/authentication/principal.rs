@@ -17,11 +17,11 @@ use crate::jose::json::Json;
 use crate::span::Span;
 use crate::time::UnixTime;
 
-/// Who sent a request: the claims of a token that passed every check.
+/// The caller of a request: the claims of a token that passed every check.
 ///
-/// The layer puts it into the request's extensions; clones share one allocation. Nothing but a
-/// verified token makes one. Its `Debug` output names the issuer, roles, scopes and expiry, and
-/// of everything else only whether it is there.
+/// The layer puts it into the request's extensions; clones share one allocation. Only a verified
+/// token makes one. Its `Debug` output names the issuer, roles, scopes and expiry, and of
+/// everything else only whether it is present.
 ///
 /// ```
 /// use tower_fhir_auth::Principal;
@@ -59,7 +59,7 @@ struct Caller {
     validity: Validity,
 }
 
-/// Whether a token is an application's own or a user's.
+/// The kind of caller a token was issued to: an application or a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CallerKind {
@@ -71,27 +71,27 @@ pub enum CallerKind {
     Unknown,
 }
 
-/// A claim that should be text.
+/// A claim that should be a string.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum TextClaim<T> {
     #[default]
     Absent,
     Text(T),
-    /// It is there, but it is a list, a number, or whatever else.
+    /// The claim is present, but is not a string.
     NotText,
 }
 
-/// A claim is there, but it is not of the type that was asked for.
+/// A claim is present, but does not have the requested type.
 #[derive(Debug, thiserror::Error)]
 #[error("claim `{name}` is not of the expected type")]
 #[non_exhaustive]
 pub struct ClaimError {
-    /// The claim that was asked for.
+    /// The name of the claim.
     pub name: String,
 }
 
 impl Principal {
-    /// What the claims say of the caller.
+    /// Makes the caller of the claims.
     pub(super) fn new(
         validated: &ValidatedClaims<'_, '_>,
         settings: &IssuerSettings,
@@ -143,56 +143,56 @@ impl Principal {
 }
 
 impl Principal {
-    /// The issuer (`iss`), as it is configured.
+    /// Returns the issuer (`iss`), as it is configured.
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.0.issuer
     }
 
-    /// The subject (`sub`), unique within its issuer.
+    /// Returns the subject (`sub`), unique within its issuer.
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
         self.0.texts.get(self.0.subject?)
     }
 
-    /// Entra's immutable object id (`oid`), unique within its tenant.
+    /// Returns Entra's immutable object id (`oid`), unique within its tenant.
     #[must_use]
     pub fn object_id(&self) -> Option<&str> {
         self.0.texts.get(self.0.object_id?)
     }
 
-    /// Entra's tenant (`tid`).
+    /// Returns Entra's tenant (`tid`).
     #[must_use]
     pub fn tenant_id(&self) -> Option<&str> {
         self.0.texts.get(self.0.tenant?)
     }
 
-    /// The client application: `client_id`, else `azp`, else `appid`, else `cid`.
+    /// Returns the client application: `client_id`, else `azp`, else `appid`, else `cid`.
     #[must_use]
     pub fn client_id(&self) -> Option<&str> {
         self.0.texts.get(self.0.client?)
     }
 
-    /// The FHIR resource of the user (`fhirUser`, SMART App Launch), as the token has it.
+    /// Returns the FHIR resource of the user (`fhirUser`, SMART App Launch), as the token has it.
     #[must_use]
     pub fn fhir_user(&self) -> Option<&str> {
         self.0.fhir_user.text().and_then(|text| self.0.texts.get(text))
     }
 
-    /// The patient in context (`patient`, SMART App Launch), as the token has it.
+    /// Returns the patient in context (`patient`, SMART App Launch), as the token has it.
     #[must_use]
     pub fn patient(&self) -> Option<&str> {
         self.0.patient.text().and_then(|text| self.0.texts.get(text))
     }
 
-    /// Every claim that names the patient in context, telling an absent one from one that is no
-    /// string.
+    /// Returns every claim that names the patient in context, telling an absent claim from one of
+    /// the wrong type.
     pub(crate) fn launch_patients(&self) -> impl Iterator<Item = TextClaim<&str>> {
         let all = std::iter::once(&self.0.patient).chain(&self.0.more_patients);
         all.map(|claim| self.text_of(*claim))
     }
 
-    /// `fhirUser`, telling an absent one from one that is no string.
+    /// Returns `fhirUser`, telling an absent claim from one of the wrong type.
     pub(crate) fn fhir_user_claim(&self) -> TextClaim<&str> {
         self.text_of(self.0.fhir_user)
     }
@@ -201,79 +201,80 @@ impl Principal {
         claim.map(|span| self.0.texts.get(span).unwrap_or(""))
     }
 
-    /// The roles, each once, in the order of the token.
+    /// Returns the roles, each once, in the order of the token.
     pub fn roles(&self) -> impl Iterator<Item = &str> {
         self.0.texts.of(self.0.roles)
     }
 
-    /// The scopes of all scope claims, each once, in the order of the token.
+    /// Returns the scopes of all scope claims, each once, in the order of the token.
     pub fn scopes(&self) -> impl Iterator<Item = &str> {
         self.0.texts.of(self.0.scopes)
     }
 
-    /// The scopes for FHIR resources among them, in a normal form: spellings and doubles merged,
-    /// in the order of their types, those for every type first. Scopes that grant nothing are left
-    /// out: malformed ones, those with a constraint that cannot be, and those beyond 32 different
-    /// constraints for a context and a type.
+    /// Returns the scopes for FHIR resources among them, in a normal form: spellings and duplicates
+    /// merged, in the order of their types, those for every type first. Scopes that grant nothing
+    /// are left out: malformed ones, those with an invalid constraint, and those beyond 32
+    /// different constraints for a context and a type.
     #[must_use]
     pub fn smart_scopes(&self) -> &[SmartScope] {
         self.0.smart_scopes.all()
     }
 
-    /// The scopes for FHIR resources, to look up those about a type.
+    /// Returns the scopes for FHIR resources, to look up those about a type.
     pub(crate) fn scope_set(&self) -> &ScopeSet {
         &self.0.smart_scopes
     }
 
-    /// The groups (`groups`), each once, in the order of the token.
+    /// Returns the groups (`groups`), each once, in the order of the token.
     pub fn groups(&self) -> impl Iterator<Item = &str> {
         self.0.texts.of(self.0.groups)
     }
 
-    /// Whether the token leaves out the groups of the caller because there are too many: then
-    /// [`groups`](Self::groups) is not "none" but "unknown".
+    /// Reports whether the token leaves out the groups of the caller because there are too many:
+    /// then [`groups`](Self::groups) is not "none" but "unknown".
     #[must_use]
     pub fn lacks_groups(&self) -> bool {
         self.0.lacks_groups
     }
 
-    /// Whether the caller is an application or a user. Only Microsoft Entra ID says so: by
+    /// Returns whether the caller is an application or a user. Only Microsoft Entra ID says so: by
     /// `idtyp`, else roles without `scp` are an application's.
     #[must_use]
     pub fn kind(&self) -> CallerKind {
         self.0.kind
     }
 
-    /// Whether the token has a role, compared exactly.
+    /// Reports whether the token has a role, compared exactly.
     #[must_use]
     pub fn has_role(&self, role: &str) -> bool {
         self.roles().any(|held| held == role)
     }
 
-    /// Whether the token has a scope, compared exactly: `user/*.rs` does not imply `user/*.r`.
+    /// Reports whether the token has a scope, compared exactly: `user/*.rs` does not imply
+    /// `user/*.r`.
     #[must_use]
     pub fn has_scope(&self, scope: &str) -> bool {
         self.scopes().any(|held| held == scope)
     }
 
-    /// When the token expires (`exp`).
+    /// Returns the time when the token expires (`exp`).
     #[must_use]
     pub fn expires_at(&self) -> UnixTime {
         self.0.expires_at
     }
 
-    /// How long it may be taken for the caller of its token without another look at that.
+    /// Returns the circumstances under which the token stays verified.
     pub(super) fn validity(&self) -> Validity {
         self.0.validity
     }
 
-    /// How many bytes of memory it takes.
+    /// Returns its size in memory, in bytes.
     pub(crate) fn size(&self) -> usize {
         let Caller { texts, smart_scopes, more_patients, .. } = &*self.0;
         size_of::<Caller>() + texts.size() + smart_scopes.size() + size_of_val(&**more_patients)
     }
 
-    /// The names of the claims whose values no explanation shows.
+    /// Returns the names of the claims whose values no explanation shows.
     pub(crate) fn other_claims(&self) -> Vec<String> {
         const SHOWN: [&str; 5] = ["iss", "aud", "exp", "nbf", "iat"];
         let claims: HashMap<String, &RawValue> =
@@ -284,11 +285,11 @@ impl Principal {
         names
     }
 
-    /// Any further claim, as a type of your own. `None` when it is absent.
+    /// Reads any further claim, as a type of your own. `None` when it is absent.
     ///
     /// # Errors
     ///
-    /// When the claim is there but cannot be read as a `T`.
+    /// When the claim is present but cannot be read as a `T`.
     ///
     /// ```no_run
     /// # fn show(principal: &tower_fhir_auth::Principal) -> Result<(), tower_fhir_auth::ClaimError> {
@@ -306,7 +307,7 @@ impl Principal {
     }
 }
 
-/// The first of several claims that is there. `null` counts as absent.
+/// Returns the first of several claims that is present. `null` counts as absent.
 fn first<'n>(claims: &Claims<'_>, names: impl IntoIterator<Item = &'n str>) -> TextClaim<Span> {
     text_claim(claims, names.into_iter().find_map(|name| claims.present(name)))
 }

@@ -1,4 +1,4 @@
-//! The texts of a principal: not copied, but where they stand in the payload, which it keeps.
+//! The strings of a principal: not copied, but stored as spans of the payload, which it keeps.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -9,26 +9,26 @@ use super::claims::Claims;
 use crate::span::Span;
 use crate::text::are_same;
 
-/// The payload of a token, and lists of texts in it.
+/// The payload of a token, and lists of strings in it.
 #[derive(Default)]
 pub(super) struct Texts {
-    /// The payload, and behind it the texts that have escapes in it, without these.
+    /// The payload, followed by the buffer of unescaped strings.
     all: String,
     payload: usize,
     listed: SmallVec<[Span; 16]>,
 }
 
-/// A list of texts.
+/// A list of strings.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct List {
     start: usize,
     end: usize,
 }
 
-/// Up to how many items of a list are compared each with each.
+/// Up to this many items, each item of a list is compared with each; above, a set is used.
 const FEW: usize = 8;
 
-/// A list that is being made: each text once, in the order of its first mention.
+/// A list that is being built: each string once, in the order of its first occurrence.
 pub(super) struct Listing<'t, 'c> {
     listed: &'t mut SmallVec<[Span; 16]>,
     claims: &'c Claims<'c>,
@@ -57,7 +57,7 @@ impl<'c> Listing<'_, 'c> {
 }
 
 impl Texts {
-    /// Lists texts of the claims, each once.
+    /// Lists strings of the claims, each once.
     pub(super) fn list<'c>(
         &mut self,
         claims: &'c Claims<'c>,
@@ -68,7 +68,7 @@ impl Texts {
         List { start, end: self.listed.len() }
     }
 
-    /// Keeps a copy of that in which everything stands.
+    /// Keeps a copy of the sources, which all spans refer to.
     pub(super) fn keep(&mut self, claims: &Claims<'_>) {
         let (payload, unescaped) = claims.sources();
         self.all = [payload, unescaped].concat();
@@ -91,7 +91,7 @@ impl Texts {
         self.listed.get(Range::from(list)).unwrap_or_default().iter().copied()
     }
 
-    /// How many bytes of memory it takes beside itself.
+    /// Returns the size of its allocations, in bytes.
     pub(super) fn size(&self) -> usize {
         let listed = if self.listed.spilled() { self.listed.capacity() } else { 0 };
         self.all.capacity() + listed * size_of::<Span>()
@@ -121,7 +121,7 @@ mod tests {
             let items: Vec<String> = (0..many).map(|n| format!("item \\ {n}")).collect();
             let twice: Vec<_> = items.iter().flat_map(|item| [item, &items[0], item]).collect();
             let payload = serde_json::json!({"sub": "alone", "roles": twice}).to_string();
-            // The same with texts that stand in the payload as they are.
+            // Without escapes, the strings are spans of the payload itself.
             for payload in [payload.replace("\\\\", "-"), payload] {
                 let claims = Claims::new(Document::parse(&payload).unwrap());
                 let mut texts = Texts::default();
