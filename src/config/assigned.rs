@@ -1,4 +1,4 @@
-//! Local RBAC in the file: `[roles.assign]`, and `assign` of an issuer.
+//! Role assignments in the file: `[roles.assign]`, and `assign` of an issuer.
 
 use super::reader::Reader;
 use crate::authentication::entra::is_guid;
@@ -11,7 +11,7 @@ pub(crate) type Assigned = Vec<(AssignedKey, Vec<String>)>;
 /// The key of an assignment: `[<tid>/]`, and then the caller.
 #[derive(Debug)]
 pub(crate) struct AssignedKey {
-    /// As it was written.
+    /// The key as it was written.
     pub(crate) text: String,
     pub(crate) tenant: Option<String>,
     pub(crate) caller: CallerId,
@@ -19,7 +19,7 @@ pub(crate) struct AssignedKey {
 
 impl AssignedKey {
     fn read(text: String) -> Self {
-        // Subjects and groups may have a slash in them; only a GUID before it is a tenant.
+        // Subjects and groups may contain a slash; only a GUID before it is a tenant.
         let (tenant, caller) = match text.split_once('/') {
             Some((tenant, caller)) if is_guid(tenant) => (Some(tenant.to_owned()), caller),
             Some(_) | None => (None, text.as_str()),
@@ -27,20 +27,20 @@ impl AssignedKey {
         Self { tenant, caller: CallerId::from(caller), text }
     }
 
-    /// Warns of a key that may mean more than was meant: a provider may give the same name to a group
-    /// and to a user, but never the same GUID.
+    /// Warns of a key that may match more than was meant: a provider may give the same name to a
+    /// group and to a user, but never the same GUID.
     pub(crate) fn warn_if_ambiguous(&self) {
         if matches!(&self.caller, CallerId::Any(id) if !is_guid(id)) {
             log::warn!(
                 key = self.text.as_str(),
-                "an assignment whose key is no GUID goes to whoever has it as object id, subject or \
-                 group: `oid:`, `sub:` or `group:` before it says which"
+                "the key of this assignment is not a GUID, so it matches object ids, subjects and \
+                 groups: prefix it with `oid:`, `sub:` or `group:` to match only one of these"
             );
         }
     }
 }
 
-/// Object id, subject or group → roles.
+/// Reads assignments: object id, subject or group → roles.
 pub(crate) fn assignments(mut assign: Reader<'_>) -> Assigned {
     let mut assigned = Assigned::new();
     for (key, roles) in assign.rest() {
@@ -54,7 +54,7 @@ pub(crate) fn assignments(mut assign: Reader<'_>) -> Assigned {
         }
         match roles {
             Some(roles) => assigned.push((read, roles)),
-            None => assign.reject(&read.text, "expected a list of roles"),
+            None => assign.reject(&read.text, "expected an array of roles"),
         }
     }
     assigned

@@ -19,22 +19,22 @@ pub(super) struct EntraConfig {
 }
 
 impl EntraConfig {
-    /// The names of all issuers.
+    /// Returns the names of all issuers.
     pub(super) fn names(&self) -> Vec<String> {
         self.tenants.iter().flat_map(|tenant| self.names_of(tenant)).collect()
     }
 
-    /// The names of a tenant's issuers.
+    /// Returns the names of a tenant's issuers.
     pub(super) fn names_of(&self, tenant: &str) -> [String; 2] {
         self.preset.names_of(tenant)
     }
 
-    /// The tenants that are trusted.
+    /// Returns the tenants that are trusted.
     pub(super) fn tenants(&self) -> &[String] {
         &self.tenants
     }
 
-    /// The issuers, with their keys from the cloud or from elsewhere.
+    /// Makes the issuers, with their keys from the cloud or from elsewhere.
     pub(super) fn issuers(
         &self,
         keys: Option<KeyOrigin>,
@@ -52,12 +52,12 @@ impl EntraConfig {
 
     #[cfg(not(feature = "client"))]
     fn cloud_issuers(&self) -> Result<Vec<TrustedIssuer>, BuildError> {
-        // Without a client the reader has insisted on a file.
+        // Without the `client` feature the reader requires a file.
         self.preset.issuers_with_jwks_file(PathBuf::new())
     }
 }
 
-/// The Microsoft Entra ID preset, where one is asked for.
+/// Reads the Microsoft Entra ID preset, if there is one.
 pub(super) fn read(reader: &mut Reader<'_>) -> Option<EntraConfig> {
     let mut entra = reader.table("entra")?;
     let expected = "a tenant id (GUID), or \"organizations\" with allowed_tenants";
@@ -74,7 +74,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<EntraConfig> {
     let authority = address(&mut entra, "authority");
     let many = matches!(tenant.as_deref(), Some("organizations" | "common"));
     if many && allowed.is_none() {
-        let message = "is required where the tenant is a template: expected the tenants to trust";
+        let message = "is required because `tenant` is a template: expected the tenants to trust";
         entra.reject("allowed_tenants", message);
     }
     if let Some(tenant) = tenant.as_deref().filter(|tenant| !many && !is_guid(tenant)) {
@@ -98,14 +98,14 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<EntraConfig> {
     let (tenant, application) = (tenant?, application?);
     let tenants = match many {
         true => allowed,
-        // A list beside a single tenant can only narrow it down to nothing.
+        // A list beside a single tenant can only exclude that tenant.
         false
             if allowed.is_empty() || allowed.iter().any(|id| id.eq_ignore_ascii_case(&tenant)) =>
         {
             vec![tenant]
         }
         false => {
-            let message = "expected the tenant among the allowed ones";
+            let message = "expected `tenant` to be one of `allowed_tenants`";
             return reader.fail("entra.allowed_tenants", message);
         }
     };

@@ -1,17 +1,16 @@
-//! What is wrong with a configuration.
+//! Errors of a configuration.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// Everything that is wrong with a configuration, one line each: file, key, and what was
-/// expected.
+/// All errors of a configuration, one line each: file, key, and what was expected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
     file: Option<PathBuf>,
     problems: Vec<Problem>,
 }
 
-/// One thing that is wrong with a configuration.
+/// One error of a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     key: String,
@@ -32,7 +31,7 @@ impl ConfigError {
         Self::in_file(file, vec![Problem::new("(file)", message)])
     }
 
-    /// Each thing that is wrong.
+    /// Returns each error.
     #[must_use]
     pub fn problems(&self) -> &[Problem] {
         &self.problems
@@ -44,13 +43,13 @@ impl Problem {
         Self { key: key.into(), message: message.into() }
     }
 
-    /// The key, as a path: `issuers[0].algorithms[1]`.
+    /// Returns the key, as a path: `issuers[0].algorithms[1]`.
     #[must_use]
     pub fn key(&self) -> &str {
         &self.key
     }
 
-    /// What was expected, and what was found.
+    /// Returns the message: what was expected, and what was found.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message

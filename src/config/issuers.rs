@@ -17,7 +17,7 @@ use crate::keys::FileKeySource;
 use crate::secure_url;
 use crate::text::shown;
 
-/// How `aud` is compared with the accepted audiences.
+/// The comparison of `aud` with the accepted audiences.
 #[derive(Clone, Copy, Debug, Default)]
 enum AudienceMatch {
     #[default]
@@ -25,10 +25,10 @@ enum AudienceMatch {
     Url,
 }
 
-/// One issuer, with only what the file says of it.
+/// One issuer, with only the settings that the file has for it.
 #[derive(Debug, Default)]
 pub(crate) struct IssuerConfig {
-    /// Empty where the preset says it.
+    /// The name; empty where the preset provides it.
     issuer: String,
     entra: Option<EntraConfig>,
     audiences: Option<Vec<String>>,
@@ -125,14 +125,14 @@ fn read(reader: &mut Reader<'_>) -> IssuerConfig {
     config
 }
 
-/// The network or a file, and an issuer whose name fits.
+/// Checks that keys come from the network or from a file, and that the issuer's name fits.
 fn keys_come_from_one_place(reader: &Reader<'_>, config: &IssuerConfig) {
     let reject = |key: &str, message: String| {
         reader.reject(key, message);
     };
     if let Some(path) = &config.jwks_file {
         if config.jwks_uri.is_some() || config.discovery.is_some() {
-            reject("jwks_file", "expected either a file or addresses, found both".to_owned());
+            reject("jwks_file", "expected either a file or URLs, found both".to_owned());
         }
         if let Err(error) = FileKeySource::open(path.clone(), KeyPolicy::default()) {
             let expected = "expected a readable key set with at least one usable key";
@@ -141,7 +141,7 @@ fn keys_come_from_one_place(reader: &Reader<'_>, config: &IssuerConfig) {
     } else if !cfg!(feature = "client") {
         reject("jwks_file", "is required: this build has no HTTP client".to_owned());
     }
-    // A name that is only compared with `iss` may be any text.
+    // A name that is only compared with `iss` may be any string.
     let discovered = config.jwks_file.is_none() && config.jwks_uri.is_none();
     if discovered && issuer::is_name(&config.issuer) && !is_issuer_url(&config.issuer) {
         let expected = "expected an https URL (http for loopback only) without query or fragment";
@@ -177,7 +177,7 @@ fn algorithms(reader: &mut Reader<'_>) -> Option<Vec<Algorithm>> {
     Some(algorithms)
 }
 
-/// The most that callers of an issuer may do. `smart` is a mark and no right.
+/// Reads `limits`, the most that callers of an issuer may do. `smart` is a mark and grants nothing.
 fn limits(reader: &mut Reader<'_>) -> Option<Vec<DataAction>> {
     let rights = DataAction::ALL.iter().filter(|action| **action != DataAction::Smart);
     let names = reader.some_texts("limits")?;
@@ -204,7 +204,7 @@ fn token_types(reader: &mut Reader<'_>) -> Option<Vec<String>> {
 }
 
 impl IssuerConfig {
-    /// The names of its issuers: one, or those of the preset.
+    /// Returns the names of its issuers: one, or those of the preset.
     pub(crate) fn names(&self) -> Vec<String> {
         match &self.entra {
             Some(entra) if self.issuer.is_empty() => entra.names(),
@@ -213,8 +213,8 @@ impl IssuerConfig {
         }
     }
 
-    /// The fault of a name that stands beside the preset: it can choose one of the preset's
-    /// own issuers and no other, whose keys and tenant nobody would look at.
+    /// Diagnoses a name beside the preset: it can choose one of the preset's own issuers and no
+    /// other, whose keys and tenant would not be checked.
     fn fault_beside_the_preset(&self) -> Option<String> {
         let own = self.entra.as_ref()?.names();
         let is_own = self.issuer.is_empty() || own.contains(&self.issuer);
@@ -223,23 +223,23 @@ impl IssuerConfig {
             .then(|| format!("{expected}, {}, found \"{}\"", own.join(" or "), shown(&self.issuer)))
     }
 
-    /// The ceiling of what its callers may do, where there is one.
+    /// Returns the most that its callers may do, where there is a limit.
     pub(crate) fn limits(&self) -> Option<&[DataAction]> {
         self.limits.as_deref()
     }
 
-    /// The local RBAC of the issuer.
+    /// Returns the role assignments of the issuer.
     pub(crate) fn assigned(&self) -> impl Iterator<Item = Result<Assignment<'_>, String>> {
         self.assign.iter().map(|assigned| self.assignment(assigned))
     }
 
-    /// The keys of its assignments.
+    /// Returns the keys of its assignments.
     pub(crate) fn assigned_keys(&self) -> impl Iterator<Item = &AssignedKey> {
         self.assign.iter().map(|(key, _)| key)
     }
 
-    /// One assignment: in which issuers, to whom, which roles. Where several tenants are
-    /// allowed, its key begins with the tenant; of one tenant it may.
+    /// Returns one assignment: issuers, caller and roles. Where several tenants are allowed, its
+    /// key begins with the tenant; where there is one, it may.
     pub(crate) fn assignment<'a>(
         &self,
         (key, roles): &'a (AssignedKey, Vec<String>),
@@ -250,7 +250,7 @@ impl IssuerConfig {
                 None => Ok((self.names(), caller, roles)),
                 Some(_) => Err(format!(
                     "expected no tenant in the key, since this issuer has none; a subject that \
-                     begins like one is written as `sub:{text}`"
+                     looks like one is written as `sub:{text}`"
                 )),
             };
         };
@@ -259,7 +259,7 @@ impl IssuerConfig {
                 let is_tenant = |allowed: &&String| allowed.eq_ignore_ascii_case(tenant);
                 entra.tenants().iter().find(is_tenant).map(|tenant| entra.names_of(tenant).to_vec())
             }
-            // Of one tenant an id says all.
+            // With one tenant, the id alone is unambiguous.
             None => (entra.tenants().len() == 1).then(|| self.names()),
         };
         match issuers {
@@ -268,8 +268,9 @@ impl IssuerConfig {
         }
     }
 
-    /// The issuers with the settings of the file, each over that one value of a preset and nothing
-    /// else of it. Without audiences the base URL is the only one, but for those of a preset.
+    /// Makes the issuers with the settings of the file, each of which replaces only that one value
+    /// of a preset. Without audiences the base URL is the only one, in addition to those of a
+    /// preset.
     pub(crate) fn trusted(self, base_url: &BaseUrl) -> Result<Vec<TrustedIssuer>, BuildError> {
         let mut issuers = match &self.entra {
             None => vec![TrustedIssuer::new(self.issuer.as_str(), self.keys())],
@@ -316,7 +317,7 @@ impl IssuerConfig {
         Ok(issuers)
     }
 
-    /// Whether the file says where the keys are.
+    /// Reports whether the file names a source of the keys.
     fn has_keys(&self) -> bool {
         self.jwks_file.is_some() || self.jwks_uri.is_some() || self.discovery.is_some()
     }
@@ -334,10 +335,10 @@ impl IssuerConfig {
 
     #[cfg(not(feature = "client"))]
     fn keys(&self) -> KeyOrigin {
-        // Without a client the reader has insisted on a file.
+        // Without the `client` feature the reader requires a file.
         KeyOrigin::File(self.jwks_file.clone().unwrap_or_default())
     }
 }
 
-/// In which issuers, to whom, which roles.
+/// An assignment: issuers, caller, roles.
 type Assignment<'a> = (Vec<String>, &'a CallerId, &'a [String]);

@@ -1,6 +1,6 @@
 //! The configuration file: TOML, or the same structure in any format that `serde` reads.
 //!
-//! Everything that is wrong is told at once, each with file, key and what was expected.
+//! All errors are reported at once, each with file, key and what was expected.
 
 mod assigned;
 mod entra;
@@ -65,7 +65,7 @@ pub struct Config {
     remembered: Option<usize>,
 }
 
-/// Where names of environment variables are looked up.
+/// A lookup of environment variables by name.
 type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 impl Config {
@@ -73,7 +73,7 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// Everything that is wrong with it.
+    /// All errors of the file.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
         let path = path.as_ref();
         let text =
@@ -84,11 +84,11 @@ impl Config {
             .map_err(|problems| ConfigError::in_file(path, problems))
     }
 
-    /// Reads TOML text. Relative paths in it are relative to the working directory.
+    /// Reads a TOML string. Relative paths in it are relative to the working directory.
     ///
     /// # Errors
     ///
-    /// Everything that is wrong with it.
+    /// All errors of the string.
     pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
         let table = parse(text).map_err(|problem| ConfigError::in_text(vec![problem]))?;
         Self::from_table(table, Path::new(""), &environment).map_err(ConfigError::in_text)
@@ -134,20 +134,20 @@ impl Config {
         }
     }
 
-    /// How clients address the API.
+    /// Returns the base URL, by which clients address the API.
     #[must_use]
     pub fn base_url(&self) -> &BaseUrl {
         &self.base_url
     }
 
-    /// Which grants a request needs.
+    /// Returns the access mode: the grants that a request needs.
     #[must_use]
     pub fn access(&self) -> AccessMode {
         self.access
     }
 
-    /// The policy of the file's role definitions and assignments. Without definitions no role
-    /// grants.
+    /// Makes the policy of the file's role definitions and assignments. Without definitions no role
+    /// grants anything.
     ///
     /// # Errors
     ///
@@ -158,7 +158,7 @@ impl Config {
             None => RolePolicy::new(RoleDefinitions::default()),
         };
         let mut assignments = Assignments::new();
-        // With several issuers there are no assignments but those of each.
+        // With several issuers the only assignments are those of each issuer.
         let shared = self.issuers.iter().flat_map(|issuer| {
             self.roles.assign.iter().filter_map(|assigned| issuer.assignment(assigned).ok())
         });
@@ -171,7 +171,7 @@ impl Config {
         Ok(policy.assignments(assignments))
     }
 
-    /// The rule of the file's access mode.
+    /// Makes the policy of the file's access mode.
     ///
     /// # Errors
     ///
@@ -180,7 +180,7 @@ impl Config {
         Ok(AccessPolicy::new(self.access, self.roles()?, ScopePolicy::new()))
     }
 
-    /// The ceilings of issuers, where one has `limits`.
+    /// Returns the limits of issuers, where one has `limits`.
     fn limits(&self) -> Option<IssuerLimits> {
         let limited = self.issuers.iter().filter_map(|issuer| Some((issuer, issuer.limits()?)));
         let names = limited.flat_map(|(issuer, actions)| {
@@ -196,12 +196,12 @@ impl Config {
         self.roles.assign.iter().map(|(key, _)| key).chain(own)
     }
 
-    /// A builder of the layer with all settings of the file. `authorizer` is the rule: mostly
+    /// Makes a builder of the layer with all settings of the file. `authorizer` is mostly
     /// [`policy`](Self::policy). The `limits` of issuers hold whatever it grants.
     ///
     /// # Errors
     ///
-    /// What a preset of the file cannot be made of.
+    /// When a preset of the file has values that it cannot use.
     ///
     /// ```no_run
     /// use tower_fhir_auth::Enforcement;
@@ -217,8 +217,8 @@ impl Config {
         self.assigned_keys().for_each(AssignedKey::warn_if_ambiguous);
         if self.access == AccessMode::Microsoft {
             log::warn!(
-                "access mode `microsoft`: a Practitioner is not confined to a compartment, as \
-                 Microsoft's server confines one"
+                "access mode `microsoft`: a Practitioner is not confined to a compartment, unlike in \
+                 Microsoft's server"
             );
         }
         let builder = FhirAuthLayer::builder(self.base_url.as_str());
@@ -246,7 +246,7 @@ impl Config {
 }
 
 impl<'de> Deserialize<'de> for Config {
-    /// From any format. Relative paths are relative to the working directory.
+    /// Reads from any format. Relative paths are relative to the working directory.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let table = Table::deserialize(deserializer)?;
         Self::from_table(table, Path::new(""), &environment)

@@ -1,4 +1,4 @@
-//! The `[patient]` table: what belongs to a patient beyond the compartment of R4.
+//! The `[patient]` table: rules that extend or narrow the patient compartment of R4.
 
 use super::reader::Reader;
 use crate::fhir::PatientCompartment;
@@ -22,6 +22,6 @@ pub(crate) fn read(root: &mut Reader<'_>) -> PatientCompartment {
         patient.reject(fault.list, message);
     }
     patient.finish();
-    // With a fault the file is refused, and this compartment is not used.
+    // With an error the file is rejected, and this compartment is not used.
     builder.build().unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! Everything of the file but the issuers.
+//! All settings of the file except the issuers.
 
 use std::path::PathBuf;
 
@@ -36,8 +36,8 @@ pub(crate) fn public(root: &mut Reader<'_>) -> Option<Vec<String>> {
     let paths = root.texts("public")?;
     for (index, path) in paths.iter().enumerate() {
         if !is_exact(path) {
-            let expected = "expected an exact path that begins with /, without a pattern and another \
-                            spelling of a slash or dot";
+            let expected = "expected an exact path that begins with /, without pattern, empty or \
+                            dot segment, or encoded slash or dot";
             let message = format!("{expected}, found \"{path}\"");
             root.reject(&format!("public[{index}]"), message);
         }
@@ -72,7 +72,7 @@ pub(crate) fn keys(root: &mut Reader<'_>) -> KeySettings {
     settings
 }
 
-/// How many verified tokens are remembered.
+/// Reads the capacity of the token cache.
 pub(crate) fn cache(root: &mut Reader<'_>) -> Option<usize> {
     let mut cache = root.table("cache")?;
     let tokens = cache.count("tokens");
@@ -80,7 +80,7 @@ pub(crate) fn cache(root: &mut Reader<'_>) -> Option<usize> {
     tokens
 }
 
-/// Members of smart-configuration.
+/// Reads members of smart-configuration.
 pub(crate) fn smart(root: &mut Reader<'_>, access: AccessMode) -> SmartConfiguration {
     let mut document = SmartConfiguration::new().scopes_count(access.counts_scopes());
     for (name, value) in root.table("smart").map(|mut smart| smart.json()).unwrap_or_default() {
@@ -96,7 +96,8 @@ pub(crate) struct Roles {
     pub(crate) assign: Assigned,
 }
 
-/// The role definitions, which must be good now: their file, read again where they are used.
+/// Reads the role definitions, which must be valid now; their file is read again where they are
+/// used.
 pub(crate) fn roles(root: &mut Reader<'_>, issuers: &[IssuerConfig]) -> Roles {
     let Some(mut roles) = root.table("roles") else {
         return Roles::default();

@@ -1,4 +1,4 @@
-//! Reads tables key by key and collects what is wrong, so that one run tells everything.
+//! A reader of tables, key by key, that collects all errors, so that one run reports everything.
 
 #![expect(
     clippy::wildcard_enum_match_arm,
@@ -14,7 +14,7 @@ use toml::{Table, Value};
 use super::error::Problem;
 use super::{Environment, relative_to};
 
-/// What was found wrong so far.
+/// The errors found so far.
 #[derive(Default)]
 pub(crate) struct Problems(RefCell<Vec<Problem>>);
 
@@ -24,10 +24,10 @@ impl Problems {
     }
 }
 
-/// One table. Every getter takes its key out; [`finish`](Self::finish) complains of the rest.
+/// A table. Every getter takes its key out; [`finish`](Self::finish) reports the rest.
 pub(crate) struct Reader<'a> {
     table: Table,
-    /// Where the table stands: empty, or `issuers[0].`
+    /// The path of the table: empty, or `issuers[0].`
     place: String,
     directory: &'a Path,
     environment: Environment<'a>,
@@ -45,19 +45,19 @@ impl<'a> Reader<'a> {
         Self { table, place: String::new(), directory, environment, problems, known: Vec::new() }
     }
 
-    /// Notes that the value of a key is not what was expected.
+    /// Reports that the value of a key is not what was expected.
     pub(crate) fn reject(&self, key: &str, message: impl Into<String>) {
         let problem = Problem::new(format!("{}{key}", self.place), message);
         self.problems.0.borrow_mut().push(problem);
     }
 
-    /// The same, for a value that there is not then.
+    /// Reports an error as [`reject`](Self::reject) does, and returns `None`.
     pub(crate) fn fail<T>(&self, key: &str, message: impl Into<String>) -> Option<T> {
         self.reject(key, message);
         None
     }
 
-    /// Whether a key is there, without taking it.
+    /// Reports whether a key is present, without taking it.
     pub(crate) fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)
     }
@@ -67,15 +67,15 @@ impl<'a> Reader<'a> {
         self.table.remove(key)
     }
 
-    /// Text, with `${NAME}` replaced by environment variables.
+    /// Takes a string, with `${NAME}` replaced by environment variables.
     pub(crate) fn text(&mut self, key: &'static str) -> Option<String> {
         match self.take(key)? {
             Value::String(text) => self.expanded(key, &text),
-            other => self.fail(key, format!("expected text, found {}", kind(&other))),
+            other => self.fail(key, format!("expected a string, found {}", kind(&other))),
         }
     }
 
-    /// Text that must be there.
+    /// Takes a string that must be present.
     pub(crate) fn required(&mut self, key: &'static str, expected: &str) -> Option<String> {
         if !self.has(key) {
             self.known.push(key);
@@ -84,33 +84,33 @@ impl<'a> Reader<'a> {
         self.text(key)
     }
 
-    /// A list of texts.
+    /// Takes an array of strings.
     pub(crate) fn texts(&mut self, key: &'static str) -> Option<Vec<String>> {
         let Value::Array(items) = self.take(key)? else {
-            return self.fail(key, "expected a list of texts");
+            return self.fail(key, "expected an array of strings");
         };
         let mut texts = Vec::with_capacity(items.len());
         for (index, item) in items.iter().enumerate() {
             let place = format!("{key}[{index}]");
             let text = match item {
                 Value::String(text) => self.expanded(&place, text),
-                other => self.fail(&place, format!("expected text, found {}", kind(other))),
+                other => self.fail(&place, format!("expected a string, found {}", kind(other))),
             };
             texts.push(text);
         }
         texts.into_iter().collect()
     }
 
-    /// A list of texts with at least one, none of them empty.
+    /// Takes an array of at least one string, none of them empty.
     pub(crate) fn some_texts(&mut self, key: &'static str) -> Option<Vec<String>> {
         let texts = self.texts(key)?;
         if texts.is_empty() || texts.iter().any(String::is_empty) {
-            return self.fail(key, "expected at least one text, and none that is empty");
+            return self.fail(key, "expected at least one string, and no empty one");
         }
         Some(texts)
     }
 
-    /// A span of time such as `"30s"`.
+    /// Takes a duration such as `"30s"`.
     pub(crate) fn duration(&mut self, key: &'static str) -> Option<Duration> {
         const EXPECTED: &str = "expected a duration such as \"30s\", \"5m\" or \"24h\"";
         match self.take(key)? {
@@ -125,7 +125,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A whole number that is not negative.
+    /// Takes a whole number that is not negative.
     pub(crate) fn count(&mut self, key: &'static str) -> Option<usize> {
         match self.take(key)? {
             Value::Integer(number) => match usize::try_from(number) {
@@ -136,7 +136,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Yes or no.
+    /// Takes a Boolean.
     pub(crate) fn flag(&mut self, key: &'static str) -> Option<bool> {
         match self.take(key)? {
             Value::Boolean(flag) => Some(flag),
@@ -144,7 +144,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// One of several words.
+    /// Takes one of several words.
     pub(crate) fn choice<T: Copy>(
         &mut self,
         key: &'static str,
@@ -161,13 +161,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A path, relative to the file.
+    /// Takes a path, relative to the file.
     pub(crate) fn path(&mut self, key: &'static str) -> Option<PathBuf> {
         let text = self.text(key)?;
         Some(relative_to(self.directory, &text))
     }
 
-    /// A table inside this one.
+    /// Takes a table inside this one.
     pub(crate) fn table(&mut self, key: &'static str) -> Option<Self> {
         match self.take(key)? {
             Value::Table(table) => Some(self.inside(key, table)),
@@ -175,7 +175,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A list of tables.
+    /// Takes an array of tables.
     pub(crate) fn tables(&mut self, key: &'static str) -> Option<Vec<Self>> {
         let Value::Array(items) = self.take(key)? else {
             return self.fail(key, format!("expected tables, each headed [[{key}]]"));
@@ -191,7 +191,7 @@ impl<'a> Reader<'a> {
         Some(readers)
     }
 
-    /// All that is left of this table, whatever its keys.
+    /// Takes all that is left of this table, whatever its keys.
     pub(crate) fn rest(&mut self) -> Table {
         let table = std::mem::take(&mut self.table);
         let expanded = table
@@ -200,18 +200,21 @@ impl<'a> Reader<'a> {
         expanded.collect()
     }
 
-    /// The same as JSON.
+    /// Takes all that is left of this table, as JSON.
     pub(crate) fn json(&mut self) -> serde_json::Map<String, serde_json::Value> {
         let each = self.rest().into_iter().filter_map(|(key, value)| {
             if !is_json(&value) {
-                return self.fail(&key, "expected a value that JSON has: no date, no infinity");
+                return self.fail(
+                    &key,
+                    "expected a value that JSON can express: no date, infinity or NaN",
+                );
             }
             serde_json::to_value(value).ok().map(|json| (key, json))
         });
         each.collect()
     }
 
-    /// A value with all its texts expanded.
+    /// Returns a value with environment variables replaced in all its strings.
     fn all_expanded(&self, key: &str, value: Value) -> Option<Value> {
         Some(match value {
             Value::String(text) => Value::String(self.expanded(key, &text)?),
@@ -229,7 +232,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Complains of every key that nobody asked for, naming the nearest one that is known.
+    /// Reports every key that was not taken, naming the nearest known one.
     pub(crate) fn finish(self) {
         for key in self.table.keys() {
             let similar = |known: &&&str| {
@@ -270,7 +273,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Whether JSON has such a value.
+/// Reports whether JSON can express a value.
 fn is_json(value: &Value) -> bool {
     match value {
         Value::Datetime(_) => false,
@@ -283,12 +286,12 @@ fn is_json(value: &Value) -> bool {
 
 fn kind(value: &Value) -> &'static str {
     match value {
-        Value::String(_) => "text",
+        Value::String(_) => "a string",
         Value::Integer(_) => "a whole number",
         Value::Float(_) => "a number",
         Value::Boolean(_) => "true or false",
         Value::Datetime(_) => "a date",
-        Value::Array(_) => "a list",
+        Value::Array(_) => "an array",
         Value::Table(_) => "a table",
     }
 }

@@ -164,7 +164,7 @@ fn a_configuration_that_cannot_be_used_ends_with_status_2_and_says_where_and_why
         (
             vec!["--config", &path],
             vec![
-                "auth.toml: base_url: expected text",
+                "auth.toml: base_url: expected a string",
                 "auth.toml: issuers[0].issuer: expected an https URL",
             ],
         ),

@@ -129,7 +129,7 @@ fn mistakes_of_one_key_each() {
         (file("base_url = 5", ""), "line 2: expected TOML"),
         (file("", "issuer = 5"), "line 5: expected TOML"),
         ("base_url =".to_owned(), "line 1: expected TOML"),
-        (file("public = \"/x\"", ""), "public: expected a list"),
+        (file("public = \"/x\"", ""), "public: expected an array of strings"),
         (
             file("", "").replace("https://idp.example.org", ""),
             "issuers[0].issuer: expected the exact value of `iss`",
@@ -138,14 +138,14 @@ fn mistakes_of_one_key_each() {
         (file("", "algorithms = [\"none\"]"), "algorithms[0]: expected one of"),
         (
             file("", "audiences = [\"\"]"),
-            "audiences: expected at least one text, and none that is empty",
+            "audiences: expected at least one string, and no empty one",
         ),
         (file("", "token_types = []"), "token_types: expected at least one"),
         (file("", "leeway = \"11m\""), "leeway: expected at most 10m"),
         (file("", "jwks_file = \"no-such-file.json\""), "jwks_file: expected a readable key set"),
         (
             file("", "jwks_file = \"x\"\njwks_uri = \"https://h/x\""),
-            "jwks_file: expected either a file or addresses",
+            "jwks_file: expected either a file or URLs",
         ),
         (
             file("", "[[issuers]]\nissuer = \"https://idp.example.org\""),
@@ -159,7 +159,7 @@ fn mistakes_of_one_key_each() {
         (file("", "roles_claim = \"${OPEN\""), "roles_claim: expected `}`"),
         (
             file("", "required_claims = [5]"),
-            "required_claims[0]: expected text, found a whole number",
+            "required_claims[0]: expected a string, found a whole number",
         ),
         (file("keys = 5", ""), "keys: expected a table"),
         (
@@ -184,13 +184,19 @@ fn presets_and_tables_are_checked_like_the_rest() {
             file("", "entra.tenant = \"t\"\nentra.client_id = \"c\"\nentra.cloud = \"moon\""),
             "entra.cloud: expected one of global",
         ),
-        (file("", "[roles.assign]\na = \"reader\""), "roles.assign.a: expected a list of roles"),
+        (file("", "[roles.assign]\na = \"reader\""), "roles.assign.a: expected an array of roles"),
         (
             file("", "[[issuers]]\nissuer = \"https://b\"\n[roles.assign]\na = [\"r\"]"),
             "roles.assign: with several issuers",
         ),
-        (file("", "[smart]\nsince = 2026-01-01"), "smart.since: expected a value that JSON has"),
-        (file("", "[smart]\nx = { d = [2026-01-01] }"), "smart.x: expected a value that JSON has"),
+        (
+            file("", "[smart]\nsince = 2026-01-01"),
+            "smart.since: expected a value that JSON can express",
+        ),
+        (
+            file("", "[smart]\nx = { d = [2026-01-01] }"),
+            "smart.x: expected a value that JSON can express",
+        ),
         (
             file("", "[smart]\ntoken_endpoint = \"${NO_SUCH_NAME}\""),
             "smart.token_endpoint: expected the env",
@@ -225,7 +231,9 @@ fn the_same_structure_is_read_from_other_formats() {
     let config: Config = serde_json::from_value(value).unwrap();
     assert_eq!(config.base_url().path(), "/r4");
     let error = serde_json::from_value::<Config>(json!({"base_url": 5})).unwrap_err().to_string();
-    assert!(error.contains("base_url: expected text") && error.contains("issuers: is required"));
+    assert!(
+        error.contains("base_url: expected a string") && error.contains("issuers: is required")
+    );
 }
 
 #[tokio::test]
