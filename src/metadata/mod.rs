@@ -34,7 +34,7 @@ impl WellKnown {
         }
     }
 
-    /// The answer to a request for one of the documents; `None` for any other request.
+    /// Answers a request for one of the documents; `None` for any other request.
     pub(crate) fn answer(
         &self,
         method: &Method,

@@ -1,4 +1,4 @@
-//! OAuth 2.0 Protected Resource Metadata (RFC 9728), where every challenge points to.
+//! OAuth 2.0 Protected Resource Metadata (RFC 9728), which every challenge points to.
 
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::fhir::BaseUrl;
 use crate::secure_url;
 
-/// The document, and where it stands.
+/// The metadata document, with its address.
 #[derive(Debug)]
 pub(crate) struct ProtectedResource {
     path: String,
@@ -14,9 +14,9 @@ pub(crate) struct ProtectedResource {
 }
 
 impl ProtectedResource {
-    /// The document of an API that sends apps to these issuers. Names that are no URLs of
-    /// authorization servers (RFC 8414 section 2: https, without query and fragment) are not listed:
-    /// no client could go there.
+    /// Makes the document of an API that sends apps to these issuers. Names that are not URLs of
+    /// authorization servers (RFC 8414 section 2: https, without query and fragment) are not
+    /// listed: no client could go there.
     pub(crate) fn new<'a>(base: &BaseUrl, issuers: impl Iterator<Item = &'a str>) -> Self {
         let mut document = Map::new();
         document.insert("resource".to_owned(), base.as_str().into());

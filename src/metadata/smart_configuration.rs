@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-/// The document for apps: what the first issuer that they are sent to says of itself, the
-/// capabilities that follow from it, and whatever the operator says, which counts before both.
+/// The document for apps: the metadata of the first issuer that they are sent to, the capabilities
+/// that follow from it, and the operator's own members, which take precedence over both.
 ///
 /// ```
 /// use tower_fhir_auth::{FhirAuthLayer, SmartConfiguration};
@@ -23,7 +23,7 @@ pub struct SmartConfiguration {
     members: Map<String, Value>,
 }
 
-/// Members that mean the same here as in a discovery document.
+/// Members that have the same meaning here as in a discovery document.
 const TAKEN_OVER: [&str; 9] = [
     "authorization_endpoint",
     "token_endpoint",
@@ -37,30 +37,30 @@ const TAKEN_OVER: [&str; 9] = [
 ];
 
 impl SmartConfiguration {
-    /// A document of what is known, for a server where SMART scopes count.
+    /// Makes a document of what is known, for a server where SMART scopes count.
     pub fn new() -> Self {
         Self { published: true, scopes_count: true, cors: false, members: Map::new() }
     }
 
-    /// No document: the path is the inner service's, as any other public path.
+    /// Makes no document: the inner service answers the path, as any other public path.
     pub fn unpublished() -> Self {
         Self { published: false, ..Self::new() }
     }
 
-    /// Whether SMART scopes count on this server. Default: they do.
+    /// Sets whether SMART scopes count on this server. Default: they do.
     pub fn scopes_count(mut self, scopes_count: bool) -> Self {
         self.scopes_count = scopes_count;
         self
     }
 
-    /// Says that the server answers CORS preflights and sends CORS headers, as the `security` of its
-    /// CapabilityStatement then says. The layer does neither. Default: no.
+    /// Declares that the server answers CORS preflights and sends CORS headers, as the `security`
+    /// of its CapabilityStatement then says. The layer does neither. Default: no.
     pub(crate) fn cors(mut self, cors: bool) -> Self {
         self.cors = cors;
         self
     }
 
-    /// Sets a member of the document, over what is known otherwise.
+    /// Sets a member of the document, over the value known otherwise.
     pub fn member(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.members.insert(name.into(), value.into());
         self
@@ -74,7 +74,7 @@ impl SmartConfiguration {
         Value::Object(self.members(provider)).to_string()
     }
 
-    /// All members, of a provider's discovery document and of the operator.
+    /// Returns all members, of a provider's discovery document and of the operator.
     pub(crate) fn members(&self, provider: Option<Map<String, Value>>) -> Map<String, Value> {
         let provider = provider.unwrap_or_default();
         let mut document = Map::new();
@@ -98,7 +98,7 @@ impl SmartConfiguration {
         document
     }
 
-    /// The capabilities that are known to be there.
+    /// Returns the capabilities that are known to be there.
     fn capabilities(&self, provider: &Map<String, Value>) -> Vec<&'static str> {
         let scope = |name| is_listed(provider, "scopes_supported", name);
         let method = |name| is_listed(provider, "token_endpoint_auth_methods_supported", name);
@@ -124,8 +124,8 @@ impl SmartConfiguration {
         known.into_iter().filter(|(is_known, _)| *is_known).map(|(_, name)| name).collect()
     }
 
-    /// The `security` of `CapabilityStatement.rest`, to be merged into the server's own statement
-    /// (SMART App Launch 2.2, "Conformance"; the extension is that of earlier versions).
+    /// Returns the `security` of `CapabilityStatement.rest`, to be merged into the server's own
+    /// statement (SMART App Launch 2.2, "Conformance"; the extension is that of earlier versions).
     pub(crate) fn capability_security(&self, provider: Option<Map<String, Value>>) -> Value {
         let members = self.members(provider);
         let endpoints = [
@@ -166,7 +166,8 @@ impl Default for SmartConfiguration {
     }
 }
 
-/// What the provider lists, but never `plain`; where it is silent, what SMART requires.
+/// Returns the challenge methods that the provider lists, without `plain`; where it lists none,
+/// those that SMART requires.
 fn challenge_methods(provider: &Map<String, Value>) -> Value {
     match provider.get("code_challenge_methods_supported").and_then(Value::as_array) {
         Some(listed) => listed.iter().filter(|name| *name != "plain").cloned().collect(),
@@ -174,8 +175,8 @@ fn challenge_methods(provider: &Map<String, Value>) -> Value {
     }
 }
 
-/// Whether apps can verify an id_token by these metadata. By a template (`{tenantid}`) they cannot:
-/// it is nobody's issuer.
+/// Reports whether apps can verify an ID token by these metadata. With a template (`{tenantid}`)
+/// they cannot: no token has it as its issuer.
 fn has_single_sign_on(provider: &Map<String, Value>) -> bool {
     let issuer = provider.get("issuer").and_then(Value::as_str).unwrap_or_default();
     is_listed(provider, "scopes_supported", "openid") && !issuer.contains('{')

@@ -1,4 +1,4 @@
-//! The body of a guarded service: the inner one, or a refusal's.
+//! The body of a guarded service: the inner one, or that of a refusal.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -26,7 +26,7 @@ pin_project! {
 }
 
 impl<B> ResponseBody<B> {
-    /// The inner service's body, else the bytes of the refusal.
+    /// Returns the inner service's body, else the bytes of the refusal.
     #[cfg(feature = "axum")]
     pub(crate) fn into_inner(self) -> Result<B, Bytes> {
         match self.kind {
@@ -46,7 +46,7 @@ impl<B> ResponseBody<B> {
 }
 
 impl<B> Default for ResponseBody<B> {
-    /// An empty body, which layers outside need for answers of their own.
+    /// Makes an empty body, which outer layers need for answers of their own.
     fn default() -> Self {
         Self::refusal(Bytes::new())
     }

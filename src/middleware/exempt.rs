@@ -1,4 +1,4 @@
-//! Requests that need no token: public paths, and what browsers ask before they ask.
+//! Requests that need no token: public paths and CORS preflights.
 
 use http::header::ACCESS_CONTROL_REQUEST_METHOD;
 use http::{HeaderMap, Method, Uri};
@@ -10,7 +10,7 @@ use crate::fhir::BaseUrl;
 pub(crate) const DEFAULT_PATHS: [&str; 3] =
     ["/metadata", "/.well-known/smart-configuration", "/health"];
 
-/// Exact paths below the base URL, byte by byte: another spelling of a public path is not public.
+/// Exact public paths below the base URL, byte by byte: another spelling of one is not public.
 #[derive(Clone, Debug)]
 pub(crate) struct Exemptions {
     paths: Vec<String>,
@@ -38,8 +38,8 @@ impl Exemptions {
     }
 }
 
-/// Tells whether a text can be the path of a request, spelled in the one way that every server reads
-/// alike. A pattern would match nothing, and nobody would be told.
+/// Reports whether a string can be the path of a request, in the one spelling that every server
+/// reads alike. A pattern would silently match nothing.
 pub(crate) fn is_exact(path: &str) -> bool {
     let Some(segments) = path.strip_prefix('/') else {
         return false;
@@ -48,14 +48,15 @@ pub(crate) fn is_exact(path: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_graphic();
     let lower = segments.to_ascii_lowercase();
     let is_encoded = ["%2e", "%2f", "%5c"].iter().any(|encoded| lower.contains(encoded));
-    // What ends with a slash has an empty segment at its end, and that alone.
+    // A trailing slash leaves one empty segment at the end, which is allowed.
     let whole = segments.strip_suffix('/').unwrap_or(segments);
     let dotted = |segment: &str| matches!(segment, "" | "." | "..");
     let is_dotted = !segments.is_empty() && whole.split('/').any(dotted);
     path.bytes().all(is_plain) && !path.contains(odd) && !is_encoded && !is_dotted
 }
 
-/// A CORS preflight (Fetch standard section 4.8) never carries credentials.
+/// Reports whether a request is a CORS preflight (Fetch standard section 4.8), which never carries
+/// credentials.
 pub(super) fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
     *method == Method::OPTIONS && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }

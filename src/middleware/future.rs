@@ -45,8 +45,8 @@ pin_project! {
 struct Held<S, B> {
     request: Request<B>,
     guard: Arc<Guard>,
-    /// A clone, made ready after the wait: strangers who name keys that do not exist hold no place of
-    /// the inner service's.
+    /// A clone, made ready after the wait: the service that was ready goes to the next request, so
+    /// a flood of unknown keys cannot hold the inner service's concurrency permits.
     service: S,
 }
 
@@ -104,7 +104,7 @@ where
                     State::Inner { future: service.call(request) }
                 }
                 StateProjection::Answered { response } => {
-                    // A future that is polled after its end has nothing more to say.
+                    // Polled after completion: stay pending rather than panic.
                     return match response.take() {
                         Some(response) => Poll::Ready(Ok(response.map(ResponseBody::refusal))),
                         None => Poll::Pending,

@@ -1,4 +1,4 @@
-//! The decisions on a request, from the verdict on its token to what the inner service gets.
+//! The decisions on a request, from its token to what the inner service gets.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::metadata::WellKnown;
 use crate::meter;
 use crate::rejection::{Rejection, RejectionResponder, ServerIdentity};
 
-/// Everything a decision needs, shared by all clones of a layer and of its services.
+/// The shared state of a decision, one for all clones of a layer and of its services.
 pub(crate) struct Guard {
     pub(crate) authenticator: Authenticator,
     pub(crate) policy: Arc<Policy>,
@@ -35,7 +35,7 @@ pub(super) enum Public {
 }
 
 impl Guard {
-    /// Whether a request needs no token, and who answers it then.
+    /// Returns who answers a request that needs no token; `None` for one that needs a token.
     pub(super) fn public(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<Public> {
         if let Some(document) = self.well_known.answer(method, uri, &self.authenticator) {
             return Some(Public::Document(document));
@@ -44,7 +44,7 @@ impl Guard {
         is_exempt.then_some(Public::Inner)
     }
 
-    /// From a verified caller to the request as the inner service gets it, or why not.
+    /// Authorizes a verified caller and puts the [`Principal`] and [`Access`] into the request.
     pub(crate) fn admit<B>(
         &self,
         principal: Principal,
@@ -54,7 +54,7 @@ impl Guard {
         let (method, uri) = (request.method(), request.uri());
         let interaction = Interaction::parse(base_url, method, uri, request.headers());
         let access = Access::authorize(&self.policy, &principal, interaction)?;
-        // Both, whatever else changes: see `forget_what_came_in`.
+        // Always insert both, see `forget_what_came_in`.
         request.extensions_mut().insert(access);
         request.extensions_mut().insert(principal);
         Ok(())
@@ -69,14 +69,14 @@ impl Guard {
         self.refuse(rejection, &refused_parts(request))
     }
 
-    /// The same decision with every check kept.
+    /// Makes the same decision as for a real request, and keeps every check.
     pub(crate) async fn explain(&self, request: &Parts) -> Explanation {
         let Parts { method, uri, headers, .. } = request;
         if self.public(method, uri, headers).is_some() {
             return Explanation::of_public_request();
         }
         if self.server.base_url.is_too_long(uri) {
-            let summary = "the address has more than 64 KiB, which is refused with 414";
+            let summary = "the address is longer than 64 KiB: it is refused with status 414";
             return Explanation::of_refused_address(Finding::new(Check::Interaction, summary));
         }
         let (mut explanation, principal) =
@@ -112,7 +112,7 @@ impl Guard {
         explanation
     }
 
-    /// The decision on a request that has waited for a key, once and for all.
+    /// Decides a request that has waited for a key. It does not wait a second time.
     pub(crate) fn decide_after_wait<B>(
         &self,
         mut request: Request<B>,
@@ -152,14 +152,15 @@ impl Guard {
     }
 }
 
-/// A `Principal` or `Access` that a request brings with it proves nothing. [`Guard::admit`]
-/// overwrites both; every other way out calls this before anybody else sees the request.
+/// Removes a `Principal` or `Access` that a request brings with it, which proves nothing.
+/// [`Guard::admit`] overwrites both; every other way out calls this before anything else sees the
+/// request.
 pub(super) fn forget_what_came_in(extensions: &mut Extensions) {
     extensions.remove::<Principal>();
     extensions.remove::<Access>();
 }
 
-/// What a responder sees of a refused request: not what came in as `Principal` or `Access`.
+/// Returns what a responder sees of a refused request, without a foreign `Principal` or `Access`.
 pub(super) fn refused_parts<B>(request: Request<B>) -> Parts {
     let mut parts = request.into_parts().0;
     forget_what_came_in(&mut parts.extensions);

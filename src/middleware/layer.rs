@@ -1,4 +1,4 @@
-//! The layer that users meet.
+//! The layer and its builder.
 
 use std::sync::Arc;
 
@@ -25,9 +25,9 @@ use crate::rejection::{
 };
 use crate::time::{Clock, SystemClock};
 
-/// Guards any `Service<http::Request<B>>`: verifies the access token, asks the authorizer, hands
-/// [`Principal`](crate::Principal) and [`Access`](crate::Access) to the inner service, or refuses
-/// and says why.
+/// Guards any `Service<http::Request<B>>`: verifies the access token, asks the authorizer, and
+/// hands [`Principal`](crate::Principal) and [`Access`](crate::Access) to the inner service, or
+/// refuses the request with a reason.
 ///
 /// Clones share one set of keys. When the last clone of the layer and of its services is dropped,
 /// the refresh of the keys ends.
@@ -76,13 +76,13 @@ pub struct FhirAuthLayerBuilder {
     smart_configuration: SmartConfiguration,
     cors: bool,
     keys_for: Option<String>,
-    /// `None` for as many as by default.
+    /// The capacity of the token cache; `None` for the default.
     remembered: Option<usize>,
 }
 
 impl FhirAuthLayer {
-    /// Starts the configuration of a layer. `base_url` is how clients address the API; its path
-    /// is where requests are matched, and it is the audience of issuers that set none.
+    /// Starts the configuration of a layer. `base_url` is the URL by which clients address the API;
+    /// its path is where requests are matched, and it is the audience of issuers that set none.
     pub fn builder(base_url: impl Into<String>) -> FhirAuthLayerBuilder {
         FhirAuthLayerBuilder {
             base_url: base_url.into(),
@@ -106,15 +106,15 @@ impl FhirAuthLayer {
         self.guard.authenticator.ready().await;
     }
 
-    /// The state of each issuer's keys, for readiness checks.
+    /// Returns the state of each issuer's keys, for readiness checks.
     #[must_use]
     pub fn health(&self) -> Vec<KeyHealth> {
         self.guard.authenticator.health()
     }
 
-    /// An answer for a readiness probe: 200 when the tokens of every issuer can be judged, else
-    /// 503; with the health of each as JSON. It tells what a stranger need not know, so it is
-    /// yours to say where it is served.
+    /// Answers a readiness probe: 200 when the tokens of every issuer can be verified, else 503;
+    /// with the health of each as JSON. It reveals internal state: serve it where only operators
+    /// can reach it.
     #[must_use]
     pub fn readiness(&self) -> Response<Bytes> {
         let health = self.health();
@@ -131,27 +131,27 @@ impl FhirAuthLayer {
         response
     }
 
-    /// The part of the layer that verifies tokens.
+    /// Returns the part of the layer that verifies tokens.
     #[must_use]
     pub fn authenticator(&self) -> &Authenticator {
         &self.guard.authenticator
     }
 
-    /// Judges a request as the layer does, by the same code, and keeps every check: those of the
+    /// Decides a request as the layer does, by the same code, and keeps every check: those of the
     /// token, which interaction it is, and whether that is granted. Where the layer asks for no
     /// token, nothing is checked: [`Explanation::is_public`].
     pub async fn explain(&self, request: &Parts) -> Explanation {
         self.guard.explain(request).await
     }
 
-    /// A further layer, for single routes inside this one: it asks `authorizer` about the
+    /// Makes a further layer, for single routes inside this one: it asks `authorizer` about the
     /// [`Principal`](crate::Principal) that this layer has verified.
     pub fn require(&self, authorizer: impl Authorizer) -> RequireAuthLayer {
         RequireAuthLayer::new(Arc::clone(&self.guard), authorizer)
     }
 
-    /// The well-known documents, for a service that answers where this layer does not stand: the
-    /// answer to a request for one of them, else `None`. The layer itself answers them already.
+    /// Answers a request for one of the well-known documents, else `None`: for a service that
+    /// answers where this layer is not in front. The layer itself answers them already.
     ///
     /// ```
     /// use http::{Method, Uri};
@@ -174,22 +174,22 @@ impl FhirAuthLayer {
         self.guard.well_known.answer(method, uri, &self.guard.authenticator)
     }
 
-    /// The `security` of `CapabilityStatement.rest`, to be merged into the statement of your
-    /// server: SMART on FHIR, with the endpoints that are known.
+    /// Returns the `security` of `CapabilityStatement.rest`, to be merged into the statement of
+    /// your server: SMART on FHIR, with the endpoints that are known.
     #[must_use]
     pub fn capability_security(&self) -> serde_json::Value {
         let provider = self.guard.authenticator.advertised().provider();
         self.guard.well_known.smart_configuration().capability_security(provider)
     }
 
-    /// What a handler refuses, as this layer would have refused it: for what
+    /// Makes a rejection of a handler's denial, as this layer would have refused it: for what
     /// [`Access`](crate::Access) denies, such as an entry of a bundle.
     #[must_use]
     pub fn rejection(&self, denial: &Denial) -> Rejection {
         Rejection::of_authorization(denial, &self.guard.server)
     }
 
-    /// The response to such a refusal. It is logged and counted like the layer's own.
+    /// Returns the response to a handler's denial. It is logged and counted like the layer's own.
     #[must_use]
     pub fn refuse(&self, denial: &Denial, request: &Parts) -> Response<Bytes> {
         self.guard.refuse(self.rejection(denial), request)
@@ -217,8 +217,8 @@ impl FhirAuthLayerBuilder {
         self
     }
 
-    /// Who may do what. Needed; [`authenticated()`](crate::authenticated) lets in everybody with
-    /// a valid token.
+    /// Sets the authorizer, which decides who may do what. Required;
+    /// [`authenticated()`](crate::authenticated) lets in everybody with a valid token.
     pub fn authorizer(mut self, authorizer: impl Authorizer) -> Self {
         self.authorizer = Some(Arc::new(authorizer));
         self
@@ -231,8 +231,8 @@ impl FhirAuthLayerBuilder {
         self
     }
 
-    /// The rules by which a resource belongs to a patient. Default: those of R4, with a few changes
-    /// that [`PatientCompartment`] describes.
+    /// Sets the rules by which a resource belongs to a patient. Default: those of R4, with a few
+    /// changes that [`PatientCompartment`] describes.
     pub fn patient_compartment(mut self, compartment: PatientCompartment) -> Self {
         self.handlers.compartment = compartment;
         self
@@ -246,14 +246,14 @@ impl FhirAuthLayerBuilder {
         self
     }
 
-    /// The exact paths below the base URL that need no token, whatever the method. Default:
-    /// `/metadata`, `/.well-known/smart-configuration` and `/health`.
+    /// Sets the exact public paths below the base URL, which need no token, whatever the method.
+    /// Default: `/metadata`, `/.well-known/smart-configuration` and `/health`.
     pub fn public<P: Into<String>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
         self.public = paths.into_iter().map(Into::into).collect();
         self
     }
 
-    /// How much refusals tell. Default: [`Disclosure::Reason`].
+    /// Sets how much refusals reveal. Default: [`Disclosure::Reason`].
     pub fn disclosure(mut self, disclosure: Disclosure) -> Self {
         self.disclosure = disclosure;
         self
@@ -271,7 +271,7 @@ impl FhirAuthLayerBuilder {
         self
     }
 
-    /// How many verified tokens are remembered, see
+    /// Sets how many verified tokens are cached, see
     /// [`AuthenticatorBuilder::remember_tokens`](crate::AuthenticatorBuilder::remember_tokens).
     /// Default: 10,000.
     pub fn remember_tokens(mut self, tokens: usize) -> Self {
@@ -286,15 +286,16 @@ impl FhirAuthLayerBuilder {
         self
     }
 
-    /// What `.well-known/smart-configuration` says, which this layer serves below the base URL.
+    /// Sets the document `.well-known/smart-configuration`, which this layer serves below the base
+    /// URL.
     pub fn smart_configuration(mut self, document: SmartConfiguration) -> Self {
         self.smart_configuration = document;
         self
     }
 
-    /// Says in [`capability_security`](FhirAuthLayer::capability_security) that the server answers CORS
-    /// preflights and sends CORS headers. It is the application that does so, with a layer outside this
-    /// one (`CorsLayer` of tower-http). Default: nothing is said.
+    /// Declares in [`capability_security`](FhirAuthLayer::capability_security) that the server
+    /// answers CORS preflights and sends CORS headers. The application does so, with a layer
+    /// outside this one (`CorsLayer` of tower-http). Default: nothing is declared.
     pub fn cors(mut self, cors: bool) -> Self {
         self.cors = cors;
         self
@@ -322,7 +323,7 @@ impl FhirAuthLayerBuilder {
             authenticator = authenticator.remember_tokens(tokens);
         }
         if self.disclosure == Disclosure::Full {
-            log::warn!("refusals tell everything (`full`): for development only");
+            log::warn!("refusals reveal every detail (disclosure `full`): for development only");
         }
         let authenticator = authenticator.build()?;
         let well_known = WellKnown::new(

@@ -20,10 +20,9 @@ use crate::rejection::Rejection;
 
 /// Asks a further authorizer about a request that an outer [`FhirAuthLayer`] let in. Made by
 /// [`FhirAuthLayer::require`].
-///
-/// It can only narrow: a request without a [`Principal`] that this very layer has verified is refused
-/// with 500, because the route stands outside the layer that should guard it. CORS preflights, which
-/// never have one, are the inner service's.
+/// It can only narrow: a request without a [`Principal`] that this very layer has verified is
+/// refused with 500, because the route is not inside the layer that should guard it. CORS
+/// preflights, which never have one, go to the inner service.
 ///
 /// [`FhirAuthLayer`]: crate::FhirAuthLayer
 /// [`FhirAuthLayer::require`]: crate::FhirAuthLayer::require

@@ -11,13 +11,13 @@ use super::future::ResponseFuture;
 use super::guard::{Guard, Public, forget_what_came_in};
 use crate::authentication::authenticator::Stop;
 
-/// A service that lets in verified and authorized requests alone. Made by
+/// A service that lets in only verified and authorized requests. Made by
 /// [`FhirAuthLayer`](crate::FhirAuthLayer).
 ///
 /// The inner service is any `Service<Request<B>, Response = Response<ResBody>>` that is `Clone`:
-/// one that was made ready for a request that is refused, or has to wait for a key, is dropped.
-/// Nothing is asked of `B`; of `ResBody` only what a server asks anyway: `http_body::Body`, with data
-/// that can be made of `Bytes`.
+/// one that was made ready for a request that is refused, or has to wait for a key, is dropped. `B`
+/// is unbounded; `ResBody` needs only what a server needs anyway: `http_body::Body`, with data that
+/// can be made of `Bytes`.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct FhirAuth<S> {
@@ -70,8 +70,8 @@ where
     }
 }
 
-/// Drops a service that was made ready for a request that it will not get now, and with it whatever
-/// `poll_ready` has reserved: who holds a connection open must not hold a place, too.
+/// Drops a service that was made ready for a request that it will not get now, and releases
+/// whatever `poll_ready` has reserved: an idle connection must not hold a permit, too.
 pub(super) fn give_back<S: Clone>(ready: &mut S) {
     *ready = ready.clone();
 }
