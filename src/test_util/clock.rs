@@ -1,4 +1,4 @@
-//! A clock that stands still.
+//! A clock that only moves when it is told to.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -19,7 +19,7 @@ use crate::time::{Clock, UnixTime};
 pub struct TestClock(Arc<AtomicI64>);
 
 impl TestClock {
-    /// A clock at a number of seconds since 1970.
+    /// Makes a clock at a number of seconds since 1970.
     #[must_use]
     pub fn at(seconds: i64) -> Self {
         Self(Arc::new(AtomicI64::new(seconds)))

@@ -37,19 +37,19 @@ pub struct TestIssuer {
 
 #[derive(Debug)]
 struct State {
-    /// Tokens are signed with it.
+    /// The key that signs tokens.
     current: Arc<SigningKey>,
-    /// Still published after a rotation.
+    /// The key before it, still published after a rotation.
     previous: Option<Arc<SigningKey>>,
-    /// Published before they sign.
+    /// Keys that are published before they sign.
     upcoming: VecDeque<Arc<SigningKey>>,
-    /// What is answered instead of the documents.
+    /// The answers that replace the documents.
     answers: HashMap<String, Answer>,
     requests: HashMap<String, u64>,
     made: usize,
 }
 
-/// An answer that takes the place of a document.
+/// An answer that replaces a document.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Answer {
@@ -60,36 +60,36 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// A JSON document with status 200.
+    /// Answers with a JSON document and status 200.
     pub fn json(document: &Value) -> Self {
         Self::status(StatusCode::OK).body(document.to_string())
     }
 
-    /// A status without a document.
+    /// Answers with a status and no document.
     pub fn status(status: StatusCode) -> Self {
         let json = (CONTENT_TYPE, HeaderValue::from_static("application/json"));
         Self { status, headers: vec![json], body: Bytes::new(), delay: Duration::ZERO }
     }
 
-    /// No answer for a long time.
+    /// Answers only after a very long time.
     pub fn hang() -> Self {
         Self::status(StatusCode::OK).after(Duration::from_secs(3600))
     }
 
-    /// Another body.
+    /// Sets another body.
     pub fn body(mut self, body: impl Into<Bytes>) -> Self {
         self.body = body.into();
         self
     }
 
-    /// Another header, in place of one of the same name.
+    /// Sets another header, in place of one of the same name.
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.retain(|(present, _)| *present != name);
         self.headers.push((name, value));
         self
     }
 
-    /// Only after a while.
+    /// Delays the answer.
     pub fn after(mut self, delay: Duration) -> Self {
         self.delay = delay;
         self
@@ -101,7 +101,7 @@ impl TestIssuer {
     ///
     /// # Errors
     ///
-    /// When no port or no key can be had.
+    /// When no port or key is available.
     pub async fn start() -> Result<Self, TestUtilError> {
         Self::with_algorithm(Algorithm::Es256).await
     }
@@ -110,7 +110,7 @@ impl TestIssuer {
     ///
     /// # Errors
     ///
-    /// When no port or no key can be had.
+    /// When no port or key is available.
     pub async fn with_algorithm(algorithm: Algorithm) -> Result<Self, TestUtilError> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let url = format!("http://{}", listener.local_addr()?);
@@ -127,34 +127,34 @@ impl TestIssuer {
         Ok(Self { url, state, server: server.abort_handle() })
     }
 
-    /// The issuer's name and address, for example `http://127.0.0.1:40123`.
+    /// Returns the issuer's name and address, for example `http://127.0.0.1:40123`.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// The address of the key set.
+    /// Returns the address of the key set.
     #[must_use]
     pub fn jwks_uri(&self) -> String {
         format!("{}{JWKS}", self.url)
     }
 
-    /// This issuer as one to trust, found by discovery.
+    /// Returns this issuer as one to trust, found by discovery.
     pub fn trusted(&self) -> TrustedIssuer {
         TrustedIssuer::discover(self.url())
     }
 
-    /// A good token, issued now. Its `aud` is yours to set.
+    /// Makes a good token, issued now. Its `aud` is yours to set.
     pub fn token(&self) -> TokenBuilder {
         self.token_at(SystemClock.now())
     }
 
-    /// A good token, issued at another time.
+    /// Makes a good token, issued at another time.
     pub fn token_at(&self, now: UnixTime) -> TokenBuilder {
         TokenBuilder::new(&self.url, self.key(), now)
     }
 
-    /// The key that signs now.
+    /// Returns the key that signs now.
     #[must_use]
     pub fn key(&self) -> Arc<SigningKey> {
         Arc::clone(&self.state().current)
@@ -165,7 +165,7 @@ impl TestIssuer {
     ///
     /// # Errors
     ///
-    /// When no key can be had.
+    /// When no key can be generated.
     pub fn rotate(&self) -> Result<(), TestUtilError> {
         let mut state = self.state();
         let key = match state.upcoming.pop_front() {
@@ -180,7 +180,7 @@ impl TestIssuer {
     ///
     /// # Errors
     ///
-    /// When no key can be had.
+    /// When no key can be generated.
     pub fn publish_next(&self) -> Result<(), TestUtilError> {
         let mut state = self.state();
         let key = state.new_key()?;
@@ -211,13 +211,13 @@ impl TestIssuer {
         self.state().answers.clear();
     }
 
-    /// How often the key set was asked for.
+    /// Returns the number of requests for the key set.
     #[must_use]
     pub fn jwks_requests(&self) -> u64 {
         self.state().requests.get(JWKS).copied().unwrap_or(0)
     }
 
-    /// The key set as it is now.
+    /// Returns the key set as it is now.
     #[must_use]
     pub fn jwks(&self) -> Value {
         self.state().jwks()
@@ -279,7 +279,7 @@ async fn serve(listener: TcpListener, url: String, state: Arc<Mutex<State>>) {
                 let answer = lock(&state).answer_to(request.uri().path(), &url);
                 respond(answer)
             });
-            // A client that goes away is no concern of a test.
+            // A client that disconnects is no concern of a test.
             let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
         });
     }

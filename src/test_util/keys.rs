@@ -1,10 +1,10 @@
-//! Other keys, at once.
+//! Immediate replacement of an issuer's keys.
 
 use crate::jose::JwkSet;
 use crate::middleware::FhirAuthLayer;
 
-/// Puts other keys of an issuer in force as if they had just been loaded. Whether the layer trusts
-/// an issuer of this name.
+/// Puts other keys of an issuer into use as if they had just been loaded. Returns whether the layer
+/// trusts an issuer of this name.
 ///
 /// ```
 /// use tower_fhir_auth::test_util::replace_keys;

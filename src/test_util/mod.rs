@@ -1,5 +1,6 @@
-//! For tests of applications that use the layer (feature `test-util`): an issuer on loopback
-//! whose tokens are really signed and whose keys really rotate, and a clock that stands still.
+//! Helpers for tests of applications that use the layer (feature `test-util`): an issuer on
+//! loopback whose tokens are really signed and whose keys really rotate, and a clock that only
+//! moves when it is told to.
 //!
 //! ```
 //! use tower_fhir_auth::test_util::TestIssuer;
@@ -40,7 +41,7 @@ pub use keys::replace_keys;
 pub use signing::SigningKey;
 pub use token::TokenBuilder;
 
-/// What can go wrong in a test's own issuer.
+/// An error of a test's own issuer.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TestUtilError {

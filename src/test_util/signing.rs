@@ -1,4 +1,4 @@
-//! Keys that sign.
+//! Signing keys for tests.
 //!
 //! They are made and used with `aws-lc-rs` directly. A backend feature of `jsonwebtoken` would be
 //! unified into the application's own test build, where a second backend makes that crate's
@@ -67,19 +67,19 @@ impl SigningKey {
         Ok(Self { kid: kid.into(), algorithm, pair })
     }
 
-    /// The `kid`.
+    /// Returns the `kid`.
     #[must_use]
     pub fn kid(&self) -> &str {
         &self.kid
     }
 
-    /// The algorithm.
+    /// Returns the algorithm.
     #[must_use]
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
 
-    /// The public half as a JWK (RFC 7517).
+    /// Returns the public half as a JWK (RFC 7517).
     #[must_use]
     pub fn jwk(&self) -> Value {
         let b64 = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
@@ -114,11 +114,11 @@ impl SigningKey {
         jwk
     }
 
-    /// Signs any header and payload as a compact JWS, also such as no issuer would.
+    /// Signs any header and payload as a compact JWS, including ones that no issuer would send.
     ///
     /// # Errors
     ///
-    /// When the crypto library refuses.
+    /// When the crypto library fails.
     pub fn sign(&self, header: &[u8], payload: &[u8]) -> Result<String, TestUtilError> {
         let b64 = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
         let input = format!("{}.{}", b64(header), b64(payload));

@@ -1,4 +1,4 @@
-//! Tokens, good ones and such as no issuer would send.
+//! Tokens, good ones and ones that no issuer would send.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{SigningKey, TestUtilError};
 use crate::time::UnixTime;
 
-/// A token to be: the claims of a good one, until they are changed.
+/// A builder of a token: the claims of a good one, until they are changed.
 ///
 /// It begins with `iss`, `sub` = `alice`, `client_id` = `app`, `jti`, `iat` = now and `exp` five
 /// minutes later, and a header with `alg`, `kid` and `typ` = `at+jwt`. `aud` is yours to set.
@@ -62,11 +62,11 @@ impl TokenBuilder {
         self
     }
 
-    /// The token.
+    /// Signs the token.
     ///
     /// # Errors
     ///
-    /// When the crypto library refuses.
+    /// When the crypto library fails.
     pub fn sign(self) -> Result<String, TestUtilError> {
         let header = Value::Object(self.header).to_string();
         let claims = Value::Object(self.claims).to_string();
