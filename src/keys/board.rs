@@ -8,7 +8,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use super::health::KeyHealth;
-use super::loads::{Demand, Loads};
+use super::refresh_gate::{Refresh, RefreshGate};
 use super::settings::KeySettings;
 use super::source::KeyError;
 use super::store::{KeyStore, Snapshot};
@@ -35,10 +35,10 @@ pub(crate) struct Board {
     over: watch::Sender<u64>,
 }
 
-/// The loads, and the outcome of the last one.
+/// The gate for loads, and the outcome of the last one.
 #[derive(Debug, Default)]
 struct Ledger {
-    loads: Loads,
+    gate: RefreshGate,
     next_at: Option<Instant>,
     last_success: Option<UnixTime>,
     last_error: Option<String>,
@@ -94,14 +94,14 @@ impl Board {
     /// Records that the refresher begins a load.
     pub(crate) fn begin(&self) {
         let mut ledger = self.ledger();
-        ledger.loads.begin();
+        ledger.gate.begin();
         ledger.next_at = None;
     }
 
     /// Resolves when a forced load is pending.
     pub(crate) async fn forced(&self) {
         // A wake-up may be left over from a load that was forced just as another one began.
-        while !self.ledger().loads.is_wanted() {
+        while !self.ledger().gate.is_wanted() {
             self.nudge.notified().await;
         }
     }
@@ -111,7 +111,7 @@ impl Board {
         meter::load(&self.issuer, result.is_ok());
         let result = result.map(|set| self.keep(set));
         let mut ledger = self.ledger();
-        let over = ledger.loads.end(result.is_err());
+        let over = ledger.gate.end(result.is_err());
         match result {
             Ok(()) => {
                 if ledger.last_error.is_some() {
@@ -157,21 +157,21 @@ impl Board {
         }
     }
 
-    /// Asks for keys on behalf of a request whose key is unknown, see [`Loads::demand`]. Returns
-    /// `None` when the request must do without.
+    /// Asks for keys on behalf of a request whose key is unknown, see
+    /// [`RefreshGate::request_refresh`]. Returns `None` when the request must do without.
     pub(crate) fn demand(&self) -> Option<KeyWait> {
         if self.over.receiver_count() >= MAX_WAITING {
             return None;
         }
-        let demand = self.ledger().loads.demand(Instant::now(), self.settings.cooldown);
-        match demand {
-            Demand::Share(load) => Some(self.wait_for(load)),
-            Demand::Force(load) => {
+        let refresh = self.ledger().gate.request_refresh(Instant::now(), self.settings.cooldown);
+        match refresh {
+            Refresh::Join(load) => Some(self.wait_for(load)),
+            Refresh::Start(load) => {
                 self.nudge.notify_one();
                 log::debug!(issuer = &*self.issuer, "unknown key: load forced");
                 Some(self.wait_for(load))
             }
-            Demand::Denied => None,
+            Refresh::Denied => None,
         }
     }
 
@@ -212,7 +212,7 @@ impl Board {
             last_success: ledger.last_success,
             last_error: ledger.last_error.clone(),
             next_refresh: ledger.next_at.map(|at| at.saturating_duration_since(Instant::now())),
-            loads: ledger.loads.begun(),
+            loads: ledger.gate.begun(),
             left_out: good.map_or_else(Vec::new, |good| good.set.left_out().to_vec()),
         }
     }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The loads so far, numbered from 1.
+/// The state of loads, which are numbered from 1, and the rules for forcing one.
 #[derive(Debug, Default)]
-pub(crate) struct Loads {
+pub(crate) struct RefreshGate {
     /// The number of loads that were begun, which is the number of the one under way, if any.
     begun: u64,
     /// The number of the last load that has ended.
@@ -21,16 +21,16 @@ pub(crate) struct Loads {
 
 /// The answer to a request that asks for a load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Demand {
+pub(crate) enum Refresh {
     /// The request may wait for this load, which will begin or end without it.
-    Share(u64),
+    Join(u64),
     /// The request may wait for this load, and has to wake the refresher.
-    Force(u64),
+    Start(u64),
     /// The request must do without.
     Denied,
 }
 
-impl Loads {
+impl RefreshGate {
     /// Returns the number of loads that were begun.
     pub(crate) fn begun(&self) -> u64 {
         self.begun
@@ -58,23 +58,23 @@ impl Loads {
     /// A forced load that has not begun is joined; otherwise a new one is forced where the cooldown
     /// allows; otherwise a forced load under way is joined, or any other unless the provider is
     /// failing. The cooldown starts here, before the attempt, so failures count like successes.
-    pub(crate) fn demand(&mut self, now: Instant, cooldown: Duration) -> Demand {
+    pub(crate) fn request_refresh(&mut self, now: Instant, cooldown: Duration) -> Refresh {
         if self.is_wanted() {
-            return Demand::Share(self.forced);
+            return Refresh::Join(self.forced);
         }
         if self.forced_at.is_none_or(|at| now.duration_since(at) >= cooldown) {
             self.forced_at = Some(now);
             // The load under way may have begun before the key was published.
             self.forced = self.begun + 1;
-            return Demand::Force(self.forced);
+            return Refresh::Start(self.forced);
         }
         if self.forced > self.over {
-            return Demand::Share(self.forced);
+            return Refresh::Join(self.forced);
         }
         if self.begun > self.over && !self.failing {
-            return Demand::Share(self.begun);
+            return Refresh::Join(self.begun);
         }
-        Demand::Denied
+        Refresh::Denied
     }
 }
 
@@ -87,15 +87,15 @@ mod tests {
     /// Requests and the refresher of `board.rs` on threads: the same rules behind a lock, the
     /// wake-up, and waiting for the end of a load.
     struct Model {
-        loads: Mutex<Loads>,
+        gate: Mutex<RefreshGate>,
         nudge: Notify,
         over: Condvar,
     }
 
     impl Model {
         fn new() -> Arc<Self> {
-            let loads = Mutex::new(Loads::default());
-            Arc::new(Self { loads, nudge: Notify::new(), over: Condvar::new() })
+            let gate = Mutex::new(RefreshGate::default());
+            Arc::new(Self { gate, nudge: Notify::new(), over: Condvar::new() })
         }
 
         /// With a refresher for one load, on a thread of its own.
@@ -107,19 +107,19 @@ mod tests {
 
         /// One request: asks, and waits for the load it was promised. Returns its number.
         fn request(&self, cooldown: Duration, now: Instant) -> Option<u64> {
-            let mut loads = self.loads.lock().unwrap();
-            let begun_before = loads.begun();
-            let promised = match loads.demand(now, cooldown) {
-                Demand::Denied => return None,
-                Demand::Share(load) => load,
-                Demand::Force(load) => {
+            let mut gate = self.gate.lock().unwrap();
+            let begun_before = gate.begun();
+            let promised = match gate.request_refresh(now, cooldown) {
+                Refresh::Denied => return None,
+                Refresh::Join(load) => load,
+                Refresh::Start(load) => {
                     assert!(load > begun_before, "a forced load begins after it was asked for");
                     self.nudge.notify();
                     load
                 }
             };
-            while loads.over < promised {
-                loads = self.over.wait(loads).unwrap();
+            while gate.over < promised {
+                gate = self.over.wait(gate).unwrap();
             }
             Some(promised)
         }
@@ -127,11 +127,11 @@ mod tests {
         /// The refresher, for as many forced loads.
         fn refresh(&self, loads: usize) {
             for _ in 0..loads {
-                while !self.loads.lock().unwrap().is_wanted() {
+                while !self.gate.lock().unwrap().is_wanted() {
                     self.nudge.wait();
                 }
-                self.loads.lock().unwrap().begin();
-                self.loads.lock().unwrap().end(false);
+                self.gate.lock().unwrap().begin();
+                self.gate.lock().unwrap().end(false);
                 self.over.notify_all();
             }
         }
@@ -140,17 +140,17 @@ mod tests {
     #[test]
     fn a_load_that_began_before_the_request_is_shared_only_in_its_own_window() {
         let (now, cooldown) = (Instant::now(), Duration::from_secs(1));
-        let mut loads = Loads::default();
-        assert_eq!(loads.demand(now, cooldown), Demand::Force(1));
-        assert_eq!(loads.demand(now, cooldown), Demand::Share(1));
-        loads.begin();
-        assert_eq!(loads.demand(now, cooldown), Demand::Share(1));
+        let mut gate = RefreshGate::default();
+        assert_eq!(gate.request_refresh(now, cooldown), Refresh::Start(1));
+        assert_eq!(gate.request_refresh(now, cooldown), Refresh::Join(1));
+        gate.begin();
+        assert_eq!(gate.request_refresh(now, cooldown), Refresh::Join(1));
         // The load may have been answered before the key of this request was published.
-        assert_eq!(loads.demand(now + cooldown, cooldown), Demand::Force(2));
-        assert_eq!(loads.demand(now + cooldown, cooldown), Demand::Share(2));
-        loads.end(true);
-        loads.begin();
-        assert_eq!(loads.demand(now + cooldown, cooldown), Demand::Share(2));
+        assert_eq!(gate.request_refresh(now + cooldown, cooldown), Refresh::Start(2));
+        assert_eq!(gate.request_refresh(now + cooldown, cooldown), Refresh::Join(2));
+        gate.end(true);
+        gate.begin();
+        assert_eq!(gate.request_refresh(now + cooldown, cooldown), Refresh::Join(2));
     }
 
     #[test]
@@ -168,7 +168,7 @@ mod tests {
             // Who asks after the load is over has missed the window; who asks before shares it.
             assert!(mine == Some(1) || theirs == Some(1));
             assert!(mine.is_none_or(|load| load == 1) && theirs.is_none_or(|load| load == 1));
-            assert_eq!(model.loads.lock().unwrap().begun(), 1);
+            assert_eq!(model.gate.lock().unwrap().begun(), 1);
         });
     }
 
@@ -179,11 +179,11 @@ mod tests {
             let (model, refresher) = Model::with_refresher();
             assert_eq!(model.request(Duration::ZERO, now), Some(1));
             refresher.join().unwrap();
-            let mut loads = model.loads.lock().unwrap();
-            assert_eq!(loads.demand(now, Duration::from_secs(1)), Demand::Denied);
+            let mut gate = model.gate.lock().unwrap();
+            assert_eq!(gate.request_refresh(now, Duration::from_secs(1)), Refresh::Denied);
             let later = now + Duration::from_secs(1);
-            assert_eq!(loads.demand(later, Duration::from_secs(1)), Demand::Force(2));
-            assert_eq!(loads.demand(later, Duration::ZERO), Demand::Share(2));
+            assert_eq!(gate.request_refresh(later, Duration::from_secs(1)), Refresh::Start(2));
+            assert_eq!(gate.request_refresh(later, Duration::ZERO), Refresh::Join(2));
         });
     }
 }
