@@ -12,7 +12,7 @@ use reqwest::{Client, ClientBuilder, Response};
 use url::{Host, Url};
 
 use super::address::{PublicOnly, is_internal};
-use super::freshness;
+use super::schedule;
 use super::settings::KeySettings;
 use super::source::KeyError;
 use crate::error::BuildError;
@@ -97,7 +97,7 @@ impl Fetcher {
             peer: response.remote_addr().filter(|_| !self.proxied),
             body: None,
             etag: response.headers().get(ETAG).cloned(),
-            max_age: header(&response, &CACHE_CONTROL).and_then(freshness::max_age),
+            max_age: header(&response, &CACHE_CONTROL).and_then(schedule::max_age),
         };
         match response.status() {
             StatusCode::OK => {}

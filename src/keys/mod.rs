@@ -13,12 +13,12 @@
 
 mod board;
 mod file;
-mod freshness;
 mod health;
 mod provider;
 mod refresh_gate;
 mod refresher;
 mod ring;
+mod schedule;
 mod settings;
 mod source;
 mod store;

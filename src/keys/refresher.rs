@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::board::Board;
-use super::freshness;
+use super::schedule;
 use super::source::{KeyError, KeySource, KeyTag, LoadedKeys};
 
 /// Loads keys until the issuer's [`KeyRing`] is dropped: at once, then on schedule, sooner after a
@@ -33,13 +33,13 @@ pub(crate) async fn run(board: Arc<Board>, source: Arc<dyn KeySource>) {
                     installed = tag;
                 }
                 due = Instant::now()
-                    + freshness::after_success(&board.settings, max_age, board.poll_every);
+                    + schedule::after_success(&board.settings, max_age, board.poll_every);
                 Ok(set)
             }
             Err(error) => {
                 failures = failures.saturating_add(1);
                 // Counted from the beginning: a load that hangs does not stretch the pause.
-                due = began + freshness::after_failure(failures, board.poll_every);
+                due = began + schedule::after_failure(failures, board.poll_every);
                 Err(error)
             }
         };
