@@ -92,7 +92,7 @@ fn each_dependency_that_may_change_is_named_in_one_file() {
         ("aws_lc_rs", &["jose/signature.rs", "test_util/signing.rs"]),
         ("base64", &["jose/base64url.rs", "test_util/signing.rs"]),
         ("quick_cache", &["authentication/cache.rs"]),
-        ("reqwest", &["keys/address.rs", "keys/fetch.rs"]),
+        ("reqwest", &["keys/https.rs", "keys/public_address.rs"]),
         ("metrics", &["meter.rs"]),
         ("jsonwebtoken", &["jose/jwk_set.rs"]),
         ("axum_core", &["axum.rs"]),

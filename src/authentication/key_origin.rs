@@ -61,7 +61,7 @@ impl KeyOrigin {
         let (ring, provider) = match self {
             #[cfg(feature = "client")]
             Self::Http { discovery, jwks_uri } => {
-                let source = crate::keys::HttpKeySource::new(
+                let source = crate::keys::OpenIdKeySource::new(
                     documented,
                     discovery.as_deref(),
                     jwks_uri.as_deref(),

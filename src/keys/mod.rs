@@ -1,7 +1,7 @@
 //! The life of keys: from a provider to the check of a signature.
 //!
 //! ```text
-//! discovery ─► http ─► parse (key by key) ─► store ─► ring: one snapshot per request
+//! discovery ─► https ─► parse (key by key) ─► store ─► ring: one snapshot per request
 //!                ▲                             ▲
 //!                └───────── refresher ─────────┘   one task per issuer: schedule, backoff,
 //!                               ▲                  forced loads with a cooldown
@@ -24,19 +24,19 @@ mod source;
 mod store;
 
 #[cfg(feature = "client")]
-mod address;
-#[cfg(feature = "client")]
 mod discovery;
 #[cfg(feature = "client")]
-mod fetch;
+mod https;
 #[cfg(feature = "client")]
-mod http;
+mod openid;
+#[cfg(feature = "client")]
+mod public_address;
 
 pub use health::KeyHealth;
 pub use settings::KeySettings;
 pub use source::{KeyError, KeySource, KeyTag, LoadFuture, LoadedKeys};
 
 #[cfg(feature = "client")]
-pub(crate) use http::HttpKeySource;
+pub(crate) use openid::OpenIdKeySource;
 pub(crate) use store::{KeySetNumber, Selected};
 pub(crate) use {board::KeyWait, file::FileKeySource, provider::Provider, ring::KeyRing};

@@ -6,7 +6,7 @@ use http::HeaderValue;
 use url::Url;
 
 use super::discovery::{self, ProviderMetadata};
-use super::fetch::{Answer, Fetcher, Origin};
+use super::https::{Answer, HttpsClient, Origin};
 use super::provider::Provider;
 use super::settings::KeySettings;
 use super::source::{KeyError, KeySource, KeyTag, LoadFuture, LoadedKeys};
@@ -17,11 +17,11 @@ use crate::secure_url;
 /// The keys of an issuer as its provider publishes them. Each load begins at an address that the
 /// operator wrote, so a `jwks_uri` that changes is followed.
 #[derive(Debug)]
-pub(crate) struct HttpKeySource {
+pub(crate) struct OpenIdKeySource {
     /// The values that `issuer` of the discovery document may have.
     issuers: Vec<Arc<str>>,
     start: Start,
-    fetcher: Fetcher,
+    client: HttpsClient,
     policy: KeyPolicy,
     provider: Arc<Provider>,
 }
@@ -33,7 +33,7 @@ enum Start {
     KeySet(Url),
 }
 
-impl HttpKeySource {
+impl OpenIdKeySource {
     pub(crate) fn new(
         issuers: &[Arc<str>],
         discovery: Option<&str>,
@@ -55,7 +55,7 @@ impl HttpKeySource {
         Ok(Self {
             issuers: issuers.to_vec(),
             start,
-            fetcher: Fetcher::new(settings)?,
+            client: HttpsClient::new(settings)?,
             policy: settings.policy,
             provider: Arc::new(Provider::unknown()),
         })
@@ -70,7 +70,7 @@ impl HttpKeySource {
         match &self.start {
             Start::KeySet(url) => self.key_set(url, Origin::Operator, installed).await,
             Start::Discovery(url) => {
-                let document = self.fetcher.get(url, Origin::Operator, None).await?;
+                let document = self.client.get(url, Origin::Operator, None).await?;
                 let origin = document.origin();
                 let body = document.body.unwrap_or_default();
                 let found = ProviderMetadata::parse(&body, &self.issuers)?;
@@ -88,7 +88,7 @@ impl HttpKeySource {
     ) -> Result<LoadedKeys, KeyError> {
         let etag = installed.and_then(|tag| etag_of(&tag, url));
         let Answer { body, etag, max_age, .. } =
-            self.fetcher.get(url, origin, etag.as_ref()).await?;
+            self.client.get(url, origin, etag.as_ref()).await?;
         let Some(body) = body else {
             return Ok(LoadedKeys::unchanged().max_age(max_age));
         };
@@ -111,7 +111,7 @@ fn etag_of(tag: &KeyTag, url: &Url) -> Option<HeaderValue> {
     HeaderValue::from_bytes(etag).ok()
 }
 
-impl KeySource for HttpKeySource {
+impl KeySource for OpenIdKeySource {
     fn load(&self, installed: Option<KeyTag>) -> LoadFuture<'_> {
         Box::pin(self.fetch(installed))
     }

@@ -11,7 +11,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, Response};
 use url::{Host, Url};
 
-use super::address::{PublicOnly, is_internal};
+use super::public_address::{PublicOnly, is_internal};
 use super::schedule;
 use super::settings::KeySettings;
 use super::source::KeyError;
@@ -21,7 +21,7 @@ const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VE
 
 /// A client that fetches documents.
 #[derive(Debug)]
-pub(crate) struct Fetcher {
+pub(crate) struct HttpsClient {
     /// Dials addresses that the operator wrote.
     trusted: Client,
     /// Dials addresses that a document named; never an internal one.
@@ -51,7 +51,7 @@ pub(crate) struct Answer {
     pub(crate) max_age: Option<Duration>,
 }
 
-impl Fetcher {
+impl HttpsClient {
     pub(crate) fn new(settings: &KeySettings) -> Result<Self, BuildError> {
         let client = || {
             // A redirect would lead to an address that neither the operator nor the issuer named.
@@ -202,12 +202,12 @@ mod tests {
 
     #[test]
     fn what_a_document_names_is_not_dialled_where_it_is_internal() {
-        let fetcher = Fetcher::new(&KeySettings::default()).unwrap();
+        let client = HttpsClient::new(&KeySettings::default()).unwrap();
         for internal in ["https://127.0.0.1/k", "https://10.0.0.1/k", "https://[fd00::1]/k"] {
             let url = Url::parse(internal).unwrap();
-            let error = fetcher.client(&url, Origin::Document).unwrap_err();
+            let error = client.client(&url, Origin::Document).unwrap_err();
             assert!(matches!(error, KeyError::Address { .. }), "{internal}: {error}");
-            assert!(fetcher.client(&url, Origin::Operator).is_ok(), "{internal}");
+            assert!(client.client(&url, Origin::Operator).is_ok(), "{internal}");
         }
         let answered = |peer: &str| {
             let peer = Some(peer.parse().unwrap());
@@ -219,11 +219,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_that_resolves_to_an_internal_address_is_not_dialled_either() {
-        let fetcher = Fetcher::new(&KeySettings::default()).unwrap();
+        let client = HttpsClient::new(&KeySettings::default()).unwrap();
         let url = Url::parse("https://localhost:9/k").unwrap();
-        let error = fetcher.get(&url, Origin::Document, None).await.unwrap_err().to_string();
+        let error = client.get(&url, Origin::Document, None).await.unwrap_err().to_string();
         assert!(error.contains("resolves to an internal address"), "{error}");
-        let error = fetcher.get(&url, Origin::Operator, None).await.unwrap_err().to_string();
+        let error = client.get(&url, Origin::Operator, None).await.unwrap_err().to_string();
         assert!(!error.contains("internal address"), "{error}");
     }
 }
