@@ -5,13 +5,12 @@
 //!                ▲                             ▲
 //!                └───────── refresher ─────────┘   one task per issuer: schedule, backoff,
 //!                               ▲                  forced loads with a cooldown
-//!                             board                a request whose key is unknown asks and waits
+//!                             shared               a request whose key is unknown asks and waits
 //! ```
 //!
 //! Requests never fetch. They read a snapshot, and where it lacks their key they may ask the
 //! refresher once and wait a bounded time. The load goes on when the client disconnects.
 
-mod board;
 mod file;
 mod health;
 mod provider;
@@ -20,6 +19,7 @@ mod refresher;
 mod ring;
 mod schedule;
 mod settings;
+mod shared;
 mod source;
 mod store;
 
@@ -39,4 +39,4 @@ pub use source::{KeyError, KeySource, KeyTag, LoadFuture, LoadedKeys};
 #[cfg(feature = "client")]
 pub(crate) use openid::OpenIdKeySource;
 pub(crate) use store::{KeySetNumber, Selected};
-pub(crate) use {board::KeyWait, file::FileKeySource, provider::Provider, ring::KeyRing};
+pub(crate) use {file::FileKeySource, provider::Provider, ring::KeyRing, shared::KeyWait};

@@ -84,7 +84,7 @@ mod tests {
     use loom::sync::{Arc, Condvar, Mutex, Notify};
     use loom::thread;
 
-    /// Requests and the refresher of `board.rs` on threads: the same rules behind a lock, the
+    /// Requests and the refresher of `shared.rs` on threads: the same rules behind a lock, the
     /// wake-up, and waiting for the end of a load.
     struct Model {
         gate: Mutex<RefreshGate>,

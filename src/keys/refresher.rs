@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::board::Board;
 use super::schedule;
+use super::shared::Shared;
 use super::source::{KeyError, KeySource, KeyTag, LoadedKeys};
 
 /// Loads keys until the issuer's [`KeyRing`] is dropped: at once, then on schedule, sooner after a
@@ -14,7 +14,7 @@ use super::source::{KeyError, KeySource, KeyTag, LoadedKeys};
 /// older answer can never replace a newer one.
 ///
 /// [`KeyRing`]: super::ring::KeyRing
-pub(crate) async fn run(board: Arc<Board>, source: Arc<dyn KeySource>) {
+pub(crate) async fn run(shared: Arc<Shared>, source: Arc<dyn KeySource>) {
     let mut failures = 0_u32;
     // The tag of the keys in use, never that of a rejected set.
     let mut installed: Option<KeyTag> = None;
@@ -22,35 +22,35 @@ pub(crate) async fn run(board: Arc<Board>, source: Arc<dyn KeySource>) {
     loop {
         tokio::select! {
             () = sleep_until(due) => {}
-            () = board.forced() => {}
+            () = shared.forced() => {}
         }
         let began = Instant::now();
-        board.begin();
-        let result = match load(&board, &source, &installed).await.and_then(usable(&installed)) {
+        shared.begin();
+        let result = match load(&shared, &source, &installed).await.and_then(usable(&installed)) {
             Ok(LoadedKeys { set, max_age, tag }) => {
                 failures = 0;
                 if set.is_some() {
                     installed = tag;
                 }
                 due = Instant::now()
-                    + schedule::after_success(&board.settings, max_age, board.poll_every);
+                    + schedule::after_success(&shared.settings, max_age, shared.poll_every);
                 Ok(set)
             }
             Err(error) => {
                 failures = failures.saturating_add(1);
                 // Counted from the beginning: a load that hangs does not stretch the pause.
-                due = began + schedule::after_failure(failures, board.poll_every);
+                due = began + schedule::after_failure(failures, shared.poll_every);
                 Err(error)
             }
         };
-        board.end(result, due);
+        shared.end(result, due);
     }
 }
 
 /// Makes one load, in a task of its own: a source that panics has failed, and the refresher goes
 /// on.
 async fn load(
-    board: &Board,
+    shared: &Shared,
     source: &Arc<dyn KeySource>,
     installed: &Option<KeyTag>,
 ) -> Result<LoadedKeys, KeyError> {
@@ -58,7 +58,7 @@ async fn load(
     // Dropping the set aborts its task: at the time-out, or with the refresher.
     let mut task = JoinSet::new();
     task.spawn(async move { source.load(installed).await });
-    match timeout(board.settings.timeout, task.join_next()).await {
+    match timeout(shared.settings.timeout, task.join_next()).await {
         Err(_) => Err(KeyError::Timeout),
         Ok(Some(Ok(result))) => result,
         Ok(Some(Err(_)) | None) => Err(KeyError::other("the source of keys has panicked")),

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use tokio::task::AbortHandle;
 
-use super::board::{Board, KeyWait};
 use super::health::KeyHealth;
 use super::refresher;
 use super::settings::KeySettings;
+use super::shared::{KeyWait, Shared};
 use super::source::KeySource;
 use super::store::{KeySetNumber, Snapshot};
 use crate::error::BuildError;
@@ -21,7 +21,7 @@ const SHORTEST_POLL: Duration = Duration::from_millis(100);
 /// The keys of one issuer, and the task that keeps them fresh, which ends when this is dropped.
 #[derive(Debug)]
 pub(crate) struct KeyRing {
-    board: Arc<Board>,
+    shared: Arc<Shared>,
     /// `None` where keys never change.
     refresher: Option<AbortHandle>,
 }
@@ -33,14 +33,14 @@ impl KeyRing {
             let reason = format!("no usable key among {} entries", set.left_out().len());
             return Err(BuildError::Keys { issuer: issuer.to_string(), reason });
         }
-        let board = Board::new(issuer, KeySettings::default(), None, Some(set), None);
-        Ok(Self { board: Arc::new(board), refresher: None })
+        let shared = Shared::new(issuer, KeySettings::default(), None, Some(set), None);
+        Ok(Self { shared: Arc::new(shared), refresher: None })
     }
 
     /// Holds no keys, ever.
     pub(crate) fn idle(issuer: Arc<str>) -> Self {
-        let board = Board::new(issuer, KeySettings::default(), None, None, None);
-        Self { board: Arc::new(board), refresher: None }
+        let shared = Shared::new(issuer, KeySettings::default(), None, None, None);
+        Self { shared: Arc::new(shared), refresher: None }
     }
 
     /// Holds keys that a background task loads and keeps fresh; `first` are there already.
@@ -60,18 +60,18 @@ impl KeyRing {
         let poll_every = source.poll_every().map(|pause| pause.max(SHORTEST_POLL));
         // Polled local sources never go stale.
         let max_stale = poll_every.is_none().then_some(settings.max_stale);
-        let board = Arc::new(Board::new(issuer, settings, poll_every, first, max_stale));
-        let task = runtime.spawn(refresher::run(Arc::clone(&board), source));
-        Ok(Self { board, refresher: Some(task.abort_handle()) })
+        let shared = Arc::new(Shared::new(issuer, settings, poll_every, first, max_stale));
+        let task = runtime.spawn(refresher::run(Arc::clone(&shared), source));
+        Ok(Self { shared, refresher: Some(task.abort_handle()) })
     }
 
     pub(crate) fn issuer(&self) -> &str {
-        &self.board.issuer
+        &self.shared.issuer
     }
 
     /// Returns the keys as they are now.
     pub(crate) fn snapshot(&self) -> Snapshot {
-        self.board.snapshot()
+        self.shared.snapshot()
     }
 
     /// Returns the number of the key set in use, if it may be used.
@@ -81,33 +81,33 @@ impl KeyRing {
 
     #[cfg(feature = "test-util")]
     pub(crate) fn replace(&self, set: JwkSet) {
-        self.board.replace(set);
+        self.shared.replace(set);
     }
 
-    /// Asks for keys on behalf of a request whose key is unknown, see [`Board::demand`].
+    /// Asks for keys on behalf of a request whose key is unknown, see [`Shared::demand`].
     pub(crate) fn demand(&self) -> Option<KeyWait> {
         self.refresher.as_ref()?;
-        self.board.demand()
+        self.shared.demand()
     }
 
     /// Returns a wait for the very first load, until that has ended.
     pub(crate) fn first_load(&self) -> Option<KeyWait> {
         self.refresher.as_ref()?;
-        self.board.first_load()
+        self.shared.first_load()
     }
 
     /// Resolves when there are keys.
     pub(crate) async fn ready(&self) {
-        self.board.ready().await;
+        self.shared.ready().await;
     }
 
     /// Returns the time that a client should wait before it tries again.
     pub(crate) fn retry_after(&self) -> Duration {
-        self.board.retry_after()
+        self.shared.retry_after()
     }
 
     pub(crate) fn health(&self) -> KeyHealth {
-        self.board.health()
+        self.shared.health()
     }
 }
 

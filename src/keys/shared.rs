@@ -23,21 +23,21 @@ const MAX_WAITING: usize = 1024;
 
 /// State shared by the refresher and by requests.
 #[derive(Debug)]
-pub(crate) struct Board {
+pub(crate) struct Shared {
     pub(crate) issuer: Arc<str>,
     pub(crate) settings: KeySettings,
     pub(crate) poll_every: Option<Duration>,
     /// Wakes the refresher for a forced load.
     nudge: Notify,
     store: KeyStore,
-    ledger: Mutex<Ledger>,
+    status: Mutex<LoadStatus>,
     /// The number of the last load that has ended.
     over: watch::Sender<u64>,
 }
 
 /// The gate for loads, and the outcome of the last one.
 #[derive(Debug, Default)]
-struct Ledger {
+struct LoadStatus {
     gate: RefreshGate,
     next_at: Option<Instant>,
     last_success: Option<UnixTime>,
@@ -61,7 +61,7 @@ impl KeyWait {
     }
 }
 
-impl Board {
+impl Shared {
     pub(crate) fn new(
         issuer: Arc<str>,
         settings: KeySettings,
@@ -76,7 +76,7 @@ impl Board {
             poll_every,
             nudge: Notify::new(),
             store: KeyStore::new(first, max_stale),
-            ledger: Mutex::new(Ledger { last_success, ..Ledger::default() }),
+            status: Mutex::new(LoadStatus { last_success, ..LoadStatus::default() }),
             over: watch::Sender::new(0),
         }
     }
@@ -93,15 +93,15 @@ impl Board {
 
     /// Records that the refresher begins a load.
     pub(crate) fn begin(&self) {
-        let mut ledger = self.ledger();
-        ledger.gate.begin();
-        ledger.next_at = None;
+        let mut status = self.status();
+        status.gate.begin();
+        status.next_at = None;
     }
 
     /// Resolves when a forced load is pending.
     pub(crate) async fn forced(&self) {
         // A wake-up may be left over from a load that was forced just as another one began.
-        while !self.ledger().gate.is_wanted() {
+        while !self.status().gate.is_wanted() {
             self.nudge.notified().await;
         }
     }
@@ -110,25 +110,25 @@ impl Board {
     pub(crate) fn end(&self, result: Result<Option<JwkSet>, KeyError>, next_at: Instant) {
         meter::load(&self.issuer, result.is_ok());
         let result = result.map(|set| self.keep(set));
-        let mut ledger = self.ledger();
-        let over = ledger.gate.end(result.is_err());
+        let mut status = self.status();
+        let over = status.gate.end(result.is_err());
         match result {
             Ok(()) => {
-                if ledger.last_error.is_some() {
+                if status.last_error.is_some() {
                     log::info!(issuer = &*self.issuer, "keys could be loaded again");
                 }
-                ledger.last_success = Some(SystemClock.now());
-                ledger.last_error = None;
+                status.last_success = Some(SystemClock.now());
+                status.last_error = None;
             }
             Err(error) => {
                 let error = shown(&error.to_string());
-                if ledger.last_error.as_ref() != Some(&error) {
+                if status.last_error.as_ref() != Some(&error) {
                     log::warn!(issuer = &*self.issuer, error, "keys could not be loaded");
                 }
-                ledger.last_error = Some(error);
+                status.last_error = Some(error);
             }
         }
-        ledger.next_at = Some(next_at);
+        status.next_at = Some(next_at);
         self.over.send_replace(over);
     }
 
@@ -163,7 +163,7 @@ impl Board {
         if self.over.receiver_count() >= MAX_WAITING {
             return None;
         }
-        let refresh = self.ledger().gate.request_refresh(Instant::now(), self.settings.cooldown);
+        let refresh = self.status().gate.request_refresh(Instant::now(), self.settings.cooldown);
         match refresh {
             Refresh::Join(load) => Some(self.wait_for(load)),
             Refresh::Start(load) => {
@@ -194,7 +194,7 @@ impl Board {
 
     /// Returns the time that a client should wait before it tries again.
     pub(crate) fn retry_after(&self) -> Duration {
-        let next_at = self.ledger().next_at;
+        let next_at = self.status().next_at;
         let pause = next_at.map(|at| at.saturating_duration_since(Instant::now()));
         // `Retry-After: 0` would invite every client back at once.
         pause.unwrap_or_default().max(Duration::from_secs(1))
@@ -203,16 +203,16 @@ impl Board {
     pub(crate) fn health(&self) -> KeyHealth {
         let snapshot = self.snapshot();
         let good = snapshot.last_good();
-        let ledger = self.ledger();
+        let status = self.status();
         KeyHealth {
             issuer: self.issuer.to_string(),
             usable: snapshot.usable().is_some(),
             keys: good.map_or(0, |good| good.set.len()),
             age: good.map(|good| good.loaded_at.elapsed()),
-            last_success: ledger.last_success,
-            last_error: ledger.last_error.clone(),
-            next_refresh: ledger.next_at.map(|at| at.saturating_duration_since(Instant::now())),
-            loads: ledger.gate.begun(),
+            last_success: status.last_success,
+            last_error: status.last_error.clone(),
+            next_refresh: status.next_at.map(|at| at.saturating_duration_since(Instant::now())),
+            loads: status.gate.begun(),
             left_out: good.map_or_else(Vec::new, |good| good.set.left_out().to_vec()),
         }
     }
@@ -221,9 +221,9 @@ impl Board {
         KeyWait { over: self.over.subscribe(), load, bound: self.settings.timeout }
     }
 
-    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+    fn status(&self) -> MutexGuard<'_, LoadStatus> {
         // Nothing panics while the lock is held; if something did, its numbers would still be
         // consistent.
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
