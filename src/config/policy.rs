@@ -8,7 +8,7 @@ use super::reader::Reader;
 use crate::authorization::{AccessMode, RoleDefinitions};
 use crate::keys::KeySettings;
 use crate::metadata::SmartConfiguration;
-use crate::middleware::exempt::is_exact;
+use crate::middleware::public::is_exact;
 use crate::rejection::Disclosure;
 use crate::small_file;
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{Extensions, HeaderMap, Method, Request, Response, Uri};
 
-use super::exempt::Exemptions;
+use super::public::PublicPaths;
 use crate::authentication::{AuthenticationError, Authenticator, Principal};
 use crate::authorization::{Access, Denial, Policy};
 use crate::explanation::{Check, Explanation, Finding, Seen};
@@ -20,7 +20,7 @@ use crate::rejection::{Rejection, RejectionResponder, ServerIdentity};
 pub(crate) struct Guard {
     pub(crate) authenticator: Authenticator,
     pub(crate) policy: Arc<Policy>,
-    pub(crate) exemptions: Exemptions,
+    pub(crate) public_paths: PublicPaths,
     pub(crate) well_known: WellKnown,
     pub(crate) responder: Box<dyn RejectionResponder>,
     pub(crate) server: Arc<ServerIdentity>,
@@ -40,8 +40,8 @@ impl Guard {
         if let Some(document) = self.well_known.answer(method, uri, &self.authenticator) {
             return Some(Public::Document(document));
         }
-        let is_exempt = self.exemptions.admit(&self.server.base_url, method, uri, headers);
-        is_exempt.then_some(Public::Inner)
+        let is_public = self.public_paths.admit(&self.server.base_url, method, uri, headers);
+        is_public.then_some(Public::Inner)
     }
 
     /// Authorizes a verified caller and puts the [`Principal`] and [`Access`] into the request.
@@ -171,7 +171,7 @@ impl std::fmt::Debug for Guard {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Guard")
             .field("authenticator", &self.authenticator)
-            .field("exemptions", &self.exemptions)
+            .field("public_paths", &self.public_paths)
             .field("server", &self.server)
             .finish_non_exhaustive()
     }

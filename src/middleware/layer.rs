@@ -8,8 +8,8 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode, Uri};
 use tower_layer::Layer;
 
-use super::exempt::{DEFAULT_PATHS, Exemptions};
 use super::guard::Guard;
+use super::public::{DEFAULT_PATHS, PublicPaths};
 use super::require::RequireAuthLayer;
 use super::service::FhirAuth;
 use crate::authentication::{AudiencePolicy, Authenticator, TrustedIssuer};
@@ -311,7 +311,7 @@ impl FhirAuthLayerBuilder {
         let invalid = |_| BuildError::BaseUrl(self.base_url.clone());
         let base_url: BaseUrl = self.base_url.parse().map_err(invalid)?;
         let authorizer = self.authorizer.ok_or(BuildError::NoAuthorizer)?;
-        let exemptions = Exemptions::new(self.public)?;
+        let public_paths = PublicPaths::new(self.public)?;
         let mut authenticator = Authenticator::builder()
             .audience(AudiencePolicy::exact([base_url.as_str()]))
             .clock(self.clock);
@@ -336,7 +336,7 @@ impl FhirAuthLayerBuilder {
                 authenticator,
                 well_known,
                 policy: Arc::new(Policy { authorizer, handlers: self.handlers }),
-                exemptions,
+                public_paths,
                 responder: self.responder,
                 server: Arc::new(ServerIdentity { base_url, disclosure: self.disclosure }),
             }),

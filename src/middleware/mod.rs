@@ -1,10 +1,10 @@
 //! The Tower skin: knows requests, responses and services, and nothing of tokens.
 
 mod body;
-pub(crate) mod exempt;
 mod future;
 mod guard;
 mod layer;
+pub(crate) mod public;
 mod require;
 mod service;
 

@@ -10,9 +10,9 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::body::ResponseBody;
-use super::exempt::is_preflight;
 use super::future::ResponseFuture;
 use super::guard::{Guard, forget_what_came_in, refused_parts};
+use super::public::is_preflight;
 use super::service::give_back;
 use crate::authentication::Principal;
 use crate::authorization::{Access, Authorizer};

@@ -12,11 +12,11 @@ pub(crate) const DEFAULT_PATHS: [&str; 3] =
 
 /// Exact public paths below the base URL, byte by byte: another spelling of one is not public.
 #[derive(Clone, Debug)]
-pub(crate) struct Exemptions {
+pub(crate) struct PublicPaths {
     paths: Vec<String>,
 }
 
-impl Exemptions {
+impl PublicPaths {
     pub(crate) fn new(paths: Vec<String>) -> Result<Self, BuildError> {
         match paths.iter().find(|path| !is_exact(path)) {
             Some(path) => Err(BuildError::PublicPath(path.clone())),
