@@ -45,7 +45,7 @@ impl<'a> CompactJws<'a> {
     /// space or stray trailing bits (RFC 4648 section 3.5).
     pub(crate) fn parse(token: &'a [u8]) -> Result<Self, ShapeError> {
         let Segments { signing_input, header, payload, signature } =
-            Segments::of(token).ok_or_else(|| fault(token))?;
+            Segments::of(token).ok_or_else(|| diagnose(token))?;
         let mut decoded = Scratch::new();
         let mut read = || {
             decode(header, &mut decoded)?;
@@ -55,7 +55,7 @@ impl<'a> CompactJws<'a> {
             decode(signature, &mut decoded)?;
             Some((payload_at, signature_at))
         };
-        let (payload_at, signature_at) = read().ok_or_else(|| fault(token))?;
+        let (payload_at, signature_at) = read().ok_or_else(|| diagnose(token))?;
         Ok(Self { signing_input, decoded, payload_at, signature_at })
     }
 
@@ -99,14 +99,14 @@ impl<'a> Segments<'a> {
     /// Splits from both ends, where the first and the last segment are short. A further dot in the
     /// middle then fails as base64url.
     fn of(token: &'a [u8]) -> Option<Self> {
-        let (signing_input, signature) = apart(token, memrchr(b'.', token)?)?;
-        let (header, payload) = apart(signing_input, memchr(b'.', signing_input)?)?;
+        let (signing_input, signature) = split_at_dot(token, memrchr(b'.', token)?)?;
+        let (header, payload) = split_at_dot(signing_input, memchr(b'.', signing_input)?)?;
         Some(Self { signing_input, header, payload, signature })
     }
 }
 
 /// Splits at a dot: the bytes before it and after it.
-fn apart(text: &[u8], dot: usize) -> Option<(&[u8], &[u8])> {
+fn split_at_dot(text: &[u8], dot: usize) -> Option<(&[u8], &[u8])> {
     Some((text.get(..dot)?, text.get(dot + 1..)?))
 }
 
@@ -115,7 +115,7 @@ fn decode(segment: &[u8], to: &mut Vec<u8>) -> Option<()> {
 }
 
 /// Diagnoses why a token could not be decoded: the first thing that is wrong with it.
-fn fault(token: &[u8]) -> ShapeError {
+fn diagnose(token: &[u8]) -> ShapeError {
     match memchr_iter(b'.', token).take(6).count() + 1 {
         3 => {}
         // A JWE in compact serialization (RFC 7516 section 7.1).

@@ -176,14 +176,15 @@ impl JwkSet {
         algorithm: Algorithm,
         holder: Option<&KeyHolder>,
     ) -> Result<Candidates<'_>, NoKey> {
-        let own = |key: &&VerificationKey| holder.is_none_or(|holder| key.owner().admits(holder));
+        let is_own =
+            |key: &&VerificationKey| holder.is_none_or(|holder| key.owner().admits(holder));
         let Some(kid) = kid else {
-            return few(self.keys.iter().filter(own), algorithm, NoKey::Unknown);
+            return select_few(self.keys.iter().filter(is_own), algorithm, NoKey::Unknown);
         };
         let places = self.by_kid.get(kid).ok_or(NoKey::Unknown)?;
         let named = || places.iter().filter_map(|place| self.keys.get(*place));
-        let none = if named().any(|key| own(&key)) { NoKey::Unfit } else { NoKey::Foreign };
-        few(named().filter(own), algorithm, none)
+        let none = if named().any(|key| is_own(&key)) { NoKey::Unfit } else { NoKey::Foreign };
+        select_few(named().filter(is_own), algorithm, none)
     }
 
     /// Returns the algorithms of the keys that a `kid` names.
@@ -211,7 +212,7 @@ impl JwkSet {
     }
 }
 
-fn few<'a>(
+fn select_few<'a>(
     keys: impl Iterator<Item = &'a VerificationKey>,
     algorithm: Algorithm,
     none: NoKey,
