@@ -11,7 +11,7 @@ use super::audience::AudiencePolicy;
 use super::issuer::{Tenant, TrustedIssuer};
 use super::key_origin::{KeyOrigin, SharedKeys};
 use crate::error::BuildError;
-use crate::jose::KeyHolder;
+use crate::jose::ExpectedKeyIssuer;
 
 /// Trusts Microsoft Entra ID: makes the [`TrustedIssuer`]s of a tenant, or of several.
 ///
@@ -224,7 +224,7 @@ impl Entra {
         for tenant in &self.tenants {
             let id = tenant.to_ascii_lowercase();
             let names = [Version::One, Version::Two].map(|version| self.cloud.issuer(version, &id));
-            let holder = KeyHolder {
+            let expected = ExpectedKeyIssuer {
                 tenant: id.clone(),
                 issuers: names.to_vec(),
                 cloud: self.cloud.instance(),
@@ -236,7 +236,7 @@ impl Entra {
                 let mut issuer = TrustedIssuer::new(name, KeyOrigin::Shared(keys(version)))
                     .of_entra(self.audience(version));
                 let settings = &mut issuer.settings;
-                settings.tenant = Some(Tenant { id: id.clone(), keys: holder.clone() });
+                settings.tenant = Some(Tenant { id: id.clone(), keys: expected.clone() });
                 settings.advertised.block = Arc::clone(&block);
                 settings.advertised.name = Arc::clone(&advertised);
                 issuers.push(issuer);

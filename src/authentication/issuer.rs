@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::audience::AudiencePolicy;
 use super::key_origin::{KeyOrigin, Keys};
 use crate::error::BuildError;
-use crate::jose::{Algorithm, JwkSet, KeyHolder};
+use crate::jose::{Algorithm, ExpectedKeyIssuer, JwkSet};
 use crate::keys::{KeyRing, KeySettings, KeySource, Provider};
 use crate::meter::Verified;
 use crate::text::shown;
@@ -76,8 +76,8 @@ pub(crate) struct Advertised {
 #[derive(Clone, Debug)]
 pub(crate) struct Tenant {
     pub(crate) id: String,
-    /// The owner that keys must have in a set that tenants share.
-    pub(crate) keys: KeyHolder,
+    /// The issuer that keys must be for in a set that tenants share.
+    pub(crate) keys: ExpectedKeyIssuer,
 }
 
 /// An issuer in use: its rules, and its keys as they are now.

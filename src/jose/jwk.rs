@@ -7,7 +7,7 @@
 use super::algorithm::{Algorithm, KeyKind};
 use super::base64url;
 use super::json::{Document, Json};
-use super::key_owner::KeyOwner;
+use super::key_issuer::KeyIssuer;
 use super::signature::{KeyMaterial, PreparedKey};
 use crate::text::shown;
 
@@ -54,7 +54,7 @@ const fn edge(first: u8, middle: u8, last: u8) -> [u8; 32] {
 pub(crate) struct VerificationKey {
     kid: Option<Box<str>>,
     /// The issuer of the key, where a set is shared by several.
-    owner: KeyOwner,
+    issuer: KeyIssuer,
     material: KeyMaterial,
     prepared: Vec<PreparedKey>,
 }
@@ -124,7 +124,7 @@ impl VerificationKey {
             .map_err(|_| JwkError::Point)?;
         Ok(Self {
             kid,
-            owner: KeyOwner::read(&jwk).map_err(JwkError::Malformed)?,
+            issuer: KeyIssuer::read(&jwk).map_err(JwkError::Malformed)?,
             material,
             prepared,
         })
@@ -139,8 +139,8 @@ impl VerificationKey {
         self.prepared.iter().find(|key| key.algorithm() == algorithm)
     }
 
-    pub(crate) fn owner(&self) -> &KeyOwner {
-        &self.owner
+    pub(crate) fn issuer(&self) -> &KeyIssuer {
+        &self.issuer
     }
 
     pub(crate) fn algorithms(&self) -> impl Iterator<Item = Algorithm> {
@@ -151,7 +151,7 @@ impl VerificationKey {
     pub(crate) fn repeats(&self, other: &Self) -> bool {
         let same_algorithms = self.prepared.len() == other.prepared.len()
             && self.prepared.iter().all(|key| other.prepared_for(key.algorithm()).is_some());
-        let same = self.kid == other.kid && self.owner == other.owner;
+        let same = self.kid == other.kid && self.issuer == other.issuer;
         same && self.material == other.material && same_algorithms
     }
 }

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use super::algorithm::Algorithm;
 use super::json::without_mark;
 use super::jwk::{JwkError, KeyPolicy, VerificationKey};
-use super::key_owner::KeyHolder;
+use super::key_issuer::ExpectedKeyIssuer;
 use super::signature::{BadSignature, PreparedKey, SignatureValid};
 use crate::text::shown;
 
@@ -168,16 +168,16 @@ impl JwkSet {
     }
 
     /// Returns the keys that `kid` and `algorithm` of a token mean. `kid` is compared exactly (RFC
-    /// 7517 section 4.5); without one, those that fit the algorithm, if they are few. With a
-    /// holder, keys declared for another issuer do not count.
+    /// 7517 section 4.5); without one, those that fit the algorithm, if they are few. With an
+    /// expected issuer, keys declared for another one do not count.
     pub(crate) fn select(
         &self,
         kid: Option<&str>,
         algorithm: Algorithm,
-        holder: Option<&KeyHolder>,
+        expected: Option<&ExpectedKeyIssuer>,
     ) -> Result<Candidates<'_>, NoKey> {
         let is_own =
-            |key: &&VerificationKey| holder.is_none_or(|holder| key.owner().admits(holder));
+            |key: &&VerificationKey| expected.is_none_or(|expected| key.issuer().admits(expected));
         let Some(kid) = kid else {
             return select_few(self.keys.iter().filter(is_own), algorithm, NoKey::Unknown);
         };

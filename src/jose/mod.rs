@@ -14,7 +14,7 @@ pub(crate) mod header;
 pub(crate) mod json;
 pub(crate) mod jwk;
 pub(crate) mod jwk_set;
-pub(crate) mod key_owner;
+pub(crate) mod key_issuer;
 mod scratch;
 pub(crate) mod signature;
 
@@ -22,4 +22,4 @@ pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use jwk::JwkError;
 pub(crate) use jwk::KeyPolicy;
 pub use jwk_set::{JwkSet, JwkSetError, LeftOut};
-pub(crate) use key_owner::KeyHolder;
+pub(crate) use key_issuer::ExpectedKeyIssuer;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::jose::jwk_set::{Candidates, NoKey};
-use crate::jose::{Algorithm, JwkSet, KeyHolder};
+use crate::jose::{Algorithm, ExpectedKeyIssuer, JwkSet};
 use crate::swap::{self, Swap};
 
 /// Holds the last good keys.
@@ -96,10 +96,10 @@ impl Snapshot {
         &self,
         kid: Option<&str>,
         algorithm: Algorithm,
-        holder: Option<&KeyHolder>,
+        expected: Option<&ExpectedKeyIssuer>,
     ) -> Option<Selected<'_>> {
         let GoodKeys { set, number, .. } = self.usable()?;
-        let candidates = set.select(kid, algorithm, holder);
+        let candidates = set.select(kid, algorithm, expected);
         Some(Selected { candidates, set, number: *number })
     }
 

@@ -8,7 +8,7 @@ use super::json::Document;
 
 /// The members `issuer` and `cloud_instance_name` of an entry; absent in other providers' sets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct KeyOwner {
+pub(crate) struct KeyIssuer {
     /// An issuer, or a template of one with `{tenantid}`.
     issuer: Option<Box<str>>,
     cloud: Option<Box<str>>,
@@ -16,14 +16,14 @@ pub(crate) struct KeyOwner {
 
 /// The tenant that a key must be for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct KeyHolder {
+pub(crate) struct ExpectedKeyIssuer {
     pub(crate) tenant: String,
     /// The issuers of the tenant, one for each version of its tokens.
     pub(crate) issuers: Vec<String>,
     pub(crate) cloud: &'static str,
 }
 
-impl KeyOwner {
+impl KeyIssuer {
     /// Reads an entry; the error is the member that is malformed.
     pub(super) fn read(jwk: &Document<'_>) -> Result<Self, &'static str> {
         let text = |name: &'static str| match jwk.text(name) {
@@ -33,13 +33,13 @@ impl KeyOwner {
         Ok(Self { issuer: text("issuer")?, cloud: text("cloud_instance_name")? })
     }
 
-    /// Reports whether a key with this owner may sign for a holder.
-    pub(crate) fn admits(&self, holder: &KeyHolder) -> bool {
+    /// Reports whether a key of this issuer may sign for the expected one.
+    pub(crate) fn admits(&self, expected: &ExpectedKeyIssuer) -> bool {
         let issuer = self.issuer.as_deref().is_none_or(|issuer| {
-            let issuer = issuer.replace("{tenantid}", &holder.tenant);
-            holder.issuers.iter().any(|own| own.eq_ignore_ascii_case(&issuer))
+            let issuer = issuer.replace("{tenantid}", &expected.tenant);
+            expected.issuers.iter().any(|own| own.eq_ignore_ascii_case(&issuer))
         });
-        let cloud = self.cloud.as_deref().is_none_or(|cloud| cloud == holder.cloud);
+        let cloud = self.cloud.as_deref().is_none_or(|cloud| cloud == expected.cloud);
         issuer && cloud
     }
 }
@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn a_key_is_for_its_issuer_and_its_cloud_alone() {
-        let holder = KeyHolder {
+        let expected = ExpectedKeyIssuer {
             tenant: "t1".to_owned(),
             issuers: vec!["https://v1/t1/".to_owned(), "https://v2/t1/v2.0".to_owned()],
             cloud: "global",
@@ -66,8 +66,8 @@ mod tests {
             (Some("https://v2/{tenantid}/v2.0"), Some("china"), false),
             (None, Some("china"), false),
         ] {
-            let owner = KeyOwner { issuer: issuer.map(Box::from), cloud: cloud.map(Box::from) };
-            assert_eq!(owner.admits(&holder), admitted, "{owner:?}");
+            let key = KeyIssuer { issuer: issuer.map(Box::from), cloud: cloud.map(Box::from) };
+            assert_eq!(key.admits(&expected), admitted, "{key:?}");
         }
     }
 }
