@@ -9,6 +9,7 @@ pub(crate) mod authenticator;
 pub(crate) mod bearer;
 mod builder;
 mod cache;
+mod claim_strings;
 pub(crate) mod claims;
 mod client;
 pub(crate) mod entra;
@@ -17,7 +18,6 @@ pub(crate) mod issuer;
 pub(crate) mod key_origin;
 pub(crate) mod principal;
 mod tenant;
-mod texts;
 mod token_kind;
 pub(crate) mod validation;
 

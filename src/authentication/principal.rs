@@ -8,9 +8,9 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::cache::Validity;
+use super::claim_strings::{ClaimStrings, List};
 use super::claims::Claims;
 use super::issuer::IssuerSettings;
-use super::texts::{List, Texts};
 use super::validation::ValidatedClaims;
 use crate::fhir::{ScopeKind, ScopeSet, SmartScope};
 use crate::jose::json::Json;
@@ -40,7 +40,7 @@ pub struct Principal(Arc<Caller>);
 
 struct Caller {
     issuer: Arc<str>,
-    texts: Texts,
+    strings: ClaimStrings,
     subject: Option<Span>,
     object_id: Option<Span>,
     tenant: Option<Span>,
@@ -98,10 +98,10 @@ impl Principal {
         validity: Validity,
     ) -> Self {
         let claims = validated.claims;
-        let mut texts = Texts::default();
+        let mut strings = ClaimStrings::default();
         let in_roles = || claims.list(&settings.roles_claim);
-        let roles = texts.list(claims, |list| in_roles().for_each(|role| list.add(role)));
-        let scopes = texts.list(claims, |list| {
+        let roles = strings.list(claims, |list| in_roles().for_each(|role| list.add(role)));
+        let scopes = strings.list(claims, |list| {
             for name in &settings.scope_claims {
                 claims.scopes(name).for_each(|scope| list.add(scope));
             }
@@ -110,11 +110,12 @@ impl Principal {
                 in_roles().filter(is_scope).for_each(|role| list.add(role));
             }
         });
-        let groups = texts.list(claims, |list| {
+        let groups = strings.list(claims, |list| {
             claims.list("groups").for_each(|group| list.add(group));
         });
-        let smart_scopes = ScopeSet::compile(texts.spans(scopes).map(|span| claims.text_at(span)));
-        texts.keep(claims);
+        let smart_scopes =
+            ScopeSet::compile(strings.spans(scopes).map(|span| claims.text_at(span)));
+        strings.keep(claims);
         let mut patients = settings.patient_claims.iter().filter_map(|name| {
             let claim = claims.present(name)?;
             Some(text_claim(claims, Some(claim)))
@@ -137,7 +138,7 @@ impl Principal {
             kind: CallerKind::of(claims, settings),
             expires_at: validated.expires_at,
             validity,
-            texts,
+            strings,
         }))
     }
 }
@@ -152,37 +153,37 @@ impl Principal {
     /// Returns the subject (`sub`), unique within its issuer.
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
-        self.0.texts.get(self.0.subject?)
+        self.0.strings.get(self.0.subject?)
     }
 
     /// Returns Entra's immutable object id (`oid`), unique within its tenant.
     #[must_use]
     pub fn object_id(&self) -> Option<&str> {
-        self.0.texts.get(self.0.object_id?)
+        self.0.strings.get(self.0.object_id?)
     }
 
     /// Returns Entra's tenant (`tid`).
     #[must_use]
     pub fn tenant_id(&self) -> Option<&str> {
-        self.0.texts.get(self.0.tenant?)
+        self.0.strings.get(self.0.tenant?)
     }
 
     /// Returns the client application: `client_id`, else `azp`, else `appid`, else `cid`.
     #[must_use]
     pub fn client_id(&self) -> Option<&str> {
-        self.0.texts.get(self.0.client?)
+        self.0.strings.get(self.0.client?)
     }
 
     /// Returns the FHIR resource of the user (`fhirUser`, SMART App Launch), as the token has it.
     #[must_use]
     pub fn fhir_user(&self) -> Option<&str> {
-        self.0.fhir_user.text().and_then(|text| self.0.texts.get(text))
+        self.0.fhir_user.text().and_then(|text| self.0.strings.get(text))
     }
 
     /// Returns the patient in context (`patient`, SMART App Launch), as the token has it.
     #[must_use]
     pub fn patient(&self) -> Option<&str> {
-        self.0.patient.text().and_then(|text| self.0.texts.get(text))
+        self.0.patient.text().and_then(|text| self.0.strings.get(text))
     }
 
     /// Returns every claim that names the patient in context, telling an absent claim from one of
@@ -198,17 +199,17 @@ impl Principal {
     }
 
     fn text_of(&self, claim: TextClaim<Span>) -> TextClaim<&str> {
-        claim.map(|span| self.0.texts.get(span).unwrap_or(""))
+        claim.map(|span| self.0.strings.get(span).unwrap_or(""))
     }
 
     /// Returns the roles, each once, in the order of the token.
     pub fn roles(&self) -> impl Iterator<Item = &str> {
-        self.0.texts.of(self.0.roles)
+        self.0.strings.of(self.0.roles)
     }
 
     /// Returns the scopes of all scope claims, each once, in the order of the token.
     pub fn scopes(&self) -> impl Iterator<Item = &str> {
-        self.0.texts.of(self.0.scopes)
+        self.0.strings.of(self.0.scopes)
     }
 
     /// Returns the scopes for FHIR resources among them, in a normal form: spellings and duplicates
@@ -227,7 +228,7 @@ impl Principal {
 
     /// Returns the groups (`groups`), each once, in the order of the token.
     pub fn groups(&self) -> impl Iterator<Item = &str> {
-        self.0.texts.of(self.0.groups)
+        self.0.strings.of(self.0.groups)
     }
 
     /// Reports whether the token leaves out the groups of the caller because there are too many:
@@ -270,15 +271,15 @@ impl Principal {
 
     /// Returns its size in memory, in bytes.
     pub(crate) fn size(&self) -> usize {
-        let Caller { texts, smart_scopes, more_patients, .. } = &*self.0;
-        size_of::<Caller>() + texts.size() + smart_scopes.size() + size_of_val(&**more_patients)
+        let Caller { strings, smart_scopes, more_patients, .. } = &*self.0;
+        size_of::<Caller>() + strings.size() + smart_scopes.size() + size_of_val(&**more_patients)
     }
 
     /// Returns the names of the claims whose values no explanation shows.
     pub(crate) fn other_claims(&self) -> Vec<String> {
         const SHOWN: [&str; 5] = ["iss", "aud", "exp", "nbf", "iat"];
         let claims: HashMap<String, &RawValue> =
-            serde_json::from_str(self.0.texts.payload()).unwrap_or_default();
+            serde_json::from_str(self.0.strings.payload()).unwrap_or_default();
         let mut names: Vec<String> =
             claims.into_keys().filter(|name| !SHOWN.contains(&name.as_str())).collect();
         names.sort();
@@ -299,7 +300,7 @@ impl Principal {
     pub fn claim<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, ClaimError> {
         let mismatch = || ClaimError { name: name.to_owned() };
         let claims: HashMap<String, &RawValue> =
-            serde_json::from_str(self.0.texts.payload()).map_err(|_| mismatch())?;
+            serde_json::from_str(self.0.strings.payload()).map_err(|_| mismatch())?;
         match claims.get(name) {
             None => Ok(None),
             Some(raw) => serde_json::from_str(raw.get()).map(Some).map_err(|_| mismatch()),
@@ -354,7 +355,7 @@ impl fmt::Debug for Principal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Caller {
             issuer,
-            texts,
+            strings,
             subject,
             object_id,
             tenant,
@@ -373,8 +374,8 @@ impl fmt::Debug for Principal {
         } = &*self.0;
         f.debug_struct("Principal")
             .field("issuer", issuer)
-            .field("roles", &Vec::from_iter(texts.of(*roles)))
-            .field("scopes", &Vec::from_iter(texts.of(*scopes)))
+            .field("roles", &Vec::from_iter(strings.of(*roles)))
+            .field("scopes", &Vec::from_iter(strings.of(*scopes)))
             .field("expires_at", &format_args!("{expires_at}"))
             .field("subject", &Presence::of(subject.is_some()))
             .field("object_id", &Presence::of(object_id.is_some()))

@@ -11,7 +11,7 @@ use crate::text::are_same;
 
 /// The payload of a token, and lists of strings in it.
 #[derive(Default)]
-pub(super) struct Texts {
+pub(super) struct ClaimStrings {
     /// The payload, followed by the buffer of unescaped strings.
     all: String,
     payload: usize,
@@ -29,42 +29,42 @@ pub(super) struct List {
 const FEW: usize = 8;
 
 /// A list that is being built: each string once, in the order of its first occurrence.
-pub(super) struct Listing<'t, 'c> {
+pub(super) struct ListBuilder<'t, 'c> {
     listed: &'t mut SmallVec<[Span; 16]>,
     claims: &'c Claims<'c>,
     start: usize,
     many: Option<HashSet<&'c str>>,
 }
 
-impl<'c> Listing<'_, 'c> {
+impl<'c> ListBuilder<'_, 'c> {
     pub(super) fn add(&mut self, item: &'c str) {
         let is_new = match &mut self.many {
             Some(many) => many.insert(item),
-            None => !self.texts().any(|other| are_same(other.as_bytes(), item.as_bytes())),
+            None => !self.strings().any(|other| are_same(other.as_bytes(), item.as_bytes())),
         };
         let Some(place) = self.claims.span_of(item).filter(|_| is_new) else { return };
         self.listed.push(place);
         if self.many.is_none() && self.listed.len() - self.start > FEW {
-            self.many = Some(self.texts().collect());
+            self.many = Some(self.strings().collect());
         }
     }
 
-    fn texts(&self) -> impl Iterator<Item = &'c str> {
+    fn strings(&self) -> impl Iterator<Item = &'c str> {
         let claims = self.claims;
         let listed = self.listed.get(self.start..).unwrap_or_default();
         listed.iter().map(|place| claims.text_at(*place))
     }
 }
 
-impl Texts {
+impl ClaimStrings {
     /// Lists strings of the claims, each once.
     pub(super) fn list<'c>(
         &mut self,
         claims: &'c Claims<'c>,
-        fill: impl FnOnce(&mut Listing<'_, 'c>),
+        fill: impl FnOnce(&mut ListBuilder<'_, 'c>),
     ) -> List {
         let start = self.listed.len();
-        fill(&mut Listing { listed: &mut self.listed, claims, start, many: None });
+        fill(&mut ListBuilder { listed: &mut self.listed, claims, start, many: None });
         List { start, end: self.listed.len() }
     }
 
@@ -124,23 +124,23 @@ mod tests {
             // Without escapes, the strings are spans of the payload itself.
             for payload in [payload.replace("\\\\", "-"), payload] {
                 let claims = Claims::new(Document::parse(&payload).unwrap());
-                let mut texts = Texts::default();
-                let list = texts.list(&claims, |list| {
+                let mut strings = ClaimStrings::default();
+                let list = strings.list(&claims, |list| {
                     claims.list("roles").for_each(|role| list.add(role));
                 });
                 // What one list has says nothing of the next.
-                let again = texts.list(&claims, |list| {
+                let again = strings.list(&claims, |list| {
                     claims.list("roles").skip(1).for_each(|role| list.add(role));
                 });
                 let span = claims.span_of(claims.text_or_none("sub").unwrap()).unwrap();
-                texts.keep(&claims);
+                strings.keep(&claims);
                 let expected = if payload.contains('\\') { "\\" } else { "-" };
                 let expected: Vec<_> =
                     items.iter().map(|item| item.replace('\\', expected)).collect();
-                assert_eq!(texts.of(list).collect::<Vec<_>>(), expected);
+                assert_eq!(strings.of(list).collect::<Vec<_>>(), expected);
                 assert_eq!(list.len(), many);
-                assert!(texts.of(again).eq(texts.of(list)));
-                assert_eq!((texts.get(span), texts.payload()), (Some("alone"), &*payload));
+                assert!(strings.of(again).eq(strings.of(list)));
+                assert_eq!((strings.get(span), strings.payload()), (Some("alone"), &*payload));
             }
         }
     }
