@@ -53,9 +53,11 @@ impl<'a> BearerToken<'a> {
 /// body and query, are not supported; a token in the query is refused, not ignored.
 pub(crate) fn find<'a>(headers: &'a HeaderMap, uri: &Uri) -> Result<&'a [u8], AuthenticationError> {
     let invalid = |fault| Err(AuthenticationError::InvalidRequest(fault));
+    // RFC 6750 section 5.3: URLs end up in logs and histories.
     if has_token_in_query(uri) {
         return invalid(InvalidRequest::TokenInQuery);
     }
+    // RFC 9110 section 11.6.2 allows one value. Of two, a proxy might check one and we the other.
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let Some(value) = values.next() else {
         return Err(AuthenticationError::MissingCredentials);

@@ -27,6 +27,7 @@ impl<'a> Claims<'a> {
     /// Returns the claim with this whole name, else the value at this dotted path:
     /// `realm_access.roles`.
     pub(crate) fn at(&self, path: &str) -> Option<Json<'_>> {
+        // The whole name first: claims named by a URL contain dots.
         match self.0.get(path) {
             Some(value) => Some(value),
             None => self.at_dotted(path),
@@ -99,7 +100,7 @@ impl<'a> Claims<'a> {
         }
     }
 
-    /// Returns a string claim, or `None` when it is anything else.
+    /// Returns a string claim that is not empty, or `None` when it is anything else.
     #[inline]
     pub(crate) fn text_or_none(&self, name: &str) -> Option<&str> {
         self.text(name).unwrap_or_default().filter(|text| !text.is_empty())
@@ -119,7 +120,8 @@ impl<'a> Claims<'a> {
         }
     }
 
-    /// Returns `aud`: a string, or an array of strings and of nothing else. Empty when absent.
+    /// Returns `aud` (RFC 7519 section 4.1.3): a string, or an array of strings and of nothing else.
+    /// Empty when absent.
     pub(crate) fn audiences(&self) -> Result<SmallVec<[&str; 2]>, WrongType> {
         match self.0.get("aud") {
             None | Some(Json::Null) => Ok(SmallVec::new()),

@@ -127,6 +127,7 @@ impl Principal {
             object_id: text("oid"),
             tenant: text("tid"),
             client: claims.client().and_then(|client| claims.span_of(client)),
+            // Azure AD B2C prefixes custom attributes with `extension_`.
             fhir_user: first(claims, ["fhirUser", "extension_fhirUser"]),
             patient: patients.next().unwrap_or_default(),
             more_patients: patients.collect(),

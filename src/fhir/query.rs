@@ -41,6 +41,7 @@ pub(crate) fn reached(query: &str) -> Vec<Reach> {
 }
 
 fn by_parameter(name: &str, value: &str, reached: &mut Vec<Reach>) {
+    // Names with other characters are read differently by some servers.
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-:.".contains(&byte);
     if !name.bytes().all(plain) {
         return reached.push(Reach::Anywhere);
@@ -52,6 +53,7 @@ fn by_parameter(name: &str, value: &str, reached: &mut Vec<Reach>) {
         ("_revinclude", "" | "iterate" | "recurse") => reverse_include(value, reached),
         ("_has", rest) => has(rest, reached),
         ("_typeFilter", "") => type_filter(value, reached),
+        // The order of a chained sort reveals values of another resource.
         ("_sort", _) if value.contains('.') => reached.push(Reach::Anywhere),
         ("patient" | "subject", "" | "Patient") => {
             reached.extend(value.split(',').map(|id| Reach::Patient(id.to_owned())));

@@ -71,6 +71,7 @@ impl RefreshGate {
         if self.forced > self.over {
             return Refresh::Join(self.forced);
         }
+        // While the provider fails, waiting for a scheduled load would mostly be in vain.
         if self.begun > self.over && !self.failing {
             return Refresh::Join(self.begun);
         }

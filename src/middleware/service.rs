@@ -59,6 +59,7 @@ where
                 },
                 Err(Stop::Refused(error)) => guard.reject(error, request),
                 Err(Stop::Wait(wait)) => {
+                    // The wait must not hold what `poll_ready` has reserved.
                     give_back(&mut self.inner);
                     let service = self.inner.clone();
                     return ResponseFuture::waiting(wait, request, Arc::clone(guard), service);
