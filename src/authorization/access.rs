@@ -242,7 +242,13 @@ impl Access {
         let Some(Writes { permission, names_instance }) = Writes::of(&self.interaction) else {
             return Err(Denial::new("the interaction changes nothing").into());
         };
-        let resource_type = before.or(after).map_or("", resource_type);
+        let Some(resource) = before.or(after) else {
+            return Err(Denial::new("there is no resource to be changed").into());
+        };
+        let resource_type = resource_type(resource);
+        if self.interaction.resource_type() != Some(resource_type) {
+            return Err(Denial::new("the resource is not of the type of the address").into());
+        }
         self.may(permission, resource_type).check_store(names_instance, before, after)
     }
 

@@ -99,6 +99,14 @@ impl<'a> Node<'a> for ResourceRef<'a> {
         }
     }
 
+    fn is_object(self) -> bool {
+        match self.0 {
+            Inner::Value(value) => value.is_object(),
+            Inner::Text(_) | Inner::Part(Json::Object(_)) => true,
+            Inner::Part(_) => false,
+        }
+    }
+
     /// The whole resource, for those who evaluate constraints; parts are not asked for.
     fn to_value(self) -> Cow<'a, Value> {
         match self.0 {

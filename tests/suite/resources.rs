@@ -146,7 +146,6 @@ async fn a_provenance_is_shown_to_whoever_may_see_all_of_its_targets() {
 #[tokio::test]
 async fn a_confined_write_is_about_the_patient_and_no_other() {
     let server = server().await;
-    let create = own(&server, "POST", "/Observation").await;
     for (resource, expected, words) in [
         (observation("Patient/1"), 200, ""),
         (observation(&format!("{BASE}/Patient/1")), 200, ""),
@@ -220,6 +219,8 @@ async fn a_confined_write_is_about_the_patient_and_no_other() {
         (of_patient("Device", "patient", "Patient/2"), 403, "another"),
         (json!({"resourceType": "Device"}), 403, "not about"),
     ] {
+        let uri = format!("/{}", resource["resourceType"].as_str().unwrap());
+        let create = own(&server, "POST", &uri).await;
         let result = create.may_store(None, Some(&resource));
         let why = match &result {
             Err(StoreError::Denied(denial)) => denial.summary().to_owned(),
@@ -233,8 +234,6 @@ async fn a_confined_write_is_about_the_patient_and_no_other() {
 #[tokio::test]
 async fn some_types_are_never_written_by_a_patient() {
     let server = server().await;
-    let update = own(&server, "PUT", "/Observation/x").await;
-    let delete = own(&server, "DELETE", "/Observation/x").await;
     for (resource, expected) in [
         // Seen, and so refused; what is not seen is not there.
         (json!({"resourceType": "Organization", "id": "x"}), 403),
@@ -256,6 +255,9 @@ async fn some_types_are_never_written_by_a_patient() {
         ),
         (json!({"resourceType": "Questionnaire", "id": "x"}), 404),
     ] {
+        let uri = format!("/{}/x", resource["resourceType"].as_str().unwrap());
+        let update = own(&server, "PUT", &uri).await;
+        let delete = own(&server, "DELETE", &uri).await;
         let changed = update.may_store(Some(&resource), Some(&resource));
         assert_eq!(status(&changed), expected, "{resource}");
         assert_eq!(status(&delete.may_store(Some(&resource), None)), expected, "{resource}");
@@ -267,6 +269,7 @@ async fn some_types_are_never_written_by_a_patient() {
     // A Provenance is refused to those who may see it, which only the store can tell.
     let provenance = json!({"resourceType": "Provenance", "id": "x",
         "target": [{"reference": "Patient/1"}]});
+    let update = own(&server, "PUT", "/Provenance/x").await;
     match update.may_store(Some(&provenance), Some(&provenance)) {
         Err(StoreError::DeniedIfShown(denial, targets)) => {
             assert!(denial.summary().contains("Provenance"), "{denial}");
@@ -299,6 +302,11 @@ async fn a_change_is_judged_before_and_after() {
     let mut renamed = mine.clone();
     renamed["id"] = "y".into();
     assert_eq!(status(&update.may_store(Some(&mine), Some(&renamed))), 403);
+    // Nor may the body be of another type than the address, or none at all.
+    let device = of_patient("Device", "patient", "Patient/1");
+    let create = own(&server, "POST", "/Observation").await;
+    assert_eq!(status(&create.may_store(None, Some(&device))), 403);
+    assert_eq!(status(&create.may_store(None::<&Value>, None)), 403);
     let read = own(&server, "GET", "/Observation/x").await;
     assert_eq!(status(&read.may_store(Some(&mine), Some(&mine))), 403, "a read changes nothing");
     let conditional = own(&server, "PUT", "/Observation?code=x").await;
@@ -534,7 +542,6 @@ async fn a_borrowed_resource_is_judged_as_a_parsed_one() {
     use tower_fhir_auth::BorrowedResource;
     let server = server().await;
     let access = own(&server, "GET", "?_type=Observation,Device").await;
-    let update = own(&server, "PUT", "/Observation/x").await;
     let mut seen = observation("Patient/2");
     seen["performer"] = json!([{"reference": "Patient/1"}, {"display": "a \"quoted\" \u{e9}"}]);
     for resource in [
@@ -552,6 +559,8 @@ async fn a_borrowed_resource_is_judged_as_a_parsed_one() {
         let borrowed = BorrowedResource::parse(&text).unwrap();
         assert_eq!(access.may_show(&borrowed), access.may_show(&resource), "{text}");
         assert_eq!(access.may_include(&borrowed), access.may_include(&resource), "{text}");
+        let uri = format!("/{}/x", resource["resourceType"].as_str().unwrap_or("Basic"));
+        let update = granted(&server, OWN, "PATCH", &uri.replace("Patient/x", "Patient/1")).await;
         let parsed = update.may_store(Some(&resource), Some(&resource));
         assert_eq!(update.may_store(Some(&borrowed), Some(&borrowed)), parsed, "{text}");
     }

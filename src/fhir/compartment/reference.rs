@@ -20,6 +20,9 @@ pub(crate) trait Node<'a>: Copy {
     /// The string, if it is one.
     fn string(self) -> Option<&'a str>;
 
+    /// Whether it is an object, as every element but a primitive one is.
+    fn is_object(self) -> bool;
+
     /// The same value as `serde_json` has it.
     fn to_value(self) -> Cow<'a, Value>;
 }
@@ -38,6 +41,10 @@ impl<'a> Node<'a> for &'a Value {
 
     fn string(self) -> Option<&'a str> {
         self.as_str()
+    }
+
+    fn is_object(self) -> bool {
+        Value::is_object(self)
     }
 
     fn to_value(self) -> Cow<'a, Value> {
@@ -89,8 +96,11 @@ impl<'a> Target<'a> {
         let reference = element.member("reference");
         match reference.and_then(Node::string) {
             Some(text) => Self::parse(text, base),
-            // A reference that is no string, or a logical one (R4 section 2.3.0.3).
-            None if reference.is_some() || element.member("identifier").is_some() => {
+            // No Reference at all, one that is no string, or a logical one (R4 section 2.3.0.3).
+            None if !element.is_object()
+                || reference.is_some()
+                || element.member("identifier").is_some() =>
+            {
                 Self::Unresolved
             }
             None => Self::Nothing,
@@ -202,6 +212,9 @@ mod tests {
         }
         let logical = json!({"type": "Patient", "identifier": {"value": "7"}});
         assert_eq!(Target::of(&logical, &base), Target::Unresolved);
+        for odd in [json!("Patient/1"), json!([{"reference": "Patient/1"}]), json!(null)] {
+            assert_eq!(Target::of(&odd, &base), Target::Unresolved, "{odd}");
+        }
         assert_eq!(Target::of(&json!({"display": "Amara"}), &base), Target::Nothing);
     }
 
