@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::Enforcement;
+use crate::explanation::Requirement;
 use crate::text::shown;
 
 /// The answer of an authorizer that does not let a request pass.
@@ -15,31 +16,67 @@ pub struct Denial {
     scopes: Vec<String>,
     found: Option<String>,
     expected: Option<String>,
+    requirements: Vec<Requirement>,
 }
 
 impl Denial {
     /// A denial with a one-line reason, in lower case and without a full stop.
     pub fn new(summary: impl Into<Cow<'static, str>>) -> Self {
-        Self { summary: summary.into(), scopes: Vec::new(), found: None, expected: None }
+        Self {
+            summary: summary.into(),
+            scopes: Vec::new(),
+            found: None,
+            expected: None,
+            requirements: Vec::new(),
+        }
     }
 
     /// The scopes that would have been enough, for the `scope` attribute of the challenge
     /// (RFC 6750 section 3).
-    pub fn required_scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
-        self.scopes = scopes.into_iter().map(Into::into).collect();
+    pub fn required_scopes<S: Into<String>>(self, scopes: impl IntoIterator<Item = S>) -> Self {
+        let scopes: Vec<String> = scopes.into_iter().map(Into::into).collect();
+        let required = (!scopes.is_empty()).then(|| Requirement::Scopes(scopes.clone()));
+        self.challenging(scopes).requires(required)
+    }
+
+    /// Names scopes in the challenge alone, where others would have been enough, too.
+    pub(crate) fn challenging(mut self, scopes: Vec<String>) -> Self {
+        self.scopes = scopes;
         self
     }
 
-    /// What is needed, where what the token has must not be told: roles.
-    pub fn needs(mut self, expected: impl AsRef<str>) -> Self {
-        self.expected = Some(shown(expected.as_ref()));
-        self
+    /// Names the roles that would have been enough, together. A challenge cannot tell them.
+    pub fn required_roles<R: Into<String>>(self, roles: impl IntoIterator<Item = R>) -> Self {
+        let roles: Vec<String> = roles.into_iter().map(Into::into).collect();
+        if roles.is_empty() {
+            return self;
+        }
+        self.expecting(roles.join(" ")).requires([Requirement::Roles(roles)])
     }
 
-    /// Both sides: the scopes that the token has, and those that are needed.
+    /// Says in free text what is needed, where the token's own side must not be told. Scopes and
+    /// roles have setters of their own: [`required_scopes`](Self::required_scopes) and
+    /// [`required_roles`](Self::required_roles).
+    pub fn needs(self, expected: impl AsRef<str>) -> Self {
+        let words = Requirement::Other(expected.as_ref().to_owned());
+        self.expecting(expected).requires([words])
+    }
+
+    /// Tells both sides: the scopes that the token has, and those that are needed.
     pub fn sides(mut self, found: impl AsRef<str>, expected: impl AsRef<str>) -> Self {
         self.found = Some(shown(found.as_ref()));
+        self.expecting(expected)
+    }
+
+    /// Sets the expected side of the message, without data for advice.
+    pub(crate) fn expecting(mut self, expected: impl AsRef<str>) -> Self {
         self.expected = Some(shown(expected.as_ref()));
+        self
+    }
+
+    /// Adds requirements as data, which advice is made of.
+    pub(crate) fn requires(mut self, more: impl IntoIterator<Item = Requirement>) -> Self {
+        self.requirements.extend(more);
         self
     }
 
@@ -51,7 +88,9 @@ impl Denial {
 
     /// Adds to the reason what the application would have had to declare.
     pub(crate) fn undeclared(self, missing: Enforcement) -> Self {
+        let missing = missing.to_string();
         self.note(format!("the application has not declared that its handlers enforce {missing}"))
+            .requires([Requirement::Declaration(missing)])
     }
 
     /// Adds a circumstance to the reason.
@@ -71,6 +110,13 @@ impl Denial {
         self.scopes.iter().map(String::as_str)
     }
 
+    /// Returns the requirements that were not met: all of them count where rules were joined by
+    /// [`and`](Self::and), one of them where they were joined by [`or`](Self::or).
+    #[must_use]
+    pub fn requirements(&self) -> &[Requirement] {
+        &self.requirements
+    }
+
     pub(crate) fn found_and_expected(&self) -> (Option<&str>, Option<&str>) {
         (self.found.as_deref(), self.expected.as_deref())
     }
@@ -87,7 +133,7 @@ impl Denial {
         }
         self.found = join(self.found, other.found, "; ");
         self.expected = join(self.expected, other.expected, "; and ");
-        self
+        self.requires(other.requirements)
     }
 
     /// One denial for two, where either rule would have been enough: the scopes of the first
@@ -99,7 +145,7 @@ impl Denial {
         }
         self.found = join(self.found, other.found, "; ");
         self.expected = join(self.expected, other.expected, "; or ");
-        self
+        self.requires(other.requirements)
     }
 }
 

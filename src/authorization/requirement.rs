@@ -1,6 +1,7 @@
 //! Plain requirements, for routes that are not FHIR: a scope or a role by its text.
 
 use super::{AccessRequest, Authorizer, Denial, Grant};
+use crate::explanation::Requirement;
 
 /// Grants everything to every verified caller. Made by [`authenticated`].
 #[derive(Clone, Copy, Debug)]
@@ -90,6 +91,15 @@ impl Texts {
         }
     }
 
+    /// Names the texts as data. An empty list, which is never met, names none.
+    fn required<R>(&self, all: fn(Vec<String>) -> R, any: fn(Vec<String>) -> R) -> Option<R> {
+        let wrap = match self.how_many {
+            HowMany::Any => any,
+            HowMany::All => all,
+        };
+        (!self.texts.is_empty()).then(|| wrap(self.texts.clone()))
+    }
+
     fn expected(&self) -> String {
         match self.how_many {
             HowMany::Any => self.texts.join(" or "),
@@ -110,8 +120,9 @@ impl Authorizer for RequireScopes {
         match self.0.met(|scope| principal.has_scope(scope)) {
             Some(met) => Ok(Grant::by(format!("scope `{}`", met.join(" ")))),
             None => Err(Denial::new("no scope of the token grants this")
-                .required_scopes(self.0.enough())
-                .sides(listed(principal.scopes()), self.0.expected())),
+                .challenging(self.0.enough().to_vec())
+                .sides(listed(principal.scopes()), self.0.expected())
+                .requires(self.0.required(Requirement::Scopes, Requirement::AnyScope))),
         }
     }
 }
@@ -121,7 +132,9 @@ impl Authorizer for RequireRoles {
         let principal = request.principal();
         match self.0.met(|role| principal.has_role(role)) {
             Some(met) => Ok(Grant::by(format!("role `{}`", met.join(" ")))),
-            None => Err(Denial::new("no role of the token grants this").needs(self.0.expected())),
+            None => Err(Denial::new("no role of the token grants this")
+                .expecting(self.0.expected())
+                .requires(self.0.required(Requirement::Roles, Requirement::AnyRole))),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What to change, and on which side.
 
-use super::{Check, Finding};
+use super::{Check, Finding, Requirement};
 
 /// Who can mend something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -125,7 +125,7 @@ impl Finding {
                 server("set the clock, if the token should still be good"),
             ],
             Check::Interaction => vec![client("address the FHIR API by its base URL")],
-            Check::Authorization => self.authorization_advice(expected),
+            Check::Authorization => self.authorization_advice(),
         }
     }
 
@@ -157,24 +157,23 @@ impl Finding {
         advices
     }
 
-    fn authorization_advice(&self, expected: &str) -> Vec<Advice> {
-        let mut advices = Vec::new();
-        if self.summary().contains("has not declared") {
-            let text = "declare what the handlers enforce, once they do (`handlers_enforce`)";
-            advices.push(advice(Side::Server, text));
-        }
-        for part in expected.split("; ") {
-            let part = part.trim_start_matches("or ").trim_start_matches("and ");
-            if let Some(role) = part.strip_prefix("a role with ") {
-                let text = format!("grant the caller an app role, or assign one, with {role}");
-                advices.push(advice(Side::Server, &text));
-            } else if !part.is_empty() {
-                advices.push(advice(Side::Client, &format!("ask for the scope `{part}`")));
+    /// What the handlers must declare comes first: without it no token helps.
+    fn authorization_advice(&self) -> Vec<Advice> {
+        let is_declaration = |one: &&Requirement| matches!(one, Requirement::Declaration(_));
+        let (declarations, others): (Vec<_>, Vec<_>) =
+            self.requirements.iter().partition(is_declaration);
+        let mut advices: Vec<Advice> = Vec::new();
+        for advice in declarations.into_iter().chain(others).map(Requirement::advice) {
+            if !advices.contains(&advice) {
+                advices.push(advice);
             }
         }
         if advices.is_empty() {
-            advices
-                .push(advice(Side::Server, "no token can be granted this as the server is set up"));
+            let unnamed =
+                "look at the rule that denied this: it names nothing that would be enough";
+            let told = self.expected().filter(|words| !words.is_empty());
+            let told = told.map(|words| Requirement::Other(words.to_owned()).advice());
+            advices.push(told.unwrap_or_else(|| advice(Side::Server, unnamed)));
         }
         advices
     }

@@ -7,11 +7,13 @@
 mod advice;
 pub(crate) mod recorder;
 mod render;
+mod requirement;
 
 use std::borrow::Cow;
 use std::fmt;
 
 pub use advice::{Advice, Side};
+pub use requirement::Requirement;
 
 use crate::text::shown;
 
@@ -130,6 +132,8 @@ pub struct Finding {
     summary: Cow<'static, str>,
     found: Option<String>,
     expected: Option<String>,
+    /// Those that were not met, where the caller is not granted the request.
+    requirements: Vec<Requirement>,
 }
 
 /// What a [`Finding`] is made of, for those who keep it.
@@ -142,7 +146,13 @@ pub(crate) struct FindingParts {
 
 impl Finding {
     pub(crate) fn new(check: Check, summary: impl Into<Cow<'static, str>>) -> Self {
-        Self { check, summary: summary.into(), found: None, expected: None }
+        let summary = summary.into();
+        Self { check, summary, found: None, expected: None, requirements: Vec::new() }
+    }
+
+    pub(crate) fn with_requirements(mut self, requirements: &[Requirement]) -> Self {
+        self.requirements = requirements.to_vec();
+        self
     }
 
     pub(crate) fn with_found(mut self, found: impl AsRef<str>) -> Self {
@@ -156,7 +166,7 @@ impl Finding {
     }
 
     pub(crate) fn into_parts(self) -> FindingParts {
-        let Self { check, summary, found, expected } = self;
+        let Self { check, summary, found, expected, .. } = self;
         FindingParts { check, summary, found, expected }
     }
 

@@ -99,7 +99,8 @@ impl Guard {
             }
             Err(denial) => {
                 let (found, expected) = denial.found_and_expected();
-                let mut finding = Finding::new(Check::Authorization, denial.summary().to_owned());
+                let mut finding = Finding::new(Check::Authorization, denial.summary().to_owned())
+                    .with_requirements(denial.requirements());
                 if let Some(found) = found {
                     finding = finding.with_found(found);
                 }

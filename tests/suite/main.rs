@@ -7,6 +7,7 @@
 #![expect(clippy::indexing_slicing, reason = "serde_json answers null where nothing is")]
 
 mod advertise;
+mod advice;
 mod authorization;
 mod clients;
 mod configuration;

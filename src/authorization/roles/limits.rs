@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::data_action::DataActions;
 use super::required::required;
 use crate::authorization::{AccessRequest, Authorizer, DataAction, Denial, Enforcement, Grant};
+use crate::explanation::Requirement;
 
 /// Limits the callers of some issuers to data actions, whatever else grants, as Azure does with
 /// the external providers of a FHIR service (`allowedDataActions`). Issuers that are not named
@@ -49,7 +50,8 @@ impl Authorizer for IssuerLimits {
         match required(request.interaction(), Enforcement::ALL) {
             Ok(required) if required.met_by(*allowed) => Ok(Grant::by("the limit of the issuer")),
             Ok(required) => Err(Denial::new("callers of this issuer may not do this")
-                .needs(format!("an issuer that may {required}"))),
+                .expecting(format!("an issuer that may {required}"))
+                .requires([Requirement::IssuerLimit(required.to_string())])),
             Err(undeclared) => {
                 Err(Denial::new("callers of this issuer may not do this").undeclared(undeclared))
             }

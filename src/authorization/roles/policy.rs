@@ -15,6 +15,7 @@ use crate::authentication::Principal;
 use crate::authorization::grant::Rule;
 use crate::authorization::{AccessRequest, Authorizer, Denial, Grant};
 use crate::error::BuildError;
+use crate::explanation::Requirement;
 use crate::log;
 use crate::small_file;
 use crate::swap::Swap;
@@ -143,7 +144,10 @@ impl Authorizer for RolePolicy {
                  assignment to a group counts",
             );
         }
-        Err(denial.needs(format!("a role with the data action {required}")))
+        let required = required.to_string();
+        Err(denial
+            .expecting(format!("a role with the data action {required}"))
+            .requires([Requirement::DataActions(required)]))
     }
 }
 

@@ -13,6 +13,7 @@ use crate::authentication::Principal;
 use crate::authorization::grant::Rule;
 use crate::authorization::subject::Subject;
 use crate::authorization::{AccessRequest, Authorizer, Confinement, Denial, Grant};
+use crate::explanation::Requirement;
 use crate::fhir::{Permissions, ScopeContext, SmartScope, resource_type};
 use crate::text::shown;
 
@@ -193,6 +194,11 @@ fn refusal(principal: &Principal, enough: &[String], reasons: &Reasons<'_>) -> D
     let mut denial = Denial::new("no scope of the token grants this");
     if !notes.is_empty() {
         denial = denial.note(notes.join("; "));
+    }
+    for reason in reasons.iter() {
+        if let Inapplicable::Undeclared(_, missing) = reason {
+            denial = denial.requires([Requirement::Declaration((*missing).to_owned())]);
+        }
     }
     let held: Vec<&str> = principal.scopes().collect();
     let held = if held.is_empty() { "(none)".to_owned() } else { held.join(" ") };

@@ -1,0 +1,103 @@
+//! Advice follows from what was required, and names it as what it is: a scope, a role, or neither.
+
+use http::Request;
+use serde_json::json;
+use tower_fhir_auth::test_util::TokenBuilder;
+use tower_fhir_auth::{
+    Advice, Authorizer, DataAction, Denial, Grant, IssuerLimits, RoleDefinitions, RolePolicy,
+    ScopePolicy, Side, all_of, any_of, authorize_fn, require_all_roles, require_any_role,
+    require_any_scope, require_role, require_scope,
+};
+
+use crate::support::Server;
+
+async fn advice(server: &Server, token: TokenBuilder) -> Vec<(Side, String)> {
+    let header = format!("Bearer {}", token.sign().unwrap());
+    let request = Request::get("/r4/Patient/1").header("authorization", header);
+    let (parts, ()) = request.body(()).unwrap().into_parts();
+    let explanation = server.layer.explain(&parts).await;
+    let advice = explanation.failure().unwrap_or_else(|| panic!("{explanation}")).advice();
+    advice.into_iter().map(|Advice { side, text, .. }| (side, text)).collect()
+}
+
+async fn advice_of(rule: impl Authorizer) -> Vec<(Side, String)> {
+    let server = Server::authorizing(rule).await;
+    advice(&server, server.token()).await
+}
+
+#[tokio::test]
+async fn a_role_is_no_scope() {
+    for (rule, expected) in [
+        (require_role("admin"), "assign the role `admin` to the caller"),
+        (require_all_roles(["a", "b"]), "assign the roles `a` and `b` to the caller"),
+        (require_any_role(["a", "b"]), "assign the role `a` or `b` to the caller"),
+    ] {
+        assert_eq!(advice_of(rule).await, [(Side::Provider, expected.to_owned())]);
+    }
+    let roles = RolePolicy::new(RoleDefinitions::microsoft());
+    let text =
+        "grant the caller an app role, or assign one, with the data action read, or readById";
+    assert_eq!(advice_of(roles).await, [(Side::Server, text.to_owned())]);
+}
+
+#[tokio::test]
+async fn any_scope_is_not_one_scope_with_a_space() {
+    let scope = advice_of(require_scope("a")).await;
+    assert_eq!(scope, [(Side::Client, "ask for the scope `a`".to_owned())]);
+    let any = advice_of(require_any_scope(["a", "b"])).await;
+    assert_eq!(any, [(Side::Client, "ask for the scope `a` or `b`".to_owned())]);
+    let none = advice_of(require_any_scope::<String>([])).await;
+    let [(Side::Server, text)] = none.as_slice() else { panic!("{none:?}") };
+    assert!(text.contains("names nothing that would be enough"), "{text}");
+}
+
+#[tokio::test]
+async fn a_limit_of_an_issuer_is_no_scope() {
+    let limited = authorize_fn(|request| {
+        let issuer = request.principal().issuer();
+        IssuerLimits::new().allow(issuer, [DataAction::Create]).authorize(request)
+    });
+    let text = "allow its callers the data action read, or readById, in the limits of the issuer";
+    assert_eq!(advice_of(limited).await, [(Side::Server, text.to_owned())]);
+}
+
+#[tokio::test]
+async fn what_an_application_denies_is_told_in_its_own_words() {
+    let denied =
+        |denial: Denial| authorize_fn(move |_| -> Result<Grant, Denial> { Err(denial.clone()) });
+    let words = advice_of(denied(Denial::new("closed").needs("a visit; or an appointment"))).await;
+    let [(Side::Server, text)] = words.as_slice() else { panic!("{words:?}") };
+    assert!(text.contains("`a visit; or an appointment`") && !text.contains("scope"), "{text}");
+    let bare = advice_of(denied(Denial::new("closed"))).await;
+    let [(Side::Server, text)] = bare.as_slice() else { panic!("{bare:?}") };
+    assert!(!text.contains("scope"), "{text}");
+    let scopes = advice_of(denied(Denial::new("closed").required_scopes(["a", "b"]))).await;
+    assert_eq!(scopes, [(Side::Client, "ask for the scopes `a` and `b`".to_owned())]);
+    let roles = advice_of(denied(Denial::new("closed").required_roles(["admin"]))).await;
+    assert_eq!(roles, [(Side::Provider, "assign the role `admin` to the caller".to_owned())]);
+}
+
+#[tokio::test]
+async fn rules_together_advise_each_for_itself() {
+    let either = any_of([require_role("admin").boxed(), require_scope("a").boxed()]);
+    let both = all_of([require_role("admin").boxed(), require_scope("a").boxed()]);
+    let expected = [
+        (Side::Provider, "assign the role `admin` to the caller".to_owned()),
+        (Side::Client, "ask for the scope `a`".to_owned()),
+    ];
+    assert_eq!(advice_of(either).await, expected);
+    assert_eq!(advice_of(both).await, expected);
+    let twice = all_of([require_scope("a").boxed(), require_scope("a").boxed()]);
+    assert_eq!(advice_of(twice).await, expected.get(1..).unwrap());
+}
+
+/// A declaration that is missing comes first, whatever text the refusal has beside it.
+#[tokio::test]
+async fn what_the_handlers_have_not_declared_is_advised_once() {
+    let server = Server::authorizing(ScopePolicy::new()).await;
+    let token = server.token().claim("patient", "1");
+    let found = advice(&server, token.claim("scope", json!("patient/Patient.rs"))).await;
+    let [(Side::Server, text), rest @ ..] = found.as_slice() else { panic!("{found:?}") };
+    assert!(text.contains("`handlers_enforce`"), "{text}");
+    assert!(rest.iter().all(|(side, _)| *side == Side::Client), "{found:?}");
+}
