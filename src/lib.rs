@@ -145,7 +145,9 @@ pub use authorization::{
     require_any_scope, require_role, require_scope,
 };
 pub use error::BuildError;
-pub use explanation::{Advice, Check, Explanation, Finding, Requirement, Side, Step, StepOutcome};
+pub use explanation::{
+    Advice, Check, Explanation, Finding, Reason, Requirement, Side, Step, StepOutcome,
+};
 pub use fhir::{
     BaseUrl, BaseUrlError, CompartmentError, Constraint, Format, Interaction, InteractionKind,
     IssueType, OperationOutcome, PatientCompartment, PatientCompartmentBuilder, Permissions,

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use super::claims::Claims;
-use crate::explanation::{Check, Finding};
+use crate::explanation::{Check, Finding, Reason};
+use crate::text::shown;
 
 /// The audiences that a server answers to. A token is accepted when any of its audiences is any
 /// of these.
@@ -78,20 +79,26 @@ impl AudiencePolicy {
 
     /// The stage of the pipeline.
     pub(crate) fn check(&self, claims: &Claims<'_>) -> Result<(), Finding> {
-        let audiences = claims.audiences().map_err(|_| {
-            Finding::new(Check::Audience, "`aud` is neither a string nor an array of strings")
-        })?;
+        let audiences = claims
+            .audiences()
+            .map_err(|_| Finding::new(Check::Audience, Reason::AudienceMalformed))?;
         if audiences.is_empty() {
-            return Err(
-                Finding::new(Check::Audience, "`aud` is missing").with_expected(self.listed())
-            );
+            let reason = Reason::AudienceMissing { accepted: self.first() };
+            return Err(Finding::new(Check::Audience, reason).with_expected(self.listed()));
         }
         if audiences.iter().any(|audience| self.accepts(audience)) {
             return Ok(());
         }
-        Err(Finding::new(Check::Audience, "`aud` does not name this server")
+        let first = audiences.iter().take(MAX_NAMED).map(|audience| shown(audience));
+        let reason =
+            Reason::AudienceMismatch { audiences: first.collect(), accepted: self.first() };
+        Err(Finding::new(Check::Audience, reason)
             .with_found(audiences.join(" "))
             .with_expected(self.listed()))
+    }
+
+    fn first(&self) -> Vec<String> {
+        self.exact.iter().chain(&self.urls).take(MAX_NAMED).cloned().collect()
     }
 
     pub(crate) fn listed(&self) -> String {
@@ -99,6 +106,9 @@ impl AudiencePolicy {
         all.join(" ")
     }
 }
+
+/// How many audiences a reason keeps of each side.
+const MAX_NAMED: usize = 4;
 
 /// See [`AudiencePolicy::url`]. `url::Url` would change more than that: it resolves dots and
 /// re-encodes the path.

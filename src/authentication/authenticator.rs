@@ -26,12 +26,13 @@ use super::tenant;
 use super::token_kind;
 use super::validation::{self, Dates, ValidatedClaims};
 use crate::explanation::recorder::{Off, Recorder};
-use crate::explanation::{Check, Explanation, Finding, Seen};
+use crate::explanation::{Check, Explanation, Finding, Reason, Seen};
 use crate::jose::JwkSet;
 use crate::jose::compact::{CompactJws, Parts};
 use crate::jose::header::{HeaderError, JoseHeader};
 use crate::jose::jwk_set::NoKey;
 use crate::keys::{KeyHealth, KeyRing, KeyWait, Selected};
+use crate::text::shown;
 use crate::time::Clock;
 
 /// Judges access tokens against the trusted issuers and their present keys.
@@ -66,6 +67,7 @@ pub struct Authenticator {
     pub(super) verified: TokenCache,
     /// The names of all issuers, and the algorithms of any, as refusals list them.
     pub(super) all_issuers: String,
+    pub(super) first_issuer: String,
     pub(super) all_algorithms: String,
 }
 
@@ -215,7 +217,8 @@ impl Authenticator {
         let (token, decoded) = to.check(Check::Size, Seen::nothing, read.within_limit())?;
 
         let parts = decoded.as_ref().map_err(Clone::clone).and_then(CompactJws::parts);
-        let parts = parts.map_err(|error| Finding::new(Check::Shape, format!("the token {error}")));
+        let parts = parts
+            .map_err(|error| Finding::new(Check::Shape, Reason::MalformedToken(error.to_string())));
         let Parts { jws, header: members, payload } =
             to.check(Check::Shape, Seen::nothing, parts)?;
         let claims = Claims::new(payload);
@@ -259,16 +262,13 @@ impl Authenticator {
         };
         let candidates = candidates.map_err(|why| match why {
             NoKey::Unfit => unfit_key(header, set),
-            NoKey::Foreign => {
-                let text = "the key that `kid` names is said to be another issuer's";
-                Finding::new(Check::Key, text)
-            }
+            NoKey::Foreign => Finding::new(Check::Key, Reason::KeyOfAnotherIssuer),
             NoKey::Unknown | NoKey::Ambiguous => no_key(why, header.kid),
         });
         let kid = || Seen::found(header.kid.map(str::to_owned));
         let candidates = to.check(Check::Key, kid, candidates)?;
 
-        let invalid = |_| Finding::new(Check::Signature, "the signature does not verify");
+        let invalid = |_| Finding::new(Check::Signature, Reason::SignatureInvalid);
         let signature = validation::verifiable(header, settings)
             .and_then(|()| candidates.verify(jws.signing_input, jws.signature()).map_err(invalid));
         let signature = to.check(Check::Signature, Seen::nothing, signature)?;
@@ -310,26 +310,29 @@ impl Authenticator {
     }
 
     fn issuer(&self, claims: &Claims<'_>) -> Result<&Issuer, Finding> {
-        let fault = |summary| Finding::new(Check::Issuer, summary).with_expected(&self.all_issuers);
+        let fault = |reason| Finding::new(Check::Issuer, reason).with_expected(&self.all_issuers);
+        let trusted = || self.first_issuer.clone();
         match claims.text("iss") {
-            Err(_) => Err(fault("`iss` is not a string")),
-            Ok(None) => Err(fault("`iss` is missing")),
-            Ok(Some(iss)) => self
-                .issuers
-                .get(iss)
-                .ok_or_else(|| fault("`iss` is not a trusted issuer").with_found(iss)),
+            Err(_) => Err(fault(Reason::IssuerNotAString { trusted: trusted() })),
+            Ok(None) => Err(fault(Reason::IssuerMissing { trusted: trusted() })),
+            Ok(Some(iss)) => self.issuers.get(iss).ok_or_else(|| {
+                let reason = Reason::IssuerNotTrusted { issuer: shown(iss), trusted: trusted() };
+                fault(reason).with_found(iss)
+            }),
         }
     }
 
     /// A header that no issuer may send. For `alg` both sides are told, as for any other `alg`.
     fn header_fault(&self, error: &HeaderError) -> Finding {
-        let finding = Finding::new(Check::Header, error.to_string());
+        let finding = |reason| Finding::new(Check::Header, reason);
         match error {
-            HeaderError::Unsigned(alg) => {
-                finding.with_found(alg).with_expected(&self.all_algorithms)
-            }
-            HeaderError::Unsupported(_) | HeaderError::Nested | HeaderError::NotText(_) => finding,
-            HeaderError::NoAlgorithm => finding,
+            HeaderError::Unsigned(alg) => finding(Reason::AlgorithmNotASignature)
+                .with_found(alg)
+                .with_expected(&self.all_algorithms),
+            HeaderError::Unsupported(name) => finding(Reason::HeaderUnsupported(name)),
+            HeaderError::Nested => finding(Reason::NestedToken),
+            HeaderError::NotText(name) => finding(Reason::HeaderNotAString(name)),
+            HeaderError::NoAlgorithm => finding(Reason::AlgorithmMissing),
         }
     }
 
@@ -356,8 +359,7 @@ impl fmt::Debug for Authenticator {
 
 /// As for any algorithm that is not accepted, both sides are told.
 fn unfit_key(header: JoseHeader<'_>, keys: &JwkSet) -> Finding {
-    let summary = "the key that `kid` names may not be used with the token's `alg`";
-    let finding = Finding::new(Check::Key, summary).with_found(header.alg);
+    let finding = Finding::new(Check::Key, Reason::KeyForAnotherAlgorithm).with_found(header.alg);
     match header.kid {
         Some(kid) => finding.with_expected(validation::listed(&keys.algorithms_of(kid))),
         None => finding,
@@ -365,15 +367,13 @@ fn unfit_key(header: JoseHeader<'_>, keys: &JwkSet) -> Finding {
 }
 
 fn no_key(why: NoKey, kid: Option<&str>) -> Finding {
-    let summary = match (why, kid) {
-        (NoKey::Unknown, Some(_)) => "no key of the issuer has the token's `kid`",
-        (NoKey::Unknown | NoKey::Unfit | NoKey::Foreign, _) => {
-            "no key of the issuer fits the token's `alg`"
-        }
-        (NoKey::Ambiguous, Some(_)) => "too many keys of the issuer have the token's `kid`",
-        (NoKey::Ambiguous, None) => "too many keys of the issuer fit the token, which has no `kid`",
+    let reason = match (why, kid) {
+        (NoKey::Unknown, Some(_)) => Reason::KeyUnknown,
+        (NoKey::Unknown | NoKey::Unfit | NoKey::Foreign, _) => Reason::KeyUnfit,
+        (NoKey::Ambiguous, Some(_)) => Reason::KeysWithTheSameId,
+        (NoKey::Ambiguous, None) => Reason::KeysWithoutId,
     };
-    let finding = Finding::new(Check::Key, summary);
+    let finding = Finding::new(Check::Key, reason);
     match kid {
         Some(kid) => finding.with_found(kid),
         None => finding,

@@ -4,7 +4,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, Uri};
 
 use super::error::{AuthenticationError, InvalidRequest};
-use crate::explanation::{Check, Finding};
+use crate::explanation::{Check, Finding, Reason};
 use crate::jose::compact::{CompactJws, ShapeError};
 
 /// The largest token that is accepted, in bytes. Entra's largest, with its groups, stay below.
@@ -39,7 +39,7 @@ impl<'a> BearerToken<'a> {
     ) -> Result<(&'a [u8], Result<CompactJws<'a>, ShapeError>), Finding> {
         match self {
             Self::Read { text, jws } => Ok((text, jws)),
-            Self::TooLarge(size) => Err(Finding::new(Check::Size, "the token is too large")
+            Self::TooLarge(size) => Err(Finding::new(Check::Size, Reason::TokenTooLarge)
                 .with_found(format!("{size} bytes"))
                 .with_expected(format!("at most {MAX_TOKEN} bytes"))),
         }

@@ -115,6 +115,7 @@ impl AuthenticatorBuilder {
             issuers.insert(name, issuer);
         }
         let names: BTreeSet<&str> = issuers.keys().map(|name| &**name).collect();
+        let first_issuer = names.first().copied().map(shown).unwrap_or_default();
         let all_issuers = shown(&Vec::from_iter(names).join(" "));
         let algorithms = issuers.values().flat_map(|issuer| &issuer.settings.algorithms);
         let algorithms: BTreeSet<Algorithm> = algorithms.copied().collect();
@@ -126,6 +127,7 @@ impl AuthenticatorBuilder {
             clock: self.clock,
             verified: TokenCache::new(self.remembered),
             all_issuers,
+            first_issuer,
             all_algorithms,
         })
     }

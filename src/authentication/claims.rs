@@ -6,10 +6,13 @@ use std::borrow::Cow;
 
 use smallvec::{SmallVec, smallvec};
 
-use super::client;
 use crate::jose::json::{Document, Json, Row};
 use crate::span::Span;
 use crate::time::UnixTime;
+
+/// The claims that name the client, of which the first present one counts: RFC 9068 and RFC 8693;
+/// OpenID Connect and Entra v2; Entra v1; Okta.
+pub(super) const CLIENT_CLAIMS: [&str; 4] = ["client_id", "azp", "appid", "cid"];
 
 /// The payload of a token (RFC 7519 section 4).
 #[derive(Clone, Debug)]
@@ -166,7 +169,7 @@ impl<'a> Claims<'a> {
 
     /// Returns the client, by the first claim that names it.
     pub(crate) fn client(&self) -> Option<&str> {
-        client::CLAIMS.into_iter().find_map(|name| self.text_or_none(name))
+        CLIENT_CLAIMS.into_iter().find_map(|name| self.text_or_none(name))
     }
 
     /// Returns `aud` as it may be shown.

@@ -1,12 +1,8 @@
 //! The client application that a token was issued to.
 
-use super::claims::Claims;
+use super::claims::{CLIENT_CLAIMS, Claims};
 use super::issuer::IssuerSettings;
-use crate::explanation::{Check, Finding};
-
-/// The claims that name it, the first that is there counting: RFC 9068 and RFC 8693; OpenID
-/// Connect and Entra v2; Entra v1; Okta.
-pub(crate) const CLAIMS: [&str; 4] = ["client_id", "azp", "appid", "cid"];
+use crate::explanation::{Check, Finding, Reason};
 
 /// The client against the issuer's allow-list, where there is one. A token that names two clients
 /// was issued to neither for certain.
@@ -15,11 +11,11 @@ pub(crate) fn allowed(claims: &Claims<'_>, settings: &IssuerSettings) -> Result<
         return Ok(());
     };
     let mut client = None;
-    for name in CLAIMS {
-        let fault = |what: &str| Finding::new(Check::Client, format!("`{name}` {what}"));
-        match (claims.text(name).map_err(|_| fault("is not a string"))?, client) {
+    for name in CLIENT_CLAIMS {
+        let fault = |reason| Finding::new(Check::Client, reason);
+        match (claims.text(name).map_err(|_| fault(Reason::ClaimNotAString(name)))?, client) {
             (Some(named), Some(known)) if named != known => {
-                return Err(fault("names another client than a claim before it"));
+                return Err(fault(Reason::ClientConflict(name)));
             }
             (Some(named), _) => client = Some(named),
             (None, _) => {}
@@ -27,13 +23,7 @@ pub(crate) fn allowed(claims: &Claims<'_>, settings: &IssuerSettings) -> Result<
     }
     match client {
         Some(client) if allowed.iter().any(|name| name == client) => Ok(()),
-        Some(_) => Err(Finding::new(
-            Check::Client,
-            "the client (`client_id`, `azp`, `appid` or `cid`) is not one of those allowed",
-        )),
-        None => Err(Finding::new(
-            Check::Client,
-            "the token names no client (`client_id`, `azp`, `appid` or `cid`)",
-        )),
+        Some(_) => Err(Finding::new(Check::Client, Reason::ClientNotAllowed)),
+        None => Err(Finding::new(Check::Client, Reason::ClientMissing)),
     }
 }

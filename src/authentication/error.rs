@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::explanation::recorder::Fault;
-use crate::explanation::{Check, Finding};
+use crate::explanation::{Check, Finding, Reason};
 
 /// An error that kept a request from having a [`Principal`](crate::Principal).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -58,6 +58,12 @@ impl From<Finding> for AuthenticationError {
 
 impl Fault for AuthenticationError {
     fn finding(&self, check: Check) -> Finding {
-        Finding::new(check, self.to_string())
+        match self {
+            Self::InvalidToken(finding) => finding.clone(),
+            Self::MissingCredentials => Finding::new(check, Reason::MissingCredentials),
+            Self::InvalidRequest(_) | Self::KeysUnavailable { .. } => {
+                Finding::new(check, Reason::MalformedRequest(self.to_string()))
+            }
+        }
     }
 }

@@ -3,61 +3,56 @@
 
 use super::claims::Claims;
 use super::issuer::IssuerSettings;
-use crate::explanation::{Check, Finding};
+use crate::explanation::{Check, Finding, Reason};
 use crate::jose::json::Json;
 
 /// An access token, as far as its claims tell.
 pub(crate) fn access_token(claims: &Claims<'_>, settings: &IssuerSettings) -> Result<(), Finding> {
     // Keycloak says it in a claim, whatever `typ` of the header is.
     match claims.text_or_none("typ") {
-        Some("ID") => return other("`typ` is `ID`: this is an ID token, not an access token"),
-        Some("Refresh" | "Offline") => {
-            return other("`typ` says that this is a refresh token, not an access token");
-        }
-        Some("Logout") => {
-            return other("`typ` is `Logout`: this is a logout token, not an access token");
-        }
+        Some("ID") => return other("`typ` is `ID`", Some(ID)),
+        Some("Refresh") => return other("`typ` is `Refresh`", Some(REFRESH)),
+        Some("Offline") => return other("`typ` is `Offline`", Some(REFRESH)),
+        Some("Logout") => return other("`typ` is `Logout`", Some("a logout token")),
         Some(_) | None => {}
     }
     // Amazon Cognito has one header for all its tokens.
     match claims.member("token_use") {
         None | Some(Json::String("access" | "access_token")) => {}
-        Some(Json::String("id")) => {
-            return other("`token_use` is `id`: this is an ID token, not an access token");
+        Some(Json::String("id")) => return other("`token_use` is `id`", Some(ID)),
+        Some(Json::String("refresh")) => return other("`token_use` is `refresh`", Some(REFRESH)),
+        Some(Json::String("refresh_token")) => {
+            return other("`token_use` is `refresh_token`", Some(REFRESH));
         }
-        Some(Json::String("refresh" | "refresh_token")) => {
-            return other("`token_use` says that this is a refresh token, not an access token");
-        }
-        Some(_) => return other("`token_use` is not `access`: this is not an access token"),
+        Some(_) => return other("`token_use` is not `access`", None),
     }
     // OpenID Connect Core sections 3.1.3.6 and 3.3.2.11; `s_hash` is that of FAPI 1.0.
-    for (name, summary) in [
-        ("at_hash", "`at_hash` is there: this is an ID token, not an access token"),
-        ("c_hash", "`c_hash` is there: this is an ID token, not an access token"),
-        ("s_hash", "`s_hash` is there: this is an ID token, not an access token"),
+    for (name, mark) in [
+        ("at_hash", "`at_hash` is present"),
+        ("c_hash", "`c_hash` is present"),
+        ("s_hash", "`s_hash` is present"),
     ] {
         if claims.has(name) {
-            return other(summary);
+            return other(mark, Some(ID));
         }
     }
     // RFC 8417 section 2.2; OpenID Connect Back-Channel Logout 1.0 section 2.4.
     if claims.has("events") {
-        return other(
-            "`events` is there: this is a logout token or another security event token, not an \
-             access token",
-        );
+        let kind = "a logout token or another security event token";
+        return other("`events` is present", Some(kind));
     }
     // An ID token of Microsoft Entra ID has the audience of an API that is its own client, and
     // nothing of the above where it came by the authorization code flow.
     if settings.names_client && ["azp", "appid"].iter().all(|name| !claims.is_present(name)) {
-        return other(
-            "neither `azp` nor `appid` is there: this is an ID token of Microsoft Entra ID, not \
-             an access token",
-        );
+        let kind = "an ID token of Microsoft Entra ID";
+        return other("`azp` and `appid` are missing", Some(kind));
     }
     Ok(())
 }
 
-fn other(summary: &'static str) -> Result<(), Finding> {
-    Err(Finding::new(Check::TokenKind, summary))
+const ID: &str = "an ID token";
+const REFRESH: &str = "a refresh token";
+
+fn other(mark: &'static str, kind: Option<&'static str>) -> Result<(), Finding> {
+    Err(Finding::new(Check::TokenKind, Reason::NotAnAccessToken { mark, kind }))
 }

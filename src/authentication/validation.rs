@@ -5,11 +5,12 @@
 
 use super::claims::Claims;
 use super::issuer::IssuerSettings;
-use crate::explanation::{Check, Finding};
+use crate::explanation::{Check, Finding, Reason};
 use crate::jose::Algorithm;
 use crate::jose::header::{JoseHeader, media_type};
 use crate::jose::json::Json;
 use crate::jose::signature::SignatureValid;
+use crate::text::shown;
 use crate::time::UnixTime;
 
 /// Claims that passed every check. Only [`ValidatedClaims::assert`] makes one, from the proof
@@ -34,7 +35,7 @@ pub(crate) fn algorithm(alg: &str, settings: &IssuerSettings) -> Result<Algorith
     let accepted = &settings.algorithms;
     let known = alg.parse().ok().filter(|algorithm| accepted.contains(algorithm));
     known.ok_or_else(|| {
-        Finding::new(Check::Algorithm, "`alg` is not accepted from this issuer")
+        Finding::new(Check::Algorithm, Reason::AlgorithmNotAccepted)
             .with_found(alg)
             .with_expected(listed(accepted))
     })
@@ -57,9 +58,20 @@ pub(crate) fn token_type(typ: Option<&str>, settings: &IssuerSettings) -> Result
     if settings.token_types.iter().any(accepted) {
         return Ok(());
     }
-    Err(Finding::new(Check::Type, "`typ` is not that of an access token")
+    let reason = match is_other_kind(typ) {
+        true => Reason::TypeOfAnotherToken,
+        false => Reason::TypeNotAccepted,
+    };
+    Err(Finding::new(Check::Type, reason)
         .with_found(if typ.is_empty() { "(absent)" } else { typ })
         .with_expected(listed_types(settings)))
+}
+
+/// Tells whether a `typ` is one of the explicit types that other JWTs than access tokens have (RFC 8725
+/// section 3.11), such as `logout+jwt` and `dpop+jwt`.
+fn is_other_kind(typ: &str) -> bool {
+    let typ = typ.to_ascii_lowercase();
+    typ.ends_with("+jwt") && typ != "at+jwt" && typ != "application/at+jwt"
 }
 
 /// The accepted `typ` values as a refusal names them.
@@ -82,7 +94,7 @@ pub(crate) fn not_before(
     if not_before <= now.plus(settings.leeway) {
         return Ok(Some(not_before));
     }
-    Err(Finding::new(Check::NotBefore, "`nbf` is in the future")
+    Err(Finding::new(Check::NotBefore, Reason::NotYetValid)
         .with_found(not_before.to_string())
         .with_expected(format!("at most {}", now.plus(settings.leeway))))
 }
@@ -96,11 +108,11 @@ pub(crate) fn issued_at(
     let Some(issued_at) = date(claims, Check::IssuedAt, "iat")? else {
         return match settings.max_token_age {
             None => Ok(None),
-            Some(_) => Err(Finding::new(Check::IssuedAt, "`iat` is missing")),
+            Some(_) => Err(Finding::new(Check::IssuedAt, Reason::IssuedAtMissing)),
         };
     };
     if issued_at > now.plus(settings.leeway) {
-        return Err(Finding::new(Check::IssuedAt, "`iat` is in the future")
+        return Err(Finding::new(Check::IssuedAt, Reason::IssuedInTheFuture)
             .with_found(issued_at.to_string())
             .with_expected(format!("at most {}", now.plus(settings.leeway))));
     }
@@ -111,7 +123,7 @@ pub(crate) fn issued_at(
     if issued_at >= oldest {
         return Ok(Some(issued_at));
     }
-    Err(Finding::new(Check::IssuedAt, "`iat` is too long ago")
+    Err(Finding::new(Check::IssuedAt, Reason::IssuedTooLongAgo)
         .with_found(issued_at.to_string())
         .with_expected(format!("at least {oldest}")))
 }
@@ -121,12 +133,11 @@ pub(crate) fn required_claims(
     claims: &Claims<'_>,
     settings: &IssuerSettings,
 ) -> Result<(), Finding> {
-    let fault =
-        |name: &str, what: &str| Finding::new(Check::RequiredClaims, format!("`{name}` {what}"));
+    let fault = |reason| Err(Finding::new(Check::RequiredClaims, reason));
     // RFC 7519 makes these StringOrURI; the clients are text by RFC 8693 and OpenID Connect.
     for name in ["sub", "jti", "client_id", "azp", "appid"] {
         if claims.text(name).is_err() {
-            return Err(fault(name, "is not a string"));
+            return fault(Reason::ClaimNotAString(name));
         }
     }
     let required = settings.required_claims.iter().map(String::as_str);
@@ -136,7 +147,8 @@ pub(crate) fn required_claims(
         claims.is_present(name) || (name == "fhirUser" && claims.is_present("extension_fhirUser"))
     };
     match required.chain(["exp"]).find(|name| !is_present(name)) {
-        Some(name) => Err(fault(name, "is required and missing")),
+        Some("exp") => fault(Reason::ExpiryMissing),
+        Some(name) => fault(Reason::ClaimMissing(shown(name))),
         None => Ok(()),
     }
 }
@@ -147,20 +159,18 @@ pub(crate) fn verifiable(header: JoseHeader<'_>, settings: &IssuerSettings) -> R
     if settings.tenant.is_none() || !header.has_nonce {
         return Ok(());
     }
-    let summary = "the header has `nonce`: this is a token for Microsoft Graph or another API of \
-                   Microsoft, which nobody else can verify";
-    Err(Finding::new(Check::Signature, summary))
+    Err(Finding::new(Check::Signature, Reason::TokenForAnotherApi))
 }
 
 /// `cnf` (RFC 7800): a token bound to its sender must not be taken from anybody else. Section 3.1
 /// makes it an object, so that `null` binds to somebody who is not said.
 pub(crate) fn confirmation(claims: &Claims<'_>) -> Result<(), Finding> {
-    let summary = match claims.member("cnf") {
+    let reason = match claims.member("cnf") {
         None => return Ok(()),
-        Some(Json::Null) => "`cnf` is null: it does not say to whom the token is bound",
-        Some(_) => "`cnf` binds the token to its sender: it was presented as a bearer token",
+        Some(Json::Null) => Reason::ConfirmationNull,
+        Some(_) => Reason::SenderConstrained,
     };
-    Err(Finding::new(Check::Confirmation, summary))
+    Err(Finding::new(Check::Confirmation, reason))
 }
 
 /// `exp`: now must be before it (RFC 7519 section 4.1.4).
@@ -170,11 +180,11 @@ pub(crate) fn expiry(
     now: UnixTime,
 ) -> Result<UnixTime, Finding> {
     let expires_at = date(claims, Check::Expiry, "exp")?
-        .ok_or_else(|| Finding::new(Check::Expiry, "`exp` is required and missing"))?;
+        .ok_or_else(|| Finding::new(Check::Expiry, Reason::ExpiryMissing))?;
     if now < expires_at.plus(settings.leeway) {
         return Ok(expires_at);
     }
-    Err(Finding::new(Check::Expiry, "the token has expired (`exp`)")
+    Err(Finding::new(Check::Expiry, Reason::Expired)
         .with_found(expires_at.to_string())
         .with_expected(format!("later than {}", now.minus(settings.leeway))))
 }
@@ -200,9 +210,10 @@ impl Dates {
     }
 }
 
-fn date(claims: &Claims<'_>, check: Check, name: &str) -> Result<Option<UnixTime>, Finding> {
-    claims.date(name).map_err(|_| {
-        let what = "is no number of seconds since 1970 that a calendar has (RFC 7519 section 2)";
-        Finding::new(check, format!("`{name}` {what}"))
-    })
+fn date(
+    claims: &Claims<'_>,
+    check: Check,
+    name: &'static str,
+) -> Result<Option<UnixTime>, Finding> {
+    claims.date(name).map_err(|_| Finding::new(check, Reason::NotANumericDate(name)))
 }

@@ -5,6 +5,7 @@
 //! of any check, so an explanation cannot drift from the verdict.
 
 mod advice;
+mod reason;
 pub(crate) mod recorder;
 mod render;
 mod requirement;
@@ -13,6 +14,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 pub use advice::{Advice, Side};
+pub use reason::Reason;
 pub use requirement::Requirement;
 
 use crate::text::shown;
@@ -129,30 +131,22 @@ impl fmt::Display for Check {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     check: Check,
-    summary: Cow<'static, str>,
+    reason: Reason,
     found: Option<String>,
     expected: Option<String>,
-    /// Those that were not met, where the caller is not granted the request.
-    requirements: Vec<Requirement>,
 }
 
 /// What a [`Finding`] is made of, for those who keep it.
 pub(crate) struct FindingParts {
     pub(crate) check: Check,
-    pub(crate) summary: Cow<'static, str>,
+    pub(crate) reason: Reason,
     pub(crate) found: Option<String>,
     pub(crate) expected: Option<String>,
 }
 
 impl Finding {
-    pub(crate) fn new(check: Check, summary: impl Into<Cow<'static, str>>) -> Self {
-        let summary = summary.into();
-        Self { check, summary, found: None, expected: None, requirements: Vec::new() }
-    }
-
-    pub(crate) fn with_requirements(mut self, requirements: &[Requirement]) -> Self {
-        self.requirements = requirements.to_vec();
-        self
+    pub(crate) fn new(check: Check, reason: Reason) -> Self {
+        Self { check, reason, found: None, expected: None }
     }
 
     pub(crate) fn with_found(mut self, found: impl AsRef<str>) -> Self {
@@ -166,8 +160,8 @@ impl Finding {
     }
 
     pub(crate) fn into_parts(self) -> FindingParts {
-        let Self { check, summary, found, expected, .. } = self;
-        FindingParts { check, summary, found, expected }
+        let Self { check, reason, found, expected } = self;
+        FindingParts { check, reason, found, expected }
     }
 
     /// Which check failed.
@@ -176,10 +170,17 @@ impl Finding {
         self.check
     }
 
-    /// What is wrong, without values, naming claim or header as the standards do.
+    /// Why it failed.
     #[must_use]
-    pub fn summary(&self) -> &str {
-        &self.summary
+    pub fn reason(&self) -> &Reason {
+        &self.reason
+    }
+
+    /// Says what is wrong in one sentence, naming claim or header as the standards do: the
+    /// `Display` of the [`reason`](Self::reason).
+    #[must_use]
+    pub fn summary(&self) -> Cow<'static, str> {
+        self.reason.summary()
     }
 
     /// What the token has.
@@ -197,7 +198,7 @@ impl Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&told(&self.summary, self.found(), self.expected()))
+        f.write_str(&told(&self.summary(), self.found(), self.expected()))
     }
 }
 

@@ -65,7 +65,7 @@ fn step_to_json(step: &Step) -> Value {
             put("expected", expected.clone().map(Value::from));
         }
         StepOutcome::Failed(finding) => {
-            put("summary", Some(finding.summary().into()));
+            put("summary", Some(finding.summary().into_owned().into()));
             put("found", finding.found().map(Value::from));
             put("expected", finding.expected().map(Value::from));
             let advice = finding.advice();
@@ -99,7 +99,7 @@ impl fmt::Display for Explanation {
                     sides(f, found.as_deref(), expected.as_deref())?;
                 }
                 StepOutcome::Failed(finding) => {
-                    paragraph(f, "", finding.summary())?;
+                    paragraph(f, "", &finding.summary())?;
                     sides(f, finding.found(), finding.expected())?;
                     for advice in finding.advice() {
                         paragraph(f, &format!("{}: ", advice.side.name()), &advice.text)?;

@@ -9,7 +9,7 @@ use http::{Extensions, HeaderMap, Method, Request, Response, Uri};
 use super::public::PublicPaths;
 use crate::authentication::{AuthenticationError, Authenticator, Principal};
 use crate::authorization::{Access, Denial, Policy};
-use crate::explanation::{Check, Explanation, Finding, Seen};
+use crate::explanation::{Check, Explanation, Finding, Reason, Seen};
 use crate::fhir::Interaction;
 use crate::log;
 use crate::metadata::WellKnown;
@@ -76,8 +76,8 @@ impl Guard {
             return Explanation::of_public_request();
         }
         if self.server.base_url.is_too_long(uri) {
-            let summary = "the address is longer than 64 KiB: it is refused with status 414";
-            return Explanation::of_refused_address(Finding::new(Check::Interaction, summary));
+            let finding = Finding::new(Check::Interaction, Reason::AddressTooLong);
+            return Explanation::of_refused_address(finding);
         }
         let (mut explanation, principal) =
             self.authenticator.explain_to_principal(headers, uri).await;
@@ -99,8 +99,11 @@ impl Guard {
             }
             Err(denial) => {
                 let (found, expected) = denial.found_and_expected();
-                let mut finding = Finding::new(Check::Authorization, denial.summary().to_owned())
-                    .with_requirements(denial.requirements());
+                let reason = Reason::Denied {
+                    summary: denial.summary().to_owned().into(),
+                    requirements: denial.requirements().to_vec(),
+                };
+                let mut finding = Finding::new(Check::Authorization, reason);
                 if let Some(found) = found {
                     finding = finding.with_found(found);
                 }

@@ -14,7 +14,7 @@ pub use responder::{DefaultResponder, RejectionResponder};
 
 use crate::authentication::AuthenticationError;
 use crate::authorization::Denial;
-use crate::explanation::{Check, Finding, FindingParts, told};
+use crate::explanation::{Check, Finding, FindingParts, Reason, told};
 use crate::fhir::{BaseUrl, IssueType, OperationOutcome};
 
 /// How much a refusal tells.
@@ -166,11 +166,11 @@ impl Rejection {
     }
 
     fn of_token(finding: Finding, server: &Arc<ServerIdentity>) -> Self {
-        // Only a token that is past its time and has no other fault gets as far as the end.
-        let expired = finding.check() == Check::Expiry && finding.found().is_some();
+        let FindingParts { check, reason, found, expected } = finding.into_parts();
+        // `exp` is judged last: a token that is past its time has no other fault.
+        let expired = reason == Reason::Expired;
         let kind = if expired { RejectionKind::ExpiredToken } else { RejectionKind::InvalidToken };
-        let FindingParts { check, summary, found, expected } = finding.into_parts();
-        let mut refused = Refused::new(kind, summary, server);
+        let mut refused = Refused::new(kind, reason.summary(), server);
         refused.check = Some(check);
         refused.found = found;
         refused.expected = expected;

@@ -4,9 +4,9 @@ use http::Request;
 use serde_json::json;
 use tower_fhir_auth::test_util::TokenBuilder;
 use tower_fhir_auth::{
-    Advice, Authorizer, DataAction, Denial, Grant, IssuerLimits, RoleDefinitions, RolePolicy,
-    ScopePolicy, Side, all_of, any_of, authorize_fn, require_all_roles, require_any_role,
-    require_any_scope, require_role, require_scope,
+    Advice, AudiencePolicy, Authorizer, DataAction, Denial, Grant, IssuerLimits, Reason,
+    RoleDefinitions, RolePolicy, ScopePolicy, Side, all_of, any_of, authorize_fn,
+    require_all_roles, require_any_role, require_any_scope, require_role, require_scope,
 };
 
 use crate::support::Server;
@@ -100,4 +100,42 @@ async fn what_the_handlers_have_not_declared_is_advised_once() {
     let [(Side::Server, text), rest @ ..] = found.as_slice() else { panic!("{found:?}") };
     assert!(text.contains("`handlers_enforce`"), "{text}");
     assert!(rest.iter().all(|(side, _)| *side == Side::Client), "{found:?}");
+}
+
+#[tokio::test]
+async fn two_audiences_are_not_proposed_as_one() {
+    let audiences = AudiencePolicy::exact(["api://one", "api://two"]);
+    let server = Server::trusting(|issuer| issuer.audience(audiences)).await;
+    let token = server.token().claim("aud", json!(["a", "b"]));
+    let text = "add `a` or `b` to `audiences`, if it names this API and not an application that \
+                calls it";
+    let expected = [
+        (Side::Client, "ask for a token for `api://one` or `api://two`".to_owned()),
+        (Side::Server, text.to_owned()),
+    ];
+    assert_eq!(advice(&server, token).await, expected);
+    let text = "put one string, or an array of strings, into `aud`".to_owned();
+    let malformed = advice(&server, server.token().claim("aud", 7)).await;
+    assert_eq!(malformed, [(Side::Provider, text)]);
+}
+
+#[tokio::test]
+async fn reasons_are_values_that_can_be_matched() {
+    let server = Server::start().await;
+    let reason = async |token: TokenBuilder| {
+        let mut headers = http::HeaderMap::new();
+        headers
+            .insert("authorization", format!("Bearer {}", token.sign().unwrap()).parse().unwrap());
+        let uri = "/r4/Patient/1".parse().unwrap();
+        let explanation = server.layer.authenticator().explain(&headers, &uri).await;
+        explanation.failure().unwrap().reason().clone()
+    };
+    assert_eq!(reason(server.token().claim("exp", 1)).await, Reason::Expired);
+    assert_eq!(reason(server.token().claim("exp", "1")).await, Reason::NotANumericDate("exp"));
+    assert_eq!(reason(server.token().without("exp")).await, Reason::ExpiryMissing);
+    let missing = reason(server.token().without("aud")).await;
+    assert!(matches!(missing, Reason::AudienceMissing { .. }), "{missing:?}");
+    let other = reason(server.token().claim("aud", "other")).await;
+    assert!(matches!(other, Reason::AudienceMismatch { .. }), "{other:?}");
+    assert_eq!(other.to_string(), "`aud` does not name this server");
 }

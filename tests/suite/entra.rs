@@ -523,7 +523,7 @@ async fn one_block_of_the_file_is_enough() {
     // What the preset says can be said otherwise.
     let narrowed = format!("{one}\naudiences = [\"{URI}\"]\nclients = [\"nobody\"]");
     let layer = start(write(&narrowed, "").unwrap()).await;
-    ask(&layer, cloud.token(1, TENANT, URI)).await.is_refused_by(Check::Client, "not one of those");
+    ask(&layer, cloud.token(1, TENANT, URI)).await.is_refused_by(Check::Client, "is not allowed");
     for (issuer, assign, words) in [
         (
             one.replace(TENANT, "contoso.com"),

@@ -48,7 +48,7 @@ async fn the_client_is_client_id_or_azp_or_appid_or_cid_and_may_be_limited() {
         let reply = server.get(bare().claim(name, "good")).await;
         assert_eq!(reply.is_let_in().client_id(), Some("good"));
         let reply = server.get(bare().claim(name, "Good")).await;
-        reply.is_refused_by(tower_fhir_auth::Check::Client, "not one of those allowed");
+        reply.is_refused_by(tower_fhir_auth::Check::Client, "is not allowed");
     }
     let first = server.get(bare().claim("client_id", "bad").claim("azp", "good")).await;
     first.is_refused_by(tower_fhir_auth::Check::Client, "client");

@@ -98,7 +98,7 @@ async fn a6_required_claims_are_there() {
             server.token().claim(name, ""),
         ] {
             let reply = server.get(token).await;
-            if name == "iat" && reply.body.contains("calendar") {
+            if name == "iat" && reply.body.contains("NumericDate") {
                 continue;
             }
             reply.is_refused_by(Check::RequiredClaims, &format!("`{name}` is required"));

@@ -76,7 +76,7 @@ async fn t3_dates_are_numbers_and_now_is_before_exp_and_not_before_nbf() {
     {
         for value in &no_dates {
             let reply = get(name, value.clone()).await;
-            reply.is_refused_by(check, &format!("`{name}` is no number of seconds"));
+            reply.is_refused_by(check, &format!("`{name}` is not a valid NumericDate"));
             assert_eq!(reply.kind(), RejectionKind::InvalidToken);
         }
     }
