@@ -67,7 +67,7 @@ pub struct Authenticator {
     pub(super) verified: TokenCache,
     /// The names of all issuers, and the algorithms of any, as refusals list them.
     pub(super) all_issuers: String,
-    pub(super) first_issuer: String,
+    pub(super) first_issuer: Arc<str>,
     pub(super) all_algorithms: String,
 }
 
@@ -217,8 +217,9 @@ impl Authenticator {
         let (token, decoded) = to.check(Check::Size, Seen::nothing, read.within_limit())?;
 
         let parts = decoded.as_ref().map_err(Clone::clone).and_then(CompactJws::parts);
-        let parts = parts
-            .map_err(|error| Finding::new(Check::Shape, Reason::MalformedToken(error.to_string())));
+        let parts = parts.map_err(|error| {
+            Finding::new(Check::Shape, Reason::MalformedToken(format!("the token {error}")))
+        });
         let Parts { jws, header: members, payload } =
             to.check(Check::Shape, Seen::nothing, parts)?;
         let claims = Claims::new(payload);
@@ -311,7 +312,7 @@ impl Authenticator {
 
     fn issuer(&self, claims: &Claims<'_>) -> Result<&Issuer, Finding> {
         let fault = |reason| Finding::new(Check::Issuer, reason).with_expected(&self.all_issuers);
-        let trusted = || self.first_issuer.clone();
+        let trusted = || Arc::clone(&self.first_issuer);
         match claims.text("iss") {
             Err(_) => Err(fault(Reason::IssuerNotAString { trusted: trusted() })),
             Ok(None) => Err(fault(Reason::IssuerMissing { trusted: trusted() })),

@@ -127,7 +127,7 @@ impl AuthenticatorBuilder {
             clock: self.clock,
             verified: TokenCache::new(self.remembered),
             all_issuers,
-            first_issuer,
+            first_issuer: first_issuer.into(),
             all_algorithms,
         })
     }

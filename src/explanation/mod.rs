@@ -179,7 +179,7 @@ impl Finding {
     /// Says what is wrong in one sentence, naming claim or header as the standards do: the
     /// `Display` of the [`reason`](Self::reason).
     #[must_use]
-    pub fn summary(&self) -> Cow<'static, str> {
+    pub fn summary(&self) -> Cow<'_, str> {
         self.reason.summary()
     }
 

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use super::Requirement;
 
@@ -11,11 +12,11 @@ use super::Requirement;
 pub enum Reason {
     /// No bearer token in the `Authorization` header (RFC 6750 section 2.1).
     MissingCredentials,
-    /// A malformed request, with its fault (RFC 6750 section 3.1).
+    /// A malformed request, told as a sentence (RFC 6750 section 3.1).
     MalformedRequest(String),
     /// A token over the largest size.
     TokenTooLarge,
-    /// No compact JWS of two JSON objects, with the fault (RFC 7515 section 7.1).
+    /// No compact JWS of two JSON objects, told as a sentence (RFC 7515 section 7.1).
     MalformedToken(String),
     /// A header parameter that is not supported (RFC 7515 section 4.1.11).
     HeaderUnsupported(&'static str),
@@ -30,12 +31,12 @@ pub enum Reason {
     /// No `iss`, with a trusted issuer as an example.
     IssuerMissing {
         /// One of the trusted issuers.
-        trusted: String,
+        trusted: Arc<str>,
     },
     /// An `iss` that is not a string, with a trusted issuer as an example.
     IssuerNotAString {
         /// One of the trusted issuers.
-        trusted: String,
+        trusted: Arc<str>,
     },
     /// An `iss` that is not trusted.
     #[non_exhaustive]
@@ -43,7 +44,7 @@ pub enum Reason {
         /// The issuer of the token.
         issuer: String,
         /// One of the trusted issuers.
-        trusted: String,
+        trusted: Arc<str>,
     },
     /// An `alg` that the issuer may not use (RFC 8725 section 3.1).
     AlgorithmNotAccepted,
@@ -137,13 +138,35 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// Writes the sentence, without an allocation where it has no values.
-    pub(crate) fn summary(&self) -> Cow<'static, str> {
+    /// The sentence, borrowed where it is kept.
+    pub(crate) fn summary(&self) -> Cow<'_, str> {
+        if let Self::MalformedRequest(sentence) | Self::MalformedToken(sentence) = self {
+            return sentence.into();
+        }
+        if let Self::Denied { summary, .. } = self {
+            return Cow::Borrowed(summary);
+        }
+        self.sentence()
+    }
+
+    /// The sentence, moved where it is kept: a refusal of garbage is the cheapest there is.
+    pub(crate) fn into_summary(self) -> Cow<'static, str> {
+        if let Self::MalformedRequest(sentence) | Self::MalformedToken(sentence) = self {
+            return sentence.into();
+        }
+        if let Self::Denied { summary, .. } = self {
+            return summary;
+        }
+        self.sentence()
+    }
+
+    fn sentence(&self) -> Cow<'static, str> {
         let fixed = match self {
             Self::MissingCredentials => "no bearer token in the `Authorization` header",
-            Self::MalformedRequest(fault) => return fault.clone().into(),
+            Self::MalformedRequest(sentence) | Self::MalformedToken(sentence) => {
+                return sentence.clone().into();
+            }
             Self::TokenTooLarge => "the token is too large",
-            Self::MalformedToken(fault) => return format!("the token {fault}").into(),
             Self::HeaderUnsupported(name) => {
                 return format!("`{name}` in the header is not supported").into();
             }

@@ -170,7 +170,7 @@ impl Rejection {
         // `exp` is judged last: a token that is past its time has no other fault.
         let expired = reason == Reason::Expired;
         let kind = if expired { RejectionKind::ExpiredToken } else { RejectionKind::InvalidToken };
-        let mut refused = Refused::new(kind, reason.summary(), server);
+        let mut refused = Refused::new(kind, reason.into_summary(), server);
         refused.check = Some(check);
         refused.found = found;
         refused.expected = expected;
