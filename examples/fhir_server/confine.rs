@@ -87,12 +87,14 @@ impl<'a> Confinement<'a> {
         after: Option<&Value>,
     ) -> Result<(), Forbidden> {
         let Some(access) = self.access else { return Err(Forbidden::Hidden) };
-        let resource_type = after.map(|after| after["resourceType"].as_str().unwrap_or_default());
-        if resource_type.is_some_and(|of| self.is_of_nobody(state, of)) {
-            return Err(Forbidden::Denied(Denial::new("this server does not know the patient")));
-        }
         match access.may_store(before, after) {
-            Ok(()) => Ok(()),
+            // Only now: before, it would tell what is hidden from what does not exist.
+            Ok(()) => match after.and_then(|after| after["resourceType"].as_str()) {
+                Some(of) if self.is_of_nobody(state, of) => {
+                    Err(Forbidden::Denied(Denial::new("this server does not know the patient")))
+                }
+                Some(_) | None => Ok(()),
+            },
             Err(StoreError::Denied(denial)) => Err(Forbidden::Denied(denial)),
             Err(StoreError::DeniedIfShown(denial, _)) => {
                 // A Provenance, which is seen where all of its targets are.

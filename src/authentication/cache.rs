@@ -31,7 +31,7 @@ pub(super) const DEFAULT_TOKENS: usize = 10_000;
 const BYTES_OF_ONE: usize = 8 * 1024;
 
 /// The overhead of an entry: its slot in the cache, counts, the rest of its allocations.
-const BESIDE_ONE: usize = 512;
+const BESIDE_ONE: usize = 768;
 
 /// The number of bytes of a token that are hashed.
 const HASHED: usize = 64;

@@ -81,15 +81,20 @@ impl<'a> ResourceFilter<'a> {
     }
 
     /// Judges a resource with the help of a store that resolves what the answer depends on, with at
-    /// most 64 look-ups; what would take more is hidden.
+    /// most 64 look-ups; what would take more is hidden, and so is a Provenance that leads back to
+    /// itself.
     pub fn shows_with<'r, R, L>(&self, resource: impl Into<ResourceRef<'r>>, mut look_up: L) -> bool
     where
         R: Borrow<Value>,
         L: FnMut(&ResourceReference) -> Option<R>,
     {
-        let mut pending = match self.judge(resource.into()) {
+        let resource = resource.into();
+        let mut pending = match self.judge(resource) {
             Visibility::Shown => return true,
             Visibility::Hidden => return false,
+            Visibility::Depends(targets) if targets.iter().any(|one| one.is(resource)) => {
+                return false;
+            }
             Visibility::Depends(targets) => targets,
         };
         let mut looked_up = 0;
@@ -104,9 +109,14 @@ impl<'a> ResourceFilter<'a> {
                 Visibility::Shown => {}
                 Visibility::Hidden => return false,
                 Visibility::Depends(further) => {
-                    let further = further.into_iter().filter(|one| !pending.contains(one));
-                    let further: Vec<_> = further.collect();
-                    pending.extend(further);
+                    for one in further {
+                        match pending.contains(&one) || one.is(resource) {
+                            // What leads back to itself leads to nobody.
+                            true if one.is_provenance() => return false,
+                            true => {}
+                            false => pending.push(one),
+                        }
+                    }
                 }
             }
         }

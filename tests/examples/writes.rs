@@ -115,6 +115,17 @@ async fn hidden_and_absent_are_alike_for_every_method() {
         answers.push((id.to_owned(), all));
     }
     assert_eq!(answers[0].1, answers[1].1, "one answer for both");
+    // Nor does it tell that the patient of the token is not known here.
+    let ghost = fhir.token_with(json!({"scope": OWN, "patient": "ghost"}));
+    for id in ["tobi-hba1c", "nothing"] {
+        let path = format!("/Observation/{id}");
+        let resource = json!({"resourceType": "Observation", "id": id,
+            "subject": {"reference": "Patient/ghost"}});
+        let kind = [("content-type", "application/fhir+json")];
+        assert_eq!(fhir.send(&ghost, "PUT", &path, &kind, resource).await.status, 404, "{path}");
+        let kind = [("content-type", "application/json-patch+json")];
+        assert_eq!(fhir.send(&ghost, "PATCH", &path, &kind, json!([])).await.status, 404, "{path}");
+    }
 }
 
 #[tokio::test]
@@ -262,11 +273,15 @@ async fn an_export_is_narrowed_and_guarded_by_type() {
         let reply = fhir.as_caller(scope, "GET", &wide).await;
         assert_eq!(reply.status, expected, "{scope}: {}", reply.text);
     }
+    // Every type of the job, also those of which there is no resource.
+    let empty =
+        address(&fhir.as_caller("system/*.rs", "GET", "/$export?_type=Account,Patient").await);
+    assert_eq!(fhir.as_caller("system/Patient.rs", "GET", &empty).await.status, 403);
     for (scope, expected) in [("user/*.rs", 403), ("patient/*.rs", 403), ("system/*.s", 403)] {
         assert_eq!(fhir.as_caller(scope, "GET", "/$export").await.status, expected, "{scope}");
     }
     // To cancel needs the owner alone.
-    assert_eq!(fhir.as_caller("user/Patient.r", "DELETE", &wide).await.status, 202);
+    assert_eq!(fhir.as_caller("openid", "DELETE", &wide).await.status, 202);
     assert_eq!(fhir.as_caller("system/*.rs", "GET", &wide).await.status, 404);
 }
 

@@ -216,6 +216,28 @@ async fn every_reason_of_a_scope_is_explained_without_advice_to_take_more() {
             "`patient` is not the id of a patient",
             Some("launch/patient patient/*.rs"),
         ),
+        // Also where the scope is about something else.
+        (
+            "patient/Condition.rs",
+            serde_json::json!({}),
+            ("GET", "/r4/Observation/1"),
+            "a patient is needed",
+            Some("launch/patient patient/Observation.r"),
+        ),
+        (
+            "user/*.rs",
+            serde_json::json!({"fhirUser": "RelatedPerson/1"}),
+            ("DELETE", "/r4/Observation/1"),
+            "a patient is needed",
+            Some("launch/patient user/Observation.d"),
+        ),
+        (
+            "user/*.rs",
+            serde_json::json!({"fhirUser": "x"}),
+            ("DELETE", "/r4/Observation/1"),
+            "`fhirUser` names nobody of this server",
+            None,
+        ),
         (
             "patient/*.cruds",
             serde_json::json!({"patient": "1"}),

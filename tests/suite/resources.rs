@@ -116,7 +116,8 @@ async fn a_provenance_is_shown_to_whoever_may_see_all_of_its_targets() {
         (vec!["Observation/own/_history/3".to_owned(), "Organization/o".to_owned()], true),
         (vec!["Patient/1".to_owned()], true),
         (vec!["Provenance/own".to_owned()], true),
-        (vec!["Provenance/circle".to_owned()], true),
+        (vec!["Provenance/circle".to_owned()], false),
+        (vec!["Provenance/x".to_owned(), "Patient/1".to_owned()], false),
         (vec!["Patient/2".to_owned()], false),
         (vec!["Observation/own".to_owned(), "Observation/other".to_owned()], false),
         (vec!["Observation/gone".to_owned()], false),
@@ -128,7 +129,7 @@ async fn a_provenance_is_shown_to_whoever_may_see_all_of_its_targets() {
         (many(65), false),
     ] {
         let target: Vec<Value> = targets.iter().map(|to| json!({"reference": to})).collect();
-        let provenance = json!({"resourceType": "Provenance", "target": target,
+        let provenance = json!({"resourceType": "Provenance", "id": "x", "target": target,
             "patient": {"reference": "Patient/1"}});
         let filter = access.shown("Provenance");
         assert_eq!(filter.shows_with(&provenance, look_up), expected, "{targets:?}");
@@ -157,6 +158,18 @@ async fn a_confined_write_is_about_the_patient_and_no_other() {
         (observation("#p"), 403, "not a plain reference"),
         (
             json!({"resourceType": "Observation", "subject": {"identifier": {"value": "1"}}}),
+            403,
+            "not a plain reference",
+        ),
+        (
+            json!({"resourceType": "Procedure", "subject": {"reference": "Patient/1"},
+                "performer": [[{"actor": {"reference": "Patient/2"}}]]}),
+            403,
+            "not a plain reference",
+        ),
+        (
+            json!({"resourceType": "Observation", "subject": {"reference": "Patient/1"},
+                "performer": [{"type": "Patient", "display": "another"}]}),
             403,
             "not a plain reference",
         ),

@@ -96,6 +96,11 @@ fn judged<'a>(access: &Access, number: usize, content: &'a Value) -> Result<Entr
     let (Some(method), Some(url)) = (method, text("url")) else {
         return Err(Refusal::invalid("an entry has no `request` with `method` and `url`"));
     };
+    // A condition that is no string would not be one.
+    let is_string = |name: &str| matches!(content["request"][name], Value::Null | Value::String(_));
+    if !["ifMatch", "ifNoneMatch", "ifNoneExist"].into_iter().all(is_string) {
+        return Err(Refusal::invalid("a condition of an entry is not a string"));
+    }
     let access = access.entry(&method, url, text("ifNoneExist"))?;
     if access.interaction().is_search_by_post() {
         return Err(Refusal::invalid("a search in a bundle is a `GET`"));

@@ -26,6 +26,8 @@ struct Job {
     owner: JobOwner,
     begun: std::time::SystemTime,
     request: String,
+    /// The types that are exported, also where there is none of them.
+    types: Vec<String>,
     /// By type, a resource a line.
     files: BTreeMap<String, String>,
 }
@@ -93,7 +95,11 @@ pub(crate) fn kick_off(app: &App, access: &Access, order: &Order<'_>) -> Result<
     let below = interaction.base().below(interaction.path()).unwrap_or_default();
     let query = interaction.query().map(|query| format!("?{query}")).unwrap_or_default();
     let request = format!("{}{below}{query}", state.base().url());
-    let job = Job { owner, begun: std::time::SystemTime::now(), request, files };
+    let types = match types {
+        Some(types) => types.into_iter().map(str::to_owned).collect(),
+        None => state.types().filter(|name| access.may_export(name)).map(str::to_owned).collect(),
+    };
+    let job = Job { owner, types, begun: std::time::SystemTime::now(), request, files };
     let mut jobs = app.jobs.lock();
     if jobs.len() >= MAX_JOBS {
         let oldest = jobs.iter().min_by_key(|(_, job)| job.begun).map(|(id, _)| id.clone());
@@ -118,7 +124,7 @@ pub(crate) fn follow_up(app: &App, access: &Access, order: &Order<'_>) -> Result
         return Ok(Answer::status(StatusCode::ACCEPTED));
     }
     // The token that asks may hold less than the one that began the export.
-    for name in job.files.keys() {
+    for name in &job.types {
         access.entry(&Method::GET, &format!("$export?_type={name}"), None)?;
     }
     let (_, below) = order.interaction.path().split_once(order.id()).unwrap_or_default();

@@ -1,5 +1,6 @@
 //! The search parameters of a request.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -13,6 +14,11 @@ use super::state::State;
 /// Entries of a search result without `_count`, and the most that `_count` can ask for.
 const DEFAULT_COUNT: usize = 100;
 pub(crate) const MAX_COUNT: usize = 5000;
+
+/// How many parameters a search has at the most, and values in all of them: each value is compared with
+/// each resource.
+const MAX_PARAMETERS: usize = 100;
+const MAX_VALUES: usize = 500;
 
 /// A search of one type, or of all. A parameter that is not known is an error, never ignored: a
 /// result that is wider than what was asked for would go unnoticed.
@@ -37,6 +43,10 @@ impl Search {
         resource_type: Option<&str>,
         parameters: &[(String, String)],
     ) -> Result<Self, String> {
+        let values = parameters.iter().map(|(_, value)| value.matches(',').count() + 1);
+        if parameters.len() > MAX_PARAMETERS || values.sum::<usize>() > MAX_VALUES {
+            return Err("the search has too many parameters or values".to_owned());
+        }
         let mut search = Self {
             resource_type: resource_type.map(str::to_owned),
             criteria: Vec::new(),
@@ -138,7 +148,8 @@ fn type_list(value: &str) -> Result<Vec<String>, String> {
         true => Ok(name.to_owned()),
         false => Err(format!("`_type`: `{name}` is no type of R4")),
     });
-    names.collect()
+    let names: Result<BTreeSet<String>, String> = names.collect();
+    Ok(names?.into_iter().collect())
 }
 
 #[cfg(test)]

@@ -271,6 +271,15 @@ impl<'a> ScopeEvaluator<'a> {
         }
     }
 
+    /// Why scopes of a context would grant nothing, whatever they say.
+    pub(super) fn unusable(&self, context: ScopeContext) -> Option<Inapplicable<'a>> {
+        match self.confined(context) {
+            Confined::NoUser(reason) => Some(Inapplicable::NoUser(reason)),
+            Confined::NoPatient(reason) => Some(Inapplicable::WithoutPatient(reason)),
+            Confined::No | Confined::To(_) => None,
+        }
+    }
+
     /// A patient creates what belongs to patients, but no Patient.
     fn may_create(&self, name: &str) -> bool {
         name != "Patient" && self.request.patient_compartment().is_written(name)

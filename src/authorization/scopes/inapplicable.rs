@@ -14,6 +14,8 @@ pub(super) enum Inapplicable<'a> {
     /// The handlers would have to enforce what is not declared.
     Undeclared(&'static str, &'static str),
     NoPatient(&'static str, &'a SmartScope),
+    /// There is no patient for any scope of the context.
+    WithoutPatient(&'static str),
     NoUser(&'static str),
     OtherPatient,
     /// No patient writes resources of this type.
@@ -62,6 +64,7 @@ impl fmt::Display for Inapplicable<'_> {
             Self::NoPatient(reason, scope) => {
                 write!(f, "`{}` needs a patient: {reason}", text(scope))
             }
+            Self::WithoutPatient(reason) => write!(f, "a patient is needed: {reason}"),
             Self::NoUser(reason) => write!(f, "`user/` scopes need a readable user: {reason}"),
             Self::OtherPatient => {
                 f.write_str("the token is confined to one patient, and the address names another")

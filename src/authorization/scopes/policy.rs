@@ -46,8 +46,9 @@ impl Authorizer for ScopePolicy {
             ScopeRequirement::Nothing => Ok(Grant::by("a valid token")),
             ScopeRequirement::Never => Err(none_grants()),
             ScopeRequirement::Undeclared(missing) => Err(none_grants().undeclared(missing)),
-            ScopeRequirement::AnyScope => any_scope(principal)
-                .ok_or_else(|| refusal(principal, &["user/*.rs".to_owned()], &Reasons::default())),
+            ScopeRequirement::AnyScope => any_scope(principal).ok_or_else(|| {
+                refusal(principal, &["user/*.rs".to_owned()], &Reasons::default(), None)
+            }),
             ScopeRequirement::All(required) => {
                 let evaluator = ScopeEvaluator::new(request, &required);
                 satisfy_all(&evaluator, request, &required)
@@ -121,7 +122,7 @@ fn denial<'a>(
     let has = |wanted: fn(&Inapplicable<'_>) -> bool| reasons.iter().any(wanted);
     if has(|reason| matches!(reason, Inapplicable::OtherPatient | Inapplicable::NoUser(_))) {
         // Whatever would be enough is more than the record of the one patient.
-        return refusal(principal, &[], reasons);
+        return refusal(principal, &[], reasons, None);
     }
     let possible = required.each.iter().all(|one| evaluator.patient_scope_would_apply(one));
     let exports = required.each.iter().any(|one| one.via == Via::Exported);
@@ -133,11 +134,22 @@ fn denial<'a>(
         let own = scopes.unwrap_or_else(|| enough("patient", &required.each));
         let own = if possible || !own.is_empty() { own } else { Vec::new() };
         let enough: Vec<String> = std::iter::once("launch/patient".to_owned()).chain(own).collect();
-        return refusal(principal, &enough, reasons);
+        return refusal(principal, &enough, reasons, None);
     }
     let context = context(principal, possible, exports);
-    let enough = context.map(|context| enough(context, &required.each)).unwrap_or_default();
-    refusal(principal, &enough, reasons)
+    let mut enough = context.map(|context| enough(context, &required.each)).unwrap_or_default();
+    let confined = match context {
+        Some("patient") => ScopeContext::Patient,
+        Some("user") => ScopeContext::User,
+        Some(_) | None => ScopeContext::System,
+    };
+    let unusable = evaluator.unusable(confined);
+    match unusable {
+        Some(Inapplicable::NoUser(_)) => enough.clear(),
+        Some(_) => enough.insert(0, "launch/patient".to_owned()),
+        None => {}
+    }
+    refusal(principal, &enough, reasons, unusable)
 }
 
 /// The narrowest context of the token's own scopes in which a scope could be enough. A token of
@@ -186,10 +198,16 @@ fn enough(context: &str, required: &[RequiredAccess<'_>]) -> Vec<String> {
     permissions.iter().map(|(name, needed)| format!("{context}/{name}.{needed}")).collect()
 }
 
-fn refusal(principal: &Principal, enough: &[String], reasons: &Reasons<'_>) -> Denial {
+fn refusal(
+    principal: &Principal,
+    enough: &[String],
+    reasons: &Reasons<'_>,
+    unusable: Option<Inapplicable<'_>>,
+) -> Denial {
     let rejected = principal.scope_set().rejected();
     let rejected = rejected.map(|(text, error)| format!("`{}` {error}", shown(text)));
-    let notes = reasons.iter().map(ToString::to_string).chain(rejected);
+    let unusable = unusable.map(|reason| reason.to_string()).into_iter();
+    let notes = unusable.chain(reasons.iter().map(ToString::to_string)).chain(rejected);
     let notes: Vec<String> = notes.take(MAX_NOTES).collect();
     let mut denial = Denial::new("no scope of the token grants this");
     if !notes.is_empty() {

@@ -123,7 +123,8 @@ impl<'a> ScopeRequirement<'a> {
                 return Self::Undeclared(Enforcement::JOBS);
             }
             // A job is its owner's alone, and to anybody else there is none: the handler says so.
-            Kind::JobStatus | Kind::JobCancel => return Self::AnyScope,
+            Kind::JobCancel => return Self::Nothing,
+            Kind::JobStatus => return Self::AnyScope,
             Kind::Read | Kind::VersionRead | Kind::HistoryInstance => required.take(P::READ, on),
             Kind::Create => required.take(P::CREATE, on),
             Kind::ConditionalCreate => required.take(P::CREATE | P::SEARCH, on),

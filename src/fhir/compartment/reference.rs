@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde_json::Value;
 
+use super::PROVENANCE;
 use crate::fhir::base_url::BaseUrl;
 use crate::fhir::interaction::is_id;
 use crate::fhir::resource_type::is_like_a_type;
@@ -52,7 +53,8 @@ impl<'a> Node<'a> for &'a Value {
     }
 }
 
-/// Visits every value at an element path such as `participant.actor`, through arrays.
+/// Visits every value at an element path such as `participant.actor`, through arrays, and whatever on
+/// the way is no object.
 pub(crate) fn visit<'a, N: Node<'a>>(node: N, path: &str, found: &mut dyn FnMut(N)) {
     let (name, rest) = match path.split_once('.') {
         Some((name, rest)) => (name, Some(rest)),
@@ -60,8 +62,9 @@ pub(crate) fn visit<'a, N: Node<'a>>(node: N, path: &str, found: &mut dyn FnMut(
     };
     let Some(member) = node.member(name) else { return };
     member.for_each(&mut |item| match rest {
-        Some(rest) => visit(item, rest, found),
-        None => found(item),
+        Some(rest) if item.is_object() => visit(item, rest, found),
+        // Something that is no element of FHIR: others might look into it.
+        Some(_) | None => found(item),
     });
 }
 
@@ -99,7 +102,8 @@ impl<'a> Target<'a> {
             // No Reference at all, one that is no string, or a logical one (R4 section 2.3.0.3).
             None if !element.is_object()
                 || reference.is_some()
-                || element.member("identifier").is_some() =>
+                || element.member("identifier").is_some()
+                || element.member("type").and_then(Node::string) == Some("Patient") =>
             {
                 Self::Unresolved
             }
@@ -155,6 +159,16 @@ fn instance(text: &str) -> Option<(&str, &str)> {
 }
 
 impl ResourceReference {
+    /// Whether it names this resource.
+    pub(crate) fn is<'r, N: Node<'r>>(&self, resource: N) -> bool {
+        let says = |name| resource.member(name).and_then(Node::string);
+        says("resourceType") == Some(&*self.resource_type) && says("id") == Some(&*self.id)
+    }
+
+    pub(crate) fn is_provenance(&self) -> bool {
+        self.resource_type == PROVENANCE
+    }
+
     pub(crate) fn new(resource_type: impl Into<String>, id: impl Into<String>) -> Self {
         Self { resource_type: resource_type.into(), id: id.into() }
     }
@@ -220,10 +234,14 @@ mod tests {
 
     #[test]
     fn a_path_is_followed_through_arrays() {
-        let resource = json!({"a": [{"b": {"c": "1"}}, {"b": [{"c": "2"}, {"c": ["3", "4"]}]}, 5]});
+        let resource = json!({"a": [{"b": {"c": "1"}}, {"b": [{"c": "2"}, {"c": ["3", "4"]}]}]});
         let mut found = Vec::new();
         visit(&resource, "a.b.c", &mut |value| found.extend(value.string()));
         assert_eq!(found, ["1", "2", "3", "4"]);
+        let odd = json!({"a": [[{"b": "1"}], "x"]});
+        let mut found = 0;
+        visit(&odd, "a.b", &mut |value| found += usize::from(!value.is_object()));
+        assert_eq!(found, 2, "what is no element is looked at as it is");
         visit(&resource, "a.x.c", &mut |_| panic!("there is nothing"));
     }
 }
