@@ -119,3 +119,28 @@ fn files_have_one_subject_and_at_most_450_lines_of_code() {
         assert!(lines <= 450, "{} has {lines} lines", file.display());
     }
 }
+
+/// An index of documentation shows the first lines alone: each says by itself what the item is.
+#[test]
+fn no_summary_opens_with_a_question_word_or_a_reference_back() {
+    const OPENINGS: [&str; 9] =
+        ["What", "Whether", "How", "Where", "Why", "Which", "Who", "Whose", "The same"];
+    let mut summaries = 0;
+    for file in sources(&source_folder()) {
+        let text = fs::read_to_string(&file).unwrap();
+        let mut before = "";
+        for (number, line) in text.lines().map(str::trim).enumerate() {
+            let starts = line.starts_with("/// ") && !before.starts_with("///");
+            before = line;
+            let Some(summary) = line.strip_prefix("/// ").filter(|_| starts) else { continue };
+            summaries += 1;
+            let opens = |word: &&str| {
+                let rest = summary.strip_prefix(*word);
+                rest.is_some_and(|rest| rest.starts_with([' ', ',', '.']))
+            };
+            let found = OPENINGS.iter().find(|word| opens(word));
+            assert_eq!(found, None, "{}:{}: {summary}", file.display(), number + 1);
+        }
+    }
+    assert!(summaries > 1000, "only {summaries} summaries were found: is the search broken?");
+}

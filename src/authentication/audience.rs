@@ -58,20 +58,20 @@ impl AudiencePolicy {
         self
     }
 
-    /// The same audiences, all compared as URLs.
+    /// Compares all of these audiences as URLs.
     #[cfg(feature = "config")]
     pub(crate) fn into_urls(self) -> Self {
         Self::url(self.exact.into_iter().chain(self.urls))
     }
 
-    /// Whether `audience` names this server.
+    /// Reports whether `audience` names this server.
     #[must_use]
     pub fn accepts(&self, audience: &str) -> bool {
         self.exact.iter().any(|accepted| accepted == audience)
             || (!self.urls.is_empty() && self.urls.iter().any(|url| *url == normalise(audience)))
     }
 
-    /// Whether nothing is accepted, which no server can want.
+    /// Reports whether nothing is accepted, which no server can want.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.exact.is_empty() && self.urls.is_empty()
@@ -107,7 +107,7 @@ impl AudiencePolicy {
     }
 }
 
-/// How many audiences a reason keeps of each side.
+/// The number of audiences that a reason keeps of each side.
 const MAX_NAMED: usize = 4;
 
 /// See [`AudiencePolicy::url`]. `url::Url` would change more than that: it resolves dots and

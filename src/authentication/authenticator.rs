@@ -71,14 +71,14 @@ pub struct Authenticator {
     pub(super) all_algorithms: String,
 }
 
-/// Why the pipeline stopped before its end.
+/// The reason for which the pipeline stopped before its end.
 pub(crate) enum Stop {
     Refused(AuthenticationError),
     /// A key that the token names may be on its way: wait, then judge again.
     Wait(KeyWait),
 }
 
-/// Whether the pipeline may stop to wait for keys.
+/// The choice to stop and wait for keys, or not.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Patience {
     MayWait,
@@ -126,7 +126,7 @@ impl Authenticator {
         self.explain_to_principal(headers, uri).await.0
     }
 
-    /// The same, with the caller where there is one.
+    /// Explains a request, and returns the caller where there is one.
     pub(crate) async fn explain_to_principal(
         &self,
         headers: &HeaderMap,

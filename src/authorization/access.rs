@@ -16,7 +16,8 @@ use crate::fhir::compartment::resource_type;
 use crate::fhir::{Interaction, InteractionKind, PatientCompartment, Permissions};
 use http::Method;
 
-/// What a request may do, and what the handler still has to confine. The layer puts it into the
+/// The access that a request was granted, and the judge of all that the handler still has to
+/// confine. The layer puts it into the
 /// request's extensions beside the [`Principal`].
 ///
 /// The layer judges what an address spells. What it cannot see is the handler's, which asks here;
@@ -51,7 +52,8 @@ pub(crate) struct Policy {
     pub(crate) handlers: Handlers,
 }
 
-/// What kind of answer an [`Access`] has to the question which resources its interaction is about.
+/// The kind of answer that an [`Access`] has to the question which resources its interaction is
+/// about.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Answer<'a> {

@@ -45,7 +45,7 @@ impl Alternative {
         self.constraint.as_deref()
     }
 
-    /// Whether nothing is left for the handler.
+    /// Reports whether nothing is left for the handler.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.patient.is_none() && self.constraint.is_none()
@@ -65,13 +65,13 @@ impl Alternatives {
         Self(smallvec![Alternative::default()])
     }
 
-    /// Whether it is not allowed at all.
+    /// Reports whether it is not allowed at all.
     #[must_use]
     pub fn is_none(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether nothing is left for the handler.
+    /// Reports whether nothing is left for the handler.
     #[must_use]
     pub fn is_open(&self) -> bool {
         // An open alternative is the first of the order, and the only one that is kept.

@@ -84,7 +84,7 @@ impl<'a> AccessRequest<'a> {
         self.interaction
     }
 
-    /// What the application has declared that its handlers enforce.
+    /// The declaration of the application: all that its handlers enforce.
     #[must_use]
     pub fn enforcement(&self) -> Enforcement {
         self.handlers.enforcement

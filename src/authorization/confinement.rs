@@ -28,13 +28,13 @@ impl Confinement {
         Self(smallvec![Alternatives::none()])
     }
 
-    /// Whether nothing is left for the handler.
+    /// Reports whether nothing is left for the handler.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether it is not allowed at all.
+    /// Reports whether it is not allowed at all.
     #[must_use]
     pub fn is_none(&self) -> bool {
         self.0.iter().any(Alternatives::is_none)

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::ops::BitOr;
 
-/// What an application declares that its handlers enforce. The layer sees no bodies and no
+/// The declaration of an application: all that its handlers enforce. The layer sees no bodies and
+/// no
 /// resources: a grant that leaves something for the handler is a refusal until the handler is
 /// declared to do it.
 ///
@@ -25,11 +26,11 @@ impl Enforcement {
     /// Each entry of a batch or transaction is judged by itself:
     /// [`Access::entry`](super::Access::entry).
     pub const BUNDLE_ENTRIES: Self = Self(2);
-    /// What is granted for one patient is confined to that patient's compartment, before and after
+    /// A grant for one patient is confined to that patient's compartment, before and after
     /// a change, in every version and every result: [`Access::may_show`](super::Access::may_show)
     /// and [`Access::may_store`](super::Access::may_store).
     pub const COMPARTMENTS: Self = Self(4);
-    /// What a scope with search parameters grants is confined to resources that match them, by the
+    /// A grant by a scope with search parameters is confined to resources that match them, by the
     /// same two, or by [`Alternative::constraint`](super::Alternative::constraint).
     pub const CONSTRAINTS: Self = Self(8);
     /// Included resources and links of chains are judged one by one, those too whose type an
@@ -54,7 +55,7 @@ impl Enforcement {
         (Self::EXPORT_TYPES, "the types of exports"),
     ];
 
-    /// Whether all of `other` is declared.
+    /// Reports whether all of `other` is declared.
     #[must_use]
     pub fn includes(self, other: Self) -> bool {
         self.0 & other.0 == other.0

@@ -17,7 +17,7 @@ pub struct Grant {
     confinement: Confinement,
 }
 
-/// What a grant comes from. It is written out for those who ask, not for every request.
+/// The origin of a grant. It is written out for those who ask, not for every request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Rule {
     Named(Cow<'static, str>),

@@ -8,7 +8,8 @@ use serde_json::Value;
 use super::Enforcement;
 use crate::fhir::{PatientCompartment, search_parameter};
 
-/// What the handlers behind the layer do, and by which rules resources are judged for them.
+/// The duties of the handlers behind the layer, and the rules by which resources are judged for
+/// them.
 #[derive(Clone)]
 pub(crate) struct Handlers {
     pub(crate) enforcement: Enforcement,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Whose an asynchronous job is: an issuer and a subject of it, exactly.
+/// The owner of an asynchronous job: an issuer and a subject of it, exactly.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct JobOwner {
     issuer: String,

@@ -3,7 +3,7 @@
 use super::combinators::all;
 use super::{AccessRequest, Authorizer, Denial, Grant, RolePolicy, ScopePolicy};
 
-/// Which grants a request needs (`access`).
+/// The grants that a request needs (`access`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AccessMode {
@@ -38,7 +38,7 @@ pub struct AccessPolicy {
 }
 
 impl AccessMode {
-    /// Whether scopes can grant anything in this mode.
+    /// Reports whether scopes can grant anything in this mode.
     #[must_use]
     pub fn counts_scopes(self) -> bool {
         self != Self::Roles

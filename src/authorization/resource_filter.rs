@@ -25,7 +25,7 @@ use crate::fhir::{BaseUrl, ResourceReference};
 #[derive(Clone, Debug)]
 pub struct ResourceFilter<'a> {
     confinement: Confinement,
-    /// Whether what all patients share counts as a patient's own.
+    /// True if what all patients share counts as a patient's own.
     with_shared: bool,
     pub(super) handlers: &'a Handlers,
     pub(super) base: &'a BaseUrl,
@@ -63,13 +63,13 @@ impl<'a> ResourceFilter<'a> {
         &self.confinement
     }
 
-    /// Whether nothing is allowed.
+    /// Reports whether nothing is allowed.
     #[must_use]
     pub fn is_none(&self) -> bool {
         self.confinement.is_none()
     }
 
-    /// Whether every resource of the type is allowed.
+    /// Reports whether every resource of the type is allowed.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.confinement.is_open()
@@ -161,7 +161,7 @@ impl<'a> ResourceFilter<'a> {
         best
     }
 
-    /// Whether a resource is a patient's, or everybody's.
+    /// Reports whether a resource is a patient's, or everybody's.
     pub(super) fn of_patient<'r, N: Node<'r>>(
         &self,
         resource: N,
@@ -180,7 +180,8 @@ impl<'a> ResourceFilter<'a> {
         }
     }
 
-    /// Whether a resource matches all parameters of a constraint. One that cannot be evaluated
+    /// Reports whether a resource matches all parameters of a constraint. One that cannot be
+    /// evaluated
     /// matches nothing.
     pub(super) fn matches<'r, N: Node<'r>>(&self, alternative: &Alternative, resource: N) -> bool {
         let Some(constraint) = alternative.constraint() else { return true };
@@ -190,7 +191,8 @@ impl<'a> ResourceFilter<'a> {
     }
 }
 
-/// Whose a resource is, asked once for each patient in a row: alternatives are sorted by patient.
+/// A memory of whose a resource is, asked once for each patient in a row: alternatives are sorted
+/// by patient.
 #[derive(Default)]
 struct Whose(Option<(String, Visibility)>);
 

@@ -4,7 +4,7 @@ use super::{Alternative, Alternatives, Denial, ResourceFilter, ResourceRef, Visi
 use crate::fhir::ResourceReference;
 use crate::fhir::compartment::{Node, NotAbout, PatientHere, id, resource_type};
 
-/// Why a change must not be made.
+/// The reason for which a change must not be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StoreError {
@@ -17,10 +17,10 @@ pub enum StoreError {
     DeniedIfShown(Denial, Vec<ResourceReference>),
 }
 
-/// What a change would do, as far as the address tells.
+/// A change, as far as the address tells.
 #[derive(Clone, Copy)]
 struct Change<'r> {
-    /// Whether the address names an instance, which must then be there already.
+    /// True if the address names an instance, which must then be there already.
     names_instance: bool,
     before: Option<ResourceRef<'r>>,
     after: Option<ResourceRef<'r>>,
@@ -71,7 +71,7 @@ impl ResourceFilter<'_> {
         best
     }
 
-    /// What is hidden or does not exist looks the same: the instance is not created either.
+    /// Checks a constraint. Hidden and absent look the same: the instance is not created either.
     fn check_constraint(&self, alternative: &Alternative, change: Change<'_>) -> Verdict {
         match change.before {
             None if change.names_instance => return Err(StoreError::Hidden),
@@ -129,7 +129,7 @@ fn not_written() -> Denial {
     Denial::new(NotAbout::Type.describe("Provenance"))
 }
 
-/// How near a verdict is to a permission.
+/// Ranks a verdict by how near it is to a permission.
 fn rank(verdict: &Verdict) -> u8 {
     match verdict {
         Err(StoreError::Hidden) => 0,

@@ -3,7 +3,7 @@
 
 use crate::fhir::{Interaction, InteractionKind as Kind, Permissions};
 
-/// How many questions an interaction asks about resources.
+/// The number of questions that an interaction asks about resources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Subject {
     /// One permission on one type.
@@ -12,7 +12,7 @@ pub(super) enum Subject {
     None,
 }
 
-/// How an interaction comes to show resources of a type.
+/// The right by which an interaction shows resources of a type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shows {
     /// By its own grant.
@@ -24,11 +24,11 @@ pub(super) enum Shows {
     Nothing,
 }
 
-/// How an interaction changes a resource.
+/// The way in which an interaction changes a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Writes {
     pub(super) permission: Permissions,
-    /// Whether its address names the instance, which must then be there already. A conditional
+    /// True if its address names the instance, which must then be there already. A conditional
     /// interaction that finds nothing creates.
     pub(super) names_instance: bool,
 }

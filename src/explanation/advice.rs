@@ -3,7 +3,7 @@
 use super::{Finding, Reason, Requirement};
 use crate::text::shown;
 
-/// Who can mend something.
+/// The side that can mend something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Side {
@@ -19,9 +19,9 @@ pub enum Side {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Advice {
-    /// Who can take it.
+    /// The side that can take it.
     pub side: Side,
-    /// What to do, in one sentence.
+    /// The step to take, in one sentence.
     pub text: String,
 }
 
@@ -38,7 +38,7 @@ impl Side {
 }
 
 impl Finding {
-    /// What could be changed so that the check passes, most likely first. Some are alternatives:
+    /// Lists changes after which the check would pass, most likely first. Some are alternatives:
     /// who is in the wrong, the check cannot know.
     #[must_use]
     pub fn advice(&self) -> Vec<Advice> {
@@ -170,7 +170,7 @@ impl Finding {
         }
     }
 
-    /// What the handlers must declare comes first: without it no token helps.
+    /// Puts what handlers must declare first: without it no token helps.
     fn denial_advice(&self, requirements: &[Requirement]) -> Vec<Advice> {
         let is_declaration = |one: &&Requirement| matches!(one, Requirement::Declaration(_));
         let (declarations, others): (Vec<_>, Vec<_>) =

@@ -60,7 +60,7 @@ pub enum Check {
     Confirmation,
     /// `exp` is in the future.
     Expiry,
-    /// Which interaction of FHIR the request is. Made for requests alone, as the next one.
+    /// The FHIR interaction of the request. Made for requests alone, as the next one.
     Interaction,
     /// The roles or scopes of the caller grant the interaction.
     Authorization,
@@ -136,7 +136,7 @@ pub struct Finding {
     expected: Option<String>,
 }
 
-/// What a [`Finding`] is made of, for those who keep it.
+/// The parts of a [`Finding`], for those who keep it.
 pub(crate) struct FindingParts {
     pub(crate) check: Check,
     pub(crate) reason: Reason,
@@ -164,13 +164,13 @@ impl Finding {
         FindingParts { check, reason, found, expected }
     }
 
-    /// Which check failed.
+    /// The check that failed.
     #[must_use]
     pub fn check(&self) -> Check {
         self.check
     }
 
-    /// Why it failed.
+    /// The reason for which it failed.
     #[must_use]
     pub fn reason(&self) -> &Reason {
         &self.reason
@@ -183,13 +183,13 @@ impl Finding {
         self.reason.summary()
     }
 
-    /// What the token has.
+    /// The token's side.
     #[must_use]
     pub fn found(&self) -> Option<&str> {
         self.found.as_deref()
     }
 
-    /// What this server accepts.
+    /// This server's side.
     #[must_use]
     pub fn expected(&self) -> Option<&str> {
         self.expected.as_deref()
@@ -220,7 +220,7 @@ pub(crate) fn told(summary: &str, found: Option<&str>, expected: Option<&str>) -
 pub struct Explanation {
     steps: Vec<Step>,
     holds: Vec<(&'static str, String)>,
-    /// Whether the request needs no token, so that nothing is checked.
+    /// True if the request needs no token, so that nothing is checked.
     is_public: bool,
 }
 
@@ -228,22 +228,22 @@ pub struct Explanation {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Step {
-    /// Which check.
+    /// The check.
     pub check: Check,
-    /// How it went.
+    /// Its outcome.
     pub outcome: StepOutcome,
 }
 
-/// How one check went.
+/// The outcome of one check.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum StepOutcome {
     /// It passed; with both sides, where they may be told.
     #[non_exhaustive]
     Passed {
-        /// What the token has.
+        /// The token's side.
         found: Option<String>,
-        /// What this server accepts.
+        /// This server's side.
         expected: Option<String>,
     },
     /// It failed: the reason of the refusal.
@@ -277,14 +277,15 @@ impl Explanation {
         explanation
     }
 
-    /// Whether the request is let in whatever its token: a public path, a CORS preflight, or a
+    /// Reports whether the request is let in whatever its token: a public path, a CORS preflight,
+    /// or a
     /// well-known document. Then no check is made.
     #[must_use]
     pub fn is_public(&self) -> bool {
         self.is_public
     }
 
-    /// Whether every check passed, or none has to.
+    /// Reports whether every check passed, or none has to.
     #[must_use]
     pub fn is_accepted(&self) -> bool {
         if self.is_public {
@@ -300,7 +301,8 @@ impl Explanation {
         &self.steps
     }
 
-    /// What the token holds beside what was checked, as far as it may be shown: `scopes`, `roles`,
+    /// Lists what the token holds beside what was checked, as far as it may be shown: `scopes`,
+    /// `roles`,
     /// and the names of `other claims`. Empty until the signature has verified.
     pub fn holds(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.holds.iter().map(|(name, value)| (*name, value.as_str()))
@@ -345,7 +347,7 @@ impl Explanation {
     }
 }
 
-/// What a check that passed has seen, in full.
+/// The two sides that a check which passed has seen, in full.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Seen {
     found: Option<String>,

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::Requirement;
 
-/// Why a check failed. Its `Display` is the summary: one sentence without values of the token.
+/// The reason for which a check failed. Its `Display` is the summary: one sentence without values
+/// of the token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {

@@ -4,7 +4,7 @@ use super::{Check, Explanation, Finding, Seen, Step, StepOutcome};
 
 /// Listens to the checks of one token. Sealed by being private: [`Off`] or [`Explanation`].
 pub(crate) trait Recorder {
-    /// Whether a token that was verified before may be taken as verified, and this one remembered.
+    /// True if a token that was verified before may be taken as verified, and this one remembered.
     const MAY_REMEMBER: bool;
 
     /// Passes the result of a check on, after taking note of it. `seen` is asked for what was

@@ -9,7 +9,7 @@ use super::{Explanation, Step, StepOutcome};
 /// Columns of a terminal.
 const WIDTH: usize = 80;
 
-/// Where the text of a check begins.
+/// The column at which the text of a check begins.
 const INDENT: usize = 13;
 
 impl Explanation {

@@ -27,7 +27,7 @@ pub enum Requirement {
     Other(String),
 }
 
-/// How many scopes or roles advice names.
+/// The number of scopes or roles that advice names.
 const MAX_NAMED: usize = 8;
 
 impl Requirement {

@@ -1,6 +1,8 @@
 //! The SMART scopes of one token in a normal form, compiled once when it is verified: spellings and
 //! duplicates merged, sorted, and bounded, so that a decision looks them up.
 
+use std::sync::Arc;
+
 use hashbrown::{HashMap, HashSet};
 use smallvec::SmallVec;
 
@@ -120,7 +122,7 @@ impl ScopeSet {
 
 /// The constraints seen so far.
 #[derive(Default)]
-struct Limits(HashMap<(ScopeContext, Option<&'static str>), HashSet<Constraint>>);
+struct Limits(HashMap<(ScopeContext, Option<&'static str>), HashSet<Arc<Constraint>>>);
 
 impl Limits {
     fn admit(&mut self, scope: &SmartScope) -> Result<(), ScopeError> {
@@ -133,7 +135,7 @@ impl Limits {
         if seen.len() >= MAX_CONSTRAINTS {
             return Err(ScopeError::TooManyConstraints);
         }
-        seen.insert(Constraint::clone(constraint));
+        seen.insert(Arc::clone(constraint));
         Ok(())
     }
 }

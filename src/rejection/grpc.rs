@@ -10,7 +10,7 @@ use http::{HeaderValue, Response};
 
 use super::Rejection;
 
-/// Whether a request is gRPC, by its content type.
+/// Reports whether a request is gRPC, by its content type.
 pub(crate) fn is_grpc(request: &Parts) -> bool {
     let content_type = request.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
     content_type

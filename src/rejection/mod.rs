@@ -17,13 +17,13 @@ use crate::authorization::Denial;
 use crate::explanation::{Check, Finding, FindingParts, Reason, told};
 use crate::fhir::{BaseUrl, IssueType, OperationOutcome};
 
-/// How much a refusal tells.
+/// The amount that a refusal tells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Disclosure {
     /// That the token is refused, not why.
     Minimal,
-    /// Which check failed; for issuer, audience, times, algorithm, type, key id and scopes also
+    /// The check that failed; for issuer, audience, times, algorithm, type, key id and scopes also
     /// what the token has and what this server accepts.
     #[default]
     Reason,
@@ -31,7 +31,7 @@ pub enum Disclosure {
     Full,
 }
 
-/// What kind of refusal this is. Each has one line in one table.
+/// The kind of a refusal. Each has one line in one table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RejectionKind {
@@ -53,12 +53,12 @@ pub enum RejectionKind {
     Unguarded,
 }
 
-/// What a kind of refusal means to each of those who read it.
+/// The meaning of a kind of refusal to each of those who read it.
 pub(crate) struct Row {
     pub(crate) status: StatusCode,
     /// RFC 6750 section 3.1; `None` where no code must be sent.
     pub(crate) error: Option<&'static str>,
-    /// Whether there is a `WWW-Authenticate` at all.
+    /// True if there is a `WWW-Authenticate` at all.
     pub(crate) challenge: bool,
     pub(crate) issue_type: IssueType,
     /// <https://grpc.io/docs/guides/status-codes/>
@@ -134,7 +134,7 @@ struct Refused {
     server: Arc<ServerIdentity>,
 }
 
-/// What refusals say of the server.
+/// The server, as refusals name it.
 #[derive(Debug)]
 pub(crate) struct ServerIdentity {
     pub(crate) base_url: BaseUrl,
@@ -207,7 +207,7 @@ impl Rejection {
         Self(Arc::new(Refused::new(kind, summary, server)))
     }
 
-    /// What kind of refusal it is.
+    /// The kind of refusal.
     #[must_use]
     pub fn kind(&self) -> RejectionKind {
         self.0.kind
@@ -225,7 +225,7 @@ impl Rejection {
         self.kind().row().status
     }
 
-    /// What the client is told, as much as the [`Disclosure`] allows.
+    /// The sentence for the client, as much as the [`Disclosure`] allows.
     #[must_use]
     pub fn description(&self) -> &str {
         match self.0.server.disclosure {
@@ -248,7 +248,7 @@ impl Rejection {
         }
     }
 
-    /// What operators are told: everything but secrets, whatever the [`Disclosure`].
+    /// The sentence for operators: everything but secrets, whatever the [`Disclosure`].
     #[must_use]
     pub fn detail(&self) -> &str {
         let Refused { summary, found, expected, detail, .. } = &*self.0;
@@ -266,7 +266,7 @@ impl Rejection {
         (!self.0.scopes.is_empty()).then(|| self.0.scopes.join(" "))
     }
 
-    /// How long the client should wait before it tries again.
+    /// The time that the client should wait before it tries again.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after

@@ -80,7 +80,7 @@ impl Assignments {
         self
     }
 
-    /// Whether there are assignments for callers of this one's issuer.
+    /// Reports whether there are assignments for callers of this one's issuer.
     pub(crate) fn are_of(&self, caller: &Principal) -> bool {
         self.0.contains_key(caller.issuer())
     }

@@ -100,7 +100,7 @@ impl DataAction {
 }
 
 impl DataActions {
-    /// What `*` stands for.
+    /// The actions that `*` means.
     pub(crate) fn every() -> Self {
         let all = DataAction::ALL.iter().filter(|action| **action != DataAction::Smart);
         all.fold(Self::default(), |set, action| set | (*action).into())
@@ -118,7 +118,7 @@ impl DataActions {
         self.0 == 0
     }
 
-    /// Whether there is an action that is a right: `smart` is none.
+    /// Reports whether there is an action that is a right: `smart` is none.
     pub(crate) fn has_any(self) -> bool {
         !self.without(DataAction::Smart.into()).is_empty()
     }

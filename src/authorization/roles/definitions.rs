@@ -8,7 +8,7 @@ use smol_str::SmolStr;
 use super::caseless::{Caseless, CaselessName};
 use super::data_action::{DataAction, DataActions};
 
-/// What each role may do, read from the format of microsoft/fhir-server's `roles.json`.
+/// The data actions of each role, read from the format of microsoft/fhir-server's `roles.json`.
 ///
 /// A role has the actions in `dataActions` without those in `notDataActions`; `*` stands for every
 /// action but `smart`. Names are compared without regard to ASCII case, and no name stands twice.
@@ -25,7 +25,7 @@ use super::data_action::{DataAction, DataActions};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RoleDefinitions(HashMap<CaselessName, RoleDefinition>);
 
-/// What a role may do, and how its name is written.
+/// The data actions of a role, and the spelling of its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RoleDefinition {
     /// Mostly short enough to be copied: a counter of clones would be one of all cores.
@@ -33,7 +33,7 @@ pub(crate) struct RoleDefinition {
     pub(crate) actions: DataActions,
 }
 
-/// Why a text is no `roles.json`.
+/// The reason why a text is no `roles.json`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected role definitions (roles.json): {0}")]
 #[non_exhaustive]
@@ -177,7 +177,7 @@ impl RoleDefinitions {
         self.0.len()
     }
 
-    /// Whether no role is defined, so that none grants.
+    /// Reports whether no role is defined, so that none grants.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -20,7 +20,7 @@ use crate::log;
 use crate::small_file;
 use crate::swap::Swap;
 
-/// How often a file is looked at.
+/// The interval between two looks at a file.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Grants what the roles of a caller grant. Clones share the definitions.
@@ -75,7 +75,7 @@ impl RolePolicy {
         self
     }
 
-    /// Whether the roles of a caller hold the mark `smart`.
+    /// Reports whether the roles of a caller hold the mark `smart`.
     pub(crate) fn mark_as_smart(&self, principal: &Principal) -> bool {
         self.actions_of(principal).has(DataAction::Smart)
     }

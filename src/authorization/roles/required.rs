@@ -10,7 +10,7 @@ use super::data_action::DataActions;
 use crate::authorization::Enforcement;
 use crate::fhir::{Interaction, InteractionKind};
 
-/// What a caller has to hold.
+/// The data actions that a caller has to hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Required {
     /// All actions of the one set, or all of the other.
@@ -30,7 +30,7 @@ impl Required {
         }
     }
 
-    /// Whether a role has a part in meeting this.
+    /// Reports whether a role has a part in meeting this.
     pub(crate) fn concerns(self, role: DataActions) -> bool {
         match self {
             Self::Either(one, other) => role.overlap(one) || role.overlap(other),
@@ -62,7 +62,8 @@ fn union(actions: &[A]) -> DataActions {
     actions.iter().fold(DataActions::default(), |set, action| set | (*action).into())
 }
 
-/// What an interaction takes. The table is literal: nothing is inferred. A declaration of the
+/// Returns the data actions that an interaction requires. The table is literal: nothing is
+/// inferred. A declaration of the
 /// application that is missing is the error.
 pub(crate) fn required(
     interaction: &Interaction,
@@ -135,7 +136,7 @@ fn for_operation(interaction: &Interaction) -> Required {
     }
 }
 
-/// What follows up an operation takes what the operation took, but to look on is to read.
+/// Requires of what follows up an operation what the operation required, but to look on is to read.
 fn for_job(interaction: &Interaction) -> Required {
     let looks_on = interaction.kind() == InteractionKind::JobStatus;
     match interaction.operation().unwrap_or_default() {

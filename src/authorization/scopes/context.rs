@@ -16,7 +16,7 @@ pub(super) enum Confined<'a> {
     To(Cow<'a, str>),
     /// There should be a patient, and there is none: nothing is granted.
     NoPatient(&'static str),
-    /// Who the user is cannot be told: nothing is granted, whatever patient there is.
+    /// The user cannot be told: nothing is granted, whatever patient there is.
     NoUser(&'static str),
 }
 

@@ -19,14 +19,14 @@ pub(super) struct ScopeEvaluator<'a> {
     /// Read where the first scope asks for it.
     patient: OnceCell<Confined<'a>>,
     user: OnceCell<Confined<'a>>,
-    /// Whether to find out what would be granted if the token had a patient.
+    /// Set to find out what would be granted if the token had a patient.
     assumes_patient: bool,
 }
 
 /// The scopes that have a part in a grant.
 pub(super) type GrantedBy<'a> = SmallVec<[&'a SmartScope; 4]>;
 
-/// How many of the types that an address names are tried with a constrained wildcard.
+/// The number of types named by an address that are tried with a constrained wildcard.
 const MAX_TRIED: usize = 64;
 
 impl<'a> ScopeEvaluator<'a> {
@@ -271,7 +271,7 @@ impl<'a> ScopeEvaluator<'a> {
         }
     }
 
-    /// Why scopes of a context would grant nothing, whatever they say.
+    /// The reason for which scopes of a context would grant nothing, whatever they say.
     pub(super) fn unusable(&self, context: ScopeContext) -> Option<Inapplicable<'a>> {
         match self.confined(context) {
             Confined::NoUser(reason) => Some(Inapplicable::NoUser(reason)),

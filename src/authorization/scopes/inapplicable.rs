@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use crate::fhir::SmartScope;
 use crate::text::shown;
 
-/// Why a scope that is about a permission and a type does not apply.
+/// The reason for which a scope that is about a permission and a type does not apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Inapplicable<'a> {
     /// The handlers would have to enforce what is not declared.
@@ -33,7 +33,7 @@ pub(super) enum Inapplicable<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Reasons<'a>(SmallVec<[Inapplicable<'a>; MAX_REASONS]>);
 
-/// How many reasons a refusal gives.
+/// The number of reasons that a refusal gives.
 const MAX_REASONS: usize = 3;
 
 impl<'a> Reasons<'a> {

@@ -106,10 +106,10 @@ fn satisfy_all<'a>(
     Ok(Grant::by_all(rules).confined_to(confinement))
 }
 
-/// How many types a refusal names, and scopes a grant where any would do.
+/// The number of types that a refusal names, and of scopes that a grant names where any would do.
 const MAX_NAMED: usize = 8;
 
-/// How many circumstances a refusal tells.
+/// The number of circumstances that a refusal tells.
 const MAX_NOTES: usize = 3;
 
 fn denial<'a>(

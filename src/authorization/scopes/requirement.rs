@@ -63,7 +63,7 @@ pub(super) enum Target<'a> {
     EveryType,
 }
 
-/// How an interaction comes to a type.
+/// The way in which an interaction comes to a type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Via {
     /// It is what is read, searched or changed.
@@ -80,11 +80,11 @@ pub(super) enum Via {
     Exported,
 }
 
-/// How many things an interaction can require that are judged one by one.
+/// The number of requirements of an interaction that are judged one by one.
 const MAX_REQUIRED: usize = 64;
 
 impl NamedPatients<'_> {
-    /// Whether somebody other than this patient is named.
+    /// Reports whether somebody other than this patient is named.
     pub(super) fn differ_from(&self, patient: &str) -> bool {
         match self {
             Self::Nobody => false,

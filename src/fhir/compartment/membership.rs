@@ -7,7 +7,7 @@ use super::reference::{Node, ResourceReference, Target, visit};
 use super::{PROVENANCE, PatientCompartment, PatientReference};
 use crate::fhir::base_url::BaseUrl;
 
-/// Whether a resource belongs to a patient.
+/// The membership of a resource in a patient's compartment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Membership {
     Member,
@@ -16,7 +16,7 @@ pub(crate) enum Membership {
     NotMember,
 }
 
-/// Why a resource must not be written on behalf of a patient.
+/// The reason for which a resource must not be written on behalf of a patient.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum NotAbout {
     /// The type is one that no patient writes.

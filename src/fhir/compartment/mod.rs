@@ -27,7 +27,7 @@ struct TypeReferences {
 #[derive(Debug)]
 struct PatientReference {
     name: &'static str,
-    /// Whether R4's definition of the compartment has it.
+    /// True if R4's definition of the compartment has it.
     in_compartment: bool,
     /// The elements it reads, below the type. Without one it confers nothing.
     paths: &'static [&'static str],

@@ -21,10 +21,10 @@ pub(crate) trait Node<'a>: Copy {
     /// The string, if it is one.
     fn string(self) -> Option<&'a str>;
 
-    /// Whether it is an object, as every element but a primitive one is.
+    /// Reports whether it is an object, as every element but a primitive one is.
     fn is_object(self) -> bool;
 
-    /// The same value as `serde_json` has it.
+    /// Returns the value as `serde_json` has it.
     fn to_value(self) -> Cow<'a, Value>;
 }
 
@@ -79,7 +79,7 @@ pub struct ResourceReference {
     pub id: String,
 }
 
-/// What a Reference element names.
+/// The target of a Reference element.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Target<'a> {
     /// A resource of this server.
@@ -140,7 +140,7 @@ impl<'a> Target<'a> {
         typed.map_or(Self::Unresolved, |resource_type| Self::Elsewhere { resource_type })
     }
 
-    /// Whether it names this instance.
+    /// Reports whether it names this instance.
     pub(crate) fn names(&self, resource_type: &str, id: &str) -> bool {
         matches!(self, Self::Here { resource_type: of, id: own } if of == resource_type && own == id)
     }
@@ -159,7 +159,7 @@ fn instance(text: &str) -> Option<(&str, &str)> {
 }
 
 impl ResourceReference {
-    /// Whether it names this resource.
+    /// Reports whether it names this resource.
     pub(crate) fn is<'r, N: Node<'r>>(&self, resource: N) -> bool {
         let says = |name| resource.member(name).and_then(Node::string);
         says("resourceType") == Some(&*self.resource_type) && says("id") == Some(&*self.id)
