@@ -285,6 +285,31 @@ async fn an_export_is_narrowed_and_guarded_by_type() {
     assert_eq!(fhir.as_caller("system/*.rs", "GET", &wide).await.status, 404);
 }
 
+/// A condition that is no string would be none, and the entry would do more than was asked.
+#[tokio::test]
+async fn a_condition_of_an_entry_that_is_no_string_is_refused() {
+    let fhir = scopes().await;
+    let resource = json!({"resourceType": "Observation", "id": "amara-hba1c", "status": "final",
+        "code": {}, "subject": {"reference": "Patient/1"}});
+    for (method, url, name, condition) in [
+        ("PUT", "Observation/amara-hba1c", "ifMatch", json!(99)),
+        ("PUT", "Observation/amara-hba1c", "ifNoneMatch", json!(["*"])),
+        ("POST", "Observation", "ifNoneExist", json!(["_id=amara-hba1c"])),
+    ] {
+        let mut request = json!({"method": method, "url": url});
+        request[name] = condition;
+        for (kind, expected) in [("batch", 200), ("transaction", 400)] {
+            let bundle = json!({"resourceType": "Bundle", "type": kind,
+                "entry": [{"request": request, "resource": resource}]});
+            let reply = fhir.with_body(OWN, "POST", "", bundle).await;
+            assert_eq!(reply.status, expected, "{name} in a {kind}: {}", reply.text);
+            if kind == "batch" {
+                assert_eq!(reply.body["entry"][0]["response"]["status"], "400", "{}", reply.text);
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_search_body_of_more_than_64_kib_is_413() {
     let fhir = scopes().await;

@@ -206,6 +206,19 @@ mod tests {
     }
 
     #[test]
+    fn a_search_has_a_bounded_number_of_parameters_and_values() {
+        let of = |count| search(Some("Observation"), &vec![("code", "x"); count]);
+        assert!(of(MAX_PARAMETERS).is_ok() && of(MAX_PARAMETERS + 1).is_err());
+        let values = |count: usize| vec!["x"; count].join(",");
+        let of = |count| search(Some("Observation"), &[("code", values(count).as_str())]);
+        assert!(of(MAX_VALUES).is_ok() && of(MAX_VALUES + 1).is_err());
+        // A type that is named again is searched once.
+        let types = vec!["Patient"; 400].join(",");
+        let named = search(None, &[("_type", types.as_str()), ("_id", "1")]).unwrap();
+        assert_eq!(named.types, Some(vec!["Patient".to_owned()]));
+    }
+
+    #[test]
     fn a_count_is_within_the_limit() {
         let count = |value| search(Some("Patient"), &[("_count", value)]).map(|found| found.count);
         assert_eq!(search(Some("Patient"), &[]).unwrap().count, 100);

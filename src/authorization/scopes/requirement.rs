@@ -224,12 +224,11 @@ impl<'a> Requirements<'a> {
     fn take_export(&mut self, interaction: &Interaction, reached: &[Reach], enforced: Enforcement) {
         let both = Permissions::READ | Permissions::SEARCH;
         let mut types = named_by_address(interaction, reached);
-        let mut every = false;
-        if types.is_empty() && enforced.includes(Enforcement::EXPORT_TYPES) {
+        let is_narrowed = types.is_empty() && enforced.includes(Enforcement::EXPORT_TYPES);
+        if is_narrowed {
             self.push(both, Target::SomeType, Via::Exported);
-        } else {
-            every = types.is_empty();
         }
+        let mut every = types.is_empty() && !is_narrowed;
         match interaction.resource_type() {
             Some("Patient") => types.extend(["Patient".to_owned()]),
             Some("Group") => types.extend(["Group".to_owned(), "Patient".to_owned()]),
