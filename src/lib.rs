@@ -121,12 +121,12 @@ mod error;
 mod explanation;
 mod fhir;
 mod jose;
-mod log;
-mod meter;
 mod secure_url;
 mod small_file;
+mod smart;
 mod span;
 mod swap;
+mod telemetry;
 mod text;
 mod time;
 
@@ -149,9 +149,9 @@ pub use explanation::{
     Advice, Check, Explanation, Finding, Reason, Requirement, Side, Step, StepOutcome,
 };
 pub use fhir::{
-    BaseUrl, BaseUrlError, CompartmentError, Constraint, Format, Interaction, InteractionKind,
-    IssueType, OperationOutcome, PatientCompartment, PatientCompartmentBuilder, Permissions,
-    REFUSAL_CODES, ResourceReference, ScopeContext, ScopeKind, SmartScope, SmartScopeError,
+    BaseUrl, BaseUrlError, CompartmentError, Format, Interaction, InteractionKind, IssueType,
+    OperationOutcome, PatientCompartment, PatientCompartmentBuilder, REFUSAL_CODES,
+    ResourceReference,
 };
 pub use jose::{Algorithm, JwkError, JwkSet, JwkSetError, LeftOut, UnknownAlgorithm};
 pub use keys::{KeyError, KeyHealth, KeySettings, KeySource, KeyTag, LoadFuture, LoadedKeys};
@@ -161,4 +161,5 @@ pub use middleware::{
     ResponseFuture,
 };
 pub use rejection::{DefaultResponder, Disclosure, Rejection, RejectionKind, RejectionResponder};
+pub use smart::{Constraint, Permissions, ScopeContext, ScopeKind, SmartScope, SmartScopeError};
 pub use time::{Clock, SystemClock, UnixTime};

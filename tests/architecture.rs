@@ -17,8 +17,9 @@ const FLOORS: &[&[&str]] = &[
     &["authorization", "metadata", "danger"],
     &["authentication"],
     &["keys"],
+    &["smart"],
     &["fhir", "jose", "explanation", "error"],
-    &["meter", "secure_url", "small_file", "span", "swap", "text", "log"],
+    &["secure_url", "small_file", "span", "swap", "telemetry", "text"],
     &["time"],
 ];
 
@@ -93,7 +94,7 @@ fn each_dependency_that_may_change_is_named_in_one_file() {
         ("base64", &["jose/base64url.rs", "test_util/signing.rs"]),
         ("quick_cache", &["authentication/cache.rs"]),
         ("reqwest", &["keys/https.rs", "keys/public_address.rs"]),
-        ("metrics", &["meter.rs"]),
+        ("metrics", &["telemetry/meter.rs"]),
         ("jsonwebtoken", &["jose/jwk_set.rs"]),
         ("axum_core", &["axum.rs"]),
         ("toml", &["config/mod.rs", "config/reader.rs"]),

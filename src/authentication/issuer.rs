@@ -9,7 +9,7 @@ use super::key_origin::{KeyOrigin, Keys};
 use crate::error::BuildError;
 use crate::jose::{Algorithm, ExpectedKeyIssuer, JwkSet};
 use crate::keys::{KeyRing, KeySettings, KeySource, Provider};
-use crate::meter::Verified;
+use crate::telemetry::meter::Verified;
 use crate::text::shown;
 
 /// An issuer whose tokens are accepted, with the rules they are validated by.

@@ -12,8 +12,8 @@ use super::claim_strings::{ClaimStrings, List};
 use super::claims::Claims;
 use super::issuer::IssuerSettings;
 use super::validation::ValidatedClaims;
-use crate::fhir::{ScopeKind, ScopeSet, SmartScope};
 use crate::jose::json::Json;
+use crate::smart::{ScopeKind, ScopeSet, SmartScope};
 use crate::span::Span;
 use crate::time::UnixTime;
 

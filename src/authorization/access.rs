@@ -13,7 +13,8 @@ use super::{
 use crate::authentication::Principal;
 use crate::fhir::base_url::MAX_ADDRESS;
 use crate::fhir::compartment::resource_type;
-use crate::fhir::{Interaction, InteractionKind, PatientCompartment, Permissions};
+use crate::fhir::{Interaction, InteractionKind, PatientCompartment};
+use crate::smart::Permissions;
 use http::Method;
 
 /// The access that a request was granted, and the judge of all that the handler still has to
@@ -146,7 +147,8 @@ impl Access {
     fn confinement(&self, permissions: Permissions, resource_type: &str) -> Confinement {
         let base = self.interaction.base();
         let each = permissions.letters().map(|permission| {
-            let interaction = Interaction::of_letter(base, permission, resource_type);
+            let kind = interaction_of(permission);
+            let interaction = Interaction::on_type(base, kind, resource_type);
             let grant = self.ask(&interaction);
             grant.map_or_else(|_| Confinement::none(), |grant| grant.confinement().clone())
         });
@@ -310,6 +312,18 @@ impl Access {
     #[must_use]
     pub fn owns(&self, owner: &JobOwner) -> bool {
         self.owner().is_some_and(|caller| caller == *owner)
+    }
+}
+
+/// Returns the interaction on a type that a single permission stands for.
+fn interaction_of(permission: Permissions) -> InteractionKind {
+    match permission {
+        Permissions::CREATE => InteractionKind::Create,
+        Permissions::READ => InteractionKind::Read,
+        Permissions::UPDATE => InteractionKind::Update,
+        Permissions::DELETE => InteractionKind::Delete,
+        Permissions::SEARCH => InteractionKind::SearchType,
+        _ => InteractionKind::Unknown,
     }
 }
 

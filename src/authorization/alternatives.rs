@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use smallvec::{SmallVec, smallvec};
 
-use crate::fhir::Constraint;
+use crate::smart::Constraint;
 
 /// One way in which something is allowed: of one patient only, or of resources that match a
 /// constraint only, or both. With neither it is open.

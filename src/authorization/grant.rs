@@ -7,7 +7,7 @@ use smallvec::{SmallVec, smallvec};
 use smol_str::SmolStr;
 
 use super::Confinement;
-use crate::fhir::SmartScope;
+use crate::smart::SmartScope;
 
 /// The answer of an authorizer that lets a request pass.
 #[derive(Clone, Debug, PartialEq, Eq)]

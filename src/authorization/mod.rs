@@ -1,7 +1,7 @@
 //! May they? From an [`AccessRequest`] to an [`Access`], or a [`Denial`].
 //!
 //! An [`Authorizer`] sees verified facts alone. It has to grant: what no authorizer grants is
-//! refused. [`roles`] and [`scopes`] are the two for FHIR, [`mode`] puts them together, and
+//! refused. [`roles`] and [`scopes`] are the two for FHIR, [`access_policy`] puts them together, and
 //! [`access`] is what the handler gets.
 //!
 //! ```text
@@ -12,6 +12,7 @@
 //! ```
 
 mod access;
+mod access_policy;
 mod alternatives;
 mod authorizer;
 mod combinators;
@@ -21,8 +22,7 @@ mod enforcement;
 mod grant;
 mod handlers;
 mod job_owner;
-mod mode;
-mod requirement;
+mod require;
 mod resource_filter;
 mod resource_ref;
 mod roles;
@@ -32,6 +32,7 @@ mod subject;
 
 pub(crate) use access::Policy;
 pub use access::{Access, Answer};
+pub use access_policy::{AccessMode, AccessPolicy};
 pub use alternatives::{Alternative, Alternatives};
 pub use authorizer::{AccessRequest, AuthorizeFn, Authorizer, authorize_fn};
 pub use combinators::{AllOf, AnyOf, all_of, any_of};
@@ -42,8 +43,7 @@ pub use grant::Grant;
 pub use handlers::ConstraintMatcher;
 pub(crate) use handlers::Handlers;
 pub use job_owner::JobOwner;
-pub use mode::{AccessMode, AccessPolicy};
-pub use requirement::{
+pub use require::{
     Authenticated, RequireRoles, RequireScopes, authenticated, require_all_roles,
     require_all_scopes, require_any_role, require_any_scope, require_role, require_scope,
 };

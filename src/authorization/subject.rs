@@ -1,7 +1,8 @@
 //! The resources that an interaction is about: how many questions it asks about them, and with which
 //! permissions it shows and changes them.
 
-use crate::fhir::{Interaction, InteractionKind as Kind, Permissions};
+use crate::fhir::{Interaction, InteractionKind as Kind};
+use crate::smart::Permissions;
 
 /// The number of questions that an interaction asks about resources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use super::reader::Reader;
 use crate::authentication::entra::is_guid;
 use crate::authorization::CallerId;
-use crate::log;
+use crate::telemetry::log;
 
 /// Keys, each with its roles.
 pub(crate) type Assigned = Vec<(AssignedKey, Vec<String>)>;

@@ -28,10 +28,10 @@ use crate::authorization::{
 use crate::error::BuildError;
 use crate::fhir::{BaseUrl, PatientCompartment};
 use crate::keys::KeySettings;
-use crate::log;
 use crate::metadata::SmartConfiguration;
 use crate::middleware::{FhirAuthLayer, FhirAuthLayerBuilder};
 use crate::rejection::Disclosure;
+use crate::telemetry::log;
 
 /// A configuration that was read and checked.
 ///

@@ -13,7 +13,7 @@ use super::source::KeySource;
 use super::store::{KeySetNumber, Snapshot};
 use crate::error::BuildError;
 use crate::jose::JwkSet;
-use crate::log;
+use crate::telemetry::log;
 
 /// The shortest interval at which a source may ask to be polled.
 const SHORTEST_POLL: Duration = Duration::from_millis(100);

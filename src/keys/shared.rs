@@ -13,8 +13,8 @@ use super::settings::KeySettings;
 use super::source::KeyError;
 use super::store::{KeyStore, Snapshot};
 use crate::jose::{JwkSet, LeftOut};
-use crate::log;
-use crate::meter;
+use crate::telemetry::log;
+use crate::telemetry::meter;
 use crate::text::shown;
 use crate::time::{Clock, SystemClock, UnixTime};
 

@@ -11,10 +11,10 @@ use crate::authentication::{AuthenticationError, Authenticator, Principal};
 use crate::authorization::{Access, Denial, Policy};
 use crate::explanation::{Check, Explanation, Finding, Reason, Seen};
 use crate::fhir::Interaction;
-use crate::log;
 use crate::metadata::WellKnown;
-use crate::meter;
 use crate::rejection::{Rejection, RejectionResponder, ServerIdentity};
+use crate::telemetry::log;
+use crate::telemetry::meter;
 
 /// The shared state of a decision, one for all clones of a layer and of its services.
 pub(crate) struct Guard {

@@ -18,11 +18,11 @@ use crate::error::BuildError;
 use crate::explanation::Explanation;
 use crate::fhir::{BaseUrl, PatientCompartment};
 use crate::keys::KeyHealth;
-use crate::log;
 use crate::metadata::{SmartConfiguration, WellKnown};
 use crate::rejection::{
     DefaultResponder, Disclosure, Rejection, RejectionResponder, ServerIdentity,
 };
+use crate::telemetry::log;
 use crate::time::{Clock, SystemClock};
 
 /// Guards any `Service<http::Request<B>>`: verifies the access token, asks the authorizer, and

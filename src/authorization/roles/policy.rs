@@ -16,9 +16,9 @@ use crate::authorization::grant::Rule;
 use crate::authorization::{AccessRequest, Authorizer, Denial, Grant};
 use crate::error::BuildError;
 use crate::explanation::Requirement;
-use crate::log;
 use crate::small_file;
 use crate::swap::Swap;
+use crate::telemetry::log;
 
 /// The interval between two looks at a file.
 const LOOK_EVERY: Duration = Duration::from_secs(2);

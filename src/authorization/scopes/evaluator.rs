@@ -11,7 +11,8 @@ use super::context::{self, Confined};
 use super::inapplicable::{Inapplicable, Reasons};
 use super::requirement::{NamedPatients, RequiredAccess, Requirements, Target, Via};
 use crate::authorization::{AccessRequest, Alternative, Alternatives, Confinement, Enforcement};
-use crate::fhir::{Constraint, Permissions, ScopeContext, ScopeSet, SmartScope, resource_type};
+use crate::fhir::resource_type;
+use crate::smart::{Constraint, Permissions, ScopeContext, ScopeSet, SmartScope};
 
 pub(super) struct ScopeEvaluator<'a> {
     request: &'a AccessRequest<'a>,

@@ -5,7 +5,7 @@ use std::fmt;
 
 use smallvec::SmallVec;
 
-use crate::fhir::SmartScope;
+use crate::smart::SmartScope;
 use crate::text::shown;
 
 /// The reason for which a scope that is about a permission and a type does not apply.

@@ -14,7 +14,8 @@ use crate::authorization::grant::Rule;
 use crate::authorization::subject::Subject;
 use crate::authorization::{AccessRequest, Authorizer, Confinement, Denial, Grant};
 use crate::explanation::Requirement;
-use crate::fhir::{Permissions, ScopeContext, SmartScope, resource_type};
+use crate::fhir::resource_type;
+use crate::smart::{Permissions, ScopeContext, SmartScope};
 use crate::text::shown;
 
 /// Grants what the SMART scopes of a caller grant.

@@ -10,8 +10,9 @@ use smallvec::SmallVec;
 
 use super::context;
 use crate::authorization::Enforcement;
-use crate::fhir::query::{Reach, reached};
-use crate::fhir::{Interaction, InteractionKind, Permissions};
+use crate::fhir::search_reach::{Reach, reached};
+use crate::fhir::{Interaction, InteractionKind};
+use crate::smart::Permissions;
 
 /// The scopes that an interaction requires.
 #[derive(Clone, Debug, PartialEq, Eq)]

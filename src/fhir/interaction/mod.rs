@@ -1,19 +1,18 @@
 //! The FHIR interaction of a request, by its method and address alone (R4 section 3.1.0).
 
-mod address;
 mod kind;
+mod route;
 
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Uri};
 use memchr::memmem;
 use percent_encoding::percent_decode_str;
 
-pub(crate) use self::address::is_id;
 pub use self::kind::InteractionKind;
+pub(crate) use self::route::is_id;
 
-use self::address::Address;
+use self::route::Route;
 use super::base_url::BaseUrl;
-use super::permissions::Permissions;
 use super::resource_type::is_spelled_as_a_type;
 use crate::span::Span;
 
@@ -50,12 +49,12 @@ pub struct Interaction {
     operation: Option<Span>,
     searched_type: Option<Span>,
     /// The rare parts, boxed so that they take no room in most requests.
-    beside: Option<Box<Beside>>,
+    outside_uri: Option<Box<OutsideUri>>,
 }
 
 /// The parts of a request outside its address that count.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Beside {
+struct OutsideUri {
     /// The values of `If-None-Exist`, each a query.
     conditions: Vec<Box<str>>,
     /// The parameters of a search in its body, as a query.
@@ -84,7 +83,7 @@ impl Interaction {
         let mut interaction = Self::at(base, method, address, |address| {
             let has_query = address.query().is_some_and(|query| !query.is_empty());
             let below = base.below(address.path())?;
-            Some(Address::parse(method, below, has_query))
+            Some(Route::parse(method, below, has_query))
         });
         if interaction.kind == InteractionKind::Create {
             // Some clients include the leading `?` of the query.
@@ -92,7 +91,7 @@ impl Interaction {
             let conditions: Vec<_> = read.collect();
             if !conditions.is_empty() {
                 interaction.kind = InteractionKind::ConditionalCreate;
-                interaction.beside = Some(Box::new(Beside { conditions, body: None }));
+                interaction.outside_uri = Some(Box::new(OutsideUri { conditions, body: None }));
             }
         }
         interaction
@@ -103,12 +102,12 @@ impl Interaction {
         base: &BaseUrl,
         method: &Method,
         address: Option<PathAndQuery>,
-        read: impl FnOnce(&PathAndQuery) -> Option<Address<'_>>,
+        read: impl FnOnce(&PathAndQuery) -> Option<Route<'_>>,
     ) -> Self {
         let path = address.as_ref().map_or("", PathAndQuery::path);
         let span = |part: Option<&str>| part.and_then(|part| Span::of(part, path));
         let said = address.as_ref().and_then(read);
-        let said = said.unwrap_or_else(|| Address::of(InteractionKind::Unknown));
+        let said = said.unwrap_or_else(|| Route::of(InteractionKind::Unknown));
         Self {
             base: base.clone(),
             method: method.clone(),
@@ -117,7 +116,7 @@ impl Interaction {
             id: span(said.id),
             operation: span(said.operation),
             searched_type: span(said.searched_type),
-            beside: None,
+            outside_uri: None,
             address,
         }
     }
@@ -146,23 +145,24 @@ impl Interaction {
         Self::of(base, method, address, || condition.map(Box::from).into_iter())
     }
 
-    /// Makes the interaction that one permission stands for on a type, without an instance: `r` a
-    /// read, `s` a search of the type.
-    pub(crate) fn of_letter(base: &BaseUrl, letter: Permissions, resource_type: &str) -> Self {
+    /// Makes a create, read, update, delete or search of a type, without an instance.
+    pub(crate) fn on_type(base: &BaseUrl, kind: InteractionKind, resource_type: &str) -> Self {
         use InteractionKind as Kind;
-        let (method, kind) = match letter {
-            Permissions::CREATE => (Method::POST, Kind::Create),
-            Permissions::READ => (Method::GET, Kind::Read),
-            Permissions::UPDATE => (Method::PUT, Kind::Update),
-            Permissions::DELETE => (Method::DELETE, Kind::Delete),
-            Permissions::SEARCH => (Method::GET, Kind::SearchType),
-            _ => (Method::GET, Kind::Unknown),
-        };
-        let kind = if is_spelled_as_a_type(resource_type) { kind } else { Kind::Unknown };
+        let known = [
+            (Kind::Create, Method::POST),
+            (Kind::Read, Method::GET),
+            (Kind::SearchType, Method::GET),
+            (Kind::Update, Method::PUT),
+            (Kind::Delete, Method::DELETE),
+        ];
+        let is_asked =
+            |(known, _): &(Kind, _)| *known == kind && is_spelled_as_a_type(resource_type);
+        let (kind, method) =
+            known.into_iter().find(is_asked).unwrap_or((Kind::Unknown, Method::GET));
         let address = format!("{}/{resource_type}", base.path()).parse().ok();
         Self::at(base, &method, address, |address| {
             let (_, name) = address.path().rsplit_once('/')?;
-            Some(Address { resource_type: Some(name), ..Address::of(kind) })
+            Some(Route { resource_type: Some(name), ..Route::of(kind) })
         })
     }
 
@@ -177,9 +177,9 @@ impl Interaction {
     /// Returns this search with the parameters of its body, which count beside those of its address
     /// (R4 section 3.1.1.1.2).
     pub(crate) fn with_body(&self, parameters: &str) -> Self {
-        let beside = self.beside.as_deref().cloned().unwrap_or_default();
-        let beside = Beside { body: Some(parameters.into()), ..beside };
-        Self { beside: Some(Box::new(beside)), ..self.clone() }
+        let outside = self.outside_uri.as_deref().cloned().unwrap_or_default();
+        let outside = OutsideUri { body: Some(parameters.into()), ..outside };
+        Self { outside_uri: Some(Box::new(outside)), ..self.clone() }
     }
 
     /// Returns the kind of the interaction.
@@ -225,7 +225,7 @@ impl Interaction {
 
     /// Reports whether it is a search with parameters in a body that was not read.
     pub(crate) fn has_unseen_body(&self) -> bool {
-        let has_body = self.beside.as_ref().is_some_and(|beside| beside.body.is_some());
+        let has_body = self.outside_uri.as_ref().is_some_and(|outside| outside.body.is_some());
         !has_body && self.is_search_by_post()
     }
 
@@ -238,11 +238,11 @@ impl Interaction {
     /// Returns all queries of the request: that of the address, the parameters of a body that was
     /// read, and the conditions of a creation.
     pub(crate) fn queries(&self) -> impl Iterator<Item = &str> {
-        let beside = self.beside.iter().flat_map(|beside| {
-            let conditions = beside.conditions.iter().map(|condition| &**condition);
-            beside.body.as_deref().into_iter().chain(conditions)
+        let outside = self.outside_uri.iter().flat_map(|outside| {
+            let conditions = outside.conditions.iter().map(|condition| &**condition);
+            outside.body.as_deref().into_iter().chain(conditions)
         });
-        self.query().into_iter().chain(beside)
+        self.query().into_iter().chain(outside)
     }
 
     /// Reports whether a deletion also asks to delete the history (`_hardDelete`, `_purgeHistory`),
@@ -326,19 +326,15 @@ mod tests {
     }
 
     #[test]
-    fn a_letter_stands_for_one_interaction_of_a_type() {
+    fn an_interaction_on_a_type_has_no_instance() {
         let base = "https://h/r4".parse().unwrap();
-        for (letter, expected) in [
-            (Permissions::CREATE, Kind::Create),
-            (Permissions::READ, Kind::Read),
-            (Permissions::UPDATE, Kind::Update),
-            (Permissions::DELETE, Kind::Delete),
-            (Permissions::SEARCH, Kind::SearchType),
-            (Permissions::ALL, Kind::Unknown),
-        ] {
-            let plain = Interaction::of_letter(&base, letter, "Patient");
-            assert_eq!((plain.kind(), plain.id()), (expected, None), "{letter}");
+        for kind in [Kind::Create, Kind::Read, Kind::Update, Kind::Delete, Kind::SearchType] {
+            let plain = Interaction::on_type(&base, kind, "Patient");
+            assert_eq!((plain.kind(), plain.id()), (kind, None));
         }
-        assert_eq!(Interaction::of_letter(&base, Permissions::READ, "x/y").kind(), Kind::Unknown);
+        for (kind, resource_type) in [(Kind::Batch, "Patient"), (Kind::Read, "x/y")] {
+            let none = Interaction::on_type(&base, kind, resource_type);
+            assert_eq!(none.kind(), Kind::Unknown);
+        }
     }
 }

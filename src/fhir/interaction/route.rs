@@ -8,7 +8,7 @@ use crate::fhir::resource_type::is_spelled_as_a_type;
 
 /// The parts of a path, with the interaction that they spell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Address<'a> {
+pub(super) struct Route<'a> {
     pub(super) kind: InteractionKind,
     pub(super) resource_type: Option<&'a str>,
     pub(super) id: Option<&'a str>,
@@ -17,7 +17,7 @@ pub(super) struct Address<'a> {
     pub(super) searched_type: Option<&'a str>,
 }
 
-impl<'a> Address<'a> {
+impl<'a> Route<'a> {
     /// Reads a path below the base: empty, or beginning with a slash.
     pub(super) fn parse(method: &Method, below: &'a str, has_query: bool) -> Self {
         let segments = match below.strip_prefix('/') {

@@ -1,7 +1,7 @@
 //! The kinds of scope tokens (SMART App Launch 2.2, "Scopes and Launch Context").
 
-use super::resource_type;
 use super::scope::{SmartScope, separated_context};
+use crate::fhir::resource_type;
 
 /// The meaning of a scope token of RFC 6749 in SMART.
 ///

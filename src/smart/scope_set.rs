@@ -7,8 +7,8 @@ use hashbrown::{HashMap, HashSet};
 use smallvec::SmallVec;
 
 use super::constraint::{Constraint, ConstraintError};
-use super::launch::ScopeKind;
 use super::scope::{ScopeContext, SmartScope};
+use super::scope_kind::ScopeKind;
 
 /// Scopes that can grant, each (type, context, constraint) once, sorted by these: those for every
 /// type first. Also the first few that cannot grant, for refusals.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::constraint::{Constraint, ConstraintError};
 use super::permissions::Permissions;
-use super::resource_type;
+use crate::fhir::resource_type;
 
 /// On whose behalf a scope is granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,0 +1,4 @@
+//! What operators see: events and metrics, each behind its feature.
+
+pub(crate) mod log;
+pub(crate) mod meter;
