@@ -133,7 +133,7 @@ mod time;
 // The public interface is:
 pub use authentication::{
     AudiencePolicy, AuthenticationError, Authenticator, AuthenticatorBuilder, CallerKind,
-    ClaimError, Entra, EntraCloud, InvalidRequest, Principal, TrustedIssuer,
+    ClaimError, Entra, EntraCloud, Principal, TrustedIssuer,
 };
 pub use authorization::{
     Access, AccessMode, AccessPolicy, AccessRequest, AllOf, Alternative, Alternatives, Answer,
@@ -146,7 +146,8 @@ pub use authorization::{
 };
 pub use error::BuildError;
 pub use explanation::{
-    Advice, Check, Explanation, Finding, Reason, Requirement, Side, Step, StepOutcome,
+    Advice, Check, Explanation, Finding, InvalidRequest, Reason, Requirement, Side, Step,
+    StepOutcome,
 };
 pub use fhir::{
     BaseUrl, BaseUrlError, CompartmentError, Format, Interaction, InteractionKind, IssueType,

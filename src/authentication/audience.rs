@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::claims::Claims;
-use crate::explanation::{Check, Finding, Reason};
+use crate::explanation::{Check, Checked, Evidence, Reason};
 use crate::text::shown;
 
 /// The audiences that a server answers to. A token is accepted when any of its audiences is any
@@ -77,24 +77,31 @@ impl AudiencePolicy {
         self.exact.is_empty() && self.urls.is_empty()
     }
 
-    /// The stage of the pipeline.
-    pub(crate) fn check(&self, claims: &Claims<'_>) -> Result<(), Finding> {
-        let audiences = claims
-            .audiences()
-            .map_err(|_| Finding::new(Check::Audience, Reason::AudienceMalformed))?;
+    /// Checks `aud` (RFC 7519 section 4.1.3).
+    pub(crate) fn check<'c>(
+        &'c self,
+        claims: &'c Claims<'_>,
+    ) -> Checked<(), impl FnOnce() -> Evidence> {
+        Checked::new(Check::Audience, self.is_met(claims), || match claims.audiences() {
+            // What is no audience at all is not told.
+            Err(_) => Evidence::none(),
+            Ok(audiences) => {
+                let found = (!audiences.is_empty()).then(|| audiences.join(" "));
+                Evidence::none().with_found(found).expected(self.listed())
+            }
+        })
+    }
+
+    fn is_met(&self, claims: &Claims<'_>) -> Result<(), Reason> {
+        let audiences = claims.audiences().map_err(|_| Reason::AudienceMalformed)?;
         if audiences.is_empty() {
-            let reason = Reason::AudienceMissing { accepted: self.first() };
-            return Err(Finding::new(Check::Audience, reason).with_expected(self.listed()));
+            return Err(Reason::AudienceMissing { accepted: self.first() });
         }
         if audiences.iter().any(|audience| self.accepts(audience)) {
             return Ok(());
         }
         let first = audiences.iter().take(MAX_NAMED).map(|audience| shown(audience));
-        let reason =
-            Reason::AudienceMismatch { audiences: first.collect(), accepted: self.first() };
-        Err(Finding::new(Check::Audience, reason)
-            .with_found(audiences.join(" "))
-            .with_expected(self.listed()))
+        Err(Reason::AudienceMismatch { audiences: first.collect(), accepted: self.first() })
     }
 
     fn first(&self) -> Vec<String> {

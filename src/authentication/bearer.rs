@@ -3,8 +3,7 @@
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, Uri};
 
-use super::error::{AuthenticationError, InvalidRequest};
-use crate::explanation::{Check, Finding, Reason};
+use crate::explanation::{InvalidRequest, Reason};
 use crate::jose::compact::{CompactJws, ShapeError};
 
 /// The largest token that is accepted, in bytes. Entra's largest, with its groups, stay below.
@@ -15,33 +14,29 @@ const SCHEME: &[u8] = b"bearer";
 /// A token after `Bearer`: in the alphabet of RFC 6750, and decoded if it is a JWS; or too large to
 /// be read.
 pub(crate) enum BearerToken<'a> {
-    Read { text: &'a [u8], jws: Result<CompactJws<'a>, ShapeError> },
-    TooLarge(usize),
+    Read(Result<CompactJws<'a>, ShapeError>),
+    TooLarge,
 }
 
 impl<'a> BearerToken<'a> {
     /// Reads the token that [`find`] has found.
-    pub(crate) fn read(found: &'a [u8]) -> Result<Self, AuthenticationError> {
+    pub(crate) fn read(found: &'a [u8]) -> Result<Self, Reason> {
         if found.len() > MAX_TOKEN {
-            return Ok(Self::TooLarge(found.len()));
+            return Ok(Self::TooLarge);
         }
         let jws = CompactJws::parse(found);
         // base64url and dots are within the alphabet, so a decoded token needs no second scan.
         if jws.is_ok() || is_b64token(found) {
-            return Ok(Self::Read { text: found, jws });
+            return Ok(Self::Read(jws));
         }
-        Err(AuthenticationError::InvalidRequest(InvalidRequest::Alphabet))
+        Err(Reason::MalformedRequest(InvalidRequest::Alphabet))
     }
 
-    /// Returns the token and its decoded form, or a finding when it is too large.
-    pub(crate) fn within_limit(
-        self,
-    ) -> Result<(&'a [u8], Result<CompactJws<'a>, ShapeError>), Finding> {
+    /// Returns the decoded token, if it is not too large.
+    pub(crate) fn within_limit(self) -> Result<Result<CompactJws<'a>, ShapeError>, Reason> {
         match self {
-            Self::Read { text, jws } => Ok((text, jws)),
-            Self::TooLarge(size) => Err(Finding::new(Check::Size, Reason::TokenTooLarge)
-                .with_found(format!("{size} bytes"))
-                .with_expected(format!("at most {MAX_TOKEN} bytes"))),
+            Self::Read(jws) => Ok(jws),
+            Self::TooLarge => Err(Reason::TokenTooLarge),
         }
     }
 }
@@ -51,8 +46,8 @@ impl<'a> BearerToken<'a> {
 /// The scheme is compared without regard to case (RFC 9110 section 11.1) and may be followed by
 /// several spaces, as the grammar `1*SP` has it. The methods of RFC 6750 sections 2.2 and 2.3,
 /// body and query, are not supported; a token in the query is refused, not ignored.
-pub(crate) fn find<'a>(headers: &'a HeaderMap, uri: &Uri) -> Result<&'a [u8], AuthenticationError> {
-    let invalid = |fault| Err(AuthenticationError::InvalidRequest(fault));
+pub(crate) fn find<'a>(headers: &'a HeaderMap, uri: &Uri) -> Result<&'a [u8], Reason> {
+    let invalid = |fault| Err(Reason::MalformedRequest(fault));
     // RFC 6750 section 5.3: URLs end up in logs and histories.
     if has_token_in_query(uri) {
         return invalid(InvalidRequest::TokenInQuery);
@@ -60,7 +55,7 @@ pub(crate) fn find<'a>(headers: &'a HeaderMap, uri: &Uri) -> Result<&'a [u8], Au
     // RFC 9110 section 11.6.2 allows one value. Of two, a proxy might check one and we the other.
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let Some(value) = values.next() else {
-        return Err(AuthenticationError::MissingCredentials);
+        return Err(Reason::MissingCredentials);
     };
     if values.next().is_some() {
         return invalid(InvalidRequest::RepeatedHeader);
@@ -69,7 +64,7 @@ pub(crate) fn find<'a>(headers: &'a HeaderMap, uri: &Uri) -> Result<&'a [u8], Au
     let Some(rest) = behind_scheme(value) else {
         return match names_bearer_later(value) {
             true => invalid(InvalidRequest::RepeatedHeader),
-            false => Err(AuthenticationError::MissingCredentials),
+            false => Err(Reason::MissingCredentials),
         };
     };
     let spaces = rest.iter().take_while(|byte| **byte == b' ').count();

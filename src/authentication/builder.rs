@@ -1,22 +1,19 @@
 //! The settings of an [`Authenticator`].
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use hashbrown::HashMap;
+use hashbrown::HashSet;
 
 use super::advertisement::Advertisement;
 use super::audience::AudiencePolicy;
 use super::authenticator::Authenticator;
 use super::cache::{DEFAULT_TOKENS, TokenCache};
 use super::claims::Claims;
-use super::issuer::TrustedIssuer;
-use super::validation;
+use super::issuer::{IssuerIndex, TrustedIssuer};
+use super::issuers::Issuers;
 use crate::error::BuildError;
-use crate::jose::Algorithm;
 use crate::jose::compact::CompactJws;
-use crate::text::shown;
 use crate::time::{Clock, SystemClock};
 
 /// Collects the settings of an [`Authenticator`].
@@ -96,39 +93,27 @@ impl AuthenticatorBuilder {
         }
         let is_advertised = advertised(&self.issuers);
         let mut advertised = Advertisement::default();
-        let mut issuers = HashMap::with_capacity(self.issuers.len());
-        let mut keys = Vec::with_capacity(self.issuers.len());
+        let mut names = HashSet::with_capacity(self.issuers.len());
+        let mut issuers = Vec::with_capacity(self.issuers.len());
         for (mut trusted, is_advertised) in self.issuers.into_iter().zip(is_advertised) {
             let is_wanted = |only: &Option<String>| only.as_deref() == Some(trusted.name());
             if !self.only_keys_of.as_ref().is_none_or(is_wanted) {
                 trusted = trusted.without_keys();
             }
-            let name = Arc::clone(&trusted.settings.issuer);
-            if issuers.contains_key(&name) {
-                return Err(BuildError::DuplicateIssuer(name.to_string()));
+            if !names.insert(Arc::clone(&trusted.settings.issuer)) {
+                return Err(BuildError::DuplicateIssuer(trusted.name().to_owned()));
             }
-            let issuer = trusted.start(&self.audience, keys.len())?;
+            let issuer = trusted.start(&self.audience, IssuerIndex(issuers.len()))?;
             if is_advertised {
                 advertised.add(&issuer);
             }
-            keys.push(Arc::clone(&issuer.keys));
-            issuers.insert(name, issuer);
+            issuers.push(issuer);
         }
-        let names: BTreeSet<&str> = issuers.keys().map(|name| &**name).collect();
-        let first_issuer = names.first().copied().map(shown).unwrap_or_default();
-        let all_issuers = shown(&Vec::from_iter(names).join(" "));
-        let algorithms = issuers.values().flat_map(|issuer| &issuer.settings.algorithms);
-        let algorithms: BTreeSet<Algorithm> = algorithms.copied().collect();
-        let all_algorithms = validation::listed(&Vec::from_iter(algorithms));
         Ok(Authenticator {
-            issuers,
+            issuers: Issuers::new(issuers),
             advertised,
-            keys,
             clock: self.clock,
-            verified: TokenCache::new(self.remembered),
-            all_issuers,
-            first_issuer: first_issuer.into(),
-            all_algorithms,
+            cache: TokenCache::new(self.remembered),
         })
     }
 }

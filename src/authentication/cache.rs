@@ -14,15 +14,13 @@
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
 
 use hashbrown::DefaultHashBuilder;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{Equivalent, OptionsBuilder, Weighter};
 
 use super::principal::Principal;
-use crate::keys::{KeyRing, KeySetNumber};
-use crate::time::UnixTime;
+use super::validity::Validity;
 
 /// The default capacity of the cache, in tokens.
 pub(super) const DEFAULT_TOKENS: usize = 10_000;
@@ -39,7 +37,7 @@ const HASHED: usize = 64;
 /// Verified tokens; `None` where caching is turned off.
 pub(super) struct TokenCache(Option<Entries>);
 
-type Entries = Cache<Token, Principal, Bytes, DefaultHashBuilder>;
+type Entries = Cache<Token, Verified, Bytes, DefaultHashBuilder>;
 
 /// A verified token, as a key of the cache.
 struct Token(Box<[u8]>);
@@ -47,26 +45,11 @@ struct Token(Box<[u8]>);
 /// A token that a request presents.
 struct Presented<'a>(&'a [u8]);
 
-/// The circumstances under which a token was verified. When one changes it is verified anew.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Validity {
-    /// The index of the issuer's keys among those of all. A principal may outlive them.
-    pub(super) keys: usize,
-    /// The issuer's key set that verified it.
-    pub(super) verified_by: KeySetNumber,
-    /// `[from, until)`: the time in which all time checks pass, leeway included.
-    pub(super) from: UnixTime,
-    pub(super) until: UnixTime,
-}
-
-impl Validity {
-    fn holds(self, now: UnixTime, keys: &[Arc<KeyRing>]) -> bool {
-        self.from <= now
-            && now < self.until
-            && keys
-                .get(self.keys)
-                .is_some_and(|keys| keys.number_of_usable() == Some(self.verified_by))
-    }
+/// The caller of a verified token, and how long this counts.
+#[derive(Clone)]
+struct Verified {
+    principal: Principal,
+    validity: Validity,
 }
 
 impl TokenCache {
@@ -85,13 +68,12 @@ impl TokenCache {
     pub(super) fn get(
         &self,
         token: &[u8],
-        now: impl FnOnce() -> UnixTime,
-        keys: &[Arc<KeyRing>],
+        still_holds: impl FnOnce(Validity) -> bool,
     ) -> Option<Principal> {
         let entries = self.0.as_ref()?;
         // The one clone that the request needs: all cores contend for the count of one token.
-        let principal = entries.get(&Presented(token))?;
-        if principal.validity().holds(now(), keys) {
+        let Verified { principal, validity } = entries.get(&Presented(token))?;
+        if still_holds(validity) {
             return Some(principal);
         }
         // A concurrent request might have replaced it by a fresh one, which is then verified again.
@@ -99,9 +81,10 @@ impl TokenCache {
         None
     }
 
-    pub(super) fn remember(&self, token: &[u8], principal: &Principal) {
+    pub(super) fn insert(&self, token: &[u8], principal: &Principal, validity: Validity) {
         if let Some(entries) = &self.0 {
-            entries.insert(Token(token.into()), principal.clone());
+            let principal = principal.clone();
+            entries.insert(Token(token.into()), Verified { principal, validity });
         }
     }
 }
@@ -110,9 +93,9 @@ impl TokenCache {
 #[derive(Clone)]
 struct Bytes;
 
-impl Weighter<Token, Principal> for Bytes {
-    fn weight(&self, token: &Token, principal: &Principal) -> u64 {
-        let bytes = token.0.len() + principal.size() + BESIDE_ONE;
+impl Weighter<Token, Verified> for Bytes {
+    fn weight(&self, token: &Token, verified: &Verified) -> u64 {
+        let bytes = token.0.len() + verified.principal.size() + BESIDE_ONE;
         u64::try_from(bytes.max(BYTES_OF_ONE)).unwrap_or(u64::MAX)
     }
 }
@@ -146,7 +129,7 @@ impl Equivalent<Token> for Presented<'_> {
 
 impl fmt::Debug for TokenCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let remembered = self.0.as_ref().map_or(0, Cache::len);
-        f.debug_struct("TokenCache").field("remembered", &remembered).finish()
+        let tokens = self.0.as_ref().map_or(0, Cache::len);
+        f.debug_struct("TokenCache").field("tokens", &tokens).finish()
     }
 }

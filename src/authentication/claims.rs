@@ -2,8 +2,6 @@
 //!
 //! Nothing in here is verified; [`validation`](super::validation) says which of it may be used.
 
-use std::borrow::Cow;
-
 use smallvec::{SmallVec, smallvec};
 
 use crate::jose::json::{Document, Json, Row};
@@ -170,21 +168,6 @@ impl<'a> Claims<'a> {
     /// Returns the client, by the first claim that names it.
     pub(crate) fn client(&self) -> Option<&str> {
         CLIENT_CLAIMS.into_iter().find_map(|name| self.text_or_none(name))
-    }
-
-    /// Returns `aud` as it may be shown.
-    pub(crate) fn shown_audiences(&self) -> Option<String> {
-        self.audiences().ok().map(|audiences| audiences.join(" "))
-    }
-
-    /// Returns a date as it may be shown.
-    pub(crate) fn shown_date(&self, name: &str) -> Option<String> {
-        self.date(name).ok().flatten().map(|date| date.to_string())
-    }
-
-    /// Returns `iss` as it may be shown.
-    pub(crate) fn shown_issuer(&self) -> Option<Cow<'_, str>> {
-        self.text_or_none("iss").map(Cow::Borrowed)
     }
 }
 

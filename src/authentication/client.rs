@@ -2,28 +2,34 @@
 
 use super::claims::{CLIENT_CLAIMS, Claims};
 use super::issuer::IssuerSettings;
-use crate::explanation::{Check, Finding, Reason};
+use crate::explanation::{Check, Checked, Evidence, Reason};
 
-/// The client against the issuer's allow-list, where there is one. A token that names two clients
-/// was issued to neither for certain.
-pub(crate) fn allowed(claims: &Claims<'_>, settings: &IssuerSettings) -> Result<(), Finding> {
-    let Some(allowed) = &settings.clients else {
-        return Ok(());
+/// Checks the client against the issuer's allow-list, where there is one.
+pub(crate) fn allowed(
+    claims: &Claims<'_>,
+    settings: &IssuerSettings,
+) -> Checked<(), impl FnOnce() -> Evidence> {
+    let result = match &settings.clients {
+        None => Ok(()),
+        Some(allowed) => the_client(claims).and_then(|client| {
+            let is_allowed = allowed.iter().any(|name| name == client);
+            if is_allowed { Ok(()) } else { Err(Reason::ClientNotAllowed) }
+        }),
     };
+    Checked::new(Check::Client, result, Evidence::none)
+}
+
+/// Returns the client. A token that names two of them was issued to neither for certain.
+fn the_client<'c>(claims: &'c Claims<'_>) -> Result<&'c str, Reason> {
     let mut client = None;
     for name in CLIENT_CLAIMS {
-        let fault = |reason| Finding::new(Check::Client, reason);
-        match (claims.text(name).map_err(|_| fault(Reason::ClaimNotAString(name)))?, client) {
+        match (claims.text(name).map_err(|_| Reason::ClaimNotAString(name))?, client) {
             (Some(named), Some(known)) if named != known => {
-                return Err(fault(Reason::ClientConflict(name)));
+                return Err(Reason::ClientConflict(name));
             }
             (Some(named), _) => client = Some(named),
             (None, _) => {}
         }
     }
-    match client {
-        Some(client) if allowed.iter().any(|name| name == client) => Ok(()),
-        Some(_) => Err(Finding::new(Check::Client, Reason::ClientNotAllowed)),
-        None => Err(Finding::new(Check::Client, Reason::ClientMissing)),
-    }
+    client.ok_or(Reason::ClientMissing)
 }

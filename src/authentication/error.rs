@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use crate::explanation::recorder::Fault;
-use crate::explanation::{Check, Finding, Reason};
+use crate::explanation::{Finding, InvalidRequest, Reason};
 
 /// An error that kept a request from having a [`Principal`](crate::Principal).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,41 +28,14 @@ pub enum AuthenticationError {
     },
 }
 
-/// The ways in which a request with a bearer token can be malformed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum InvalidRequest {
-    /// More than one `Authorization` header.
-    #[error("more than one `Authorization` header")]
-    RepeatedHeader,
-    /// A token is sent as `access_token` in the query, which ends up in logs and histories.
-    #[error(
-        "`access_token` in the query is not accepted: send the token in the `Authorization` header"
-    )]
-    TokenInQuery,
-    /// Nothing follows `Bearer`.
-    #[error("the bearer token is empty")]
-    EmptyToken,
-    /// The token has bytes that RFC 6750 section 2.1 does not allow, such as the comma before a
-    /// second token.
-    #[error("the bearer token has characters that RFC 6750 section 2.1 does not allow")]
-    Alphabet,
-}
-
 impl From<Finding> for AuthenticationError {
     fn from(finding: Finding) -> Self {
-        Self::InvalidToken(finding)
-    }
-}
-
-impl Fault for AuthenticationError {
-    fn finding(&self, check: Check) -> Finding {
-        match self {
-            Self::InvalidToken(finding) => finding.clone(),
-            Self::MissingCredentials => Finding::new(check, Reason::MissingCredentials),
-            Self::InvalidRequest(_) | Self::KeysUnavailable { .. } => {
-                Finding::new(check, Reason::MalformedRequest(self.to_string()))
-            }
+        if let Reason::MalformedRequest(fault) = finding.reason() {
+            return Self::InvalidRequest(*fault);
+        }
+        match *finding.reason() == Reason::MissingCredentials {
+            true => Self::MissingCredentials,
+            false => Self::InvalidToken(finding),
         }
     }
 }

@@ -80,14 +80,17 @@ pub(crate) struct Tenant {
     pub(crate) keys: ExpectedKeyIssuer,
 }
 
+/// The place of an issuer among those of an authenticator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct IssuerIndex(pub(crate) usize);
+
 /// An issuer in use: its rules, and its keys as they are now.
 #[derive(Debug)]
 pub(crate) struct Issuer {
     pub(crate) settings: IssuerSettings,
     pub(crate) audience: AudiencePolicy,
     pub(crate) keys: Arc<KeyRing>,
-    /// The index of its keys among those of all issuers.
-    pub(crate) place: usize,
+    pub(crate) index: IssuerIndex,
     /// The metadata of its provider, where it is discovered.
     pub(crate) provider: Arc<Provider>,
     pub(crate) verified: Verified,
@@ -273,7 +276,7 @@ impl TrustedIssuer {
     pub(crate) fn start(
         self,
         default_audience: &AudiencePolicy,
-        place: usize,
+        index: IssuerIndex,
     ) -> Result<Issuer, BuildError> {
         let Self { settings, keys, key_settings } = self;
         let name = || settings.issuer.to_string();
@@ -303,7 +306,7 @@ impl TrustedIssuer {
         let issuer = Arc::clone(&settings.issuer);
         let Keys { ring, provider } = keys.start(Arc::clone(&issuer), &[issuer], key_settings)?;
         let verified = Verified::of(&settings.issuer);
-        Ok(Issuer { settings, audience, keys: ring, place, provider, verified })
+        Ok(Issuer { settings, audience, keys: ring, index, provider, verified })
     }
 }
 

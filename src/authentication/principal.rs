@@ -7,7 +7,6 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use super::cache::Validity;
 use super::claim_strings::{ClaimStrings, List};
 use super::claims::Claims;
 use super::issuer::IssuerSettings;
@@ -56,7 +55,6 @@ struct Caller {
     lacks_groups: bool,
     kind: CallerKind,
     expires_at: UnixTime,
-    validity: Validity,
 }
 
 /// The kind of caller a token was issued to: an application or a user.
@@ -92,12 +90,8 @@ pub struct ClaimError {
 
 impl Principal {
     /// Makes the caller of the claims.
-    pub(super) fn new(
-        validated: &ValidatedClaims<'_, '_>,
-        settings: &IssuerSettings,
-        validity: Validity,
-    ) -> Self {
-        let claims = validated.claims;
+    pub(super) fn new(validated: &ValidatedClaims<'_, '_>, settings: &IssuerSettings) -> Self {
+        let claims = validated.claims();
         let mut strings = ClaimStrings::default();
         let in_roles = || claims.list(&settings.roles_claim);
         let roles = strings.list(claims, |list| in_roles().for_each(|role| list.add(role)));
@@ -137,8 +131,7 @@ impl Principal {
             groups,
             lacks_groups: claims.lacks_groups(),
             kind: CallerKind::of(claims, settings),
-            expires_at: validated.expires_at,
-            validity,
+            expires_at: validated.dates().expires_at,
             strings,
         }))
     }
@@ -265,19 +258,23 @@ impl Principal {
         self.0.expires_at
     }
 
-    /// Returns the circumstances under which the token stays verified.
-    pub(super) fn validity(&self) -> Validity {
-        self.0.validity
-    }
-
     /// Returns its size in memory, in bytes.
     pub(crate) fn size(&self) -> usize {
         let Caller { strings, smart_scopes, more_patients, .. } = &*self.0;
         size_of::<Caller>() + strings.size() + smart_scopes.size() + size_of_val(&**more_patients)
     }
 
+    /// Returns what an explanation tells of the token beside its checks, by name.
+    pub(super) fn held(&self) -> [(&'static str, String); 3] {
+        [
+            ("scopes", Vec::from_iter(self.scopes()).join(" ")),
+            ("roles", Vec::from_iter(self.roles()).join(" ")),
+            ("other claims", self.other_claims().join(" ")),
+        ]
+    }
+
     /// Returns the names of the claims whose values no explanation shows.
-    pub(crate) fn other_claims(&self) -> Vec<String> {
+    fn other_claims(&self) -> Vec<String> {
         const SHOWN: [&str; 5] = ["iss", "aud", "exp", "nbf", "iat"];
         let claims: HashMap<String, &RawValue> =
             serde_json::from_str(self.0.strings.payload()).unwrap_or_default();
@@ -371,7 +368,6 @@ impl fmt::Debug for Principal {
             lacks_groups: _,
             kind: _,
             expires_at,
-            validity: _,
         } = &*self.0;
         f.debug_struct("Principal")
             .field("issuer", issuer)

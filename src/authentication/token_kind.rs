@@ -3,11 +3,18 @@
 
 use super::claims::Claims;
 use super::issuer::IssuerSettings;
-use crate::explanation::{Check, Finding, Reason};
+use crate::explanation::{Check, Checked, Evidence, Reason};
 use crate::jose::json::Json;
 
-/// An access token, as far as its claims tell.
-pub(crate) fn access_token(claims: &Claims<'_>, settings: &IssuerSettings) -> Result<(), Finding> {
+/// Checks that the token is an access token, as far as its claims tell.
+pub(crate) fn access_token(
+    claims: &Claims<'_>,
+    settings: &IssuerSettings,
+) -> Checked<(), impl FnOnce() -> Evidence> {
+    Checked::new(Check::TokenKind, tell_apart(claims, settings), Evidence::none)
+}
+
+fn tell_apart(claims: &Claims<'_>, settings: &IssuerSettings) -> Result<(), Reason> {
     // Keycloak says it in a claim, whatever `typ` of the header is.
     match claims.text_or_none("typ") {
         Some("ID") => return other("`typ` is `ID`", Some(ID)),
@@ -53,6 +60,6 @@ pub(crate) fn access_token(claims: &Claims<'_>, settings: &IssuerSettings) -> Re
 const ID: &str = "an ID token";
 const REFRESH: &str = "a refresh token";
 
-fn other(mark: &'static str, kind: Option<&'static str>) -> Result<(), Finding> {
-    Err(Finding::new(Check::TokenKind, Reason::NotAnAccessToken { mark, kind }))
+fn other(mark: &'static str, kind: Option<&'static str>) -> Result<(), Reason> {
+    Err(Reason::NotAnAccessToken { mark, kind })
 }

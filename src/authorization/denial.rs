@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::Enforcement;
-use crate::explanation::Requirement;
+use crate::explanation::{Check, Evidence, Finding, Reason, Requirement};
 use crate::text::shown;
 
 /// The answer of an authorizer that does not let a request pass.
@@ -115,6 +115,16 @@ impl Denial {
     #[must_use]
     pub fn requirements(&self) -> &[Requirement] {
         &self.requirements
+    }
+
+    /// Returns the denial as the failure of a check.
+    pub(crate) fn finding(&self) -> Finding {
+        let reason = Reason::Denied {
+            summary: self.summary.clone(),
+            requirements: self.requirements.clone(),
+        };
+        let evidence = Evidence::of_sides(self.found.clone(), self.expected.clone());
+        Finding::new(Check::Authorization, reason, evidence)
     }
 
     pub(crate) fn found_and_expected(&self) -> (Option<&str>, Option<&str>) {

@@ -5,6 +5,8 @@
 //! of any check, so an explanation cannot drift from the verdict.
 
 mod advice;
+mod evidence;
+mod invalid_request;
 mod reason;
 pub(crate) mod recorder;
 mod render;
@@ -14,6 +16,8 @@ use std::borrow::Cow;
 use std::fmt;
 
 pub use advice::{Advice, Side};
+pub(crate) use evidence::{Checked, Evidence};
+pub use invalid_request::InvalidRequest;
 pub use reason::Reason;
 pub use requirement::Requirement;
 
@@ -67,7 +71,7 @@ pub enum Check {
 }
 
 impl Check {
-    /// All checks of a token, in order.
+    /// All checks of a request, in order.
     pub const ALL: &'static [Self] = &[
         Self::Credentials,
         Self::Size,
@@ -87,7 +91,15 @@ impl Check {
         Self::Client,
         Self::Confirmation,
         Self::Expiry,
+        Self::Interaction,
+        Self::Authorization,
     ];
+
+    /// Reports whether it is a check of the token, and not of what it may be used for.
+    #[must_use]
+    pub fn is_of_token(self) -> bool {
+        !matches!(self, Self::Interaction | Self::Authorization)
+    }
 
     /// A stable name in kebab case, for logs and metrics: `audience`, `not-before`.
     #[must_use]
@@ -136,32 +148,15 @@ pub struct Finding {
     expected: Option<String>,
 }
 
-/// The parts of a [`Finding`], for those who keep it.
-pub(crate) struct FindingParts {
-    pub(crate) check: Check,
-    pub(crate) reason: Reason,
-    pub(crate) found: Option<String>,
-    pub(crate) expected: Option<String>,
-}
-
 impl Finding {
-    pub(crate) fn new(check: Check, reason: Reason) -> Self {
-        Self { check, reason, found: None, expected: None }
+    pub(crate) fn new(check: Check, reason: Reason, evidence: Evidence) -> Self {
+        let Evidence { found, expected } = evidence;
+        Self { check, reason, found, expected }
     }
 
-    pub(crate) fn with_found(mut self, found: impl AsRef<str>) -> Self {
-        self.found = Some(shown(found.as_ref()));
-        self
-    }
-
-    pub(crate) fn with_expected(mut self, expected: impl AsRef<str>) -> Self {
-        self.expected = Some(shown(expected.as_ref()));
-        self
-    }
-
-    pub(crate) fn into_parts(self) -> FindingParts {
-        let Self { check, reason, found, expected } = self;
-        FindingParts { check, reason, found, expected }
+    /// Returns the reason and both sides, for those who keep them.
+    pub(crate) fn into_parts(self) -> (Reason, Option<String>, Option<String>) {
+        (self.reason, self.found, self.expected)
     }
 
     /// The check that failed.
@@ -256,25 +251,8 @@ pub enum StepOutcome {
 
 impl Explanation {
     pub(crate) fn new() -> Self {
-        let steps = Vec::with_capacity(Check::ALL.len() + 2);
+        let steps = Vec::with_capacity(Check::ALL.len());
         Self { steps, holds: Vec::new(), is_public: false }
-    }
-
-    /// Of a request that is let in without a look at its token.
-    pub(crate) fn of_public_request() -> Self {
-        let mut explanation = Self { is_public: true, ..Self::new() };
-        explanation.close();
-        explanation.not_reached([Check::Interaction, Check::Authorization]);
-        explanation
-    }
-
-    /// Of a request that is refused for its address, without a look at its token.
-    pub(crate) fn of_refused_address(finding: Finding) -> Self {
-        let mut explanation = Self::new();
-        explanation.close();
-        explanation.failed(finding);
-        explanation.not_reached([Check::Authorization]);
-        explanation
     }
 
     /// Reports whether the request is let in whatever its token: a public path, a CORS preflight,
@@ -292,7 +270,7 @@ impl Explanation {
             return true;
         }
         let passed = |step: &Step| matches!(step.outcome, StepOutcome::Passed { .. });
-        self.steps.len() >= Check::ALL.len() && self.steps.iter().all(passed)
+        !self.steps.is_empty() && self.steps.iter().all(passed)
     }
 
     /// All checks in order, those that were not reached included.
@@ -320,52 +298,17 @@ impl Explanation {
         })
     }
 
-    pub(crate) fn hold(&mut self, name: &'static str, values: impl Iterator<Item = String>) {
-        self.holds.push((name, shown(&values.collect::<Vec<_>>().join(" "))));
+    fn hold(&mut self, name: &'static str, values: &str) {
+        self.holds.push((name, shown(values)));
     }
 
-    pub(crate) fn passed(&mut self, check: Check, seen: Seen) {
-        let Seen { found, expected } = seen;
-        let text = |text: Option<String>| text.map(|text| shown(&text));
-        let outcome = StepOutcome::Passed { found: text(found), expected: text(expected) };
-        self.steps.push(Step { check, outcome });
-    }
-
-    pub(crate) fn failed(&mut self, finding: Finding) {
-        let check = finding.check();
-        self.steps.push(Step { check, outcome: StepOutcome::Failed(finding) });
-    }
-
-    pub(crate) fn not_reached(&mut self, checks: impl IntoIterator<Item = Check>) {
-        let steps = checks.into_iter();
-        self.steps.extend(steps.map(|check| Step { check, outcome: StepOutcome::NotReached }));
-    }
-
-    pub(crate) fn close(&mut self) {
-        let reached = self.steps.len();
-        self.not_reached(Check::ALL.iter().skip(reached).copied());
-    }
-}
-
-/// The two sides that a check which passed has seen, in full.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Seen {
-    found: Option<String>,
-    expected: Option<String>,
-}
-
-impl Seen {
-    /// Nothing may be told of what was found.
-    pub(crate) fn nothing() -> Self {
-        Self::default()
-    }
-
-    pub(crate) fn found(found: impl Into<Option<String>>) -> Self {
-        Self { found: found.into(), expected: None }
-    }
-
-    pub(crate) fn expected(mut self, expected: impl Into<String>) -> Self {
-        self.expected = Some(expected.into());
-        self
+    /// Adds the checks that were not made, so that every explanation of a kind lists the same ones.
+    pub(crate) fn close(&mut self, is_meant: impl Fn(Check) -> bool) {
+        for check in Check::ALL.iter().copied().filter(|check| is_meant(*check)) {
+            if self.steps.iter().all(|step| step.check != check) {
+                self.steps.push(Step { check, outcome: StepOutcome::NotReached });
+            }
+        }
+        self.steps.sort_by_key(|step| step.check);
     }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use super::Requirement;
+use super::{InvalidRequest, Requirement};
 
 /// The reason for which a check failed. Its `Display` is the summary: one sentence without values
 /// of the token.
@@ -13,8 +13,8 @@ use super::Requirement;
 pub enum Reason {
     /// No bearer token in the `Authorization` header (RFC 6750 section 2.1).
     MissingCredentials,
-    /// A malformed request, told as a sentence (RFC 6750 section 3.1).
-    MalformedRequest(String),
+    /// A malformed request (RFC 6750 section 3.1).
+    MalformedRequest(InvalidRequest),
     /// A token over the largest size.
     TokenTooLarge,
     /// No compact JWS of two JSON objects, told as a sentence (RFC 7515 section 7.1).
@@ -141,7 +141,7 @@ pub enum Reason {
 impl Reason {
     /// The sentence, borrowed where it is kept.
     pub(crate) fn summary(&self) -> Cow<'_, str> {
-        if let Self::MalformedRequest(sentence) | Self::MalformedToken(sentence) = self {
+        if let Self::MalformedToken(sentence) = self {
             return sentence.into();
         }
         if let Self::Denied { summary, .. } = self {
@@ -152,7 +152,7 @@ impl Reason {
 
     /// The sentence, moved where it is kept: a refusal of garbage is the cheapest there is.
     pub(crate) fn into_summary(self) -> Cow<'static, str> {
-        if let Self::MalformedRequest(sentence) | Self::MalformedToken(sentence) = self {
+        if let Self::MalformedToken(sentence) = self {
             return sentence.into();
         }
         if let Self::Denied { summary, .. } = self {
@@ -164,9 +164,8 @@ impl Reason {
     fn sentence(&self) -> Cow<'static, str> {
         let fixed = match self {
             Self::MissingCredentials => "no bearer token in the `Authorization` header",
-            Self::MalformedRequest(sentence) | Self::MalformedToken(sentence) => {
-                return sentence.clone().into();
-            }
+            Self::MalformedRequest(fault) => return fault.to_string().into(),
+            Self::MalformedToken(sentence) => return sentence.clone().into(),
             Self::TokenTooLarge => "the token is too large",
             Self::HeaderUnsupported(name) => {
                 return format!("`{name}` in the header is not supported").into();

@@ -1,73 +1,100 @@
-//! Who listens while the checks are made: nobody, or an [`Explanation`].
+//! Who takes note of the checks while they are made: nobody, or an [`Explanation`].
 
-use super::{Check, Explanation, Finding, Seen, Step, StepOutcome};
+use super::evidence::{Checked, Evidence};
+use super::{Check, Explanation, Finding, Step, StepOutcome};
 
-/// Listens to the checks of one token. Sealed by being private: [`Off`] or [`Explanation`].
+/// Takes note of the checks of one request. Sealed by being private: [`NoRecorder`] or
+/// [`Explanation`].
 pub(crate) trait Recorder {
-    /// True if a token that was verified before may be taken as verified, and this one remembered.
-    const MAY_REMEMBER: bool;
+    /// `true` when a cached verification counts, and a new one is cached. Where every check is to
+    /// be recorded, every check has to be made.
+    const USES_CACHE: bool;
 
-    /// Passes the result of a check on, after taking note of it. `seen` is asked for what was
-    /// found only by a recorder that keeps it.
-    fn check<T, E: Fault>(
-        &mut self,
-        check: Check,
-        seen: impl FnOnce() -> Seen,
-        result: Result<T, E>,
-    ) -> Result<T, E>;
+    /// Takes note of a check, and returns its result.
+    fn check<T>(&mut self, checked: Checked<T, impl FnOnce() -> Evidence>) -> Result<T, Finding>;
 
-    /// Takes note that a check cannot be made now.
+    /// Takes note of a check that cannot fail, or was made elsewhere.
+    fn passed(&mut self, check: Check, evidence: impl FnOnce() -> Evidence);
+
+    /// Takes note of a finding that was made elsewhere.
+    fn failed(&mut self, finding: impl FnOnce() -> Finding);
+
+    /// Takes note that a check cannot be made now, and why.
     fn unavailable(&mut self, check: Check, why: impl FnOnce() -> String);
-}
 
-/// An error of the pipeline that can be told as the failure of a check.
-pub(crate) trait Fault {
-    fn finding(&self, check: Check) -> Finding;
-}
+    /// Takes note of what a verified token holds, by name.
+    fn holds(&mut self, held: impl FnOnce() -> [(&'static str, String); 3]);
 
-impl Fault for Finding {
-    fn finding(&self, _: Check) -> Finding {
-        self.clone()
-    }
+    /// Takes note that the request needs no token.
+    fn public(&mut self);
 }
 
 /// For requests: keeps nothing and costs nothing.
-pub(crate) struct Off;
+pub(crate) struct NoRecorder;
 
-impl Recorder for Off {
-    const MAY_REMEMBER: bool = true;
+impl Recorder for NoRecorder {
+    const USES_CACHE: bool = true;
 
-    fn check<T, E: Fault>(
-        &mut self,
-        _: Check,
-        _: impl FnOnce() -> Seen,
-        result: Result<T, E>,
-    ) -> Result<T, E> {
-        result
+    fn check<T>(&mut self, checked: Checked<T, impl FnOnce() -> Evidence>) -> Result<T, Finding> {
+        checked.into_result()
     }
 
+    fn passed(&mut self, _: Check, _: impl FnOnce() -> Evidence) {}
+
+    fn failed(&mut self, _: impl FnOnce() -> Finding) {}
+
     fn unavailable(&mut self, _: Check, _: impl FnOnce() -> String) {}
+
+    fn holds(&mut self, _: impl FnOnce() -> [(&'static str, String); 3]) {}
+
+    fn public(&mut self) {}
 }
 
 impl Recorder for Explanation {
-    /// Every check is made and told.
-    const MAY_REMEMBER: bool = false;
+    const USES_CACHE: bool = false;
 
-    fn check<T, E: Fault>(
-        &mut self,
-        check: Check,
-        seen: impl FnOnce() -> Seen,
-        result: Result<T, E>,
-    ) -> Result<T, E> {
-        match &result {
-            Ok(_) => self.passed(check, seen()),
-            Err(fault) => self.failed(fault.finding(check)),
+    fn check<T>(&mut self, checked: Checked<T, impl FnOnce() -> Evidence>) -> Result<T, Finding> {
+        let (check, result, evidence) = checked.into_parts();
+        match result {
+            Ok(value) => {
+                self.passed(check, || evidence);
+                Ok(value)
+            }
+            Err(reason) => {
+                let finding = Finding::new(check, reason, evidence);
+                self.failed(|| finding.clone());
+                Err(finding)
+            }
         }
-        result
+    }
+
+    fn passed(&mut self, check: Check, evidence: impl FnOnce() -> Evidence) {
+        let Evidence { found, expected } = evidence();
+        self.record(check, StepOutcome::Passed { found, expected });
+    }
+
+    fn failed(&mut self, finding: impl FnOnce() -> Finding) {
+        let finding = finding();
+        self.record(finding.check(), StepOutcome::Failed(finding));
     }
 
     fn unavailable(&mut self, check: Check, why: impl FnOnce() -> String) {
-        let outcome = StepOutcome::Unavailable(why());
+        self.record(check, StepOutcome::Unavailable(why()));
+    }
+
+    fn holds(&mut self, held: impl FnOnce() -> [(&'static str, String); 3]) {
+        for (name, values) in held() {
+            self.hold(name, &values);
+        }
+    }
+
+    fn public(&mut self) {
+        self.is_public = true;
+    }
+}
+
+impl Explanation {
+    fn record(&mut self, check: Check, outcome: StepOutcome) {
         self.steps.push(Step { check, outcome });
     }
 }

@@ -1,5 +1,6 @@
 //! The future of a guarded service.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,7 +12,8 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::body::ResponseBody;
-use super::guard::Guard;
+use super::gate::{Gate, Head};
+use crate::explanation::recorder::NoRecorder;
 use crate::keys::KeyWait;
 
 pin_project! {
@@ -44,7 +46,7 @@ pin_project! {
 /// A request that waits for a key, and all that it needs afterwards.
 struct Held<S, B> {
     request: Request<B>,
-    guard: Arc<Guard>,
+    gate: Arc<Gate>,
     /// A clone, made ready after the wait: the service that was ready goes to the next request, so
     /// a flood of unknown keys cannot hold the inner service's concurrency permits.
     service: S,
@@ -55,13 +57,8 @@ impl<S: Service<Request<B>>, B> ResponseFuture<S, B> {
         Self { state: State::Inner { future } }
     }
 
-    pub(crate) fn waiting(
-        wait: KeyWait,
-        request: Request<B>,
-        guard: Arc<Guard>,
-        service: S,
-    ) -> Self {
-        let held = Some(Box::new(Held { request, guard, service }));
+    pub(crate) fn waiting(wait: KeyWait, request: Request<B>, gate: Arc<Gate>, service: S) -> Self {
+        let held = Some(Box::new(Held { request, gate, service }));
         Self { state: State::Waiting { wait: Box::pin(wait.over()), held } }
     }
 
@@ -87,8 +84,10 @@ where
                 StateProjection::Waiting { wait, held } => {
                     ready!(wait.as_mut().poll(context));
                     let Some(held) = held.take() else { return Poll::Pending };
-                    let Held { request, guard, service } = *held;
-                    match guard.decide_after_wait(request) {
+                    let Held { request, gate, service } = *held;
+                    let Ok(decision) =
+                        gate.decide::<_, Infallible>(Head::of(&request), &mut NoRecorder);
+                    match gate.carry_out(decision, request) {
                         Ok(request) => {
                             State::Readying { admitted: Some(Box::new((service, request))) }
                         }

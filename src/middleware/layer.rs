@@ -8,7 +8,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode, Uri};
 use tower_layer::Layer;
 
-use super::guard::Guard;
+use super::gate::Gate;
 use super::public::{DEFAULT_PATHS, PublicPaths};
 use super::require::RequireAuthLayer;
 use super::service::FhirAuth;
@@ -59,7 +59,7 @@ use crate::time::{Clock, SystemClock};
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct FhirAuthLayer {
-    guard: Arc<Guard>,
+    gate: Arc<Gate>,
 }
 
 /// Collects the settings of a [`FhirAuthLayer`].
@@ -103,13 +103,13 @@ impl FhirAuthLayer {
     /// Resolves when every issuer has keys. Until then its tokens are answered with 503, so there
     /// is no need to wait; while a provider is down this does not resolve.
     pub async fn ready(&self) {
-        self.guard.authenticator.ready().await;
+        self.gate.authenticator.ready().await;
     }
 
     /// Returns the state of each issuer's keys, for readiness checks.
     #[must_use]
     pub fn health(&self) -> Vec<KeyHealth> {
-        self.guard.authenticator.health()
+        self.gate.authenticator.health()
     }
 
     /// Answers a readiness probe: 200 when the tokens of every issuer can be verified, else 503;
@@ -134,20 +134,20 @@ impl FhirAuthLayer {
     /// Returns the part of the layer that verifies tokens.
     #[must_use]
     pub fn authenticator(&self) -> &Authenticator {
-        &self.guard.authenticator
+        &self.gate.authenticator
     }
 
     /// Decides a request as the layer does, by the same code, and keeps every check: those of the
     /// token, which interaction it is, and whether that is granted. Where the layer asks for no
     /// token, nothing is checked: [`Explanation::is_public`].
     pub async fn explain(&self, request: &Parts) -> Explanation {
-        self.guard.explain(request).await
+        self.gate.explain(request).await
     }
 
     /// Makes a further layer, for single routes inside this one: it asks `authorizer` about the
     /// [`Principal`](crate::Principal) that this layer has verified.
     pub fn require(&self, authorizer: impl Authorizer) -> RequireAuthLayer {
-        RequireAuthLayer::new(Arc::clone(&self.guard), authorizer)
+        RequireAuthLayer::new(Arc::clone(&self.gate), authorizer)
     }
 
     /// Answers a request for one of the well-known documents, else `None`: for a service that
@@ -171,28 +171,28 @@ impl FhirAuthLayer {
     /// ```
     #[must_use]
     pub fn well_known(&self, method: &Method, uri: &Uri) -> Option<Response<Bytes>> {
-        self.guard.well_known.answer(method, uri, &self.guard.authenticator)
+        self.gate.well_known.answer(method, uri, &self.gate.authenticator)
     }
 
     /// Returns the `security` of `CapabilityStatement.rest`, to be merged into the statement of
     /// your server: SMART on FHIR, with the endpoints that are known.
     #[must_use]
     pub fn capability_security(&self) -> serde_json::Value {
-        let provider = self.guard.authenticator.advertised().provider();
-        self.guard.well_known.smart_configuration().capability_security(provider)
+        let provider = self.gate.authenticator.advertised().provider();
+        self.gate.well_known.smart_configuration().capability_security(provider)
     }
 
     /// Makes a rejection of a handler's denial, as this layer would have refused it: for what
     /// [`Access`](crate::Access) denies, such as an entry of a bundle.
     #[must_use]
     pub fn rejection(&self, denial: &Denial) -> Rejection {
-        Rejection::of_authorization(denial, &self.guard.server)
+        Rejection::of_authorization(denial, &self.gate.server)
     }
 
     /// Returns the response to a handler's denial. It is logged and counted like the layer's own.
     #[must_use]
     pub fn refuse(&self, denial: &Denial, request: &Parts) -> Response<Bytes> {
-        self.guard.refuse(self.rejection(denial), request)
+        self.gate.respond(self.rejection(denial), request)
     }
 }
 
@@ -200,7 +200,7 @@ impl<S> Layer<S> for FhirAuthLayer {
     type Service = FhirAuth<S>;
 
     fn layer(&self, inner: S) -> FhirAuth<S> {
-        FhirAuth::new(inner, Arc::clone(&self.guard))
+        FhirAuth::new(inner, Arc::clone(&self.gate))
     }
 }
 
@@ -332,7 +332,7 @@ impl FhirAuthLayerBuilder {
             self.smart_configuration.cors(self.cors),
         );
         Ok(FhirAuthLayer {
-            guard: Arc::new(Guard {
+            gate: Arc::new(Gate {
                 authenticator,
                 well_known,
                 policy: Arc::new(Policy { authorizer, handlers: self.handlers }),

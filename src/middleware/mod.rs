@@ -2,7 +2,7 @@
 
 mod body;
 mod future;
-mod guard;
+mod gate;
 mod layer;
 pub(crate) mod public;
 mod require;

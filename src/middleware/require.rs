@@ -11,7 +11,7 @@ use tower_service::Service;
 
 use super::body::ResponseBody;
 use super::future::ResponseFuture;
-use super::guard::{Guard, forget_what_came_in, refused_parts};
+use super::gate::{Gate, strip_untrusted_extensions};
 use super::public::is_preflight;
 use super::service::give_back;
 use crate::authentication::Principal;
@@ -29,7 +29,7 @@ use crate::rejection::Rejection;
 #[derive(Clone)]
 #[must_use]
 pub struct RequireAuthLayer {
-    guard: Arc<Guard>,
+    gate: Arc<Gate>,
     authorizer: Arc<dyn Authorizer>,
 }
 
@@ -42,22 +42,22 @@ pub struct RequireAuth<S> {
 }
 
 impl RequireAuthLayer {
-    pub(crate) fn new(guard: Arc<Guard>, authorizer: impl Authorizer) -> Self {
-        Self { guard, authorizer: Arc::new(authorizer) }
+    pub(crate) fn new(gate: Arc<Gate>, authorizer: impl Authorizer) -> Self {
+        Self { gate, authorizer: Arc::new(authorizer) }
     }
 
     fn admit<B>(&self, mut request: Request<B>) -> Result<Request<B>, Response<Bytes>> {
         if is_preflight(request.method(), request.headers()) {
-            forget_what_came_in(request.extensions_mut());
+            strip_untrusted_extensions(request.extensions_mut());
             return Ok(request);
         }
-        let server = &self.guard.server;
+        let server = &self.gate.server;
         let verified = request.extensions().get::<Principal>();
         let access = request.extensions().get::<Access>();
-        let of_this_layer = |access: &&Access| access.was_given_by(&self.guard.policy);
+        let of_this_layer = |access: &&Access| access.was_given_by(&self.gate.policy);
         let Some((_, access)) = verified.zip(access.filter(of_this_layer)) else {
-            let rejection = Rejection::unguarded(server);
-            return Err(self.guard.refuse(rejection, &refused_parts(request)));
+            strip_untrusted_extensions(request.extensions_mut());
+            return Err(self.gate.reject(Rejection::unguarded(server), request));
         };
         match access.narrowed(&self.authorizer) {
             Ok(access) => {
@@ -66,7 +66,7 @@ impl RequireAuthLayer {
             }
             Err(denial) => {
                 let rejection = Rejection::of_authorization(&denial, server);
-                Err(self.guard.refuse(rejection, &request.into_parts().0))
+                Err(self.gate.reject(rejection, request))
             }
         }
     }

@@ -8,8 +8,8 @@ use tower_service::Service;
 
 use super::body::ResponseBody;
 use super::future::ResponseFuture;
-use super::guard::{Guard, Public, forget_what_came_in};
-use crate::authentication::authenticator::Stop;
+use super::gate::{Gate, Head, strip_untrusted_extensions};
+use crate::explanation::recorder::NoRecorder;
 
 /// A service that lets in only verified and authorized requests. Made by
 /// [`FhirAuthLayer`](crate::FhirAuthLayer).
@@ -22,12 +22,12 @@ use crate::authentication::authenticator::Stop;
 #[must_use]
 pub struct FhirAuth<S> {
     inner: S,
-    guard: Arc<Guard>,
+    gate: Arc<Gate>,
 }
 
 impl<S> FhirAuth<S> {
-    pub(crate) fn new(inner: S, guard: Arc<Guard>) -> Self {
-        Self { inner, guard }
+    pub(crate) fn new(inner: S, gate: Arc<Gate>) -> Self {
+        Self { inner, gate }
     }
 }
 
@@ -44,30 +44,23 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let guard = &self.guard;
-        let answer = match guard.public(request.method(), request.uri(), request.headers()) {
-            Some(Public::Document(document)) => document,
-            Some(Public::Inner) => {
-                forget_what_came_in(request.extensions_mut());
-                return ResponseFuture::inner(self.inner.call(request));
+        strip_untrusted_extensions(request.extensions_mut());
+        let decision = match self.gate.decide(Head::of(&request), &mut NoRecorder) {
+            Ok(decision) => decision,
+            Err(wait) => {
+                // The wait must not hold what `poll_ready` has reserved.
+                give_back(&mut self.inner);
+                let service = self.inner.clone();
+                return ResponseFuture::waiting(wait, request, Arc::clone(&self.gate), service);
             }
-            None if guard.server.base_url.is_too_long(request.uri()) => guard.too_long(request),
-            None => match guard.authenticator.decide(request.headers(), request.uri()) {
-                Ok(principal) => match guard.admit(principal, &mut request) {
-                    Ok(()) => return ResponseFuture::inner(self.inner.call(request)),
-                    Err(denial) => guard.deny(&denial, request),
-                },
-                Err(Stop::Refused(error)) => guard.reject(error, request),
-                Err(Stop::Wait(wait)) => {
-                    // The wait must not hold what `poll_ready` has reserved.
-                    give_back(&mut self.inner);
-                    let service = self.inner.clone();
-                    return ResponseFuture::waiting(wait, request, Arc::clone(guard), service);
-                }
-            },
         };
-        give_back(&mut self.inner);
-        ResponseFuture::answered(answer)
+        match self.gate.carry_out(decision, request) {
+            Ok(request) => ResponseFuture::inner(self.inner.call(request)),
+            Err(response) => {
+                give_back(&mut self.inner);
+                ResponseFuture::answered(response)
+            }
+        }
     }
 }
 

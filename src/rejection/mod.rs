@@ -14,7 +14,7 @@ pub use responder::{DefaultResponder, RejectionResponder};
 
 use crate::authentication::AuthenticationError;
 use crate::authorization::Denial;
-use crate::explanation::{Check, Finding, FindingParts, Reason, told};
+use crate::explanation::{Check, Finding, Reason, told};
 use crate::fhir::{BaseUrl, IssueType, OperationOutcome};
 
 /// The amount that a refusal tells.
@@ -166,7 +166,8 @@ impl Rejection {
     }
 
     fn of_token(finding: Finding, server: &Arc<ServerIdentity>) -> Self {
-        let FindingParts { check, reason, found, expected } = finding.into_parts();
+        let check = finding.check();
+        let (reason, found, expected) = finding.into_parts();
         // `exp` is judged last: a token that is past its time has no other fault.
         let expired = reason == Reason::Expired;
         let kind = if expired { RejectionKind::ExpiredToken } else { RejectionKind::InvalidToken };

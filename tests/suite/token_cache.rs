@@ -173,7 +173,7 @@ async fn an_explanation_makes_every_check_of_a_remembered_token() {
     let (parts, ()) = request.body(()).unwrap().into_parts();
     let explanation = server.layer.explain(&parts).await;
     assert!(explanation.is_accepted());
-    assert!(explanation.steps().len() > Check::ALL.len());
+    assert!(explanation.steps().len() == Check::ALL.len());
 }
 
 /// Tokens that are seen once go before those that are used again and again.

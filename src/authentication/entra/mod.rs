@@ -1,15 +1,23 @@
 //! Microsoft Entra ID: both versions of its tokens, of one tenant or of several.
 //!
+//! [`checks`] holds what is checked of its tokens beyond the standards, [`cloud`] the names of
+//! its hosts.
+//!
 //! Facts: Microsoft identity platform, "Access tokens", "Access token claims reference" and
 //! "National clouds".
 
-use std::fmt;
+pub(crate) mod checks;
+mod cloud;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::audience::AudiencePolicy;
-use super::issuer::{Tenant, TrustedIssuer};
-use super::key_origin::{KeyOrigin, SharedKeys};
+pub use self::cloud::EntraCloud;
+
+use self::cloud::Version;
+use crate::authentication::audience::AudiencePolicy;
+use crate::authentication::issuer::{Tenant, TrustedIssuer};
+use crate::authentication::key_origin::{KeyOrigin, SharedKeys};
 use crate::error::BuildError;
 use crate::jose::ExpectedKeyIssuer;
 
@@ -53,61 +61,8 @@ pub struct Entra {
     custom_signing_keys: bool,
 }
 
-/// The clouds that Microsoft Entra ID is in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum EntraCloud {
-    /// The worldwide cloud.
-    #[default]
-    Global,
-    /// The cloud of the government of the United States.
-    UsGovernment,
-    /// The cloud operated by 21Vianet in China.
-    China,
-}
-
-/// The version of a token.
-#[derive(Clone, Copy)]
-enum Version {
-    One,
-    Two,
-}
-
 /// The placeholder for a tenant in templates of issuers.
 const TEMPLATE: &str = "{tenantid}";
-
-impl EntraCloud {
-    fn login_host(self) -> &'static str {
-        match self {
-            Self::Global => "login.microsoftonline.com",
-            Self::UsGovernment => "login.microsoftonline.us",
-            Self::China => "login.partner.microsoftonline.cn",
-        }
-    }
-
-    fn token_host(self) -> &'static str {
-        match self {
-            Self::Global | Self::UsGovernment => "sts.windows.net",
-            Self::China => "sts.chinacloudapi.cn",
-        }
-    }
-
-    /// Returns the value of `cloud_instance_name`.
-    fn instance(self) -> &'static str {
-        match self {
-            Self::Global => "microsoftonline.com",
-            Self::UsGovernment => "microsoftonline.us",
-            Self::China => "partner.microsoftonline.cn",
-        }
-    }
-
-    fn issuer(self, version: Version, tenant: &str) -> String {
-        match version {
-            Version::One => format!("https://{}/{tenant}/", self.token_host()),
-            Version::Two => format!("https://{}/{tenant}/v2.0", self.login_host()),
-        }
-    }
-}
 
 impl Entra {
     /// Trusts one tenant, by its id, for the API with this application id (client id).
@@ -345,12 +300,6 @@ impl Entra {
     }
 }
 
-impl fmt::Display for EntraCloud {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.login_host())
-    }
-}
-
 /// Reports whether a string is a GUID, as ids of Entra are written.
 pub(crate) fn is_guid(text: &str) -> bool {
     let groups = [8, 4, 4, 4, 12];
@@ -369,19 +318,6 @@ mod tests {
 
     const TENANT: &str = "11111111-2222-3333-4444-55555555555A";
     const APPLICATION: &str = "66666666-7777-8888-9999-000000000000";
-
-    #[test]
-    fn each_cloud_has_its_issuers() {
-        let id = TENANT.to_ascii_lowercase();
-        for (cloud, one, two) in [
-            (EntraCloud::Global, "sts.windows.net", "login.microsoftonline.com"),
-            (EntraCloud::UsGovernment, "sts.windows.net", "login.microsoftonline.us"),
-            (EntraCloud::China, "sts.chinacloudapi.cn", "login.partner.microsoftonline.cn"),
-        ] {
-            assert_eq!(cloud.issuer(Version::One, &id), format!("https://{one}/{id}/"));
-            assert_eq!(cloud.issuer(Version::Two, &id), format!("https://{two}/{id}/v2.0"));
-        }
-    }
 
     #[test]
     #[cfg(feature = "client")]

@@ -1,0 +1,37 @@
+//! The key that a token may mean (RFC 7515 section 4.1.4, RFC 7517 section 4).
+
+use super::validation::listed;
+use crate::explanation::{Check, Checked, Evidence, Reason};
+use crate::jose::JwkSet;
+use crate::jose::header::JoseHeader;
+use crate::jose::jwk_set::{Candidates, NoKey};
+
+/// Checks that there are keys for `kid` and `alg`.
+pub(super) fn key<'k>(
+    candidates: Result<Candidates<'k>, NoKey>,
+    header: JoseHeader<'k>,
+    set: &'k JwkSet,
+) -> Checked<Candidates<'k>, impl FnOnce() -> Evidence> {
+    let failure = candidates.as_ref().err().copied();
+    let candidates = candidates.map_err(|why| reason(why, header.kid));
+    Checked::new(Check::Key, candidates, move || match (failure, header.kid) {
+        // As for any algorithm that is not accepted, both sides are told.
+        (Some(NoKey::Unfit), Some(kid)) => {
+            Evidence::found(header.alg).expected(listed(&set.algorithms_of(kid)))
+        }
+        (Some(NoKey::Unfit), None) => Evidence::found(header.alg),
+        (Some(NoKey::Foreign), _) => Evidence::none(),
+        (Some(NoKey::Unknown | NoKey::Ambiguous) | None, kid) => Evidence::none().with_found(kid),
+    })
+}
+
+fn reason(why: NoKey, kid: Option<&str>) -> Reason {
+    match (why, kid) {
+        (NoKey::Unknown, Some(_)) => Reason::KeyUnknown,
+        (NoKey::Unknown, None) => Reason::KeyUnfit,
+        (NoKey::Unfit, _) => Reason::KeyForAnotherAlgorithm,
+        (NoKey::Foreign, _) => Reason::KeyOfAnotherIssuer,
+        (NoKey::Ambiguous, Some(_)) => Reason::KeysWithTheSameId,
+        (NoKey::Ambiguous, None) => Reason::KeysWithoutId,
+    }
+}

@@ -1,0 +1,63 @@
+//! A check that was made, with both of its sides.
+
+use super::{Check, Finding, Reason};
+use crate::text::shown;
+
+/// Both sides of a check, in characters that may be shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Evidence {
+    pub(super) found: Option<String>,
+    pub(super) expected: Option<String>,
+}
+
+impl Evidence {
+    /// Nothing of either side may be told, or there is nothing to tell.
+    pub(crate) fn none() -> Self {
+        Self::default()
+    }
+
+    /// Takes sides that may be shown as they are.
+    pub(crate) fn of_sides(found: Option<String>, expected: Option<String>) -> Self {
+        Self { found, expected }
+    }
+
+    /// Tells the token's side.
+    pub(crate) fn found(found: impl AsRef<str>) -> Self {
+        Self::none().with_found(Some(found))
+    }
+
+    /// Tells the token's side, where it has one.
+    pub(crate) fn with_found(self, found: Option<impl AsRef<str>>) -> Self {
+        Self { found: found.map(|found| shown(found.as_ref())), ..self }
+    }
+
+    /// Tells this server's side.
+    pub(crate) fn expected(self, expected: impl AsRef<str>) -> Self {
+        Self { expected: Some(shown(expected.as_ref())), ..self }
+    }
+}
+
+/// The result of one check. Its sides are stated here once, whether it passed or failed, and put
+/// into words only when somebody reads them: a request that is let in never pays for them.
+pub(crate) struct Checked<T, E> {
+    check: Check,
+    result: Result<T, Reason>,
+    evidence: E,
+}
+
+impl<T, E: FnOnce() -> Evidence> Checked<T, E> {
+    pub(crate) fn new(check: Check, result: Result<T, Reason>, evidence: E) -> Self {
+        Self { check, result, evidence }
+    }
+
+    /// Returns the value of a check that passed, else the finding.
+    pub(super) fn into_result(self) -> Result<T, Finding> {
+        let Self { check, result, evidence } = self;
+        result.map_err(|reason| Finding::new(check, reason, evidence()))
+    }
+
+    /// Returns the result with the evidence of either outcome.
+    pub(super) fn into_parts(self) -> (Check, Result<T, Reason>, Evidence) {
+        (self.check, self.result, (self.evidence)())
+    }
+}
