@@ -37,7 +37,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 }
 
 fn source_folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../src")
 }
 
 /// The room a file belongs to: the first part of its path below `src`.
@@ -109,6 +109,26 @@ fn each_dependency_that_may_change_is_named_in_one_file() {
         }
         let expected = files.iter().map(|file| (*file).to_owned()).collect();
         assert_eq!(users, expected, "files that name `{dependency}`");
+    }
+}
+
+/// Dev-dependencies are built for every example: whoever runs the first one waits for all of them.
+#[test]
+fn the_root_has_dev_dependencies_for_examples_alone() {
+    let root = source_folder().join("..");
+    let manifest = fs::read_to_string(root.join("Cargo.toml")).unwrap();
+    let (_, section) = manifest.split_once("[dev-dependencies]\n").unwrap();
+    let section = section.split("\n\n").next().unwrap();
+    let names = section.lines().filter(|line| !line.starts_with('#'));
+    let names: Vec<&str> = names.filter_map(|line| Some(line.split_once(" = ")?.0)).collect();
+    assert!(names.len() > 5, "only {names:?} were found: is the search broken?");
+
+    let examples = sources(&root.join("examples"));
+    let examples = examples.iter().filter(|file| !file.starts_with(root.join("examples/tonic")));
+    let code: String = examples.map(|file| code(file)).collect();
+    for name in names {
+        let path = format!("{}::", name.replace('-', "_"));
+        assert!(code.contains(&path), "no example of the root uses `{name}`");
     }
 }
 

@@ -10,7 +10,8 @@ pub(crate) fn measure(report: &mut Report) {
         return;
     }
     let output = Command::new(env!("CARGO"))
-        .args(["test", "--locked", "--quiet", "--test", "allocations", "--", "--nocapture"])
+        .args(["test", "--locked", "--quiet", "-p", "tower-fhir-auth-tests"])
+        .args(["--test", "allocations", "--", "--nocapture"])
         .output()
         .expect("cargo runs");
     let printed = String::from_utf8_lossy(&output.stdout);

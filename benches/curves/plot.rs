@@ -28,7 +28,7 @@ impl Curve {
     }
 
     pub(crate) fn draw(&self) -> Result<(), Box<dyn Error>> {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/manual/costs");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../src/manual/costs");
         std::fs::create_dir_all(&folder)?;
         let file = folder.join(format!("{}.svg", self.file.replace(' ', "-")));
         let root = SVGBackend::new(&file, (560, 300)).into_drawing_area();

@@ -31,7 +31,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::process::ExitCode;
 
-const BASELINE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/instructions/baseline.txt");
+const BASELINE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/instructions/baseline.txt");
 
 /// How often a scenario is gone through: one turn is the difference of many and few.
 const TURNS: [usize; 2] = [8, 72];

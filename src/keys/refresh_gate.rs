@@ -82,61 +82,6 @@ impl RefreshGate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use loom::sync::{Arc, Condvar, Mutex, Notify};
-    use loom::thread;
-
-    /// Requests and the refresher of `shared.rs` on threads: the same rules behind a lock, the
-    /// wake-up, and waiting for the end of a load.
-    struct Model {
-        gate: Mutex<RefreshGate>,
-        nudge: Notify,
-        over: Condvar,
-    }
-
-    impl Model {
-        fn new() -> Arc<Self> {
-            let gate = Mutex::new(RefreshGate::default());
-            Arc::new(Self { gate, nudge: Notify::new(), over: Condvar::new() })
-        }
-
-        /// With a refresher for one load, on a thread of its own.
-        fn with_refresher() -> (Arc<Self>, thread::JoinHandle<()>) {
-            let model = Self::new();
-            let refresher = Arc::clone(&model);
-            (model, thread::spawn(move || refresher.refresh(1)))
-        }
-
-        /// One request: asks, and waits for the load it was promised. Returns its number.
-        fn request(&self, cooldown: Duration, now: Instant) -> Option<u64> {
-            let mut gate = self.gate.lock().unwrap();
-            let begun_before = gate.begun();
-            let promised = match gate.request_refresh(now, cooldown) {
-                Refresh::Denied => return None,
-                Refresh::Join(load) => load,
-                Refresh::Start(load) => {
-                    assert!(load > begun_before, "a forced load begins after it was asked for");
-                    self.nudge.notify();
-                    load
-                }
-            };
-            while gate.over < promised {
-                gate = self.over.wait(gate).unwrap();
-            }
-            Some(promised)
-        }
-
-        /// The refresher, for as many forced loads.
-        fn refresh(&self, loads: usize) {
-            for _ in 0..loads {
-                while !self.gate.lock().unwrap().is_wanted() {
-                    self.nudge.wait();
-                }
-                self.gate.lock().unwrap().begin();
-                self.gate.lock().unwrap().end(false);
-                self.over.notify_all();
-            }
-        }
-    }
 
     #[test]
     fn a_load_that_began_before_the_request_is_shared_only_in_its_own_window() {
@@ -152,39 +97,5 @@ mod tests {
         gate.end(true);
         gate.begin();
         assert_eq!(gate.request_refresh(now + cooldown, cooldown), Refresh::Join(2));
-    }
-
-    #[test]
-    fn on_all_schedules_of_threads_no_wake_up_is_lost_and_one_load_is_shared() {
-        let now = Instant::now();
-        loom::model(move || {
-            let (model, refresher) = Model::with_refresher();
-            let other = {
-                let model = Arc::clone(&model);
-                thread::spawn(move || model.request(Duration::from_secs(30), now))
-            };
-            let mine = model.request(Duration::from_secs(30), now);
-            let theirs = other.join().unwrap();
-            refresher.join().unwrap();
-            // Who asks after the load is over has missed the window; who asks before shares it.
-            assert!(mine == Some(1) || theirs == Some(1));
-            assert!(mine.is_none_or(|load| load == 1) && theirs.is_none_or(|load| load == 1));
-            assert_eq!(model.gate.lock().unwrap().begun(), 1);
-        });
-    }
-
-    #[test]
-    fn on_all_schedules_of_threads_two_windows_are_two_loads_at_most() {
-        let now = Instant::now();
-        loom::model(move || {
-            let (model, refresher) = Model::with_refresher();
-            assert_eq!(model.request(Duration::ZERO, now), Some(1));
-            refresher.join().unwrap();
-            let mut gate = model.gate.lock().unwrap();
-            assert_eq!(gate.request_refresh(now, Duration::from_secs(1)), Refresh::Denied);
-            let later = now + Duration::from_secs(1);
-            assert_eq!(gate.request_refresh(later, Duration::from_secs(1)), Refresh::Start(2));
-            assert_eq!(gate.request_refresh(later, Duration::ZERO), Refresh::Join(2));
-        });
     }
 }

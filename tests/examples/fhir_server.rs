@@ -194,7 +194,7 @@ async fn the_fhir_server_loads_resources_and_bundles_from_a_folder() {
         r#"{"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Device","id":"d"}}]}"#;
     std::fs::write(data.join("b.json"), bundle).unwrap();
     std::fs::write(data.join("c.txt"), "not looked at").unwrap();
-    std::fs::copy("examples/fhir_server/roles.json", folder.path().join("roles.json")).unwrap();
+    std::fs::copy("../examples/fhir_server/roles.json", folder.path().join("roles.json")).unwrap();
     let file = folder.path().join("auth.toml");
     let base = "http://127.0.0.1/fhir";
     std::fs::write(

@@ -19,6 +19,7 @@ pub(crate) struct Example {
 pub(crate) fn command(example: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO"));
     command.args(["run", "--quiet", "--example", example, "--"]).args(arguments);
+    command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     command
 }
 
@@ -108,7 +109,8 @@ impl Fhir {
         let issuer = TestIssuer::start().await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("auth.toml");
-        std::fs::copy("examples/fhir_server/roles.json", folder.path().join("roles.json")).unwrap();
+        std::fs::copy("../examples/fhir_server/roles.json", folder.path().join("roles.json"))
+            .unwrap();
         let text = format!(
             "base_url = \"{BASE}\"\naccess = \"{access}\"\n\
              [[issuers]]\nissuer = \"{}\"\n[roles]\ndefinitions = \"roles.json\"\n",

@@ -20,7 +20,7 @@ pub(crate) struct Parameter {
 }
 
 pub(crate) fn folder() -> PathBuf {
-    let package = "tests/official_examples/node_modules/hl7.fhir.r4.examples";
+    let package = "official_examples/node_modules/hl7.fhir.r4.examples";
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(package);
     assert!(folder.is_dir(), "run `npm ci --prefix tests/official_examples` first");
     folder

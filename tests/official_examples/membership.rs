@@ -38,8 +38,7 @@ const SHARED: [&str; 6] = [
 ];
 
 fn lines() -> Vec<Line> {
-    let script =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/official_examples/membership.mjs");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("official_examples/membership.mjs");
     let output = Command::new("node").arg(script).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();

@@ -31,7 +31,7 @@ struct Provider {
 
 impl Provider {
     fn start(script: &str) -> Self {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/providers");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("providers");
         let installed = folder.join("node_modules").is_dir();
         assert!(installed, "not installed: run `npm ci --prefix tests/providers` first");
         let mut process = Command::new("node")

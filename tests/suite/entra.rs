@@ -460,7 +460,7 @@ async fn an_audience_that_is_the_base_url_has_several_spellings() {
 async fn one_block_of_the_file_is_enough() {
     let cloud = Cloud::start(EntraCloud::Global).await;
     let folder = tempfile::tempdir().unwrap();
-    std::fs::copy("examples/fhir_server/roles.json", folder.path().join("roles.json")).unwrap();
+    std::fs::copy("../examples/fhir_server/roles.json", folder.path().join("roles.json")).unwrap();
     let oid = "00000000-aaaa-bbbb-cccc-000000000001";
     let write = |issuer: &str, assign: &str| {
         let path = folder.path().join("auth.toml");

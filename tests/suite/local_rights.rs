@@ -17,7 +17,7 @@ const ID: &str = "00000000-aaaa-bbbb-cccc-000000000001";
 fn file(access: &str, issuers: &str) -> Result<Config, String> {
     let text = format!(
         "base_url = \"{BASE}\"\naccess = \"{access}\"\n{issuers}\n\
-         [roles]\ndefinitions = \"examples/fhir_server/roles.json\"\n"
+         [roles]\ndefinitions = \"../examples/fhir_server/roles.json\"\n"
     );
     Config::from_toml(&text).map_err(|error| error.to_string())
 }
