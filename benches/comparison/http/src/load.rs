@@ -77,9 +77,9 @@ async fn load(
         asking.spawn(ask_until(end, start, connection, Arc::clone(&bytes)));
     }
     sleep_until(start).await;
-    let (started, cpu_before) = (Instant::now(), running.process.cpu()?);
+    let (started, cpu_before) = (Instant::now(), running.server.cpu()?);
     sleep_until(end).await;
-    let (elapsed, cpu_after) = (started.elapsed(), running.process.cpu()?);
+    let (elapsed, cpu_after) = (started.elapsed(), running.server.cpu()?);
 
     let mut latencies = latencies()?;
     while let Some(of_one) = asking.join_next().await {

@@ -2,29 +2,27 @@
 //! what its check adds to the same server without one.
 //!
 //! ```text
-//! benches/http/install                                             Envoy, HAProxy, Express; once
-//! cargo run --release --manifest-path benches/http/Cargo.toml      measures and judges
-//!     -- --write            also writes benches/http/results.md
+//! benches/comparison/http/install      Envoy, HAProxy, Express; once
+//! cargo run --release --manifest-path benches/comparison/http/Cargo.toml
+//!                       measures and judges
+//!     -- --write            also writes `results.md`
 //!     -- --rounds 5         forty without it
 //!     -- --slice 2000       milliseconds for each server in each round; 250 without it
 //!     -- --connections 16   that ask at once; 50 without it
 //!     -- --only axum        the servers whose name has this text
 //! ```
 //!
-//! Read on in the order of a run: `issuer` makes a key and tokens; `servers` starts everyone;
-//! `proof` shows that a check is one; `load` asks, closed loop; `measure` does so in rounds;
-//! `report` prints the table; `bounds` judges it.
+//! Read on in the order of a run: the kit's issuer makes a key and tokens; `servers` starts
+//! everyone; `proof` shows that a check is one; `load` asks, closed loop; `measure` does so in
+//! rounds; `report` prints the table and judges it.
 //!
 //! Needs Linux, which tells the CPU time of another process. Figures of different runs do not
 //! compare: the ratios of one run do. Exit status 1 says that a bound was missed.
 
-mod bounds;
 mod http;
-mod issuer;
 mod load;
 mod measure;
 mod options;
-mod process;
 mod proof;
 mod report;
 mod servers;
@@ -32,9 +30,8 @@ mod servers;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use kit::{Bound, Issuer};
 
-use bounds::{BOUNDS, Verdict};
-use issuer::Issuer;
 use options::{Command, Options};
 use proof::Tokens;
 
@@ -59,12 +56,12 @@ fn compare(options: &Options) -> Result<ExitCode> {
     let rows = measure::all(options, &issuer.trust, &tokens)?;
 
     let table = report::table(&rows)?;
-    let judged = BOUNDS.map(|bound| (bound, bound.judge(&rows)));
-    let verdicts = report::verdicts(&judged);
+    let bounds = report::bounds(&rows);
+    let verdicts = kit::verdicts(&bounds);
     println!("{table}\n{verdicts}");
     if options.write {
         report::write(options, tokens.good.len(), &table, &verdicts).context("results.md")?;
     }
-    let missed = judged.iter().any(|(_, verdict)| matches!(verdict, Verdict::Missed(_)));
+    let missed = bounds.iter().any(Bound::is_missed);
     Ok(if missed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

@@ -2,8 +2,8 @@
 //! and in turning order, so that what else the machine does falls on all of them.
 
 use anyhow::{Context, Result, ensure};
+use kit::{Trust, median};
 
-use crate::issuer::Trust;
 use crate::load::{self, Slice};
 use crate::options::Options;
 use crate::proof::{Proof, Tokens, prove};
@@ -104,10 +104,4 @@ impl Contender {
         }
         Ok(load::milliseconds(all.value_at_quantile(quantile)))
     }
-}
-
-/// The upper one of the two in the middle, where there are two.
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }

@@ -5,10 +5,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use serde_json::json;
+use kit::{Issuer, Token};
 
 use crate::http::{Connection, request};
-use crate::issuer::Issuer;
 use crate::load;
 use crate::servers::Running;
 
@@ -30,30 +29,24 @@ pub(crate) struct Proof {
 
 impl Tokens {
     pub(crate) fn of(issuer: &Issuer) -> Result<Self> {
-        let good = issuer.token()?;
+        let with = |claim, value: &str| issuer.token().claim(claim, value);
+        let signed = |token: Token<'_>| token.sign();
+        let good = signed(issuer.token())?;
         let bad = [
-            ("signature", forged(&good)?),
-            ("iss", issuer.token_with("iss", json!("http://127.0.0.1/other"))?),
-            ("aud", issuer.token_with("aud", json!("00000000-0000-0000-0000-000000000000"))?),
-            ("exp", issuer.token_with("exp", json!(1_700_000_000))?),
+            ("signature", issuer.token().forge()?),
+            ("iss", signed(with("iss", "http://127.0.0.1/other"))?),
+            ("aud", signed(with("aud", "00000000-0000-0000-0000-000000000000"))?),
+            ("exp", signed(issuer.token().claim("exp", 1_700_000_000))?),
         ];
         Ok(Self { good, bad })
     }
-}
-
-/// The token with another signature.
-fn forged(token: &str) -> Result<String> {
-    let (input, signature) = token.rsplit_once('.').context("not a JWS")?;
-    let rest = signature.get(1..).context("no signature")?;
-    let other = if signature.starts_with('A') { "B" } else { "A" };
-    Ok(format!("{input}.{other}{rest}"))
 }
 
 /// Waits until the server lets the good token in, and shows it the others.
 pub(crate) fn prove(running: &mut Running, tokens: &Tokens, checks: bool) -> Result<Proof> {
     let patience = Instant::now() + START;
     let good = loop {
-        running.process.still_runs()?;
+        running.server.still_runs()?;
         match status(running.port, &tokens.good) {
             Ok(200) => break 200,
             other if Instant::now() > patience => {

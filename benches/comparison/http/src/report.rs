@@ -1,40 +1,43 @@
-//! The table and the verdicts, as Markdown that a terminal can show.
+//! The table and the bounds, as Markdown that a terminal can show.
 
 use std::fs;
 use std::path::Path;
 
 use anyhow::Result;
+use kit::{Bound, Column, Limit, Table};
 
-use crate::bounds::{self, Bound, Limit, Verdict};
 use crate::measure::{Contender, Row};
 use crate::options::Options;
 use crate::servers::Server;
 
-const COLUMNS: [&str; 9] = [
-    "server",
-    "version",
-    "good, bad tokens",
-    "requests/s",
-    "CPU µs/request",
-    "of which the check",
-    "p50 ms",
-    "p99 ms",
-    "p99.9 ms",
+const COLUMNS: [Column; 9] = [
+    Column::Text("server"),
+    Column::Text("version"),
+    Column::Text("good, bad tokens"),
+    Column::Figure("requests/s"),
+    Column::Figure("CPU µs/request"),
+    Column::Figure("of which the check"),
+    Column::Figure("p50 ms"),
+    Column::Figure("p99 ms"),
+    Column::Figure("p99.9 ms"),
 ];
-/// So many columns are text.
-const TEXTS: usize = 3;
 
-type Cells = [String; COLUMNS.len()];
+/// What one server may take over what another one takes, where tokens have been seen before.
+const BOUNDS: [(Server, Server, Limit); 3] = [
+    (Server::LAYER, Server::AXUM, Limit::AtMost(1.15)),
+    (Server::ENVOY_CACHED, Server::LAYER, Limit::AtLeast(4.0)),
+    (Server::HAPROXY_VERIFY, Server::LAYER, Limit::AtLeast(7.0)),
+];
 
 pub(crate) fn table(rows: &[Row]) -> Result<String> {
-    let mut cells = Vec::new();
+    let mut table = Table::new(COLUMNS);
     for Row { server, outcome } in rows {
-        cells.push(match outcome {
+        table.push(match outcome {
             Ok(measured) => measured_cells(*server, measured, rows)?,
             Err(_) => missing_cells(*server),
         });
     }
-    let mut text = aligned(&cells);
+    let mut text = table.to_string();
     text.push_str("\nBad tokens: another signature, `iss`, `aud`, and an `exp` that is over.\n");
     for row in rows {
         if let Err(error) = &row.outcome {
@@ -44,8 +47,12 @@ pub(crate) fn table(rows: &[Row]) -> Result<String> {
     Ok(text)
 }
 
-fn measured_cells(server: Server, measured: &Contender, rows: &[Row]) -> Result<Cells> {
-    let check = match bounds::measured(rows, server.bare()) {
+fn measured_cells(
+    server: Server,
+    measured: &Contender,
+    rows: &[Row],
+) -> Result<[String; COLUMNS.len()]> {
+    let check = match measured_of(rows, server.bare()) {
         Some(bare) if server.checks() => format!("{:.1}", measured.cpu_beyond(bare)),
         _ => String::new(),
     };
@@ -62,61 +69,35 @@ fn measured_cells(server: Server, measured: &Contender, rows: &[Row]) -> Result<
     ])
 }
 
-fn missing_cells(server: Server) -> Cells {
-    let mut cells = Cells::default();
+fn missing_cells(server: Server) -> [String; COLUMNS.len()] {
+    let mut cells: [String; COLUMNS.len()] = std::array::from_fn(|_| String::new());
     let [name, _, proof, ..] = &mut cells;
     *name = server.name().to_owned();
     *proof = "not run".to_owned();
     cells
 }
 
-fn aligned(cells: &[Cells]) -> String {
-    let heads = COLUMNS.map(str::to_owned);
-    let width = |column: usize| {
-        let all = std::iter::once(&heads).chain(cells).filter_map(|row| row.get(column));
-        all.map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
-    let line = |row: &Cells| {
-        let cell = |(column, text): (usize, &String)| {
-            let width = width(column);
-            if column < TEXTS { format!(" {text:width$} |") } else { format!(" {text:>width$} |") }
-        };
-        format!("|{}\n", row.iter().enumerate().map(cell).collect::<String>())
-    };
-    let rule = |column: usize| {
-        let dashes = "-".repeat(width(column));
-        if column < TEXTS { format!(" {dashes} |") } else { format!(" {dashes}:|") }
-    };
-    let rules: String = (0..COLUMNS.len()).map(rule).collect();
-    format!("{}|{rules}\n{}", line(&heads), cells.iter().map(line).collect::<String>())
+fn measured_of(rows: &[Row], server: Server) -> Option<&Contender> {
+    rows.iter().find(|row| row.server == server)?.outcome.as_ref().ok()
 }
 
-pub(crate) fn verdicts(judged: &[(Bound, Verdict)]) -> String {
-    judged.iter().map(|(bound, verdict)| one_bound(bound, verdict)).collect()
+pub(crate) fn bounds(rows: &[Row]) -> Vec<Bound> {
+    let bound = |(server, over, limit): (Server, Server, Limit)| {
+        let found = |one: Server| measured_of(rows, one).ok_or_else(|| one.name().to_owned());
+        let figure = found(server).and_then(|server| found(over).map(|over| server.cpu_over(over)));
+        Bound { what: format!("CPU of *{}* over *{}*", server.name(), over.name()), figure, limit }
+    };
+    BOUNDS.into_iter().map(bound).collect()
 }
 
-fn one_bound(bound: &Bound, verdict: &Verdict) -> String {
-    let (over, server) = (bound.over.name(), bound.server.name());
-    let limit = match bound.limit {
-        Limit::AtLeast(limit) => format!("at least {limit}"),
-        Limit::AtMost(limit) => format!("at most {limit}"),
-    };
-    let verdict = match verdict {
-        Verdict::Held(ratio) => format!("{ratio:.2}, held"),
-        Verdict::Missed(ratio) => format!("{ratio:.2}, **missed**"),
-        Verdict::NotJudged(missing) => format!("not judged, for want of {missing}"),
-    };
-    format!("- CPU of *{server}* over *{over}*: {limit}; {verdict}\n")
-}
-
-/// `benches/http/results.md`.
+/// `results.md`, beside the manifest.
 pub(crate) fn write(options: &Options, token: usize, table: &str, verdicts: &str) -> Result<()> {
     let Options { rounds, connections, slice, .. } = *options;
     let slice = slice.as_millis();
     let text = format!(
         "# Over HTTP
 
-`cargo run --release --manifest-path benches/http/Cargo.toml -- --rounds {rounds} --slice {slice} \
+`cargo run --release --manifest-path benches/comparison/http/Cargo.toml -- --rounds {rounds} --slice {slice} \
          --connections {connections} --write`
 
 One token of {token} bytes (RS256-2048), seen before, with `GET /r4/Patient/1` on loopback.

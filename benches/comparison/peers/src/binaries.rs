@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{env, str};
 
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use crate::Failure;
 use crate::contenders::CONTENDERS;
 
 /// Where each program was put.
@@ -20,7 +20,7 @@ impl Binaries {
     /// # Errors
     ///
     /// When one of them does not build.
-    pub(crate) fn build() -> Result<Self, Failure> {
+    pub(crate) fn build() -> Result<Self> {
         let mut programs = BTreeMap::new();
         for contender in &CONTENDERS {
             if !programs.contains_key(contender.program) {
@@ -35,18 +35,19 @@ impl Binaries {
     /// # Errors
     ///
     /// When no contender is in that folder.
-    pub(crate) fn path(&self, program: &str) -> Result<&Path, Failure> {
-        Ok(self.0.get(program).ok_or_else(|| format!("{program} was not built"))?)
+    pub(crate) fn path(&self, program: &str) -> Result<&Path> {
+        let path = self.0.get(program).map(PathBuf::as_path);
+        path.with_context(|| format!("{program} was not built"))
     }
 }
 
 /// Beside this program, so that what they have in common is compiled once.
-fn target_dir() -> Result<PathBuf, Failure> {
+fn target_dir() -> Result<PathBuf> {
     let this = env::current_exe()?;
-    Ok(this.ancestors().nth(2).ok_or("this program stands in no target directory")?.to_owned())
+    Ok(this.ancestors().nth(2).context("this program is in no target directory")?.to_owned())
 }
 
-fn build(program: &str) -> Result<PathBuf, Failure> {
+fn build(program: &str) -> Result<PathBuf> {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join(program).join("Cargo.toml");
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     // Under `cargo run` these describe the runner; build scripts that watch them would start anew.
@@ -64,11 +65,9 @@ fn build(program: &str) -> Result<PathBuf, Failure> {
         .arg(target_dir()?)
         .stderr(Stdio::inherit())
         .output()?;
-    if !output.status.success() {
-        return Err(format!("{program} does not build").into());
-    }
+    ensure!(output.status.success(), "{program} does not build");
     executable(str::from_utf8(&output.stdout)?)
-        .ok_or_else(|| format!("cargo names no program of {program}").into())
+        .with_context(|| format!("cargo names no program of {program}"))
 }
 
 /// The only executable among cargo's messages.

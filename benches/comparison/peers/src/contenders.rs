@@ -2,8 +2,12 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
-use crate::Failure;
+use anyhow::{Context, Result, bail, ensure};
+use kit::{Dialogue, Trust, command, locked_version};
+
+use crate::binaries::Binaries;
 
 /// One row of the comparison.
 #[derive(Debug)]
@@ -101,30 +105,77 @@ impl Contender {
     /// # Errors
     ///
     /// When the lockfile of its program cannot be read.
-    pub(crate) fn name(&self) -> Result<String, Failure> {
+    pub(crate) fn name(&self) -> Result<String> {
         let Some(package) = self.package else { return Ok(self.variant.to_owned()) };
         let lockfile = Path::new(env!("CARGO_MANIFEST_DIR")).join(self.program).join("Cargo.lock");
         let version = locked_version(&fs::read_to_string(lockfile)?, package)
-            .ok_or_else(|| format!("{package} is not in the lockfile of {}", self.program))?;
+            .with_context(|| format!("{package} is not in the lock file of {}", self.program))?;
         let variant = if self.variant.is_empty() { "" } else { ", " };
         Ok(format!("{package} {version}{variant}{}", self.variant))
     }
 }
 
-fn locked_version(lockfile: &str, package: &str) -> Option<String> {
-    let entry = format!("name = \"{package}\"\nversion = \"");
-    let (_, rest) = lockfile.split_once(&entry)?;
-    Some(rest.split_once('"')?.0.to_owned())
+/// A contender's process, which answers one question at a time.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) contender: &'static Contender,
+    process: Dialogue,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::locked_version;
+/// What came back for a request.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) has_challenge: bool,
+}
 
-    #[test]
-    fn versions_come_from_the_lockfile() {
-        let lockfile = "[[package]]\nname = \"axum-jose\"\nversion = \"0.2.2\"\nsource = \"…\"\n";
-        assert_eq!(locked_version(lockfile, "axum-jose").as_deref(), Some("0.2.2"));
-        assert_eq!(locked_version(lockfile, "axum"), None);
+impl Running {
+    /// Starts a contender that trusts the issuer, and sends it a token until it is let in.
+    ///
+    /// # Errors
+    ///
+    /// When it says that it cannot start, ends, or does not let the token in.
+    pub(crate) fn start(
+        contender: &'static Contender,
+        binaries: &Binaries,
+        trust: &Trust,
+        authorization: &str,
+    ) -> Result<Self> {
+        let mut program = command(binaries.path(contender.program)?);
+        program.args([contender.argument, contender.backend]).args([
+            &trust.issuer,
+            &trust.jwks_uri,
+            &trust.audience,
+        ]);
+        let mut process = Dialogue::start(program)?;
+        if let Some((_, why)) = process.read()?.split_once('\t') {
+            bail!("{why}");
+        }
+        let status = process.ask(&["warm", authorization])?;
+        ensure!(status == "200", "answers the good token with {status}");
+        Ok(Self { contender, process })
+    }
+
+    /// The CPU time of a number of requests with the same token.
+    ///
+    /// # Errors
+    ///
+    /// When one of them is refused.
+    pub(crate) fn batch(&mut self, requests: u32, authorization: &str) -> Result<Duration> {
+        let answer = self.process.ask(&["batch", &requests.to_string(), authorization])?;
+        Ok(Duration::from_nanos(answer.parse()?))
+    }
+
+    /// The answer to one request.
+    ///
+    /// # Errors
+    ///
+    /// When the process has ended.
+    pub(crate) fn probe(&mut self, authorizations: &[String]) -> Result<Answer> {
+        let mut question = vec!["probe"];
+        question.extend(authorizations.iter().map(String::as_str));
+        let answer = self.process.ask(&question)?;
+        let (status, challenge) = answer.split_once('\t').context("no status came back")?;
+        Ok(Answer { status: status.parse()?, has_challenge: !challenge.is_empty() })
     }
 }

@@ -1,12 +1,10 @@
 //! Requests whose right answer is beyond doubt.
 
+use anyhow::Result;
+use kit::{Issuer, Token, hs256, now};
 use serde_json::json;
 
-use crate::Failure;
-use crate::child::{Answer, Child};
-use crate::contenders::Contender;
-use crate::provider::Provider;
-use crate::token::{hs256, now};
+use crate::contenders::{Answer, Running};
 
 /// One request.
 #[derive(Debug)]
@@ -35,58 +33,48 @@ impl Probe {
     ///
     /// # Errors
     ///
-    /// When the provider cannot show its public key.
-    pub(crate) fn all(provider: &Provider) -> Result<Vec<Self>, Failure> {
-        let good = || provider.good_token();
-        let key = provider.signing_key();
-        let hour = 3600;
-        let lower_case = good().bearer().replacen("Bearer", "bearer", 1);
-        let both = vec![good().bearer(), good().claim("sub", "mallory").bearer()];
-        let unsigned = good().header("alg", "none").signed_with(|_| Vec::new());
-        let public = key.public_der()?;
-        let confused = good().header("alg", "HS256").signed_with(|message| hs256(&public, message));
-        let flipped = good().signed_with(|message| {
-            let mut signature = key.rs256(message);
-            signature.iter_mut().skip(100).take(1).for_each(|byte| *byte ^= 1);
-            signature
-        });
-        let rs384 = good().header("alg", "RS384").signed_with(|message| key.rs384(message));
-        let critical = good().header("crit", json!(["example"])).header("example", true).bearer();
-        let expired = good().claim("exp", now() - hour).bearer();
-        let array = json!([provider.issuer(), "https://issuer.example.com"]);
-        let audiences = json!(["https://other.example.com", provider.audience()]);
-        let ours_first = good().claim("aud", "https://other.example.com");
+    /// When the crypto library does not sign.
+    pub(crate) fn all(issuer: &Issuer) -> Result<Vec<Self>> {
+        const HOUR: u64 = 3600;
+        const OTHER: &str = "https://other.example.com";
+        let good = || issuer.token();
+        let accept = |name, token: Token<'_>| Ok(Self::accept(name, bearer(token.sign()?)));
+        let refuse = |name, token: Token<'_>| Ok(Self::refuse(name, [bearer(token.sign()?)]));
+        let public = issuer.public_der()?;
+        let lower_case = good().sign().map(|token| format!("bearer {token}"))?;
+        let both = [good(), good().claim("sub", "mallory")].map(|token| token.sign());
+        let both = both.into_iter().map(|token| token.map(bearer)).collect::<Result<Vec<_>>>()?;
+        let unsigned = good().header("alg", "none").signed_with(|_| Ok(Vec::new()))?;
+        let confused = good().header("alg", "HS256");
+        let confused = confused.signed_with(|message| Ok(hs256(&public, message)))?;
+        let ours_first = good().claim("aud", OTHER);
+        let ours_first = ours_first.with_duplicate("aud", &issuer.trust.audience)?;
+        let critical = good().header("crit", json!(["example"])).header("example", true);
+        let expired = good().claim("exp", now() - HOUR);
+        let issuers = json!([issuer.trust.issuer, OTHER]);
+        let audiences = json!([OTHER, issuer.trust.audience]);
         Ok(vec![
-            Self::accept("good token", good().bearer()),
-            Self::accept("`typ` is at+jwt", good().header("typ", "at+jwt").bearer()),
-            Self::accept("`aud` is an array with ours", good().claim("aud", audiences).bearer()),
+            accept("good token", good())?,
+            accept("`typ` is at+jwt", good().header("typ", "at+jwt"))?,
+            accept("`aud` is an array with ours", good().claim("aud", audiences))?,
             Self::accept("scheme in lower case", lower_case),
             Self { of_the_layer: true, ..Self::refuse("two Authorization headers", both) },
-            Self::refuse("`alg` is none", [unsigned]),
-            Self::refuse("HS256 keyed with the public key", [confused]),
-            Self::refuse("signature changed", [flipped]),
-            Self::refuse("RS384 by a key listed for RS256", [rs384]),
-            Self::refuse("unknown `crit`", [critical]),
-            Self::refuse(
-                "key listed for encryption",
-                [provider.token_of_encryption_key().bearer()],
-            ),
-            Self::refuse(
-                "`iss` is another",
-                [good().claim("iss", "https://issuer.example.com").bearer()],
-            ),
-            Self::refuse("`iss` missing", [good().without("iss").bearer()]),
-            Self::refuse("`iss` is an array with ours", [good().claim("iss", array).bearer()]),
-            Self::refuse("`aud` is another", [ours_first.bearer()]),
-            Self::refuse("`aud` missing", [good().without("aud").bearer()]),
-            Self::refuse(
-                "`aud` twice, ours first",
-                [ours_first.with_duplicate("aud", provider.audience())],
-            ),
-            Self::refuse("`nbf` in an hour", [good().claim("nbf", now() + hour).bearer()]),
-            Self::refuse("expired an hour ago", [expired.clone()]),
+            Self::refuse("`alg` is none", [bearer(unsigned)]),
+            Self::refuse("HS256 keyed with the public key", [bearer(confused)]),
+            Self::refuse("signature changed", [bearer(good().forge()?)]),
+            Self::refuse("RS384 by a key listed for RS256", [bearer(good().sign_rs384()?)]),
+            refuse("unknown `crit`", critical)?,
+            refuse("key listed for encryption", issuer.token_of_encryption_key())?,
+            refuse("`iss` is another", good().claim("iss", OTHER))?,
+            refuse("`iss` missing", good().without("iss"))?,
+            refuse("`iss` is an array with ours", good().claim("iss", issuers))?,
+            refuse("`aud` is another", good().claim("aud", OTHER))?,
+            refuse("`aud` missing", good().without("aud"))?,
+            Self::refuse("`aud` twice, ours first", [bearer(ours_first)]),
+            refuse("`nbf` in an hour", good().claim("nbf", now() + HOUR))?,
+            refuse("expired an hour ago", expired.clone())?,
             Self::challenge("challenge without a token", []),
-            Self::challenge("challenge to an expired token", [expired]),
+            Self::challenge("challenge to an expired token", [bearer(expired.sign()?)]),
         ])
     }
 
@@ -108,6 +96,11 @@ impl Probe {
         let authorizations = authorizations.into_iter().collect();
         Self { name, authorizations, right: Right::Challenge, of_the_layer: true }
     }
+}
+
+/// The value of `Authorization`.
+fn bearer(token: String) -> String {
+    format!("Bearer {token}")
 }
 
 impl Right {
@@ -151,14 +144,11 @@ pub(crate) struct Answers {
 /// # Errors
 ///
 /// When the contender ends.
-pub(crate) fn ask(
-    probes: &[Probe],
-    contender: &Contender,
-    child: &mut Child,
-) -> Result<Answers, Failure> {
+pub(crate) fn ask(probes: &[Probe], running: &mut Running) -> Result<Answers> {
+    let is_layer = running.contender.is_layer;
     let mut answers = Answers { asked: 0, wrong: Vec::new() };
-    for probe in probes.iter().filter(|probe| contender.is_layer || !probe.of_the_layer) {
-        let answer = child.probe(&probe.authorizations)?;
+    for probe in probes.iter().filter(|probe| is_layer || !probe.of_the_layer) {
+        let answer = running.probe(&probe.authorizations)?;
         answers.asked += 1;
         if !probe.right.is(&answer) {
             answers.wrong.push(format!("{} ({})", probe.name, answer.status));

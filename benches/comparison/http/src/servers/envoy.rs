@@ -3,12 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use kit::{Server, Trust, command, free_port, said};
 use serde_json::{Value, json};
 
 use super::{REMEMBERED, Running};
 use crate::http::PATH;
-use crate::issuer::Trust;
-use crate::process::{Process, command, free_port, said};
 
 /// What stands before the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +35,7 @@ pub(super) fn start(filter: Filter, trust: &Trust) -> Result<Running> {
     let mut command = command(program());
     command.args(["--concurrency", "1", "--disable-hot-restart", "--log-level", "error"]);
     command.arg("--config-yaml").arg(configuration(filter, trust, port).to_string());
-    Ok(Running { process: Process::start(command)?, port, _files: None })
+    Ok(Running { server: Server::start(command)?, port, _files: None })
 }
 
 /// JSON is YAML.

@@ -4,11 +4,10 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use kit::{Server, Trust, command, free_port, said};
 use serde_json::Value;
 
 use super::Running;
-use crate::issuer::Trust;
-use crate::process::{Process, command, free_port, said};
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("express")
@@ -17,8 +16,9 @@ fn folder() -> PathBuf {
 pub(super) fn version(checks: bool) -> Result<String> {
     let package = if checks { "express-oauth2-jwt-bearer" } else { "express" };
     let file = folder().join("node_modules").join(package).join("package.json");
-    let text = fs::read(file)
-        .with_context(|| format!("{package} is not installed: see benches/http/install"))?;
+    let text = fs::read(file).with_context(|| {
+        format!("{package} is not installed: see benches/comparison/http/install")
+    })?;
     let package: Value = serde_json::from_slice(&text)?;
     let version = package["version"].as_str().context("package.json without a version")?;
     Ok(format!("{version}, Node {}", said("node", "--version")?.trim_start_matches('v')))
@@ -34,5 +34,5 @@ pub(super) fn start(checks: bool, trust: &Trust) -> Result<Running> {
     if checks {
         command.env("ISSUER", &trust.issuer).env("AUDIENCE", &trust.audience);
     }
-    Ok(Running { process: Process::start(command)?, port, _files: None })
+    Ok(Running { server: Server::start(command)?, port, _files: None })
 }

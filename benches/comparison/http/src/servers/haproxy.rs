@@ -4,11 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use kit::{Server, Trust, command, free_port, said};
 
 use super::Running;
 use crate::http::PATH;
-use crate::issuer::Trust;
-use crate::process::{Process, command, free_port, said};
 
 const PROGRAM: &str = "haproxy";
 
@@ -28,7 +27,7 @@ pub(super) fn start(checks: bool, trust: &Trust) -> Result<Running> {
     fs::write(&configuration, whole(port, &rules))?;
     let mut command = command(PROGRAM);
     command.arg("-db").arg("-f").arg(configuration);
-    Ok(Running { process: Process::start(command)?, port, _files: Some(files) })
+    Ok(Running { server: Server::start(command)?, port, _files: Some(files) })
 }
 
 fn whole(port: u16, rules: &str) -> String {

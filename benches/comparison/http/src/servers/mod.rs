@@ -6,12 +6,11 @@ mod express;
 mod haproxy;
 
 use anyhow::Result;
+use kit::Trust;
 use tempfile::TempDir;
 
 use self::axum::Guard;
 use self::envoy::Filter;
-use crate::issuer::Trust;
-use crate::process::Process;
 
 /// How many verified tokens a cache has room for.
 const REMEMBERED: usize = 10_000;
@@ -27,7 +26,7 @@ pub(crate) enum Server {
 
 /// A server that answers on a port of 127.0.0.1.
 pub(crate) struct Running {
-    pub(crate) process: Process,
+    pub(crate) server: kit::Server,
     pub(crate) port: u16,
     /// The files that it reads.
     pub(crate) _files: Option<TempDir>,

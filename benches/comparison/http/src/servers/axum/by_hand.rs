@@ -10,10 +10,10 @@ use axum::http::StatusCode;
 use axum::http::header::AUTHORIZATION;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
+use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use kit::Trust;
 use serde::Deserialize;
-
-use crate::issuer::Trust;
 
 struct Checks {
     keys: HashMap<String, DecodingKey>,
@@ -32,7 +32,8 @@ struct Claims {
 
 pub(super) fn guard(open: Router, trust: &Trust) -> Result<Router> {
     let mut keys = HashMap::new();
-    for jwk in &trust.jwks.keys {
+    let set: JwkSet = serde_json::from_value(trust.jwks.clone())?;
+    for jwk in &set.keys {
         let kid = jwk.common.key_id.clone().context("a key without `kid`")?;
         keys.insert(kid, DecodingKey::from_jwk(jwk)?);
     }

@@ -10,13 +10,12 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
+use kit::Trust;
 use tower::{Service, ServiceBuilder};
 use tower_fhir_auth::{
     AccessMode, AccessPolicy, AudiencePolicy, FhirAuthLayer, RoleDefinitions, RolePolicy,
     ScopePolicy, TrustedIssuer,
 };
-
-use crate::issuer::Trust;
 
 pub(super) fn around(
     layer: FhirAuthLayer,

@@ -10,13 +10,12 @@ use std::net::Ipv4Addr;
 use anyhow::{Context, Result};
 use axum::Router;
 use axum::routing::get;
+use kit::{Server, Trust, command, free_port, locked_version};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tower::make::Shared;
 
 use super::Running;
-use crate::issuer::Trust;
-use crate::process::{Process, command, free_port};
 
 /// What stands before the handler.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
@@ -48,18 +47,15 @@ pub(super) fn version(guard: Guard) -> Result<String> {
         Guard::Layer { .. } | Guard::RouterLayer { .. } => "tower-fhir-auth",
         Guard::None => "axum",
     };
-    let lock = include_str!("../../../Cargo.lock");
-    let (_, entry) = lock
-        .split_once(&format!("name = \"{package}\"\nversion = \""))
-        .with_context(|| format!("the lock file has no {package}"))?;
-    Ok(entry.split('"').take(1).collect())
+    let version = locked_version(include_str!("../../../../Cargo.lock"), package);
+    version.with_context(|| format!("the lock file has no {package}"))
 }
 
 pub(super) fn start(guard: Guard, trust: &Trust) -> Result<Running> {
     let task = Task { guard, port: free_port()?, trust: trust.clone() };
     let mut command = command(env::current_exe()?);
     command.arg("--serve").arg(serde_json::to_string(&task)?);
-    Ok(Running { process: Process::start(command)?, port: task.port, _files: None })
+    Ok(Running { server: Server::start(command)?, port: task.port, _files: None })
 }
 
 /// What the new process does, until it is ended.
