@@ -132,6 +132,28 @@ fn the_root_has_dev_dependencies_for_examples_alone() {
     }
 }
 
+/// A number in the name of a test leads to its clause, and no clause is without its test.
+#[test]
+fn requirements_of_tests_and_of_the_table_are_the_same() {
+    let suite = Path::new(env!("CARGO_MANIFEST_DIR")).join("suite");
+    let table = fs::read_to_string(suite.join("requirements/mod.rs")).unwrap();
+    let rows = table.lines().filter_map(|line| line.strip_prefix("//! | ")?.split(' ').next());
+    let is_number = |name: &&str| {
+        let digits = name.strip_prefix(|first: char| first.is_ascii_alphabetic());
+        digits.is_some_and(|rest| !rest.is_empty() && rest.chars().all(|c| c.is_ascii_digit()))
+    };
+    let rows: BTreeSet<String> = rows.filter(is_number).map(str::to_lowercase).collect();
+    assert!(rows.len() > 40, "only {rows:?} were found: is the search broken?");
+
+    let mut tests = BTreeSet::new();
+    for file in sources(&suite) {
+        let text = fs::read_to_string(&file).unwrap();
+        let names = text.split("fn ").skip(1).filter_map(|rest| rest.split('_').next());
+        tests.extend(names.filter(is_number).map(str::to_owned));
+    }
+    assert_eq!(tests, rows);
+}
+
 #[test]
 fn files_have_one_subject_and_at_most_450_lines_of_code() {
     for file in sources(&source_folder()) {

@@ -1,7 +1,7 @@
 //! What the crate promises, tested through its public interface against a loopback issuer.
 //!
-//! `requirements/` has one test for each numbered requirement of the standards, its number in
-//! its name; the other modules have one subject each.
+//! `requirements/` has one test for each requirement of the standards, and a table of them; the
+//! other modules have one subject each.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failed step of a test is a failed test")]
 #![expect(clippy::indexing_slicing, reason = "serde_json answers null where nothing is")]
