@@ -6,7 +6,7 @@ use tower_fhir_auth::{
     ScopePolicy, StoreError, Visibility,
 };
 
-use crate::confinement::{ask, granted};
+use super::confinement::{ask, granted};
 use crate::support::{BASE, Server};
 
 async fn server() -> Server {

@@ -1,0 +1,10 @@
+//! What a verified caller may do: scopes, roles, what they confine, and an oracle over all of it.
+
+mod confinement;
+mod local_rights;
+mod oracle;
+mod plain;
+mod resources;
+mod roles;
+mod scopes;
+mod spellings;
