@@ -4,10 +4,10 @@ use std::io::BufRead;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::json;
 use tower_fhir_auth::test_util::TestIssuer;
 
-use crate::support::{Example, command, status};
+use crate::support::{Example, Fhir, command, status};
 
 /// A command as the server prints it: what to expect, and the line to paste.
 fn samples(server: &mut Example) -> Vec<(String, String)> {
@@ -90,20 +90,32 @@ async fn the_fhir_server_trusts_the_issuers_of_its_file_and_does_not_wait_for_th
     let server = server.await.unwrap();
     assert!(server.base.ends_with("/r4"), "{}", server.base);
 
-    let token =
-        |scope: &str| issuer.token().claim("aud", base).claim("scope", scope).sign().unwrap();
+    let token = issuer.token().claim("aud", base).claim("scope", "user/Patient.r").sign().unwrap();
     let read = server.url("/Patient/1");
-    assert_eq!(status(&read, &token("user/Patient.r")).await, 503);
+    assert_eq!(status(&read, &token).await, 503);
     issuer.recover();
     let deadline = Instant::now() + Duration::from_secs(20);
-    while status(&read, &token("user/Patient.r")).await != 200 {
+    while status(&read, &token).await != 200 {
         assert!(Instant::now() < deadline, "no recovery without a restart");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     issuer.rotate().unwrap();
+    let rotated = issuer.token().claim("aud", base).claim("scope", "user/Patient.r");
+    assert_eq!(status(&read, &rotated.sign().unwrap()).await, 200);
+
+    // A connection that stays open does not keep the server alive.
+    let _open = std::net::TcpStream::connect(server.base.split('/').nth(2).unwrap()).unwrap();
+    let (code, took) = tokio::task::spawn_blocking(|| server.end("-INT")).await.unwrap();
+    assert_eq!(code, Some(0));
+    assert!(took < Duration::from_secs(4), "{took:?}");
+}
+
+#[tokio::test]
+async fn the_fhir_server_answers_what_scopes_allow() {
+    let fhir = Fhir::start("scopes", &[]).await;
     for (path, scope, expected) in [
         ("/Patient/1", "system/*.rs", 200),
-        ("/Patient/1", "patient/Patient.r", 403),
+        ("/Patient/1", "patient/Observation.r", 403),
         ("/Patient/1", "system/Observation.r", 403),
         ("/Patient/nobody", "system/Patient.r", 404),
         ("/Patient?_id=1,2", "user/Patient.s", 200),
@@ -116,42 +128,35 @@ async fn the_fhir_server_trusts_the_issuers_of_its_file_and_does_not_wait_for_th
         ("/health", "", 200),
         ("/.well-known/smart-configuration", "", 200),
     ] {
-        let url = server.url(path);
-        assert_eq!(status(&url, &token(scope)).await, expected, "{path} with {scope}");
+        let reply = fhir.as_caller(scope, "GET", path).await;
+        assert_eq!(reply.status, expected, "{path} with {scope}: {}", reply.text);
     }
-    let found: Value = reqwest::Client::new()
-        .get(server.url("/Patient?_id=1,2"))
-        .bearer_auth(token("system/*.rs"))
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
-    assert_eq!(found.pointer("/entry/1/resource/id"), Some(&Value::from("2")));
+    // A token that names no patient has none that a scope could be of.
+    let nobody = fhir.token_with(json!({"scope": "patient/Patient.r"}));
+    assert_eq!(status(&fhir.server.url("/Patient/1"), &nobody).await, 403);
+    let found = fhir.as_caller("system/*.rs", "GET", "/Patient?_id=1,2").await;
+    assert_eq!(found.names(), ["Patient/1", "Patient/2"]);
+}
 
-    let denied = reqwest::Client::new().delete(server.url("/Patient/1")).send().await.unwrap();
+#[tokio::test]
+async fn the_fhir_server_refuses_what_is_too_large_and_who_is_nobody() {
+    let fhir = Fhir::start("scopes", &[]).await;
+    let denied = reqwest::Client::new().delete(fhir.server.url("/Patient/1")).send().await.unwrap();
     assert_eq!(denied.status(), 401);
     assert!(!denied.headers().contains_key("allow"), "{denied:?}");
-    let large =
-        reqwest::Client::new().post(server.url("/Patient")).bearer_auth(token("user/Patient.c"));
-    let large = large.body(vec![b' '; 17 << 20]).send().await.unwrap();
-    assert_eq!(large.status(), 413);
-    assert!(large.text().await.unwrap().contains("\"too-long\""));
+    let large = fhir.with_body("user/Patient.c", "POST", "/Patient", " ".repeat(17 << 20).into());
+    let large = large.await;
+    assert_eq!((large.status, large.code()), (413, "too-long"));
 
     // HTTP/2 has room for the largest token that is judged, and for larger ones to be refused.
     let http2 = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
     for (size, expected) in [(16_000, 401), (20_000, 401), (70_000, 401), (200_000, 401)] {
-        let answer = http2.get(&read).bearer_auth("a".repeat(size)).send().await.unwrap();
+        let token = "a".repeat(size);
+        let answer = http2.get(fhir.server.url("/Patient/1")).bearer_auth(token).send();
+        let answer = answer.await.unwrap();
         assert_eq!((size, answer.status().as_u16()), (size, expected));
         assert!(answer.headers().contains_key("www-authenticate"));
     }
-
-    // A connection that stays open does not keep the server alive.
-    let _open = std::net::TcpStream::connect(server.base.split('/').nth(2).unwrap()).unwrap();
-    let (code, took) = tokio::task::spawn_blocking(|| server.end("-INT")).await.unwrap();
-    assert_eq!(code, Some(0));
-    assert!(took < Duration::from_secs(4), "{took:?}");
 }
 
 #[test]

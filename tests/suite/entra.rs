@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use http::Request;
 use serde_json::{Value, json};
+use tower_fhir_auth::config::Config;
 use tower_fhir_auth::test_util::{Answer, SigningKey, TestIssuer, TokenBuilder};
 use tower_fhir_auth::{
     Algorithm, Assignments, CallerKind, Check, Clock, Entra, EntraCloud, FhirAuthLayer,
@@ -380,7 +381,7 @@ async fn the_audience_is_the_client_id_and_the_server_knows_only_its_base_url() 
     for (audiences, expected) in
         [(String::new(), 401), (format!("audiences = [\"{BASE}\", \"{APPLICATION}\"]\n"), 200)]
     {
-        let config = tower_fhir_auth::config::Config::from_toml(&config(&audiences)).unwrap();
+        let config = Config::from_toml(&config(&audiences)).unwrap();
         let layer = config.layer(authenticated()).unwrap().build().unwrap();
         layer.ready().await;
         let reply = ask(&layer, token()).await;
@@ -440,7 +441,7 @@ async fn an_audience_that_is_the_base_url_has_several_spellings() {
          audiences = [\"{BASE}\", \"{APPLICATION}\"]\n",
         issuer.url()
     );
-    let config = tower_fhir_auth::config::Config::from_toml(&text).unwrap();
+    let config = Config::from_toml(&text).unwrap();
     let layer = config.layer(authenticated()).unwrap().build().unwrap();
     layer.ready().await;
     for (audience, expected) in [
@@ -456,100 +457,106 @@ async fn an_audience_that_is_the_base_url_has_several_spellings() {
     }
 }
 
-#[tokio::test]
-async fn one_block_of_the_file_is_enough() {
-    let cloud = Cloud::start(EntraCloud::Global).await;
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::copy("../examples/fhir_server/roles.json", folder.path().join("roles.json")).unwrap();
-    let oid = "00000000-aaaa-bbbb-cccc-000000000001";
-    let write = |issuer: &str, assign: &str| {
-        let path = folder.path().join("auth.toml");
+/// The object id of the callers of [`Cloud::token`].
+const OID: &str = "00000000-aaaa-bbbb-cccc-000000000001";
+
+/// The lines of the file for one tenant.
+fn one_tenant() -> String {
+    format!("entra.tenant = \"{TENANT}\"\nentra.client_id = \"{APPLICATION}\"")
+}
+
+/// The lines of the file for several organizations.
+fn tenants(allowed: &[&str]) -> String {
+    format!(
+        "entra.tenant = \"organizations\"\nentra.client_id = \"{APPLICATION}\"\n\
+         entra.allowed_tenants = {allowed:?}"
+    )
+}
+
+/// A role for one key of `assign`.
+fn assigned(key: &str) -> String {
+    format!("assign = {{ \"{key}\" = [\"globalReader\"] }}")
+}
+
+impl Cloud {
+    /// A file with one block for this cloud.
+    fn file(&self, issuer: &str, assign: &str) -> Result<Config, String> {
         let text = format!(
             "base_url = \"{BASE}\"\naccess = \"roles\"\n[[issuers]]\n{issuer}\n\
-             entra.authority = \"{}\"\n{assign}\n[roles]\ndefinitions = \"roles.json\"\n",
-            cloud.server.url()
+             entra.authority = \"{}\"\n{assign}\n\
+             [roles]\ndefinitions = \"../examples/fhir_server/roles.json\"\n",
+            self.server.url()
         );
-        std::fs::write(&path, text).unwrap();
-        tower_fhir_auth::config::Config::from_file(path)
-    };
-    let start = |config: tower_fhir_auth::config::Config| async {
+        Config::from_toml(&text).map_err(|error| error.to_string())
+    }
+
+    /// The layer of such a file.
+    async fn layer_of(&self, issuer: &str, assign: &str) -> FhirAuthLayer {
+        let config = self.file(issuer, assign).unwrap();
         let policy = config.policy().unwrap();
         let layer = config.layer(policy).unwrap().build().unwrap();
         layer.ready().await;
         layer
-    };
-    let one = format!("entra.tenant = \"{TENANT}\"\nentra.client_id = \"{APPLICATION}\"");
-    let several = format!(
-        "entra.tenant = \"organizations\"\nentra.client_id = \"{APPLICATION}\"\n\
-         entra.allowed_tenants = [\"{TENANT}\", \"{OTHER}\"]"
-    );
-    let layer =
-        start(write(&one, &format!("assign = {{ \"{oid}\" = [\"globalReader\"] }}")).unwrap())
-            .await;
+    }
+}
+
+#[tokio::test]
+async fn one_block_of_the_file_is_enough() {
+    let cloud = Cloud::start(EntraCloud::Global).await;
+    let layer = cloud.layer_of(&one_tenant(), &assigned(OID)).await;
     for (version, tenant, expected) in [(1, TENANT, 200), (2, TENANT, 200), (2, OTHER, 401)] {
         let reply = ask(&layer, cloud.token(version, tenant, APPLICATION)).await;
         assert_eq!(reply.status.as_u16(), expected, "v{version} {tenant}: {}", reply.body);
     }
+    let urls =
+        format!("{}\nentra.identifier_uris = [\"{URI}\"]\naudience_match = \"url\"", one_tenant());
+    let layer = cloud.layer_of(&urls, &assigned(OID)).await;
+    ask(&layer, cloud.token(1, TENANT, &format!("{URI}/"))).await.is_let_in();
+    // What the preset says can be said otherwise.
+    let narrowed = format!("{}\naudiences = [\"{URI}\"]\nclients = [\"nobody\"]", one_tenant());
+    let layer = cloud.layer_of(&narrowed, "").await;
+    ask(&layer, cloud.token(1, TENANT, URI)).await.is_refused_by(Check::Client, "is not allowed");
+}
+
+#[tokio::test]
+async fn an_id_is_assigned_roles_with_its_tenant_where_there_are_several() {
+    let cloud = Cloud::start(EntraCloud::Global).await;
     // Of one tenant it may be said with or without, also where the address is a template.
-    let template = format!(
-        "entra.tenant = \"organizations\"\nentra.client_id = \"{APPLICATION}\"\n\
-         entra.allowed_tenants = [\"{TENANT}\"]"
-    );
-    for issuer in [&one, &template] {
-        for key in [oid.to_owned(), format!("{TENANT}/{oid}")] {
-            let assign = format!("assign = {{ \"{key}\" = [\"globalReader\"] }}");
-            let layer = start(write(issuer, &assign).unwrap()).await;
+    for issuer in [one_tenant(), tenants(&[TENANT])] {
+        for key in [OID.to_owned(), format!("{TENANT}/{OID}")] {
+            let layer = cloud.layer_of(&issuer, &assigned(&key)).await;
             let reply = ask(&layer, cloud.token(2, TENANT, APPLICATION)).await;
             assert_eq!(reply.status, 200, "{issuer} {key}: {}", reply.body);
         }
-        let assign = format!("assign = {{ \"{STRANGER}/{oid}\" = [\"globalReader\"] }}");
-        let error = write(issuer, &assign).unwrap_err().to_string();
+        let error = cloud.file(&issuer, &assigned(&format!("{STRANGER}/{OID}"))).unwrap_err();
         assert!(error.contains("with an allowed tenant"), "{error}");
     }
-    let urls = format!("{one}\nentra.identifier_uris = [\"{URI}\"]\naudience_match = \"url\"");
-    let assign = format!("assign = {{ \"{oid}\" = [\"globalReader\"] }}");
-    let layer = start(write(&urls, &assign).unwrap()).await;
-    let reply = ask(&layer, cloud.token(1, TENANT, &format!("{URI}/"))).await;
-    assert_eq!(reply.status, 200, "{}", reply.body);
     // Of several tenants an id says nothing without its tenant.
-    let assign = format!("assign = {{ \"{OTHER}/{oid}\" = [\"globalReader\"] }}");
-    let layer = start(write(&several, &assign).unwrap()).await;
+    let several = tenants(&[TENANT, OTHER]);
+    let layer = cloud.layer_of(&several, &assigned(&format!("{OTHER}/{OID}"))).await;
     for (version, tenant, expected) in
         [(1, OTHER, 200), (2, OTHER, 200), (2, TENANT, 403), (1, STRANGER, 401)]
     {
         let reply = ask(&layer, cloud.token(version, tenant, APPLICATION)).await;
         assert_eq!(reply.status.as_u16(), expected, "v{version} {tenant}: {}", reply.body);
     }
-    // What the preset says can be said otherwise.
-    let narrowed = format!("{one}\naudiences = [\"{URI}\"]\nclients = [\"nobody\"]");
-    let layer = start(write(&narrowed, "").unwrap()).await;
-    ask(&layer, cloud.token(1, TENANT, URI)).await.is_refused_by(Check::Client, "is not allowed");
+}
+
+#[tokio::test]
+async fn mistakes_in_the_block_are_told_with_their_key() {
+    let cloud = Cloud::start(EntraCloud::Global).await;
+    let (one, several) = (one_tenant(), tenants(&[TENANT, OTHER]));
     for (issuer, assign, words) in [
-        (
-            one.replace(TENANT, "contoso.com"),
-            String::new(),
-            "entra.tenant: expected a tenant id (GUID)",
-        ),
-        (one.replace(APPLICATION, "my-app"), String::new(), "entra.client_id: expected the API's"),
-        (
-            several.replace(OTHER, "x"),
-            String::new(),
-            "entra.allowed_tenants[1]: expected a tenant id",
-        ),
-        (several.replace(OTHER, TENANT), String::new(), "expected each tenant once"),
-        (
-            several.clone(),
-            format!("assign = {{ \"{oid}\" = [\"r\"] }}"),
-            "assign: expected `<tid>/<id>`",
-        ),
-        (
-            several.clone(),
-            format!("assign = {{ \"{STRANGER}/{oid}\" = [\"r\"] }}"),
-            "with an allowed tenant",
-        ),
-        (format!("{one}\n[[issuers]]\n{one}"), String::new(), "expected each issuer once"),
+        (one.replace(TENANT, "contoso.com"), "", "entra.tenant: expected a tenant id (GUID)"),
+        (one.replace(APPLICATION, "my-app"), "", "entra.client_id: expected the API's"),
+        (several.replace(OTHER, "x"), "", "entra.allowed_tenants[1]: expected a tenant id"),
+        (several.replace(OTHER, TENANT), "", "expected each tenant once"),
+        (several.clone(), OID, "assign: expected `<tid>/<id>`"),
+        (several, &format!("{STRANGER}/{OID}"), "with an allowed tenant"),
+        (format!("{one}\n[[issuers]]\n{one}"), "", "expected each issuer once"),
     ] {
-        let error = write(&issuer, &assign).unwrap_err().to_string();
+        let assign = if assign.is_empty() { String::new() } else { assigned(assign) };
+        let error = cloud.file(&issuer, &assign).unwrap_err();
         assert!(error.contains(words), "no `{words}` in {error}");
     }
 }

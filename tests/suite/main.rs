@@ -16,6 +16,7 @@ mod explanation;
 mod faults;
 mod fleet;
 mod key_life;
+mod manual;
 mod middleware;
 mod places;
 mod presets;
