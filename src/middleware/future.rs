@@ -12,8 +12,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::body::ResponseBody;
-use super::gate::{Gate, Head};
-use crate::explanation::recorder::NoRecorder;
+use super::gate::Gate;
 use crate::keys::KeyWait;
 
 pin_project! {
@@ -84,9 +83,8 @@ where
                 StateProjection::Waiting { wait, held } => {
                     ready!(wait.as_mut().poll(context));
                     let Some(held) = held.take() else { return Poll::Pending };
-                    let Held { request, gate, service } = *held;
-                    let Ok(decision) =
-                        gate.decide::<_, Infallible>(Head::of(&request), &mut NoRecorder);
+                    let Held { mut request, gate, service } = *held;
+                    let Ok(decision) = gate.decide::<_, Infallible>(&mut request);
                     match gate.carry_out(decision, request) {
                         Ok(request) => {
                             State::Readying { admitted: Some(Box::new((service, request))) }

@@ -1,6 +1,7 @@
 //! The way of a request, once: for requests, after a wait for keys, and for explanations.
 
 use std::convert::Infallible;
+use std::mem;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,7 +12,7 @@ use super::public::PublicPaths;
 use crate::authentication::authenticator::{Interruption, OnMissingKey};
 use crate::authentication::{Authenticator, Principal};
 use crate::authorization::{Access, Policy};
-use crate::explanation::recorder::Recorder;
+use crate::explanation::recorder::{NoRecorder, Recorder};
 use crate::explanation::{Check, Checked, Evidence, Explanation, Reason};
 use crate::fhir::Interaction;
 use crate::keys::KeyWait;
@@ -32,52 +33,62 @@ pub(crate) struct Gate {
 
 /// The decision on a request.
 pub(super) enum Decision {
-    /// The inner service answers a request that needs no token.
-    PassAnonymous,
-    /// The inner service answers, and finds both in the request's extensions.
-    Pass(Principal, Access),
-    /// The layer answers with a document of its own.
-    Document(Response<Bytes>),
+    /// The inner service answers.
+    Pass,
+    /// The layer answers with a document of its own, boxed: the other decisions are a word each.
+    Document(Box<Response<Bytes>>),
     Reject(Rejection),
 }
 
 /// The parts of a request that a decision depends on.
 #[derive(Clone, Copy)]
-pub(super) struct Head<'r> {
+struct Head<'r> {
     method: &'r Method,
     uri: &'r Uri,
     headers: &'r HeaderMap,
 }
 
-impl<'r> Head<'r> {
-    pub(super) fn of<B>(request: &'r Request<B>) -> Self {
-        Self { method: request.method(), uri: request.uri(), headers: request.headers() }
-    }
-}
-
 impl Gate {
-    /// Decides on a request, or returns the wait for a key that has to come before. A request is
-    /// let in if
+    /// Decides on a request, or returns the wait for a key that has to come before. Where the
+    /// caller is known, the inner service finds [`Principal`] and [`Access`] in the extensions;
+    /// those that came in prove nothing, and are removed first.
+    #[inline]
+    pub(super) fn decide<B, W: OnMissingKey>(
+        &self,
+        request: &mut Request<B>,
+    ) -> Result<Decision, W> {
+        let mut extensions = mem::take(request.extensions_mut());
+        strip_untrusted(&mut extensions);
+        let head =
+            Head { method: request.method(), uri: request.uri(), headers: request.headers() };
+        let decision = self.walk(head, &mut extensions, &mut NoRecorder);
+        *request.extensions_mut() = extensions;
+        decision
+    }
+
+    /// Goes the way of a request. It is let in if
     ///
     /// 1. it asks for a well-known document of the layer, for a public path, or is a CORS
     ///    preflight: then its token is not looked at; or
     /// 2. its address is not too long to be judged,
     /// 3. its token passes every check of the [`Authenticator`], and
     /// 4. the authorizer grants the FHIR interaction that its method and address spell.
-    pub(super) fn decide<R: Recorder, W: OnMissingKey>(
+    #[inline]
+    fn walk<R: Recorder, W: OnMissingKey>(
         &self,
         head: Head<'_>,
+        granted: &mut Extensions,
         to: &mut R,
     ) -> Result<Decision, W> {
         let Head { method, uri, headers } = head;
         let base_url = &self.server.base_url;
         if let Some(document) = self.well_known.answer(method, uri, &self.authenticator) {
             to.public();
-            return Ok(Decision::Document(document));
+            return Ok(Decision::Document(Box::new(document)));
         }
         if self.public_paths.admit(base_url, method, uri, headers) {
             to.public();
-            return Ok(Decision::PassAnonymous);
+            return Ok(Decision::Pass);
         }
         if base_url.is_too_long(uri) {
             let too_long: Result<(), _> = Err(Reason::AddressTooLong);
@@ -99,7 +110,9 @@ impl Gate {
             Ok(access) => {
                 let rule = || Evidence::found(access.granted_by().to_string());
                 to.passed(Check::Authorization, rule);
-                Ok(Decision::Pass(principal, access))
+                granted.insert(access);
+                granted.insert(principal);
+                Ok(Decision::Pass)
             }
             Err(denial) => {
                 to.failed(|| denial.finding());
@@ -113,30 +126,27 @@ impl Gate {
         let Parts { method, uri, headers, .. } = request;
         let head = Head { method, uri, headers };
         let mut explanation = Explanation::new();
-        if let Err(wait) = self.decide::<_, KeyWait>(head, &mut explanation) {
+        let mut granted = Extensions::new();
+        if let Err(wait) = self.walk::<_, KeyWait>(head, &mut granted, &mut explanation) {
             wait.over().await;
             explanation = Explanation::new();
             // The explanation is the result.
-            let Ok(_) = self.decide::<_, Infallible>(head, &mut explanation);
+            let Ok(_) = self.walk::<_, Infallible>(head, &mut granted, &mut explanation);
         }
         explanation.close(|_| true);
         explanation
     }
 
     /// Carries out a decision: the request for the inner service, or the layer's own response.
+    #[inline]
     pub(super) fn carry_out<B>(
         &self,
         decision: Decision,
-        mut request: Request<B>,
+        request: Request<B>,
     ) -> Result<Request<B>, Response<Bytes>> {
         match decision {
-            Decision::PassAnonymous => Ok(request),
-            Decision::Pass(principal, access) => {
-                request.extensions_mut().insert(access);
-                request.extensions_mut().insert(principal);
-                Ok(request)
-            }
-            Decision::Document(document) => Err(document),
+            Decision::Pass => Ok(request),
+            Decision::Document(document) => Err(*document),
             Decision::Reject(rejection) => Err(self.reject(rejection, request)),
         }
     }
@@ -164,7 +174,7 @@ impl Gate {
 }
 
 /// Removes a `Principal` or `Access` that a request brings with it, which proves nothing.
-pub(super) fn strip_untrusted_extensions(extensions: &mut Extensions) {
+pub(super) fn strip_untrusted(extensions: &mut Extensions) {
     extensions.remove::<Principal>();
     extensions.remove::<Access>();
 }

@@ -11,7 +11,7 @@ use tower_service::Service;
 
 use super::body::ResponseBody;
 use super::future::ResponseFuture;
-use super::gate::{Gate, strip_untrusted_extensions};
+use super::gate::{Gate, strip_untrusted};
 use super::public::is_preflight;
 use super::service::give_back;
 use crate::authentication::Principal;
@@ -48,7 +48,7 @@ impl RequireAuthLayer {
 
     fn admit<B>(&self, mut request: Request<B>) -> Result<Request<B>, Response<Bytes>> {
         if is_preflight(request.method(), request.headers()) {
-            strip_untrusted_extensions(request.extensions_mut());
+            strip_untrusted(request.extensions_mut());
             return Ok(request);
         }
         let server = &self.gate.server;
@@ -56,7 +56,7 @@ impl RequireAuthLayer {
         let access = request.extensions().get::<Access>();
         let of_this_layer = |access: &&Access| access.was_given_by(&self.gate.policy);
         let Some((_, access)) = verified.zip(access.filter(of_this_layer)) else {
-            strip_untrusted_extensions(request.extensions_mut());
+            strip_untrusted(request.extensions_mut());
             return Err(self.gate.reject(Rejection::unguarded(server), request));
         };
         match access.narrowed(&self.authorizer) {

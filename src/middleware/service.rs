@@ -8,8 +8,7 @@ use tower_service::Service;
 
 use super::body::ResponseBody;
 use super::future::ResponseFuture;
-use super::gate::{Gate, Head, strip_untrusted_extensions};
-use crate::explanation::recorder::NoRecorder;
+use super::gate::Gate;
 
 /// A service that lets in only verified and authorized requests. Made by
 /// [`FhirAuthLayer`](crate::FhirAuthLayer).
@@ -44,8 +43,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        strip_untrusted_extensions(request.extensions_mut());
-        let decision = match self.gate.decide(Head::of(&request), &mut NoRecorder) {
+        let decision = match self.gate.decide(&mut request) {
             Ok(decision) => decision,
             Err(wait) => {
                 // The wait must not hold what `poll_ready` has reserved.
