@@ -117,6 +117,7 @@ mod authentication;
 
 mod keys;
 
+mod display_safe;
 mod error;
 mod explanation;
 mod fhir;
@@ -127,7 +128,6 @@ mod smart;
 mod span;
 mod swap;
 mod telemetry;
-mod text;
 mod time;
 
 // The public interface is:

@@ -19,7 +19,7 @@ const FLOORS: &[&[&str]] = &[
     &["keys"],
     &["smart"],
     &["fhir", "jose", "explanation", "error"],
-    &["secure_url", "small_file", "span", "swap", "telemetry", "text"],
+    &["secure_url", "small_file", "span", "swap", "telemetry", "display_safe"],
     &["time"],
 ];
 

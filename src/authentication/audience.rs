@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use super::claims::Claims;
+use crate::display_safe::sanitize;
 use crate::explanation::{Check, Checked, Evidence, Reason};
-use crate::text::shown;
 
 /// The audiences that a server answers to. A token is accepted when any of its audiences is any
 /// of these.
@@ -100,7 +100,7 @@ impl AudiencePolicy {
         if audiences.iter().any(|audience| self.accepts(audience)) {
             return Ok(());
         }
-        let first = audiences.iter().take(MAX_NAMED).map(|audience| shown(audience));
+        let first = audiences.iter().take(MAX_NAMED).map(|audience| sanitize(audience));
         Err(Reason::AudienceMismatch { audiences: first.collect(), accepted: self.first() })
     }
 

@@ -6,8 +6,8 @@ use std::ops::Range;
 use smallvec::SmallVec;
 
 use super::claims::Claims;
+use crate::display_safe::are_same;
 use crate::span::Span;
-use crate::text::are_same;
 
 /// The payload of a token, and lists of strings in it.
 #[derive(Default)]

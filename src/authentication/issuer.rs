@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use super::audience::AudiencePolicy;
 use super::key_origin::{KeyOrigin, Keys};
+use crate::display_safe::sanitize;
 use crate::error::BuildError;
 use crate::jose::{Algorithm, ExpectedKeyIssuer, JwkSet};
 use crate::keys::{KeyRing, KeySettings, KeySource, Provider};
 use crate::telemetry::meter::Verified;
-use crate::text::shown;
 
 /// An issuer whose tokens are accepted, with the rules they are validated by.
 ///
@@ -281,7 +281,7 @@ impl TrustedIssuer {
         let Self { settings, keys, key_settings } = self;
         let name = || settings.issuer.to_string();
         if !is_name(&settings.issuer) {
-            return Err(BuildError::IssuerName(shown(&settings.issuer)));
+            return Err(BuildError::IssuerName(sanitize(&settings.issuer)));
         }
         let is_empty = |policy: &AudiencePolicy| policy.is_empty();
         let audience = match (settings.preset_audience.clone(), settings.audience.clone()) {

@@ -8,9 +8,9 @@ use hashbrown::HashMap;
 use super::claims::Claims;
 use super::issuer::{Issuer, IssuerIndex};
 use super::validation;
+use crate::display_safe::sanitize;
 use crate::explanation::{Check, Checked, Evidence, Reason};
 use crate::jose::Algorithm;
-use crate::text::shown;
 
 /// All issuers of an authenticator.
 #[derive(Debug)]
@@ -29,8 +29,8 @@ impl Issuers {
         let by_name: HashMap<_, _> =
             list.iter().map(|issuer| (Arc::clone(&issuer.settings.issuer), issuer.index)).collect();
         let names: BTreeSet<&str> = by_name.keys().map(|name| &**name).collect();
-        let first_name = names.first().copied().map(shown).unwrap_or_default().into();
-        let all_names = shown(&Vec::from_iter(names).join(" "));
+        let first_name = names.first().copied().map(sanitize).unwrap_or_default().into();
+        let all_names = sanitize(&Vec::from_iter(names).join(" "));
         let algorithms = list.iter().flat_map(|issuer| &issuer.settings.algorithms);
         let algorithms: BTreeSet<Algorithm> = algorithms.copied().collect();
         let all_algorithms = validation::listed(&Vec::from_iter(algorithms));
@@ -63,9 +63,10 @@ impl Issuers {
         let issuer = match claims.text("iss") {
             Err(_) => Err(Reason::IssuerNotAString { trusted: trusted() }),
             Ok(None) => Err(Reason::IssuerMissing { trusted: trusted() }),
-            Ok(Some(iss)) => self
-                .named(iss)
-                .ok_or_else(|| Reason::IssuerNotTrusted { issuer: shown(iss), trusted: trusted() }),
+            Ok(Some(iss)) => self.named(iss).ok_or_else(|| Reason::IssuerNotTrusted {
+                issuer: sanitize(iss),
+                trusted: trusted(),
+            }),
         };
         Checked::new(Check::Issuer, issuer, || {
             let found = claims.text("iss").unwrap_or_default();

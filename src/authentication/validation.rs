@@ -10,13 +10,13 @@ use super::entra;
 use super::issuer::{Issuer, IssuerSettings};
 use super::token_kind;
 use super::validity::Dates;
+use crate::display_safe::sanitize;
 use crate::explanation::recorder::Recorder;
 use crate::explanation::{Check, Checked, Evidence, Finding, Reason};
 use crate::jose::Algorithm;
 use crate::jose::header::{HeaderError, JoseHeader, media_type};
 use crate::jose::json::{Document, Json};
 use crate::jose::signature::SignatureValid;
-use crate::text::shown;
 use crate::time::UnixTime;
 
 /// Claims that passed every check. Only [`validate`] makes one, from the proof that the signature
@@ -199,7 +199,7 @@ fn lacking(claims: &Claims<'_>, settings: &IssuerSettings) -> Option<Reason> {
     // `exp` itself is judged last; here it only has to be there.
     match required.chain(["exp"]).find(|name| !is_present(name))? {
         "exp" => Some(Reason::ExpiryMissing),
-        name => Some(Reason::ClaimMissing(shown(name))),
+        name => Some(Reason::ClaimMissing(sanitize(name))),
     }
 }
 

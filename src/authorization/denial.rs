@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::Enforcement;
+use crate::display_safe::sanitize;
 use crate::explanation::{Check, Evidence, Finding, Reason, Requirement};
-use crate::text::shown;
 
 /// The answer of an authorizer that does not let a request pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,13 +64,13 @@ impl Denial {
 
     /// Tells both sides: the scopes that the token has, and those that are needed.
     pub fn sides(mut self, found: impl AsRef<str>, expected: impl AsRef<str>) -> Self {
-        self.found = Some(shown(found.as_ref()));
+        self.found = Some(sanitize(found.as_ref()));
         self.expecting(expected)
     }
 
     /// Sets the expected side of the message, without data for advice.
     pub(crate) fn expecting(mut self, expected: impl AsRef<str>) -> Self {
-        self.expected = Some(shown(expected.as_ref()));
+        self.expected = Some(sanitize(expected.as_ref()));
         self
     }
 
@@ -82,7 +82,7 @@ impl Denial {
 
     /// The scopes that the token has, where none would have been enough.
     pub(crate) fn found(mut self, found: impl AsRef<str>) -> Self {
-        self.found = Some(shown(found.as_ref()));
+        self.found = Some(sanitize(found.as_ref()));
         self
     }
 

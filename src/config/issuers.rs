@@ -10,12 +10,12 @@ use super::reader::Reader;
 use crate::authentication::key_origin::KeyOrigin;
 use crate::authentication::{AudiencePolicy, TrustedIssuer, issuer};
 use crate::authorization::{CallerId, DataAction};
+use crate::display_safe::sanitize;
 use crate::error::BuildError;
 use crate::fhir::BaseUrl;
 use crate::jose::{Algorithm, KeyPolicy};
 use crate::keys::FileKeySource;
 use crate::secure_url;
-use crate::text::shown;
 
 /// The comparison of `aud` with the accepted audiences.
 #[derive(Clone, Copy, Debug, Default)]
@@ -88,7 +88,7 @@ fn read(reader: &mut Reader<'_>) -> IssuerConfig {
     if let Some(name) = issuer.as_deref().filter(|name| !issuer::is_name(name)) {
         let expected = "expected the exact value of `iss`, 1 to 512 characters without control \
                         characters";
-        reader.reject("issuer", format!("{expected}, found \"{}\"", shown(name)));
+        reader.reject("issuer", format!("{expected}, found \"{}\"", sanitize(name)));
     }
     let jwks_file = reader.path("jwks_file");
     let config = IssuerConfig {
@@ -219,8 +219,9 @@ impl IssuerConfig {
         let own = self.entra.as_ref()?.names();
         let is_own = self.issuer.is_empty() || own.contains(&self.issuer);
         let expected = "expected one of the tenant's own issuers";
-        (!is_own)
-            .then(|| format!("{expected}, {}, found \"{}\"", own.join(" or "), shown(&self.issuer)))
+        (!is_own).then(|| {
+            format!("{expected}, {}, found \"{}\"", own.join(" or "), sanitize(&self.issuer))
+        })
     }
 
     /// Returns the most that its callers may do, where there is a limit.

@@ -1,7 +1,7 @@
 //! What to change, and on which side.
 
 use super::{Finding, Reason, Requirement};
-use crate::text::shown;
+use crate::display_safe::sanitize;
 
 /// The side that can mend something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -68,12 +68,12 @@ impl Finding {
                  nested token (`cty`)",
             ),
             Reason::IssuerMissing { trusted } | Reason::IssuerNotAString { trusted } => {
-                let trusted = shown(trusted);
+                let trusted = sanitize(trusted);
                 let text = format!("put `iss` into access tokens, for example `{trusted}`");
                 one(Side::Provider, &text)
             }
             Reason::IssuerNotTrusted { issuer, trusted } => {
-                issuer_advice(&shown(issuer), &shown(trusted))
+                issuer_advice(&sanitize(issuer), &sanitize(trusted))
             }
             Reason::AlgorithmNotAccepted => vec![
                 server("add the algorithm to `algorithms`, if the provider is to use it"),
@@ -217,7 +217,7 @@ fn issuer_advice(issuer: &str, trusted: &str) -> Vec<Advice> {
 
 /// Lists alternatives: `` `a`, `b` or `c` ``.
 fn either(values: &[String]) -> String {
-    let values: Vec<String> = values.iter().map(|value| format!("`{}`", shown(value))).collect();
+    let values: Vec<String> = values.iter().map(|value| format!("`{}`", sanitize(value))).collect();
     match values.as_slice() {
         [earlier @ .., last] if !earlier.is_empty() => {
             format!("{} or {last}", earlier.join(", "))

@@ -1,7 +1,7 @@
 //! A check that was made, with both of its sides.
 
 use super::{Check, Finding, Reason};
-use crate::text::shown;
+use crate::display_safe::sanitize;
 
 /// Both sides of a check, in characters that may be shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,12 +28,12 @@ impl Evidence {
 
     /// Tells the token's side, where it has one.
     pub(crate) fn with_found(self, found: Option<impl AsRef<str>>) -> Self {
-        Self { found: found.map(|found| shown(found.as_ref())), ..self }
+        Self { found: found.map(|found| sanitize(found.as_ref())), ..self }
     }
 
     /// Tells this server's side.
     pub(crate) fn expected(self, expected: impl AsRef<str>) -> Self {
-        Self { expected: Some(shown(expected.as_ref())), ..self }
+        Self { expected: Some(sanitize(expected.as_ref())), ..self }
     }
 }
 

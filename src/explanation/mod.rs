@@ -21,7 +21,7 @@ pub use invalid_request::InvalidRequest;
 pub use reason::Reason;
 pub use requirement::Requirement;
 
-use crate::text::shown;
+use crate::display_safe::sanitize;
 
 /// One check that a token passes on its way to a [`Principal`](crate::Principal), in the order
 /// in which they are made. With several faults the first one is reported.
@@ -299,7 +299,7 @@ impl Explanation {
     }
 
     fn hold(&mut self, name: &'static str, values: &str) {
-        self.holds.push((name, shown(values)));
+        self.holds.push((name, sanitize(values)));
     }
 
     /// Adds the checks that were not made, so that every explanation of a kind lists the same ones.

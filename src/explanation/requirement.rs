@@ -1,7 +1,7 @@
 //! Requirements that a denied request did not meet, apart by who can see to each.
 
 use super::{Advice, Side};
-use crate::text::shown;
+use crate::display_safe::sanitize;
 
 /// One thing that a caller would have needed to be granted a request.
 ///
@@ -68,7 +68,10 @@ impl Requirement {
             ),
             Self::Other(words) => advice(
                 Side::Server,
-                format!("the rule of this server asks for `{}`: see that it is met", shown(words)),
+                format!(
+                    "the rule of this server asks for `{}`: see that it is met",
+                    sanitize(words)
+                ),
             ),
         }
     }
@@ -78,7 +81,7 @@ impl Requirement {
 fn named(what: &str, names: &[String], between: &str) -> String {
     let plural = if names.len() > 1 && between == "and" { "s" } else { "" };
     let names: Vec<String> =
-        names.iter().take(MAX_NAMED).map(|name| format!("`{}`", shown(name))).collect();
+        names.iter().take(MAX_NAMED).map(|name| format!("`{}`", sanitize(name))).collect();
     let listed = match names.as_slice() {
         [earlier @ .., last] if !earlier.is_empty() => {
             format!("{} {between} {last}", earlier.join(", "))

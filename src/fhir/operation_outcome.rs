@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use super::format::Format;
-use crate::text::is_all_plain;
+use crate::display_safe::is_safe;
 
 /// The codes of `OperationOutcome.issue.code` that refusals use (value set `issue-type`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -157,7 +157,7 @@ impl OperationOutcome {
 
 /// Appends a JSON string.
 fn push_quoted(text: &str, json: &mut String) {
-    if is_all_plain(text) {
+    if is_safe(text) {
         json.push('"');
         json.push_str(text);
         json.push('"');

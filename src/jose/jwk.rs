@@ -9,7 +9,7 @@ use super::base64url;
 use super::json::{Document, Json};
 use super::key_issuer::KeyIssuer;
 use super::signature::{KeyMaterial, PreparedKey};
-use crate::text::shown;
+use crate::display_safe::sanitize;
 
 /// Bounds of an RSA modulus in bits: the lower one is RFC 7518 section 3.3, the upper one limits
 /// the cost of a check.
@@ -115,7 +115,7 @@ impl VerificationKey {
             "RSA" => (KeyKind::Rsa, rsa(&jwk, policy)?),
             "EC" => elliptic(&jwk)?,
             "OKP" => (KeyKind::Ed25519, edwards(&jwk)?),
-            other => return Err(JwkError::Unsupported(shown(other))),
+            other => return Err(JwkError::Unsupported(sanitize(other))),
         };
         let prepared = algorithms(&jwk, kind)?
             .into_iter()
@@ -197,7 +197,7 @@ fn algorithms(jwk: &Document<'_>, kind: KeyKind) -> Result<Vec<Algorithm>, JwkEr
     match text(jwk, "alg")? {
         Some(name) => match name.parse::<Algorithm>() {
             Ok(algorithm) if algorithm.key_kind() == kind => Ok(vec![algorithm]),
-            Ok(_) | Err(_) => Err(JwkError::Algorithm(shown(name))),
+            Ok(_) | Err(_) => Err(JwkError::Algorithm(sanitize(name))),
         },
         None => Ok(Algorithm::ALL
             .iter()
@@ -236,7 +236,7 @@ fn elliptic(jwk: &Document<'_>) -> Result<(KeyKind, KeyMaterial), JwkError> {
         "P-256" => (KeyKind::P256, 32),
         "P-384" => (KeyKind::P384, 48),
         "P-521" => (KeyKind::P521, 66),
-        other => return Err(JwkError::Unsupported(shown(other))),
+        other => return Err(JwkError::Unsupported(sanitize(other))),
     };
     // The tag of an uncompressed point (SEC 1 section 2.3.3). RFC 7518 section 6.2.1.2 requires
     // coordinates of full size, with their leading zeros.
@@ -254,7 +254,7 @@ fn elliptic(jwk: &Document<'_>) -> Result<(KeyKind, KeyMaterial), JwkError> {
 fn edwards(jwk: &Document<'_>) -> Result<KeyMaterial, JwkError> {
     match text(jwk, "crv")?.ok_or(JwkError::Malformed("crv"))? {
         "Ed25519" => {}
-        other => return Err(JwkError::Unsupported(shown(other))),
+        other => return Err(JwkError::Unsupported(sanitize(other))),
     }
     let point = bytes(jwk, "x")?;
     let mut unsigned: [u8; 32] =

@@ -9,7 +9,7 @@ use super::json::without_mark;
 use super::jwk::{JwkError, KeyPolicy, VerificationKey};
 use super::key_issuer::ExpectedKeyIssuer;
 use super::signature::{BadSignature, PreparedKey, SignatureValid};
-use crate::text::shown;
+use crate::display_safe::sanitize;
 
 /// The most keys that are tried when a token has no `kid`.
 const MAX_TRIALS: usize = 4;
@@ -232,7 +232,7 @@ fn readable_kid(entry: &str) -> Option<String> {
     struct Kid {
         kid: String,
     }
-    serde_json::from_str::<Kid>(entry).ok().map(|entry| shown(&entry.kid))
+    serde_json::from_str::<Kid>(entry).ok().map(|entry| sanitize(&entry.kid))
 }
 
 /// Converts keys of the `jsonwebtoken` crate, for applications that have its types.

@@ -12,10 +12,10 @@ use super::refresh_gate::{Refresh, RefreshGate};
 use super::settings::KeySettings;
 use super::source::KeyError;
 use super::store::{KeyStore, Snapshot};
+use crate::display_safe::sanitize;
 use crate::jose::{JwkSet, LeftOut};
 use crate::telemetry::log;
 use crate::telemetry::meter;
-use crate::text::shown;
 use crate::time::{Clock, SystemClock, UnixTime};
 
 /// The number of requests of one issuer that may wait for a load. One more is rejected at once.
@@ -121,7 +121,7 @@ impl Shared {
                 status.last_error = None;
             }
             Err(error) => {
-                let error = shown(&error.to_string());
+                let error = sanitize(&error.to_string());
                 if status.last_error.as_ref() != Some(&error) {
                     log::warn!(issuer = &*self.issuer, error, "keys could not be loaded");
                 }

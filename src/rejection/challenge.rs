@@ -3,7 +3,7 @@
 use http::HeaderValue;
 
 use super::Rejection;
-use crate::text::{is_all_plain, plain};
+use crate::display_safe::{is_safe, safe_character};
 
 /// The challenge of a refusal, each attribute once.
 pub(crate) fn of(rejection: &Rejection) -> Option<HeaderValue> {
@@ -36,10 +36,10 @@ impl Attributes {
         }
         self.0.push_str(name);
         self.0.push_str("=\"");
-        if is_all_plain(value) {
+        if is_safe(value) {
             self.0.push_str(value);
         } else {
-            self.0.extend(value.chars().map(plain));
+            self.0.extend(value.chars().map(safe_character));
         }
         self.0.push('"');
     }

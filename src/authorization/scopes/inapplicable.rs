@@ -5,8 +5,8 @@ use std::fmt;
 
 use smallvec::SmallVec;
 
+use crate::display_safe::sanitize;
 use crate::smart::SmartScope;
-use crate::text::shown;
 
 /// The reason for which a scope that is about a permission and a type does not apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +54,8 @@ impl<'a> Reasons<'a> {
 
 impl fmt::Display for Inapplicable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = |scope: &SmartScope| -> Cow<'static, str> { shown(&scope.to_string()).into() };
+        let text =
+            |scope: &SmartScope| -> Cow<'static, str> { sanitize(&scope.to_string()).into() };
         match self {
             Self::Undeclared(scopes, missing) => write!(
                 f,
@@ -76,7 +77,7 @@ impl fmt::Display for Inapplicable<'_> {
                 write!(f, "a token that is confined to a patient cannot write {name}")
             }
             Self::UnknownParameter(scope, name) => {
-                let (scope, name) = (text(scope), shown(name));
+                let (scope, name) = (text(scope), sanitize(name));
                 write!(
                     f,
                     "`{scope}` grants nothing here: the server cannot confine this type by `{name}`"

@@ -13,10 +13,10 @@ use crate::authentication::Principal;
 use crate::authorization::grant::Rule;
 use crate::authorization::subject::Subject;
 use crate::authorization::{AccessRequest, Authorizer, Confinement, Denial, Grant};
+use crate::display_safe::sanitize;
 use crate::explanation::Requirement;
 use crate::fhir::resource_type;
 use crate::smart::{Permissions, ScopeContext, SmartScope};
-use crate::text::shown;
 
 /// Grants what the SMART scopes of a caller grant.
 ///
@@ -206,7 +206,7 @@ fn refusal(
     unusable: Option<Inapplicable<'_>>,
 ) -> Denial {
     let rejected = principal.scope_set().rejected();
-    let rejected = rejected.map(|(text, error)| format!("`{}` {error}", shown(text)));
+    let rejected = rejected.map(|(text, error)| format!("`{}` {error}", sanitize(text)));
     let unusable = unusable.map(|reason| reason.to_string()).into_iter();
     let notes = unusable.chain(reasons.iter().map(ToString::to_string)).chain(rejected);
     let notes: Vec<String> = notes.take(MAX_NOTES).collect();

@@ -2,8 +2,8 @@
 
 use std::num::NonZeroU16;
 
+use crate::display_safe::are_same;
 use crate::span::Span;
-use crate::text::are_same;
 
 /// A name or a value.
 #[derive(Clone, Copy, Debug)]
