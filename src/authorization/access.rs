@@ -146,7 +146,7 @@ impl Access {
 
     fn confinement(&self, permissions: Permissions, resource_type: &str) -> Confinement {
         let base = self.interaction.base();
-        let each = permissions.letters().map(|permission| {
+        let each = permissions.iter().map(|permission| {
             let kind = interaction_of(permission);
             let interaction = Interaction::on_type(base, kind, resource_type);
             let grant = self.ask(&interaction);

@@ -66,7 +66,7 @@ impl ConstraintMatcher for InQueries {
 impl Default for Handlers {
     fn default() -> Self {
         Self {
-            enforcement: Enforcement::NONE,
+            enforcement: Enforcement::empty(),
             compartment: PatientCompartment::default(),
             constraints: Arc::new(InQueries),
         }

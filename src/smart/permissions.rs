@@ -2,25 +2,39 @@
 //! "Scopes for requesting FHIR resources").
 
 use std::fmt;
-use std::ops::BitOr;
 
-/// A set of the permissions `c`, `r`, `u`, `d` and `s`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Permissions(u8);
+use bitflags::bitflags;
+
+bitflags! {
+    /// A set of the permissions `c`, `r`, `u`, `d` and `s`. `Display` writes them as in a scope:
+    /// `rs`, `cruds`.
+    ///
+    /// ```
+    /// use tower_fhir_auth::Permissions;
+    ///
+    /// let held = Permissions::parse("rs").ok_or("no permissions")?;
+    /// assert!(held.contains(Permissions::READ) && !held.intersects(Permissions::UPDATE));
+    /// assert_eq!((held | Permissions::CREATE).to_string(), "crs");
+    /// # Ok::<(), &str>(())
+    /// ```
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    pub struct Permissions: u8 {
+        /// `c`: create.
+        const CREATE = 1;
+        /// `r`: read, vread, instance history.
+        const READ = 1 << 1;
+        /// `u`: update and patch.
+        const UPDATE = 1 << 2;
+        /// `d`: delete.
+        const DELETE = 1 << 3;
+        /// `s`: search, type and system history.
+        const SEARCH = 1 << 4;
+    }
+}
 
 impl Permissions {
-    /// `c`: create.
-    pub const CREATE: Self = Self(1);
-    /// `r`: read, vread, instance history.
-    pub const READ: Self = Self(2);
-    /// `u`: update and patch.
-    pub const UPDATE: Self = Self(4);
-    /// `d`: delete.
-    pub const DELETE: Self = Self(8);
-    /// `s`: search, type and system history.
-    pub const SEARCH: Self = Self(16);
     /// `cruds`: all of them.
-    pub const ALL: Self = Self(31);
+    pub const ALL: Self = Self::all();
 
     const LETTERS: [(char, Self); 5] = [
         ('c', Self::CREATE),
@@ -40,41 +54,21 @@ impl Permissions {
             "*" | "all" => return Some(Self::ALL),
             _ => {}
         }
-        let mut permissions = Self::default();
+        let mut permissions = Self::empty();
         let mut rest = text;
         for (letter, permission) in Self::LETTERS {
             if let Some(after) = rest.strip_prefix(letter) {
-                permissions = permissions | permission;
+                permissions |= permission;
                 rest = after;
             }
         }
-        (rest.is_empty() && permissions != Self::default()).then_some(permissions)
-    }
-
-    /// Returns each permission by itself.
-    pub(crate) fn letters(self) -> impl Iterator<Item = Self> {
-        let letters = Self::LETTERS.into_iter().map(|(_, permission)| permission);
-        letters.filter(move |permission| self.contain(*permission))
-    }
-
-    /// Reports whether all permissions of `other` are among these.
-    #[must_use]
-    pub fn contain(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
-    }
-}
-
-impl BitOr for Permissions {
-    type Output = Self;
-
-    fn bitor(self, other: Self) -> Self {
-        Self(self.0 | other.0)
+        (rest.is_empty() && !permissions.is_empty()).then_some(permissions)
     }
 }
 
 impl fmt::Display for Permissions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let held = Self::LETTERS.iter().filter(|(_, permission)| self.contain(*permission));
+        let held = Self::LETTERS.iter().filter(|(_, permission)| self.contains(*permission));
         held.map(|(letter, _)| letter).collect::<String>().fmt(f)
     }
 }
@@ -86,7 +80,9 @@ mod tests {
     #[test]
     fn letters_stand_in_order_and_once() {
         for text in ["c", "r", "u", "d", "s", "cr", "rs", "cud", "cruds", "cds"] {
-            assert_eq!(Permissions::parse(text).unwrap().to_string(), text);
+            let permissions = Permissions::parse(text).unwrap();
+            assert_eq!(permissions.to_string(), text);
+            assert_eq!(permissions.iter().map(|one| one.to_string()).collect::<String>(), text);
         }
         for bad in ["", "rr", "sr", "dus", "dc", "cruds*", "x", "R", "rS", "reads", "Read", "r s"] {
             assert_eq!(Permissions::parse(bad), None, "{bad}");

@@ -31,7 +31,7 @@ pub enum ScopeContext {
 ///
 /// let scope: SmartScope = "patient/Observation.read".parse()?;
 /// assert_eq!(scope.to_string(), "patient/Observation.rs");
-/// assert!(scope.permissions().contain(Permissions::SEARCH));
+/// assert!(scope.permissions().contains(Permissions::SEARCH));
 ///
 /// let entra: SmartScope = "user.all.read".parse()?;
 /// assert_eq!(entra.to_string(), "user/*.rs");

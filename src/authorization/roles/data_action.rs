@@ -1,7 +1,8 @@
 //! The data actions of Microsoft's FHIR server (`DataActions.cs` of microsoft/fhir-server).
 
 use std::fmt;
-use std::ops::BitOr;
+
+use bitflags::bitflags;
 
 /// One thing that a role may do, named as in `roles.json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -43,9 +44,29 @@ pub enum DataAction {
     Smart,
 }
 
-/// A set of data actions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct DataActions(u32);
+bitflags! {
+    /// A set of data actions.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub(crate) struct DataActions: u32 {
+        const READ = 1;
+        const WRITE = 1 << 1;
+        const DELETE = 1 << 2;
+        const HARD_DELETE = 1 << 3;
+        const EXPORT = 1 << 4;
+        const RESOURCE_VALIDATE = 1 << 5;
+        const REINDEX = 1 << 6;
+        const CONVERT_DATA = 1 << 7;
+        const EDIT_PROFILE_DEFINITIONS = 1 << 8;
+        const IMPORT = 1 << 9;
+        const SEARCH_PARAMETER = 1 << 10;
+        const BULK_OPERATOR = 1 << 11;
+        const SEARCH = 1 << 12;
+        const READ_BY_ID = 1 << 13;
+        const CREATE = 1 << 14;
+        const UPDATE = 1 << 15;
+        const SMART = 1 << 16;
+    }
+}
 
 impl DataAction {
     /// All that `*` stands for, and `smart`.
@@ -92,57 +113,39 @@ impl DataAction {
             Self::Smart => "smart",
         }
     }
-
-    fn bit(self) -> u32 {
-        let place = Self::ALL.iter().position(|action| *action == self);
-        place.and_then(|place| u32::try_from(place).ok()).map_or(0, |place| 1 << place)
-    }
 }
 
 impl DataActions {
     /// The actions that `*` means.
-    pub(crate) fn every() -> Self {
-        let all = DataAction::ALL.iter().filter(|action| **action != DataAction::Smart);
-        all.fold(Self::default(), |set, action| set | (*action).into())
-    }
-
-    pub(crate) fn has(self, action: DataAction) -> bool {
-        self.0 & action.bit() != 0
-    }
-
-    pub(crate) fn without(self, other: Self) -> Self {
-        Self(self.0 & !other.0)
-    }
-
-    pub(crate) fn is_empty(self) -> bool {
-        self.0 == 0
-    }
+    pub(crate) const EVERY: Self = Self::all().difference(Self::SMART);
 
     /// Reports whether there is an action that is a right: `smart` is none.
     pub(crate) fn has_any(self) -> bool {
-        !self.without(DataAction::Smart.into()).is_empty()
-    }
-
-    pub(crate) fn contain(self, other: Self) -> bool {
-        other.without(self).is_empty()
-    }
-
-    pub(crate) fn overlap(self, other: Self) -> bool {
-        self.0 & other.0 != 0
-    }
-}
-
-impl BitOr for DataActions {
-    type Output = Self;
-
-    fn bitor(self, other: Self) -> Self {
-        Self(self.0 | other.0)
+        self.intersects(Self::EVERY)
     }
 }
 
 impl From<DataAction> for DataActions {
     fn from(action: DataAction) -> Self {
-        Self(action.bit())
+        match action {
+            DataAction::Read => Self::READ,
+            DataAction::Write => Self::WRITE,
+            DataAction::Delete => Self::DELETE,
+            DataAction::HardDelete => Self::HARD_DELETE,
+            DataAction::Export => Self::EXPORT,
+            DataAction::ResourceValidate => Self::RESOURCE_VALIDATE,
+            DataAction::Reindex => Self::REINDEX,
+            DataAction::ConvertData => Self::CONVERT_DATA,
+            DataAction::EditProfileDefinitions => Self::EDIT_PROFILE_DEFINITIONS,
+            DataAction::Import => Self::IMPORT,
+            DataAction::SearchParameter => Self::SEARCH_PARAMETER,
+            DataAction::BulkOperator => Self::BULK_OPERATOR,
+            DataAction::Search => Self::SEARCH,
+            DataAction::ReadById => Self::READ_BY_ID,
+            DataAction::Create => Self::CREATE,
+            DataAction::Update => Self::UPDATE,
+            DataAction::Smart => Self::SMART,
+        }
     }
 }
 
@@ -154,8 +157,22 @@ impl fmt::Display for DataAction {
 
 impl fmt::Display for DataActions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = DataAction::ALL.iter().filter(|action| self.has(**action));
+        let names = DataAction::ALL.iter().filter(|action| self.contains((**action).into()));
         let names: Vec<&str> = names.map(|action| action.name()).collect();
         f.write_str(&names.join(" and "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_action_is_one_flag_of_its_own() {
+        let all: DataActions = DataAction::ALL.iter().map(|action| (*action).into()).collect();
+        assert_eq!(all, DataActions::all());
+        assert_eq!(all.iter().count(), DataAction::ALL.len());
+        assert_eq!(DataActions::EVERY, all - DataActions::SMART);
+        assert_eq!((DataActions::READ_BY_ID | DataActions::READ).to_string(), "read and readById");
     }
 }

@@ -78,16 +78,16 @@ impl RoleDefinitions {
     #[must_use]
     pub fn microsoft() -> Self {
         use DataAction as A;
-        let every = DataActions::every();
-        let kept = DataActions::from(A::HardDelete) | A::EditProfileDefinitions.into();
+        let every = DataActions::EVERY;
+        let kept = DataActions::HARD_DELETE | DataActions::EDIT_PROFILE_DEFINITIONS;
         Self::of([
             ("globalReader", actions(&[A::Read, A::ResourceValidate])),
             ("globalExporter", actions(&[A::Read, A::Export])),
             ("globalConverter", actions(&[A::Read, A::ConvertData])),
             ("globalImporter", actions(&[A::Read, A::Import])),
-            ("globalWriter", every.without(kept)),
+            ("globalWriter", every.difference(kept)),
             ("globalAdmin", every),
-            ("smartUser", every | A::Smart.into()),
+            ("smartUser", every | DataActions::SMART),
         ])
     }
 
@@ -120,7 +120,7 @@ impl RoleDefinitions {
                     A::Import,
                 ]),
             ),
-            ("FHIR Data Contributor", DataActions::every()),
+            ("FHIR Data Contributor", DataActions::EVERY),
             ("FHIR Data Exporter", actions(&[A::Read, A::Export])),
             ("FHIR Data Importer", actions(&[A::Read, A::Import])),
             ("FHIR Data Converter", actions(&[A::ConvertData])),
@@ -162,7 +162,7 @@ impl RoleDefinitions {
                 let fault = format!("role `{name}`: expected `scopes` to be [\"/\"]");
                 return Err(RoleDefinitionsError(fault));
             };
-            let actions = union(&data_actions).without(union(&not_data_actions));
+            let actions = union(&data_actions).difference(union(&not_data_actions));
             let defined = RoleDefinition { name: name.as_str().into(), actions };
             if roles.insert(CaselessName::new(&name), defined).is_some() {
                 return Err(RoleDefinitionsError(format!("role `{name}` stands twice")));
@@ -220,7 +220,7 @@ impl<'de> Deserialize<'de> for Pattern {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = String::deserialize(deserializer)?;
         if name == "*" {
-            return Ok(Self(DataActions::every()));
+            return Ok(Self(DataActions::EVERY));
         }
         match DataAction::ALL.iter().find(|action| action.name() == name) {
             Some(action) => Ok(Self((*action).into())),
@@ -255,12 +255,12 @@ mod tests {
         ])
         .unwrap();
         let union = |names: &[&str]| roles.union(names.iter().copied());
-        assert_eq!(union(&["ADMIN"]), DataActions::every());
-        assert!(!union(&["admin"]).has(DataAction::Smart));
-        assert!(!union(&["writer"]).has(DataAction::HardDelete));
-        assert_eq!(union(&["writer", "Admin", "unknown"]), DataActions::every());
+        assert_eq!(union(&["ADMIN"]), DataActions::EVERY);
+        assert!(!union(&["admin"]).contains(DataActions::SMART));
+        assert!(!union(&["writer"]).contains(DataActions::HARD_DELETE));
+        assert_eq!(union(&["writer", "Admin", "unknown"]), DataActions::EVERY);
         assert!(union(&["nobody", "unknown"]).is_empty());
-        assert!(union(&["smart"]).has(DataAction::Smart));
+        assert!(union(&["smart"]).contains(DataActions::SMART));
     }
 
     #[test]
@@ -323,7 +323,11 @@ mod tests {
             for action in DataAction::ALL {
                 let named = |name: &&str| name.trim_end_matches("/action") == action.name();
                 let all = names == ["*"] && *action != DataAction::Smart;
-                assert_eq!(held.has(*action), all || names.iter().any(named), "{role} {action}");
+                assert_eq!(
+                    held.contains((*action).into()),
+                    all || names.iter().any(named),
+                    "{role} {action}"
+                );
             }
         }
     }

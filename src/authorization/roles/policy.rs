@@ -10,7 +10,7 @@ use tokio::task::AbortHandle;
 
 use super::data_action::DataActions;
 use super::required::{Required, required};
-use super::{Assignments, DataAction, RoleDefinitions};
+use super::{Assignments, RoleDefinitions};
 use crate::authentication::Principal;
 use crate::authorization::grant::Rule;
 use crate::authorization::{AccessRequest, Authorizer, Denial, Grant};
@@ -77,7 +77,7 @@ impl RolePolicy {
 
     /// Reports whether the roles of a caller hold the mark `smart`.
     pub(crate) fn mark_as_smart(&self, principal: &Principal) -> bool {
-        self.actions_of(principal).has(DataAction::Smart)
+        self.actions_of(principal).contains(DataActions::SMART)
     }
 
     /// The union of what a caller's roles may do, those of the token and the assigned ones.

@@ -24,16 +24,16 @@ pub(crate) enum Required {
 impl Required {
     pub(crate) fn met_by(self, held: DataActions) -> bool {
         match self {
-            Self::Either(one, other) => held.contain(one) || held.contain(other),
+            Self::Either(one, other) => held.contains(one) || held.contains(other),
             Self::Any => held.has_any(),
-            Self::Every => held.contain(DataActions::every()),
+            Self::Every => held.contains(DataActions::EVERY),
         }
     }
 
     /// Reports whether a role has a part in meeting this.
     pub(crate) fn concerns(self, role: DataActions) -> bool {
         match self {
-            Self::Either(one, other) => role.overlap(one) || role.overlap(other),
+            Self::Either(one, other) => role.intersects(one) || role.intersects(other),
             Self::Any | Self::Every => role.has_any(),
         }
     }
@@ -95,10 +95,10 @@ pub(crate) fn required(
             required.with(hard()).with(changes)
         }
         Kind::DeleteHistory => Required::all_of(&[A::Delete, A::HardDelete]).with(changes),
-        Kind::Batch if !enforced.includes(Enforcement::BUNDLE_ENTRIES) => Required::Every,
+        Kind::Batch if !enforced.contains(Enforcement::BUNDLE_ENTRIES) => Required::Every,
         Kind::Batch | Kind::Capabilities => Required::Any,
         Kind::Operation => for_operation(interaction).with(hard()),
-        Kind::JobStatus | Kind::JobCancel if !enforced.includes(Enforcement::JOBS) => {
+        Kind::JobStatus | Kind::JobCancel if !enforced.contains(Enforcement::JOBS) => {
             return Err(Enforcement::JOBS);
         }
         Kind::JobStatus | Kind::JobCancel => for_job(interaction),

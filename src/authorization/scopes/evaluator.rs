@@ -59,7 +59,7 @@ impl<'a> ScopeEvaluator<'a> {
         let mut by = GrantedBy::new();
         let mut reasons = Reasons::default();
         let mut missing = false;
-        for permission in required.permissions.letters() {
+        for permission in required.permissions.iter() {
             match self.first(permission, on, required.via, &mut reasons) {
                 // Either permission shows what comes along.
                 Some(scope) if required.via == Via::Included => {
@@ -83,7 +83,7 @@ impl<'a> ScopeEvaluator<'a> {
         let held = |constrained: bool| {
             let about = self.scopes().about(on);
             about.filter(move |scope| {
-                scope.permissions().contain(permission)
+                scope.permissions().contains(permission)
                     && scope.constraint().is_some() == constrained
             })
         };
@@ -105,7 +105,7 @@ impl<'a> ScopeEvaluator<'a> {
         for on in every_type.into_iter().chain(own.map(Some)) {
             let each = required
                 .permissions
-                .letters()
+                .iter()
                 .map(|permission| self.first(permission, on, required.via, &mut reasons));
             if let Some(by) = each.collect::<Option<GrantedBy<'a>>>() {
                 return Ok(by);
@@ -129,7 +129,7 @@ impl<'a> ScopeEvaluator<'a> {
             return None;
         }
         let wildcards = self.scopes().about(None);
-        let mut held = wildcards.filter(|scope| scope.permissions().contain(required.permissions));
+        let mut held = wildcards.filter(|scope| scope.permissions().contains(required.permissions));
         held.find(|scope| {
             let Ok(Some(constraint)) = scope.parsed_constraint() else { return false };
             if let Err(reason) = self.patient_of(scope, required.permissions, None) {
@@ -157,7 +157,7 @@ impl<'a> ScopeEvaluator<'a> {
         let mut reasons = Reasons::default();
         let permissions = required.permissions;
         let held = self.scopes().about(Some(on));
-        let held = held.filter(|scope| scope.permissions().contain(permissions));
+        let held = held.filter(|scope| scope.permissions().contains(permissions));
         let applied = held.filter_map(|scope| {
             let patient = self.apply(scope, permissions, Some(on), required.via);
             let patient = patient.map_err(|reason| reasons.add(reason)).ok()?;
@@ -190,7 +190,7 @@ impl<'a> ScopeEvaluator<'a> {
                 return Err(Inapplicable::ConstrainedLink(scope));
             }
             Via::Included | Via::Searched | Via::Reached
-                if confined && !enforced.includes(Enforcement::INCLUDES) =>
+                if confined && !enforced.contains(Enforcement::INCLUDES) =>
             {
                 return Err(Inapplicable::Undeclared("scopes that confine", "includes"));
             }
@@ -222,7 +222,7 @@ impl<'a> ScopeEvaluator<'a> {
         if let Some((name, _)) = unknown {
             return Err(Inapplicable::UnknownParameter(scope, name));
         }
-        if !self.request.enforcement().includes(Enforcement::CONSTRAINTS) {
+        if !self.request.enforcement().contains(Enforcement::CONSTRAINTS) {
             return Err(Inapplicable::Undeclared("scopes with a constraint", "constraints"));
         }
         Ok(())
@@ -235,7 +235,7 @@ impl<'a> ScopeEvaluator<'a> {
         permission: Permissions,
         on: Option<&'a str>,
     ) -> Result<Option<&str>, Inapplicable<'a>> {
-        let enforced = self.request.enforcement().includes(Enforcement::COMPARTMENTS);
+        let enforced = self.request.enforcement().contains(Enforcement::COMPARTMENTS);
         let patient = match self.confined(scope.context()) {
             Confined::No => return Ok(None),
             Confined::NoUser(reason) => return Err(Inapplicable::NoUser(reason)),
@@ -292,11 +292,11 @@ impl<'a> ScopeEvaluator<'a> {
         let possible = match required.via {
             Via::Subject => true,
             Via::Included | Via::Searched | Via::Reached => {
-                enforced.includes(Enforcement::INCLUDES)
+                enforced.contains(Enforcement::INCLUDES)
             }
             Via::Unseen | Via::Exported => false,
         };
-        let creates = required.permissions.contain(Permissions::CREATE);
+        let creates = required.permissions.contains(Permissions::CREATE);
         let on = match &required.target {
             Target::Type(name) => Some(&**name),
             Target::AnyOf(_) | Target::SomeType | Target::EveryType => None,
@@ -307,7 +307,7 @@ impl<'a> ScopeEvaluator<'a> {
         };
         possible
             && !other
-            && enforced.includes(Enforcement::COMPARTMENTS)
+            && enforced.contains(Enforcement::COMPARTMENTS)
             && !on.is_some_and(|name| creates && !self.may_create(name))
     }
 }

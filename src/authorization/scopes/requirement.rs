@@ -116,11 +116,11 @@ impl<'a> ScopeRequirement<'a> {
         match interaction.kind() {
             Kind::Capabilities => return Self::Nothing,
             Kind::Unknown => return Self::Never,
-            Kind::Batch if !enforced.includes(Enforcement::BUNDLE_ENTRIES) => {
+            Kind::Batch if !enforced.contains(Enforcement::BUNDLE_ENTRIES) => {
                 return Self::Undeclared(Enforcement::BUNDLE_ENTRIES);
             }
             Kind::Batch => return Self::AnyScope,
-            Kind::JobStatus | Kind::JobCancel if !enforced.includes(Enforcement::JOBS) => {
+            Kind::JobStatus | Kind::JobCancel if !enforced.contains(Enforcement::JOBS) => {
                 return Self::Undeclared(Enforcement::JOBS);
             }
             // A job is its owner's alone, and to anybody else there is none: the handler says so.
@@ -225,7 +225,7 @@ impl<'a> Requirements<'a> {
     fn take_export(&mut self, interaction: &Interaction, reached: &[Reach], enforced: Enforcement) {
         let both = Permissions::READ | Permissions::SEARCH;
         let mut types = named_by_address(interaction, reached);
-        let is_narrowed = types.is_empty() && enforced.includes(Enforcement::EXPORT_TYPES);
+        let is_narrowed = types.is_empty() && enforced.contains(Enforcement::EXPORT_TYPES);
         if is_narrowed {
             self.push(both, Target::SomeType, Via::Exported);
         }
@@ -262,7 +262,7 @@ impl<'a> Requirements<'a> {
             || (kind == Kind::SearchCompartment && interaction.searched_type().is_some());
         let of_several = matches!(kind, Kind::SearchSystem | Kind::HistorySystem | Kind::Operation);
         let taken = of_one_type || of_several;
-        let judged = enforced.includes(Enforcement::INCLUDES);
+        let judged = enforced.contains(Enforcement::INCLUDES);
         for reach in reached {
             match reach {
                 Reach::Result(_) if taken => {}
@@ -284,7 +284,7 @@ impl<'a> Requirements<'a> {
                 Reach::Patient(_) => {}
             }
         }
-        if interaction.has_unseen_body() && !enforced.includes(Enforcement::SEARCH_BODIES) {
+        if interaction.has_unseen_body() && !enforced.contains(Enforcement::SEARCH_BODIES) {
             self.push(of_all, Target::EveryType, Via::Unseen);
         }
     }

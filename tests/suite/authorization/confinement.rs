@@ -156,7 +156,7 @@ async fn a_grant_that_needs_more_than_was_declared_is_refused_and_says_what_is_m
     ] {
         let server = enforcing(needed).await;
         assert_eq!(ask(&server, scope, json!("1"), method, uri).await.status, 200, "{scope}");
-        let server = enforcing(Enforcement::NONE).await;
+        let server = enforcing(Enforcement::empty()).await;
         let reply = ask(&server, scope, json!("1"), method, uri).await;
         assert_eq!(reply.status, 403, "{scope}");
         let why = reply.rejection.unwrap().detail().to_owned();
