@@ -33,9 +33,8 @@ use tower_fhir_auth::config::Config;
 use tower_fhir_auth::{
     AccessMode, AccessPolicy, BaseUrl, FhirAuthLayer, ScopePolicy, TrustedIssuer,
 };
-use tracing_subscriber::filter::{LevelFilter, Targets};
-use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
-use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 use api::App;
 use demo_idp::DemoIdp;
@@ -46,10 +45,13 @@ use store::{Base, Store};
 type Error = Box<dyn std::error::Error>;
 
 fn main() -> ExitCode {
-    let log = tracing_subscriber::fmt::layer()
+    tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
-    tracing_subscriber::registry().with(log.with_filter(log_filter())).init();
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_env_filter(
+            EnvFilter::builder().with_default_directive(LevelFilter::WARN.into()).from_env_lossy(),
+        )
+        .init();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return failure(&error),
@@ -61,12 +63,6 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failure(&*error),
     }
-}
-
-/// The levels that `RUST_LOG` asks for, or warnings.
-fn log_filter() -> Targets {
-    let asked = std::env::var("RUST_LOG").ok().and_then(|levels| levels.parse().ok());
-    asked.unwrap_or_else(|| Targets::new().with_default(LevelFilter::WARN))
 }
 
 fn failure(error: &dyn std::error::Error) -> ExitCode {
