@@ -26,7 +26,9 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
 pub fn said(program: impl AsRef<OsStr>, argument: &str) -> Result<String> {
     let program = program.as_ref();
     let output = Command::new(program).arg(argument).output();
-    let output = output.with_context(|| format!("{} is not installed", program.display()))?;
+    let output = output.with_context(|| {
+        format!("{} is not installed: see benches/comparison/http/install", program.display())
+    })?;
     let text = String::from_utf8(output.stdout)?;
     let line = text.lines().find(|line| !line.trim().is_empty());
     line.map(|line| line.trim().to_owned()).context("it does not tell its version")

@@ -39,7 +39,8 @@ impl Probe {
         const OTHER: &str = "https://other.example.com";
         let good = || issuer.token();
         let accept = |name, token: Token<'_>| anyhow::Ok(Self::accept(name, bearer(token.sign()?)));
-        let refuse = |name, token: Token<'_>| anyhow::Ok(Self::refuse(name, [bearer(token.sign()?)]));
+        let refuse =
+            |name, token: Token<'_>| anyhow::Ok(Self::refuse(name, [bearer(token.sign()?)]));
         let public = issuer.public_der()?;
         let lower_case = good().sign().map(|token| format!("bearer {token}"))?;
         let both = [good(), good().claim("sub", "mallory")].map(|token| token.sign());
