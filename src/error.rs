@@ -12,11 +12,17 @@ pub enum BuildError {
         "base URL `{0}`: expected an https URL (http for loopback only) without user, query or fragment"
     )]
     BaseUrl(String),
-    /// A public path is not an exact path.
-    #[error(
-        "public path `{0}`: expected an exact path that begins with `/`, without query, fragment, pattern, empty or dot segment, or encoded slash or dot"
-    )]
-    PublicPath(String),
+    /// A path where a token is not required cannot be that.
+    #[error("{setting}: {expected}, found `{path}`")]
+    #[non_exhaustive]
+    Path {
+        /// The setting: `public`, `optional` or `public_outside`.
+        setting: &'static str,
+        /// The path.
+        path: String,
+        /// What was expected.
+        expected: &'static str,
+    },
     /// No issuer is trusted, so every token would be refused.
     #[error("no issuer: expected at least one trusted issuer")]
     NoIssuer,

@@ -158,8 +158,8 @@ pub use jose::{Algorithm, JwkError, JwkSet, JwkSetError, LeftOut, UnknownAlgorit
 pub use keys::{KeyError, KeyHealth, KeySettings, KeySource, KeyTag, LoadFuture, LoadedKeys};
 pub use metadata::SmartConfiguration;
 pub use middleware::{
-    FhirAuth, FhirAuthLayer, FhirAuthLayerBuilder, RequireAuth, RequireAuthLayer, ResponseBody,
-    ResponseFuture,
+    FhirAuth, FhirAuthLayer, FhirAuthLayerBuilder, OutsideBase, RequireAuth, RequireAuthLayer,
+    ResponseBody, ResponseFuture,
 };
 pub use rejection::{DefaultResponder, Disclosure, Rejection, RejectionKind, RejectionResponder};
 pub use smart::{Constraint, Permissions, ScopeContext, ScopeKind, SmartScope, SmartScopeError};

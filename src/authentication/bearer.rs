@@ -75,6 +75,12 @@ pub(crate) fn find<'a>(headers: &'a HeaderMap, uri: &Uri) -> Result<&'a [u8], Re
     Ok(token)
 }
 
+/// Reports whether a request presents a bearer token, or tries to: where none is there, a token may
+/// still be required.
+pub(crate) fn is_there(headers: &HeaderMap, uri: &Uri) -> bool {
+    !matches!(find(headers, uri), Err(Reason::MissingCredentials))
+}
+
 /// Returns the string after the scheme, if that is the one for bearer tokens.
 fn behind_scheme(value: &[u8]) -> Option<&[u8]> {
     let (scheme, rest) = value.split_at_checked(SCHEME.len())?;

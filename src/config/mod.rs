@@ -19,7 +19,7 @@ pub use error::{ConfigError, Problem};
 
 use self::assigned::AssignedKey;
 use self::issuers::IssuerConfig;
-use self::policy::Roles;
+use self::policy::{OpenPaths, Roles};
 use self::reader::{Problems, Reader};
 use crate::authorization::{
     AccessMode, AccessPolicy, Assignments, Authorizer, IssuerLimits, RoleDefinitions, RolePolicy,
@@ -56,7 +56,7 @@ pub struct Config {
     base_url: BaseUrl,
     access: AccessMode,
     disclosure: Disclosure,
-    public: Option<Vec<String>>,
+    paths: OpenPaths,
     compartment: PatientCompartment,
     issuers: Vec<IssuerConfig>,
     keys: KeySettings,
@@ -109,7 +109,7 @@ impl Config {
         });
         let access = policy::access(&mut root);
         let disclosure = policy::disclosure(&mut root);
-        let public = policy::public(&mut root);
+        let paths = policy::open_paths(&mut root, base_url.as_ref());
         let compartment = patient::read(&mut root);
         let keys = policy::keys(&mut root);
         let remembered = policy::cache(&mut root);
@@ -122,7 +122,7 @@ impl Config {
                 base_url,
                 access,
                 disclosure,
-                public,
+                paths,
                 compartment,
                 issuers,
                 keys,
@@ -233,7 +233,8 @@ impl Config {
         if let Some(tokens) = self.remembered {
             builder = builder.remember_tokens(tokens);
         }
-        if let Some(public) = self.public {
+        builder = builder.optional(self.paths.optional).public_outside(self.paths.public_outside);
+        if let Some(public) = self.paths.public {
             builder = builder.public(public);
         }
         for issuer in self.issuers {

@@ -6,9 +6,10 @@ use super::assigned::{Assigned, assignments};
 use super::issuers::IssuerConfig;
 use super::reader::Reader;
 use crate::authorization::{AccessMode, RoleDefinitions};
+use crate::fhir::BaseUrl;
 use crate::keys::KeySettings;
 use crate::metadata::SmartConfiguration;
-use crate::middleware::public::is_exact;
+use crate::middleware::paths::{DEFAULT_PUBLIC, optional_fault, outside_fault, public_fault};
 use crate::rejection::Disclosure;
 use crate::small_file;
 
@@ -32,17 +33,39 @@ pub(crate) fn disclosure(root: &mut Reader<'_>) -> Disclosure {
     root.choice("disclose", &choices).unwrap_or_default()
 }
 
-pub(crate) fn public(root: &mut Reader<'_>) -> Option<Vec<String>> {
-    let paths = root.texts("public")?;
+/// The paths of the file where a token is not required.
+#[derive(Debug)]
+pub(crate) struct OpenPaths {
+    /// `None` for the default.
+    pub(crate) public: Option<Vec<String>>,
+    pub(crate) optional: Vec<String>,
+    pub(crate) public_outside: Vec<String>,
+}
+
+pub(crate) fn open_paths(root: &mut Reader<'_>, base: Option<&BaseUrl>) -> OpenPaths {
+    let public = root.texts("public");
+    let optional = root.texts("optional").unwrap_or_default();
+    let public_outside = root.texts("public_outside").unwrap_or_default();
+    let all_public = public.clone().unwrap_or_else(|| DEFAULT_PUBLIC.map(str::to_owned).to_vec());
+    check(root, "public", public.as_deref().unwrap_or_default(), public_fault);
+    if let Some(base) = base {
+        check(root, "optional", &optional, |path| optional_fault(path, &all_public, base));
+        check(root, "public_outside", &public_outside, |path| outside_fault(path, base));
+    }
+    OpenPaths { public, optional, public_outside }
+}
+
+fn check(
+    root: &mut Reader<'_>,
+    key: &str,
+    paths: &[String],
+    fault: impl Fn(&str) -> Option<&'static str>,
+) {
     for (index, path) in paths.iter().enumerate() {
-        if !is_exact(path) {
-            let expected = "expected an exact path that begins with /, without pattern, empty or \
-                            dot segment, or encoded slash or dot";
-            let message = format!("{expected}, found \"{path}\"");
-            root.reject(&format!("public[{index}]"), message);
+        if let Some(expected) = fault(path) {
+            root.reject(&format!("{key}[{index}]"), format!("{expected}, found \"{path}\""));
         }
     }
-    Some(paths)
 }
 
 pub(crate) fn keys(root: &mut Reader<'_>) -> KeySettings {

@@ -28,7 +28,7 @@ fn engine() -> Engine {
 
 /// Decodes a segment of a token and appends its bytes. Only the canonical encoding is accepted: no
 /// padding, no white space, no stray trailing bits (RFC 4648 section 3.5).
-pub(super) fn append(segment: &[u8], to: &mut Vec<u8>) -> Option<()> {
+pub(crate) fn append(segment: &[u8], to: &mut Vec<u8>) -> Option<()> {
     URL_SAFE.decode_vec(segment, to).ok()
 }
 

@@ -6,7 +6,7 @@
 //! ```
 
 pub(crate) mod algorithm;
-mod base64url;
+pub(crate) mod base64url;
 pub(crate) mod compact;
 #[cfg(test)]
 mod conformance;

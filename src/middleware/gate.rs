@@ -8,9 +8,10 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{Extensions, HeaderMap, Method, Request, Response, Uri};
 
-use super::public::PublicPaths;
+use super::loggable::loggable;
+use super::paths::{Paths, TokenNeed};
 use crate::authentication::authenticator::{Interruption, OnMissingKey};
-use crate::authentication::{Authenticator, Principal};
+use crate::authentication::{Authenticator, Principal, bearer};
 use crate::authorization::{Access, Policy};
 use crate::explanation::recorder::{NoRecorder, Recorder};
 use crate::explanation::{Check, Checked, Evidence, Explanation, Reason};
@@ -25,7 +26,7 @@ use crate::telemetry::meter;
 pub(crate) struct Gate {
     pub(crate) authenticator: Authenticator,
     pub(crate) policy: Arc<Policy>,
-    pub(crate) public_paths: PublicPaths,
+    pub(crate) paths: Paths,
     pub(crate) well_known: WellKnown,
     pub(crate) responder: Box<dyn RejectionResponder>,
     pub(crate) server: Arc<ServerIdentity>,
@@ -70,9 +71,10 @@ impl Gate {
     ///
     /// 1. it asks for a well-known document of the layer, for a public path, or is a CORS
     ///    preflight: then its token is not looked at; or
-    /// 2. its address is not too long to be judged,
-    /// 3. its token passes every check of the [`Authenticator`], and
-    /// 4. the authorizer grants the FHIR interaction that its method and address spell.
+    /// 2. it has no token, on a path where that is optional; or
+    /// 3. its address is not too long to be judged, its token passes every check of the
+    ///    [`Authenticator`], and the authorizer grants the FHIR interaction that its method and
+    ///    address spell, which nobody asks where a token is optional.
     #[inline]
     fn walk<R: Recorder, W: OnMissingKey>(
         &self,
@@ -86,7 +88,10 @@ impl Gate {
             to.public();
             return Ok(Decision::Document(Box::new(document)));
         }
-        if self.public_paths.admit(base_url, method, uri, headers) {
+        let need = self.paths.need(base_url, method, uri, headers);
+        if need == TokenNeed::None
+            || (need == TokenNeed::Optional && !bearer::is_there(headers, uri))
+        {
             to.public();
             return Ok(Decision::Pass);
         }
@@ -104,6 +109,13 @@ impl Gate {
             }
         };
 
+        if need == TokenNeed::Optional {
+            let optional = || Evidence::found("none: a path where a token is optional");
+            to.passed(Check::Interaction, optional);
+            to.passed(Check::Authorization, optional);
+            granted.insert(principal);
+            return Ok(Decision::Pass);
+        }
         let interaction = Interaction::parse(base_url, method, uri, headers);
         to.passed(Check::Interaction, || Evidence::found(describe(&interaction)));
         match Access::authorize(&self.policy, &principal, interaction) {
@@ -161,9 +173,10 @@ impl Gate {
             target: "tower_fhir_auth::rejection",
             kind = rejection.kind().name(),
             check = rejection.check().map(|check| check.name()),
-            method = %request.method,
-            path = request.uri.path(),
-            reason = rejection.detail(),
+            // With the rest of an event less than 2 KiB.
+            method = &*loggable(request.method.as_str(), 32),
+            path = &*loggable(request.uri.path(), 512),
+            reason = &*loggable(rejection.detail(), 1024),
             "request refused"
         );
         meter::refusal(rejection.kind().name(), rejection.check().map(|check| check.name()));
@@ -191,7 +204,7 @@ impl std::fmt::Debug for Gate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Gate")
             .field("authenticator", &self.authenticator)
-            .field("public_paths", &self.public_paths)
+            .field("paths", &self.paths)
             .field("server", &self.server)
             .finish_non_exhaustive()
     }

@@ -9,7 +9,7 @@ use http::{HeaderValue, Method, Response, StatusCode, Uri};
 use tower_layer::Layer;
 
 use super::gate::Gate;
-use super::public::{DEFAULT_PATHS, PublicPaths};
+use super::paths::{DEFAULT_PUBLIC, OutsideBase, Paths};
 use super::require::RequireAuthLayer;
 use super::service::FhirAuth;
 use crate::authentication::{AudiencePolicy, Authenticator, TrustedIssuer};
@@ -69,7 +69,7 @@ pub struct FhirAuthLayerBuilder {
     issuers: Vec<TrustedIssuer>,
     authorizer: Option<Arc<dyn Authorizer>>,
     handlers: Handlers,
-    public: Vec<String>,
+    paths: Paths,
     disclosure: Disclosure,
     responder: Box<dyn RejectionResponder>,
     clock: Arc<dyn Clock>,
@@ -89,7 +89,12 @@ impl FhirAuthLayer {
             issuers: Vec::new(),
             authorizer: None,
             handlers: Handlers::default(),
-            public: DEFAULT_PATHS.map(str::to_owned).to_vec(),
+            paths: Paths {
+                public: DEFAULT_PUBLIC.map(str::to_owned).to_vec(),
+                optional: Vec::new(),
+                public_outside: Vec::new(),
+                outside_base: OutsideBase::default(),
+            },
             disclosure: Disclosure::default(),
             responder: Box::new(DefaultResponder),
             clock: Arc::new(SystemClock),
@@ -249,7 +254,50 @@ impl FhirAuthLayerBuilder {
     /// Sets the exact public paths below the base URL, which need no token, whatever the method.
     /// Default: `/metadata`, `/.well-known/smart-configuration` and `/health`.
     pub fn public<P: Into<String>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
-        self.public = paths.into_iter().map(Into::into).collect();
+        self.paths.public = paths.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets paths below the base URL where a token may be missing: exact ones, or with a slash at
+    /// the end everything below (`/docs/`). Without a token the request passes as nobody's; one that
+    /// comes is authenticated, or refused as anywhere, and not authorized: the handler finds a
+    /// [`Principal`](crate::Principal), and no [`Access`](crate::Access). Default: none.
+    ///
+    /// ```
+    /// # use tower_fhir_auth::{FhirAuthLayer, JwkSet, TrustedIssuer, authenticated};
+    /// # use tower::{Layer, ServiceExt};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let keys = JwkSet::parse(br#"{"keys": [{"kty": "OKP", "crv": "Ed25519",
+    /// #     "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#)?;
+    /// let layer = FhirAuthLayer::builder("https://fhir.example.org/r4")
+    ///     .issuer(TrustedIssuer::with_keys("https://idp.example.org", keys))
+    ///     .authorizer(authenticated())
+    ///     .optional(["/docs/"])
+    ///     .build()?;
+    /// # let inner = tower::service_fn(|_: http::Request<String>| async {
+    /// #     Ok::<_, std::convert::Infallible>(http::Response::new(String::new()))
+    /// # });
+    /// let request = http::Request::get("/r4/docs/a").body(String::new())?;
+    /// assert_eq!(layer.layer(inner).oneshot(request).await?.status(), 200);
+    /// # Ok(()) }
+    /// ```
+    pub fn optional<P: Into<String>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
+        self.paths.optional = paths.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets the exact public paths of the host outside the base URL, such as `/healthz`. Default:
+    /// none.
+    pub fn public_outside<P: Into<String>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
+        self.paths.public_outside = paths.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets what becomes of requests outside the base URL. Default: [`OutsideBase::Refuse`]. The
+    /// document of RFC 9728, which lies outside, is served either way.
+    pub fn outside_base(mut self, outside_base: OutsideBase) -> Self {
+        self.paths.outside_base = outside_base;
         self
     }
 
@@ -311,7 +359,7 @@ impl FhirAuthLayerBuilder {
         let invalid = |_| BuildError::BaseUrl(self.base_url.clone());
         let base_url: BaseUrl = self.base_url.parse().map_err(invalid)?;
         let authorizer = self.authorizer.ok_or(BuildError::NoAuthorizer)?;
-        let public_paths = PublicPaths::new(self.public)?;
+        self.paths.check(&base_url)?;
         let mut authenticator = Authenticator::builder()
             .audience(AudiencePolicy::exact([base_url.as_str()]))
             .clock(self.clock);
@@ -336,7 +384,7 @@ impl FhirAuthLayerBuilder {
                 authenticator,
                 well_known,
                 policy: Arc::new(Policy { authorizer, handlers: self.handlers }),
-                public_paths,
+                paths: self.paths,
                 responder: self.responder,
                 server: Arc::new(ServerIdentity { base_url, disclosure: self.disclosure }),
             }),
@@ -349,7 +397,7 @@ impl std::fmt::Debug for FhirAuthLayerBuilder {
         f.debug_struct("FhirAuthLayerBuilder")
             .field("base_url", &self.base_url)
             .field("issuers", &self.issuers)
-            .field("public", &self.public)
+            .field("paths", &self.paths)
             .field("disclosure", &self.disclosure)
             .finish_non_exhaustive()
     }

@@ -4,12 +4,14 @@ mod body;
 mod future;
 mod gate;
 mod layer;
-pub(crate) mod public;
+mod loggable;
+pub(crate) mod paths;
 mod require;
 mod service;
 
 pub use body::ResponseBody;
 pub use future::ResponseFuture;
 pub use layer::{FhirAuthLayer, FhirAuthLayerBuilder};
+pub use paths::OutsideBase;
 pub use require::{RequireAuth, RequireAuthLayer};
 pub use service::FhirAuth;

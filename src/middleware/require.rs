@@ -12,7 +12,7 @@ use tower_service::Service;
 use super::body::ResponseBody;
 use super::future::ResponseFuture;
 use super::gate::{Gate, strip_untrusted};
-use super::public::is_preflight;
+use super::paths::is_preflight;
 use super::service::give_back;
 use crate::authentication::Principal;
 use crate::authorization::{Access, Authorizer};

@@ -18,6 +18,7 @@ mod fleet;
 mod key_life;
 mod manual;
 mod middleware;
+mod open_paths;
 mod places;
 mod presets;
 mod principal;

@@ -154,3 +154,42 @@ proptest! {
         }
     }
 }
+
+/// Contract section 3: what looks like a token is not logged, at any level up to debug, and no
+/// line is longer than 2 KiB.
+#[tokio::test]
+async fn no_log_holds_a_token_of_a_path_query_or_claim_and_no_line_is_long() {
+    let server = Server::start().await;
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing_subscriber::filter::LevelFilter::DEBUG)
+        .with_writer(log.clone())
+        .with_ansi(false)
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let token = server.token().sign().unwrap();
+    let encoded = token.replace('.', "%2E");
+    let claimed = server.token().claim("aud", &*token).sign().unwrap();
+    let long = format!("/r4/Patient/{}", "x".repeat(60_000));
+    let many = "x".repeat(30);
+    let audiences: Vec<String> = (0..100).map(|n| format!("{many}{n}")).collect();
+    let audiences = server.token().claim("aud", audiences).sign().unwrap();
+    for (path, token) in [
+        (&*format!("/r4/Patient/{token}"), "x"),
+        (&*format!("/r4/Patient/{encoded}/x"), "x"),
+        (&*format!("/r4/Patient/1?access_token={token}"), ""),
+        ("/r4/Patient/1", &*claimed),
+        ("/r4/Patient/1", &*audiences),
+        (&*long, "x"),
+    ] {
+        let request = Request::get(path).header("authorization", format!("Bearer {token}"));
+        let _ = server.send(request).await;
+    }
+    let written = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let refusals = written.lines().filter(|line| line.contains("request refused")).count();
+    assert!(refusals >= 5, "{written}");
+    let payload = token.split('.').nth(1).unwrap();
+    assert!(!written.contains(payload), "{written}");
+    let longest = written.lines().map(str::len).max();
+    assert!(longest < Some(2048), "{longest:?}");
+}

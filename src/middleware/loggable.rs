@@ -1,0 +1,119 @@
+//! Strings of strangers as they may be logged: without tokens, and of a bounded length.
+
+use std::borrow::Cow;
+
+use crate::jose::base64url;
+
+/// What stands in the place of a token.
+const TOKEN: &str = "(token)";
+
+/// Returns a string for a log: what looks like a token is replaced, and what is over `longest`
+/// bytes is cut. A path may
+/// hold one where a client builds its URLs wrongly, and logs are read by more people than tokens
+/// are meant for.
+pub(super) fn loggable(text: &str, longest: usize) -> Cow<'_, str> {
+    let kept = without_tokens(text);
+    if kept.len() <= longest {
+        return kept;
+    }
+    let end = (0..=longest).rev().find(|end| kept.is_char_boundary(*end)).unwrap_or_default();
+    let start = kept.get(..end).unwrap_or_default();
+    Cow::Owned(format!("{start}… ({} bytes)", text.len()))
+}
+
+/// Replaces compact JWS: three segments of base64url, of which the first decodes to an object.
+/// Their dots may be percent-encoded.
+fn without_tokens(text: &str) -> Cow<'_, str> {
+    let mut kept = String::new();
+    let mut copied = 0;
+    let mut at = 0;
+    while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+        let run = rest.bytes().take_while(|byte| is_base64url(*byte)).count();
+        if run > 0
+            && rest.get(..run).is_some_and(begins_with_an_object)
+            && let Some(end) = end_of_token(rest, run)
+        {
+            kept.push_str(text.get(copied..at).unwrap_or_default());
+            kept.push_str(TOKEN);
+            at += end;
+            copied = at;
+        } else {
+            // Behind the run, and the character that ends it.
+            let next = rest.get(run..).and_then(|rest| rest.chars().next());
+            at += run + next.map_or(0, char::len_utf8);
+        }
+    }
+    if copied == 0 {
+        return Cow::Borrowed(text);
+    }
+    kept.push_str(text.get(copied..).unwrap_or_default());
+    Cow::Owned(kept)
+}
+
+/// Returns where a token ends whose first segment has this length, if it has two more.
+fn end_of_token(text: &str, first: usize) -> Option<usize> {
+    let second = first + dot(text.get(first..)?)?;
+    let payload = text.get(second..)?.bytes().take_while(|byte| is_base64url(*byte)).count();
+    let third = second + payload + dot(text.get(second + payload..)?)?;
+    let signature = text.get(third..)?.bytes().take_while(|byte| is_base64url(*byte)).count();
+    (payload > 0).then_some(third + signature)
+}
+
+/// Returns the length of the dot that a string begins with.
+fn dot(text: &str) -> Option<usize> {
+    ["%2e", "%2E", "."].into_iter().find(|dot| text.starts_with(*dot)).map(str::len)
+}
+
+fn is_base64url(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
+}
+
+/// Reports whether a segment decodes to what can be a JSON object: its first byte that is no white
+/// space is a brace. A header that nobody can parse may be followed by a payload all the same.
+fn begins_with_an_object(segment: &str) -> bool {
+    // The beginning of a segment decodes alone, in groups of four characters.
+    let whole = segment.len() - segment.len() % 4;
+    let start = segment.get(..whole.min(64)).unwrap_or_default();
+    let mut decoded = Vec::new();
+    let is_decoded = base64url::append(start.as_bytes(), &mut decoded).is_some();
+    is_decoded && decoded.trim_ascii_start().starts_with(b"{")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const JWS: &str = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.c2ln";
+
+    #[test]
+    fn a_token_is_replaced_wherever_it_is() {
+        let encoded = JWS.replace('.', "%2e");
+        let upper = JWS.replacen('.', "%2E", 1);
+        for token in
+            [JWS, &encoded, &upper, "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.", "IHsiYSI6MX0.e30.AA"]
+        {
+            for (text, expected) in [
+                (format!("/r4/Patient/{token}"), "/r4/Patient/(token)".to_owned()),
+                (format!("{token}/x"), "(token)/x".to_owned()),
+                (format!("a=é{token}&b={token}"), "a=é(token)&b=(token)".to_owned()),
+            ] {
+                assert_eq!(loggable(&text, 512), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn what_only_resembles_a_token_is_kept() {
+        for text in ["/r4/Patient/1", "a.b.c", "1.2.840.113619", "eyJhbGciOiJub25lIn0.e30", "", "é"]
+        {
+            assert_eq!(loggable(text, 512), text);
+        }
+    }
+
+    #[test]
+    fn a_long_string_is_cut_and_its_length_told() {
+        let long = "é".repeat(30_000);
+        let cut = loggable(&long, 512);
+        assert!(cut.len() < 600 && cut.ends_with("… (60000 bytes)"), "{cut}");
+    }
+}

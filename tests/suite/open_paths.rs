@@ -1,0 +1,165 @@
+//! Paths where a token is not required: `public`, `optional`, `public_outside`, `outside_base`.
+
+use http::{Request, StatusCode};
+use tower::{Layer, ServiceExt};
+use tower_fhir_auth::config::Config;
+use tower_fhir_auth::{
+    Access, BuildError, FhirAuthLayer, FhirAuthLayerBuilder, OutsideBase, Principal, TrustedIssuer,
+    authenticated,
+};
+
+use crate::support::{BASE, Server};
+
+async fn layer(
+    server: &Server,
+    with: fn(FhirAuthLayerBuilder) -> FhirAuthLayerBuilder,
+) -> FhirAuthLayer {
+    let builder = FhirAuthLayer::builder(BASE)
+        .clock(server.clock.clone())
+        .issuer(TrustedIssuer::discover(server.issuer.url()))
+        .authorizer(authenticated());
+    let layer = with(builder).build().unwrap();
+    layer.ready().await;
+    layer
+}
+
+/// The status, and whether the inner service found a principal and an access.
+async fn ask(
+    layer: &FhirAuthLayer,
+    path: &str,
+    token: Option<&str>,
+) -> (StatusCode, Option<(bool, bool)>) {
+    let inner = tower::service_fn(|request: Request<String>| async move {
+        let found = request.extensions();
+        let found = (found.get::<Principal>().is_some(), found.get::<Access>().is_some());
+        let mut response = http::Response::new(String::new());
+        response.extensions_mut().insert(found);
+        Ok::<_, std::convert::Infallible>(response)
+    });
+    let mut request = Request::get(path);
+    if let Some(token) = token {
+        request = request.header("authorization", token);
+    }
+    let request = request.body(String::new()).unwrap();
+    let response = layer.layer(inner).oneshot(request).await.unwrap();
+    (response.status(), response.extensions().get::<(bool, bool)>().copied())
+}
+
+#[tokio::test]
+async fn where_a_token_is_optional_one_that_comes_is_authenticated_and_not_authorized() {
+    let server = Server::start().await;
+    let layer = layer(&server, |builder| builder.optional(["/docs/", "/about"])).await;
+    let good = format!("Bearer {}", server.token().sign().unwrap());
+    let forged = good.replacen("Bearer e", "Bearer f", 1);
+    for path in ["/r4/docs/", "/r4/docs/a/b", "/r4/about"] {
+        assert_eq!(ask(&layer, path, None).await, (StatusCode::OK, Some((false, false))), "{path}");
+        let other = ask(&layer, path, Some("Basic dTpw")).await;
+        assert_eq!(other, (StatusCode::OK, Some((false, false))), "another scheme is no token");
+        assert_eq!(
+            ask(&layer, path, Some(&good)).await,
+            (StatusCode::OK, Some((true, false))),
+            "{path}"
+        );
+        assert_eq!(ask(&layer, path, Some(&forged)).await, (StatusCode::UNAUTHORIZED, None));
+        assert_eq!(ask(&layer, path, Some("Bearer ")).await, (StatusCode::BAD_REQUEST, None));
+    }
+    for path in ["/r4/docs", "/r4/about/", "/r4/aboutx", "/docs/a"] {
+        assert_eq!(ask(&layer, path, None).await.0, StatusCode::UNAUTHORIZED, "{path}");
+    }
+    for path in [
+        "/r4/docs/../Patient",
+        "/r4/docs/./a",
+        "/r4/docs//a",
+        "/r4/docs/%2e%2e/Patient",
+        "/r4/docs/%2E/a",
+        "/r4/docs/a%2fb",
+        "/r4/docs/a%5Cb",
+        "/r4/docs/a;b",
+        "/r4//docs/a",
+    ] {
+        assert_eq!(ask(&layer, path, None).await.0, StatusCode::UNAUTHORIZED, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn an_explanation_of_an_optional_path_is_the_decision() {
+    let server = Server::start().await;
+    let layer = layer(&server, |builder| builder.optional(["/docs/"])).await;
+    let token = format!("Bearer {}", server.token().sign().unwrap());
+    for (header, accepted, public) in
+        [(None, true, true), (Some(token.as_str()), true, false), (Some("Bearer x"), false, false)]
+    {
+        let mut request = Request::get("/r4/docs/a");
+        if let Some(header) = header {
+            request = request.header("authorization", header);
+        }
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        let explanation = layer.explain(&parts).await;
+        assert_eq!(explanation.is_accepted(), accepted, "{header:?}: {explanation}");
+        assert_eq!(explanation.is_public(), public, "{header:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_path_outside_the_base_url_is_public_only_where_it_is_listed() {
+    let server = Server::start().await;
+    let layer = layer(&server, |builder| builder.public_outside(["/healthz"])).await;
+    assert_eq!(ask(&layer, "/healthz", None).await, (StatusCode::OK, Some((false, false))));
+    for path in ["/healthz/", "/healthZ", "/other", "/r4/healthz", "//healthz"] {
+        assert_eq!(ask(&layer, path, None).await.0, StatusCode::UNAUTHORIZED, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_outside_the_base_url_can_be_passed_on() {
+    let server = Server::start().await;
+    let layer = layer(&server, |builder| builder.outside_base(OutsideBase::PassOn)).await;
+    for path in ["/", "/other", "/r4x/Patient/1"] {
+        assert_eq!(ask(&layer, path, None).await, (StatusCode::OK, Some((false, false))), "{path}");
+    }
+    assert_eq!(ask(&layer, "/r4/Patient/1", None).await.0, StatusCode::UNAUTHORIZED);
+    let metadata = ask(&layer, "/.well-known/oauth-protected-resource/r4", None).await;
+    assert_eq!(metadata, (StatusCode::OK, None), "the layer's own document");
+}
+
+#[test]
+fn a_path_that_cannot_be_optional_or_public_is_an_error_in_code_and_file() {
+    for (setting, path) in [
+        ("optional", "/"),
+        ("optional", "docs/"),
+        ("optional", "/docs/*"),
+        ("optional", "/metadata"),
+        ("optional", "/Patient/"),
+        ("optional", "/Patient/1"),
+        ("optional", "/Patient/1/"),
+        ("optional", "/_history"),
+        ("optional", "/_operations/"),
+        ("optional", "/$export"),
+        ("optional", "/docs//"),
+        ("public_outside", "/r4/docs"),
+        ("public_outside", "/r4"),
+        ("public_outside", "healthz"),
+        ("public_outside", "/health/{id}"),
+        ("public_outside", "/a/../b"),
+        ("public", "/docs/*"),
+        ("public", "/docs/{id}"),
+    ] {
+        let text = format!(
+            "base_url = 'https://fhir.example.org/r4'\n{setting} = ['/fine', '{path}']\n\
+             [[issuers]]\nissuer = 'https://idp.example.org'"
+        );
+        let error = Config::from_toml(&text).unwrap_err().to_string();
+        assert!(error.contains(&format!("{setting}[1]: expected")), "{path}: {error}");
+        let builder = FhirAuthLayer::builder(BASE);
+        let builder = match setting {
+            "optional" => builder.optional([path]),
+            "public" => builder.public([path]),
+            _ => builder.public_outside([path]),
+        };
+        let error = builder.authorizer(authenticated()).build().unwrap_err();
+        assert!(
+            matches!(&error, BuildError::Path { setting: named, .. } if *named == setting),
+            "{path}: {error}"
+        );
+    }
+}
