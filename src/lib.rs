@@ -102,6 +102,9 @@ pub mod test_util;
 #[cfg(feature = "config")]
 pub mod config;
 
+#[cfg(test)]
+mod conformance;
+
 #[cfg(feature = "axum")]
 pub mod axum;
 

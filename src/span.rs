@@ -74,8 +74,8 @@ mod tests {
         }
         assert_eq!(Span::of(&String::from("Patient"), whole), None);
         assert_eq!(Span::of(whole, "r4/Patient/1"), None);
-        let mut texts = String::from("x");
-        let span = Span::written("Patient", &mut texts).unwrap();
-        assert_eq!((span.within(&texts), span.within("")), (Some("Patient"), None));
+        let mut written = String::from("x");
+        let span = Span::written("Patient", &mut written).unwrap();
+        assert_eq!((span.within(&written), span.within("")), (Some("Patient"), None));
     }
 }

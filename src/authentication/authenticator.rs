@@ -16,7 +16,7 @@ use std::sync::Arc;
 use http::{HeaderMap, Uri};
 
 use super::advertisement::Advertisement;
-use super::bearer::{self, BearerToken, MAX_TOKEN};
+use super::bearer;
 use super::cache::TokenCache;
 use super::claims::Claims;
 use super::entra;
@@ -31,7 +31,7 @@ use crate::explanation::recorder::{NoRecorder, Recorder};
 use crate::explanation::{Check, Checked, Evidence, Explanation, Finding, Reason};
 #[cfg(feature = "test-util")]
 use crate::jose::JwkSet;
-use crate::jose::compact::{CompactJws, Parts};
+use crate::jose::compact::{Buffer, CompactJws};
 use crate::keys::{KeyHealth, KeyWait, Selected};
 use crate::time::Clock;
 
@@ -181,19 +181,15 @@ impl Authenticator {
         {
             return Ok(principal);
         }
-        let token = found.as_ref().copied().unwrap_or_default();
-        let read = found.and_then(BearerToken::read);
-        let read = to.check(Checked::new(Check::Credentials, read, Evidence::none))?;
-        let size = || {
-            let found = Evidence::found(format!("{} bytes", token.len()));
-            found.expected(format!("at most {MAX_TOKEN} bytes"))
-        };
-        let decoded = to.check(Checked::new(Check::Size, read.within_limit(), size))?;
-
-        let parts = decoded.as_ref().map_err(Clone::clone).and_then(CompactJws::parts);
-        let parts = parts.map_err(|error| Reason::MalformedToken(format!("the token {error}")));
-        let Parts { jws, header, payload } =
-            to.check(Checked::new(Check::Shape, parts, Evidence::none))?;
+        let mut buffer = Buffer::new();
+        let decoded = found.and_then(|token| bearer::decode(token, &mut buffer));
+        let (token, segments) =
+            to.check(Checked::new(Check::Credentials, decoded, Evidence::none))?;
+        to.check(bearer::check_size(token))?;
+        let jws = segments.and_then(CompactJws::parse);
+        let jws = jws.map_err(|error| Reason::MalformedToken(format!("the token {error}")));
+        let CompactJws { signing_input, header, payload, signature } =
+            to.check(Checked::new(Check::Shape, jws, Evidence::none))?;
         let claims = Claims::new(payload);
 
         let header = to.check(validation::header(&header, self.issuers.all_algorithms()))?;
@@ -219,7 +215,7 @@ impl Authenticator {
         let key = to.check(key_selection::key(candidates, header, set))?;
 
         let signature = entra::checks::verifiable(header, settings).and_then(|()| {
-            let verified = key.verify(jws.signing_input, jws.signature());
+            let verified = key.verify(signing_input, signature);
             verified.map_err(|_| Reason::SignatureInvalid)
         });
         let verified = to.check(Checked::new(Check::Signature, signature, Evidence::none))?;

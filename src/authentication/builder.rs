@@ -13,7 +13,7 @@ use super::claims::Claims;
 use super::issuer::{IssuerIndex, TrustedIssuer};
 use super::issuers::Issuers;
 use crate::error::BuildError;
-use crate::jose::compact::CompactJws;
+use crate::jose::compact::{Buffer, CompactJws, Segments};
 use crate::time::{Clock, SystemClock};
 
 /// Collects the settings of an [`Authenticator`].
@@ -139,7 +139,8 @@ fn advertised(issuers: &[TrustedIssuer]) -> Vec<bool> {
 
 /// Returns the `iss` of a token, unverified.
 fn named_issuer(token: &str) -> Option<String> {
-    let jws = CompactJws::parse(token.as_bytes()).ok()?;
-    let payload = jws.parts().ok()?.payload;
-    Claims::new(payload).text_or_none("iss").map(str::to_owned)
+    let mut buffer = Buffer::new();
+    let segments = Segments::decode(token.as_bytes(), &mut buffer).ok()?;
+    let jws = CompactJws::parse(segments).ok()?;
+    Claims::new(jws.payload).string_or_none("iss").map(str::to_owned)
 }

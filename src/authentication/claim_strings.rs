@@ -10,22 +10,27 @@ use crate::display_safe::are_same;
 use crate::span::Span;
 
 /// The payload of a token, and lists of strings in it.
+///
+/// A principal lives as long as the request or the cache entry; one copy of the payload takes less
+/// than a `String` for each claim that is read.
 #[derive(Default)]
 pub(super) struct ClaimStrings {
     /// The payload, followed by the buffer of unescaped strings.
     all: String,
     payload: usize,
+    /// The strings of all lists, one list after the other.
     listed: SmallVec<[Span; 16]>,
 }
 
-/// A list of strings.
+/// A list of strings: a range of the spans.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct List {
     start: usize,
     end: usize,
 }
 
-/// Up to this many items, each item of a list is compared with each; above, a set is used.
+/// Up to this many strings, a new one is compared with each that is listed. Above, a set is used: a
+/// stranger chooses how many there are, and comparing each with each grows with their square.
 const FEW: usize = 8;
 
 /// A list that is being built: each string once, in the order of its first occurrence.
@@ -52,7 +57,7 @@ impl<'c> ListBuilder<'_, 'c> {
     fn strings(&self) -> impl Iterator<Item = &'c str> {
         let claims = self.claims;
         let listed = self.listed.get(self.start..).unwrap_or_default();
-        listed.iter().map(|place| claims.text_at(*place))
+        listed.iter().map(|place| claims.string_at(*place))
     }
 }
 
@@ -116,7 +121,7 @@ mod tests {
     use crate::jose::json::Document;
 
     #[test]
-    fn a_list_has_each_text_once_in_the_order_of_its_first_mention() {
+    fn a_list_has_each_string_once_in_the_order_of_its_first_mention() {
         for many in [3, FEW, FEW + 1, 40] {
             let items: Vec<String> = (0..many).map(|n| format!("item \\ {n}")).collect();
             let twice: Vec<_> = items.iter().flat_map(|item| [item, &items[0], item]).collect();
@@ -132,7 +137,7 @@ mod tests {
                 let again = strings.list(&claims, |list| {
                     claims.list("roles").skip(1).for_each(|role| list.add(role));
                 });
-                let span = claims.span_of(claims.text_or_none("sub").unwrap()).unwrap();
+                let span = claims.span_of(claims.string_or_none("sub").unwrap()).unwrap();
                 strings.keep(&claims);
                 let expected = if payload.contains('\\') { "\\" } else { "-" };
                 let expected: Vec<_> =

@@ -28,7 +28,7 @@ impl<'a> Claims<'a> {
     /// Returns the claim with this whole name, else the value at this dotted path:
     /// `realm_access.roles`.
     pub(crate) fn at(&self, path: &str) -> Option<Json<'_>> {
-        // The whole name first: claims named by a URL contain dots.
+        // The whole name first: names that are URLs, as Auth0 has them, contain dots.
         match self.0.get(path) {
             Some(value) => Some(value),
             None => self.at_dotted(path),
@@ -38,15 +38,14 @@ impl<'a> Claims<'a> {
     fn at_dotted(&self, path: &str) -> Option<Json<'_>> {
         let dot = path.bytes().position(|byte| byte == b'.')?;
         let (first, rest) = path.split_at_checked(dot)?;
-        rest.split('.').skip(1).try_fold(self.0.get(first)?, |value, name| match value {
-            Json::Object(members) => members.member(name),
-            Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Array(_) => None,
-        })
+        rest.split('.')
+            .skip(1)
+            .try_fold(self.0.get(first)?, |value, name| value.as_object()?.member(name))
     }
 
     /// Returns a value as [`at`](Self::at) does, but treats `null` as absent.
     pub(crate) fn present(&self, path: &str) -> Option<Json<'_>> {
-        self.at(path).filter(|value| !matches!(value, Json::Null))
+        self.at(path).filter(|value| !value.is_null())
     }
 
     /// Returns the claim with exactly this name, `null` included.
@@ -69,42 +68,30 @@ impl<'a> Claims<'a> {
     /// Reports whether the list of the caller's groups was left out of the token because it is too
     /// long (`_claim_names` of OpenID Connect Core section 5.6.2, Entra's `hasgroups`).
     pub(crate) fn lacks_groups(&self) -> bool {
-        let elsewhere = self.0.get("_claim_names").is_some_and(|names| match names {
-            Json::Object(names) => names.member("groups").is_some(),
-            Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Array(_) => {
-                false
-            }
-        });
-        elsewhere
+        let elsewhere = self.0.get("_claim_names").and_then(|names| names.as_object());
+        elsewhere.is_some_and(|names| names.member("groups").is_some())
             || matches!(self.0.get("hasgroups"), Some(Json::Bool(true)))
-            || self.text_or_none("hasgroups") == Some("true")
+            || self.string_or_none("hasgroups") == Some("true")
     }
 
     /// Reports whether a claim is present. `null` and an empty string count as absent.
     pub(crate) fn is_present(&self, path: &str) -> bool {
-        match self.at(path) {
-            None | Some(Json::Null) => false,
-            Some(Json::String(text)) => !text.is_empty(),
-            Some(Json::Bool(_) | Json::Number(_) | Json::Array(_) | Json::Object(_)) => true,
-        }
+        self.present(path).is_some_and(|value| value.as_str() != Some(""))
     }
 
     /// Returns a string claim. `null` counts as absent.
     #[inline]
-    pub(crate) fn text(&self, name: &str) -> Result<Option<&str>, WrongType> {
+    pub(crate) fn string(&self, name: &str) -> Result<Option<&str>, WrongType> {
         match self.0.get(name) {
             None | Some(Json::Null) => Ok(None),
-            Some(Json::String(text)) => Ok(Some(text)),
-            Some(Json::Bool(_) | Json::Number(_) | Json::Array(_) | Json::Object(_)) => {
-                Err(WrongType)
-            }
+            Some(value) => value.as_str().map(Some).ok_or(WrongType),
         }
     }
 
-    /// Returns a string claim that is not empty, or `None` when it is anything else.
+    /// Returns a string claim that is not empty. `None` when it is absent or anything else.
     #[inline]
-    pub(crate) fn text_or_none(&self, name: &str) -> Option<&str> {
-        self.text(name).unwrap_or_default().filter(|text| !text.is_empty())
+    pub(crate) fn string_or_none(&self, name: &str) -> Option<&str> {
+        self.string(name).unwrap_or_default().filter(|string| !string.is_empty())
     }
 
     /// Returns a `NumericDate` claim (RFC 7519 section 2), which `null` is not.
@@ -112,12 +99,10 @@ impl<'a> Claims<'a> {
     pub(crate) fn date(&self, name: &str) -> Result<Option<UnixTime>, WrongType> {
         match self.0.get(name) {
             None => Ok(None),
-            Some(Json::Number(seconds)) => {
-                UnixTime::from_numeric_date(seconds).map(Some).ok_or(WrongType)
+            Some(value) => {
+                let date = value.as_number().and_then(UnixTime::from_numeric_date);
+                date.map(Some).ok_or(WrongType)
             }
-            Some(
-                Json::Null | Json::Bool(_) | Json::String(_) | Json::Array(_) | Json::Object(_),
-            ) => Err(WrongType),
         }
     }
 
@@ -127,27 +112,27 @@ impl<'a> Claims<'a> {
         match self.0.get("aud") {
             None | Some(Json::Null) => Ok(SmallVec::new()),
             Some(Json::String(one)) => Ok(smallvec![one]),
-            Some(Json::Array(many)) => many.map(|item| item.into_text().ok_or(WrongType)).collect(),
-            Some(Json::Bool(_) | Json::Number(_) | Json::Object(_)) => Err(WrongType),
+            Some(value) => {
+                let many = value.as_array().ok_or(WrongType)?;
+                many.map(|item| item.as_str().ok_or(WrongType)).collect()
+            }
         }
     }
 
     /// Returns the strings of an array; one string counts as an array of one. Other items are
     /// skipped.
     pub(crate) fn list(&self, path: &str) -> Items<'_> {
-        match self.at(path) {
-            Some(Json::String(text)) => Items::One(Some(text)),
-            Some(Json::Array(items)) => Items::Many(items),
-            Some(Json::Null | Json::Bool(_) | Json::Number(_) | Json::Object(_)) | None => {
-                Items::One(None)
-            }
+        let value = self.at(path);
+        match value.and_then(|value| value.as_array()) {
+            Some(items) => Items::Many(items),
+            None => Items::One(value.and_then(|value| value.as_str())),
         }
     }
 
     /// Returns the scope tokens of a claim (RFC 6749 section 3.3): a string split at spaces, and at
     /// nothing else; or an array of such strings.
     pub(crate) fn scopes(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.list(name).flat_map(|text| text.split(' ')).filter(|scope| !scope.is_empty())
+        self.list(name).flat_map(|string| string.split(' ')).filter(|scope| !scope.is_empty())
     }
 
     /// Returns the span of a string of the claims, or of a part of it, see [`Document::span_of`].
@@ -156,8 +141,8 @@ impl<'a> Claims<'a> {
     }
 
     /// Returns the string at a span of [`span_of`](Self::span_of).
-    pub(crate) fn text_at(&self, span: Span) -> &str {
-        self.0.text_at(span)
+    pub(crate) fn string_at(&self, span: Span) -> &str {
+        self.0.string_at(span)
     }
 
     /// Returns the payload as it was sent, and the buffer of unescaped strings.
@@ -167,7 +152,7 @@ impl<'a> Claims<'a> {
 
     /// Returns the client, by the first claim that names it.
     pub(crate) fn client(&self) -> Option<&str> {
-        CLIENT_CLAIMS.into_iter().find_map(|name| self.text_or_none(name))
+        CLIENT_CLAIMS.into_iter().find_map(|name| self.string_or_none(name))
     }
 }
 
@@ -182,11 +167,11 @@ impl<'c> Iterator for Items<'c> {
 
     fn next(&mut self) -> Option<&'c str> {
         match self {
-            Self::One(text) => text.take().filter(|text| !text.is_empty()),
+            Self::One(string) => string.take().filter(|string| !string.is_empty()),
             Self::Many(row) => loop {
-                match row.next_text()? {
+                match row.next_str()? {
                     "" => {}
-                    text => break Some(text),
+                    string => break Some(string),
                 }
             },
         }

@@ -23,7 +23,7 @@ pub(crate) fn allowed(
 fn the_client<'c>(claims: &'c Claims<'_>) -> Result<&'c str, Reason> {
     let mut client = None;
     for name in CLIENT_CLAIMS {
-        match (claims.text(name).map_err(|_| Reason::ClaimNotAString(name))?, client) {
+        match (claims.string(name).map_err(|_| Reason::ClaimNotAString(name))?, client) {
             (Some(named), Some(known)) if named != known => {
                 return Err(Reason::ClientConflict(name));
             }

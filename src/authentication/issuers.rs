@@ -60,7 +60,7 @@ impl Issuers {
         claims: &'c Claims<'_>,
     ) -> Checked<&'c Issuer, impl FnOnce() -> Evidence> {
         let trusted = || Arc::clone(&self.first_name);
-        let issuer = match claims.text("iss") {
+        let issuer = match claims.string("iss") {
             Err(_) => Err(Reason::IssuerNotAString { trusted: trusted() }),
             Ok(None) => Err(Reason::IssuerMissing { trusted: trusted() }),
             Ok(Some(iss)) => self.named(iss).ok_or_else(|| Reason::IssuerNotTrusted {
@@ -69,7 +69,7 @@ impl Issuers {
             }),
         };
         Checked::new(Check::Issuer, issuer, || {
-            let found = claims.text("iss").unwrap_or_default();
+            let found = claims.string("iss").unwrap_or_default();
             Evidence::none().with_found(found).expected(&self.all_names)
         })
     }

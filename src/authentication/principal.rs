@@ -108,13 +108,13 @@ impl Principal {
             claims.list("groups").for_each(|group| list.add(group));
         });
         let smart_scopes =
-            ScopeSet::compile(strings.spans(scopes).map(|span| claims.text_at(span)));
+            ScopeSet::compile(strings.spans(scopes).map(|span| claims.string_at(span)));
         strings.keep(claims);
         let mut patients = settings.patient_claims.iter().filter_map(|name| {
             let claim = claims.present(name)?;
             Some(text_claim(claims, Some(claim)))
         });
-        let text = |name: &str| claims.span_of(claims.text_or_none(name)?);
+        let text = |name: &str| claims.span_of(claims.string_or_none(name)?);
         Self(Arc::new(Caller {
             issuer: Arc::clone(&settings.issuer),
             subject: text("sub"),
@@ -313,7 +313,7 @@ fn first<'n>(claims: &Claims<'_>, names: impl IntoIterator<Item = &'n str>) -> T
 
 fn text_claim(claims: &Claims<'_>, claim: Option<Json<'_>>) -> TextClaim<Span> {
     let Some(claim) = claim else { return TextClaim::Absent };
-    let place = claim.into_text().and_then(|text| claims.span_of(text));
+    let place = claim.as_str().and_then(|text| claims.span_of(text));
     place.map_or(TextClaim::NotText, TextClaim::Text)
 }
 
@@ -323,7 +323,7 @@ impl CallerKind {
             return Self::Unknown;
         }
         let has = |name| claims.list(name).next().is_some();
-        match claims.text_or_none("idtyp") {
+        match claims.string_or_none("idtyp") {
             Some("app") => Self::Application,
             Some(_) => Self::User,
             None if has("roles") && !has("scp") => Self::Application,

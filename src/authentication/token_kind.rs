@@ -16,7 +16,7 @@ pub(crate) fn access_token(
 
 fn tell_apart(claims: &Claims<'_>, settings: &IssuerSettings) -> Result<(), Reason> {
     // Keycloak says it in a claim, whatever `typ` of the header is.
-    match claims.text_or_none("typ") {
+    match claims.string_or_none("typ") {
         Some("ID") => return other("`typ` is `ID`", Some(ID)),
         Some("Refresh") => return other("`typ` is `Refresh`", Some(REFRESH)),
         Some("Offline") => return other("`typ` is `Offline`", Some(REFRESH)),

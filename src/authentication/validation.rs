@@ -73,7 +73,7 @@ pub(crate) fn header<'a>(
         HeaderError::Unsigned(_) => Reason::AlgorithmNotASignature,
         HeaderError::Unsupported(name) => Reason::HeaderUnsupported(name),
         HeaderError::Nested => Reason::NestedToken,
-        HeaderError::NotText(name) => Reason::HeaderNotAString(name),
+        HeaderError::NotAString(name) => Reason::HeaderNotAString(name),
         HeaderError::NoAlgorithm => Reason::AlgorithmMissing,
     });
     Checked::new(Check::Header, header, move || match unsigned {
@@ -188,7 +188,7 @@ fn required_claims(
 fn lacking(claims: &Claims<'_>, settings: &IssuerSettings) -> Option<Reason> {
     // RFC 7519 makes these StringOrURI; the clients are strings by RFC 8693 and OpenID Connect.
     let registered = ["sub", "jti", "client_id", "azp", "appid"];
-    if let Some(name) = registered.into_iter().find(|name| claims.text(name).is_err()) {
+    if let Some(name) = registered.into_iter().find(|name| claims.string(name).is_err()) {
         return Some(Reason::ClaimNotAString(name));
     }
     // Azure AD B2C can only send the second name (`fhirUser` of SMART App Launch).

@@ -94,7 +94,7 @@ impl<'a> Node<'a> for ResourceRef<'a> {
     fn string(self) -> Option<&'a str> {
         match self.0 {
             Inner::Value(value) => value.as_str(),
-            Inner::Part(part) => part.into_text(),
+            Inner::Part(part) => part.as_str(),
             Inner::Text(_) => None,
         }
     }

@@ -1,35 +1,34 @@
 //! The compact serialization of a JWS (RFC 7515 section 7.1), strictly.
 
-use std::slice::SliceIndex;
-
 use memchr::{memchr, memchr_iter, memrchr};
+use smallvec::SmallVec;
 
 use super::base64url;
 use super::json::{self, Document, JsonError};
-use super::scratch::Scratch;
 
-/// A token whose three segments were found and decoded. Nothing in it is verified.
+/// The largest token that is read, in bytes. Entra's largest, with its groups, stay below.
+pub(crate) const MAX_TOKEN: usize = 16 * 1024;
+
+/// Memory to decode a token into. Only larger tokens than usual are allocated for: a rejected one
+/// needs no memory afterwards, and a principal keeps a copy of its payload.
+pub(crate) type Buffer = SmallVec<[u8; 4096]>;
+
+/// A token whose three segments were found, decoded and read. Nothing in it is verified.
 #[derive(Debug)]
 pub(crate) struct CompactJws<'a> {
-    /// The bytes that the signature covers: the first two segments with the dot between them.
+    /// The bytes that the signature covers (RFC 7515 section 5.2): the first two segments as they
+    /// were sent, with the dot between them.
     pub(crate) signing_input: &'a [u8],
-    /// Header, payload and signature, one after the other.
-    decoded: Scratch,
-    payload_at: usize,
-    signature_at: usize,
-}
-
-/// A token with its two JSON objects.
-#[derive(Debug)]
-pub(crate) struct Parts<'a> {
-    pub(crate) jws: &'a CompactJws<'a>,
     pub(crate) header: Document<'a>,
     pub(crate) payload: Document<'a>,
+    pub(crate) signature: &'a [u8],
 }
 
 /// The reason why a string is not a compact JWS, or its header or payload not a JSON object.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ShapeError {
+    #[error("has {0} bytes, more than {MAX_TOKEN}")]
+    TooLarge(usize),
     #[error("has {0} segments instead of three")]
     Segments(usize),
     #[error("is encrypted (five segments): only signed tokens are accepted")]
@@ -41,77 +40,57 @@ pub(crate) enum ShapeError {
 }
 
 impl<'a> CompactJws<'a> {
-    /// Splits and decodes a token: exactly three segments, base64url without padding, white
-    /// space or stray trailing bits (RFC 4648 section 3.5).
-    pub(crate) fn parse(token: &'a [u8]) -> Result<Self, ShapeError> {
-        let Segments { signing_input, header, payload, signature } =
-            Segments::of(token).ok_or_else(|| diagnose(token))?;
-        let mut decoded = Scratch::new();
-        let mut read = || {
-            decode(header, &mut decoded)?;
-            let payload_at = decoded.len();
-            decode(payload, &mut decoded)?;
-            let signature_at = decoded.len();
-            decode(signature, &mut decoded)?;
-            Some((payload_at, signature_at))
-        };
-        let (payload_at, signature_at) = read().ok_or_else(|| diagnose(token))?;
-        Ok(Self { signing_input, decoded, payload_at, signature_at })
-    }
-
-    pub(crate) fn signature(&self) -> &[u8] {
-        self.decoded.get(self.signature_at..).unwrap_or_default()
-    }
-
-    /// Returns header and payload as JSON objects (RFC 7515 section 5.2, RFC 7519 section 7.2).
-    pub(crate) fn parts(&self) -> Result<Parts<'_>, ShapeError> {
-        Ok(Parts { jws: self, header: self.parsed_header()?, payload: self.parsed_payload()? })
-    }
-
-    /// Returns the header alone.
-    pub(crate) fn parsed_header(&self) -> Result<Document<'_>, ShapeError> {
-        self.parsed("header", ..self.payload_at)
-    }
-
-    fn parsed_payload(&self) -> Result<Document<'_>, ShapeError> {
-        self.parsed("payload", self.payload_at..self.signature_at)
-    }
-
-    fn parsed(
-        &self,
-        segment: &'static str,
-        place: impl SliceIndex<[u8], Output = [u8]>,
-    ) -> Result<Document<'_>, ShapeError> {
-        let object = json::text(self.decoded.get(place).unwrap_or_default());
-        object.and_then(Document::parse).map_err(|error| ShapeError::Json { segment, error })
+    /// Parses a decoded token: its first two segments are JSON objects (RFC 7515 section 5.2, RFC
+    /// 7519 section 7.2).
+    pub(crate) fn parse(segments: Segments<'a>) -> Result<Self, ShapeError> {
+        let Segments { signing_input, header, payload, signature } = segments;
+        let (header, payload) = (object("header", header)?, object("payload", payload)?);
+        Ok(Self { signing_input, header, payload, signature })
     }
 }
 
-/// The segments of a token as they were sent.
-struct Segments<'a> {
-    signing_input: &'a [u8],
-    header: &'a [u8],
+/// Reads a decoded segment as a JSON object.
+fn object<'a>(segment: &'static str, decoded: &'a [u8]) -> Result<Document<'a>, ShapeError> {
+    let object = json::string(decoded).and_then(Document::parse);
+    object.map_err(|error| ShapeError::Json { segment, error })
+}
+
+/// The decoded segments of a token.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Segments<'a> {
+    pub(crate) signing_input: &'a [u8],
+    pub(crate) header: &'a [u8],
     payload: &'a [u8],
-    signature: &'a [u8],
+    pub(crate) signature: &'a [u8],
 }
 
 impl<'a> Segments<'a> {
-    /// Splits from both ends, where the first and the last segment are short. A further dot in the
-    /// middle then fails as base64url.
-    fn of(token: &'a [u8]) -> Option<Self> {
+    /// Splits and decodes a token: exactly three segments, base64url without padding, white
+    /// space or stray trailing bits (RFC 4648 section 3.5).
+    pub(crate) fn decode(token: &'a [u8], buffer: &'a mut Buffer) -> Result<Self, ShapeError> {
+        if token.len() > MAX_TOKEN {
+            return Err(ShapeError::TooLarge(token.len()));
+        }
+        Self::decode_or_none(token, buffer).ok_or_else(|| diagnose(token))
+    }
+
+    fn decode_or_none(token: &'a [u8], buffer: &'a mut Buffer) -> Option<Self> {
+        // From both ends, where the first and the last segment are short. A further dot in the
+        // middle then fails as base64url.
         let (signing_input, signature) = split_at_dot(token, memrchr(b'.', token)?)?;
         let (header, payload) = split_at_dot(signing_input, memchr(b'.', signing_input)?)?;
+        // Three bytes are decoded from four.
+        buffer.resize(token.len(), 0);
+        let (header, rest) = base64url::decode(header, buffer)?;
+        let (payload, rest) = base64url::decode(payload, rest)?;
+        let (signature, _) = base64url::decode(signature, rest)?;
         Some(Self { signing_input, header, payload, signature })
     }
 }
 
 /// Splits at a dot: the bytes before it and after it.
-fn split_at_dot(text: &[u8], dot: usize) -> Option<(&[u8], &[u8])> {
-    Some((text.get(..dot)?, text.get(dot + 1..)?))
-}
-
-fn decode(segment: &[u8], to: &mut Vec<u8>) -> Option<()> {
-    base64url::append(segment, to)
+fn split_at_dot(token: &[u8], dot: usize) -> Option<(&[u8], &[u8])> {
+    Some((token.get(..dot)?, token.get(dot + 1..)?))
 }
 
 /// Diagnoses why a token could not be decoded: the first thing that is wrong with it.
@@ -124,7 +103,8 @@ fn diagnose(token: &[u8]) -> ShapeError {
     }
     let segments = token.split(|byte| *byte == b'.');
     let named = segments.zip(["header", "payload", "signature"]);
-    let mut bad = named.filter(|(segment, _)| decode(segment, &mut Vec::new()).is_none());
+    let mut buffer = vec![0; token.len()];
+    let mut bad = named.filter(|(segment, _)| base64url::decode(segment, &mut buffer).is_none());
     ShapeError::Base64(bad.next().map_or("signature", |(_, name)| name))
 }
 
@@ -132,27 +112,42 @@ fn diagnose(token: &[u8]) -> ShapeError {
 mod tests {
     use super::*;
 
+    fn error(token: &[u8]) -> Option<ShapeError> {
+        Segments::decode(token, &mut Buffer::new()).and_then(CompactJws::parse).err()
+    }
+
     #[test]
     fn a_token_has_exactly_three_segments() {
-        let jws = CompactJws::parse(b"e30.e30.AA").unwrap();
+        let mut buffer = Buffer::new();
+        let jws = Segments::decode(b"e30.e30.AA", &mut buffer).unwrap();
         assert_eq!(jws.signing_input, b"e30.e30");
-        assert_eq!(jws.signature(), [0]);
-        assert_eq!(CompactJws::parse(b"e30").err(), Some(ShapeError::Segments(1)));
-        assert_eq!(CompactJws::parse(b"a.b.c.d").err(), Some(ShapeError::Segments(4)));
-        assert_eq!(CompactJws::parse(b"a.b.c.d.e").err(), Some(ShapeError::Encrypted));
-        let dots = ".".repeat(1_000_000);
-        assert_eq!(CompactJws::parse(dots.as_bytes()).err(), Some(ShapeError::Segments(7)));
+        assert_eq!(jws.signature, [0]);
+        assert_eq!(error(b"e30"), Some(ShapeError::Segments(1)));
+        assert_eq!(error(b"a.b.c.d"), Some(ShapeError::Segments(4)));
+        assert_eq!(error(b"a.b.c.d.e"), Some(ShapeError::Encrypted));
+        let dots = ".".repeat(MAX_TOKEN);
+        assert_eq!(error(dots.as_bytes()), Some(ShapeError::Segments(7)));
+        let more = dots + ".";
+        assert_eq!(error(more.as_bytes()), Some(ShapeError::TooLarge(MAX_TOKEN + 1)));
+    }
+
+    #[test]
+    fn each_segment_is_the_one_that_it_was_sent_as() {
+        let mut buffer = Buffer::new();
+        let segments = Segments::decode(b"eyJhIjoxfQ.eyJiIjoyfQ.AQID", &mut buffer).unwrap();
+        let jws = CompactJws::parse(segments).unwrap();
+        assert!(jws.header.has("a") && jws.payload.has("b"));
+        assert_eq!(jws.signature, [1, 2, 3]);
+        let payload = ShapeError::Json { segment: "payload", error: JsonError::Syntax(1) };
+        assert_eq!(error(b"e30.AA.AA"), Some(payload));
     }
 
     #[test]
     fn base64url_has_one_spelling() {
         for signature in ["AA==", "AB", "A", "A A", "A\n", "+/", "AA\u{e9}"] {
             let token = format!("e30.e30.{signature}");
-            assert_eq!(
-                CompactJws::parse(token.as_bytes()).err(),
-                Some(ShapeError::Base64("signature")),
-                "{signature:?}"
-            );
+            let expected = Some(ShapeError::Base64("signature"));
+            assert_eq!(error(token.as_bytes()), expected, "{signature:?}");
         }
     }
 }

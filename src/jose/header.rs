@@ -8,10 +8,14 @@ use super::json::Document;
 /// 3.10).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct JoseHeader<'a> {
+    /// The signature algorithm (section 4.1.1).
     pub(crate) alg: &'a str,
+    /// The id of the key (section 4.1.4).
     pub(crate) kid: Option<&'a str>,
+    /// The media type of the token (section 4.1.9).
     pub(crate) typ: Option<&'a str>,
-    /// `true` when there is a `nonce`, as in tokens that are hashed before they are signed.
+    /// `true` when there is a `nonce`, as in Microsoft Graph's tokens: the header that was signed
+    /// has the SHA-256 of that nonce, so nobody but Graph can verify them.
     pub(crate) has_nonce: bool,
 }
 
@@ -23,15 +27,16 @@ pub(crate) enum HeaderError {
     #[error("`cty` says that the token wraps another token")]
     Nested,
     #[error("`{0}` in the header is not a string")]
-    NotText(&'static str),
+    NotAString(&'static str),
     #[error("the header has no `alg`")]
     NoAlgorithm,
     #[error("`alg` is not an asymmetric signature algorithm")]
     Unsigned(String),
 }
 
-/// Header parameters that change what is signed or how it is read. None is supported, so by
-/// RFC 7515 section 4.1.11 and RFC 7797 section 7 a token that carries one is refused.
+/// Header parameters that change what is signed or how it is read: critical extensions (RFC 7515
+/// section 4.1.11), an unencoded payload (RFC 7797 section 7), compression (RFC 7516 section
+/// 4.1.3). None is supported, so a token that carries one is rejected.
 const UNSUPPORTED: [&str; 3] = ["crit", "b64", "zip"];
 
 impl<'a> JoseHeader<'a> {
@@ -40,23 +45,24 @@ impl<'a> JoseHeader<'a> {
         if let Some(name) = UNSUPPORTED.into_iter().find(|name| header.has(name)) {
             return Err(HeaderError::Unsupported(name));
         }
-        let text = |name| header.text(name).map_err(|_| HeaderError::NotText(name));
-        if text("cty")?.is_some_and(|cty| media_type(cty).eq_ignore_ascii_case("jwt")) {
+        let string = |name| header.string(name).map_err(|_| HeaderError::NotAString(name));
+        // RFC 7519 section 5.2: the payload is a JWT itself, whose claims these are not.
+        if string("cty")?.is_some_and(|cty| media_type(cty).eq_ignore_ascii_case("jwt")) {
             return Err(HeaderError::Nested);
         }
-        let alg = text("alg")?.ok_or(HeaderError::NoAlgorithm)?;
+        let alg = string("alg")?.ok_or(HeaderError::NoAlgorithm)?;
         if is_none_or_symmetric(alg) {
             return Err(HeaderError::Unsigned(alg.to_owned()));
         }
-        Ok(Self { alg, kid: text("kid")?, typ: text("typ")?, has_nonce: header.has("nonce") })
+        Ok(Self { alg, kid: string("kid")?, typ: string("typ")?, has_nonce: header.has("nonce") })
     }
 }
 
 /// Returns a media type without the `application/` that RFC 7515 section 4.1.9 lets senders omit.
-pub(crate) fn media_type(text: &str) -> &str {
-    match text.split_at_checked("application/".len()) {
+pub(crate) fn media_type(name: &str) -> &str {
+    match name.split_at_checked("application/".len()) {
         Some((prefix, rest)) if prefix.eq_ignore_ascii_case("application/") => rest,
-        Some(_) | None => text,
+        Some(_) | None => name,
     }
 }
 
@@ -64,8 +70,8 @@ pub(crate) fn media_type(text: &str) -> &str {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<String, HeaderError> {
-        let members = Document::parse(text).unwrap();
+    fn read(header: &str) -> Result<String, HeaderError> {
+        let members = Document::parse(header).unwrap();
         JoseHeader::read(&members).map(|header| header.alg.to_owned())
     }
 
@@ -93,10 +99,10 @@ mod tests {
     }
 
     #[test]
-    fn alg_is_text_and_names_a_signature() {
+    fn alg_is_a_string_and_names_a_signature() {
         assert_eq!(read("{}"), Err(HeaderError::NoAlgorithm));
-        assert_eq!(read(r#"{"alg":256}"#), Err(HeaderError::NotText("alg")));
-        assert_eq!(read(r#"{"alg":["RS256"]}"#), Err(HeaderError::NotText("alg")));
+        assert_eq!(read(r#"{"alg":256}"#), Err(HeaderError::NotAString("alg")));
+        assert_eq!(read(r#"{"alg":["RS256"]}"#), Err(HeaderError::NotAString("alg")));
         let none = HeaderError::Unsigned("nOnE".to_owned());
         assert_eq!(read(r#"{"alg":"nOnE"}"#), Err(none));
     }

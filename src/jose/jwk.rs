@@ -1,12 +1,11 @@
 //! A JSON Web Key (RFC 7517) becomes a [`VerificationKey`], or is left out with a reason.
 //!
-//! The strict JSON reader has to see every entry anyway, for duplicate members, private members and
-//! the algorithm names that other libraries lack. A second reading through another crate's JWK type
-//! could only disagree with the first.
+//! Entries are read with the strict JSON reader, not into the JWK type of another crate: that would
+//! miss duplicate members, private members and newer algorithm names, and the two could disagree.
 
 use super::algorithm::{Algorithm, KeyKind};
 use super::base64url;
-use super::json::{Document, Json};
+use super::json::Document;
 use super::key_issuer::KeyIssuer;
 use super::signature::{KeyMaterial, PreparedKey};
 use crate::display_safe::sanitize;
@@ -104,14 +103,14 @@ impl VerificationKey {
     pub(crate) fn parse(entry: &str, policy: KeyPolicy) -> Result<Self, JwkError> {
         let jwk =
             Document::parse(entry).map_err(|error| JwkError::NotAnObject(error.to_string()))?;
-        let kind_text = text(&jwk, "kty")?.ok_or(JwkError::Malformed("kty"))?;
+        let kty = string(&jwk, "kty")?.ok_or(JwkError::Malformed("kty"))?;
         // A published secret can be used by everybody, so nothing it signs is trusted.
         if let Some(name) = PRIVATE.into_iter().find(|name| jwk.has(name)) {
             return Err(JwkError::Private(name));
         }
         purpose(&jwk)?;
-        let kid = text(&jwk, "kid")?.map(Box::from);
-        let (kind, material) = match kind_text {
+        let kid = string(&jwk, "kid")?.map(Box::from);
+        let (kind, material) = match kty {
             "RSA" => (KeyKind::Rsa, rsa(&jwk, policy)?),
             "EC" => elliptic(&jwk)?,
             "OKP" => (KeyKind::Ed25519, edwards(&jwk)?),
@@ -156,35 +155,28 @@ impl VerificationKey {
     }
 }
 
-fn text<'a>(jwk: &'a Document<'_>, name: &'static str) -> Result<Option<&'a str>, JwkError> {
-    jwk.text(name).map_err(|_| JwkError::Malformed(name))
+fn string<'a>(jwk: &'a Document<'_>, name: &'static str) -> Result<Option<&'a str>, JwkError> {
+    jwk.string(name).map_err(|_| JwkError::Malformed(name))
 }
 
 fn bytes(jwk: &Document<'_>, name: &'static str) -> Result<Vec<u8>, JwkError> {
-    text(jwk, name)?.and_then(base64url::of_key).ok_or(JwkError::Malformed(name))
+    string(jwk, name)?.and_then(base64url::of_key).ok_or(JwkError::Malformed(name))
 }
 
 /// Checks `use` and `key_ops` (RFC 7517 sections 4.2 and 4.3).
 fn purpose(jwk: &Document<'_>) -> Result<(), JwkError> {
-    if text(jwk, "use")?.is_some_and(|usage| usage != "sig") {
+    if string(jwk, "use")?.is_some_and(|usage| usage != "sig") {
         return Err(JwkError::Purpose("use"));
     }
     let Some(operations) = jwk.get("key_ops") else {
         return Ok(());
     };
-    let operations = match operations {
-        Json::Array(operations) if operations.count() <= MAX_OPERATIONS => operations,
-        Json::Null
-        | Json::Bool(_)
-        | Json::Number(_)
-        | Json::String(_)
-        | Json::Array(_)
-        | Json::Object(_) => return Err(JwkError::Malformed("key_ops")),
-    };
+    let operations = operations.as_array().filter(|all| all.count() <= MAX_OPERATIONS);
+    let operations = operations.ok_or(JwkError::Malformed("key_ops"))?;
     // RFC 7517 section 4.3: "Duplicate key operation values MUST NOT be present in the array."
     let mut seen: Vec<&str> = Vec::new();
     for operation in operations {
-        match operation.into_text() {
+        match operation.as_str() {
             Some(operation) if !seen.contains(&operation) => seen.push(operation),
             Some(_) | None => return Err(JwkError::Malformed("key_ops")),
         }
@@ -194,7 +186,7 @@ fn purpose(jwk: &Document<'_>) -> Result<(), JwkError> {
 
 /// Returns the algorithms a key may be used with: the one it names, else all that fit its kind.
 fn algorithms(jwk: &Document<'_>, kind: KeyKind) -> Result<Vec<Algorithm>, JwkError> {
-    match text(jwk, "alg")? {
+    match string(jwk, "alg")? {
         Some(name) => match name.parse::<Algorithm>() {
             Ok(algorithm) if algorithm.key_kind() == kind => Ok(vec![algorithm]),
             Ok(_) | Err(_) => Err(JwkError::Algorithm(sanitize(name))),
@@ -232,7 +224,7 @@ fn rsa(jwk: &Document<'_>, policy: KeyPolicy) -> Result<KeyMaterial, JwkError> {
 }
 
 fn elliptic(jwk: &Document<'_>) -> Result<(KeyKind, KeyMaterial), JwkError> {
-    let (kind, size) = match text(jwk, "crv")?.ok_or(JwkError::Malformed("crv"))? {
+    let (kind, size) = match string(jwk, "crv")?.ok_or(JwkError::Malformed("crv"))? {
         "P-256" => (KeyKind::P256, 32),
         "P-384" => (KeyKind::P384, 48),
         "P-521" => (KeyKind::P521, 66),
@@ -252,7 +244,7 @@ fn elliptic(jwk: &Document<'_>) -> Result<(KeyKind, KeyMaterial), JwkError> {
 }
 
 fn edwards(jwk: &Document<'_>) -> Result<KeyMaterial, JwkError> {
-    match text(jwk, "crv")?.ok_or(JwkError::Malformed("crv"))? {
+    match string(jwk, "crv")?.ok_or(JwkError::Malformed("crv"))? {
         "Ed25519" => {}
         other => return Err(JwkError::Unsupported(sanitize(other))),
     }

@@ -26,11 +26,8 @@ pub(crate) struct ExpectedKeyIssuer {
 impl KeyIssuer {
     /// Reads an entry; the error is the member that is malformed.
     pub(super) fn read(jwk: &Document<'_>) -> Result<Self, &'static str> {
-        let text = |name: &'static str| match jwk.text(name) {
-            Ok(text) => Ok(text.map(Box::from)),
-            Err(_) => Err(name),
-        };
-        Ok(Self { issuer: text("issuer")?, cloud: text("cloud_instance_name")? })
+        let string = |name| jwk.string(name).map(|value| value.map(Box::from)).map_err(|_| name);
+        Ok(Self { issuer: string("issuer")?, cloud: string("cloud_instance_name")? })
     }
 
     /// Reports whether a key of this issuer may sign for the expected one.

@@ -1,21 +1,18 @@
 //! JSON Object Signing: formats and signatures. No I/O, no clock, no configuration.
 //!
 //! ```text
-//!  text ─► compact ─► header ─► jwk_set (which key?) ─► signature
-//!             └─ json (strict)
+//!  token ─► compact ─► header ─► jwk_set (which key?) ─► signature
+//!              └─ json (strict)
 //! ```
 
 pub(crate) mod algorithm;
 pub(crate) mod base64url;
 pub(crate) mod compact;
-#[cfg(test)]
-mod conformance;
 pub(crate) mod header;
 pub(crate) mod json;
 pub(crate) mod jwk;
 pub(crate) mod jwk_set;
 pub(crate) mod key_issuer;
-mod scratch;
 pub(crate) mod signature;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};

@@ -23,18 +23,19 @@ impl ProviderMetadata {
     /// algorithms it lists are those of ID tokens and change nothing here.
     pub(crate) fn parse(json: &[u8], issuers: &[Arc<str>]) -> Result<Self, KeyError> {
         let json = without_mark(json);
-        let document = json::text(json).and_then(Document::parse).map_err(|error| match error {
-            JsonError::Duplicate => {
-                KeyError::Discovery("expected no duplicate member in an object")
-            }
-            JsonError::Syntax(_) | JsonError::NotAnObject => {
-                KeyError::Discovery("expected a JSON object")
-            }
-            JsonError::TooMany | JsonError::Depth => {
-                KeyError::Discovery("expected a JSON object with fewer members and less nesting")
-            }
-        })?;
-        let text = |name| document.text(name).ok().flatten();
+        let document =
+            json::string(json).and_then(Document::parse).map_err(|error| match error {
+                JsonError::Duplicate => {
+                    KeyError::Discovery("expected no duplicate member in an object")
+                }
+                JsonError::Syntax(_) | JsonError::NotAnObject => {
+                    KeyError::Discovery("expected a JSON object")
+                }
+                JsonError::TooMany | JsonError::Depth => KeyError::Discovery(
+                    "expected a JSON object with fewer members and less nesting",
+                ),
+            })?;
+        let text = |name| document.string(name).ok().flatten();
         let found = text("issuer").ok_or(KeyError::Discovery("expected a string `issuer`"))?;
         if !issuers.iter().any(|issuer| **issuer == *found) {
             let expected = issuers.join(" or ");

@@ -74,9 +74,9 @@ fn begins_with_an_object(segment: &str) -> bool {
     // The beginning of a segment decodes alone, in groups of four characters.
     let whole = segment.len() - segment.len() % 4;
     let start = segment.get(..whole.min(64)).unwrap_or_default();
-    let mut decoded = Vec::new();
-    let is_decoded = base64url::append(start.as_bytes(), &mut decoded).is_some();
-    is_decoded && decoded.trim_ascii_start().starts_with(b"{")
+    let mut buffer = [0; 64];
+    base64url::decode(start.as_bytes(), &mut buffer)
+        .is_some_and(|(decoded, _)| decoded.trim_ascii_start().starts_with(b"{"))
 }
 
 #[cfg(test)]

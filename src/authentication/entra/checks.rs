@@ -13,7 +13,7 @@ pub(crate) fn tenant(
     let result = match &settings.tenant {
         None => Ok(()),
         Some(_) if claims.count_in_any_case("tid") > 1 => Err(Reason::TenantRepeated),
-        Some(tenant) => match claims.text_or_none("tid") {
+        Some(tenant) => match claims.string_or_none("tid") {
             Some(tid) if tid.eq_ignore_ascii_case(&tenant.id) => Ok(()),
             Some(_) => Err(Reason::TenantMismatch),
             None => Err(Reason::TenantMissing),

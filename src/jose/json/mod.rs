@@ -48,7 +48,7 @@ pub(crate) enum JsonError {
 
 /// A member is present, but is not a string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct NotText;
+pub(crate) struct NotAString;
 
 /// Removes the byte order mark that some servers put before a document (RFC 8259 section 8.1).
 pub(crate) fn without_mark(document: &[u8]) -> &[u8] {
@@ -56,7 +56,7 @@ pub(crate) fn without_mark(document: &[u8]) -> &[u8] {
 }
 
 /// Reads bytes as UTF-8.
-pub(crate) fn text(bytes: &[u8]) -> Result<&str, JsonError> {
+pub(crate) fn string(bytes: &[u8]) -> Result<&str, JsonError> {
     std::str::from_utf8(bytes).map_err(|error| JsonError::Syntax(error.valid_up_to() + 1))
 }
 
@@ -86,11 +86,11 @@ impl<'a> Document<'a> {
 
     /// Returns the string value of a member: `None` when it is absent, `Err` when it is not a
     /// string.
-    pub(crate) fn text(&self, name: &str) -> Result<Option<&str>, NotText> {
+    pub(crate) fn string(&self, name: &str) -> Result<Option<&str>, NotAString> {
         match self.get(name) {
             None => Ok(None),
             Some(Json::String(text)) => Ok(Some(text)),
-            Some(_) => Err(NotText),
+            Some(_) => Err(NotAString),
         }
     }
 
@@ -102,8 +102,8 @@ impl<'a> Document<'a> {
 
     /// Returns the string at a span of [`span_of`](Self::span_of).
     #[inline]
-    pub(crate) fn text_at(&self, span: Span) -> &str {
-        self.nodes.text_at(span)
+    pub(crate) fn string_at(&self, span: Span) -> &str {
+        self.nodes.string_at(span)
     }
 
     /// Returns the source text, and the buffer of unescaped strings.

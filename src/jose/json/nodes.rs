@@ -67,7 +67,7 @@ impl Nodes<'_> {
 
     /// Returns the string at a span of [`span_of`](Self::span_of).
     #[inline]
-    pub(super) fn text_at(&self, span: Span) -> &str {
+    pub(super) fn string_at(&self, span: Span) -> &str {
         match span.within(self.text) {
             Some(text) => text,
             None => self.unescaped_at(span),
@@ -125,7 +125,7 @@ impl Nodes<'_> {
             Node::Null => Json::Null,
             Node::Bool(is) => Json::Bool(is),
             Node::Number(number) => Json::Number(number),
-            Node::Text(span) | Node::Name { name: span, .. } => Json::String(self.text_at(span)),
+            Node::Text(span) | Node::Name { name: span, .. } => Json::String(self.string_at(span)),
             Node::Array(end) => Json::Array(row(end)),
             Node::Object(end) => Json::Object(row(end)),
         })
@@ -134,22 +134,38 @@ impl Nodes<'_> {
 
 impl<'d> Json<'d> {
     /// Returns the string, if the value is one.
-    pub(crate) fn into_text(self) -> Option<&'d str> {
-        match self {
-            Self::String(text) => Some(text),
-            Self::Null | Self::Bool(_) | Self::Number(_) | Self::Array(_) | Self::Object(_) => None,
-        }
+    pub(crate) fn as_str(&self) -> Option<&'d str> {
+        if let Self::String(string) = self { Some(string) } else { None }
+    }
+
+    /// Returns the number, if the value is one.
+    pub(crate) fn as_number(&self) -> Option<f64> {
+        if let Self::Number(number) = self { Some(*number) } else { None }
+    }
+
+    /// Returns the items, if the value is an array.
+    pub(crate) fn as_array(&self) -> Option<Row<'d>> {
+        if let Self::Array(items) = self { Some(*items) } else { None }
+    }
+
+    /// Returns the members, if the value is an object.
+    pub(crate) fn as_object(&self) -> Option<Row<'d>> {
+        if let Self::Object(members) = self { Some(*members) } else { None }
+    }
+
+    pub(crate) fn is_null(&self) -> bool {
+        matches!(self, Self::Null)
     }
 }
 
 impl<'d> Row<'d> {
     /// Returns the next string; other values are skipped.
-    pub(crate) fn next_text(&mut self) -> Option<&'d str> {
+    pub(crate) fn next_str(&mut self) -> Option<&'d str> {
         while self.at < self.end {
             let place = self.at;
             self.at = self.nodes.place_behind(place);
             if let Some(Node::Text(span)) = self.nodes.row.get(place) {
-                return Some(self.nodes.text_at(*span));
+                return Some(self.nodes.string_at(*span));
             }
         }
         None
@@ -157,14 +173,14 @@ impl<'d> Row<'d> {
 
     /// Returns the names of the members, if this is an object's row.
     pub(super) fn names(self) -> impl Iterator<Item = &'d str> {
-        self.step_by(2).filter_map(Json::into_text)
+        self.step_by(2).filter_map(|name| name.as_str())
     }
 
     /// Returns the value of a member, if this is an object's row.
     pub(crate) fn member(mut self, name: &str) -> Option<Json<'d>> {
         while let Some(found) = self.next() {
             let value = self.next()?;
-            if found.into_text() == Some(name) {
+            if found.as_str() == Some(name) {
                 return Some(value);
             }
         }
