@@ -1,4 +1,9 @@
-//! The members of an object by their names: a hash table whose chains run through the nodes.
+//! The members of an object by their names, without duplicates.
+//!
+//! A hash table without memory of its own: a bucket holds the index of the node of its newest name,
+//! and the node of each name the index of the one before it in the same bucket. An index that is
+//! sorted by how names begin takes no table, but 1,700 more of the 28,000 instructions of a rejected
+//! token, and 5,600 more of the 50,000 of a first sight beside its signature.
 
 use std::num::NonZeroU16;
 
@@ -6,35 +11,36 @@ use super::JsonError;
 use super::nodes::{Node, Nodes};
 use crate::span::Span;
 
-/// Bucket heads: the newest name per hash value. Index 0 is the document's own object, so it serves
-/// as "none".
+/// The newest name of each bucket. The node at index 0 is the document's own object, so that 0 can
+/// stand for none.
 #[derive(Clone, Debug)]
 pub(super) struct Members {
-    last: [Option<NonZeroU16>; VALUES],
+    newest: [Option<NonZeroU16>; BUCKETS],
     number: usize,
 }
 
-const VALUES: usize = 128;
+const BUCKETS: usize = 128;
 
-/// Up to this many members, each is compared with those of its hash as it is added. Above,
-/// duplicates are found by sorting once, so that long chains are not walked again and again.
+/// Up to this many members, each is compared with those of its bucket as it is added. Above,
+/// duplicates are found by sorting once: the names can be chosen so that all are in one bucket, and
+/// comparing each with each grows with the square of their number.
 const FEW: usize = 64;
 
 impl Members {
     pub(super) fn none() -> Self {
-        Self { last: [None; VALUES], number: 0 }
+        Self { newest: [None; BUCKETS], number: 0 }
     }
 
-    /// Adds a name behind the other nodes, unless the object already has it.
+    /// Adds a name after the other nodes, unless it is found to be a duplicate.
     pub(super) fn add(&mut self, name: Span, nodes: &mut Nodes<'_>) -> Result<(), JsonError> {
-        let text = nodes.bytes_at(name);
+        let bytes = nodes.bytes_at(name);
         // 65,535 is ten times the nodes that the largest token has room for.
-        let place = u16::try_from(nodes.row.len()).map_err(|_| JsonError::TooMany)?;
+        let index = u16::try_from(nodes.row.len()).map_err(|_| JsonError::TooMany)?;
         let mut before = None;
-        if let Some(last) = self.last.get_mut(hash_of(text)) {
-            before = std::mem::replace(last, NonZeroU16::new(place));
+        if let Some(newest) = self.newest.get_mut(bucket_of(bytes)) {
+            before = std::mem::replace(newest, NonZeroU16::new(index));
         }
-        let is_known = |before| nodes.name_in_chain(text, before).is_some();
+        let is_known = |before| nodes.name_in_bucket(bytes, before).is_some();
         if self.number < FEW && before.is_some_and(is_known) {
             return Err(JsonError::Duplicate);
         }
@@ -43,23 +49,31 @@ impl Members {
         Ok(())
     }
 
-    /// Reports whether there are too many members for all of them to have been compared.
-    pub(super) fn are_many(&self) -> bool {
-        self.number > FEW
+    /// Rejects an object that has duplicates among the members that were not compared as they were
+    /// added.
+    pub(super) fn close(&self, object: usize, nodes: &Nodes<'_>) -> Result<(), JsonError> {
+        if self.number <= FEW {
+            return Ok(());
+        }
+        let members = nodes.value(object).and_then(|value| value.as_object());
+        let mut names: Vec<&str> = members.into_iter().flat_map(|row| row.names()).collect();
+        names.sort_unstable();
+        let is_repeated = names.windows(2).any(|pair| pair.first() == pair.last());
+        if is_repeated { Err(JsonError::Duplicate) } else { Ok(()) }
     }
 
-    /// Returns the end of the chain that would contain a name.
+    /// Returns the newest name of the bucket that would contain a name.
     #[inline]
-    pub(super) fn chain_of(&self, name: &str) -> Option<NonZeroU16> {
-        self.last.get(hash_of(name.as_bytes())).copied().flatten()
+    pub(super) fn newest_beside(&self, name: &str) -> Option<NonZeroU16> {
+        self.newest.get(bucket_of(name.as_bytes())).copied().flatten()
     }
 }
 
 /// Hashes a name by length, first and last byte. With these factors hardly two claims of a token of
-/// Entra, Keycloak or a SMART server share a hash.
+/// Entra, Keycloak or a SMART server are in one bucket.
 #[inline]
-fn hash_of(name: &[u8]) -> usize {
+fn bucket_of(name: &[u8]) -> usize {
     let letter = |byte: Option<&u8>| usize::from(byte.copied().unwrap_or_default());
     let (first, last) = (letter(name.first()), letter(name.last()));
-    (name.len() * 3 + first * 53 + last * 61) % VALUES
+    (name.len() * 3 + first * 53 + last * 61) % BUCKETS
 }

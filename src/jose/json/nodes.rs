@@ -11,9 +11,10 @@ pub(super) enum Node {
     Null,
     Bool(bool),
     Number(f64),
-    /// A span of the source text, or past its end, of the unescape buffer.
-    Text(Span),
-    /// A member's name, whose value follows, and the index of the previous name of the same hash.
+    /// A span of the source text or, past its end, of the unescape buffer.
+    String(Span),
+    /// A member's name, whose value follows, and the index of the previous name of the same bucket
+    /// (see [`members`](super::members)).
     Name {
         name: Span,
         before: Option<NonZeroU16>,
@@ -35,7 +36,7 @@ pub(crate) enum Json<'d> {
     Object(Row<'d>),
 }
 
-/// The items of an array, or the members of a nested object.
+/// The items of an array, or the members of an object: each name, and its value after it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Row<'d> {
     nodes: &'d Nodes<'d>,
@@ -46,6 +47,7 @@ pub(crate) struct Row<'d> {
 /// All names and values of a document.
 #[derive(Clone, Debug)]
 pub(super) struct Nodes<'a> {
+    /// The source text.
     pub(super) text: &'a str,
     /// The strings that contain escapes, unescaped, one after the other.
     pub(super) unescaped: String,
@@ -69,7 +71,7 @@ impl Nodes<'_> {
     #[inline]
     pub(super) fn string_at(&self, span: Span) -> &str {
         match span.within(self.text) {
-            Some(text) => text,
+            Some(string) => string,
             None => self.unescaped_at(span),
         }
     }
@@ -77,15 +79,15 @@ impl Nodes<'_> {
     #[inline]
     pub(super) fn bytes_at(&self, span: Span) -> &[u8] {
         match span.within_bytes(self.text.as_bytes()) {
-            Some(text) => text,
+            Some(bytes) => bytes,
             None => self.unescaped_at(span).as_bytes(),
         }
     }
 
     #[cold]
     fn unescaped_at(&self, span: Span) -> &str {
-        let place = span.earlier_by(self.text.len());
-        place.and_then(|place| place.within(&self.unescaped)).unwrap_or_default()
+        let span = span.earlier_by(self.text.len());
+        span.and_then(|span| span.within(&self.unescaped)).unwrap_or_default()
     }
 
     /// Returns the source text, and the buffer of unescaped strings.
@@ -93,39 +95,40 @@ impl Nodes<'_> {
         (self.text, &self.unescaped)
     }
 
-    /// Returns the index of a name, if it is in the chain that ends at `last`.
-    pub(super) fn name_in_chain(&self, name: &[u8], last: NonZeroU16) -> Option<usize> {
-        let mut last = Some(last);
-        while let Some(place) = last {
-            let place = usize::from(place.get());
-            let Some(Node::Name { name: other, before }) = self.row.get(place) else {
+    /// Returns the index of a name, if it is in the bucket whose newest name is given.
+    pub(super) fn name_in_bucket(&self, name: &[u8], newest: NonZeroU16) -> Option<usize> {
+        let mut next = Some(newest);
+        while let Some(index) = next {
+            let index = usize::from(index.get());
+            let Some(Node::Name { name: other, before }) = self.row.get(index) else {
                 return None;
             };
             if other.len() == name.len() && are_same(self.bytes_at(*other), name) {
-                return Some(place);
+                return Some(index);
             }
-            last = *before;
+            next = *before;
         }
         None
     }
 
     /// Returns the index after a value, past all that is nested in it.
-    fn place_behind(&self, place: usize) -> usize {
-        match self.row.get(place) {
+    fn index_after(&self, index: usize) -> usize {
+        match self.row.get(index) {
             Some(Node::Array(end) | Node::Object(end)) => *end,
-            Some(Node::Null | Node::Bool(_) | Node::Number(_)) => place + 1,
-            Some(Node::Text(_) | Node::Name { .. }) => place + 1,
+            Some(_) => index + 1,
             None => self.row.len(),
         }
     }
 
-    pub(super) fn value(&self, place: usize) -> Option<Json<'_>> {
-        let row = |end: usize| Row { nodes: self, at: place + 1, end };
-        Some(match *self.row.get(place)? {
+    pub(super) fn value(&self, index: usize) -> Option<Json<'_>> {
+        let row = |end: usize| Row { nodes: self, at: index + 1, end };
+        Some(match *self.row.get(index)? {
             Node::Null => Json::Null,
             Node::Bool(is) => Json::Bool(is),
             Node::Number(number) => Json::Number(number),
-            Node::Text(span) | Node::Name { name: span, .. } => Json::String(self.string_at(span)),
+            Node::String(span) | Node::Name { name: span, .. } => {
+                Json::String(self.string_at(span))
+            }
             Node::Array(end) => Json::Array(row(end)),
             Node::Object(end) => Json::Object(row(end)),
         })
@@ -162,9 +165,9 @@ impl<'d> Row<'d> {
     /// Returns the next string; other values are skipped.
     pub(crate) fn next_str(&mut self) -> Option<&'d str> {
         while self.at < self.end {
-            let place = self.at;
-            self.at = self.nodes.place_behind(place);
-            if let Some(Node::Text(span)) = self.nodes.row.get(place) {
+            let index = self.at;
+            self.at = self.nodes.index_after(index);
+            if let Some(Node::String(span)) = self.nodes.row.get(index) {
                 return Some(self.nodes.string_at(*span));
             }
         }
@@ -196,7 +199,7 @@ impl<'d> Iterator for Row<'d> {
             return None;
         }
         let value = self.nodes.value(self.at)?;
-        self.at = self.nodes.place_behind(self.at);
+        self.at = self.nodes.index_after(self.at);
         Some(value)
     }
 }

@@ -1,17 +1,24 @@
 //! The parser from a document to its nodes.
 //!
-//! Each step takes the position where it begins and returns the position where it ended. Only the
-//! structure is read here: `serde_json` decodes strings with escapes.
+//! Recursive descent: each step takes the position where it begins and returns the position after
+//! what it has read. Only the structure is read here: `serde_json` decodes strings with escapes.
+//!
+//! ```text
+//! object = "{" [ string ":" value *( "," string ":" value ) ] "}"
+//! array  = "[" [ value *( "," value ) ] "]"
+//! value  = string / object / array / number / "true" / "false" / "null"
+//! ```
 
 use super::members::Members;
-use super::nodes::{Json, Node, Nodes};
+use super::nodes::{Node, Nodes};
 use super::{Document, JsonError, MAX_DEPTH};
 use crate::span::Span;
 
 struct Reader<'a> {
     bytes: &'a [u8],
     /// `true` when the document has no backslash and no control character, as most tokens: then
-    /// each string ends at the next quote.
+    /// each string ends at the next quote, which is searched for without a look at the rest. With
+    /// the search below, this takes a quarter of the reader's time less than byte by byte.
     is_plain: bool,
     nodes: Nodes<'a>,
 }
@@ -19,13 +26,13 @@ struct Reader<'a> {
 type Read<T> = Result<T, JsonError>;
 
 /// The bytes of a token per node, roughly.
-const BYTES_OF_ONE: usize = 12;
+const BYTES_PER_NODE: usize = 12;
 
 /// The initial capacity in nodes. A larger block comes from a slower path of the allocator.
 const USUAL_NODES: usize = 64;
 
 pub(super) fn read(text: &str) -> Result<Document<'_>, JsonError> {
-    let row = Vec::with_capacity(USUAL_NODES.min(text.len() / BYTES_OF_ONE + 2));
+    let row = Vec::with_capacity(USUAL_NODES.min(text.len() / BYTES_PER_NODE + 2));
     let is_plain = text.bytes().fold(true, |all, byte| all & !is_control(byte) & (byte != b'\\'));
     let nodes = Nodes { text, unescaped: String::new(), row };
     let mut reader = Reader { bytes: text.as_bytes(), is_plain, nodes };
@@ -69,14 +76,14 @@ impl Reader<'_> {
         }
     }
 
-    /// Reads a value at a nesting depth. Most are strings.
+    /// Reads a value at a nesting depth.
     #[inline]
     fn value(&mut self, at: usize, depth: u8) -> Read<usize> {
         if self.byte(at) != b'"' {
             return self.other_value(at, depth);
         }
-        let (text, end) = self.text(at)?;
-        self.nodes.row.push(Node::Text(text));
+        let (string, end) = self.string(at)?;
+        self.nodes.row.push(Node::String(string));
         Ok(end)
     }
 
@@ -102,7 +109,7 @@ impl Reader<'_> {
         let mut at = self.next(at + 1);
         if self.byte(at) != b'}' {
             loop {
-                let (name, end) = self.text(at)?;
+                let (name, end) = self.string(at)?;
                 members.add(name, &mut self.nodes)?;
                 let value = self.take(b':', self.next(end))?;
                 at = self.value(self.next(value), depth + 1)?;
@@ -114,18 +121,8 @@ impl Reader<'_> {
             }
         }
         self.close(own, Node::Object);
-        if members.are_many() && self.repeats_a_name(own) {
-            return Err(JsonError::Duplicate);
-        }
+        members.close(own, &self.nodes)?;
         Ok(at + 1)
-    }
-
-    /// Reports whether an object with very many members has a duplicate name.
-    fn repeats_a_name(&self, object: usize) -> bool {
-        let Some(Json::Object(members)) = self.nodes.value(object) else { return true };
-        let mut names: Vec<&str> = members.names().collect();
-        names.sort_unstable();
-        names.windows(2).any(|pair| pair.first() == pair.last())
     }
 
     fn array(&mut self, at: usize, depth: u8) -> Read<usize> {
@@ -147,27 +144,28 @@ impl Reader<'_> {
 
     /// Reads a string; its span is in the source text, or in the unescape buffer.
     #[inline]
-    fn text(&mut self, at: usize) -> Read<(Span, usize)> {
+    fn string(&mut self, at: usize) -> Read<(Span, usize)> {
         let start = self.take(b'"', at)?;
         if !self.is_plain {
-            return self.text_with_escapes(start);
+            return self.string_with_escapes(start);
         }
         let rest = self.bytes.get(start..).unwrap_or_default();
         let end = start + length_of_plain(rest);
         match Span::between(start, end) {
-            Some(text) if end < self.bytes.len() => Ok((text, end + 1)),
+            Some(string) if end < self.bytes.len() => Ok((string, end + 1)),
             _ => fault(end),
         }
     }
 
-    /// Reads a string of a document with escapes. Out of line, so that the usual path stays short.
+    /// Reads a string of a document with escapes.
     #[cold]
-    fn text_with_escapes(&mut self, start: usize) -> Read<(Span, usize)> {
+    fn string_with_escapes(&mut self, start: usize) -> Read<(Span, usize)> {
         let mut end = start;
         let mut has_escapes = false;
         loop {
             match self.byte(end) {
                 b'"' => break,
+                // The next character may be a quote, which then does not end the string.
                 b'\\' => {
                     has_escapes = true;
                     end += 2;
@@ -179,8 +177,8 @@ impl Reader<'_> {
         let Nodes { text, unescaped, .. } = &mut self.nodes;
         let span = if has_escapes {
             let quoted = text.get(start - 1..=end).unwrap_or_default();
-            let plain = serde_json::from_str::<String>(quoted).ok();
-            plain.and_then(|plain| Span::written(&plain, unescaped)?.later_by(text.len()))
+            let string = serde_json::from_str::<String>(quoted).ok();
+            string.and_then(|string| Span::written(&string, unescaped)?.later_by(text.len()))
         } else {
             Span::between(start, end)
         };
@@ -210,8 +208,10 @@ impl Reader<'_> {
         is_plain.then_some((number, end))
     }
 
+    /// Reads a number (RFC 8259 section 6), which must be finite as an `f64`.
     fn any_number(&self, at: usize) -> Read<(f64, usize)> {
         let mut end = at + usize::from(self.byte(at) == b'-');
+        // No leading zeros.
         end = if self.byte(end) == b'0' { end + 1 } else { self.digits(end)? };
         if self.byte(end) == b'.' {
             end = self.digits(end + 1)?;
@@ -241,7 +241,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Adds a placeholder for an object or array, whose end is not known yet.
+    /// Adds a placeholder for an object or array, whose end is not known yet. The depth is bounded
+    /// because each level is a call within a call.
     fn open(&mut self, depth: u8) -> Read<usize> {
         if depth >= MAX_DEPTH {
             return Err(JsonError::Depth);
