@@ -35,43 +35,9 @@ pub(crate) fn is_safe(value: &str) -> bool {
     value.bytes().fold(true, |all, byte| all & is_plain(byte))
 }
 
-/// Compares two strings as `==` does, faster for those that are short and often of one length: the
-/// names of claims, roles, ids. Their first and last bytes are compared first, without a call. Not
-/// for secrets: its time depends on the content.
-#[inline]
-pub(crate) fn are_same(one: &[u8], other: &[u8]) -> bool {
-    match one.len() {
-        length if length != other.len() => false,
-        8.. => {
-            one.first_chunk::<8>() == other.first_chunk()
-                && one.last_chunk::<8>() == other.last_chunk()
-                && (one.len() <= 16 || one == other)
-        }
-        4.. => {
-            one.first_chunk::<4>() == other.first_chunk()
-                && one.last_chunk::<4>() == other.last_chunk()
-        }
-        _ => one.iter().eq(other),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn texts_are_the_same_when_every_byte_is() {
-        for length in 0..40 {
-            let text = "x".repeat(length);
-            assert!(are_same(text.as_bytes(), text.clone().as_bytes()));
-            assert!(!are_same(text.as_bytes(), format!("{text}x").as_bytes()));
-            for place in 0..length {
-                let mut other = text.clone();
-                other.replace_range(place..=place, "y");
-                assert!(!are_same(text.as_bytes(), other.as_bytes()), "{other}");
-            }
-        }
-    }
 
     #[test]
     fn values_keep_to_the_characters_of_rfc_6750_and_are_cut() {

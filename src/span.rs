@@ -38,11 +38,6 @@ impl Span {
         Self::between(self.start().checked_sub(bytes)?, self.end().checked_sub(bytes)?)
     }
 
-    /// Returns the length in bytes.
-    pub(crate) fn len(self) -> usize {
-        self.end().saturating_sub(self.start())
-    }
-
     /// Returns the substring of `whole`, if the span lies within it.
     pub(crate) fn within(self, whole: &str) -> Option<&str> {
         whole.get(self.start()..self.end())

@@ -6,7 +6,6 @@ use std::ops::Range;
 use smallvec::SmallVec;
 
 use super::claims::Claims;
-use crate::display_safe::are_same;
 use crate::span::Span;
 
 /// The payload of a token, and lists of strings in it.
@@ -45,7 +44,7 @@ impl<'c> ListBuilder<'_, 'c> {
     pub(super) fn add(&mut self, item: &'c str) {
         let is_new = match &mut self.many {
             Some(many) => many.insert(item),
-            None => !self.strings().any(|other| are_same(other.as_bytes(), item.as_bytes())),
+            None => !self.strings().any(|other| other == item),
         };
         let Some(place) = self.claims.span_of(item).filter(|_| is_new) else { return };
         self.listed.push(place);

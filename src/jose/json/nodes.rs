@@ -2,7 +2,6 @@
 
 use std::num::NonZeroU16;
 
-use crate::display_safe::are_same;
 use crate::span::Span;
 
 /// A name or a value.
@@ -103,7 +102,7 @@ impl Nodes<'_> {
             let Some(Node::Name { name: other, before }) = self.row.get(index) else {
                 return None;
             };
-            if other.len() == name.len() && are_same(self.bytes_at(*other), name) {
+            if self.bytes_at(*other) == name {
                 return Some(index);
             }
             next = *before;
