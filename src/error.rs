@@ -23,6 +23,11 @@ pub enum BuildError {
         /// What was expected.
         expected: &'static str,
     },
+    /// A declared resource type has a name that no type can have.
+    #[error(
+        "resource type `{0}`: expected 2 to 64 letters, the first in upper case, and no type of FHIR in another case"
+    )]
+    ResourceType(String),
     /// No issuer is trusted, so every token would be refused.
     #[error("no issuer: expected at least one trusted issuer")]
     NoIssuer,

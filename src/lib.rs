@@ -153,9 +153,9 @@ pub use explanation::{
     StepOutcome,
 };
 pub use fhir::{
-    BaseUrl, BaseUrlError, CompartmentError, Format, Interaction, InteractionKind, IssueType,
-    OperationOutcome, PatientCompartment, PatientCompartmentBuilder, REFUSAL_CODES,
-    ResourceReference,
+    AddressFault, AddressProblem, BaseUrl, BaseUrlError, CompartmentError, Format, Interaction,
+    InteractionKind, IssueType, OperationOutcome, PatientCompartment, PatientCompartmentBuilder,
+    REFUSAL_CODES, ResourceReference, ResourceTypeError, ResourceTypes,
 };
 pub use jose::{Algorithm, JwkError, JwkSet, JwkSetError, LeftOut, UnknownAlgorithm};
 pub use keys::{KeyError, KeyHealth, KeySettings, KeySource, KeyTag, LoadFuture, LoadedKeys};

@@ -18,7 +18,8 @@ const FLOORS: &[&[&str]] = &[
     &["authentication"],
     &["keys"],
     &["smart"],
-    &["fhir", "jose", "explanation", "error"],
+    &["explanation"],
+    &["fhir", "jose", "error"],
     &["secure_url", "small_file", "span", "swap", "telemetry", "display_safe"],
     &["time"],
 ];

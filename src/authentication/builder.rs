@@ -13,6 +13,7 @@ use super::claims::Claims;
 use super::issuer::{IssuerIndex, TrustedIssuer};
 use super::issuers::Issuers;
 use crate::error::BuildError;
+use crate::fhir::ResourceTypes;
 use crate::jose::compact::{Buffer, CompactJws, Segments};
 use crate::time::{Clock, SystemClock};
 
@@ -25,6 +26,7 @@ pub struct AuthenticatorBuilder {
     audience: AudiencePolicy,
     clock: Arc<dyn Clock>,
     remembered: usize,
+    resource_types: ResourceTypes,
 }
 
 impl Authenticator {
@@ -36,6 +38,7 @@ impl Authenticator {
             audience: AudiencePolicy::default(),
             clock: Arc::new(SystemClock),
             remembered: DEFAULT_TOKENS,
+            resource_types: ResourceTypes::r4(),
         }
     }
 }
@@ -81,6 +84,12 @@ impl AuthenticatorBuilder {
         self
     }
 
+    /// Sets the resource types that scopes may name, beside those of R4, R4B and R5.
+    pub fn resource_types(mut self, types: ResourceTypes) -> Self {
+        self.resource_types = types;
+        self
+    }
+
     /// Checks the settings and starts to load keys, in the background.
     ///
     /// # Errors
@@ -100,6 +109,7 @@ impl AuthenticatorBuilder {
             if !self.only_keys_of.as_ref().is_none_or(is_wanted) {
                 trusted = trusted.without_keys();
             }
+            trusted.settings.resource_types = self.resource_types.clone();
             if !names.insert(Arc::clone(&trusted.settings.issuer)) {
                 return Err(BuildError::DuplicateIssuer(trusted.name().to_owned()));
             }

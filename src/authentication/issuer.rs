@@ -8,6 +8,7 @@ use super::audience::AudiencePolicy;
 use super::key_origin::{KeyOrigin, Keys};
 use crate::display_safe::sanitize;
 use crate::error::BuildError;
+use crate::fhir::ResourceTypes;
 use crate::jose::{Algorithm, ExpectedKeyIssuer, JwkSet};
 use crate::keys::{KeyRing, KeySettings, KeySource, Provider};
 use crate::telemetry::meter::Verified;
@@ -49,7 +50,9 @@ pub(crate) struct IssuerSettings {
     pub(crate) clients: Option<Vec<String>>,
     pub(crate) roles_claim: String,
     pub(crate) scope_claims: Vec<String>,
-    pub(crate) patient_claims: Vec<String>,
+    pub(crate) patient_claims: Arc<[String]>,
+    /// The types that scopes may name, beside those of FHIR.
+    pub(crate) resource_types: ResourceTypes,
     pub(crate) leeway: Duration,
     pub(crate) max_token_age: Option<Duration>,
     /// `true` when a role that is a SMART scope counts as one.
@@ -151,7 +154,8 @@ impl TrustedIssuer {
                 clients: None,
                 roles_claim: "roles".to_owned(),
                 scope_claims: texts(&["scope", "scp"]),
-                patient_claims: texts(&["patient"]),
+                patient_claims: Arc::from(texts(&["patient"])),
+                resource_types: ResourceTypes::r4(),
                 leeway: Duration::from_secs(60),
                 max_token_age: None,
                 scopes_in_roles: false,
@@ -213,8 +217,8 @@ impl TrustedIssuer {
         self
     }
 
-    /// Sets the claims that hold the patient in context; the first that is present counts. Default:
-    /// `patient`.
+    /// Sets the claims that hold the patient in context: an id, `Patient/<id>`, or the absolute form
+    /// of that below the base URL. All that are present must name one patient. Default: `patient`.
     pub fn patient_claims<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
         self.settings.patient_claims = names.into_iter().map(Into::into).collect();
         self

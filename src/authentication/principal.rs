@@ -12,7 +12,7 @@ use super::claims::Claims;
 use super::issuer::IssuerSettings;
 use super::validation::ValidatedClaims;
 use crate::jose::json::Json;
-use crate::smart::{ScopeKind, ScopeSet, SmartScope};
+use crate::smart::{ScopeSet, SmartScope};
 use crate::span::Span;
 use crate::time::UnixTime;
 
@@ -44,10 +44,13 @@ struct Caller {
     object_id: Option<Span>,
     tenant: Option<Span>,
     client: Option<Span>,
-    fhir_user: TextClaim<Span>,
+    fhir_user: NamedClaim<Span>,
+    /// The claims of the launch context that count for the issuer.
+    patient_claims: Arc<[String]>,
     patient: TextClaim<Span>,
-    /// The patients of further claims that name one: mostly none.
-    more_patients: Box<[TextClaim<Span>]>,
+    /// The place of that claim among the names, then further claims that are present: mostly none.
+    patient_place: usize,
+    more_patients: Box<[(usize, TextClaim<Span>)]>,
     roles: List,
     scopes: List,
     groups: List,
@@ -79,6 +82,13 @@ pub(crate) enum TextClaim<T> {
     NotText,
 }
 
+/// A claim that stands under one of several names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NamedClaim<T> {
+    pub(crate) name: &'static str,
+    pub(crate) claim: TextClaim<T>,
+}
+
 /// A claim is present, but does not have the requested type.
 #[derive(Debug, thiserror::Error)]
 #[error("claim `{name}` is not of the expected type")]
@@ -100,20 +110,23 @@ impl Principal {
                 claims.scopes(name).for_each(|scope| list.add(scope));
             }
             if settings.scopes_in_roles {
-                let is_scope = |role: &&str| ScopeKind::of(role) == ScopeKind::Resource;
+                let is_scope =
+                    |role: &&str| SmartScope::parse(role, &settings.resource_types).is_ok();
                 in_roles().filter(is_scope).for_each(|role| list.add(role));
             }
         });
         let groups = strings.list(claims, |list| {
             claims.list("groups").for_each(|group| list.add(group));
         });
-        let smart_scopes =
-            ScopeSet::compile(strings.spans(scopes).map(|span| claims.string_at(span)));
+        let texts = strings.spans(scopes).map(|span| claims.string_at(span));
+        let smart_scopes = ScopeSet::compile(texts, &settings.resource_types);
         strings.keep(claims);
-        let mut patients = settings.patient_claims.iter().filter_map(|name| {
-            let claim = claims.present(name)?;
-            Some(text_claim(claims, Some(claim)))
-        });
+        let mut patients =
+            settings.patient_claims.iter().enumerate().filter_map(|(place, name)| {
+                let claim = claims.present(name)?;
+                Some((place, text_claim(claims, Some(claim))))
+            });
+        let (patient_place, patient) = patients.next().unwrap_or_default();
         let text = |name: &str| claims.span_of(claims.string_or_none(name)?);
         Self(Arc::new(Caller {
             issuer: Arc::clone(&settings.issuer),
@@ -123,7 +136,9 @@ impl Principal {
             client: claims.client().and_then(|client| claims.span_of(client)),
             // Azure AD B2C prefixes custom attributes with `extension_`.
             fhir_user: first(claims, ["fhirUser", "extension_fhirUser"]),
-            patient: patients.next().unwrap_or_default(),
+            patient_claims: Arc::clone(&settings.patient_claims),
+            patient,
+            patient_place,
             more_patients: patients.collect(),
             smart_scopes,
             roles,
@@ -171,7 +186,7 @@ impl Principal {
     /// Returns the FHIR resource of the user (`fhirUser`, SMART App Launch), as the token has it.
     #[must_use]
     pub fn fhir_user(&self) -> Option<&str> {
-        self.0.fhir_user.text().and_then(|text| self.0.strings.get(text))
+        self.0.fhir_user.claim.text().and_then(|text| self.0.strings.get(text))
     }
 
     /// Returns the patient in context (`patient`, SMART App Launch), as the token has it.
@@ -180,16 +195,25 @@ impl Principal {
         self.0.patient.text().and_then(|text| self.0.strings.get(text))
     }
 
-    /// Returns every claim that names the patient in context, telling an absent claim from one of
-    /// the wrong type.
-    pub(crate) fn launch_patients(&self) -> impl Iterator<Item = TextClaim<&str>> {
-        let all = std::iter::once(&self.0.patient).chain(&self.0.more_patients);
-        all.map(|claim| self.text_of(*claim))
+    /// Returns every claim that names the patient in context, with its name, telling an absent claim
+    /// from one of the wrong type.
+    pub(crate) fn launch_patients(&self) -> impl Iterator<Item = (&str, TextClaim<&str>)> {
+        let first = std::iter::once((self.0.patient_place, self.0.patient));
+        first.chain(self.0.more_patients.iter().copied()).map(|(place, claim)| {
+            let name = self.0.patient_claims.get(place).map_or("patient", String::as_str);
+            (name, self.text_of(claim))
+        })
+    }
+
+    /// Returns the names of the claims that may name the patient in context.
+    pub(crate) fn patient_claims(&self) -> &[String] {
+        &self.0.patient_claims
     }
 
     /// Returns `fhirUser`, telling an absent claim from one of the wrong type.
-    pub(crate) fn fhir_user_claim(&self) -> TextClaim<&str> {
-        self.text_of(self.0.fhir_user)
+    pub(crate) fn fhir_user_claim(&self) -> NamedClaim<&str> {
+        let NamedClaim { name, claim } = self.0.fhir_user;
+        NamedClaim { name, claim: self.text_of(claim) }
     }
 
     fn text_of(&self, claim: TextClaim<Span>) -> TextClaim<&str> {
@@ -306,9 +330,12 @@ impl Principal {
     }
 }
 
-/// Returns the first of several claims that is present. `null` counts as absent.
-fn first<'n>(claims: &Claims<'_>, names: impl IntoIterator<Item = &'n str>) -> TextClaim<Span> {
-    text_claim(claims, names.into_iter().find_map(|name| claims.present(name)))
+/// Returns the first of two claims that is present. `null` counts as absent.
+fn first(claims: &Claims<'_>, names: [&'static str; 2]) -> NamedClaim<Span> {
+    let [first, _] = names;
+    let present = names.into_iter().find_map(|name| Some((name, claims.present(name)?)));
+    let (name, claim) = present.map_or((first, None), |(name, claim)| (name, Some(claim)));
+    NamedClaim { name, claim: text_claim(claims, claim) }
 }
 
 fn text_claim(claims: &Claims<'_>, claim: Option<Json<'_>>) -> TextClaim<Span> {
@@ -359,7 +386,9 @@ impl fmt::Debug for Principal {
             tenant,
             client,
             fhir_user,
+            patient_claims: _,
             patient,
+            patient_place: _,
             more_patients: _,
             roles,
             scopes,
@@ -378,7 +407,7 @@ impl fmt::Debug for Principal {
             .field("object_id", &Presence::of(object_id.is_some()))
             .field("tenant", &Presence::of(tenant.is_some()))
             .field("client", &Presence::of(client.is_some()))
-            .field("fhir_user", &Presence::of(*fhir_user != TextClaim::Absent))
+            .field("fhir_user", &Presence::of(fhir_user.claim != TextClaim::Absent))
             .field("patient", &Presence::of(*patient != TextClaim::Absent))
             .field("groups", &groups.len())
             .finish_non_exhaustive()

@@ -145,10 +145,9 @@ impl Access {
     }
 
     fn confinement(&self, permissions: Permissions, resource_type: &str) -> Confinement {
-        let base = self.interaction.base();
         let each = permissions.iter().map(|permission| {
             let kind = interaction_of(permission);
-            let interaction = Interaction::on_type(base, kind, resource_type);
+            let interaction = self.interaction.on_type(kind, resource_type);
             let grant = self.ask(&interaction);
             grant.map_or_else(|_| Confinement::none(), |grant| grant.confinement().clone())
         });
@@ -257,7 +256,8 @@ impl Access {
     }
 
     /// Judges an entry of a bundle as if it had come by itself: its `request.method`,
-    /// `request.url` and `request.ifNoneExist`.
+    /// `request.url` and `request.ifNoneExist`. The URL is relative to the base, with or without a
+    /// leading slash, or absolute below the base.
     ///
     /// # Errors
     ///
@@ -268,8 +268,7 @@ impl Access {
         url: &str,
         if_none_exist: Option<&str>,
     ) -> Result<Self, Denial> {
-        let base = self.interaction.base();
-        let entry = Interaction::of_entry(base, method, url, if_none_exist);
+        let entry = self.interaction.entry(method, url, if_none_exist);
         if entry.kind() == InteractionKind::Batch {
             return Err(Denial::new("an entry of a bundle must not be a bundle"));
         }
@@ -296,8 +295,7 @@ impl Access {
     /// without `_type`, and to judge again whoever asks for the status or the files of one.
     #[must_use]
     pub fn may_export(&self, resource_type: &str) -> bool {
-        let base = self.interaction.base();
-        self.ask(&Interaction::export_of(base, resource_type)).is_ok()
+        self.ask(&self.interaction.export_of(resource_type)).is_ok()
     }
 
     /// The owner to record for a job that this request starts. `None` for a token without a

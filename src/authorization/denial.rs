@@ -6,6 +6,7 @@ use std::fmt;
 use super::Enforcement;
 use crate::display_safe::sanitize;
 use crate::explanation::{Check, Evidence, Finding, Reason, Requirement};
+use crate::fhir::AddressFault;
 
 /// The answer of an authorizer that does not let a request pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +29,20 @@ impl Denial {
             found: None,
             expected: None,
             requirements: Vec::new(),
+        }
+    }
+
+    /// A denial of a request that is no interaction of FHIR: no scope and no role is missing.
+    pub(crate) fn of_address(fault: AddressFault) -> Self {
+        Self::new(fault.to_string()).requires([Requirement::Address(fault)])
+    }
+
+    /// Returns the check that failed: where the address alone is the reason, it was looked at before
+    /// any right.
+    pub(crate) fn check(&self) -> Check {
+        match self.requirements() {
+            [Requirement::Address(_)] => Check::Interaction,
+            _ => Check::Authorization,
         }
     }
 
@@ -124,7 +139,7 @@ impl Denial {
             requirements: self.requirements.clone(),
         };
         let evidence = Evidence::of_sides(self.found.clone(), self.expected.clone());
-        Finding::new(Check::Authorization, reason, evidence)
+        Finding::new(self.check(), reason, evidence)
     }
 
     pub(crate) fn found_and_expected(&self) -> (Option<&str>, Option<&str>) {
@@ -134,6 +149,9 @@ impl Denial {
     /// One denial for two, where both rules were needed: scopes are named only if they would have
     /// been enough for both.
     pub fn and(mut self, other: Self) -> Self {
+        if self == other {
+            return self;
+        }
         self.summary = format!("{}; and {}", self.summary, other.summary).into();
         if self.scopes.is_empty() || other.scopes.is_empty() {
             self.scopes.clear();
@@ -149,6 +167,9 @@ impl Denial {
     /// One denial for two, where either rule would have been enough: the scopes of the first
     /// rule that scopes can meet are the ones named.
     pub fn or(mut self, other: Self) -> Self {
+        if self == other {
+            return self;
+        }
         self.summary = format!("{}; and {}", self.summary, other.summary).into();
         if self.scopes.is_empty() {
             self.scopes = other.scopes;

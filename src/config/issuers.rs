@@ -302,15 +302,10 @@ impl IssuerConfig {
                     }
                 )*};
             }
-            set!(
-                algorithms,
-                token_types,
-                required_claims,
-                roles_claim,
-                scope_claims,
-                patient_claims,
-                leeway
-            );
+            set!(algorithms, token_types, required_claims, roles_claim, scope_claims, leeway);
+            if let Some(names) = &self.patient_claims {
+                settings.patient_claims = names.clone().into();
+            }
             settings.clients = self.clients.clone().or_else(|| settings.clients.take());
             settings.max_token_age = self.max_token_age.or(settings.max_token_age);
             settings.advertised.said = self.advertise;

@@ -176,7 +176,7 @@ impl Finding {
         let (declarations, others): (Vec<_>, Vec<_>) =
             requirements.iter().partition(is_declaration);
         let mut advices: Vec<Advice> = Vec::new();
-        for advice in declarations.into_iter().chain(others).map(Requirement::advice) {
+        for advice in declarations.into_iter().chain(others).flat_map(Requirement::advices) {
             if !advices.contains(&advice) {
                 advices.push(advice);
             }
@@ -185,8 +185,8 @@ impl Finding {
             let unnamed =
                 "look at the rule that denied this: it names nothing that would be enough";
             let told = self.expected().filter(|words| !words.is_empty());
-            let told = told.map(|words| Requirement::Other(words.to_owned()).advice());
-            advices.push(told.unwrap_or_else(|| advice(Side::Server, unnamed)));
+            let told = told.map(|words| Requirement::Other(words.to_owned()).advices());
+            advices.extend(told.unwrap_or_else(|| vec![advice(Side::Server, unnamed)]));
         }
         advices
     }

@@ -4,6 +4,7 @@
 //! [`Authenticator::explain`](crate::Authenticator::explain). There is no second implementation
 //! of any check, so an explanation cannot drift from the verdict.
 
+mod address;
 mod advice;
 mod evidence;
 mod invalid_request;

@@ -1,7 +1,8 @@
 //! Requirements that a denied request did not meet, apart by who can see to each.
 
-use super::{Advice, Side};
+use super::{Advice, Side, address};
 use crate::display_safe::sanitize;
+use crate::fhir::AddressFault;
 
 /// One thing that a caller would have needed to be granted a request.
 ///
@@ -23,17 +24,29 @@ pub enum Requirement {
     IssuerLimit(String),
     /// A declaration of what the handlers enforce ([`Enforcement`](crate::Enforcement)).
     Declaration(String),
+    /// An address that is an interaction of FHIR: no right of the caller is missing.
+    Address(AddressFault),
+    /// A search parameter by which the application can confine, for the constraint of a scope
+    /// ([`ConstraintMatcher`](crate::ConstraintMatcher)).
+    #[non_exhaustive]
+    Parameter {
+        /// The type that has it in R4.
+        resource_type: String,
+        /// Its name.
+        name: String,
+    },
     /// Anything else, in the words of the rule that denied.
     Other(String),
 }
 
-/// The number of scopes or roles that advice names.
-const MAX_NAMED: usize = 8;
+/// The number of scopes or roles that advice names: no fewer than a rule of this crate requires, so
+/// that it is enough.
+const MAX_NAMED: usize = 64;
 
 impl Requirement {
-    /// Says what would meet the requirement, and who can see to it.
-    pub(super) fn advice(&self) -> Advice {
-        let advice = |side, text| Advice { side, text };
+    /// Says what would meet the requirement, and who can see to it: most likely first.
+    pub(super) fn advices(&self) -> Vec<Advice> {
+        let advice = |side, text| vec![Advice { side, text }];
         match self {
             Self::Scopes(scopes) => {
                 advice(Side::Client, format!("ask for {}", named("scope", scopes, "and")))
@@ -64,6 +77,16 @@ impl Requirement {
                 format!(
                     "declare that the handlers enforce {missing}, once they do \
                      (`handlers_enforce`)"
+                ),
+            ),
+            Self::Address(fault) => address::advices(fault),
+            Self::Parameter { resource_type, name } => advice(
+                Side::Server,
+                format!(
+                    "support the search parameter `{}` of {} in the `ConstraintMatcher`, once the \
+                     handlers can confine by it",
+                    sanitize(name),
+                    sanitize(resource_type)
                 ),
             ),
             Self::Other(words) => advice(

@@ -15,5 +15,6 @@ pub use compartment::{
 };
 pub use format::Format;
 pub(crate) use interaction::is_id;
-pub use interaction::{Interaction, InteractionKind};
+pub use interaction::{AddressFault, AddressProblem, Interaction, InteractionKind};
 pub use operation_outcome::{IssueType, OperationOutcome, REFUSAL_CODES};
+pub use resource_type::{ResourceTypeError, ResourceTypes};

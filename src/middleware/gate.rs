@@ -12,10 +12,10 @@ use super::loggable::loggable;
 use super::paths::{Paths, TokenNeed};
 use crate::authentication::authenticator::{Interruption, OnMissingKey};
 use crate::authentication::{Authenticator, Principal, bearer};
-use crate::authorization::{Access, Policy};
+use crate::authorization::{Access, Denial, Policy};
 use crate::explanation::recorder::{NoRecorder, Recorder};
 use crate::explanation::{Check, Checked, Evidence, Explanation, Reason};
-use crate::fhir::Interaction;
+use crate::fhir::{Interaction, InteractionKind, ResourceTypes};
 use crate::keys::KeyWait;
 use crate::metadata::WellKnown;
 use crate::rejection::{Rejection, RejectionResponder, ServerIdentity};
@@ -27,6 +27,7 @@ pub(crate) struct Gate {
     pub(crate) authenticator: Authenticator,
     pub(crate) policy: Arc<Policy>,
     pub(crate) paths: Paths,
+    pub(crate) resource_types: ResourceTypes,
     pub(crate) well_known: WellKnown,
     pub(crate) responder: Box<dyn RejectionResponder>,
     pub(crate) server: Arc<ServerIdentity>,
@@ -116,9 +117,20 @@ impl Gate {
             granted.insert(principal);
             return Ok(Decision::Pass);
         }
-        let interaction = Interaction::parse(base_url, method, uri, headers);
-        to.passed(Check::Interaction, || Evidence::found(describe(&interaction)));
-        match Access::authorize(&self.policy, &principal, interaction) {
+        let types = &self.resource_types;
+        let interaction = Interaction::parse_with_types(base_url, types, method, uri, headers);
+        let is_known = interaction.kind() != InteractionKind::Unknown;
+        if is_known {
+            to.passed(Check::Interaction, || Evidence::found(describe(&interaction)));
+        }
+        let answer = Access::authorize(&self.policy, &principal, interaction);
+        // No interaction of FHIR may be granted all the same, or denied for another reason.
+        let is_of_address = |denial: &Denial| denial.check() == Check::Interaction;
+        if !is_known && !answer.as_ref().is_err_and(is_of_address) {
+            let code = InteractionKind::Unknown.code();
+            to.passed(Check::Interaction, || Evidence::found(code.to_owned()));
+        }
+        match answer {
             Ok(access) => {
                 let rule = || Evidence::found(access.granted_by().to_string());
                 to.passed(Check::Authorization, rule);

@@ -16,7 +16,7 @@ use crate::authentication::{AudiencePolicy, Authenticator, TrustedIssuer};
 use crate::authorization::{Authorizer, ConstraintMatcher, Denial, Enforcement, Handlers, Policy};
 use crate::error::BuildError;
 use crate::explanation::Explanation;
-use crate::fhir::{BaseUrl, PatientCompartment};
+use crate::fhir::{BaseUrl, PatientCompartment, ResourceTypes};
 use crate::keys::KeyHealth;
 use crate::metadata::{SmartConfiguration, WellKnown};
 use crate::rejection::{
@@ -70,6 +70,7 @@ pub struct FhirAuthLayerBuilder {
     authorizer: Option<Arc<dyn Authorizer>>,
     handlers: Handlers,
     paths: Paths,
+    resource_types: Vec<String>,
     disclosure: Disclosure,
     responder: Box<dyn RejectionResponder>,
     clock: Arc<dyn Clock>,
@@ -95,6 +96,7 @@ impl FhirAuthLayer {
                 public_outside: Vec::new(),
                 outside_base: OutsideBase::default(),
             },
+            resource_types: Vec::new(),
             disclosure: Disclosure::default(),
             responder: Box::new(DefaultResponder),
             clock: Arc::new(SystemClock),
@@ -301,6 +303,21 @@ impl FhirAuthLayerBuilder {
         self
     }
 
+    /// Declares resource types beside those of R4: those of R4B or R5 that the application has, and
+    /// types of its own. An address that names any other is no interaction, and is refused. A
+    /// declared type belongs to no patient's compartment.
+    ///
+    /// ```
+    /// use tower_fhir_auth::FhirAuthLayer;
+    ///
+    /// let builder = FhirAuthLayer::builder("https://fhir.example.org/r4")
+    ///     .resource_types(["NutritionIntake", "TriageNote"]);
+    /// ```
+    pub fn resource_types<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
+        self.resource_types.extend(names.into_iter().map(Into::into));
+        self
+    }
+
     /// Sets how much refusals reveal. Default: [`Disclosure::Reason`].
     pub fn disclosure(mut self, disclosure: Disclosure) -> Self {
         self.disclosure = disclosure;
@@ -360,8 +377,12 @@ impl FhirAuthLayerBuilder {
         let base_url: BaseUrl = self.base_url.parse().map_err(invalid)?;
         let authorizer = self.authorizer.ok_or(BuildError::NoAuthorizer)?;
         self.paths.check(&base_url)?;
+        let resource_types = ResourceTypes::r4()
+            .with(self.resource_types)
+            .map_err(|error| BuildError::ResourceType(error.name))?;
         let mut authenticator = Authenticator::builder()
             .audience(AudiencePolicy::exact([base_url.as_str()]))
+            .resource_types(resource_types.clone())
             .clock(self.clock);
         authenticator = authenticator.issuers(self.issuers);
         if let Some(token) = &self.keys_for {
@@ -385,6 +406,7 @@ impl FhirAuthLayerBuilder {
                 well_known,
                 policy: Arc::new(Policy { authorizer, handlers: self.handlers }),
                 paths: self.paths,
+                resource_types,
                 responder: self.responder,
                 server: Arc::new(ServerIdentity { base_url, disclosure: self.disclosure }),
             }),

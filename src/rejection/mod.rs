@@ -182,7 +182,7 @@ impl Rejection {
         let (found, expected) = denial.found_and_expected();
         let summary = denial.summary().to_owned();
         let mut refused = Refused::new(RejectionKind::Forbidden, summary, server);
-        refused.check = Some(Check::Authorization);
+        refused.check = Some(denial.check());
         refused.found = found.map(str::to_owned);
         refused.expected = expected.map(str::to_owned);
         refused.scopes = denial.scopes().map(str::to_owned).collect();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::constraint::{Constraint, ConstraintError};
 use super::permissions::Permissions;
-use crate::fhir::resource_type;
+use crate::fhir::{ResourceTypes, resource_type};
 
 /// On whose behalf a scope is granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,7 +24,11 @@ pub enum ScopeContext {
 /// A scope for FHIR resources, such as `user/Observation.rs`.
 ///
 /// `/`, `.`, `$` and `%2f` separate context and type alike, and `*` and `all` are alike, because
-/// Entra cannot spell the standard's form. `Display` writes v2.
+/// Entra cannot spell the standard's form; before all that may stand
+/// `http://smarthealthit.org/fhir/scopes/`, for servers whose scopes are URIs. `Display` writes v2.
+///
+/// It names a type of R4, R4B or R5. The layer also reads those that the application has declared
+/// ([`resource_types`](crate::FhirAuthLayerBuilder::resource_types)).
 ///
 /// ```
 /// use tower_fhir_auth::{Permissions, SmartScope};
@@ -42,9 +46,16 @@ pub enum ScopeContext {
 pub struct SmartScope {
     context: ScopeContext,
     /// `None` for every type.
-    resource_type: Option<&'static str>,
+    resource_type: Option<TypeName>,
     permissions: Permissions,
     constraint: Option<Arc<ScopeConstraint>>,
+}
+
+/// A type that a scope names.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum TypeName {
+    OfFhir(&'static str),
+    Declared(Arc<str>),
 }
 
 /// The part of a scope after `?`.
@@ -78,13 +89,22 @@ impl SmartScope {
     /// too.
     #[must_use]
     pub fn covers(&self, resource_type: &str) -> bool {
-        self.resource_type.is_none_or(|name| name == resource_type)
+        self.resource_type().is_none_or(|name| name == resource_type)
     }
 
     /// Returns the type that the scope is about; `None` for every type.
     #[must_use]
-    pub fn resource_type(&self) -> Option<&'static str> {
-        self.resource_type
+    pub fn resource_type(&self) -> Option<&str> {
+        match &self.resource_type {
+            Some(TypeName::OfFhir(name)) => Some(name),
+            Some(TypeName::Declared(name)) => Some(name),
+            None => None,
+        }
+    }
+
+    /// Returns the type as it is kept.
+    pub(super) fn type_name(&self) -> Option<&TypeName> {
+        self.resource_type.as_ref()
     }
 
     pub(crate) fn is_of_system(&self) -> bool {
@@ -114,9 +134,9 @@ impl SmartScope {
 
     /// Returns the sort key, by which scopes that differ only in permissions are neighbours: those
     /// for every type first.
-    pub(crate) fn key(&self) -> (Option<&'static str>, ScopeContext, Option<&Constraint>) {
+    pub(crate) fn key(&self) -> (Option<&str>, ScopeContext, Option<&Constraint>) {
         let constraint = self.constraint.as_deref().and_then(|one| one.parsed.as_deref().ok());
-        (self.resource_type, self.context, constraint)
+        (self.resource_type(), self.context, constraint)
     }
 
     /// Adds the permissions of another scope.
@@ -140,6 +160,14 @@ impl FromStr for SmartScope {
     type Err = SmartScopeError;
 
     fn from_str(text: &str) -> Result<Self, SmartScopeError> {
+        Self::parse(text, &ResourceTypes::r4())
+    }
+}
+
+impl SmartScope {
+    /// Reads a scope that may name a type which the application has declared.
+    pub(crate) fn parse(text: &str, types: &ResourceTypes) -> Result<Self, SmartScopeError> {
+        let text = without_uri(text);
         let (grant, constraint) = match text.split_once('?') {
             Some((_, "")) => return Err(SmartScopeError),
             Some((grant, constraint)) => (grant, Some(constraint)),
@@ -149,7 +177,11 @@ impl FromStr for SmartScope {
         let (name, letters) = rest.split_once('.').ok_or(SmartScopeError)?;
         let resource_type = match name {
             "*" | "all" => None,
-            name => Some(resource_type::known(name).ok_or(SmartScopeError)?),
+            name => {
+                let declared = || types.declared(name).cloned().map(TypeName::Declared);
+                let of_fhir = resource_type::known(name).map(TypeName::OfFhir);
+                Some(of_fhir.or_else(declared).ok_or(SmartScopeError)?)
+            }
         };
         let permissions = Permissions::parse(letters).ok_or(SmartScopeError)?;
         let constraint = constraint.map(|text| {
@@ -158,6 +190,16 @@ impl FromStr for SmartScope {
         });
         Ok(Self { context, resource_type, permissions, constraint })
     }
+}
+
+/// Takes away the beginning of the form that a scope has as a URI.
+pub(super) fn without_uri(scope: &str) -> &str {
+    scope.strip_prefix("http://smarthealthit.org/fhir/scopes/").unwrap_or(scope)
+}
+
+/// Returns the context that a scope names, malformed or not.
+pub(crate) fn context_of(scope: &str) -> Option<ScopeContext> {
+    separated_context(without_uri(scope)).map(|(context, _)| context)
 }
 
 /// Splits off the context, with the rest after the separator.
@@ -182,7 +224,7 @@ impl fmt::Display for SmartScope {
             ScopeContext::User => "user",
             ScopeContext::System => "system",
         };
-        let resource_type = self.resource_type.unwrap_or("*");
+        let resource_type = self.resource_type().unwrap_or("*");
         write!(f, "{context}/{resource_type}.{}", self.permissions)?;
         match self.constraint() {
             Some(constraint) => write!(f, "?{constraint}"),
@@ -205,6 +247,8 @@ mod tests {
             "user%2FPatient.rs",
             "user/Patient.read",
             "user.Patient.read",
+            "http://smarthealthit.org/fhir/scopes/user/Patient.read",
+            "http://smarthealthit.org/fhir/scopes/user.Patient.rs",
         ] {
             assert_eq!(
                 text.parse::<SmartScope>().unwrap().to_string(),
@@ -219,6 +263,21 @@ mod tests {
         let scope: SmartScope = constrained.parse().unwrap();
         assert_eq!(scope.to_string(), constrained);
         assert!(!scope.covers("Patient") && !scope.covers_every_type());
+    }
+
+    #[test]
+    fn a_scope_may_name_a_declared_type() {
+        let types = ResourceTypes::r4().with(["Note"]).unwrap();
+        let scope = SmartScope::parse("system/Note.r", &types).unwrap();
+        assert_eq!(
+            (scope.to_string(), scope.resource_type()),
+            ("system/Note.r".into(), Some("Note"))
+        );
+        assert!(scope.covers("Note") && !scope.covers("Patient"));
+        for bad in ["system/note.r", "system/Foo.r"] {
+            assert_eq!(SmartScope::parse(bad, &types), Err(SmartScopeError), "{bad}");
+        }
+        assert_eq!("system/Note.r".parse::<SmartScope>(), Err(SmartScopeError));
     }
 
     #[test]
@@ -240,6 +299,10 @@ mod tests {
             "patient/*",
             "patient/Patient.rs?",
             "api://app/patient.Patient.rs",
+            "https://smarthealthit.org/fhir/scopes/patient/Patient.rs",
+            "http://smarthealthit.org/fhir/scopes/patient/Patient.sr",
+            "http://smarthealthit.org/fhir/scopes/",
+            "http://smarthealthit.org/fhir/scopes/http://smarthealthit.org/fhir/scopes/user/Patient.r",
             "patient/Patient,Observation.rs",
             "openid",
             "fhirUser",

@@ -1,6 +1,6 @@
 //! The kinds of scope tokens (SMART App Launch 2.2, "Scopes and Launch Context").
 
-use super::scope::{SmartScope, separated_context};
+use super::scope::{SmartScope, separated_context, without_uri};
 use crate::fhir::resource_type;
 
 /// The meaning of a scope token of RFC 6749 in SMART.
@@ -33,13 +33,13 @@ impl ScopeKind {
     /// Returns the kind of a scope token.
     #[must_use]
     pub fn of(scope: &str) -> Self {
-        match scope {
+        match without_uri(scope) {
             "launch" => Self::Launch,
             "openid" | "fhirUser" | "profile" => Self::Identity,
             "offline_access" | "online_access" => Self::Refresh,
-            _ if is_launch(scope) => Self::Launch,
+            name if is_launch(name) => Self::Launch,
             _ if scope.parse::<SmartScope>().is_ok() => Self::Resource,
-            _ if separated_context(scope).is_some() => Self::Malformed,
+            name if separated_context(name).is_some() => Self::Malformed,
             _ => Self::Other,
         }
     }
@@ -75,6 +75,10 @@ mod tests {
             ("patient/Patient.sr", K::Malformed),
             ("patient/*", K::Malformed),
             ("system/Foo.r", K::Malformed),
+            ("http://smarthealthit.org/fhir/scopes/launch/patient", K::Launch),
+            ("http://smarthealthit.org/fhir/scopes/patient/*.read", K::Resource),
+            ("http://smarthealthit.org/fhir/scopes/patient/Patient.sr", K::Malformed),
+            ("http://smarthealthit.org/fhir/scopes/x", K::Other),
             ("patients/Patient.r", K::Other),
             ("email", K::Other),
             ("", K::Other),

@@ -7,8 +7,9 @@ use hashbrown::{HashMap, HashSet};
 use smallvec::SmallVec;
 
 use super::constraint::{Constraint, ConstraintError};
-use super::scope::{ScopeContext, SmartScope};
+use super::scope::{ScopeContext, SmartScope, TypeName};
 use super::scope_kind::ScopeKind;
+use crate::fhir::ResourceTypes;
 
 /// Scopes that can grant, each (type, context, constraint) once, sorted by these: those for every
 /// type first. Also the first few that cannot grant, for refusals.
@@ -41,11 +42,12 @@ const MAX_REJECTED: usize = 3;
 
 impl ScopeSet {
     /// Compiles the scopes of a token, in its order: of too many constraints, the first ones count.
-    pub(crate) fn compile<'t>(texts: impl Iterator<Item = &'t str>) -> Self {
+    /// They may name the types that the application has declared.
+    pub(crate) fn compile<'t>(texts: impl Iterator<Item = &'t str>, types: &ResourceTypes) -> Self {
         let mut set = Self::default();
         let mut limits = Limits::default();
         for text in texts {
-            let error = match text.parse::<SmartScope>() {
+            let error = match SmartScope::parse(text, types) {
                 Ok(scope) => match limits.admit(&scope) {
                     Ok(()) => {
                         set.scopes.push(scope);
@@ -103,7 +105,7 @@ impl ScopeSet {
     }
 
     /// Returns the types that scopes name, each once.
-    pub(crate) fn types(&self) -> impl Iterator<Item = &'static str> {
+    pub(crate) fn types(&self) -> impl Iterator<Item = &str> {
         let same =
             |one: &SmartScope, next: &SmartScope| one.resource_type() == next.resource_type();
         self.scopes.chunk_by(same).filter_map(|chunk| chunk.first()?.resource_type())
@@ -122,13 +124,13 @@ impl ScopeSet {
 
 /// The constraints seen so far.
 #[derive(Default)]
-struct Limits(HashMap<(ScopeContext, Option<&'static str>), HashSet<Arc<Constraint>>>);
+struct Limits(HashMap<(ScopeContext, Option<TypeName>), HashSet<Arc<Constraint>>>);
 
 impl Limits {
     fn admit(&mut self, scope: &SmartScope) -> Result<(), ScopeError> {
         let constraint = scope.parsed_constraint().map_err(ScopeError::Constraint)?;
         let Some(constraint) = constraint else { return Ok(()) };
-        let seen = self.0.entry((scope.context(), scope.resource_type())).or_default();
+        let seen = self.0.entry((scope.context(), scope.type_name().cloned())).or_default();
         if seen.contains(&**constraint) {
             return Ok(());
         }
@@ -145,7 +147,7 @@ mod tests {
     use super::*;
 
     fn set(texts: &[&str]) -> ScopeSet {
-        ScopeSet::compile(texts.iter().copied())
+        ScopeSet::compile(texts.iter().copied(), &ResourceTypes::r4())
     }
 
     fn shown(set: &ScopeSet) -> Vec<String> {

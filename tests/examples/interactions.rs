@@ -69,8 +69,8 @@ async fn the_life_of_a_resource() {
         ("POST", "/Patient", json!({"resourceType": "Device"}), 400),
         ("POST", "/Patient", "nonsense".into(), 400),
         ("PATCH", "/Patient/1", json!({"resourceType": "Patient"}), 400),
-        ("POST", "/Foo", json!({"resourceType": "Foo"}), 404),
-        ("GET", "/Foo/1", Value::Null, 404),
+        ("POST", "/Foo", json!({"resourceType": "Foo"}), 403),
+        ("GET", "/Foo/1", Value::Null, 403),
     ] {
         let reply = fhir.with_body(ALL, method, path, body).await;
         assert_eq!(reply.status, expected, "{method} {path}: {}", reply.text);
@@ -163,7 +163,7 @@ async fn searches_find_and_includes_come_along() {
     let several = fhir.as_caller(ALL, "GET", several).await;
     assert_eq!((several.status, several.body.get("entry")), (200, None), "no empty lists");
     for unknown in ["/Foo", "/Foo/_history", "/Patient/1/Foo"] {
-        assert_eq!(fhir.as_caller(ALL, "GET", unknown).await.status, 404, "{unknown}");
+        assert_eq!(fhir.as_caller(ALL, "GET", unknown).await.status, 403, "{unknown}");
     }
     let posted = fhir
         .send(

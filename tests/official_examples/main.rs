@@ -110,3 +110,44 @@ async fn what_cannot_be_loaded_is_named() {
     let others = refused.iter().filter(|line| !line.contains("is there twice"));
     assert!(others.clone().count() <= 5, "{:#?}", others.collect::<Vec<_>>());
 }
+
+/// These examples write the URLs of their entries with a leading slash.
+#[tokio::test]
+async fn the_official_batches_of_requests_are_let_in() {
+    let data = folder();
+    let fhir = Fhir::start("scopes", &["--data", data.to_str().unwrap()]).await;
+    let mut slashes = 0;
+    for name in ["medsallergies", "simplesummary"] {
+        let file = data.join(format!("Bundle-bundle-request-{name}.json"));
+        let bundle: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+        let sent = bundle["entry"].as_array().unwrap().clone();
+        let reply = fhir.with_body("system/*.rs", "POST", "", bundle).await;
+        assert_eq!(reply.status, 200, "{}", reply.text);
+        let entries = reply.body["entry"].as_array().unwrap();
+        assert_eq!(entries.len(), sent.len());
+        for (sent, answer) in sent.iter().zip(entries) {
+            let url = sent["request"]["url"].as_str().unwrap();
+            slashes += usize::from(url.starts_with('/'));
+            let status = answer["response"]["status"].as_str().unwrap();
+            assert_ne!(status, "403", "{url}: {answer}");
+            if url == "/Patient/example" {
+                assert_eq!(answer["resource"]["id"], "example", "{answer}");
+            }
+        }
+    }
+    assert_eq!(slashes, 9);
+}
+
+/// The resource types of R4 are those of its code system, but for the abstract ones.
+#[test]
+fn the_resource_types_are_those_of_the_code_system() {
+    let file = folder().join("CodeSystem-resource-types.json");
+    let system: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    let codes = system["concept"].as_array().unwrap().iter();
+    let codes: BTreeSet<&str> = codes.map(|concept| concept["code"].as_str().unwrap()).collect();
+    let types = tower_fhir_auth::ResourceTypes::r4();
+    let names: BTreeSet<&str> = types.names().collect();
+    let abstract_types: Vec<&str> = codes.difference(&names).copied().collect();
+    assert_eq!(abstract_types, ["DomainResource", "Resource"]);
+    assert!(names.is_subset(&codes));
+}

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failed step of a test is a failed test")]
 #![expect(clippy::indexing_slicing, reason = "serde_json answers null where nothing is")]
 
+mod addresses;
 mod advertise;
 mod advice;
 mod authorization;
@@ -16,6 +17,7 @@ mod explanation;
 mod faults;
 mod fleet;
 mod key_life;
+mod launch_context;
 mod manual;
 mod middleware;
 mod open_paths;

@@ -46,6 +46,11 @@ impl Authorizer for IssuerLimits {
         let Some(allowed) = self.0.get(request.principal().issuer()) else {
             return Ok(Grant::by("no limit of the issuer"));
         };
+        if let Some(fault) = request.interaction().address_fault()
+            && !allowed.contains(DataActions::EVERY)
+        {
+            return Err(Denial::of_address(fault));
+        }
         // What the handlers enforce is the business of the rules that grant.
         match required(request.interaction(), Enforcement::ALL) {
             Ok(required) if required.met_by(*allowed) => Ok(Grant::by("the limit of the issuer")),

@@ -136,6 +136,9 @@ impl Authorizer for RolePolicy {
         if let Some(grant) = self.met(principal, required) {
             return Ok(grant);
         }
+        if let Some(fault) = request.interaction().address_fault() {
+            return Err(Denial::of_address(fault));
+        }
         let mut denial = Denial::new("no role of the caller grants this interaction");
         let assigned = self.assignments.snapshot();
         if principal.lacks_groups() && assigned.get().is_some_and(|all| all.are_of(principal)) {

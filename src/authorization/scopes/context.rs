@@ -3,8 +3,9 @@
 
 use std::borrow::Cow;
 
+use super::no_patient::{NoPatient, UserFault, ValueFault};
 use crate::authentication::Principal;
-use crate::authentication::principal::TextClaim;
+use crate::authentication::principal::{NamedClaim, TextClaim};
 use crate::fhir::{BaseUrl, is_id};
 
 /// Whom what is granted is confined to.
@@ -15,9 +16,9 @@ pub(super) enum Confined<'a> {
     /// The one patient of the token.
     To(Cow<'a, str>),
     /// There should be a patient, and there is none: nothing is granted.
-    NoPatient(&'static str),
+    NoPatient(NoPatient<'a>),
     /// The user cannot be told: nothing is granted, whatever patient there is.
-    NoUser(&'static str),
+    NoUser(UserFault),
 }
 
 /// `patient/` scopes confine to the token's patient.
@@ -26,14 +27,12 @@ pub(super) enum Confined<'a> {
 pub(super) fn of_patient_scopes<'a>(principal: &'a Principal, base: &BaseUrl) -> Confined<'a> {
     match launch_context(principal, base) {
         Some(Ok(patient)) => Confined::To(patient),
-        Some(Err(reason)) => Confined::NoPatient(reason),
+        Some(Err(fault)) => Confined::NoPatient(fault),
         None => match fhir_user(principal, base) {
             Some(Ok(FhirUser::Patient(id))) => Confined::To(id),
-            Some(Ok(_)) => {
-                Confined::NoPatient("`patient` is missing, and `fhirUser` is no Patient")
-            }
-            Some(Err(reason)) => Confined::NoPatient(reason),
-            None => Confined::NoPatient("`patient` and `fhirUser` are missing"),
+            Some(Ok(_)) => Confined::NoPatient(NoPatient::OtherUser(principal.patient_claims())),
+            Some(Err(fault)) => Confined::NoPatient(NoPatient::User(fault)),
+            None => Confined::NoPatient(NoPatient::Missing(principal.patient_claims())),
         },
     }
 }
@@ -46,12 +45,10 @@ pub(super) fn of_user_scopes<'a>(principal: &'a Principal, base: &BaseUrl) -> Co
         Some(Ok(FhirUser::Patient(_))) => of_patient_scopes(principal, base),
         Some(Ok(FhirUser::Relative)) => match launch_context(principal, base) {
             Some(Ok(patient)) => Confined::To(patient),
-            Some(Err(reason)) => Confined::NoPatient(reason),
-            None => Confined::NoPatient(
-                "`patient` is missing, and `fhirUser` is a RelatedPerson or Person",
-            ),
+            Some(Err(fault)) => Confined::NoPatient(fault),
+            None => Confined::NoPatient(NoPatient::Relative(principal.patient_claims())),
         },
-        Some(Err(reason)) => Confined::NoUser(reason),
+        Some(Err(fault)) => Confined::NoUser(fault),
     }
 }
 
@@ -68,23 +65,28 @@ enum FhirUser<'a> {
 fn launch_context<'a>(
     principal: &'a Principal,
     base: &BaseUrl,
-) -> Option<Result<Cow<'a, str>, &'static str>> {
-    let mut patient: Option<Cow<'a, str>> = None;
-    for claim in principal.launch_patients() {
-        let named = match claim {
+) -> Option<Result<Cow<'a, str>, NoPatient<'a>>> {
+    let mut patient: Option<(&str, Cow<'a, str>)> = None;
+    for (name, claim) in principal.launch_patients() {
+        let text = match claim {
             TextClaim::Absent => continue,
-            TextClaim::Text(text) => patient_id(text, base),
-            TextClaim::NotText => None,
+            TextClaim::Text(text) => text,
+            TextClaim::NotText => return Some(Err(NoPatient::Value(name, ValueFault::NotText))),
         };
-        match (&patient, named) {
-            (_, None) => return Some(Err("`patient` is not the id of a patient")),
-            (Some(one), Some(other)) if *one != other => {
-                return Some(Err("the claims of the launch context name different patients"));
+        match (&patient, patient_id(text, base)) {
+            (_, None) => return Some(Err(NoPatient::Value(name, value_fault(text, base)))),
+            (Some((first, one)), Some(other)) if *one != other => {
+                return Some(Err(NoPatient::Differ(first, name)));
             }
-            (_, Some(named)) => patient = Some(named),
+            (_, Some(named)) => patient = Some((name, named)),
         }
     }
-    patient.map(Ok)
+    patient.map(|(_, patient)| Ok(patient))
+}
+
+/// Reports whether the token has a launch context, usable or not.
+pub(super) fn has_launch_context(principal: &Principal) -> bool {
+    principal.launch_patients().any(|(_, claim)| claim != TextClaim::Absent)
 }
 
 /// An id, `Patient/<id>`, or the absolute form of that below the base URL.
@@ -98,24 +100,40 @@ fn patient_id<'a>(text: &'a str, base: &BaseUrl) -> Option<Cow<'a, str>> {
     }
 }
 
+/// Finds out why a string has none of the three forms.
+fn value_fault(text: &str, base: &BaseUrl) -> ValueFault {
+    let below = base.relative(text);
+    let is_elsewhere = below.is_none() && text.contains("://");
+    let relative = below.as_deref().map_or(text, |below| below.trim_start_matches('/'));
+    match relative.split('/').collect::<Vec<_>>().as_slice() {
+        _ if is_elsewhere => ValueFault::Elsewhere,
+        [""] => ValueFault::Empty,
+        [name, _, "_history", ..] if is_type(name) => ValueFault::Version,
+        [name, id] if is_type(name) && *name != "Patient" && is_id(id) => ValueFault::OtherType,
+        ["Patient", id] | [id] if id.chars().count() > 64 => ValueFault::TooLong,
+        _ => ValueFault::NoId,
+    }
+}
+
 /// `fhirUser`, relative or absolute below the base URL.
 fn fhir_user<'a>(
     principal: &'a Principal,
     base: &BaseUrl,
-) -> Option<Result<FhirUser<'a>, &'static str>> {
-    let text = match principal.fhir_user_claim() {
+) -> Option<Result<FhirUser<'a>, UserFault>> {
+    let NamedClaim { name: claim, claim: user } = principal.fhir_user_claim();
+    let text = match user {
         TextClaim::Absent => return None,
-        TextClaim::NotText => return Some(Err("`fhirUser` is not a string")),
+        TextClaim::NotText => return Some(Err(UserFault::NotText(claim))),
         TextClaim::Text(text) => text,
     };
     let Some((name, id)) = instance(text, base) else {
-        return Some(Err("`fhirUser` names nobody of this server"));
+        return Some(Err(UserFault::Nobody(claim)));
     };
     Some(match &*name {
         "Patient" => Ok(FhirUser::Patient(id)),
         "RelatedPerson" | "Person" => Ok(FhirUser::Relative),
         "Practitioner" | "PractitionerRole" => Ok(FhirUser::Practitioner),
-        _ => Err("`fhirUser` is of a type that no user has"),
+        _ => Err(UserFault::NoUser(claim)),
     })
 }
 
@@ -131,8 +149,11 @@ fn instance<'a>(text: &'a str, base: &BaseUrl) -> Option<(Cow<'a, str>, Cow<'a, 
 
 fn split(text: &str) -> Option<(&str, &str)> {
     let (name, id) = text.split_once('/')?;
-    let is_type = name.bytes().all(|byte| byte.is_ascii_alphabetic()) && !name.is_empty();
-    (is_type && is_id(id)).then_some((name, id))
+    (is_type(name) && is_id(id)).then_some((name, id))
+}
+
+fn is_type(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphabetic())
 }
 
 /// The patient that a reference of a search names, if it names one of this server: `1`,
@@ -199,6 +220,32 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(patient_id(text, &base).as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_launch_context_that_has_none_of_them_is_told_apart() {
+        let base: BaseUrl = "https://h/r4".parse().unwrap();
+        let long = "a".repeat(65);
+        for (text, expected) in [
+            ("", ValueFault::Empty),
+            ("Practitioner/1", ValueFault::OtherType),
+            ("https://h/r4/Practitioner/1", ValueFault::OtherType),
+            ("Patient/1/_history/2", ValueFault::Version),
+            ("https://h/r4/Patient/1/_history/2", ValueFault::Version),
+            ("https://other/r4/Patient/1", ValueFault::Elsewhere),
+            ("http://h/r4/Patient/1", ValueFault::Elsewhere),
+            ("https://h/r4/Patient/1?x", ValueFault::Elsewhere),
+            (&long, ValueFault::TooLong),
+            (&format!("Patient/{long}"), ValueFault::TooLong),
+            ("1 2", ValueFault::NoId),
+            ("Patient/", ValueFault::NoId),
+            ("Patient/a_b", ValueFault::NoId),
+            ("..", ValueFault::NoId),
+            ("urn:uuid:1", ValueFault::NoId),
+        ] {
+            assert_eq!(patient_id(text, &base), None, "{text}");
+            assert_eq!(value_fault(text, &base), expected, "{text}");
         }
     }
 

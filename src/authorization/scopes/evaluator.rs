@@ -11,7 +11,7 @@ use super::context::{self, Confined};
 use super::inapplicable::{Inapplicable, Reasons};
 use super::requirement::{NamedPatients, RequiredAccess, Requirements, Target, Via};
 use crate::authorization::{AccessRequest, Alternative, Alternatives, Confinement, Enforcement};
-use crate::fhir::resource_type;
+use crate::fhir::search_parameter;
 use crate::smart::{Constraint, Permissions, ScopeContext, ScopeSet, SmartScope};
 
 pub(super) struct ScopeEvaluator<'a> {
@@ -100,8 +100,7 @@ impl<'a> ScopeEvaluator<'a> {
     ) -> Result<GrantedBy<'a>, Reasons<'a>> {
         let mut reasons = Reasons::default();
         let every_type = named.is_none_or(|named| !named.is_empty()).then_some(None);
-        let own = self.scopes().types().map(|name| -> &'a str { name });
-        let own = own.filter(|name| named.is_none_or(|all| all.contains(*name)));
+        let own = self.scopes().types().filter(|name| named.is_none_or(|all| all.contains(*name)));
         for on in every_type.into_iter().chain(own.map(Some)) {
             let each = required
                 .permissions
@@ -142,7 +141,7 @@ impl<'a> ScopeEvaluator<'a> {
             };
             match named {
                 Some(named) => named.iter().take(MAX_TRIED).any(|name| applies(name)),
-                None => resource_type::KNOWN.iter().any(|name| applies(name)),
+                None => self.request.interaction().resource_types().names().any(applies),
             }
         })
     }
@@ -220,7 +219,11 @@ impl<'a> ScopeEvaluator<'a> {
         let supported = &self.request.handlers().constraints;
         let unknown = constraint.parameters().find(|(name, _)| !supported.supports(on, name));
         if let Some((name, _)) = unknown {
-            return Err(Inapplicable::UnknownParameter(scope, name));
+            return Err(if search_parameter::is_known(on, name) {
+                Inapplicable::UndeclaredParameter(scope, on, name)
+            } else {
+                Inapplicable::UnknownParameter(scope, on, name)
+            });
         }
         if !self.request.enforcement().contains(Enforcement::CONSTRAINTS) {
             return Err(Inapplicable::Undeclared("scopes with a constraint", "constraints"));
@@ -238,14 +241,14 @@ impl<'a> ScopeEvaluator<'a> {
         let enforced = self.request.enforcement().contains(Enforcement::COMPARTMENTS);
         let patient = match self.confined(scope.context()) {
             Confined::No => return Ok(None),
-            Confined::NoUser(reason) => return Err(Inapplicable::NoUser(reason)),
+            Confined::NoUser(reason) => return Err(Inapplicable::NoUser(*reason)),
             Confined::To(_) | Confined::NoPatient(_) if !enforced => {
                 let scopes = "scopes that confine to a patient";
                 return Err(Inapplicable::Undeclared(scopes, "compartments"));
             }
             Confined::To(patient) => &**patient,
             Confined::NoPatient(_) if self.assumes_patient => "",
-            Confined::NoPatient(reason) => return Err(Inapplicable::NoPatient(reason, scope)),
+            Confined::NoPatient(reason) => return Err(Inapplicable::NoPatient(*reason, scope)),
         };
         if !patient.is_empty() && self.named.differ_from(patient) {
             return Err(Inapplicable::OtherPatient);
@@ -275,8 +278,8 @@ impl<'a> ScopeEvaluator<'a> {
     /// The reason for which scopes of a context would grant nothing, whatever they say.
     pub(super) fn unusable(&self, context: ScopeContext) -> Option<Inapplicable<'a>> {
         match self.confined(context) {
-            Confined::NoUser(reason) => Some(Inapplicable::NoUser(reason)),
-            Confined::NoPatient(reason) => Some(Inapplicable::WithoutPatient(reason)),
+            Confined::NoUser(reason) => Some(Inapplicable::NoUser(*reason)),
+            Confined::NoPatient(reason) => Some(Inapplicable::WithoutPatient(*reason)),
             Confined::No | Confined::To(_) => None,
         }
     }
@@ -286,8 +289,21 @@ impl<'a> ScopeEvaluator<'a> {
         name != "Patient" && self.request.patient_compartment().is_written(name)
     }
 
-    /// Reports whether a `patient/` scope for the same would apply.
-    pub(super) fn patient_scope_would_apply(&self, required: &'a RequiredAccess<'_>) -> bool {
+    /// Reports whether an unconstrained scope of a context for the same would apply, if the token had
+    /// a patient.
+    pub(super) fn would_apply(
+        &self,
+        context: ScopeContext,
+        required: &'a RequiredAccess<'_>,
+    ) -> bool {
+        let patient = match self.confined(context) {
+            Confined::NoUser(_) => return false,
+            Confined::No => {
+                return required.via != Via::Exported || context == ScopeContext::System;
+            }
+            Confined::To(patient) => Some(patient),
+            Confined::NoPatient(_) => None,
+        };
         let enforced = self.request.enforcement();
         let possible = match required.via {
             Via::Subject => true,
@@ -301,13 +317,17 @@ impl<'a> ScopeEvaluator<'a> {
             Target::Type(name) => Some(&**name),
             Target::AnyOf(_) | Target::SomeType | Target::EveryType => None,
         };
-        let other = match self.confined(ScopeContext::Patient) {
-            Confined::To(patient) => self.named.differ_from(patient),
-            Confined::NoPatient(_) | Confined::NoUser(_) | Confined::No => false,
-        };
         possible
-            && !other
+            && !patient.is_some_and(|patient| self.named.differ_from(patient))
             && enforced.contains(Enforcement::COMPARTMENTS)
             && !on.is_some_and(|name| creates && !self.may_create(name))
+    }
+
+    /// Reports whether the address names somebody other than the patient of the token.
+    pub(super) fn names_another(&self) -> bool {
+        match self.confined(ScopeContext::Patient) {
+            Confined::To(patient) => self.named.differ_from(patient),
+            Confined::NoPatient(_) | Confined::NoUser(_) | Confined::No => false,
+        }
     }
 }

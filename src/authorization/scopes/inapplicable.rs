@@ -5,6 +5,7 @@ use std::fmt;
 
 use smallvec::SmallVec;
 
+use super::no_patient::{NoPatient, UserFault};
 use crate::display_safe::sanitize;
 use crate::smart::SmartScope;
 
@@ -13,20 +14,24 @@ use crate::smart::SmartScope;
 pub(super) enum Inapplicable<'a> {
     /// The handlers would have to enforce what is not declared.
     Undeclared(&'static str, &'static str),
-    NoPatient(&'static str, &'a SmartScope),
+    NoPatient(NoPatient<'a>, &'a SmartScope),
     /// There is no patient for any scope of the context.
-    WithoutPatient(&'static str),
-    NoUser(&'static str),
+    WithoutPatient(NoPatient<'a>),
+    NoUser(UserFault),
     OtherPatient,
     /// No patient writes resources of this type.
     NotWritten(&'a str),
-    /// The server cannot confine by this parameter.
-    UnknownParameter(&'a SmartScope, &'a str),
+    /// R4 has the search parameter for the type, and the application cannot confine by it.
+    UndeclaredParameter(&'a SmartScope, &'a str, &'a str),
+    /// The type has no such search parameter in R4.
+    UnknownParameter(&'a SmartScope, &'a str, &'a str),
     /// A constraint is no constraint on all types.
     NotForAll(&'a SmartScope),
     /// A constraint cannot be seen through a chain.
     ConstrainedLink(&'a SmartScope),
     NotOfSystem,
+    /// A query names a type that the server does not have, which only wildcards cover.
+    UnknownType(&'a str),
 }
 
 /// The first few reasons, each once: a token may have very many scopes.
@@ -70,18 +75,24 @@ impl fmt::Display for Inapplicable<'_> {
             Self::OtherPatient => {
                 f.write_str("the token is confined to one patient, and the address names another")
             }
-            Self::NotWritten("Patient") => {
-                f.write_str("a token that is confined to a patient cannot create a Patient")
-            }
+            Self::NotWritten("Patient") => f.write_str(
+                "a token that is confined to a patient cannot create a Patient, and can change its \
+                 own alone",
+            ),
             Self::NotWritten(name) => {
                 write!(f, "a token that is confined to a patient cannot write {name}")
             }
-            Self::UnknownParameter(scope, name) => {
-                let (scope, name) = (text(scope), sanitize(name));
+            Self::UndeclaredParameter(scope, on, name) => {
+                let (scope, on, name) = (text(scope), sanitize(on), sanitize(name));
                 write!(
                     f,
-                    "`{scope}` grants nothing here: the server cannot confine this type by `{name}`"
+                    "`{scope}` grants nothing here: `{name}` is a search parameter of {on} that \
+                     this application does not declare"
                 )
+            }
+            Self::UnknownParameter(scope, on, name) => {
+                let (scope, on, name) = (text(scope), sanitize(on), sanitize(name));
+                write!(f, "`{scope}` grants nothing here: {on} has no search parameter `{name}`")
             }
             Self::NotForAll(scope) => {
                 let scope = text(scope);
@@ -92,6 +103,9 @@ impl fmt::Display for Inapplicable<'_> {
                 write!(f, "`{scope}` has a constraint, so nothing may depend on what it hides")
             }
             Self::NotOfSystem => f.write_str("only unconstrained `system/` scopes export"),
+            Self::UnknownType(name) => {
+                write!(f, "`{}` is no resource type of this server", sanitize(name))
+            }
         }
     }
 }

@@ -9,8 +9,10 @@
 //! ```
 
 mod context;
+mod enough;
 mod evaluator;
 mod inapplicable;
+mod no_patient;
 mod policy;
 mod requirement;
 

@@ -4,19 +4,19 @@
 //! [`evaluator`](super::evaluator), which scopes apply. Scopes add up. Those that confine count where
 //! the application has declared that its handlers enforce what they leave to them.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
+use super::enough::{LAUNCH_PATIENT, any_enough, enough};
 use super::evaluator::{GrantedBy, ScopeEvaluator};
 use super::inapplicable::{Inapplicable, Reasons};
-use super::requirement::{RequiredAccess, Requirements, ScopeRequirement, Target, Via};
+use super::requirement::{Requirements, ScopeRequirement, Target};
 use crate::authentication::Principal;
 use crate::authorization::grant::Rule;
 use crate::authorization::subject::Subject;
 use crate::authorization::{AccessRequest, Authorizer, Confinement, Denial, Grant};
 use crate::display_safe::sanitize;
 use crate::explanation::Requirement;
-use crate::fhir::resource_type;
-use crate::smart::{Permissions, ScopeContext, SmartScope};
+use crate::smart::SmartScope;
 
 /// Grants what the SMART scopes of a caller grant.
 ///
@@ -43,17 +43,20 @@ impl Authorizer for ScopePolicy {
     fn authorize(&self, request: &AccessRequest<'_>) -> Result<Grant, Denial> {
         let principal = request.principal();
         let none_grants = || Denial::new("no scope grants this interaction");
+        if let Some(fault) = request.interaction().address_fault() {
+            return Err(Denial::of_address(fault));
+        }
         match ScopeRequirement::of(request.interaction(), request.enforcement()) {
             ScopeRequirement::Nothing => Ok(Grant::by("a valid token")),
             ScopeRequirement::Never => Err(none_grants()),
             ScopeRequirement::Undeclared(missing) => Err(none_grants().undeclared(missing)),
             ScopeRequirement::AnyScope => any_scope(principal).ok_or_else(|| {
-                refusal(principal, &["user/*.rs".to_owned()], &Reasons::default(), None)
+                refusal(principal, &[any_enough(principal)], &Reasons::default(), None)
             }),
             ScopeRequirement::All(required) => {
                 let evaluator = ScopeEvaluator::new(request, &required);
                 satisfy_all(&evaluator, request, &required)
-                    .map_err(|reasons| denial(request, evaluator, &required, &reasons))
+                    .map_err(|reasons| denial(request, &evaluator, &required, reasons))
             }
         }
     }
@@ -107,7 +110,7 @@ fn satisfy_all<'a>(
     Ok(Grant::by_all(rules).confined_to(confinement))
 }
 
-/// The number of types that a refusal names, and of scopes that a grant names where any would do.
+/// The number of scopes that a grant names where any would do.
 const MAX_NAMED: usize = 8;
 
 /// The number of circumstances that a refusal tells.
@@ -115,88 +118,42 @@ const MAX_NOTES: usize = 3;
 
 fn denial<'a>(
     request: &'a AccessRequest<'a>,
-    evaluator: ScopeEvaluator<'a>,
+    evaluator: &ScopeEvaluator<'a>,
     required: &'a Requirements<'_>,
-    reasons: &Reasons<'_>,
+    mut reasons: Reasons<'a>,
 ) -> Denial {
     let principal = request.principal();
     let has = |wanted: fn(&Inapplicable<'_>) -> bool| reasons.iter().any(wanted);
-    if has(|reason| matches!(reason, Inapplicable::OtherPatient | Inapplicable::NoUser(_))) {
-        // Whatever would be enough is more than the record of the one patient.
-        return refusal(principal, &[], reasons, None);
+    // Whatever would be enough is more than the record of the one patient.
+    if has(|reason| matches!(reason, Inapplicable::OtherPatient)) {
+        return refusal(principal, &[], &reasons, None);
     }
-    let possible = required.each.iter().all(|one| evaluator.patient_scope_would_apply(one));
-    let exports = required.each.iter().any(|one| one.via == Via::Exported);
     if has(|reason| matches!(reason, Inapplicable::NoPatient(..))) {
-        let with_patient = satisfy_all(&evaluator.assuming_patient(), request, required);
-        let scopes = with_patient
-            .ok()
-            .map(|grant| grant.scopes().map(|scope| scope.to_string()).collect::<Vec<_>>());
-        let own = scopes.unwrap_or_else(|| enough("patient", &required.each));
-        let own = if possible || !own.is_empty() { own } else { Vec::new() };
-        let enough: Vec<String> = std::iter::once("launch/patient".to_owned()).chain(own).collect();
-        return refusal(principal, &enough, reasons, None);
+        let with_patient = ScopeEvaluator::new(request, required).assuming_patient();
+        if let Ok(grant) = satisfy_all(&with_patient, request, required) {
+            let own = grant.scopes().map(ToString::to_string);
+            let scopes: Vec<String> =
+                std::iter::once(LAUNCH_PATIENT.to_owned()).chain(own).collect();
+            return refusal(principal, &scopes, &reasons, None);
+        }
     }
-    let context = context(principal, possible, exports);
-    let mut enough = context.map(|context| enough(context, &required.each)).unwrap_or_default();
-    let confined = match context {
-        Some("patient") => ScopeContext::Patient,
-        Some("user") => ScopeContext::User,
-        Some(_) | None => ScopeContext::System,
-    };
-    let unusable = evaluator.unusable(confined);
-    match unusable {
-        Some(Inapplicable::NoUser(_)) => enough.clear(),
-        Some(_) => enough.insert(0, "launch/patient".to_owned()),
-        None => {}
+    // A scope of the token would be enough, if the user could be told or the application declared
+    // more: a wider one is not in its place.
+    let server_is_short = has(|reason| {
+        matches!(
+            reason,
+            Inapplicable::NoUser(_)
+                | Inapplicable::Undeclared(..)
+                | Inapplicable::UndeclaredParameter(..)
+                | Inapplicable::UnknownParameter(..)
+        )
+    });
+    if server_is_short {
+        return refusal(principal, &[], &reasons, None);
     }
-    refusal(principal, &enough, reasons, unusable)
-}
-
-/// The narrowest context of the token's own scopes in which a scope could be enough. A token of
-/// `patient/` scopes alone is not sent for more than its patient.
-fn context(
-    principal: &Principal,
-    patient_is_possible: bool,
-    exports: bool,
-) -> Option<&'static str> {
-    let held = |context| principal.smart_scopes().iter().any(|scope| scope.context() == context);
-    let (patient, user) = (held(ScopeContext::Patient), held(ScopeContext::User));
-    let system = held(ScopeContext::System);
-    if exports {
-        return (system || user || !patient).then_some("system");
-    }
-    if patient && patient_is_possible {
-        return Some("patient");
-    }
-    match (user, system) {
-        (true, _) => Some("user"),
-        (false, true) => Some("system"),
-        (false, false) => (!patient).then_some("user"),
-    }
-}
-
-/// Scopes that would have been enough, together.
-fn enough(context: &str, required: &[RequiredAccess<'_>]) -> Vec<String> {
-    let mut permissions: BTreeMap<&str, Permissions> = BTreeMap::new();
-    for one in required {
-        let name = match &one.target {
-            Target::Type(name) => &**name,
-            Target::AnyOf(types) => types.first().map_or("*", String::as_str),
-            Target::SomeType | Target::EveryType => "*",
-        };
-        let either = one.via == Via::Included;
-        let needed = if either { Permissions::READ } else { one.permissions };
-        let so_far = permissions.entry(name).or_default();
-        *so_far = *so_far | needed;
-    }
-    // A scope can only name a type that is known.
-    let unknown = permissions.keys().any(|name| !resource_type::is_known(name));
-    let all = permissions.values().fold(Permissions::default(), |all, some| all | *some);
-    if unknown || permissions.len() > MAX_NAMED {
-        return vec![format!("{context}/*.{all}")];
-    }
-    permissions.iter().map(|(name, needed)| format!("{context}/{name}.{needed}")).collect()
+    let enough = enough(evaluator, request, required);
+    enough.notes.into_iter().for_each(|note| reasons.add(note));
+    refusal(principal, &enough.scopes, &reasons, enough.unusable)
 }
 
 fn refusal(
@@ -215,9 +172,17 @@ fn refusal(
         denial = denial.note(notes.join("; "));
     }
     for reason in reasons.iter() {
-        if let Inapplicable::Undeclared(_, missing) = reason {
-            denial = denial.requires([Requirement::Declaration((*missing).to_owned())]);
-        }
+        let requirement = match reason {
+            Inapplicable::Undeclared(_, missing) => {
+                Some(Requirement::Declaration((*missing).to_owned()))
+            }
+            Inapplicable::UndeclaredParameter(_, on, name) => Some(Requirement::Parameter {
+                resource_type: (*on).to_owned(),
+                name: (*name).to_owned(),
+            }),
+            _ => None,
+        };
+        denial = denial.requires(requirement);
     }
     let held: Vec<&str> = principal.scopes().collect();
     let held = if held.is_empty() { "(none)".to_owned() } else { held.join(" ") };

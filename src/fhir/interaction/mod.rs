@@ -1,5 +1,7 @@
 //! The FHIR interaction of a request, by its method and address alone (R4 section 3.1.0).
 
+mod entry;
+mod fault;
 mod kind;
 mod route;
 
@@ -8,18 +10,21 @@ use http::{HeaderMap, Method, Uri};
 use memchr::memmem;
 use percent_encoding::percent_decode_str;
 
+pub use self::fault::{AddressFault, AddressProblem};
 pub use self::kind::InteractionKind;
 pub(crate) use self::route::is_id;
 
 use self::route::Route;
 use super::base_url::BaseUrl;
-use super::resource_type::is_spelled_as_a_type;
+use super::resource_type::ResourceTypes;
 use crate::span::Span;
 
 /// A FHIR interaction, or [`Unknown`](InteractionKind::Unknown) for any other request.
 ///
 /// There is one spelling of each: a path with percent-encoding, empty or dotted segments, or a
 /// matrix parameter is not an interaction, because the router behind might read it differently.
+/// `%24` is the one exception: it stands for the `$` of an operation, whose name is
+/// [`operation`](Self::operation). Handlers route on that, and never on the path.
 ///
 /// ```
 /// use http::Method;
@@ -33,11 +38,14 @@ use crate::span::Span;
 ///
 /// let none = Interaction::parse(&base, &Method::GET, &"/r4/Patient//1".parse()?, &headers);
 /// assert_eq!(none.kind(), InteractionKind::Unknown);
+/// let fault = none.address_fault().expect("an unknown interaction has one");
+/// assert_eq!(fault.intended(), Some("/r4/Patient/1"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interaction {
     base: BaseUrl,
+    types: ResourceTypes,
     method: Method,
     /// `None` for an authority alone (the target of `CONNECT`), or for an invalid address.
     address: Option<PathAndQuery>,
@@ -59,15 +67,30 @@ struct OutsideUri {
     conditions: Vec<Box<str>>,
     /// The parameters of a search in its body, as a query.
     body: Option<Box<str>>,
+    /// The reason for which an entry of a bundle has no address.
+    problem: Option<AddressProblem>,
 }
 
 impl Interaction {
     /// Reads method and address, and of the headers `If-None-Exist` alone: no header that overrides
     /// the method is considered. Never fails: any other request is
-    /// [`Unknown`](InteractionKind::Unknown). `HEAD` counts as `GET`.
+    /// [`Unknown`](InteractionKind::Unknown). `HEAD` counts as `GET`. The resource types are those
+    /// of R4.
     #[must_use]
     pub fn parse(base: &BaseUrl, method: &Method, uri: &Uri, headers: &HeaderMap) -> Self {
-        Self::of(base, method, uri.path_and_query().cloned(), || {
+        Self::parse_with_types(base, &ResourceTypes::r4(), method, uri, headers)
+    }
+
+    /// Reads a request as [`parse`](Self::parse) does, for an API with further resource types.
+    #[must_use]
+    pub fn parse_with_types(
+        base: &BaseUrl,
+        types: &ResourceTypes,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+    ) -> Self {
+        Self::of(base, types, method, uri.path_and_query().cloned(), || {
             let conditions = headers.get_all("if-none-exist").iter();
             conditions.map(|value| String::from_utf8_lossy(value.as_bytes()).into())
         })
@@ -76,14 +99,15 @@ impl Interaction {
     /// Reads the conditions only where a creation may have some.
     fn of<C: Iterator<Item = Box<str>>>(
         base: &BaseUrl,
+        types: &ResourceTypes,
         method: &Method,
         address: Option<PathAndQuery>,
         conditions: impl FnOnce() -> C,
     ) -> Self {
-        let mut interaction = Self::at(base, method, address, |address| {
+        let mut interaction = Self::at(base, types, method, address, |address| {
             let has_query = address.query().is_some_and(|query| !query.is_empty());
             let below = base.below(address.path())?;
-            Some(Route::parse(method, below, has_query))
+            Some(Route::parse(types, method, below, has_query))
         });
         if interaction.kind == InteractionKind::Create {
             // Some clients include the leading `?` of the query.
@@ -91,7 +115,8 @@ impl Interaction {
             let conditions: Vec<_> = read.collect();
             if !conditions.is_empty() {
                 interaction.kind = InteractionKind::ConditionalCreate;
-                interaction.outside_uri = Some(Box::new(OutsideUri { conditions, body: None }));
+                let outside = OutsideUri { conditions, ..OutsideUri::default() };
+                interaction.outside_uri = Some(Box::new(outside));
             }
         }
         interaction
@@ -100,6 +125,7 @@ impl Interaction {
     /// Reads an address and keeps it.
     fn at(
         base: &BaseUrl,
+        types: &ResourceTypes,
         method: &Method,
         address: Option<PathAndQuery>,
         read: impl FnOnce(&PathAndQuery) -> Option<Route<'_>>,
@@ -110,6 +136,7 @@ impl Interaction {
         let said = said.unwrap_or_else(|| Route::of(InteractionKind::Unknown));
         Self {
             base: base.clone(),
+            types: types.clone(),
             method: method.clone(),
             kind: said.kind,
             resource_type: span(said.resource_type),
@@ -121,32 +148,25 @@ impl Interaction {
         }
     }
 
-    /// Reads an entry of a bundle: its `request.method`, `request.url` (relative to the base, or
-    /// absolute below it) and `request.ifNoneExist`.
-    pub(crate) fn of_entry(
-        base: &BaseUrl,
-        method: &Method,
-        url: &str,
-        condition: Option<&str>,
-    ) -> Self {
-        let text = base.as_str().trim_end_matches('/');
-        let relative = match url.strip_prefix(text) {
-            Some(rest) if rest.is_empty() || rest.starts_with(['/', '?']) => Some(rest.to_owned()),
-            Some(_) | None if url.starts_with('/') || url.contains('#') => None,
-            Some(_) | None if url.is_empty() || url.starts_with('?') => Some(url.to_owned()),
-            Some(_) | None => Some(format!("/{url}")),
+    /// Reads an entry of a bundle that came to the same API: its `request.method`, `request.url`
+    /// and `request.ifNoneExist`. The URL is relative to the base, with or without one leading
+    /// slash, or absolute below it.
+    pub(crate) fn entry(&self, method: &Method, url: &str, condition: Option<&str>) -> Self {
+        let (address, problem) = match entry::address(&self.base, &self.types, url) {
+            Ok(address) => (Some(address), None),
+            Err(problem) => (None, Some(problem)),
         };
-        // At the root of a host the base itself is written with a slash.
-        let path = relative.map(|relative| match base.path() {
-            "" if !relative.starts_with('/') => format!("/{relative}"),
-            path => format!("{path}{relative}"),
-        });
-        let address = path.and_then(|path| path.parse::<Uri>().ok()?.into_parts().path_and_query);
-        Self::of(base, method, address, || condition.map(Box::from).into_iter())
+        let conditions = || condition.map(Box::from).into_iter();
+        let mut entry = Self::of(&self.base, &self.types, method, address, conditions);
+        if problem.is_some() {
+            let outside = OutsideUri { problem, ..OutsideUri::default() };
+            entry.outside_uri = Some(Box::new(outside));
+        }
+        entry
     }
 
     /// Makes a create, read, update, delete or search of a type, without an instance.
-    pub(crate) fn on_type(base: &BaseUrl, kind: InteractionKind, resource_type: &str) -> Self {
+    pub(crate) fn on_type(&self, kind: InteractionKind, resource_type: &str) -> Self {
         use InteractionKind as Kind;
         let known = [
             (Kind::Create, Method::POST),
@@ -156,22 +176,22 @@ impl Interaction {
             (Kind::Delete, Method::DELETE),
         ];
         let is_asked =
-            |(known, _): &(Kind, _)| *known == kind && is_spelled_as_a_type(resource_type);
+            |(known, _): &(Kind, _)| *known == kind && self.types.contains(resource_type);
         let (kind, method) =
             known.into_iter().find(is_asked).unwrap_or((Kind::Unknown, Method::GET));
-        let address = format!("{}/{resource_type}", base.path()).parse().ok();
-        Self::at(base, &method, address, |address| {
+        let address = format!("{}/{resource_type}", self.base.path()).parse().ok();
+        Self::at(&self.base, &self.types, &method, address, |address| {
             let (_, name) = address.path().rsplit_once('/')?;
             Some(Route { resource_type: Some(name), ..Route::of(kind) })
         })
     }
 
     /// Makes the export of one type.
-    pub(crate) fn export_of(base: &BaseUrl, resource_type: &str) -> Self {
-        let known = is_spelled_as_a_type(resource_type);
-        let address = format!("{}/$export?_type={resource_type}", base.path());
+    pub(crate) fn export_of(&self, resource_type: &str) -> Self {
+        let known = self.types.contains(resource_type);
+        let address = format!("{}/$export?_type={resource_type}", self.base.path());
         let address = address.parse().ok().filter(|_| known);
-        Self::of(base, &Method::GET, address, std::iter::empty)
+        Self::of(&self.base, &self.types, &Method::GET, address, std::iter::empty)
     }
 
     /// Returns this search with the parameters of its body, which count beside those of its address
@@ -215,6 +235,25 @@ impl Interaction {
 
     fn part(&self, span: Option<Span>) -> Option<&str> {
         span?.within(self.path())
+    }
+
+    /// Returns the fault of the address of a request that is no interaction, else `None`.
+    #[must_use]
+    pub fn address_fault(&self) -> Option<AddressFault> {
+        if self.kind != InteractionKind::Unknown {
+            return None;
+        }
+        let known = self.outside_uri.as_ref().and_then(|outside| outside.problem.clone());
+        let fault = known.map(AddressFault::from);
+        Some(fault.unwrap_or_else(|| {
+            AddressFault::of(&self.base, &self.types, &self.method, self.address.as_ref())
+        }))
+    }
+
+    /// Returns the resource types of the API that the request came to.
+    #[must_use]
+    pub fn resource_types(&self) -> &ResourceTypes {
+        &self.types
     }
 
     /// Returns the base URL of the address.
@@ -281,6 +320,11 @@ mod tests {
     use super::*;
     use InteractionKind as Kind;
 
+    fn bundle(base: &BaseUrl) -> Interaction {
+        let uri = if base.path().is_empty() { "/" } else { base.path() }.parse().unwrap();
+        Interaction::parse(base, &Method::POST, &uri, &HeaderMap::new())
+    }
+
     #[test]
     fn an_entry_of_a_bundle_is_read_like_a_request() {
         for base in ["https://h/r4", "https://h/r4/", "https://h"] {
@@ -294,7 +338,28 @@ mod tests {
                 ("PUT", "Patient?identifier=x", Kind::ConditionalUpdate),
                 ("POST", "Patient", Kind::Create),
                 ("POST", "", Kind::Batch),
-                ("GET", "/Patient/1", Kind::Unknown),
+                ("GET", "/Patient/1", Kind::Read),
+                ("GET", "/Patient?identifier=x", Kind::SearchType),
+                ("GET", "/_history", Kind::HistorySystem),
+                ("GET", "/?_type=Patient", Kind::SearchSystem),
+                ("GET", "/$export", Kind::Operation),
+                ("GET", "/%24export", Kind::Operation),
+                ("GET", "/Patient/1/%24everything", Kind::Operation),
+                ("GET", "//Patient/1", Kind::Unknown),
+                ("GET", "///Patient/1", Kind::Unknown),
+                ("GET", "/\\Patient/1", Kind::Unknown),
+                ("GET", "\\Patient/1", Kind::Unknown),
+                ("GET", "/./Patient/1", Kind::Unknown),
+                ("GET", "/.", Kind::Unknown),
+                ("GET", "/../Patient/1", Kind::Unknown),
+                ("POST", "/", Kind::Unknown),
+                ("GET", "/metadata", Kind::Unknown),
+                ("GET", "/_operations/export/1", Kind::Unknown),
+                ("POST", "/_search", Kind::Unknown),
+                ("GET", "/r4/Patient/1", Kind::Unknown),
+                ("GET", "/patient/1", Kind::Unknown),
+                ("GET", "/Foo/1", Kind::Unknown),
+                ("GET", &format!("{absolute}#x"), Kind::Unknown),
                 ("GET", "Patient/1#x", Kind::Unknown),
                 ("GET", "urn:uuid:05efabf0-4be2-4561-91ce-51548425acb9", Kind::Unknown),
                 ("GET", "https://elsewhere/r4/Patient/1", Kind::Unknown),
@@ -304,12 +369,12 @@ mod tests {
                 ("GET", "Patient/1 x", Kind::Unknown),
                 ("GET", "Patient/%31", Kind::Unknown),
             ] {
-                let entry = Interaction::of_entry(&base, &method.parse().unwrap(), url, None);
+                let entry = bundle(&base).entry(&method.parse().unwrap(), url, None);
                 assert_eq!(entry.kind(), expected, "{method} {url} at {base}");
             }
         }
-        let base = "https://h/r4".parse().unwrap();
-        let create = Interaction::of_entry(&base, &Method::POST, "Patient", Some("identifier=x"));
+        let bundle = bundle(&"https://h/r4".parse().unwrap());
+        let create = bundle.entry(&Method::POST, "Patient", Some("identifier=x"));
         assert_eq!(create.kind(), Kind::ConditionalCreate);
         assert_eq!(create.queries().collect::<Vec<_>>(), ["identifier=x"]);
     }
@@ -317,23 +382,25 @@ mod tests {
     #[test]
     fn an_export_of_one_type_names_it() {
         for base in ["https://h/r4", "https://h"] {
-            let export = Interaction::export_of(&base.parse().unwrap(), "Patient");
+            let export = bundle(&base.parse().unwrap()).export_of("Patient");
             assert_eq!((export.kind(), export.operation()), (Kind::Operation, Some("export")));
             assert_eq!(export.query(), Some("_type=Patient"));
-            let none = Interaction::export_of(&base.parse().unwrap(), "Patient,Observation");
+            let none = bundle(&base.parse().unwrap()).export_of("Patient,Observation");
             assert_eq!(none.kind(), Kind::Unknown);
         }
     }
 
     #[test]
     fn an_interaction_on_a_type_has_no_instance() {
-        let base = "https://h/r4".parse().unwrap();
+        let bundle = bundle(&"https://h/r4".parse().unwrap());
         for kind in [Kind::Create, Kind::Read, Kind::Update, Kind::Delete, Kind::SearchType] {
-            let plain = Interaction::on_type(&base, kind, "Patient");
+            let plain = bundle.on_type(kind, "Patient");
             assert_eq!((plain.kind(), plain.id()), (kind, None));
         }
-        for (kind, resource_type) in [(Kind::Batch, "Patient"), (Kind::Read, "x/y")] {
-            let none = Interaction::on_type(&base, kind, resource_type);
+        for (kind, resource_type) in
+            [(Kind::Batch, "Patient"), (Kind::Read, "x/y"), (Kind::Read, "Foo")]
+        {
+            let none = bundle.on_type(kind, resource_type);
             assert_eq!(none.kind(), Kind::Unknown);
         }
     }

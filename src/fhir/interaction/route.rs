@@ -4,7 +4,7 @@ use http::Method;
 use smallvec::SmallVec;
 
 use super::InteractionKind;
-use crate::fhir::resource_type::is_spelled_as_a_type;
+use crate::fhir::resource_type::ResourceTypes;
 
 /// The parts of a path, with the interaction that they spell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,15 +19,21 @@ pub(super) struct Route<'a> {
 
 impl<'a> Route<'a> {
     /// Reads a path below the base: empty, or beginning with a slash.
-    pub(super) fn parse(method: &Method, below: &'a str, has_query: bool) -> Self {
-        let segments = match below.strip_prefix('/') {
-            None | Some("") => SmallVec::new(),
-            Some(rest) => segments(rest),
-        };
-        Self::from_segments(method, &segments, has_query)
+    pub(super) fn parse(
+        types: &ResourceTypes,
+        method: &Method,
+        below: &'a str,
+        has_query: bool,
+    ) -> Self {
+        Self::from_segments(types, method, &segments(below), has_query)
     }
 
-    fn from_segments(method: &Method, segments: &[&'a str], has_query: bool) -> Self {
+    pub(super) fn from_segments(
+        types: &ResourceTypes,
+        method: &Method,
+        segments: &[&'a str],
+        has_query: bool,
+    ) -> Self {
         use InteractionKind as Kind;
         let verb = Verb::of(method);
         match (verb, segments) {
@@ -42,14 +48,19 @@ impl<'a> Route<'a> {
             {
                 Self::job(verb, files).with_operation(kind).on_instance(id)
             }
-            (_, [kind, rest @ ..]) if is_spelled_as_a_type(kind) => {
-                Self::below_type(verb, rest, has_query).on_type(kind)
+            (_, [kind, rest @ ..]) if types.contains(kind) => {
+                Self::below_type(types, verb, rest, has_query).on_type(kind)
             }
             _ => Self::of(Kind::Unknown),
         }
     }
 
-    fn below_type(verb: Verb, segments: &[&'a str], has_query: bool) -> Self {
+    fn below_type(
+        types: &ResourceTypes,
+        verb: Verb,
+        segments: &[&'a str],
+        has_query: bool,
+    ) -> Self {
         use InteractionKind as Kind;
         match (verb, segments) {
             (Verb::Get, []) => Self::of(Kind::SearchType),
@@ -60,12 +71,14 @@ impl<'a> Route<'a> {
             (Verb::Get, ["_history"]) => Self::of(Kind::HistoryType),
             (Verb::Post, ["_search"]) => Self::of(Kind::SearchType),
             (verb, [name]) if verb.calls(name) => Self::of(Kind::Operation).with_operation(name),
-            (_, [id, rest @ ..]) if is_id(id) => Self::below_instance(verb, rest).on_instance(id),
+            (_, [id, rest @ ..]) if is_id(id) => {
+                Self::below_instance(types, verb, rest).on_instance(id)
+            }
             _ => Self::of(Kind::Unknown),
         }
     }
 
-    fn below_instance(verb: Verb, segments: &[&'a str]) -> Self {
+    fn below_instance(types: &ResourceTypes, verb: Verb, segments: &[&'a str]) -> Self {
         use InteractionKind as Kind;
         match (verb, segments) {
             (Verb::Get, []) => Self::of(Kind::Read),
@@ -80,7 +93,7 @@ impl<'a> Route<'a> {
             }
             (verb, [name]) if verb.calls(name) => Self::of(Kind::Operation).with_operation(name),
             (Verb::Get, [kind]) | (Verb::Post, [kind, "_search"])
-                if *kind == "*" || is_spelled_as_a_type(kind) =>
+                if *kind == "*" || types.contains(kind) =>
             {
                 Self::of(Kind::SearchCompartment).searching(kind)
             }
@@ -101,7 +114,7 @@ impl<'a> Route<'a> {
     }
 
     fn with_operation(mut self, name: &'a str) -> Self {
-        self.operation = Some(name.strip_prefix('$').unwrap_or(name));
+        self.operation = Some(operation(name).unwrap_or(name));
         self
     }
 
@@ -121,9 +134,14 @@ impl<'a> Route<'a> {
     }
 }
 
-/// Splits at slashes. The segments are so short that searching byte by byte is faster than SIMD.
-fn segments(path: &str) -> SmallVec<[&str; 8]> {
+/// Splits a path below the base at slashes. The segments are so short that searching byte by byte is
+/// faster than SIMD.
+pub(super) fn segments(below: &str) -> SmallVec<[&str; 8]> {
     let mut segments = SmallVec::new();
+    let path = match below.strip_prefix('/') {
+        None | Some("") => return segments,
+        Some(path) => path,
+    };
     let mut start = 0;
     for (place, byte) in path.bytes().enumerate() {
         if byte == b'/' {
@@ -149,13 +167,12 @@ impl Verb {
     /// Reports whether a segment is an operation that may be called with this method: `GET` or
     /// `POST`, and for Microsoft's bulk operations the methods of what they do.
     fn calls(self, segment: &str) -> bool {
-        let by_verb = match self {
+        operation(segment).is_some_and(|name| match self {
             Self::Get | Self::Post => true,
-            Self::Delete => matches!(segment, "$bulk-delete" | "$purge-history"),
-            Self::Patch => segment == "$bulk-update",
+            Self::Delete => matches!(name, "bulk-delete" | "purge-history"),
+            Self::Patch => name == "bulk-update",
             Self::Put | Self::Other => false,
-        };
-        by_verb && is_operation(segment)
+        })
     }
 
     fn of(method: &Method) -> Self {
@@ -179,8 +196,11 @@ pub(crate) fn is_id(segment: &str) -> bool {
         && segment.bytes().all(allowed)
 }
 
-fn is_operation(segment: &str) -> bool {
-    segment.strip_prefix('$').is_some_and(is_name)
+/// Returns the name of the operation that a segment is. Clients that encode `$`, as RFC 3986 section
+/// 2.2 lets them, write `%24`: no other octet is understood in that form.
+pub(super) fn operation(segment: &str) -> Option<&str> {
+    let name = segment.strip_prefix('$').or_else(|| segment.strip_prefix("%24"))?;
+    is_name(name).then_some(name)
 }
 
 fn is_name(text: &str) -> bool {
@@ -238,6 +258,10 @@ mod tests {
             ("POST", "/r4/Patient/$validate", Kind::Operation),
             ("GET", "/r4/Patient/1/$everything", Kind::Operation),
             ("DELETE", "/r4/$bulk-delete", Kind::Operation),
+            ("GET", "/r4/%24export", Kind::Operation),
+            ("POST", "/r4/Patient/%24validate", Kind::Operation),
+            ("GET", "/r4/Patient/1/%24everything", Kind::Operation),
+            ("DELETE", "/r4/Patient/1/%24purge-history", Kind::Operation),
             ("DELETE", "/r4/Patient/1/_history", Kind::DeleteHistory),
             ("DELETE", "/r4/Patient/1/_history/2", Kind::DeleteHistory),
             ("GET", "/r4/_operations/export/7f", Kind::JobStatus),
@@ -288,6 +312,15 @@ mod tests {
             ("PATCH", "/r4/$bulk-delete"),
             ("OPTIONS", "/r4/Patient"),
             ("GET", "/r4/Patient/$"),
+            ("GET", "/r4/Patient/%24"),
+            ("GET", "/r4/Patient/1/%2524everything"),
+            ("GET", "/r4/Patient/1/$%24everything"),
+            ("GET", "/r4/Patient/1/%24every%74hing"),
+            ("GET", "/r4/Patient/1/e%24verything"),
+            ("PUT", "/r4/%24export"),
+            ("GET", "/r4/Foo/1"),
+            ("GET", "/r4/NutritionIntake/1"),
+            ("GET", "/r4/Patient/1/Foo"),
             ("GET", "/r4/P"),
             ("GET", "/r4x/Patient/1"),
             ("GET", "/r4/_operations"),

@@ -10,14 +10,22 @@ use proptest::sample::{Index, select, subsequence};
 use serde_json::json;
 use tokio::runtime::Runtime;
 use tower_fhir_auth::{
-    AccessMode, AccessPolicy, Enforcement, RoleDefinitions, RolePolicy, ScopePolicy,
+    AccessMode, AccessPolicy, Algorithm, Authorizer, Enforcement, FhirAuthLayerBuilder,
+    RoleDefinitions, RolePolicy, ScopePolicy,
 };
 
 use crate::support::Server;
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
-static SCOPES: LazyLock<Server> =
-    LazyLock::new(|| RUNTIME.block_on(Server::enforcing(Enforcement::ALL, ScopePolicy::new())));
+static SCOPES: LazyLock<Server> = LazyLock::new(|| RUNTIME.block_on(enforcing(ScopePolicy::new())));
+
+/// Enforces everything, and declares a type of its own.
+async fn enforcing(rule: impl Authorizer) -> Server {
+    let settings = |layer: FhirAuthLayerBuilder| {
+        layer.authorizer(rule).handlers_enforce(Enforcement::ALL).resource_types(["Foo"])
+    };
+    Server::build(Algorithm::Es256, |issuer| issuer, settings).await
+}
 
 /// A request; which data actions it takes; which letters on which types it takes, `*` for every
 /// type; and the patient whom its address names.
@@ -28,7 +36,9 @@ const ROWS: &[Row] = &[
     ("GET", "/Patient/2", "read|readById", "r Patient", Some("2")),
     ("GET", "/Observation/1", "read|readById", "r Observation", None),
     ("GET", "/Organization/1", "read|readById", "r Organization", None),
+    // Of a type that the application declares, and of one that it does not.
     ("GET", "/Foo/1", "read|readById", "r Foo", None),
+    ("GET", "/Bar/1", "*", "never", None),
     ("GET", "/Observation/1/_history/2", "read|readById", "r Observation", None),
     ("GET", "/Observation/1/_history", "read|search", "r Observation", None),
     ("GET", "/Observation/_history", "read|search", "s Observation", None),
@@ -73,6 +83,13 @@ const ROWS: &[Row] = &[
     ("GET", "/Patient/1/$everything", "read", "r *,s *", Some("1")),
     ("POST", "/$fly", "*", "never", None),
     ("GET", "/Patient//1", "*", "never", None),
+    ("GET", "/Patient/", "*", "never", None),
+    ("GET", "/patient/1", "*", "never", None),
+    ("GET", "/Patient/a_b", "*", "never", None),
+    ("PUT", "/Patient", "*", "never", None),
+    ("TRACE", "/Patient/1", "*", "never", None),
+    ("GET", "/Patient/1/%24everything", "read", "r *,s *", Some("1")),
+    ("GET", "/Patient/%31/$everything", "*", "never", None),
 ];
 
 const ACTIONS: [&str; 17] = [
@@ -262,7 +279,7 @@ proptest! {
         ];
         let servers = modes.map(|mode| {
             let rule = AccessPolicy::new(mode, policy.clone(), ScopePolicy::new());
-            (mode, RUNTIME.block_on(Server::enforcing(Enforcement::ALL, rule)))
+            (mode, RUNTIME.block_on(enforcing(rule)))
         });
         let held = effective(&roles);
         let mut granted = Vec::new();

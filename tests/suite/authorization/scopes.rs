@@ -198,8 +198,8 @@ async fn malformed_scopes_grant_nothing_and_spoil_nothing() {
         let beside = format!("{malformed} openid launch/patient user.Patient.read");
         assert_eq!(send(&server, "GET", "/Patient/1", &beside).await.status, 200, "{malformed}");
     }
-    // Wildcards cover types that nobody knows; named scopes do not.
-    assert_eq!(send(&server, "GET", "/Foo/1", "user/*.r").await.status, 200);
+    // A type that the application does not declare is nobody's.
+    assert_eq!(send(&server, "GET", "/Foo/1", "user/*.r").await.status, 403);
     assert_eq!(send(&server, "GET", "/Foo/1", "user/Foo.r").await.status, 403);
     // Decoding happens within a token, never across tokens.
     let smuggled = "user/Observation.r?code=a%20user/*.cruds";

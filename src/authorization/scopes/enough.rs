@@ -1,0 +1,153 @@
+//! The scopes that a refusal names: the least that would have been enough, in the narrowest context
+//! that the token has, and never in a wider one.
+
+use std::collections::BTreeMap;
+
+use super::context::has_launch_context;
+use super::evaluator::ScopeEvaluator;
+use super::inapplicable::Inapplicable;
+use super::requirement::{RequiredAccess, Requirements, Target, Via};
+use crate::authentication::Principal;
+use crate::authentication::principal::TextClaim;
+use crate::authorization::AccessRequest;
+use crate::fhir::resource_type;
+use crate::smart::{Permissions, ScopeContext, ScopeKind, context_of};
+
+/// The scope that asks for a patient in context.
+pub(super) const LAUNCH_PATIENT: &str = "launch/patient";
+
+/// The scopes that would have been enough together; none where that would be more than the token is
+/// for.
+#[derive(Debug, Default)]
+pub(super) struct Enough<'a> {
+    pub(super) scopes: Vec<String>,
+    /// The reason for which scopes of the context grant nothing yet.
+    pub(super) unusable: Option<Inapplicable<'a>>,
+    /// The reasons for which none would do.
+    pub(super) notes: Vec<Inapplicable<'a>>,
+}
+
+/// Returns the scopes that would have been enough for all that is required.
+pub(super) fn enough<'a>(
+    evaluator: &ScopeEvaluator<'a>,
+    request: &'a AccessRequest<'a>,
+    required: &'a Requirements<'_>,
+) -> Enough<'a> {
+    let principal = request.principal();
+    let types = request.interaction().resource_types();
+    let is_nameable = |name: &str| resource_type::is_known(name) || types.declared(name).is_some();
+    let unknown = required.each.iter().find_map(|one| match &one.target {
+        Target::Type(name) if !is_nameable(name) => Some(&**name),
+        _ => None,
+    });
+    if let Some(name) = unknown {
+        return Enough { notes: vec![Inapplicable::UnknownType(name)], ..Enough::default() };
+    }
+    let exports = required.each.iter().any(|one| one.via == Via::Exported);
+    let applies = |context| required.each.iter().all(|one| evaluator.would_apply(context, one));
+    let context = narrowest_context(principal, exports);
+    // A token with a patient is not sent for scopes that reach beyond it.
+    let Some(context) = context.filter(|_| !evaluator.names_another()) else {
+        let notes = exports.then_some(Inapplicable::NotOfSystem).into_iter().collect();
+        return Enough { notes, ..Enough::default() };
+    };
+    let unusable = evaluator.unusable(context);
+    if !applies(context) {
+        return Enough { unusable, ..Enough::default() };
+    }
+    let mut scopes = least(principal, context, &required.each);
+    if unusable.is_some() {
+        scopes.insert(0, LAUNCH_PATIENT.to_owned());
+    }
+    Enough { scopes, unusable, notes: Vec::new() }
+}
+
+/// Returns the least scope for data that there is, where any would have been enough.
+pub(super) fn any_enough(principal: &Principal) -> String {
+    let context = narrowest_context(principal, false).unwrap_or(ScopeContext::User);
+    format!("{}/Patient.r", word(context))
+}
+
+/// Returns the narrowest context of the scopes that a token has, malformed ones too. One without
+/// any gets that of its patient, else that of a user.
+fn narrowest_context(principal: &Principal, exports: bool) -> Option<ScopeContext> {
+    let held = |context| {
+        let mut named = principal.scopes().filter_map(context_of);
+        principal.smart_scopes().iter().any(|scope| scope.context() == context)
+            || named.any(|held| held == context)
+    };
+    if held(ScopeContext::Patient) {
+        return Some(ScopeContext::Patient).filter(|_| !exports);
+    }
+    let (user, system) = (held(ScopeContext::User), held(ScopeContext::System));
+    let asks_for_patient =
+        |scope: &str| ScopeKind::of(scope) == ScopeKind::Launch && scope.ends_with("patient");
+    let is_of_patient = has_launch_context(principal) || principal.scopes().any(asks_for_patient);
+    let is_of_user = principal.fhir_user_claim().claim != TextClaim::Absent;
+    match (user, system) {
+        (_, true) if exports => Some(ScopeContext::System),
+        (false, false) if exports => {
+            (!is_of_patient && !is_of_user).then_some(ScopeContext::System)
+        }
+        (true, _) => (!exports).then_some(ScopeContext::User),
+        (false, true) => Some(ScopeContext::System),
+        (false, false) if is_of_patient => Some(ScopeContext::Patient),
+        (false, false) => Some(ScopeContext::User),
+    }
+}
+
+fn word(context: ScopeContext) -> &'static str {
+    match context {
+        ScopeContext::Patient => "patient",
+        ScopeContext::User => "user",
+        ScopeContext::System => "system",
+    }
+}
+
+/// Returns the least scopes of a context that hold all that is required.
+fn least(
+    principal: &Principal,
+    context: ScopeContext,
+    required: &[RequiredAccess<'_>],
+) -> Vec<String> {
+    let mut permissions: BTreeMap<&str, Permissions> = BTreeMap::new();
+    let mut take = |name, needed: Permissions| {
+        let so_far = permissions.entry(name).or_default();
+        *so_far = *so_far | needed;
+    };
+    for one in required {
+        let needed = if one.via == Via::Included { Permissions::READ } else { one.permissions };
+        match &one.target {
+            Target::Type(name) => take(&**name, needed),
+            Target::EveryType => take("*", needed),
+            Target::AnyOf(_) | Target::SomeType => {}
+        }
+    }
+    let own = || principal.scope_set().types();
+    for one in required {
+        let is_meant = |name: &str| match &one.target {
+            Target::AnyOf(types) => types.contains(name),
+            _ => true,
+        };
+        let is_met = |(name, held): (&&str, &Permissions)| {
+            held.contains(one.permissions) && (*name == "*" || is_meant(name))
+        };
+        let name = match &one.target {
+            Target::Type(_) | Target::EveryType => continue,
+            _ if permissions.iter().any(is_met) => continue,
+            Target::AnyOf(types) => {
+                let first = types.first().map_or("*", String::as_str);
+                own().find(|name| is_meant(name)).unwrap_or(first)
+            }
+            Target::SomeType => own().next().unwrap_or("Patient"),
+        };
+        let so_far = permissions.entry(name).or_default();
+        *so_far = *so_far | one.permissions;
+    }
+    let of_all = permissions.get("*").copied().unwrap_or_default();
+    let needed = permissions.into_iter().filter_map(|(name, needed)| {
+        let covered = name != "*" && of_all.contains(needed);
+        (!covered).then(|| format!("{}/{name}.{needed}", word(context)))
+    });
+    needed.collect()
+}
