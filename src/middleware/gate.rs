@@ -128,7 +128,7 @@ impl Gate {
         let is_of_address = |denial: &Denial| denial.check() == Check::Interaction;
         if !is_known && !answer.as_ref().is_err_and(is_of_address) {
             let code = InteractionKind::Unknown.code();
-            to.passed(Check::Interaction, || Evidence::found(code.to_owned()));
+            to.passed(Check::Interaction, || Evidence::found(code));
         }
         match answer {
             Ok(access) => {

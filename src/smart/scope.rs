@@ -141,7 +141,7 @@ impl SmartScope {
 
     /// Adds the permissions of another scope.
     pub(crate) fn add_permissions(&mut self, permissions: Permissions) {
-        self.permissions = self.permissions | permissions;
+        self.permissions |= permissions;
     }
 
     /// Returns the size of its allocations, in bytes.

@@ -35,7 +35,7 @@ impl IssuerLimits {
     ) -> Self {
         let allowed = self.0.entry(issuer.into()).or_default();
         for action in actions {
-            *allowed = *allowed | action.into();
+            *allowed |= action.into();
         }
         self
     }

@@ -113,7 +113,7 @@ impl RolePolicy {
         let mut by: SmallVec<[Rule; 1]> = SmallVec::new();
         let mut add = |role: &str| {
             let Some(role) = roles.get(role) else { return };
-            actions = actions | role.actions;
+            actions |= role.actions;
             if required.concerns(role.actions) {
                 by.push(Rule::Role(role.name.clone()));
             }

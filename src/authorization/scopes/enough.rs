@@ -38,7 +38,7 @@ pub(super) fn enough<'a>(
     let is_nameable = |name: &str| resource_type::is_known(name) || types.declared(name).is_some();
     let unknown = required.each.iter().find_map(|one| match &one.target {
         Target::Type(name) if !is_nameable(name) => Some(&**name),
-        _ => None,
+        Target::Type(_) | Target::AnyOf(_) | Target::SomeType | Target::EveryType => None,
     });
     if let Some(name) = unknown {
         return Enough { notes: vec![Inapplicable::UnknownType(name)], ..Enough::default() };
@@ -113,7 +113,7 @@ fn least(
     let mut permissions: BTreeMap<&str, Permissions> = BTreeMap::new();
     let mut take = |name, needed: Permissions| {
         let so_far = permissions.entry(name).or_default();
-        *so_far = *so_far | needed;
+        *so_far |= needed;
     };
     for one in required {
         let needed = if one.via == Via::Included { Permissions::READ } else { one.permissions };
@@ -127,7 +127,7 @@ fn least(
     for one in required {
         let is_meant = |name: &str| match &one.target {
             Target::AnyOf(types) => types.contains(name),
-            _ => true,
+            Target::Type(_) | Target::SomeType | Target::EveryType => true,
         };
         let is_met = |(name, held): (&&str, &Permissions)| {
             held.contains(one.permissions) && (*name == "*" || is_meant(name))
@@ -142,7 +142,7 @@ fn least(
             Target::SomeType => own().next().unwrap_or("Patient"),
         };
         let so_far = permissions.entry(name).or_default();
-        *so_far = *so_far | one.permissions;
+        *so_far |= one.permissions;
     }
     let of_all = permissions.get("*").copied().unwrap_or_default();
     let needed = permissions.into_iter().filter_map(|(name, needed)| {

@@ -172,17 +172,12 @@ fn refusal(
         denial = denial.note(notes.join("; "));
     }
     for reason in reasons.iter() {
-        let requirement = match reason {
-            Inapplicable::Undeclared(_, missing) => {
-                Some(Requirement::Declaration((*missing).to_owned()))
-            }
-            Inapplicable::UndeclaredParameter(_, on, name) => Some(Requirement::Parameter {
-                resource_type: (*on).to_owned(),
-                name: (*name).to_owned(),
-            }),
-            _ => None,
-        };
-        denial = denial.requires(requirement);
+        if let Inapplicable::Undeclared(_, missing) = reason {
+            denial = denial.requires([Requirement::Declaration((*missing).to_owned())]);
+        } else if let Inapplicable::UndeclaredParameter(_, on, name) = reason {
+            let (resource_type, name) = ((*on).to_owned(), (*name).to_owned());
+            denial = denial.requires([Requirement::Parameter { resource_type, name }]);
+        }
     }
     let held: Vec<&str> = principal.scopes().collect();
     let held = if held.is_empty() { "(none)".to_owned() } else { held.join(" ") };
