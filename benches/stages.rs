@@ -50,7 +50,7 @@ fn authentication(algorithm: Algorithm, remembered: usize) -> (Authenticator, He
     let key = Key::new(algorithm);
     let authenticator = Authenticator::builder()
         .issuer(world::issuer(key.set()))
-        .remember_tokens(remembered)
+        .token_cache_capacity(remembered)
         .build()
         .expect("an authenticator");
     let bearer = format!("Bearer {}", key.token().sign().expect("a token"));
@@ -98,7 +98,7 @@ fn policy(bencher: Bencher<'_, '_>) {
 #[divan::bench(args = [0, 100])]
 fn whole_layer(bencher: Bencher<'_, '_>, remembered: usize) {
     let key = Key::new(Algorithm::Rs256);
-    let layer = world::layer(key.set()).remember_tokens(remembered).build().expect("a layer");
+    let layer = world::layer(key.set()).token_cache_capacity(remembered).build().expect("a layer");
     let requests = Requests::with(&key.token().sign().expect("a token"));
     let mut service = guarded(&layer);
     bencher.with_inputs(|| requests.next()).bench_local_values(|request| {

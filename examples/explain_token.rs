@@ -87,7 +87,7 @@ async fn run() -> Result<Option<Explanation>, Error> {
     // As `fhir_server` does, whose handlers enforce all that a grant may leave to them.
     let policy = config.policy()?;
     let builder = config.layer(policy)?.handlers_enforce(Enforcement::ALL);
-    let layer = builder.keys_for(&token).clock(At(options.at)).build()?;
+    let layer = builder.load_keys_only_for(&token).clock(At(options.at)).build()?;
     let explanation = match options.path {
         Some(_) => layer.explain(&request).await,
         None => layer.authenticator().explain(&request.headers, &request.uri).await,

@@ -62,7 +62,7 @@ fn a_token_seen_before_costs_two_values_in_the_extensions_and_nothing_else() {
 #[test]
 fn a_token_seen_for_the_first_time_allocates_what_is_kept_of_it() {
     let key = Key::new(Algorithm::EdDsa);
-    let layer = layer(key.set()).remember_tokens(0).build().expect("a layer");
+    let layer = layer(key.set()).token_cache_capacity(0).build().expect("a layer");
     let mut service = guarded(&layer);
     let requests = Requests::with(&key.token().sign().expect("a token"));
     call(&mut service, requests.next(), 200);
@@ -73,7 +73,7 @@ fn a_token_seen_for_the_first_time_allocates_what_is_kept_of_it() {
 fn memory_is_bounded_whatever_the_number_of_tokens() {
     const REMEMBERED: usize = 100;
     let key = Key::new(Algorithm::EdDsa);
-    let layer = layer(key.set()).remember_tokens(REMEMBERED).build().expect("a layer");
+    let layer = layer(key.set()).token_cache_capacity(REMEMBERED).build().expect("a layer");
     let mut service = guarded(&layer);
     let mut send = |from: usize, to: usize| {
         for n in from..to {
@@ -101,7 +101,7 @@ fn a_thousand_of_the_widest_tokens_take_no_more_than_is_said() {
     let small: Vec<String> = (0..8).map(|n| format!("a{n}=1")).collect();
     let many = (0..32).map(|n| format!("user/Flag.rs?x={n}&{}", small[..7].join("&")));
     claims.push(many.collect::<Vec<_>>().join(" "));
-    let layer = layer(key.set()).remember_tokens(REMEMBERED).build().expect("a layer");
+    let layer = layer(key.set()).token_cache_capacity(REMEMBERED).build().expect("a layer");
     let mut service = guarded(&layer);
     let mut send = |claims: &[String], times: usize| {
         for (n, scopes) in claims.iter().cycle().take(times).enumerate() {

@@ -64,7 +64,7 @@ impl Tokens {
     fn new() -> Self {
         let key = Key::new(Algorithm::EdDsa);
         let claims = widest::scope_claims(SCOPES);
-        let layer = world::layer(key.set()).remember_tokens(1000).build().expect("a layer");
+        let layer = world::layer(key.set()).token_cache_capacity(1000).build().expect("a layer");
         let sign = |scopes: &String| {
             let token = key.token().without("roles").claim("patient", "1");
             token.claim("scp", scopes.as_str()).sign().expect("a token")

@@ -49,7 +49,7 @@ pub(crate) fn measure(report: &mut Report) {
     let issuer = TrustedIssuer::with_key_source(ISSUER, source)
         .audience(AudiencePolicy::exact([CLIENT]))
         .key_settings(KeySettings::default().cooldown(COOLDOWN));
-    let layer = world::layer_of(issuer).remember_tokens(0).build().expect("a layer");
+    let layer = world::layer_of(issuer).token_cache_capacity(0).build().expect("a layer");
     runtime.block_on(layer.authenticator().ready());
 
     let good = Requests::with(&key.token().sign().expect("a token"));

@@ -52,7 +52,7 @@ fn scopes(report: &mut Report, key: &Key) {
     let tokens = [token(1), token(100), token(200)];
     let [one, hundred, most] = &tokens;
     let layer =
-        |remember| world::layer(key.set()).remember_tokens(remember).build().expect("a layer");
+        |remember| world::layer(key.set()).token_cache_capacity(remember).build().expect("a layer");
     let figures = in_turns([(layer(0), one), (layer(0), hundred), (layer(0), most)]);
     let added = |of: usize| figures.seconds(of) - figures.seconds(0);
     report.at_most(

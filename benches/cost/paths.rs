@@ -42,7 +42,7 @@ fn tokens(key: &Key) -> Vec<String> {
 fn first_sight(report: &mut Report, name: &str, algorithm: Algorithm, bound: f64) {
     let key = Key::new(algorithm);
     let tokens = tokens(&key);
-    let layer = layer(key.set()).remember_tokens(REMEMBERED).build().expect("a layer");
+    let layer = layer(key.set()).token_cache_capacity(REMEMBERED).build().expect("a layer");
     let (mut guarded, mut bare, parsed) = (guarded(&layer), Bare, key.bare());
     let mut parts = tokens.iter().map(|token| signed_parts(token)).cycle();
     let figures = measure_in_turns([
@@ -77,7 +77,7 @@ fn seen_before(report: &mut Report) {
 /// Whoever sends something bad costs less than whoever sends something good.
 fn refused(report: &mut Report) {
     let key = Key::new(Algorithm::Rs256);
-    let layer = layer(key.set()).remember_tokens(0).build().expect("a layer");
+    let layer = layer(key.set()).token_cache_capacity(0).build().expect("a layer");
     let signed = |token: tower_fhir_auth::test_util::TokenBuilder| token.sign().expect("a token");
     let good = Requests::with(&signed(key.token()));
     for (what, requests) in [

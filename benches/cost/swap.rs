@@ -27,7 +27,8 @@ pub(crate) fn measure(report: &mut Report) {
     let key = Key::new(Algorithm::Rs256);
     let token = key.token().sign().expect("a token");
     for (path, remember) in [("every request verified", 0), ("tokens remembered", 100)] {
-        let layer = world::layer(key.set()).remember_tokens(remember).build().expect("a layer");
+        let layer =
+            world::layer(key.set()).token_cache_capacity(remember).build().expect("a layer");
         let (mut calm, mut swapped, mut swaps, mut waited) = (Vec::new(), Vec::new(), 0, 0);
         for _ in 0..STRETCHES {
             calm.push(slowest(&layer, &token).0);

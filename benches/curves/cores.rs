@@ -22,7 +22,8 @@ pub(crate) fn cores() -> Curve {
     let each: Vec<String> = one.iter().map(|_| key.token().sign().expect("a token")).collect();
     let kinds = [(FIRST, 0, &one), (SEEN, 100, &one), ("seen before, a token each", 100, &each)];
     let lines = kinds.map(|(name, remembered, tokens)| {
-        let layer = world::layer(key.set()).remember_tokens(remembered).build().expect("a layer");
+        let layer =
+            world::layer(key.set()).token_cache_capacity(remembered).build().expect("a layer");
         let mut stretches: Vec<Vec<f64>> = vec![Vec::new(); cores];
         for _ in 0..STRETCHES {
             for (threads, of) in (1..=cores).zip(&mut stretches) {

@@ -42,7 +42,7 @@ pub(crate) fn scopes() -> Curve {
     let key = Key::new(Algorithm::Rs256);
     let points = grow([1, 50, 100, 200], |scopes, remembered| {
         let token = key.token().without("roles").claim("scp", world::scopes(scopes));
-        let layer = world::layer(key.set()).remember_tokens(remembered);
+        let layer = world::layer(key.set()).token_cache_capacity(remembered);
         (layer.build().expect("a layer"), token.sign().expect("a token"))
     });
     curve("scopes", "scopes of the token", &points)
@@ -53,7 +53,7 @@ pub(crate) fn token_size() -> Curve {
     let bytes =
         |padding| key.token().claim("padding", "x".repeat(padding)).sign().expect("a token");
     let mut points = grow([0, 2000, 5000, 10_000], |padding, remembered| {
-        let layer = world::layer(key.set()).remember_tokens(remembered);
+        let layer = world::layer(key.set()).token_cache_capacity(remembered);
         (layer.build().expect("a layer"), bytes(padding))
     });
     for (x, _) in &mut points {
@@ -70,7 +70,7 @@ pub(crate) fn hit_rate() -> Curve {
     let known = key.token().sign().expect("a token");
     let rates = [0, 25, 50, 75, 90, 100];
     let figures = measure(rates.map(|rate| {
-        let layer = world::layer(key.set()).remember_tokens(1).build().expect("a layer");
+        let layer = world::layer(key.set()).token_cache_capacity(1).build().expect("a layer");
         let other = world::layer(key.set()).build().expect("a layer");
         let (mut forgetful, mut remembering) = (guarded(&layer), guarded(&other));
         let (mut fresh, mut turn) = (fresh.iter().cycle(), 0);

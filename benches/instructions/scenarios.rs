@@ -56,7 +56,7 @@ fn measured(layer: &FhirAuthLayer, requests: &Requests, status: u16, turns: usiz
 /// another signature, less the check that finds that out.
 fn read_for_the_first_time(key: &Key, turns: usize) {
     let token = key.token().sign().expect("a token");
-    let layer = world::layer(key.set()).remember_tokens(0).build().expect("a layer");
+    let layer = world::layer(key.set()).token_cache_capacity(0).build().expect("a layer");
     measured(&layer, &Requests::with(&token), 200, turns);
 }
 

@@ -12,19 +12,19 @@ pub(crate) const KINDS: [(&str, Grown); 3] =
     [("keys", keys), ("issuers", issuers), ("role definitions", roles)];
 
 fn keys(key: &Key, number: usize, remembered: usize) -> FhirAuthLayer {
-    let layer = layer(many_names(key, number)).remember_tokens(remembered);
+    let layer = layer(many_names(key, number)).token_cache_capacity(remembered);
     layer.build().expect("a layer")
 }
 
 fn issuers(key: &Key, number: usize, remembered: usize) -> FhirAuthLayer {
     let other = |n| TrustedIssuer::with_keys(format!("{ISSUER}/{n}"), key.set());
-    let layer = layer(key.set()).issuers((1..number).map(other)).remember_tokens(remembered);
+    let layer = layer(key.set()).issuers((1..number).map(other)).token_cache_capacity(remembered);
     layer.build().expect("a layer")
 }
 
 fn roles(key: &Key, number: usize, remembered: usize) -> FhirAuthLayer {
     let policy = policy(role_definitions(number));
-    let layer = layer(key.set()).authorizer(policy).remember_tokens(remembered);
+    let layer = layer(key.set()).authorizer(policy).token_cache_capacity(remembered);
     layer.build().expect("a layer")
 }
 

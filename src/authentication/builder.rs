@@ -25,7 +25,7 @@ pub struct AuthenticatorBuilder {
     only_keys_of: Option<Option<String>>,
     audience: AudiencePolicy,
     clock: Arc<dyn Clock>,
-    remembered: usize,
+    token_cache_capacity: usize,
     resource_types: ResourceTypes,
 }
 
@@ -37,7 +37,7 @@ impl Authenticator {
             only_keys_of: None,
             audience: AudiencePolicy::default(),
             clock: Arc::new(SystemClock),
-            remembered: DEFAULT_TOKENS,
+            token_cache_capacity: DEFAULT_TOKENS,
             resource_types: ResourceTypes::r4(),
         }
     }
@@ -59,7 +59,7 @@ impl AuthenticatorBuilder {
     /// Loads only the keys of the issuer that a token names: for tools that look at one token. The
     /// name is not verified, and only selects keys. Tokens of the other issuers are answered with
     /// [`KeysUnavailable`](crate::AuthenticationError::KeysUnavailable).
-    pub fn keys_for(mut self, token: &str) -> Self {
+    pub fn load_keys_only_for(mut self, token: &str) -> Self {
         self.only_keys_of = Some(named_issuer(token));
         self
     }
@@ -79,8 +79,8 @@ impl AuthenticatorBuilder {
     /// Sets how many verified tokens are cached, so that a token that is sent again costs next to
     /// nothing; with 0 every request is verified. They take at most 8 KiB each. A token is evicted
     /// at its `exp`, and when the keys of its issuer change. Default: 10,000.
-    pub fn remember_tokens(mut self, tokens: usize) -> Self {
-        self.remembered = tokens;
+    pub fn token_cache_capacity(mut self, tokens: usize) -> Self {
+        self.token_cache_capacity = tokens;
         self
     }
 
@@ -123,7 +123,7 @@ impl AuthenticatorBuilder {
             issuers: Issuers::new(issuers),
             advertised,
             clock: self.clock,
-            cache: TokenCache::new(self.remembered),
+            cache: TokenCache::new(self.token_cache_capacity),
         })
     }
 }

@@ -62,7 +62,7 @@ pub struct Config {
     keys: KeySettings,
     roles: Roles,
     smart: SmartConfiguration,
-    remembered: Option<usize>,
+    token_cache_capacity: Option<usize>,
 }
 
 /// A lookup of environment variables by name.
@@ -112,7 +112,7 @@ impl Config {
         let paths = policy::open_paths(&mut root, base_url.as_ref());
         let compartment = patient::read(&mut root);
         let keys = policy::keys(&mut root);
-        let remembered = policy::cache(&mut root);
+        let token_cache_capacity = policy::cache(&mut root);
         let smart = policy::smart(&mut root, access);
         let issuers = issuers::read_all(&mut root);
         let roles = policy::roles(&mut root, &issuers);
@@ -128,7 +128,7 @@ impl Config {
                 keys,
                 roles,
                 smart,
-                remembered,
+                token_cache_capacity,
             }),
             (_, problems) => Err(problems),
         }
@@ -230,8 +230,8 @@ impl Config {
             .disclosure(self.disclosure)
             .patient_compartment(self.compartment)
             .smart_configuration(self.smart);
-        if let Some(tokens) = self.remembered {
-            builder = builder.remember_tokens(tokens);
+        if let Some(tokens) = self.token_cache_capacity {
+            builder = builder.token_cache_capacity(tokens);
         }
         builder = builder.optional(self.paths.optional).public_outside(self.paths.public_outside);
         if let Some(public) = self.paths.public {

@@ -76,9 +76,9 @@ pub struct FhirAuthLayerBuilder {
     clock: Arc<dyn Clock>,
     smart_configuration: SmartConfiguration,
     cors: bool,
-    keys_for: Option<String>,
+    load_keys_only_for: Option<String>,
     /// The capacity of the token cache; `None` for the default.
-    remembered: Option<usize>,
+    token_cache_capacity: Option<usize>,
 }
 
 impl FhirAuthLayer {
@@ -102,8 +102,8 @@ impl FhirAuthLayer {
             clock: Arc::new(SystemClock),
             smart_configuration: SmartConfiguration::new(),
             cors: false,
-            keys_for: None,
-            remembered: None,
+            load_keys_only_for: None,
+            token_cache_capacity: None,
         }
     }
 
@@ -337,17 +337,17 @@ impl FhirAuthLayerBuilder {
     }
 
     /// Sets how many verified tokens are cached, see
-    /// [`AuthenticatorBuilder::remember_tokens`](crate::AuthenticatorBuilder::remember_tokens).
+    /// [`AuthenticatorBuilder::token_cache_capacity`](crate::AuthenticatorBuilder::token_cache_capacity).
     /// Default: 10,000.
-    pub fn remember_tokens(mut self, tokens: usize) -> Self {
-        self.remembered = Some(tokens);
+    pub fn token_cache_capacity(mut self, tokens: usize) -> Self {
+        self.token_cache_capacity = Some(tokens);
         self
     }
 
     /// Loads the keys of the issuer that a token names, and no others: for tools that look at one
-    /// token, see [`AuthenticatorBuilder::keys_for`](crate::AuthenticatorBuilder::keys_for).
-    pub fn keys_for(mut self, token: &str) -> Self {
-        self.keys_for = Some(token.to_owned());
+    /// token, see [`AuthenticatorBuilder::load_keys_only_for`](crate::AuthenticatorBuilder::load_keys_only_for).
+    pub fn load_keys_only_for(mut self, token: &str) -> Self {
+        self.load_keys_only_for = Some(token.to_owned());
         self
     }
 
@@ -385,11 +385,11 @@ impl FhirAuthLayerBuilder {
             .resource_types(resource_types.clone())
             .clock(self.clock);
         authenticator = authenticator.issuers(self.issuers);
-        if let Some(token) = &self.keys_for {
-            authenticator = authenticator.keys_for(token);
+        if let Some(token) = &self.load_keys_only_for {
+            authenticator = authenticator.load_keys_only_for(token);
         }
-        if let Some(tokens) = self.remembered {
-            authenticator = authenticator.remember_tokens(tokens);
+        if let Some(tokens) = self.token_cache_capacity {
+            authenticator = authenticator.token_cache_capacity(tokens);
         }
         if self.disclosure == Disclosure::Full {
             log::warn!("refusals reveal every detail (disclosure `full`): for development only");

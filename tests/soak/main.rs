@@ -55,7 +55,7 @@ async fn main() -> ExitCode {
         .issuer(issuer.trusted().key_settings(settings))
         .authorizer(authenticated())
         // So few that they are all there before memory is first looked at.
-        .remember_tokens(REMEMBERED)
+        .token_cache_capacity(REMEMBERED)
         .build()
         .unwrap();
     layer.ready().await;

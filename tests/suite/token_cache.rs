@@ -49,7 +49,7 @@ async fn the_same_token_is_verified_once_unless_that_is_turned_off() {
     server.get(server.token()).await.is_let_in();
     assert_eq!(verified.since_last(), 1, "another token is another token");
 
-    let server = Server::layered(|layer| layer.remember_tokens(0)).await;
+    let server = Server::layered(|layer| layer.token_cache_capacity(0)).await;
     let token = server.token().sign().unwrap();
     for _ in 0..3 {
         server.bearer(&token).await.is_let_in();
@@ -180,7 +180,7 @@ async fn an_explanation_makes_every_check_of_a_remembered_token() {
 #[tokio::test]
 async fn a_flood_of_distinct_tokens_does_not_push_out_the_working_set() {
     let (verified, _guard) = counting();
-    let server = Server::layered(|layer| layer.remember_tokens(100)).await;
+    let server = Server::layered(|layer| layer.token_cache_capacity(100)).await;
     let working: Vec<String> = (0..40).map(|_| server.token().sign().unwrap()).collect();
     for _ in 0..3 {
         for token in &working {
@@ -242,7 +242,7 @@ proptest! {
                 .issuer(trusted)
                 .authorizer(tower_fhir_auth::authenticated())
                 .clock(server.clock.clone())
-                .remember_tokens(0)
+                .token_cache_capacity(0)
                 .build()
                 .unwrap();
             forgetful.ready().await;

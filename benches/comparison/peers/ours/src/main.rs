@@ -33,7 +33,7 @@ fn guarded(
     let layer = FhirAuthLayer::builder("https://fhir.example.org/r4")
         .issuer(issuer)
         .authorizer(policy)
-        .remember_tokens(remembered_tokens)
+        .token_cache_capacity(remembered_tokens)
         .build()?;
     Ok(layer.layer(inner()))
 }

@@ -35,7 +35,7 @@ pub(super) async fn layer(trust: &Trust, remember: usize) -> Result<FhirAuthLaye
     let layer = FhirAuthLayer::builder("https://fhir.example.org/r4")
         .issuer(issuer)
         .authorizer(AccessPolicy::new(AccessMode::RolesOrScopes, roles, ScopePolicy::new()))
-        .remember_tokens(remember)
+        .token_cache_capacity(remember)
         .build()?;
     layer.ready().await;
     Ok(layer)
