@@ -1,6 +1,10 @@
-//! Errors of a configuration, found when the layer is built.
+//! Errors of a configuration, found when the layer is built, and the causes of errors.
 
+use std::error::Error;
+use std::fmt;
+use std::ops::Deref;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// An error that prevents a layer or an authenticator from being built. None occurs at request
 /// time.
@@ -79,31 +83,31 @@ pub enum BuildError {
         expected: &'static str,
     },
     /// A key set given as a file cannot be read.
-    #[error("key file `{}`: {reason}", path.display())]
+    #[error("key file `{}`: {source}", path.display())]
     #[non_exhaustive]
     KeyFile {
         /// The file.
         path: PathBuf,
-        /// The reason.
-        reason: String,
+        /// The cause: of reading, of parsing, or that no key of the set can be used.
+        source: ErrorCause,
     },
     /// Role definitions cannot be read.
-    #[error("role definitions `{}`: {reason}", path.display())]
+    #[error("role definitions `{}`: {source}", path.display())]
     #[non_exhaustive]
     RoleFile {
         /// The file.
         path: PathBuf,
-        /// The reason.
-        reason: String,
+        /// The cause: of reading, or of parsing.
+        source: ErrorCause,
     },
     /// A key set given as a string is malformed, or has no usable key.
-    #[error("keys of issuer `{issuer}`: {reason}")]
+    #[error("keys of issuer `{issuer}`: {source}")]
     #[non_exhaustive]
     Keys {
         /// The issuer.
         issuer: String,
-        /// The reason.
-        reason: String,
+        /// The cause.
+        source: ErrorCause,
     },
     /// No authorizer decides who may do what, so every request would be refused.
     #[error("no authorizer: expected one, for example `authenticated()` or `require_scope(..)`")]
@@ -112,6 +116,64 @@ pub enum BuildError {
     #[error("no tokio runtime: build the layer inside one, for example within `#[tokio::main]`")]
     NoRuntime,
     /// The HTTP client cannot be set up.
-    #[error("HTTP client: {0}")]
-    HttpClient(String),
+    #[error("HTTP client: {}", .0.with_causes())]
+    HttpClient(#[source] ErrorCause),
 }
+
+/// The cause of an error, as [`Error::source`] returns it. Clones share it; two are equal when they
+/// read the same.
+///
+/// ```
+/// use tower_fhir_auth::KeyError;
+///
+/// let broken = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+/// let KeyError::Other(cause) = KeyError::other(broken) else { unreachable!() };
+/// assert!(cause.downcast_ref::<std::io::Error>().is_some());
+/// ```
+#[derive(Clone)]
+pub struct ErrorCause(Arc<dyn Error + Send + Sync>);
+
+impl ErrorCause {
+    pub(crate) fn new(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self(error.into().into())
+    }
+
+    /// Describes an error with its own causes, for those that leave them out of their messages.
+    pub(crate) fn with_causes(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = self.source();
+        while let Some(inner) = cause {
+            text = format!("{text}: {inner}");
+            cause = inner.source();
+        }
+        text
+    }
+}
+
+impl Deref for ErrorCause {
+    type Target = dyn Error + Send + Sync;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.0
+    }
+}
+
+impl fmt::Display for ErrorCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for ErrorCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl PartialEq for ErrorCause {
+    fn eq(&self, other: &Self) -> bool {
+        self.to_string() == other.to_string()
+    }
+}
+
+impl Eq for ErrorCause {}

@@ -120,18 +120,19 @@ mod authentication;
 
 mod keys;
 
+mod background_task;
 mod display_safe;
 mod error;
 mod explanation;
 mod fhir;
+mod hot_swap;
 mod jose;
 mod secure_url;
-mod small_file;
 mod smart;
 mod span;
-mod swap;
 mod telemetry;
 mod time;
+mod watched_file;
 
 // The public interface is:
 pub use authentication::{
@@ -147,7 +148,7 @@ pub use authorization::{
     authenticated, authorize_fn, require_all_roles, require_all_scopes, require_any_role,
     require_any_scope, require_role, require_scope,
 };
-pub use error::BuildError;
+pub use error::{BuildError, ErrorCause};
 pub use explanation::{
     Advice, Check, Explanation, Finding, InvalidRequest, Reason, Requirement, Side, Step,
     StepOutcome,

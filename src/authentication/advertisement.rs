@@ -5,14 +5,14 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::issuer::Issuer;
-use crate::keys::Provider;
+use crate::hot_swap::HotSwap;
 
 /// The issuers that the well-known documents name, in the order of the configuration.
 #[derive(Debug, Default)]
 pub(crate) struct Advertisement {
     names: Vec<Arc<str>>,
     /// The metadata of the first of them.
-    provider: Option<Arc<Provider>>,
+    provider: Option<Arc<HotSwap<Map<String, Value>>>>,
 }
 
 impl Advertisement {
@@ -32,6 +32,6 @@ impl Advertisement {
     /// Returns the metadata of the first of them, as far as it is known. Another issuer's
     /// endpoints never take their place: apps would send their users there.
     pub(crate) fn provider(&self) -> Option<Map<String, Value>> {
-        self.provider.as_ref()?.members()
+        self.provider.as_ref()?.snapshot().get().cloned()
     }
 }

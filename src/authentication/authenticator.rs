@@ -202,7 +202,7 @@ impl Authenticator {
         let mut snapshot = keys.snapshot();
         let mut selected = snapshot.select(header.kid, algorithm, key_issuer);
         if selected.as_ref().is_some_and(Selected::lacks_the_key) {
-            if let Some(wait) = W::wait(|| keys.demand()) {
+            if let Some(wait) = W::wait(|| keys.request_refresh()) {
                 return Err(Interruption::Wait(wait));
             }
             // A load may have ended between the look and the question.

@@ -15,6 +15,7 @@ use super::issuers::Issuers;
 use crate::error::BuildError;
 use crate::fhir::ResourceTypes;
 use crate::jose::compact::{Buffer, CompactJws, Segments};
+use crate::keys::KeyStarter;
 use crate::time::{Clock, SystemClock};
 
 /// Collects the settings of an [`Authenticator`].
@@ -104,6 +105,7 @@ impl AuthenticatorBuilder {
         let mut advertised = Advertisement::default();
         let mut names = HashSet::with_capacity(self.issuers.len());
         let mut issuers = Vec::with_capacity(self.issuers.len());
+        let mut starter = KeyStarter::new(Arc::clone(&self.clock));
         for (mut trusted, is_advertised) in self.issuers.into_iter().zip(is_advertised) {
             let is_wanted = |only: &Option<String>| only.as_deref() == Some(trusted.name());
             if !self.only_keys_of.as_ref().is_none_or(is_wanted) {
@@ -113,7 +115,7 @@ impl AuthenticatorBuilder {
             if !names.insert(Arc::clone(&trusted.settings.issuer)) {
                 return Err(BuildError::DuplicateIssuer(trusted.name().to_owned()));
             }
-            let issuer = trusted.start(&self.audience, IssuerIndex(issuers.len()))?;
+            let issuer = trusted.start(&self.audience, IssuerIndex(issuers.len()), &mut starter)?;
             if is_advertised {
                 advertised.add(&issuer);
             }

@@ -4,13 +4,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::{Map, Value};
+
 use super::audience::AudiencePolicy;
-use super::key_origin::{KeyOrigin, Keys};
 use crate::display_safe::sanitize;
 use crate::error::BuildError;
 use crate::fhir::ResourceTypes;
+use crate::hot_swap::HotSwap;
 use crate::jose::{Algorithm, ExpectedKeyIssuer, JwkSet};
-use crate::keys::{KeyRing, KeySettings, KeySource, Provider};
+use crate::keys::{
+    IssuerKeys, KeyOrigin, KeyPlan, KeySettings, KeySource, KeyStarter, StartedKeys,
+};
 use crate::telemetry::meter::Verified;
 
 /// An issuer whose tokens are accepted, with the rules they are validated by.
@@ -28,11 +32,12 @@ use crate::telemetry::meter::Verified;
 ///     .roles_claim("realm_access.roles")
 ///     .leeway(Duration::from_secs(30));
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[must_use]
 pub struct TrustedIssuer {
     pub(crate) settings: IssuerSettings,
-    keys: KeyOrigin,
+    /// Shared by the issuers that have the same keys.
+    keys: Arc<KeyPlan>,
     key_settings: KeySettings,
 }
 
@@ -92,10 +97,10 @@ pub(crate) struct IssuerIndex(pub(crate) usize);
 pub(crate) struct Issuer {
     pub(crate) settings: IssuerSettings,
     pub(crate) audience: AudiencePolicy,
-    pub(crate) keys: Arc<KeyRing>,
+    pub(crate) keys: IssuerKeys,
     pub(crate) index: IssuerIndex,
     /// The metadata of its provider, where it is discovered.
-    pub(crate) provider: Arc<Provider>,
+    pub(crate) provider: Arc<HotSwap<Map<String, Value>>>,
     pub(crate) verified: Verified,
 }
 
@@ -105,7 +110,7 @@ impl TrustedIssuer {
     /// section 4). `issuer` is compared with `iss`, byte by byte.
     #[cfg(feature = "client")]
     pub fn discover(issuer: impl Into<String>) -> Self {
-        Self::new(issuer, KeyOrigin::Http { discovery: None, jwks_uri: None })
+        Self::new(issuer, KeyOrigin::OpenId { discovery: None, jwks_uri: None })
     }
 
     /// Trusts an OpenID provider whose discovery document has another address. Its `issuer` must
@@ -113,14 +118,14 @@ impl TrustedIssuer {
     #[cfg(feature = "client")]
     pub fn discover_at(issuer: impl Into<String>, discovery: impl Into<String>) -> Self {
         let discovery = Some(discovery.into());
-        Self::new(issuer, KeyOrigin::Http { discovery, jwks_uri: None })
+        Self::new(issuer, KeyOrigin::OpenId { discovery, jwks_uri: None })
     }
 
     /// Trusts an issuer whose key set is fetched from `jwks_uri`, without discovery.
     #[cfg(feature = "client")]
     pub fn with_jwks_uri(issuer: impl Into<String>, jwks_uri: impl Into<String>) -> Self {
         let jwks_uri = Some(jwks_uri.into());
-        Self::new(issuer, KeyOrigin::Http { discovery: None, jwks_uri })
+        Self::new(issuer, KeyOrigin::OpenId { discovery: None, jwks_uri })
     }
 
     /// Trusts an issuer whose key set is in a file, without any network. The file is read again
@@ -131,7 +136,7 @@ impl TrustedIssuer {
 
     /// Trusts an issuer with keys that never change.
     pub fn with_keys(issuer: impl Into<String>, keys: JwkSet) -> Self {
-        Self::new(issuer, KeyOrigin::Fixed(keys))
+        Self::new(issuer, KeyOrigin::Fixed(Arc::new(keys)))
     }
 
     /// Trusts an issuer whose keys come from a source of your own.
@@ -140,8 +145,14 @@ impl TrustedIssuer {
     }
 
     pub(crate) fn new(issuer: impl Into<String>, keys: KeyOrigin) -> Self {
-        let texts = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         let issuer: Arc<str> = issuer.into().into();
+        let plan = KeyPlan::new(Arc::clone(&issuer), vec![Arc::clone(&issuer)], keys);
+        Self::sharing(issuer, plan)
+    }
+
+    /// Trusts an issuer that has its keys in common with all others of the same plan.
+    pub(crate) fn sharing(issuer: Arc<str>, keys: Arc<KeyPlan>) -> Self {
+        let texts = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         let (block, name) = (Arc::clone(&issuer), Arc::clone(&issuer));
         Self {
             settings: IssuerSettings {
@@ -266,7 +277,8 @@ impl TrustedIssuer {
 
     /// Turns the issuer into one whose keys are never loaded.
     pub(crate) fn without_keys(mut self) -> Self {
-        self.keys = KeyOrigin::Nowhere;
+        let name = Arc::clone(&self.settings.issuer);
+        self.keys = KeyPlan::new(name, Vec::new(), KeyOrigin::Nowhere);
         self
     }
 
@@ -281,6 +293,7 @@ impl TrustedIssuer {
         self,
         default_audience: &AudiencePolicy,
         index: IssuerIndex,
+        starter: &mut KeyStarter,
     ) -> Result<Issuer, BuildError> {
         let Self { settings, keys, key_settings } = self;
         let name = || settings.issuer.to_string();
@@ -307,10 +320,9 @@ impl TrustedIssuer {
             return Err(BuildError::Setting { setting: "leeway", expected: "at most 10 min" });
         }
         key_settings.check()?;
-        let issuer = Arc::clone(&settings.issuer);
-        let Keys { ring, provider } = keys.start(Arc::clone(&issuer), &[issuer], key_settings)?;
+        let StartedKeys { keys, provider } = starter.start(&keys, key_settings)?;
         let verified = Verified::of(&settings.issuer);
-        Ok(Issuer { settings, audience, keys: ring, index, provider, verified })
+        Ok(Issuer { settings, audience, keys, index, provider, verified })
     }
 }
 

@@ -16,7 +16,6 @@ pub(crate) mod entra;
 pub(crate) mod error;
 pub(crate) mod issuer;
 mod issuers;
-pub(crate) mod key_origin;
 mod key_selection;
 pub(crate) mod principal;
 mod token_kind;

@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use super::issuers::address;
 use super::reader::Reader;
 use crate::authentication::entra::is_guid;
-use crate::authentication::key_origin::KeyOrigin;
 use crate::authentication::{Entra, EntraCloud, TrustedIssuer};
 use crate::error::BuildError;
+use crate::keys::KeyOrigin;
 
 /// The preset with the tenants that it trusts.
 #[derive(Debug)]

@@ -7,14 +7,13 @@ use std::time::Duration;
 use super::assigned::{Assigned, AssignedKey, assignments};
 use super::entra::{self, EntraConfig};
 use super::reader::Reader;
-use crate::authentication::key_origin::KeyOrigin;
 use crate::authentication::{AudiencePolicy, TrustedIssuer, issuer};
 use crate::authorization::{CallerId, DataAction};
 use crate::display_safe::sanitize;
 use crate::error::BuildError;
 use crate::fhir::BaseUrl;
 use crate::jose::{Algorithm, KeyPolicy};
-use crate::keys::FileKeySource;
+use crate::keys::{FileKeySource, KeyOrigin};
 use crate::secure_url;
 
 /// The comparison of `aud` with the accepted audiences.
@@ -322,7 +321,7 @@ impl IssuerConfig {
     fn keys(&self) -> KeyOrigin {
         match &self.jwks_file {
             Some(file) => KeyOrigin::File(file.clone()),
-            None => KeyOrigin::Http {
+            None => KeyOrigin::OpenId {
                 discovery: self.discovery.clone(),
                 jwks_uri: self.jwks_uri.clone(),
             },

@@ -11,7 +11,7 @@ use crate::keys::KeySettings;
 use crate::metadata::SmartConfiguration;
 use crate::middleware::paths::{DEFAULT_PUBLIC, optional_fault, outside_fault, public_fault};
 use crate::rejection::Disclosure;
-use crate::small_file;
+use crate::watched_file;
 
 pub(crate) fn access(root: &mut Reader<'_>) -> AccessMode {
     let choices = [
@@ -126,7 +126,7 @@ pub(crate) fn roles(root: &mut Reader<'_>, issuers: &[IssuerConfig]) -> Roles {
         return Roles::default();
     };
     let definitions = roles.path("definitions").and_then(|path| {
-        let read = small_file::read(&path).map_err(|error| error.to_string());
+        let read = watched_file::read(&path).map_err(|error| error.to_string());
         let parsed =
             read.and_then(|json| RoleDefinitions::parse(&json).map_err(|error| error.to_string()));
         match parsed {

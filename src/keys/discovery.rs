@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::source::KeyError;
+use super::error::KeyError;
+use crate::display_safe::sanitize;
 use crate::jose::json::{self, Document, JsonError, without_mark};
 use crate::secure_url;
 
@@ -39,7 +40,7 @@ impl ProviderMetadata {
         let found = text("issuer").ok_or(KeyError::Discovery("expected a string `issuer`"))?;
         if !issuers.iter().any(|issuer| **issuer == *found) {
             let expected = issuers.join(" or ");
-            return Err(KeyError::Issuer { expected, found: found.to_owned() });
+            return Err(KeyError::Issuer { expected, found: sanitize(found) });
         }
         let jwks_uri =
             text("jwks_uri").ok_or(KeyError::Discovery("expected a string `jwks_uri`"))?;
@@ -49,7 +50,7 @@ impl ProviderMetadata {
                 Ok(Self { jwks_uri, members })
             }
             None => Err(KeyError::Address {
-                address: jwks_uri.to_owned(),
+                address: sanitize(jwks_uri),
                 reason: "expected an absolute https URL (http for loopback only)",
             }),
         }

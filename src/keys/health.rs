@@ -1,14 +1,20 @@
 //! The state of an issuer's keys, as data.
 
+use std::fmt::Display;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde::{Serialize, Serializer};
 
+use super::error::KeyError;
+use crate::display_safe::sanitize;
 use crate::jose::LeftOut;
 use crate::time::UnixTime;
 
 /// The state of one issuer's keys, for readiness checks and dashboards.
-#[derive(Clone, Debug)]
+///
+/// Serialised it is an object for a readiness response, with `age` and `next_refresh` as
+/// `age_seconds` and `next_refresh_seconds`, in whole seconds.
+#[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct KeyHealth {
     /// The issuer.
@@ -18,37 +24,43 @@ pub struct KeyHealth {
     /// The number of keys in use.
     pub keys: usize,
     /// The time since they were loaded.
+    #[serde(rename = "age_seconds", serialize_with = "seconds")]
     pub age: Option<Duration>,
-    /// The moment they were loaded.
+    /// The moment they were loaded, by the clock of the layer.
+    #[serde(serialize_with = "string")]
     pub last_success: Option<UnixTime>,
     /// The error of the last load; `None` when it succeeded.
-    pub last_error: Option<String>,
+    #[serde(serialize_with = "string")]
+    pub last_error: Option<KeyError>,
     /// The time until the next load that is not forced.
+    #[serde(rename = "next_refresh_seconds", serialize_with = "seconds")]
     pub next_refresh: Option<Duration>,
     /// The number of loads that were begun.
     pub loads: u64,
     /// The entries of the last set that are not used, each with the reason.
+    #[serde(serialize_with = "entries")]
     pub left_out: Vec<LeftOut>,
 }
 
-impl KeyHealth {
-    /// Returns the state as JSON, for a readiness response. Ages are in whole seconds.
-    #[must_use]
-    pub fn to_json(&self) -> Value {
-        let seconds = |span: Option<Duration>| span.map(|span| span.as_secs());
-        let left_out = self.left_out.iter().map(|entry| {
-            json!({"index": entry.index, "kid": entry.kid, "reason": entry.reason.to_string()})
-        });
-        json!({
-            "issuer": self.issuer,
-            "usable": self.usable,
-            "keys": self.keys,
-            "age_seconds": seconds(self.age),
-            "last_success": self.last_success.map(|time| time.to_string()),
-            "last_error": self.last_error,
-            "next_refresh_seconds": seconds(self.next_refresh),
-            "loads": self.loads,
-            "left_out": left_out.collect::<Vec<_>>(),
-        })
+fn seconds<S: Serializer>(span: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    span.map(|span| span.as_secs()).serialize(serializer)
+}
+
+fn string<T: Display, S: Serializer>(value: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
+    // An error may repeat what a provider has sent.
+    value.as_ref().map(|value| sanitize(&value.to_string())).serialize(serializer)
+}
+
+fn entries<S: Serializer>(left_out: &[LeftOut], serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Entry<'a> {
+        index: usize,
+        kid: Option<&'a str>,
+        reason: String,
     }
+    serializer.collect_seq(left_out.iter().map(|entry| Entry {
+        index: entry.index,
+        kid: entry.kid.as_deref(),
+        reason: entry.reason.to_string(),
+    }))
 }

@@ -11,11 +11,12 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, Response};
 use url::{Host, Url};
 
+use super::error::KeyError;
 use super::public_address::{PublicOnly, is_internal};
 use super::schedule;
 use super::settings::KeySettings;
-use super::source::KeyError;
-use crate::error::BuildError;
+use crate::display_safe::sanitize;
+use crate::error::{BuildError, ErrorCause};
 
 const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
 
@@ -33,7 +34,7 @@ pub(crate) struct HttpsClient {
 
 /// The author of an address.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Origin {
+pub(crate) enum NamedBy {
     /// The operator, or a provider that is internal itself.
     Operator,
     /// A document of a provider on the public internet.
@@ -42,7 +43,7 @@ pub(crate) enum Origin {
 
 /// A document as it was received.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Fetched {
     /// The peer that answered; `None` where it may have been a proxy.
     pub(crate) peer: Option<SocketAddr>,
     /// `None` when the document with the `ETag` that was sent is still current.
@@ -65,7 +66,8 @@ impl HttpsClient {
             if settings.environment_proxy { client } else { client.no_proxy() }
         };
         let build = |builder: ClientBuilder| {
-            builder.build().map_err(|error| BuildError::HttpClient(because(&error)))
+            let built = builder.build();
+            built.map_err(|error| BuildError::HttpClient(ErrorCause::new(error.without_url())))
         };
         Ok(Self {
             trusted: build(client())?,
@@ -79,21 +81,21 @@ impl HttpsClient {
     pub(crate) async fn get(
         &self,
         url: &Url,
-        origin: Origin,
+        named_by: NamedBy,
         etag: Option<&HeaderValue>,
-    ) -> Result<Answer, KeyError> {
+    ) -> Result<Fetched, KeyError> {
         let address = || without_secrets(url);
         let broken = |error: reqwest::Error| KeyError::Transport {
             address: address(),
-            reason: because(&error.without_url()),
+            source: ErrorCause::new(error.without_url()),
         };
-        let mut request = self.client(url, origin)?.get(url.clone());
+        let mut request = self.client(url, named_by)?.get(url.clone());
         request = request.header(ACCEPT, "application/json");
         if let Some(etag) = etag {
             request = request.header(IF_NONE_MATCH, etag);
         }
         let mut response = request.send().await.map_err(broken)?;
-        let mut answer = Answer {
+        let mut fetched = Fetched {
             peer: response.remote_addr().filter(|_| !self.proxied),
             body: None,
             etag: response.headers().get(ETAG).cloned(),
@@ -102,12 +104,12 @@ impl HttpsClient {
         match response.status() {
             StatusCode::OK => {}
             // Without `If-None-Match` a 304 answers nothing that was asked.
-            StatusCode::NOT_MODIFIED if etag.is_some() => return Ok(answer),
+            StatusCode::NOT_MODIFIED if etag.is_some() => return Ok(fetched),
             status => return Err(KeyError::Status { address: address(), status: status.as_u16() }),
         }
         let content_type = header(&response, &CONTENT_TYPE).unwrap_or_default();
         if !is_json(content_type) {
-            let found = content_type.to_owned();
+            let found = sanitize(content_type);
             return Err(KeyError::ContentType { address: address(), found });
         }
         let mut body = Vec::new();
@@ -118,12 +120,12 @@ impl HttpsClient {
             }
             body.extend_from_slice(&chunk);
         }
-        answer.body = Some(body);
-        Ok(answer)
+        fetched.body = Some(body);
+        Ok(fetched)
     }
 
-    fn client(&self, url: &Url, origin: Origin) -> Result<&Client, KeyError> {
-        let Origin::Document = origin else {
+    fn client(&self, url: &Url, named_by: NamedBy) -> Result<&Client, KeyError> {
+        let NamedBy::Document = named_by else {
             return Ok(&self.trusted);
         };
         // An address given as a number is dialled without asking the resolver.
@@ -140,14 +142,14 @@ impl HttpsClient {
     }
 }
 
-impl Answer {
+impl Fetched {
     /// Returns the author of the addresses in the document. They may be internal only if it came
     /// from an internal address: from the peer that answered, not from what its name resolves to
     /// when asked again.
-    pub(crate) fn origin(&self) -> Origin {
+    pub(crate) fn addresses_named_by(&self) -> NamedBy {
         match self.peer {
-            Some(peer) if is_internal(peer.ip()) => Origin::Operator,
-            Some(_) | None => Origin::Document,
+            Some(peer) if is_internal(peer.ip()) => NamedBy::Operator,
+            Some(_) | None => NamedBy::Document,
         }
     }
 }
@@ -172,17 +174,6 @@ fn without_secrets(url: &Url) -> String {
     url.into()
 }
 
-/// Describes an error with its causes, which `reqwest` leaves out of its own message.
-fn because(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,25 +196,25 @@ mod tests {
         let client = HttpsClient::new(&KeySettings::default()).unwrap();
         for internal in ["https://127.0.0.1/k", "https://10.0.0.1/k", "https://[fd00::1]/k"] {
             let url = Url::parse(internal).unwrap();
-            let error = client.client(&url, Origin::Document).unwrap_err();
+            let error = client.client(&url, NamedBy::Document).unwrap_err();
             assert!(matches!(error, KeyError::Address { .. }), "{internal}: {error}");
-            assert!(client.client(&url, Origin::Operator).is_ok(), "{internal}");
+            assert!(client.client(&url, NamedBy::Operator).is_ok(), "{internal}");
         }
         let answered = |peer: &str| {
             let peer = Some(peer.parse().unwrap());
-            Answer { peer, body: None, etag: None, max_age: None }.origin()
+            Fetched { peer, body: None, etag: None, max_age: None }.addresses_named_by()
         };
-        assert!(matches!(answered("127.0.0.1:443"), Origin::Operator));
-        assert!(matches!(answered("93.184.216.34:443"), Origin::Document));
+        assert!(matches!(answered("127.0.0.1:443"), NamedBy::Operator));
+        assert!(matches!(answered("93.184.216.34:443"), NamedBy::Document));
     }
 
     #[tokio::test]
     async fn a_name_that_resolves_to_an_internal_address_is_not_dialled_either() {
         let client = HttpsClient::new(&KeySettings::default()).unwrap();
         let url = Url::parse("https://localhost:9/k").unwrap();
-        let error = client.get(&url, Origin::Document, None).await.unwrap_err().to_string();
+        let error = client.get(&url, NamedBy::Document, None).await.unwrap_err().to_string();
         assert!(error.contains("resolves to an internal address"), "{error}");
-        let error = client.get(&url, Origin::Operator, None).await.unwrap_err().to_string();
+        let error = client.get(&url, NamedBy::Operator, None).await.unwrap_err().to_string();
         assert!(!error.contains("internal address"), "{error}");
     }
 }

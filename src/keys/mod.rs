@@ -1,42 +1,56 @@
 //! The life of keys: from a provider to the check of a signature.
 //!
 //! ```text
-//! discovery ─► https ─► parse (key by key) ─► store ─► ring: one snapshot per request
-//!                ▲                             ▲
-//!                └───────── refresher ─────────┘   one task per issuer: schedule, backoff,
-//!                               ▲                  forced loads with a cooldown
-//!                             shared               a request whose key is unknown asks and waits
+//! discovery ─► https ─► parse (key by key) ─► hot swap ─► IssuerKeys: one snapshot per request
+//!                ▲                                ▲           │ unknown key: ask once, wait
+//!                └─────────── refresher ──────────┘           ▼
+//!                   one task per issuer: schedule, ◄───── refresh gate
+//!                   backoff, forced loads              single flight, cooldown
 //! ```
 //!
-//! Requests never fetch. They read a snapshot, and where it lacks their key they may ask the
-//! refresher once and wait a bounded time. The load goes on when the client disconnects.
+//! 1. **Requests never fetch.** They read a snapshot. The refresher loads, so a client that
+//!    disconnects neither cancels nor delays a load.
+//! 2. **Single flight.** Loads of an issuer follow one another, and requests that need the same one
+//!    share it. An older answer never replaces a newer one.
+//! 3. **At most one forced load per cooldown.** A request whose key is unknown waits at most
+//!    `timeout`, and at most 1,024 requests of an issuer wait; the others are rejected at once.
+//! 4. **The last good keys serve until `max_stale`**, whatever fails, by the monotonic clock.
+//! 5. **Keys are replaced, never merged.** A withdrawn key is gone with the next load, and so are
+//!    the signatures that were verified by it.
 
-mod file;
-mod health;
-mod provider;
-mod refresh_gate;
-mod refresher;
-mod ring;
-mod schedule;
-mod settings;
-mod shared;
-mod source;
-mod store;
-
+// From the documents of a provider to its key set:
 #[cfg(feature = "client")]
 mod discovery;
 #[cfg(feature = "client")]
 mod https;
 #[cfg(feature = "client")]
-mod openid;
-#[cfg(feature = "client")]
 mod public_address;
 
+// Where sets come from, and what a load brings:
+mod error;
+mod file;
+#[cfg(feature = "client")]
+mod openid;
+mod source;
+
+// The keys in use:
+mod health;
+mod issuer_keys;
+mod refresh_gate;
+mod snapshot;
+
+// How they are kept fresh:
+mod origin;
+mod refresher;
+mod schedule;
+mod settings;
+
+pub use error::KeyError;
 pub use health::KeyHealth;
 pub use settings::KeySettings;
-pub use source::{KeyError, KeySource, KeyTag, LoadFuture, LoadedKeys};
+pub use source::{KeySource, KeyTag, LoadFuture, LoadedKeys};
 
-#[cfg(feature = "client")]
-pub(crate) use openid::OpenIdKeySource;
-pub(crate) use store::{KeySetNumber, Selected};
-pub(crate) use {file::FileKeySource, provider::Provider, ring::KeyRing, shared::KeyWait};
+pub(crate) use file::FileKeySource;
+pub(crate) use issuer_keys::{IssuerKeys, KeyWait};
+pub(crate) use origin::{KeyOrigin, KeyPlan, KeyStarter, StartedKeys};
+pub(crate) use snapshot::{KeySetNumber, Selected};

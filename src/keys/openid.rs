@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use http::HeaderValue;
+use serde_json::{Map, Value};
 use url::Url;
 
 use super::discovery::{self, ProviderMetadata};
-use super::https::{Answer, HttpsClient, Origin};
-use super::provider::Provider;
+use super::error::KeyError;
+use super::https::{Fetched, HttpsClient, NamedBy};
 use super::settings::KeySettings;
-use super::source::{KeyError, KeySource, KeyTag, LoadFuture, LoadedKeys};
+use super::source::{KeySource, KeyTag, LoadFuture, LoadedKeys};
 use crate::error::BuildError;
+use crate::hot_swap::HotSwap;
 use crate::jose::{JwkSet, KeyPolicy};
 use crate::secure_url;
 
@@ -23,7 +25,8 @@ pub(crate) struct OpenIdKeySource {
     start: Start,
     client: HttpsClient,
     policy: KeyPolicy,
-    provider: Arc<Provider>,
+    /// The members of the discovery document as last read.
+    provider: Arc<HotSwap<Map<String, Value>>>,
 }
 
 /// The address at which a load begins.
@@ -57,25 +60,25 @@ impl OpenIdKeySource {
             start,
             client: HttpsClient::new(settings)?,
             policy: settings.policy,
-            provider: Arc::new(Provider::unknown()),
+            provider: Arc::new(HotSwap::new(None)),
         })
     }
 
-    /// Returns the provider's metadata, for those who publish it on.
-    pub(crate) fn provider(&self) -> Arc<Provider> {
+    /// Returns the provider's metadata, for those who publish them on.
+    pub(crate) fn provider(&self) -> Arc<HotSwap<Map<String, Value>>> {
         Arc::clone(&self.provider)
     }
 
     async fn fetch(&self, installed: Option<KeyTag>) -> Result<LoadedKeys, KeyError> {
         match &self.start {
-            Start::KeySet(url) => self.key_set(url, Origin::Operator, installed).await,
+            Start::KeySet(url) => self.key_set(url, NamedBy::Operator, installed).await,
             Start::Discovery(url) => {
-                let document = self.client.get(url, Origin::Operator, None).await?;
-                let origin = document.origin();
+                let document = self.client.get(url, NamedBy::Operator, None).await?;
+                let named_by = document.addresses_named_by();
                 let body = document.body.unwrap_or_default();
                 let found = ProviderMetadata::parse(&body, &self.issuers)?;
                 self.provider.replace(found.members);
-                self.key_set(&found.jwks_uri, origin, installed).await
+                self.key_set(&found.jwks_uri, named_by, installed).await
             }
         }
     }
@@ -83,12 +86,12 @@ impl OpenIdKeySource {
     async fn key_set(
         &self,
         url: &Url,
-        origin: Origin,
+        named_by: NamedBy,
         installed: Option<KeyTag>,
     ) -> Result<LoadedKeys, KeyError> {
         let etag = installed.and_then(|tag| etag_of(&tag, url));
-        let Answer { body, etag, max_age, .. } =
-            self.client.get(url, origin, etag.as_ref()).await?;
+        let Fetched { body, etag, max_age, .. } =
+            self.client.get(url, named_by, etag.as_ref()).await?;
         let Some(body) = body else {
             return Ok(LoadedKeys::unchanged().max_age(max_age));
         };

@@ -1,20 +1,53 @@
 //! The background task that loads the keys of one issuer.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::error::KeyError;
+use super::issuer_keys::{IssuerKeys, Shared};
 use super::schedule;
-use super::shared::Shared;
-use super::source::{KeyError, KeySource, KeyTag, LoadedKeys};
+use super::settings::KeySettings;
+use super::source::{KeySource, KeyTag, LoadedKeys};
+use crate::background_task::BackgroundTask;
+use crate::error::BuildError;
+use crate::jose::JwkSet;
+use crate::telemetry::log;
+use crate::time::Clock;
 
-/// Loads keys until the issuer's [`KeyRing`] is dropped: at once, then on schedule, sooner after a
-/// failure, and when a request forces a load for an unknown key. Loads follow one another, so an
-/// older answer can never replace a newer one.
-///
-/// [`KeyRing`]: super::ring::KeyRing
-pub(crate) async fn run(shared: Arc<Shared>, source: Arc<dyn KeySource>) {
+/// The shortest interval at which a source may ask to be polled.
+const SHORTEST_POLL: Duration = Duration::from_millis(100);
+
+/// Starts to load keys, and to keep them fresh; `first` are there already.
+pub(super) fn start(
+    issuer: Arc<str>,
+    source: Arc<dyn KeySource>,
+    settings: KeySettings,
+    first: Option<Arc<JwkSet>>,
+    clock: Arc<dyn Clock>,
+) -> Result<IssuerKeys, BuildError> {
+    let runtime = Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
+    if settings.cooldown < Duration::from_secs(1) {
+        log::warn!(
+            issuer = &*issuer,
+            "with a cooldown below 1 s, tokens with unknown keys can force many loads"
+        );
+    }
+    let poll_every = source.poll_every().map(|pause| pause.max(SHORTEST_POLL));
+    // Polled local sources never go stale.
+    let max_stale = poll_every.is_none().then_some(settings.max_stale);
+    let shared = Arc::new(Shared::new(issuer, settings, max_stale, first, clock));
+    let task = BackgroundTask::spawn(&runtime, run(Arc::clone(&shared), source, poll_every));
+    Ok(IssuerKeys::refreshed(shared, task))
+}
+
+/// Loads keys until the task is aborted: at once, then on schedule, sooner after a failure, and
+/// when a request forces a load for an unknown key. Loads follow one another, so an older answer
+/// can never replace a newer one.
+async fn run(shared: Arc<Shared>, source: Arc<dyn KeySource>, poll_every: Option<Duration>) {
     let mut failures = 0_u32;
     // The tag of the keys in use, never that of a rejected set.
     let mut installed: Option<KeyTag> = None;
@@ -32,14 +65,14 @@ pub(crate) async fn run(shared: Arc<Shared>, source: Arc<dyn KeySource>) {
                 if set.is_some() {
                     installed = tag;
                 }
-                due = Instant::now()
-                    + schedule::after_success(&shared.settings, max_age, shared.poll_every);
+                due =
+                    Instant::now() + schedule::after_success(&shared.settings, max_age, poll_every);
                 Ok(set)
             }
             Err(error) => {
                 failures = failures.saturating_add(1);
                 // Counted from the beginning: a load that hangs does not stretch the pause.
-                due = began + schedule::after_failure(failures, shared.poll_every);
+                due = began + schedule::after_failure(failures, poll_every);
                 Err(error)
             }
         };

@@ -126,8 +126,7 @@ impl FhirAuthLayer {
     pub fn readiness(&self) -> Response<Bytes> {
         let health = self.health();
         let ready = health.iter().all(|issuer| issuer.usable);
-        let issuers: Vec<_> = health.iter().map(KeyHealth::to_json).collect();
-        let document = serde_json::json!({"ready": ready, "issuers": issuers}).to_string();
+        let document = serde_json::json!({"ready": ready, "issuers": health}).to_string();
         let mut response = Response::new(Bytes::from(document));
         if !ready {
             *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;

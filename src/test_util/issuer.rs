@@ -15,10 +15,11 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::task::AbortHandle;
+use tokio::runtime::Handle;
 
 use super::{SigningKey, TestUtilError, TokenBuilder};
 use crate::authentication::TrustedIssuer;
+use crate::background_task::BackgroundTask;
 use crate::jose::Algorithm;
 use crate::time::{Clock, SystemClock, UnixTime};
 
@@ -32,7 +33,7 @@ const DISCOVERY: &str = "/.well-known/openid-configuration";
 pub struct TestIssuer {
     url: String,
     state: Arc<Mutex<State>>,
-    server: AbortHandle,
+    _server: BackgroundTask,
 }
 
 #[derive(Debug)]
@@ -123,8 +124,8 @@ impl TestIssuer {
             requests: HashMap::new(),
             made: 1,
         }));
-        let server = tokio::spawn(serve(listener, url.clone(), Arc::clone(&state)));
-        Ok(Self { url, state, server: server.abort_handle() })
+        let server = serve(listener, url.clone(), Arc::clone(&state));
+        Ok(Self { url, state, _server: BackgroundTask::spawn(&Handle::current(), server) })
     }
 
     /// Returns the issuer's name and address, for example `http://127.0.0.1:40123`.
@@ -225,12 +226,6 @@ impl TestIssuer {
 
     fn state(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
-    }
-}
-
-impl Drop for TestIssuer {
-    fn drop(&mut self) {
-        self.server.abort();
     }
 }
 

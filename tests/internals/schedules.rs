@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::refresh_gate::{Refresh, RefreshGate};
 
-/// Requests and the refresher of `src/keys/shared.rs` on threads: the same rules behind a lock, the
+/// Requests and the refresher of `src/keys/issuer_keys.rs` on threads: the same rules behind a lock, the
 /// wake-up, and waiting for the end of a load.
 struct Model {
     state: Mutex<State>,

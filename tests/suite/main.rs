@@ -1,7 +1,7 @@
 //! What the crate promises, tested through its public interface against a loopback issuer.
 //!
-//! `requirements/` has one test for each requirement of the standards, and a table of them; the
-//! other modules have one subject each.
+//! `requirements/` has one test for each requirement of the standards, and a table of them; `keys/`
+//! is about their rotation, outages, floods and time; the other modules have one subject each.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failed step of a test is a failed test")]
 #![expect(clippy::indexing_slicing, reason = "serde_json answers null where nothing is")]
@@ -14,9 +14,7 @@ mod clients;
 mod configuration;
 mod entra;
 mod explanation;
-mod faults;
-mod fleet;
-mod key_life;
+mod keys;
 mod launch_context;
 mod manual;
 mod middleware;
@@ -25,8 +23,6 @@ mod places;
 mod presets;
 mod principal;
 mod properties;
-mod refresher;
-mod refresher_model;
 mod refusals;
 mod requirements;
 mod secrecy;

@@ -17,9 +17,9 @@ pub use self::cloud::EntraCloud;
 use self::cloud::Version;
 use crate::authentication::audience::AudiencePolicy;
 use crate::authentication::issuer::{Tenant, TrustedIssuer};
-use crate::authentication::key_origin::{KeyOrigin, SharedKeys};
 use crate::error::BuildError;
 use crate::jose::ExpectedKeyIssuer;
+use crate::keys::{KeyOrigin, KeyPlan};
 
 /// Trusts Microsoft Entra ID: makes the [`TrustedIssuer`]s of a tenant, or of several.
 ///
@@ -131,7 +131,7 @@ impl Entra {
     pub fn issuers(&self) -> Result<Vec<TrustedIssuer>, BuildError> {
         let origins = [Version::One, Version::Two].map(|version| {
             let discovery = Some(self.discovery(version));
-            (version, KeyOrigin::Http { discovery, jwks_uri: None })
+            (version, KeyOrigin::OpenId { discovery, jwks_uri: None })
         });
         let shared = origins.map(|(version, origin)| (version, self.shared(version, origin)));
         self.issuers_with(|version| match (version, &shared) {
@@ -158,7 +158,7 @@ impl Entra {
         origin: KeyOrigin,
     ) -> Result<Vec<TrustedIssuer>, BuildError> {
         let both = [Version::One, Version::Two].map(|version| self.documented(version));
-        let shared = SharedKeys::new(self.name(Version::Two), both.to_vec(), origin);
+        let shared = KeyPlan::new(self.name(Version::Two), both.to_vec(), origin);
         self.issuers_with(|_| Arc::clone(&shared))
     }
 
@@ -171,7 +171,7 @@ impl Entra {
 
     fn issuers_with(
         &self,
-        keys: impl Fn(Version) -> Arc<SharedKeys>,
+        keys: impl Fn(Version) -> Arc<KeyPlan>,
     ) -> Result<Vec<TrustedIssuer>, BuildError> {
         self.check()?;
         let mut issuers = Vec::with_capacity(self.tenants.len() * 2);
@@ -188,7 +188,7 @@ impl Entra {
             let [_, advertised] = names.clone().map(Arc::from);
             // Version 2.0 first: apps are given its metadata.
             for (version, name) in [Version::One, Version::Two].into_iter().zip(names).rev() {
-                let mut issuer = TrustedIssuer::new(name, KeyOrigin::Shared(keys(version)))
+                let mut issuer = TrustedIssuer::sharing(name.into(), keys(version))
                     .of_entra(self.audience(version));
                 let settings = &mut issuer.settings;
                 settings.tenant = Some(Tenant { id: id.clone(), keys: expected.clone() });
@@ -228,8 +228,8 @@ impl Entra {
     }
 
     #[cfg(feature = "client")]
-    fn shared(&self, version: Version, origin: KeyOrigin) -> Arc<SharedKeys> {
-        SharedKeys::new(self.name(version), vec![self.documented(version)], origin)
+    fn shared(&self, version: Version, origin: KeyOrigin) -> Arc<KeyPlan> {
+        KeyPlan::new(self.name(version), vec![self.documented(version)], origin)
     }
 
     /// Returns the `issuer` of the discovery document: that of a tenant, or the template. For

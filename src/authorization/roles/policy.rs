@@ -1,12 +1,11 @@
 //! Roles as policy: the union of a caller's roles has to hold what an interaction takes.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use smallvec::SmallVec;
-use tokio::task::AbortHandle;
+use tokio::runtime::Handle;
 
 use super::data_action::DataActions;
 use super::required::{Required, required};
@@ -14,14 +13,12 @@ use super::{Assignments, RoleDefinitions};
 use crate::authentication::Principal;
 use crate::authorization::grant::Rule;
 use crate::authorization::{AccessRequest, Authorizer, Denial, Grant};
-use crate::error::BuildError;
+use crate::background_task::BackgroundTask;
+use crate::error::{BuildError, ErrorCause};
 use crate::explanation::Requirement;
-use crate::small_file;
-use crate::swap::Swap;
+use crate::hot_swap::HotSwap;
 use crate::telemetry::log;
-
-/// The interval between two looks at a file.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+use crate::watched_file::{self, WatchedFile};
 
 /// Grants what the roles of a caller grant. Clones share the definitions.
 ///
@@ -33,18 +30,16 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 #[must_use]
 pub struct RolePolicy {
-    roles: Arc<Swap<RoleDefinitions>>,
-    assignments: Arc<Swap<Assignments>>,
-    /// Ends the task that looks at the file.
-    _watch: Option<Arc<Watch>>,
+    roles: Arc<HotSwap<RoleDefinitions>>,
+    assignments: Arc<HotSwap<Assignments>>,
+    /// The task that reads the file again.
+    _watch: Option<Arc<BackgroundTask>>,
 }
-
-struct Watch(AbortHandle);
 
 impl RolePolicy {
     /// A policy of fixed definitions. Without any, no role grants.
     pub fn new(roles: RoleDefinitions) -> Self {
-        Self::of(Arc::new(Swap::new(Some(roles))), None)
+        Self::of(Arc::new(HotSwap::new(Some(roles))), None)
     }
 
     /// A policy of the definitions in a file, which is read again when it changes. If it is
@@ -55,23 +50,24 @@ impl RolePolicy {
     /// When the file is missing or broken now, or there is no tokio runtime.
     pub fn from_file(path: impl Into<PathBuf>) -> Result<Self, BuildError> {
         let path = path.into();
-        let (content, roles) =
-            read(&path).map_err(|reason| BuildError::RoleFile { path: path.clone(), reason })?;
-        let runtime = tokio::runtime::Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
-        let roles = Arc::new(Swap::new(Some(roles)));
-        let task = runtime.spawn(watch(path, content, Arc::clone(&roles)));
-        let watch = Some(Arc::new(Watch(task.abort_handle())));
-        Ok(Self::of(roles, watch))
+        let fault = |source| BuildError::RoleFile { path: path.clone(), source };
+        let content = watched_file::read(&path).map_err(|error| fault(ErrorCause::new(error)))?;
+        let roles = RoleDefinitions::parse(&content);
+        let roles = roles.map_err(|error| fault(ErrorCause::new(error)))?;
+        let runtime = Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
+        let roles = Arc::new(HotSwap::new(Some(roles)));
+        let watch = BackgroundTask::spawn(&runtime, watch(path, content, Arc::clone(&roles)));
+        Ok(Self::of(roles, Some(Arc::new(watch))))
     }
 
-    fn of(roles: Arc<Swap<RoleDefinitions>>, watch: Option<Arc<Watch>>) -> Self {
-        let assignments = Arc::new(Swap::new(None));
+    fn of(roles: Arc<HotSwap<RoleDefinitions>>, watch: Option<Arc<BackgroundTask>>) -> Self {
+        let assignments = Arc::new(HotSwap::new(None));
         Self { roles, assignments, _watch: watch }
     }
 
     /// Gives further roles to callers by who they are.
     pub fn assignments(mut self, assignments: Assignments) -> Self {
-        self.assignments = Arc::new(Swap::new(Some(assignments)));
+        self.assignments = Arc::new(HotSwap::new(Some(assignments)));
         self
     }
 
@@ -154,40 +150,19 @@ impl Authorizer for RolePolicy {
     }
 }
 
-async fn watch(path: PathBuf, mut taken: Vec<u8>, roles: Arc<Swap<RoleDefinitions>>) {
-    let mut complaint = String::new();
-    loop {
-        tokio::time::sleep(LOOK_EVERY).await;
-        let file = path.clone();
-        // A file system may hang, and others must not wait for it.
-        let read = tokio::task::spawn_blocking(move || read(&file)).await;
-        match read.unwrap_or_else(|error| Err(error.to_string())) {
-            Ok((content, _)) if content == taken => complaint.clear(),
-            Ok((content, changed)) => {
-                log::info!(path = %path.display(), roles = changed.len(), "role definitions changed");
-                roles.replace(changed);
-                taken = content;
-                complaint.clear();
-            }
-            Err(error) if error == complaint => {}
-            Err(error) => {
-                log::warn!(path = %path.display(), error, "role definitions: the last good ones stay");
-                complaint = error;
-            }
+async fn watch(path: PathBuf, content: Vec<u8>, roles: Arc<HotSwap<RoleDefinitions>>) {
+    let file = WatchedFile::new(path.clone());
+    let watch = file.watch(content, RoleDefinitions::parse, |read| match read {
+        Ok(changed) => {
+            log::info!(path = %path.display(), roles = changed.len(), "role definitions changed");
+            roles.replace(changed);
         }
-    }
-}
-
-fn read(path: &Path) -> Result<(Vec<u8>, RoleDefinitions), String> {
-    let content = small_file::read(path).map_err(|error| error.to_string())?;
-    let roles = RoleDefinitions::parse(&content).map_err(|error| error.to_string())?;
-    Ok((content, roles))
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
+        Err(error) => {
+            log::warn!(path = %path.display(), error, "role definitions: the last good ones stay");
+            let _ = error;
+        }
+    });
+    watch.await;
 }
 
 impl fmt::Debug for RolePolicy {

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use http::StatusCode;
+use http::{HeaderValue, StatusCode, header};
 use tower_fhir_auth::test_util::{Answer, TestIssuer};
 use tower_fhir_auth::{
-    BuildError, Check, FhirAuthLayer, JwkSet, KeySettings, RejectionKind, TrustedIssuer,
-    authenticated,
+    Algorithm, BuildError, Check, FhirAuthLayer, JwkSet, KeySettings, RejectionKind, TrustedIssuer,
+    authenticated, danger,
 };
 
 use crate::support::{BASE, Reply, Server, send};
@@ -228,6 +228,21 @@ async fn a_jwks_file_needs_no_network_and_is_read_again_when_it_changes() {
     assert_eq!(issuer.jwks_requests(), 0);
 }
 
+#[tokio::test]
+async fn a_file_of_more_than_1_mib_is_not_read() {
+    let issuer = TestIssuer::start().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys.json");
+    let build = |length: usize| {
+        std::fs::write(&path, format!("{:length$}", issuer.jwks().to_string())).unwrap();
+        let trusted = TrustedIssuer::with_jwks_file(issuer.url(), &path);
+        FhirAuthLayer::builder(BASE).issuer(trusted).authorizer(authenticated()).build()
+    };
+    assert!(build(1 << 20).is_ok());
+    let error = build((1 << 20) + 1).unwrap_err().to_string();
+    assert!(error.ends_with(": more than 1048576 bytes"), "{error}");
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn a_file_system_that_hangs_holds_up_nobody() {
@@ -248,10 +263,53 @@ async fn a_file_system_that_hangs_holds_up_nobody() {
         get(&layer, &issuer).await.is_let_in();
         assert!(start.elapsed() < millis(1000), "{:?}", start.elapsed());
     }
-    let error = layer.health().remove(0).last_error.unwrap();
+    let error = layer.health().remove(0).last_error.unwrap().to_string();
     assert!(error.contains("not answered") || error.contains("time-out"), "{error}");
     // The thread that hangs is released, or the test would not end.
     std::fs::write(&path, issuer.jwks().to_string()).unwrap();
+}
+
+#[tokio::test]
+async fn an_etag_spares_the_key_set_and_confirms_it() {
+    let settings = KeySettings::default().cooldown(Duration::ZERO);
+    let server = Server::trusting(|issuer| issuer.key_settings(settings)).await;
+    let tagged = |tag: &'static str| {
+        Answer::json(&server.issuer.jwks()).header(header::ETAG, HeaderValue::from_static(tag))
+    };
+    let forced = || server.get(server.token().header("kid", "unknown"));
+    server.issuer.answer("/jwks", tagged("\"one\""));
+    forced().await.is_refused_by(Check::Key, "`kid`");
+    // From now on the provider says that nothing has changed.
+    server.issuer.answer("/jwks", Answer::status(StatusCode::NOT_MODIFIED));
+    forced().await.is_refused_by(Check::Key, "`kid`");
+    let health = server.layer.health().remove(0);
+    assert_eq!(health.last_error, None, "the tag was sent, and 304 is an answer to it");
+    server.get(server.token()).await.is_let_in();
+    // Without a tag 304 is no answer.
+    server.issuer.answer("/jwks", Answer::json(&server.issuer.jwks()));
+    forced().await.is_refused_by(Check::Key, "`kid`");
+    server.issuer.answer("/jwks", Answer::status(StatusCode::NOT_MODIFIED));
+    forced().await.is_refused_by(Check::Key, "`kid`");
+    assert!(server.layer.health()[0].last_error.as_ref().unwrap().to_string().contains("304"));
+}
+
+#[tokio::test]
+async fn an_rsa_exponent_of_3_is_accepted_by_danger_alone() {
+    let issuer = TestIssuer::with_algorithm(Algorithm::Rs256).await.unwrap();
+    let mut set = issuer.jwks();
+    set["keys"][0]["e"] = "Aw".into();
+    issuer.answer("/jwks", Answer::json(&set));
+    for (settings, keys) in
+        [(KeySettings::default(), 0), (danger::accept_rsa_exponent_3(KeySettings::default()), 1)]
+    {
+        let layer = FhirAuthLayer::builder(BASE)
+            .issuer(issuer.trusted().key_settings(settings))
+            .authorizer(authenticated())
+            .build()
+            .unwrap();
+        let _ = tokio::time::timeout(Duration::from_millis(300), layer.ready()).await;
+        assert_eq!(layer.health()[0].keys, keys);
+    }
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tower_fhir_auth::KeySettings;
 
-use crate::refresher::{Guarded, Mood, Provider, secs};
+use super::refresher::{Guarded, Mood, Provider, secs};
 
 const SERVERS: usize = 1000;
 

@@ -473,7 +473,7 @@ async fn a_source_that_panics_has_failed_and_is_asked_again() {
     let guarded = Guarded::asking(source, provider, KeySettings::default());
     sleep(secs(1)).await;
     let health = guarded.authenticator.health().remove(0);
-    assert!(health.last_error.unwrap().contains("panicked"));
+    assert!(health.last_error.unwrap().to_string().contains("panicked"));
     sleep(secs(60)).await;
     assert!(guarded.good().await.is_ok());
 }

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use tower_fhir_auth::KeySettings;
 use tower_fhir_auth::test_util::TokenBuilder;
 
-use crate::refresher::{Guarded, Load, Mood, is_unavailable, is_unknown_key, secs};
+use super::refresher::{Guarded, Load, Mood, is_unavailable, is_unknown_key, secs};
 
 const SEEDS: u64 = 300;
 const STEPS: usize = 60;

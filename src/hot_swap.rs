@@ -8,12 +8,12 @@ use arc_swap::{ArcSwap, Guard};
 /// Holds a value, or none yet. Readers never wait for a writer; reading an empty one costs next to
 /// nothing.
 #[derive(Debug)]
-pub(crate) struct Swap<T>(OnceLock<ArcSwap<T>>);
+pub(crate) struct HotSwap<T>(OnceLock<ArcSwap<T>>);
 
 /// The value as it was at one moment. Not to be held across an `await`.
 pub(crate) struct Snapshot<T>(Option<Guard<Arc<T>>>);
 
-impl<T> Swap<T> {
+impl<T> HotSwap<T> {
     pub(crate) fn new(first: Option<T>) -> Self {
         Self(first.map(ArcSwap::from_pointee).map_or_else(OnceLock::new, OnceLock::from))
     }

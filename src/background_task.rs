@@ -1,0 +1,22 @@
+//! Tasks that end with their owner.
+
+use std::future::Future;
+
+use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
+
+/// A task of the runtime that is aborted when this is dropped.
+#[derive(Debug)]
+pub(crate) struct BackgroundTask(AbortHandle);
+
+impl BackgroundTask {
+    pub(crate) fn spawn(runtime: &Handle, task: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self(runtime.spawn(task).abort_handle())
+    }
+}
+
+impl Drop for BackgroundTask {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

@@ -1,0 +1,93 @@
+//! The errors of loading keys.
+
+use crate::error::ErrorCause;
+use crate::jose::JwkSetError;
+
+/// An error that kept keys from being loaded. The last good ones stay in use.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// The load took longer than its time-out.
+    #[error("no answer within the time-out")]
+    Timeout,
+    /// The provider could not be reached, or broke off.
+    #[error("`{address}`: {}", .source.with_causes())]
+    #[non_exhaustive]
+    Transport {
+        /// The address that was asked.
+        address: String,
+        /// The cause.
+        source: ErrorCause,
+    },
+    /// The provider did not answer with 200. Redirects are not followed.
+    #[error("`{address}` answered with status {status}")]
+    #[non_exhaustive]
+    Status {
+        /// The address that was asked.
+        address: String,
+        /// The status of the answer.
+        status: u16,
+    },
+    /// The answer is not declared as JSON.
+    #[error("`{address}` answered with content type `{found}` instead of JSON")]
+    #[non_exhaustive]
+    ContentType {
+        /// The address that was asked.
+        address: String,
+        /// The content type of the answer.
+        found: String,
+    },
+    /// The answer is larger than allowed.
+    #[error("`{address}` answered with more than {limit} bytes")]
+    #[non_exhaustive]
+    TooLarge {
+        /// The address that was asked.
+        address: String,
+        /// The bound.
+        limit: usize,
+    },
+    /// The address is not one that keys may come from.
+    #[error("`{address}` is not allowed: {reason}")]
+    #[non_exhaustive]
+    Address {
+        /// The address.
+        address: String,
+        /// The reason it was rejected.
+        reason: &'static str,
+    },
+    /// The discovery document is malformed.
+    #[error("discovery document: {0}")]
+    Discovery(&'static str),
+    /// The discovery document is that of another issuer.
+    #[error("discovery document: expected issuer `{expected}`, found `{found}`")]
+    #[non_exhaustive]
+    Issuer {
+        /// The trusted issuer.
+        expected: String,
+        /// The issuer that the document names.
+        found: String,
+    },
+    /// The answer is not a key set.
+    #[error("key set: {0}")]
+    NotASet(#[from] JwkSetError),
+    /// The set has no usable key.
+    #[error("key set: no usable key among {entries} entries")]
+    #[non_exhaustive]
+    Empty {
+        /// The number of entries in the set.
+        entries: usize,
+    },
+    /// A file cannot be read.
+    #[error("key file: {0}")]
+    File(#[source] ErrorCause),
+    /// A source of your own has failed, see [`KeyError::other`].
+    #[error(transparent)]
+    Other(ErrorCause),
+}
+
+impl KeyError {
+    /// Wraps the failure of a [`KeySource`](crate::KeySource) of your own.
+    pub fn other(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Other(ErrorCause::new(error))
+    }
+}

@@ -1,0 +1,303 @@
+//! The keys of one issuer: what requests read, ask for and wait for, and what the refresher writes.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+use super::error::KeyError;
+use super::health::KeyHealth;
+use super::refresh_gate::{Refresh, RefreshGate};
+use super::settings::KeySettings;
+use super::snapshot::{GoodKeys, KeySetNumber, KeySnapshot};
+use crate::background_task::BackgroundTask;
+use crate::display_safe::sanitize;
+use crate::hot_swap::HotSwap;
+use crate::jose::{JwkSet, LeftOut};
+use crate::telemetry::{log, meter};
+use crate::time::{Clock, UnixTime};
+
+/// The number of requests of one issuer that may wait for a load. One more is rejected at once.
+const MAX_WAITING: usize = 1024;
+
+/// A handle to the keys of one issuer. Clones share them; their refresh ends with the last clone.
+#[derive(Clone)]
+pub(crate) struct IssuerKeys {
+    shared: Arc<Shared>,
+    /// The task that loads the keys; `None` where they never change.
+    refresher: Option<Arc<BackgroundTask>>,
+}
+
+/// State shared by requests, through [`IssuerKeys`], and by the refresher.
+pub(super) struct Shared {
+    issuer: Arc<str>,
+    keys: HotSwap<GoodKeys>,
+    /// The age at which keys must not be used any more; `None` where they do not age.
+    max_stale: Option<Duration>,
+    /// The number of different sets there have been.
+    sets: AtomicU64,
+    pub(super) settings: KeySettings,
+    status: Mutex<LoadStatus>,
+    /// Wakes the refresher for a forced load.
+    nudge: Notify,
+    /// The number of the last load that has ended.
+    ended: watch::Sender<u64>,
+    clock: Arc<dyn Clock>,
+}
+
+/// The gate for loads, and the outcome of the last one.
+#[derive(Default)]
+struct LoadStatus {
+    gate: RefreshGate,
+    next_at: Option<Instant>,
+    last_success: Option<UnixTime>,
+    last_error: Option<KeyError>,
+}
+
+/// The wait of one request for one load.
+#[derive(Debug)]
+pub(crate) struct KeyWait {
+    ended: watch::Receiver<u64>,
+    load: u64,
+    bound: Duration,
+}
+
+impl KeyWait {
+    /// Resolves when the load has ended, successfully or not, or when the time bound is reached.
+    pub(crate) async fn over(mut self) {
+        let load = self.load;
+        let ended = self.ended.wait_for(|ended| *ended >= load);
+        let _ = tokio::time::timeout(self.bound, ended).await;
+    }
+}
+
+/// For requests.
+impl IssuerKeys {
+    /// Holds keys that are never loaded again; none at all without `set`.
+    pub(super) fn fixed(issuer: Arc<str>, set: Option<Arc<JwkSet>>, clock: Arc<dyn Clock>) -> Self {
+        let shared = Shared::new(issuer, KeySettings::default(), None, set, clock);
+        Self { shared: Arc::new(shared), refresher: None }
+    }
+
+    /// Holds keys that a task loads into `shared`.
+    pub(super) fn refreshed(shared: Arc<Shared>, refresher: BackgroundTask) -> Self {
+        Self { shared, refresher: Some(Arc::new(refresher)) }
+    }
+
+    pub(crate) fn issuer(&self) -> &str {
+        &self.shared.issuer
+    }
+
+    /// Returns the keys as they are now.
+    pub(crate) fn snapshot(&self) -> KeySnapshot {
+        let Shared { keys, max_stale, .. } = &*self.shared;
+        KeySnapshot { keys: keys.snapshot(), max_stale: *max_stale }
+    }
+
+    /// Returns the number of the key set in use, if it may be used.
+    pub(crate) fn number_of_usable(&self) -> Option<KeySetNumber> {
+        self.snapshot().usable().map(|keys| keys.number)
+    }
+
+    /// Asks for a load on behalf of a request whose key is unknown, see
+    /// [`RefreshGate::request_refresh`]. Returns `None` when the request must do without.
+    pub(crate) fn request_refresh(&self) -> Option<KeyWait> {
+        let shared = &self.shared;
+        if self.refresher.is_none() || shared.is_crowded() {
+            return None;
+        }
+        let cooldown = shared.settings.cooldown;
+        let refresh = shared.status().gate.request_refresh(Instant::now(), cooldown);
+        match refresh {
+            Refresh::Join(load) => Some(shared.wait_for(load)),
+            Refresh::Start(load) => {
+                shared.nudge.notify_one();
+                log::debug!(issuer = &*shared.issuer, "unknown key: load forced");
+                Some(shared.wait_for(load))
+            }
+            Refresh::Denied => None,
+        }
+    }
+
+    /// Returns a wait for the very first load, until that has ended.
+    pub(crate) fn first_load(&self) -> Option<KeyWait> {
+        self.refresher.as_ref()?;
+        let has_ended = *self.shared.ended.borrow() > 0;
+        (!has_ended && !self.shared.is_crowded()).then(|| self.shared.wait_for(1))
+    }
+
+    /// Resolves when there are keys.
+    pub(crate) async fn ready(&self) {
+        let mut ended = self.shared.ended.subscribe();
+        while self.snapshot().last_good().is_none() {
+            if ended.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Returns the time that a client should wait before it tries again.
+    pub(crate) fn retry_after(&self) -> Duration {
+        let next_at = self.shared.status().next_at;
+        let pause = next_at.map(|at| at.saturating_duration_since(Instant::now()));
+        // `Retry-After: 0` would invite every client back at once.
+        pause.unwrap_or_default().max(Duration::from_secs(1))
+    }
+
+    pub(crate) fn health(&self) -> KeyHealth {
+        let snapshot = self.snapshot();
+        let good = snapshot.last_good();
+        let status = self.shared.status();
+        KeyHealth {
+            issuer: self.shared.issuer.to_string(),
+            usable: snapshot.usable().is_some(),
+            keys: good.map_or(0, |good| good.set.len()),
+            age: good.map(|good| good.loaded_at.elapsed()),
+            last_success: status.last_success,
+            last_error: status.last_error.clone(),
+            next_refresh: status.next_at.map(|at| at.saturating_duration_since(Instant::now())),
+            loads: status.gate.begun(),
+            left_out: good.map_or_else(Vec::new, |good| good.set.left_out().to_vec()),
+        }
+    }
+
+    /// Puts other keys into use as if they had just been loaded.
+    #[cfg(feature = "test-util")]
+    pub(crate) fn replace(&self, set: JwkSet) {
+        self.shared.replace(set);
+    }
+}
+
+/// For the refresher.
+impl Shared {
+    pub(super) fn new(
+        issuer: Arc<str>,
+        settings: KeySettings,
+        max_stale: Option<Duration>,
+        first: Option<Arc<JwkSet>>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let last_success = first.as_ref().map(|_| clock.now());
+        let first = first.map(|set| GoodKeys::loaded_now(set, KeySetNumber(0)));
+        Self {
+            issuer,
+            keys: HotSwap::new(first),
+            max_stale,
+            sets: AtomicU64::new(0),
+            settings,
+            status: Mutex::new(LoadStatus { last_success, ..LoadStatus::default() }),
+            nudge: Notify::new(),
+            ended: watch::Sender::new(0),
+            clock,
+        }
+    }
+
+    /// Resolves when a forced load is pending.
+    pub(super) async fn forced(&self) {
+        // A wake-up may be left over from a load that was forced just as another one began.
+        while !self.status().gate.is_wanted() {
+            self.nudge.notified().await;
+        }
+    }
+
+    /// Records that a load begins.
+    pub(super) fn begin(&self) {
+        let mut status = self.status();
+        status.gate.begin();
+        status.next_at = None;
+    }
+
+    /// Records that a load has ended: its keys replace the old ones, or the old ones stay.
+    pub(super) fn end(&self, result: Result<Option<JwkSet>, KeyError>, next_at: Instant) {
+        meter::load(&self.issuer, result.is_ok());
+        let now = self.clock.now();
+        let result = result.map(|set| match set {
+            Some(set) => self.install(set, now),
+            None => self.confirm(),
+        });
+        let mut status = self.status();
+        let ended = status.gate.end(result.is_err());
+        match result {
+            Ok(()) => {
+                if status.last_error.is_some() {
+                    log::info!(issuer = &*self.issuer, "keys could be loaded again");
+                }
+                status.last_success = Some(now);
+                status.last_error = None;
+            }
+            Err(error) => {
+                if status.last_error.as_ref() != Some(&error) {
+                    let error = sanitize(&error.to_string());
+                    log::warn!(issuer = &*self.issuer, error, "keys could not be loaded");
+                    let _ = error;
+                }
+                status.last_error = Some(error);
+            }
+        }
+        status.next_at = Some(next_at);
+        self.ended.send_replace(ended);
+    }
+
+    fn install(&self, set: JwkSet, now: UnixTime) {
+        meter::keys(&self.issuer, set.len(), set.left_out().len(), now);
+        self.report(set.left_out());
+        self.replace(set);
+    }
+
+    /// Replaces all keys: one that a provider has withdrawn is gone. Mostly a provider sends the
+    /// present keys again, and tokens verified under them stay verified.
+    fn replace(&self, set: JwkSet) {
+        let present = self.keys.snapshot();
+        let same = present.get().filter(|good| good.set.has_the_keys_of(&set));
+        let number = match same {
+            Some(good) => good.number,
+            // The number only has to be unique; it orders no other memory.
+            None => KeySetNumber(self.sets.fetch_add(1, Ordering::Relaxed) + 1),
+        };
+        self.keys.replace(GoodKeys::loaded_now(Arc::new(set), number));
+    }
+
+    /// Records that the keys were confirmed to be the present ones.
+    fn confirm(&self) {
+        let present = self.keys.snapshot().get().map(|good| (Arc::clone(&good.set), good.number));
+        if let Some((set, number)) = present {
+            self.keys.replace(GoodKeys::loaded_now(set, number));
+        }
+    }
+
+    fn report(&self, left_out: &[LeftOut]) {
+        for entry in left_out {
+            log::warn!(
+                issuer = &*self.issuer,
+                index = entry.index,
+                kid = entry.kid.as_deref().unwrap_or_default(),
+                reason = %entry.reason,
+                "key left out of the set"
+            );
+            let _ = entry;
+        }
+    }
+
+    fn is_crowded(&self) -> bool {
+        self.ended.receiver_count() >= MAX_WAITING
+    }
+
+    fn wait_for(&self, load: u64) -> KeyWait {
+        KeyWait { ended: self.ended.subscribe(), load, bound: self.settings.timeout }
+    }
+
+    fn status(&self) -> MutexGuard<'_, LoadStatus> {
+        // Nothing panics while the lock is held; if something did, its numbers would still be
+        // consistent.
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for IssuerKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IssuerKeys").field("issuer", &self.issuer()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,9 @@
+//! The life of keys: what `src/keys` guarantees, against providers that rotate, fail and misbehave.
+
+mod faults;
+mod fleet;
+mod health;
+mod life;
+mod misbehaving_server;
+mod refresher;
+mod refresher_model;
