@@ -132,6 +132,7 @@ mod tests {
     use crate::keys::{KeyError, KeyTag, LoadFuture, LoadedKeys};
     use crate::time::SystemClock;
     use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::Duration;
 
     /// A source that counts how often it is asked, and never answers.
     #[derive(Clone, Debug, Default)]
@@ -157,10 +158,11 @@ mod tests {
         let (plan, equal) = (source.plan(), source.plan());
         let started = [&plan, &plan, &equal]
             .map(|plan| starter.start(plan, KeySettings::default()).unwrap().keys);
-        // On one thread, so all tasks have had their turns.
-        for _ in 0..20 {
-            tokio::task::yield_now().await;
+        // The first load is due at once, which a timer tells: a third would come with the others.
+        while source.0.load(Ordering::SeqCst) < 2 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
+        tokio::time::sleep(Duration::from_millis(50)).await;
         assert_eq!(source.0.load(Ordering::SeqCst), 2);
         assert_eq!(started.map(|keys| keys.health().loads), [1, 1, 1]);
     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::jose::base64url;
 
-/// What stands in the place of a token.
+/// The replacement of a token.
 const TOKEN: &str = "(token)";
 
 /// Returns a string for a log: what looks like a token is replaced, and what is over `longest`

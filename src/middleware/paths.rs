@@ -10,7 +10,7 @@ use crate::fhir::{BaseUrl, Interaction, InteractionKind};
 pub(crate) const DEFAULT_PUBLIC: [&str; 3] =
     ["/metadata", "/.well-known/smart-configuration", "/health"];
 
-/// What a layer does with requests outside the path of its base URL.
+/// The treatment of requests outside the path of the base URL.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OutsideBase {
