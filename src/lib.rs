@@ -150,8 +150,8 @@ pub use authorization::{
 };
 pub use error::{BuildError, ErrorCause};
 pub use explanation::{
-    Advice, Check, Explanation, Finding, InvalidRequest, Reason, Requirement, Side, Step,
-    StepOutcome,
+    Advice, Check, Explanation, Finding, HeldRole, InvalidRequest, Reason, Requirement,
+    RoleStanding, Side, Step, StepOutcome,
 };
 pub use fhir::{
     AddressFault, AddressProblem, BaseUrl, BaseUrlError, CompartmentError, Format, Interaction,

@@ -36,11 +36,13 @@ impl<'a> Claims<'a> {
     }
 
     fn at_dotted(&self, path: &str) -> Option<Json<'_>> {
-        let dot = path.bytes().position(|byte| byte == b'.')?;
-        let (first, rest) = path.split_at_checked(dot)?;
-        rest.split('.')
-            .skip(1)
-            .try_fold(self.0.get(first)?, |value, name| value.as_object()?.member(name))
+        path.contains('.').then(|| self.along(path.split('.')))?
+    }
+
+    /// Returns the value at the end of a path of names.
+    pub(crate) fn along<'n>(&self, mut names: impl Iterator<Item = &'n str>) -> Option<Json<'_>> {
+        let first = self.0.get(names.next()?)?;
+        names.try_fold(first, |value, name| value.as_object()?.member(name))
     }
 
     /// Returns a value as [`at`](Self::at) does, but treats `null` as absent.
@@ -122,11 +124,7 @@ impl<'a> Claims<'a> {
     /// Returns the strings of an array; one string counts as an array of one. Other items are
     /// skipped.
     pub(crate) fn list(&self, path: &str) -> Items<'_> {
-        let value = self.at(path);
-        match value.and_then(|value| value.as_array()) {
-            Some(items) => Items::Many(items),
-            None => Items::One(value.and_then(|value| value.as_str())),
-        }
+        Items::of(self.at(path))
     }
 
     /// Returns the scope tokens of a claim (RFC 6749 section 3.3): a string split at spaces, and at
@@ -160,6 +158,15 @@ impl<'a> Claims<'a> {
 pub(crate) enum Items<'c> {
     One(Option<&'c str>),
     Many(Row<'c>),
+}
+
+impl<'c> Items<'c> {
+    pub(super) fn of(value: Option<Json<'c>>) -> Self {
+        match value.and_then(|value| value.as_array()) {
+            Some(items) => Self::Many(items),
+            None => Self::One(value.and_then(|value| value.as_str())),
+        }
+    }
 }
 
 impl<'c> Iterator for Items<'c> {

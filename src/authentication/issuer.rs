@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::audience::AudiencePolicy;
+use super::roles_claim::RolesClaim;
 use crate::display_safe::sanitize;
 use crate::error::BuildError;
 use crate::fhir::ResourceTypes;
@@ -53,7 +54,7 @@ pub(crate) struct IssuerSettings {
     pub(crate) token_types: Vec<String>,
     pub(crate) required_claims: Vec<String>,
     pub(crate) clients: Option<Vec<String>>,
-    pub(crate) roles_claim: String,
+    pub(crate) roles_claim: RolesClaim,
     pub(crate) scope_claims: Vec<String>,
     pub(crate) patient_claims: Arc<[String]>,
     /// The types that scopes may name, beside those of FHIR.
@@ -163,7 +164,7 @@ impl TrustedIssuer {
                 token_types: texts(&["at+jwt", "JWT", ""]),
                 required_claims: texts(&["sub"]),
                 clients: None,
-                roles_claim: "roles".to_owned(),
+                roles_claim: RolesClaim::named("roles".to_owned()),
                 scope_claims: texts(&["scope", "scp"]),
                 patient_claims: Arc::from(texts(&["patient"])),
                 resource_types: ResourceTypes::r4(),
@@ -216,8 +217,29 @@ impl TrustedIssuer {
 
     /// Sets the claim that holds roles: one with this whole name, else a dotted path. Default:
     /// `roles`.
+    ///
+    /// Its value is a string, an array of strings, or an object whose members are roles: those with
+    /// `true`, or an object or array that is not empty. `realm_access.roles` is Keycloak's,
+    /// `urn:zitadel:iam:org:project:roles` Zitadel's.
     pub fn roles_claim(mut self, path: impl Into<String>) -> Self {
-        self.settings.roles_claim = path.into();
+        self.settings.roles_claim = RolesClaim::named(path.into());
+        self
+    }
+
+    /// Sets the claim that holds roles as a path of names, in place of
+    /// [`roles_claim`](Self::roles_claim), for names that contain dots. They are steps, not a
+    /// choice: operators are warned once when they lead nowhere in a token that has a claim of
+    /// one of these names.
+    ///
+    /// ```
+    /// use tower_fhir_auth::TrustedIssuer;
+    ///
+    /// # #[cfg(feature = "client")]
+    /// let keycloak = TrustedIssuer::discover("https://idp.example.org/realms/fhir")
+    ///     .roles_claim_path(["resource_access", "fhir.example.org", "roles"]);
+    /// ```
+    pub fn roles_claim_path<N: Into<String>>(mut self, path: impl IntoIterator<Item = N>) -> Self {
+        self.settings.roles_claim = RolesClaim::path(path.into_iter().map(Into::into).collect());
         self
     }
 
@@ -315,6 +337,10 @@ impl TrustedIssuer {
         }
         if settings.token_types.is_empty() {
             return Err(BuildError::NoTokenType(name()));
+        }
+        if !settings.roles_claim.is_valid() {
+            let expected = "at least one name, and no empty one";
+            return Err(BuildError::Setting { setting: "roles_claim", expected });
         }
         if settings.leeway > Duration::from_secs(600) {
             return Err(BuildError::Setting { setting: "leeway", expected: "at most 10 min" });

@@ -18,6 +18,7 @@ pub(crate) mod issuer;
 mod issuers;
 mod key_selection;
 pub(crate) mod principal;
+pub(crate) mod roles_claim;
 mod token_kind;
 pub(crate) mod validation;
 mod validity;

@@ -14,6 +14,7 @@ use super::validation::ValidatedClaims;
 use crate::jose::json::Json;
 use crate::smart::{ScopeSet, SmartScope};
 use crate::span::Span;
+use crate::telemetry::log;
 use crate::time::UnixTime;
 
 /// The caller of a request: the claims of a token that passed every check.
@@ -103,7 +104,15 @@ impl Principal {
     pub(super) fn new(validated: &ValidatedClaims<'_, '_>, settings: &IssuerSettings) -> Self {
         let claims = validated.claims();
         let mut strings = ClaimStrings::default();
-        let in_roles = || claims.list(&settings.roles_claim);
+        let in_roles = || settings.roles_claim.roles(claims);
+        if settings.roles_claim.is_missed_first(claims) {
+            log::warn!(
+                issuer = %settings.issuer,
+                roles_claim = ?settings.roles_claim,
+                "no roles were found in a token that has a claim of one of these names: they are the \
+                 steps of one path, not a choice of claims"
+            );
+        }
         let roles = strings.list(claims, |list| in_roles().for_each(|role| list.add(role)));
         let scopes = strings.list(claims, |list| {
             for name in &settings.scope_claims {

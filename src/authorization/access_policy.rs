@@ -2,6 +2,7 @@
 
 use super::combinators::all;
 use super::{AccessRequest, Authorizer, Denial, Grant, RolePolicy, ScopePolicy};
+use crate::telemetry::log;
 
 /// The grants that a request needs (`access`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,16 +39,42 @@ pub struct AccessPolicy {
 }
 
 impl AccessMode {
+    /// The name in the configuration file, such as `roles-or-scopes`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Roles => "roles",
+            Self::Scopes => "scopes",
+            Self::RolesOrScopes => "roles-or-scopes",
+            Self::RolesAndScopes => "roles-and-scopes",
+            Self::Microsoft => "microsoft",
+        }
+    }
+
     /// Reports whether scopes can grant anything in this mode.
     #[must_use]
     pub fn counts_scopes(self) -> bool {
         self != Self::Roles
     }
+
+    /// Reports whether roles can grant anything in this mode.
+    #[must_use]
+    pub fn counts_roles(self) -> bool {
+        self != Self::Scopes
+    }
 }
 
 impl AccessPolicy {
-    /// The rule of a mode over these roles and scopes.
+    /// The rule of a mode over these roles and scopes. Warns operators where roles count in the mode
+    /// and none is defined.
     pub fn new(mode: AccessMode, roles: RolePolicy, scopes: ScopePolicy) -> Self {
+        if mode.counts_roles() && !roles.defines_any() {
+            log::warn!(
+                mode = mode.name(),
+                "no role is defined, so that none grants anything: set `[roles] definitions`, for \
+                 example to `builtin:microsoft`, or `access = \"scopes\"`"
+            );
+        }
         Self { mode, roles, scopes }
     }
 
@@ -59,6 +86,9 @@ impl AccessPolicy {
         }
         self.scopes.authorize(request).map_err(|denial| match self.roles.authorize(request) {
             Ok(_) => denial,
+            Err(of_roles) if self.scopes.are_of_a_patient(request) => {
+                denial.or(of_roles.without_data_actions())
+            }
             // A refusal begins with what to ask the authorization server for.
             Err(of_roles) => denial.or(of_roles),
         })

@@ -12,24 +12,27 @@ use crate::fhir::AddressFault;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Denial {
-    summary: Cow<'static, str>,
+    told: Told,
+    /// The version for operators, where it tells more.
+    to_operators: Option<Box<Told>>,
     /// Scope tokens of RFC 6749 that would have been enough, together.
     scopes: Vec<String>,
-    found: Option<String>,
-    expected: Option<String>,
     requirements: Vec<Requirement>,
+}
+
+/// A reason with both of its sides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Told {
+    pub(crate) summary: Cow<'static, str>,
+    pub(crate) found: Option<String>,
+    pub(crate) expected: Option<String>,
 }
 
 impl Denial {
     /// A denial with a one-line reason, in lower case and without a full stop.
     pub fn new(summary: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            summary: summary.into(),
-            scopes: Vec::new(),
-            found: None,
-            expected: None,
-            requirements: Vec::new(),
-        }
+        let told = Told { summary: summary.into(), found: None, expected: None };
+        Self { told, to_operators: None, scopes: Vec::new(), requirements: Vec::new() }
     }
 
     /// A denial of a request that is no interaction of FHIR: no scope and no role is missing.
@@ -79,13 +82,13 @@ impl Denial {
 
     /// Tells both sides: the scopes that the token has, and those that are needed.
     pub fn sides(mut self, found: impl AsRef<str>, expected: impl AsRef<str>) -> Self {
-        self.found = Some(sanitize(found.as_ref()));
+        self.told.found = Some(sanitize(found.as_ref()));
         self.expecting(expected)
     }
 
     /// Sets the expected side of the message, without data for advice.
     pub(crate) fn expecting(mut self, expected: impl AsRef<str>) -> Self {
-        self.expected = Some(sanitize(expected.as_ref()));
+        self.told.expected = Some(sanitize(expected.as_ref()));
         self
     }
 
@@ -97,7 +100,7 @@ impl Denial {
 
     /// The scopes that the token has, where none would have been enough.
     pub(crate) fn found(mut self, found: impl AsRef<str>) -> Self {
-        self.found = Some(sanitize(found.as_ref()));
+        self.told.found = Some(sanitize(found.as_ref()));
         self
     }
 
@@ -110,14 +113,34 @@ impl Denial {
 
     /// Adds a circumstance to the reason.
     pub(crate) fn note(mut self, note: impl AsRef<str>) -> Self {
-        self.summary = format!("{} ({})", self.summary, note.as_ref()).into();
+        let operators = self.to_operators.as_deref_mut();
+        for told in std::iter::once(&mut self.told).chain(operators) {
+            told.summary = format!("{} ({})", told.summary, note.as_ref()).into();
+        }
+        self
+    }
+
+    /// Tells operators more than clients.
+    pub(crate) fn telling_operators(mut self, told: Told) -> Self {
+        self.to_operators = Some(Box::new(told));
+        self
+    }
+
+    /// Leaves out the data actions that would have been enough: they would be of all patients, for a
+    /// caller who asked for the record of one.
+    pub(crate) fn without_data_actions(mut self) -> Self {
+        self.requirements.retain(|one| {
+            !matches!(one, Requirement::DataActions { .. } | Requirement::RoleDefinitions { .. })
+        });
+        let operators = self.to_operators.as_deref_mut();
+        std::iter::once(&mut self.told).chain(operators).for_each(|told| told.expected = None);
         self
     }
 
     /// The reason.
     #[must_use]
     pub fn summary(&self) -> &str {
-        &self.summary
+        &self.told.summary
     }
 
     /// The scopes that would have been enough.
@@ -132,18 +155,30 @@ impl Denial {
         &self.requirements
     }
 
-    /// Returns the denial as the failure of a check.
+    /// Returns the denial as the failure of a check, as operators may know it.
     pub(crate) fn finding(&self) -> Finding {
-        let reason = Reason::Denied {
-            summary: self.summary.clone(),
-            requirements: self.requirements.clone(),
-        };
-        let evidence = Evidence::of_sides(self.found.clone(), self.expected.clone());
+        let (to_clients, to_operators) = self.told();
+        let Told { summary, found, expected } = to_operators.unwrap_or(to_clients).clone();
+        let reason = Reason::Denied { summary, requirements: self.requirements.clone() };
+        let evidence = Evidence::of_sides(found, expected);
         Finding::new(self.check(), reason, evidence)
     }
 
-    pub(crate) fn found_and_expected(&self) -> (Option<&str>, Option<&str>) {
-        (self.found.as_deref(), self.expected.as_deref())
+    /// Returns the reason for clients, and the one for operators where that tells more.
+    pub(crate) fn told(&self) -> (&Told, Option<&Told>) {
+        (&self.told, self.to_operators.as_deref())
+    }
+
+    /// Joins what is told of two denials.
+    fn join(&mut self, other: &Self, between: &str) {
+        self.to_operators = match (self.told(), other.told()) {
+            ((_, None), (_, None)) => None,
+            ((client, operator), (other, of_operator)) => {
+                let joined = operator.unwrap_or(client).join(of_operator.unwrap_or(other), between);
+                Some(Box::new(joined))
+            }
+        };
+        self.told = self.told.join(&other.told, between);
     }
 
     /// One denial for two, where both rules were needed: scopes are named only if they would have
@@ -152,15 +187,13 @@ impl Denial {
         if self == other {
             return self;
         }
-        self.summary = format!("{}; and {}", self.summary, other.summary).into();
+        self.join(&other, "; and ");
         if self.scopes.is_empty() || other.scopes.is_empty() {
             self.scopes.clear();
         } else {
             let more = other.scopes.into_iter().filter(|scope| !self.scopes.contains(scope));
             self.scopes = self.scopes.iter().cloned().chain(more).collect();
         }
-        self.found = join(self.found, other.found, "; ");
-        self.expected = join(self.expected, other.expected, "; and ");
         self.requires(other.requirements)
     }
 
@@ -170,27 +203,34 @@ impl Denial {
         if self == other {
             return self;
         }
-        self.summary = format!("{}; and {}", self.summary, other.summary).into();
+        self.join(&other, "; or ");
         if self.scopes.is_empty() {
             self.scopes = other.scopes;
         }
-        self.found = join(self.found, other.found, "; ");
-        self.expected = join(self.expected, other.expected, "; or ");
         self.requires(other.requirements)
     }
 }
 
-fn join(a: Option<String>, b: Option<String>, between: &str) -> Option<String> {
-    match (a, b) {
-        (Some(a), Some(b)) if a == b => Some(a),
-        (Some(a), Some(b)) => Some(format!("{a}{between}{b}")),
-        (one, None) | (None, one) => one,
+impl Told {
+    fn join(&self, other: &Self, between: &str) -> Self {
+        Self {
+            summary: format!("{}; and {}", self.summary, other.summary).into(),
+            found: join(self.found.as_deref(), other.found.as_deref(), "; "),
+            expected: join(self.expected.as_deref(), other.expected.as_deref(), between),
+        }
+    }
+}
+
+fn join(one: Option<&str>, other: Option<&str>, between: &str) -> Option<String> {
+    match (one, other) {
+        (Some(one), Some(other)) if one != other => Some([one, between, other].concat()),
+        (one, other) => one.or(other).map(str::to_owned),
     }
 }
 
 impl fmt::Display for Denial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.summary)
+        f.write_str(&self.told.summary)
     }
 }
 

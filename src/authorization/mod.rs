@@ -38,6 +38,7 @@ pub use authorizer::{AccessRequest, AuthorizeFn, Authorizer, authorize_fn};
 pub use combinators::{AllOf, AnyOf, all_of, any_of};
 pub use confinement::Confinement;
 pub use denial::Denial;
+pub(crate) use denial::Told;
 pub use enforcement::Enforcement;
 pub use grant::Grant;
 pub use handlers::ConstraintMatcher;

@@ -142,7 +142,7 @@ impl Authorizer for RequireRoles {
 fn listed<'a>(held: impl Iterator<Item = &'a str>) -> String {
     let held: Vec<&str> = held.collect();
     if held.is_empty() {
-        return "(none)".to_owned();
+        return "no scopes".to_owned();
     }
     held.join(" ")
 }

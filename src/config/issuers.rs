@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::assigned::{Assigned, AssignedKey, assignments};
 use super::entra::{self, EntraConfig};
 use super::reader::Reader;
+use crate::authentication::roles_claim::RolesClaim;
 use crate::authentication::{AudiencePolicy, TrustedIssuer, issuer};
 use crate::authorization::{CallerId, DataAction};
 use crate::display_safe::sanitize;
@@ -39,7 +40,7 @@ pub(crate) struct IssuerConfig {
     token_types: Option<Vec<String>>,
     required_claims: Option<Vec<String>>,
     clients: Option<Vec<String>>,
-    roles_claim: Option<String>,
+    roles_claim: Option<RolesClaim>,
     scope_claims: Option<Vec<String>>,
     patient_claims: Option<Vec<String>>,
     leeway: Option<Duration>,
@@ -101,7 +102,7 @@ fn read(reader: &mut Reader<'_>) -> IssuerConfig {
         token_types: token_types(reader),
         required_claims: reader.texts("required_claims"),
         clients: reader.some_texts("clients"),
-        roles_claim: reader.text("roles_claim"),
+        roles_claim: roles_claim(reader),
         scope_claims: reader.some_texts("scope_claims"),
         patient_claims: reader.some_texts("patient_claims"),
         leeway: reader.duration("leeway"),
@@ -192,6 +193,17 @@ fn limits(reader: &mut Reader<'_>) -> Option<Vec<DataAction>> {
         }
     }
     Some(limits)
+}
+
+/// Reads the claim that holds roles: its name or dotted path, or the names of a path one by one.
+fn roles_claim(reader: &mut Reader<'_>) -> Option<RolesClaim> {
+    if reader.is_array("roles_claim") {
+        return reader.some_texts("roles_claim").map(RolesClaim::path);
+    }
+    match reader.text("roles_claim")? {
+        empty if empty.is_empty() => reader.fail("roles_claim", "expected the name of a claim"),
+        name => Some(RolesClaim::named(name)),
+    }
 }
 
 fn token_types(reader: &mut Reader<'_>) -> Option<Vec<String>> {

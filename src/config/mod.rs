@@ -1,6 +1,34 @@
 //! The configuration file: TOML, or the same structure in any format that `serde` reads.
 //!
 //! All errors are reported at once, each with file, key and what was expected.
+//!
+//! # Roles
+//!
+//! `[roles] definitions` is a file in the format of [`RoleDefinitions`], or one of two sets that come
+//! with the crate: `builtin:microsoft`, the roles of Microsoft's FHIR server
+//! ([`RoleDefinitions::microsoft`]), and `builtin:azure`, those of Azure's service
+//! ([`RoleDefinitions::azure`]). Without definitions no role grants anything, and the layer warns at
+//! start unless `access` is `scopes`.
+//!
+//! `roles_claim` of an issuer is the claim that holds roles: one with this whole name, else a dotted
+//! path; or a list of the path's names, for names that contain dots. Its value is text, a list of
+//! texts, or an object whose members are roles: those with `true`, or an object or list that is not
+//! empty.
+//!
+//! ```
+//! # let config = tower_fhir_auth::config::Config::from_toml(r#"
+//! base_url = "https://fhir.example.org/r4"
+//! access   = "roles"
+//!
+//! [[issuers]]
+//! issuer      = "https://idp.example.org/realms/fhir"
+//! roles_claim = ["resource_access", "fhir.example.org", "roles"]
+//!
+//! [roles]
+//! definitions = "builtin:azure"
+//! # "#)?;
+//! # Ok::<(), tower_fhir_auth::config::ConfigError>(())
+//! ```
 
 mod assigned;
 mod entra;
@@ -19,7 +47,7 @@ pub use error::{ConfigError, Problem};
 
 use self::assigned::AssignedKey;
 use self::issuers::IssuerConfig;
-use self::policy::{OpenPaths, Roles};
+use self::policy::{Definitions, OpenPaths, Roles};
 use self::reader::{Problems, Reader};
 use crate::authorization::{
     AccessMode, AccessPolicy, Assignments, Authorizer, IssuerLimits, RoleDefinitions, RolePolicy,
@@ -154,7 +182,8 @@ impl Config {
     /// When their file has become unreadable since, or there is no tokio runtime.
     pub fn roles(&self) -> Result<RolePolicy, BuildError> {
         let policy = match &self.roles.definitions {
-            Some(path) => RolePolicy::from_file(path)?,
+            Some(Definitions::File(path)) => RolePolicy::from_file(path)?,
+            Some(Definitions::BuiltIn(roles)) => RolePolicy::new(roles.clone()),
             None => RolePolicy::new(RoleDefinitions::default()),
         };
         let mut assignments = Assignments::new();

@@ -6,6 +6,7 @@ use super::assigned::{Assigned, assignments};
 use super::issuers::IssuerConfig;
 use super::reader::Reader;
 use crate::authorization::{AccessMode, RoleDefinitions};
+use crate::display_safe::sanitize;
 use crate::fhir::BaseUrl;
 use crate::keys::KeySettings;
 use crate::metadata::SmartConfiguration;
@@ -115,28 +116,27 @@ pub(crate) fn smart(root: &mut Reader<'_>, access: AccessMode) -> SmartConfigura
 /// The `[roles]` of the file.
 #[derive(Debug, Default)]
 pub(crate) struct Roles {
-    pub(crate) definitions: Option<PathBuf>,
+    pub(crate) definitions: Option<Definitions>,
     pub(crate) assign: Assigned,
 }
 
-/// Reads the role definitions, which must be valid now; their file is read again where they are
-/// used.
+/// The source of role definitions.
+#[derive(Debug)]
+pub(crate) enum Definitions {
+    File(PathBuf),
+    BuiltIn(RoleDefinitions),
+}
+
+/// The beginning of the names of definitions that come with the crate. A file of such a name is
+/// written with its folder, `./builtin:x`.
+const BUILT_IN: &str = "builtin:";
+
+/// Reads `[roles]`.
 pub(crate) fn roles(root: &mut Reader<'_>, issuers: &[IssuerConfig]) -> Roles {
     let Some(mut roles) = root.table("roles") else {
         return Roles::default();
     };
-    let definitions = roles.path("definitions").and_then(|path| {
-        let read = watched_file::read(&path).map_err(|error| error.to_string());
-        let parsed =
-            read.and_then(|json| RoleDefinitions::parse(&json).map_err(|error| error.to_string()));
-        match parsed {
-            Ok(_) => Some(path),
-            Err(error) => {
-                let message = format!("expected role definitions: {}: {error}", path.display());
-                roles.fail("definitions", message)
-            }
-        }
-    });
+    let definitions = definitions(&mut roles);
     let assign = roles.table("assign");
     if assign.is_some() && issuers.len() > 1 {
         let message = "with several issuers an id must belong to one: expected `assign` in its \
@@ -153,4 +153,30 @@ pub(crate) fn roles(root: &mut Reader<'_>, issuers: &[IssuerConfig]) -> Roles {
     }
     roles.finish();
     Roles { definitions, assign }
+}
+
+/// Reads the role definitions, which must be valid now; their file is read again where they are
+/// used.
+fn definitions(roles: &mut Reader<'_>) -> Option<Definitions> {
+    let text = roles.text("definitions")?;
+    let built_in = RoleDefinitions::BUILT_IN;
+    let names = built_in.map(|(name, _)| format!("`{name}`")).join(" or ");
+    if let Some((_, made)) = built_in.iter().find(|(name, _)| *name == text) {
+        return Some(Definitions::BuiltIn(made()));
+    }
+    if text.starts_with(BUILT_IN) {
+        return roles
+            .fail("definitions", format!("expected {names}, found \"{}\"", sanitize(&text)));
+    }
+    let path = roles.relative(&text);
+    let read = watched_file::read(&path).map_err(|error| {
+        format!("expected a readable file, or {names}: {}: {error}", path.display())
+    });
+    let parsed = read.and_then(|json| {
+        RoleDefinitions::parse(&json).map_err(|error| format!("{}: {error}", path.display()))
+    });
+    match parsed {
+        Ok(_) => Some(Definitions::File(path)),
+        Err(message) => roles.fail("definitions", message),
+    }
 }

@@ -164,7 +164,17 @@ impl<'a> Reader<'a> {
     /// Takes a path, relative to the file.
     pub(crate) fn path(&mut self, key: &'static str) -> Option<PathBuf> {
         let text = self.text(key)?;
-        Some(relative_to(self.directory, &text))
+        Some(self.relative(&text))
+    }
+
+    /// Returns a path that is relative to the file.
+    pub(crate) fn relative(&self, path: &str) -> PathBuf {
+        relative_to(self.directory, path)
+    }
+
+    /// Reports whether the value of a key is an array, without taking it.
+    pub(crate) fn is_array(&self, key: &str) -> bool {
+        self.table.get(key).is_some_and(Value::is_array)
     }
 
     /// Takes a table inside this one.

@@ -7,6 +7,7 @@
 mod address;
 mod advice;
 mod evidence;
+mod held_role;
 mod invalid_request;
 mod reason;
 pub(crate) mod recorder;
@@ -18,6 +19,7 @@ use std::fmt;
 
 pub use advice::{Advice, Side};
 pub(crate) use evidence::{Checked, Evidence};
+pub use held_role::{HeldRole, RoleStanding};
 pub use invalid_request::InvalidRequest;
 pub use reason::Reason;
 pub use requirement::Requirement;
@@ -139,7 +141,7 @@ impl fmt::Display for Check {
 /// A check that failed, with both sides where they may be told.
 ///
 /// `found` and `expected` hold only what may be shown: `iss`, `aud`, times, `alg`, `typ`, `kid`,
-/// scopes and roles, in printable ASCII and at most 256 characters of each. The value of any other
+/// scopes and roles, in printable ASCII and at most 256 characters of each value. The value of any other
 /// claim never gets here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {

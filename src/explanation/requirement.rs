@@ -1,6 +1,6 @@
 //! Requirements that a denied request did not meet, apart by who can see to each.
 
-use super::{Advice, Side, address};
+use super::{Advice, HeldRole, RoleStanding, Side, address};
 use crate::display_safe::sanitize;
 use crate::fhir::AddressFault;
 
@@ -18,10 +18,27 @@ pub enum Requirement {
     Roles(Vec<String>),
     /// One of these roles.
     AnyRole(Vec<String>),
-    /// A role with data actions, such as `read, or readById`.
-    DataActions(String),
-    /// Data actions within the limits of the issuer ([`IssuerLimits`](crate::IssuerLimits)).
-    IssuerLimit(String),
+    /// Data actions in the union of the caller's roles.
+    #[non_exhaustive]
+    DataActions {
+        /// The fewest that are missing, together: `["readById"]`.
+        least: Vec<&'static str>,
+        /// The first roles of the caller.
+        roles: Vec<HeldRole>,
+    },
+    /// Role definitions, of which this server has none, so that no role grants anything.
+    #[non_exhaustive]
+    RoleDefinitions {
+        /// The fewest data actions that would be enough, together.
+        least: Vec<&'static str>,
+        /// The first roles of the caller.
+        roles: Vec<HeldRole>,
+    },
+    /// The fewest data actions that are missing within the limits of the issuer
+    /// ([`IssuerLimits`](crate::IssuerLimits)), together.
+    IssuerLimit(Vec<&'static str>),
+    /// An operation that the table of data actions lists; this one, by its name, it does not.
+    ListedOperation(String),
     /// A declaration of what the handlers enforce ([`Enforcement`](crate::Enforcement)).
     Declaration(String),
     /// An address that is an interaction of FHIR: no right of the caller is missing.
@@ -62,15 +79,24 @@ impl Requirement {
                 let roles = named("role", roles, "or");
                 advice(Side::Provider, format!("assign {roles} to the caller"))
             }
-            Self::DataActions(actions) => advice(
+            Self::DataActions { least, roles } => advice(Side::Server, data_actions(least, roles)),
+            Self::RoleDefinitions { least, roles } => {
+                advice(Side::Server, role_definitions(least, roles))
+            }
+            Self::IssuerLimit(least) => {
+                let least = named("data action", least, "and");
+                advice(
+                    Side::Server,
+                    format!("allow its callers {least}, in the limits of the issuer"),
+                )
+            }
+            Self::ListedOperation(name) => advice(
                 Side::Server,
                 format!(
-                    "grant the caller an app role, or assign one, with the data action {actions}"
+                    "no single data action stands for the operation `{}`: let a rule of this \
+                     server's own grant it (`authorize_fn`)",
+                    sanitize(name)
                 ),
-            ),
-            Self::IssuerLimit(actions) => advice(
-                Side::Server,
-                format!("allow its callers the data action {actions}, in the limits of the issuer"),
             ),
             Self::Declaration(missing) => advice(
                 Side::Server,
@@ -100,11 +126,39 @@ impl Requirement {
     }
 }
 
+/// Names the least that would be enough; what is mostly wrong is the name of a role.
+fn data_actions(least: &[&str], roles: &[HeldRole]) -> String {
+    let least = named("data action", least, "and");
+    let is_undefined = |role: &&HeldRole| role.standing == RoleStanding::Undefined;
+    match roles.iter().find(is_undefined) {
+        Some(HeldRole { name, .. }) => format!(
+            "define the role `{name}` with {least}, or give the caller a defined role that has no \
+             more than that"
+        ),
+        None => format!(
+            "give the caller a role with {least} and no more, in the token or by an assignment \
+             (`[roles.assign]`)"
+        ),
+    }
+}
+
+fn role_definitions(least: &[&str], roles: &[HeldRole]) -> String {
+    let least = named("data action", least, "and");
+    match roles.first() {
+        Some(HeldRole { name, .. }) => {
+            format!("set `[roles] definitions`, with {least} for the role `{name}`")
+        }
+        None => format!(
+            "set `[roles] definitions`, with a role that has {least}, and give the caller this role"
+        ),
+    }
+}
+
 /// ``the scope `a` ``, ``the scopes `a` and `b` ``.
-fn named(what: &str, names: &[String], between: &str) -> String {
+fn named(what: &str, names: &[impl AsRef<str>], between: &str) -> String {
     let plural = if names.len() > 1 && between == "and" { "s" } else { "" };
-    let names: Vec<String> =
-        names.iter().take(MAX_NAMED).map(|name| format!("`{}`", sanitize(name))).collect();
+    let names = names.iter().take(MAX_NAMED);
+    let names: Vec<String> = names.map(|name| format!("`{}`", sanitize(name.as_ref()))).collect();
     let listed = match names.as_slice() {
         [earlier @ .., last] if !earlier.is_empty() => {
             format!("{} {between} {last}", earlier.join(", "))

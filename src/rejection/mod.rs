@@ -13,7 +13,7 @@ use http::{HeaderValue, StatusCode};
 pub use responder::{DefaultResponder, RejectionResponder};
 
 use crate::authentication::AuthenticationError;
-use crate::authorization::Denial;
+use crate::authorization::{Denial, Told};
 use crate::explanation::{Check, Finding, Reason, told};
 use crate::fhir::{BaseUrl, IssueType, OperationOutcome};
 
@@ -126,9 +126,13 @@ struct Refused {
     summary: Cow<'static, str>,
     found: Option<String>,
     expected: Option<String>,
-    /// Both sides in one sentence, and the same with the check, written when first asked for.
-    detail: OnceLock<String>,
+    /// The version for operators, where it tells more.
+    to_operators: Option<Told>,
+    /// Both sides in one sentence, the same with the check, and the sentence for operators, written
+    /// when first asked for.
+    sentence: OnceLock<String>,
     full: OnceLock<String>,
+    detail: OnceLock<String>,
     scopes: Vec<String>,
     retry_after: Option<Duration>,
     server: Arc<ServerIdentity>,
@@ -179,12 +183,12 @@ impl Rejection {
     }
 
     pub(crate) fn of_authorization(denial: &Denial, server: &Arc<ServerIdentity>) -> Self {
-        let (found, expected) = denial.found_and_expected();
-        let summary = denial.summary().to_owned();
-        let mut refused = Refused::new(RejectionKind::Forbidden, summary, server);
+        let (Told { summary, found, expected }, to_operators) = denial.told();
+        let mut refused = Refused::new(RejectionKind::Forbidden, summary.clone(), server);
         refused.check = Some(denial.check());
-        refused.found = found.map(str::to_owned);
-        refused.expected = expected.map(str::to_owned);
+        refused.found.clone_from(found);
+        refused.expected.clone_from(expected);
+        refused.to_operators = to_operators.cloned();
         refused.scopes = denial.scopes().map(str::to_owned).collect();
         Self(Arc::new(refused))
     }
@@ -241,21 +245,22 @@ impl Rejection {
                 RejectionKind::UriTooLong => "the address is too long",
                 RejectionKind::Unguarded => "the server is misconfigured",
             },
-            Disclosure::Reason => self.detail(),
+            Disclosure::Reason => self.0.sentence(),
             Disclosure::Full => self.0.full.get_or_init(|| match self.check() {
-                Some(check) => format!("{} (check: {check})", self.detail()),
-                None => self.detail().to_owned(),
+                Some(check) => format!("{} (check: {check})", self.0.sentence()),
+                None => self.0.sentence().to_owned(),
             }),
         }
     }
 
-    /// The sentence for operators: everything but secrets, whatever the [`Disclosure`].
+    /// The sentence for operators: everything but secrets, whatever the [`Disclosure`]. Of roles it
+    /// tells more than clients ever get: which the caller has, and which are defined.
     #[must_use]
     pub fn detail(&self) -> &str {
-        let Refused { summary, found, expected, detail, .. } = &*self.0;
-        match (found, expected) {
-            (None, None) => summary,
-            (found, expected) => {
+        let Refused { to_operators, detail, .. } = &*self.0;
+        match to_operators {
+            None => self.0.sentence(),
+            Some(Told { summary, found, expected }) => {
                 detail.get_or_init(|| told(summary, found.as_deref(), expected.as_deref()))
             }
         }
@@ -310,11 +315,23 @@ impl Refused {
             summary: summary.into(),
             found: None,
             expected: None,
-            detail: OnceLock::new(),
+            to_operators: None,
+            sentence: OnceLock::new(),
             full: OnceLock::new(),
+            detail: OnceLock::new(),
             scopes: Vec::new(),
             retry_after: None,
             server: Arc::clone(server),
+        }
+    }
+    /// The reason with both of its sides, as clients may know it.
+    fn sentence(&self) -> &str {
+        let Self { summary, found, expected, sentence, .. } = self;
+        match (found, expected) {
+            (None, None) => summary,
+            (found, expected) => {
+                sentence.get_or_init(|| told(summary, found.as_deref(), expected.as_deref()))
+            }
         }
     }
 }

@@ -35,8 +35,8 @@ async fn a_role_is_no_scope() {
         assert_eq!(advice_of(rule).await, [(Side::Provider, expected.to_owned())]);
     }
     let roles = RolePolicy::new(RoleDefinitions::microsoft());
-    let text =
-        "grant the caller an app role, or assign one, with the data action read, or readById";
+    let text = "give the caller a role with the data action `readById` and no more, in the token \
+                or by an assignment (`[roles.assign]`)";
     assert_eq!(advice_of(roles).await, [(Side::Server, text.to_owned())]);
 }
 
@@ -57,7 +57,7 @@ async fn a_limit_of_an_issuer_is_no_scope() {
         let issuer = request.principal().issuer();
         IssuerLimits::new().allow(issuer, [DataAction::Create]).authorize(request)
     });
-    let text = "allow its callers the data action read, or readById, in the limits of the issuer";
+    let text = "allow its callers the data action `readById`, in the limits of the issuer";
     assert_eq!(advice_of(limited).await, [(Side::Server, text.to_owned())]);
 }
 

@@ -164,7 +164,7 @@ fn mistakes_of_one_key_each() {
         (file("keys = 5", ""), "keys: expected a table"),
         (
             file("", "[roles]\ndefinitions = \"no-such.json\""),
-            "roles.definitions: expected role definitions: no-such.json",
+            "or `builtin:microsoft` or `builtin:azure`: no-such.json",
         ),
     ] {
         let found = errors(&text);

@@ -60,7 +60,7 @@ async fn both_sides_are_told_for_issuer_audience_expiry_algorithm_and_scope() {
         ),
         (server.token().header("alg", "ES999"), "ES999", "RS256 RS384"),
         (server.token().claim("scope", "a b"), "a b", "system/Patient.rs"),
-        (server.token(), "(none)", "system/Patient.rs"),
+        (server.token(), "no scopes", "system/Patient.rs"),
     ] {
         let reply = server.get(token).await;
         let (_, _, diagnostics) = issue(&reply);

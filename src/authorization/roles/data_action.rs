@@ -123,6 +123,12 @@ impl DataActions {
     pub(crate) fn has_any(self) -> bool {
         self.intersects(Self::EVERY)
     }
+
+    /// The names of the actions, as in `roles.json`.
+    pub(super) fn names(self) -> Vec<&'static str> {
+        let held = DataAction::ALL.iter().filter(|action| self.contains((**action).into()));
+        held.map(|action| action.name()).collect()
+    }
 }
 
 impl From<DataAction> for DataActions {
@@ -157,9 +163,7 @@ impl fmt::Display for DataAction {
 
 impl fmt::Display for DataActions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = DataAction::ALL.iter().filter(|action| self.contains((**action).into()));
-        let names: Vec<&str> = names.map(|action| action.name()).collect();
-        f.write_str(&names.join(" and "))
+        f.write_str(&self.names().join(" and "))
     }
 }
 

@@ -3,15 +3,20 @@
 use hashbrown::HashMap;
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
+use serde_json::error::Category;
 use smol_str::SmolStr;
 
 use super::caseless::{Caseless, CaselessName};
 use super::data_action::{DataAction, DataActions};
+use crate::display_safe::sanitize;
 
 /// The data actions of each role, read from the format of microsoft/fhir-server's `roles.json`.
 ///
 /// A role has the actions in `dataActions` without those in `notDataActions`; `*` stands for every
-/// action but `smart`. Names are compared without regard to ASCII case, and no name stands twice.
+/// action but `smart`. Names are compared without regard to ASCII case, each defined once. They may
+/// hold any character but white space at their ends (`Patient.Read.All`, `FHIR Data Reader`), while
+/// Microsoft's schema allows letters, `-` and `_` alone: see
+/// [`beyond_schema`](Self::beyond_schema).
 ///
 /// ```
 /// use tower_fhir_auth::RoleDefinitions;
@@ -23,7 +28,15 @@ use super::data_action::{DataAction, DataActions};
 /// # Ok::<(), tower_fhir_auth::RoleDefinitionsError>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RoleDefinitions(HashMap<CaselessName, RoleDefinition>);
+pub struct RoleDefinitions {
+    by_name: HashMap<CaselessName, RoleDefinition>,
+    /// All names, sorted once: a refusal lists the first few.
+    names: Box<[SmolStr]>,
+}
+
+/// A set of definitions that comes with the crate.
+#[cfg(feature = "config")]
+type BuiltIn = (&'static str, fn() -> RoleDefinitions);
 
 /// The data actions of a role, and the spelling of its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +48,7 @@ pub(crate) struct RoleDefinition {
 
 /// The reason why a text is no `roles.json`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected role definitions (roles.json): {0}")]
+#[error("role definitions (roles.json): {0}")]
 #[non_exhaustive]
 pub struct RoleDefinitionsError(String);
 
@@ -53,7 +66,7 @@ struct Role {
     scopes: Vec<Root>,
 }
 
-/// `^([a-zA-Z-_]+)$`
+/// A name without white space at its ends.
 struct Name(String);
 
 /// A data action, or `*`.
@@ -141,11 +154,23 @@ impl RoleDefinitions {
         ])
     }
 
+    /// The sets of definitions that come with the crate, by the names that the configuration file
+    /// has for them.
+    #[cfg(feature = "config")]
+    pub(crate) const BUILT_IN: [BuiltIn; 2] =
+        [("builtin:microsoft", Self::microsoft), ("builtin:azure", Self::azure)];
+
     fn of<const N: usize>(roles: [(&str, DataActions); N]) -> Self {
         let defined = |(name, actions): (&str, _)| {
             (CaselessName::new(name), RoleDefinition { name: name.into(), actions })
         };
-        Self(roles.into_iter().map(defined).collect())
+        Self::from_map(roles.into_iter().map(defined).collect())
+    }
+
+    fn from_map(by_name: HashMap<CaselessName, RoleDefinition>) -> Self {
+        let mut names: Box<[SmolStr]> = by_name.values().map(|role| role.name.clone()).collect();
+        names.sort_unstable();
+        Self { by_name, names }
     }
 
     /// Reads the text of a `roles.json`.
@@ -154,33 +179,62 @@ impl RoleDefinitions {
     ///
     /// When it does not keep to its schema, or names a role twice.
     pub fn parse(json: &[u8]) -> Result<Self, RoleDefinitionsError> {
-        let document: Document = serde_json::from_slice(json)
-            .map_err(|error| RoleDefinitionsError(error.to_string()))?;
+        let document: Document = serde_json::from_slice(json).map_err(|error| {
+            let fault = match error.classify() {
+                // These say what was expected by themselves.
+                Category::Data => error.to_string(),
+                Category::Syntax | Category::Eof | Category::Io => {
+                    format!("expected JSON: {error}")
+                }
+            };
+            RoleDefinitionsError(fault)
+        })?;
         let mut roles = HashMap::with_capacity(document.roles.len());
         for Role { name: Name(name), data_actions, not_data_actions, scopes } in document.roles {
             let [Root::Root] = scopes.as_slice() else {
-                let fault = format!("role `{name}`: expected `scopes` to be [\"/\"]");
+                let fault = format!("role `{}`: expected `scopes` to be [\"/\"]", sanitize(&name));
                 return Err(RoleDefinitionsError(fault));
             };
             let actions = union(&data_actions).difference(union(&not_data_actions));
             let defined = RoleDefinition { name: name.as_str().into(), actions };
             if roles.insert(CaselessName::new(&name), defined).is_some() {
-                return Err(RoleDefinitionsError(format!("role `{name}` stands twice")));
+                let fault = format!("expected each role once, found `{}` twice", sanitize(&name));
+                return Err(RoleDefinitionsError(fault));
             }
         }
-        Ok(Self(roles))
+        Ok(Self::from_map(roles))
+    }
+
+    /// Lists the names of the roles, in the order of their characters.
+    pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.names.iter().map(SmolStr::as_str)
+    }
+
+    /// Lists the names that Microsoft's schema does not allow: those with anything but letters, `-`
+    /// and `_`. While there is one, Microsoft's FHIR server refuses the file.
+    ///
+    /// ```
+    /// use tower_fhir_auth::RoleDefinitions;
+    ///
+    /// assert_eq!(RoleDefinitions::microsoft().beyond_schema().count(), 0);
+    /// assert!(RoleDefinitions::azure().beyond_schema().any(|name| name == "FHIR Data Reader"));
+    /// ```
+    pub fn beyond_schema(&self) -> impl Iterator<Item = &str> {
+        // `^([a-zA-Z-_]+)$` of roles.schema.json.
+        let allowed = |byte: u8| byte.is_ascii_alphabetic() || matches!(byte, b'-' | b'_');
+        self.names().filter(move |name| !name.bytes().all(allowed))
     }
 
     /// The number of roles.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.names.len()
     }
 
     /// Reports whether no role is defined, so that none grants.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.names.is_empty()
     }
 
     /// The union of what these roles may do. Unknown ones add nothing, and what one role excludes
@@ -192,7 +246,7 @@ impl RoleDefinitions {
 
     /// The definition of a role.
     pub(crate) fn get(&self, role: &str) -> Option<&RoleDefinition> {
-        self.0.get(&Caseless(role))
+        self.by_name.get(&Caseless(role))
     }
 }
 
@@ -207,10 +261,9 @@ fn union(patterns: &[Pattern]) -> DataActions {
 impl<'de> Deserialize<'de> for Name {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = String::deserialize(deserializer)?;
-        let allowed = |byte: u8| byte.is_ascii_alphabetic() || matches!(byte, b'-' | b'_');
-        if name.is_empty() || !name.bytes().all(allowed) {
-            let expected = "a name of letters, `-` and `_`";
-            return Err(de::Error::custom(format!("expected {expected}, found `{name}`")));
+        if name.is_empty() || name.trim() != name {
+            let expected = "expected a role name without white space at its ends";
+            return Err(de::Error::custom(format!("{expected}, found `{}`", sanitize(&name))));
         }
         Ok(Self(name))
     }
@@ -224,7 +277,10 @@ impl<'de> Deserialize<'de> for Pattern {
         }
         match DataAction::ALL.iter().find(|action| action.name() == name) {
             Some(action) => Ok(Self((*action).into())),
-            None => Err(de::Error::custom(format!("unknown data action `{name}`"))),
+            None => {
+                let expected = "expected a data action of Microsoft's FHIR server, or `*`";
+                Err(de::Error::custom(format!("{expected}, found `{}`", sanitize(&name))))
+            }
         }
     }
 }
@@ -335,8 +391,10 @@ mod tests {
     #[test]
     fn what_does_not_keep_to_the_schema_is_refused() {
         for bad in [
-            role("a1", "[]", "[]"),
             role("", "[]", "[]"),
+            role(" a", "[]", "[]"),
+            role("a\u{a0}", "[]", "[]"),
+            role("a\\n", "[]", "[]"),
             role("a", r#"["fly"]"#, "[]"),
             role("a", r#"["READ"]"#, "[]"),
             role("a", "[]", "[]").replace(r#"["/"]"#, "[]"),
@@ -345,12 +403,14 @@ mod tests {
             role("a", "[]", "[]").replace("}", r#","more":1}"#),
             r#"{"name":"a","dataActions":[],"scopes":["/"]}"#.to_owned(),
         ] {
-            assert!(parse(std::slice::from_ref(&bad)).is_err(), "{bad}");
+            let error = parse(std::slice::from_ref(&bad)).unwrap_err().to_string();
+            assert!(error.matches("expected").count() <= 1, "{bad}: {error}");
         }
         let twice = parse(&[role("reader", "[]", "[]"), role("Reader", "[]", "[]")]);
-        assert!(twice.unwrap_err().to_string().contains("stands twice"));
+        assert!(twice.unwrap_err().to_string().contains("found `Reader` twice"));
         for text in ["", "[]", "{}", r#"{"roles":{}}"#, r#"{"roles":[],"roles":[]}"#] {
-            assert!(RoleDefinitions::parse(text.as_bytes()).is_err(), "{text}");
+            let error = RoleDefinitions::parse(text.as_bytes()).unwrap_err().to_string();
+            assert!(error.matches("expected").count() <= 1, "{text}: {error}");
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::data_action::DataActions;
+use super::refusal::unlisted;
 use super::required::required;
 use crate::authorization::{AccessRequest, Authorizer, DataAction, Denial, Enforcement, Grant};
 use crate::explanation::Requirement;
@@ -41,6 +42,8 @@ impl IssuerLimits {
     }
 }
 
+const SUMMARY: &str = "callers of this issuer may not do this";
+
 impl Authorizer for IssuerLimits {
     fn authorize(&self, request: &AccessRequest<'_>) -> Result<Grant, Denial> {
         let Some(allowed) = self.0.get(request.principal().issuer()) else {
@@ -52,14 +55,17 @@ impl Authorizer for IssuerLimits {
             return Err(Denial::of_address(fault));
         }
         // What the handlers enforce is the business of the rules that grant.
-        match required(request.interaction(), Enforcement::ALL) {
-            Ok(required) if required.met_by(*allowed) => Ok(Grant::by("the limit of the issuer")),
-            Ok(required) => Err(Denial::new("callers of this issuer may not do this")
-                .expecting(format!("an issuer that may {required}"))
-                .requires([Requirement::IssuerLimit(required.to_string())])),
-            Err(undeclared) => {
-                Err(Denial::new("callers of this issuer may not do this").undeclared(undeclared))
-            }
+        let of_all = required(request.interaction(), Enforcement::ALL);
+        let required = of_all.map_err(|undeclared| Denial::new(SUMMARY).undeclared(undeclared))?;
+        if required.met_by(*allowed) {
+            return Ok(Grant::by("the limit of the issuer"));
         }
+        let Some(words) = required.words() else {
+            return Err(unlisted(SUMMARY, required, request.interaction()));
+        };
+        let least = required.least_beside(*allowed).names();
+        Err(Denial::new(SUMMARY)
+            .expecting(format!("an issuer whose callers may have {words}"))
+            .requires([Requirement::IssuerLimit(least)]))
     }
 }

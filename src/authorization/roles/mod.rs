@@ -13,6 +13,7 @@ mod data_action;
 mod definitions;
 mod limits;
 mod policy;
+mod refusal;
 mod required;
 
 pub use self::assignments::{Assignments, CallerId};

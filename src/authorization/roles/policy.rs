@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 use tokio::runtime::Handle;
 
 use super::data_action::DataActions;
+use super::refusal::refusal;
 use super::required::{Required, required};
 use super::{Assignments, RoleDefinitions};
 use crate::authentication::Principal;
@@ -15,7 +16,6 @@ use crate::authorization::grant::Rule;
 use crate::authorization::{AccessRequest, Authorizer, Denial, Grant};
 use crate::background_task::BackgroundTask;
 use crate::error::{BuildError, ErrorCause};
-use crate::explanation::Requirement;
 use crate::hot_swap::HotSwap;
 use crate::telemetry::log;
 use crate::watched_file::{self, WatchedFile};
@@ -55,6 +55,14 @@ impl RolePolicy {
         let roles = RoleDefinitions::parse(&content);
         let roles = roles.map_err(|error| fault(ErrorCause::new(error)))?;
         let runtime = Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
+        // Whoever moves here from Microsoft's server, or back, needs to know.
+        log::info!(
+            path = %path.display(),
+            roles = roles.len(),
+            beyond_schema = roles.beyond_schema().count(),
+            "role definitions loaded; the schema of Microsoft's server allows names of letters, `-` \
+             and `_` only"
+        );
         let roles = Arc::new(HotSwap::new(Some(roles)));
         let watch = BackgroundTask::spawn(&runtime, watch(path, content, Arc::clone(&roles)));
         Ok(Self::of(roles, Some(Arc::new(watch))))
@@ -69,6 +77,11 @@ impl RolePolicy {
     pub fn assignments(mut self, assignments: Assignments) -> Self {
         self.assignments = Arc::new(HotSwap::new(Some(assignments)));
         self
+    }
+
+    /// Reports whether any role is defined now: without, none grants.
+    pub(crate) fn defines_any(&self) -> bool {
+        self.roles.snapshot().get().is_some_and(|roles| !roles.is_empty())
     }
 
     /// Reports whether the roles of a caller hold the mark `smart`.
@@ -135,18 +148,17 @@ impl Authorizer for RolePolicy {
         if let Some(fault) = request.interaction().address_fault() {
             return Err(Denial::of_address(fault));
         }
-        let mut denial = Denial::new("no role of the caller grants this interaction");
-        let assigned = self.assignments.snapshot();
-        if principal.lacks_groups() && assigned.get().is_some_and(|all| all.are_of(principal)) {
-            denial = denial.note(
+        let (roles, assigned) = (self.roles.snapshot(), self.assignments.snapshot());
+        let (none, assigned) = (RoleDefinitions::default(), assigned.get());
+        let definitions = roles.get().unwrap_or(&none);
+        let denial = refusal(principal, assigned, definitions, required, request.interaction());
+        if principal.lacks_groups() && assigned.is_some_and(|all| all.are_of(principal)) {
+            return Err(denial.note(
                 "the token does not list the groups of the caller, which are too many, so that no \
                  assignment to a group counts",
-            );
+            ));
         }
-        let required = required.to_string();
-        Err(denial
-            .expecting(format!("a role with the data action {required}"))
-            .requires([Requirement::DataActions(required)]))
+        Err(denial)
     }
 }
 

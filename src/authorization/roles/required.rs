@@ -1,8 +1,6 @@
 //! Which data actions an interaction takes: the table of Microsoft's FHIR server
 //! (`AuthorizationServiceExtensions.cs` and the handlers of microsoft/fhir-server).
 
-use std::fmt;
-
 use http::Method;
 
 use super::DataAction as A;
@@ -17,8 +15,20 @@ pub(crate) enum Required {
     Either(DataActions, DataActions),
     /// Any action that is a right.
     Any,
-    /// Every action that `*` stands for.
-    Every,
+    /// Every action that `*` stands for, since the table has no line for this. No refusal proposes
+    /// to grant all that.
+    Every(Unlisted),
+}
+
+/// The reason why the table has no line for an interaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unlisted {
+    /// The address is not that of a FHIR interaction.
+    Interaction,
+    /// Nobody has said what the operation does.
+    Operation,
+    /// The entries of the bundle are judged by nobody.
+    Entries,
 }
 
 impl Required {
@@ -26,7 +36,31 @@ impl Required {
         match self {
             Self::Either(one, other) => held.contains(one) || held.contains(other),
             Self::Any => held.has_any(),
-            Self::Every => held.contains(DataActions::EVERY),
+            Self::Every(_) => held.contains(DataActions::EVERY),
+        }
+    }
+
+    /// The least that is missing beside these actions. Of two sets that would do it is the one of
+    /// finer actions, which the table has second, unless less of the other is missing; of any action
+    /// it is one that reads a single resource.
+    pub(super) fn least_beside(self, held: DataActions) -> DataActions {
+        match self {
+            Self::Either(one, finer) => {
+                let (one, finer) = (one.difference(held), finer.difference(held));
+                if finer.contains(one) { one } else { finer }
+            }
+            Self::Any => A::ReadById.into(),
+            Self::Every(_) => DataActions::default(),
+        }
+    }
+
+    /// The data actions in words, such as `read, or readById`; `None` where there is no line.
+    pub(super) fn words(self) -> Option<String> {
+        match self {
+            Self::Either(one, other) if one == other => Some(format!("the data action {one}")),
+            Self::Either(one, other) => Some(format!("the data action {one}, or {other}")),
+            Self::Any => Some("any data action".to_owned()),
+            Self::Every(_) => None,
         }
     }
 
@@ -34,7 +68,7 @@ impl Required {
     pub(crate) fn concerns(self, role: DataActions) -> bool {
         match self {
             Self::Either(one, other) => role.intersects(one) || role.intersects(other),
-            Self::Any | Self::Every => role.has_any(),
+            Self::Any | Self::Every(_) => role.has_any(),
         }
     }
 
@@ -95,14 +129,16 @@ pub(crate) fn required(
             required.with(hard()).with(changes)
         }
         Kind::DeleteHistory => Required::all_of(&[A::Delete, A::HardDelete]).with(changes),
-        Kind::Batch if !enforced.contains(Enforcement::BUNDLE_ENTRIES) => Required::Every,
+        Kind::Batch if !enforced.contains(Enforcement::BUNDLE_ENTRIES) => {
+            Required::Every(Unlisted::Entries)
+        }
         Kind::Batch | Kind::Capabilities => Required::Any,
         Kind::Operation => for_operation(interaction).with(hard()),
         Kind::JobStatus | Kind::JobCancel if !enforced.contains(Enforcement::JOBS) => {
             return Err(Enforcement::JOBS);
         }
         Kind::JobStatus | Kind::JobCancel => for_job(interaction),
-        Kind::Unknown => Required::Every,
+        Kind::Unknown => Required::Every(Unlisted::Interaction),
     })
 }
 
@@ -132,7 +168,7 @@ fn for_operation(interaction: &Interaction) -> Required {
         (_, "purge-history") => Required::all_of(&[A::Delete, A::HardDelete]),
         (_, "bulk-delete") => one(A::Delete),
         (_, "bulk-update") => one(A::BulkOperator),
-        _ => Required::Every,
+        _ => Required::Every(Unlisted::Operation),
     }
 }
 
@@ -146,18 +182,7 @@ fn for_job(interaction: &Interaction) -> Required {
         "bulk-delete" if looks_on => Required::all_of(&[A::Read]),
         "bulk-delete" => Required::all_of(&[A::Delete]),
         "bulk-update" => Required::all_of(&[A::BulkOperator]),
-        _ => Required::Every,
-    }
-}
-
-impl fmt::Display for Required {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Either(one, other) if one == other => one.fmt(f),
-            Self::Either(one, other) => write!(f, "{one}, or {other}"),
-            Self::Any => f.write_str("any data action"),
-            Self::Every => f.write_str("*"),
-        }
+        _ => Required::Every(Unlisted::Operation),
     }
 }
 
@@ -294,16 +319,45 @@ mod tests {
     fn what_is_required_reads_like_the_table() {
         let base = "https://h/r4".parse().unwrap();
         for (method, uri, expected) in [
-            ("GET", "/r4/Patient/1", "read, or readById"),
-            ("PUT", "/r4/Patient?a=b", "read and write, or search and update"),
-            ("GET", "/r4/$export", "export"),
-            ("POST", "/r4", "any data action"),
-            ("GET", "/r4/Patient//1", "*"),
+            ("GET", "/r4/Patient/1", Some("the data action read, or readById")),
+            (
+                "PUT",
+                "/r4/Patient?a=b",
+                Some("the data action read and write, or search and update"),
+            ),
+            ("GET", "/r4/$export", Some("the data action export")),
+            ("POST", "/r4", Some("any data action")),
+            ("GET", "/r4/Patient//1", None),
+            ("GET", "/r4/$fly", None),
         ] {
             let (method, uri) = (method.parse().unwrap(), uri.parse().unwrap());
             let interaction = Interaction::parse(&base, &method, &uri, &http::HeaderMap::new());
             let required = required(&interaction, Enforcement::ALL).unwrap();
-            assert_eq!(required.to_string(), expected);
+            assert_eq!(required.words().as_deref(), expected);
+        }
+    }
+
+    /// The advice of a refusal: what is added must be enough, and nothing of it superfluous.
+    #[test]
+    fn the_least_that_is_missing_is_enough_and_no_action_of_it_can_be_spared() {
+        let base = "https://h/r4".parse().unwrap();
+        let all = DataAction::ALL.iter().map(|action| DataActions::from(*action));
+        let held: Vec<DataActions> = std::iter::once(DataActions::default()).chain(all).collect();
+        for (method, uri, _) in TABLE.iter().filter(|(method, ..)| !method.contains('?')) {
+            let uri = format!("/r4{uri}").parse().unwrap();
+            let method = method.parse().unwrap();
+            let interaction = Interaction::parse(&base, &method, &uri, &http::HeaderMap::new());
+            let required = required(&interaction, Enforcement::ALL).unwrap();
+            for held in held.iter().filter(|held| !required.met_by(**held)) {
+                let least = required.least_beside(*held);
+                assert!(required.met_by(*held | least), "{method} {uri}: {held} and {least}");
+                for action in
+                    DataAction::ALL.iter().filter(|action| least.contains((**action).into()))
+                {
+                    let less = least.difference((*action).into());
+                    assert!(!required.met_by(*held | less), "{method} {uri}: {held} and {less}");
+                }
+            }
         }
     }
 }

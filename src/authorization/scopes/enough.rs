@@ -70,7 +70,7 @@ pub(super) fn any_enough(principal: &Principal) -> String {
 
 /// Returns the narrowest context of the scopes that a token has, malformed ones too. One without
 /// any gets that of its patient, else that of a user.
-fn narrowest_context(principal: &Principal, exports: bool) -> Option<ScopeContext> {
+pub(super) fn narrowest_context(principal: &Principal, exports: bool) -> Option<ScopeContext> {
     let held = |context| {
         let mut named = principal.scopes().filter_map(context_of);
         principal.smart_scopes().iter().any(|scope| scope.context() == context)

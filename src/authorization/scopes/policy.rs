@@ -6,7 +6,8 @@
 
 use std::collections::HashSet;
 
-use super::enough::{LAUNCH_PATIENT, any_enough, enough};
+use super::context::{self, Confined};
+use super::enough::{LAUNCH_PATIENT, any_enough, enough, narrowest_context};
 use super::evaluator::{GrantedBy, ScopeEvaluator};
 use super::inapplicable::{Inapplicable, Reasons};
 use super::requirement::{Requirements, ScopeRequirement, Target};
@@ -16,7 +17,7 @@ use crate::authorization::subject::Subject;
 use crate::authorization::{AccessRequest, Authorizer, Confinement, Denial, Grant};
 use crate::display_safe::sanitize;
 use crate::explanation::Requirement;
-use crate::smart::SmartScope;
+use crate::smart::{ScopeContext, SmartScope};
 
 /// Grants what the SMART scopes of a caller grant.
 ///
@@ -36,6 +37,17 @@ impl ScopePolicy {
     /// Makes the policy.
     pub fn new() -> Self {
         Self
+    }
+
+    /// Reports whether the scopes of a caller are about one patient, whoever that is.
+    pub(in crate::authorization) fn are_of_a_patient(&self, request: &AccessRequest<'_>) -> bool {
+        let principal = request.principal();
+        let base = request.interaction().base();
+        match narrowest_context(principal, false) {
+            Some(ScopeContext::Patient) => true,
+            Some(ScopeContext::User) => context::of_user_scopes(principal, base) != Confined::No,
+            Some(ScopeContext::System) | None => false,
+        }
     }
 }
 
@@ -180,7 +192,7 @@ fn refusal(
         }
     }
     let held: Vec<&str> = principal.scopes().collect();
-    let held = if held.is_empty() { "(none)".to_owned() } else { held.join(" ") };
+    let held = if held.is_empty() { "no scopes".to_owned() } else { held.join(" ") };
     if enough.is_empty() {
         return denial.found(held);
     }

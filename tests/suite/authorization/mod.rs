@@ -5,6 +5,8 @@ mod local_rights;
 mod oracle;
 mod plain;
 mod resources;
+mod role_definitions;
+mod role_refusals;
 mod roles;
 mod scopes;
 mod spellings;

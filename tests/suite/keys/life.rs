@@ -234,7 +234,9 @@ async fn a_file_of_more_than_1_mib_is_not_read() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keys.json");
     let build = |length: usize| {
-        std::fs::write(&path, format!("{:length$}", issuer.jwks().to_string())).unwrap();
+        let mut set = issuer.jwks().to_string();
+        set.push_str(&" ".repeat(length - set.len()));
+        std::fs::write(&path, set).unwrap();
         let trusted = TrustedIssuer::with_jwks_file(issuer.url(), &path);
         FhirAuthLayer::builder(BASE).issuer(trusted).authorizer(authenticated()).build()
     };

@@ -1,0 +1,176 @@
+//! Refusals by role: little for clients; for operators the caller's roles and what is known of each.
+
+use super::data_action::DataActions;
+use super::required::{Required, Unlisted};
+use super::{Assignments, RoleDefinitions};
+use crate::authentication::Principal;
+use crate::authorization::{Denial, Enforcement, Told};
+use crate::display_safe::sanitize;
+use crate::explanation::{HeldRole, Requirement, RoleStanding};
+use crate::fhir::Interaction;
+
+/// The number of a caller's roles that are kept of each standing.
+const MAX_KEPT: usize = 8;
+
+/// The room for names in one list of a text, in bytes.
+const ROOM: usize = 160;
+
+/// The summary that clients get.
+const SUMMARY: &str = "no role of the caller grants this interaction";
+
+/// Tells why the roles of a caller do not grant what is required.
+pub(super) fn refusal(
+    principal: &Principal,
+    assignments: Option<&Assignments>,
+    definitions: &RoleDefinitions,
+    required: Required,
+    interaction: &Interaction,
+) -> Denial {
+    let Some(words) = required.words() else { return unlisted(SUMMARY, required, interaction) };
+    let roles = CallerRoles::of(principal, assignments, definitions);
+    let expected = format!("a role with {words}");
+    let denial = Denial::new(SUMMARY).expecting(&expected);
+    let least = required.least_beside(roles.actions).names();
+    let found = Some(roles.told());
+    if definitions.is_empty() {
+        let summary = "this server has no role definitions, so that no role grants anything";
+        let told = Told { summary: summary.into(), found, expected: Some(expected) };
+        let roles = roles.into_kept();
+        return denial
+            .telling_operators(told)
+            .requires([Requirement::RoleDefinitions { least, roles }]);
+    }
+    let names = Names::listed(definitions.names());
+    let expected = Some(format!("{expected} (defined: {names})"));
+    let denial = denial.telling_operators(Told { summary: SUMMARY.into(), found, expected });
+    denial.requires([Requirement::DataActions { least, roles: roles.into_kept() }])
+}
+
+/// Tells that no data action stands for an interaction: never that all of them would do.
+pub(super) fn unlisted(
+    summary: &'static str,
+    required: Required,
+    interaction: &Interaction,
+) -> Denial {
+    let denial = Denial::new(summary);
+    let Required::Every(unlisted) = required else { return denial };
+    match unlisted {
+        Unlisted::Entries => denial.undeclared(Enforcement::BUNDLE_ENTRIES),
+        // Its address is told before any right is.
+        Unlisted::Interaction => denial,
+        Unlisted::Operation => {
+            let name = sanitize(interaction.operation().unwrap_or_default());
+            denial
+                .note(format!("no data action stands for the operation `{name}`"))
+                .requires([Requirement::ListedOperation(name)])
+        }
+    }
+}
+
+/// The roles of a caller, the first of each standing by name.
+#[derive(Default)]
+struct CallerRoles {
+    undefined: Kept,
+    insufficient: Kept,
+    actions: DataActions,
+}
+
+#[derive(Default)]
+struct Kept {
+    roles: Vec<HeldRole>,
+    total: usize,
+}
+
+impl CallerRoles {
+    fn of(
+        principal: &Principal,
+        assignments: Option<&Assignments>,
+        definitions: &RoleDefinitions,
+    ) -> Self {
+        let mut all = Self::default();
+        principal.roles().for_each(|role| all.add(role, false, definitions));
+        let assigned = assignments.into_iter().flat_map(|each| each.roles_of(principal));
+        assigned.for_each(|role| all.add(role, true, definitions));
+        all
+    }
+
+    fn add(&mut self, role: &str, assigned: bool, definitions: &RoleDefinitions) {
+        let (kept, standing) = match definitions.get(role) {
+            None => (&mut self.undefined, RoleStanding::Undefined),
+            Some(defined) => {
+                self.actions |= defined.actions;
+                (&mut self.insufficient, RoleStanding::Insufficient)
+            }
+        };
+        kept.total += 1;
+        if kept.roles.len() < MAX_KEPT {
+            kept.roles.push(HeldRole::new(sanitize(role), assigned, standing));
+        }
+    }
+
+    /// Names the roles by their standing.
+    fn told(&self) -> String {
+        let groups = [
+            ("roles that are not defined: ", &self.undefined),
+            ("roles without this: ", &self.insufficient),
+        ];
+        let groups = groups.iter().filter(|(_, kept)| kept.total > 0);
+        let groups: Vec<String> =
+            groups.map(|(what, kept)| format!("{what}{}", kept.told())).collect();
+        if groups.is_empty() { "no roles".to_owned() } else { groups.join("; ") }
+    }
+
+    fn into_kept(self) -> Vec<HeldRole> {
+        self.undefined.roles.into_iter().chain(self.insufficient.roles).collect()
+    }
+}
+
+impl Kept {
+    fn told(&self) -> String {
+        let mut names = Names::default();
+        for role in &self.roles {
+            names.add(&role.name, if role.assigned { " (assigned)" } else { "" });
+        }
+        names.of(self.total)
+    }
+}
+
+/// Quoted names, as many as there is room for.
+#[derive(Default)]
+struct Names {
+    text: String,
+    named: usize,
+    is_full: bool,
+}
+
+impl Names {
+    fn listed<'a>(all: impl ExactSizeIterator<Item = &'a str>) -> String {
+        let total = all.len();
+        let mut names = Self::default();
+        for name in all {
+            names.add(&sanitize(name), "");
+            if names.is_full {
+                break;
+            }
+        }
+        names.of(total)
+    }
+
+    fn add(&mut self, name: &str, mark: &str) {
+        let room = self.text.len() + name.len() + mark.len() <= ROOM;
+        if self.is_full || (self.named > 0 && !room) {
+            self.is_full = true;
+            return;
+        }
+        let between = if self.named > 0 { ", " } else { "" };
+        self.text.push_str(&[between, "'", name, "'", mark].concat());
+        self.named += 1;
+    }
+
+    fn of(self, total: usize) -> String {
+        match total.saturating_sub(self.named) {
+            0 => self.text,
+            more => format!("{} and {more} more", self.text),
+        }
+    }
+}

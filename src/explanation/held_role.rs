@@ -1,0 +1,29 @@
+//! Roles of a caller that was denied, and the reason why each did not grant.
+
+/// A role of a caller that was denied. Operators are shown it, clients are not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HeldRole {
+    /// Its name, as the token or the assignment has it, made safe to show.
+    pub name: String,
+    /// True if this server assigned it, false if the token has it.
+    pub assigned: bool,
+    /// The reason why it did not grant.
+    pub standing: RoleStanding,
+}
+
+/// The reason why a role did not grant a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RoleStanding {
+    /// No role of this name is defined.
+    Undefined,
+    /// It is defined, but without all of the data actions that the request requires.
+    Insufficient,
+}
+
+impl HeldRole {
+    pub(crate) fn new(name: String, assigned: bool, standing: RoleStanding) -> Self {
+        Self { name, assigned, standing }
+    }
+}
