@@ -170,6 +170,13 @@ async fn without_a_patient_launch_patient_is_asked_for_and_at_anothers_record_no
             None,
         ),
         (json!({"scope": "openid launch/patient", "patient": "2"}), "GET", "/Patient/1", None),
+        // Whom a practitioner looks at confines no `user/` scope.
+        (
+            json!({"scope": "user/Device.r", "fhirUser": "Practitioner/p", "patient": "2"}),
+            "GET",
+            "/Patient/1",
+            Some("user/Patient.r"),
+        ),
         // A patient is known, and only a letter is missing.
         (
             json!({"scope": "patient/Patient.s user/Device.r", "patient": "1"}),

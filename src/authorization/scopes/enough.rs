@@ -45,9 +45,7 @@ pub(super) fn enough<'a>(
     }
     let exports = required.each.iter().any(|one| one.via == Via::Exported);
     let applies = |context| required.each.iter().all(|one| evaluator.would_apply(context, one));
-    let context = narrowest_context(principal, exports);
-    // A token with a patient is not sent for scopes that reach beyond it.
-    let Some(context) = context.filter(|_| !evaluator.names_another()) else {
+    let Some(context) = narrowest_context(principal, exports) else {
         let notes = exports.then_some(Inapplicable::NotOfSystem).into_iter().collect();
         return Enough { notes, ..Enough::default() };
     };

@@ -322,12 +322,4 @@ impl<'a> ScopeEvaluator<'a> {
             && enforced.contains(Enforcement::COMPARTMENTS)
             && !on.is_some_and(|name| creates && !self.may_create(name))
     }
-
-    /// Reports whether the address names somebody other than the patient of the token.
-    pub(super) fn names_another(&self) -> bool {
-        match self.confined(ScopeContext::Patient) {
-            Confined::To(patient) => self.named.differ_from(patient),
-            Confined::NoPatient(_) | Confined::NoUser(_) | Confined::No => false,
-        }
-    }
 }
