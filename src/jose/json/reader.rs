@@ -188,8 +188,28 @@ impl Reader<'_> {
         }
     }
 
-    /// Reads a number (RFC 8259 section 6), which must be finite as an `f64`.
     fn number(&self, at: usize) -> Read<(f64, usize)> {
+        match self.small_number(at) {
+            Some((number, end)) if !matches!(self.byte(end), b'.' | b'e' | b'E') => {
+                Ok((f64::from(number), end))
+            }
+            _ => self.any_number(at),
+        }
+    }
+
+    /// Reads an unsigned integer of up to 32 bits without fraction or exponent, as a date is.
+    fn small_number(&self, at: usize) -> Option<(u32, usize)> {
+        let (mut number, mut end) = (0_u32, at);
+        while let digit @ b'0'..=b'9' = self.byte(end) {
+            number = number.checked_mul(10)?.checked_add(u32::from(digit - b'0'))?;
+            end += 1;
+        }
+        let is_plain = end == at + 1 || (end > at && self.byte(at) != b'0');
+        is_plain.then_some((number, end))
+    }
+
+    /// Reads a number (RFC 8259 section 6), which must be finite as an `f64`.
+    fn any_number(&self, at: usize) -> Read<(f64, usize)> {
         let mut end = at + usize::from(self.byte(at) == b'-');
         // No leading zeros.
         end = if self.byte(end) == b'0' { end + 1 } else { self.digits(end)? };
