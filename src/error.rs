@@ -24,7 +24,7 @@ pub enum BuildError {
         setting: &'static str,
         /// The path.
         path: String,
-        /// What was expected.
+        /// The form that was expected.
         expected: &'static str,
     },
     /// A declared resource type has a name that no type can have.

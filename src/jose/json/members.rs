@@ -3,7 +3,7 @@
 //! A hash table without memory of its own: a bucket holds the index of the node of its newest name,
 //! and the node of each name the index of the one before it in the same bucket. An index that is
 //! sorted by how names begin takes no table, but 1,700 more of the 28,000 instructions of a rejected
-//! token, and 5,600 more of the 50,000 of a first sight beside its signature.
+//! token, and 5,600 more of a first sight.
 
 use std::num::NonZeroU16;
 
