@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
@@ -17,33 +18,34 @@ pub(crate) struct Example {
     pub(crate) output: BufReader<std::process::ChildStdout>,
 }
 
-/// An example as `cargo test` has built it, which is to be run with these arguments.
+/// An example, which is to be run with these arguments.
 pub(crate) fn command(example: &str, arguments: &[&str]) -> Command {
-    let mut command = Command::new(built(example));
+    let name = format!("{example}{}", std::env::consts::EXE_SUFFIX);
+    let mut command = Command::new(EXAMPLES.join(name));
     command.args(arguments);
     command
 }
 
-/// The program of an example, of the profile and in the target folder of this test.
-fn built(example: &str) -> PathBuf {
-    const HINT: &str = "`cargo test` at the root builds the examples before it runs tests; \
-                        `cargo test --test examples` does not, so run `cargo build --examples` first";
+/// The folder of the examples, of the profile and in the target folder of this test. They are built
+/// into it first: `cargo test` builds an example that has tests of its own only for these.
+static EXAMPLES: LazyLock<PathBuf> = LazyLock::new(|| {
     let test = std::env::current_exe().unwrap();
     // The test is in `target/debug/deps`, or wherever the profile and `--target-dir` have it.
-    let folder = test.parent().unwrap().parent().unwrap().join("examples");
-    let program = folder.join(format!("{example}{}", std::env::consts::EXE_SUFFIX));
-    assert!(program.is_file(), "{} is not built: {HINT}", program.display());
-
-    // What cargo would build again, from its list of the sources: `program: source source …`.
-    let changed = |file: &Path| std::fs::metadata(file).and_then(|found| found.modified()).ok();
-    let sources = std::fs::read_to_string(program.with_extension("d")).unwrap();
-    let sources = sources.split_once(": ").unwrap().1.replace("\\ ", "\0");
-    for source in sources.split_whitespace().map(|source| source.replace('\0', " ")) {
-        let is_current = changed(&program) >= changed(Path::new(&source));
-        assert!(is_current, "{} is older than {source}: {HINT}", program.display());
-    }
-    program
-}
+    let profile = test.parent().unwrap().parent().unwrap();
+    let name = match profile.file_name().unwrap().to_str().unwrap() {
+        "debug" => "dev",
+        name => name,
+    };
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--locked", "--quiet", "--examples", "--profile", name, "--target-dir"])
+        .arg(profile.parent().unwrap())
+        .current_dir(root)
+        .status()
+        .unwrap();
+    assert!(built.success(), "the examples do not build");
+    profile.join("examples")
+});
 
 impl Example {
     /// Starts one, and reads on to the line that says where it listens.
