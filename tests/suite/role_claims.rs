@@ -19,11 +19,9 @@ async fn layers(issuer: &TestIssuer, claim: &Value) -> [FhirAuthLayer; 2] {
     let config: Config = serde_json::from_value(file).unwrap();
     let of_file = config.layer(authenticated()).unwrap().build().unwrap();
     let trusted = TrustedIssuer::discover(issuer.url()).audience(AudiencePolicy::exact([BASE]));
-    let trusted = match claim {
-        Value::Array(names) => {
-            trusted.roles_claim_path(names.iter().map(|name| name.as_str().unwrap()))
-        }
-        name => trusted.roles_claim(name.as_str().unwrap()),
+    let trusted = match claim.as_array() {
+        Some(names) => trusted.roles_claim_path(names.iter().map(|name| name.as_str().unwrap())),
+        None => trusted.roles_claim(claim.as_str().unwrap()),
     };
     let builder = FhirAuthLayer::builder(BASE).issuer(trusted).authorizer(authenticated());
     let layers = [of_file, builder.build().unwrap()];

@@ -84,12 +84,10 @@ async fn a_role_that_is_not_defined_is_named_and_so_are_those_that_are() {
         refused.tells_operators_alone("roles without this: 'globalConverter'");
         refused.tells_operators_alone("(defined: 'globalAdmin', 'globalConverter', ");
         let name = |role: &HeldRole| (role.name.clone(), role.standing, role.assigned);
-        let held = refused.requirements().iter().find_map(|requirement| match requirement {
-            Requirement::DataActions { least, roles, .. } => {
-                assert_eq!(least, &["create"]);
-                Some(roles.iter().map(name).collect::<Vec<_>>())
-            }
-            _ => None,
+        let held = refused.requirements().iter().find_map(|requirement| {
+            let Requirement::DataActions { least, roles, .. } = requirement else { return None };
+            assert_eq!(least, &["create"]);
+            Some(roles.iter().map(name).collect::<Vec<_>>())
         });
         let expected = [
             ("GlobalReaderX".to_owned(), RoleStanding::Undefined, false),
