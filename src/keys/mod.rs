@@ -50,6 +50,7 @@ pub use health::KeyHealth;
 pub use settings::KeySettings;
 pub use source::{KeySource, KeyTag, LoadFuture, LoadedKeys};
 
+#[cfg(feature = "config")]
 pub(crate) use file::FileKeySource;
 pub(crate) use issuer_keys::{IssuerKeys, KeyWait};
 pub(crate) use origin::{KeyOrigin, KeyPlan, KeyStarter, StartedKeys};

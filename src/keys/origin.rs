@@ -38,6 +38,10 @@ pub(crate) struct KeyPlan {
     /// The name of the keys in logs and health.
     name: Arc<str>,
     /// The values that `issuer` of a discovery document may have.
+    #[cfg_attr(
+        not(feature = "client"),
+        expect(dead_code, reason = "only discovery has such a document")
+    )]
     documented: Vec<Arc<str>>,
     origin: KeyOrigin,
 }
@@ -72,7 +76,6 @@ impl KeyPlan {
         clock: Arc<dyn Clock>,
     ) -> Result<StartedKeys, BuildError> {
         let name = Arc::clone(&self.name);
-        let mut provider = Arc::new(HotSwap::new(None));
         let keys = match &self.origin {
             #[cfg(feature = "client")]
             KeyOrigin::OpenId { discovery, jwks_uri } => {
@@ -82,8 +85,9 @@ impl KeyPlan {
                     jwks_uri.as_deref(),
                     &settings,
                 )?;
-                provider = source.provider();
-                refresher::start(name, Arc::new(source), settings, None, clock)?
+                let provider = source.provider();
+                let keys = refresher::start(name, Arc::new(source), settings, None, clock)?;
+                return Ok(StartedKeys { keys, provider });
             }
             KeyOrigin::File(path) => {
                 let (source, first) = FileKeySource::open(path.clone(), settings.policy)?;
@@ -101,7 +105,7 @@ impl KeyPlan {
             }
             KeyOrigin::Nowhere => IssuerKeys::fixed(name, None, clock),
         };
-        Ok(StartedKeys { keys, provider })
+        Ok(StartedKeys { keys, provider: Arc::new(HotSwap::new(None)) })
     }
 }
 

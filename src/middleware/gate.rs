@@ -8,7 +8,6 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{Extensions, HeaderMap, Method, Request, Response, Uri};
 
-use super::loggable::loggable;
 use super::paths::{Paths, TokenNeed};
 use crate::authentication::authenticator::{Interruption, OnMissingKey};
 use crate::authentication::{Authenticator, Principal, bearer};
@@ -186,9 +185,9 @@ impl Gate {
             kind = rejection.kind().name(),
             check = rejection.check().map(|check| check.name()),
             // With the rest of an event less than 2 KiB.
-            method = &*loggable(request.method.as_str(), 32),
-            path = &*loggable(request.uri.path(), 512),
-            reason = &*loggable(rejection.detail(), 1024),
+            method = &*super::loggable::of(request.method.as_str(), 32),
+            path = &*super::loggable::of(request.uri.path(), 512),
+            reason = &*super::loggable::of(rejection.detail(), 1024),
             "request refused"
         );
         meter::refusal(rejection.kind().name(), rejection.check().map(|check| check.name()));

@@ -11,7 +11,7 @@ const TOKEN: &str = "(token)";
 /// bytes is cut. A path may
 /// hold one where a client builds its URLs wrongly, and logs are read by more people than tokens
 /// are meant for.
-pub(super) fn loggable(text: &str, longest: usize) -> Cow<'_, str> {
+pub(super) fn of(text: &str, longest: usize) -> Cow<'_, str> {
     let kept = without_tokens(text);
     if kept.len() <= longest {
         return kept;
@@ -97,7 +97,7 @@ mod tests {
                 (format!("{token}/x"), "(token)/x".to_owned()),
                 (format!("a=é{token}&b={token}"), "a=é(token)&b=(token)".to_owned()),
             ] {
-                assert_eq!(loggable(&text, 512), expected);
+                assert_eq!(of(&text, 512), expected);
             }
         }
     }
@@ -106,14 +106,14 @@ mod tests {
     fn what_only_resembles_a_token_is_kept() {
         for text in ["/r4/Patient/1", "a.b.c", "1.2.840.113619", "eyJhbGciOiJub25lIn0.e30", "", "é"]
         {
-            assert_eq!(loggable(text, 512), text);
+            assert_eq!(of(text, 512), text);
         }
     }
 
     #[test]
     fn a_long_string_is_cut_and_its_length_told() {
         let long = "é".repeat(30_000);
-        let cut = loggable(&long, 512);
+        let cut = of(&long, 512);
         assert!(cut.len() < 600 && cut.ends_with("… (60000 bytes)"), "{cut}");
     }
 }

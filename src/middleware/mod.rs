@@ -4,6 +4,7 @@ mod body;
 mod future;
 mod gate;
 mod layer;
+#[cfg_attr(not(feature = "tracing"), expect(dead_code, reason = "only events are made with it"))]
 mod loggable;
 pub(crate) mod paths;
 mod require;
