@@ -7,7 +7,7 @@ use super::issuers::IssuerConfig;
 use super::reader::Reader;
 use crate::authorization::{AccessMode, RoleDefinitions};
 use crate::display_safe::sanitize;
-use crate::fhir::BaseUrl;
+use crate::fhir::{BaseUrl, ResourceTypes};
 use crate::keys::KeySettings;
 use crate::metadata::SmartConfiguration;
 use crate::middleware::paths::{DEFAULT_PUBLIC, optional_fault, outside_fault, public_fault};
@@ -50,7 +50,9 @@ pub(crate) fn open_paths(root: &mut Reader<'_>, base: Option<&BaseUrl>) -> OpenP
     let all_public = public.clone().unwrap_or_else(|| DEFAULT_PUBLIC.map(str::to_owned).to_vec());
     check(root, "public", public.as_deref().unwrap_or_default(), public_fault);
     if let Some(base) = base {
-        check(root, "optional", &optional, |path| optional_fault(path, &all_public, base));
+        check(root, "optional", &optional, |path| {
+            optional_fault(path, &all_public, base, &ResourceTypes::r4())
+        });
         check(root, "public_outside", &public_outside, |path| outside_fault(path, base));
     }
     OpenPaths { public, optional, public_outside }

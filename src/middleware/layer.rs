@@ -375,10 +375,10 @@ impl FhirAuthLayerBuilder {
         let invalid = |_| BuildError::BaseUrl(self.base_url.clone());
         let base_url: BaseUrl = self.base_url.parse().map_err(invalid)?;
         let authorizer = self.authorizer.ok_or(BuildError::NoAuthorizer)?;
-        self.paths.check(&base_url)?;
         let resource_types = ResourceTypes::r4()
             .with(self.resource_types)
             .map_err(|error| BuildError::ResourceType(error.name))?;
+        self.paths.check(&base_url, &resource_types)?;
         let mut authenticator = Authenticator::builder()
             .audience(AudiencePolicy::exact([base_url.as_str()]))
             .resource_types(resource_types.clone())

@@ -4,7 +4,7 @@ use http::header::ACCESS_CONTROL_REQUEST_METHOD;
 use http::{HeaderMap, Method, Uri};
 
 use crate::error::BuildError;
-use crate::fhir::{BaseUrl, Interaction, InteractionKind};
+use crate::fhir::{BaseUrl, Interaction, InteractionKind, ResourceTypes};
 
 /// The paths that are public unless the application says otherwise.
 pub(crate) const DEFAULT_PUBLIC: [&str; 3] =
@@ -47,14 +47,14 @@ pub(super) enum TokenNeed {
 }
 
 impl Paths {
-    pub(crate) fn check(&self, base: &BaseUrl) -> Result<(), BuildError> {
+    pub(crate) fn check(&self, base: &BaseUrl, types: &ResourceTypes) -> Result<(), BuildError> {
         let fault = |setting, path: &str, expected: Option<&'static str>| match expected {
             Some(expected) => Err(BuildError::Path { setting, path: path.to_owned(), expected }),
             None => Ok(()),
         };
         self.public.iter().try_for_each(|path| fault("public", path, public_fault(path)))?;
         self.optional.iter().try_for_each(|path| {
-            fault("optional", path, optional_fault(path, &self.public, base))
+            fault("optional", path, optional_fault(path, &self.public, base, types))
         })?;
         self.public_outside
             .iter()
@@ -101,6 +101,7 @@ pub(crate) fn optional_fault(
     path: &str,
     public: &[String],
     base: &BaseUrl,
+    types: &ResourceTypes,
 ) -> Option<&'static str> {
     if path == "/" {
         return Some("expected a path below the base URL, not the base URL itself");
@@ -121,7 +122,8 @@ pub(crate) fn optional_fault(
         let address = format!("{}{path}{rest}", base.path());
         address.trim_end_matches('/').parse::<Uri>().is_ok_and(|uri| {
             methods.iter().any(|method| {
-                let interaction = Interaction::parse(base, method, &uri, &HeaderMap::new());
+                let interaction =
+                    Interaction::parse_with_types(base, types, method, &uri, &HeaderMap::new());
                 interaction.kind() != InteractionKind::Unknown
             })
         })

@@ -163,3 +163,15 @@ fn a_path_that_cannot_be_optional_or_public_is_an_error_in_code_and_file() {
         );
     }
 }
+
+/// A type that the application declares spells interactions as those of R4 do.
+#[test]
+fn a_path_of_a_declared_type_cannot_be_optional() {
+    for path in ["/Docs/", "/Docs", "/Docs/1"] {
+        let builder = || FhirAuthLayer::builder(BASE).authorizer(authenticated()).optional([path]);
+        let error = builder().resource_types(["Docs"]).build().unwrap_err();
+        assert!(matches!(error, BuildError::Path { setting: "optional", .. }), "{path}: {error}");
+        let undeclared = builder().build().unwrap_err();
+        assert_eq!(undeclared, BuildError::NoIssuer, "{path} is a path like any other");
+    }
+}
