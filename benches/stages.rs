@@ -15,9 +15,11 @@ mod world;
 
 use divan::{Bencher, black_box};
 use http::{HeaderMap, HeaderValue, Method, Uri, header::AUTHORIZATION};
+use tower_fhir_auth::fhir::BaseUrl;
+use tower_fhir_auth::jose::{Algorithm, JwkSet};
+use tower_fhir_auth::smart::SmartScope;
 use tower_fhir_auth::{
-    AccessRequest, Algorithm, Authenticator, Authorizer, BaseUrl, Interaction, JwkSet, Principal,
-    RoleDefinitions, SmartScope,
+    AccessRequest, Authenticator, Authorizer, Interaction, Principal, RoleDefinitions,
 };
 use world::{BASE, Key, Requests, call, guarded};
 

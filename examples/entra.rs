@@ -25,7 +25,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // App roles such as `globalReader`, or delegated scopes such as `user.Patient.read`.
     let roles = RolePolicy::new(RoleDefinitions::microsoft());
     let auth = FhirAuthLayer::builder(&base_url)
-        .issuers(entra.issuers()?)
+        .entra(entra)
         .authorizer(AccessPolicy::new(AccessMode::RolesOrScopes, roles, ScopePolicy::new()))
         .build()?;
 

@@ -5,8 +5,8 @@
 //! cargo run --example explain_token -- --config auth.toml --method GET --path /Patient/1 < token
 //! ```
 //!
-//! `--at 2026-01-01T00:00:00Z` judges at another time, `--json` writes for machines (see
-//! `Explanation::to_json`). It ends with status 0 when the request would be let in, 1 when it would
+//! `--at 2026-01-01T00:00:00Z` judges at another time, `--json` writes for machines (as an
+//! `Explanation` serializes). It ends with status 0 when the request would be let in, 1 when it would
 //! be refused, and 2 when it could not be judged. The verdict comes from the code that guards
 //! requests. The token is never printed.
 
@@ -17,8 +17,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use http::{HeaderValue, Method, Request};
+use tower_fhir_auth::authentication::{Clock, SystemClock, UnixTime};
 use tower_fhir_auth::config::Config;
-use tower_fhir_auth::{Clock, Enforcement, Explanation, FhirAuthLayer, SystemClock, UnixTime};
+use tower_fhir_auth::explanation::{Explanation, Verdict};
+use tower_fhir_auth::{Enforcement, FhirAuthLayer};
 
 const USAGE: &str = "usage: explain_token --config auth.toml [--method GET --path /Patient/1] \
                      [--at 2026-01-01T00:00:00Z] [--json] < token";
@@ -35,6 +37,7 @@ struct Options {
 }
 
 /// The time of the machine, or another one.
+#[derive(Debug)]
 struct At(Option<UnixTime>);
 
 impl Clock for At {
@@ -93,7 +96,7 @@ async fn run() -> Result<Option<Explanation>, Error> {
         None => layer.authenticator().explain(&request.headers, &request.uri).await,
     };
     print(&explanation, options.json);
-    if explanation.verdict() == "undecided" {
+    if explanation.verdict() == Verdict::Undecided {
         complain_of_keys(&layer);
     }
     Ok(Some(explanation))
@@ -141,7 +144,7 @@ fn credentials(token: &str) -> Result<HeaderValue, Error> {
 
 fn print(explanation: &Explanation, json: bool) {
     if json {
-        println!("{}", explanation.to_json());
+        println!("{}", serde_json::json!(explanation));
         return;
     }
     let text = explanation.to_string();

@@ -4,9 +4,8 @@
 use std::time::Duration;
 
 use axum::{Router, routing::get};
-use tower_fhir_auth::{
-    Algorithm, AudiencePolicy, FhirAuthLayer, Principal, TrustedIssuer, authenticated,
-};
+use tower_fhir_auth::jose::Algorithm;
+use tower_fhir_auth::{AudiencePolicy, FhirAuthLayer, Principal, TrustedIssuer, authenticated};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -2,9 +2,8 @@
 //! who somebody is; this server says what they may do.
 
 use axum::{Router, extract::State, http::StatusCode, routing::get, routing::post};
-use tower_fhir_auth::{
-    Access, Assignments, FhirAuthLayer, RoleDefinitions, RolePolicy, TrustedIssuer,
-};
+use tower_fhir_auth::authorization::Assignments;
+use tower_fhir_auth::{Access, FhirAuthLayer, RoleDefinitions, RolePolicy, TrustedIssuer};
 
 /// What the handler that gives roles needs.
 #[derive(Clone)]

@@ -124,7 +124,7 @@ pub enum BuildError {
 /// read the same.
 ///
 /// ```
-/// use tower_fhir_auth::KeyError;
+/// use tower_fhir_auth::keys::KeyError;
 ///
 /// let broken = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
 /// let KeyError::Other(cause) = KeyError::other(broken) else { unreachable!() };

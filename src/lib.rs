@@ -13,13 +13,14 @@
 //! ```
 //!
 //! Every stage is one call in the [`Authenticator`], made in this order, and the first that fails
-//! is the one reported ([`Check`]). A token that was verified before is recognised after the first
-//! stage. Keys come the other way: discovery, fetch, parse, swap. A
-//! request never fetches: it reads the keys as they are, and where it names one that is unknown
-//! it may wait, once and briefly, for the background refresh that it asked for: see
-//! [the life of keys](manual::keys).
+//! is the one reported ([`Check`](explanation::Check)). A token that was verified before is recognised
+//! after the first stage. Keys come the other way: discovery, fetch, parse, swap. A request never
+//! fetches: it reads the keys as they are, and where it names one that is unknown it may wait, once
+//! and briefly, for the background refresh that it asked for: see [the life of keys](manual::keys).
 //!
 //! # Quick start
+//!
+//! With the feature `axum`, handlers ask for their [`Principal`]; see `axum_support`.
 //!
 //! ```no_run
 //! use axum::{Router, routing::get};
@@ -44,9 +45,9 @@
 //!
 //! An [`Authorizer`] grants or denies, on a verified [`Principal`] and an [`Interaction`]:
 //! [`RolePolicy`] by Microsoft's `roles.json`, [`ScopePolicy`] by SMART scopes, [`AccessPolicy`] by
-//! both. For routes that are not FHIR there are plain requirements ([`require_scope`],
-//! [`require_role`], [`any_of`], [`all_of`], [`authenticated`]); [`FhirAuthLayer::require`] puts
-//! one on a single route. What no authorizer grants is refused.
+//! both. For routes that are not FHIR there are plain requirements, such as
+//! `require_role("admin").or(require_scope("orders.read"))`; [`FhirAuthLayer::require`] puts one on
+//! a single route. What no authorizer grants is refused. The module [`authorization`] has them all.
 //!
 //! The layer sees addresses, and neither bodies nor resources. What a grant leaves for the handler
 //! (the compartment of a patient, the constraint of a scope, the entries of a bundle) it finds in
@@ -57,8 +58,8 @@
 //!
 //! A refused request gets status, `WWW-Authenticate` (RFC 6750, RFC 9728) and an OperationOutcome
 //! in JSON or XML, or a gRPC status where it is gRPC. The text names the check, and for issuer,
-//! audience, times and algorithm both sides; how much is told is a setting ([`Disclosure`]). The
-//! [`Rejection`] stands in the response's extensions. [`FhirAuthLayer::explain`] keeps every check
+//! audience, times and algorithm both sides; how much is told is a setting
+//! ([`Disclosure`](rejection::Disclosure)). The [`Rejection`] is in the response's extensions. [`FhirAuthLayer::explain`] keeps every check
 //! of a request and says what to change on which side; the manual has
 //! [ten mistakes](manual::mistakes) with their answers.
 //!
@@ -72,7 +73,7 @@
 //! | feature | default? | what it adds |
 //! |---|---|---|
 //! | `client` | yes | keys over HTTPS: discovery, `jwks_uri` (reqwest, rustls) |
-//! | `jsonwebtoken` | yes | a [`JwkSet`] can be made of one of the crate `jsonwebtoken` |
+//! | `jsonwebtoken` | yes | a [`JwkSet`](jose::JwkSet) can be made of one of the crate `jsonwebtoken` |
 //! | `tracing` | yes | events for operators; refusals under the target `tower_fhir_auth::rejection` |
 //! | `config` | no | the configuration file, `config::Config` |
 //! | `axum` | no | extractors for [`Principal`] and [`Access`], and the body that axum serves |
@@ -93,6 +94,18 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+/// A glob import of the crate leaves the crate `axum` within reach.
+///
+/// ```
+/// use axum::{Router, routing::get};
+/// use tower_fhir_auth::*;
+///
+/// let hello = get(|caller: Principal| async move { format!("hello, {}", caller.issuer()) });
+/// let _: Router = Router::new().route("/", hello);
+/// ```
+#[cfg(doctest)]
+struct GlobImport;
+
 pub mod manual;
 
 // Folders may use what stands below them in this list; tests/architecture.rs holds that.
@@ -105,66 +118,49 @@ pub mod config;
 #[cfg(test)]
 mod conformance;
 
+// Not `axum`, which a glob import of this crate would put before the crate of that name.
 #[cfg(feature = "axum")]
-pub mod axum;
+pub mod axum_support;
 
-mod middleware;
+pub mod middleware;
 
-mod rejection;
+pub mod rejection;
 
-mod authorization;
+pub mod authorization;
 pub mod danger;
-mod metadata;
+pub mod metadata;
 
-mod authentication;
+pub mod authentication;
 
-mod keys;
+pub mod keys;
 
 mod background_task;
 mod display_safe;
 mod error;
-mod explanation;
-mod fhir;
+pub mod explanation;
+pub mod fhir;
 mod hot_swap;
-mod jose;
+pub mod jose;
 mod secure_url;
-mod smart;
+pub mod smart;
 mod span;
 mod telemetry;
 mod time;
 mod watched_file;
 
-// The public interface is:
-pub use authentication::{
-    AudiencePolicy, AuthenticationError, Authenticator, AuthenticatorBuilder, CallerKind,
-    ClaimError, Entra, EntraCloud, Principal, TrustedIssuer,
-};
+// The names of the paved path. All others are in the module they belong to, where these are, too.
+#[doc(inline)]
+pub use authentication::{AudiencePolicy, Authenticator, Entra, Principal, TrustedIssuer};
+#[doc(inline)]
 pub use authorization::{
-    Access, AccessMode, AccessPolicy, AccessRequest, AllOf, Alternative, Alternatives, Answer,
-    AnyOf, Assignments, Authenticated, AuthorizeFn, Authorizer, BorrowedResource, CallerId,
-    Confinement, ConstraintMatcher, DataAction, Denial, Enforcement, Grant, IssuerLimits, JobOwner,
-    RequireRoles, RequireScopes, ResourceError, ResourceFilter, ResourceRef, RoleDefinitions,
-    RoleDefinitionsError, RolePolicy, ScopePolicy, StoreError, Visibility, all_of, any_of,
-    authenticated, authorize_fn, require_all_roles, require_all_scopes, require_any_role,
-    require_any_scope, require_role, require_scope,
+    Access, AccessMode, AccessPolicy, AccessRequest, Authorizer, Denial, Enforcement, Grant,
+    RoleDefinitions, RolePolicy, ScopePolicy, Visibility, authenticated, authorize_fn,
+    require_any_role, require_any_scope, require_role, require_scope,
 };
 pub use error::{BuildError, ErrorCause};
-pub use explanation::{
-    Advice, Check, Explanation, Finding, HeldRole, InvalidRequest, Reason, Requirement,
-    RoleStanding, Side, Step, StepOutcome,
-};
-pub use fhir::{
-    AddressFault, AddressProblem, BaseUrl, BaseUrlError, CompartmentError, Format, Interaction,
-    InteractionKind, IssueType, OperationOutcome, PatientCompartment, PatientCompartmentBuilder,
-    REFUSAL_CODES, ResourceReference, ResourceTypeError, ResourceTypes,
-};
-pub use jose::{Algorithm, JwkError, JwkSet, JwkSetError, LeftOut, UnknownAlgorithm};
-pub use keys::{KeyError, KeyHealth, KeySettings, KeySource, KeyTag, LoadFuture, LoadedKeys};
-pub use metadata::SmartConfiguration;
-pub use middleware::{
-    FhirAuth, FhirAuthLayer, FhirAuthLayerBuilder, OutsideBase, RequireAuth, RequireAuthLayer,
-    ResponseBody, ResponseFuture,
-};
-pub use rejection::{DefaultResponder, Disclosure, Rejection, RejectionKind, RejectionResponder};
-pub use smart::{Constraint, Permissions, ScopeContext, ScopeKind, SmartScope, SmartScopeError};
-pub use time::{Clock, SystemClock, UnixTime};
+#[doc(inline)]
+pub use fhir::{Interaction, InteractionKind};
+#[doc(inline)]
+pub use middleware::{FhirAuth, FhirAuthLayer, FhirAuthLayerBuilder};
+#[doc(inline)]
+pub use rejection::{Rejection, RejectionKind};

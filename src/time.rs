@@ -52,7 +52,7 @@ impl UnixTime {
 
     /// Moves this point later, up to the end of time.
     #[must_use]
-    pub fn plus(self, span: Duration) -> Self {
+    pub fn saturating_add(self, span: Duration) -> Self {
         let span = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
         Self { millis: self.millis.saturating_add(span) }
     }
@@ -65,7 +65,7 @@ impl UnixTime {
 
     /// Moves this point earlier, down to the beginning of time.
     #[must_use]
-    pub fn minus(self, span: Duration) -> Self {
+    pub fn saturating_sub(self, span: Duration) -> Self {
         let span = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
         Self { millis: self.millis.saturating_sub(span) }
     }
@@ -110,7 +110,7 @@ impl fmt::Display for UnixTime {
 ///
 /// The default is [`SystemClock`]. Another one makes tests of expiry deterministic; the `test-util`
 /// feature brings one that only moves when it is told to.
-pub trait Clock: Send + Sync + 'static {
+pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// Returns the present moment.
     fn now(&self) -> UnixTime;
 }
@@ -151,6 +151,6 @@ mod tests {
         assert_eq!(UnixTime::from_secs(-5).to_string(), "1970-01-01T00:00:00Z");
         let last = UnixTime::from_secs(i64::MAX);
         assert_eq!(last.to_string(), "9999-12-31T23:59:59Z");
-        assert_eq!(last.plus(Duration::MAX).to_string(), "9999-12-31T23:59:59Z");
+        assert_eq!(last.saturating_add(Duration::MAX).to_string(), "9999-12-31T23:59:59Z");
     }
 }

@@ -17,7 +17,8 @@ mod world;
 
 use allocation_counter::measure;
 use http::Request;
-use tower_fhir_auth::{Algorithm, FhirAuth};
+use tower_fhir_auth::FhirAuth;
+use tower_fhir_auth::jose::Algorithm;
 use world::{Bare, Key, Requests, call, guarded, layer};
 
 /// Prints a figure beside its bound, as `cargo bench --bench cost` reads it.

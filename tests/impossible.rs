@@ -48,7 +48,7 @@ impossible! {
 
     /// Claims, verified or not, are the crate's own affair.
     CLAIMS_WITHOUT_A_CALLER: "use tower_fhir_auth::Principal;
-        fn handler() {", "E0603", "let _: tower_fhir_auth::authentication::Authenticator;";
+        fn handler() {", "E0603", "let _: tower_fhir_auth::authentication::claims::Claims<'_>;";
 
     /// A builder does not guard a service: it has to be built, and `build` tells what is missing.
     A_LAYER_THAT_WAS_NOT_BUILT: "use tower_fhir_auth::{FhirAuthLayer, FhirAuthLayerBuilder};
@@ -56,12 +56,38 @@ impossible! {
         fn around(layer: FhirAuthLayer, builder: FhirAuthLayerBuilder) { let _ = layer.layer(());",
         "E0599", "let _ = builder.layer(());";
 
+    /// A closure is no rule by itself: `authorize_fn` makes it one, and the compiler says so.
+    A_CLOSURE_AS_A_RULE: "use tower_fhir_auth::{FhirAuthLayer, authorize_fn, Denial, Grant};
+        fn rule(layer: FhirAuthLayer) {
+        let _ = layer.require(authorize_fn(|_| Ok(Grant::by(\"all\"))));",
+        "E0277", "let _ = layer.require(|_| -> Result<Grant, Denial> { Ok(Grant::by(\"all\")) });";
+
+    /// Nor is the name of a scope: it might be that of a role.
+    A_NAME_AS_A_RULE: "use tower_fhir_auth::{FhirAuthLayer, require_scope};
+        fn rule(layer: FhirAuthLayer) { let _ = layer.require(require_scope(\"orders.read\"));",
+        "E0277", "let _ = layer.require(\"orders.read\");";
+
+    /// The inner service is cloned; the compiler names the service that is not `Clone`.
+    A_SERVICE_THAT_IS_NOT_CLONE: "use tower::Layer;
+        use tower_fhir_auth::FhirAuthLayer;
+        struct Unique;
+        fn around(layer: FhirAuthLayer) { let _ = layer.layer(());", "E0277", "let _ = layer.layer(Unique);";
+
+    /// A guarded router is no service of connections: `into_make_service` makes it one.
+    A_SERVED_LAYER: "use tower::Layer;
+        use tower_fhir_auth::{FhirAuthLayer, axum_support::into_make_service};
+        fn serve(layer: FhirAuthLayer, listener: tokio::net::TcpListener, router: axum::Router) {
+        let again = layer.layer(router.clone());
+        let _ = axum::serve(listener, into_make_service(layer.layer(router)));
+        let other: tokio::net::TcpListener = unimplemented!();",
+        "E0277", "let _ = axum::serve(other, again);";
+
     /// No algorithm is symmetric, and none is `none`.
-    A_SYMMETRIC_ALGORITHM: "use tower_fhir_auth::Algorithm;
+    A_SYMMETRIC_ALGORITHM: "use tower_fhir_auth::jose::Algorithm;
         fn algorithm() { let _ = Algorithm::Rs256;", "E0599", "let _ = Algorithm::Hs256;";
 
     /// Small exponents are accepted by `danger` alone, where a review sees it.
-    A_DANGER_BY_ANOTHER_NAME: "use tower_fhir_auth::{KeySettings, danger::accept_rsa_exponent_3};
+    A_DANGER_BY_ANOTHER_NAME: "use tower_fhir_auth::{keys::KeySettings, danger::accept_rsa_exponent_3};
         fn settings(settings: KeySettings) { let settings = accept_rsa_exponent_3(settings);",
         "E0599", "let _ = settings.accept_rsa_exponent_3();";
 }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use http::{Request, Response};
-use tower_fhir_auth::{Access, Algorithm, FhirAuth, Permissions};
+use tower_fhir_auth::jose::Algorithm;
+use tower_fhir_auth::smart::Permissions;
+use tower_fhir_auth::{Access, FhirAuth};
 use tower_layer::Layer;
 use tower_service::Service;
 

@@ -5,11 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
+use tower_fhir_auth::jose::{Algorithm, JwkSet};
+use tower_fhir_auth::keys::{KeySettings, KeySource, KeyTag, LoadFuture, LoadedKeys};
 use tower_fhir_auth::test_util::SigningKey;
-use tower_fhir_auth::{
-    Algorithm, AudiencePolicy, JwkSet, KeySettings, KeySource, KeyTag, LoadFuture, LoadedKeys,
-    TrustedIssuer,
-};
+use tower_fhir_auth::{AudiencePolicy, TrustedIssuer};
 use tower_service::Service;
 
 use super::report::Report;

@@ -1,7 +1,8 @@
 //! What grows with the number of keys, issuers, role definitions and scopes: nothing, but for the
 //! reading of the scopes themselves.
 
-use tower_fhir_auth::{Algorithm, FhirAuthLayer};
+use tower_fhir_auth::FhirAuthLayer;
+use tower_fhir_auth::jose::Algorithm;
 
 use super::report::Report;
 use super::support::grown;

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use tower_fhir_auth::Algorithm;
+use tower_fhir_auth::jose::Algorithm;
 
 use super::report::Report;
 use super::support::meter::{Case, measure as measure_in_turns};

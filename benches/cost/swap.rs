@@ -8,8 +8,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use http::Request;
+use tower_fhir_auth::jose::Algorithm;
 use tower_fhir_auth::test_util::replace_keys;
-use tower_fhir_auth::{Algorithm, FhirAuth, FhirAuthLayer};
+use tower_fhir_auth::{FhirAuth, FhirAuthLayer};
 use tower_service::Service;
 
 use super::report::Report;

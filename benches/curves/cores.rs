@@ -5,7 +5,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use plotters::chart::SeriesLabelPosition;
-use tower_fhir_auth::{Algorithm, FhirAuthLayer};
+use tower_fhir_auth::FhirAuthLayer;
+use tower_fhir_auth::jose::Algorithm;
 
 use super::plot::Curve;
 use super::support::meter::median;

@@ -1,7 +1,8 @@
 //! Growth with the sizes of things, on one core.
 
 use plotters::chart::SeriesLabelPosition;
-use tower_fhir_auth::{Algorithm, FhirAuthLayer};
+use tower_fhir_auth::FhirAuthLayer;
+use tower_fhir_auth::jose::Algorithm;
 
 use super::curve;
 use super::plot::Curve;

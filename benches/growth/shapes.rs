@@ -6,7 +6,9 @@ use std::hint::black_box;
 use std::task::{Context, Poll};
 
 use http::{Request, Response};
-use tower_fhir_auth::{Access, Algorithm, Permissions};
+use tower_fhir_auth::Access;
+use tower_fhir_auth::jose::Algorithm;
+use tower_fhir_auth::smart::Permissions;
 use tower_layer::Layer;
 use tower_service::Service;
 

@@ -3,7 +3,8 @@
 use std::hint::black_box;
 
 use http::Request;
-use tower_fhir_auth::{Algorithm, FhirAuthLayer};
+use tower_fhir_auth::FhirAuthLayer;
+use tower_fhir_auth::jose::Algorithm;
 
 use super::world::{self, Key, Requests};
 

@@ -15,11 +15,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, Uri, header::AUTHORIZATION};
 use serde_json::{Value, json};
+use tower_fhir_auth::authentication::{Clock, SystemClock};
+use tower_fhir_auth::jose::{Algorithm, JwkSet};
 use tower_fhir_auth::test_util::{SigningKey, TokenBuilder};
 use tower_fhir_auth::{
-    AccessMode, AccessPolicy, Algorithm, AudiencePolicy, Clock, Enforcement, FhirAuthLayer,
-    FhirAuthLayerBuilder, JwkSet, RoleDefinitions, RolePolicy, ScopePolicy, SystemClock,
-    TrustedIssuer,
+    AccessMode, AccessPolicy, AudiencePolicy, Enforcement, FhirAuthLayer, FhirAuthLayerBuilder,
+    RoleDefinitions, RolePolicy, ScopePolicy, TrustedIssuer,
 };
 use tower_layer::Layer;
 use tower_service::Service;

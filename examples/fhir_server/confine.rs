@@ -9,9 +9,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::Value;
-use tower_fhir_auth::{
-    Access, Denial, Permissions, ResourceFilter, ResourceReference, StoreError, Visibility,
-};
+use tower_fhir_auth::authorization::{ResourceFilter, StoreError};
+use tower_fhir_auth::fhir::ResourceReference;
+use tower_fhir_auth::smart::Permissions;
+use tower_fhir_auth::{Access, Denial, Visibility};
 
 use crate::store::{Reference, State};
 

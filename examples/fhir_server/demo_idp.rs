@@ -14,10 +14,10 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tower_fhir_auth::authentication::{Clock, SystemClock};
+use tower_fhir_auth::jose::{Algorithm, JwkSet};
 use tower_fhir_auth::test_util::{SigningKey, TestUtilError, TokenBuilder};
-use tower_fhir_auth::{
-    Algorithm, AudiencePolicy, Authenticator, Clock, JwkSet, SystemClock, TrustedIssuer,
-};
+use tower_fhir_auth::{AudiencePolicy, Authenticator, TrustedIssuer};
 
 use crate::Error;
 

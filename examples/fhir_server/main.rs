@@ -30,9 +30,8 @@ use std::process::ExitCode;
 use tokio::net::TcpListener;
 use tower::Layer;
 use tower_fhir_auth::config::Config;
-use tower_fhir_auth::{
-    AccessMode, AccessPolicy, BaseUrl, FhirAuthLayer, ScopePolicy, TrustedIssuer,
-};
+use tower_fhir_auth::fhir::BaseUrl;
+use tower_fhir_auth::{AccessMode, AccessPolicy, FhirAuthLayer, ScopePolicy, TrustedIssuer};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 

@@ -1,9 +1,9 @@
 //! What this server says of itself to the layer, and the roles of the demo.
 
 use serde_json::Value;
-use tower_fhir_auth::{
-    BaseUrl, ConstraintMatcher, Enforcement, FhirAuthLayerBuilder, RoleDefinitions, RolePolicy,
-};
+use tower_fhir_auth::authorization::ConstraintMatcher;
+use tower_fhir_auth::fhir::BaseUrl;
+use tower_fhir_auth::{Enforcement, FhirAuthLayerBuilder, RoleDefinitions, RolePolicy};
 
 use crate::Error;
 use crate::store::{Base, Criterion, Parameter};
@@ -16,6 +16,7 @@ pub(crate) fn enforced(builder: FhirAuthLayerBuilder, base: &BaseUrl) -> FhirAut
 }
 
 /// Evaluates constraints as this server evaluates searches.
+#[derive(Debug)]
 struct BySearch {
     base: Base,
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::claims::Claims;
 use crate::display_safe::sanitize;
-use crate::explanation::{Check, Checked, Evidence, Reason};
+use crate::explanation::{AudienceReason, Check, Checked, Evidence, Reason};
 
 /// The audiences that a server answers to. A token is accepted when any of its audiences is any
 /// of these.
@@ -93,15 +93,19 @@ impl AudiencePolicy {
     }
 
     fn is_met(&self, claims: &Claims<'_>) -> Result<(), Reason> {
-        let audiences = claims.audiences().map_err(|_| Reason::AudienceMalformed)?;
+        let audiences =
+            claims.audiences().map_err(|_| Reason::Audience(AudienceReason::Malformed))?;
         if audiences.is_empty() {
-            return Err(Reason::AudienceMissing { accepted: self.first() });
+            return Err(Reason::Audience(AudienceReason::Missing { accepted: self.first() }));
         }
         if audiences.iter().any(|audience| self.accepts(audience)) {
             return Ok(());
         }
         let first = audiences.iter().take(MAX_NAMED).map(|audience| sanitize(audience));
-        Err(Reason::AudienceMismatch { audiences: first.collect(), accepted: self.first() })
+        Err(Reason::Audience(AudienceReason::Mismatch {
+            audiences: first.collect(),
+            accepted: self.first(),
+        }))
     }
 
     fn first(&self) -> Vec<String> {

@@ -41,7 +41,9 @@ use crate::time::Clock;
 /// Dropping it stops the refresh of its keys.
 ///
 /// ```
-/// use tower_fhir_auth::{AudiencePolicy, AuthenticationError, Authenticator, JwkSet, TrustedIssuer};
+/// use tower_fhir_auth::authentication::AuthenticationError;
+/// use tower_fhir_auth::jose::JwkSet;
+/// use tower_fhir_auth::{AudiencePolicy, Authenticator, TrustedIssuer};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -99,7 +101,7 @@ impl<W> From<Finding> for Interruption<W> {
 impl Authenticator {
     /// Authenticates a request by its headers and address. Waits only for a key that the token
     /// names and that may have been published since keys were last loaded, and never longer
-    /// than [`KeySettings::timeout`](crate::KeySettings::timeout).
+    /// than [`KeySettings::timeout`](crate::keys::KeySettings::timeout).
     ///
     /// # Errors
     ///
@@ -133,7 +135,7 @@ impl Authenticator {
             // The explanation is the result.
             let _ = self.decide::<_, Infallible>(headers, uri, &mut explanation);
         }
-        explanation.close(Check::is_of_token);
+        explanation.close(Check::OF_TOKENS);
         explanation
     }
 
@@ -214,15 +216,14 @@ impl Authenticator {
         };
         let key = to.check(key_selection::key(candidates, header, set))?;
 
-        let signature = entra::checks::verifiable(header, settings).and_then(|()| {
-            let verified = key.verify(signing_input, signature);
-            verified.map_err(|_| Reason::SignatureInvalid)
-        });
-        let verified = to.check(Checked::new(Check::Signature, signature, Evidence::none))?;
+        let invalid = |_| Reason::SignatureInvalid;
+        let signed = entra::checks::verifiable(header, settings)
+            .and_then(|()| key.verify(signing_input, signature).map_err(invalid));
+        let verified = to.check(Checked::new(Check::Signature, signed, Evidence::none))?;
 
         let validated = validation::validate(&claims, verified, issuer, self.clock.now(), to)?;
         let principal = Principal::new(&validated, settings);
-        to.holds(|| principal.held());
+        to.holds(|| principal.contents());
         if R::USES_CACHE {
             issuer.verified.count();
             let validity = Validity::new(issuer.index, number, validated.dates(), settings);

@@ -1,6 +1,5 @@
 //! The settings of an [`Authenticator`].
 
-use std::fmt;
 use std::sync::Arc;
 
 use hashbrown::HashSet;
@@ -10,6 +9,8 @@ use super::audience::AudiencePolicy;
 use super::authenticator::Authenticator;
 use super::cache::{DEFAULT_TOKENS, TokenCache};
 use super::claims::Claims;
+#[cfg(feature = "client")]
+use super::entra::Entra;
 use super::issuer::{IssuerIndex, TrustedIssuer};
 use super::issuers::Issuers;
 use crate::error::BuildError;
@@ -19,9 +20,12 @@ use crate::keys::KeyStarter;
 use crate::time::{Clock, SystemClock};
 
 /// Collects the settings of an [`Authenticator`].
+#[derive(Debug)]
 #[must_use]
 pub struct AuthenticatorBuilder {
     issuers: Vec<TrustedIssuer>,
+    /// The first error of a preset, which `build` reports.
+    fault: Option<BuildError>,
     /// The only issuer whose keys are loaded; `None` for all.
     only_keys_of: Option<Option<String>>,
     audience: AudiencePolicy,
@@ -35,6 +39,7 @@ impl Authenticator {
     pub fn builder() -> AuthenticatorBuilder {
         AuthenticatorBuilder {
             issuers: Vec::new(),
+            fault: None,
             only_keys_of: None,
             audience: AudiencePolicy::default(),
             clock: Arc::new(SystemClock),
@@ -57,9 +62,21 @@ impl AuthenticatorBuilder {
         self
     }
 
+    /// Trusts the tenants of a preset for Microsoft Entra ID. An error of it is one of
+    /// [`build`](Self::build).
+    #[cfg(feature = "client")]
+    #[expect(clippy::needless_pass_by_value, reason = "a builder takes over what it is given")]
+    pub fn entra(mut self, entra: Entra) -> Self {
+        match entra.issuers() {
+            Ok(issuers) => self.issuers.extend(issuers),
+            Err(fault) => self.fault = self.fault.or(Some(fault)),
+        }
+        self
+    }
+
     /// Loads only the keys of the issuer that a token names: for tools that look at one token. The
     /// name is not verified, and only selects keys. Tokens of the other issuers are answered with
-    /// [`KeysUnavailable`](crate::AuthenticationError::KeysUnavailable).
+    /// [`KeysUnavailable`](crate::authentication::AuthenticationError::KeysUnavailable).
     pub fn load_keys_only_for(mut self, token: &str) -> Self {
         self.only_keys_of = Some(named_issuer(token));
         self
@@ -96,8 +113,11 @@ impl AuthenticatorBuilder {
     /// # Errors
     ///
     /// The first setting that cannot work. A provider that is down is not an error: its tokens are
-    /// answered with [`KeysUnavailable`](crate::AuthenticationError::KeysUnavailable) until its keys come.
+    /// answered with [`KeysUnavailable`](crate::authentication::AuthenticationError::KeysUnavailable) until its keys come.
     pub fn build(self) -> Result<Authenticator, BuildError> {
+        if let Some(fault) = self.fault {
+            return Err(fault);
+        }
         if self.issuers.is_empty() {
             return Err(BuildError::NoIssuer);
         }
@@ -127,15 +147,6 @@ impl AuthenticatorBuilder {
             clock: self.clock,
             cache: TokenCache::new(self.token_cache_capacity),
         })
-    }
-}
-
-impl fmt::Debug for AuthenticatorBuilder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AuthenticatorBuilder")
-            .field("issuers", &self.issuers)
-            .field("audience", &self.audience)
-            .finish_non_exhaustive()
     }
 }
 

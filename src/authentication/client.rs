@@ -2,7 +2,7 @@
 
 use super::claims::{CLIENT_CLAIMS, Claims};
 use super::issuer::IssuerSettings;
-use crate::explanation::{Check, Checked, Evidence, Reason};
+use crate::explanation::{Check, Checked, ClaimReason, Evidence, Reason};
 
 /// Checks the client against the issuer's allow-list, where there is one.
 pub(crate) fn allowed(
@@ -13,7 +13,7 @@ pub(crate) fn allowed(
         None => Ok(()),
         Some(allowed) => the_client(claims).and_then(|client| {
             let is_allowed = allowed.iter().any(|name| name == client);
-            if is_allowed { Ok(()) } else { Err(Reason::ClientNotAllowed) }
+            if is_allowed { Ok(()) } else { Err(Reason::Claim(ClaimReason::ClientNotAllowed)) }
         }),
     };
     Checked::new(Check::Client, result, Evidence::none)
@@ -23,13 +23,16 @@ pub(crate) fn allowed(
 fn the_client<'c>(claims: &'c Claims<'_>) -> Result<&'c str, Reason> {
     let mut client = None;
     for name in CLIENT_CLAIMS {
-        match (claims.string(name).map_err(|_| Reason::ClaimNotAString(name))?, client) {
+        match (
+            claims.string(name).map_err(|_| Reason::Claim(ClaimReason::NotAString(name)))?,
+            client,
+        ) {
             (Some(named), Some(known)) if named != known => {
-                return Err(Reason::ClientConflict(name));
+                return Err(Reason::Claim(ClaimReason::ClientConflict(name)));
             }
             (Some(named), _) => client = Some(named),
             (None, _) => {}
         }
     }
-    client.ok_or(Reason::ClientMissing)
+    client.ok_or(Reason::Claim(ClaimReason::ClientMissing))
 }

@@ -24,7 +24,8 @@ use crate::telemetry::meter::Verified;
 ///
 /// ```
 /// use std::time::Duration;
-/// use tower_fhir_auth::{Algorithm, AudiencePolicy, TrustedIssuer};
+/// use tower_fhir_auth::jose::Algorithm;
+/// use tower_fhir_auth::{AudiencePolicy, TrustedIssuer};
 ///
 /// # #[cfg(feature = "client")]
 /// let issuer = TrustedIssuer::discover("https://idp.example.org/realms/fhir")

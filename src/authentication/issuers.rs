@@ -9,7 +9,7 @@ use super::claims::Claims;
 use super::issuer::{Issuer, IssuerIndex};
 use super::validation;
 use crate::display_safe::sanitize;
-use crate::explanation::{Check, Checked, Evidence, Reason};
+use crate::explanation::{Check, Checked, Evidence, IssuerReason, Reason};
 use crate::jose::Algorithm;
 
 /// All issuers of an authenticator.
@@ -61,11 +61,13 @@ impl Issuers {
     ) -> Checked<&'c Issuer, impl FnOnce() -> Evidence> {
         let trusted = || Arc::clone(&self.first_name);
         let issuer = match claims.string("iss") {
-            Err(_) => Err(Reason::IssuerNotAString { trusted: trusted() }),
-            Ok(None) => Err(Reason::IssuerMissing { trusted: trusted() }),
-            Ok(Some(iss)) => self.named(iss).ok_or_else(|| Reason::IssuerNotTrusted {
-                issuer: sanitize(iss),
-                trusted: trusted(),
+            Err(_) => Err(Reason::Issuer(IssuerReason::NotAString { trusted: trusted() })),
+            Ok(None) => Err(Reason::Issuer(IssuerReason::Missing { trusted: trusted() })),
+            Ok(Some(iss)) => self.named(iss).ok_or_else(|| {
+                Reason::Issuer(IssuerReason::NotTrusted {
+                    issuer: sanitize(iss),
+                    trusted: trusted(),
+                })
             }),
         };
         Checked::new(Check::Issuer, issuer, || {

@@ -1,7 +1,7 @@
 //! The key that a token may mean (RFC 7515 section 4.1.4, RFC 7517 section 4).
 
 use super::validation::listed;
-use crate::explanation::{Check, Checked, Evidence, Reason};
+use crate::explanation::{Check, Checked, Evidence, KeyReason, Reason};
 use crate::jose::JwkSet;
 use crate::jose::header::JoseHeader;
 use crate::jose::jwk_set::{Candidates, NoKey};
@@ -27,11 +27,11 @@ pub(super) fn key<'k>(
 
 fn reason(why: NoKey, kid: Option<&str>) -> Reason {
     match (why, kid) {
-        (NoKey::Unknown, Some(_)) => Reason::KeyUnknown,
-        (NoKey::Unknown, None) => Reason::KeyUnfit,
-        (NoKey::Unfit, _) => Reason::KeyForAnotherAlgorithm,
-        (NoKey::Foreign, _) => Reason::KeyOfAnotherIssuer,
-        (NoKey::Ambiguous, Some(_)) => Reason::KeysWithTheSameId,
-        (NoKey::Ambiguous, None) => Reason::KeysWithoutId,
+        (NoKey::Unknown, Some(_)) => Reason::Key(KeyReason::Unknown),
+        (NoKey::Unknown, None) => Reason::Key(KeyReason::Unfit),
+        (NoKey::Unfit, _) => Reason::Key(KeyReason::ForAnotherAlgorithm),
+        (NoKey::Foreign, _) => Reason::Key(KeyReason::OfAnotherIssuer),
+        (NoKey::Ambiguous, Some(_)) => Reason::Key(KeyReason::SameId),
+        (NoKey::Ambiguous, None) => Reason::Key(KeyReason::NoId),
     }
 }

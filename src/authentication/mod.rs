@@ -1,7 +1,28 @@
-//! Authentication ("who is it?"): from the bytes of a header to a [`Principal`].
+//! Authentication ("who is it?"): from an `Authorization` header to a [`Principal`].
 //!
-//! [`authenticator`] is the one place where the pipeline is written; each of its lines is a call
-//! into the file of that name.
+//! An [`Authenticator`] trusts issuers and knows nothing of what callers may do. The
+//! [`FhirAuthLayer`](crate::FhirAuthLayer) has one inside; use it by itself where a token comes
+//! with something that is not a request to an HTTP service, such as a message or a WebSocket.
+//!
+//! ```text
+//! headers ─► Authenticator ─► Principal: issuer, subject, client, roles, scopes, patient
+//!              │     ▲  │
+//!              │     │  └───► AuthenticationError: missing, malformed, refused, or keys unavailable
+//!              ▼     │
+//!         TrustedIssuer, Entra: name, keys, audiences, algorithms, claims
+//! ```
+//!
+//! Every issuer has rules of its own: [`TrustedIssuer`] has a setter for each, and its constructor
+//! says where the keys come from. [`Entra`] makes the issuers of Microsoft Entra ID, both versions
+//! of each tenant, whose tokens have requirements beyond the standards. Times are read from a
+//! [`Clock`].
+//!
+//! A [`Principal`] is made here and nowhere else, so that a function which takes one can rely on a
+//! verified token. Of what a token holds it has the parts that decisions are made of, as types;
+//! any other claim is read by [`Principal::claim`].
+
+// `authenticator` is the one place where the pipeline is written; each of its lines is a call into
+// the file of that name.
 
 pub(crate) mod advertisement;
 pub(crate) mod audience;
@@ -17,8 +38,9 @@ pub(crate) mod error;
 pub(crate) mod issuer;
 mod issuers;
 mod key_selection;
-pub(crate) mod principal;
+mod principal;
 pub(crate) mod roles_claim;
+pub(crate) mod string_claim;
 mod token_kind;
 pub(crate) mod validation;
 mod validity;
@@ -26,7 +48,11 @@ mod validity;
 pub use audience::AudiencePolicy;
 pub use authenticator::Authenticator;
 pub use builder::AuthenticatorBuilder;
+#[cfg(feature = "client")]
+pub use entra::EntraCustomers;
 pub use entra::{Entra, EntraCloud};
 pub use error::AuthenticationError;
 pub use issuer::TrustedIssuer;
 pub use principal::{CallerKind, ClaimError, Principal};
+
+pub use crate::time::{Clock, SystemClock, UnixTime};

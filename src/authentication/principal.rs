@@ -10,8 +10,9 @@ use serde_json::value::RawValue;
 use super::claim_strings::{ClaimStrings, List};
 use super::claims::Claims;
 use super::issuer::IssuerSettings;
+use super::string_claim::{NamedClaim, StringClaim, first_present, string_claim};
 use super::validation::ValidatedClaims;
-use crate::jose::json::Json;
+use crate::explanation::TokenContents;
 use crate::smart::{ScopeSet, SmartScope};
 use crate::span::Span;
 use crate::telemetry::log;
@@ -48,10 +49,10 @@ struct Caller {
     fhir_user: NamedClaim<Span>,
     /// The claims of the launch context that count for the issuer.
     patient_claims: Arc<[String]>,
-    patient: TextClaim<Span>,
+    patient: StringClaim<Span>,
     /// The place of that claim among the names, then further claims that are present: mostly none.
     patient_place: usize,
-    more_patients: Box<[(usize, TextClaim<Span>)]>,
+    more_patients: Box<[(usize, StringClaim<Span>)]>,
     roles: List,
     scopes: List,
     groups: List,
@@ -73,31 +74,24 @@ pub enum CallerKind {
     Unknown,
 }
 
-/// A claim that should be a string.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum TextClaim<T> {
-    #[default]
-    Absent,
-    Text(T),
-    /// The claim is present, but is not a string.
-    NotText,
-}
-
-/// A claim that stands under one of several names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct NamedClaim<T> {
-    pub(crate) name: &'static str,
-    pub(crate) claim: TextClaim<T>,
-}
-
-/// A claim is present, but does not have the requested type.
-#[derive(Debug, thiserror::Error)]
-#[error("claim `{name}` is not of the expected type")]
+/// A claim is present, but does not have the requested type. Its value is not told.
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClaimError {
-    /// The name of the claim.
-    pub name: String,
+    /// The name of the claim; `None` where all were read at once.
+    pub name: Option<String>,
 }
+
+impl fmt::Display for ClaimError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) => write!(f, "claim `{name}` is not of the expected type"),
+            None => f.write_str("the claims are not of the expected type"),
+        }
+    }
+}
+
+impl std::error::Error for ClaimError {}
 
 impl Principal {
     /// Makes the caller of the claims.
@@ -133,7 +127,7 @@ impl Principal {
         let mut patients =
             settings.patient_claims.iter().enumerate().filter_map(|(place, name)| {
                 let claim = claims.present(name)?;
-                Some((place, text_claim(claims, Some(claim))))
+                Some((place, string_claim(claims, Some(claim))))
             });
         let (patient_place, patient) = patients.next().unwrap_or_default();
         let text = |name: &str| claims.span_of(claims.string_or_none(name)?);
@@ -144,7 +138,7 @@ impl Principal {
             tenant: text("tid"),
             client: claims.client().and_then(|client| claims.span_of(client)),
             // Azure AD B2C prefixes custom attributes with `extension_`.
-            fhir_user: first(claims, ["fhirUser", "extension_fhirUser"]),
+            fhir_user: first_present(claims, ["fhirUser", "extension_fhirUser"]),
             patient_claims: Arc::clone(&settings.patient_claims),
             patient,
             patient_place,
@@ -195,22 +189,22 @@ impl Principal {
     /// Returns the FHIR resource of the user (`fhirUser`, SMART App Launch), as the token has it.
     #[must_use]
     pub fn fhir_user(&self) -> Option<&str> {
-        self.0.fhir_user.claim.text().and_then(|text| self.0.strings.get(text))
+        self.0.fhir_user.claim.string().and_then(|text| self.0.strings.get(text))
     }
 
     /// Returns the patient in context (`patient`, SMART App Launch), as the token has it.
     #[must_use]
     pub fn patient(&self) -> Option<&str> {
-        self.0.patient.text().and_then(|text| self.0.strings.get(text))
+        self.0.patient.string().and_then(|text| self.0.strings.get(text))
     }
 
     /// Returns every claim that names the patient in context, with its name, telling an absent claim
     /// from one of the wrong type.
-    pub(crate) fn launch_patients(&self) -> impl Iterator<Item = (&str, TextClaim<&str>)> {
+    pub(crate) fn launch_patients(&self) -> impl Iterator<Item = (&str, StringClaim<&str>)> {
         let first = std::iter::once((self.0.patient_place, self.0.patient));
         first.chain(self.0.more_patients.iter().copied()).map(|(place, claim)| {
             let name = self.0.patient_claims.get(place).map_or("patient", String::as_str);
-            (name, self.text_of(claim))
+            (name, self.string_of(claim))
         })
     }
 
@@ -222,10 +216,10 @@ impl Principal {
     /// Returns `fhirUser`, telling an absent claim from one of the wrong type.
     pub(crate) fn fhir_user_claim(&self) -> NamedClaim<&str> {
         let NamedClaim { name, claim } = self.0.fhir_user;
-        NamedClaim { name, claim: self.text_of(claim) }
+        NamedClaim { name, claim: self.string_of(claim) }
     }
 
-    fn text_of(&self, claim: TextClaim<Span>) -> TextClaim<&str> {
+    fn string_of(&self, claim: StringClaim<Span>) -> StringClaim<&str> {
         claim.map(|span| self.0.strings.get(span).unwrap_or(""))
     }
 
@@ -297,13 +291,11 @@ impl Principal {
         size_of::<Caller>() + strings.size() + smart_scopes.size() + size_of_val(&**more_patients)
     }
 
-    /// Returns what an explanation tells of the token beside its checks, by name.
-    pub(super) fn held(&self) -> [(&'static str, String); 3] {
-        [
-            ("scopes", Vec::from_iter(self.scopes()).join(" ")),
-            ("roles", Vec::from_iter(self.roles()).join(" ")),
-            ("other claims", self.other_claims().join(" ")),
-        ]
+    /// Returns what an explanation tells of the token beside its checks.
+    pub(super) fn contents(&self) -> TokenContents {
+        let (scopes, roles) = (Vec::from_iter(self.scopes()), Vec::from_iter(self.roles()));
+        let other_claims = self.other_claims().join(" ");
+        TokenContents::new(&scopes.join(" "), &roles.join(" "), &other_claims)
     }
 
     /// Returns the names of the claims whose values no explanation shows.
@@ -319,17 +311,23 @@ impl Principal {
 
     /// Reads any further claim, as a type of your own. `None` when it is absent.
     ///
+    /// `name` is the whole name of a claim at the top level. Each call reads through the payload,
+    /// some microseconds for a large token: read several claims at once with
+    /// [`claims`](Self::claims).
+    ///
     /// # Errors
     ///
     /// When the claim is present but cannot be read as a `T`.
     ///
     /// ```no_run
-    /// # fn show(principal: &tower_fhir_auth::Principal) -> Result<(), tower_fhir_auth::ClaimError> {
+    /// # use tower_fhir_auth::authentication::ClaimError;
+    /// # use tower_fhir_auth::Principal;
+    /// # fn show(principal: &Principal) -> Result<(), ClaimError> {
     /// let levels: Option<Vec<u8>> = principal.claim("clearance")?;
     /// # Ok(()) }
     /// ```
     pub fn claim<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, ClaimError> {
-        let mismatch = || ClaimError { name: name.to_owned() };
+        let mismatch = || ClaimError { name: Some(name.to_owned()) };
         let claims: HashMap<String, &RawValue> =
             serde_json::from_str(self.0.strings.payload()).map_err(|_| mismatch())?;
         match claims.get(name) {
@@ -337,20 +335,35 @@ impl Principal {
             Some(raw) => serde_json::from_str(raw.get()).map(Some).map_err(|_| mismatch()),
         }
     }
-}
 
-/// Returns the first of two claims that is present. `null` counts as absent.
-fn first(claims: &Claims<'_>, names: [&'static str; 2]) -> NamedClaim<Span> {
-    let [first, _] = names;
-    let present = names.into_iter().find_map(|name| Some((name, claims.present(name)?)));
-    let (name, claim) = present.map_or((first, None), |(name, claim)| (name, Some(claim)));
-    NamedClaim { name, claim: text_claim(claims, claim) }
-}
-
-fn text_claim(claims: &Claims<'_>, claim: Option<Json<'_>>) -> TextClaim<Span> {
-    let Some(claim) = claim else { return TextClaim::Absent };
-    let place = claim.as_str().and_then(|text| claims.span_of(text));
-    place.map_or(TextClaim::NotText, TextClaim::Text)
+    /// Reads all claims of the token, as a type of your own.
+    ///
+    /// Each call reads through the payload once. A layer behind this one can do that for all
+    /// handlers, and put the result into the extensions of the request.
+    ///
+    /// # Errors
+    ///
+    /// When the claims cannot be read as a `T`.
+    ///
+    /// ```
+    /// use serde::Deserialize;
+    /// use tower_fhir_auth::{Principal, authentication::ClaimError};
+    ///
+    /// #[derive(Deserialize)]
+    /// struct Claims {
+    ///     department: String,
+    ///     #[serde(default)]
+    ///     clearance: Vec<u8>,
+    /// }
+    ///
+    /// fn is_cleared(caller: &Principal) -> Result<bool, ClaimError> {
+    ///     let claims: Claims = caller.claims()?;
+    ///     Ok(claims.department == "radiology" && claims.clearance.contains(&2))
+    /// }
+    /// ```
+    pub fn claims<T: DeserializeOwned>(&self) -> Result<T, ClaimError> {
+        serde_json::from_str(self.0.strings.payload()).map_err(|_| ClaimError { name: None })
+    }
 }
 
 impl CallerKind {
@@ -364,23 +377,6 @@ impl CallerKind {
             Some(_) => Self::User,
             None if has("roles") && !has("scp") => Self::Application,
             None => Self::User,
-        }
-    }
-}
-
-impl<T> TextClaim<T> {
-    fn text(self) -> Option<T> {
-        match self {
-            Self::Text(text) => Some(text),
-            Self::Absent | Self::NotText => None,
-        }
-    }
-
-    fn map<U>(self, how: impl FnOnce(T) -> U) -> TextClaim<U> {
-        match self {
-            Self::Text(text) => TextClaim::Text(how(text)),
-            Self::Absent => TextClaim::Absent,
-            Self::NotText => TextClaim::NotText,
         }
     }
 }
@@ -416,8 +412,8 @@ impl fmt::Debug for Principal {
             .field("object_id", &Presence::of(object_id.is_some()))
             .field("tenant", &Presence::of(tenant.is_some()))
             .field("client", &Presence::of(client.is_some()))
-            .field("fhir_user", &Presence::of(fhir_user.claim != TextClaim::Absent))
-            .field("patient", &Presence::of(*patient != TextClaim::Absent))
+            .field("fhir_user", &Presence::of(fhir_user.claim != StringClaim::Absent))
+            .field("patient", &Presence::of(*patient != StringClaim::Absent))
             .field("groups", &groups.len())
             .finish_non_exhaustive()
     }

@@ -12,7 +12,9 @@ use super::token_kind;
 use super::validity::Dates;
 use crate::display_safe::sanitize;
 use crate::explanation::recorder::Recorder;
-use crate::explanation::{Check, Checked, Evidence, Finding, Reason};
+use crate::explanation::{
+    Check, Checked, ClaimReason, Evidence, Finding, HeaderReason, Reason, TimeReason,
+};
 use crate::jose::Algorithm;
 use crate::jose::header::{HeaderError, JoseHeader, media_type};
 use crate::jose::json::{Document, Json};
@@ -70,11 +72,11 @@ pub(crate) fn header<'a>(
         Ok(_) | Err(_) => None,
     };
     let header = read.map_err(|error| match error {
-        HeaderError::Unsigned(_) => Reason::AlgorithmNotASignature,
-        HeaderError::Unsupported(name) => Reason::HeaderUnsupported(name),
-        HeaderError::Nested => Reason::NestedToken,
-        HeaderError::NotAString(name) => Reason::HeaderNotAString(name),
-        HeaderError::NoAlgorithm => Reason::AlgorithmMissing,
+        HeaderError::Unsigned(_) => Reason::Header(HeaderReason::AlgorithmNotASignature),
+        HeaderError::Unsupported(name) => Reason::Header(HeaderReason::Unsupported(name)),
+        HeaderError::Nested => Reason::Header(HeaderReason::NestedToken),
+        HeaderError::NotAString(name) => Reason::Header(HeaderReason::NotAString(name)),
+        HeaderError::NoAlgorithm => Reason::Header(HeaderReason::AlgorithmMissing),
     });
     Checked::new(Check::Header, header, move || match unsigned {
         Some(alg) => Evidence::found(alg).expected(all_algorithms),
@@ -89,9 +91,11 @@ pub(crate) fn algorithm(
 ) -> Checked<Algorithm, impl FnOnce() -> Evidence> {
     let accepted = &settings.algorithms;
     let known = alg.parse().ok().filter(|algorithm| accepted.contains(algorithm));
-    Checked::new(Check::Algorithm, known.ok_or(Reason::AlgorithmNotAccepted), move || {
-        Evidence::found(alg).expected(listed(accepted))
-    })
+    Checked::new(
+        Check::Algorithm,
+        known.ok_or(Reason::Header(HeaderReason::AlgorithmNotAccepted)),
+        move || Evidence::found(alg).expected(listed(accepted)),
+    )
 }
 
 /// Returns algorithms as a refusal names them.
@@ -113,8 +117,8 @@ pub(crate) fn token_type(
     };
     let result = match settings.token_types.iter().any(accepted) {
         true => Ok(()),
-        false if is_other_kind(typ) => Err(Reason::TypeOfAnotherToken),
-        false => Err(Reason::TypeNotAccepted),
+        false if is_other_kind(typ) => Err(Reason::Header(HeaderReason::TypeOfAnotherToken)),
+        false => Err(Reason::Header(HeaderReason::TypeNotAccepted)),
     };
     Checked::new(Check::Type, result, move || {
         let types = settings.token_types.iter().map(|name| or_absent(name));
@@ -139,9 +143,9 @@ fn not_before(
     settings: &IssuerSettings,
     now: UnixTime,
 ) -> Checked<Option<UnixTime>, impl FnOnce() -> Evidence> {
-    let latest = now.plus(settings.leeway);
+    let latest = now.saturating_add(settings.leeway);
     let result = date(claims, "nbf").and_then(|not_before| match not_before {
-        Some(moment) if moment > latest => Err(Reason::NotYetValid),
+        Some(moment) if moment > latest => Err(Reason::Time(TimeReason::NotYetValid)),
         date => Ok(date),
     });
     Checked::new(Check::NotBefore, result, move || {
@@ -155,17 +159,22 @@ fn issued_at(
     settings: &IssuerSettings,
     now: UnixTime,
 ) -> Checked<Option<UnixTime>, impl FnOnce() -> Evidence> {
-    let latest = now.plus(settings.leeway);
-    let oldest = settings.max_token_age.map(|age| now.minus(age).minus(settings.leeway));
+    let latest = now.saturating_add(settings.leeway);
+    let oldest =
+        settings.max_token_age.map(|age| now.saturating_sub(age).saturating_sub(settings.leeway));
     let result = date(claims, "iat").and_then(|issued_at| match (issued_at, oldest) {
-        (None, Some(_)) => Err(Reason::IssuedAtMissing),
-        (Some(moment), _) if moment > latest => Err(Reason::IssuedInTheFuture),
-        (Some(moment), Some(oldest)) if moment < oldest => Err(Reason::IssuedTooLongAgo),
+        (None, Some(_)) => Err(Reason::Time(TimeReason::IssuedAtMissing)),
+        (Some(moment), _) if moment > latest => Err(Reason::Time(TimeReason::IssuedInTheFuture)),
+        (Some(moment), Some(oldest)) if moment < oldest => {
+            Err(Reason::Time(TimeReason::IssuedTooLongAgo))
+        }
         (date, _) => Ok(date),
     });
     let accepted = match result {
-        Err(Reason::IssuedAtMissing) => None,
-        Err(Reason::IssuedTooLongAgo) => oldest.map(|oldest| ("at least", oldest)),
+        Err(Reason::Time(TimeReason::IssuedAtMissing)) => None,
+        Err(Reason::Time(TimeReason::IssuedTooLongAgo)) => {
+            oldest.map(|oldest| ("at least", oldest))
+        }
         Ok(_) | Err(_) => Some(("at most", latest)),
     };
     Checked::new(Check::IssuedAt, result, move || date_against(claims, "iat", accepted))
@@ -189,7 +198,7 @@ fn lacking(claims: &Claims<'_>, settings: &IssuerSettings) -> Option<Reason> {
     // RFC 7519 makes these StringOrURI; the clients are strings by RFC 8693 and OpenID Connect.
     let registered = ["sub", "jti", "client_id", "azp", "appid"];
     if let Some(name) = registered.into_iter().find(|name| claims.string(name).is_err()) {
-        return Some(Reason::ClaimNotAString(name));
+        return Some(Reason::Claim(ClaimReason::NotAString(name)));
     }
     // Azure AD B2C can only send the second name (`fhirUser` of SMART App Launch).
     let is_present = |name: &str| {
@@ -198,8 +207,8 @@ fn lacking(claims: &Claims<'_>, settings: &IssuerSettings) -> Option<Reason> {
     let required = settings.required_claims.iter().map(String::as_str);
     // `exp` itself is judged last; here it only has to be there.
     match required.chain(["exp"]).find(|name| !is_present(name))? {
-        "exp" => Some(Reason::ExpiryMissing),
-        name => Some(Reason::ClaimMissing(sanitize(name))),
+        "exp" => Some(Reason::Time(TimeReason::ExpiryMissing)),
+        name => Some(Reason::Claim(ClaimReason::Missing(sanitize(name)))),
     }
 }
 
@@ -208,8 +217,8 @@ fn lacking(claims: &Claims<'_>, settings: &IssuerSettings) -> Option<Reason> {
 fn confirmation(claims: &Claims<'_>) -> Checked<(), impl FnOnce() -> Evidence> {
     let result = match claims.member("cnf") {
         None => Ok(()),
-        Some(Json::Null) => Err(Reason::ConfirmationNull),
-        Some(_) => Err(Reason::SenderConstrained),
+        Some(Json::Null) => Err(Reason::Claim(ClaimReason::ConfirmationNull)),
+        Some(_) => Err(Reason::Claim(ClaimReason::SenderConstrained)),
     };
     Checked::new(Check::Confirmation, result, Evidence::none)
 }
@@ -221,18 +230,18 @@ fn expiry(
     now: UnixTime,
 ) -> Checked<UnixTime, impl FnOnce() -> Evidence> {
     let result = date(claims, "exp").and_then(|expires_at| match expires_at {
-        None => Err(Reason::ExpiryMissing),
-        Some(moment) if now < moment.plus(settings.leeway) => Ok(moment),
-        Some(_) => Err(Reason::Expired),
+        None => Err(Reason::Time(TimeReason::ExpiryMissing)),
+        Some(moment) if now < moment.saturating_add(settings.leeway) => Ok(moment),
+        Some(_) => Err(Reason::Time(TimeReason::Expired)),
     });
-    let earliest = now.minus(settings.leeway);
+    let earliest = now.saturating_sub(settings.leeway);
     Checked::new(Check::Expiry, result, move || {
         date_against(claims, "exp", Some(("later than", earliest)))
     })
 }
 
 fn date(claims: &Claims<'_>, name: &'static str) -> Result<Option<UnixTime>, Reason> {
-    claims.date(name).map_err(|_| Reason::NotANumericDate(name))
+    claims.date(name).map_err(|_| Reason::Time(TimeReason::NotANumericDate(name)))
 }
 
 /// Tells both sides of a date, where the token has one that can be read.

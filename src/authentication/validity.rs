@@ -32,11 +32,12 @@ impl Validity {
         settings: &IssuerSettings,
     ) -> Self {
         let leeway = settings.leeway;
-        let start = dates.not_before.max(dates.issued_at).map(|start| start.minus(leeway));
+        let start = dates.not_before.max(dates.issued_at).map(|start| start.saturating_sub(leeway));
         let from = start.unwrap_or_else(|| UnixTime::from_secs(i64::MIN));
-        let until = dates.expires_at.plus(leeway);
+        let until = dates.expires_at.saturating_add(leeway);
         let oldest = settings.max_token_age.zip(dates.issued_at);
-        let too_old = oldest.map(|(age, issued_at)| issued_at.plus(age).plus(leeway).next());
+        let too_old = oldest
+            .map(|(age, issued_at)| issued_at.saturating_add(age).saturating_add(leeway).next());
         let until = too_old.map_or(until, |too_old| until.min(too_old));
         Self { issuer, verified_by, from, until }
     }

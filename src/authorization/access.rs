@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::combinators::all;
+use super::authorizer::all;
 use super::handlers::Handlers;
 use super::subject::{Shows, Subject, Writes};
 use super::{
@@ -31,8 +31,8 @@ use http::Method;
 /// | creates, changes or deletes | [`may_store`](Self::may_store) |
 /// | narrows its own query | [`answer`](Self::answer), [`may`](Self::may) |
 /// | follows a chain | `may` with [`SEARCH`](Permissions::SEARCH) |
-/// | has read the body of `POST …/_search` | [`search`](Self::search) |
-/// | executes an entry of a bundle | [`entry`](Self::entry) |
+/// | has read the body of `POST …/_search` | [`authorize_search_body`](Self::authorize_search_body) |
+/// | executes an entry of a bundle | [`authorize_entry`](Self::authorize_entry) |
 /// | exports, or shows an export | [`may_export`](Self::may_export) |
 /// | shows an asynchronous job | [`owns`](Self::owns) |
 ///
@@ -48,6 +48,7 @@ pub struct Access {
 }
 
 /// The rule of a layer, and what stands behind it.
+#[derive(Debug)]
 pub(crate) struct Policy {
     pub(crate) authorizer: Arc<dyn Authorizer>,
     pub(crate) handlers: Handlers,
@@ -225,7 +226,8 @@ impl Access {
     ///
     /// ```
     /// use serde_json::Value;
-    /// use tower_fhir_auth::{Access, StoreError};
+    /// use tower_fhir_auth::authorization::StoreError;
+    /// use tower_fhir_auth::Access;
     ///
     /// /// The status of an update.
     /// fn update(access: &Access, stored: Option<&Value>, sent: &Value) -> u16 {
@@ -262,7 +264,7 @@ impl Access {
     /// # Errors
     ///
     /// Why the entry is refused. A bundle within a bundle always is.
-    pub fn entry(
+    pub fn authorize_entry(
         &self,
         method: &Method,
         url: &str,
@@ -284,7 +286,7 @@ impl Access {
     /// # Errors
     ///
     /// Why the search is refused.
-    pub fn search(&self, parameters: &str) -> Result<Self, Denial> {
+    pub fn authorize_search_body(&self, parameters: &str) -> Result<Self, Denial> {
         if parameters.len() > Self::MAX_SEARCH_BODY {
             return Err(Denial::new("the body of the search has more than 64 KiB"));
         }

@@ -1,6 +1,6 @@
 //! The access modes of the configuration file: how roles and scopes go together.
 
-use super::combinators::all;
+use super::authorizer::all;
 use super::{AccessRequest, Authorizer, Denial, Grant, RolePolicy, ScopePolicy};
 use crate::telemetry::log;
 

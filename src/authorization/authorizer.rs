@@ -1,22 +1,22 @@
-//! The trait that decides, and the request that it decides on.
+//! The trait that decides, and rules made of rules.
 
 use std::fmt;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
-use super::handlers::Handlers;
-use super::{Denial, Enforcement, Grant};
-use crate::authentication::Principal;
-use crate::fhir::{Interaction, PatientCompartment};
+use super::access_request::AccessRequest;
+use super::denial::Denial;
+use super::grant::Grant;
 
 /// Decides whether a caller may do an interaction.
 ///
-/// Implement it for rules of your own, or make one of a closure with [`authorize_fn`]. It does not
+/// Implement it for rules of your own, or make one of a closure with [`authorize_fn`](super::authorize_fn). It does not
 /// wait for anything; a decision that needs a database belongs in a layer inside this one, which
-/// finds the [`Principal`] in the request.
+/// finds the [`Principal`](crate::Principal) in the request.
 ///
 /// ```
 /// use tower_fhir_auth::{AccessRequest, Authorizer, Denial, Grant, InteractionKind};
 ///
+/// #[derive(Debug)]
 /// struct ReadOnly;
 ///
 /// impl Authorizer for ReadOnly {
@@ -28,7 +28,21 @@ use crate::fhir::{Interaction, PatientCompartment};
 ///     }
 /// }
 /// ```
-pub trait Authorizer: Send + Sync + 'static {
+///
+/// Rules are put together by [`or`](Self::or) and [`and`](Self::and):
+///
+/// ```
+/// use tower_fhir_auth::{Authorizer, require_role, require_scope};
+///
+/// let rule = require_role("admin").or(require_role("clerk").and(require_scope("orders.read")));
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an `Authorizer`",
+    label = "this does not say who may do what",
+    note = "wrap a function in `authorize_fn(|request| ..)`",
+    note = "for a scope or a role by its name there are `require_scope(..)` and `require_role(..)`"
+)]
+pub trait Authorizer: fmt::Debug + Send + Sync + 'static {
     /// Grants or denies.
     ///
     /// # Errors
@@ -36,8 +50,24 @@ pub trait Authorizer: Send + Sync + 'static {
     /// A [`Denial`] that says what would have been enough.
     fn authorize(&self, request: &AccessRequest<'_>) -> Result<Grant, Denial>;
 
-    /// Makes this rule one of a list of rules of several kinds, for [`any_of`](super::any_of) and
-    /// [`all_of`](super::all_of).
+    /// Grants when this rule or the other one does. Where both do, the handler gets the alternatives
+    /// of both.
+    fn or(self, other: impl Authorizer) -> AnyOf
+    where
+        Self: Sized,
+    {
+        AnyOf(vec![Arc::new(self), Arc::new(other)])
+    }
+
+    /// Grants when this rule and the other one do.
+    fn and(self, other: impl Authorizer) -> AllOf
+    where
+        Self: Sized,
+    {
+        AllOf(vec![Arc::new(self), Arc::new(other)])
+    }
+
+    /// Makes this rule one of a list of rules of several kinds, for [`any_of`] and [`all_of`].
     fn boxed(self) -> Box<dyn Authorizer>
     where
         Self: Sized,
@@ -46,104 +76,86 @@ pub trait Authorizer: Send + Sync + 'static {
     }
 }
 
-/// The question that an [`Authorizer`] answers: may this caller do this interaction, before
-/// handlers that enforce so much?
-#[derive(Clone, Copy)]
-pub struct AccessRequest<'a> {
-    principal: &'a Principal,
-    interaction: &'a Interaction,
-    handlers: &'a Handlers,
-}
+/// Grants when any of its rules does. Made by [`Authorizer::or`] and [`any_of`].
+#[derive(Clone, Debug)]
+pub struct AnyOf(Vec<Arc<dyn Authorizer>>);
 
-impl<'a> AccessRequest<'a> {
-    /// Makes a question about handlers that enforce nothing, as for a rule that is tested by itself.
-    /// The layer asks about the handlers that it stands before.
-    #[must_use]
-    pub fn new(principal: &'a Principal, interaction: &'a Interaction) -> Self {
-        static NOTHING: LazyLock<Handlers> = LazyLock::new(Handlers::default);
-        Self::before(&NOTHING, principal, interaction)
-    }
+/// Grants when all of its rules do. Made by [`Authorizer::and`] and [`all_of`].
+#[derive(Clone, Debug)]
+pub struct AllOf(Vec<Arc<dyn Authorizer>>);
 
-    pub(crate) fn before(
-        handlers: &'a Handlers,
-        principal: &'a Principal,
-        interaction: &'a Interaction,
-    ) -> Self {
-        Self { principal, interaction, handlers }
-    }
-
-    /// The verified caller.
-    #[must_use]
-    pub fn principal(&self) -> &'a Principal {
-        self.principal
-    }
-
-    /// The interaction, as the address spells it.
-    #[must_use]
-    pub fn interaction(&self) -> &'a Interaction {
-        self.interaction
-    }
-
-    /// The declaration of the application: all that its handlers enforce.
-    #[must_use]
-    pub fn enforcement(&self) -> Enforcement {
-        self.handlers.enforcement
-    }
-
-    /// The rules by which a resource belongs to a patient here.
-    #[must_use]
-    pub fn patient_compartment(&self) -> &'a PatientCompartment {
-        &self.handlers.compartment
-    }
-
-    pub(crate) fn handlers(&self) -> &'a Handlers {
-        self.handlers
-    }
-}
-
-impl fmt::Debug for AccessRequest<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AccessRequest")
-            .field("principal", self.principal)
-            .field("interaction", &self.interaction.kind())
-            .field("enforcement", &self.enforcement())
-            .finish_non_exhaustive()
-    }
-}
-
-/// An authorizer that is a function. Made by [`authorize_fn`].
-#[derive(Clone, Copy)]
-pub struct AuthorizeFn<F>(F);
-
-/// Makes an authorizer of a function.
+/// Grants when any of `rules` does; with no rules, never. Where several do, the handler gets the
+/// alternatives of all of them. For two rules that are known there is [`Authorizer::or`].
 ///
 /// ```
-/// use tower_fhir_auth::{Denial, Grant, authorize_fn};
+/// use tower_fhir_auth::authorization::any_of;
+/// use tower_fhir_auth::{Authorizer, require_role};
 ///
-/// let staff_only = authorize_fn(|request| match request.principal().claim::<bool>("staff") {
-///     Ok(Some(true)) => Ok(Grant::by("staff")),
-///     _ => Err(Denial::new("only staff")),
-/// });
+/// # let from_the_database = ["admin", "auditor"];
+/// let rule = any_of(from_the_database.map(|role| require_role(role).boxed()));
 /// ```
-pub fn authorize_fn<F>(function: F) -> AuthorizeFn<F>
-where
-    F: Fn(&AccessRequest<'_>) -> Result<Grant, Denial> + Send + Sync + 'static,
-{
-    AuthorizeFn(function)
+pub fn any_of(rules: impl IntoIterator<Item = Box<dyn Authorizer>>) -> AnyOf {
+    AnyOf(rules.into_iter().map(Arc::from).collect())
 }
 
-impl<F> Authorizer for AuthorizeFn<F>
-where
-    F: Fn(&AccessRequest<'_>) -> Result<Grant, Denial> + Send + Sync + 'static,
-{
+/// Grants when all of `rules` do; with no rules, never, because nothing would be checked. For two
+/// rules that are known there is [`Authorizer::and`].
+pub fn all_of(rules: impl IntoIterator<Item = Box<dyn Authorizer>>) -> AllOf {
+    AllOf(rules.into_iter().map(Arc::from).collect())
+}
+
+/// Asks rules until one grants without leaving anything to the handler.
+pub(super) fn any<'a>(
+    rules: impl IntoIterator<Item = &'a dyn Authorizer>,
+    request: &AccessRequest<'_>,
+) -> Result<Grant, Denial> {
+    let mut granted: Option<Grant> = None;
+    let mut denied: Option<Denial> = None;
+    for rule in rules {
+        match rule.authorize(request) {
+            Ok(grant) if grant.confinement().is_open() => return Ok(grant),
+            Ok(grant) => granted = join(granted, grant, Grant::or),
+            Err(denial) => denied = join(denied, denial, Denial::or),
+        }
+    }
+    granted.ok_or_else(|| denied.unwrap_or_else(no_rule))
+}
+
+/// Asks all rules, so that a denial names all that is missing.
+pub(super) fn all<'a>(
+    rules: impl IntoIterator<Item = &'a dyn Authorizer>,
+    request: &AccessRequest<'_>,
+) -> Result<Grant, Denial> {
+    let mut granted: Option<Grant> = None;
+    let mut denied: Option<Denial> = None;
+    for rule in rules {
+        match rule.authorize(request) {
+            Ok(grant) => granted = join(granted, grant, Grant::and),
+            Err(denial) => denied = join(denied, denial, Denial::and),
+        }
+    }
+    match denied {
+        Some(denial) => Err(denial),
+        None => granted.ok_or_else(no_rule),
+    }
+}
+
+fn join<T>(earlier: Option<T>, next: T, how: impl FnOnce(T, T) -> T) -> Option<T> {
+    Some(match earlier {
+        Some(earlier) => how(earlier, next),
+        None => next,
+    })
+}
+
+impl Authorizer for AnyOf {
     fn authorize(&self, request: &AccessRequest<'_>) -> Result<Grant, Denial> {
-        (self.0)(request)
+        any(self.0.iter().map(|rule| &**rule), request)
     }
 }
 
-impl<F> fmt::Debug for AuthorizeFn<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("AuthorizeFn")
+impl Authorizer for AllOf {
+    fn authorize(&self, request: &AccessRequest<'_>) -> Result<Grant, Denial> {
+        all(self.0.iter().map(|rule| &**rule), request)
     }
 }
 
@@ -157,4 +169,8 @@ impl Authorizer for Box<dyn Authorizer> {
     fn authorize(&self, request: &AccessRequest<'_>) -> Result<Grant, Denial> {
         (**self).authorize(request)
     }
+}
+
+fn no_rule() -> Denial {
+    Denial::new("no rule grants this")
 }

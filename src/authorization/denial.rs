@@ -18,6 +18,8 @@ pub struct Denial {
     /// Scope tokens of RFC 6749 that would have been enough, together.
     scopes: Vec<String>,
     requirements: Vec<Requirement>,
+    /// True if the only requirement is what `expected` says.
+    has_words_alone: bool,
 }
 
 /// A reason with both of its sides.
@@ -32,7 +34,13 @@ impl Denial {
     /// A denial with a one-line reason, in lower case and without a full stop.
     pub fn new(summary: impl Into<Cow<'static, str>>) -> Self {
         let told = Told { summary: summary.into(), found: None, expected: None };
-        Self { told, to_operators: None, scopes: Vec::new(), requirements: Vec::new() }
+        Self {
+            told,
+            to_operators: None,
+            scopes: Vec::new(),
+            requirements: Vec::new(),
+            has_words_alone: false,
+        }
     }
 
     /// A denial of a request that is no interaction of FHIR: no scope and no role is missing.
@@ -69,38 +77,38 @@ impl Denial {
         if roles.is_empty() {
             return self;
         }
-        self.expecting(roles.join(" ")).requires([Requirement::Roles(roles)])
+        let expected = roles.join(" ");
+        self.requires([Requirement::Roles(roles)]).with_expected(expected)
     }
 
-    /// Says in free text what is needed, where the token's own side must not be told. Scopes and
-    /// roles have setters of their own: [`required_scopes`](Self::required_scopes) and
-    /// [`required_roles`](Self::required_roles).
-    pub fn needs(self, expected: impl AsRef<str>) -> Self {
-        let words = Requirement::Other(expected.as_ref().to_owned());
-        self.expecting(expected).requires([words])
-    }
-
-    /// Tells both sides: the scopes that the token has, and those that are needed.
-    pub fn sides(mut self, found: impl AsRef<str>, expected: impl AsRef<str>) -> Self {
+    /// Sets the token's side of the message, such as the scopes that it has: shown to the client,
+    /// where the [`Disclosure`](crate::rejection::Disclosure) allows.
+    pub fn with_found(mut self, found: impl AsRef<str>) -> Self {
         self.told.found = Some(sanitize(found.as_ref()));
-        self.expecting(expected)
-    }
-
-    /// Sets the expected side of the message, without data for advice.
-    pub(crate) fn expecting(mut self, expected: impl AsRef<str>) -> Self {
-        self.told.expected = Some(sanitize(expected.as_ref()));
         self
     }
 
-    /// Adds requirements as data, which advice is made of.
+    /// Sets this server's side of the message: what would have been enough, in words. They count
+    /// as a [`Requirement`] where nothing else does: scopes and roles have setters of their own,
+    /// [`required_scopes`](Self::required_scopes) and [`required_roles`](Self::required_roles).
+    pub fn with_expected(mut self, expected: impl AsRef<str>) -> Self {
+        let expected = expected.as_ref();
+        self.told.expected = Some(sanitize(expected));
+        if (self.requirements.is_empty() || self.has_words_alone) && !expected.is_empty() {
+            self.requirements = vec![Requirement::Other(expected.to_owned())];
+            self.has_words_alone = true;
+        }
+        self
+    }
+
+    /// Adds requirements as data, which advice is made of. They take the place of mere words.
     pub(crate) fn requires(mut self, more: impl IntoIterator<Item = Requirement>) -> Self {
+        let mut more = more.into_iter().peekable();
+        if more.peek().is_some() && self.has_words_alone {
+            self.requirements.clear();
+            self.has_words_alone = false;
+        }
         self.requirements.extend(more);
-        self
-    }
-
-    /// The scopes that the token has, where none would have been enough.
-    pub(crate) fn found(mut self, found: impl AsRef<str>) -> Self {
-        self.told.found = Some(sanitize(found.as_ref()));
         self
     }
 
@@ -194,7 +202,7 @@ impl Denial {
             let more = other.scopes.into_iter().filter(|scope| !self.scopes.contains(scope));
             self.scopes = self.scopes.iter().cloned().chain(more).collect();
         }
-        self.requires(other.requirements)
+        self.joined_with(other.requirements)
     }
 
     /// One denial for two, where either rule would have been enough: the scopes of the first
@@ -207,7 +215,13 @@ impl Denial {
         if self.scopes.is_empty() {
             self.scopes = other.scopes;
         }
-        self.requires(other.requirements)
+        self.joined_with(other.requirements)
+    }
+
+    fn joined_with(mut self, requirements: Vec<Requirement>) -> Self {
+        self.requirements.extend(requirements);
+        self.has_words_alone = false;
+        self
     }
 }
 

@@ -18,10 +18,10 @@ bitflags! {
     #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
     pub struct Enforcement: u8 {
         /// The parameters in the body of `POST …/_search` are judged like those of an address:
-        /// [`Access::search`](super::Access::search).
+        /// [`Access::authorize_search_body`](super::Access::authorize_search_body).
         const SEARCH_BODIES = 1;
         /// Each entry of a batch or transaction is judged by itself:
-        /// [`Access::entry`](super::Access::entry).
+        /// [`Access::authorize_entry`](super::Access::authorize_entry).
         const BUNDLE_ENTRIES = 1 << 1;
         /// A grant for one patient is confined to that patient's compartment, before and after
         /// a change, in every version and every result:

@@ -10,7 +10,7 @@ use crate::fhir::{PatientCompartment, search_parameter};
 
 /// The duties of the handlers behind the layer, and the rules by which resources are judged for
 /// them.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Handlers {
     pub(crate) enforcement: Enforcement,
     pub(crate) compartment: PatientCompartment,
@@ -22,9 +22,10 @@ pub(crate) struct Handlers {
 ///
 /// ```
 /// use serde_json::Value;
-/// use tower_fhir_auth::ConstraintMatcher;
+/// use tower_fhir_auth::authorization::ConstraintMatcher;
 ///
 /// /// A server that can search by the status of an Observation, and by nothing else.
+/// #[derive(Debug)]
 /// struct ByStatus;
 ///
 /// impl ConstraintMatcher for ByStatus {
@@ -37,7 +38,7 @@ pub(crate) struct Handlers {
 ///     }
 /// }
 /// ```
-pub trait ConstraintMatcher: Send + Sync + 'static {
+pub trait ConstraintMatcher: fmt::Debug + Send + Sync + 'static {
     /// Reports whether the handlers can confine resources of a type by a search parameter. A scope
     /// with a parameter that they cannot confine by grants nothing.
     fn supports(&self, resource_type: &str, parameter: &str) -> bool;
@@ -70,11 +71,5 @@ impl Default for Handlers {
             compartment: PatientCompartment::default(),
             constraints: Arc::new(InQueries),
         }
-    }
-}
-
-impl fmt::Debug for Handlers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handlers").field("enforcement", &self.enforcement).finish_non_exhaustive()
     }
 }

@@ -1,21 +1,39 @@
-//! May they? From an [`AccessRequest`] to an [`Access`], or a [`Denial`].
+//! Authorization ("may they?"): from an [`AccessRequest`] to an [`Access`], or a [`Denial`].
 //!
 //! An [`Authorizer`] sees verified facts alone. It has to grant: what no authorizer grants is
-//! refused. [`roles`] and [`scopes`] are the two for FHIR, [`access_policy`] puts them together, and
-//! [`access`] is what the handler gets.
+//! refused.
 //!
 //! ```text
 //! AccessRequest ─► Authorizer ─► Grant: rule, confinement ─► Access ─► handler
-//!                     │                                        │
-//!                     └─► Denial                               └─► resource_filter: may it be shown?
-//!                                                              └─► storage: may it be stored?
+//!                     │                                        ├─► may_show: hidden, or shown?
+//!                     └─► Denial: reason, requirements         ├─► may_store: before and after
+//!                                                              └─► authorize_entry, …: once more
 //! ```
+//!
+//! | for | there are |
+//! |---|---|
+//! | FHIR by roles | [`RolePolicy`], with [`RoleDefinitions`] as Microsoft's server has them, [`Assignments`], [`IssuerLimits`] |
+//! | FHIR by SMART scopes | [`ScopePolicy`] |
+//! | FHIR by both | [`AccessPolicy`] in an [`AccessMode`] |
+//! | any other API | [`require_scope`], [`require_role`] and their siblings, [`authenticated`] |
+//! | rules of your own | [`authorize_fn`], or the trait |
+//! | rules made of rules | [`Authorizer::or`], [`Authorizer::and`]; [`any_of`] and [`all_of`] for lists |
+//!
+//! # What is left to the handler
+//!
+//! The layer sees addresses, and neither bodies nor resources. A [`Grant`] may therefore have a
+//! [`Confinement`]: the alternatives of patient and constraint, one of which a resource has to
+//! meet. The handler finds them in its [`Access`] and asks it about each resource
+//! ([`Access::may_show`], [`Access::may_store`]), each type to be searched ([`Access::shown`]), each
+//! entry of a bundle ([`Access::authorize_entry`]). What it does, the application declares as
+//! [`Enforcement`]; a grant that needs more is a refusal.
 
 mod access;
 mod access_policy;
+mod access_request;
 mod alternatives;
+mod authorize_fn;
 mod authorizer;
-mod combinators;
 mod confinement;
 mod denial;
 mod enforcement;
@@ -33,9 +51,10 @@ mod subject;
 pub(crate) use access::Policy;
 pub use access::{Access, Answer};
 pub use access_policy::{AccessMode, AccessPolicy};
+pub use access_request::AccessRequest;
 pub use alternatives::{Alternative, Alternatives};
-pub use authorizer::{AccessRequest, AuthorizeFn, Authorizer, authorize_fn};
-pub use combinators::{AllOf, AnyOf, all_of, any_of};
+pub use authorize_fn::{AuthorizeFn, authorize_fn};
+pub use authorizer::{AllOf, AnyOf, Authorizer, all_of, any_of};
 pub use confinement::Confinement;
 pub use denial::Denial;
 pub(crate) use denial::Told;

@@ -121,8 +121,9 @@ impl Authorizer for RequireScopes {
             Some(met) => Ok(Grant::by(format!("scope `{}`", met.join(" ")))),
             None => Err(Denial::new("no scope of the token grants this")
                 .challenging(self.0.enough().to_vec())
-                .sides(listed(principal.scopes()), self.0.expected())
-                .requires(self.0.required(Requirement::Scopes, Requirement::AnyScope))),
+                .requires(self.0.required(Requirement::Scopes, Requirement::AnyScope))
+                .with_found(listed(principal.scopes()))
+                .with_expected(self.0.expected())),
         }
     }
 }
@@ -133,8 +134,8 @@ impl Authorizer for RequireRoles {
         match self.0.met(|role| principal.has_role(role)) {
             Some(met) => Ok(Grant::by(format!("role `{}`", met.join(" ")))),
             None => Err(Denial::new("no role of the token grants this")
-                .expecting(self.0.expected())
-                .requires(self.0.required(Requirement::Roles, Requirement::AnyRole))),
+                .requires(self.0.required(Requirement::Roles, Requirement::AnyRole))
+                .with_expected(self.0.expected())),
         }
     }
 }

@@ -13,12 +13,13 @@ use crate::fhir::{BaseUrl, ResourceReference};
 ///
 /// ```
 /// use serde_json::Value;
-/// use tower_fhir_auth::{Access, Permissions};
+/// use tower_fhir_auth::smart::Permissions;
+/// use tower_fhir_auth::Access;
 ///
 /// /// The Observations of a page that the caller may search, resolving what decides about them.
 /// fn visible(access: &Access, page: Vec<Value>, store: impl Fn(&str, &str) -> Option<Value>) -> Vec<Value> {
 ///     let observations = access.may(Permissions::SEARCH, "Observation");
-///     let look_up = |to: &tower_fhir_auth::ResourceReference| store(&to.resource_type, &to.id);
+///     let look_up = |to: &tower_fhir_auth::fhir::ResourceReference| store(&to.resource_type, &to.id);
 ///     page.into_iter().filter(|resource| observations.shows_with(resource, look_up)).collect()
 /// }
 /// ```

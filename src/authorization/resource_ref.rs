@@ -23,7 +23,8 @@ enum Inner<'a> {
 /// bytes, and have no use for a tree.
 ///
 /// ```
-/// use tower_fhir_auth::{Access, BorrowedResource, Visibility};
+/// use tower_fhir_auth::authorization::BorrowedResource;
+/// use tower_fhir_auth::{Access, Visibility};
 ///
 /// /// Passes a stored document on, or hides it. A document that cannot be read is hidden.
 /// fn show<'a>(access: &Access, stored: &'a str) -> Option<&'a str> {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 #[cfg(not(feature = "client"))]
 use std::path::PathBuf;
 
-use super::issuers::address;
+use super::address::address;
 use super::reader::Reader;
 use crate::authentication::entra::is_guid;
 use crate::authentication::{Entra, EntraCloud, TrustedIssuer};
@@ -57,61 +57,39 @@ impl EntraConfig {
     }
 }
 
+const TENANT: &str = "a tenant id (GUID), or \"organizations\" with allowed_tenants";
+const APPLICATION: &str = "the API's application id (GUID)";
+
+const CLOUDS: [(&str, EntraCloud); 3] = [
+    ("global", EntraCloud::Global),
+    ("us-government", EntraCloud::UsGovernment),
+    ("china", EntraCloud::China),
+];
+
 /// Reads the Microsoft Entra ID preset, if there is one.
 pub(super) fn read(reader: &mut Reader<'_>) -> Option<EntraConfig> {
     let mut entra = reader.table("entra")?;
-    let expected = "a tenant id (GUID), or \"organizations\" with allowed_tenants";
-    let tenant = entra.required("tenant", expected);
-    let application = entra.required("client_id", "the API's application id (GUID)");
+    let tenant = entra.required("tenant", TENANT);
+    let application = entra.required("client_id", APPLICATION);
     let uris = entra.some_texts("identifier_uris").unwrap_or_default();
     let allowed = entra.some_texts("allowed_tenants");
-    let clouds = [
-        ("global", EntraCloud::Global),
-        ("us-government", EntraCloud::UsGovernment),
-        ("china", EntraCloud::China),
-    ];
-    let cloud = entra.choice("cloud", &clouds).unwrap_or_default();
+    let cloud = entra.choice("cloud", &CLOUDS).unwrap_or_default();
     let authority = address(&mut entra, "authority");
-    let many = matches!(tenant.as_deref(), Some("organizations" | "common"));
-    if many && allowed.is_none() {
+    let is_template = matches!(tenant.as_deref(), Some("organizations" | "common"));
+    if is_template && allowed.is_none() {
         let message = "is required because `tenant` is a template: expected the tenants to trust";
         entra.reject("allowed_tenants", message);
     }
-    if let Some(tenant) = tenant.as_deref().filter(|tenant| !many && !is_guid(tenant)) {
-        entra.reject("tenant", format!("expected {expected}, found \"{tenant}\""));
-    }
-    if let Some(application) = application.as_deref().filter(|id| !is_guid(id)) {
-        let message = format!("expected the API's application id (GUID), found \"{application}\"");
-        entra.reject("client_id", message);
-    }
+    let single = tenant.as_deref().filter(|_| !is_template);
+    check_ids(&entra, single, application.as_deref());
     let allowed = allowed.unwrap_or_default();
-    let mut known = HashSet::new();
-    for (index, id) in allowed.iter().enumerate() {
-        let place = format!("allowed_tenants[{index}]");
-        if !is_guid(id) {
-            entra.reject(&place, format!("expected a tenant id (GUID), found \"{id}\""));
-        } else if !known.insert(id.to_ascii_lowercase()) {
-            entra.reject(&place, "expected each tenant once");
-        }
-    }
+    check_allowed(&entra, &allowed);
     entra.finish();
     let (tenant, application) = (tenant?, application?);
-    let tenants = match many {
-        true => allowed,
-        // A list beside a single tenant can only exclude that tenant.
-        false
-            if allowed.is_empty() || allowed.iter().any(|id| id.eq_ignore_ascii_case(&tenant)) =>
-        {
-            vec![tenant]
-        }
-        false => {
-            let message = "expected `tenant` to be one of `allowed_tenants`";
-            return reader.fail("entra.allowed_tenants", message);
-        }
-    };
-    let mut preset = match (many, tenants.as_slice()) {
-        (false, [tenant]) => Entra::tenant(tenant, application),
-        _ => Entra::tenants(tenants.iter().cloned(), application),
+    let mut preset = if is_template {
+        Entra::tenants(allowed.iter().cloned(), application)
+    } else {
+        Entra::tenant(&tenant, application)
     };
     for uri in uris {
         preset = preset.identifier_uri(uri);
@@ -122,5 +100,36 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<EntraConfig> {
     }
     #[cfg(not(feature = "client"))]
     let _ = authority;
+    let tenants = if is_template { allowed } else { only(reader, tenant, &allowed)? };
     Some(EntraConfig { preset: preset.cloud(cloud), tenants })
+}
+
+fn check_ids(entra: &Reader<'_>, tenant: Option<&str>, application: Option<&str>) {
+    for (key, id, expected) in [("tenant", tenant, TENANT), ("client_id", application, APPLICATION)]
+    {
+        if let Some(id) = id.filter(|id| !is_guid(id)) {
+            entra.reject(key, format!("expected {expected}, found \"{id}\""));
+        }
+    }
+}
+
+fn check_allowed(entra: &Reader<'_>, allowed: &[String]) {
+    let mut known = HashSet::new();
+    for (index, id) in allowed.iter().enumerate() {
+        let place = format!("allowed_tenants[{index}]");
+        if !is_guid(id) {
+            entra.reject(&place, format!("expected a tenant id (GUID), found \"{id}\""));
+        } else if !known.insert(id.to_ascii_lowercase()) {
+            entra.reject(&place, "expected each tenant once");
+        }
+    }
+}
+
+/// Returns a single tenant. A list beside it can only exclude it.
+fn only(reader: &Reader<'_>, tenant: String, allowed: &[String]) -> Option<Vec<String>> {
+    if allowed.is_empty() || allowed.iter().any(|id| id.eq_ignore_ascii_case(&tenant)) {
+        return Some(vec![tenant]);
+    }
+    let message = "expected `tenant` to be one of `allowed_tenants`";
+    reader.fail("entra.allowed_tenants", message)
 }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::address::address;
 use super::assigned::{Assigned, AssignedKey, assignments};
 use super::entra::{self, EntraConfig};
 use super::reader::Reader;
@@ -151,15 +152,6 @@ fn keys_come_from_one_place(reader: &Reader<'_>, config: &IssuerConfig) {
 
 fn is_issuer_url(text: &str) -> bool {
     secure_url::parse(text).is_some_and(|url| url.query().is_none())
-}
-
-pub(super) fn address(reader: &mut Reader<'_>, key: &'static str) -> Option<String> {
-    let text = reader.text(key)?;
-    if secure_url::parse(&text).is_none() {
-        let expected = "expected an absolute https URL (http for loopback only)";
-        return reader.fail(key, format!("{expected}, found \"{text}\""));
-    }
-    Some(text)
 }
 
 fn algorithms(reader: &mut Reader<'_>) -> Option<Vec<Algorithm>> {

@@ -30,6 +30,7 @@
 //! # Ok::<(), tower_fhir_auth::config::ConfigError>(())
 //! ```
 
+mod address;
 mod assigned;
 mod entra;
 mod error;
@@ -38,7 +39,7 @@ mod patient;
 mod policy;
 mod reader;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Deserializer};
 use toml::Table;
@@ -48,10 +49,10 @@ pub use error::{ConfigError, Problem};
 use self::assigned::AssignedKey;
 use self::issuers::IssuerConfig;
 use self::policy::{Definitions, OpenPaths, Roles};
-use self::reader::{Problems, Reader};
+use self::reader::{Environment, Problems, Reader};
 use crate::authorization::{
     AccessMode, AccessPolicy, Assignments, Authorizer, IssuerLimits, RoleDefinitions, RolePolicy,
-    ScopePolicy, all_of,
+    ScopePolicy,
 };
 use crate::error::BuildError;
 use crate::fhir::{BaseUrl, PatientCompartment};
@@ -92,9 +93,6 @@ pub struct Config {
     smart: SmartConfiguration,
     token_cache_capacity: Option<usize>,
 }
-
-/// A lookup of environment variables by name.
-type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 impl Config {
     /// Reads a file. Relative paths in it are relative to it.
@@ -253,7 +251,7 @@ impl Config {
         let builder = FhirAuthLayer::builder(self.base_url.as_str());
         let builder = match self.limits() {
             None => builder.authorizer(authorizer),
-            Some(limits) => builder.authorizer(all_of([authorizer.boxed(), limits.boxed()])),
+            Some(limits) => builder.authorizer(authorizer.and(limits)),
         };
         let mut builder = builder
             .disclosure(self.disclosure)
@@ -294,8 +292,4 @@ fn parse(text: &str) -> Result<Table, Problem> {
 
 fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
-}
-
-fn relative_to(directory: &Path, path: &str) -> PathBuf {
-    directory.join(path)
 }

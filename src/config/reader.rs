@@ -12,7 +12,9 @@ use std::time::Duration;
 use toml::{Table, Value};
 
 use super::error::Problem;
-use super::{Environment, relative_to};
+
+/// A lookup of environment variables by name.
+pub(super) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// The errors found so far.
 #[derive(Default)]
@@ -169,7 +171,7 @@ impl<'a> Reader<'a> {
 
     /// Returns a path that is relative to the file.
     pub(crate) fn relative(&self, path: &str) -> PathBuf {
-        relative_to(self.directory, path)
+        self.directory.join(path)
     }
 
     /// Reports whether the value of a key is an array, without taking it.

@@ -1,13 +1,13 @@
 //! Advice about addresses that are no interaction: never to grant anything.
 
-use super::{Advice, Side};
+use super::side::Advice;
 use crate::display_safe::sanitize;
 use crate::fhir::{AddressFault, AddressProblem};
 
 /// Says how the request is put right, most likely first.
 pub(super) fn advices(fault: &AddressFault) -> Vec<Advice> {
-    let client = |text: &str| Advice { side: Side::Client, text: text.to_owned() };
-    let server = |text: &str| Advice { side: Side::Server, text: text.to_owned() };
+    let client = |text: &str| Advice::client(text);
+    let server = |text: &str| Advice::server(text);
     let intended = fault.intended().map(|path| client(&format!("send it to `{}`", sanitize(path))));
     let other = match fault.problem() {
         AddressProblem::OutsideBase { base } => {

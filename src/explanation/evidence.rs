@@ -1,6 +1,5 @@
-//! A check that was made, with both of its sides.
+//! Both sides of a check.
 
-use super::{Check, Finding, Reason};
 use crate::display_safe::sanitize;
 
 /// Both sides of a check, in characters that may be shown.
@@ -34,30 +33,5 @@ impl Evidence {
     /// Tells this server's side.
     pub(crate) fn expected(self, expected: impl AsRef<str>) -> Self {
         Self { expected: Some(sanitize(expected.as_ref())), ..self }
-    }
-}
-
-/// The result of one check. Its sides are stated here once, whether it passed or failed, and put
-/// into words only when somebody reads them: a request that is let in never pays for them.
-pub(crate) struct Checked<T, E> {
-    check: Check,
-    result: Result<T, Reason>,
-    evidence: E,
-}
-
-impl<T, E: FnOnce() -> Evidence> Checked<T, E> {
-    pub(crate) fn new(check: Check, result: Result<T, Reason>, evidence: E) -> Self {
-        Self { check, result, evidence }
-    }
-
-    /// Returns the value of a check that passed, else the finding.
-    pub(super) fn into_result(self) -> Result<T, Finding> {
-        let Self { check, result, evidence } = self;
-        result.map_err(|reason| Finding::new(check, reason, evidence()))
-    }
-
-    /// Returns the result with the evidence of either outcome.
-    pub(super) fn into_parts(self) -> (Check, Result<T, Reason>, Evidence) {
-        (self.check, self.result, (self.evidence)())
     }
 }

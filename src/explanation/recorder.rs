@@ -1,7 +1,10 @@
 //! Who takes note of the checks while they are made: nobody, or an [`Explanation`].
 
-use super::evidence::{Checked, Evidence};
-use super::{Check, Explanation, Finding, Step, StepOutcome};
+use super::check::Check;
+use super::checked::Checked;
+use super::evidence::Evidence;
+use super::finding::Finding;
+use super::report::{Explanation, StepOutcome, TokenContents};
 
 /// Takes note of the checks of one request. Sealed by being private: [`NoRecorder`] or
 /// [`Explanation`].
@@ -16,14 +19,14 @@ pub(crate) trait Recorder {
     /// Takes note of a check that cannot fail, or was made elsewhere.
     fn passed(&mut self, check: Check, evidence: impl FnOnce() -> Evidence);
 
-    /// Takes note of a finding that was made elsewhere.
+    /// Takes note of a finding that was made elsewhere, in place of what was noted of its check.
     fn failed(&mut self, finding: impl FnOnce() -> Finding);
 
     /// Takes note that a check cannot be made now, and why.
     fn unavailable(&mut self, check: Check, why: impl FnOnce() -> String);
 
-    /// Takes note of what a verified token holds, by name.
-    fn holds(&mut self, held: impl FnOnce() -> [(&'static str, String); 3]);
+    /// Takes note of what a verified token holds.
+    fn holds(&mut self, held: impl FnOnce() -> TokenContents);
 
     /// Takes note that the request needs no token.
     fn public(&mut self);
@@ -45,7 +48,7 @@ impl Recorder for NoRecorder {
 
     fn unavailable(&mut self, _: Check, _: impl FnOnce() -> String) {}
 
-    fn holds(&mut self, _: impl FnOnce() -> [(&'static str, String); 3]) {}
+    fn holds(&mut self, _: impl FnOnce() -> TokenContents) {}
 
     fn public(&mut self) {}
 }
@@ -75,6 +78,7 @@ impl Recorder for Explanation {
 
     fn failed(&mut self, finding: impl FnOnce() -> Finding) {
         let finding = finding();
+        self.take_back(finding.check());
         self.record(finding.check(), StepOutcome::Failed(finding));
     }
 
@@ -82,19 +86,11 @@ impl Recorder for Explanation {
         self.record(check, StepOutcome::Unavailable(why()));
     }
 
-    fn holds(&mut self, held: impl FnOnce() -> [(&'static str, String); 3]) {
-        for (name, values) in held() {
-            self.hold(name, &values);
-        }
+    fn holds(&mut self, held: impl FnOnce() -> TokenContents) {
+        self.contents = held();
     }
 
     fn public(&mut self) {
         self.is_public = true;
-    }
-}
-
-impl Explanation {
-    fn record(&mut self, check: Check, outcome: StepOutcome) {
-        self.steps.push(Step { check, outcome });
     }
 }

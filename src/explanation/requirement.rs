@@ -1,6 +1,8 @@
 //! Requirements that a denied request did not meet, apart by who can see to each.
 
-use super::{Advice, HeldRole, RoleStanding, Side, address};
+use super::address;
+use super::held_role::{HeldRole, RoleStanding};
+use super::side::{Advice, Side};
 use crate::display_safe::sanitize;
 use crate::fhir::AddressFault;
 
@@ -35,7 +37,7 @@ pub enum Requirement {
         roles: Vec<HeldRole>,
     },
     /// The fewest data actions that are missing within the limits of the issuer
-    /// ([`IssuerLimits`](crate::IssuerLimits)), together.
+    /// ([`IssuerLimits`](crate::authorization::IssuerLimits)), together.
     IssuerLimit(Vec<&'static str>),
     /// An operation that the table of data actions lists; this one, by its name, it does not.
     ListedOperation(String),
@@ -44,7 +46,7 @@ pub enum Requirement {
     /// An address that is an interaction of FHIR: no right of the caller is missing.
     Address(AddressFault),
     /// A search parameter by which the application can confine, for the constraint of a scope
-    /// ([`ConstraintMatcher`](crate::ConstraintMatcher)).
+    /// ([`ConstraintMatcher`](crate::authorization::ConstraintMatcher)).
     #[non_exhaustive]
     Parameter {
         /// The type that has it in R4.
@@ -64,64 +66,43 @@ impl Requirement {
     /// Says what would meet the requirement, and who can see to it: most likely first.
     pub(super) fn advices(&self) -> Vec<Advice> {
         let advice = |side, text| vec![Advice { side, text }];
+        let client = |text| advice(Side::Client, text);
+        let provider = |text| advice(Side::Provider, text);
+        let server = |text| advice(Side::Server, text);
         match self {
-            Self::Scopes(scopes) => {
-                advice(Side::Client, format!("ask for {}", named("scope", scopes, "and")))
-            }
-            Self::AnyScope(scopes) => {
-                advice(Side::Client, format!("ask for {}", named("scope", scopes, "or")))
-            }
+            Self::Scopes(scopes) => client(format!("ask for {}", named("scope", scopes, "and"))),
+            Self::AnyScope(scopes) => client(format!("ask for {}", named("scope", scopes, "or"))),
             Self::Roles(roles) => {
-                let roles = named("role", roles, "and");
-                advice(Side::Provider, format!("assign {roles} to the caller"))
+                provider(format!("assign {} to the caller", named("role", roles, "and")))
             }
             Self::AnyRole(roles) => {
-                let roles = named("role", roles, "or");
-                advice(Side::Provider, format!("assign {roles} to the caller"))
+                provider(format!("assign {} to the caller", named("role", roles, "or")))
             }
-            Self::DataActions { least, roles } => advice(Side::Server, data_actions(least, roles)),
-            Self::RoleDefinitions { least, roles } => {
-                advice(Side::Server, role_definitions(least, roles))
-            }
-            Self::IssuerLimit(least) => {
-                let least = named("data action", least, "and");
-                advice(
-                    Side::Server,
-                    format!("allow its callers {least}, in the limits of the issuer"),
-                )
-            }
-            Self::ListedOperation(name) => advice(
-                Side::Server,
-                format!(
-                    "no single data action stands for the operation `{}`: let a rule of this \
-                     server's own grant it (`authorize_fn`)",
-                    sanitize(name)
-                ),
-            ),
-            Self::Declaration(missing) => advice(
-                Side::Server,
-                format!(
-                    "declare that the handlers enforce {missing}, once they do \
-                     (`handlers_enforce`)"
-                ),
-            ),
+            Self::DataActions { least, roles } => server(data_actions(least, roles)),
+            Self::RoleDefinitions { least, roles } => server(role_definitions(least, roles)),
+            Self::IssuerLimit(least) => server(format!(
+                "allow its callers {}, in the limits of the issuer",
+                named("data action", least, "and")
+            )),
+            Self::ListedOperation(name) => server(format!(
+                "no single data action stands for the operation `{}`: let a rule of this server's \
+                 own grant it (`authorize_fn`)",
+                sanitize(name)
+            )),
+            Self::Declaration(missing) => server(format!(
+                "declare that the handlers enforce {missing}, once they do (`handlers_enforce`)"
+            )),
             Self::Address(fault) => address::advices(fault),
-            Self::Parameter { resource_type, name } => advice(
-                Side::Server,
-                format!(
-                    "support the search parameter `{}` of {} in the `ConstraintMatcher`, once the \
-                     handlers can confine by it",
-                    sanitize(name),
-                    sanitize(resource_type)
-                ),
-            ),
-            Self::Other(words) => advice(
-                Side::Server,
-                format!(
-                    "the rule of this server asks for `{}`: see that it is met",
-                    sanitize(words)
-                ),
-            ),
+            Self::Parameter { resource_type, name } => server(format!(
+                "support the search parameter `{}` of {} in the `ConstraintMatcher`, once the \
+                 handlers can confine by it",
+                sanitize(name),
+                sanitize(resource_type)
+            )),
+            Self::Other(words) => server(format!(
+                "the rule of this server asks for `{}`: see that it is met",
+                sanitize(words)
+            )),
         }
     }
 }

@@ -18,13 +18,13 @@ pub(crate) const MAX_ADDRESS: usize = 64 * 1024;
 /// the server listens on may differ. Its path is where requests are matched.
 ///
 /// ```
-/// use tower_fhir_auth::BaseUrl;
+/// use tower_fhir_auth::fhir::BaseUrl;
 ///
 /// let base: BaseUrl = "https://fhir.example.org/r4/".parse()?;
 /// assert_eq!(base.path(), "/r4");
 /// assert_eq!(base.below("/r4/Patient/1"), Some("/Patient/1"));
 /// assert_eq!(base.below("/r4x/Patient/1"), None);
-/// # Ok::<(), tower_fhir_auth::BaseUrlError>(())
+/// # Ok::<(), tower_fhir_auth::fhir::BaseUrlError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BaseUrl(Arc<Parts>);
@@ -78,11 +78,11 @@ impl BaseUrl {
     /// user, query or fragment.
     ///
     /// ```
-    /// let base: tower_fhir_auth::BaseUrl = "https://fhir.example.org/r4".parse()?;
+    /// let base: tower_fhir_auth::fhir::BaseUrl = "https://fhir.example.org/r4".parse()?;
     /// let patient = base.relative("https://FHIR.example.org:443/r4/Patient/1");
     /// assert_eq!(patient.as_deref(), Some("/Patient/1"));
     /// assert_eq!(base.relative("https://elsewhere.example.org/r4/Patient/1"), None);
-    /// # Ok::<(), tower_fhir_auth::BaseUrlError>(())
+    /// # Ok::<(), tower_fhir_auth::fhir::BaseUrlError>(())
     /// ```
     #[must_use]
     pub fn relative(&self, url: &str) -> Option<String> {

@@ -1,5 +1,6 @@
 //! OperationOutcome (R4 section 2.27): an error as a FHIR resource.
 
+use serde::{Serialize, Serializer};
 use smallvec::SmallVec;
 
 use super::format::Format;
@@ -56,7 +57,7 @@ impl IssueType {
 /// An OperationOutcome with one issue of severity `error`.
 ///
 /// ```
-/// use tower_fhir_auth::{IssueType, OperationOutcome};
+/// use tower_fhir_auth::fhir::{IssueType, OperationOutcome};
 ///
 /// let outcome = OperationOutcome::new(IssueType::NotFound, "no <Patient> with this id");
 /// let json: serde_json::Value = serde_json::from_str(&outcome.to_json())?;
@@ -76,7 +77,7 @@ pub struct OperationOutcome {
 /// [`Check::name`].
 ///
 /// [`RejectionKind::name`]: crate::RejectionKind::name
-/// [`Check::name`]: crate::Check::name
+/// [`Check::name`]: crate::explanation::Check::name
 pub const REFUSAL_CODES: &str = "https://docs.rs/tower-fhir-auth/refusal-codes";
 
 impl OperationOutcome {
@@ -107,7 +108,8 @@ impl OperationOutcome {
         }
     }
 
-    /// Writes FHIR JSON.
+    /// Writes FHIR JSON, as `Serialize` does. By hand, because every refusal has one: serde's way takes
+    /// 3,400 instructions more of the 10,000 of a request without a token.
     #[must_use]
     pub fn to_json(&self) -> String {
         let room = 256 + 128 * self.codes.len() + self.diagnostics.len();
@@ -167,6 +169,55 @@ fn push_quoted(text: &str, json: &mut String) {
     }
 }
 
+/// Writes the outcome as the FHIR resource in JSON.
+impl Serialize for OperationOutcome {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let details = Details { coding: Codings(&self.codes) };
+        let issue = Issue {
+            severity: "error",
+            code: self.issue_type.code(),
+            details: (!self.codes.is_empty()).then_some(details),
+            diagnostics: &self.diagnostics,
+        };
+        Resource { resource_type: "OperationOutcome", issue: [issue] }.serialize(serializer)
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Resource<'a> {
+    resource_type: &'static str,
+    issue: [Issue<'a>; 1],
+}
+
+#[derive(Serialize)]
+struct Issue<'a> {
+    severity: &'static str,
+    code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<Details<'a>>,
+    diagnostics: &'a str,
+}
+
+#[derive(Serialize)]
+struct Details<'a> {
+    coding: Codings<'a>,
+}
+
+struct Codings<'a>(&'a [&'static str]);
+
+#[derive(Serialize)]
+struct Coding {
+    system: &'static str,
+    code: &'static str,
+}
+
+impl Serialize for Codings<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|code| Coding { system: REFUSAL_CODES, code }))
+    }
+}
+
 /// Escapes a string as an XML 1.0 attribute value. Characters that XML cannot hold at all are
 /// replaced.
 fn escaped(text: &str) -> String {
@@ -194,11 +245,28 @@ mod tests {
     use super::*;
 
     #[test]
+    fn json_is_a_resource_with_its_members_in_the_order_of_the_standard() {
+        let outcome = OperationOutcome::new(IssueType::Login, "no \"token\"");
+        assert_eq!(
+            outcome.to_json(),
+            r#"{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"login","diagnostics":"no \"token\""}]}"#
+        );
+        let coded = outcome.coded("invalid-token").coded("audience").to_json();
+        let codings = format!(
+            r#""code":"login","details":{{"coding":[{{"system":"{REFUSAL_CODES}","code":"invalid-token"}},{{"system":"{REFUSAL_CODES}","code":"audience"}}]}},"diagnostics""#
+        );
+        assert!(coded.contains(&codings), "{coded}");
+    }
+
+    #[test]
     fn json_holds_any_text() {
         for text in ["", "plain: `a`", "a\u{0}\u{1b}\n\\\"<&>'\u{7f}\u{e9}\u{1F600}"] {
             let outcome = OperationOutcome::new(IssueType::Invalid, text);
             let json: serde_json::Value = serde_json::from_str(&outcome.to_json()).unwrap();
             assert_eq!(json["issue"][0]["diagnostics"], text);
+            for outcome in [outcome.clone(), outcome.coded("forbidden").coded("authorization")] {
+                assert_eq!(serde_json::to_string(&outcome).unwrap(), outcome.to_json());
+            }
         }
     }
 

@@ -22,12 +22,12 @@ static BY_LOWER_CASE: LazyLock<HashMap<String, &str>> = LazyLock::new(|| {
 /// address that names another type is no interaction.
 ///
 /// ```
-/// use tower_fhir_auth::ResourceTypes;
+/// use tower_fhir_auth::fhir::ResourceTypes;
 ///
 /// let types = ResourceTypes::r4().with(["Transport", "TriageNote"])?;
 /// assert!(types.contains("Patient") && types.contains("Transport"));
 /// assert!(!types.contains("NutritionIntake") && !types.contains("patient"));
-/// # Ok::<(), tower_fhir_auth::ResourceTypeError>(())
+/// # Ok::<(), tower_fhir_auth::fhir::ResourceTypeError>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ResourceTypes(

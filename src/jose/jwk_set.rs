@@ -20,7 +20,7 @@ const MAX_KEYS: usize = 1024;
 /// The keys of one issuer, prepared for checking signatures.
 ///
 /// ```
-/// use tower_fhir_auth::JwkSet;
+/// use tower_fhir_auth::jose::JwkSet;
 ///
 /// let set = JwkSet::parse(br#"{"keys": [
 ///     {"kty": "OKP", "crv": "Ed25519", "kid": "one",
@@ -29,7 +29,7 @@ const MAX_KEYS: usize = 1024;
 /// ]}"#)?;
 /// assert_eq!(set.len(), 1);
 /// assert_eq!(set.left_out()[0].index, 1);
-/// # Ok::<(), tower_fhir_auth::JwkSetError>(())
+/// # Ok::<(), tower_fhir_auth::jose::JwkSetError>(())
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct JwkSet {

@@ -1,9 +1,15 @@
 //! JSON Object Signing: formats and signatures. No I/O, no clock, no configuration.
 //!
 //! ```text
-//!  token ─► compact ─► header ─► jwk_set (which key?) ─► signature
-//!              └─ json (strict)
+//! token ─► compact form ─► header ─► key set (which key?) ─► signature
+//!               └─ JSON, strict: no duplicate names, no trailing bytes
 //! ```
+//!
+//! A [`JwkSet`] (RFC 7517) is what an issuer signs with: parse one to trust keys that never change
+//! ([`TrustedIssuer::with_keys`](crate::TrustedIssuer::with_keys)), or that come from a
+//! [`KeySource`](crate::keys::KeySource) of your own. Each key is bound to the [`Algorithm`]s it
+//! fits, and prepared once for all signatures that it will verify; a key that cannot be used costs
+//! that key alone ([`JwkSet::left_out`]).
 
 pub(crate) mod algorithm;
 pub(crate) mod base64url;

@@ -86,7 +86,7 @@ pub enum KeyError {
 }
 
 impl KeyError {
-    /// Wraps the failure of a [`KeySource`](crate::KeySource) of your own.
+    /// Wraps the failure of a [`KeySource`](crate::keys::KeySource) of your own.
     pub fn other(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Other(ErrorCause::new(error))
     }

@@ -17,6 +17,10 @@
 //! 4. **The last good keys serve until `max_stale`**, whatever fails, by the monotonic clock.
 //! 5. **Keys are replaced, never merged.** A withdrawn key is gone with the next load, and so are
 //!    the signatures that were verified by it.
+//!
+//! The manual has [the whole life of keys](crate::manual::keys). [`KeySettings`] has the times and
+//! sizes of all this, [`KeyHealth`] the state of each issuer. Implement [`KeySource`] to load keys
+//! from elsewhere: a database, a vault, a message.
 
 // From the documents of a provider to its key set:
 #[cfg(feature = "client")]

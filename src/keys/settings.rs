@@ -11,7 +11,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 ///
 /// ```
 /// use std::time::Duration;
-/// use tower_fhir_auth::KeySettings;
+/// use tower_fhir_auth::keys::KeySettings;
 ///
 /// let settings = KeySettings::default()
 ///     .refresh(Duration::from_secs(600))

@@ -15,7 +15,8 @@ use crate::jose::JwkSet;
 /// request. A load may be dropped at any `await`.
 ///
 /// ```
-/// use tower_fhir_auth::{JwkSet, KeyError, KeySource, KeyTag, LoadFuture, LoadedKeys};
+/// use tower_fhir_auth::jose::JwkSet;
+/// use tower_fhir_auth::keys::{KeyError, KeySource, KeyTag, LoadFuture, LoadedKeys};
 ///
 /// /// Keys from an environment variable.
 /// #[derive(Debug)]
@@ -40,7 +41,7 @@ pub trait KeySource: fmt::Debug + Send + Sync + 'static {
     /// nothing, such as a file. Its last good keys never become too old. Default: `None`, the
     /// schedule of [`KeySettings`].
     ///
-    /// [`KeySettings`]: crate::KeySettings
+    /// [`KeySettings`]: crate::keys::KeySettings
     fn poll_every(&self) -> Option<Duration> {
         None
     }

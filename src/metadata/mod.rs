@@ -1,4 +1,11 @@
 //! The documents that a resource server publishes about itself, for everybody to read.
+//!
+//! The layer answers both well-known documents itself, without a token: that of the protected
+//! resource (RFC 9728), which every challenge points to, and below the base URL
+//! `.well-known/smart-configuration` (SMART App Launch 2.2), made of what the provider says, what
+//! follows from the settings, and the members of a [`SmartConfiguration`]. The third,
+//! [`capability_security`](crate::FhirAuthLayer::capability_security), belongs into the server's own
+//! CapabilityStatement.
 
 pub(crate) mod protected_resource;
 pub(crate) mod smart_configuration;

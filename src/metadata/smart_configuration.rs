@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 /// that follow from it, and the operator's own members, which take precedence over both.
 ///
 /// ```
-/// use tower_fhir_auth::{FhirAuthLayer, SmartConfiguration};
+/// use tower_fhir_auth::metadata::SmartConfiguration;
+/// use tower_fhir_auth::FhirAuthLayer;
 ///
 /// let document = SmartConfiguration::new()
 ///     .member("capabilities", ["launch-ehr", "permission-patient", "permission-v2"])

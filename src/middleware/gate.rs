@@ -11,10 +11,10 @@ use http::{Extensions, HeaderMap, Method, Request, Response, Uri};
 use super::paths::{Paths, TokenNeed};
 use crate::authentication::authenticator::{Interruption, OnMissingKey};
 use crate::authentication::{Authenticator, Principal, bearer};
-use crate::authorization::{Access, Denial, Policy};
+use crate::authorization::{Access, Policy};
 use crate::explanation::recorder::{NoRecorder, Recorder};
 use crate::explanation::{Check, Checked, Evidence, Explanation, Reason};
-use crate::fhir::{Interaction, InteractionKind, ResourceTypes};
+use crate::fhir::{Interaction, ResourceTypes};
 use crate::keys::KeyWait;
 use crate::metadata::WellKnown;
 use crate::rejection::{Rejection, RejectionResponder, ServerIdentity};
@@ -22,6 +22,7 @@ use crate::telemetry::log;
 use crate::telemetry::meter;
 
 /// The shared state of all decisions, one for all clones of a layer and of its services.
+#[derive(Debug)]
 pub(crate) struct Gate {
     pub(crate) authenticator: Authenticator,
     pub(crate) policy: Arc<Policy>,
@@ -116,30 +117,33 @@ impl Gate {
             granted.insert(principal);
             return Ok(Decision::Pass);
         }
-        let types = &self.resource_types;
+        Ok(self.authorize(head, principal, granted, to))
+    }
+
+    /// Asks the authorizer about the interaction that a request spells.
+    fn authorize<R: Recorder>(
+        &self,
+        head: Head<'_>,
+        principal: Principal,
+        granted: &mut Extensions,
+        to: &mut R,
+    ) -> Decision {
+        let Head { method, uri, headers } = head;
+        let (base_url, types) = (&self.server.base_url, &self.resource_types);
         let interaction = Interaction::parse_with_types(base_url, types, method, uri, headers);
-        let is_known = interaction.kind() != InteractionKind::Unknown;
-        if is_known {
-            to.passed(Check::Interaction, || Evidence::found(describe(&interaction)));
-        }
-        let answer = Access::authorize(&self.policy, &principal, interaction);
-        // No interaction of FHIR may be granted all the same, or denied for another reason.
-        let is_of_address = |denial: &Denial| denial.check() == Check::Interaction;
-        if !is_known && !answer.as_ref().is_err_and(is_of_address) {
-            let code = InteractionKind::Unknown.code();
-            to.passed(Check::Interaction, || Evidence::found(code));
-        }
-        match answer {
+        // No interaction of FHIR may be granted, too: only a denial says whether that is the fault.
+        to.passed(Check::Interaction, || Evidence::found(describe(&interaction)));
+        match Access::authorize(&self.policy, &principal, interaction) {
             Ok(access) => {
                 let rule = || Evidence::found(access.granted_by().to_string());
                 to.passed(Check::Authorization, rule);
                 granted.insert(access);
                 granted.insert(principal);
-                Ok(Decision::Pass)
+                Decision::Pass
             }
             Err(denial) => {
                 to.failed(|| denial.finding());
-                Ok(Decision::Reject(Rejection::of_authorization(&denial, &self.server)))
+                Decision::Reject(Rejection::of_authorization(&denial, &self.server))
             }
         }
     }
@@ -156,7 +160,7 @@ impl Gate {
             // The explanation is the result.
             let Ok(_) = self.walk::<_, Infallible>(head, &mut granted, &mut explanation);
         }
-        explanation.close(|_| true);
+        explanation.close(Check::ALL);
         explanation
     }
 
@@ -208,15 +212,5 @@ fn describe(interaction: &Interaction) -> String {
     match interaction.searched_type().or_else(|| interaction.resource_type()) {
         Some(resource_type) => format!("{code} {resource_type}"),
         None => code.to_owned(),
-    }
-}
-
-impl std::fmt::Debug for Gate {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Gate")
-            .field("authenticator", &self.authenticator)
-            .field("paths", &self.paths)
-            .field("server", &self.server)
-            .finish_non_exhaustive()
     }
 }

@@ -9,10 +9,13 @@ use http::{HeaderValue, Method, Response, StatusCode, Uri};
 use tower_layer::Layer;
 
 use super::gate::Gate;
+use super::inner::InnerService;
 use super::paths::{DEFAULT_PUBLIC, OutsideBase, Paths};
 use super::require::RequireAuthLayer;
 use super::service::FhirAuth;
-use crate::authentication::{AudiencePolicy, Authenticator, TrustedIssuer};
+#[cfg(feature = "client")]
+use crate::authentication::Entra;
+use crate::authentication::{AudiencePolicy, Authenticator, AuthenticatorBuilder, TrustedIssuer};
 use crate::authorization::{Authorizer, ConstraintMatcher, Denial, Enforcement, Handlers, Policy};
 use crate::error::BuildError;
 use crate::explanation::Explanation;
@@ -23,7 +26,7 @@ use crate::rejection::{
     DefaultResponder, Disclosure, Rejection, RejectionResponder, ServerIdentity,
 };
 use crate::telemetry::log;
-use crate::time::{Clock, SystemClock};
+use crate::time::Clock;
 
 /// Guards any `Service<http::Request<B>>`: verifies the access token, asks the authorizer, and
 /// hands [`Principal`](crate::Principal) and [`Access`](crate::Access) to the inner service, or
@@ -33,7 +36,8 @@ use crate::time::{Clock, SystemClock};
 /// the refresh of the keys ends.
 ///
 /// ```
-/// use tower_fhir_auth::{FhirAuthLayer, JwkSet, TrustedIssuer, authenticated};
+/// use tower_fhir_auth::jose::JwkSet;
+/// use tower_fhir_auth::{FhirAuthLayer, TrustedIssuer, authenticated};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -63,22 +67,19 @@ pub struct FhirAuthLayer {
 }
 
 /// Collects the settings of a [`FhirAuthLayer`].
+#[derive(Debug)]
 #[must_use]
 pub struct FhirAuthLayerBuilder {
     base_url: String,
-    issuers: Vec<TrustedIssuer>,
+    authenticator: AuthenticatorBuilder,
     authorizer: Option<Arc<dyn Authorizer>>,
     handlers: Handlers,
     paths: Paths,
     resource_types: Vec<String>,
     disclosure: Disclosure,
     responder: Box<dyn RejectionResponder>,
-    clock: Arc<dyn Clock>,
     smart_configuration: SmartConfiguration,
     cors: bool,
-    load_keys_only_for: Option<String>,
-    /// The capacity of the token cache; `None` for the default.
-    token_cache_capacity: Option<usize>,
 }
 
 impl FhirAuthLayer {
@@ -87,7 +88,7 @@ impl FhirAuthLayer {
     pub fn builder(base_url: impl Into<String>) -> FhirAuthLayerBuilder {
         FhirAuthLayerBuilder {
             base_url: base_url.into(),
-            issuers: Vec::new(),
+            authenticator: Authenticator::builder(),
             authorizer: None,
             handlers: Handlers::default(),
             paths: Paths {
@@ -99,11 +100,8 @@ impl FhirAuthLayer {
             resource_types: Vec::new(),
             disclosure: Disclosure::default(),
             responder: Box::new(DefaultResponder),
-            clock: Arc::new(SystemClock),
             smart_configuration: SmartConfiguration::new(),
             cors: false,
-            load_keys_only_for: None,
-            token_cache_capacity: None,
         }
     }
 
@@ -161,7 +159,8 @@ impl FhirAuthLayer {
     ///
     /// ```
     /// use http::{Method, Uri};
-    /// use tower_fhir_auth::{FhirAuthLayer, JwkSet, TrustedIssuer, authenticated};
+    /// use tower_fhir_auth::jose::JwkSet;
+    /// use tower_fhir_auth::{FhirAuthLayer, TrustedIssuer, authenticated};
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -202,7 +201,7 @@ impl FhirAuthLayer {
     }
 }
 
-impl<S> Layer<S> for FhirAuthLayer {
+impl<S: InnerService> Layer<S> for FhirAuthLayer {
     type Service = FhirAuth<S>;
 
     fn layer(&self, inner: S) -> FhirAuth<S> {
@@ -213,13 +212,21 @@ impl<S> Layer<S> for FhirAuthLayer {
 impl FhirAuthLayerBuilder {
     /// Trusts an issuer. At least one is needed.
     pub fn issuer(mut self, issuer: TrustedIssuer) -> Self {
-        self.issuers.push(issuer);
+        self.authenticator = self.authenticator.issuer(issuer);
         self
     }
 
     /// Trusts several issuers.
     pub fn issuers(mut self, issuers: impl IntoIterator<Item = TrustedIssuer>) -> Self {
-        self.issuers.extend(issuers);
+        self.authenticator = self.authenticator.issuers(issuers);
+        self
+    }
+
+    /// Trusts the tenants of a preset for Microsoft Entra ID. An error of it is one of
+    /// [`build`](Self::build).
+    #[cfg(feature = "client")]
+    pub fn entra(mut self, entra: Entra) -> Self {
+        self.authenticator = self.authenticator.entra(entra);
         self
     }
 
@@ -265,7 +272,8 @@ impl FhirAuthLayerBuilder {
     /// [`Principal`](crate::Principal), and no [`Access`](crate::Access). Default: none.
     ///
     /// ```
-    /// # use tower_fhir_auth::{FhirAuthLayer, JwkSet, TrustedIssuer, authenticated};
+    /// # use tower_fhir_auth::jose::JwkSet;
+    /// # use tower_fhir_auth::{FhirAuthLayer, TrustedIssuer, authenticated};
     /// # use tower::{Layer, ServiceExt};
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -329,24 +337,25 @@ impl FhirAuthLayerBuilder {
         self
     }
 
-    /// Reads "now" from another clock. Default: [`SystemClock`].
+    /// Reads "now" from another clock. Default:
+    /// [`SystemClock`](crate::authentication::SystemClock).
     pub fn clock(mut self, clock: impl Clock) -> Self {
-        self.clock = Arc::new(clock);
+        self.authenticator = self.authenticator.clock(clock);
         self
     }
 
     /// Sets how many verified tokens are cached, see
-    /// [`AuthenticatorBuilder::token_cache_capacity`](crate::AuthenticatorBuilder::token_cache_capacity).
+    /// [`AuthenticatorBuilder::token_cache_capacity`](crate::authentication::AuthenticatorBuilder::token_cache_capacity).
     /// Default: 10,000.
     pub fn token_cache_capacity(mut self, tokens: usize) -> Self {
-        self.token_cache_capacity = Some(tokens);
+        self.authenticator = self.authenticator.token_cache_capacity(tokens);
         self
     }
 
     /// Loads the keys of the issuer that a token names, and no others: for tools that look at one
-    /// token, see [`AuthenticatorBuilder::load_keys_only_for`](crate::AuthenticatorBuilder::load_keys_only_for).
+    /// token, see [`AuthenticatorBuilder::load_keys_only_for`](crate::authentication::AuthenticatorBuilder::load_keys_only_for).
     pub fn load_keys_only_for(mut self, token: &str) -> Self {
-        self.load_keys_only_for = Some(token.to_owned());
+        self.authenticator = self.authenticator.load_keys_only_for(token);
         self
     }
 
@@ -379,21 +388,12 @@ impl FhirAuthLayerBuilder {
             .with(self.resource_types)
             .map_err(|error| BuildError::ResourceType(error.name))?;
         self.paths.check(&base_url, &resource_types)?;
-        let mut authenticator = Authenticator::builder()
-            .audience(AudiencePolicy::exact([base_url.as_str()]))
-            .resource_types(resource_types.clone())
-            .clock(self.clock);
-        authenticator = authenticator.issuers(self.issuers);
-        if let Some(token) = &self.load_keys_only_for {
-            authenticator = authenticator.load_keys_only_for(token);
-        }
-        if let Some(tokens) = self.token_cache_capacity {
-            authenticator = authenticator.token_cache_capacity(tokens);
-        }
         if self.disclosure == Disclosure::Full {
             log::warn!("refusals reveal every detail (disclosure `full`): for development only");
         }
-        let authenticator = authenticator.build()?;
+        let audience = AudiencePolicy::exact([base_url.as_str()]);
+        let authenticator =
+            self.authenticator.audience(audience).resource_types(resource_types.clone()).build()?;
         let well_known = WellKnown::new(
             &base_url,
             authenticator.advertised().names(),
@@ -410,16 +410,5 @@ impl FhirAuthLayerBuilder {
                 server: Arc::new(ServerIdentity { base_url, disclosure: self.disclosure }),
             }),
         })
-    }
-}
-
-impl std::fmt::Debug for FhirAuthLayerBuilder {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("FhirAuthLayerBuilder")
-            .field("base_url", &self.base_url)
-            .field("issuers", &self.issuers)
-            .field("paths", &self.paths)
-            .field("disclosure", &self.disclosure)
-            .finish_non_exhaustive()
     }
 }

@@ -1,8 +1,29 @@
 //! The Tower skin: knows requests, responses and services, and nothing of tokens.
+//!
+//! [`FhirAuthLayer`] makes a [`FhirAuth`] of any `Service<http::Request<B>>` that is `Clone`.
+//! [`RequireAuthLayer`] stands inside, on single routes, and can only narrow what the outer one has
+//! granted. The body of their responses, [`ResponseBody`], is the inner service's or a refusal's.
+//!
+//! ```
+//! use http::{Request, Response};
+//! use tower::{Layer, service_fn};
+//! use tower_fhir_auth::middleware::{RequireAuth, RequireAuthLayer};
+//! use tower_fhir_auth::{FhirAuth, FhirAuthLayer, require_role};
+//!
+//! # fn guard(auth: FhirAuthLayer) {
+//! let orders = service_fn(|_: Request<String>| async {
+//!     Ok::<_, std::convert::Infallible>(Response::new("[]".to_owned()))
+//! });
+//! // The layer that authenticates stands outside, whatever narrows it within.
+//! let admins_only: RequireAuthLayer = auth.require(require_role("admin"));
+//! let guarded: FhirAuth<RequireAuth<_>> = auth.layer(admins_only.layer(orders));
+//! # }
+//! ```
 
 mod body;
 mod future;
 mod gate;
+mod inner;
 mod layer;
 #[cfg_attr(not(feature = "tracing"), expect(dead_code, reason = "only events are made with it"))]
 mod loggable;
@@ -12,6 +33,7 @@ mod service;
 
 pub use body::ResponseBody;
 pub use future::ResponseFuture;
+pub use inner::InnerService;
 pub use layer::{FhirAuthLayer, FhirAuthLayerBuilder};
 pub use paths::OutsideBase;
 pub use require::{RequireAuth, RequireAuthLayer};

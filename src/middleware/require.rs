@@ -1,6 +1,5 @@
 //! Further requirements on single routes, inside the layer that authenticates.
 
-use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -12,6 +11,7 @@ use tower_service::Service;
 use super::body::ResponseBody;
 use super::future::ResponseFuture;
 use super::gate::{Gate, strip_untrusted};
+use super::inner::InnerService;
 use super::paths::is_preflight;
 use super::service::give_back;
 use crate::authentication::Principal;
@@ -26,7 +26,7 @@ use crate::rejection::Rejection;
 ///
 /// [`FhirAuthLayer`]: crate::FhirAuthLayer
 /// [`FhirAuthLayer::require`]: crate::FhirAuthLayer::require
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 #[must_use]
 pub struct RequireAuthLayer {
     gate: Arc<Gate>,
@@ -34,7 +34,7 @@ pub struct RequireAuthLayer {
 }
 
 /// The service of [`RequireAuthLayer`].
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 #[must_use]
 pub struct RequireAuth<S> {
     inner: S,
@@ -72,7 +72,7 @@ impl RequireAuthLayer {
     }
 }
 
-impl<S> Layer<S> for RequireAuthLayer {
+impl<S: InnerService> Layer<S> for RequireAuthLayer {
     type Service = RequireAuth<S>;
 
     fn layer(&self, inner: S) -> RequireAuth<S> {
@@ -100,17 +100,5 @@ where
                 ResponseFuture::answered(response)
             }
         }
-    }
-}
-
-impl fmt::Debug for RequireAuthLayer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RequireAuthLayer").finish_non_exhaustive()
-    }
-}
-
-impl<S: fmt::Debug> fmt::Debug for RequireAuth<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RequireAuth").field("inner", &self.inner).finish_non_exhaustive()
     }
 }

@@ -1,125 +1,51 @@
 //! No, and why: the one place where a refusal becomes HTTP, RFC 6750, FHIR and gRPC.
+//!
+//! A [`Rejection`] has a [`RejectionKind`], from which status, challenge, error code, issue type
+//! and gRPC status follow by one table, the [`Check`] that failed, and both sides of it. How much of
+//! that a client is told is a [`Disclosure`]; operators are told all of it, in the log and in the
+//! extensions of the response:
+//!
+//! ```
+//! use http::Response;
+//! use tower_fhir_auth::{Rejection, RejectionKind};
+//!
+//! /// For a layer outside: counts callers that could do with a new token.
+//! fn is_stale<B>(response: &Response<B>) -> bool {
+//!     let rejection = response.extensions().get::<Rejection>();
+//!     rejection.is_some_and(|rejection| rejection.kind() == RejectionKind::ExpiredToken)
+//! }
+//! ```
+//!
+//! A [`RejectionResponder`] of your own makes other bodies of the same rejections.
 
-pub(crate) mod challenge;
-pub(crate) mod grpc;
+mod challenge;
+mod disclosure;
+mod grpc;
+mod kind;
 pub(crate) mod responder;
 
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use http::{HeaderValue, StatusCode};
+use http::StatusCode;
 
+pub use disclosure::Disclosure;
+pub use kind::RejectionKind;
 pub use responder::{DefaultResponder, RejectionResponder};
 
 use crate::authentication::AuthenticationError;
 use crate::authorization::{Denial, Told};
-use crate::explanation::{Check, Finding, Reason, told};
-use crate::fhir::{BaseUrl, IssueType, OperationOutcome};
-
-/// The amount that a refusal tells.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Disclosure {
-    /// That the token is refused, not why.
-    Minimal,
-    /// The check that failed; for issuer, audience, times, algorithm, type, key id and scopes also
-    /// what the token has and what this server accepts.
-    #[default]
-    Reason,
-    /// For development: as [`Reason`](Self::Reason), with the name of the [`Check`].
-    Full,
-}
-
-/// The kind of a refusal. Each has one line in one table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum RejectionKind {
-    /// No bearer token: 401, `login`, without an error code.
-    MissingCredentials,
-    /// A malformed request: 400, `invalid_request`, `invalid`.
-    InvalidRequest,
-    /// A token that is refused: 401, `invalid_token`, `login`.
-    InvalidToken,
-    /// A token whose only fault is its age: 401, `invalid_token`, `expired`.
-    ExpiredToken,
-    /// A valid token that does not grant this: 403, `insufficient_scope`, `forbidden`.
-    Forbidden,
-    /// The issuer's keys are not available: 503, `transient`.
-    KeysUnavailable,
-    /// An address that is too long to be judged: 414, `too-long`.
-    UriTooLong,
-    /// A requirement stands on a route that no authentication guards: 500, `exception`.
-    Unguarded,
-}
-
-/// The meaning of a kind of refusal to each of those who read it.
-pub(crate) struct Row {
-    pub(crate) status: StatusCode,
-    /// RFC 6750 section 3.1; `None` where no code must be sent.
-    pub(crate) error: Option<&'static str>,
-    /// True if there is a `WWW-Authenticate` at all.
-    pub(crate) challenge: bool,
-    pub(crate) issue_type: IssueType,
-    /// <https://grpc.io/docs/guides/status-codes/>
-    pub(crate) grpc_status: u16,
-}
-
-impl RejectionKind {
-    /// The table. One line a kind, and no other place that says so.
-    pub(crate) fn row(self) -> Row {
-        let row = |status, error, challenge, issue_type, grpc_status| Row {
-            status,
-            error,
-            challenge,
-            issue_type,
-            grpc_status,
-        };
-        use StatusCode as S;
-        match self {
-            Self::MissingCredentials => row(S::UNAUTHORIZED, None, true, IssueType::Login, 16),
-            Self::InvalidRequest => {
-                row(S::BAD_REQUEST, Some("invalid_request"), true, IssueType::Invalid, 3)
-            }
-            Self::InvalidToken => {
-                row(S::UNAUTHORIZED, Some("invalid_token"), true, IssueType::Login, 16)
-            }
-            Self::ExpiredToken => {
-                row(S::UNAUTHORIZED, Some("invalid_token"), true, IssueType::Expired, 16)
-            }
-            Self::Forbidden => {
-                row(S::FORBIDDEN, Some("insufficient_scope"), true, IssueType::Forbidden, 7)
-            }
-            Self::KeysUnavailable => {
-                row(S::SERVICE_UNAVAILABLE, None, false, IssueType::Transient, 14)
-            }
-            Self::UriTooLong => row(S::URI_TOO_LONG, None, false, IssueType::TooLong, 3),
-            Self::Unguarded => row(S::INTERNAL_SERVER_ERROR, None, false, IssueType::Exception, 13),
-        }
-    }
-
-    /// A stable name in kebab case, for logs and metrics.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::MissingCredentials => "missing-credentials",
-            Self::InvalidRequest => "invalid-request",
-            Self::InvalidToken => "invalid-token",
-            Self::ExpiredToken => "expired-token",
-            Self::Forbidden => "forbidden",
-            Self::KeysUnavailable => "keys-unavailable",
-            Self::UriTooLong => "uri-too-long",
-            Self::Unguarded => "unguarded",
-        }
-    }
-}
+use crate::explanation::{Check, Finding, Reason, TimeReason, told};
+use crate::fhir::{BaseUrl, OperationOutcome};
 
 /// A refusal. The layer puts it into the extensions of every response that refuses, also where a
 /// [`RejectionResponder`] of your own made the response, so that outer layers can log and count.
-#[derive(Clone, Debug)]
+/// It is an `Error`, too, for layers that answer with one.
+#[derive(Clone)]
 pub struct Rejection(Arc<Refused>);
 
-#[derive(Debug)]
 struct Refused {
     kind: RejectionKind,
     check: Option<Check>,
@@ -173,7 +99,7 @@ impl Rejection {
         let check = finding.check();
         let (reason, found, expected) = finding.into_parts();
         // `exp` is judged last: a token that is past its time has no other fault.
-        let expired = reason == Reason::Expired;
+        let expired = reason == Reason::Time(TimeReason::Expired);
         let kind = if expired { RejectionKind::ExpiredToken } else { RejectionKind::InvalidToken };
         let mut refused = Refused::new(kind, reason.into_summary(), server);
         refused.check = Some(check);
@@ -278,13 +204,6 @@ impl Rejection {
         self.0.retry_after
     }
 
-    /// The value of `WWW-Authenticate` (RFC 6750 section 3, RFC 9728 section 5.1), where the
-    /// refusal has one.
-    #[must_use]
-    pub fn www_authenticate(&self) -> Option<HeaderValue> {
-        challenge::of(self)
-    }
-
     /// The OperationOutcome. Its `details` have the kind as a code, and the check too unless the
     /// [`Disclosure`] is minimal.
     #[must_use]
@@ -302,6 +221,25 @@ impl Rejection {
         &self.0.server.base_url
     }
 }
+
+impl fmt::Debug for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rejection")
+            .field("kind", &self.kind())
+            .field("check", &self.check())
+            .field("detail", &self.detail())
+            .finish()
+    }
+}
+
+impl fmt::Display for Rejection {
+    /// Writes the [`description`](Rejection::description), which a client may see.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.description())
+    }
+}
+
+impl std::error::Error for Rejection {}
 
 impl Refused {
     fn new(

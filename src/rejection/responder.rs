@@ -1,5 +1,7 @@
 //! From a refusal to a response.
 
+use std::fmt;
+
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::request::Parts;
@@ -15,9 +17,11 @@ use crate::fhir::Format;
 /// ```
 /// use bytes::Bytes;
 /// use http::{Response, request::Parts};
-/// use tower_fhir_auth::{DefaultResponder, Rejection, RejectionResponder};
+/// use tower_fhir_auth::rejection::{DefaultResponder, RejectionResponder};
+/// use tower_fhir_auth::Rejection;
 ///
 /// /// Plain text instead of OperationOutcome; status and challenge as they should be.
+/// #[derive(Debug)]
 /// struct Plain;
 ///
 /// impl RejectionResponder for Plain {
@@ -30,7 +34,7 @@ use crate::fhir::Format;
 ///     }
 /// }
 /// ```
-pub trait RejectionResponder: Send + Sync + 'static {
+pub trait RejectionResponder: fmt::Debug + Send + Sync + 'static {
     /// The response to `request`, which `rejection` refuses.
     fn respond(&self, rejection: &Rejection, request: &Parts) -> Response<Bytes>;
 }

@@ -1,11 +1,14 @@
 //! The part of a SMART scope after `?`: search parameters that must hold.
 
-use percent_encoding::percent_decode_str;
+use std::fmt;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 /// Search parameters, each with its value, all of which a resource has to match.
 ///
 /// Names and values are decoded: take them as data, not as a piece of a query. As in a search, a
-/// comma in a value separates alternatives. They are in alphabetical order, each once.
+/// comma in a value separates alternatives. They are in alphabetical order, each once. `Display`
+/// writes them as in a scope: `category=laboratory&status=final`, what is not plain encoded.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Constraint(Box<[(Box<str>, Box<str>)]>);
 
@@ -20,6 +23,17 @@ pub(crate) enum ConstraintError {
 
 /// The most different parameters that count: each is evaluated for each resource.
 const MAX_PARAMETERS: usize = 8;
+
+/// All characters of a value but those that stand for themselves in a scope, and in a query.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b',')
+    .remove(b':')
+    .remove(b'/')
+    .remove(b'|');
 
 impl Constraint {
     /// Reads plain `name=value` pairs joined by `&`. Anything else is an error: modifiers, chains,
@@ -50,6 +64,16 @@ impl Constraint {
     pub(crate) fn size(&self) -> usize {
         let pairs = self.0.iter().map(|(name, value)| name.len() + value.len());
         size_of_val(&*self.0) + pairs.sum::<usize>()
+    }
+}
+
+impl fmt::Display for Constraint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, (name, value)) in self.0.iter().enumerate() {
+            f.write_str(if place == 0 { "" } else { "&" })?;
+            write!(f, "{name}={}", utf8_percent_encode(value, ENCODED))?;
+        }
+        Ok(())
     }
 }
 
@@ -87,6 +111,15 @@ mod tests {
         ] {
             let expected = expected.into_iter().map(|(a, b)| (a.to_owned(), b.to_owned()));
             assert_eq!(parsed(text), Some(expected.collect()), "{text}");
+            let constraint = Constraint::parse(text).unwrap();
+            let written = constraint.to_string();
+            assert_eq!(Constraint::parse(&written), Ok(constraint), "{written}");
+        }
+        for (text, written) in [
+            ("code=http:%2f%2floinc.org|4454-1", "code=http://loinc.org|4454-1"),
+            ("b=x%26c%3dy&a=1,%202+3%3f%C3%A9", "a=1,%202%2B3%3F%C3%A9&b=x%26c%3Dy"),
+        ] {
+            assert_eq!(Constraint::parse(text).unwrap().to_string(), written);
         }
     }
 

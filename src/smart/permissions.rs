@@ -10,7 +10,7 @@ bitflags! {
     /// `rs`, `cruds`.
     ///
     /// ```
-    /// use tower_fhir_auth::Permissions;
+    /// use tower_fhir_auth::smart::Permissions;
     ///
     /// let held = Permissions::parse("rs").ok_or("no permissions")?;
     /// assert!(held.contains(Permissions::READ) && !held.intersects(Permissions::UPDATE));

@@ -31,7 +31,7 @@ pub enum ScopeContext {
 /// ([`resource_types`](crate::FhirAuthLayerBuilder::resource_types)).
 ///
 /// ```
-/// use tower_fhir_auth::{Permissions, SmartScope};
+/// use tower_fhir_auth::smart::{Permissions, SmartScope};
 ///
 /// let scope: SmartScope = "patient/Observation.read".parse()?;
 /// assert_eq!(scope.to_string(), "patient/Observation.rs");
@@ -40,7 +40,7 @@ pub enum ScopeContext {
 /// let entra: SmartScope = "user.all.read".parse()?;
 /// assert_eq!(entra.to_string(), "user/*.rs");
 /// assert!("user/Observation.sr".parse::<SmartScope>().is_err());
-/// # Ok::<(), tower_fhir_auth::SmartScopeError>(())
+/// # Ok::<(), tower_fhir_auth::smart::SmartScopeError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SmartScope {

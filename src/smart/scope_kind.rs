@@ -6,7 +6,7 @@ use crate::fhir::resource_type;
 /// The meaning of a scope token of RFC 6749 in SMART.
 ///
 /// ```
-/// use tower_fhir_auth::ScopeKind;
+/// use tower_fhir_auth::smart::ScopeKind;
 ///
 /// assert_eq!(ScopeKind::of("user/Observation.rs"), ScopeKind::Resource);
 /// assert_eq!(ScopeKind::of("launch/patient"), ScopeKind::Launch);

@@ -9,7 +9,7 @@ use crate::time::{Clock, UnixTime};
 ///
 /// ```
 /// use tower_fhir_auth::test_util::TestClock;
-/// use tower_fhir_auth::{Clock, UnixTime};
+/// use tower_fhir_auth::authentication::{Clock, UnixTime};
 ///
 /// let clock = TestClock::at(1_800_000_000);
 /// clock.advance(60);

@@ -8,7 +8,8 @@ use crate::middleware::FhirAuthLayer;
 ///
 /// ```
 /// use tower_fhir_auth::test_util::replace_keys;
-/// use tower_fhir_auth::{FhirAuthLayer, JwkSet, TrustedIssuer, authenticated};
+/// use tower_fhir_auth::jose::JwkSet;
+/// use tower_fhir_auth::{FhirAuthLayer, TrustedIssuer, authenticated};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let keys = JwkSet::parse(br#"{"keys": [{"kty": "OKP", "crv": "Ed25519",

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use serde_json::json;
+use tower_fhir_auth::authentication::{Clock, SystemClock};
 use tower_fhir_auth::test_util::{Answer, TestIssuer, TokenBuilder};
-use tower_fhir_auth::{Clock, SystemClock};
 
 use crate::support::{Example, command, status};
 

@@ -145,7 +145,7 @@ fn the_resource_types_are_those_of_the_code_system() {
     let system: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
     let codes = system["concept"].as_array().unwrap().iter();
     let codes: BTreeSet<&str> = codes.map(|concept| concept["code"].as_str().unwrap()).collect();
-    let types = tower_fhir_auth::ResourceTypes::r4();
+    let types = tower_fhir_auth::fhir::ResourceTypes::r4();
     let names: BTreeSet<&str> = types.names().collect();
     let abstract_types: Vec<&str> = codes.difference(&names).copied().collect();
     assert_eq!(abstract_types, ["DomainResource", "Resource"]);

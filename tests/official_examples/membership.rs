@@ -9,10 +9,10 @@ use http::{Request, Response};
 use serde::Deserialize;
 use serde_json::Value;
 use tower::{ServiceBuilder, ServiceExt};
+use tower_fhir_auth::fhir::ResourceReference;
+use tower_fhir_auth::smart::Permissions;
 use tower_fhir_auth::test_util::TestIssuer;
-use tower_fhir_auth::{
-    Access, Enforcement, FhirAuthLayer, Permissions, ResourceReference, ScopePolicy,
-};
+use tower_fhir_auth::{Access, Enforcement, FhirAuthLayer, ScopePolicy};
 
 use crate::definitions::folder;
 

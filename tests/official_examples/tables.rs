@@ -12,7 +12,7 @@ const HEAD: &str = "\
 //! which of them make up the Patient compartment. Generated from the official definitions by
 //! `UPDATE_TABLES=1 cargo test --test official_examples tables`; do not edit.
 
-use super::{PatientReference as P, TypeReferences as T};
+use super::parameter::{PatientReference as P, TypeReferences as T};
 
 /// In the order of the alphabet. A parameter without paths has an expression that reads more than
 /// elements, and names nobody.

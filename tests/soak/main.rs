@@ -17,8 +17,10 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::routing::get;
+use tower_fhir_auth::jose::Algorithm;
+use tower_fhir_auth::keys::KeySettings;
 use tower_fhir_auth::test_util::{SigningKey, TestIssuer};
-use tower_fhir_auth::{Algorithm, FhirAuthLayer, KeySettings, authenticated};
+use tower_fhir_auth::{FhirAuthLayer, authenticated};
 
 const AUDIENCE: &str = "https://fhir.example.org/r4";
 const REFRESH: Duration = Duration::from_secs(1);

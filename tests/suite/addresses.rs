@@ -2,10 +2,13 @@
 
 use http::Request;
 use serde_json::json;
+use tower_fhir_auth::authorization::{DataAction, IssuerLimits};
+use tower_fhir_auth::explanation::{Check, Requirement, Side};
+use tower_fhir_auth::fhir::{AddressFault, AddressProblem};
+use tower_fhir_auth::smart::Permissions;
 use tower_fhir_auth::{
-    AccessMode, AccessPolicy, AddressFault, AddressProblem, Check, DataAction, Enforcement,
-    FhirAuthLayer, InteractionKind, IssuerLimits, Permissions, Requirement, RoleDefinitions,
-    RolePolicy, ScopePolicy, Side, authorize_fn,
+    AccessMode, AccessPolicy, Enforcement, FhirAuthLayer, InteractionKind, RoleDefinitions,
+    RolePolicy, ScopePolicy, authorize_fn,
 };
 
 use crate::support::{BASE, Reply, Server};
@@ -133,7 +136,7 @@ async fn only_every_action_that_the_wildcard_stands_for_reaches_what_is_no_inter
     let limited = authorize_fn(|request| {
         let issuer = request.principal().issuer();
         let limits = IssuerLimits::new().allow(issuer, [DataAction::Read]);
-        tower_fhir_auth::all_of([roles().boxed(), limits.boxed()]).authorize(request)
+        tower_fhir_auth::authorization::all_of([roles().boxed(), limits.boxed()]).authorize(request)
     });
     use tower_fhir_auth::Authorizer;
     let server = Server::authorizing(limited).await;
@@ -189,7 +192,7 @@ async fn declaring(types: &[&str], mode: AccessMode) -> Server {
     let rule = AccessPolicy::new(mode, roles(), ScopePolicy::new());
     let types: Vec<String> = types.iter().map(|name| (*name).to_owned()).collect();
     Server::build(
-        tower_fhir_auth::Algorithm::Es256,
+        tower_fhir_auth::jose::Algorithm::Es256,
         |issuer| issuer,
         |layer| layer.authorizer(rule).handlers_enforce(Enforcement::ALL).resource_types(types),
     )
@@ -228,7 +231,11 @@ async fn a_type_that_the_application_declares_is_one_of_its_own() {
     }
     let bundle = ask(&server, "POST", "/r4").await.access.unwrap();
     for (url, expected) in [("TriageNote/1", true), ("/TriageNote/1", true), ("/Foo/1", false)] {
-        assert_eq!(bundle.entry(&http::Method::GET, url, None).is_ok(), expected, "{url}");
+        assert_eq!(
+            bundle.authorize_entry(&http::Method::GET, url, None).is_ok(),
+            expected,
+            "{url}"
+        );
     }
     assert!(!bundle.may(Permissions::READ, "TriageNote").is_none());
     assert!(bundle.may(Permissions::READ, "Foo").is_none());
@@ -254,7 +261,7 @@ async fn a_refusal_names_the_scope_of_a_declared_type_and_none_of_an_unknown_one
 #[test]
 fn what_no_type_can_be_called_is_an_error_at_start() {
     for name in ["", "foo", "Foo/Bar", "PATIENT", "Foo1"] {
-        let keys = tower_fhir_auth::JwkSet::parse(
+        let keys = tower_fhir_auth::jose::JwkSet::parse(
             br#"{"keys": [{"kty": "OKP", "crv": "Ed25519",
                 "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#,
         );
@@ -296,7 +303,7 @@ async fn the_dollar_of_an_operation_may_be_percent_encoded_and_nothing_else() {
     }
     let bundle = ask(&server, "POST", "/r4").await.access.unwrap();
     for url in ["Patient/p1/%24everything", "/Patient/p1/%24everything", "/%24export"] {
-        let entry = bundle.entry(&http::Method::GET, url, None).unwrap();
+        let entry = bundle.authorize_entry(&http::Method::GET, url, None).unwrap();
         assert_eq!(entry.interaction().kind(), InteractionKind::Operation, "{url}");
     }
     // What an operation takes does not depend on how its name is written.
@@ -312,7 +319,7 @@ async fn the_dollar_of_an_operation_may_be_percent_encoded_and_nothing_else() {
 async fn one_leading_slash_of_an_entry_stands_for_the_base() {
     let server = server(AccessMode::Scopes).await;
     let bundle = ask(&server, "POST", "/r4").await.access.unwrap();
-    let entry = |url: &str| bundle.entry(&http::Method::GET, url, None);
+    let entry = |url: &str| bundle.authorize_entry(&http::Method::GET, url, None);
     for (url, kind) in [
         ("/Patient/example", InteractionKind::Read),
         ("/Condition?patient=example", InteractionKind::SearchType),

@@ -126,18 +126,15 @@ async fn an_entra_block_counts_as_one_issuer_by_its_name_of_version_2() {
     }
     // Several tenants are one block, too, and each is an issuer that apps can go to.
     let several = Entra::tenants([TENANT, OTHER], APPLICATION).authority("http://127.0.0.1:9");
-    let layer = FhirAuthLayer::builder(BASE)
-        .issuers(several.issuers().unwrap())
-        .authorizer(authenticated())
-        .build()
-        .unwrap();
+    let layer =
+        FhirAuthLayer::builder(BASE).entra(several).authorizer(authenticated()).build().unwrap();
     let theirs = v2.replace(TENANT, OTHER);
     assert_eq!(document(&layer, SERVERS).await["authorization_servers"], json!([v2, theirs]));
 }
 
 #[tokio::test]
 async fn names_that_are_no_addresses_of_authorization_servers_are_not_listed() {
-    let keys = tower_fhir_auth::JwkSet::parse(
+    let keys = tower_fhir_auth::jose::JwkSet::parse(
         br#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#,
     )
     .unwrap();

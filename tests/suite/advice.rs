@@ -2,11 +2,12 @@
 
 use http::Request;
 use serde_json::json;
+use tower_fhir_auth::authorization::{DataAction, IssuerLimits, require_all_roles};
+use tower_fhir_auth::explanation::{Advice, AudienceReason, Reason, Side, TimeReason};
 use tower_fhir_auth::test_util::TokenBuilder;
 use tower_fhir_auth::{
-    Advice, AudiencePolicy, Authorizer, DataAction, Denial, Grant, IssuerLimits, Reason,
-    RoleDefinitions, RolePolicy, ScopePolicy, Side, all_of, any_of, authorize_fn,
-    require_all_roles, require_any_role, require_any_scope, require_role, require_scope,
+    AudiencePolicy, Authorizer, Denial, Grant, RoleDefinitions, RolePolicy, ScopePolicy,
+    authorize_fn, require_any_role, require_any_scope, require_role, require_scope,
 };
 
 use crate::support::Server;
@@ -65,7 +66,8 @@ async fn a_limit_of_an_issuer_is_no_scope() {
 async fn what_an_application_denies_is_told_in_its_own_words() {
     let denied =
         |denial: Denial| authorize_fn(move |_| -> Result<Grant, Denial> { Err(denial.clone()) });
-    let words = advice_of(denied(Denial::new("closed").needs("a visit; or an appointment"))).await;
+    let words =
+        advice_of(denied(Denial::new("closed").with_expected("a visit; or an appointment"))).await;
     let [(Side::Server, text)] = words.as_slice() else { panic!("{words:?}") };
     assert!(text.contains("`a visit; or an appointment`") && !text.contains("scope"), "{text}");
     let bare = advice_of(denied(Denial::new("closed"))).await;
@@ -79,15 +81,15 @@ async fn what_an_application_denies_is_told_in_its_own_words() {
 
 #[tokio::test]
 async fn rules_together_advise_each_for_itself() {
-    let either = any_of([require_role("admin").boxed(), require_scope("a").boxed()]);
-    let both = all_of([require_role("admin").boxed(), require_scope("a").boxed()]);
+    let either = require_role("admin").or(require_scope("a"));
+    let both = require_role("admin").and(require_scope("a"));
     let expected = [
         (Side::Provider, "assign the role `admin` to the caller".to_owned()),
         (Side::Client, "ask for the scope `a`".to_owned()),
     ];
     assert_eq!(advice_of(either).await, expected);
     assert_eq!(advice_of(both).await, expected);
-    let twice = all_of([require_scope("a").boxed(), require_scope("a").boxed()]);
+    let twice = require_scope("a").and(require_scope("a"));
     assert_eq!(advice_of(twice).await, expected.get(1..).unwrap());
 }
 
@@ -130,12 +132,18 @@ async fn reasons_are_values_that_can_be_matched() {
         let explanation = server.layer.authenticator().explain(&headers, &uri).await;
         explanation.failure().unwrap().reason().clone()
     };
-    assert_eq!(reason(server.token().claim("exp", 1)).await, Reason::Expired);
-    assert_eq!(reason(server.token().claim("exp", "1")).await, Reason::NotANumericDate("exp"));
-    assert_eq!(reason(server.token().without("exp")).await, Reason::ExpiryMissing);
+    assert_eq!(reason(server.token().claim("exp", 1)).await, Reason::Time(TimeReason::Expired));
+    assert_eq!(
+        reason(server.token().claim("exp", "1")).await,
+        Reason::Time(TimeReason::NotANumericDate("exp"))
+    );
+    assert_eq!(
+        reason(server.token().without("exp")).await,
+        Reason::Time(TimeReason::ExpiryMissing)
+    );
     let missing = reason(server.token().without("aud")).await;
-    assert!(matches!(missing, Reason::AudienceMissing { .. }), "{missing:?}");
+    assert!(matches!(missing, Reason::Audience(AudienceReason::Missing { .. })), "{missing:?}");
     let other = reason(server.token().claim("aud", "other")).await;
-    assert!(matches!(other, Reason::AudienceMismatch { .. }), "{other:?}");
+    assert!(matches!(other, Reason::Audience(AudienceReason::Mismatch { .. })), "{other:?}");
     assert_eq!(other.to_string(), "`aud` does not name this server");
 }

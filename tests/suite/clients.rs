@@ -1,7 +1,7 @@
 //! The applications that may send tokens of an issuer.
 
 use serde_json::{Value, json};
-use tower_fhir_auth::Check;
+use tower_fhir_auth::explanation::Check;
 
 use crate::support::Server;
 

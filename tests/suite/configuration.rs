@@ -2,9 +2,10 @@
 
 use serde_json::json;
 use tower_fhir_auth::AccessMode;
+use tower_fhir_auth::authenticated;
 use tower_fhir_auth::config::Config;
+use tower_fhir_auth::explanation::Check;
 use tower_fhir_auth::test_util::TestIssuer;
-use tower_fhir_auth::{Check, authenticated};
 
 use crate::support::send;
 
@@ -334,7 +335,7 @@ fn the_name_of_an_issuer_is_1_to_512_characters_without_control_characters() {
         assert!(error.contains(words), "{error}");
         assert!(error.len() < 1000 && !error.contains(['\n', '\u{7f}']), "{error}");
     }
-    let keys = tower_fhir_auth::JwkSet::parse(
+    let keys = tower_fhir_auth::jose::JwkSet::parse(
         br#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#,
     );
     let issuer = tower_fhir_auth::TrustedIssuer::with_keys("a\nb", keys.unwrap());

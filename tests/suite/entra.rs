@@ -5,11 +5,14 @@ use std::sync::Arc;
 
 use http::Request;
 use serde_json::{Value, json};
+use tower_fhir_auth::authentication::{CallerKind, Clock, EntraCloud, SystemClock};
+use tower_fhir_auth::authorization::Assignments;
 use tower_fhir_auth::config::Config;
+use tower_fhir_auth::explanation::Check;
+use tower_fhir_auth::jose::Algorithm;
 use tower_fhir_auth::test_util::{Answer, SigningKey, TestIssuer, TokenBuilder};
 use tower_fhir_auth::{
-    Algorithm, Assignments, CallerKind, Check, Clock, Entra, EntraCloud, FhirAuthLayer,
-    RoleDefinitions, RolePolicy, ScopePolicy, SystemClock, authenticated,
+    Entra, FhirAuthLayer, RoleDefinitions, RolePolicy, ScopePolicy, authenticated,
 };
 
 use crate::support::{BASE, Reply, send};
@@ -93,7 +96,7 @@ impl Cloud {
         rule: impl tower_fhir_auth::Authorizer,
     ) -> FhirAuthLayer {
         let entra = entra.authority(self.server.url());
-        let layer = FhirAuthLayer::builder(BASE).issuers(entra.issuers().unwrap()).authorizer(rule);
+        let layer = FhirAuthLayer::builder(BASE).entra(entra).authorizer(rule);
         let layer = layer.build().unwrap();
         tokio::time::timeout(std::time::Duration::from_secs(10), layer.ready()).await.unwrap();
         layer
@@ -399,7 +402,8 @@ async fn the_audience_is_the_client_id_and_the_server_knows_only_its_base_url() 
 /// What Azure calls `smartIdentityProviders`.
 #[tokio::test]
 async fn an_external_provider_has_its_clients_its_audience_and_its_limits() {
-    use tower_fhir_auth::{AudiencePolicy, Authorizer, DataAction, IssuerLimits, all_of};
+    use tower_fhir_auth::authorization::{DataAction, IssuerLimits};
+    use tower_fhir_auth::{AudiencePolicy, Authorizer};
     let issuer = TestIssuer::start().await.unwrap();
     let provider = issuer
         .trusted()
@@ -407,7 +411,7 @@ async fn an_external_provider_has_its_clients_its_audience_and_its_limits() {
         .audience(AudiencePolicy::exact(["api"]))
         .required_claims(["sub", "fhirUser"]);
     let limits = IssuerLimits::new().allow(issuer.url(), [DataAction::Read]);
-    let rule = all_of([ScopePolicy::new().boxed(), limits.boxed()]);
+    let rule = ScopePolicy::new().and(limits);
     let layer = FhirAuthLayer::builder(BASE).issuer(provider).authorizer(rule).build().unwrap();
     layer.ready().await;
     let token = || {

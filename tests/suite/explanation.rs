@@ -2,8 +2,8 @@
 
 use http::HeaderMap;
 use serde_json::json;
+use tower_fhir_auth::explanation::{Check, Explanation, StepOutcome, Verdict};
 use tower_fhir_auth::test_util::TokenBuilder;
-use tower_fhir_auth::{Check, Explanation, StepOutcome};
 
 use crate::support::{NOW, Server};
 
@@ -40,16 +40,16 @@ async fn its_verdict_is_the_layers_and_every_check_is_told_in_order() {
         let told = explanation.failure().map(|finding| finding.check());
         assert_eq!(told, reply.rejection.and_then(|rejection| rejection.check()));
         let checks: Vec<Check> = explanation.steps().iter().map(|step| step.check).collect();
-        let of_tokens = Check::ALL.iter().copied().filter(|check| check.is_of_token());
-        assert_eq!(checks, Vec::from_iter(of_tokens));
+        assert_eq!(checks, Check::OF_TOKENS);
         let reached = explanation
             .steps()
             .iter()
             .take_while(|step| matches!(step.outcome, StepOutcome::Passed { .. }))
             .count();
         let rest = &explanation.steps()[reached..];
-        let unreached =
-            |step: &tower_fhir_auth::Step| matches!(step.outcome, StepOutcome::NotReached);
+        let unreached = |step: &tower_fhir_auth::explanation::Step| {
+            matches!(step.outcome, StepOutcome::NotReached)
+        };
         assert!(rest.iter().skip(1).all(unreached), "{explanation}");
     }
 }
@@ -77,6 +77,57 @@ async fn it_tells_what_was_found_and_never_the_token() {
     assert!(
         token.as_bytes().windows(12).all(|part| !text.contains(std::str::from_utf8(part).unwrap()))
     );
+}
+
+/// The list of checks, its names and its parts come from one place, and this is what they are.
+#[test]
+fn all_checks_are_those_of_tokens_and_the_two_of_requests() {
+    assert_eq!(Check::ALL.len(), 20);
+    let of_requests = [Check::Interaction, Check::Authorization];
+    assert_eq!(Check::ALL, [Check::OF_TOKENS, &of_requests[..]].concat());
+    assert!(Check::ALL.is_sorted() && Check::ALL.iter().all(|check| !check.name().contains('_')));
+}
+
+#[tokio::test]
+async fn what_a_token_holds_is_told_once_it_is_verified_and_by_name() {
+    let server = Server::start().await;
+    let token = || server.token().claim("scope", "a b").claim("roles", ["admin"]).claim("x", 1);
+    let explanation = explain(&server, Some(&token().sign().unwrap())).await;
+    assert_eq!(explanation.verdict(), Verdict::Accepted);
+    let held = explanation.holds();
+    assert_eq!((held.scopes.as_str(), held.roles.as_str()), ("a b", "admin"));
+    let names: Vec<&str> = held.other_claims.split(' ').collect();
+    assert!(names.contains(&"x") && names.contains(&"sub") && !names.contains(&"aud"), "{names:?}");
+
+    let forged = token().claim("aud", "x").sign().unwrap();
+    let refused = explain(&server, Some(&forged)).await;
+    assert_eq!(refused.verdict(), Verdict::Refused);
+    assert!(refused.holds().scopes.is_empty() && refused.holds().other_claims.is_empty());
+}
+
+#[tokio::test]
+async fn it_is_one_object_for_machines() {
+    let server = Server::start().await;
+    let token = server.token().header("crit", json!(["b64"])).sign().unwrap();
+    let explanation = explain(&server, Some(&token)).await;
+    let json = serde_json::to_string(&explanation).unwrap();
+    let start = format!(
+        r#"{{"checks":[{{"check":"credentials","outcome":"passed"}},{{"check":"size","expected":"at most 16384 bytes","found":"{} bytes","outcome":"passed"}},{{"check":"shape","outcome":"passed"}},{{"advice":[{{"side":"provider","text":""#,
+        token.len()
+    );
+    assert!(json.starts_with(&start), "{json}");
+    let end = r#"{"check":"expiry","outcome":"not-reached"}],"public":false,"token":{},"verdict":"refused"}"#;
+    assert!(json.ends_with(end), "{json}");
+}
+
+/// A value can be searched for, and copied.
+#[tokio::test]
+async fn no_value_is_broken_in_two() {
+    let server = Server::start().await;
+    let long = format!("https://{}.example/r4", "a".repeat(150));
+    let token = server.token().claim("aud", &*long).sign().unwrap();
+    let text = explain(&server, Some(&token)).await.to_string();
+    assert!(text.lines().any(|line| line.trim_start() == format!("found     {long}")), "{text}");
 }
 
 /// Whatever is asked with whatever token: the explanation of the request says what the layer does.

@@ -3,7 +3,8 @@
 
 use http::Request;
 use serde_json::{Value, json};
-use tower_fhir_auth::{Enforcement, Requirement, ScopePolicy, Side, TrustedIssuer, authorize_fn};
+use tower_fhir_auth::explanation::{Requirement, Side};
+use tower_fhir_auth::{Enforcement, ScopePolicy, TrustedIssuer, authorize_fn};
 
 use crate::support::{BASE, Reply, Server};
 
@@ -14,7 +15,7 @@ async fn server() -> Server {
 /// With the launch context in other claims, as `patient_claims` has it.
 async fn renamed() -> Server {
     Server::build(
-        tower_fhir_auth::Algorithm::Es256,
+        tower_fhir_auth::jose::Algorithm::Es256,
         |issuer: TrustedIssuer| issuer.patient_claims(["pid", "ctx_patient"]),
         |layer| layer.authorizer(ScopePolicy::new()).handlers_enforce(Enforcement::ALL),
     )
@@ -252,8 +253,9 @@ async fn an_unreadable_user_is_named_by_its_claim() {
 
 #[tokio::test]
 async fn a_parameter_that_the_application_does_not_declare_is_one_all_the_same() {
+    #[derive(Debug)]
     struct ByName;
-    impl tower_fhir_auth::ConstraintMatcher for ByName {
+    impl tower_fhir_auth::authorization::ConstraintMatcher for ByName {
         fn supports(&self, resource_type: &str, parameter: &str) -> bool {
             (resource_type, parameter) == ("Patient", "name")
         }
@@ -263,7 +265,7 @@ async fn a_parameter_that_the_application_does_not_declare_is_one_all_the_same()
         }
     }
     let server = Server::build(
-        tower_fhir_auth::Algorithm::Es256,
+        tower_fhir_auth::jose::Algorithm::Es256,
         |issuer| issuer,
         |layer| {
             let layer = layer.authorizer(ScopePolicy::new()).constraint_matcher(ByName);
@@ -403,8 +405,9 @@ async fn the_scopes_of_a_refusal_are_the_least_that_let_the_request_in() {
 
 #[tokio::test]
 async fn an_application_sees_the_parameter_as_a_value() {
+    #[derive(Debug)]
     struct Nothing;
-    impl tower_fhir_auth::ConstraintMatcher for Nothing {
+    impl tower_fhir_auth::authorization::ConstraintMatcher for Nothing {
         fn supports(&self, _: &str, _: &str) -> bool {
             false
         }
@@ -425,7 +428,7 @@ async fn an_application_sees_the_parameter_as_a_value() {
         Err(denial)
     });
     let server = Server::build(
-        tower_fhir_auth::Algorithm::Es256,
+        tower_fhir_auth::jose::Algorithm::Es256,
         |issuer| issuer,
         |layer| {
             let layer = layer.authorizer(rule).constraint_matcher(Nothing);

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use http::Request;
 use serde_json::{Value, json};
+use tower_fhir_auth::authentication::{Clock, SystemClock};
 use tower_fhir_auth::test_util::{Answer, TestIssuer, TokenBuilder};
 use tower_fhir_auth::{
-    AccessMode, AccessPolicy, Clock, Enforcement, Entra, FhirAuthLayer, FhirAuthLayerBuilder,
-    RoleDefinitions, RolePolicy, ScopePolicy, SystemClock, TrustedIssuer,
+    AccessMode, AccessPolicy, Enforcement, Entra, FhirAuthLayer, FhirAuthLayerBuilder,
+    RoleDefinitions, RolePolicy, ScopePolicy, TrustedIssuer,
 };
 
 use crate::snapshots::is_as_in;

@@ -12,10 +12,11 @@ use http::request::Parts;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
+use tower_fhir_auth::rejection::RejectionResponder;
 use tower_fhir_auth::test_util::Answer;
 use tower_fhir_auth::{
     Access, FhirAuthLayer, FhirAuthLayerBuilder, InteractionKind, Principal, Rejection,
-    RejectionResponder, authenticated, require_scope,
+    authenticated, require_scope,
 };
 
 use crate::support::Server;
@@ -111,6 +112,7 @@ async fn a_known_key_is_decided_at_once_and_without_waiting() {
 }
 
 /// Shows who stands in the request that is refused.
+#[derive(Debug)]
 struct WhoIsRefused;
 
 impl RejectionResponder for WhoIsRefused {
@@ -306,12 +308,12 @@ async fn axum_handlers_extract_the_caller_and_routes_can_require_more() {
 #[tokio::test]
 async fn around_an_axum_router_it_guards_every_path_and_answers_in_axums_own_body() {
     use axum::body::{Body, to_bytes};
+    use tower_fhir_auth::axum_support::into_make_service;
     let server = Server::start().await;
     let hello = |caller: Principal| async move { caller.subject().unwrap_or("?").to_owned() };
-    let app = ServiceBuilder::new()
-        .map_response(|response: Response<_>| response.map(Body::from))
-        .layer(server.layer.clone())
-        .service(axum::Router::new().route("/r4/Patient/1", axum::routing::get(hello)));
+    let router = axum::Router::new().route("/r4/Patient/1", axum::routing::get(hello));
+    let connections = into_make_service(server.layer.layer(router));
+    let app = connections.oneshot("a connection").await.unwrap();
     let token = server.token().sign().unwrap();
     for (path, token, status, expected) in [
         ("/r4/Patient/1", Some(&token), 200, "alice"),

@@ -3,8 +3,9 @@
 use http::{Request, StatusCode};
 use tower::{Layer, ServiceExt};
 use tower_fhir_auth::config::Config;
+use tower_fhir_auth::middleware::OutsideBase;
 use tower_fhir_auth::{
-    Access, BuildError, FhirAuthLayer, FhirAuthLayerBuilder, OutsideBase, Principal, TrustedIssuer,
+    Access, BuildError, FhirAuthLayer, FhirAuthLayerBuilder, Principal, TrustedIssuer,
     authenticated,
 };
 

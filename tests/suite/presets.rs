@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
+use tower_fhir_auth::authentication::EntraCloud;
 use tower_fhir_auth::config::Config;
-use tower_fhir_auth::{
-    AudiencePolicy, Check, Entra, EntraCloud, FhirAuthLayer, TrustedIssuer, authenticated,
-};
+use tower_fhir_auth::explanation::Check;
+use tower_fhir_auth::{AudiencePolicy, Entra, FhirAuthLayer, TrustedIssuer, authenticated};
 
 use crate::entra::{APPLICATION, Cloud, OTHER, TENANT, URI, ask};
 use crate::support::BASE;

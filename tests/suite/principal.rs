@@ -48,11 +48,14 @@ async fn the_client_is_client_id_or_azp_or_appid_or_cid_and_may_be_limited() {
         let reply = server.get(bare().claim(name, "good")).await;
         assert_eq!(reply.is_let_in().client_id(), Some("good"));
         let reply = server.get(bare().claim(name, "Good")).await;
-        reply.is_refused_by(tower_fhir_auth::Check::Client, "is not allowed");
+        reply.is_refused_by(tower_fhir_auth::explanation::Check::Client, "is not allowed");
     }
     let first = server.get(bare().claim("client_id", "bad").claim("azp", "good")).await;
-    first.is_refused_by(tower_fhir_auth::Check::Client, "client");
-    server.get(bare()).await.is_refused_by(tower_fhir_auth::Check::Client, "no client");
+    first.is_refused_by(tower_fhir_auth::explanation::Check::Client, "client");
+    server
+        .get(bare())
+        .await
+        .is_refused_by(tower_fhir_auth::explanation::Check::Client, "no client");
 }
 
 #[tokio::test]
@@ -71,6 +74,18 @@ async fn further_claims_are_read_as_a_type_of_ones_own() {
     assert_eq!(caller.claim::<u8>("absent").unwrap(), None);
     let error = caller.claim::<u8>("address").unwrap_err();
     assert_eq!(error.to_string(), "claim `address` is not of the expected type");
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    struct Claims {
+        address: Address,
+        level: u8,
+        absent: Option<u8>,
+    }
+    let all: Claims = caller.claims().unwrap();
+    let address = Address { city: "Ghent".to_owned() };
+    assert_eq!(all, Claims { address, level: 3, absent: None });
+    let error = caller.claims::<Vec<u8>>().unwrap_err();
+    assert_eq!(error.to_string(), "the claims are not of the expected type");
 }
 
 #[tokio::test]

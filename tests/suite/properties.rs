@@ -5,9 +5,10 @@ use std::sync::LazyLock;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use proptest::prelude::*;
 use tokio::runtime::Runtime;
-use tower_fhir_auth::{
-    BaseUrl, Interaction, InteractionKind, JwkSet, Permissions, RoleDefinitions, SmartScope,
-};
+use tower_fhir_auth::fhir::BaseUrl;
+use tower_fhir_auth::jose::JwkSet;
+use tower_fhir_auth::smart::{Permissions, SmartScope};
+use tower_fhir_auth::{Interaction, InteractionKind, RoleDefinitions};
 
 use crate::support::Server;
 

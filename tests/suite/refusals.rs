@@ -2,9 +2,9 @@
 
 use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
-use tower_fhir_auth::{
-    Check, Disclosure, Rejection, RejectionKind, RejectionResponder, require_scope,
-};
+use tower_fhir_auth::explanation::Check;
+use tower_fhir_auth::rejection::{Disclosure, RejectionResponder};
+use tower_fhir_auth::{Rejection, RejectionKind, require_scope};
 
 use crate::support::{BASE, NOW, Reply, Server};
 
@@ -194,6 +194,7 @@ async fn tokens_up_to_16_kib_are_judged_and_larger_ones_are_refused_unread() {
 
 #[tokio::test]
 async fn the_rejection_stands_in_the_response_also_where_somebody_else_made_it() {
+    #[derive(Debug)]
     struct Teapot;
     impl RejectionResponder for Teapot {
         fn respond(

@@ -8,8 +8,9 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::json;
 use tokio::runtime::Runtime;
+use tower_fhir_auth::rejection::Disclosure;
 use tower_fhir_auth::{
-    AccessMode, AccessPolicy, Disclosure, Enforcement, RoleDefinitions, RolePolicy, ScopePolicy,
+    AccessMode, AccessPolicy, Enforcement, RoleDefinitions, RolePolicy, ScopePolicy,
 };
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -28,7 +29,7 @@ static SERVERS: LazyLock<Vec<Server>> = LazyLock::new(|| {
         let roles = RolePolicy::new(RoleDefinitions::microsoft());
         let policy = AccessPolicy::new(AccessMode::RolesOrScopes, roles, ScopePolicy::new());
         RUNTIME.block_on(Server::build(
-            tower_fhir_auth::Algorithm::Es256,
+            tower_fhir_auth::jose::Algorithm::Es256,
             |issuer| issuer.clients(["app"]).required_claims(["sub", "jti"]),
             |layer| {
                 let layer = layer.authorizer(policy).handlers_enforce(Enforcement::ALL);
@@ -138,7 +139,7 @@ proptest! {
                 assert_eq!(explanation.is_accepted(), reply.status == 200, "{explanation}");
                 format!(
                     "{reply:?}\n{explanation}\n{explanation:?}\n{}\n{:?}",
-                    explanation.to_json(),
+                    serde_json::json!(explanation),
                     server.layer
                 )
             })

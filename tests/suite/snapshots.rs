@@ -6,10 +6,10 @@ use std::path::Path;
 
 use http::Request;
 use serde_json::Value;
+use tower_fhir_auth::authentication::UnixTime;
+use tower_fhir_auth::rejection::Disclosure;
 use tower_fhir_auth::test_util::{TestClock, TestIssuer, TokenBuilder};
-use tower_fhir_auth::{
-    Disclosure, Enforcement, FhirAuthLayer, RejectionKind, ScopePolicy, UnixTime,
-};
+use tower_fhir_auth::{Enforcement, FhirAuthLayer, RejectionKind, ScopePolicy};
 
 use crate::support::{BASE, NOW, Reply, send};
 

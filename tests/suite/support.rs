@@ -9,10 +9,13 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use tower::{ServiceBuilder, ServiceExt};
+use tower_fhir_auth::authentication::UnixTime;
+use tower_fhir_auth::explanation::Check;
+use tower_fhir_auth::jose::Algorithm;
 use tower_fhir_auth::test_util::{TestClock, TestIssuer, TokenBuilder};
 use tower_fhir_auth::{
-    Access, Algorithm, Authorizer, Check, Enforcement, FhirAuthLayer, FhirAuthLayerBuilder,
-    Principal, Rejection, RejectionKind, TrustedIssuer, UnixTime, authenticated,
+    Access, Authorizer, Enforcement, FhirAuthLayer, FhirAuthLayerBuilder, Principal, Rejection,
+    RejectionKind, TrustedIssuer, authenticated,
 };
 
 pub(crate) const BASE: &str = "https://fhir.example.org/r4";

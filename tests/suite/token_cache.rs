@@ -5,11 +5,11 @@ use std::time::Duration;
 use http::{Request, StatusCode};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use proptest::prelude::*;
+use tower_fhir_auth::explanation::Check;
+use tower_fhir_auth::jose::{Algorithm, JwkSet};
+use tower_fhir_auth::keys::KeySettings;
 use tower_fhir_auth::test_util::{SigningKey, replace_keys};
-use tower_fhir_auth::{
-    Algorithm, Check, FhirAuthLayer, JwkSet, KeySettings, RejectionKind, RoleDefinitions,
-    RolePolicy,
-};
+use tower_fhir_auth::{FhirAuthLayer, RejectionKind, RoleDefinitions, RolePolicy};
 
 use crate::support::{BASE, NOW, Server, send};
 

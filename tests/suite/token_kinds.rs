@@ -2,8 +2,8 @@
 
 use http::HeaderMap;
 use serde_json::{Value, json};
+use tower_fhir_auth::explanation::{Check, Side};
 use tower_fhir_auth::test_util::TokenBuilder;
-use tower_fhir_auth::{Check, Side};
 
 use crate::support::{NOW, Server};
 

@@ -4,10 +4,10 @@
 use http::{Method, Request};
 use serde_json::{Value, json};
 use tower_fhir_auth::config::Config;
+use tower_fhir_auth::metadata::SmartConfiguration;
 use tower_fhir_auth::test_util::{Answer, TestIssuer};
 use tower_fhir_auth::{
     AccessMode, AccessPolicy, Enforcement, FhirAuthLayer, RoleDefinitions, RolePolicy, ScopePolicy,
-    SmartConfiguration,
 };
 
 use crate::support::{BASE, Reply, Server, send};
@@ -174,14 +174,16 @@ async fn granular_scopes_filter_searches_and_reads() {
         let request = Request::get(path).header("authorization", format!("Bearer {token}"));
         let reply = server.send(request).await;
         let access = reply.access.unwrap_or_else(|| panic!("{path}: {}", reply.body));
-        for letter in [tower_fhir_auth::Permissions::READ, tower_fhir_auth::Permissions::SEARCH] {
+        for letter in
+            [tower_fhir_auth::smart::Permissions::READ, tower_fhir_auth::smart::Permissions::SEARCH]
+        {
             let alternatives = access.may(letter, access.interaction().resource_type().unwrap());
             let one = alternatives.confinement().sets().next().unwrap().iter().next().unwrap();
             let (name, value) = one.constraint().unwrap().parameters().next().unwrap();
             assert_eq!((name, one.patient()), ("category", Some("1")), "{path}");
             assert!(value.starts_with("http://terminology.hl7.org/CodeSystem/"), "{value}");
         }
-        assert!(!access.may(tower_fhir_auth::Permissions::READ, "Condition").is_open());
+        assert!(!access.may(tower_fhir_auth::smart::Permissions::READ, "Condition").is_open());
     }
 }
 

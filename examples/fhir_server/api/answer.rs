@@ -11,7 +11,8 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
-use tower_fhir_auth::{Denial, Format, IssueType, OperationOutcome};
+use tower_fhir_auth::Denial;
+use tower_fhir_auth::fhir::{Format, IssueType, OperationOutcome};
 
 use crate::confine::Forbidden;
 use crate::store::Version;

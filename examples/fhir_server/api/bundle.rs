@@ -2,7 +2,8 @@
 
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
-use tower_fhir_auth::{Access, IssueType, OperationOutcome};
+use tower_fhir_auth::Access;
+use tower_fhir_auth::fhir::{IssueType, OperationOutcome};
 
 use super::answer::{Answer, Fault, Refusal};
 use super::order::{Content, Order};
@@ -101,7 +102,7 @@ fn judged<'a>(access: &Access, number: usize, content: &'a Value) -> Result<Entr
     if !["ifMatch", "ifNoneMatch", "ifNoneExist"].into_iter().all(is_string) {
         return Err(Refusal::invalid("a condition of an entry is not a string"));
     }
-    let access = access.entry(&method, url, text("ifNoneExist"))?;
+    let access = access.authorize_entry(&method, url, text("ifNoneExist"))?;
     if access.interaction().is_search_by_post() {
         return Err(Refusal::invalid("a search in a bundle is a `GET`"));
     }

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_TYPE};
 use axum::response::IntoResponse;
 use serde_json::{Value, json};
-use tower_fhir_auth::Format;
+use tower_fhir_auth::fhir::Format;
 
 use super::App;
 use crate::store::{Kind, Parameter, types};

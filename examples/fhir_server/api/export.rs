@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::http::header::{CONTENT_LOCATION, EXPIRES};
 use axum::http::{HeaderName, Method, StatusCode};
 use serde_json::{Value, json};
-use tower_fhir_auth::{
-    Access, Denial, InteractionKind, JobOwner, PatientCompartment, ResourceFilter,
-};
+use tower_fhir_auth::authorization::{JobOwner, ResourceFilter};
+use tower_fhir_auth::fhir::PatientCompartment;
+use tower_fhir_auth::{Access, Denial, InteractionKind};
 
 use super::App;
 use super::answer::{Answer, Refusal};
@@ -125,7 +125,7 @@ pub(crate) fn follow_up(app: &App, access: &Access, order: &Order<'_>) -> Result
     }
     // The token that asks may hold less than the one that began the export.
     for name in &job.types {
-        access.entry(&Method::GET, &format!("$export?_type={name}"), None)?;
+        access.authorize_entry(&Method::GET, &format!("$export?_type={name}"), None)?;
     }
     let (_, below) = order.interaction.path().split_once(order.id()).unwrap_or_default();
     let state = app.store.snapshot();

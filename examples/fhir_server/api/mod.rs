@@ -27,7 +27,8 @@ use axum::http::request::Parts;
 use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use tower_fhir_auth::{Access, BaseUrl, FhirAuthLayer, Interaction, InteractionKind, IssueType};
+use tower_fhir_auth::fhir::{BaseUrl, IssueType};
+use tower_fhir_auth::{Access, FhirAuthLayer, Interaction, InteractionKind};
 
 use self::answer::{Answer, Refusal, in_the_format_asked_for};
 use self::export::Jobs;

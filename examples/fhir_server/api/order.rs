@@ -4,7 +4,8 @@ use axum::http::header::{CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use serde_json::Value;
-use tower_fhir_auth::{Access, Interaction, InteractionKind, IssueType};
+use tower_fhir_auth::fhir::IssueType;
+use tower_fhir_auth::{Access, Interaction, InteractionKind};
 
 use super::answer::Refusal;
 
@@ -41,7 +42,7 @@ pub(crate) fn with_search_body(access: Access, body: &[u8]) -> Result<Access, Re
     }
     let parameters = std::str::from_utf8(body)
         .map_err(|_| Refusal::invalid("the parameters of the search are not UTF-8"))?;
-    Ok(access.search(parameters)?)
+    Ok(access.authorize_search_body(parameters)?)
 }
 
 impl<'a> Order<'a> {

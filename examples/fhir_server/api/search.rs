@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
-use tower_fhir_auth::{Denial, InteractionKind, Permissions};
+use tower_fhir_auth::smart::Permissions;
+use tower_fhir_auth::{Denial, InteractionKind};
 
 use super::answer::{Answer, Refusal};
 use super::order::Order;

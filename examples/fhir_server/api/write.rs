@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use serde_json::Value;
-use tower_fhir_auth::{InteractionKind as Kind, Permissions};
+use tower_fhir_auth::InteractionKind as Kind;
+use tower_fhir_auth::smart::Permissions;
 
 use super::answer::{Answer, Refusal};
 use super::order::{Content, Order, pairs};

@@ -2,7 +2,7 @@
 
 use crate::authentication::claims::Claims;
 use crate::authentication::issuer::IssuerSettings;
-use crate::explanation::{Check, Checked, Evidence, Reason};
+use crate::explanation::{Check, Checked, ClaimReason, Evidence, Reason};
 use crate::jose::header::JoseHeader;
 
 /// Checks `tid`: the tenant that `iss` names, and said once.
@@ -12,11 +12,13 @@ pub(crate) fn tenant(
 ) -> Checked<(), impl FnOnce() -> Evidence> {
     let result = match &settings.tenant {
         None => Ok(()),
-        Some(_) if claims.count_in_any_case("tid") > 1 => Err(Reason::TenantRepeated),
+        Some(_) if claims.count_in_any_case("tid") > 1 => {
+            Err(Reason::Claim(ClaimReason::TenantRepeated))
+        }
         Some(tenant) => match claims.string_or_none("tid") {
             Some(tid) if tid.eq_ignore_ascii_case(&tenant.id) => Ok(()),
-            Some(_) => Err(Reason::TenantMismatch),
-            None => Err(Reason::TenantMissing),
+            Some(_) => Err(Reason::Claim(ClaimReason::TenantMismatch)),
+            None => Err(Reason::Claim(ClaimReason::TenantMissing)),
         },
     };
     Checked::new(Check::Tenant, result, Evidence::none)

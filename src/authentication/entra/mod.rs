@@ -8,11 +8,15 @@
 
 pub(crate) mod checks;
 mod cloud;
+#[cfg(feature = "client")]
+mod customers;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use self::cloud::EntraCloud;
+#[cfg(feature = "client")]
+pub use self::customers::EntraCustomers;
 
 use self::cloud::Version;
 use crate::authentication::audience::AudiencePolicy;
@@ -41,7 +45,7 @@ use crate::keys::{KeyOrigin, KeyPlan};
 /// let application = "66666666-7777-8888-9999-000000000000";
 /// let entra = Entra::tenant(tenant, application).identifier_uri("https://fhir.example.org/r4");
 /// let layer = FhirAuthLayer::builder("https://fhir.example.org/r4")
-///     .issuers(entra.issuers()?)
+///     .entra(entra)
 ///     .authorizer(authenticated())
 ///     .build()?;
 /// # Ok(()) }
@@ -122,7 +126,8 @@ impl Entra {
 
     /// Makes the issuers: two of each tenant. Settings that are to differ from the preset are made
     /// on each of them, and replace that one value: the requirements on tenant, cloud and keys
-    /// stay, and [`audience`](TrustedIssuer::audience) adds to the preset's.
+    /// stay, and [`audience`](TrustedIssuer::audience) adds to the preset's. Without such settings
+    /// [`FhirAuthLayerBuilder::entra`](crate::FhirAuthLayerBuilder::entra) is shorter.
     ///
     /// # Errors
     ///
@@ -261,42 +266,6 @@ impl Entra {
         let query = if self.custom_signing_keys { application.as_str() } else { "" };
         let well_known = ".well-known/openid-configuration";
         format!("{authority}/{}{path}/{well_known}{query}", self.endpoint)
-    }
-}
-
-/// Authorities for customers, where a tenant has a host of its own and issues version 2.0 alone.
-#[cfg(feature = "client")]
-impl Entra {
-    /// Trusts an Azure AD B2C tenant: its name (`contoso` of `contoso.b2clogin.com`), its id, the
-    /// user flow or custom policy that issues the tokens, and the application id of the API.
-    ///
-    /// ```
-    /// let issuer = tower_fhir_auth::Entra::b2c(
-    ///     "contoso",
-    ///     "11111111-2222-3333-4444-555555555555",
-    ///     "B2C_1_sign_in",
-    ///     "66666666-7777-8888-9999-000000000000",
-    /// );
-    /// assert_eq!(
-    ///     issuer.name(),
-    ///     "https://contoso.b2clogin.com/11111111-2222-3333-4444-555555555555/v2.0/"
-    /// );
-    /// ```
-    pub fn b2c(name: &str, tenant: &str, policy: &str, application: &str) -> TrustedIssuer {
-        let host = format!("https://{name}.b2clogin.com");
-        let well_known = "v2.0/.well-known/openid-configuration";
-        let discovery = format!("{host}/{name}.onmicrosoft.com/{policy}/{well_known}");
-        TrustedIssuer::discover_at(format!("{host}/{tenant}/v2.0/"), discovery)
-            .of_entra(AudiencePolicy::exact([application]))
-    }
-
-    /// Trusts a Microsoft Entra External ID tenant: its name (`contoso` of
-    /// `contoso.ciamlogin.com`), its id, and the application id of the API.
-    pub fn external_id(name: &str, tenant: &str, application: &str) -> TrustedIssuer {
-        let well_known = "v2.0/.well-known/openid-configuration";
-        let discovery = format!("https://{name}.ciamlogin.com/{tenant}/{well_known}");
-        let issuer = format!("https://{tenant}.ciamlogin.com/{tenant}/v2.0");
-        TrustedIssuer::discover_at(issuer, discovery).of_entra(AudiencePolicy::exact([application]))
     }
 }
 

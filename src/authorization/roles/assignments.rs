@@ -8,7 +8,7 @@ use crate::authentication::Principal;
 /// for another's.
 ///
 /// ```
-/// use tower_fhir_auth::{Assignments, CallerId};
+/// use tower_fhir_auth::authorization::{Assignments, CallerId};
 ///
 /// let issuer = "https://idp.example.org";
 /// let assignments = Assignments::new()
@@ -26,7 +26,7 @@ pub struct Assignments(HashMap<String, Ids>);
 /// colon counts; text without one of these prefixes is any of the three.
 ///
 /// ```
-/// use tower_fhir_auth::CallerId;
+/// use tower_fhir_auth::authorization::CallerId;
 ///
 /// assert_eq!(CallerId::from("sub:auth0|a:b"), CallerId::Subject("auth0|a:b".to_owned()));
 /// assert_eq!(CallerId::from("auth0|a:b"), CallerId::Any("auth0|a:b".to_owned()));

@@ -25,7 +25,7 @@ use crate::display_safe::sanitize;
 ///     "name": "globalReader", "dataActions": ["read"], "notDataActions": [], "scopes": ["/"]
 /// }]}"#)?;
 /// assert_eq!(roles.len(), 1);
-/// # Ok::<(), tower_fhir_auth::RoleDefinitionsError>(())
+/// # Ok::<(), tower_fhir_auth::authorization::RoleDefinitionsError>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RoleDefinitions {
@@ -108,7 +108,8 @@ impl RoleDefinitions {
     /// that take over its assignments.
     ///
     /// ```
-    /// use tower_fhir_auth::{Assignments, RoleDefinitions, RolePolicy};
+    /// use tower_fhir_auth::authorization::Assignments;
+    /// use tower_fhir_auth::{RoleDefinitions, RolePolicy};
     ///
     /// let (issuer, oid) = ("https://idp.example.org", "00000000-aaaa-bbbb-cccc-000000000001");
     /// let policy = RolePolicy::new(RoleDefinitions::azure())

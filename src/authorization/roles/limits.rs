@@ -10,13 +10,14 @@ use crate::explanation::Requirement;
 
 /// Limits the callers of some issuers to data actions, whatever else grants, as Azure does with
 /// the external providers of a FHIR service (`allowedDataActions`). Issuers that are not named
-/// are not limited. Together with another rule, in [`all_of`](crate::all_of).
+/// are not limited. It is one half of a rule: [`Authorizer::and`] joins it with the other.
 ///
 /// ```
-/// use tower_fhir_auth::{Authorizer, DataAction, IssuerLimits, ScopePolicy, all_of};
+/// use tower_fhir_auth::authorization::{DataAction, IssuerLimits};
+/// use tower_fhir_auth::{Authorizer, ScopePolicy};
 ///
 /// let limits = IssuerLimits::new().allow("https://idp.example.org", [DataAction::Read]);
-/// let policy = all_of([ScopePolicy::new().boxed(), limits.boxed()]);
+/// let policy = ScopePolicy::new().and(limits);
 /// ```
 #[derive(Clone, Debug, Default)]
 #[must_use]
@@ -65,7 +66,7 @@ impl Authorizer for IssuerLimits {
         };
         let least = required.least_beside(*allowed).names();
         Err(Denial::new(SUMMARY)
-            .expecting(format!("an issuer whose callers may have {words}"))
-            .requires([Requirement::IssuerLimit(least)]))
+            .requires([Requirement::IssuerLimit(least)])
+            .with_expected(format!("an issuer whose callers may have {words}")))
     }
 }

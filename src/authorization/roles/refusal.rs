@@ -29,21 +29,25 @@ pub(super) fn refusal(
     let Some(words) = required.words() else { return unlisted(SUMMARY, required, interaction) };
     let roles = CallerRoles::of(principal, assignments, definitions);
     let expected = format!("a role with {words}");
-    let denial = Denial::new(SUMMARY).expecting(&expected);
+    let denial = Denial::new(SUMMARY);
     let least = required.least_beside(roles.actions).names();
     let found = Some(roles.told());
     if definitions.is_empty() {
         let summary = "this server has no role definitions, so that no role grants anything";
-        let told = Told { summary: summary.into(), found, expected: Some(expected) };
+        let told = Told { summary: summary.into(), found, expected: Some(expected.clone()) };
         let roles = roles.into_kept();
         return denial
             .telling_operators(told)
-            .requires([Requirement::RoleDefinitions { least, roles }]);
+            .requires([Requirement::RoleDefinitions { least, roles }])
+            .with_expected(expected);
     }
     let names = Names::listed(definitions.names());
-    let expected = Some(format!("{expected} (defined: {names})"));
-    let denial = denial.telling_operators(Told { summary: SUMMARY.into(), found, expected });
-    denial.requires([Requirement::DataActions { least, roles: roles.into_kept() }])
+    let to_operators = Some(format!("{expected} (defined: {names})"));
+    let told = Told { summary: SUMMARY.into(), found, expected: to_operators };
+    denial
+        .telling_operators(told)
+        .requires([Requirement::DataActions { least, roles: roles.into_kept() }])
+        .with_expected(expected)
 }
 
 /// Tells that no data action stands for an interaction: never that all of them would do.

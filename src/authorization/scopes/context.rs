@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use super::no_patient::{NoPatient, UserFault, ValueFault};
 use crate::authentication::Principal;
-use crate::authentication::principal::{NamedClaim, TextClaim};
+use crate::authentication::string_claim::{NamedClaim, StringClaim};
 use crate::fhir::{BaseUrl, is_id};
 
 /// Whom what is granted is confined to.
@@ -69,9 +69,11 @@ fn launch_context<'a>(
     let mut patient: Option<(&str, Cow<'a, str>)> = None;
     for (name, claim) in principal.launch_patients() {
         let text = match claim {
-            TextClaim::Absent => continue,
-            TextClaim::Text(text) => text,
-            TextClaim::NotText => return Some(Err(NoPatient::Value(name, ValueFault::NotText))),
+            StringClaim::Absent => continue,
+            StringClaim::String(text) => text,
+            StringClaim::OtherType => {
+                return Some(Err(NoPatient::Value(name, ValueFault::NotText)));
+            }
         };
         match (&patient, patient_id(text, base)) {
             (_, None) => return Some(Err(NoPatient::Value(name, value_fault(text, base)))),
@@ -86,7 +88,7 @@ fn launch_context<'a>(
 
 /// Reports whether the token has a launch context, usable or not.
 pub(super) fn has_launch_context(principal: &Principal) -> bool {
-    principal.launch_patients().any(|(_, claim)| claim != TextClaim::Absent)
+    principal.launch_patients().any(|(_, claim)| claim != StringClaim::Absent)
 }
 
 /// An id, `Patient/<id>`, or the absolute form of that below the base URL.
@@ -122,9 +124,9 @@ fn fhir_user<'a>(
 ) -> Option<Result<FhirUser<'a>, UserFault>> {
     let NamedClaim { name: claim, claim: user } = principal.fhir_user_claim();
     let text = match user {
-        TextClaim::Absent => return None,
-        TextClaim::NotText => return Some(Err(UserFault::NotText(claim))),
-        TextClaim::Text(text) => text,
+        StringClaim::Absent => return None,
+        StringClaim::OtherType => return Some(Err(UserFault::NotText(claim))),
+        StringClaim::String(text) => text,
     };
     let Some((name, id)) = instance(text, base) else {
         return Some(Err(UserFault::Nobody(claim)));

@@ -8,7 +8,7 @@ use super::evaluator::ScopeEvaluator;
 use super::inapplicable::Inapplicable;
 use super::requirement::{RequiredAccess, Requirements, Target, Via};
 use crate::authentication::Principal;
-use crate::authentication::principal::TextClaim;
+use crate::authentication::string_claim::StringClaim;
 use crate::authorization::AccessRequest;
 use crate::fhir::resource_type;
 use crate::smart::{Permissions, ScopeContext, ScopeKind, context_of};
@@ -81,7 +81,7 @@ pub(super) fn narrowest_context(principal: &Principal, exports: bool) -> Option<
     let asks_for_patient =
         |scope: &str| ScopeKind::of(scope) == ScopeKind::Launch && scope.ends_with("patient");
     let is_of_patient = has_launch_context(principal) || principal.scopes().any(asks_for_patient);
-    let is_of_user = principal.fhir_user_claim().claim != TextClaim::Absent;
+    let is_of_user = principal.fhir_user_claim().claim != StringClaim::Absent;
     match (user, system) {
         (_, true) if exports => Some(ScopeContext::System),
         (false, false) if exports => {

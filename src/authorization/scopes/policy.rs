@@ -194,7 +194,7 @@ fn refusal(
     let held: Vec<&str> = principal.scopes().collect();
     let held = if held.is_empty() { "no scopes".to_owned() } else { held.join(" ") };
     if enough.is_empty() {
-        return denial.found(held);
+        return denial.with_found(held);
     }
-    denial.sides(held, enough.join(" ")).required_scopes(enough)
+    denial.required_scopes(enough).with_found(held).with_expected(enough.join(" "))
 }

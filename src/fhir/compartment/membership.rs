@@ -3,8 +3,9 @@
 
 use std::borrow::Cow;
 
+use super::PatientCompartment;
+use super::parameter::{PROVENANCE, PatientReference};
 use super::reference::{Node, ResourceReference, Target, visit};
-use super::{PROVENANCE, PatientCompartment, PatientReference};
 use crate::fhir::base_url::BaseUrl;
 
 /// The membership of a resource in a patient's compartment.

@@ -2,10 +2,9 @@
 //! deployment has it.
 
 mod membership;
+mod parameter;
 mod r4;
 mod reference;
-
-use std::fmt;
 
 pub(crate) use self::membership::{
     MAX_LOOKUPS, Membership, NotAbout, PatientHere, id, resource_type,
@@ -13,25 +12,9 @@ pub(crate) use self::membership::{
 pub(crate) use self::reference::Node;
 pub use self::reference::ResourceReference;
 
+use self::parameter::{PROVENANCE, PatientReference};
 use self::r4::PATIENT_REFERENCES;
 use crate::fhir::resource_type::is_known;
-
-/// The reference parameters of a type that can name a Patient.
-#[derive(Debug)]
-struct TypeReferences {
-    resource_type: &'static str,
-    parameters: &'static [PatientReference],
-}
-
-/// A reference search parameter that can name a Patient.
-#[derive(Debug)]
-struct PatientReference {
-    name: &'static str,
-    /// True if R4's definition of the compartment has it.
-    in_compartment: bool,
-    /// The elements it reads, below the type. Without one it confers nothing.
-    paths: &'static [&'static str],
-}
 
 /// The rules by which a resource belongs to a patient.
 ///
@@ -47,7 +30,7 @@ struct PatientReference {
 /// whoever may write a link would then decide who sees another patient's record.
 ///
 /// ```
-/// use tower_fhir_auth::PatientCompartment;
+/// use tower_fhir_auth::fhir::PatientCompartment;
 ///
 /// let compartment = PatientCompartment::default();
 /// let observation: Vec<&str> = compartment.parameters("Observation").collect();
@@ -56,7 +39,7 @@ struct PatientReference {
 ///
 /// let without_devices = PatientCompartment::builder().also(["Provenance:target"]).build()?;
 /// assert_eq!(without_devices.parameters("Device").count(), 0);
-/// # Ok::<(), tower_fhir_auth::CompartmentError>(())
+/// # Ok::<(), tower_fhir_auth::fhir::CompartmentError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct PatientCompartment {
@@ -98,8 +81,6 @@ pub struct CompartmentError {
     /// The form of a correct entry.
     pub expected: &'static str,
 }
-
-const PROVENANCE: &str = "Provenance";
 
 impl PatientCompartment {
     /// Starts from the defaults; each setter replaces one list.
@@ -259,10 +240,4 @@ fn find(entry: &str) -> Option<&'static PatientReference> {
     let (resource_type, name) = entry.split_once(':')?;
     let of = PATIENT_REFERENCES.iter().find(|of| of.resource_type == resource_type)?;
     of.parameters.iter().find(|parameter| parameter.name == name)
-}
-
-impl fmt::Display for PatientReference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name)
-    }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::PROVENANCE;
+use super::parameter::PROVENANCE;
 use crate::fhir::base_url::BaseUrl;
 use crate::fhir::interaction::is_id;
 use crate::fhir::resource_type::is_like_a_type;

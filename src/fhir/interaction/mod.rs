@@ -28,7 +28,8 @@ use crate::span::Span;
 ///
 /// ```
 /// use http::Method;
-/// use tower_fhir_auth::{BaseUrl, Interaction, InteractionKind};
+/// use tower_fhir_auth::fhir::BaseUrl;
+/// use tower_fhir_auth::{Interaction, InteractionKind};
 ///
 /// let base: BaseUrl = "https://fhir.example.org/r4".parse()?;
 /// let headers = http::HeaderMap::new();

@@ -7,7 +7,7 @@
 
 use std::num::NonZeroU16;
 
-use super::JsonError;
+use super::error::JsonError;
 use super::nodes::{Node, Nodes};
 use crate::span::Span;
 

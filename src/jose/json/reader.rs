@@ -9,9 +9,9 @@
 //! value  = string / object / array / number / "true" / "false" / "null"
 //! ```
 
+use super::error::{JsonError, MAX_DEPTH};
 use super::members::Members;
 use super::nodes::{Node, Nodes};
-use super::{Document, JsonError, MAX_DEPTH};
 use crate::span::Span;
 
 struct Reader<'a> {
@@ -31,14 +31,14 @@ const BYTES_PER_NODE: usize = 12;
 /// The initial capacity in nodes. A larger block comes from a slower path of the allocator.
 const USUAL_NODES: usize = 64;
 
-pub(super) fn read(text: &str) -> Result<Document<'_>, JsonError> {
+pub(super) fn read(text: &str) -> Result<(Nodes<'_>, Members), JsonError> {
     let row = Vec::with_capacity(USUAL_NODES.min(text.len() / BYTES_PER_NODE + 2));
     let is_plain = text.bytes().fold(true, |all, byte| all & !is_control(byte) & (byte != b'\\'));
     let nodes = Nodes { text, unescaped: String::new(), row };
     let mut reader = Reader { bytes: text.as_bytes(), is_plain, nodes };
     let mut members = Members::none();
     reader.document(&mut members)?;
-    Ok(Document { nodes: reader.nodes, members })
+    Ok((reader.nodes, members))
 }
 
 fn is_control(byte: u8) -> bool {

@@ -1,6 +1,8 @@
 //! The strict reader compared with `serde_json`, which has the last word on what is JSON.
 
+use super::error::MAX_DEPTH;
 use super::*;
+use crate::span::Span;
 
 #[test]
 fn a_member_that_stands_twice_is_refused_at_any_depth_and_spelling() {

@@ -2,10 +2,9 @@
 
 use http::{Method, Request};
 use serde_json::{Value, json};
-use tower_fhir_auth::{
-    Access, Answer, Authorizer, Confinement, Denial, Enforcement, JobOwner, Permissions,
-    ScopePolicy,
-};
+use tower_fhir_auth::authorization::{Answer, Confinement, JobOwner};
+use tower_fhir_auth::smart::Permissions;
+use tower_fhir_auth::{Access, Authorizer, Denial, Enforcement, ScopePolicy};
 
 use crate::support::{BASE, Reply, Server};
 
@@ -46,7 +45,7 @@ fn shown(confinement: &Confinement) -> Vec<String> {
     shown
 }
 
-fn alternatives(alternatives: &tower_fhir_auth::Alternatives) -> Vec<String> {
+fn alternatives(alternatives: &tower_fhir_auth::authorization::Alternatives) -> Vec<String> {
     let shown = alternatives.iter().map(|alternative| {
         let constraint = alternative.constraint().map(|constraint| {
             constraint.parameters().map(|(n, v)| format!("{n}={v}")).collect::<Vec<_>>().join("&")
@@ -113,16 +112,16 @@ async fn alternatives_add_up_letter_by_letter_and_type_by_type() {
 async fn rules_that_confine_differently_add_up_where_either_is_enough() {
     let confined = |patient: &'static str| {
         tower_fhir_auth::authorize_fn(move |_| {
-            let one = tower_fhir_auth::Alternative::new(Some(patient), None);
+            let one = tower_fhir_auth::authorization::Alternative::new(Some(patient), None);
             Ok(tower_fhir_auth::Grant::by(patient).confined_to(one))
         })
         .boxed()
     };
-    let either = tower_fhir_auth::any_of([confined("1"), confined("2")]);
+    let either = tower_fhir_auth::authorization::any_of([confined("1"), confined("2")]);
     let access = granted(&Server::authorizing(either).await, "", "GET", "/Observation/1").await;
     let found = access.may(Permissions::READ, "Observation");
     assert_eq!(shown(found.confinement()), ["patient 1", "patient 2"]);
-    let both = tower_fhir_auth::all_of([confined("1"), confined("2")]);
+    let both = tower_fhir_auth::authorization::all_of([confined("1"), confined("2")]);
     let access = granted(&Server::authorizing(both).await, "", "GET", "/Observation/1").await;
     assert!(access.may(Permissions::READ, "Observation").is_none(), "nothing is in both");
 }
@@ -209,7 +208,7 @@ async fn includes_chains_and_bodies_are_granted_by_name_or_where_handlers_judge_
         assert_eq!(posted.status, 200, "{scope}: {}", posted.body);
         // One that is read is judged like the query of an address.
         let parameters = uri.split_once('?').unwrap().1;
-        let judged = posted.access.unwrap().search(parameters).is_ok();
+        let judged = posted.access.unwrap().authorize_search_body(parameters).is_ok();
         assert_eq!(judged, by_judged == 200, "{uri} with {scope}");
     }
 }
@@ -266,7 +265,10 @@ async fn a_confined_token_is_about_the_patient_that_the_address_names() {
         assert_eq!(reply.status, 403, "{method} {uri}");
     }
     let posted = granted(&server, "patient/*.cruds", "POST", "/Observation/_search").await;
-    assert!(posted.search("patient=2").is_err() && posted.search("patient=1").is_ok());
+    assert!(
+        posted.authorize_search_body("patient=2").is_err()
+            && posted.authorize_search_body("patient=1").is_ok()
+    );
 }
 
 #[tokio::test]
@@ -321,9 +323,10 @@ async fn the_patient_is_the_launch_context_else_the_user() {
 }
 
 /// Confines Observations by a parameter of its own, and nothing by anything else.
+#[derive(Debug)]
 struct OnlyMine;
 
-impl tower_fhir_auth::ConstraintMatcher for OnlyMine {
+impl tower_fhir_auth::authorization::ConstraintMatcher for OnlyMine {
     fn supports(&self, resource_type: &str, parameter: &str) -> bool {
         (resource_type, parameter) == ("Observation", "mine")
     }
@@ -363,7 +366,7 @@ async fn a_constraint_is_plain_and_of_its_type_or_the_scope_grants_nothing() {
         assert_eq!(reply.status, 403, "{constraint} smuggles nothing");
     }
     let server = Server::build(
-        tower_fhir_auth::Algorithm::Es256,
+        tower_fhir_auth::jose::Algorithm::Es256,
         |issuer| issuer,
         |layer| {
             let layer = layer.authorizer(ScopePolicy::new()).handlers_enforce(Enforcement::ALL);
@@ -383,7 +386,7 @@ async fn entries_of_bundles_are_judged_like_requests() {
     let server = enforcing(Enforcement::ALL).await;
     let access = granted(&server, "patient/*.rs user/Device.cu", "POST", "").await;
     let entry = |method: Method, url: &str, condition: Option<&str>| -> Result<Access, Denial> {
-        access.entry(&method, url, condition)
+        access.authorize_entry(&method, url, condition)
     };
     for (method, url, allowed) in [
         (Method::GET, "Observation/1", true),
@@ -440,8 +443,8 @@ async fn a_further_layer_narrows_what_the_handler_may_do_next() {
     let request = Request::post("/r4").header("authorization", format!("Bearer {token}"));
     let response = service.oneshot(request.body(()).unwrap()).await.unwrap();
     let access: &Access = response.extensions().get().unwrap();
-    assert!(access.entry(&Method::GET, "Patient/1", None).is_ok());
-    assert!(access.entry(&Method::DELETE, "Patient/1", None).is_err());
+    assert!(access.authorize_entry(&Method::GET, "Patient/1", None).is_ok());
+    assert!(access.authorize_entry(&Method::DELETE, "Patient/1", None).is_err());
     assert!(access.may(Permissions::READ, "Patient").is_open());
     assert!(access.may(Permissions::DELETE, "Patient").is_none());
     assert!(access.granted_by().to_string().contains("scope `user/*.cruds`, reads alone"));

@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex};
 
 use http::Request;
 use serde_json::json;
+use tower_fhir_auth::authorization::{Assignments, CallerId};
 use tower_fhir_auth::config::Config;
 use tower_fhir_auth::test_util::{TestIssuer, TokenBuilder};
-use tower_fhir_auth::{Assignments, CallerId, Enforcement, FhirAuthLayer};
+use tower_fhir_auth::{Enforcement, FhirAuthLayer};
 
 use crate::entra::{APPLICATION, OTHER, TENANT};
 use crate::support::{BASE, Reply, send};

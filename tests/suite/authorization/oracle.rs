@@ -9,9 +9,10 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
 use serde_json::json;
 use tokio::runtime::Runtime;
+use tower_fhir_auth::jose::Algorithm;
 use tower_fhir_auth::{
-    AccessMode, AccessPolicy, Algorithm, Authorizer, Enforcement, FhirAuthLayerBuilder,
-    RoleDefinitions, RolePolicy, ScopePolicy,
+    AccessMode, AccessPolicy, Authorizer, Enforcement, FhirAuthLayerBuilder, RoleDefinitions,
+    RolePolicy, ScopePolicy,
 };
 
 use crate::support::Server;

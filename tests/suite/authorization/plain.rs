@@ -1,10 +1,11 @@
 //! Plain requirements, and rules of one's own.
 
 use serde_json::json;
+use tower_fhir_auth::authorization::{all_of, any_of, require_all_roles, require_all_scopes};
 use tower_fhir_auth::{
     Authorizer, BuildError, Denial, FhirAuthLayer, Grant, InteractionKind, RejectionKind,
-    TrustedIssuer, all_of, any_of, authenticated, authorize_fn, require_all_roles,
-    require_all_scopes, require_any_role, require_any_scope, require_role, require_scope,
+    TrustedIssuer, authenticated, authorize_fn, require_any_role, require_any_scope, require_role,
+    require_scope,
 };
 
 use crate::support::{BASE, Server};
@@ -43,14 +44,22 @@ async fn roles_any_and_all() {
 
 #[tokio::test]
 async fn rules_of_rules() {
-    let either = || any_of([require_role("r").boxed(), require_scope("s").boxed()]);
-    assert_eq!(judged(either(), "", &["r"]).await, Ok(()));
-    assert_eq!(judged(either(), "s", &[]).await, Ok(()));
-    assert_eq!(judged(either(), "", &[]).await, Err("s".to_owned()));
-    let both = || all_of([require_role("r").boxed(), require_scope("s").boxed()]);
-    assert_eq!(judged(both(), "s", &["r"]).await, Ok(()));
-    assert_eq!(judged(both(), "", &["r"]).await, Err("s".to_owned()));
-    assert_eq!(judged(both(), "s", &[]).await, Err(String::new()));
+    let listed = any_of([require_role("r").boxed(), require_scope("s").boxed()]);
+    for either in [listed, require_role("r").or(require_scope("s"))] {
+        assert_eq!(judged(either.clone(), "", &["r"]).await, Ok(()));
+        assert_eq!(judged(either.clone(), "s", &[]).await, Ok(()));
+        assert_eq!(judged(either, "", &[]).await, Err("s".to_owned()));
+    }
+    let listed = all_of([require_role("r").boxed(), require_scope("s").boxed()]);
+    for both in [listed, require_role("r").and(require_scope("s"))] {
+        assert_eq!(judged(both.clone(), "s", &["r"]).await, Ok(()));
+        assert_eq!(judged(both.clone(), "", &["r"]).await, Err("s".to_owned()));
+        assert_eq!(judged(both, "s", &[]).await, Err(String::new()));
+    }
+    let nested = || require_role("admin").or(require_role("clerk").and(require_scope("s")));
+    assert_eq!(judged(nested(), "", &["admin"]).await, Ok(()));
+    assert_eq!(judged(nested(), "s", &["clerk"]).await, Ok(()));
+    assert!(judged(nested(), "s", &["guest"]).await.is_err());
 }
 
 #[tokio::test]

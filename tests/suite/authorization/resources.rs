@@ -1,10 +1,11 @@
 //! What `Access` says of resources: which may be shown, and which changes may be made.
 
 use serde_json::{Value, json};
-use tower_fhir_auth::{
-    Access, Algorithm, Answer, Enforcement, PatientCompartment, Permissions, ResourceReference,
-    ScopePolicy, StoreError, Visibility,
-};
+use tower_fhir_auth::authorization::{Answer, StoreError};
+use tower_fhir_auth::fhir::{PatientCompartment, ResourceReference};
+use tower_fhir_auth::jose::Algorithm;
+use tower_fhir_auth::smart::Permissions;
+use tower_fhir_auth::{Access, Enforcement, ScopePolicy, Visibility};
 
 use super::confinement::{ask, granted};
 use crate::support::{BASE, Server};
@@ -351,8 +352,9 @@ async fn a_patient_changes_its_own_record_and_leaves_its_links() {
 
 #[tokio::test]
 async fn a_constraint_holds_before_and_after_a_change() {
+    #[derive(Debug)]
     struct ByStatus;
-    impl tower_fhir_auth::ConstraintMatcher for ByStatus {
+    impl tower_fhir_auth::authorization::ConstraintMatcher for ByStatus {
         fn supports(&self, _: &str, parameter: &str) -> bool {
             parameter == "status"
         }
@@ -552,7 +554,7 @@ async fn launch_contexts_that_disagree_are_no_launch_context() {
 /// A resource that is read from its text is judged as its tree is.
 #[tokio::test]
 async fn a_borrowed_resource_is_judged_as_a_parsed_one() {
-    use tower_fhir_auth::BorrowedResource;
+    use tower_fhir_auth::authorization::BorrowedResource;
     let server = server().await;
     let access = own(&server, "GET", "?_type=Observation,Device").await;
     let mut seen = observation("Patient/2");

@@ -2,12 +2,14 @@
 
 use http::Request;
 use serde_json::{Value, json};
+use tower_fhir_auth::authorization::{Assignments, DataAction, IssuerLimits};
 use tower_fhir_auth::config::Config;
+use tower_fhir_auth::explanation::{Finding, HeldRole, Reason, Requirement, RoleStanding, Side};
+use tower_fhir_auth::rejection::Disclosure;
 use tower_fhir_auth::test_util::TokenBuilder;
 use tower_fhir_auth::{
-    AccessMode, AccessPolicy, Assignments, Authorizer, DataAction, Disclosure, Enforcement,
-    Finding, HeldRole, IssuerLimits, Reason, Requirement, RoleDefinitions, RolePolicy,
-    RoleStanding, ScopePolicy, Side, authorize_fn,
+    AccessMode, AccessPolicy, Authorizer, Enforcement, RoleDefinitions, RolePolicy, ScopePolicy,
+    authorize_fn,
 };
 
 use crate::operator_log::OperatorLog;
@@ -333,7 +335,7 @@ async fn the_explanation_shows_the_roles_and_their_standing() {
     let token = roles(server.token(), &["GlobalReaderX"]).sign().unwrap();
     let request = Request::get("/r4/Patient/1").header("authorization", format!("Bearer {token}"));
     let (parts, ()) = request.body(()).unwrap().into_parts();
-    let told: Value = server.layer.explain(&parts).await.to_json();
+    let told: Value = serde_json::json!(server.layer.explain(&parts).await);
     let checks = told["checks"].as_array().unwrap();
     let failed = checks.iter().find(|check| check["outcome"] == "failed").unwrap();
     assert_eq!(failed["found"], "no scopes; roles that are not defined: 'GlobalReaderX'");

@@ -107,7 +107,7 @@ async fn scopes_come_in_any_carrier() {
     }
     let policy = ScopePolicy::new();
     let own = Server::build(
-        tower_fhir_auth::Algorithm::Es256,
+        tower_fhir_auth::jose::Algorithm::Es256,
         |issuer| issuer.scope_claims(["scopes"]),
         |layer| layer.authorizer(policy),
     )
@@ -163,7 +163,7 @@ async fn weakness_c_a_version_is_granted_as_a_version() {
 
 #[tokio::test]
 async fn weakness_d_the_order_of_constrained_wildcards_does_not_matter() {
-    use tower_fhir_auth::Permissions;
+    use tower_fhir_auth::smart::Permissions;
     let server = server().await;
     let scopes = ["patient/*.rs?category=a", "patient/Observation.rs?code=b", "user/*.r?_id=c"];
     let mut seen = Vec::new();

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use http::{HeaderValue, StatusCode, header};
 use serde_json::json;
 use tokio::net::TcpListener;
+use tower_fhir_auth::explanation::Check;
+use tower_fhir_auth::keys::KeySettings;
 use tower_fhir_auth::test_util::{Answer, TestIssuer};
-use tower_fhir_auth::{Check, KeySettings};
 
 use super::misbehaving_server::{self, Manner};
 use crate::support::Server;

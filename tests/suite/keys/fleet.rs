@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
-use tower_fhir_auth::KeySettings;
+use tower_fhir_auth::keys::KeySettings;
 
 use super::refresher::{Guarded, Mood, Provider, secs};
 

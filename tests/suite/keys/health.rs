@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use http::StatusCode;
 use serde_json::json;
+use tower_fhir_auth::authentication::UnixTime;
+use tower_fhir_auth::authorization::RoleDefinitionsError;
+use tower_fhir_auth::explanation::Check;
+use tower_fhir_auth::jose::{JwkSet, JwkSetError};
+use tower_fhir_auth::keys::{KeyError, KeySettings};
 use tower_fhir_auth::test_util::{Answer, TestIssuer};
-use tower_fhir_auth::{
-    BuildError, Check, FhirAuthLayer, JwkSet, JwkSetError, KeyError, KeySettings,
-    RoleDefinitionsError, RolePolicy, TrustedIssuer, UnixTime, authenticated,
-};
+use tower_fhir_auth::{BuildError, FhirAuthLayer, RolePolicy, TrustedIssuer, authenticated};
 
 use crate::support::{BASE, NOW, Server};
 

@@ -3,10 +3,12 @@
 use std::time::{Duration, Instant};
 
 use http::{HeaderValue, StatusCode, header};
+use tower_fhir_auth::explanation::Check;
+use tower_fhir_auth::jose::{Algorithm, JwkSet};
+use tower_fhir_auth::keys::KeySettings;
 use tower_fhir_auth::test_util::{Answer, TestIssuer};
 use tower_fhir_auth::{
-    Algorithm, BuildError, Check, FhirAuthLayer, JwkSet, KeySettings, RejectionKind, TrustedIssuer,
-    authenticated, danger,
+    BuildError, FhirAuthLayer, RejectionKind, TrustedIssuer, authenticated, danger,
 };
 
 use crate::support::{BASE, Reply, Server, send};

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio::time::{Instant, advance, sleep};
+use tower_fhir_auth::authentication::{AuthenticationError, UnixTime};
+use tower_fhir_auth::explanation::Check;
+use tower_fhir_auth::jose::{Algorithm, JwkSet};
+use tower_fhir_auth::keys::{KeyError, KeySettings, KeySource, KeyTag, LoadFuture, LoadedKeys};
 use tower_fhir_auth::test_util::{SigningKey, TestClock, TokenBuilder};
-use tower_fhir_auth::{
-    Algorithm, AudiencePolicy, AuthenticationError, Authenticator, Check, JwkSet, KeyError,
-    KeySettings, KeySource, KeyTag, LoadFuture, LoadedKeys, Principal, TrustedIssuer, UnixTime,
-};
+use tower_fhir_auth::{AudiencePolicy, Authenticator, Principal, TrustedIssuer};
 
 const NOW: i64 = 1_800_000_000;
 const ISSUER: &str = "https://idp.example.org";

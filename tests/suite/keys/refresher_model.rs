@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use tokio::time::{Instant, sleep};
-use tower_fhir_auth::KeySettings;
+use tower_fhir_auth::keys::KeySettings;
 use tower_fhir_auth::test_util::TokenBuilder;
 
 use super::refresher::{Guarded, Load, Mood, is_unavailable, is_unknown_key, secs};

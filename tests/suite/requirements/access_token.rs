@@ -1,7 +1,9 @@
 //! RFC 9068: JWT access tokens, and what other providers send in their place.
 
 use serde_json::{Value, json};
-use tower_fhir_auth::{Algorithm, Check, authenticated};
+use tower_fhir_auth::authenticated;
+use tower_fhir_auth::explanation::Check;
+use tower_fhir_auth::jose::Algorithm;
 
 use crate::support::{BASE, NOW, Server, b64};
 

@@ -1,7 +1,8 @@
 //! RFC 6750: the bearer token of a request.
 
 use http::Request;
-use tower_fhir_auth::{Check, require_scope};
+use tower_fhir_auth::explanation::Check;
+use tower_fhir_auth::require_scope;
 
 use crate::support::{BASE, Server};
 

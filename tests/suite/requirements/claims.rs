@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use http::Request;
 use serde_json::{Value, json};
-use tower_fhir_auth::{Check, RejectionKind};
+use tower_fhir_auth::RejectionKind;
+use tower_fhir_auth::explanation::Check;
 
 use crate::support::{BASE, NOW, Server};
 

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
+use tower_fhir_auth::keys::KeySettings;
 use tower_fhir_auth::test_util::{Answer, TestIssuer};
-use tower_fhir_auth::{BuildError, FhirAuthLayer, KeySettings, TrustedIssuer, authenticated};
+use tower_fhir_auth::{BuildError, FhirAuthLayer, TrustedIssuer, authenticated};
 
 use crate::support::{BASE, Server, send};
 
@@ -161,7 +162,7 @@ async fn v6_algorithms_of_the_document_never_widen_nor_narrow_those_of_access_to
     let (status, error) = with_discovery(widened).await;
     assert_eq!(status, StatusCode::OK, "ES256 is not listed, and accepted: {error}");
     let none = server.get(server.token().header("alg", "none")).await;
-    none.is_refused_by(tower_fhir_auth::Check::Header, "`alg`");
+    none.is_refused_by(tower_fhir_auth::explanation::Check::Header, "`alg`");
 }
 
 #[tokio::test]

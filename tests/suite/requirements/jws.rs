@@ -1,7 +1,7 @@
 //! RFC 7515 and RFC 7797: the compact JWS.
 
 use serde_json::json;
-use tower_fhir_auth::Check;
+use tower_fhir_auth::explanation::Check;
 use tower_fhir_auth::test_util::SigningKey;
 
 use crate::support::{BASE, NOW, Server, b64};

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
+use tower_fhir_auth::authentication::UnixTime;
+use tower_fhir_auth::explanation::Check;
+use tower_fhir_auth::jose::{Algorithm, JwkError, JwkSet};
 use tower_fhir_auth::test_util::{SigningKey, TokenBuilder};
-use tower_fhir_auth::{
-    Algorithm, BuildError, Check, FhirAuthLayer, JwkError, JwkSet, TrustedIssuer, UnixTime,
-    authenticated,
-};
+use tower_fhir_auth::{BuildError, FhirAuthLayer, TrustedIssuer, authenticated};
 
 use crate::support::{BASE, NOW, Reply, b64, send};
 

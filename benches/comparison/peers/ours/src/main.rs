@@ -3,9 +3,10 @@
 
 use peer::{Error, Inner, Order, Provider, answer_the_runner, inner};
 use tower::Layer;
+use tower_fhir_auth::jose::Algorithm;
 use tower_fhir_auth::{
-    AccessMode, AccessPolicy, Algorithm, AudiencePolicy, FhirAuth, FhirAuthLayer, RoleDefinitions,
-    RolePolicy, ScopePolicy, TrustedIssuer,
+    AccessMode, AccessPolicy, AudiencePolicy, FhirAuth, FhirAuthLayer, RoleDefinitions, RolePolicy,
+    ScopePolicy, TrustedIssuer,
 };
 
 /// How many verified tokens are remembered unless the application says otherwise.

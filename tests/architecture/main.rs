@@ -3,15 +3,20 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failed step of a test is a failed test")]
 
+mod functions;
+mod imports;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use functions::Function;
 
 /// From the top of the house to its foundation. Rooms on one floor do not use one another,
 /// except on the last, which is the ground they all share.
 const FLOORS: &[&[&str]] = &[
     &["test_util", "config", "conformance", "manual"],
-    &["axum"],
+    &["axum_support"],
     &["middleware"],
     &["rejection"],
     &["authorization", "metadata", "danger"],
@@ -97,31 +102,51 @@ fn rooms_use_only_rooms_below_them() {
 
 /// Files that import each other, directly or round about, can only be understood all at once.
 #[test]
-fn no_file_of_the_keys_imports_one_that_imports_it() {
-    let mut imports: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for file in sources(&source_folder().join("keys")) {
-        let name = file.file_stem().unwrap().to_string_lossy().into_owned();
-        if name == "mod" {
-            continue;
-        }
-        let code = code(&file);
-        assert!(!code.contains("crate::keys") && !code.contains("super::{"), "{name}: by its file");
-        let names = code.split("super::").skip(1).map(|rest| {
-            rest.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect::<String>()
+fn no_file_imports_one_that_imports_it() {
+    let imports = imports::imports(&source_folder());
+    let all: usize = imports.values().map(BTreeSet::len).sum();
+    assert!(all > 500, "only {all} imports were found: is the search broken?");
+    let knows = |file: &str, other: &str| imports[file].contains(other);
+    assert!(knows("middleware::layer", "fhir::base_url"), "a re-export is not followed");
+    assert!(knows("keys::refresher", "keys::schedule"), "`super` is not followed");
+    let circles: BTreeSet<Vec<&str>> = imports.keys().map(|file| circle(&imports, file)).collect();
+    let circles: Vec<_> = circles.iter().filter(|files| files.len() > 1).collect();
+    let among = |files: &[&str]| {
+        let edges = files.iter().map(|file| {
+            let imported = imports[*file].iter().filter(|other| files.contains(&other.as_str()));
+            format!("{file} imports {:?}", Vec::from_iter(imported))
         });
-        imports.insert(name, names.filter(|name| !name.is_empty()).collect());
-    }
-    let all: BTreeSet<&String> = imports.values().flatten().collect();
-    assert!(all.len() > 8, "only {all:?} are imported: is the search broken?");
-    // Files that import none of those left are taken away; what stays goes round in a circle.
-    loop {
-        let left: BTreeSet<String> = imports.keys().cloned().collect();
-        imports.retain(|_, imported| !imported.is_disjoint(&left));
-        if imports.len() == left.len() {
-            break;
+        edges.collect::<Vec<_>>()
+    };
+    let circles: Vec<_> = circles.into_iter().map(|files| among(files)).collect();
+    assert!(circles.is_empty(), "{circles:#?}");
+}
+
+/// The files that a file reaches and that reach it, itself among them.
+fn circle<'i>(imports: &'i BTreeMap<String, BTreeSet<String>>, file: &'i str) -> Vec<&'i str> {
+    let reached = |from: &'i str| {
+        let (mut seen, mut next) = (BTreeSet::new(), vec![from]);
+        while let Some(file) = next.pop() {
+            let new = imports[file].iter().map(String::as_str).filter(|other| seen.insert(*other));
+            next.extend(new);
+        }
+        seen
+    };
+    let others = reached(file).into_iter().filter(|other| reached(other).contains(file));
+    BTreeSet::from_iter(others.chain([file])).into_iter().collect()
+}
+
+#[test]
+fn no_function_is_longer_than_60_lines() {
+    let mut count = 0;
+    let is_code = |file: &PathBuf| !file.ends_with("tests.rs") && !file.ends_with("conformance.rs");
+    for file in sources(&source_folder()).into_iter().filter(is_code) {
+        for Function { name, lines } in functions::of(&file) {
+            count += 1;
+            assert!(lines <= 60, "{}: `{name}` has {lines} lines", file.display());
         }
     }
-    assert!(imports.is_empty(), "{imports:?}");
+    assert!(count > 1200, "only {count} functions were found: is the search broken?");
 }
 
 #[test]
@@ -134,7 +159,7 @@ fn each_dependency_that_may_change_is_named_in_one_file() {
         ("reqwest", &["keys/https.rs", "keys/public_address.rs"]),
         ("metrics", &["telemetry/meter.rs"]),
         ("jsonwebtoken", &["jose/jwk_set.rs"]),
-        ("axum_core", &["axum.rs"]),
+        ("axum_core", &["axum_support/mod.rs", "axum_support/serve.rs"]),
         ("toml", &["config/mod.rs", "config/reader.rs"]),
     ];
     for (dependency, files) in allowed {
@@ -224,4 +249,20 @@ fn no_summary_opens_with_a_question_word_or_a_reference_back() {
         }
     }
     assert!(summaries > 1000, "only {summaries} summaries were found: is the search broken?");
+}
+
+/// Whoever reads the index of the crate sees the paved path; the rest is in modules.
+#[test]
+fn at_most_35_names_are_at_the_root_of_the_crate_beside_its_modules() {
+    let root = code(&source_folder().join("lib.rs"));
+    let exports: Vec<&str> = root.split("pub use ").skip(1).collect();
+    let names = exports.iter().flat_map(|export| {
+        let (path, _) = export.split_once(';').unwrap();
+        let names = path.rsplit("::").next().unwrap();
+        names.trim_matches(['{', '}']).split(',').map(str::trim).filter(|name| !name.is_empty())
+    });
+    let names: BTreeSet<&str> = names.collect();
+    assert!(names.contains("FhirAuthLayer") && names.contains("BuildError"), "{names:?}");
+    assert!(names.len() <= 35, "{} names: {names:?}", names.len());
+    assert!(!root.contains("*;"), "a glob hides what it exports");
 }

@@ -13,22 +13,23 @@
 //! `Option<Access>` are for handlers that also serve public paths.
 //!
 //! `Router::layer` boxes what each layer makes. A layer around the whole router needs no box, and
-//! also guards requests that match no route:
+//! also guards requests that match no route. `axum::serve` takes it by [`into_make_service`]:
 //!
 //! ```no_run
-//! use axum::{Router, body::Body, response::Response};
-//! use tower::{ServiceBuilder, make::Shared};
+//! use axum::Router;
+//! use tower::Layer;
 //! use tower_fhir_auth::FhirAuthLayer;
+//! use tower_fhir_auth::axum_support::into_make_service;
 //!
 //! # async fn serve(auth: FhirAuthLayer, router: Router) -> std::io::Result<()> {
-//! let app = ServiceBuilder::new()
-//!     .map_response(|response: Response<_>| response.map(Body::from)) // the one kind that axum serves
-//!     .layer(auth)
-//!     .service(router);
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
-//! axum::serve(listener, Shared::new(app)).await
+//! axum::serve(listener, into_make_service(auth.layer(router))).await
 //! # }
 //! ```
+
+mod serve;
+
+pub use serve::{AxumService, AxumServiceFuture, IntoMakeService, into_make_service};
 
 use std::convert::Infallible;
 

@@ -1,0 +1,74 @@
+//! The request that an authorizer decides on.
+
+use std::fmt;
+use std::sync::LazyLock;
+
+use super::Enforcement;
+use super::handlers::Handlers;
+use crate::authentication::Principal;
+use crate::fhir::{Interaction, PatientCompartment};
+
+/// The question that an [`Authorizer`](super::Authorizer) answers: may this caller do this interaction, before
+/// handlers that enforce so much?
+#[derive(Clone, Copy)]
+pub struct AccessRequest<'a> {
+    principal: &'a Principal,
+    interaction: &'a Interaction,
+    handlers: &'a Handlers,
+}
+
+impl<'a> AccessRequest<'a> {
+    /// Makes a question about handlers that enforce nothing, as for a rule that is tested by itself.
+    /// The layer asks about the handlers that it stands before.
+    #[must_use]
+    pub fn new(principal: &'a Principal, interaction: &'a Interaction) -> Self {
+        static NOTHING: LazyLock<Handlers> = LazyLock::new(Handlers::default);
+        Self::before(&NOTHING, principal, interaction)
+    }
+
+    pub(crate) fn before(
+        handlers: &'a Handlers,
+        principal: &'a Principal,
+        interaction: &'a Interaction,
+    ) -> Self {
+        Self { principal, interaction, handlers }
+    }
+
+    /// The verified caller.
+    #[must_use]
+    pub fn principal(&self) -> &'a Principal {
+        self.principal
+    }
+
+    /// The interaction, as the address spells it.
+    #[must_use]
+    pub fn interaction(&self) -> &'a Interaction {
+        self.interaction
+    }
+
+    /// The declaration of the application: all that its handlers enforce.
+    #[must_use]
+    pub fn enforcement(&self) -> Enforcement {
+        self.handlers.enforcement
+    }
+
+    /// The rules by which a resource belongs to a patient here.
+    #[must_use]
+    pub fn patient_compartment(&self) -> &'a PatientCompartment {
+        &self.handlers.compartment
+    }
+
+    pub(crate) fn handlers(&self) -> &'a Handlers {
+        self.handlers
+    }
+}
+
+impl fmt::Debug for AccessRequest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessRequest")
+            .field("principal", self.principal)
+            .field("interaction", &self.interaction.kind())
+            .field("enforcement", &self.enforcement())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,83 @@
+//! A check that failed.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use super::check::Check;
+use super::evidence::Evidence;
+use super::reason::Reason;
+
+/// A check that failed, with both sides where they may be told.
+///
+/// `found` and `expected` hold only what may be shown: `iss`, `aud`, times, `alg`, `typ`, `kid`,
+/// scopes and roles, in printable ASCII and at most 256 characters of each value. The value
+/// of any other claim never gets here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    check: Check,
+    reason: Reason,
+    found: Option<String>,
+    expected: Option<String>,
+}
+
+impl Finding {
+    pub(crate) fn new(check: Check, reason: Reason, evidence: Evidence) -> Self {
+        let Evidence { found, expected } = evidence;
+        Self { check, reason, found, expected }
+    }
+
+    /// Returns the reason and both sides, for those who keep them.
+    pub(crate) fn into_parts(self) -> (Reason, Option<String>, Option<String>) {
+        (self.reason, self.found, self.expected)
+    }
+
+    /// The check that failed.
+    #[must_use]
+    pub fn check(&self) -> Check {
+        self.check
+    }
+
+    /// The reason for which it failed.
+    #[must_use]
+    pub fn reason(&self) -> &Reason {
+        &self.reason
+    }
+
+    /// Says what is wrong in one sentence, naming claim or header as the standards do: the
+    /// `Display` of the [`reason`](Self::reason).
+    #[must_use]
+    pub fn summary(&self) -> Cow<'_, str> {
+        self.reason.summary()
+    }
+
+    /// The token's side.
+    #[must_use]
+    pub fn found(&self) -> Option<&str> {
+        self.found.as_deref()
+    }
+
+    /// This server's side.
+    #[must_use]
+    pub fn expected(&self) -> Option<&str> {
+        self.expected.as_deref()
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&told(&self.summary(), self.found(), self.expected()))
+    }
+}
+
+/// One sentence of what is wrong and both sides of it, as far as they are known.
+pub(crate) fn told(summary: &str, found: Option<&str>, expected: Option<&str>) -> String {
+    match (found, expected) {
+        (Some(found), Some(expected)) => {
+            [summary, ": the token has `", found, "`, this server accepts `", expected, "`"]
+                .concat()
+        }
+        (Some(found), None) => [summary, ": the token has `", found, "`"].concat(),
+        (None, Some(expected)) => [summary, ": this server accepts `", expected, "`"].concat(),
+        (None, None) => summary.to_owned(),
+    }
+}

@@ -1,0 +1,191 @@
+//! The report on a request: every check in order, and the verdict.
+
+use std::fmt;
+
+use super::check::Check;
+use super::finding::Finding;
+use crate::display_safe::sanitize;
+
+/// Every check of one token, or of one request: passed, failed, or not reached.
+#[derive(Clone, Debug)]
+pub struct Explanation {
+    steps: Vec<Step>,
+    pub(super) contents: TokenContents,
+    /// True if the request needs no token, so that nothing is checked.
+    pub(super) is_public: bool,
+}
+
+/// The verdict of an [`Explanation`]: that of the layer on the same request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// Every check passed, or none has to.
+    Accepted,
+    /// A check failed.
+    Refused,
+    /// The keys that would decide are out of reach.
+    Undecided,
+}
+
+/// The part of a verified token that may be shown, beside what was checked. Each list is separated
+/// by spaces.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TokenContents {
+    /// The scopes.
+    pub scopes: String,
+    /// The roles.
+    pub roles: String,
+    /// The names of the other claims, without their values.
+    pub other_claims: String,
+}
+
+/// One line of an [`Explanation`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Step {
+    /// The check.
+    pub check: Check,
+    /// Its outcome.
+    pub outcome: StepOutcome,
+}
+
+/// The outcome of one check.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum StepOutcome {
+    /// It passed; with both sides, where they may be told.
+    #[non_exhaustive]
+    Passed {
+        /// The token's side.
+        found: Option<String>,
+        /// This server's side.
+        expected: Option<String>,
+    },
+    /// It failed: the reason of the refusal.
+    Failed(Finding),
+    /// The keys that it needs are out of reach.
+    Unavailable(String),
+    /// A check before it failed.
+    NotReached,
+}
+
+impl Explanation {
+    pub(crate) fn new() -> Self {
+        let steps = Vec::with_capacity(Check::ALL.len());
+        Self { steps, contents: TokenContents::default(), is_public: false }
+    }
+
+    /// Reports whether the request is let in whatever its token: a public path, a CORS preflight,
+    /// or a well-known document. Then no check is made.
+    #[must_use]
+    pub fn is_public(&self) -> bool {
+        self.is_public
+    }
+
+    /// Reports whether every check passed, or none has to.
+    #[must_use]
+    pub fn is_accepted(&self) -> bool {
+        if self.is_public {
+            return true;
+        }
+        let passed = |step: &Step| matches!(step.outcome, StepOutcome::Passed { .. });
+        !self.steps.is_empty() && self.steps.iter().all(passed)
+    }
+
+    /// All checks in order, those that were not reached included.
+    #[must_use]
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// Returns what the token holds beside what was checked, as far as it may be shown. All of it
+    /// is empty until the signature has verified.
+    #[must_use]
+    pub fn holds(&self) -> &TokenContents {
+        &self.contents
+    }
+
+    /// Returns the verdict: accepted, refused, or undecided where keys are out of reach.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        match (self.is_accepted(), self.failure()) {
+            (true, _) => Verdict::Accepted,
+            (false, Some(_)) => Verdict::Refused,
+            (false, None) => Verdict::Undecided,
+        }
+    }
+
+    /// The check that failed, if one did. Where keys are out of reach none did, and the token is
+    /// not accepted either: see [`is_accepted`](Self::is_accepted).
+    #[must_use]
+    pub fn failure(&self) -> Option<&Finding> {
+        self.steps.iter().find_map(|step| match &step.outcome {
+            StepOutcome::Failed(finding) => Some(finding),
+            StepOutcome::Passed { .. } | StepOutcome::Unavailable(_) | StepOutcome::NotReached => {
+                None
+            }
+        })
+    }
+
+    pub(super) fn record(&mut self, check: Check, outcome: StepOutcome) {
+        self.steps.push(Step { check, outcome });
+    }
+
+    /// Removes what was recorded of a check.
+    pub(super) fn take_back(&mut self, check: Check) {
+        self.steps.retain(|step| step.check != check);
+    }
+
+    /// Adds those of `checks` that were not made, so that every explanation of a kind lists the same
+    /// ones.
+    pub(crate) fn close(&mut self, checks: &[Check]) {
+        for check in checks {
+            if self.steps.iter().all(|step| step.check != *check) {
+                self.record(*check, StepOutcome::NotReached);
+            }
+        }
+        self.steps.sort_by_key(|step| step.check);
+    }
+}
+
+impl TokenContents {
+    pub(crate) fn new(scopes: &str, roles: &str, other_claims: &str) -> Self {
+        Self {
+            scopes: sanitize(scopes),
+            roles: sanitize(roles),
+            other_claims: sanitize(other_claims),
+        }
+    }
+}
+
+impl Verdict {
+    /// Returns a stable name: `accepted`, `refused`, `undecided`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Refused => "refused",
+            Self::Undecided => "undecided",
+        }
+    }
+}
+
+impl StepOutcome {
+    /// Returns a stable name: `passed`, `failed`, `unavailable`, `not-reached`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Passed { .. } => "passed",
+            Self::Failed(_) => "failed",
+            Self::Unavailable(_) => "unavailable",
+            Self::NotReached => "not-reached",
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -1,0 +1,23 @@
+//! The reasons why a document is rejected.
+
+/// The deepest nesting of objects and arrays.
+pub(crate) const MAX_DEPTH: u8 = 32;
+
+/// The reason why a document was rejected. It tells the position, never the content.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum JsonError {
+    #[error("is not JSON (column {0})")]
+    Syntax(usize),
+    #[error("has a duplicate member in an object")]
+    Duplicate,
+    #[error("has too many members and values")]
+    TooMany,
+    #[error("is nested deeper than {MAX_DEPTH} levels")]
+    Depth,
+    #[error("is not a JSON object")]
+    NotAnObject,
+}
+
+/// A member is present, but is not a string.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NotAString;

@@ -1,0 +1,18 @@
+//! The amount that refusals tell.
+
+#[cfg(doc)]
+use crate::explanation::Check;
+
+/// The amount that a refusal tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Disclosure {
+    /// That the token is refused, not why.
+    Minimal,
+    /// The check that failed; for issuer, audience, times, algorithm, type, key id and scopes also
+    /// what the token has and what this server accepts.
+    #[default]
+    Reason,
+    /// For development: as [`Reason`](Self::Reason), with the name of the [`Check`].
+    Full,
+}
