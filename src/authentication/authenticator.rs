@@ -28,7 +28,7 @@ use super::principal::Principal;
 use super::validation;
 use super::validity::Validity;
 use crate::explanation::recorder::{NoRecorder, Recorder};
-use crate::explanation::{Check, Checked, Evidence, Explanation, Finding, Reason};
+use crate::explanation::{Beyond, Check, Checked, Evidence, Explanation, Finding, Reason};
 #[cfg(feature = "test-util")]
 use crate::jose::JwkSet;
 use crate::jose::compact::{Buffer, CompactJws};
@@ -135,6 +135,7 @@ impl Authenticator {
             // The explanation is the result.
             let _ = self.decide::<_, Infallible>(headers, uri, &mut explanation);
         }
+        self.go_on(headers, uri, Beyond::new(&mut explanation));
         explanation.close(Check::OF_TOKENS);
         explanation
     }

@@ -28,6 +28,7 @@ pub struct AuthenticatorBuilder {
     fault: Option<BuildError>,
     /// The only issuer whose keys are loaded; `None` for all.
     only_keys_of: Option<Option<String>>,
+    offline: bool,
     audience: AudiencePolicy,
     clock: Arc<dyn Clock>,
     token_cache_capacity: usize,
@@ -41,6 +42,7 @@ impl Authenticator {
             issuers: Vec::new(),
             fault: None,
             only_keys_of: None,
+            offline: false,
             audience: AudiencePolicy::default(),
             clock: Arc::new(SystemClock),
             token_cache_capacity: DEFAULT_TOKENS,
@@ -79,6 +81,15 @@ impl AuthenticatorBuilder {
     /// [`KeysUnavailable`](crate::authentication::AuthenticationError::KeysUnavailable).
     pub fn load_keys_only_for(mut self, token: &str) -> Self {
         self.only_keys_of = Some(named_issuer(token));
+        self
+    }
+
+    /// Asks no provider for keys, for tools that look at one token or at a configuration: only keys
+    /// from files and key sets that the application gave are there. Tokens of the other issuers are
+    /// answered with
+    /// [`KeysUnavailable`](crate::authentication::AuthenticationError::KeysUnavailable).
+    pub fn offline(mut self) -> Self {
+        self.offline = true;
         self
     }
 
@@ -128,7 +139,8 @@ impl AuthenticatorBuilder {
         let mut starter = KeyStarter::new(Arc::clone(&self.clock));
         for (mut trusted, is_advertised) in self.issuers.into_iter().zip(is_advertised) {
             let is_wanted = |only: &Option<String>| only.as_deref() == Some(trusted.name());
-            if !self.only_keys_of.as_ref().is_none_or(is_wanted) {
+            let is_wanted = self.only_keys_of.as_ref().is_none_or(is_wanted);
+            if !is_wanted || (self.offline && trusted.asks_a_provider()) {
                 trusted = trusted.without_keys();
             }
             trusted.settings.resource_types = self.resource_types.clone();

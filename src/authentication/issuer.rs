@@ -298,6 +298,11 @@ impl TrustedIssuer {
         self
     }
 
+    /// Reports whether its keys come from elsewhere than this machine.
+    pub(crate) fn asks_a_provider(&self) -> bool {
+        self.keys.asks_a_provider()
+    }
+
     /// Turns the issuer into one whose keys are never loaded.
     pub(crate) fn without_keys(mut self) -> Self {
         let name = Arc::clone(&self.settings.issuer);

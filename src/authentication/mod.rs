@@ -28,6 +28,7 @@ pub(crate) mod advertisement;
 pub(crate) mod audience;
 pub(crate) mod authenticator;
 pub(crate) mod bearer;
+mod beyond;
 mod builder;
 mod cache;
 mod claim_strings;

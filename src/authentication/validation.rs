@@ -138,7 +138,7 @@ fn or_absent(typ: &str) -> &str {
 }
 
 /// Checks `nbf`, where there is one (RFC 7519 section 4.1.5).
-fn not_before(
+pub(super) fn not_before(
     claims: &Claims<'_>,
     settings: &IssuerSettings,
     now: UnixTime,
@@ -154,7 +154,7 @@ fn not_before(
 }
 
 /// Checks `iat`, where there is one or a largest age is set.
-fn issued_at(
+pub(super) fn issued_at(
     claims: &Claims<'_>,
     settings: &IssuerSettings,
     now: UnixTime,
@@ -182,7 +182,7 @@ fn issued_at(
 
 /// Checks that the claims the issuer must send are there, and that the registered ones have their
 /// types.
-fn required_claims(
+pub(super) fn required_claims(
     claims: &Claims<'_>,
     settings: &IssuerSettings,
 ) -> Checked<(), impl FnOnce() -> Evidence> {
@@ -214,7 +214,7 @@ fn lacking(claims: &Claims<'_>, settings: &IssuerSettings) -> Option<Reason> {
 
 /// Checks `cnf` (RFC 7800): a token bound to its sender must not be taken from anybody else.
 /// Section 3.1 makes it an object, so that `null` binds to somebody who is not said.
-fn confirmation(claims: &Claims<'_>) -> Checked<(), impl FnOnce() -> Evidence> {
+pub(super) fn confirmation(claims: &Claims<'_>) -> Checked<(), impl FnOnce() -> Evidence> {
     let result = match claims.member("cnf") {
         None => Ok(()),
         Some(Json::Null) => Err(Reason::Claim(ClaimReason::ConfirmationNull)),
@@ -224,7 +224,7 @@ fn confirmation(claims: &Claims<'_>) -> Checked<(), impl FnOnce() -> Evidence> {
 }
 
 /// Checks `exp`: now must be before it (RFC 7519 section 4.1.4).
-fn expiry(
+pub(super) fn expiry(
     claims: &Claims<'_>,
     settings: &IssuerSettings,
     now: UnixTime,

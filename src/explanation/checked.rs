@@ -18,6 +18,11 @@ impl<T, E: FnOnce() -> Evidence> Checked<T, E> {
         Self { check, result, evidence }
     }
 
+    /// Reports whether the check passed.
+    pub(super) fn passes(&self) -> bool {
+        self.result.is_ok()
+    }
+
     /// Returns the value of a check that passed, else the finding.
     pub(super) fn into_result(self) -> Result<T, Finding> {
         let Self { check, result, evidence } = self;

@@ -13,6 +13,7 @@
 
 mod address;
 mod advice;
+mod beyond;
 mod check;
 mod checked;
 mod evidence;
@@ -27,6 +28,7 @@ mod requirement;
 mod serialize;
 mod side;
 
+pub(crate) use beyond::Beyond;
 pub use check::Check;
 pub(crate) use checked::Checked;
 pub(crate) use evidence::Evidence;

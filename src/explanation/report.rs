@@ -1,5 +1,6 @@
 //! The report on a request: every check in order, and the verdict.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::check::Check;
@@ -7,6 +8,9 @@ use super::finding::Finding;
 use crate::display_safe::sanitize;
 
 /// Every check of one token, or of one request: passed, failed, or not reached.
+///
+/// After the first failure the checks go on, as far as that needs no key and no right of the caller:
+/// what would fail, too, is told, and makes nobody a [`Principal`](crate::Principal).
 #[derive(Clone, Debug)]
 pub struct Explanation {
     steps: Vec<Step>,
@@ -66,7 +70,27 @@ pub enum StepOutcome {
     Failed(Finding),
     /// The keys that it needs are out of reach.
     Unavailable(String),
-    /// A check before it failed.
+    /// A check before it failed; this one would have passed. Before the signature has
+    /// [verified](Explanation::is_verified), the token's side is only what it claims.
+    #[non_exhaustive]
+    WouldPass {
+        /// The token's side.
+        found: Option<String>,
+        /// This server's side.
+        expected: Option<String>,
+    },
+    /// A check before it failed, and this one would have failed, too. It comes with no advice: a
+    /// token that is not accepted is no reason to accept more.
+    #[non_exhaustive]
+    WouldFail {
+        /// The fault, in one sentence.
+        summary: String,
+        /// The token's side.
+        found: Option<String>,
+        /// This server's side.
+        expected: Option<String>,
+    },
+    /// A check before it failed, and of this one nothing can be said.
     NotReached,
 }
 
@@ -122,10 +146,57 @@ impl Explanation {
     pub fn failure(&self) -> Option<&Finding> {
         self.steps.iter().find_map(|step| match &step.outcome {
             StepOutcome::Failed(finding) => Some(finding),
-            StepOutcome::Passed { .. } | StepOutcome::Unavailable(_) | StepOutcome::NotReached => {
-                None
-            }
+            StepOutcome::Passed { .. }
+            | StepOutcome::Unavailable(_)
+            | StepOutcome::WouldPass { .. }
+            | StepOutcome::WouldFail { .. }
+            | StepOutcome::NotReached => None,
         })
+    }
+
+    /// Reports whether the signature has verified, so that what was found in the token is true.
+    #[must_use]
+    pub fn is_verified(&self) -> bool {
+        self.has_passed(Check::Signature)
+    }
+
+    /// Reports whether what a step says of the token was never verified.
+    pub(super) fn is_unverified(&self, step: &Step) -> bool {
+        let beyond =
+            matches!(step.outcome, StepOutcome::WouldPass { .. } | StepOutcome::WouldFail { .. });
+        beyond && step.check < Check::Interaction && !self.is_verified()
+    }
+
+    fn has_passed(&self, check: Check) -> bool {
+        let passed = |step: &Step| matches!(step.outcome, StepOutcome::Passed { .. });
+        self.steps.iter().any(|step| step.check == check && passed(step))
+    }
+
+    /// Reports whether a check was made.
+    pub(crate) fn has(&self, check: Check) -> bool {
+        self.steps.iter().any(|step| step.check == check)
+    }
+
+    /// Returns the verdict with its reason, in one sentence.
+    #[must_use]
+    pub fn conclusion(&self) -> String {
+        let verdict = self.verdict();
+        let asked = |step: &Step| step.check == Check::Interaction;
+        let unavailable = |step: &Step| {
+            if let StepOutcome::Unavailable(why) = &step.outcome { Some(why.clone()) } else { None }
+        };
+        let reason: Cow<'_, str> = match verdict {
+            Verdict::Accepted if self.is_public => "the request needs no token".into(),
+            Verdict::Accepted if !self.steps.iter().any(asked) => {
+                "the token is good; no request was asked about".into()
+            }
+            Verdict::Accepted => return verdict.to_string(),
+            Verdict::Refused => self.failure().map(Finding::to_string).unwrap_or_default().into(),
+            Verdict::Undecided => {
+                self.steps.iter().find_map(unavailable).unwrap_or_default().into()
+            }
+        };
+        format!("{verdict}: {reason}")
     }
 
     pub(super) fn record(&mut self, check: Check, outcome: StepOutcome) {
@@ -172,13 +243,16 @@ impl Verdict {
 }
 
 impl StepOutcome {
-    /// Returns a stable name: `passed`, `failed`, `unavailable`, `not-reached`.
+    /// Returns a stable name: `passed`, `failed`, `unavailable`, `would-pass`, `would-fail`,
+    /// `not-reached`.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
             Self::Passed { .. } => "passed",
             Self::Failed(_) => "failed",
             Self::Unavailable(_) => "unavailable",
+            Self::WouldPass { .. } => "would-pass",
+            Self::WouldFail { .. } => "would-fail",
             Self::NotReached => "not-reached",
         }
     }

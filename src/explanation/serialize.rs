@@ -11,9 +11,10 @@ use super::report::{Explanation, Step, StepOutcome, TokenContents};
 ///   "checks": [{
 ///     "advice": [{"side": "client, provider or server", "text": "what to change"}],
 ///     "check": "audience", "expected": "…", "found": "…",
-///     "outcome": "passed, failed, unavailable or not-reached",
-///     "summary": "what is wrong"
+///     "outcome": "passed, failed, unavailable, would-pass, would-fail or not-reached",
+///     "summary": "what is wrong", "unverified": true
 ///   }],
+///   "conclusion": "the verdict and its reason",
 ///   "public": false,
 ///   "token": {"other claims": "their names", "roles": "…", "scopes": "…"},
 ///   "verdict": "accepted, refused or undecided"
@@ -22,7 +23,8 @@ use super::report::{Explanation, Step, StepOutcome, TokenContents};
 impl Serialize for Explanation {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let report = ReportView {
-            checks: self.steps().iter().map(StepView::of).collect(),
+            checks: self.steps().iter().map(|step| StepView::of(step, self)).collect(),
+            conclusion: self.conclusion(),
             public: self.is_public(),
             token: ContentsView::of(self.holds()),
             verdict: self.verdict().name(),
@@ -36,6 +38,7 @@ impl Serialize for Explanation {
 #[derive(Serialize)]
 struct ReportView<'a> {
     checks: Vec<StepView<'a>>,
+    conclusion: String,
     public: bool,
     token: ContentsView<'a>,
     verdict: &'static str,
@@ -53,6 +56,8 @@ struct StepView<'a> {
     outcome: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     summary: Option<String>,
+    #[serde(skip_serializing_if = "is_false")]
+    unverified: bool,
 }
 
 #[derive(Serialize)]
@@ -72,7 +77,7 @@ struct ContentsView<'a> {
 }
 
 impl<'a> StepView<'a> {
-    fn of(step: &'a Step) -> Self {
+    fn of(step: &'a Step, report: &Explanation) -> Self {
         let view =
             Self { check: step.check.name(), outcome: step.outcome.name(), ..Self::default() };
         match &step.outcome {
@@ -92,10 +97,28 @@ impl<'a> StepView<'a> {
                     ..view
                 }
             }
+            StepOutcome::WouldPass { found, expected } => Self {
+                found: found.as_deref(),
+                expected: expected.as_deref(),
+                unverified: report.is_unverified(step),
+                ..view
+            },
+            StepOutcome::WouldFail { summary, found, expected } => Self {
+                found: found.as_deref(),
+                expected: expected.as_deref(),
+                summary: Some(summary.clone()),
+                unverified: report.is_unverified(step),
+                ..view
+            },
             StepOutcome::Unavailable(why) => Self { summary: Some(why.clone()), ..view },
             StepOutcome::NotReached => view,
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 impl<'a> ContentsView<'a> {

@@ -70,6 +70,17 @@ impl KeyPlan {
         Arc::new(Self { name: name.into(), documented, origin })
     }
 
+    /// Reports whether the keys come from elsewhere than this machine. A source of the application
+    /// may ask anybody.
+    pub(crate) fn asks_a_provider(&self) -> bool {
+        match self.origin {
+            #[cfg(feature = "client")]
+            KeyOrigin::OpenId { .. } => true,
+            KeyOrigin::Source(_) => true,
+            KeyOrigin::File(_) | KeyOrigin::Fixed(_) | KeyOrigin::Nowhere => false,
+        }
+    }
+
     fn start(
         &self,
         settings: KeySettings,

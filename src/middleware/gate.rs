@@ -13,7 +13,7 @@ use crate::authentication::authenticator::{Interruption, OnMissingKey};
 use crate::authentication::{Authenticator, Principal, bearer};
 use crate::authorization::{Access, Policy};
 use crate::explanation::recorder::{NoRecorder, Recorder};
-use crate::explanation::{Check, Checked, Evidence, Explanation, Reason};
+use crate::explanation::{Beyond, Check, Checked, Evidence, Explanation, Reason};
 use crate::fhir::{Interaction, ResourceTypes};
 use crate::keys::KeyWait;
 use crate::metadata::WellKnown;
@@ -160,8 +160,23 @@ impl Gate {
             // The explanation is the result.
             let Ok(_) = self.walk::<_, Infallible>(head, &mut granted, &mut explanation);
         }
+        if !explanation.is_accepted() && !explanation.has(Check::Interaction) {
+            self.authenticator.go_on(headers, uri, Beyond::new(&mut explanation));
+            Beyond::new(&mut explanation).interaction(self.asked(head));
+        }
         explanation.close(Check::ALL);
         explanation
+    }
+
+    /// Describes the interaction that a request spells, or what is wrong with its address.
+    fn asked(&self, head: Head<'_>) -> Result<String, String> {
+        let Head { method, uri, headers } = head;
+        let (base_url, types) = (&self.server.base_url, &self.resource_types);
+        let asked = Interaction::parse_with_types(base_url, types, method, uri, headers);
+        match asked.address_fault() {
+            Some(fault) => Err(fault.to_string()),
+            None => Ok(describe(&asked)),
+        }
     }
 
     /// Carries out a decision: the request for the inner service, or the layer's own response.

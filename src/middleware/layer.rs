@@ -359,6 +359,13 @@ impl FhirAuthLayerBuilder {
         self
     }
 
+    /// Asks no provider for keys, see
+    /// [`AuthenticatorBuilder::offline`](crate::authentication::AuthenticatorBuilder::offline).
+    pub fn offline(mut self) -> Self {
+        self.authenticator = self.authenticator.offline();
+        self
+    }
+
     /// Sets the document `.well-known/smart-configuration`, which this layer serves below the base
     /// URL.
     pub fn smart_configuration(mut self, document: SmartConfiguration) -> Self {

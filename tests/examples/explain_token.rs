@@ -1,22 +1,38 @@
-//! `examples/explain_token.rs`
+//! `fhir-auth explain`, and `examples/explain_token`, which is the same with another name.
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tower_fhir_auth::test_util::TestIssuer;
 
-use crate::support::{BASE, command};
+use crate::support::{BASE, command, fhir_auth};
 
-fn explain(folder: &tempfile::TempDir, arguments: &[&str], token: &str) -> Output {
+/// Runs both programs, which answer alike.
+fn explain(folder: &tempfile::TempDir, arguments: &[&str], input: &str) -> Output {
     let config = folder.path().join("auth.toml");
-    let mut all = vec!["--config", config.to_str().unwrap()];
+    let mut all = vec!["explain", "--config", config.to_str().unwrap()];
     all.extend(arguments);
-    let mut command: Command = command("explain_token", &all);
+    let one = run(fhir_auth(&all), input);
+    let other = run(command("explain_token", all.get(1..).unwrap()), input);
+    assert_eq!(one.status.code(), other.status.code(), "{arguments:?}");
+    // The moment of "now" is in both.
+    let is_timeless = |line: &&str| !line.contains("T");
+    for (one, other) in [(&one.stdout, &other.stdout), (&one.stderr, &other.stderr)] {
+        let (one, other) = (String::from_utf8_lossy(one), String::from_utf8_lossy(other));
+        assert!(
+            one.lines().filter(is_timeless).eq(other.lines().filter(is_timeless)),
+            "{one}{other}"
+        );
+    }
+    other
+}
+
+fn run(mut command: Command, input: &str) -> Output {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut running = command.spawn().unwrap();
     // With a command line that it cannot understand, it ends before it reads a token.
-    let written = running.stdin.take().unwrap().write_all(token.as_bytes());
+    let written = running.stdin.take().unwrap().write_all(input.as_bytes());
     assert!(written.is_ok() || running.wait().unwrap().code() == Some(2));
     running.wait_with_output().unwrap()
 }
@@ -86,7 +102,7 @@ async fn it_says_of_every_check_how_it_went_and_ends_with_the_verdict() {
         let run = explain(&folder, arguments, &token);
         let text = String::from_utf8(run.stdout.clone()).unwrap();
         assert_eq!(run.status.code(), Some(code), "{arguments:?}: {text}");
-        assert_eq!(text.lines().last(), Some(verdict), "{text}");
+        assert!(text.starts_with(verdict), "{text}");
         let mut arguments = arguments.to_vec();
         arguments.push("--json");
         let run = explain(&folder, &arguments, &token);
@@ -168,4 +184,99 @@ fn what_cannot_be_judged_ends_with_2() {
         assert_eq!(run.status.code(), Some(2), "{arguments:?}");
         assert!(!run.stderr.is_empty() && run.stdout.is_empty());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_people_paste_is_understood_and_said() {
+    let issuer = TestIssuer::start().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    write(&folder, &format!("base_url = \"{BASE}\"\n[[issuers]]\nissuer = \"{}\"\n", issuer.url()));
+    let token = issuer.token().claim("aud", BASE).sign().unwrap();
+    let (start, end) = token.split_at(60);
+    for (input, taken_away) in [
+        (token.clone(), json!([])),
+        (format!("Bearer {token}"), json!(["the scheme `Bearer`"])),
+        (
+            format!("authorization: Bearer {token}\r\n"),
+            json!(["the name of the header", "the scheme `Bearer`"]),
+        ),
+        (format!("\"{token}\""), json!(["quotes"])),
+        (format!("{start}\n{end}\n"), json!(["line breaks"])),
+        (
+            json!({"token_type": "Bearer", "access_token": token, "refresh_token": "r"})
+                .to_string(),
+            json!(["the token response around `access_token`, with its `refresh_token`"]),
+        ),
+    ] {
+        let run = explain(&folder, &["--json"], &input);
+        let explained = json(&run);
+        assert_eq!(
+            (run.status.code(), &explained["taken_away"]),
+            (Some(0), &taken_away),
+            "{input}"
+        );
+        let text = String::from_utf8(explain(&folder, &[], &input).stdout).unwrap();
+        assert!(
+            text.starts_with("accepted: the token is good; no request was asked about\n"),
+            "{text}"
+        );
+        for what in taken_away.as_array().unwrap() {
+            assert!(text.lines().nth(1).unwrap().contains(what.as_str().unwrap()), "{text}");
+        }
+    }
+    // Another scheme, and what holds no access token, are no credentials of this server.
+    for input in ["Authorization: Basic dXNlcjpwYXNz", "{\"id_token\": \"a.b.c\"}", ""] {
+        assert_eq!(explain(&folder, &[], input).status.code(), Some(1), "{input}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_path_may_be_a_whole_address() {
+    let issuer = TestIssuer::start().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    write(
+        &folder,
+        &format!(
+            "base_url = \"{BASE}\"\naccess = \"scopes\"\n[[issuers]]\nissuer = \"{}\"\n",
+            issuer.url()
+        ),
+    );
+    let token = issuer.token().claim("aud", BASE).claim("scope", "user/Patient.r").sign().unwrap();
+    for (path, code) in [
+        (format!("{BASE}/Patient/1"), 0),
+        (format!("{BASE}/Observation/1"), 1),
+        ("/Patient/1".to_owned(), 0),
+        ("Patient/1".to_owned(), 2),
+    ] {
+        let run = explain(&folder, &["--method", "GET", "--path", &path], &token);
+        assert_eq!(run.status.code(), Some(code), "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn offline_no_provider_is_asked_and_all_that_can_be_told_is() {
+    let issuer = TestIssuer::start().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    write(&folder, &format!("base_url = \"{BASE}\"\n[[issuers]]\nissuer = \"{}\"\n", issuer.url()));
+    let token = issuer.token().claim("aud", "other").claim("exp", 1).sign().unwrap();
+    let run = explain(&folder, &["--offline"], &token);
+    let text = String::from_utf8(run.stdout).unwrap();
+    assert_eq!(run.status.code(), Some(2), "{text}");
+    assert!(text.starts_with("undecided: the keys of "), "{text}");
+    for told in ["would fail   audience (unverified)\n", "would fail   expiry (unverified)\n"] {
+        assert!(text.contains(told), "{text}");
+    }
+    assert!(String::from_utf8(run.stderr).unwrap().contains("--offline"));
+    assert_eq!(issuer.jwks_requests(), 0);
+    // Keys of a file need nobody.
+    std::fs::write(folder.path().join("keys.json"), issuer.jwks().to_string()).unwrap();
+    write(
+        &folder,
+        &format!(
+            "base_url = \"{BASE}\"\n[[issuers]]\nissuer = \"{}\"\njwks_file = \"keys.json\"\n",
+            issuer.url()
+        ),
+    );
+    let token = issuer.token().claim("aud", BASE).sign().unwrap();
+    assert_eq!(explain(&folder, &["--offline"], &token).status.code(), Some(0));
 }

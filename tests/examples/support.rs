@@ -20,15 +20,24 @@ pub(crate) struct Example {
 
 /// An example, which is to be run with these arguments.
 pub(crate) fn command(example: &str, arguments: &[&str]) -> Command {
-    let name = format!("{example}{}", std::env::consts::EXE_SUFFIX);
-    let mut command = Command::new(EXAMPLES.join(name));
+    run(&BUILT.join("examples"), example, arguments)
+}
+
+/// The program `fhir-auth`, which is to be run with these arguments.
+pub(crate) fn fhir_auth(arguments: &[&str]) -> Command {
+    run(&BUILT, "fhir-auth", arguments)
+}
+
+fn run(folder: &Path, name: &str, arguments: &[&str]) -> Command {
+    let name = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+    let mut command = Command::new(folder.join(name));
     command.args(arguments);
     command
 }
 
-/// The folder of the examples, of the profile and in the target folder of this test. They are built
-/// into it first: `cargo test` builds an example that has tests of its own only for these.
-static EXAMPLES: LazyLock<PathBuf> = LazyLock::new(|| {
+/// The folder of programs and examples, of the profile and in the target folder of this test. They are
+/// built into it first: `cargo test` builds an example that has tests of its own only for these.
+static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
     let test = std::env::current_exe().unwrap();
     // The test is in `target/debug/deps`, or wherever the profile and `--target-dir` have it.
     let profile = test.parent().unwrap().parent().unwrap();
@@ -38,13 +47,22 @@ static EXAMPLES: LazyLock<PathBuf> = LazyLock::new(|| {
     };
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let built = Command::new(env!("CARGO"))
-        .args(["build", "--locked", "--quiet", "--examples", "--profile", name, "--target-dir"])
+        .args([
+            "build",
+            "--locked",
+            "--quiet",
+            "--bins",
+            "--examples",
+            "--profile",
+            name,
+            "--target-dir",
+        ])
         .arg(profile.parent().unwrap())
         .current_dir(root)
         .status()
         .unwrap();
     assert!(built.success(), "the examples do not build");
-    profile.join("examples")
+    profile.to_owned()
 });
 
 impl Example {

@@ -2,7 +2,7 @@
 
 use http::HeaderMap;
 use serde_json::json;
-use tower_fhir_auth::explanation::{Check, Explanation, StepOutcome, Verdict};
+use tower_fhir_auth::explanation::{Check, Explanation, Step, StepOutcome, Verdict};
 use tower_fhir_auth::test_util::TokenBuilder;
 
 use crate::support::{NOW, Server};
@@ -46,11 +46,11 @@ async fn its_verdict_is_the_layers_and_every_check_is_told_in_order() {
             .iter()
             .take_while(|step| matches!(step.outcome, StepOutcome::Passed { .. }))
             .count();
-        let rest = &explanation.steps()[reached..];
-        let unreached = |step: &tower_fhir_auth::explanation::Step| {
-            matches!(step.outcome, StepOutcome::NotReached)
+        let decided = |step: &&Step| {
+            matches!(step.outcome, StepOutcome::Passed { .. } | StepOutcome::Failed(_))
         };
-        assert!(rest.iter().skip(1).all(unreached), "{explanation}");
+        let rest = explanation.steps().iter().skip(reached + 1);
+        assert_eq!(rest.filter(decided).count(), 0, "{explanation}");
     }
 }
 
@@ -68,11 +68,13 @@ async fn it_tells_what_was_found_and_never_the_token() {
         "passed       signature\n",
         "failed       audience\n             `aud` does not name this server\n             found     other",
         "             expected  https://fhir.example.org/r4\n             client: ask for a token",
-        "not reached  expiry",
-        "refused\n",
+        "would pass   expiry\n",
     ] {
         assert!(text.contains(expected), "no `{expected}` in\n{text}");
     }
+    let conclusion = "refused: `aud` does not name this server: the token has `other`, this server \
+                      accepts `https://fhir.example.org/r4`\n\n";
+    assert!(text.starts_with(conclusion), "{text}");
     assert!(!text.contains("a-person-nobody-names"));
     assert!(
         token.as_bytes().windows(12).all(|part| !text.contains(std::str::from_utf8(part).unwrap()))
@@ -116,7 +118,7 @@ async fn it_is_one_object_for_machines() {
         token.len()
     );
     assert!(json.starts_with(&start), "{json}");
-    let end = r#"{"check":"expiry","outcome":"not-reached"}],"public":false,"token":{},"verdict":"refused"}"#;
+    let end = r#""outcome":"would-pass","unverified":true}],"conclusion":"refused: `crit` in the header is not supported","public":false,"token":{},"verdict":"refused"}"#;
     assert!(json.ends_with(end), "{json}");
 }
 

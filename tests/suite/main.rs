@@ -10,6 +10,7 @@ mod addresses;
 mod advertise;
 mod advice;
 mod authorization;
+mod beyond;
 mod clients;
 mod configuration;
 mod entra;

@@ -1,0 +1,45 @@
+//! The end of a command that could not do what it was asked to.
+
+use std::fmt;
+use std::process::ExitCode;
+
+/// A reason for which nothing could be said: the command line, the configuration, or its input.
+#[derive(Debug)]
+pub struct Failure(String);
+
+impl Failure {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+
+    /// A command line that is not understood.
+    pub(crate) fn usage(error: &lexopt::Error, usage: &str) -> Self {
+        Self(format!("{error}\n{usage}"))
+    }
+
+    /// Writes it to standard error, and returns status 2.
+    pub(crate) fn report(&self) -> ExitCode {
+        eprintln!("{self}");
+        ExitCode::from(2)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl From<tower_fhir_auth::config::ConfigError> for Failure {
+    fn from(error: tower_fhir_auth::config::ConfigError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<tower_fhir_auth::BuildError> for Failure {
+    fn from(error: tower_fhir_auth::BuildError) -> Self {
+        Self(error.to_string())
+    }
+}

@@ -1,0 +1,57 @@
+//! The commands of the program `fhir-auth`, for those who run a FHIR server and write no Rust:
+//!
+//! ```text
+//! fhir-auth explain --config auth.toml [--method GET --path /Patient/1] < token
+//! fhir-auth check auth.toml [--online]
+//! ```
+//!
+//! [`explain`] says why a token is let in or refused, check by check, and what to change on which
+//! side. [`check`] reads a configuration and tells all of its mistakes at once. Both are the code of
+//! `tower-fhir-auth`, the layer that guards requests, with the file that it is configured by.
+
+pub mod check;
+pub mod explain;
+mod failure;
+mod logs;
+mod pasted;
+mod print;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use lexopt::{Arg, Parser};
+
+pub use failure::Failure;
+
+const USAGE: &str = "usage: fhir-auth explain --config auth.toml [--method GET --path /Patient/1] \
+                     [--at TIME] [--offline] [--json] < token\n       \
+                     fhir-auth check auth.toml [--online]\n       \
+                     fhir-auth --version";
+
+/// Runs the command that the first argument names, and returns the status to end with.
+pub async fn run(mut arguments: Parser) -> ExitCode {
+    let command = match arguments.next() {
+        Ok(Some(Arg::Value(command))) => command,
+        Ok(Some(Arg::Long("help") | Arg::Short('h'))) => return shown(USAGE),
+        Ok(Some(Arg::Long("version") | Arg::Short('V'))) => {
+            return shown(concat!("fhir-auth ", env!("CARGO_PKG_VERSION")));
+        }
+        Ok(Some(other)) => return Failure::usage(&other.unexpected(), USAGE).report(),
+        Ok(None) => return Failure::new(USAGE).report(),
+        Err(error) => return Failure::usage(&error, USAGE).report(),
+    };
+    match command.to_str() {
+        Some("explain") => explain::run(arguments).await,
+        Some("check") => check::run(arguments).await,
+        _ => unknown(&command).report(),
+    }
+}
+
+fn unknown(command: &OsString) -> Failure {
+    Failure::new(format!("{} is no command of fhir-auth\n{USAGE}", command.display()))
+}
+
+fn shown(text: &str) -> ExitCode {
+    println!("{text}");
+    ExitCode::SUCCESS
+}

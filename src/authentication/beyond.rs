@@ -1,0 +1,85 @@
+//! The checks of a token beyond its first failure, by the functions that guard requests.
+//!
+//! Of a token whose signature has not verified only what every explanation may show is looked at:
+//! `alg`, `typ`, `kid`, `iss`, `aud` and the times.
+
+use http::{HeaderMap, Uri};
+
+use super::authenticator::Authenticator;
+use super::bearer;
+use super::claims::Claims;
+use super::client;
+use super::entra;
+use super::issuer::Issuer;
+use super::key_selection;
+use super::token_kind;
+use super::validation;
+use crate::explanation::Beyond;
+use crate::jose::Algorithm;
+use crate::jose::compact::{Buffer, CompactJws};
+use crate::jose::header::JoseHeader;
+use crate::keys::Selected;
+
+impl Authenticator {
+    /// Goes on with the checks that a request did not reach, for an explanation alone.
+    pub(crate) fn go_on(&self, headers: &HeaderMap, uri: &Uri, mut to: Beyond<'_>) {
+        let mut buffer = Buffer::new();
+        let decoded =
+            bearer::find(headers, uri).and_then(|token| bearer::decode(token, &mut buffer));
+        let Ok(Ok(jws)) = decoded.map(|(_, segments)| segments.and_then(CompactJws::parse)) else {
+            return;
+        };
+        let claims = Claims::new(jws.payload);
+        let header = to.check(validation::header(&jws.header, self.issuers.all_algorithms()));
+        let trusted = to.check(self.issuers.trusted(&claims));
+        // Where none is named, by the rules of all of them.
+        let issuers = match trusted {
+            Some(issuer) => vec![issuer],
+            None => self.issuers.iter().collect(),
+        };
+        if let Some(header) = header {
+            let algorithms =
+                issuers.iter().map(|issuer| validation::algorithm(header.alg, &issuer.settings));
+            let algorithm = to.check_any(algorithms);
+            to.check_any(
+                issuers.iter().map(|one| validation::token_type(header.typ, &one.settings)),
+            );
+            if let (Some(issuer), Some(algorithm)) = (trusted, algorithm) {
+                key(issuer, algorithm, header, &mut to);
+            }
+        }
+        self.go_on_with_claims(&claims, &issuers, &mut to);
+    }
+
+    fn go_on_with_claims(&self, claims: &Claims<'_>, issuers: &[&Issuer], to: &mut Beyond<'_>) {
+        let (now, is_verified) = (self.clock.now(), to.is_verified());
+        let settings = || issuers.iter().map(|issuer| &issuer.settings);
+        let kinds = settings().map(|one| token_kind::access_token(claims, one));
+        if to.check_any(kinds).is_none() {
+            // Of a token of another kind nothing else is wrong.
+            return;
+        }
+        if is_verified {
+            to.check_any(settings().map(|one| entra::checks::tenant(claims, one)));
+        }
+        to.check_any(issuers.iter().map(|issuer| issuer.audience.check(claims)));
+        to.check_any(settings().map(|one| validation::not_before(claims, one, now)));
+        to.check_any(settings().map(|one| validation::issued_at(claims, one, now)));
+        if is_verified {
+            to.check_any(settings().map(|one| validation::required_claims(claims, one)));
+            to.check_any(settings().map(|one| client::allowed(claims, one)));
+            to.check(validation::confirmation(claims));
+        }
+        to.check_any(settings().map(|one| validation::expiry(claims, one, now)));
+    }
+}
+
+/// Looks for the key among those that are there.
+fn key(issuer: &Issuer, algorithm: Algorithm, header: JoseHeader<'_>, to: &mut Beyond<'_>) {
+    let key_issuer = issuer.settings.tenant.as_ref().map(|tenant| &tenant.keys);
+    let snapshot = issuer.keys.snapshot();
+    let selected = snapshot.select(header.kid, algorithm, key_issuer);
+    if let Some(Selected { candidates, set, .. }) = selected {
+        to.check(key_selection::key(candidates, header, set));
+    }
+}
