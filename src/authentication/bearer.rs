@@ -3,7 +3,7 @@
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, Uri};
 
-use crate::explanation::{Check, Checked, Evidence, InvalidRequest, Reason};
+use crate::explanation::{Check, Checked, Evidence, InvalidRequest, OtherCredentials, Reason};
 use crate::jose::compact::{Buffer, MAX_TOKEN, Segments, ShapeError};
 
 const SCHEME: &[u8] = b"bearer";
@@ -29,10 +29,7 @@ pub(crate) fn find<'a>(headers: &'a HeaderMap, uri: &Uri) -> Result<&'a [u8], Re
     }
     let value = value.as_bytes();
     let Some(rest) = behind_scheme(value) else {
-        return match names_bearer_later(value) {
-            true => invalid(InvalidRequest::RepeatedHeader),
-            false => Err(Reason::MissingCredentials),
-        };
+        return Err(other_credentials(value));
     };
     let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
     let (_, token) = rest.split_at(spaces);
@@ -45,7 +42,7 @@ pub(crate) fn find<'a>(headers: &'a HeaderMap, uri: &Uri) -> Result<&'a [u8], Re
 /// Reports whether a request presents a bearer token, or tries to: where none is there, a token may
 /// still be required.
 pub(crate) fn is_there(headers: &HeaderMap, uri: &Uri) -> bool {
-    !matches!(find(headers, uri), Err(Reason::MissingCredentials))
+    !matches!(find(headers, uri), Err(Reason::MissingCredentials | Reason::OtherCredentials(_)))
 }
 
 /// Returns the string after the scheme, if that is the one for bearer tokens.
@@ -59,18 +56,26 @@ fn is_blank(byte: &u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
 
-/// Reports whether a bearer token follows another scheme: several headers that were joined.
+/// Says what a value is that has no bearer token.
 #[cold]
-fn names_bearer_later(value: &[u8]) -> bool {
-    let behind = value.iter().position(is_blank).and_then(|end| value.get(end..));
-    behind.unwrap_or_default().split(|byte| *byte == b',').skip(1).any(begins_with_bearer)
+fn other_credentials(value: &[u8]) -> Reason {
+    if value.trim_ascii().is_empty() {
+        return Reason::MissingCredentials;
+    }
+    let end = value.iter().position(is_blank).unwrap_or(value.len());
+    let (scheme, rest) = value.split_at(end);
+    if rest.split(|byte| *byte == b',').skip(1).any(begins_with_bearer) {
+        return Reason::MalformedRequest(InvalidRequest::JoinedCredentials);
+    }
+    Reason::OtherCredentials(match Segments::decode(scheme, &mut Buffer::new()) {
+        Ok(_) => OtherCredentials::NoScheme,
+        Err(_) => OtherCredentials::of_scheme(scheme),
+    })
 }
 
 /// Reports whether a member of a list is a bearer token.
 fn begins_with_bearer(member: &[u8]) -> bool {
-    let member = member.trim_ascii_start();
-    member.get(..SCHEME.len()).is_some_and(|start| start.eq_ignore_ascii_case(SCHEME))
-        && member.get(SCHEME.len()).is_none_or(|byte| *byte == b' ')
+    behind_scheme(member.trim_ascii_start()).is_some()
 }
 
 /// Decodes a token, and checks that it is a `b64token` (RFC 6750 section 2.1). It need not be a JWS
@@ -84,7 +89,7 @@ pub(crate) fn decode<'a>(
     // It would take 4,000 of the 28,000 instructions of a token that is rejected for its issuer.
     match segments.is_ok() || token.len() > MAX_TOKEN || is_b64token(token) {
         true => Ok((token, segments)),
-        false => Err(Reason::MalformedRequest(InvalidRequest::Alphabet)),
+        false => Err(Reason::MalformedRequest(fault_of(token))),
     }
 }
 
@@ -93,11 +98,50 @@ pub(crate) fn decode<'a>(
 fn is_b64token(token: &[u8]) -> bool {
     let padding = token.iter().rev().take_while(|byte| **byte == b'=').count();
     let (token, _) = token.split_at(token.len() - padding);
-    let is_allowed = |byte: u8| {
-        byte.is_ascii_alphanumeric() | matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/')
-    };
     // No early exit, so that the loop vectorises.
     !token.is_empty() && token.iter().fold(true, |all, byte| all & is_allowed(*byte))
+}
+
+/// Reports whether a byte may stand before the padding of a `b64token`.
+fn is_allowed(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() | matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/')
+}
+
+/// Says what keeps a token from being a `b64token`, and repeats nothing of one.
+#[cold]
+fn fault_of(token: &[u8]) -> InvalidRequest {
+    let is_quote = |text: &[u8]| QUOTES.into_iter().any(|quote| text.starts_with(quote.as_bytes()));
+    if behind_scheme(token).is_some() {
+        return InvalidRequest::SchemeTwice;
+    }
+    if token.split(|byte| *byte == b',').skip(1).any(begins_with_bearer) {
+        return InvalidRequest::JoinedCredentials;
+    }
+    if is_quote(token) {
+        return InvalidRequest::Quoted;
+    }
+    let place = token.iter().position(|byte| !is_allowed(*byte)).unwrap_or_default();
+    let (before, rest) = token.split_at(place);
+    let position = before.len() + 1;
+    if rest.starts_with(b"=") {
+        // Padding is followed by what it should not be, unless there is nothing else.
+        let behind = rest.iter().position(|byte| *byte != b'=').and_then(|end| rest.get(end..));
+        if behind.is_none_or(|behind| behind.first().is_some_and(|byte| is_allowed(*byte))) {
+            return InvalidRequest::Padding(position);
+        }
+        let padded = rest.len() - behind.unwrap_or_default().len();
+        return foreign(behind.unwrap_or_default(), position + padded);
+    }
+    foreign(rest, position)
+}
+
+/// The marks that people put around a token.
+const QUOTES: [&str; 6] = ["\"", "'", "`", "\u{201C}", "\u{2018}", "\u{AB}"];
+
+/// Names the character at the beginning of what is left of a token.
+fn foreign(rest: &[u8], position: usize) -> InvalidRequest {
+    let character = rest.utf8_chunks().next().and_then(|chunk| chunk.valid().chars().next());
+    InvalidRequest::Character { character, position }
 }
 
 /// Checks the size of a token.

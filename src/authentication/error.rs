@@ -2,15 +2,18 @@
 
 use std::time::Duration;
 
-use crate::explanation::{Finding, InvalidRequest, Reason};
+use crate::explanation::{Finding, InvalidRequest, OtherCredentials, Reason};
 
 /// An error that kept a request from having a [`Principal`](crate::Principal).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuthenticationError {
-    /// The `Authorization` header is missing, or has another scheme.
+    /// The `Authorization` header is missing, or empty.
     #[error("no bearer token")]
     MissingCredentials,
+    /// The `Authorization` header has other credentials than a bearer token, which count as none.
+    #[error("{0}")]
+    OtherCredentials(OtherCredentials),
     /// The request itself is malformed (RFC 6750 section 3.1, `invalid_request`).
     #[error("{0}")]
     InvalidRequest(InvalidRequest),
@@ -32,6 +35,9 @@ impl From<Finding> for AuthenticationError {
     fn from(finding: Finding) -> Self {
         if let Reason::MalformedRequest(fault) = finding.reason() {
             return Self::InvalidRequest(*fault);
+        }
+        if let Reason::OtherCredentials(other) = finding.reason() {
+            return Self::OtherCredentials(*other);
         }
         match *finding.reason() == Reason::MissingCredentials {
             true => Self::MissingCredentials,

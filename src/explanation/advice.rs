@@ -11,7 +11,9 @@ impl Finding {
     #[must_use]
     pub fn advice(&self) -> Vec<Advice> {
         match self.reason() {
-            Reason::MissingCredentials | Reason::MalformedRequest(_) => vec![Advice::client(
+            Reason::MissingCredentials
+            | Reason::OtherCredentials(_)
+            | Reason::MalformedRequest(_) => vec![Advice::client(
                 "send the access token once, as `Authorization: Bearer <token>`",
             )],
             Reason::TokenTooLarge => vec![

@@ -35,7 +35,7 @@ pub(crate) use evidence::Evidence;
 pub use finding::Finding;
 pub(crate) use finding::told;
 pub use held_role::{HeldRole, RoleStanding};
-pub use invalid_request::InvalidRequest;
+pub use invalid_request::{InvalidRequest, OtherCredentials};
 pub use reason::{
     AudienceReason, ClaimReason, HeaderReason, IssuerReason, KeyReason, Reason, TimeReason,
 };

@@ -81,6 +81,9 @@ impl Rejection {
                 let text = "no bearer token in the `Authorization` header";
                 Self::new(RejectionKind::MissingCredentials, text, server)
             }
+            AuthenticationError::OtherCredentials(other) => {
+                Self::new(RejectionKind::MissingCredentials, other.to_string(), server)
+            }
             AuthenticationError::InvalidRequest(fault) => {
                 Self::new(RejectionKind::InvalidRequest, fault.to_string(), server)
             }

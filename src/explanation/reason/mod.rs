@@ -17,7 +17,7 @@ pub use self::issuer::IssuerReason;
 pub use self::key::KeyReason;
 pub use self::time::TimeReason;
 
-use super::invalid_request::InvalidRequest;
+use super::invalid_request::{InvalidRequest, OtherCredentials};
 use super::requirement::Requirement;
 
 /// The reason for which a check failed. Its `Display` is the summary: one sentence without values
@@ -36,6 +36,8 @@ use super::requirement::Requirement;
 pub enum Reason {
     /// No bearer token in the `Authorization` header (RFC 6750 section 2.1).
     MissingCredentials,
+    /// Credentials that are no bearer token.
+    OtherCredentials(OtherCredentials),
     /// A malformed request (RFC 6750 section 3.1).
     MalformedRequest(InvalidRequest),
     /// A token over the largest size.
@@ -104,6 +106,7 @@ impl Reason {
     fn sentence(&self) -> Cow<'static, str> {
         let fixed = match self {
             Self::MissingCredentials => "no bearer token in the `Authorization` header",
+            Self::OtherCredentials(other) => return other.to_string().into(),
             Self::MalformedRequest(fault) => return fault.to_string().into(),
             Self::TokenTooLarge => "the token is too large",
             Self::MalformedToken(sentence) => return sentence.clone().into(),

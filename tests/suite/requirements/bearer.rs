@@ -63,6 +63,78 @@ async fn r2_one_token_in_the_header_and_nowhere_else() {
     }
 }
 
+/// Each spelling with what it is told, and the status. No byte of the token is repeated.
+#[tokio::test]
+async fn r2_a_header_that_is_wrong_is_told_what_is_wrong_with_it() {
+    let server = Server::start().await;
+    let token = server.token().sign().unwrap();
+    let has = |what: &str, position: usize| {
+        format!(
+            "the bearer token has {what} at position {position}, which RFC 6750 section 2.1 does \
+             not allow"
+        )
+    };
+    let padded = |position: usize| {
+        format!(
+            "the bearer token has `=` at position {position}: it may only pad the end of a token"
+        )
+    };
+    let other =
+        |scheme: &str| format!("credentials of the scheme `{scheme}`; this server takes `Bearer`");
+    let end = token.len() + 1;
+    for (value, status, words) in [
+        (format!("Bearer Bearer {token}"), 400, "the scheme `Bearer` is there twice".to_owned()),
+        (format!("Bearer bearer {token}"), 400, "the scheme `Bearer` is there twice".to_owned()),
+        ("Bearer Bearer".to_owned(), 401, "the token has 1 segment".to_owned()),
+        (format!("Bearer \"{token}\""), 400, "the bearer token is in quotes".to_owned()),
+        (format!("Bearer '{token}'"), 400, "the bearer token is in quotes".to_owned()),
+        (format!("Bearer \u{201C}{token}\u{201D}"), 400, "is in quotes".to_owned()),
+        (format!("Bearer {token} "), 400, has("a space (U+0020)", end)),
+        (format!("Bearer \t{token}"), 400, has("a tab (U+0009)", 1)),
+        (format!("Bearer {token},"), 400, has("a comma (U+002C)", end)),
+        (format!("Bearer {token}\""), 400, has("a quotation mark (U+0022)", end)),
+        (format!("Bearer {token}\\"), 400, has("a backslash (U+005C)", end)),
+        (format!("Bearer <{token}>"), 400, has("`<` (U+003C)", 1)),
+        ("Bearer ${TOKEN}".to_owned(), 400, has("`$` (U+0024)", 1)),
+        ("Bearer abc%2Edef".to_owned(), 400, has("`%` (U+0025)", 4)),
+        ("Bearer abc\u{200B}".to_owned(), 400, has("a character outside ASCII (U+200B)", 4)),
+        ("Bearer a==b".to_owned(), 400, padded(2)),
+        ("Bearer ==".to_owned(), 400, padded(1)),
+        ("Bearer ab== ".to_owned(), 400, has("a space (U+0020)", 5)),
+        ("Bearer  ".to_owned(), 400, "the bearer token is empty".to_owned()),
+        (format!("Bearer {token}, Bearer {token}"), 400, "joined by a comma".to_owned()),
+        (format!("Basic eA==,Bearer {token}"), 400, "joined by a comma".to_owned()),
+        ("Basic c2VjcmV0".to_owned(), 401, other("Basic")),
+        ("basic c2VjcmV0".to_owned(), 401, other("Basic")),
+        ("DPoP abc".to_owned(), 401, other("DPoP")),
+        (format!("Token {token}"), 401, other("Token")),
+        ("hunter2 abc".to_owned(), 401, "credentials of a scheme that is unknown".to_owned()),
+        (format!("Bearer:{token}"), 401, "credentials of a scheme that is unknown".to_owned()),
+        (token.clone(), 401, "a token without a scheme".to_owned()),
+        (String::new(), 401, "no bearer token in the `Authorization` header".to_owned()),
+    ] {
+        let reply = server.authorization(value.as_bytes()).await;
+        assert_eq!(reply.status, status, "{value}: {}", reply.body);
+        let outcome: serde_json::Value = serde_json::from_str(&reply.body).unwrap();
+        let told = outcome["issue"][0]["diagnostics"].as_str().unwrap();
+        assert!(told.contains(&words), "{value}: `{words}` was expected, not `{told}`");
+        match (status, value.starts_with("Bearer ")) {
+            (400, _) => {
+                assert!(reply.challenge().contains(&words), "{value}: {}", reply.challenge())
+            }
+            (_, true) => {}
+            (_, false) => reply.asks_for_credentials(),
+        }
+        let said = format!("{}{:?}{:?}", reply.body, reply.headers, reply.rejection.unwrap());
+        for secret in token.split('.').chain(["c2VjcmV0", "hunter2", "abc"]) {
+            assert!(!said.contains(secret), "{value}: {said}");
+        }
+    }
+    let bytes = server.authorization(b"Bearer ab\xe9").await;
+    bytes.is_bad_request();
+    assert!(bytes.body.contains("a byte that is no UTF-8 at position 3"), "{}", bytes.body);
+}
+
 #[tokio::test]
 async fn r3_without_credentials_the_challenge_has_a_realm_and_no_error() {
     let server = Server::start().await;
