@@ -13,7 +13,7 @@ use crate::authentication::authenticator::{Interruption, OnMissingKey};
 use crate::authentication::{Authenticator, Principal, bearer};
 use crate::authorization::{Access, Policy};
 use crate::explanation::recorder::{NoRecorder, Recorder};
-use crate::explanation::{Beyond, Check, Checked, Evidence, Explanation, Reason};
+use crate::explanation::{Beyond, Check, Checked, Evidence, Explanation, Finding, Reason};
 use crate::fhir::{Interaction, ResourceTypes};
 use crate::keys::KeyWait;
 use crate::metadata::WellKnown;
@@ -44,11 +44,22 @@ pub(super) enum Decision {
 
 /// The parts of a request that a decision depends on.
 #[derive(Clone, Copy)]
-struct Head<'r> {
+pub(super) struct Head<'r> {
     method: &'r Method,
     uri: &'r Uri,
     headers: &'r HeaderMap,
 }
+
+impl<'r> Head<'r> {
+    pub(super) fn of<B>(request: &'r Request<B>) -> Self {
+        Self { method: request.method(), uri: request.uri(), headers: request.headers() }
+    }
+}
+
+/// Marks a request that a layer let in where a token is optional, so that a requirement within can
+/// tell nobody's request from one that no layer has seen.
+#[derive(Clone)]
+struct LetInAsOptional(Arc<Policy>);
 
 impl Gate {
     /// Decides on a request, or returns the wait for a key that has to come before. Where the
@@ -61,8 +72,7 @@ impl Gate {
     ) -> Result<Decision, W> {
         let mut extensions = mem::take(request.extensions_mut());
         strip_untrusted(&mut extensions);
-        let head =
-            Head { method: request.method(), uri: request.uri(), headers: request.headers() };
+        let head = Head::of(request);
         let decision = self.walk(head, &mut extensions, &mut NoRecorder);
         *request.extensions_mut() = extensions;
         decision
@@ -90,6 +100,9 @@ impl Gate {
             return Ok(Decision::Document(Box::new(document)));
         }
         let need = self.paths.need(base_url, method, uri, headers);
+        if need == TokenNeed::Optional {
+            granted.insert(LetInAsOptional(Arc::clone(&self.policy)));
+        }
         if need == TokenNeed::None
             || (need == TokenNeed::Optional && !bearer::is_there(headers, uri))
         {
@@ -128,9 +141,7 @@ impl Gate {
         granted: &mut Extensions,
         to: &mut R,
     ) -> Decision {
-        let Head { method, uri, headers } = head;
-        let (base_url, types) = (&self.server.base_url, &self.resource_types);
-        let interaction = Interaction::parse_with_types(base_url, types, method, uri, headers);
+        let interaction = self.interaction(head);
         // No interaction of FHIR may be granted, too: only a denial says whether that is the fault.
         to.passed(Check::Interaction, || Evidence::found(describe(&interaction)));
         match Access::authorize(&self.policy, &principal, interaction) {
@@ -146,6 +157,29 @@ impl Gate {
                 Decision::Reject(Rejection::of_authorization(&denial, &self.server))
             }
         }
+    }
+
+    /// Reads the interaction that a request spells.
+    pub(super) fn interaction(&self, head: Head<'_>) -> Interaction {
+        let Head { method, uri, headers } = head;
+        let (base_url, types) = (&self.server.base_url, &self.resource_types);
+        Interaction::parse_with_types(base_url, types, method, uri, headers)
+    }
+
+    /// Reports whether this layer let a request in where a token is optional.
+    pub(super) fn let_in_as_optional(&self, extensions: &Extensions) -> bool {
+        let mark = extensions.get::<LetInAsOptional>();
+        mark.is_some_and(|LetInAsOptional(policy)| Arc::ptr_eq(policy, &self.policy))
+    }
+
+    /// Refuses a request for its lack of a token, in the words for the credentials that it has.
+    pub(super) fn ask_for_token(&self, head: Head<'_>) -> Rejection {
+        let missing = match bearer::find(head.headers, head.uri) {
+            Err(reason) => reason,
+            Ok(_) => Reason::MissingCredentials,
+        };
+        let error = Finding::new(Check::Credentials, missing, Evidence::none()).into();
+        Rejection::of_authentication(error, &self.server)
     }
 
     /// Makes the same decision as for a real request, and keeps every check.
@@ -218,6 +252,7 @@ impl Gate {
 
 /// Removes a `Principal` or `Access` that a request brings with it, which proves nothing.
 pub(super) fn strip_untrusted(extensions: &mut Extensions) {
+    extensions.remove::<LetInAsOptional>();
     extensions.remove::<Principal>();
     extensions.remove::<Access>();
 }

@@ -10,19 +10,21 @@ use tower_service::Service;
 
 use super::body::ResponseBody;
 use super::future::ResponseFuture;
-use super::gate::{Gate, strip_untrusted};
+use super::gate::{Gate, Head, strip_untrusted};
 use super::inner::InnerService;
 use super::paths::is_preflight;
 use super::service::give_back;
 use crate::authentication::Principal;
-use crate::authorization::{Access, Authorizer};
+use crate::authorization::{Access, Authorizer, Denial, Policy};
 use crate::rejection::Rejection;
 
 /// Asks a further authorizer about a request that an outer [`FhirAuthLayer`] let in. Made by
 /// [`FhirAuthLayer::require`].
-/// It can only narrow: a request without a [`Principal`] that this very layer has verified is
-/// refused with 500, because the route is not inside the layer that should guard it. CORS
-/// preflights, which never have one, go to the inner service.
+/// It can only narrow: a request that this very layer has not let in is refused with 500, because
+/// the route is not inside the layer that should guard it. On a path where a token is
+/// [optional](crate::FhirAuthLayerBuilder::optional) the authorizer here is the only one: without a
+/// token the request is refused with 401. CORS preflights, which never have a [`Principal`], go to
+/// the inner service.
 ///
 /// [`FhirAuthLayer`]: crate::FhirAuthLayer
 /// [`FhirAuthLayer::require`]: crate::FhirAuthLayer::require
@@ -53,13 +55,15 @@ impl RequireAuthLayer {
         }
         let server = &self.gate.server;
         let verified = request.extensions().get::<Principal>();
-        let access = request.extensions().get::<Access>();
-        let of_this_layer = |access: &&Access| access.was_given_by(&self.gate.policy);
-        let Some((_, access)) = verified.zip(access.filter(of_this_layer)) else {
+        if self.is_optional(&request) && verified.is_none() {
+            let rejection = self.gate.ask_for_token(Head::of(&request));
+            return Err(self.gate.reject(rejection, request));
+        }
+        let Some(narrowed) = self.narrowed(&request) else {
             strip_untrusted(request.extensions_mut());
             return Err(self.gate.reject(Rejection::unguarded(server), request));
         };
-        match access.narrowed(&self.authorizer) {
+        match narrowed {
             Ok(access) => {
                 request.extensions_mut().insert(access);
                 Ok(request)
@@ -69,6 +73,25 @@ impl RequireAuthLayer {
                 Err(self.gate.reject(rejection, request))
             }
         }
+    }
+
+    /// Asks the authorizer, beside what the layer has granted; `None` where it has let nobody in.
+    fn narrowed<B>(&self, request: &Request<B>) -> Option<Result<Access, Denial>> {
+        let verified = request.extensions().get::<Principal>()?;
+        let policy = &self.gate.policy;
+        if let Some(access) = request.extensions().get::<Access>() {
+            let is_ours = access.was_given_by(policy) || self.is_optional(request);
+            return is_ours.then(|| access.narrowed(&self.authorizer));
+        }
+        self.is_optional(request).then(|| {
+            let (authorizer, handlers) = (Arc::clone(&self.authorizer), policy.handlers.clone());
+            let interaction = self.gate.interaction(Head::of(request));
+            Access::authorize(&Arc::new(Policy { authorizer, handlers }), verified, interaction)
+        })
+    }
+
+    fn is_optional<B>(&self, request: &Request<B>) -> bool {
+        self.gate.let_in_as_optional(request.extensions())
     }
 }
 

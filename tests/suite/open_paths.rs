@@ -3,10 +3,10 @@
 use http::{Request, StatusCode};
 use tower::{Layer, ServiceExt};
 use tower_fhir_auth::config::Config;
-use tower_fhir_auth::middleware::OutsideBase;
+use tower_fhir_auth::middleware::{OutsideBase, RequireAuthLayer};
 use tower_fhir_auth::{
-    Access, BuildError, FhirAuthLayer, FhirAuthLayerBuilder, Principal, TrustedIssuer,
-    authenticated,
+    Access, BuildError, FhirAuthLayer, FhirAuthLayerBuilder, Principal, Rejection, RejectionKind,
+    TrustedIssuer, authenticated, require_scope,
 };
 
 use crate::support::{BASE, Server};
@@ -79,6 +79,69 @@ async fn where_a_token_is_optional_one_that_comes_is_authenticated_and_not_autho
         "/r4//docs/a",
     ] {
         assert_eq!(ask(&layer, path, None).await.0, StatusCode::UNAUTHORIZED, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_requirement_on_an_optional_path_asks_for_a_token_and_is_then_the_only_rule() {
+    let server = Server::start().await;
+    let layer = layer(&server, |builder| {
+        builder.optional(["/docs/"]).authorizer(require_scope("of.the.layer"))
+    });
+    let layer = layer.await;
+    let guarded = |layer: &FhirAuthLayer, route: RequireAuthLayer| {
+        let inner = tower::service_fn(|request: Request<String>| async move {
+            let who = request.extensions().get::<Principal>();
+            let subject = who.and_then(Principal::subject).unwrap_or("nobody").to_owned();
+            Ok::<_, std::convert::Infallible>(http::Response::new(subject))
+        });
+        layer.layer(layer.require(authenticated()).layer(route.layer(inner)))
+    };
+    let service = guarded(&layer, layer.require(require_scope("docs.read")));
+    let get = |path: &str, authorization: Option<String>| {
+        let mut request = Request::get(path.to_owned());
+        if let Some(value) = authorization {
+            request = request.header("authorization", value);
+        }
+        service.clone().oneshot(request.body(String::new()).unwrap())
+    };
+    let bearer = |scope: &str| {
+        Some(format!("Bearer {}", server.token().claim("scope", scope).sign().unwrap()))
+    };
+    for (case, authorization, status) in [
+        ("no token", None, 401),
+        ("another scheme", Some("Basic dTpw".to_owned()), 401),
+        ("a token without the scope", bearer("of.the.layer"), 403),
+        ("a token with the scope", bearer("docs.read"), 200),
+    ] {
+        let reply = get("/r4/docs/a", authorization).await.unwrap();
+        assert_eq!(reply.status(), status, "{case}");
+        let kind = reply.extensions().get::<Rejection>().map(Rejection::kind);
+        let challenge =
+            reply.headers().get("www-authenticate").map(|value| value.to_str().unwrap());
+        match status {
+            401 => {
+                assert_eq!(kind, Some(RejectionKind::MissingCredentials), "{case}");
+                let challenge = challenge.unwrap();
+                assert!(challenge.starts_with("Bearer realm="), "{case}: {challenge}");
+                assert!(!challenge.contains("error"), "{case}: {challenge}");
+            }
+            403 => assert!(challenge.unwrap().contains("scope=\"docs.read\""), "{case}"),
+            _ => assert_eq!(kind, None, "{case}"),
+        }
+    }
+    // Elsewhere the rule of the layer stands, and a requirement of another layer lets nobody in.
+    assert_eq!(get("/r4/docs", bearer("docs.read")).await.unwrap().status(), 403);
+    let other = Server::layered(|builder| builder.optional(["/docs/"])).await;
+    let within = guarded(&layer, other.layer.require(authenticated()));
+    for authorization in [None, bearer("docs.read")] {
+        let mut request = Request::get("/r4/docs/a");
+        let status = if authorization.is_some() { 500 } else { 401 };
+        if let Some(value) = authorization {
+            request = request.header("authorization", value);
+        }
+        let reply = within.clone().oneshot(request.body(String::new()).unwrap()).await.unwrap();
+        assert_eq!(reply.status(), status);
     }
 }
 
