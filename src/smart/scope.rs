@@ -192,6 +192,27 @@ impl SmartScope {
     }
 }
 
+/// The part of a scope before its constraint.
+pub(crate) struct Constrained<'s> {
+    pub(crate) context: ScopeContext,
+    /// `None` for every type.
+    pub(crate) resource_type: Option<&'s str>,
+    /// All of them where they cannot be read.
+    pub(crate) permissions: Permissions,
+}
+
+impl<'s> Constrained<'s> {
+    /// Reads a scope that has a constraint, whether it grants anything or not.
+    pub(crate) fn of(scope: &'s str) -> Option<Self> {
+        let (grant, _) = without_uri(scope).split_once('?')?;
+        let (context, rest) = separated_context(grant)?;
+        let (name, letters) = rest.split_once('.').unwrap_or((rest, ""));
+        let resource_type = (!matches!(name, "*" | "all")).then_some(name);
+        let permissions = Permissions::parse(letters).unwrap_or(Permissions::ALL);
+        Some(Self { context, resource_type, permissions })
+    }
+}
+
 /// Takes away the beginning of the form that a scope has as a URI.
 pub(super) fn without_uri(scope: &str) -> &str {
     scope.strip_prefix("http://smarthealthit.org/fhir/scopes/").unwrap_or(scope)

@@ -311,7 +311,7 @@ async fn every_reason_of_a_scope_is_explained_without_advice_to_take_more() {
             serde_json::json!({}),
             ("GET", "/r4/Flag/1"),
             "at most 8 different parameters",
-            Some("user/Flag.r"),
+            None,
         ),
     ] {
         let token = server.token().claim("scope", scope);

@@ -11,7 +11,7 @@ use crate::authentication::Principal;
 use crate::authentication::string_claim::StringClaim;
 use crate::authorization::AccessRequest;
 use crate::fhir::resource_type;
-use crate::smart::{Permissions, ScopeContext, ScopeKind, context_of};
+use crate::smart::{Constrained, Permissions, ScopeContext, ScopeKind, context_of};
 
 /// The scope that asks for a patient in context.
 pub(super) const LAUNCH_PATIENT: &str = "launch/patient";
@@ -53,17 +53,45 @@ pub(super) fn enough<'a>(
     if !applies(context) {
         return Enough { unusable, ..Enough::default() };
     }
-    let mut scopes = least(principal, context, &required.each);
+    let least = least(principal, &required.each);
+    if least.iter().any(|(name, needed)| is_constrained(principal, context, name, *needed)) {
+        return Enough { unusable, ..Enough::default() };
+    }
+    let written = |(name, needed)| format!("{}/{name}.{needed}", word(context));
+    let mut scopes: Vec<String> = least.into_iter().map(written).collect();
     if unusable.is_some() {
         scopes.insert(0, LAUNCH_PATIENT.to_owned());
     }
     Enough { scopes, unusable, notes: Vec::new() }
 }
 
-/// Returns the least scope for data that there is, where any would have been enough.
-pub(super) fn any_enough(principal: &Principal) -> String {
+/// Returns the least scope for data that there is, where any would have been enough; none where the
+/// token has it under a constraint.
+pub(super) fn any_enough(principal: &Principal) -> Option<String> {
     let context = narrowest_context(principal, false).unwrap_or(ScopeContext::User);
-    format!("{}/Patient.r", word(context))
+    let is_wider = is_constrained(principal, context, "Patient", Permissions::READ);
+    (!is_wider).then(|| format!("{}/Patient.r", word(context)))
+}
+
+/// Reports whether the token has some of the permissions under a constraint alone, be it one that
+/// grants nothing: without it the scope would be wider than what it was given.
+fn is_constrained(
+    principal: &Principal,
+    context: ScopeContext,
+    name: &str,
+    needed: Permissions,
+) -> bool {
+    let on = (name != "*").then_some(name);
+    let free = principal.scope_set().about(on);
+    let free = free.filter(|scope| scope.context() == context && scope.constraint().is_none());
+    let free = free.fold(Permissions::empty(), |free, scope| free | scope.permissions());
+    let missing = needed - free;
+    let overlaps = |held: Option<&str>| on.is_none() || held.is_none_or(|held| on == Some(held));
+    principal.scopes().filter_map(Constrained::of).any(|held| {
+        held.context == context
+            && overlaps(held.resource_type)
+            && held.permissions.intersects(missing)
+    })
 }
 
 /// Returns the narrowest context of the scopes that a token has, malformed ones too. One without
@@ -102,12 +130,11 @@ fn word(context: ScopeContext) -> &'static str {
     }
 }
 
-/// Returns the least scopes of a context that hold all that is required.
-fn least(
-    principal: &Principal,
-    context: ScopeContext,
-    required: &[RequiredAccess<'_>],
-) -> Vec<String> {
+/// Returns the fewest permissions, by type, that hold all that is required.
+fn least<'a>(
+    principal: &'a Principal,
+    required: &'a [RequiredAccess<'_>],
+) -> Vec<(&'a str, Permissions)> {
     let mut permissions: BTreeMap<&str, Permissions> = BTreeMap::new();
     let mut take = |name, needed: Permissions| {
         let so_far = permissions.entry(name).or_default();
@@ -143,9 +170,6 @@ fn least(
         *so_far |= one.permissions;
     }
     let of_all = permissions.get("*").copied().unwrap_or_default();
-    let needed = permissions.into_iter().filter_map(|(name, needed)| {
-        let covered = name != "*" && of_all.contains(needed);
-        (!covered).then(|| format!("{}/{name}.{needed}", word(context)))
-    });
-    needed.collect()
+    permissions.retain(|name, needed| *name == "*" || !of_all.contains(*needed));
+    permissions.into_iter().collect()
 }

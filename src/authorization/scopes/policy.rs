@@ -63,7 +63,8 @@ impl Authorizer for ScopePolicy {
             ScopeRequirement::Never => Err(none_grants()),
             ScopeRequirement::Undeclared(missing) => Err(none_grants().undeclared(missing)),
             ScopeRequirement::AnyScope => any_scope(principal).ok_or_else(|| {
-                refusal(principal, &[any_enough(principal)], &Reasons::default(), None)
+                let enough = Vec::from_iter(any_enough(principal));
+                refusal(principal, &enough, &Reasons::default(), None)
             }),
             ScopeRequirement::All(required) => {
                 let evaluator = ScopeEvaluator::new(request, &required);

@@ -188,6 +188,45 @@ async fn scopes_that_confine_grant_nothing_where_nobody_enforces_them() {
     assert_eq!(send(&server, "POST", "", "user/*.cruds system/*.cruds").await.status, 403);
 }
 
+/// Whoever holds a permission under a constraint is not told to ask for it without.
+#[tokio::test]
+async fn a_constraint_that_cannot_be_held_is_not_advised_away() {
+    let server = Server::enforcing(Enforcement::ALL, ScopePolicy::new()).await;
+    let many: Vec<String> = (0..33).map(|n| format!("user/Flag.r?_id={n}")).collect();
+    let many = format!("{} user/Flag.s?_id=33", many.join(" "));
+    for (scopes, uri, enough) in [
+        ("user/Flag.r?bad=1", "/Flag/1", None),
+        ("user/Flag.r?category:in=x", "/Flag/1", None),
+        ("user/Flag.rs?subject.name=x", "/Flag/1", None),
+        ("user.Flag.read?category:in=x", "/Flag/1", None),
+        ("user/*.r?category:in=x", "/Flag/1", None),
+        ("http://smarthealthit.org/fhir/scopes/user/Flag.r?a:b=x", "/Flag/1", None),
+        // Malformed: what it was meant to grant, it was meant to grant under a constraint.
+        ("user/Flag.sr?category=x", "/Flag/1", None),
+        ("user/Flag.r?", "/Flag/1", None),
+        (&many, "/Flag", None),
+        // A wildcard would undo the constraint of any type.
+        ("user/Flag.s?status=active", "?name=x", None),
+        ("user/*.s?_id=1", "?name=x", None),
+        // A chain depends on what a constraint hides.
+        ("user/Flag.s user/Patient.s?gender=male", "/Flag?subject:Patient.name=x", None),
+        // Another permission, another type, another context: nothing of these was constrained.
+        ("user/Flag.s?category:in=x", "/Flag/1", Some("user/Flag.r")),
+        ("user/Basic.r?a:b=x", "/Flag/1", Some("user/Flag.r")),
+        ("user/Flag.u", "/Flag/1", Some("user/Flag.r")),
+        // Held without a constraint as well, so that nothing is widened.
+        ("user/Flag.r user/Flag.r?a:b=x", "/Flag", Some("user/Flag.s")),
+    ] {
+        let reply = send(&server, "GET", uri, scopes).await;
+        assert_eq!(reply.status, 403, "{scopes}");
+        let named = reply.rejection.as_ref().unwrap().required_scope();
+        assert_eq!(named.as_deref(), enough, "{scopes}: {}", reply.body);
+        let said = enough.is_some_and(|scope| reply.challenge().contains(scope));
+        assert_eq!(said, enough.is_some(), "{}", reply.challenge());
+        assert_eq!(reply.challenge().contains(" scope="), enough.is_some(), "{scopes}");
+    }
+}
+
 #[tokio::test]
 async fn malformed_scopes_grant_nothing_and_spoil_nothing() {
     let server = Server::authorizing(ScopePolicy::new()).await;
