@@ -63,6 +63,13 @@ impl UnixTime {
         Self { millis: self.millis.saturating_add(1) }
     }
 
+    /// Returns how long this point is after an earlier one; nothing where it is not.
+    #[must_use]
+    pub(crate) fn since(self, earlier: Self) -> Duration {
+        let millis = self.millis.saturating_sub(earlier.millis);
+        Duration::from_millis(u64::try_from(millis).unwrap_or(0))
+    }
+
     /// Moves this point earlier, down to the beginning of time.
     #[must_use]
     pub fn saturating_sub(self, span: Duration) -> Self {

@@ -145,11 +145,13 @@ pub(super) fn not_before(
 ) -> Checked<Option<UnixTime>, impl FnOnce() -> Evidence> {
     let latest = now.saturating_add(settings.leeway);
     let result = date(claims, "nbf").and_then(|not_before| match not_before {
-        Some(moment) if moment > latest => Err(Reason::Time(TimeReason::NotYetValid)),
+        Some(moment) if moment > latest => {
+            Err(Reason::Time(TimeReason::NotYetValid { ahead: moment.since(now) }))
+        }
         date => Ok(date),
     });
     Checked::new(Check::NotBefore, result, move || {
-        date_against(claims, "nbf", Some(("at most", latest)))
+        date_against(claims, "nbf", Some(("at most", latest)), &clock(now, settings))
     })
 }
 
@@ -164,7 +166,9 @@ pub(super) fn issued_at(
         settings.max_token_age.map(|age| now.saturating_sub(age).saturating_sub(settings.leeway));
     let result = date(claims, "iat").and_then(|issued_at| match (issued_at, oldest) {
         (None, Some(_)) => Err(Reason::Time(TimeReason::IssuedAtMissing)),
-        (Some(moment), _) if moment > latest => Err(Reason::Time(TimeReason::IssuedInTheFuture)),
+        (Some(moment), _) if moment > latest => {
+            Err(Reason::Time(TimeReason::IssuedInTheFuture { ahead: moment.since(now) }))
+        }
         (Some(moment), Some(oldest)) if moment < oldest => {
             Err(Reason::Time(TimeReason::IssuedTooLongAgo))
         }
@@ -177,7 +181,17 @@ pub(super) fn issued_at(
         }
         Ok(_) | Err(_) => Some(("at most", latest)),
     };
-    Checked::new(Check::IssuedAt, result, move || date_against(claims, "iat", accepted))
+    let age = match result {
+        Err(Reason::Time(TimeReason::IssuedTooLongAgo)) => settings.max_token_age,
+        Ok(_) | Err(_) => None,
+    };
+    Checked::new(Check::IssuedAt, result, move || {
+        let mut clock = clock(now, settings);
+        if let Some(age) = age {
+            clock = format!("{clock}, max_token_age: {}", humantime::format_duration(age));
+        }
+        date_against(claims, "iat", accepted, &clock)
+    })
 }
 
 /// Checks that the claims the issuer must send are there, and that the registered ones have their
@@ -232,11 +246,11 @@ pub(super) fn expiry(
     let result = date(claims, "exp").and_then(|expires_at| match expires_at {
         None => Err(Reason::Time(TimeReason::ExpiryMissing)),
         Some(moment) if now < moment.saturating_add(settings.leeway) => Ok(moment),
-        Some(_) => Err(Reason::Time(TimeReason::Expired)),
+        Some(moment) => Err(Reason::Time(TimeReason::Expired { ago: now.since(moment) })),
     });
     let earliest = now.saturating_sub(settings.leeway);
     Checked::new(Check::Expiry, result, move || {
-        date_against(claims, "exp", Some(("later than", earliest)))
+        date_against(claims, "exp", Some(("later than", earliest)), &clock(now, settings))
     })
 }
 
@@ -244,16 +258,22 @@ fn date(claims: &Claims<'_>, name: &'static str) -> Result<Option<UnixTime>, Rea
     claims.date(name).map_err(|_| Reason::Time(TimeReason::NotANumericDate(name)))
 }
 
+/// Tells what a date is compared with: who reads it has to know which clock is wrong.
+fn clock(now: UnixTime, settings: &IssuerSettings) -> String {
+    format!("this server's clock: {now}, leeway: {}", humantime::format_duration(settings.leeway))
+}
+
 /// Tells both sides of a date, where the token has one that can be read.
 fn date_against(
     claims: &Claims<'_>,
     name: &str,
     accepted: Option<(&'static str, UnixTime)>,
+    clock: &str,
 ) -> Evidence {
     match (claims.date(name), accepted) {
         (Ok(date), Some((relation, moment))) => Evidence::none()
             .with_found(date.map(|date| date.to_string()))
-            .expected(format!("{relation} {moment}")),
+            .expected(format!("{relation} {moment} ({clock})")),
         (Ok(_), None) | (Err(_), _) => Evidence::none(),
     }
 }

@@ -102,7 +102,7 @@ impl Rejection {
         let check = finding.check();
         let (reason, found, expected) = finding.into_parts();
         // `exp` is judged last: a token that is past its time has no other fault.
-        let expired = reason == Reason::Time(TimeReason::Expired);
+        let expired = matches!(reason, Reason::Time(TimeReason::Expired { .. }));
         let kind = if expired { RejectionKind::ExpiredToken } else { RejectionKind::InvalidToken };
         let mut refused = Refused::new(kind, reason.into_summary(), server);
         refused.check = Some(check);

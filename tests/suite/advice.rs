@@ -1,5 +1,7 @@
 //! Advice follows from what was required, and names it as what it is: a scope, a role, or neither.
 
+use std::time::Duration;
+
 use http::Request;
 use serde_json::json;
 use tower_fhir_auth::authorization::{DataAction, IssuerLimits, require_all_roles};
@@ -10,7 +12,7 @@ use tower_fhir_auth::{
     authorize_fn, require_any_role, require_any_scope, require_role, require_scope,
 };
 
-use crate::support::Server;
+use crate::support::{NOW, Server};
 
 async fn advice(server: &Server, token: TokenBuilder) -> Vec<(Side, String)> {
     let header = format!("Bearer {}", token.sign().unwrap());
@@ -122,6 +124,41 @@ async fn two_audiences_are_not_proposed_as_one() {
 }
 
 #[tokio::test]
+async fn a_difference_of_whole_hours_is_named_as_a_time_zone() {
+    let server = Server::start().await;
+    let zone = |name: &str, hours: &str| {
+        format!(
+            "look at the time zone: `{name}` is {hours} this server's clock, almost to the minute; \
+             is the clock of one side in local time?"
+        )
+    };
+    for (name, seconds, expected) in [
+        ("exp", -7200, Some(zone("exp", "2 hours behind"))),
+        ("exp", -7260, Some(zone("exp", "2 hours behind"))),
+        ("exp", -3600 * 14, Some(zone("exp", "14 hours behind"))),
+        ("exp", -7200 + 121, None),
+        ("exp", -3600 * 24, None),
+        ("exp", -100, None),
+        ("nbf", 3600, Some(zone("nbf", "1 hour ahead of"))),
+        ("nbf", 3600 - 90, Some(zone("nbf", "1 hour ahead of"))),
+        ("nbf", 1800, None),
+        ("iat", 7200 + 120, Some(zone("iat", "2 hours ahead of"))),
+        ("iat", 100, None),
+    ] {
+        let found = advice(&server, server.token().claim(name, NOW + seconds)).await;
+        let told = found.iter().find(|(_, text)| text.contains("time zone"));
+        let told = told.map(|(side, text)| {
+            assert_eq!(*side, Side::Provider);
+            text.clone()
+        });
+        assert_eq!(told, expected, "{name} {seconds}: {found:?}");
+        // No leeway could be so large.
+        let leeway = found.iter().any(|(_, text)| text.contains("`leeway`"));
+        assert_eq!(leeway, name != "exp" && seconds <= 600, "{name} {seconds}: {found:?}");
+    }
+}
+
+#[tokio::test]
 async fn reasons_are_values_that_can_be_matched() {
     let server = Server::start().await;
     let reason = async |token: TokenBuilder| {
@@ -132,7 +169,9 @@ async fn reasons_are_values_that_can_be_matched() {
         let explanation = server.layer.authenticator().explain(&headers, &uri).await;
         explanation.failure().unwrap().reason().clone()
     };
-    assert_eq!(reason(server.token().claim("exp", 1)).await, Reason::Time(TimeReason::Expired));
+    let expired = reason(server.token().claim("exp", NOW - 100)).await;
+    let Reason::Time(TimeReason::Expired { ago, .. }) = expired else { panic!("{expired:?}") };
+    assert_eq!(ago, Duration::from_secs(100));
     assert_eq!(
         reason(server.token().claim("exp", "1")).await,
         Reason::Time(TimeReason::NotANumericDate("exp"))

@@ -1,10 +1,12 @@
 //! What a refused client gets: every row of the status table, in every format.
 
+use std::time::Duration;
+
 use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 use tower_fhir_auth::explanation::Check;
 use tower_fhir_auth::rejection::{Disclosure, RejectionResponder};
-use tower_fhir_auth::{Rejection, RejectionKind, require_scope};
+use tower_fhir_auth::{Rejection, RejectionKind, TrustedIssuer, require_scope};
 
 use crate::support::{BASE, NOW, Reply, Server};
 
@@ -71,6 +73,47 @@ async fn both_sides_are_told_for_issuer_audience_expiry_algorithm_and_scope() {
                 "{expected}: {text}"
             );
         }
+    }
+}
+
+#[tokio::test]
+async fn each_time_is_told_with_both_sides_the_clock_of_the_server_and_the_leeway() {
+    use Check::{Expiry, IssuedAt, NotBefore};
+    let rules = |issuer: TrustedIssuer| {
+        issuer.max_token_age(Duration::from_secs(86_400)).leeway(Duration::from_secs(30))
+    };
+    let server = Server::trusting(rules).await;
+    let clock = "(this server's clock: 2027-01-15T08:00:00Z, leeway: 30s";
+    for (check, token, found, expected) in [
+        (
+            Expiry,
+            server.token().claim("exp", NOW - 100),
+            "2027-01-15T07:58:20Z",
+            format!("later than 2027-01-15T07:59:30Z {clock})"),
+        ),
+        (
+            NotBefore,
+            server.token().claim("nbf", NOW + 100),
+            "2027-01-15T08:01:40Z",
+            format!("at most 2027-01-15T08:00:30Z {clock})"),
+        ),
+        (
+            IssuedAt,
+            server.token().claim("iat", NOW + 100),
+            "2027-01-15T08:01:40Z",
+            format!("at most 2027-01-15T08:00:30Z {clock})"),
+        ),
+        (
+            IssuedAt,
+            server.token().claim("iat", NOW - 86_431),
+            "2027-01-14T07:59:29Z",
+            format!("at least 2027-01-14T07:59:30Z {clock}, max_token_age: 1day)"),
+        ),
+    ] {
+        let reply = server.get(token).await;
+        let text = format!("the token has `{found}`, this server accepts `{expected}`");
+        reply.is_refused_by(check, &text);
+        assert!(reply.challenge().contains(&text), "{check}: {}", reply.challenge());
     }
 }
 

@@ -1,6 +1,7 @@
 //! Reasons about the times of a token.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use crate::explanation::side::Advice;
 
@@ -11,9 +12,17 @@ pub enum TimeReason {
     /// A date that is not a NumericDate (RFC 7519 section 2).
     NotANumericDate(&'static str),
     /// An `nbf` in the future.
-    NotYetValid,
+    #[non_exhaustive]
+    NotYetValid {
+        /// The time from the server's clock to `nbf`.
+        ahead: Duration,
+    },
     /// An `iat` in the future.
-    IssuedInTheFuture,
+    #[non_exhaustive]
+    IssuedInTheFuture {
+        /// The time from the server's clock to `iat`.
+        ahead: Duration,
+    },
     /// An `iat` before the largest age.
     IssuedTooLongAgo,
     /// No `iat`, although a largest age is set.
@@ -21,8 +30,15 @@ pub enum TimeReason {
     /// No `exp` (RFC 9068 section 2.2).
     ExpiryMissing,
     /// An `exp` in the past.
-    Expired,
+    #[non_exhaustive]
+    Expired {
+        /// The time from `exp` to the server's clock.
+        ago: Duration,
+    },
 }
+
+/// The most that `leeway` may be set to.
+const MAX_LEEWAY: Duration = Duration::from_secs(600);
 
 impl TimeReason {
     pub(super) fn sentence(self) -> Cow<'static, str> {
@@ -30,12 +46,12 @@ impl TimeReason {
             Self::NotANumericDate(name) => {
                 return format!("`{name}` is not a valid NumericDate").into();
             }
-            Self::NotYetValid => "`nbf` is in the future",
-            Self::IssuedInTheFuture => "`iat` is in the future",
+            Self::NotYetValid { .. } => "`nbf` is in the future",
+            Self::IssuedInTheFuture { .. } => "`iat` is in the future",
             Self::IssuedTooLongAgo => "`iat` is too long ago",
             Self::IssuedAtMissing => "`iat` is missing",
             Self::ExpiryMissing => "`exp` is required and missing",
-            Self::Expired => "the token has expired (`exp`)",
+            Self::Expired { .. } => "the token has expired (`exp`)",
         };
         fixed.into()
     }
@@ -46,10 +62,8 @@ impl TimeReason {
                 let text = format!("put a number of seconds since 1970 into `{name}`");
                 vec![Advice::provider(text)]
             }
-            Self::NotYetValid | Self::IssuedInTheFuture => vec![
-                Advice::provider("set the clock; it seems to be ahead"),
-                Advice::server("set the clock, or allow for more skew with `leeway`"),
-            ],
+            Self::NotYetValid { ahead } => of_the_future("nbf", ahead),
+            Self::IssuedInTheFuture { ahead } => of_the_future("iat", ahead),
             Self::IssuedTooLongAgo => vec![
                 Advice::client("ask for a new token"),
                 Advice::server("allow for older tokens with `max_token_age`"),
@@ -61,10 +75,69 @@ impl TimeReason {
             Self::ExpiryMissing => {
                 vec![Advice::provider("put `exp` into access tokens: without it none is accepted")]
             }
-            Self::Expired => vec![
-                Advice::client("ask for a new token"),
-                Advice::server("set the clock, if the token should still be good"),
-            ],
+            Self::Expired { ago } => {
+                let mut advices = vec![Advice::client("ask for a new token")];
+                advices.extend(of_time_zone("exp", "behind", ago));
+                let text = "set the clock, if the token should still be good";
+                advices.push(Advice::server(text));
+                advices
+            }
+        }
+    }
+}
+
+/// Advises on a time that is still to come.
+fn of_the_future(name: &str, ahead: Duration) -> Vec<Advice> {
+    let server = match ahead <= MAX_LEEWAY {
+        true => "set the clock, or allow for more skew with `leeway`",
+        false => "set the clock, if it is behind",
+    };
+    let mut advices = Vec::from_iter(of_time_zone(name, "ahead of", ahead));
+    advices.push(Advice::provider("set the clock; it seems to be ahead"));
+    advices.push(Advice::server(server));
+    advices
+}
+
+/// Names a difference of whole hours as what it mostly is.
+fn of_time_zone(name: &str, place: &str, apart: Duration) -> Option<Advice> {
+    let hours = whole_hours(apart)?;
+    let plural = if hours == 1 { "" } else { "s" };
+    Some(Advice::provider(format!(
+        "look at the time zone: `{name}` is {hours} hour{plural} {place} this server's clock, almost \
+         to the minute; is the clock of one side in local time?"
+    )))
+}
+
+/// Returns how many hours two clocks are apart, where that is whole hours but for two minutes. No
+/// time zone is further than 14 hours from UTC.
+fn whole_hours(apart: Duration) -> Option<u64> {
+    let hours = apart.as_secs().saturating_add(HOUR / 2) / HOUR;
+    let off = apart.as_secs().abs_diff(hours.saturating_mul(HOUR));
+    ((1..=14).contains(&hours) && off <= 120).then_some(hours)
+}
+
+const HOUR: u64 = 3600;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_hours_are_whole_but_for_two_minutes_and_at_most_fourteen() {
+        for (seconds, hours) in [
+            (0, None),
+            (120, None),
+            (3479, None),
+            (3480, Some(1)),
+            (3720, Some(1)),
+            (3721, None),
+            (5400, None),
+            (7200, Some(2)),
+            (14 * 3600 + 120, Some(14)),
+            (15 * 3600, None),
+            (u64::MAX, None),
+        ] {
+            assert_eq!(whole_hours(Duration::from_secs(seconds)), hours, "{seconds}");
         }
     }
 }
