@@ -9,6 +9,7 @@ use http::request::Parts;
 use http::{Extensions, HeaderMap, Method, Request, Response, Uri};
 
 use super::paths::{Paths, TokenNeed};
+use super::unread_body::announce_close;
 use crate::authentication::authenticator::{Interruption, OnMissingKey};
 use crate::authentication::{Authenticator, Principal, bearer};
 use crate::authorization::{Access, Policy};
@@ -222,13 +223,20 @@ impl Gate {
     ) -> Result<Request<B>, Response<Bytes>> {
         match decision {
             Decision::Pass => Ok(request),
-            Decision::Document(document) => Err(*document),
+            Decision::Document(mut document) => {
+                announce_close(&request.into_parts().0, document.headers_mut());
+                Err(*document)
+            }
             Decision::Reject(rejection) => Err(self.reject(rejection, request)),
         }
     }
 
+    /// Refuses a request whose body nobody has read.
     pub(super) fn reject<B>(&self, rejection: Rejection, request: Request<B>) -> Response<Bytes> {
-        self.respond(rejection, &request.into_parts().0)
+        let (request, _) = request.into_parts();
+        let mut response = self.respond(rejection, &request);
+        announce_close(&request, response.headers_mut());
+        response
     }
 
     /// Logs and counts a refusal, and makes its response.

@@ -4,6 +4,9 @@
 //! [`RequireAuthLayer`] stands inside, on single routes, and can only narrow what the outer one has
 //! granted. The body of their responses, [`ResponseBody`], is the inner service's or a refusal's.
 //!
+//! The body of a request is not read. A refusal of one that has a body says `Connection: close` over
+//! HTTP/1, where the next request could not be told from the rest of that body.
+//!
 //! ```
 //! use http::{Request, Response};
 //! use tower::{Layer, service_fn};
@@ -30,6 +33,7 @@ mod loggable;
 pub(crate) mod paths;
 mod require;
 mod service;
+mod unread_body;
 
 pub use body::ResponseBody;
 pub use future::ResponseFuture;

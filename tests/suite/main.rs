@@ -13,6 +13,7 @@ mod authorization;
 mod beyond;
 mod clients;
 mod configuration;
+mod connections;
 mod entra;
 mod explanation;
 mod keys;
