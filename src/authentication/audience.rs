@@ -77,12 +77,13 @@ impl AudiencePolicy {
         self.exact.is_empty() && self.urls.is_empty()
     }
 
-    /// Checks `aud` (RFC 7519 section 4.1.3).
+    /// Checks `aud` (RFC 7519 section 4.1.3). `setting` is where an operator would add to it.
     pub(crate) fn check<'c>(
         &'c self,
         claims: &'c Claims<'_>,
+        setting: &'static str,
     ) -> Checked<(), impl FnOnce() -> Evidence> {
-        Checked::new(Check::Audience, self.is_met(claims), || match claims.audiences() {
+        Checked::new(Check::Audience, self.is_met(claims, setting), || match claims.audiences() {
             // What is no audience at all is not told.
             Err(_) => Evidence::none(),
             Ok(audiences) => {
@@ -92,11 +93,15 @@ impl AudiencePolicy {
         })
     }
 
-    fn is_met(&self, claims: &Claims<'_>) -> Result<(), Reason> {
+    fn is_met(&self, claims: &Claims<'_>, setting: &'static str) -> Result<(), Reason> {
         let audiences =
             claims.audiences().map_err(|_| Reason::Audience(AudienceReason::Malformed))?;
         if audiences.is_empty() {
-            return Err(Reason::Audience(AudienceReason::Missing { accepted: self.first() }));
+            let accepted = self.first();
+            return Err(Reason::Audience(match is_of_cognito(claims) {
+                true => AudienceReason::MissingFromCognito { accepted },
+                false => AudienceReason::Missing { accepted },
+            }));
         }
         if audiences.iter().any(|audience| self.accepts(audience)) {
             return Ok(());
@@ -105,6 +110,7 @@ impl AudiencePolicy {
         Err(Reason::Audience(AudienceReason::Mismatch {
             audiences: first.collect(),
             accepted: self.first(),
+            setting,
         }))
     }
 
@@ -116,6 +122,20 @@ impl AudiencePolicy {
         let all: Vec<&str> = self.exact.iter().chain(&self.urls).map(String::as_str).collect();
         all.join(" ")
     }
+}
+
+/// Reports whether a token is an access token of Amazon Cognito, by its issuer or by the claims that
+/// it has there ("Understanding the access token" of the developer guide).
+#[cold]
+fn is_of_cognito(claims: &Claims<'_>) -> bool {
+    let issuer = claims.string_or_none("iss").unwrap_or_default();
+    let host = issuer.strip_prefix("https://cognito-idp.").and_then(|rest| rest.split_once('/'));
+    let is_pool = host.is_some_and(|(host, _)| {
+        host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn")
+    });
+    is_pool
+        || (claims.string_or_none("token_use") == Some("access")
+            && claims.string_or_none("client_id").is_some())
 }
 
 /// The number of audiences that a reason keeps of each side.

@@ -62,7 +62,11 @@ impl Authenticator {
         if is_verified {
             to.check_any(settings().map(|one| entra::checks::tenant(claims, one)));
         }
-        to.check_any(issuers.iter().map(|issuer| issuer.audience.check(claims)));
+        to.check_any(
+            issuers
+                .iter()
+                .map(|issuer| issuer.audience.check(claims, issuer.settings.audience_setting())),
+        );
         to.check_any(settings().map(|one| validation::not_before(claims, one, now)));
         to.check_any(settings().map(|one| validation::issued_at(claims, one, now)));
         if is_verified {

@@ -106,6 +106,18 @@ pub(crate) struct Issuer {
     pub(crate) verified: Verified,
 }
 
+impl IssuerSettings {
+    /// Returns the setting that lists further audiences: tokens of version 1.0 of Microsoft Entra ID
+    /// name the API by one of its identifier URIs, those of version 2.0 never do.
+    pub(crate) fn audience_setting(&self) -> &'static str {
+        let is_of_tenant = self.preset_audience.is_some() && self.tenant.is_some();
+        match is_of_tenant && !self.issuer.ends_with("/v2.0") {
+            true => "entra.identifier_uris",
+            false => "audiences",
+        }
+    }
+}
+
 impl TrustedIssuer {
     /// Trusts an OpenID provider. Its keys are found by discovery, at `issuer` without a trailing
     /// slash followed by `/.well-known/openid-configuration` (OpenID Connect Discovery 1.0

@@ -60,13 +60,19 @@ impl Issuers {
         claims: &'c Claims<'_>,
     ) -> Checked<&'c Issuer, impl FnOnce() -> Evidence> {
         let trusted = || Arc::clone(&self.first_name);
+        // Of several issuers that one which is meant, where it can be told.
+        let nearest = |iss: &str| {
+            let other = iss.strip_suffix('/').map_or_else(|| format!("{iss}/"), str::to_owned);
+            let named = self.named(&other).map(|issuer| Arc::clone(&issuer.settings.issuer));
+            named.unwrap_or_else(trusted)
+        };
         let issuer = match claims.string("iss") {
             Err(_) => Err(Reason::Issuer(IssuerReason::NotAString { trusted: trusted() })),
             Ok(None) => Err(Reason::Issuer(IssuerReason::Missing { trusted: trusted() })),
             Ok(Some(iss)) => self.named(iss).ok_or_else(|| {
                 Reason::Issuer(IssuerReason::NotTrusted {
                     issuer: sanitize(iss),
-                    trusted: trusted(),
+                    trusted: nearest(iss),
                 })
             }),
         };

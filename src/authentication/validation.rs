@@ -49,7 +49,7 @@ pub(crate) fn validate<'c, 'a>(
     let settings = &issuer.settings;
     to.check(token_kind::access_token(claims, settings))?;
     to.check(entra::checks::tenant(claims, settings))?;
-    to.check(issuer.audience.check(claims))?;
+    to.check(issuer.audience.check(claims, settings.audience_setting()))?;
     let not_before = to.check(not_before(claims, settings, now))?;
     let issued_at = to.check(issued_at(claims, settings, now))?;
     to.check(required_claims(claims, settings))?;
@@ -90,12 +90,12 @@ pub(crate) fn algorithm(
     settings: &IssuerSettings,
 ) -> Checked<Algorithm, impl FnOnce() -> Evidence> {
     let accepted = &settings.algorithms;
-    let known = alg.parse().ok().filter(|algorithm| accepted.contains(algorithm));
-    Checked::new(
-        Check::Algorithm,
-        known.ok_or(Reason::Header(HeaderReason::AlgorithmNotAccepted)),
-        move || Evidence::found(alg).expected(listed(accepted)),
-    )
+    let result = match alg.parse() {
+        Ok(known) if accepted.contains(&known) => Ok(known),
+        Ok(_) => Err(Reason::Header(HeaderReason::AlgorithmNotAccepted)),
+        Err(_) => Err(Reason::Header(HeaderReason::AlgorithmUnknown)),
+    };
+    Checked::new(Check::Algorithm, result, move || Evidence::found(alg).expected(listed(accepted)))
 }
 
 /// Returns algorithms as a refusal names them.

@@ -5,14 +5,16 @@ use std::time::Duration;
 use http::Request;
 use serde_json::json;
 use tower_fhir_auth::authorization::{DataAction, IssuerLimits, require_all_roles};
-use tower_fhir_auth::explanation::{Advice, AudienceReason, Reason, Side, TimeReason};
+use tower_fhir_auth::explanation::{Advice, AudienceReason, Check, Reason, Side, TimeReason};
+use tower_fhir_auth::jose::JwkSet;
 use tower_fhir_auth::test_util::TokenBuilder;
 use tower_fhir_auth::{
-    AudiencePolicy, Authorizer, Denial, Grant, RoleDefinitions, RolePolicy, ScopePolicy,
-    authorize_fn, require_any_role, require_any_scope, require_role, require_scope,
+    AudiencePolicy, Authorizer, Denial, FhirAuthLayer, Grant, RoleDefinitions, RolePolicy,
+    ScopePolicy, TrustedIssuer, authorize_fn, require_any_role, require_any_scope, require_role,
+    require_scope,
 };
 
-use crate::support::{NOW, Server};
+use crate::support::{BASE, NOW, Server};
 
 async fn advice(server: &Server, token: TokenBuilder) -> Vec<(Side, String)> {
     let header = format!("Bearer {}", token.sign().unwrap());
@@ -111,8 +113,8 @@ async fn two_audiences_are_not_proposed_as_one() {
     let audiences = AudiencePolicy::exact(["api://one", "api://two"]);
     let server = Server::trusting(|issuer| issuer.audience(audiences)).await;
     let token = server.token().claim("aud", json!(["a", "b"]));
-    let text = "add `a` or `b` to `audiences`, if it names this API and not an application that \
-                calls it";
+    let text = "add `a` or `b` to `audiences` beside `api://one` and `api://two`, if it names this \
+                API and not an application that calls it";
     let expected = [
         (Side::Client, "ask for a token for `api://one` or `api://two`".to_owned()),
         (Side::Server, text.to_owned()),
@@ -155,6 +157,70 @@ async fn a_difference_of_whole_hours_is_named_as_a_time_zone() {
         // No leeway could be so large.
         let leeway = found.iter().any(|(_, text)| text.contains("`leeway`"));
         assert_eq!(leeway, name != "exp" && seconds <= 600, "{name} {seconds}: {found:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_of_cognito_without_an_audience_is_told_how_it_gets_one() {
+    let server = Server::start().await;
+    let text = |words: &str| words.to_owned();
+    let expected = [
+        (
+            Side::Client,
+            text(
+                "send `resource` with the authorization request, for `https://fhir.example.org/r4`: \
+                 Cognito binds the token to it and writes it into `aud` (RFC 8707; not for client \
+                 credentials)",
+            ),
+        ),
+        (
+            Side::Provider,
+            text(
+                "define a resource server of the user pool with the identifier \
+                 `https://fhir.example.org/r4`, so that it can be asked for",
+            ),
+        ),
+        (
+            Side::Provider,
+            text(
+                "for client credentials, write `aud` in a pre token generation trigger of version \
+                 3: Cognito takes nothing there but the id of the app client",
+            ),
+        ),
+        (
+            Side::Server,
+            text(
+                "add that id to `audiences`, if the trigger writes it and the app client is for \
+                 this API alone",
+            ),
+        ),
+    ];
+    let of_cognito = || server.token().without("aud").claim("token_use", "access");
+    assert_eq!(advice(&server, of_cognito()).await, expected);
+    let reply = server.get(of_cognito()).await;
+    reply.is_refused_by(Check::Audience, "Amazon Cognito writes it into an access token only");
+    assert!(reply.body.contains("this server accepts `https://fhir.example.org/r4`"));
+    // By the name of the issuer, whatever the token says of itself.
+    let pool = "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_abc";
+    let jwks = JwkSet::parse(server.issuer.jwks().to_string().as_bytes()).unwrap();
+    let layer = FhirAuthLayer::builder(BASE)
+        .clock(server.clock.clone())
+        .issuer(TrustedIssuer::with_keys(pool, jwks))
+        .authorizer(tower_fhir_auth::authenticated())
+        .build()
+        .unwrap();
+    let named = Server { layer, ..Server::start().await };
+    let token = server.token().claim("iss", pool);
+    assert_eq!(advice(&named, token.clone().without("aud")).await, expected);
+    assert_eq!(named.get(token).await.status, 200, "with `aud` it is like any other");
+    // Others, and other kinds of token, are not Cognito's.
+    for token in [
+        server.token().without("aud"),
+        server.token().without("aud").without("client_id").claim("token_use", "access"),
+    ] {
+        let found = advice(&server, token).await;
+        let [(Side::Provider, text)] = found.as_slice() else { panic!("{found:?}") };
+        assert!(text.starts_with("put `https://fhir.example.org/r4` into `aud`"), "{text}");
     }
 }
 

@@ -9,6 +9,7 @@
 mod addresses;
 mod advertise;
 mod advice;
+mod advice_followed;
 mod authorization;
 mod beyond;
 mod clients;

@@ -18,6 +18,8 @@ pub enum HeaderReason {
     AlgorithmMissing,
     /// An `alg` that is no asymmetric signature.
     AlgorithmNotASignature,
+    /// An `alg` that this server does not know.
+    AlgorithmUnknown,
     /// An `alg` that the issuer may not use (RFC 8725 section 3.1).
     AlgorithmNotAccepted,
     /// A `typ` that is not accepted from the issuer (RFC 9068 section 4).
@@ -38,6 +40,7 @@ impl HeaderReason {
             Self::NestedToken => "`cty` says that the token wraps another token",
             Self::AlgorithmMissing => "the header has no `alg`",
             Self::AlgorithmNotASignature => "`alg` names no asymmetric signature",
+            Self::AlgorithmUnknown => "`alg` is not one that this server knows",
             Self::AlgorithmNotAccepted => "`alg` is not accepted from this issuer",
             Self::TypeNotAccepted | Self::TypeOfAnotherToken => {
                 "`typ` is not that of an access token"
@@ -56,6 +59,10 @@ impl HeaderReason {
                 "sign access tokens with an asymmetric algorithm, without `crit`, `b64`, `zip` and a \
                  nested token (`cty`)",
             )],
+            // No setting would make it one.
+            Self::AlgorithmUnknown => {
+                vec![Advice::provider("sign access tokens with an accepted algorithm")]
+            }
             Self::AlgorithmNotAccepted => vec![
                 Advice::server("add the algorithm to `algorithms`, if the provider is to use it"),
                 Advice::provider("sign access tokens with an accepted algorithm"),
@@ -63,7 +70,8 @@ impl HeaderReason {
             Self::TypeNotAccepted => vec![
                 Advice::of_another_token(),
                 Advice::server(
-                    "add the type to `token_types`, if the provider's access tokens have it",
+                    "add the type to `token_types`, if the provider's access tokens have it; where \
+                     that is not set, beside `at+jwt`, `JWT` and the empty string",
                 ),
             ],
             Self::TypeOfAnotherToken => vec![Advice::of_another_token()],
