@@ -20,22 +20,36 @@ pub enum KeyError {
         source: ErrorCause,
     },
     /// The provider did not answer with 200. Redirects are not followed.
-    #[error("`{address}` answered with status {status}")]
+    #[error("`{address}` answered with status {status} and {}", told(content_type))]
     #[non_exhaustive]
     Status {
         /// The address that was asked.
         address: String,
         /// The status of the answer.
         status: u16,
+        /// The content type of the answer, where it has one.
+        content_type: Option<String>,
     },
     /// The answer is not declared as JSON.
-    #[error("`{address}` answered with content type `{found}` instead of JSON")]
+    #[error("`{address}` answered with status 200 and {} instead of JSON", told(content_type))]
     #[non_exhaustive]
     ContentType {
         /// The address that was asked.
         address: String,
+        /// The content type of the answer, where it has one.
+        content_type: Option<String>,
+    },
+    /// The answer is declared as JSON, but it is not the document that was asked for.
+    #[error("`{address}` answered with status 200 and {}: {source}", told(content_type))]
+    #[non_exhaustive]
+    Document {
+        /// The address that was asked.
+        address: String,
         /// The content type of the answer.
-        found: String,
+        content_type: Option<String>,
+        /// The fault of the document: [`Discovery`](Self::Discovery) or
+        /// [`NotASet`](Self::NotASet).
+        source: Box<Self>,
     },
     /// The answer is larger than allowed.
     #[error("`{address}` answered with more than {limit} bytes")]
@@ -89,5 +103,13 @@ impl KeyError {
     /// Wraps the failure of a [`KeySource`](crate::keys::KeySource) of your own.
     pub fn other(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Other(ErrorCause::new(error))
+    }
+}
+
+/// Describes the content type of an answer.
+fn told(content_type: &Option<String>) -> String {
+    match content_type {
+        Some(found) => format!("content type `{found}`"),
+        None => "no content type".to_owned(),
     }
 }

@@ -32,6 +32,13 @@ pub(crate) struct HttpsClient {
     proxied: bool,
 }
 
+/// A kind of document, by which a provider is asked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum DocumentKind {
+    Discovery,
+    KeySet,
+}
+
 /// The author of an address.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum NamedBy {
@@ -50,6 +57,21 @@ pub(crate) struct Fetched {
     pub(crate) body: Option<Vec<u8>>,
     pub(crate) etag: Option<HeaderValue>,
     pub(crate) max_age: Option<Duration>,
+    /// The address that was asked, as it may be told.
+    address: String,
+    content_type: Option<String>,
+}
+
+impl DocumentKind {
+    /// Returns the media types to ask for, the best first. The last range is for providers that
+    /// answer 406 to what they do not know; the answer has to be JSON all the same.
+    fn accept(self) -> &'static str {
+        match self {
+            Self::Discovery => "application/json, */*;q=0.1",
+            // RFC 7517 section 8.5.2.
+            Self::KeySet => "application/jwk-set+json, application/json, */*;q=0.1",
+        }
+    }
 }
 
 impl HttpsClient {
@@ -80,6 +102,7 @@ impl HttpsClient {
     /// Fetches a document, unless the one with `etag` is still current (RFC 9110 section 13.1.2).
     pub(crate) async fn get(
         &self,
+        kind: DocumentKind,
         url: &Url,
         named_by: NamedBy,
         etag: Option<&HeaderValue>,
@@ -90,27 +113,33 @@ impl HttpsClient {
             source: ErrorCause::new(error.without_url()),
         };
         let mut request = self.client(url, named_by)?.get(url.clone());
-        request = request.header(ACCEPT, "application/json");
+        request = request.header(ACCEPT, kind.accept());
         if let Some(etag) = etag {
             request = request.header(IF_NONE_MATCH, etag);
         }
         let mut response = request.send().await.map_err(broken)?;
+        let content_type = header(&response, &CONTENT_TYPE);
+        let is_json = content_type.is_some_and(is_json);
+        let content_type = content_type.map(sanitize);
         let mut fetched = Fetched {
             peer: response.remote_addr().filter(|_| !self.proxied),
             body: None,
             etag: response.headers().get(ETAG).cloned(),
             max_age: header(&response, &CACHE_CONTROL).and_then(schedule::max_age),
+            address: address(),
+            content_type: content_type.clone(),
         };
         match response.status() {
             StatusCode::OK => {}
             // Without `If-None-Match` a 304 answers nothing that was asked.
             StatusCode::NOT_MODIFIED if etag.is_some() => return Ok(fetched),
-            status => return Err(KeyError::Status { address: address(), status: status.as_u16() }),
+            status => {
+                let status = status.as_u16();
+                return Err(KeyError::Status { address: address(), status, content_type });
+            }
         }
-        let content_type = header(&response, &CONTENT_TYPE).unwrap_or_default();
-        if !is_json(content_type) {
-            let found = sanitize(content_type);
-            return Err(KeyError::ContentType { address: address(), found });
+        if !is_json {
+            return Err(KeyError::ContentType { address: address(), content_type });
         }
         let mut body = Vec::new();
         // Counted while reading: `Content-Length` may be absent.
@@ -143,6 +172,15 @@ impl HttpsClient {
 }
 
 impl Fetched {
+    /// Adds what the answer was, though never its content, to the fault of a document.
+    pub(crate) fn fault(self, fault: KeyError) -> KeyError {
+        if !matches!(fault, KeyError::Discovery(_) | KeyError::NotASet(_)) {
+            return fault;
+        }
+        let Self { address, content_type, .. } = self;
+        KeyError::Document { address, content_type, source: Box::new(fault) }
+    }
+
     /// Returns the author of the addresses in the document. They may be internal only if it came
     /// from an internal address: from the peer that answered, not from what its name resolves to
     /// when asked again.
@@ -202,7 +240,9 @@ mod tests {
         }
         let answered = |peer: &str| {
             let peer = Some(peer.parse().unwrap());
-            Fetched { peer, body: None, etag: None, max_age: None }.addresses_named_by()
+            let (address, content_type) = (String::new(), None);
+            Fetched { peer, body: None, etag: None, max_age: None, address, content_type }
+                .addresses_named_by()
         };
         assert!(matches!(answered("127.0.0.1:443"), NamedBy::Operator));
         assert!(matches!(answered("93.184.216.34:443"), NamedBy::Document));
@@ -212,9 +252,17 @@ mod tests {
     async fn a_name_that_resolves_to_an_internal_address_is_not_dialled_either() {
         let client = HttpsClient::new(&KeySettings::default()).unwrap();
         let url = Url::parse("https://localhost:9/k").unwrap();
-        let error = client.get(&url, NamedBy::Document, None).await.unwrap_err().to_string();
+        let error = client
+            .get(DocumentKind::KeySet, &url, NamedBy::Document, None)
+            .await
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("resolves to an internal address"), "{error}");
-        let error = client.get(&url, NamedBy::Operator, None).await.unwrap_err().to_string();
+        let error = client
+            .get(DocumentKind::KeySet, &url, NamedBy::Operator, None)
+            .await
+            .unwrap_err()
+            .to_string();
         assert!(!error.contains("internal address"), "{error}");
     }
 }

@@ -8,7 +8,7 @@ use url::Url;
 
 use super::discovery::{self, ProviderMetadata};
 use super::error::KeyError;
-use super::https::{Fetched, HttpsClient, NamedBy};
+use super::https::{DocumentKind, HttpsClient, NamedBy};
 use super::settings::KeySettings;
 use super::source::{KeySource, KeyTag, LoadFuture, LoadedKeys};
 use crate::error::BuildError;
@@ -73,10 +73,12 @@ impl OpenIdKeySource {
         match &self.start {
             Start::KeySet(url) => self.key_set(url, NamedBy::Operator, installed).await,
             Start::Discovery(url) => {
-                let document = self.client.get(url, NamedBy::Operator, None).await?;
-                let named_by = document.addresses_named_by();
-                let body = document.body.unwrap_or_default();
-                let found = ProviderMetadata::parse(&body, &self.issuers)?;
+                let kind = DocumentKind::Discovery;
+                let mut fetched = self.client.get(kind, url, NamedBy::Operator, None).await?;
+                let named_by = fetched.addresses_named_by();
+                let body = fetched.body.take().unwrap_or_default();
+                let found = ProviderMetadata::parse(&body, &self.issuers)
+                    .map_err(|fault| fetched.fault(fault))?;
                 self.provider.replace(found.members);
                 self.key_set(&found.jwks_uri, named_by, installed).await
             }
@@ -90,16 +92,19 @@ impl OpenIdKeySource {
         installed: Option<KeyTag>,
     ) -> Result<LoadedKeys, KeyError> {
         let etag = installed.and_then(|tag| etag_of(&tag, url));
-        let Fetched { body, etag, max_age, .. } =
-            self.client.get(url, named_by, etag.as_ref()).await?;
-        let Some(body) = body else {
+        let mut fetched =
+            self.client.get(DocumentKind::KeySet, url, named_by, etag.as_ref()).await?;
+        let max_age = fetched.max_age;
+        let Some(body) = fetched.body.take() else {
             return Ok(LoadedKeys::unchanged().max_age(max_age));
         };
         // A thousand keys take a while to prepare; on a blocking thread, requests go on meanwhile.
         let policy = self.policy;
         let parse = tokio::task::spawn_blocking(move || JwkSet::parse_with(&body, policy));
-        let set = parse.await.map_err(KeyError::other)??;
-        let tag = etag.map(|etag| tag_of(url, &etag));
+        let tag = fetched.etag.take();
+        let set = parse.await.map_err(KeyError::other)?;
+        let set = set.map_err(|fault| fetched.fault(fault.into()))?;
+        let tag = tag.map(|etag| tag_of(url, &etag));
         Ok(LoadedKeys::new(set).max_age(max_age).tag(tag))
     }
 }

@@ -1,9 +1,10 @@
 //! The events that operators get, caught on the thread of a test.
 
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
-use tracing::subscriber::DefaultGuard;
+use tracing::Dispatch;
+use tracing::subscriber::{DefaultGuard, NoSubscriber};
 
 /// Catches all events of this thread, down to debug, until it is dropped.
 pub(crate) struct OperatorLog {
@@ -14,8 +15,17 @@ pub(crate) struct OperatorLog {
 #[derive(Clone, Default)]
 struct Written(Arc<Mutex<Vec<u8>>>);
 
+/// Makes the subscriber of one thread hear of events that another thread is the first to reach.
+/// With only one subscriber in the process, `tracing` asks the thread that comes first, which mostly
+/// has none, and never asks again.
+pub(crate) fn hear_of_every_event() {
+    static ANOTHER: OnceLock<Dispatch> = OnceLock::new();
+    ANOTHER.get_or_init(|| Dispatch::new(NoSubscriber::new()));
+}
+
 impl OperatorLog {
     pub(crate) fn start() -> Self {
+        hear_of_every_event();
         let written = Written::default();
         let writer = written.clone();
         let subscriber = tracing_subscriber::fmt()

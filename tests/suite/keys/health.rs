@@ -124,6 +124,8 @@ async fn health_is_one_object_of_json() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let [down, fixed] = layer.health().try_into().unwrap();
+    let answer = "answered with status 410 and content type `application/json`";
+    let error = format!("`{}` {answer}", issuer.jwks_uri());
     assert_eq!(
         json!(down),
         json!({
@@ -132,7 +134,7 @@ async fn health_is_one_object_of_json() {
             "keys": 0,
             "age_seconds": null,
             "last_success": null,
-            "last_error": format!("`{}` answered with status 410", issuer.jwks_uri()),
+            "last_error": error,
             "next_refresh_seconds": 0,
             "loads": 1,
             "left_out": [],
@@ -259,6 +261,7 @@ async fn operators_read_of_failures_recoveries_keys_left_out_and_refusals_and_of
         .with_ansi(false)
         .with_writer(move || writer.clone())
         .finish();
+    crate::operator_log::hear_of_every_event();
     let _guard = tracing::subscriber::set_default(subscriber);
 
     let settings = KeySettings::default().cooldown(Duration::ZERO);
@@ -283,7 +286,7 @@ async fn operators_read_of_failures_recoveries_keys_left_out_and_refusals_and_of
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     for (words, times) in [
         ("keys could not be loaded", 1),
-        ("answered with status 500", 1),
+        ("answered with status 500 and content type `application/json`", 1),
         ("keys could be loaded again", 1),
         ("key left out of the set", 1),
         ("kid=\"odd\"", 1),

@@ -1,9 +1,11 @@
 //! The life of keys: what `src/keys` guarantees, against providers that rotate, fail and misbehave.
 
+mod answers;
 mod faults;
 mod fleet;
 mod health;
 mod life;
 mod misbehaving_server;
+mod provider;
 mod refresher;
 mod refresher_model;
