@@ -208,7 +208,7 @@ fn identity_model_key_sets_parse_as_their_names_say() {
         ("JsonWebKeySetEnd2End", &[end_to_end, second], &[]),
         // `ES521` is not an algorithm: that of P-521 is ES512.
         ("JsonWebKeySetEnd2EndEC", &["JsonWebKeyEcdsa256", "JsonWebKeyEcdsa384"], &["`ES521`"]),
-        ("JsonWebKeySetSingleX509Data", &[], &["`n` is missing"]),
+        ("JsonWebKeySetSingleX509Data", &[], &["`x5c` alone"]),
         ("JsonWebKeySetUnrecognizedKty", &[], &["does not allow", "`oct`"]),
         ("PingLabsJWKS", &["20am7", "20am3", "20alz"], &[]),
     ];

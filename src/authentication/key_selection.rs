@@ -13,7 +13,7 @@ pub(super) fn key<'k>(
     set: &'k JwkSet,
 ) -> Checked<Candidates<'k>, impl FnOnce() -> Evidence> {
     let failure = candidates.as_ref().err().copied();
-    let candidates = candidates.map_err(|why| reason(why, header.kid));
+    let candidates = candidates.map_err(|why| Reason::Key(reason(why, header.kid, set)));
     Checked::new(Check::Key, candidates, move || match (failure, header.kid) {
         // As for any algorithm that is not accepted, both sides are told.
         (Some(NoKey::Unfit), Some(kid)) => {
@@ -25,13 +25,16 @@ pub(super) fn key<'k>(
     })
 }
 
-fn reason(why: NoKey, kid: Option<&str>) -> Reason {
+fn reason(why: NoKey, kid: Option<&str>, set: &JwkSet) -> KeyReason {
     match (why, kid) {
-        (NoKey::Unknown, Some(_)) => Reason::Key(KeyReason::Unknown),
-        (NoKey::Unknown, None) => Reason::Key(KeyReason::Unfit),
-        (NoKey::Unfit, _) => Reason::Key(KeyReason::ForAnotherAlgorithm),
-        (NoKey::Foreign, _) => Reason::Key(KeyReason::OfAnotherIssuer),
-        (NoKey::Ambiguous, Some(_)) => Reason::Key(KeyReason::SameId),
-        (NoKey::Ambiguous, None) => Reason::Key(KeyReason::NoId),
+        (NoKey::Unknown, Some(kid)) => match set.reason_left_out(kid) {
+            Some(fault) => KeyReason::LeftOut(fault.clone()),
+            None => KeyReason::Unknown,
+        },
+        (NoKey::Unknown, None) => KeyReason::Unfit,
+        (NoKey::Unfit, _) => KeyReason::ForAnotherAlgorithm,
+        (NoKey::Foreign, _) => KeyReason::OfAnotherIssuer,
+        (NoKey::Ambiguous, Some(_)) => KeyReason::SameId,
+        (NoKey::Ambiguous, None) => KeyReason::NoId,
     }
 }

@@ -20,6 +20,9 @@ const MAX_OPERATIONS: usize = 16;
 /// Members that only a private or symmetric key has (RFC 7518 section 6).
 const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
+/// Members of which a public key has at least one (RFC 7518 section 6, RFC 8037 section 2).
+const MEMBERS: [&str; 4] = ["n", "e", "x", "y"];
+
 /// Encodings of the Ed25519 points whose order divides 8, without the sign bit. Signatures can be
 /// forged under such a "key" without any secret.
 const SMALL_ORDER: [[u8; 32]; 7] = [
@@ -65,9 +68,28 @@ pub enum JwkError {
     /// The entry is not a JSON object, has a duplicate member, or is nested too deeply.
     #[error("the entry {0}")]
     NotAnObject(String),
+    /// A required member is absent.
+    #[error("`{0}` is missing")]
+    Missing(&'static str),
     /// A member has the wrong type, or its value is malformed.
-    #[error("`{0}` is missing or malformed")]
+    #[error("`{0}` is malformed")]
     Malformed(&'static str),
+    /// The key is given as a certificate and not by its own members. Certificates are not looked
+    /// at: RFC 7517 section 4.7 has the members beside them.
+    #[error("there is a certificate in `x5c` alone, without the members of the key")]
+    CertificateAlone,
+    /// A coordinate is not of the size that its curve requires (RFC 7518 section 6.2.1.2, RFC 8037
+    /// section 2).
+    #[error("`{name}` has {found} bytes instead of {expected}")]
+    #[non_exhaustive]
+    Coordinate {
+        /// The member: `x` or `y`.
+        name: &'static str,
+        /// Its size in bytes.
+        found: usize,
+        /// The size that the curve requires.
+        expected: usize,
+    },
     /// The key type or curve is not one that signs access tokens here.
     #[error("key type or curve `{0}` is not supported")]
     Unsupported(String),
@@ -103,12 +125,15 @@ impl VerificationKey {
     pub(crate) fn parse(entry: &str, policy: KeyPolicy) -> Result<Self, JwkError> {
         let jwk =
             Document::parse(entry).map_err(|error| JwkError::NotAnObject(error.to_string()))?;
-        let kty = string(&jwk, "kty")?.ok_or(JwkError::Malformed("kty"))?;
         // A published secret can be used by everybody, so nothing it signs is trusted.
         if let Some(name) = PRIVATE.into_iter().find(|name| jwk.has(name)) {
             return Err(JwkError::Private(name));
         }
         purpose(&jwk)?;
+        if jwk.has("x5c") && !MEMBERS.into_iter().any(|name| jwk.has(name)) {
+            return Err(JwkError::CertificateAlone);
+        }
+        let kty = string(&jwk, "kty")?.ok_or(JwkError::Missing("kty"))?;
         let kid = string(&jwk, "kid")?.map(Box::from);
         let (kind, material) = match kty {
             "RSA" => (KeyKind::Rsa, rsa(&jwk, policy)?),
@@ -160,7 +185,8 @@ fn string<'a>(jwk: &'a Document<'_>, name: &'static str) -> Result<Option<&'a st
 }
 
 fn bytes(jwk: &Document<'_>, name: &'static str) -> Result<Vec<u8>, JwkError> {
-    string(jwk, name)?.and_then(base64url::of_key).ok_or(JwkError::Malformed(name))
+    let text = string(jwk, name)?.ok_or(JwkError::Missing(name))?;
+    base64url::of_key(text).ok_or(JwkError::Malformed(name))
 }
 
 /// Checks `use` and `key_ops` (RFC 7517 sections 4.2 and 4.3).
@@ -224,7 +250,7 @@ fn rsa(jwk: &Document<'_>, policy: KeyPolicy) -> Result<KeyMaterial, JwkError> {
 }
 
 fn elliptic(jwk: &Document<'_>) -> Result<(KeyKind, KeyMaterial), JwkError> {
-    let (kind, size) = match string(jwk, "crv")?.ok_or(JwkError::Malformed("crv"))? {
+    let (kind, size) = match string(jwk, "crv")?.ok_or(JwkError::Missing("crv"))? {
         "P-256" => (KeyKind::P256, 32),
         "P-384" => (KeyKind::P384, 48),
         "P-521" => (KeyKind::P521, 66),
@@ -236,7 +262,7 @@ fn elliptic(jwk: &Document<'_>) -> Result<(KeyKind, KeyMaterial), JwkError> {
     for name in ["x", "y"] {
         let coordinate = bytes(jwk, name)?;
         if coordinate.len() != size {
-            return Err(JwkError::Malformed(name));
+            return Err(JwkError::Coordinate { name, found: coordinate.len(), expected: size });
         }
         point.extend(coordinate);
     }
@@ -244,13 +270,16 @@ fn elliptic(jwk: &Document<'_>) -> Result<(KeyKind, KeyMaterial), JwkError> {
 }
 
 fn edwards(jwk: &Document<'_>) -> Result<KeyMaterial, JwkError> {
-    match string(jwk, "crv")?.ok_or(JwkError::Malformed("crv"))? {
+    match string(jwk, "crv")?.ok_or(JwkError::Missing("crv"))? {
         "Ed25519" => {}
         other => return Err(JwkError::Unsupported(sanitize(other))),
     }
     let point = bytes(jwk, "x")?;
-    let mut unsigned: [u8; 32] =
-        point.as_slice().try_into().map_err(|_| JwkError::Malformed("x"))?;
+    let mut unsigned: [u8; 32] = point.as_slice().try_into().map_err(|_| JwkError::Coordinate {
+        name: "x",
+        found: point.len(),
+        expected: 32,
+    })?;
     // RFC 8032 section 5.1.2: the highest bit of the last octet is the sign of x.
     if let Some(last) = unsigned.last_mut() {
         *last &= 0x7f;

@@ -17,6 +17,12 @@ const MAX_TRIALS: usize = 4;
 /// The most entries that a set may have.
 const MAX_KEYS: usize = 1024;
 
+/// The most entries that were left out whose `kid` is remembered.
+const MAX_REMEMBERED: usize = 256;
+
+/// The longest `kid` that is remembered of an entry that was left out, in bytes.
+const MAX_REMEMBERED_ID: usize = 256;
+
 /// The keys of one issuer, prepared for checking signatures.
 ///
 /// ```
@@ -36,6 +42,8 @@ pub struct JwkSet {
     keys: Vec<VerificationKey>,
     by_kid: HashMap<Box<str>, Vec<usize>>,
     left_out: Vec<LeftOut>,
+    /// For each `kid` of those, exactly as it is, the place in `left_out` of the first that has it.
+    left_out_by_kid: HashMap<Box<str>, usize>,
 }
 
 /// An entry of a key set that is not used, with the reason.
@@ -135,9 +143,7 @@ impl JwkSet {
         for (index, entry) in document.keys.into_iter().enumerate() {
             match VerificationKey::parse(entry.get(), policy) {
                 Ok(key) => set.add(key),
-                Err(reason) => {
-                    set.left_out.push(LeftOut { index, kid: readable_kid(entry.get()), reason })
-                }
+                Err(reason) => set.leave_out(index, readable_kid(entry.get()), reason),
             }
         }
         Ok(set)
@@ -167,6 +173,13 @@ impl JwkSet {
         &self.left_out
     }
 
+    /// Returns the reason why the entry that a `kid` names was left out; where several have it, that
+    /// of the first.
+    pub(crate) fn reason_left_out(&self, kid: &str) -> Option<&JwkError> {
+        let place = self.left_out_by_kid.get(kid)?;
+        self.left_out.get(*place).map(|entry| &entry.reason)
+    }
+
     /// Returns the keys that `kid` and `algorithm` of a token mean. `kid` is compared exactly (RFC
     /// 7517 section 4.5); without one, those that fit the algorithm, if they are few. With an
     /// expected issuer, keys declared for another one do not count.
@@ -192,6 +205,16 @@ impl JwkSet {
         let places = self.by_kid.get(kid).into_iter().flatten();
         let keys = places.filter_map(|place| self.keys.get(*place));
         keys.flat_map(VerificationKey::algorithms).collect()
+    }
+
+    fn leave_out(&mut self, index: usize, kid: Option<String>, reason: JwkError) {
+        let shown = kid.as_deref().map(sanitize);
+        if let Some(kid) = kid.filter(|kid| kid.len() <= MAX_REMEMBERED_ID)
+            && self.left_out_by_kid.len() < MAX_REMEMBERED
+        {
+            self.left_out_by_kid.entry(kid.into()).or_insert(self.left_out.len());
+        }
+        self.left_out.push(LeftOut { index, kid: shown, reason });
     }
 
     fn add(&mut self, key: VerificationKey) {
@@ -232,7 +255,7 @@ fn readable_kid(entry: &str) -> Option<String> {
     struct Kid {
         kid: String,
     }
-    serde_json::from_str::<Kid>(entry).ok().map(|entry| sanitize(&entry.kid))
+    serde_json::from_str::<Kid>(entry).ok().map(|entry| entry.kid)
 }
 
 /// Converts keys of the `jsonwebtoken` crate, for applications that have its types.

@@ -1,7 +1,7 @@
 //! The errors of loading keys.
 
 use crate::error::ErrorCause;
-use crate::jose::JwkSetError;
+use crate::jose::{JwkError, JwkSetError};
 
 /// An error that kept keys from being loaded. The last good ones stay in use.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -85,11 +85,13 @@ pub enum KeyError {
     #[error("key set: {0}")]
     NotASet(#[from] JwkSetError),
     /// The set has no usable key.
-    #[error("key set: no usable key among {entries} entries")]
+    #[error("key set: no usable key among {entries} entries{}", of_the_first(first))]
     #[non_exhaustive]
     Empty {
         /// The number of entries in the set.
         entries: usize,
+        /// The reason why the first of them cannot be used.
+        first: Option<JwkError>,
     },
     /// A file cannot be read.
     #[error("key file: {0}")]
@@ -112,4 +114,9 @@ fn told(content_type: &Option<String>) -> String {
         Some(found) => format!("content type `{found}`"),
         None => "no content type".to_owned(),
     }
+}
+
+/// Describes the fault of the first entry of a set that has no usable one.
+fn of_the_first(fault: &Option<JwkError>) -> String {
+    fault.as_ref().map(|fault| format!("; of the first: {fault}")).unwrap_or_default()
 }

@@ -105,7 +105,10 @@ fn usable(
     installed: &Option<KeyTag>,
 ) -> impl FnOnce(LoadedKeys) -> Result<LoadedKeys, KeyError> + '_ {
     |keys| match &keys.set {
-        Some(set) if set.is_empty() => Err(KeyError::Empty { entries: set.left_out().len() }),
+        Some(set) if set.is_empty() => {
+            let first = set.left_out().first().map(|entry| entry.reason.clone());
+            Err(KeyError::Empty { entries: set.left_out().len(), first })
+        }
         None if installed.is_none() => {
             Err(KeyError::other("the source answered `unchanged`, but it was sent no tag"))
         }

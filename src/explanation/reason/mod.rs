@@ -112,7 +112,7 @@ impl Reason {
             Self::MalformedToken(sentence) => return sentence.clone().into(),
             Self::Header(reason) => return reason.sentence(),
             Self::Issuer(reason) => reason.sentence(),
-            Self::Key(reason) => reason.sentence(),
+            Self::Key(reason) => return reason.sentence(),
             Self::SignatureInvalid => "the signature does not verify",
             Self::TokenForAnotherApi => {
                 "the header has `nonce`: this is a token for Microsoft Graph or another API of \

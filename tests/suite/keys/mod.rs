@@ -4,6 +4,7 @@ mod answers;
 mod faults;
 mod fleet;
 mod health;
+mod left_out;
 mod life;
 mod misbehaving_server;
 mod provider;
