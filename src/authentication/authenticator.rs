@@ -1,13 +1,13 @@
-//! The pipeline from a request's header to a [`Principal`]: the one place where it is written.
+//! The checks of a token on a request, in order, from the header to a [`Principal`].
 //!
 //! ```text
-//! bearer ─► compact JWS ─► header ─► issuer ─► alg, typ ─► key ─► signature ─► kind ─► audience ─► claims
-//! 400/401     401           401       401       401        401/503   401         401     401         401
+//! bearer ─► compact JWS ─► header ─► issuer ─► alg, typ ─► key ─► signature ─► kind, tenant ─► audience ─► claims
+//! 400/401     401           401       401       401        401/503   401         401             401         401
 //! ```
 //!
-//! A token that has gone this way before, byte by byte the same and under the same keys, is
-//! recognised after the first stage ([`cache`](super::cache)). The last three stages are written
-//! in [`validation`].
+//! A token that passed before, byte for byte the same and under the same keys, is recognised after the
+//! first stage ([`cache`](super::cache)). [`validation::validate`] makes the checks that follow the
+//! signature. For explanations [`unreached`](super::unreached) makes those that a failure left out.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -28,7 +28,7 @@ use super::principal::Principal;
 use super::validation;
 use super::validity::Validity;
 use crate::explanation::recorder::{NoRecorder, Recorder};
-use crate::explanation::{Beyond, Check, Checked, Evidence, Explanation, Finding, Reason};
+use crate::explanation::{Check, Checked, Evidence, Explanation, Finding, Reason, Unreached};
 #[cfg(feature = "test-util")]
 use crate::jose::JwkSet;
 use crate::jose::compact::{Buffer, CompactJws};
@@ -124,7 +124,8 @@ impl Authenticator {
     }
 
     /// Authenticates a request as [`authenticate`](Self::authenticate) does, by the same code, and
-    /// keeps every check that was made.
+    /// keeps every check. After a failure the checks that were not reached are made, too, as far as
+    /// they may be told of a token that is not accepted.
     pub async fn explain(&self, headers: &HeaderMap, uri: &Uri) -> Explanation {
         let mut explanation = Explanation::new();
         if let Err(Interruption::Wait(wait)) =
@@ -135,8 +136,8 @@ impl Authenticator {
             // The explanation is the result.
             let _ = self.decide::<_, Infallible>(headers, uri, &mut explanation);
         }
-        self.go_on(headers, uri, Beyond::new(&mut explanation));
-        explanation.close(Check::OF_TOKENS);
+        self.record_unreached(headers, uri, Unreached::new(&mut explanation));
+        explanation.add_unreached(Check::OF_TOKENS);
         explanation
     }
 
@@ -148,7 +149,7 @@ impl Authenticator {
         }
     }
 
-    /// Puts other keys of an issuer in force, if there is one of this name.
+    /// Replaces the keys of an issuer, if there is one of this name.
     #[cfg(feature = "test-util")]
     pub(crate) fn replace_keys(&self, issuer: &str, keys: JwkSet) -> bool {
         let issuer = self.issuers.named(issuer);
@@ -176,7 +177,7 @@ impl Authenticator {
         &self,
         headers: &HeaderMap,
         uri: &Uri,
-        to: &mut R,
+        recorder: &mut R,
     ) -> Result<Principal, Interruption<W>> {
         let found = bearer::find(headers, uri);
         if let (true, Ok(token)) = (R::USES_CACHE, &found)
@@ -187,47 +188,47 @@ impl Authenticator {
         let mut buffer = Buffer::new();
         let decoded = found.and_then(|token| bearer::decode(token, &mut buffer));
         let (token, segments) =
-            to.check(Checked::new(Check::Credentials, decoded, Evidence::none))?;
-        to.check(bearer::check_size(token))?;
+            recorder.check(Checked::new(Check::Credentials, decoded, Evidence::none))?;
+        recorder.check(bearer::check_size(token))?;
         let jws = segments.and_then(CompactJws::parse);
         let jws = jws.map_err(|error| Reason::MalformedToken(format!("the token {error}")));
         let CompactJws { signing_input, header, payload, signature } =
-            to.check(Checked::new(Check::Shape, jws, Evidence::none))?;
+            recorder.check(Checked::new(Check::Shape, jws, Evidence::none))?;
         let claims = Claims::new(payload);
 
-        let header = to.check(validation::header(&header, self.issuers.all_algorithms()))?;
-        let issuer = to.check(self.issuers.trusted(&claims))?;
+        let header = recorder.check(validation::header(&header, self.issuers.all_algorithms()))?;
+        let issuer = recorder.check(self.issuers.trusted(&claims))?;
         let Issuer { settings, keys, .. } = issuer;
-        let algorithm = to.check(validation::algorithm(header.alg, settings))?;
-        to.check(validation::token_type(header.typ, settings))?;
+        let algorithm = recorder.check(validation::algorithm(header.alg, settings))?;
+        recorder.check(validation::token_type(header.typ, settings))?;
 
-        let key_issuer = settings.tenant.as_ref().map(|tenant| &tenant.keys);
         let mut snapshot = keys.snapshot();
-        let mut selected = snapshot.select(header.kid, algorithm, key_issuer);
+        let mut selected = snapshot.select(header.kid, algorithm, settings.key_issuer());
         if selected.as_ref().is_some_and(Selected::lacks_the_key) {
             if let Some(wait) = W::wait(|| keys.request_refresh()) {
                 return Err(Interruption::Wait(wait));
             }
-            // A load may have ended between the look and the question.
+            // A load may have ended between the snapshot and the request for another.
             snapshot = keys.snapshot();
-            selected = snapshot.select(header.kid, algorithm, key_issuer);
+            selected = snapshot.select(header.kid, algorithm, settings.key_issuer());
         }
-        let Some(Selected { candidates, set, number }) = selected else {
-            return Err(without_keys(issuer, to));
+        let Some(Selected { candidates, set, set_id }) = selected else {
+            return Err(without_keys(issuer, recorder));
         };
-        let key = to.check(key_selection::key(candidates, header, set))?;
+        let candidates = recorder.check(key_selection::key(candidates, header, set))?;
 
         let invalid = |_| Reason::SignatureInvalid;
         let signed = entra::checks::verifiable(header, settings)
-            .and_then(|()| key.verify(signing_input, signature).map_err(invalid));
-        let verified = to.check(Checked::new(Check::Signature, signed, Evidence::none))?;
+            .and_then(|()| candidates.verify(signing_input, signature).map_err(invalid));
+        let verified = recorder.check(Checked::new(Check::Signature, signed, Evidence::none))?;
 
-        let validated = validation::validate(&claims, verified, issuer, self.clock.now(), to)?;
+        let validated =
+            validation::validate(&claims, verified, issuer, self.clock.now(), recorder)?;
         let principal = Principal::new(&validated, settings);
-        to.holds(|| principal.contents());
+        recorder.record_contents(|| principal.contents());
         if R::USES_CACHE {
-            issuer.verified.count();
-            let validity = Validity::new(issuer.index, number, validated.dates(), settings);
+            issuer.verified_counter.increment();
+            let validity = Validity::new(issuer.index, set_id, validated.dates(), settings);
             self.cache.insert(token, &principal, validity);
         }
         Ok(principal)
@@ -239,20 +240,20 @@ impl Authenticator {
             && self
                 .issuers
                 .get(validity.issuer)
-                .is_some_and(|issuer| issuer.keys.number_of_usable() == Some(validity.verified_by))
+                .is_some_and(|issuer| issuer.keys.usable_set_id() == Some(validity.key_set))
     }
 }
 
-/// Refuses a token whose issuer has no keys that could be used, or waits for the first ones.
-fn without_keys<W: OnMissingKey>(issuer: &Issuer, to: &mut impl Recorder) -> Interruption<W> {
+/// Returns the refusal of a token whose issuer has no usable keys, or a wait for the first ones.
+fn without_keys<W: OnMissingKey>(issuer: &Issuer, recorder: &mut impl Recorder) -> Interruption<W> {
     let keys = &issuer.keys;
-    if let Some(wait) = W::wait(|| keys.first_load()) {
+    if let Some(wait) = W::wait(|| keys.wait_for_first_load()) {
         return Interruption::Wait(wait);
     }
-    let issuer = keys.issuer().to_owned();
-    to.unavailable(Check::Key, || format!("the keys of `{issuer}` are not available"));
+    let name = keys.issuer().to_owned();
+    recorder.unavailable(Check::Key, || format!("the keys of `{name}` are not available"));
     let retry_after = keys.retry_after();
-    Interruption::Refused(AuthenticationError::KeysUnavailable { issuer, retry_after })
+    Interruption::Refused(AuthenticationError::KeysUnavailable { issuer: name, retry_after })
 }
 
 impl fmt::Debug for Authenticator {

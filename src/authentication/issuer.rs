@@ -103,10 +103,15 @@ pub(crate) struct Issuer {
     pub(crate) index: IssuerIndex,
     /// The metadata of its provider, where it is discovered.
     pub(crate) provider: Arc<HotSwap<Map<String, Value>>>,
-    pub(crate) verified: Verified,
+    pub(crate) verified_counter: Verified,
 }
 
 impl IssuerSettings {
+    /// Returns whom the keys must be said to be of, where the issuer asks for that.
+    pub(crate) fn key_issuer(&self) -> Option<&ExpectedKeyIssuer> {
+        self.tenant.as_ref().map(|tenant| &tenant.keys)
+    }
+
     /// Returns the setting that lists further audiences: tokens of version 1.0 of Microsoft Entra ID
     /// name the API by one of its identifier URIs, those of version 2.0 never do.
     pub(crate) fn audience_setting(&self) -> &'static str {
@@ -365,8 +370,8 @@ impl TrustedIssuer {
         }
         key_settings.check()?;
         let StartedKeys { keys, provider } = starter.start(&keys, key_settings)?;
-        let verified = Verified::of(&settings.issuer);
-        Ok(Issuer { settings, audience, keys, index, provider, verified })
+        let verified_counter = Verified::of(&settings.issuer);
+        Ok(Issuer { settings, audience, keys, index, provider, verified_counter })
     }
 }
 

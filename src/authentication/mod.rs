@@ -28,7 +28,6 @@ pub(crate) mod advertisement;
 pub(crate) mod audience;
 pub(crate) mod authenticator;
 pub(crate) mod bearer;
-mod beyond;
 mod builder;
 mod cache;
 mod claim_strings;
@@ -43,6 +42,7 @@ mod principal;
 pub(crate) mod roles_claim;
 pub(crate) mod string_claim;
 mod token_kind;
+mod unreached;
 pub(crate) mod validation;
 mod validity;
 

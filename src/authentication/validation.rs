@@ -44,19 +44,19 @@ pub(crate) fn validate<'c, 'a>(
     _verified: SignatureValid,
     issuer: &Issuer,
     now: UnixTime,
-    to: &mut impl Recorder,
+    recorder: &mut impl Recorder,
 ) -> Result<ValidatedClaims<'c, 'a>, Finding> {
     let settings = &issuer.settings;
-    to.check(token_kind::access_token(claims, settings))?;
-    to.check(entra::checks::tenant(claims, settings))?;
-    to.check(issuer.audience.check(claims, settings.audience_setting()))?;
-    let not_before = to.check(not_before(claims, settings, now))?;
-    let issued_at = to.check(issued_at(claims, settings, now))?;
-    to.check(required_claims(claims, settings))?;
-    to.check(client::allowed(claims, settings))?;
-    to.check(confirmation(claims))?;
+    recorder.check(token_kind::access_token(claims, settings))?;
+    recorder.check(entra::checks::tenant(claims, settings))?;
+    recorder.check(issuer.audience.check(claims, settings.audience_setting()))?;
+    let not_before = recorder.check(not_before(claims, settings, now))?;
+    let issued_at = recorder.check(issued_at(claims, settings, now))?;
+    recorder.check(required_claims(claims, settings))?;
+    recorder.check(client::allowed(claims, settings))?;
+    recorder.check(confirmation(claims))?;
     // Last: a token that is past its time has no other fault.
-    let expires_at = to.check(expiry(claims, settings, now))?;
+    let expires_at = recorder.check(expiry(claims, settings, now))?;
     Ok(ValidatedClaims { claims, dates: Dates { not_before, issued_at, expires_at } })
 }
 

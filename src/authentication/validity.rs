@@ -1,7 +1,7 @@
 //! How long a verification counts: the dates of the token, and the keys that verified it.
 
 use super::issuer::{IssuerIndex, IssuerSettings};
-use crate::keys::KeySetNumber;
+use crate::keys::KeySetId;
 use crate::time::UnixTime;
 
 /// The three dates of a token that passed their checks.
@@ -18,7 +18,7 @@ pub(super) struct Validity {
     /// The issuer whose keys verified it.
     pub(super) issuer: IssuerIndex,
     /// The number of the key set that verified it.
-    pub(super) verified_by: KeySetNumber,
+    pub(super) key_set: KeySetId,
     /// `[from, until)`: the time in which all time checks pass, leeway included.
     from: UnixTime,
     until: UnixTime,
@@ -27,7 +27,7 @@ pub(super) struct Validity {
 impl Validity {
     pub(super) fn new(
         issuer: IssuerIndex,
-        verified_by: KeySetNumber,
+        key_set: KeySetId,
         dates: Dates,
         settings: &IssuerSettings,
     ) -> Self {
@@ -39,7 +39,7 @@ impl Validity {
         let too_old = oldest
             .map(|(age, issued_at)| issued_at.saturating_add(age).saturating_add(leeway).next());
         let until = too_old.map_or(until, |too_old| until.min(too_old));
-        Self { issuer, verified_by, from, until }
+        Self { issuer, key_set, from, until }
     }
 
     /// Reports whether all time checks pass now.

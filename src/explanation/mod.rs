@@ -13,7 +13,6 @@
 
 mod address;
 mod advice;
-mod beyond;
 mod check;
 mod checked;
 mod evidence;
@@ -27,8 +26,8 @@ mod report;
 mod requirement;
 mod serialize;
 mod side;
+mod unreached;
 
-pub(crate) use beyond::Beyond;
 pub use check::Check;
 pub(crate) use checked::Checked;
 pub(crate) use evidence::Evidence;
@@ -42,3 +41,4 @@ pub use reason::{
 pub use report::{Explanation, Step, StepOutcome, TokenContents, Verdict};
 pub use requirement::Requirement;
 pub use side::{Advice, Side};
+pub(crate) use unreached::Unreached;

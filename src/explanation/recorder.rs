@@ -26,7 +26,7 @@ pub(crate) trait Recorder {
     fn unavailable(&mut self, check: Check, why: impl FnOnce() -> String);
 
     /// Takes note of what a verified token holds.
-    fn holds(&mut self, held: impl FnOnce() -> TokenContents);
+    fn record_contents(&mut self, held: impl FnOnce() -> TokenContents);
 
     /// Takes note that the request needs no token.
     fn public(&mut self);
@@ -48,7 +48,7 @@ impl Recorder for NoRecorder {
 
     fn unavailable(&mut self, _: Check, _: impl FnOnce() -> String) {}
 
-    fn holds(&mut self, _: impl FnOnce() -> TokenContents) {}
+    fn record_contents(&mut self, _: impl FnOnce() -> TokenContents) {}
 
     fn public(&mut self) {}
 }
@@ -86,7 +86,7 @@ impl Recorder for Explanation {
         self.record(check, StepOutcome::Unavailable(why()));
     }
 
-    fn holds(&mut self, held: impl FnOnce() -> TokenContents) {
+    fn record_contents(&mut self, held: impl FnOnce() -> TokenContents) {
         self.contents = held();
     }
 

@@ -210,7 +210,7 @@ impl Explanation {
 
     /// Adds those of `checks` that were not made, so that every explanation of a kind lists the same
     /// ones.
-    pub(crate) fn close(&mut self, checks: &[Check]) {
+    pub(crate) fn add_unreached(&mut self, checks: &[Check]) {
         for check in checks {
             if self.steps.iter().all(|step| step.check != *check) {
                 self.record(*check, StepOutcome::NotReached);

@@ -12,7 +12,7 @@ use super::error::KeyError;
 use super::health::KeyHealth;
 use super::refresh_gate::{Refresh, RefreshGate};
 use super::settings::KeySettings;
-use super::snapshot::{GoodKeys, KeySetNumber, KeySnapshot};
+use super::snapshot::{GoodKeys, KeySetId, KeySnapshot};
 use crate::background_task::BackgroundTask;
 use crate::display_safe::sanitize;
 use crate::hot_swap::HotSwap;
@@ -98,8 +98,8 @@ impl IssuerKeys {
     }
 
     /// Returns the number of the key set in use, if it may be used.
-    pub(crate) fn number_of_usable(&self) -> Option<KeySetNumber> {
-        self.snapshot().usable().map(|keys| keys.number)
+    pub(crate) fn usable_set_id(&self) -> Option<KeySetId> {
+        self.snapshot().usable().map(|keys| keys.set_id)
     }
 
     /// Asks for a load on behalf of a request whose key is unknown, see
@@ -123,7 +123,7 @@ impl IssuerKeys {
     }
 
     /// Returns a wait for the very first load, until that has ended.
-    pub(crate) fn first_load(&self) -> Option<KeyWait> {
+    pub(crate) fn wait_for_first_load(&self) -> Option<KeyWait> {
         self.refresher.as_ref()?;
         let has_ended = *self.shared.ended.borrow() > 0;
         (!has_ended && !self.shared.is_crowded()).then(|| self.shared.wait_for(1))
@@ -181,7 +181,7 @@ impl Shared {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let last_success = first.as_ref().map(|_| clock.now());
-        let first = first.map(|set| GoodKeys::loaded_now(set, KeySetNumber(0)));
+        let first = first.map(|set| GoodKeys::loaded_now(set, KeySetId(0)));
         Self {
             issuer,
             keys: HotSwap::new(first),
@@ -253,16 +253,16 @@ impl Shared {
         let present = self.keys.snapshot();
         let same = present.get().filter(|good| good.set.has_the_keys_of(&set));
         let number = match same {
-            Some(good) => good.number,
+            Some(good) => good.set_id,
             // The number only has to be unique; it orders no other memory.
-            None => KeySetNumber(self.sets.fetch_add(1, Ordering::Relaxed) + 1),
+            None => KeySetId(self.sets.fetch_add(1, Ordering::Relaxed) + 1),
         };
         self.keys.replace(GoodKeys::loaded_now(Arc::new(set), number));
     }
 
     /// Records that the keys were confirmed to be the present ones.
     fn confirm(&self) {
-        let present = self.keys.snapshot().get().map(|good| (Arc::clone(&good.set), good.number));
+        let present = self.keys.snapshot().get().map(|good| (Arc::clone(&good.set), good.set_id));
         if let Some((set, number)) = present {
             self.keys.replace(GoodKeys::loaded_now(set, number));
         }

@@ -58,4 +58,4 @@ pub use source::{KeySource, KeyTag, LoadFuture, LoadedKeys};
 pub(crate) use file::FileKeySource;
 pub(crate) use issuer_keys::{IssuerKeys, KeyWait};
 pub(crate) use origin::{KeyOrigin, KeyPlan, KeyStarter, StartedKeys};
-pub(crate) use snapshot::{KeySetNumber, Selected};
+pub(crate) use snapshot::{KeySetId, Selected};

@@ -12,13 +12,13 @@ use crate::jose::{Algorithm, ExpectedKeyIssuer, JwkSet};
 /// A number that tells the key sets of one issuer apart: a signature verified under one set counts
 /// for nothing under the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct KeySetNumber(pub(super) u64);
+pub(crate) struct KeySetId(pub(super) u64);
 
 /// Keys that were loaded, and when.
 #[derive(Debug)]
 pub(crate) struct GoodKeys {
     pub(crate) set: Arc<JwkSet>,
-    pub(crate) number: KeySetNumber,
+    pub(crate) set_id: KeySetId,
     pub(crate) loaded_at: Instant,
 }
 
@@ -32,12 +32,12 @@ pub(crate) struct KeySnapshot {
 pub(crate) struct Selected<'a> {
     pub(crate) candidates: Result<Candidates<'a>, NoKey>,
     pub(crate) set: &'a JwkSet,
-    pub(crate) number: KeySetNumber,
+    pub(crate) set_id: KeySetId,
 }
 
 impl GoodKeys {
-    pub(super) fn loaded_now(set: Arc<JwkSet>, number: KeySetNumber) -> Self {
-        Self { set, number, loaded_at: Instant::now() }
+    pub(super) fn loaded_now(set: Arc<JwkSet>, set_id: KeySetId) -> Self {
+        Self { set, set_id, loaded_at: Instant::now() }
     }
 }
 
@@ -49,9 +49,9 @@ impl KeySnapshot {
         algorithm: Algorithm,
         expected: Option<&ExpectedKeyIssuer>,
     ) -> Option<Selected<'_>> {
-        let GoodKeys { set, number, .. } = self.usable()?;
+        let GoodKeys { set, set_id, .. } = self.usable()?;
         let candidates = set.select(kid, algorithm, expected);
-        Some(Selected { candidates, set, number: *number })
+        Some(Selected { candidates, set, set_id: *set_id })
     }
 
     /// Returns the keys, unless there are none or they are too old to be trusted. Reads a clock.

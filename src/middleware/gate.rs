@@ -14,7 +14,7 @@ use crate::authentication::authenticator::{Interruption, OnMissingKey};
 use crate::authentication::{Authenticator, Principal, bearer};
 use crate::authorization::{Access, Policy};
 use crate::explanation::recorder::{NoRecorder, Recorder};
-use crate::explanation::{Beyond, Check, Checked, Evidence, Explanation, Finding, Reason};
+use crate::explanation::{Check, Checked, Evidence, Explanation, Finding, Reason, Unreached};
 use crate::fhir::{Interaction, ResourceTypes};
 use crate::keys::KeyWait;
 use crate::metadata::WellKnown;
@@ -92,12 +92,12 @@ impl Gate {
         &self,
         head: Head<'_>,
         granted: &mut Extensions,
-        to: &mut R,
+        recorder: &mut R,
     ) -> Result<Decision, W> {
         let Head { method, uri, headers } = head;
         let base_url = &self.server.base_url;
         if let Some(document) = self.well_known.answer(method, uri, &self.authenticator) {
-            to.public();
+            recorder.public();
             return Ok(Decision::Document(Box::new(document)));
         }
         let need = self.paths.need(base_url, method, uri, headers);
@@ -107,16 +107,16 @@ impl Gate {
         if need == TokenNeed::None
             || (need == TokenNeed::Optional && !bearer::is_there(headers, uri))
         {
-            to.public();
+            recorder.public();
             return Ok(Decision::Pass);
         }
         if base_url.is_too_long(uri) {
             let too_long: Result<(), _> = Err(Reason::AddressTooLong);
-            let _ = to.check(Checked::new(Check::Interaction, too_long, Evidence::none));
+            let _ = recorder.check(Checked::new(Check::Interaction, too_long, Evidence::none));
             return Ok(Decision::Reject(Rejection::uri_too_long(&self.server)));
         }
 
-        let principal = match self.authenticator.decide(headers, uri, to) {
+        let principal = match self.authenticator.decide(headers, uri, recorder) {
             Ok(principal) => principal,
             Err(Interruption::Wait(wait)) => return Err(wait),
             Err(Interruption::Refused(error)) => {
@@ -126,12 +126,12 @@ impl Gate {
 
         if need == TokenNeed::Optional {
             let optional = || Evidence::found("none: a path where a token is optional");
-            to.passed(Check::Interaction, optional);
-            to.passed(Check::Authorization, optional);
+            recorder.passed(Check::Interaction, optional);
+            recorder.passed(Check::Authorization, optional);
             granted.insert(principal);
             return Ok(Decision::Pass);
         }
-        Ok(self.authorize(head, principal, granted, to))
+        Ok(self.authorize(head, principal, granted, recorder))
     }
 
     /// Asks the authorizer about the interaction that a request spells.
@@ -140,21 +140,21 @@ impl Gate {
         head: Head<'_>,
         principal: Principal,
         granted: &mut Extensions,
-        to: &mut R,
+        recorder: &mut R,
     ) -> Decision {
         let interaction = self.interaction(head);
         // No interaction of FHIR may be granted, too: only a denial says whether that is the fault.
-        to.passed(Check::Interaction, || Evidence::found(describe(&interaction)));
+        recorder.passed(Check::Interaction, || Evidence::found(describe(&interaction)));
         match Access::authorize(&self.policy, &principal, interaction) {
             Ok(access) => {
                 let rule = || Evidence::found(access.granted_by().to_string());
-                to.passed(Check::Authorization, rule);
+                recorder.passed(Check::Authorization, rule);
                 granted.insert(access);
                 granted.insert(principal);
                 Decision::Pass
             }
             Err(denial) => {
-                to.failed(|| denial.finding());
+                recorder.failed(|| denial.finding());
                 Decision::Reject(Rejection::of_authorization(&denial, &self.server))
             }
         }
@@ -196,10 +196,10 @@ impl Gate {
             let Ok(_) = self.walk::<_, Infallible>(head, &mut granted, &mut explanation);
         }
         if !explanation.is_accepted() && !explanation.has(Check::Interaction) {
-            self.authenticator.go_on(headers, uri, Beyond::new(&mut explanation));
-            Beyond::new(&mut explanation).interaction(self.asked(head));
+            self.authenticator.record_unreached(headers, uri, Unreached::new(&mut explanation));
+            Unreached::new(&mut explanation).interaction(self.asked(head));
         }
-        explanation.close(Check::ALL);
+        explanation.add_unreached(Check::ALL);
         explanation
     }
 

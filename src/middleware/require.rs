@@ -13,7 +13,7 @@ use super::future::ResponseFuture;
 use super::gate::{Gate, Head, strip_untrusted};
 use super::inner::InnerService;
 use super::paths::is_preflight;
-use super::service::give_back;
+use super::service::release_readiness;
 use crate::authentication::Principal;
 use crate::authorization::{Access, Authorizer, Denial, Policy};
 use crate::rejection::Rejection;
@@ -119,7 +119,7 @@ where
         match self.requirement.admit(request) {
             Ok(request) => ResponseFuture::inner(self.inner.call(request)),
             Err(response) => {
-                give_back(&mut self.inner);
+                release_readiness(&mut self.inner);
                 ResponseFuture::answered(response)
             }
         }

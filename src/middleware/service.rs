@@ -1,4 +1,4 @@
-//! A guarded service: the way of a request on one screen.
+//! A guarded service: how a request is handled, on one screen.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -10,8 +10,8 @@ use super::body::ResponseBody;
 use super::future::ResponseFuture;
 use super::gate::Gate;
 
-/// A service that lets in only verified and authorized requests. Made by
-/// [`FhirAuthLayer`](crate::FhirAuthLayer).
+/// Guards an inner service: each request passes the gate, which lets it through, answers it, or makes
+/// it wait for a key. Made by [`FhirAuthLayer`](crate::FhirAuthLayer).
 ///
 /// The inner service is any `Service<Request<B>, Response = Response<ResBody>>` that is `Clone`:
 /// one that was made ready for a request that is refused, or has to wait for a key, is dropped. `B`
@@ -43,11 +43,13 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        // Strips forged extensions from the request, and inserts the caller's.
         let decision = match self.gate.decide(&mut request) {
             Ok(decision) => decision,
             Err(wait) => {
-                // The wait must not hold what `poll_ready` has reserved.
-                give_back(&mut self.inner);
+                // Not `mem::replace`: the service that was made ready must be dropped, not waited
+                // with, or it would hold what `poll_ready` reserved.
+                release_readiness(&mut self.inner);
                 let service = self.inner.clone();
                 return ResponseFuture::waiting(wait, request, Arc::clone(&self.gate), service);
             }
@@ -55,15 +57,15 @@ where
         match self.gate.carry_out(decision, request) {
             Ok(request) => ResponseFuture::inner(self.inner.call(request)),
             Err(response) => {
-                give_back(&mut self.inner);
+                release_readiness(&mut self.inner);
                 ResponseFuture::answered(response)
             }
         }
     }
 }
 
-/// Drops a service that was made ready for a request that it will not get now, and releases
-/// whatever `poll_ready` has reserved: an idle connection must not hold a permit, too.
-pub(super) fn give_back<S: Clone>(ready: &mut S) {
+/// Replaces a service that was made ready with a fresh clone, so that what `poll_ready` reserved, such
+/// as a permit, is free while the request is answered or waits.
+pub(super) fn release_readiness<S: Clone>(ready: &mut S) {
     *ready = ready.clone();
 }

@@ -33,7 +33,7 @@ mod on {
             Self(Key::from_parts("fhir_auth_verified_total", vec![issuer]))
         }
 
-        pub(crate) fn count(&self) {
+        pub(crate) fn increment(&self) {
             const PLACE: &str = module_path!();
             static ABOUT: Metadata<'static> = Metadata::new(PLACE, Level::INFO, Some(PLACE));
             metrics::with_recorder(|to| to.register_counter(&self.0, &ABOUT)).increment(1);
@@ -79,7 +79,7 @@ mod off {
             Self
         }
 
-        pub(crate) fn count(&self) {}
+        pub(crate) fn increment(&self) {}
     }
 }
 

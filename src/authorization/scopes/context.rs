@@ -12,13 +12,13 @@ use crate::fhir::{BaseUrl, is_id};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Confined<'a> {
     /// Nobody: everything is granted.
-    No,
+    Unconfined,
     /// The one patient of the token.
-    To(Cow<'a, str>),
+    ToPatient(Cow<'a, str>),
     /// There should be a patient, and there is none: nothing is granted.
-    NoPatient(NoPatient<'a>),
+    PatientMissing(NoPatient<'a>),
     /// The user cannot be told: nothing is granted, whatever patient there is.
-    NoUser(UserFault),
+    UserUnknown(UserFault),
 }
 
 /// `patient/` scopes confine to the token's patient.
@@ -26,13 +26,15 @@ pub(super) enum Confined<'a> {
 /// A token has at most one: the launch context (`patient`), else the Patient that `fhirUser` is.
 pub(super) fn of_patient_scopes<'a>(principal: &'a Principal, base: &BaseUrl) -> Confined<'a> {
     match launch_context(principal, base) {
-        Some(Ok(patient)) => Confined::To(patient),
-        Some(Err(fault)) => Confined::NoPatient(fault),
+        Some(Ok(patient)) => Confined::ToPatient(patient),
+        Some(Err(fault)) => Confined::PatientMissing(fault),
         None => match fhir_user(principal, base) {
-            Some(Ok(FhirUser::Patient(id))) => Confined::To(id),
-            Some(Ok(_)) => Confined::NoPatient(NoPatient::OtherUser(principal.patient_claims())),
-            Some(Err(fault)) => Confined::NoPatient(NoPatient::User(fault)),
-            None => Confined::NoPatient(NoPatient::Missing(principal.patient_claims())),
+            Some(Ok(FhirUser::Patient(id))) => Confined::ToPatient(id),
+            Some(Ok(_)) => {
+                Confined::PatientMissing(NoPatient::OtherUser(principal.patient_claims()))
+            }
+            Some(Err(fault)) => Confined::PatientMissing(NoPatient::User(fault)),
+            None => Confined::PatientMissing(NoPatient::Missing(principal.patient_claims())),
         },
     }
 }
@@ -41,14 +43,14 @@ pub(super) fn of_patient_scopes<'a>(principal: &'a Principal, base: &BaseUrl) ->
 /// relative's are those of the patient in context, and a practitioner's do not confine.
 pub(super) fn of_user_scopes<'a>(principal: &'a Principal, base: &BaseUrl) -> Confined<'a> {
     match fhir_user(principal, base) {
-        None | Some(Ok(FhirUser::Practitioner)) => Confined::No,
+        None | Some(Ok(FhirUser::Practitioner)) => Confined::Unconfined,
         Some(Ok(FhirUser::Patient(_))) => of_patient_scopes(principal, base),
         Some(Ok(FhirUser::Relative)) => match launch_context(principal, base) {
-            Some(Ok(patient)) => Confined::To(patient),
-            Some(Err(fault)) => Confined::NoPatient(fault),
-            None => Confined::NoPatient(NoPatient::Relative(principal.patient_claims())),
+            Some(Ok(patient)) => Confined::ToPatient(patient),
+            Some(Err(fault)) => Confined::PatientMissing(fault),
+            None => Confined::PatientMissing(NoPatient::Relative(principal.patient_claims())),
         },
-        Some(Err(fault)) => Confined::NoUser(fault),
+        Some(Err(fault)) => Confined::UserUnknown(fault),
     }
 }
 

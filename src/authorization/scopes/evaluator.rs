@@ -1,5 +1,5 @@
-//! The scopes of one token before one request: which of them apply to a permission on a type, and
-//! why others do not.
+//! The scopes of one token against one request: which of them apply to a permission on a type, and why
+//! others do not.
 
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
@@ -27,6 +27,9 @@ pub(super) struct ScopeEvaluator<'a> {
 /// The scopes that have a part in a grant.
 pub(super) type GrantedBy<'a> = SmallVec<[&'a SmartScope; 4]>;
 
+/// The patient of a token that is assumed to have one: whoever is named.
+const ASSUMED: &str = "";
+
 /// The number of types named by an address that are tried with a constrained wildcard.
 const MAX_TRIED: usize = 64;
 
@@ -45,7 +48,8 @@ impl<'a> ScopeEvaluator<'a> {
         self.request.principal().scope_set()
     }
 
-    /// Finds one scope for each permission that is required.
+    /// Finds one scope for each permission that is required; for what is included with a result, one
+    /// scope for either.
     pub(super) fn satisfy(
         &self,
         required: &'a RequiredAccess<'_>,
@@ -61,7 +65,7 @@ impl<'a> ScopeEvaluator<'a> {
         let mut missing = false;
         for permission in required.permissions.iter() {
             match self.first(permission, on, required.via, &mut reasons) {
-                // Either permission shows what comes along.
+                // READ or SEARCH alone is enough for a resource that comes with a result.
                 Some(scope) if required.via == Via::Included => {
                     return Ok(GrantedBy::from_iter([scope]));
                 }
@@ -88,7 +92,9 @@ impl<'a> ScopeEvaluator<'a> {
             })
         };
         held(false).chain(held(true)).find(|scope| {
-            self.apply(scope, permission, on, via).map_err(|reason| reasons.add(reason)).is_ok()
+            self.check_applies(scope, permission, on, via)
+                .map_err(|reason| reasons.add(reason))
+                .is_ok()
         })
     }
 
@@ -99,6 +105,7 @@ impl<'a> ScopeEvaluator<'a> {
         named: Option<&'a BTreeSet<String>>,
     ) -> Result<GrantedBy<'a>, Reasons<'a>> {
         let mut reasons = Reasons::default();
+        // `None` is every type at once, as a wildcard has it.
         let every_type = named.is_none_or(|named| !named.is_empty()).then_some(None);
         let own = self.scopes().types().filter(|name| named.is_none_or(|all| all.contains(*name)));
         for on in every_type.into_iter().chain(own.map(Some)) {
@@ -116,7 +123,7 @@ impl<'a> ScopeEvaluator<'a> {
         }
     }
 
-    /// Finds a constrained scope for every type that applies to some type which no scope names.
+    /// Finds a wildcard scope whose constraint applies to at least one type that no scope names.
     /// Scopes are tried one by one, since a token may have many and there are many types.
     fn constrained_wildcard(
         &self,
@@ -124,7 +131,7 @@ impl<'a> ScopeEvaluator<'a> {
         named: Option<&'a BTreeSet<String>>,
         reasons: &mut Reasons<'a>,
     ) -> Option<&'a SmartScope> {
-        if required.via != Via::Subject {
+        if required.via != Via::Direct {
             return None;
         }
         let wildcards = self.scopes().about(None);
@@ -146,7 +153,8 @@ impl<'a> ScopeEvaluator<'a> {
         })
     }
 
-    /// Collects all ways in which the one permission of an interaction is granted on its type.
+    /// Collects every scope that grants the one permission of an interaction on its one type, as
+    /// alternatives.
     pub(super) fn satisfy_in_every_way(
         &self,
         required: &'a RequiredAccess<'_>,
@@ -158,19 +166,19 @@ impl<'a> ScopeEvaluator<'a> {
         let held = self.scopes().about(Some(on));
         let held = held.filter(|scope| scope.permissions().contains(permissions));
         let applied = held.filter_map(|scope| {
-            let patient = self.apply(scope, permissions, Some(on), required.via);
+            let patient = self.check_applies(scope, permissions, Some(on), required.via);
             let patient = patient.map_err(|reason| reasons.add(reason)).ok()?;
             by.push(scope);
-            let constraint = scope.parsed_constraint().unwrap_or_default();
+            let constraint = scope.parsed_constraint().ok()?;
             Some(Alternative::shared(patient, constraint.map(Arc::clone)))
         });
         let alternatives: Alternatives = applied.collect();
         if alternatives.is_none() { Err(reasons) } else { Ok((alternatives.into(), by)) }
     }
 
-    /// Applies a scope that is about a permission and a type (`on` is `None` for every type), and
-    /// returns the patient that it confines to.
-    fn apply(
+    /// Checks that a scope which covers a permission and a type applies (`on` is `None` for every type),
+    /// and returns the patient that it confines to.
+    fn check_applies(
         &self,
         scope: &'a SmartScope,
         permission: Permissions,
@@ -178,29 +186,30 @@ impl<'a> ScopeEvaluator<'a> {
         via: Via,
     ) -> Result<Option<&str>, Inapplicable<'a>> {
         let enforced = self.request.enforcement();
-        let constraint = scope.parsed_constraint().unwrap_or_default();
+        // `ScopeSet` has none that cannot be read.
+        let constraint = scope.parsed_constraint().map_err(|_| Inapplicable::Unreadable(scope))?;
         let patient = self.patient_of(scope, permission, on)?;
         let confined = patient.is_some() || constraint.is_some();
         match via {
             Via::Exported if confined || !scope.is_of_system() => {
                 return Err(Inapplicable::NotOfSystem);
             }
-            Via::Searched | Via::Reached if constraint.is_some() => {
+            Via::Chained | Via::Untargeted if constraint.is_some() => {
                 return Err(Inapplicable::ConstrainedLink(scope));
             }
-            Via::Included | Via::Searched | Via::Reached
+            Via::Included | Via::Chained | Via::Untargeted
                 if confined && !enforced.contains(Enforcement::INCLUDES) =>
             {
                 return Err(Inapplicable::Undeclared("scopes that confine", "includes"));
             }
-            Via::Unseen if confined => {
+            Via::UnreadBody if confined => {
                 return Err(Inapplicable::Undeclared("scopes that confine", "bodies of searches"));
             }
-            Via::Subject
+            Via::Direct
             | Via::Included
-            | Via::Searched
-            | Via::Reached
-            | Via::Unseen
+            | Via::Chained
+            | Via::Untargeted
+            | Via::UnreadBody
             | Via::Exported => {}
         }
         if let Some(constraint) = constraint {
@@ -240,24 +249,26 @@ impl<'a> ScopeEvaluator<'a> {
     ) -> Result<Option<&str>, Inapplicable<'a>> {
         let enforced = self.request.enforcement().contains(Enforcement::COMPARTMENTS);
         let patient = match self.confined(scope.context()) {
-            Confined::No => return Ok(None),
-            Confined::NoUser(reason) => return Err(Inapplicable::NoUser(*reason)),
-            Confined::To(_) | Confined::NoPatient(_) if !enforced => {
+            Confined::Unconfined => return Ok(None),
+            Confined::UserUnknown(reason) => return Err(Inapplicable::NoUser(*reason)),
+            Confined::ToPatient(_) | Confined::PatientMissing(_) if !enforced => {
                 let scopes = "scopes that confine to a patient";
                 return Err(Inapplicable::Undeclared(scopes, "compartments"));
             }
-            Confined::To(patient) => &**patient,
-            Confined::NoPatient(_) if self.assumes_patient => "",
-            Confined::NoPatient(reason) => return Err(Inapplicable::NoPatient(*reason, scope)),
+            Confined::ToPatient(patient) => &**patient,
+            Confined::PatientMissing(_) if self.assumes_patient => ASSUMED,
+            Confined::PatientMissing(reason) => {
+                return Err(Inapplicable::NoPatient(*reason, scope));
+            }
         };
-        if !patient.is_empty() && self.named.differ_from(patient) {
+        if patient != ASSUMED && self.named.differ_from(patient) {
             return Err(Inapplicable::OtherPatient);
         }
         match on {
             Some(name) if permission == Permissions::CREATE && !self.may_create(name) => {
                 Err(Inapplicable::NotWritten(name))
             }
-            // Whether an instance may be changed depends on whether it may be seen.
+            // Other changes depend on the instance, which the handler checks.
             Some(_) | None => Ok(Some(patient)),
         }
     }
@@ -265,7 +276,7 @@ impl<'a> ScopeEvaluator<'a> {
     fn confined(&self, context: ScopeContext) -> &Confined<'a> {
         let (principal, base) = (self.request.principal(), self.request.interaction().base());
         match context {
-            ScopeContext::System => &Confined::No,
+            ScopeContext::System => &Confined::Unconfined,
             ScopeContext::Patient => {
                 self.patient.get_or_init(|| context::of_patient_scopes(principal, base))
             }
@@ -278,39 +289,39 @@ impl<'a> ScopeEvaluator<'a> {
     /// The reason for which scopes of a context would grant nothing, whatever they say.
     pub(super) fn unusable(&self, context: ScopeContext) -> Option<Inapplicable<'a>> {
         match self.confined(context) {
-            Confined::NoUser(reason) => Some(Inapplicable::NoUser(*reason)),
-            Confined::NoPatient(reason) => Some(Inapplicable::WithoutPatient(*reason)),
-            Confined::No | Confined::To(_) => None,
+            Confined::UserUnknown(reason) => Some(Inapplicable::NoUser(*reason)),
+            Confined::PatientMissing(reason) => Some(Inapplicable::WithoutPatient(*reason)),
+            Confined::Unconfined | Confined::ToPatient(_) => None,
         }
     }
 
-    /// A patient creates what belongs to patients, but no Patient.
+    /// A patient creates what belongs to patients, but not a Patient resource.
     fn may_create(&self, name: &str) -> bool {
         name != "Patient" && self.request.patient_compartment().is_written(name)
     }
 
-    /// Reports whether an unconstrained scope of a context for the same would apply, if the token had
-    /// a patient.
+    /// Reports whether an unconstrained scope of `context`, with the required permissions and type, would
+    /// apply once the token has a patient.
     pub(super) fn would_apply(
         &self,
         context: ScopeContext,
         required: &'a RequiredAccess<'_>,
     ) -> bool {
         let patient = match self.confined(context) {
-            Confined::NoUser(_) => return false,
-            Confined::No => {
+            Confined::UserUnknown(_) => return false,
+            Confined::Unconfined => {
                 return required.via != Via::Exported || context == ScopeContext::System;
             }
-            Confined::To(patient) => Some(patient),
-            Confined::NoPatient(_) => None,
+            Confined::ToPatient(patient) => Some(patient),
+            Confined::PatientMissing(_) => None,
         };
         let enforced = self.request.enforcement();
         let possible = match required.via {
-            Via::Subject => true,
-            Via::Included | Via::Searched | Via::Reached => {
+            Via::Direct => true,
+            Via::Included | Via::Chained | Via::Untargeted => {
                 enforced.contains(Enforcement::INCLUDES)
             }
-            Via::Unseen | Via::Exported => false,
+            Via::UnreadBody | Via::Exported => false,
         };
         let creates = required.permissions.contains(Permissions::CREATE);
         let on = match &required.target {

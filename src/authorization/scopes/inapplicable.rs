@@ -30,6 +30,8 @@ pub(super) enum Inapplicable<'a> {
     /// A constraint cannot be seen through a chain.
     ConstrainedLink(&'a SmartScope),
     NotOfSystem,
+    /// Its constraint cannot be read.
+    Unreadable(&'a SmartScope),
     /// A query names a type that the server does not have, which only wildcards cover.
     UnknownType(&'a str),
 }
@@ -101,6 +103,9 @@ impl fmt::Display for Inapplicable<'_> {
             Self::ConstrainedLink(scope) => {
                 let scope = text(scope);
                 write!(f, "`{scope}` has a constraint, so nothing may depend on what it hides")
+            }
+            Self::Unreadable(scope) => {
+                write!(f, "`{}` has a constraint that cannot be read", text(scope))
             }
             Self::NotOfSystem => f.write_str("only unconstrained `system/` scopes export"),
             Self::UnknownType(name) => {

@@ -45,7 +45,9 @@ impl ScopePolicy {
         let base = request.interaction().base();
         match narrowest_context(principal, false) {
             Some(ScopeContext::Patient) => true,
-            Some(ScopeContext::User) => context::of_user_scopes(principal, base) != Confined::No,
+            Some(ScopeContext::User) => {
+                context::of_user_scopes(principal, base) != Confined::Unconfined
+            }
             Some(ScopeContext::System) | None => false,
         }
     }

@@ -68,15 +68,15 @@ pub(super) enum Target<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Via {
     /// It is what is read, searched or changed.
-    Subject,
+    Direct,
     /// It comes along with a result: one of the permissions is enough.
     Included,
     /// A result depends on it, link by link.
-    Searched,
+    Chained,
     /// It may be reached by something that does not say what it reaches.
-    Reached,
+    Untargeted,
     /// It may be reached by something that nobody has seen.
-    Unseen,
+    UnreadBody,
     /// It is exported, which only `system/` scopes allow.
     Exported,
 }
@@ -186,7 +186,7 @@ impl<'a> Requirements<'a> {
 
     fn take(&mut self, permissions: Permissions, resource_type: Option<&'a str>) {
         let target = resource_type.map_or(Target::EveryType, |name| Target::Type(name.into()));
-        self.push(permissions, target, Via::Subject);
+        self.push(permissions, target, Via::Direct);
     }
 
     /// Takes permissions on each type that a query names.
@@ -204,10 +204,10 @@ impl<'a> Requirements<'a> {
     fn search_several(&mut self, interaction: &Interaction, named: BTreeSet<String>) {
         let search = Permissions::SEARCH;
         match (interaction.has_unseen_body(), named.is_empty()) {
-            (true, true) => self.push(search, Target::SomeType, Via::Subject),
-            (true, false) => self.push(search, Target::AnyOf(named), Via::Subject),
+            (true, true) => self.push(search, Target::SomeType, Via::Direct),
+            (true, false) => self.push(search, Target::AnyOf(named), Via::Direct),
             (false, true) => self.take(search, None),
-            (false, false) => self.take_each(search, named, Via::Subject),
+            (false, false) => self.take_each(search, named, Via::Direct),
         }
     }
 
@@ -217,7 +217,7 @@ impl<'a> Requirements<'a> {
         if named.is_empty() {
             self.take(both, None);
         }
-        self.take_each(both, named, Via::Subject);
+        self.take_each(both, named, Via::Direct);
     }
 
     /// A bulk export: of the types that `_type` names, and of what it starts from. Without `_type`
@@ -267,7 +267,7 @@ impl<'a> Requirements<'a> {
             match reach {
                 Reach::Result(_) if taken => {}
                 Reach::Result(name) => {
-                    self.push(P::SEARCH, Target::Type(name.clone().into()), Via::Subject);
+                    self.push(P::SEARCH, Target::Type(name.clone().into()), Via::Direct);
                 }
                 // The handler leaves out what the caller may not see, and follows no further.
                 Reach::Included(_) | Reach::UntypedReference if judged => {}
@@ -276,16 +276,16 @@ impl<'a> Requirements<'a> {
                     self.push(P::READ | P::SEARCH, target, Via::Included);
                 }
                 Reach::Searched(name) => {
-                    self.push(P::SEARCH, Target::Type(name.clone().into()), Via::Searched);
+                    self.push(P::SEARCH, Target::Type(name.clone().into()), Via::Chained);
                 }
                 Reach::UntypedReference | Reach::Anywhere => {
-                    self.push(of_all, Target::EveryType, Via::Reached);
+                    self.push(of_all, Target::EveryType, Via::Untargeted);
                 }
                 Reach::Patient(_) => {}
             }
         }
         if interaction.has_unseen_body() && !enforced.contains(Enforcement::SEARCH_BODIES) {
-            self.push(of_all, Target::EveryType, Via::Unseen);
+            self.push(of_all, Target::EveryType, Via::UnreadBody);
         }
     }
 }

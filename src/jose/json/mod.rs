@@ -1,7 +1,7 @@
 //! Strict JSON (RFC 8259) that borrows from its input.
 //!
-//! Beyond a general reader: a duplicate member in an object is rejected at any depth (RFC 7515
-//! section 4, RFC 7519 section 4), and so is nesting deeper than [`MAX_DEPTH`]. Numbers are read as
+//! Unreached a general reader: a duplicate member in an object is rejected at any depth (RFC 7515
+//! section 4, RFC 7519 section 4), and so is nesting deeper than [`MAX_DEPTH`](error::MAX_DEPTH). Numbers are read as
 //! `f64`, which holds every `NumericDate`.
 //!
 //! ```text

@@ -6,9 +6,9 @@ use super::evidence::Evidence;
 use super::report::{Explanation, StepOutcome};
 
 /// Takes note of checks that the request did not reach. Nothing is decided by them.
-pub(crate) struct Beyond<'e>(&'e mut Explanation);
+pub(crate) struct Unreached<'e>(&'e mut Explanation);
 
-impl<'e> Beyond<'e> {
+impl<'e> Unreached<'e> {
     pub(crate) fn new(explanation: &'e mut Explanation) -> Self {
         Self(explanation)
     }

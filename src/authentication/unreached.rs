@@ -14,7 +14,7 @@ use super::issuer::Issuer;
 use super::key_selection;
 use super::token_kind;
 use super::validation;
-use crate::explanation::Beyond;
+use crate::explanation::Unreached;
 use crate::jose::Algorithm;
 use crate::jose::compact::{Buffer, CompactJws};
 use crate::jose::header::JoseHeader;
@@ -22,7 +22,7 @@ use crate::keys::Selected;
 
 impl Authenticator {
     /// Goes on with the checks that a request did not reach, for an explanation alone.
-    pub(crate) fn go_on(&self, headers: &HeaderMap, uri: &Uri, mut to: Beyond<'_>) {
+    pub(crate) fn record_unreached(&self, headers: &HeaderMap, uri: &Uri, mut to: Unreached<'_>) {
         let mut buffer = Buffer::new();
         let decoded =
             bearer::find(headers, uri).and_then(|token| bearer::decode(token, &mut buffer));
@@ -48,10 +48,10 @@ impl Authenticator {
                 key(issuer, algorithm, header, &mut to);
             }
         }
-        self.go_on_with_claims(&claims, &issuers, &mut to);
+        self.unreached_claims(&claims, &issuers, &mut to);
     }
 
-    fn go_on_with_claims(&self, claims: &Claims<'_>, issuers: &[&Issuer], to: &mut Beyond<'_>) {
+    fn unreached_claims(&self, claims: &Claims<'_>, issuers: &[&Issuer], to: &mut Unreached<'_>) {
         let (now, is_verified) = (self.clock.now(), to.is_verified());
         let settings = || issuers.iter().map(|issuer| &issuer.settings);
         let kinds = settings().map(|one| token_kind::access_token(claims, one));
@@ -79,10 +79,9 @@ impl Authenticator {
 }
 
 /// Looks for the key among those that are there.
-fn key(issuer: &Issuer, algorithm: Algorithm, header: JoseHeader<'_>, to: &mut Beyond<'_>) {
-    let key_issuer = issuer.settings.tenant.as_ref().map(|tenant| &tenant.keys);
+fn key(issuer: &Issuer, algorithm: Algorithm, header: JoseHeader<'_>, to: &mut Unreached<'_>) {
     let snapshot = issuer.keys.snapshot();
-    let selected = snapshot.select(header.kid, algorithm, key_issuer);
+    let selected = snapshot.select(header.kid, algorithm, issuer.settings.key_issuer());
     if let Some(Selected { candidates, set, .. }) = selected {
         to.check(key_selection::key(candidates, header, set));
     }
