@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use base64::Engine as _;
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 use base64::alphabet;
-use base64::engine::general_purpose::{NO_PAD, STANDARD};
+use base64::engine::general_purpose::{NO_PAD, STANDARD, STANDARD_NO_PAD};
 
 /// Processors without a SIMD engine use the scalar one, which is as strict.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
@@ -34,6 +34,11 @@ pub(crate) fn decode<'b>(segment: &[u8], buffer: &'b mut [u8]) -> Option<(&'b [u
     let length = URL_SAFE.decode_slice(segment, buffer).ok()?;
     let (decoded, rest) = buffer.split_at_mut_checked(length)?;
     Some((decoded, rest))
+}
+
+/// Encodes in the standard alphabet, without padding, as values of binary headers of gRPC are.
+pub(crate) fn to_standard(bytes: &[u8]) -> String {
+    STANDARD_NO_PAD.encode(bytes)
 }
 
 /// Decodes a member of a key. Some providers write it in the standard alphabet of base64, which

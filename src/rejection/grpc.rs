@@ -8,7 +8,8 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderValue, Response};
 
-use super::Rejection;
+use super::{Rejection, error_info};
+use crate::jose::base64url;
 
 /// Reports whether a request is gRPC, by its content type.
 pub(crate) fn is_grpc(request: &Parts) -> bool {
@@ -27,6 +28,10 @@ pub(crate) fn response(rejection: &Rejection) -> Response<Bytes> {
     headers.insert("grpc-status", rejection.kind().row().grpc_status.into());
     if let Ok(message) = HeaderValue::from_str(&percent_encoded(rejection.description())) {
         headers.insert("grpc-message", message);
+    }
+    let details = base64url::to_standard(&error_info::status(rejection));
+    if let Ok(details) = HeaderValue::try_from(details) {
+        headers.insert("grpc-status-details-bin", details);
     }
     response
 }

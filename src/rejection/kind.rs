@@ -71,6 +71,19 @@ impl RejectionKind {
         }
     }
 
+    /// The kind in words, which are the same for every refusal of it.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::MissingCredentials => "authentication is required",
+            Self::InvalidRequest => "the request is malformed",
+            Self::InvalidToken | Self::ExpiredToken => "the access token is refused",
+            Self::Forbidden => "the access token does not grant this",
+            Self::KeysUnavailable => "try again later",
+            Self::UriTooLong => "the address is too long",
+            Self::Unguarded => "the server is misconfigured",
+        }
+    }
+
     /// A stable name in kebab case, for logs and metrics.
     #[must_use]
     pub fn name(self) -> &'static str {

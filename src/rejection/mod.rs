@@ -16,12 +16,19 @@
 //! }
 //! ```
 //!
-//! A [`RejectionResponder`] of your own makes other bodies of the same rejections.
+//! [`ProblemResponder`] makes problem details of the same rejections, for APIs that are not FHIR, and
+//! a [`RejectionResponder`] of your own any other body.
+//!
+//! A request for gRPC gets HTTP 200 with `grpc-status`, `grpc-message`, and in
+//! `grpc-status-details-bin` a `google.rpc.ErrorInfo`: its reason is the kind, as in `INVALID_TOKEN`,
+//! its domain `tower-fhir-auth`, and its metadata have `check` and `scope` where there are any.
 
 mod challenge;
 mod disclosure;
+mod error_info;
 mod grpc;
 mod kind;
+mod problem;
 pub(crate) mod responder;
 
 use std::borrow::Cow;
@@ -33,6 +40,7 @@ use http::StatusCode;
 
 pub use disclosure::Disclosure;
 pub use kind::RejectionKind;
+pub use problem::ProblemResponder;
 pub use responder::{DefaultResponder, RejectionResponder};
 
 use crate::authentication::AuthenticationError;
@@ -162,18 +170,8 @@ impl Rejection {
     /// The sentence for the client, as much as the [`Disclosure`] allows.
     #[must_use]
     pub fn description(&self) -> &str {
-        match self.0.server.disclosure {
-            Disclosure::Minimal => match self.kind() {
-                RejectionKind::MissingCredentials => "authentication is required",
-                RejectionKind::InvalidRequest => "the request is malformed",
-                RejectionKind::InvalidToken | RejectionKind::ExpiredToken => {
-                    "the access token is refused"
-                }
-                RejectionKind::Forbidden => "the access token does not grant this",
-                RejectionKind::KeysUnavailable => "try again later",
-                RejectionKind::UriTooLong => "the address is too long",
-                RejectionKind::Unguarded => "the server is misconfigured",
-            },
+        match self.disclosure() {
+            Disclosure::Minimal => self.kind().title(),
             Disclosure::Reason => self.0.sentence(),
             Disclosure::Full => self.0.full.get_or_init(|| match self.check() {
                 Some(check) => format!("{} (check: {check})", self.0.sentence()),
@@ -213,11 +211,15 @@ impl Rejection {
     pub fn outcome(&self) -> OperationOutcome {
         let outcome = OperationOutcome::new(self.kind().row().issue_type, self.description())
             .coded(self.kind().name());
-        let told = self.0.server.disclosure != Disclosure::Minimal;
+        let told = self.disclosure() != Disclosure::Minimal;
         match self.check().filter(|_| told) {
             Some(check) => outcome.coded(check.name()),
             None => outcome,
         }
+    }
+
+    fn disclosure(&self) -> Disclosure {
+        self.0.server.disclosure
     }
 
     pub(crate) fn base_url(&self) -> &BaseUrl {

@@ -12,7 +12,8 @@ use crate::fhir::Format;
 
 /// Makes the response to a refused request.
 ///
-/// The layer's own is [`DefaultResponder`]; implement this for bodies of your own.
+/// The layer's own is [`DefaultResponder`], [`ProblemResponder`](super::ProblemResponder) is for APIs
+/// that are not FHIR; implement this for bodies of your own.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -51,24 +52,34 @@ impl RejectionResponder for DefaultResponder {
         }
         let format = Format::wanted_by(request);
         let body = rejection.outcome().to_format(format);
-        let length = body.len();
-        let is_head = request.method == Method::HEAD;
-        let mut response = Response::new(if is_head { Bytes::new() } else { body.into() });
-        *response.status_mut() = rejection.status();
-        let headers = response.headers_mut();
-        headers.reserve(6);
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if is_head {
-            // What `GET` would have (RFC 9110 section 8.6).
-            headers.insert(CONTENT_LENGTH, length.into());
-        }
-        if let Some(challenge) = rejection.www_authenticate() {
-            headers.insert(WWW_AUTHENTICATE, challenge);
-        }
-        if let Some(pause) = rejection.retry_after() {
-            headers.insert(RETRY_AFTER, pause.as_secs().max(1).into());
-        }
-        response
+        answer(rejection, request, format.media_type(), body.into())
     }
+}
+
+/// Makes the response to a refused request with this body, which `HEAD` goes without.
+pub(super) fn answer(
+    rejection: &Rejection,
+    request: &Parts,
+    content_type: &'static str,
+    body: Bytes,
+) -> Response<Bytes> {
+    let length = body.len();
+    let is_head = request.method == Method::HEAD;
+    let mut response = Response::new(if is_head { Bytes::new() } else { body });
+    *response.status_mut() = rejection.status();
+    let headers = response.headers_mut();
+    headers.reserve(6);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if is_head {
+        // What `GET` would have (RFC 9110 section 8.6).
+        headers.insert(CONTENT_LENGTH, length.into());
+    }
+    if let Some(challenge) = rejection.www_authenticate() {
+        headers.insert(WWW_AUTHENTICATE, challenge);
+    }
+    if let Some(pause) = rejection.retry_after() {
+        headers.insert(RETRY_AFTER, pause.as_secs().max(1).into());
+    }
+    response
 }

@@ -5,10 +5,13 @@ use std::time::Duration;
 use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 use tower_fhir_auth::explanation::Check;
-use tower_fhir_auth::rejection::{Disclosure, RejectionResponder};
-use tower_fhir_auth::{Rejection, RejectionKind, TrustedIssuer, require_scope};
+use tower_fhir_auth::rejection::{Disclosure, ProblemResponder, RejectionResponder};
+use tower_fhir_auth::test_util::TokenBuilder;
+use tower_fhir_auth::{
+    Authorizer, FhirAuthLayer, Rejection, RejectionKind, TrustedIssuer, require_scope,
+};
 
-use crate::support::{BASE, NOW, Reply, Server};
+use crate::support::{BASE, NOW, Reply, Server, send};
 
 /// The one issue of an OperationOutcome: severity, code, diagnostics.
 fn issue(reply: &Reply) -> (String, String, String) {
@@ -22,9 +25,7 @@ fn issue(reply: &Reply) -> (String, String, String) {
 #[tokio::test]
 async fn each_row_of_the_status_table() {
     let server = Server::authorizing(require_scope("x")).await;
-    let token = |token: tower_fhir_auth::test_util::TokenBuilder| {
-        format!("Bearer {}", token.sign().unwrap())
-    };
+    let token = |token: TokenBuilder| format!("Bearer {}", token.sign().unwrap());
     let rows = [
         (String::new(), 401, "login", ""),
         ("Basic eA==".to_owned(), 401, "login", ""),
@@ -121,7 +122,7 @@ async fn each_time_is_told_with_both_sides_the_clock_of_the_server_and_the_leewa
 async fn no_other_claim_and_no_part_of_the_token_is_told() {
     let server = Server::layered(|layer| layer.disclosure(Disclosure::Full)).await;
     let secret = "a-value-that-nobody-else-may-see";
-    let private = |token: tower_fhir_auth::test_util::TokenBuilder| {
+    let private = |token: TokenBuilder| {
         let names = ["sub", "oid", "client_id", "azp", "email", "patient", "fhirUser", "jti"];
         names.iter().fold(token, |token, name| token.claim(name, secret))
     };
@@ -214,6 +215,107 @@ async fn grpc_gets_a_status_in_the_headers_of_a_200() {
             assert!(!reply.header("grpc-message").is_empty());
         }
     }
+}
+
+/// Read by the decoder that clients of tonic have.
+#[tokio::test]
+async fn grpc_gets_an_error_info_beside_its_status() {
+    use prost::Message;
+    use tonic::Status;
+    use tonic_types::StatusExt;
+    for (disclosure, shows_check) in
+        [(Disclosure::Reason, true), (Disclosure::Full, true), (Disclosure::Minimal, false)]
+    {
+        let rule = require_scope("orders.read").and(require_scope("\u{e9}".repeat(200)));
+        let server = Server::layered(|layer| layer.authorizer(rule).disclosure(disclosure)).await;
+        let good = server.token().sign().unwrap();
+        let expired = server.token().claim("exp", 1).sign().unwrap();
+        let bad = server.token().claim("aud", "x".repeat(300)).sign().unwrap();
+        let scope = format!("orders.read {}", "\u{e9}".repeat(200));
+        for (authorization, reason, check, scope) in [
+            (String::new(), "MISSING_CREDENTIALS", None, None),
+            ("Bearer".to_owned(), "INVALID_REQUEST", None, None),
+            (format!("Bearer {bad}"), "INVALID_TOKEN", Some("audience"), None),
+            (format!("Bearer {expired}"), "EXPIRED_TOKEN", Some("expiry"), None),
+            (format!("Bearer {good}"), "FORBIDDEN", Some("authorization"), Some(scope)),
+        ] {
+            let request = Request::post("/r4/Patient/1").header("content-type", "application/grpc");
+            let reply = server.send(request.header("authorization", authorization)).await;
+            let status = Status::from_header_map(&reply.headers).unwrap();
+            let details = status.get_error_details();
+            let info = details.error_info().unwrap_or_else(|| panic!("{reason}: {status:?}"));
+            assert_eq!((&*info.reason, &*info.domain), (reason, "tower-fhir-auth"));
+            let metadata = |name: &str| info.metadata.get(name).map(String::as_str);
+            assert_eq!(metadata("check"), check.filter(|_| shows_check), "{reason}");
+            assert_eq!(metadata("scope"), scope.as_deref(), "{reason}");
+            let inner = tonic_types::pb::Status::decode(status.details()).unwrap();
+            assert_eq!(inner.code, i32::from(status.code()), "{reason}");
+            assert_eq!(inner.message, reply.rejection.unwrap().description(), "{reason}");
+            assert_eq!(inner.message, status.message(), "{reason}");
+            assert_eq!(inner.details.len(), 1, "{reason}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn problem_details_are_the_same_refusals_for_apis_that_are_not_fhir() {
+    let rule = || require_scope("orders.read");
+    let fhir = Server::layered(|layer| layer.authorizer(rule())).await;
+    let issuer = fhir.issuer.trusted();
+    let builder = FhirAuthLayer::builder(BASE).issuer(issuer).clock(fhir.clock.clone());
+    let layer = builder.authorizer(rule()).responder(ProblemResponder).build().unwrap();
+    layer.ready().await;
+    let token = |token: TokenBuilder| format!("Bearer {}", token.sign().unwrap());
+    for (authorization, kind, check, scope) in [
+        (String::new(), "missing-credentials", None, None),
+        ("Bearer".to_owned(), "invalid-request", None, None),
+        (token(fhir.token().claim("aud", "x\"\\")), "invalid-token", Some("audience"), None),
+        (token(fhir.token().claim("exp", 1)), "expired-token", Some("expiry"), None),
+        (token(fhir.token()), "forbidden", Some("authorization"), Some("orders.read")),
+    ] {
+        let request = |method: Method| {
+            let request = Request::builder().method(method).uri("/r4/Patient/1");
+            request.header("authorization", &authorization)
+        };
+        let mut of_fhir = fhir.send(request(Method::GET)).await;
+        let mut reply = send(&layer, request(Method::GET)).await;
+        assert_eq!(reply.header("content-type"), "application/problem+json", "{kind}");
+        let problem: Value = serde_json::from_str(&reply.body).unwrap();
+        let mut expected = json!({
+            "type": format!("https://docs.rs/tower-fhir-auth/refusal-codes#{kind}"),
+            "title": problem["title"],
+            "status": reply.status.as_u16(),
+            "detail": issue(&of_fhir).2,
+            "kind": kind,
+        });
+        for (name, value) in [("check", check), ("scope", scope)] {
+            if let Some(value) = value {
+                expected[name] = value.into();
+            }
+        }
+        assert_eq!(problem, expected);
+        assert!(problem["title"].as_str().is_some_and(|title| !title.is_empty()), "{kind}");
+        for headers in [&mut of_fhir.headers, &mut reply.headers] {
+            headers.remove("content-type");
+        }
+        assert_eq!((reply.status, reply.headers), (of_fhir.status, of_fhir.headers), "{kind}");
+        let head = send(&layer, request(Method::HEAD)).await;
+        assert_eq!(head.body, "", "{kind}");
+        assert_eq!(head.header("content-length"), reply.body.len().to_string(), "{kind}");
+        let grpc = request(Method::POST).header("content-type", "application/grpc");
+        let grpc = send(&layer, grpc).await;
+        assert_eq!((grpc.status, grpc.body.as_str()), (StatusCode::OK, ""), "{kind}");
+        assert!(grpc.headers.contains_key("grpc-status"), "{kind}");
+    }
+    let builder = FhirAuthLayer::builder(BASE).issuer(fhir.issuer.trusted());
+    let minimal = builder.authorizer(rule()).disclosure(Disclosure::Minimal);
+    let minimal = minimal.responder(ProblemResponder).build().unwrap();
+    minimal.ready().await;
+    let wrong = token(fhir.issuer.token().claim("aud", "other"));
+    let reply = send(&minimal, Request::get("/r4/x").header("authorization", wrong)).await;
+    let problem: Value = serde_json::from_str(&reply.body).unwrap();
+    assert_eq!(problem["detail"], "the access token is refused");
+    assert_eq!(problem.get("check"), None);
 }
 
 #[tokio::test]
