@@ -57,7 +57,8 @@
 //! # Refusals
 //!
 //! A refused request gets status, `WWW-Authenticate` (RFC 6750, RFC 9728) and an OperationOutcome
-//! in JSON or XML, or a gRPC status where it is gRPC. The text names the check, and for issuer,
+//! in JSON or XML, a gRPC status where it is gRPC, or on request problem details
+//! ([`ProblemResponder`](rejection::ProblemResponder)). The text names the check, and for issuer,
 //! audience, times and algorithm both sides; how much is told is a setting
 //! ([`Disclosure`](rejection::Disclosure)). The [`Rejection`] is in the response's extensions. [`FhirAuthLayer::explain`] keeps every check
 //! of a request and says what to change on which side; the manual has

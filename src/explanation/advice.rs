@@ -1,6 +1,7 @@
 //! What to change, and on which side.
 
 use super::finding::Finding;
+use super::invalid_request::{InvalidRequest, OtherCredentials};
 use super::reason::Reason;
 use super::requirement::Requirement;
 use super::side::Advice;
@@ -11,11 +12,9 @@ impl Finding {
     #[must_use]
     pub fn advice(&self) -> Vec<Advice> {
         match self.reason() {
-            Reason::MissingCredentials
-            | Reason::OtherCredentials(_)
-            | Reason::MalformedRequest(_) => vec![Advice::client(
-                "send the access token once, as `Authorization: Bearer <token>`",
-            )],
+            Reason::MissingCredentials => vec![Advice::client(SEND_TOKEN)],
+            Reason::OtherCredentials(other) => vec![of_other_credentials(*other)],
+            Reason::MalformedRequest(fault) => vec![of_malformed_request(*fault)],
             Reason::TokenTooLarge => vec![
                 Advice::client("ask for fewer scopes"),
                 Advice::provider("leave claims out of the token, groups first"),
@@ -40,6 +39,33 @@ impl Finding {
             Reason::Denied { requirements, .. } => of_denial(requirements),
         }
     }
+}
+
+const SEND_TOKEN: &str = "send the access token once, as `Authorization: Bearer <token>`";
+
+fn of_other_credentials(other: OtherCredentials) -> Advice {
+    Advice::client(match other {
+        OtherCredentials::Scheme(_) | OtherCredentials::Unknown => {
+            "ask the provider for an access token, and send it as `Authorization: Bearer <token>`"
+        }
+        OtherCredentials::NoScheme => "put `Bearer` and a space before the token",
+    })
+}
+
+fn of_malformed_request(fault: InvalidRequest) -> Advice {
+    Advice::client(match fault {
+        InvalidRequest::RepeatedHeader
+        | InvalidRequest::JoinedCredentials
+        | InvalidRequest::TokenInQuery
+        | InvalidRequest::EmptyToken => SEND_TOKEN,
+        InvalidRequest::SchemeTwice => {
+            "write `Bearer` once: what was put behind it begins with the scheme already"
+        }
+        InvalidRequest::Quoted => "take the quotes away from the token",
+        InvalidRequest::Padding(_) | InvalidRequest::Character { .. } => {
+            "send the access token as the provider issued it, with nothing before, within or behind it"
+        }
+    })
 }
 
 /// Puts what handlers must declare first: without it no token helps.

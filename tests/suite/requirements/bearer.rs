@@ -1,7 +1,7 @@
 //! RFC 6750: the bearer token of a request.
 
 use http::Request;
-use tower_fhir_auth::explanation::Check;
+use tower_fhir_auth::explanation::{Advice, Check, Side};
 use tower_fhir_auth::require_scope;
 
 use crate::support::{BASE, Server};
@@ -129,6 +129,23 @@ async fn r2_a_header_that_is_wrong_is_told_what_is_wrong_with_it() {
         for secret in token.split('.').chain(["c2VjcmV0", "hunter2", "abc"]) {
             assert!(!said.contains(secret), "{value}: {said}");
         }
+    }
+    for (value, words) in [
+        ("Bearer Bearer x", "write `Bearer` once"),
+        ("Bearer \"x\"", "take the quotes away"),
+        ("Bearer a b", "as the provider issued it"),
+        ("Bearer", "send the access token once"),
+        ("Basic eA==", "ask the provider for an access token"),
+        (&token, "put `Bearer` and a space before"),
+    ] {
+        let request = Request::get("/r4/Patient/1").header("authorization", value);
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        let explanation = server.layer.explain(&parts).await;
+        let advice = explanation.failure().unwrap().advice();
+        let [Advice { side: Side::Client, text, .. }] = advice.as_slice() else {
+            panic!("{value}: {advice:?}")
+        };
+        assert!(text.contains(words), "{value}: {text}");
     }
     let bytes = server.authorization(b"Bearer ab\xe9").await;
     bytes.is_bad_request();
