@@ -2,6 +2,9 @@
 //! that the token has, and never in a wider one.
 
 use std::collections::BTreeMap;
+use std::ops::BitOr;
+
+use hashbrown::HashMap;
 
 use super::context::has_launch_context;
 use super::evaluator::ScopeEvaluator;
@@ -11,7 +14,7 @@ use crate::authentication::Principal;
 use crate::authentication::string_claim::StringClaim;
 use crate::authorization::AccessRequest;
 use crate::fhir::resource_type;
-use crate::smart::{Constrained, Permissions, ScopeContext, ScopeKind, context_of};
+use crate::smart::{Constrained, Permissions, ScopeContext, ScopeKind, SmartScope, context_of};
 
 /// The scope that asks for a patient in context.
 pub(super) const LAUNCH_PATIENT: &str = "launch/patient";
@@ -25,6 +28,29 @@ pub(super) struct Enough<'a> {
     pub(super) unusable: Option<Inapplicable<'a>>,
     /// The reasons for which none would do.
     pub(super) notes: Vec<Inapplicable<'a>>,
+}
+
+/// Returns the constraint under which alone the token has anything of a type, where a scope with it
+/// would be enough: what is missing is no reason to take the constraint away.
+fn own_constraint<'a>(
+    evaluator: &ScopeEvaluator<'a>,
+    principal: &'a Principal,
+    context: ScopeContext,
+    name: &'a str,
+    required: &[RequiredAccess<'_>],
+) -> Option<&'a str> {
+    let is_about = |one: &&RequiredAccess<'_>| match &one.target {
+        Target::Type(on) => on == name,
+        Target::AnyOf(_) | Target::SomeType | Target::EveryType => true,
+    };
+    if name == "*" || !required.iter().filter(is_about).all(|one| one.via == Via::Direct) {
+        return None;
+    }
+    let held = principal.scope_set().about(Some(name));
+    let mut held = held.filter(|scope| scope.context() == context).peekable();
+    let first = held.peek().copied()?;
+    let is_constrained = held.all(|scope| scope.constraint().is_some());
+    (is_constrained && evaluator.holds_constraint(first, name)).then(|| first.constraint())?
 }
 
 /// Returns the scopes that would have been enough for all that is required.
@@ -54,11 +80,16 @@ pub(super) fn enough<'a>(
         return Enough { unusable, ..Enough::default() };
     }
     let least = least(principal, &required.each);
-    if least.iter().any(|(name, needed)| is_constrained(principal, context, name, *needed)) {
+    let constrained = UnderConstraint::of(principal, context);
+    if least.iter().any(|(name, needed)| constrained.holds(name, *needed)) {
         return Enough { unusable, ..Enough::default() };
     }
-    let written = |(name, needed)| format!("{}/{name}.{needed}", word(context));
-    let mut scopes: Vec<String> = least.into_iter().map(written).collect();
+    let written = least.into_iter().map(|(name, needed)| {
+        let constraint = own_constraint(evaluator, principal, context, name, &required.each);
+        let constraint = constraint.map(|text| format!("?{text}")).unwrap_or_default();
+        format!("{}/{name}.{needed}{constraint}", word(context))
+    });
+    let mut scopes: Vec<String> = written.collect();
     if unusable.is_some() {
         scopes.insert(0, LAUNCH_PATIENT.to_owned());
     }
@@ -69,29 +100,53 @@ pub(super) fn enough<'a>(
 /// token has it under a constraint.
 pub(super) fn any_enough(principal: &Principal) -> Option<String> {
     let context = narrowest_context(principal, false).unwrap_or(ScopeContext::User);
-    let is_wider = is_constrained(principal, context, "Patient", Permissions::READ);
+    let is_wider = UnderConstraint::of(principal, context).holds("Patient", Permissions::READ);
     (!is_wider).then(|| format!("{}/Patient.r", word(context)))
 }
 
-/// Reports whether the token has some of the permissions under a constraint alone, be it one that
-/// grants nothing: without it the scope would be wider than what it was given.
-fn is_constrained(
-    principal: &Principal,
+/// The permissions that a token has under a constraint in one context, be it one that grants nothing:
+/// without the constraint a scope would be wider than what the token was given.
+struct UnderConstraint<'a> {
+    principal: &'a Principal,
     context: ScopeContext,
-    name: &str,
-    needed: Permissions,
-) -> bool {
-    let on = (name != "*").then_some(name);
-    let free = principal.scope_set().about(on);
-    let free = free.filter(|scope| scope.context() == context && scope.constraint().is_none());
-    let free = free.fold(Permissions::empty(), |free, scope| free | scope.permissions());
-    let missing = needed - free;
-    let overlaps = |held: Option<&str>| on.is_none() || held.is_none_or(|held| on == Some(held));
-    principal.scopes().filter_map(Constrained::of).any(|held| {
-        held.context == context
-            && overlaps(held.resource_type)
-            && held.permissions.intersects(missing)
-    })
+    /// By type, and for every type. A token may have many scopes: they are read once.
+    by_type: HashMap<&'a str, Permissions>,
+    of_every_type: Permissions,
+}
+
+impl<'a> UnderConstraint<'a> {
+    fn of(principal: &'a Principal, context: ScopeContext) -> Self {
+        let (mut by_type, mut of_every_type) = (HashMap::new(), Permissions::empty());
+        let held = principal.scopes().filter_map(Constrained::of);
+        for scope in held.filter(|scope| scope.context == context) {
+            match scope.resource_type {
+                Some(name) => *by_type.entry(name).or_default() |= scope.permissions,
+                None => of_every_type |= scope.permissions,
+            }
+        }
+        Self { principal, context, by_type, of_every_type }
+    }
+
+    /// Reports whether some of the permissions are held under a constraint alone. Every type is
+    /// each of them: a wildcard would undo the constraint of any.
+    fn holds(&self, name: &str, needed: Permissions) -> bool {
+        let on = (name != "*").then_some(name);
+        let constrained = match on {
+            Some(name) => self.by_type.get(name).copied().unwrap_or_default(),
+            None => self.by_type.values().copied().fold(Permissions::empty(), BitOr::bitor),
+        };
+        let constrained = needed & (constrained | self.of_every_type);
+        if constrained.is_empty() {
+            return false;
+        }
+        let free = self
+            .principal
+            .scope_set()
+            .about(on)
+            .filter(|scope| scope.context() == self.context && scope.constraint().is_none());
+        let free = free.map(SmartScope::permissions).fold(Permissions::empty(), BitOr::bitor);
+        !free.contains(constrained)
+    }
 }
 
 /// Returns the narrowest context of the scopes that a token has, malformed ones too. One without

@@ -240,6 +240,12 @@ impl<'a> ScopeEvaluator<'a> {
         Ok(())
     }
 
+    /// Reports whether the constraint of a scope can be held on a type.
+    pub(super) fn holds_constraint(&self, scope: &'a SmartScope, on: &'a str) -> bool {
+        let constraint = scope.parsed_constraint().unwrap_or_default();
+        constraint.is_some_and(|one| self.check_constraint(scope, one, Some(on)).is_ok())
+    }
+
     /// The patient that a scope confines to, if it confines.
     fn patient_of(
         &self,

@@ -227,6 +227,45 @@ async fn a_constraint_that_cannot_be_held_is_not_advised_away() {
     }
 }
 
+/// A letter that is missing is named with the constraint that the others have, and is then enough.
+#[tokio::test]
+async fn a_missing_permission_is_advised_under_the_constraint_of_the_others() {
+    let server = Server::enforcing(Enforcement::ALL, ScopePolicy::new()).await;
+    for (scopes, method, uri, enough) in [
+        (
+            "user/Observation.s?category=laboratory",
+            "GET",
+            "/Observation/1",
+            "user/Observation.r?category=laboratory",
+        ),
+        (
+            "user/Observation.rs?category=laboratory&code=http:%2f%2fx|1",
+            "POST",
+            "/Observation",
+            "user/Observation.c?category=laboratory&code=http:%2f%2fx|1",
+        ),
+        ("user/*.s?_id=1", "GET", "/Observation/1", "user/Observation.r?_id=1"),
+        (
+            "user/Observation.s?category=a user/Observation.s?category=b",
+            "GET",
+            "/Observation/1",
+            "user/Observation.r?category=a",
+        ),
+        // Something of the type is held without.
+        ("user/Observation.s?category=a user/*.d", "GET", "/Observation/1", "user/Observation.r"),
+        ("user/Device.s?_id=1", "GET", "/Observation/1", "user/Observation.r"),
+        // A constraint that the type cannot have.
+        ("user/*.s?gender=male", "GET", "/Observation/1", "user/Observation.r"),
+    ] {
+        let reply = send(&server, method, uri, scopes).await;
+        assert_eq!(reply.status, 403, "{scopes}");
+        let named = reply.rejection.unwrap().required_scope();
+        assert_eq!(named.as_deref(), Some(enough), "{scopes}: {}", reply.body);
+        let reply = send(&server, method, uri, &format!("{scopes} {enough}")).await;
+        assert_eq!(reply.status, 200, "{enough} was said to be enough: {}", reply.body);
+    }
+}
+
 #[tokio::test]
 async fn malformed_scopes_grant_nothing_and_spoil_nothing() {
     let server = Server::authorizing(ScopePolicy::new()).await;
