@@ -113,12 +113,14 @@ impl ResourceFilter<'_> {
         if resource_type(after) == "Patient" {
             let link = |resource: ResourceRef<'_>| resource.to_value().get("link").cloned();
             if change.before.is_none() {
-                return Err(Denial::new("a patient cannot create another Patient").into());
+                let text = "a scope that confines to a patient cannot create a Patient";
+                return Err(Denial::new(text).into());
             }
             if change.before.and_then(link) != link(after) {
-                return Err(
-                    Denial::new("`link` of a Patient is not the patient's to change").into()
-                );
+                return Err(Denial::new(
+                    "a scope that confines to a patient cannot change `link` of it",
+                )
+                .into());
             }
         }
         Ok(())

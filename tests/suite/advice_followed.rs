@@ -183,11 +183,19 @@ async fn advice_on_issuers_types_algorithms_and_claims_takes_nothing_away() {
     let both = format!("{plain_file}[[issuers]]\nissuer = \"{OTHER}\"\n");
     let v2 = format!("[[issuers]]\nissuer = \"{V2}\"\naudiences = [\"{CLIENT}\"]\n");
     let (preset, _) = entra("", "");
+    let beside = |issuer: &str| format!("{both}[[issuers]]\nissuer = \"{issuer}\"\n");
+    let with_slash = beside("https://third.example.org/");
+    let without = beside("https://third.example.org");
     follow(&provider, vec![
         case(
             provider.token(OTHER, BASE),
             "add an issuer `https://other.example.org`, if its tokens are to be accepted",
-            (plain_file.clone(), both),
+            (plain_file.clone(), both.clone()),
+        ),
+        case(
+            provider.token("https://third.example.org", BASE),
+            "set `issuer` to `https://third.example.org`: it is compared letter by letter",
+            (with_slash, without),
         ),
         Case {
             good: provider.token(V2, CLIENT),

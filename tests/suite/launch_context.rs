@@ -316,6 +316,19 @@ async fn a_patient_creates_no_patient_and_changes_its_own() {
     );
     assert_eq!(ask(&server, &claims, "PUT", "/Patient/1").await.status, 200);
     assert_eq!(ask(&server, &claims, "PUT", "/Patient/2").await.status, 403);
+    // It is said of the scopes that it is true of: others of the token may reach further.
+    let claims = json!({"scope": "patient/Patient.cud user/Patient.r", "patient": "1"});
+    assert_eq!(ask(&server, &claims, "GET", "/Patient/2").await.status, 200);
+    for (method, path, words) in [
+        ("POST", "/Patient", "a scope that confines to a patient cannot create a Patient"),
+        ("PUT", "/Patient/2", "scopes that confine to a patient do not count here"),
+    ] {
+        let reply = ask(&server, &claims, method, path).await;
+        assert_eq!(reply.status, 403, "{method}");
+        let told = reply.rejection.unwrap();
+        assert!(told.detail().contains(words), "{}", told.detail());
+        assert!(!told.detail().contains("the token is confined"), "{}", told.detail());
+    }
 }
 
 #[tokio::test]

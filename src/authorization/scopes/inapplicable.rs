@@ -75,14 +75,16 @@ impl fmt::Display for Inapplicable<'_> {
             Self::WithoutPatient(reason) => write!(f, "a patient is needed: {reason}"),
             Self::NoUser(reason) => write!(f, "`user/` scopes need a readable user: {reason}"),
             Self::OtherPatient => {
-                f.write_str("the token is confined to one patient, and the address names another")
+                f.write_str(
+                "scopes that confine to a patient do not count here: the address names another",
+            )
             }
             Self::NotWritten("Patient") => f.write_str(
-                "a token that is confined to a patient cannot create a Patient, and can change its \
-                 own alone",
+                "a scope that confines to a patient cannot create a Patient, and can change its own \
+                 alone",
             ),
             Self::NotWritten(name) => {
-                write!(f, "a token that is confined to a patient cannot write {name}")
+                write!(f, "a scope that confines to a patient cannot write {name}")
             }
             Self::UndeclaredParameter(scope, on, name) => {
                 let (scope, on, name) = (text(scope), sanitize(on), sanitize(name));

@@ -176,7 +176,7 @@ impl NotAbout {
     pub(crate) fn describe(&self, resource_type: &str) -> Cow<'static, str> {
         match self {
             Self::Type => {
-                format!("a token that is confined to a patient cannot write {resource_type}").into()
+                format!("a scope that confines to a patient cannot write {resource_type}").into()
             }
             Self::Nobody(parameters) => {
                 let names: Vec<String> =
