@@ -190,7 +190,8 @@ impl Denial {
     }
 
     /// One denial for two, where both rules were needed: scopes are named only if they would have
-    /// been enough for both.
+    /// been enough for both, and requirements only where both rules have some. To meet those of one is
+    /// of no use while nothing is known that the other would grant by.
     pub fn and(mut self, other: Self) -> Self {
         if self == other {
             return self;
@@ -201,6 +202,10 @@ impl Denial {
         } else {
             let more = other.scopes.into_iter().filter(|scope| !self.scopes.contains(scope));
             self.scopes = self.scopes.iter().cloned().chain(more).collect();
+        }
+        if self.requirements.is_empty() || other.requirements.is_empty() {
+            self.requirements.clear();
+            return self.joined_with(Vec::new());
         }
         self.joined_with(other.requirements)
     }

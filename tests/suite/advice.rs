@@ -252,3 +252,16 @@ async fn reasons_are_values_that_can_be_matched() {
     assert!(matches!(other, Reason::Audience(AudienceReason::Mismatch { .. })), "{other:?}");
     assert_eq!(other.to_string(), "`aud` does not name this server");
 }
+
+/// Nobody is sent to ask for a role that would change nothing.
+#[tokio::test]
+async fn what_one_of_two_rules_would_grant_by_is_not_advised_while_the_other_names_nothing() {
+    let closed = || authorize_fn(|_| -> Result<Grant, Denial> { Err(Denial::new("closed")) });
+    for rule in [closed().and(require_role("admin")), closed().and(require_scope("a"))] {
+        let advice = advice_of(rule).await;
+        let [(Side::Server, text)] = advice.as_slice() else { panic!("{advice:?}") };
+        assert!(text.contains("names nothing that would be enough"), "{text}");
+    }
+    let either = advice_of(closed().or(require_role("admin"))).await;
+    assert_eq!(either, [(Side::Provider, "assign the role `admin` to the caller".to_owned())]);
+}

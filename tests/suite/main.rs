@@ -10,6 +10,7 @@ mod addresses;
 mod advertise;
 mod advice;
 mod advice_followed;
+mod advice_property;
 mod authorization;
 mod clients;
 mod configuration;

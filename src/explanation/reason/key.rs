@@ -49,12 +49,16 @@ impl KeyReason {
     pub(in crate::explanation) fn advice(&self) -> Vec<Advice> {
         match self {
             Self::LeftOut(fault) => vec![Advice::provider(mending(fault))],
-            Self::Unknown
-            | Self::Unfit
-            | Self::ForAnotherAlgorithm
-            | Self::OfAnotherIssuer
-            | Self::SameId
-            | Self::NoId => vec![
+            Self::SameId => {
+                vec![Advice::provider("publish each key under a `kid` of its own")]
+            }
+            Self::NoId => {
+                vec![Advice::provider("name the key that signs by `kid` in the header of tokens")]
+            }
+            Self::ForAnotherAlgorithm => vec![Advice::provider(
+                "sign with the algorithm of the key that `kid` names, or name the key that signs",
+            )],
+            Self::Unknown | Self::Unfit | Self::OfAnotherIssuer => vec![
                 Advice::provider("publish the key that signs in the key set, before it signs"),
                 Advice::server(
                     "look at `jwks_uri` or `discovery`: is it the provider that issued the token?",

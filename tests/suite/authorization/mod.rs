@@ -2,7 +2,7 @@
 
 mod confinement;
 mod local_rights;
-mod oracle;
+pub(crate) mod oracle;
 mod plain;
 mod resources;
 mod role_definitions;

@@ -93,7 +93,7 @@ const ROWS: &[Row] = &[
     ("GET", "/Patient/%31/$everything", "*", "never", None),
 ];
 
-const ACTIONS: [&str; 17] = [
+pub(crate) const ACTIONS: [&str; 17] = [
     "read",
     "write",
     "delete",
@@ -114,12 +114,12 @@ const ACTIONS: [&str; 17] = [
 ];
 
 #[derive(Clone, Debug)]
-struct Role {
-    actions: Vec<&'static str>,
-    not: Vec<&'static str>,
+pub(crate) struct Role {
+    pub(crate) actions: Vec<&'static str>,
+    pub(crate) not: Vec<&'static str>,
 }
 
-fn effective(roles: &[Role]) -> BTreeSet<&'static str> {
+pub(crate) fn effective(roles: &[Role]) -> BTreeSet<&'static str> {
     let of = |role: &Role| {
         let all = role.actions.contains(&"*");
         let given =
@@ -131,7 +131,7 @@ fn effective(roles: &[Role]) -> BTreeSet<&'static str> {
     roles.iter().flat_map(of).collect()
 }
 
-fn roles_grant(held: &BTreeSet<&str>, needed: &str) -> bool {
+pub(crate) fn roles_grant(held: &BTreeSet<&str>, needed: &str) -> bool {
     let has = |action: &str| match action {
         "*" => ACTIONS.iter().filter(|a| **a != "smart").all(|a| held.contains(a)),
         action => held.contains(action),
@@ -207,7 +207,7 @@ fn role() -> impl Strategy<Value = Role> {
         .prop_map(|(actions, not)| Role { actions, not })
 }
 
-fn definitions(roles: &[Role]) -> RoleDefinitions {
+pub(crate) fn definitions(roles: &[Role]) -> RoleDefinitions {
     let roles = roles.iter().zip(["a", "b", "c", "d"]).map(|(role, name)| {
         json!({"name": name, "dataActions": role.actions, "notDataActions": role.not, "scopes": ["/"]})
     });
