@@ -2,6 +2,8 @@
 //!
 //! None of them is a feature, so no dependency can turn one on.
 
+pub use crate::secure_url::{PlainHttp, PlainHttpError};
+
 use crate::keys::KeySettings;
 
 /// Accepts RSA keys with the public exponent 3, which some old hardware makes. A small exponent

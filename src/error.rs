@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub enum BuildError {
     /// The base URL is invalid.
     #[error(
-        "base URL `{0}`: expected an https URL (http for loopback only) without user, query or fragment"
+        "base URL `{0}`: expected an https URL (http for loopback and `[danger] plain_http` only) without user, query or fragment"
     )]
     BaseUrl(String),
     /// A path where a token is not required cannot be that.
@@ -40,7 +40,7 @@ pub enum BuildError {
     DuplicateIssuer(String),
     /// The issuer's name cannot be used the way it is meant to be.
     #[error(
-        "issuer `{0}`: expected an https URL (http for loopback only) without query or fragment"
+        "issuer `{0}`: expected an https URL (http for loopback and `[danger] plain_http` only) without query or fragment"
     )]
     Issuer(String),
     /// The issuer's name is empty, too long, or has control characters.
@@ -48,7 +48,7 @@ pub enum BuildError {
     IssuerName(String),
     /// An address the keys are to be fetched from is not acceptable.
     #[error(
-        "address `{0}`: expected an absolute https URL (http for loopback only) without fragment"
+        "address `{0}`: expected an absolute https URL (http for loopback and `[danger] plain_http` only) without fragment"
     )]
     Address(String),
     /// The issuer accepts no audience, so every token would be refused.

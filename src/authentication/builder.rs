@@ -17,6 +17,8 @@ use crate::error::BuildError;
 use crate::fhir::ResourceTypes;
 use crate::jose::compact::{Buffer, CompactJws, Segments};
 use crate::keys::KeyStarter;
+use crate::secure_url::PlainHttp;
+use crate::telemetry::log;
 use crate::time::{Clock, SystemClock};
 
 /// Collects the settings of an [`Authenticator`].
@@ -33,6 +35,7 @@ pub struct AuthenticatorBuilder {
     clock: Arc<dyn Clock>,
     token_cache_capacity: usize,
     resource_types: ResourceTypes,
+    plain_http: PlainHttp,
 }
 
 impl Authenticator {
@@ -47,6 +50,7 @@ impl Authenticator {
             clock: Arc::new(SystemClock),
             token_cache_capacity: DEFAULT_TOKENS,
             resource_types: ResourceTypes::r4(),
+            plain_http: PlainHttp::default(),
         }
     }
 }
@@ -119,6 +123,13 @@ impl AuthenticatorBuilder {
         self
     }
 
+    /// Allows origins from which keys are fetched without TLS, see
+    /// [`PlainHttp`](crate::danger::PlainHttp). Default: none but loopback.
+    pub fn plain_http(mut self, origins: PlainHttp) -> Self {
+        self.plain_http = origins;
+        self
+    }
+
     /// Checks the settings and starts to load keys, in the background.
     ///
     /// # Errors
@@ -132,6 +143,7 @@ impl AuthenticatorBuilder {
         if self.issuers.is_empty() {
             return Err(BuildError::NoIssuer);
         }
+        warn_of(&self.plain_http);
         let is_advertised = advertised(&self.issuers);
         let mut advertised = Advertisement::default();
         let mut names = HashSet::with_capacity(self.issuers.len());
@@ -144,6 +156,7 @@ impl AuthenticatorBuilder {
                 trusted = trusted.without_keys();
             }
             trusted.settings.resource_types = self.resource_types.clone();
+            trusted.allow(&self.plain_http);
             if !names.insert(Arc::clone(&trusted.settings.issuer)) {
                 return Err(BuildError::DuplicateIssuer(trusted.name().to_owned()));
             }
@@ -159,6 +172,17 @@ impl AuthenticatorBuilder {
             clock: self.clock,
             cache: TokenCache::new(self.token_cache_capacity),
         })
+    }
+}
+
+fn warn_of(plain_http: &PlainHttp) {
+    for origin in plain_http.origins() {
+        log::warn!(
+            origin,
+            "plain http is allowed (`[danger] plain_http`): whoever is on the network between can \
+             forge the keys that come from there, and read what is sent there"
+        );
+        let _ = origin;
     }
 }
 

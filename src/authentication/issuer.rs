@@ -16,6 +16,7 @@ use crate::jose::{Algorithm, ExpectedKeyIssuer, JwkSet};
 use crate::keys::{
     IssuerKeys, KeyOrigin, KeyPlan, KeySettings, KeySource, KeyStarter, StartedKeys,
 };
+use crate::secure_url::PlainHttp;
 use crate::telemetry::meter::Verified;
 
 /// An issuer whose tokens are accepted, with the rules they are validated by.
@@ -318,6 +319,11 @@ impl TrustedIssuer {
     /// Reports whether its keys come from elsewhere than this machine.
     pub(crate) fn asks_a_provider(&self) -> bool {
         self.keys.asks_a_provider()
+    }
+
+    /// Allows origins of plain http for its keys.
+    pub(crate) fn allow(&mut self, plain_http: &PlainHttp) {
+        self.key_settings.plain_http = plain_http.clone();
     }
 
     /// Turns the issuer into one whose keys are never loaded.

@@ -8,6 +8,7 @@ use super::address::address;
 use super::reader::Reader;
 use crate::authentication::entra::is_guid;
 use crate::authentication::{Entra, EntraCloud, TrustedIssuer};
+use crate::danger::PlainHttp;
 use crate::error::BuildError;
 use crate::keys::KeyOrigin;
 
@@ -67,14 +68,14 @@ const CLOUDS: [(&str, EntraCloud); 3] = [
 ];
 
 /// Reads the Microsoft Entra ID preset, if there is one.
-pub(super) fn read(reader: &mut Reader<'_>) -> Option<EntraConfig> {
+pub(super) fn read(reader: &mut Reader<'_>, plain_http: &PlainHttp) -> Option<EntraConfig> {
     let mut entra = reader.table("entra")?;
     let tenant = entra.required("tenant", TENANT);
     let application = entra.required("client_id", APPLICATION);
     let uris = entra.some_texts("identifier_uris").unwrap_or_default();
     let allowed = entra.some_texts("allowed_tenants");
     let cloud = entra.choice("cloud", &CLOUDS).unwrap_or_default();
-    let authority = address(&mut entra, "authority");
+    let authority = address(&mut entra, "authority", plain_http);
     let is_template = matches!(tenant.as_deref(), Some("organizations" | "common"));
     if is_template && allowed.is_none() {
         let message = "is required because `tenant` is a template: expected the tenants to trust";

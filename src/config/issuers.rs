@@ -4,13 +4,14 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::address::address;
+use super::address::{address, told};
 use super::assigned::{Assigned, AssignedKey, assignments};
 use super::entra::{self, EntraConfig};
 use super::reader::Reader;
 use crate::authentication::roles_claim::RolesClaim;
 use crate::authentication::{AudiencePolicy, TrustedIssuer, issuer};
 use crate::authorization::{CallerId, DataAction};
+use crate::danger::PlainHttp;
 use crate::display_safe::sanitize;
 use crate::error::BuildError;
 use crate::fhir::BaseUrl;
@@ -54,7 +55,7 @@ pub(crate) struct IssuerConfig {
 const MATCHES: [(&str, AudienceMatch); 2] =
     [("exact", AudienceMatch::Exact), ("url", AudienceMatch::Url)];
 
-pub(crate) fn read_all(root: &mut Reader<'_>) -> Vec<IssuerConfig> {
+pub(crate) fn read_all(root: &mut Reader<'_>, plain_http: &PlainHttp) -> Vec<IssuerConfig> {
     let present = root.has("issuers");
     let readers = root.tables("issuers").unwrap_or_default();
     if readers.is_empty() && !present {
@@ -65,7 +66,7 @@ pub(crate) fn read_all(root: &mut Reader<'_>) -> Vec<IssuerConfig> {
     let mut names = HashSet::new();
     let mut issuers = Vec::with_capacity(readers.len());
     for mut reader in readers {
-        let issuer = read(&mut reader);
+        let issuer = read(&mut reader, plain_http);
         for name in issuer.names() {
             if !names.insert(name.clone()) {
                 let message = format!("expected each issuer once, found `{name}` twice");
@@ -78,9 +79,9 @@ pub(crate) fn read_all(root: &mut Reader<'_>) -> Vec<IssuerConfig> {
     issuers
 }
 
-fn read(reader: &mut Reader<'_>) -> IssuerConfig {
+fn read(reader: &mut Reader<'_>, plain_http: &PlainHttp) -> IssuerConfig {
     let asks_for_preset = reader.has("entra");
-    let entra = entra::read(reader);
+    let entra = entra::read(reader, plain_http);
     let issuer = if asks_for_preset {
         reader.text("issuer")
     } else {
@@ -97,8 +98,8 @@ fn read(reader: &mut Reader<'_>) -> IssuerConfig {
         entra,
         audiences: reader.some_texts("audiences"),
         audience_match: reader.choice("audience_match", &MATCHES).unwrap_or_default(),
-        discovery: address(reader, "discovery"),
-        jwks_uri: address(reader, "jwks_uri"),
+        discovery: address(reader, "discovery", plain_http),
+        jwks_uri: address(reader, "jwks_uri", plain_http),
         algorithms: algorithms(reader),
         token_types: token_types(reader),
         required_claims: reader.texts("required_claims"),
@@ -116,7 +117,7 @@ fn read(reader: &mut Reader<'_>) -> IssuerConfig {
     if config.leeway.is_some_and(|leeway| leeway > Duration::from_secs(600)) {
         reader.reject("leeway", "expected at most 10m");
     }
-    keys_come_from_one_place(reader, &config);
+    keys_come_from_one_place(reader, &config, plain_http);
     if let Some(fault) = config.fault_beside_the_preset() {
         reader.reject("issuer", fault);
     }
@@ -127,7 +128,7 @@ fn read(reader: &mut Reader<'_>) -> IssuerConfig {
 }
 
 /// Checks that keys come from the network or from a file, and that the issuer's name fits.
-fn keys_come_from_one_place(reader: &Reader<'_>, config: &IssuerConfig) {
+fn keys_come_from_one_place(reader: &Reader<'_>, config: &IssuerConfig, plain_http: &PlainHttp) {
     let reject = |key: &str, message: String| {
         reader.reject(key, message);
     };
@@ -144,14 +145,15 @@ fn keys_come_from_one_place(reader: &Reader<'_>, config: &IssuerConfig) {
     }
     // A name that is only compared with `iss` may be any string.
     let discovered = config.jwks_file.is_none() && config.jwks_uri.is_none();
-    if discovered && issuer::is_name(&config.issuer) && !is_issuer_url(&config.issuer) {
-        let expected = "expected an https URL (http for loopback only) without query or fragment";
-        reject("issuer", format!("{expected}, found \"{}\"", config.issuer));
+    if discovered && issuer::is_name(&config.issuer) && !is_issuer_url(&config.issuer, plain_http) {
+        let expected = "expected an https URL (http for loopback and `[danger] plain_http` only) \
+                        without query or fragment";
+        reject("issuer", format!("{expected}, found \"{}\"", told(&config.issuer)));
     }
 }
 
-fn is_issuer_url(text: &str) -> bool {
-    secure_url::parse(text).is_some_and(|url| url.query().is_none())
+fn is_issuer_url(text: &str, plain_http: &PlainHttp) -> bool {
+    secure_url::parse_with(text, plain_http).is_some_and(|url| url.query().is_none())
 }
 
 fn algorithms(reader: &mut Reader<'_>) -> Option<Vec<Algorithm>> {

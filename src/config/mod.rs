@@ -30,6 +30,27 @@
 //! # Ok::<(), tower_fhir_auth::config::ConfigError>(())
 //! ```
 
+//!
+//! # Without TLS
+//!
+//! What is fetched comes over https, or over http from loopback. In a network that nobody else can
+//! reach, `[danger] plain_http` names further origins: exactly `http://host[:port]`, which hold for
+//! `base_url`, `issuer`, `discovery`, `jwks_uri`, `entra.authority`, and what a discovery document
+//! names. Each is warned of at start.
+//!
+//! ```
+//! # let config = tower_fhir_auth::config::Config::from_toml(r#"
+//! base_url = "https://fhir.example.org/r4"
+//!
+//! [[issuers]]
+//! issuer = "http://keycloak:8080/realms/fhir"
+//!
+//! [danger]
+//! plain_http = ["http://keycloak:8080"]
+//! # "#)?;
+//! # Ok::<(), tower_fhir_auth::config::ConfigError>(())
+//! ```
+
 mod address;
 mod assigned;
 mod entra;
@@ -54,6 +75,7 @@ use crate::authorization::{
     AccessMode, AccessPolicy, Assignments, Authorizer, IssuerLimits, RoleDefinitions, RolePolicy,
     ScopePolicy,
 };
+use crate::danger::PlainHttp;
 use crate::error::BuildError;
 use crate::fhir::{BaseUrl, PatientCompartment};
 use crate::keys::KeySettings;
@@ -92,6 +114,7 @@ pub struct Config {
     roles: Roles,
     smart: SmartConfiguration,
     token_cache_capacity: Option<usize>,
+    plain_http: PlainHttp,
 }
 
 impl Config {
@@ -127,11 +150,15 @@ impl Config {
     ) -> Result<Self, Vec<Problem>> {
         let problems = Problems::default();
         let mut root = Reader::root(table, directory, environment, &problems);
+        let plain_http = address::plain_http(&mut root);
         let base_url =
             root.required("base_url", "an https URL such as \"https://fhir.example.org/r4\"");
-        let base_url = base_url.and_then(|text| match text.parse::<BaseUrl>() {
+        let base_url = base_url.and_then(|text| match BaseUrl::parse_with(&text, &plain_http) {
             Ok(base_url) => Some(base_url),
-            Err(expected) => root.fail("base_url", format!("{expected}, found \"{text}\"")),
+            Err(expected) => {
+                let found = address::told(&text);
+                root.fail("base_url", format!("{expected}, found \"{found}\""))
+            }
         });
         let access = policy::access(&mut root);
         let disclosure = policy::disclosure(&mut root);
@@ -140,7 +167,7 @@ impl Config {
         let keys = policy::keys(&mut root);
         let token_cache_capacity = policy::cache(&mut root);
         let smart = policy::smart(&mut root, access);
-        let issuers = issuers::read_all(&mut root);
+        let issuers = issuers::read_all(&mut root, &plain_http);
         let roles = policy::roles(&mut root, &issuers);
         root.finish();
         match (base_url, problems.into_vec()) {
@@ -155,6 +182,7 @@ impl Config {
                 roles,
                 smart,
                 token_cache_capacity,
+                plain_http,
             }),
             (_, problems) => Err(problems),
         }
@@ -164,6 +192,12 @@ impl Config {
     #[must_use]
     pub fn base_url(&self) -> &BaseUrl {
         &self.base_url
+    }
+
+    /// Returns the origins that may be reached without TLS, beside loopback.
+    #[must_use]
+    pub fn plain_http(&self) -> &PlainHttp {
+        &self.plain_http
     }
 
     /// Returns the access mode: the grants that a request needs.
@@ -256,7 +290,8 @@ impl Config {
         let mut builder = builder
             .disclosure(self.disclosure)
             .patient_compartment(self.compartment)
-            .smart_configuration(self.smart);
+            .smart_configuration(self.smart)
+            .plain_http(self.plain_http);
         if let Some(tokens) = self.token_cache_capacity {
             builder = builder.token_cache_capacity(tokens);
         }

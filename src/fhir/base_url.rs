@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::Uri;
 use url::{Origin, Url};
 
-use crate::secure_url;
+use crate::secure_url::{self, PlainHttp};
 
 /// The longest address, and the longest body of a search, in bytes, that are evaluated: the cost of
 /// a decision grows with them.
@@ -100,7 +100,10 @@ impl BaseUrl {
 
 /// A string is not a valid base URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected an https URL (http for loopback only) without user, query or fragment")]
+#[error(
+    "expected an https URL (http for loopback and `[danger] plain_http` only) without user, query or \
+     fragment"
+)]
 #[non_exhaustive]
 pub struct BaseUrlError;
 
@@ -108,7 +111,14 @@ impl std::str::FromStr for BaseUrl {
     type Err = BaseUrlError;
 
     fn from_str(text: &str) -> Result<Self, BaseUrlError> {
-        let url = secure_url::parse(text)
+        Self::parse_with(text, &PlainHttp::default())
+    }
+}
+
+impl BaseUrl {
+    /// Parses a base URL as `from_str` does, or one of plain http with one of these origins.
+    pub(crate) fn parse_with(text: &str, plain_http: &PlainHttp) -> Result<Self, BaseUrlError> {
+        let url = secure_url::parse_with(text, plain_http)
             .filter(|url| url.query().is_none())
             .filter(|url| url.username().is_empty() && url.password().is_none())
             .ok_or(BaseUrlError)?;

@@ -8,7 +8,7 @@ use url::Url;
 use super::error::KeyError;
 use crate::display_safe::sanitize;
 use crate::jose::json::{self, Document, JsonError, without_mark};
-use crate::secure_url;
+use crate::secure_url::{self, PlainHttp};
 
 /// A discovery document.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +22,11 @@ pub(crate) struct ProviderMetadata {
 impl ProviderMetadata {
     /// Reads a document, whose `issuer` must be identical to one of `issuers` (section 4.3). The
     /// algorithms it lists are those of ID tokens and change nothing here.
-    pub(crate) fn parse(json: &[u8], issuers: &[Arc<str>]) -> Result<Self, KeyError> {
+    pub(crate) fn parse(
+        json: &[u8],
+        issuers: &[Arc<str>],
+        plain_http: &PlainHttp,
+    ) -> Result<Self, KeyError> {
         let json = without_mark(json);
         let document =
             json::string(json).and_then(Document::parse).map_err(|error| match error {
@@ -44,14 +48,15 @@ impl ProviderMetadata {
         }
         let jwks_uri =
             text("jwks_uri").ok_or(KeyError::Discovery("expected a string `jwks_uri`"))?;
-        match secure_url::parse(jwks_uri) {
+        match secure_url::parse_with(jwks_uri, plain_http) {
             Some(jwks_uri) => {
                 let members = serde_json::from_slice(json).unwrap_or_default();
                 Ok(Self { jwks_uri, members })
             }
             None => Err(KeyError::Address {
-                address: sanitize(jwks_uri),
-                reason: "expected an absolute https URL (http for loopback only)",
+                address: sanitize(&secure_url::without_user(jwks_uri)),
+                reason: "expected an absolute https URL (http for loopback and `[danger] \
+                         plain_http` only)",
             }),
         }
     }
@@ -72,7 +77,9 @@ mod tests {
 
     fn parse(issuer: &str, jwks_uri: &str) -> Result<Url, KeyError> {
         let document = format!(r#"{{"issuer": "{issuer}", "jwks_uri": "{jwks_uri}"}}"#);
-        ProviderMetadata::parse(document.as_bytes(), &[ISSUER.into()]).map(|found| found.jwks_uri)
+        let none = PlainHttp::default();
+        ProviderMetadata::parse(document.as_bytes(), &[ISSUER.into()], &none)
+            .map(|found| found.jwks_uri)
     }
 
     #[test]
@@ -111,7 +118,9 @@ mod tests {
             (r#"{"issuer":"a","issuer":"b"}"#, "expected no duplicate member in an object"),
             (&deep, "expected a JSON object with fewer members and less nesting"),
         ] {
-            let error = ProviderMetadata::parse(text.as_bytes(), &[ISSUER.into()]).unwrap_err();
+            let issuers = [ISSUER.into()];
+            let error = ProviderMetadata::parse(text.as_bytes(), &issuers, &PlainHttp::default())
+                .unwrap_err();
             assert_eq!(error.to_string(), format!("discovery document: {expected}"), "{text}");
         }
     }
@@ -141,7 +150,7 @@ mod tests {
             seen += 1;
             let text = std::fs::read_to_string(&path).unwrap();
             let parse = |text: &str, issuer: &str| {
-                ProviderMetadata::parse(text.as_bytes(), &[issuer.into()])
+                ProviderMetadata::parse(text.as_bytes(), &[issuer.into()], &PlainHttp::default())
             };
             // Their key sets are files beside them, which no server could fetch.
             if name.starts_with("OpenIdConnect") {

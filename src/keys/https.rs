@@ -12,7 +12,7 @@ use reqwest::{Client, ClientBuilder, Response};
 use url::{Host, Url};
 
 use super::error::KeyError;
-use super::public_address::{PublicOnly, is_internal};
+use super::public_address::{Reach, Within, is_internal};
 use super::schedule;
 use super::settings::KeySettings;
 use crate::display_safe::sanitize;
@@ -25,8 +25,10 @@ const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VE
 pub(crate) struct HttpsClient {
     /// Dials addresses that the operator wrote.
     trusted: Client,
-    /// Dials addresses that a document named; never an internal one.
-    guarded: Client,
+    /// Dials addresses that a document of an internal provider named.
+    inside: Client,
+    /// Dials addresses that a document of a public provider named; never an internal one.
+    outside: Client,
     max_bytes: usize,
     /// `true` when a proxy may be in between, so that the peer is not the provider.
     proxied: bool,
@@ -42,8 +44,10 @@ pub(crate) enum DocumentKind {
 /// The author of an address.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum NamedBy {
-    /// The operator, or a provider that is internal itself.
+    /// The operator.
     Operator,
+    /// A document of a provider that is internal itself.
+    InternalDocument,
     /// A document of a provider on the public internet.
     Document,
 }
@@ -93,7 +97,8 @@ impl HttpsClient {
         };
         Ok(Self {
             trusted: build(client())?,
-            guarded: build(client().dns_resolver(Arc::new(PublicOnly)))?,
+            inside: build(client().dns_resolver(Arc::new(Within(Reach::Network))))?,
+            outside: build(client().dns_resolver(Arc::new(Within(Reach::Public))))?,
             max_bytes: settings.max_bytes,
             proxied: settings.environment_proxy,
         })
@@ -154,20 +159,21 @@ impl HttpsClient {
     }
 
     fn client(&self, url: &Url, named_by: NamedBy) -> Result<&Client, KeyError> {
-        let NamedBy::Document = named_by else {
-            return Ok(&self.trusted);
+        let (client, reach) = match named_by {
+            NamedBy::Operator => return Ok(&self.trusted),
+            NamedBy::InternalDocument => (&self.inside, Reach::Network),
+            NamedBy::Document => (&self.outside, Reach::Public),
         };
         // An address given as a number is dialled without asking the resolver.
-        let internal_number = match url.host() {
-            Some(Host::Ipv4(address)) => is_internal(address.into()),
-            Some(Host::Ipv6(address)) => is_internal(address.into()),
-            Some(Host::Domain(_)) | None => false,
+        let fault = match url.host() {
+            Some(Host::Ipv4(address)) => reach.fault(address.into()),
+            Some(Host::Ipv6(address)) => reach.fault(address.into()),
+            Some(Host::Domain(_)) | None => None,
         };
-        if internal_number {
-            let reason = "it is internal, but the provider's own address is not";
-            return Err(KeyError::Address { address: without_secrets(url), reason });
+        match fault {
+            Some(reason) => Err(KeyError::Address { address: without_secrets(url), reason }),
+            None => Ok(client),
         }
-        Ok(&self.guarded)
     }
 }
 
@@ -186,7 +192,7 @@ impl Fetched {
     /// when asked again.
     pub(crate) fn addresses_named_by(&self) -> NamedBy {
         match self.peer {
-            Some(peer) if is_internal(peer.ip()) => NamedBy::Operator,
+            Some(peer) if is_internal(peer.ip()) => NamedBy::InternalDocument,
             Some(_) | None => NamedBy::Document,
         }
     }
@@ -236,7 +242,19 @@ mod tests {
             let url = Url::parse(internal).unwrap();
             let error = client.client(&url, NamedBy::Document).unwrap_err();
             assert!(matches!(error, KeyError::Address { .. }), "{internal}: {error}");
-            assert!(client.client(&url, NamedBy::Operator).is_ok(), "{internal}");
+            for author in [NamedBy::Operator, NamedBy::InternalDocument] {
+                assert!(client.client(&url, author).is_ok(), "{internal}: {author:?}");
+            }
+        }
+        for metadata in
+            ["https://169.254.169.254/k", "https://[fe80::1]/", "http://[fd00:ec2::254]/"]
+        {
+            let url = Url::parse(metadata).unwrap();
+            for author in [NamedBy::InternalDocument, NamedBy::Document] {
+                let error = client.client(&url, author).unwrap_err();
+                assert!(matches!(error, KeyError::Address { .. }), "{metadata}: {error}");
+            }
+            assert!(client.client(&url, NamedBy::Operator).is_ok(), "{metadata}");
         }
         let answered = |peer: &str| {
             let peer = Some(peer.parse().unwrap());
@@ -244,7 +262,7 @@ mod tests {
             Fetched { peer, body: None, etag: None, max_age: None, address, content_type }
                 .addresses_named_by()
         };
-        assert!(matches!(answered("127.0.0.1:443"), NamedBy::Operator));
+        assert!(matches!(answered("127.0.0.1:443"), NamedBy::InternalDocument));
         assert!(matches!(answered("93.184.216.34:443"), NamedBy::Document));
     }
 

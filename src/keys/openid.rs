@@ -14,7 +14,7 @@ use super::source::{KeySource, KeyTag, LoadFuture, LoadedKeys};
 use crate::error::BuildError;
 use crate::hot_swap::HotSwap;
 use crate::jose::{JwkSet, KeyPolicy};
-use crate::secure_url;
+use crate::secure_url::{self, PlainHttp};
 
 /// The keys of an issuer as its provider publishes them. Each load begins at an address that the
 /// operator wrote, so a `jwks_uri` that changes is followed.
@@ -25,6 +25,7 @@ pub(crate) struct OpenIdKeySource {
     start: Start,
     client: HttpsClient,
     policy: KeyPolicy,
+    plain_http: PlainHttp,
     /// The members of the discovery document as last read.
     provider: Arc<HotSwap<Map<String, Value>>>,
 }
@@ -43,14 +44,18 @@ impl OpenIdKeySource {
         jwks_uri: Option<&str>,
         settings: &KeySettings,
     ) -> Result<Self, BuildError> {
+        let written = |text: &str| {
+            let url = secure_url::parse_with(text, &settings.plain_http);
+            url.ok_or_else(|| BuildError::Address(secure_url::without_user(text)))
+        };
         let start = match (jwks_uri, discovery) {
             (Some(jwks_uri), _) => Start::KeySet(written(jwks_uri)?),
             (None, Some(discovery)) => Start::Discovery(written(discovery)?),
             (None, None) => {
                 let issuer = issuers.first().map(|issuer| &**issuer).unwrap_or_default();
-                let url = written(issuer).map_err(|_| BuildError::Issuer(issuer.to_string()))?;
-                if url.query().is_some() {
-                    return Err(BuildError::Issuer(issuer.to_string()));
+                let invalid = || BuildError::Issuer(secure_url::without_user(issuer));
+                if written(issuer).map_err(|_| invalid())?.query().is_some() {
+                    return Err(invalid());
                 }
                 Start::Discovery(written(&discovery::address(issuer))?)
             }
@@ -60,6 +65,7 @@ impl OpenIdKeySource {
             start,
             client: HttpsClient::new(settings)?,
             policy: settings.policy,
+            plain_http: settings.plain_http.clone(),
             provider: Arc::new(HotSwap::new(None)),
         })
     }
@@ -77,7 +83,7 @@ impl OpenIdKeySource {
                 let mut fetched = self.client.get(kind, url, NamedBy::Operator, None).await?;
                 let named_by = fetched.addresses_named_by();
                 let body = fetched.body.take().unwrap_or_default();
-                let found = ProviderMetadata::parse(&body, &self.issuers)
+                let found = ProviderMetadata::parse(&body, &self.issuers, &self.plain_http)
                     .map_err(|fault| fetched.fault(fault))?;
                 self.provider.replace(found.members);
                 self.key_set(&found.jwks_uri, named_by, installed).await
@@ -123,9 +129,4 @@ impl KeySource for OpenIdKeySource {
     fn load(&self, installed: Option<KeyTag>) -> LoadFuture<'_> {
         Box::pin(self.fetch(installed))
     }
-}
-
-/// Parses an address that the operator wrote.
-fn written(text: &str) -> Result<Url, BuildError> {
-    secure_url::parse(text).ok_or_else(|| BuildError::Address(text.to_owned()))
 }

@@ -2,8 +2,10 @@
 //!
 //! An address that the operator wrote is trusted as it is. One that a discovery document names is
 //! not: it must be https, and must not lead into a network that only this machine can reach
-//! (CVE-2026-41413), unless the operator's own address lies in one. The check is made on the
-//! addresses that are dialled, so a name that later resolves elsewhere does not help.
+//! (CVE-2026-41413), unless the operator's own address lies in one. Link-local addresses and cloud
+//! metadata are never dialled for a document, wherever that came from: nobody publishes keys there,
+//! but secrets of the machine are. The check is made on the addresses that are dialled, so a name
+//! that later resolves elsewhere does not help.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -47,17 +49,65 @@ fn is_internal_v6(address: Ipv6Addr) -> bool {
         || first == 0x2002
 }
 
-/// A resolver that rejects names which lead to an internal address.
-#[derive(Debug)]
-pub(crate) struct PublicOnly;
+/// Reports whether an address is link-local, or one at which a cloud serves metadata, in whichever
+/// notation.
+pub(crate) fn is_metadata(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => v4.is_link_local(),
+        IpAddr::V6(v6) => {
+            let carried = carried_v4(v6).is_some_and(|v4| v4.is_link_local());
+            // Amazon has fd00:ec2::/32 for its services.
+            let [first, second, ..] = v6.segments();
+            carried || v6.is_unicast_link_local() || (first, second) == (0xfd00, 0x0ec2)
+        }
+    }
+}
 
-impl Resolve for PublicOnly {
+/// Returns the IPv4 address that an IPv6 address carries: mapped, SIIT, NAT64 or 6to4.
+fn carried_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let [a, b, c, d, e, f, g, h] = address.segments();
+    let v4 = |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
+    match (a, b, c, d, e, f) {
+        (0, 0, 0, 0, 0, 0 | 0xffff) | (0, 0, 0, 0, 0xffff, 0) | (0x64, 0xff9b, ..) => {
+            Some(v4(g, h))
+        }
+        (0x2002, ..) => Some(v4(b, c)),
+        _ => None,
+    }
+}
+
+/// The addresses that may be dialled for what a document names.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Reach {
+    /// All but link-local addresses and cloud metadata.
+    Network,
+    /// Public addresses alone.
+    Public,
+}
+
+impl Reach {
+    /// Returns what speaks against an address.
+    pub(crate) fn fault(self, address: IpAddr) -> Option<&'static str> {
+        if is_metadata(address) {
+            return Some("a link-local or cloud metadata address");
+        }
+        let is_out = matches!(self, Self::Public) && is_internal(address);
+        is_out.then_some("an internal address, but the provider's own address is not")
+    }
+}
+
+/// A resolver that rejects names which lead out of reach.
+#[derive(Debug)]
+pub(crate) struct Within(pub(crate) Reach);
+
+impl Resolve for Within {
     fn resolve(&self, name: Name) -> Resolving {
+        let Self(reach) = *self;
         Box::pin(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
             let found: Vec<SocketAddr> = found.collect();
-            if found.iter().any(|address| is_internal(address.ip())) {
-                return Err("the name resolves to an internal address".into());
+            if let Some(fault) = found.iter().find_map(|address| reach.fault(address.ip())) {
+                return Err(format!("the name resolves to {fault}").into());
             }
             let addresses: Addrs = Box::new(found.into_iter());
             Ok(addresses)
@@ -98,6 +148,43 @@ mod tests {
         }
         for public in ["1.1.1.1", "172.32.0.1", "100.128.0.1", "2606:4700::1", "::ffff:8.8.8.8"] {
             assert!(!is_internal(public.parse().unwrap()), "{public}");
+        }
+    }
+
+    #[test]
+    fn link_local_addresses_and_cloud_metadata_are_known_in_every_notation() {
+        for metadata in [
+            "169.254.169.254",
+            "169.254.0.1",
+            "fe80::1",
+            "febf::1",
+            "fd00:ec2::254",
+            "::ffff:169.254.169.254",
+            "::169.254.169.254",
+            "::ffff:0:a9fe:a9fe",
+            "64:ff9b::a9fe:a9fe",
+            "2002:a9fe:a9fe::1",
+        ] {
+            let address = metadata.parse().unwrap();
+            assert!(is_metadata(address), "{metadata}");
+            for reach in [Reach::Network, Reach::Public] {
+                assert!(reach.fault(address).is_some(), "{metadata}: {reach:?}");
+            }
+        }
+        for other in ["10.0.0.1", "127.0.0.1", "::1", "fd00::1", "fec0::1", "64:ff9b::a00:1"] {
+            let address = other.parse().unwrap();
+            assert!(!is_metadata(address) && Reach::Network.fault(address).is_none(), "{other}");
+            assert!(Reach::Public.fault(address).is_some(), "{other}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_that_resolves_to_cloud_metadata_is_never_dialled_for_a_document() {
+        for reach in [Reach::Network, Reach::Public] {
+            // A resolver reads a number as a name that leads to itself.
+            let name = "169.254.169.254".parse::<Name>().unwrap();
+            let Err(error) = Within(reach).resolve(name).await else { panic!("{reach:?}") };
+            assert!(error.to_string().contains("cloud metadata"), "{reach:?}: {error}");
         }
     }
 }

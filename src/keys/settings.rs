@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::error::BuildError;
 use crate::jose::KeyPolicy;
+use crate::secure_url::PlainHttp;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -27,6 +28,8 @@ pub struct KeySettings {
     pub(crate) max_bytes: usize,
     pub(crate) environment_proxy: bool,
     pub(crate) policy: KeyPolicy,
+    /// The origins of plain http that keys may come from, see [`danger`](crate::danger).
+    pub(crate) plain_http: PlainHttp,
 }
 
 impl Default for KeySettings {
@@ -39,6 +42,7 @@ impl Default for KeySettings {
             max_bytes: 262_144,
             environment_proxy: false,
             policy: KeyPolicy::default(),
+            plain_http: PlainHttp::default(),
         }
     }
 }

@@ -17,6 +17,7 @@ use super::service::FhirAuth;
 use crate::authentication::Entra;
 use crate::authentication::{AudiencePolicy, Authenticator, AuthenticatorBuilder, TrustedIssuer};
 use crate::authorization::{Authorizer, ConstraintMatcher, Denial, Enforcement, Handlers, Policy};
+use crate::danger::PlainHttp;
 use crate::error::BuildError;
 use crate::explanation::Explanation;
 use crate::fhir::{BaseUrl, PatientCompartment, ResourceTypes};
@@ -25,6 +26,7 @@ use crate::metadata::{SmartConfiguration, WellKnown};
 use crate::rejection::{
     DefaultResponder, Disclosure, Rejection, RejectionResponder, ServerIdentity,
 };
+use crate::secure_url;
 use crate::telemetry::log;
 use crate::time::Clock;
 
@@ -80,6 +82,7 @@ pub struct FhirAuthLayerBuilder {
     responder: Box<dyn RejectionResponder>,
     smart_configuration: SmartConfiguration,
     cors: bool,
+    plain_http: PlainHttp,
 }
 
 impl FhirAuthLayer {
@@ -102,6 +105,7 @@ impl FhirAuthLayer {
             responder: Box::new(DefaultResponder),
             smart_configuration: SmartConfiguration::new(),
             cors: false,
+            plain_http: PlainHttp::default(),
         }
     }
 
@@ -381,6 +385,13 @@ impl FhirAuthLayerBuilder {
         self
     }
 
+    /// Allows origins that are reached without TLS, for the base URL and for the keys of issuers, see
+    /// [`PlainHttp`]. Default: none but loopback.
+    pub fn plain_http(mut self, origins: PlainHttp) -> Self {
+        self.plain_http = origins;
+        self
+    }
+
     /// Checks the settings and starts to load keys in the background, which needs a tokio
     /// runtime.
     ///
@@ -388,8 +399,8 @@ impl FhirAuthLayerBuilder {
     ///
     /// The first setting that cannot work. A provider that is down is not an error.
     pub fn build(self) -> Result<FhirAuthLayer, BuildError> {
-        let invalid = |_| BuildError::BaseUrl(self.base_url.clone());
-        let base_url: BaseUrl = self.base_url.parse().map_err(invalid)?;
+        let invalid = |_| BuildError::BaseUrl(secure_url::without_user(&self.base_url));
+        let base_url = BaseUrl::parse_with(&self.base_url, &self.plain_http).map_err(invalid)?;
         let authorizer = self.authorizer.ok_or(BuildError::NoAuthorizer)?;
         let resource_types = ResourceTypes::r4()
             .with(self.resource_types)
@@ -399,8 +410,12 @@ impl FhirAuthLayerBuilder {
             log::warn!("refusals reveal every detail (disclosure `full`): for development only");
         }
         let audience = AudiencePolicy::exact([base_url.as_str()]);
-        let authenticator =
-            self.authenticator.audience(audience).resource_types(resource_types.clone()).build()?;
+        let authenticator = self
+            .authenticator
+            .audience(audience)
+            .resource_types(resource_types.clone())
+            .plain_http(self.plain_http)
+            .build()?;
         let well_known = WellKnown::new(
             &base_url,
             authenticator.advertised().names(),

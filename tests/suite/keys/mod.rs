@@ -7,6 +7,7 @@ mod health;
 mod left_out;
 mod life;
 mod misbehaving_server;
+mod plain_http;
 mod provider;
 mod refresher;
 mod refresher_model;

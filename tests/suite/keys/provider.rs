@@ -1,6 +1,7 @@
 //! A provider on a socket of its own, with any name and any manners, that publishes the keys of a
 //! [`TestIssuer`].
 
+use std::net::ToSocketAddrs;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -18,6 +19,17 @@ use crate::support::{BASE, Reply, send};
 pub(super) const JWKS: &str = "/jwks";
 pub(super) const DISCOVERY: &str = "/.well-known/openid-configuration";
 
+/// The names of this machine that are not loopback by name or number, though they lead there.
+pub(super) fn other_names() -> Vec<String> {
+    let mut names = vec!["0.0.0.0".to_owned()];
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = host.trim().to_ascii_lowercase();
+    if host != "localhost" && (host.as_str(), 0).to_socket_addrs().is_ok() {
+        names.push(host);
+    }
+    names
+}
+
 /// The answer to a request for a path with this `Accept`: status, content type, body.
 pub(super) type Answered = (u16, Option<&'static str>, String);
 
@@ -29,6 +41,11 @@ pub(super) struct Provider {
 }
 
 impl Provider {
+    /// Starts a provider that answers as it should.
+    pub(super) async fn start(host: &str) -> Self {
+        Self::answering(host, |_, _, good| good).await
+    }
+
     /// Starts a provider whose answers `change` makes of path, `Accept` and the right answer.
     pub(super) async fn answering(
         host: &str,
