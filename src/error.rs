@@ -91,6 +91,15 @@ pub enum BuildError {
         /// The cause: of reading, of parsing, or that no key of the set can be used.
         source: ErrorCause,
     },
+    /// A file of certificate authorities cannot be used.
+    #[error("certificate file `{}`: {}", path.display(), .source.with_causes())]
+    #[non_exhaustive]
+    CertificateFile {
+        /// The file.
+        path: PathBuf,
+        /// The cause: of reading, of parsing, or that it has no certificate.
+        source: ErrorCause,
+    },
     /// Role definitions cannot be read.
     #[error("role definitions `{}`: {source}", path.display())]
     #[non_exhaustive]

@@ -2,13 +2,14 @@
 //! the environment unless asked for, a declared JSON type, and a largest size.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use http::{HeaderName, HeaderValue, StatusCode};
 use reqwest::redirect::Policy;
-use reqwest::{Client, ClientBuilder, Response};
+use reqwest::{Certificate, Client, ClientBuilder, Response};
 use url::{Host, Url};
 
 use super::error::KeyError;
@@ -80,6 +81,7 @@ impl DocumentKind {
 
 impl HttpsClient {
     pub(crate) fn new(settings: &KeySettings) -> Result<Self, BuildError> {
+        let authorities = authorities(&settings.ca_files)?;
         let client = || {
             // A redirect would lead to an address that neither the operator nor the issuer named.
             let client = Client::builder()
@@ -88,7 +90,8 @@ impl HttpsClient {
                 .referer(false)
                 .connect_timeout(settings.timeout)
                 .read_timeout(settings.timeout)
-                .timeout(settings.timeout);
+                .timeout(settings.timeout)
+                .tls_certs_merge(authorities.iter().cloned());
             if settings.environment_proxy { client } else { client.no_proxy() }
         };
         let build = |builder: ClientBuilder| {
@@ -196,6 +199,28 @@ impl Fetched {
             Some(_) | None => NamedBy::Document,
         }
     }
+}
+
+/// Reads the certificate authorities of files.
+fn authorities(files: &[PathBuf]) -> Result<Vec<Certificate>, BuildError> {
+    let mut all = Vec::new();
+    for path in files {
+        let found = certificates(path)
+            .map_err(|source| BuildError::CertificateFile { path: path.clone(), source })?;
+        all.extend(found);
+    }
+    Ok(all)
+}
+
+fn certificates(path: &Path) -> Result<Vec<Certificate>, ErrorCause> {
+    let pem = std::fs::read(path).map_err(ErrorCause::new)?;
+    let certificates = Certificate::from_pem_bundle(&pem).map_err(ErrorCause::new)?;
+    if certificates.is_empty() {
+        return Err(ErrorCause::new("expected at least one certificate in PEM"));
+    }
+    // PEM is only an envelope: a client that trusts nothing else finds what is no certificate.
+    let trial = Client::builder().tls_certs_only(certificates.iter().cloned()).build();
+    trial.map(|_| certificates).map_err(ErrorCause::new)
 }
 
 fn header<'a>(response: &'a Response, name: &HeaderName) -> Option<&'a str> {

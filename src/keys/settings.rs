@@ -1,5 +1,7 @@
 //! The settings for fetching and keeping keys.
 
+#[cfg(feature = "client")]
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::error::BuildError;
@@ -27,6 +29,9 @@ pub struct KeySettings {
     pub(crate) timeout: Duration,
     pub(crate) max_bytes: usize,
     pub(crate) environment_proxy: bool,
+    /// Files of certificate authorities that are trusted beside those of the system.
+    #[cfg(feature = "client")]
+    pub(crate) ca_files: Vec<PathBuf>,
     pub(crate) policy: KeyPolicy,
     /// The origins of plain http that keys may come from, see [`danger`](crate::danger).
     pub(crate) plain_http: PlainHttp,
@@ -41,6 +46,8 @@ impl Default for KeySettings {
             timeout: Duration::from_secs(5),
             max_bytes: 262_144,
             environment_proxy: false,
+            #[cfg(feature = "client")]
+            ca_files: Vec::new(),
             policy: KeyPolicy::default(),
             plain_http: PlainHttp::default(),
         }
@@ -90,6 +97,26 @@ impl KeySettings {
     /// environment says.
     pub fn proxy_from_environment(mut self, enabled: bool) -> Self {
         self.environment_proxy = enabled;
+        self
+    }
+
+    /// Trusts the certificate authorities of a file, beside those of the system, for keys over HTTPS.
+    /// It has one certificate or more in PEM, and is read once, when the layer is built: one that is
+    /// missing or broken is [`BuildError::CertificateFile`]. Further calls add further files.
+    ///
+    /// Without it, `SSL_CERT_FILE` and `SSL_CERT_DIR` do the same on Unix other than Apple's, for the
+    /// whole process and in place of the system's authorities.
+    ///
+    /// ```
+    /// use tower_fhir_auth::TrustedIssuer;
+    /// use tower_fhir_auth::keys::KeySettings;
+    ///
+    /// let issuer = TrustedIssuer::discover("https://idp.internal.example.org")
+    ///     .key_settings(KeySettings::default().ca_file("/etc/ssl/internal-ca.pem"));
+    /// ```
+    #[cfg(feature = "client")]
+    pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.ca_files.push(path.into());
         self
     }
 

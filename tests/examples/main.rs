@@ -10,7 +10,11 @@ mod explain_token;
 mod fhir_server;
 mod interactions;
 mod leaks;
+mod own_authority;
 mod quickstart;
 mod small;
 mod support;
+#[cfg(all(unix, not(target_vendor = "apple")))]
+#[path = "../suite/keys/tls_provider.rs"]
+mod tls_provider;
 mod writes;
