@@ -17,7 +17,7 @@ use crate::error::BuildError;
 use crate::fhir::ResourceTypes;
 use crate::jose::compact::{Buffer, CompactJws, Segments};
 use crate::keys::KeyStarter;
-use crate::secure_url::PlainHttp;
+use crate::secure_url::{self, PlainHttp};
 use crate::telemetry::log;
 use crate::time::{Clock, SystemClock};
 
@@ -158,7 +158,8 @@ impl AuthenticatorBuilder {
             trusted.settings.resource_types = self.resource_types.clone();
             trusted.allow(&self.plain_http);
             if !names.insert(Arc::clone(&trusted.settings.issuer)) {
-                return Err(BuildError::DuplicateIssuer(trusted.name().to_owned()));
+                let name = secure_url::without_user(trusted.name());
+                return Err(BuildError::DuplicateIssuer(name));
             }
             let issuer = trusted.start(&self.audience, IssuerIndex(issuers.len()), &mut starter)?;
             if is_advertised {

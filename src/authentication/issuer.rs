@@ -16,7 +16,7 @@ use crate::jose::{Algorithm, ExpectedKeyIssuer, JwkSet};
 use crate::keys::{
     IssuerKeys, KeyOrigin, KeyPlan, KeySettings, KeySource, KeyStarter, StartedKeys,
 };
-use crate::secure_url::PlainHttp;
+use crate::secure_url::{self, PlainHttp};
 use crate::telemetry::meter::Verified;
 
 /// An issuer whose tokens are accepted, with the rules they are validated by.
@@ -134,14 +134,16 @@ impl TrustedIssuer {
     }
 
     /// Trusts an OpenID provider whose discovery document has another address. Its `issuer` must
-    /// still be this one.
+    /// still be this one, and an https URL as for [`discover`](Self::discover).
     #[cfg(feature = "client")]
     pub fn discover_at(issuer: impl Into<String>, discovery: impl Into<String>) -> Self {
         let discovery = Some(discovery.into());
         Self::new(issuer, KeyOrigin::OpenId { discovery, jwks_uri: None })
     }
 
-    /// Trusts an issuer whose key set is fetched from `jwks_uri`, without discovery.
+    /// Trusts an issuer whose key set is fetched from `jwks_uri`, without discovery. `issuer` is only
+    /// compared with `iss`, and may be any text of 1 to 512 characters without control characters,
+    /// such as `http://adfs.example.org/adfs/services/trust`; so it is with the constructors below.
     #[cfg(feature = "client")]
     pub fn with_jwks_uri(issuer: impl Into<String>, jwks_uri: impl Into<String>) -> Self {
         let jwks_uri = Some(jwks_uri.into());
@@ -347,9 +349,9 @@ impl TrustedIssuer {
         starter: &mut KeyStarter,
     ) -> Result<Issuer, BuildError> {
         let Self { settings, keys, key_settings } = self;
-        let name = || settings.issuer.to_string();
+        let name = || secure_url::without_user(&settings.issuer);
         if !is_name(&settings.issuer) {
-            return Err(BuildError::IssuerName(sanitize(&settings.issuer)));
+            return Err(BuildError::IssuerName(sanitize(&name())));
         }
         let is_empty = |policy: &AudiencePolicy| policy.is_empty();
         let audience = match (settings.preset_audience.clone(), settings.audience.clone()) {

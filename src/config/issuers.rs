@@ -12,7 +12,6 @@ use crate::authentication::roles_claim::RolesClaim;
 use crate::authentication::{AudiencePolicy, TrustedIssuer, issuer};
 use crate::authorization::{CallerId, DataAction};
 use crate::danger::PlainHttp;
-use crate::display_safe::sanitize;
 use crate::error::BuildError;
 use crate::fhir::BaseUrl;
 use crate::jose::{Algorithm, KeyPolicy};
@@ -69,7 +68,7 @@ pub(crate) fn read_all(root: &mut Reader<'_>, plain_http: &PlainHttp) -> Vec<Iss
         let issuer = read(&mut reader, plain_http);
         for name in issuer.names() {
             if !names.insert(name.clone()) {
-                let message = format!("expected each issuer once, found `{name}` twice");
+                let message = format!("expected each issuer once, found `{}` twice", told(&name));
                 reader.reject("issuer", message);
             }
         }
@@ -90,7 +89,7 @@ fn read(reader: &mut Reader<'_>, plain_http: &PlainHttp) -> IssuerConfig {
     if let Some(name) = issuer.as_deref().filter(|name| !issuer::is_name(name)) {
         let expected = "expected the exact value of `iss`, 1 to 512 characters without control \
                         characters";
-        reader.reject("issuer", format!("{expected}, found \"{}\"", sanitize(name)));
+        reader.reject("issuer", format!("{expected}, found \"{}\"", told(name)));
     }
     let jwks_file = reader.path("jwks_file");
     let config = IssuerConfig {
@@ -224,9 +223,8 @@ impl IssuerConfig {
         let own = self.entra.as_ref()?.names();
         let is_own = self.issuer.is_empty() || own.contains(&self.issuer);
         let expected = "expected one of the tenant's own issuers";
-        (!is_own).then(|| {
-            format!("{expected}, {}, found \"{}\"", own.join(" or "), sanitize(&self.issuer))
-        })
+        (!is_own)
+            .then(|| format!("{expected}, {}, found \"{}\"", own.join(" or "), told(&self.issuer)))
     }
 
     /// Returns the most that its callers may do, where there is a limit.

@@ -49,15 +49,17 @@ impl OpenIdKeySource {
             url.ok_or_else(|| BuildError::Address(secure_url::without_user(text)))
         };
         let start = match (jwks_uri, discovery) {
+            // The issuer is then only compared, and may be any text.
             (Some(jwks_uri), _) => Start::KeySet(written(jwks_uri)?),
-            (None, Some(discovery)) => Start::Discovery(written(discovery)?),
-            (None, None) => {
-                let issuer = issuers.first().map(|issuer| &**issuer).unwrap_or_default();
-                let invalid = || BuildError::Issuer(secure_url::without_user(issuer));
-                if written(issuer).map_err(|_| invalid())?.query().is_some() {
-                    return Err(invalid());
+            (None, discovery) => {
+                let is_url = |issuer: &str| written(issuer).is_ok_and(|url| url.query().is_none());
+                if let Some(issuer) = issuers.iter().find(|issuer| !is_url(issuer)) {
+                    return Err(BuildError::Issuer(secure_url::without_user(issuer)));
                 }
-                Start::Discovery(written(&discovery::address(issuer))?)
+                let issuer = issuers.first().map(|issuer| &**issuer).unwrap_or_default();
+                let found = || discovery::address(issuer);
+                let address = discovery.map_or_else(found, str::to_owned);
+                Start::Discovery(written(&address)?)
             }
         };
         Ok(Self {

@@ -15,6 +15,7 @@ use super::source::KeySource;
 use crate::error::{BuildError, ErrorCause};
 use crate::hot_swap::HotSwap;
 use crate::jose::JwkSet;
+use crate::secure_url;
 use crate::time::Clock;
 
 /// The place that keys come from.
@@ -108,7 +109,8 @@ impl KeyPlan {
             KeyOrigin::Fixed(set) if set.is_empty() => {
                 let entries = set.left_out().len();
                 let source = ErrorCause::new(format!("no usable key among {entries} entries"));
-                return Err(BuildError::Keys { issuer: name.to_string(), source });
+                let issuer = secure_url::without_user(&name);
+                return Err(BuildError::Keys { issuer, source });
             }
             KeyOrigin::Fixed(set) => IssuerKeys::fixed(name, Some(Arc::clone(set)), clock),
             KeyOrigin::Source(source) => {

@@ -424,3 +424,47 @@ async fn the_patient_table_of_a_file_is_in_force() {
         assert_eq!(access.may_show(&group), expected, "{patient}");
     }
 }
+
+#[tokio::test]
+async fn no_error_of_an_address_tells_its_user_part() {
+    use tower_fhir_auth::{FhirAuthLayer, TrustedIssuer};
+    let plain = "http://user:hunter2@idp.example.org";
+    let long = format!("https://user:hunter2@h/{}", "x".repeat(512));
+    let issuer = |name: &str, more: &str| {
+        format!("base_url = \"{BASE}\"\n[[issuers]]\nissuer = \"{name}\"\n{more}\n")
+    };
+    for (text, key) in [
+        (issuer(plain, ""), "issuers[0].issuer"),
+        (issuer(&long, ""), "issuers[0].issuer"),
+        (file("", &format!("discovery = \"{plain}\"")), "issuers[0].discovery"),
+        (file("", &format!("jwks_uri = \"{plain}\"")), "issuers[0].jwks_uri"),
+        (file("", "").replace(BASE, plain), "base_url"),
+        (
+            issuer("https://hunter2@h", "[[issuers]]\nissuer = \"https://hunter2@h\""),
+            "issuers[1].issuer",
+        ),
+    ] {
+        let error = errors(&text);
+        assert!(error.contains(key) && !error.contains("hunter2"), "{key}: {error}");
+    }
+    let https = "https://user:hunter2@idp.example.org";
+    let jwks_uri = |name: &str| TrustedIssuer::with_jwks_uri(name, "https://h/jwks");
+    for (base, trusted) in [
+        (plain, vec![]),
+        (BASE, vec![TrustedIssuer::discover(plain)]),
+        (BASE, vec![TrustedIssuer::discover(format!("{https}?query"))]),
+        (BASE, vec![TrustedIssuer::discover_at("https://h", plain)]),
+        (BASE, vec![TrustedIssuer::with_jwks_uri("https://h", plain)]),
+        (BASE, vec![jwks_uri(&long)]),
+        (BASE, vec![jwks_uri(https), jwks_uri(https)]),
+        (BASE, vec![jwks_uri(https).algorithms([])]),
+        (BASE, vec![TrustedIssuer::with_keys(https, tower_fhir_auth::jose::JwkSet::default())]),
+        (BASE, vec![jwks_uri(https).token_types::<String>([])]),
+    ] {
+        let count = trusted.len();
+        let builder = FhirAuthLayer::builder(base).issuers(trusted);
+        let error = builder.authorizer(authenticated()).build().unwrap_err();
+        let told = format!("{error} {error:?}");
+        assert!(!told.contains("hunter2"), "{base}, {count} issuers: {told}");
+    }
+}

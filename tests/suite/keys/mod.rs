@@ -1,6 +1,7 @@
 //! The life of keys: what `src/keys` guarantees, against providers that rotate, fail and misbehave.
 
 mod answers;
+mod compared_issuers;
 mod faults;
 mod fleet;
 mod health;

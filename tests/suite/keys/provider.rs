@@ -81,6 +81,11 @@ impl Provider {
         Self { issuer, url, asked }
     }
 
+    /// Returns the path of each request.
+    pub(super) fn paths(&self) -> Vec<String> {
+        self.asked.lock().unwrap().iter().map(|(path, _)| path.clone()).collect()
+    }
+
     /// Returns the `Accept` of each request for a path.
     pub(super) fn accepts_of(&self, path: &str) -> Vec<String> {
         let asked = self.asked.lock().unwrap();
