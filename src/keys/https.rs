@@ -21,6 +21,13 @@ use crate::error::{BuildError, ErrorCause};
 
 const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
 
+/// The most characters of an address in an error. What is shown of an error is bounded, and the
+/// status comes after the address.
+const MAX_ADDRESS: usize = 128;
+
+/// The most characters of a content type in an error.
+const MAX_TYPE: usize = 64;
+
 /// A client that fetches documents.
 #[derive(Debug)]
 pub(crate) struct HttpsClient {
@@ -128,7 +135,7 @@ impl HttpsClient {
         let mut response = request.send().await.map_err(broken)?;
         let content_type = header(&response, &CONTENT_TYPE);
         let is_json = content_type.is_some_and(is_json);
-        let content_type = content_type.map(sanitize);
+        let content_type = content_type.map(|found| shortened(sanitize(found), MAX_TYPE));
         let mut fetched = Fetched {
             peer: response.remote_addr().filter(|_| !self.proxied),
             body: None,
@@ -234,13 +241,21 @@ fn is_json(content_type: &str) -> bool {
     essence == "application/json" || (essence.contains('/') && essence.ends_with("+json"))
 }
 
-/// Returns an address as it may be logged: without credentials and query.
+/// Cuts a text.
+fn shortened(text: String, most: usize) -> String {
+    if text.chars().nth(most).is_none() {
+        return text;
+    }
+    text.chars().take(most).chain("...".chars()).collect()
+}
+
+/// Returns an address as it may be logged: without credentials and query, and not too long.
 fn without_secrets(url: &Url) -> String {
     let mut url = url.clone();
     url.set_query(None);
     let _ = url.set_username("");
     let _ = url.set_password(None);
-    url.into()
+    shortened(url.into(), MAX_ADDRESS)
 }
 
 #[cfg(test)]

@@ -61,6 +61,8 @@ fn every_key_with_its_documented_example_is_understood() {
         max_bytes = 262144
         [cache]
         tokens = 0
+        [danger]
+        plain_http = ["http://keycloak:8080"]
     "#;
     let config = Config::from_toml(text).unwrap();
     assert_eq!((config.base_url().as_str(), config.access()), (BASE, AccessMode::RolesOrScopes));

@@ -4,12 +4,13 @@ use tower_fhir_auth::TrustedIssuer;
 use tower_fhir_auth::keys::KeySettings;
 
 use super::provider::{DISCOVERY, JWKS, Provider, last_error, loaded};
+use crate::operator_log::OperatorLog;
 
 const ACCEPT: &str = "application/jwk-set+json, application/json, */*;q=0.1";
 
 #[tokio::test]
 async fn a_key_set_is_asked_for_with_its_own_media_type_then_json_then_anything() {
-    // One provider that has key sets, one that has only what nobody named: RFC 7517 section 8.5.1.
+    // One provider that has key sets alone (RFC 7517 section 8.5.2), one that wants any to be asked for.
     for only in ["application/jwk-set+json", "*/*"] {
         let provider = Provider::answering("127.0.0.1", move |path, accept, good| {
             let is_served = path != JWKS || accept.split([',', ';']).any(|it| it.trim() == only);
@@ -63,5 +64,23 @@ async fn an_answer_that_cannot_be_used_is_told_by_status_and_content_type_and_ne
             assert!(!error.contains(SECRET), "{error}");
             assert_eq!(provider.token_to(&layer).await.status, 503, "{error}");
         }
+    }
+}
+
+#[tokio::test]
+async fn status_and_content_type_are_told_however_long_address_and_content_type_are() {
+    let content_type: &str = Box::leak(format!("text/{}", "x".repeat(300)).into_boxed_str());
+    let provider =
+        Provider::answering("127.0.0.1", |_, _, _| (406, Some(content_type), String::new())).await;
+    let address = format!("{}/{}", provider.url, "y".repeat(600));
+    let issuer = TrustedIssuer::with_jwks_uri(&provider.url, address);
+    let log = OperatorLog::start();
+    let layer = loaded(issuer, KeySettings::default()).await;
+    // What is shown of an error in JSON and in the log is bounded.
+    let health = serde_json::to_value(layer.health()).unwrap();
+    let told = health[0]["last_error"].as_str().unwrap();
+    for words in [provider.url.as_str(), "status 406", "content type `text/xxx"] {
+        assert!(told.contains(words), "no `{words}` in {told}");
+        assert_eq!(log.lines("keys could not be loaded", words), 1, "{}", log.text());
     }
 }
