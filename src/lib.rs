@@ -2,7 +2,7 @@
 //! understands FHIR: verifies the access token, asks whether it may do this interaction, hands
 //! the handler a [`Principal`], and when it says no it says why.
 //!
-//! # The way of a request
+//! # How a request is decided
 //!
 //! ```text
 //! Request ─► bearer ─► JWS ─► header ─► issuer ─► alg, typ ─► key ─► signature ─► kind ─► aud ─► claims
@@ -67,7 +67,7 @@
 //! # What it costs
 //!
 //! A token is verified once and then recognised by its bytes, until `exp` or a change of its issuer's
-//! keys: [what it costs](manual::costs), and what is remembered.
+//! keys: [what it costs](manual::costs), and what is cached.
 //!
 //! # Features
 //!
@@ -84,7 +84,7 @@
 //! No feature changes a default or weakens a check.
 //!
 //! Metrics: `fhir_auth_refusals_total` (`kind`, `check`), `fhir_auth_verified_total` (`issuer`;
-//! tokens that are remembered are not verified again), `fhir_auth_key_loads_total` (`issuer`,
+//! a cached token is not counted again), `fhir_auth_key_loads_total` (`issuer`,
 //! `outcome`), and the gauges `fhir_auth_keys`, `fhir_auth_keys_left_out` and
 //! `fhir_auth_keys_loaded_timestamp_seconds` (`issuer`).
 

@@ -28,12 +28,12 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use tokio::net::TcpListener;
-use tower::Layer;
+use tower::Layer as _;
 use tower_fhir_auth::config::Config;
 use tower_fhir_auth::fhir::BaseUrl;
 use tower_fhir_auth::{AccessMode, AccessPolicy, FhirAuthLayer, ScopePolicy, TrustedIssuer};
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::prelude::*;
 
 use api::App;
 use demo_idp::DemoIdp;
@@ -44,13 +44,12 @@ use store::{Base, Store};
 type Error = Box<dyn std::error::Error>;
 
 fn main() -> ExitCode {
-    tracing_subscriber::fmt()
+    let chosen = std::env::var("RUST_LOG").ok().and_then(|text| text.parse().ok());
+    let events = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_env_filter(
-            EnvFilter::builder().with_default_directive(LevelFilter::WARN.into()).from_env_lossy(),
-        )
-        .init();
+        .with_filter(chosen.unwrap_or_else(|| Targets::new().with_default(LevelFilter::WARN)));
+    tracing_subscriber::registry().with(events).init();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return failure(&error),

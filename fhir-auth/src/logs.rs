@@ -2,17 +2,20 @@
 
 use std::io::IsTerminal;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::prelude::*;
 
-/// The events that are written unless `RUST_LOG` says otherwise. Each command tells by itself of keys
-/// that could not be loaded.
-const DEFAULT: &str = "warn,tower_fhir_auth::keys=off";
-
-/// Writes events to standard error. A subscriber that is there already stays.
+/// Writes events to standard error: those that `RUST_LOG` chooses, else warnings. Each command tells by
+/// itself of keys that could not be loaded. A subscriber that is there already stays.
 pub(crate) fn to_standard_error() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT));
-    let events = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let events = events.with_ansi(std::io::stderr().is_terminal());
+    let chosen = std::env::var("RUST_LOG").ok().and_then(|text| text.parse().ok());
+    let chosen: Targets = chosen.unwrap_or_else(|| {
+        let warnings = Targets::new().with_default(LevelFilter::WARN);
+        warnings.with_target("tower_fhir_auth::keys", LevelFilter::OFF)
+    });
+    let events = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let events =
+        events.with_ansi(std::io::stderr().is_terminal()).without_time().with_target(false);
     // The only error is that there is one.
-    let _ = events.without_time().with_target(false).try_init();
+    let _ = tracing_subscriber::registry().with(events.with_filter(chosen)).try_init();
 }

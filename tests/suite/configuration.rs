@@ -470,3 +470,21 @@ async fn no_error_of_an_address_tells_its_user_part() {
         assert!(!told.contains("hunter2"), "{base}, {count} issuers: {told}");
     }
 }
+
+/// What a new user copies first.
+#[test]
+fn the_files_of_the_readmes_and_the_manual_are_read() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut files = 0;
+    for page in ["README.md", "fhir-auth/README.md", "src/manual/entra.md"] {
+        let text = std::fs::read_to_string(root.join(page)).unwrap();
+        let blocks = text.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+        for block in blocks.filter(|block| block.contains("base_url")) {
+            files += 1;
+            // The manual's is within a list.
+            let read = Config::from_toml(block);
+            assert!(read.is_ok(), "{page}: {}", read.unwrap_err());
+        }
+    }
+    assert_eq!(files, 3);
+}
