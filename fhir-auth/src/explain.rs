@@ -19,7 +19,7 @@ use tower_fhir_auth::{Enforcement, FhirAuthLayer};
 
 use crate::failure::Failure;
 use crate::logs;
-use crate::pasted::Pasted;
+use crate::pasted::{self, Pasted};
 use crate::print::{self, Answer};
 
 const USAGE: &str = "usage: explain --config auth.toml [--method GET --path /Patient/1] \
@@ -69,7 +69,7 @@ async fn explain(options: &Options) -> Result<Verdict, Failure> {
     let mut input = Vec::new();
     let read = std::io::stdin().read_to_end(&mut input);
     read.map_err(|error| Failure::new(format!("standard input: {error}")))?;
-    let pasted = Pasted::read(&String::from_utf8_lossy(&input));
+    let pasted = Pasted::read(&pasted::text(&input));
     let request = request(options, config.base_url(), &pasted)?;
 
     // As `fhir_server` does, whose handlers enforce all that a grant may leave to them.

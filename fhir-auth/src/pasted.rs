@@ -143,6 +143,19 @@ impl Pasted {
     }
 }
 
+/// Reads bytes as text: UTF-8, or UTF-16 with a byte order mark, as files of PowerShell have.
+pub(crate) fn text(input: &[u8]) -> String {
+    let wide = |rest: &[u8], number: fn([u8; 2]) -> u16| {
+        let units = rest.chunks_exact(2).filter_map(|pair| Some(number(pair.try_into().ok()?)));
+        String::from_utf16_lossy(&units.collect::<Vec<u16>>())
+    };
+    match input {
+        [0xff, 0xfe, rest @ ..] => wide(rest, u16::from_le_bytes),
+        [0xfe, 0xff, rest @ ..] => wide(rest, u16::from_be_bytes),
+        [0xef, 0xbb, 0xbf, rest @ ..] | rest => String::from_utf8_lossy(rest).into_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,6 +210,18 @@ mod tests {
         assert_eq!(Pasted::read(" \n").credentials(), None);
         let basic = Pasted::read("Authorization: Basic dXNlcg==");
         assert_eq!(basic.credentials().as_deref(), Some("Basic dXNlcg=="));
+    }
+
+    #[test]
+    fn files_of_powershell_are_read() {
+        let wide = |mark: [u8; 2], bytes: fn(u16) -> [u8; 2]| {
+            let units = TOKEN.encode_utf16().flat_map(bytes);
+            mark.into_iter().chain(units).collect::<Vec<u8>>()
+        };
+        assert_eq!(text(&wide([0xff, 0xfe], u16::to_le_bytes)), TOKEN);
+        assert_eq!(text(&wide([0xfe, 0xff], u16::to_be_bytes)), TOKEN);
+        assert_eq!(text(&[&[0xef, 0xbb, 0xbf], TOKEN.as_bytes()].concat()), TOKEN);
+        assert_eq!(text(TOKEN.as_bytes()), TOKEN);
     }
 
     #[test]

@@ -91,6 +91,11 @@ fn read(reader: &mut Reader<'_>, plain_http: &PlainHttp) -> IssuerConfig {
                         characters";
         reader.reject("issuer", format!("{expected}, found \"{}\"", told(name)));
     }
+    if issuer.as_deref().is_some_and(is_of_all_tenants) {
+        let expected = "expected the issuer of one tenant, by its id: no token names all tenants; \
+                        see `entra.tenant` and `entra.allowed_tenants`";
+        reader.reject("issuer", expected);
+    }
     let jwks_file = reader.path("jwks_file");
     let config = IssuerConfig {
         issuer: issuer.unwrap_or_default(),
@@ -149,6 +154,15 @@ fn keys_come_from_one_place(reader: &Reader<'_>, config: &IssuerConfig, plain_ht
                         without query or fragment";
         reject("issuer", format!("{expected}, found \"{}\"", told(&config.issuer)));
     }
+}
+
+/// Reports whether a name is one of Microsoft Entra ID that stands for tenants together: discovery has
+/// it, and no token.
+fn is_of_all_tenants(issuer: &str) -> bool {
+    let hosts = ["https://login.microsoftonline.", "https://sts.windows.net/"];
+    let is_entra = hosts.iter().any(|host| issuer.starts_with(host));
+    is_entra
+        && issuer.split('/').any(|part| matches!(part, "common" | "organizations" | "consumers"))
 }
 
 fn is_issuer_url(text: &str, plain_http: &PlainHttp) -> bool {

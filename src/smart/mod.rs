@@ -22,7 +22,7 @@ mod scope_set;
 
 pub use constraint::Constraint;
 pub use permissions::Permissions;
-pub(crate) use scope::{Constrained, context_of};
+pub(crate) use scope::{Constrained, context_of, intended};
 pub use scope::{ScopeContext, SmartScope, SmartScopeError};
 pub use scope_kind::ScopeKind;
 pub(crate) use scope_set::ScopeSet;

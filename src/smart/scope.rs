@@ -220,7 +220,24 @@ pub(super) fn without_uri(scope: &str) -> &str {
 
 /// Returns the context that a scope names, malformed or not.
 pub(crate) fn context_of(scope: &str) -> Option<ScopeContext> {
-    separated_context(without_uri(scope)).map(|(context, _)| context)
+    let scope = without_uri(scope);
+    let named = separated_context(scope).map(|(context, _)| context);
+    named.or_else(|| Some(separated_context(&dotted(scope)?)?.0))
+}
+
+/// Returns the scope that one with other separators probably means: where an authorization server
+/// refuses `/` people write a dash, and dots are what is understood.
+pub(crate) fn intended(scope: &str, types: &ResourceTypes) -> Option<String> {
+    let dotted = dotted(scope)?;
+    SmartScope::parse(&dotted, types).is_ok().then_some(dotted)
+}
+
+/// Replaces the separators that no SMART scope has; `None` where the scope does not begin with a
+/// context and one of them.
+fn dotted(scope: &str) -> Option<String> {
+    let rest = ["patient", "user", "system"].iter().find_map(|word| scope.strip_prefix(word))?;
+    let separator = rest.chars().next().filter(|one| matches!(one, '-' | '_' | ':'))?;
+    Some(scope.replace(separator, "."))
 }
 
 /// Splits off the context, with the rest after the separator.

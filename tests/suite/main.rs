@@ -16,6 +16,7 @@ mod clients;
 mod configuration;
 mod connections;
 mod entra;
+mod entra_advice;
 mod explanation;
 mod keys;
 mod launch_context;

@@ -10,8 +10,8 @@ use super::context::has_launch_context;
 use super::evaluator::ScopeEvaluator;
 use super::inapplicable::Inapplicable;
 use super::requirement::{RequiredAccess, Requirements, Target, Via};
-use crate::authentication::Principal;
 use crate::authentication::string_claim::StringClaim;
+use crate::authentication::{CallerKind, Principal};
 use crate::authorization::AccessRequest;
 use crate::fhir::resource_type;
 use crate::smart::{Constrained, Permissions, ScopeContext, ScopeKind, SmartScope, context_of};
@@ -165,7 +165,10 @@ pub(super) fn narrowest_context(principal: &Principal, exports: bool) -> Option<
         |scope: &str| ScopeKind::of(scope) == ScopeKind::Launch && scope.ends_with("patient");
     let is_of_patient = has_launch_context(principal) || principal.scopes().any(asks_for_patient);
     let is_of_user = principal.fhir_user_claim().claim != StringClaim::Absent;
+    // No application by itself has scopes of users.
+    let is_application = principal.kind() == CallerKind::Application;
     match (user, system) {
+        (false, false) if is_application => Some(ScopeContext::System),
         (_, true) if exports => Some(ScopeContext::System),
         (false, false) if exports => {
             (!is_of_patient && !is_of_user).then_some(ScopeContext::System)

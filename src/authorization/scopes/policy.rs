@@ -17,7 +17,7 @@ use crate::authorization::subject::Subject;
 use crate::authorization::{AccessRequest, Authorizer, Confinement, Denial, Grant};
 use crate::display_safe::sanitize;
 use crate::explanation::Requirement;
-use crate::smart::{ScopeContext, SmartScope};
+use crate::smart::{ScopeContext, SmartScope, intended};
 
 /// Grants what the SMART scopes of a caller grant.
 ///
@@ -66,7 +66,7 @@ impl Authorizer for ScopePolicy {
             ScopeRequirement::Undeclared(missing) => Err(none_grants().undeclared(missing)),
             ScopeRequirement::AnyScope => any_scope(principal).ok_or_else(|| {
                 let enough = Vec::from_iter(any_enough(principal));
-                refusal(principal, &enough, &Reasons::default(), None)
+                refusal(request, &enough, &Reasons::default(), None)
             }),
             ScopeRequirement::All(required) => {
                 let evaluator = ScopeEvaluator::new(request, &required);
@@ -137,11 +137,10 @@ fn denial<'a>(
     required: &'a Requirements<'_>,
     mut reasons: Reasons<'a>,
 ) -> Denial {
-    let principal = request.principal();
     let has = |wanted: fn(&Inapplicable<'_>) -> bool| reasons.iter().any(wanted);
     // Whatever would be enough is more than the record of the one patient.
     if has(|reason| matches!(reason, Inapplicable::OtherPatient)) {
-        return refusal(principal, &[], &reasons, None);
+        return refusal(request, &[], &reasons, None);
     }
     if has(|reason| matches!(reason, Inapplicable::NoPatient(..))) {
         let with_patient = ScopeEvaluator::new(request, required).assuming_patient();
@@ -149,7 +148,7 @@ fn denial<'a>(
             let own = grant.scopes().map(ToString::to_string);
             let scopes: Vec<String> =
                 std::iter::once(LAUNCH_PATIENT.to_owned()).chain(own).collect();
-            return refusal(principal, &scopes, &reasons, None);
+            return refusal(request, &scopes, &reasons, None);
         }
     }
     // A scope of the token would be enough, if the user could be told or the application declared
@@ -164,23 +163,30 @@ fn denial<'a>(
         )
     });
     if server_is_short {
-        return refusal(principal, &[], &reasons, None);
+        return refusal(request, &[], &reasons, None);
     }
     let enough = enough(evaluator, request, required);
     enough.notes.into_iter().for_each(|note| reasons.add(note));
-    refusal(principal, &enough.scopes, &reasons, enough.unusable)
+    refusal(request, &enough.scopes, &reasons, enough.unusable)
 }
 
 fn refusal(
-    principal: &Principal,
+    request: &AccessRequest<'_>,
     enough: &[String],
     reasons: &Reasons<'_>,
     unusable: Option<Inapplicable<'_>>,
 ) -> Denial {
+    let principal = request.principal();
+    let types = request.interaction().resource_types();
+    let misspelled = principal.scopes().filter_map(|text| {
+        let meant = intended(text, types)?;
+        Some(format!("`{}` is not a SMART scope; `{}` is", sanitize(text), sanitize(&meant)))
+    });
     let rejected = principal.scope_set().rejected();
     let rejected = rejected.map(|(text, error)| format!("`{}` {error}", sanitize(text)));
     let unusable = unusable.map(|reason| reason.to_string()).into_iter();
-    let notes = unusable.chain(reasons.iter().map(ToString::to_string)).chain(rejected);
+    let notes =
+        unusable.chain(reasons.iter().map(ToString::to_string)).chain(rejected).chain(misspelled);
     let notes: Vec<String> = notes.take(MAX_NOTES).collect();
     let mut denial = Denial::new("no scope of the token grants this");
     if !notes.is_empty() {

@@ -55,25 +55,61 @@ impl IssuerReason {
 }
 
 fn not_trusted(issuer: &str, trusted: &str) -> Vec<Advice> {
+    let (theirs, ours) = (EntraName::of(issuer), EntraName::of(trusted));
     if issuer.trim_end_matches('/') == trusted.trim_end_matches('/') {
-        let text = format!("set `issuer` to `{issuer}`: it is compared letter by letter");
-        return vec![Advice::server(text)];
+        return vec![match theirs {
+            Some(name) if !name.is_written => Advice::client(
+                "look where the token comes from: Microsoft Entra ID writes no such `iss`",
+            ),
+            _ => Advice::server(format!(
+                "set `issuer` to `{issuer}`: it is compared letter by letter"
+            )),
+        }];
     }
-    let is_entra = ["https://sts.windows.net/", "https://login.microsoftonline."]
-        .iter()
-        .any(|start| issuer.starts_with(start));
-    let mut advices = Vec::new();
-    if is_entra {
-        advices.push(Advice::server(
-            "trust both versions of the tenant's tokens with `entra.tenant` and `entra.client_id`",
-        ));
-        advices.push(Advice::provider(
-            "in Entra, set accessTokenAcceptedVersion to 2 in the manifest of the API, if the \
-             server trusts version 2.0 alone",
-        ));
+    let add = format!("add an issuer `{issuer}`, if its tokens are to be accepted");
+    match (theirs, ours) {
+        (Some(theirs), Some(ours)) if !theirs.tenant.eq_ignore_ascii_case(ours.tenant) => vec![
+            Advice::client(format!(
+                "ask for a token of this server's tenant: this one is of the tenant `{}`, and the \
+                 server trusts `{}`",
+                theirs.tenant, ours.tenant
+            )),
+            Advice::server(add),
+        ],
+        // The manifest of the API decides on the version, not whom the client asks.
+        (Some(_), Some(_)) => vec![
+            Advice::server(
+                "trust both versions of the tenant's tokens with `entra.tenant` and \
+                 `entra.client_id`",
+            ),
+            Advice::provider(
+                "in Entra, set `requestedAccessTokenVersion` (`accessTokenAcceptedVersion` before) \
+                 in the manifest of the API to the version that the server trusts, 2 for \
+                 `login.microsoftonline.com`",
+            ),
+            Advice::server(add),
+        ],
+        _ => vec![Advice::server(add), Advice::client(format!("ask `{trusted}` for the token"))],
     }
-    let text = format!("add an issuer `{issuer}`, if its tokens are to be accepted");
-    advices.push(Advice::server(text));
-    advices.push(Advice::client(format!("ask `{trusted}` for the token")));
-    advices
+}
+
+/// A name by which Microsoft Entra ID issues tokens (Microsoft identity platform, "Access tokens").
+struct EntraName<'a> {
+    tenant: &'a str,
+    /// True if it is spelled as Entra writes it: that of version 1.0 ends with a slash, that of
+    /// version 2.0 does not.
+    is_written: bool,
+}
+
+impl<'a> EntraName<'a> {
+    fn of(issuer: &'a str) -> Option<Self> {
+        let name = issuer.trim_end_matches('/');
+        if let Some(tenant) = name.strip_prefix("https://sts.windows.net/") {
+            return Some(Self { tenant, is_written: issuer.strip_suffix('/') == Some(name) });
+        }
+        let rest = name.strip_prefix("https://login.microsoftonline.")?;
+        let (_, path) = rest.split_once('/')?;
+        let tenant = path.strip_suffix("/v2.0").unwrap_or(path);
+        Some(Self { tenant, is_written: issuer == name })
+    }
 }
