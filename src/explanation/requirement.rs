@@ -54,6 +54,8 @@ pub enum Requirement {
         /// Its name.
         name: String,
     },
+    /// A patient in one of these claims, from a provider that has no launch context to ask for.
+    Patient(Vec<String>),
     /// Anything else, in the words of the rule that denied.
     Other(String),
 }
@@ -98,6 +100,10 @@ impl Requirement {
                  handlers can confine by it",
                 sanitize(name),
                 sanitize(resource_type)
+            )),
+            Self::Patient(claims) => provider(format!(
+                "put the patient into access tokens, as {}: Microsoft Entra ID has no launch context",
+                named("claim", claims, "or")
             )),
             Self::Other(words) => server(format!(
                 "the rule of this server asks for `{}`: see that it is met",

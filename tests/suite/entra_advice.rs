@@ -76,6 +76,19 @@ async fn a_scope_with_other_separators_is_named_as_what_it_should_be_and_never_w
     }
 }
 
+/// There is no `launch/patient` in Entra: the provider puts the patient into tokens, or nobody does.
+#[tokio::test]
+async fn a_patient_is_put_into_tokens_by_the_provider() {
+    let explained = explain(&preset(), |token| token.claim("scp", "patient.Patient.read")).await;
+    let text = "put the patient into access tokens, as the claim `patient` or `fhirUser`: Microsoft \
+                Entra ID has no launch context";
+    assert!(advice(&explained).contains(&text), "{explained}");
+    // Another provider is asked.
+    let plain = format!("issuer = \"{V2}\"\naudiences = [\"{CLIENT}\"]");
+    let explained = explain(&plain, |token| token.claim("scp", "patient.Patient.read")).await;
+    assert!(!advice(&explained).contains(&text), "{explained}");
+}
+
 #[tokio::test]
 async fn an_application_is_never_advised_to_ask_for_a_scope_of_users() {
     let explained = explain(&preset(), |token| token.claim("idtyp", "app")).await;

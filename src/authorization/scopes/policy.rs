@@ -11,7 +11,7 @@ use super::enough::{LAUNCH_PATIENT, any_enough, enough, narrowest_context};
 use super::evaluator::{GrantedBy, ScopeEvaluator};
 use super::inapplicable::{Inapplicable, Reasons};
 use super::requirement::{Requirements, ScopeRequirement, Target};
-use crate::authentication::Principal;
+use crate::authentication::{CallerKind, Principal};
 use crate::authorization::grant::Rule;
 use crate::authorization::subject::Subject;
 use crate::authorization::{AccessRequest, Authorizer, Confinement, Denial, Grant};
@@ -148,7 +148,7 @@ fn denial<'a>(
             let own = grant.scopes().map(ToString::to_string);
             let scopes: Vec<String> =
                 std::iter::once(LAUNCH_PATIENT.to_owned()).chain(own).collect();
-            return refusal(request, &scopes, &reasons, None);
+            return with_patient_of_entra(request, refusal(request, &scopes, &reasons, None));
         }
     }
     // A scope of the token would be enough, if the user could be told or the application declared
@@ -168,6 +168,17 @@ fn denial<'a>(
     let enough = enough(evaluator, request, required);
     enough.notes.into_iter().for_each(|note| reasons.add(note));
     refusal(request, &enough.scopes, &reasons, enough.unusable)
+}
+
+/// Adds how tokens of Microsoft Entra ID get a patient: nobody can ask it for one.
+fn with_patient_of_entra(request: &AccessRequest<'_>, denial: Denial) -> Denial {
+    let principal = request.principal();
+    if principal.kind() == CallerKind::Unknown {
+        return denial;
+    }
+    let mut claims = principal.patient_claims().to_vec();
+    claims.push("fhirUser".to_owned());
+    denial.requires([Requirement::Patient(claims)])
 }
 
 fn refusal(

@@ -3,13 +3,13 @@
 use std::sync::LazyLock;
 
 /// A request, with what it takes as [`oracle`](crate::authorization::oracle) writes it.
-pub(super) struct Row {
-    pub(super) method: &'static str,
-    pub(super) path: String,
-    pub(super) actions: &'static str,
-    pub(super) scopes: String,
+pub(crate) struct Row {
+    pub(crate) method: &'static str,
+    pub(crate) path: String,
+    pub(crate) actions: &'static str,
+    pub(crate) scopes: String,
     /// The patient whom the address names.
-    pub(super) names: Option<&'static str>,
+    pub(crate) names: Option<&'static str>,
 }
 
 const TYPES: [&str; 25] = [
@@ -40,7 +40,7 @@ const TYPES: [&str; 25] = [
     "VisionPrescription",
 ];
 
-pub(super) static MATRIX: LazyLock<Vec<Row>> = LazyLock::new(|| {
+pub(crate) static MATRIX: LazyLock<Vec<Row>> = LazyLock::new(|| {
     let mut rows: Vec<Row> = TYPES.iter().flat_map(|on| of_type(on)).collect();
     rows.extend(of_patients());
     assert_eq!(rows.len(), 300);

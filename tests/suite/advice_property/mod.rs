@@ -3,7 +3,7 @@
 
 mod authentication;
 mod authorization;
-mod matrix;
+pub(crate) mod matrix;
 mod reasons;
 mod steps;
 
