@@ -67,6 +67,7 @@ fn not_trusted(issuer: &str, trusted: &str) -> Vec<Advice> {
         }];
     }
     let add = format!("add an issuer `{issuer}`, if its tokens are to be accepted");
+    let ask = Advice::client(format!("ask `{trusted}` for the token"));
     match (theirs, ours) {
         (Some(theirs), Some(ours)) if !theirs.tenant.eq_ignore_ascii_case(ours.tenant) => vec![
             Advice::client(format!(
@@ -77,19 +78,23 @@ fn not_trusted(issuer: &str, trusted: &str) -> Vec<Advice> {
             Advice::server(add),
         ],
         // The manifest of the API decides on the version, not whom the client asks.
-        (Some(_), Some(_)) => vec![
-            Advice::server(
-                "trust both versions of the tenant's tokens with `entra.tenant` and \
-                 `entra.client_id`",
-            ),
-            Advice::provider(
-                "in Entra, set `requestedAccessTokenVersion` (`accessTokenAcceptedVersion` before) \
-                 in the manifest of the API to the version that the server trusts, 2 for \
-                 `login.microsoftonline.com`",
-            ),
-            Advice::server(add),
-        ],
-        _ => vec![Advice::server(add), Advice::client(format!("ask `{trusted}` for the token"))],
+        (Some(_), ours) => {
+            let ask = ours.is_none().then_some(ask);
+            let settings = [
+                Advice::server(
+                    "trust both versions of the tenant's tokens with `entra.tenant` and \
+                     `entra.client_id`",
+                ),
+                Advice::provider(
+                    "in Entra, set `requestedAccessTokenVersion` (`accessTokenAcceptedVersion` \
+                     before) in the manifest of the API to the version that the server trusts, 2 \
+                     for `login.microsoftonline.com`",
+                ),
+                Advice::server(add),
+            ];
+            settings.into_iter().chain(ask).collect()
+        }
+        (None, _) => vec![Advice::server(add), ask],
     }
 }
 
