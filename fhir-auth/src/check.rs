@@ -14,6 +14,7 @@ use tower_fhir_auth::keys::KeyHealth;
 
 use crate::failure::Failure;
 use crate::logs;
+use crate::print;
 
 const USAGE: &str = "usage: fhir-auth check auth.toml [--online]";
 
@@ -95,7 +96,9 @@ async fn keys(layer: &FhirAuthLayer) -> Result<(), Failure> {
 fn line(health: &KeyHealth) -> String {
     let KeyHealth { issuer, keys, left_out, last_error, .. } = health;
     let mut line = match (keys, last_error) {
-        (0, Some(error)) => format!("{issuer}: no keys: {error}"),
+        (0, Some(error)) => {
+            format!("{issuer}: no keys: {}", print::one_line(&error.to_string()))
+        }
         (1, _) => format!("{issuer}: one key"),
         (keys, _) => format!("{issuer}: {keys} keys"),
     };

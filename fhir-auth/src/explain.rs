@@ -107,7 +107,7 @@ fn request(options: &Options, base: &BaseUrl, pasted: &Pasted) -> Result<Parts, 
     }
     let request = request.body(());
     let (request, ()) =
-        request.map_err(|error| Failure::new(format!("--path {path}: {error}")))?.into_parts();
+        request.map_err(|error| Failure::new(format!("--path: {error}")))?.into_parts();
     Ok(request)
 }
 
@@ -119,6 +119,9 @@ fn below_base<'p>(path: &'p str, base: &BaseUrl) -> &'p str {
 
 /// Characters that no header can carry are as malformed as those that no token has.
 fn header_value(credentials: &str) -> Result<HeaderValue, Failure> {
+    if let Ok(value) = HeaderValue::from_bytes(credentials.as_bytes()) {
+        return Ok(value);
+    }
     let visible = |one: char| if one.is_ascii_graphic() || one == ' ' { one } else { '"' };
     let credentials: String = credentials.chars().map(visible).collect();
     HeaderValue::try_from(credentials).map_err(|error| Failure::new(error.to_string()))
@@ -166,7 +169,7 @@ fn complain_of_keys(layer: &FhirAuthLayer, offline: bool) {
     }
     for health in layer.health() {
         if let Some(error) = health.last_error {
-            eprintln!("keys of {}: {error}", health.issuer);
+            eprintln!("keys of {}: {}", health.issuer, print::one_line(&error.to_string()));
         }
     }
 }

@@ -12,9 +12,27 @@ impl Failure {
         Self(message.into())
     }
 
-    /// A command line that is not understood.
+    /// A command line that is not understood. No value of it is repeated: it may be a token, which
+    /// belongs on standard input.
     pub(crate) fn usage(error: &lexopt::Error, usage: &str) -> Self {
-        Self(format!("{error}\n{usage}"))
+        use lexopt::Error as E;
+        let told = match error {
+            E::MissingValue { option: Some(option) } => {
+                format!("a value is missing for `{option}`")
+            }
+            E::MissingValue { option: None } => "a value is missing".to_owned(),
+            E::UnexpectedOption(_) => "there is an option that is not known".to_owned(),
+            E::UnexpectedArgument(_) => {
+                "there is an argument too many (a token is read from standard input)".to_owned()
+            }
+            E::UnexpectedValue { .. } => "there is an option that takes no value".to_owned(),
+            E::ParsingFailed { error, .. } => {
+                format!("there is a value that cannot be read: {error}")
+            }
+            E::NonUnicodeValue(_) => "there is a value that is not Unicode".to_owned(),
+            E::Custom(error) => error.to_string(),
+        };
+        Self(format!("{told}\n{usage}"))
     }
 
     /// Writes it to standard error, and returns status 2.

@@ -16,7 +16,6 @@ mod logs;
 mod pasted;
 mod print;
 
-use std::ffi::OsString;
 use std::process::ExitCode;
 
 use lexopt::{Arg, Parser};
@@ -43,12 +42,8 @@ pub async fn run(mut arguments: Parser) -> ExitCode {
     match command.to_str() {
         Some("explain") => explain::run(arguments).await,
         Some("check") => check::run(arguments).await,
-        _ => unknown(&command).report(),
+        _ => Failure::new(format!("there is no such command\n{USAGE}")).report(),
     }
-}
-
-fn unknown(command: &OsString) -> Failure {
-    Failure::new(format!("{} is no command of fhir-auth\n{USAGE}", command.display()))
 }
 
 fn shown(text: &str) -> ExitCode {

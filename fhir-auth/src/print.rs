@@ -1,6 +1,6 @@
 //! The answer, for people or for machines.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 
 use serde_json::{Value, json};
 use tower_fhir_auth::explanation::Explanation;
@@ -14,22 +14,31 @@ pub(crate) struct Answer<'a> {
 /// Writes an answer to standard output.
 pub(crate) fn answer(answer: &Answer<'_>, as_json: bool) {
     if as_json {
-        println!("{}", as_object(answer));
+        // Whoever has read enough closes the pipe.
+        let _ = writeln!(std::io::stdout(), "{}", as_object(answer));
         return;
     }
     let text = answer.explanation.to_string();
-    let is_terminal = std::io::stdout().is_terminal();
+    let mut out = std::io::stdout().lock();
+    let is_terminal = out.is_terminal();
     for (place, line) in text.lines().enumerate() {
-        if is_terminal {
-            println!("\u{1b}[{}m{line}\u{1b}[0m", colour(line));
-        } else {
-            println!("{line}");
+        let written = match is_terminal {
+            true => writeln!(out, "\u{1b}[{}m{line}\u{1b}[0m", colour(line)),
+            false => writeln!(out, "{line}"),
+        };
+        if written.is_err() {
+            return;
         }
         // The verdict comes first.
         if place == 0 && !answer.taken_away.is_empty() {
-            println!("taken away from the input: {}", answer.taken_away.join(", "));
+            let _ = writeln!(out, "taken away from the input: {}", answer.taken_away.join(", "));
         }
     }
+}
+
+/// Replaces what a terminal would act on: an error may repeat what a provider has sent.
+pub(crate) fn one_line(text: &str) -> String {
+    text.chars().map(|one| if one.is_control() { '\u{fffd}' } else { one }).collect()
 }
 
 /// The members of the explanation, and `taken_away`, a list that is mostly empty.

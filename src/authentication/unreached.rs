@@ -55,8 +55,13 @@ impl Authenticator {
         let (now, is_verified) = (self.clock.now(), to.is_verified());
         let settings = || issuers.iter().map(|issuer| &issuer.settings);
         let kinds = settings().map(|one| token_kind::access_token(claims, one));
-        if to.check_any(kinds).is_none() {
+        let is_access_token = match is_verified {
+            true => to.check_any(kinds).is_some(),
+            false => to.passes_any(kinds),
+        };
+        if !is_access_token {
             // Of a token of another kind nothing else is wrong.
+            to.other_kind();
             return;
         }
         if is_verified {

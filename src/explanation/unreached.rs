@@ -51,6 +51,25 @@ impl<'e> Unreached<'e> {
         self.check(failed?)
     }
 
+    /// Reports whether a check passes by the rules of any of several issuers, without a note of why not.
+    pub(crate) fn passes_any<T, E: FnOnce() -> Evidence>(
+        &mut self,
+        checks: impl IntoIterator<Item = Checked<T, E>>,
+    ) -> bool {
+        let passed = checks.into_iter().find(Checked::passes);
+        passed.is_some_and(|checked| self.check(checked).is_some())
+    }
+
+    /// Takes note that a token is of another kind, and not of which: before the signature has verified
+    /// its claims are not told.
+    pub(crate) fn other_kind(&mut self) {
+        if !self.0.has(Check::TokenKind) {
+            let summary = "this is no access token".to_owned();
+            let outcome = StepOutcome::WouldFail { summary, found: None, expected: None };
+            self.0.record(Check::TokenKind, outcome);
+        }
+    }
+
     /// Takes note of what the request asks for, or what is wrong with its address.
     pub(crate) fn interaction(&mut self, asked: Result<String, String>) {
         let outcome = match asked {

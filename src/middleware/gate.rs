@@ -60,7 +60,11 @@ impl<'r> Head<'r> {
 /// Marks a request that a layer let in where a token is optional, so that a requirement within can
 /// tell nobody's request from one that no layer has seen.
 #[derive(Clone)]
-struct LetInAsOptional(Arc<Policy>);
+struct LetInAsOptional {
+    policy: Arc<Policy>,
+    /// That of the address as it came: a router in between may take a prefix away.
+    interaction: Interaction,
+}
 
 impl Gate {
     /// Decides on a request, or returns the wait for a key that has to come before. Where the
@@ -102,7 +106,8 @@ impl Gate {
         }
         let need = self.paths.need(base_url, method, uri, headers);
         if need == TokenNeed::Optional {
-            granted.insert(LetInAsOptional(Arc::clone(&self.policy)));
+            let (policy, interaction) = (Arc::clone(&self.policy), self.interaction(head));
+            granted.insert(LetInAsOptional { policy, interaction });
         }
         if need == TokenNeed::None
             || (need == TokenNeed::Optional && !bearer::is_there(headers, uri))
@@ -161,16 +166,19 @@ impl Gate {
     }
 
     /// Reads the interaction that a request spells.
-    pub(super) fn interaction(&self, head: Head<'_>) -> Interaction {
+    fn interaction(&self, head: Head<'_>) -> Interaction {
         let Head { method, uri, headers } = head;
         let (base_url, types) = (&self.server.base_url, &self.resource_types);
         Interaction::parse_with_types(base_url, types, method, uri, headers)
     }
 
-    /// Reports whether this layer let a request in where a token is optional.
-    pub(super) fn let_in_as_optional(&self, extensions: &Extensions) -> bool {
-        let mark = extensions.get::<LetInAsOptional>();
-        mark.is_some_and(|LetInAsOptional(policy)| Arc::ptr_eq(policy, &self.policy))
+    /// Returns the interaction of a request that this layer let in where a token is optional.
+    pub(super) fn let_in_as_optional<'e>(
+        &self,
+        extensions: &'e Extensions,
+    ) -> Option<&'e Interaction> {
+        let LetInAsOptional { policy, interaction } = extensions.get()?;
+        Arc::ptr_eq(policy, &self.policy).then_some(interaction)
     }
 
     /// Refuses a request for its lack of a token, in the words for the credentials that it has.
@@ -197,7 +205,10 @@ impl Gate {
         }
         if !explanation.is_accepted() && !explanation.has(Check::Interaction) {
             self.authenticator.record_unreached(headers, uri, Unreached::new(&mut explanation));
-            Unreached::new(&mut explanation).interaction(self.asked(head));
+            // Nobody asks about the interaction where a token is optional.
+            if self.paths.need(&self.server.base_url, method, uri, headers) != TokenNeed::Optional {
+                Unreached::new(&mut explanation).interaction(self.asked(head));
+            }
         }
         explanation.add_unreached(Check::ALL);
         explanation
@@ -205,9 +216,7 @@ impl Gate {
 
     /// Describes the interaction that a request spells, or what is wrong with its address.
     fn asked(&self, head: Head<'_>) -> Result<String, String> {
-        let Head { method, uri, headers } = head;
-        let (base_url, types) = (&self.server.base_url, &self.resource_types);
-        let asked = Interaction::parse_with_types(base_url, types, method, uri, headers);
+        let asked = self.interaction(head);
         match asked.address_fault() {
             Some(fault) => Err(fault.to_string()),
             None => Ok(describe(&asked)),

@@ -16,6 +16,7 @@ use super::paths::is_preflight;
 use super::service::release_readiness;
 use crate::authentication::Principal;
 use crate::authorization::{Access, Authorizer, Denial, Policy};
+use crate::fhir::Interaction;
 use crate::rejection::Rejection;
 
 /// Asks a further authorizer about a request that an outer [`FhirAuthLayer`] let in. Made by
@@ -55,7 +56,7 @@ impl RequireAuthLayer {
         }
         let server = &self.gate.server;
         let verified = request.extensions().get::<Principal>();
-        if self.is_optional(&request) && verified.is_none() {
+        if self.asked_as_optional(&request).is_some() && verified.is_none() {
             let rejection = self.gate.ask_for_token(Head::of(&request));
             return Err(self.gate.reject(rejection, request));
         }
@@ -80,17 +81,15 @@ impl RequireAuthLayer {
         let verified = request.extensions().get::<Principal>()?;
         let policy = &self.gate.policy;
         if let Some(access) = request.extensions().get::<Access>() {
-            let is_ours = access.was_given_by(policy) || self.is_optional(request);
+            let is_ours = access.was_given_by(policy) || self.asked_as_optional(request).is_some();
             return is_ours.then(|| access.narrowed(&self.authorizer));
         }
-        self.is_optional(request).then(|| {
-            let (authorizer, handlers) = (Arc::clone(&self.authorizer), policy.handlers.clone());
-            let interaction = self.gate.interaction(Head::of(request));
-            Access::authorize(&Arc::new(Policy { authorizer, handlers }), verified, interaction)
-        })
+        let asked = self.asked_as_optional(request)?.clone();
+        let (authorizer, handlers) = (Arc::clone(&self.authorizer), policy.handlers.clone());
+        Some(Access::authorize(&Arc::new(Policy { authorizer, handlers }), verified, asked))
     }
 
-    fn is_optional<B>(&self, request: &Request<B>) -> bool {
+    fn asked_as_optional<'r, B>(&self, request: &'r Request<B>) -> Option<&'r Interaction> {
         self.gate.let_in_as_optional(request.extensions())
     }
 }

@@ -237,7 +237,9 @@ pub(crate) fn intended(scope: &str, types: &ResourceTypes) -> Option<String> {
 fn dotted(scope: &str) -> Option<String> {
     let rest = ["patient", "user", "system"].iter().find_map(|word| scope.strip_prefix(word))?;
     let separator = rest.chars().next().filter(|one| matches!(one, '-' | '_' | ':'))?;
-    Some(scope.replace(separator, "."))
+    // A constraint is left as it is.
+    let (grant, constraint) = scope.split_at(scope.find('?').unwrap_or(scope.len()));
+    Some(grant.replace(separator, ".") + constraint)
 }
 
 /// Splits off the context, with the rest after the separator.

@@ -60,6 +60,42 @@ fn the_command_line_is_explained() {
     }
 }
 
+/// A token that is put on the command line is in histories already, and must not get into logs.
+#[test]
+fn no_value_of_the_command_line_is_repeated() {
+    let token = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJ4In0.c2lnbmF0dXJl";
+    let config = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(
+        config.path(),
+        format!("base_url = \"{BASE}\"\naccess = \"scopes\"\n[[issuers]]\nissuer = \"https://i.example\"\n"),
+    )
+    .unwrap();
+    let file = config.path().to_str().unwrap();
+    let (json, option) = (format!("--json={token}"), format!("--{token}"));
+    let path = format!("/Patient?access_token={token} x");
+    for arguments in [
+        &[token][..],
+        &["explain", "--config", file, token],
+        &["explain", "--config", file, "--at", token],
+        &["explain", "--config", file, "--method", token, "--path", "/Patient"],
+        &["explain", "--config", file, "--method", "GET", "--path", &path],
+        &["explain", "--config", file, &json],
+        &["explain", "--config", file, &option],
+        &["check", file, token],
+    ] {
+        let run = fhir_auth(arguments).stdin(std::process::Stdio::null()).output().unwrap();
+        let printed = String::from_utf8([run.stdout, run.stderr].concat()).unwrap();
+        // Any token of RFC 9110 is a method.
+        let code = if arguments.contains(&"--path") && path != arguments[arguments.len() - 1] {
+            1
+        } else {
+            2
+        };
+        assert_eq!(run.status.code(), Some(code), "{arguments:?}");
+        assert!(!printed.contains("eyJ") && !printed.is_empty(), "{printed}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn online_the_keys_of_every_issuer_are_loaded() {
     let (good, down) = (TestIssuer::start().await.unwrap(), TestIssuer::start().await.unwrap());

@@ -60,6 +60,11 @@ async fn a_scope_with_other_separators_is_named_as_what_it_should_be_and_never_w
             "patient.Patient.read",
             "`launch/patient` and `patient/Patient.r`",
         ),
+        (
+            "user-Observation-rs?code=http://loinc.org|1-2",
+            "user.Observation.rs?code=http://loinc.org|1-2",
+            "`user/Patient.r`",
+        ),
         ("user-Patient-read", "user.Patient.read", "`user/Patient.r`"),
         ("system:Observation:read", "system.Observation.read", "`system/Patient.r`"),
     ] {

@@ -145,6 +145,42 @@ async fn a_requirement_on_an_optional_path_asks_for_a_token_and_is_then_the_only
     }
 }
 
+/// A router in between may take a prefix away: what is judged is the address as it came.
+#[tokio::test]
+async fn a_requirement_on_an_optional_path_judges_the_address_as_it_came() {
+    let server = Server::start().await;
+    let layer = layer(&server, |builder| builder.optional(["/docs/"])).await;
+    let inner = tower::service_fn(|request: Request<String>| async move {
+        let granted = request.extensions().get::<Access>().is_some();
+        Ok::<_, std::convert::Infallible>(http::Response::new(granted.to_string()))
+    });
+    let route = layer.require(tower_fhir_auth::ScopePolicy::new()).layer(inner);
+    // As axum's `nest("/r4/docs", …)` does.
+    let nested = tower::util::MapRequest::new(route, |mut request: Request<String>| {
+        let path = request.uri().path().strip_prefix("/r4/docs").unwrap().to_owned();
+        *request.uri_mut() = path.parse().unwrap();
+        request
+    });
+    let token = server.token().claim("scope", "user/Patient.r").sign().unwrap();
+    for path in ["/r4/docs/r4/Patient/1", "/r4/docs/Patient/1"] {
+        let request = Request::get(path).header("authorization", format!("Bearer {token}"));
+        let request = request.body(String::new()).unwrap();
+        let reply = layer.layer(nested.clone()).oneshot(request).await.unwrap();
+        assert_eq!(reply.status(), 403, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn an_explanation_of_an_optional_path_tells_of_no_interaction() {
+    let server = Server::start().await;
+    let layer = layer(&server, |builder| builder.optional(["/docs/"])).await;
+    let stale = server.token().claim("exp", 1).sign().unwrap();
+    let request = Request::get("/r4/docs/a").header("authorization", format!("Bearer {stale}"));
+    let (parts, ()) = request.body(()).unwrap().into_parts();
+    let text = layer.explain(&parts).await.to_string();
+    assert!(text.contains("not reached  interaction, authorization\n"), "{text}");
+}
+
 #[tokio::test]
 async fn an_explanation_of_an_optional_path_is_the_decision() {
     let server = Server::start().await;

@@ -116,6 +116,19 @@ async fn a_token_of_another_kind_is_told_nothing_of_its_audience() {
     assert!(not_reached(&explanation).contains(&Check::Audience), "{explanation}");
 }
 
+/// The values of other claims are not told of a token that nobody has verified.
+#[tokio::test]
+async fn the_kind_of_an_unverified_token_is_not_told() {
+    let server = Server::start().await;
+    let token = || server.token().claim("token_use", "refresh_token");
+    let unverified = explain(&server, &token().header("kid", "x").sign().unwrap()).await;
+    assert_eq!(would_fail(&unverified), [Check::TokenKind]);
+    let text = unverified.to_string();
+    assert!(text.contains("this is no access token") && !text.contains("token_use"), "{text}");
+    let verified = explain(&server, &token().sign().unwrap()).await;
+    assert!(verified.to_string().contains("`token_use`"), "{verified}");
+}
+
 #[tokio::test]
 async fn what_would_fail_comes_without_advice() {
     let server = Server::start().await;

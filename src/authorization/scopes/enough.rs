@@ -19,6 +19,9 @@ use crate::smart::{Constrained, Permissions, ScopeContext, ScopeKind, SmartScope
 /// The scope that asks for a patient in context.
 pub(super) const LAUNCH_PATIENT: &str = "launch/patient";
 
+/// The room for scopes in a challenge: servers and proxies mostly have 8 KiB for all headers.
+const MAX_NAMED_BYTES: usize = 4096;
+
 /// The scopes that would have been enough together; none where that would be more than the token is
 /// for.
 #[derive(Debug, Default)]
@@ -84,12 +87,19 @@ pub(super) fn enough<'a>(
     if least.iter().any(|(name, needed)| constrained.holds(name, *needed)) {
         return Enough { unusable, ..Enough::default() };
     }
+    if constrained.has_no_free_wildcard() && least.iter().any(|(name, _)| *name == "*") {
+        return Enough { unusable, ..Enough::default() };
+    }
     let written = least.into_iter().map(|(name, needed)| {
         let constraint = own_constraint(evaluator, principal, context, name, &required.each);
         let constraint = constraint.map(|text| format!("?{text}")).unwrap_or_default();
         format!("{}/{name}.{needed}{constraint}", word(context))
     });
     let mut scopes: Vec<String> = written.collect();
+    // Scopes are not cut: a part of a constraint is another one.
+    if scopes.iter().map(String::len).sum::<usize>() > MAX_NAMED_BYTES {
+        return Enough { unusable, ..Enough::default() };
+    }
     if unusable.is_some() {
         scopes.insert(0, LAUNCH_PATIENT.to_owned());
     }
@@ -125,6 +135,14 @@ impl<'a> UnderConstraint<'a> {
             }
         }
         Self { principal, context, by_type, of_every_type }
+    }
+
+    /// Reports whether the token has scopes for every type under a constraint alone: one without would
+    /// undo it, whatever its permissions.
+    fn has_no_free_wildcard(&self) -> bool {
+        let is_free =
+            |scope: &SmartScope| scope.context() == self.context && scope.constraint().is_none();
+        !self.of_every_type.is_empty() && !self.principal.scope_set().about(None).any(is_free)
     }
 
     /// Reports whether some of the permissions are held under a constraint alone. Every type is

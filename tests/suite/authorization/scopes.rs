@@ -283,3 +283,38 @@ async fn malformed_scopes_grant_nothing_and_spoil_nothing() {
     let smuggled = "user/Observation.r?code=a%20user/*.cruds";
     assert_eq!(send(&server, "GET", "/Patient/1", smuggled).await.status, 403);
 }
+
+/// What a refusal names fits into the headers of a response, and is never cut: a part of a constraint
+/// is another one.
+#[tokio::test]
+async fn scopes_that_would_fill_the_headers_are_not_named() {
+    let server = Server::enforcing(Enforcement::ALL, ScopePolicy::new()).await;
+    let types = ["Observation", "Condition", "Encounter", "Procedure", "Immunization", "Goal"];
+    for (length, is_named) in [(20, true), (3000, false)] {
+        let held = format!("user/*.r?_id={}", "a".repeat(length));
+        let token = server.token().claim("scope", held).sign().unwrap();
+        let request = Request::get(format!("/r4?_type={}", types.join(",")));
+        let reply = server.send(request.header("authorization", format!("Bearer {token}"))).await;
+        assert_eq!(reply.status, 403);
+        assert_eq!(reply.challenge().contains("scope=\""), is_named, "{}", reply.challenge());
+        assert!(reply.challenge().len() < 8192, "{}", reply.challenge().len());
+    }
+}
+
+#[tokio::test]
+async fn no_wildcard_is_advised_where_every_wildcard_has_a_constraint() {
+    let server = Server::enforcing(Enforcement::ALL, ScopePolicy::new()).await;
+    for (held, advised) in [
+        ("user/*.r?_tag=x", ""),
+        ("user/*.r?_tag=x user/*.d", "scope=\"user/*.s\""),
+        ("user/*.r", "scope=\"user/*.s\""),
+    ] {
+        let token = server.token().claim("scope", held).sign().unwrap();
+        let request = Request::get("/r4?name=x");
+        let reply = server.send(request.header("authorization", format!("Bearer {token}"))).await;
+        assert_eq!(reply.status, 403, "{held}");
+        let named = reply.challenge().contains("scope=\"");
+        assert_eq!(named, !advised.is_empty(), "{held}: {}", reply.challenge());
+        assert!(reply.challenge().contains(advised), "{held}: {}", reply.challenge());
+    }
+}
