@@ -32,6 +32,8 @@ pub struct RoleDefinitions {
     by_name: HashMap<CaselessName, RoleDefinition>,
     /// All names, sorted once: a refusal lists the first few.
     names: Box<[SmolStr]>,
+    /// All definitions, fewest data actions first: a refusal lists them in this order.
+    by_size: Box<[RoleDefinition]>,
 }
 
 /// A set of definitions that comes with the crate.
@@ -171,7 +173,11 @@ impl RoleDefinitions {
     fn from_map(by_name: HashMap<CaselessName, RoleDefinition>) -> Self {
         let mut names: Box<[SmolStr]> = by_name.values().map(|role| role.name.clone()).collect();
         names.sort_unstable();
-        Self { by_name, names }
+        let mut by_size: Box<[RoleDefinition]> = by_name.values().cloned().collect();
+        let size = |role: &RoleDefinition| role.actions.bits().count_ones();
+        by_size
+            .sort_unstable_by(|one, other| (size(one), &one.name).cmp(&(size(other), &other.name)));
+        Self { by_name, names, by_size }
     }
 
     /// Reads the text of a `roles.json`.
@@ -209,6 +215,11 @@ impl RoleDefinitions {
     /// Lists the names of the roles, in the order of their characters.
     pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
         self.names.iter().map(SmolStr::as_str)
+    }
+
+    /// Lists the definitions, fewest data actions first.
+    pub(crate) fn by_size(&self) -> impl Iterator<Item = &RoleDefinition> {
+        self.by_size.iter()
     }
 
     /// Lists the names that Microsoft's schema does not allow: those with anything but letters, `-`

@@ -1,6 +1,7 @@
 //! Refusals by role: little for clients; for operators the caller's roles and what is known of each.
 
 use super::data_action::DataActions;
+use super::definitions::RoleDefinition;
 use super::required::{Required, Unlisted};
 use super::{Assignments, RoleDefinitions};
 use crate::authentication::Principal;
@@ -41,13 +42,27 @@ pub(super) fn refusal(
             .requires([Requirement::RoleDefinitions { least, roles }])
             .with_expected(expected);
     }
-    let names = Names::listed(definitions.names());
-    let to_operators = Some(format!("{expected} (defined: {names})"));
+    let defined = defined(definitions, required, roles.actions);
+    let to_operators = Some(format!("{expected} ({defined})"));
     let told = Told { summary: SUMMARY.into(), found, expected: to_operators };
     denial
         .telling_operators(told)
         .requires([Requirement::DataActions { least, roles: roles.into_kept() }])
         .with_expected(expected)
+}
+
+/// Lists the defined roles: those that would grant this beside what the caller has, and then the others,
+/// fewest data actions first. Whoever picks one should not start with the widest.
+fn defined(definitions: &RoleDefinitions, required: Required, held: DataActions) -> String {
+    let grants = |role: &&RoleDefinition| required.met_by(role.actions | held);
+    let granting = definitions.by_size().filter(grants);
+    let others = definitions.by_size().filter(|role| !grants(role));
+    let names = granting.chain(others).map(|role| role.name.as_str());
+    let names = Names::listed(names, definitions.len());
+    match definitions.by_size().any(|role| grants(&role)) {
+        true => format!("defined, those that grant this first, the least of them before: {names}"),
+        false => format!("defined: {names}"),
+    }
 }
 
 /// Tells that no data action stands for an interaction: never that all of them would do.
@@ -148,8 +163,7 @@ struct Names {
 }
 
 impl Names {
-    fn listed<'a>(all: impl ExactSizeIterator<Item = &'a str>) -> String {
-        let total = all.len();
+    fn listed<'a>(all: impl Iterator<Item = &'a str>, total: usize) -> String {
         let mut names = Self::default();
         for name in all {
             names.add(&sanitize(name), "");

@@ -84,7 +84,11 @@ async fn a_role_that_is_not_defined_is_named_and_so_are_those_that_are() {
         let refused = refused(&server, token, "POST", "/Patient").await;
         refused.tells_operators_alone("roles that are not defined: 'GlobalReaderX'");
         refused.tells_operators_alone("roles without this: 'globalConverter'");
-        refused.tells_operators_alone("(defined: 'globalAdmin', 'globalConverter', ");
+        let order = "(defined, those that grant this first, the least of them before: ";
+        refused.tells_operators_alone(order);
+        refused.tells_operators_alone(
+            "'globalWriter', 'globalAdmin', 'smartUser', 'globalConverter', ",
+        );
         let name = |role: &HeldRole| (role.name.clone(), role.standing, role.assigned);
         let held = refused.requirements().iter().find_map(|requirement| {
             let Requirement::DataActions { least, roles, .. } = requirement else { return None };
