@@ -70,6 +70,9 @@ async fn explain(options: &Options) -> Result<Verdict, Failure> {
     let read = std::io::stdin().read_to_end(&mut input);
     read.map_err(|error| Failure::new(format!("standard input: {error}")))?;
     let pasted = Pasted::read(&pasted::text(&input));
+    if let Some(hint) = pasted.hint() {
+        eprintln!("{hint}");
+    }
     let request = request(options, config.base_url(), &pasted)?;
 
     // As `fhir_server` does, whose handlers enforce all that a grant may leave to them.

@@ -13,6 +13,8 @@ pub(crate) struct Pasted {
     /// The scheme, where it is another than `Bearer`.
     scheme: Option<String>,
     taken_away: Vec<String>,
+    /// True for JSON that is no token response, such as the answer to a request that failed.
+    lacks_token: bool,
 }
 
 impl Pasted {
@@ -32,6 +34,12 @@ impl Pasted {
     /// Names what was taken away, in the order from outside to inside.
     pub(crate) fn taken_away(&self) -> &[String] {
         &self.taken_away
+    }
+
+    /// Says why an input that is JSON holds no token.
+    pub(crate) fn hint(&self) -> Option<&'static str> {
+        self.lacks_token
+            .then_some("the input is JSON without `access_token`: what did its `error` say?")
     }
 
     /// Returns the value of the `Authorization` header; without a token there is none.
@@ -114,6 +122,7 @@ impl Pasted {
             return false;
         };
         let Some(token) = response.get("access_token").and_then(Value::as_str) else {
+            self.lacks_token = true;
             return false;
         };
         let others = OTHER_TOKENS.into_iter().filter(|name| response.contains_key(*name));
@@ -206,6 +215,7 @@ mod tests {
         for input in ["non sense", "{\"id_token\":\"a.b.c\"}", "{\"error\":\"x\"}", "a.b c d"] {
             let pasted = Pasted::read(input);
             assert_eq!((pasted.token(), pasted.taken_away()), (input, &[][..]));
+            assert_eq!(pasted.hint().is_some(), input.starts_with('{'), "{input}");
         }
         assert_eq!(Pasted::read(" \n").credentials(), None);
         let basic = Pasted::read("Authorization: Basic dXNlcg==");
