@@ -72,11 +72,6 @@ pub(super) fn read(reader: &mut Reader<'_>, plain_http: &PlainHttp) -> Option<En
     let mut entra = reader.table("entra")?;
     let tenant = entra.required("tenant", TENANT);
     let application = entra.required("client_id", APPLICATION);
-    if let (Some(tenant), Some(application)) = (&tenant, &application)
-        && tenant.eq_ignore_ascii_case(application)
-    {
-        entra.reject("client_id", format!("expected {APPLICATION}, found the id of the tenant"));
-    }
     let uris = entra.some_texts("identifier_uris").unwrap_or_default();
     let allowed = entra.some_texts("allowed_tenants");
     let cloud = entra.choice("cloud", &CLOUDS).unwrap_or_default();

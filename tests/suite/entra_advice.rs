@@ -138,20 +138,6 @@ async fn a_name_that_entra_never_writes_is_no_reason_to_change_the_server() {
     );
 }
 
-/// Both ids stand side by side on the overview page.
-#[test]
-fn the_id_of_the_tenant_is_no_application() {
-    let upper = TENANT.to_uppercase();
-    for client in [TENANT, &upper] {
-        let text = format!(
-            "base_url = \"{BASE}\"\n[[issuers]]\nentra.tenant = \"{TENANT}\"\nentra.client_id = \"{client}\"\n"
-        );
-        let error = Config::from_toml(&text).unwrap_err().to_string();
-        assert!(error.contains("client_id: expected the API's application id"), "{error}");
-        assert!(error.contains("found the id of the tenant"), "{error}");
-    }
-}
-
 #[test]
 fn the_name_of_all_tenants_is_no_issuer() {
     for name in ["common", "organizations", "consumers"] {
