@@ -12,8 +12,8 @@ use tower_fhir_auth::FhirAuthLayer;
 use tower_fhir_auth::config::Config;
 use tower_fhir_auth::keys::KeyHealth;
 
+use crate::command;
 use crate::failure::Failure;
-use crate::logs;
 use crate::print;
 
 const USAGE: &str = "usage: fhir-auth check auth.toml [--online]";
@@ -30,14 +30,9 @@ struct Options {
 
 /// Runs the command with the arguments after its name.
 pub async fn run(arguments: Parser) -> ExitCode {
-    logs::to_standard_error();
-    let options = match options(arguments) {
-        Ok(Some(options)) => options,
-        Ok(None) => {
-            println!("{USAGE}");
-            return ExitCode::SUCCESS;
-        }
-        Err(error) => return Failure::usage(&error, USAGE).report(),
+    let options = match command::begin(options(arguments), USAGE) {
+        Ok(options) => options,
+        Err(status) => return status,
     };
     match check(&options).await {
         Ok(()) => ExitCode::SUCCESS,

@@ -5,7 +5,7 @@
 //! judged. The verdict comes from the code that guards requests, and the token is never printed.
 
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use http::request::Parts;
@@ -17,8 +17,8 @@ use tower_fhir_auth::explanation::Verdict;
 use tower_fhir_auth::fhir::BaseUrl;
 use tower_fhir_auth::{Enforcement, FhirAuthLayer};
 
+use crate::command;
 use crate::failure::Failure;
-use crate::logs;
 use crate::pasted::{self, Pasted};
 use crate::print::{self, Answer};
 
@@ -47,14 +47,9 @@ impl Clock for At {
 
 /// Runs the command with the arguments after its name, and what is on standard input.
 pub async fn run(arguments: Parser) -> ExitCode {
-    logs::to_standard_error();
-    let options = match options(arguments) {
-        Ok(Some(options)) => options,
-        Ok(None) => {
-            println!("{USAGE}");
-            return ExitCode::SUCCESS;
-        }
-        Err(error) => return Failure::usage(&error, USAGE).report(),
+    let options = match command::begin(options(arguments), USAGE) {
+        Ok(options) => options,
+        Err(status) => return status,
     };
     match explain(&options).await {
         Ok(Verdict::Accepted) => ExitCode::SUCCESS,
@@ -145,7 +140,7 @@ fn options(mut arguments: Parser) -> Result<Option<Options>, lexopt::Error> {
             Value(_) | Long(_) | Short(_) => return Err(argument.unexpected()),
         }
     }
-    if options.config.as_os_str() == Path::new("").as_os_str() {
+    if options.config.as_os_str().is_empty() {
         return Err("--config is required".into());
     }
     if options.method.is_some() != options.path.is_some() {

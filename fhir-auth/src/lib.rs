@@ -10,6 +10,7 @@
 //! `tower-fhir-auth`, the layer that guards requests, with the file that it is configured by.
 
 pub mod check;
+mod command;
 pub mod explain;
 mod failure;
 mod logs;

@@ -12,7 +12,7 @@ use tower_fhir_auth::test_util::{SigningKey, TestClock, TokenBuilder};
 use tower_fhir_auth::{Entra, FhirAuthLayer, TrustedIssuer, authenticated};
 
 use super::steps::{Mend, Step, read};
-use super::{Counts, ask, bearer, reasons, shared};
+use super::{Counts, ask, bearer, reasons};
 use crate::support::{BASE, NOW, b64};
 
 const ISSUER: &str = "https://idp.example.org";
@@ -46,7 +46,7 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let key = |kid, algorithm| shared(SigningKey::generate(kid, algorithm).unwrap());
+        let key = |kid, algorithm| Arc::new(SigningKey::generate(kid, algorithm).unwrap());
         let keys = [
             key("good", Algorithm::Es256),
             key("foreign", Algorithm::Es256),

@@ -2,6 +2,7 @@
 //! what the oracle says of that grant, and nothing that worked stops working.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use fastrand::Rng;
 use serde_json::json;
@@ -16,7 +17,7 @@ use tower_fhir_auth::{
 
 use super::matrix::{MATRIX, Row};
 use super::steps::{Step, read};
-use super::{Counts, ask, bearer, reasons, shared};
+use super::{Counts, ask, bearer, reasons};
 use crate::authorization::oracle::{ACTIONS, Role, definitions, effective, roles_grant};
 use crate::support::{BASE, NOW};
 
@@ -133,14 +134,14 @@ impl Caller {
 
 /// Layers that differ in nothing but their mode, whose roles are those of the last caller.
 struct World {
-    key: std::sync::Arc<SigningKey>,
+    key: Arc<SigningKey>,
     policy: RolePolicy,
     layers: Vec<(AccessMode, FhirAuthLayer)>,
 }
 
 impl World {
     fn new() -> Self {
-        let key = shared(SigningKey::generate("key", Algorithm::Es256).unwrap());
+        let key = Arc::new(SigningKey::generate("key", Algorithm::Es256).unwrap());
         let set = json!({"keys": [key.jwk()]}).to_string();
         let policy = RolePolicy::new(definitions(&[]));
         let layers = MODES.map(|mode| {
@@ -164,8 +165,7 @@ impl World {
     fn token(&self, caller: &Caller) -> String {
         self.policy.replace_definitions(definitions(&caller.roles));
         let scopes: Vec<String> = caller.scopes.iter().map(Scope::text).collect();
-        let token =
-            TokenBuilder::new(ISSUER, std::sync::Arc::clone(&self.key), UnixTime::from_secs(NOW));
+        let token = TokenBuilder::new(ISSUER, Arc::clone(&self.key), UnixTime::from_secs(NOW));
         let token = token.claim("aud", BASE).claim("scope", scopes.join(" "));
         let token = token.claim("roles", json!(["a", "b", "c", "d"]));
         let token = match caller.patient {

@@ -8,7 +8,6 @@ mod reasons;
 mod steps;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use http::Request;
 use tower_fhir_auth::FhirAuthLayer;
@@ -51,8 +50,4 @@ async fn ask(layer: &FhirAuthLayer, request: &Request<()>) -> (u16, Option<(Reas
 fn bearer(method: &str, path: &str, token: &str) -> Request<()> {
     let request = Request::builder().method(method).uri(format!("/r4{path}"));
     request.header("authorization", format!("Bearer {token}")).body(()).unwrap()
-}
-
-fn shared<T>(value: T) -> Arc<T> {
-    Arc::new(value)
 }
