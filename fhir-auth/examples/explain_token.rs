@@ -5,7 +5,7 @@
 //! cargo run --example explain_token -- --config auth.toml --method GET --path /Patient/1 < token
 //! ```
 //!
-//! It is `fhir-auth explain`, for those who have a checkout: the code is in `fhir-auth/src/explain.rs`.
+//! It is `fhir-auth explain`, for those who have a checkout: the code is in `src/explain.rs`.
 
 use std::process::ExitCode;
 

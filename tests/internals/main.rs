@@ -1,8 +1,0 @@
-//! Private files of the crate, included as they ship, under tools that examples should not have to
-//! be built with.
-
-#![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
-
-#[path = "../../src/keys/refresh_gate.rs"]
-mod refresh_gate;
-mod schedules;
