@@ -6,7 +6,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::Enforcement;
-use crate::fhir::{PatientCompartment, search_parameter};
+use crate::fhir::search::{self, Criterion};
+use crate::fhir::{BaseUrl, PatientCompartment};
 
 /// The duties of the handlers behind the layer, and the rules by which resources are judged for
 /// them.
@@ -14,7 +15,7 @@ use crate::fhir::{PatientCompartment, search_parameter};
 pub(crate) struct Handlers {
     pub(crate) enforcement: Enforcement,
     pub(crate) compartment: PatientCompartment,
-    pub(crate) constraints: Arc<dyn ConstraintMatcher>,
+    pub(crate) constraints: Constraints,
 }
 
 /// Evaluates the constraints of scopes such as `user/Observation.rs?category=laboratory`
@@ -49,18 +50,41 @@ pub trait ConstraintMatcher: fmt::Debug + Send + Sync + 'static {
     fn matches(&self, resource: &Value, parameter: &str, value: &str) -> bool;
 }
 
-/// Every plain search parameter of R4, for handlers that put constraints into their own queries:
-/// a resource that is handed to the crate matches none.
-#[derive(Clone, Copy, Debug)]
-struct InQueries;
+/// The evaluation of constraints.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Constraints {
+    /// By the definitions of R4's search parameters.
+    #[default]
+    OfR4,
+    /// By the application.
+    Own(Arc<dyn ConstraintMatcher>),
+}
 
-impl ConstraintMatcher for InQueries {
-    fn supports(&self, resource_type: &str, parameter: &str) -> bool {
-        search_parameter::is_known(resource_type, parameter)
+impl Constraints {
+    /// Reports whether resources of a type can be confined by a parameter.
+    pub(crate) fn supports(&self, resource_type: &str, parameter: &str) -> bool {
+        match self {
+            Self::OfR4 => search::is_plain(resource_type, parameter),
+            Self::Own(matcher) => matcher.supports(resource_type, parameter),
+        }
     }
 
-    fn matches(&self, _: &Value, _: &str, _: &str) -> bool {
-        false
+    /// Reports whether a resource matches a parameter with a decoded value.
+    pub(crate) fn matches(
+        &self,
+        base: &BaseUrl,
+        resource: &Value,
+        parameter: &str,
+        value: &str,
+    ) -> bool {
+        match self {
+            Self::OfR4 => {
+                let of = resource.get("resourceType").and_then(Value::as_str).unwrap_or_default();
+                let criterion = Criterion::parse(base, of, parameter, value);
+                criterion.is_ok_and(|criterion| criterion.matches(resource))
+            }
+            Self::Own(matcher) => matcher.matches(resource, parameter, value),
+        }
     }
 }
 
@@ -69,7 +93,7 @@ impl Default for Handlers {
         Self {
             enforcement: Enforcement::empty(),
             compartment: PatientCompartment::default(),
-            constraints: Arc::new(InQueries),
+            constraints: Constraints::default(),
         }
     }
 }

@@ -61,7 +61,7 @@ pub(crate) use denial::Told;
 pub use enforcement::Enforcement;
 pub use grant::Grant;
 pub use handlers::ConstraintMatcher;
-pub(crate) use handlers::Handlers;
+pub(crate) use handlers::{Constraints, Handlers};
 pub use job_owner::JobOwner;
 pub use require::{
     Authenticated, RequireRoles, RequireScopes, authenticated, require_all_roles,

@@ -182,13 +182,13 @@ impl<'a> ResourceFilter<'a> {
     }
 
     /// Reports whether a resource matches all parameters of a constraint. One that cannot be
-    /// evaluated
-    /// matches nothing.
+    /// evaluated matches nothing.
     pub(super) fn matches<'r, N: Node<'r>>(&self, alternative: &Alternative, resource: N) -> bool {
         let Some(constraint) = alternative.constraint() else { return true };
         let value: Cow<'r, Value> = resource.to_value();
-        let matcher = &self.handlers.constraints;
-        constraint.parameters().all(|(name, wanted)| matcher.matches(&value, name, wanted))
+        let constraints = &self.handlers.constraints;
+        let mut parameters = constraint.parameters();
+        parameters.all(|(name, wanted)| constraints.matches(self.base, &value, name, wanted))
     }
 }
 

@@ -7,6 +7,7 @@
 //!   references to resources of this server begin with it.
 //! - [`PatientCompartment`]: the rules by which a resource belongs to a patient: R4's, generated
 //!   from the official definitions, with what a deployment changes of them.
+//! - [`search`]: the search parameters of R4, and whether a resource matches one.
 //! - [`OperationOutcome`]: the body of a refusal, in the [`Format`] that the client accepts, with
 //!   codes that are stable ([`REFUSAL_CODES`]). Handlers can make their own refusals look alike.
 
@@ -16,7 +17,7 @@ pub(crate) mod format;
 pub(crate) mod interaction;
 pub(crate) mod operation_outcome;
 pub(crate) mod resource_type;
-pub(crate) mod search_parameter;
+pub mod search;
 pub(crate) mod search_reach;
 
 pub use base_url::{BaseUrl, BaseUrlError};

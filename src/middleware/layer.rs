@@ -16,7 +16,9 @@ use super::service::FhirAuth;
 #[cfg(feature = "client")]
 use crate::authentication::Entra;
 use crate::authentication::{AudiencePolicy, Authenticator, AuthenticatorBuilder, TrustedIssuer};
-use crate::authorization::{Authorizer, ConstraintMatcher, Denial, Enforcement, Handlers, Policy};
+use crate::authorization::{
+    Authorizer, ConstraintMatcher, Constraints, Denial, Enforcement, Handlers, Policy,
+};
 use crate::danger::PlainHttp;
 use crate::error::BuildError;
 use crate::explanation::Explanation;
@@ -255,11 +257,11 @@ impl FhirAuthLayerBuilder {
         self
     }
 
-    /// Evaluates the constraints of scopes. Without a matcher, scopes may be constrained by every
-    /// plain search parameter of R4, and handlers that enforce
-    /// [`CONSTRAINTS`](Enforcement::CONSTRAINTS) put them into their own queries.
+    /// Evaluates the constraints of scopes. Default: by the official definitions of R4's search parameters,
+    /// as a [`Criterion`](crate::fhir::search::Criterion) does; composite and special parameters are not
+    /// supported, and what cannot be evaluated from the resource alone is not shown.
     pub fn constraint_matcher(mut self, matcher: impl ConstraintMatcher) -> Self {
-        self.handlers.constraints = Arc::new(matcher);
+        self.handlers.constraints = Constraints::Own(Arc::new(matcher));
         self
     }
 

@@ -60,8 +60,15 @@ pub(crate) fn patient_references() -> PatientReferences {
     references
 }
 
-/// The reference parameters of R4 itself; the package has some of extensions and examples as well.
+/// The reference parameters of R4 itself.
 fn search_parameters() -> Vec<Value> {
+    let mut parameters = core_search_parameters();
+    parameters.retain(|parameter| parameter["type"] == "reference");
+    parameters
+}
+
+/// The parameters of R4 itself; the package has some of extensions and examples as well.
+pub(crate) fn core_search_parameters() -> Vec<Value> {
     let mut parameters = Vec::new();
     for entry in std::fs::read_dir(folder()).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
@@ -71,7 +78,8 @@ fn search_parameters() -> Vec<Value> {
         let parameter = document(&name);
         let url = parameter["url"].as_str().unwrap_or_default();
         let is_core = url.starts_with("http://hl7.org/fhir/SearchParameter/");
-        if is_core && parameter["type"] == "reference" {
+        let is_whole = parameter["type"].is_string() && parameter["base"].is_array();
+        if is_core && is_whole && !name.contains("-example") {
             parameters.push(parameter);
         }
     }
@@ -90,13 +98,13 @@ fn compartment() -> BTreeMap<String, BTreeSet<String>> {
     types
 }
 
-fn texts(list: &Value) -> impl Iterator<Item = &str> {
+pub(crate) fn texts(list: &Value) -> impl Iterator<Item = &str> {
     list.as_array().into_iter().flatten().filter_map(Value::as_str)
 }
 
 /// The elements of types, from their structure definitions, which are read when asked for.
 #[derive(Default)]
-struct Elements(BTreeMap<String, Value>);
+pub(crate) struct Elements(BTreeMap<String, Value>);
 
 impl Elements {
     /// The elements that an expression reads in resources of a type. Of one that many types share,
@@ -133,6 +141,18 @@ impl Elements {
 
     /// The names by which JSON has a reference. One of many types carries its type in its name.
     fn json_names(&mut self, resource_type: &str, names: &[&str]) -> Option<String> {
+        let found = self.names(resource_type, names, Some("Reference"))?;
+        found.into_iter().next()
+    }
+
+    /// The names by which JSON has an element, of the type of a cast or of each that it can have: a choice of
+    /// types carries its type in its name. `None` if there is no such element.
+    pub(crate) fn names(
+        &mut self,
+        resource_type: &str,
+        names: &[&str],
+        cast: Option<&str>,
+    ) -> Option<Vec<String>> {
         let (last, parents) = names.split_last()?;
         // Where the definition of the next element is: `Claim.payee`, or a type such as `Timing`.
         let mut parent = resource_type.to_owned();
@@ -146,15 +166,21 @@ impl Elements {
                 (other, None) => other?.to_owned(),
             };
         }
-        let is_reference = |element: &Value| {
-            let mut types = element["type"].as_array().into_iter().flatten();
-            types.any(|of| of["code"] == "Reference")
+        let whole = names.join(".");
+        let types = |element: &Value| -> Vec<String> {
+            let types = element["type"].as_array().into_iter().flatten();
+            let types = types.filter_map(|of| of["code"].as_str());
+            types.filter(|of| cast.is_none_or(|cast| cast == *of)).map(str::to_owned).collect()
         };
-        let plain = self.element(&format!("{parent}.{last}"));
-        let suffix = if plain.is_some() { "" } else { "Reference" };
-        let element = plain.or_else(|| self.element(&format!("{parent}.{last}[x]")));
-        let dotted = format!("{}{suffix}", names.join("."));
-        element.filter(is_reference).map(|_| dotted)
+        let found = match self.element(&format!("{parent}.{last}")) {
+            Some(plain) => types(&plain).first().map(|_| vec![whole]).unwrap_or_default(),
+            None => {
+                let choice = self.element(&format!("{parent}.{last}[x]"))?;
+                let of = types(&choice);
+                of.iter().map(|of| format!("{whole}{}", capitalized(of))).collect()
+            }
+        };
+        (!found.is_empty()).then_some(found)
     }
 
     /// The definition of the element at a path such as `Claim.payee.party`.
@@ -165,6 +191,11 @@ impl Elements {
         let mut elements = structure["snapshot"]["element"].as_array()?.iter();
         elements.find(|element| element["path"] == path).cloned()
     }
+}
+
+fn capitalized(name: &str) -> String {
+    let (first, rest) = name.split_at(1);
+    first.to_ascii_uppercase() + rest
 }
 
 #[test]

@@ -8,6 +8,7 @@
 
 mod definitions;
 mod membership;
+mod search_parameters;
 #[path = "../examples/support.rs"]
 mod support;
 mod tables;

@@ -11,7 +11,7 @@ use super::context::{self, Confined};
 use super::inapplicable::{Inapplicable, Reasons};
 use super::requirement::{NamedPatients, RequiredAccess, Requirements, Target, Via};
 use crate::authorization::{AccessRequest, Alternative, Alternatives, Confinement, Enforcement};
-use crate::fhir::search_parameter;
+use crate::fhir::search;
 use crate::smart::{Constraint, Permissions, ScopeContext, ScopeSet, SmartScope};
 
 pub(super) struct ScopeEvaluator<'a> {
@@ -228,7 +228,7 @@ impl<'a> ScopeEvaluator<'a> {
         let supported = &self.request.handlers().constraints;
         let unknown = constraint.parameters().find(|(name, _)| !supported.supports(on, name));
         if let Some((name, _)) = unknown {
-            return Err(if search_parameter::is_known(on, name) {
+            return Err(if search::is_known(on, name) {
                 Inapplicable::UndeclaredParameter(scope, on, name)
             } else {
                 Inapplicable::UnknownParameter(scope, on, name)

@@ -9,8 +9,8 @@ mod reference;
 pub(crate) use self::membership::{
     MAX_LOOKUPS, Membership, NotAbout, PatientHere, id, resource_type,
 };
-pub(crate) use self::reference::Node;
 pub use self::reference::ResourceReference;
+pub(crate) use self::reference::{Node, Target, resource_of};
 
 use self::parameter::{PROVENANCE, PatientReference};
 use self::r4::PATIENT_REFERENCES;

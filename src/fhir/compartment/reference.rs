@@ -146,6 +146,16 @@ impl<'a> Target<'a> {
     }
 }
 
+/// The resource of this server that a text names as a reference does.
+pub(crate) fn resource_of(text: &str, base: &BaseUrl) -> Option<ResourceReference> {
+    match Target::parse(text, base) {
+        Target::Here { resource_type, id } => {
+            Some(ResourceReference { resource_type: resource_type.into(), id: id.into() })
+        }
+        Target::Elsewhere { .. } | Target::Unresolved | Target::Nothing => None,
+    }
+}
+
 /// `Type/id`, or `Type/id/_history/version`, which is a version of the same instance.
 fn instance(text: &str) -> Option<(&str, &str)> {
     let mut segments = text.split('/');

@@ -391,6 +391,37 @@ async fn a_constraint_holds_before_and_after_a_change() {
     assert_eq!(both.may_show(&mine), Visibility::Shown);
 }
 
+#[tokio::test]
+async fn without_a_matcher_constraints_are_evaluated_by_the_definitions_of_r4() {
+    let server = server().await;
+    let laboratory = json!({"resourceType": "Observation", "id": "x", "status": "final",
+        "category": [{"coding": [{"system": "http://c.test", "code": "laboratory"}]}],
+        "effectiveDateTime": "2024-03-15", "subject": {"reference": "Patient/1"}});
+    for (constraint, shown) in [
+        ("category=laboratory", true),
+        ("category=http://c.test|laboratory&status=final", true),
+        ("date=ge2024&subject=Patient/1", true),
+        ("category=vital-signs", false),
+        ("category=laboratory&status=amended", false),
+        ("date=lt2024", false),
+        // The definition reads an extension.
+        ("gene-identifier=x", false),
+        // Nobody can tell.
+        ("date=yesterday", false),
+    ] {
+        let scope = format!("user/Observation.rs?{constraint}");
+        let access = granted(&server, &scope, "GET", "/Observation/x").await;
+        let expected = if shown { Visibility::Shown } else { Visibility::Hidden };
+        assert_eq!(access.may_show(&laboratory), expected, "{constraint}");
+    }
+    for constraint in ["code-value-quantity=http://l.test|1$5", "component-code-value-concept=a$b"]
+    {
+        let scope = format!("user/Observation.rs?{constraint}");
+        let reply = ask(&server, &scope, json!(null), "GET", "/Observation/x").await;
+        assert_eq!(reply.status, 403, "composite: {constraint}");
+    }
+}
+
 /// Finding: alternatives were "open" for every interaction that is not one permission on one type.
 #[tokio::test]
 async fn a_question_without_an_answer_has_none() {

@@ -1,0 +1,358 @@
+//! One search parameter with its value, and the resources that match it.
+
+use serde_json::Value;
+
+use super::date::DateTest;
+use super::escapes::{split, unescaped};
+use super::number::{NumberTest, QuantityTest};
+use super::parameter::{Kind, Parameter};
+use super::reference::ReferenceTest;
+use super::string::StringTest;
+use super::token::TokenTest;
+use crate::fhir::BaseUrl;
+use crate::fhir::resource_type::is_like_a_type;
+
+/// The most values between the commas of one parameter: each is compared with each element.
+const MAX_VALUES: usize = 256;
+
+/// A search parameter with its value, such as `category=laboratory`, for the resources of one type
+/// (R4, <https://hl7.org/fhir/R4/search.html>).
+///
+/// ```
+/// use serde_json::json;
+/// use tower_fhir_auth::fhir::BaseUrl;
+/// use tower_fhir_auth::fhir::search::Criterion;
+///
+/// let base: BaseUrl = "https://fhir.example.org/r4".parse()?;
+/// let of_march = Criterion::parse(&base, "Observation", "date", "2024-03")?;
+/// assert!(of_march.matches(&json!({"effectiveDateTime": "2024-03-15T10:20:30Z"})));
+/// assert!(!of_march.matches(&json!({"effectivePeriod": {"start": "2024-03-31"}})));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Criterion {
+    base: BaseUrl,
+    elements: &'static str,
+    /// The values between the commas; one that matches is enough.
+    tests: Vec<Test>,
+}
+
+/// The reason why a parameter cannot be evaluated.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CriterionError {
+    /// R4 has no such parameter for the type.
+    #[error("it has no search parameter of this name")]
+    Unknown,
+    /// It is a chain, `_has` or the like, or has a modifier other than the type of a reference.
+    #[error("chains, `_has` and modifiers are not supported")]
+    NotPlain,
+    /// The official definition of the parameter reads more than elements of the resource.
+    #[error("the parameter cannot be evaluated from the resource alone")]
+    NotEvaluable,
+    /// The value is none for a parameter of this type: what is wrong with it.
+    #[error("{0}")]
+    Value(String),
+    /// It has more than 256 values, separated by commas.
+    #[error("at most {MAX_VALUES} values are compared")]
+    TooManyValues,
+}
+
+#[derive(Clone, Debug)]
+enum Test {
+    Date(DateTest),
+    Number(NumberTest),
+    Quantity(QuantityTest),
+    Reference(ReferenceTest),
+    String(StringTest),
+    Token(TokenTest),
+    Uri(String),
+}
+
+impl Criterion {
+    /// Reads a decoded name, which for a reference may have the modifier of its type (`subject:Patient`), and
+    /// a decoded value, in which a comma that no backslash precedes separates alternatives.
+    ///
+    /// # Errors
+    ///
+    /// The reason why it cannot be evaluated.
+    pub fn parse(
+        base: &BaseUrl,
+        resource_type: &str,
+        name: &str,
+        value: &str,
+    ) -> Result<Self, CriterionError> {
+        let (name, modifier) = match name.split_once(':') {
+            Some((name, modifier)) => (name, Some(modifier)),
+            None => (name, None),
+        };
+        if name.contains('.') || name == "_has" {
+            return Err(CriterionError::NotPlain);
+        }
+        let Parameter { kind, elements } =
+            Parameter::find(resource_type, name).ok_or(CriterionError::Unknown)?;
+        if modifier.is_some_and(|modifier| kind != Kind::Reference || !is_like_a_type(modifier)) {
+            return Err(CriterionError::NotPlain);
+        }
+        if elements.is_empty() {
+            return Err(CriterionError::NotEvaluable);
+        }
+        let values = split(value, ',');
+        if values.len() > MAX_VALUES {
+            return Err(CriterionError::TooManyValues);
+        }
+        let tests = values.into_iter().map(|text| Test::parse(base, kind, modifier, text));
+        let tests = tests.collect::<Result<_, String>>().map_err(CriterionError::Value)?;
+        Ok(Self { base: base.clone(), elements, tests })
+    }
+
+    /// Reports whether a resource of the type matches. What cannot be compared does not match.
+    #[must_use]
+    pub fn matches(&self, resource: &Value) -> bool {
+        self.elements.split('|').any(|path| {
+            let (path, target) = match path.split_once('>') {
+                Some((path, target)) => (path, Some(target)),
+                None => (path, None),
+            };
+            let fits = |element: &Value| {
+                self.tests.iter().any(|test| test.fits(element, target, &self.base))
+            };
+            any_at(resource, path, &fits)
+        })
+    }
+}
+
+impl Test {
+    fn parse(
+        base: &BaseUrl,
+        kind: Kind,
+        modifier: Option<&str>,
+        text: &str,
+    ) -> Result<Self, String> {
+        match kind {
+            Kind::Token => TokenTest::parse(text).map(Self::Token),
+            Kind::Quantity => QuantityTest::parse(text).map(Self::Quantity),
+            Kind::Date => DateTest::parse(&unescaped(text)?).map(Self::Date),
+            Kind::Number => NumberTest::parse(&unescaped(text)?).map(Self::Number),
+            Kind::Reference => {
+                ReferenceTest::parse(base, modifier, &unescaped(text)?).map(Self::Reference)
+            }
+            Kind::String => StringTest::parse(&unescaped(text)?).map(Self::String),
+            Kind::Uri if text.is_empty() => Err("the value is empty".to_owned()),
+            Kind::Uri => unescaped(text).map(Self::Uri),
+            Kind::Composite | Kind::Special => Err("the parameter is not plain".to_owned()),
+        }
+    }
+
+    /// Compares an element; of references, where `target` names a type, those to it alone count.
+    fn fits(&self, element: &Value, target: Option<&str>, base: &BaseUrl) -> bool {
+        match self {
+            Self::Date(test) => test.matches(element),
+            Self::Number(test) => test.matches(element),
+            Self::Quantity(test) => test.matches(element),
+            Self::Reference(test) => test.matches(element, target, base),
+            Self::String(test) => test.matches(element),
+            Self::Token(test) => test.matches(element),
+            Self::Uri(wanted) => element.as_str() == Some(wanted),
+        }
+    }
+}
+
+/// Reports whether any value at a path such as `telecom[system=email].value` fits, through arrays.
+fn any_at(value: &Value, path: &str, fits: &dyn Fn(&Value) -> bool) -> bool {
+    if let Some(items) = value.as_array() {
+        // An array within an array is no FHIR, and is not looked into.
+        return items.iter().any(|item| !item.is_array() && any_at(item, path, fits));
+    }
+    if path.is_empty() {
+        return fits(value);
+    }
+    let (step, rest) = path.split_once('.').unwrap_or((path, ""));
+    let (name, condition) = match step.strip_suffix(']').and_then(|step| step.split_once('[')) {
+        Some((name, condition)) => (name, condition.split_once('=')),
+        None => (step, None),
+    };
+    let Some(member) = value.get(name) else { return false };
+    let Some((key, wanted)) = condition else { return any_at(member, rest, fits) };
+    any_at(member, "", &|item| {
+        item.get(key).and_then(Value::as_str) == Some(wanted) && any_at(item, rest, fits)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn criterion(
+        resource_type: &str,
+        name: &str,
+        value: &str,
+    ) -> Result<Criterion, CriterionError> {
+        let base = "https://own.test/fhir".parse().unwrap();
+        Criterion::parse(&base, resource_type, name, value)
+    }
+
+    fn observation() -> Value {
+        json!({
+            "resourceType": "Observation", "id": "o", "status": "final",
+            "meta": {"lastUpdated": "2024-03-15T10:20:30.123Z", "tag": [{"system": "s", "code": "t"}],
+                "profile": ["http://p.test/a"]},
+            "category": [{"coding": [{"system": "http://c.test", "code": "laboratory"}]}],
+            "code": {"coding": [{"system": "http://loinc.org", "code": "85354-9"}]},
+            "subject": {"reference": "Patient/1"},
+            "effectivePeriod": {"start": "2024-03-14", "end": "2024-03-15"},
+            "valueQuantity": {"value": 5.4, "system": "http://unitsofmeasure.org", "code": "mmol/L"},
+            "component": [
+                {"code": {"coding": [{"code": "8480-6"}]}},
+                {"code": {"coding": [{"code": "8462-4"}]}},
+            ],
+            "performer": [
+                {"reference": "Practitioner/p"},
+                {"reference": "https://own.test/fhir/Organization/1/_history/2"},
+                {"reference": "https://other.test/fhir/Patient/2"},
+            ],
+        })
+    }
+
+    #[test]
+    fn each_type_of_parameter_finds_what_its_definition_reads() {
+        for (name, value) in [
+            ("_id", "x,o"),
+            ("_lastUpdated", "gt2025,lt2024-04"),
+            ("_tag", "s|t"),
+            ("_profile", "http://p.test/a"),
+            ("status", "final,amended"),
+            ("category", "http://c.test|laboratory"),
+            ("code", "http://loinc.org|85354-9"),
+            ("combo-code", "8462-4"),
+            ("component-code", "8480-6"),
+            ("date", "2024-03"),
+            ("value-quantity", "5.4||mmol/L"),
+            ("patient", "1"),
+            ("subject", "Patient/1"),
+            ("patient", "Patient/2,https://own.test/fhir/Patient/1"),
+            ("subject:Patient", "1"),
+            ("performer", "Organization/1"),
+            ("performer:Organization", "1"),
+            ("performer", "https://other.test/fhir/Patient/2"),
+        ] {
+            assert!(
+                criterion("Observation", name, value).unwrap().matches(&observation()),
+                "{name}={value}"
+            );
+        }
+        for (name, value) in [
+            ("_id", "O"),
+            ("_lastUpdated", "ne2024"),
+            ("_tag", "t|s"),
+            ("_profile", "http://p.test"),
+            ("status", "amended"),
+            ("category", r"laboratory\,"),
+            ("code", "8480-6"),
+            ("component-code", "85354-9"),
+            ("date", "2024-03-14"),
+            ("value-quantity", "5.4||mg"),
+            ("patient", "2"),
+            ("patient", "Group/1"),
+            ("performer", "2"),
+            ("performer", "Patient/2"),
+            ("encounter", "e"),
+            ("focus", "1"),
+        ] {
+            assert!(
+                !criterion("Observation", name, value).unwrap().matches(&observation()),
+                "{name}={value}"
+            );
+        }
+    }
+
+    #[test]
+    fn elements_with_a_condition_count_where_it_holds() {
+        let patient = json!({
+            "birthDate": "1980-02-29", "name": [{"family": "Okafor", "given": ["Amara", "J."]}],
+            "address": [{"city": "Lagos", "line": ["1 Main St"]}],
+            "telecom": [{"system": "phone", "value": "555"}, {"system": "email", "value": "a@b.test"}],
+        });
+        let matches = |name, value| criterion("Patient", name, value).unwrap().matches(&patient);
+        assert!(
+            matches("phone", "555") && matches("email", "a@b.test") && matches("telecom", "555")
+        );
+        assert!(!matches("email", "555") && !matches("phone", "a@b.test"));
+        for (name, value) in [
+            ("name", "ama"),
+            ("family", "OKA"),
+            ("given", "j."),
+            ("address", "1 main"),
+            ("address-city", "Lagos"),
+            ("birthdate", "1980"),
+        ] {
+            assert!(matches(name, value), "{name}={value}");
+        }
+        for (name, value) in
+            [("name", "mara"), ("given", "okafor"), ("address-city", "Main"), ("birthdate", "1981")]
+        {
+            assert!(!matches(name, value), "{name}={value}");
+        }
+    }
+
+    #[test]
+    fn canonical_references_are_compared_with_and_without_their_version() {
+        let measure = json!({"library": ["http://l.test/a|1.0"]});
+        let matches = |value| criterion("Measure", "depends-on", value).unwrap().matches(&measure);
+        assert!(matches("http://l.test/a") && matches(r"http://l.test/a\|1.0"));
+        assert!(!matches("http://l.test") && !matches(r"http://l.test/a\|2.0"));
+    }
+
+    #[test]
+    fn what_cannot_be_evaluated_says_so() {
+        for (name, value, error) in [
+            ("unknown", "1", CriterionError::Unknown),
+            ("_count", "1", CriterionError::Unknown),
+            ("status:not", "final", CriterionError::NotPlain),
+            ("status:Patient", "final", CriterionError::NotPlain),
+            ("patient:missing", "false", CriterionError::NotPlain),
+            ("patient.name", "x", CriterionError::NotPlain),
+            ("_has:Group:member:_id", "g", CriterionError::NotPlain),
+            ("code-value-quantity", "a$5", CriterionError::NotEvaluable),
+            ("gene-identifier", "x", CriterionError::NotEvaluable),
+        ] {
+            assert_eq!(criterion("Observation", name, value).unwrap_err(), error, "{name}");
+        }
+        for (name, value) in [
+            ("_id", ""),
+            ("_id", "a,"),
+            ("status", r"final\"),
+            ("patient", ""),
+            ("patient", "patient/1"),
+            ("patient", "Patient/1/_history/1"),
+            ("patient", "urn:uuid:1"),
+            ("subject:Group", "Patient/1"),
+            ("date", "yesterday"),
+            ("value-quantity", "much"),
+            ("_profile", ""),
+        ] {
+            let error = criterion("Observation", name, value).unwrap_err();
+            assert!(matches!(error, CriterionError::Value(_)), "{name}={value}: {error}");
+        }
+        let many = vec!["a"; 257].join(",");
+        assert_eq!(
+            criterion("Observation", "status", &many).unwrap_err(),
+            CriterionError::TooManyValues
+        );
+        assert!(criterion("Observation", "status", &vec!["a"; 256].join(",")).is_ok());
+    }
+
+    #[test]
+    fn shapes_that_are_no_fhir_do_not_match() {
+        for odd in [
+            json!(null),
+            json!([]),
+            json!({"status": [["final"]]}),
+            json!({"status": {"x": "final"}}),
+        ] {
+            assert!(!criterion("Observation", "status", "final").unwrap().matches(&odd), "{odd}");
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! Search parameters of R4 and what they find (<https://hl7.org/fhir/R4/search.html>).
+//!
+//! A [`Criterion`] is one parameter with its value, and tells whether a resource matches. It reads what the
+//! official definition of the parameter names, and nothing that is not in the resource itself: chains,
+//! `_has`, `_filter`, composite parameters and modifiers but the type of a reference are errors.
+
+mod criterion;
+mod date;
+mod escapes;
+mod number;
+mod parameter;
+mod reference;
+mod string;
+mod token;
+
+pub use criterion::{Criterion, CriterionError};
+pub(crate) use parameter::{is_known, is_plain};
