@@ -1,7 +1,5 @@
 //! Runs the package `schedules/`, which the root builds only when it is tested.
 
-#![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
-
 use std::path::Path;
 use std::process::Command;
 

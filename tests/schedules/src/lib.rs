@@ -1,7 +1,6 @@
 //! Private files of the crate, included as they ship, under every schedule of threads that loom finds.
 
 #![cfg(test)]
-#![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
 
 #[path = "../../../src/keys/refresh_gate.rs"]
 mod refresh_gate;
