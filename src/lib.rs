@@ -77,6 +77,7 @@
 //! | `jsonwebtoken` | yes | a [`JwkSet`](jose::JwkSet) can be made of one of the crate `jsonwebtoken` |
 //! | `tracing` | yes | events for operators; refusals under the target `tower_fhir_auth::rejection` |
 //! | `config` | no | the configuration file, `config::Config` |
+//! | `confine` | no | `confine::ConfinedLayer`, which takes what was not granted out of the answers of a server that enforces nothing |
 //! | `axum` | no | extractors for [`Principal`] and [`Access`], and the body that axum serves |
 //! | `metrics` | no | counters and gauges through the `metrics` facade, see below |
 //! | `test-util` | no | a loopback issuer, token builder and clock for your tests |
@@ -122,6 +123,10 @@ mod conformance;
 // Not `axum`, which a glob import of this crate would put before the crate of that name.
 #[cfg(feature = "axum")]
 pub mod axum_support;
+
+#[cfg(feature = "confine")]
+#[cfg_attr(tower_fhir_auth_docsrs, doc(cfg(feature = "confine")))]
+pub mod confine;
 
 pub mod middleware;
 

@@ -99,6 +99,12 @@ impl<W> From<Finding> for Interruption<W> {
 }
 
 impl Authenticator {
+    /// Returns the present moment, by the clock of the layer.
+    #[cfg(feature = "confine")]
+    pub(crate) fn now(&self) -> crate::time::UnixTime {
+        self.clock.now()
+    }
+
     /// Authenticates a request by its headers and address. Waits only for a key that the token
     /// names and that may have been published since keys were last loaded, and never longer
     /// than [`KeySettings::timeout`](crate::keys::KeySettings::timeout).

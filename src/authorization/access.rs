@@ -117,6 +117,11 @@ impl Access {
         ResourceFilter::new(confinement, &self.policy.handlers, base)
     }
 
+    #[cfg(feature = "confine")]
+    pub(crate) fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
     /// The interaction that was granted.
     #[must_use]
     pub fn interaction(&self) -> &Interaction {
@@ -291,6 +296,35 @@ impl Access {
             return Err(Denial::new("the body of the search has more than 64 KiB"));
         }
         self.with_interaction(self.interaction.with_body(parameters))
+    }
+
+    /// Judges a further page of a search or history: by the address of that, relative to the base, with the
+    /// parameters that were in its body.
+    ///
+    /// # Errors
+    ///
+    /// Why it is refused to the token that comes now.
+    pub fn authorize_page(&self, url: &str) -> Result<Self, Denial> {
+        self.authorize_entry(&Method::GET, url, None)
+    }
+
+    /// Reports whether nothing of the answer has to be judged: resources of every type may be read and
+    /// searched, of all patients and without a constraint, and what this interaction changes it may change
+    /// so, too.
+    #[must_use]
+    pub fn is_unconfined(&self) -> bool {
+        let everywhere = |kind| {
+            let grant = self.ask(&self.interaction.on_every_type(kind));
+            grant.is_ok_and(|grant| grant.confinement().is_open())
+        };
+        let changes = || match Writes::of(&self.interaction) {
+            Some(Writes { permission, .. }) => {
+                let of = self.interaction.resource_type().unwrap_or_default();
+                self.confinement(permission, of).is_open()
+            }
+            None => true,
+        };
+        everywhere(InteractionKind::Read) && everywhere(InteractionKind::SearchType) && changes()
     }
 
     /// Reports whether the caller may export resources of a type (`$export`): to narrow an export

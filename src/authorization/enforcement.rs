@@ -41,6 +41,9 @@ bitflags! {
         /// An export without `_type` is narrowed to the types that the caller may export:
         /// [`Access::may_export`](super::Access::may_export).
         const EXPORT_TYPES = 1 << 6;
+        /// Further pages, `_pages/[sealed]`, are shown to whom they were sealed for, and judged again
+        /// with the token that comes: [`Access::authorize_page`](super::Access::authorize_page).
+        const PAGES = 1 << 7;
     }
 }
 
@@ -48,7 +51,7 @@ impl Enforcement {
     /// All of it.
     pub const ALL: Self = Self::all();
 
-    const NAMES: [(Self, &'static str); 7] = [
+    const NAMES: [(Self, &'static str); 8] = [
         (Self::SEARCH_BODIES, "bodies of searches"),
         (Self::BUNDLE_ENTRIES, "bundle entries"),
         (Self::COMPARTMENTS, "compartments"),
@@ -56,6 +59,7 @@ impl Enforcement {
         (Self::INCLUDES, "includes"),
         (Self::JOBS, "job ownership"),
         (Self::EXPORT_TYPES, "the types of exports"),
+        (Self::PAGES, "pages"),
     ];
 }
 

@@ -50,6 +50,7 @@ impl Subject {
             | Kind::HistorySystem
             | Kind::SearchSystem
             | Kind::SearchCompartment
+            | Kind::Page
             | Kind::Batch => Self::Several,
             Kind::Operation => match interaction.operation() {
                 Some("everything" | "export") => Self::Several,
@@ -98,6 +99,7 @@ impl Shows {
             | Kind::Capabilities
             | Kind::JobStatus
             | Kind::JobCancel
+            | Kind::Page
             | Kind::Unknown => Self::Nothing,
         }
     }
@@ -126,6 +128,7 @@ impl Writes {
             | Kind::Operation
             | Kind::JobStatus
             | Kind::JobCancel
+            | Kind::Page
             | Kind::Unknown => return None,
         };
         Some(Self { permission, names_instance })

@@ -28,6 +28,8 @@ pub enum IssueType {
     Conflict,
     /// More was sent than is accepted.
     TooLong,
+    /// The answer would cost more than the server spends on one.
+    TooCostly,
     /// A failure that may go away by itself.
     Transient,
     /// An unexpected internal error.
@@ -35,6 +37,30 @@ pub enum IssueType {
 }
 
 impl IssueType {
+    #[cfg(feature = "confine")]
+    const ALL: [Self; 12] = [
+        Self::Invalid,
+        Self::Login,
+        Self::Expired,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::Deleted,
+        Self::NotSupported,
+        Self::Conflict,
+        Self::TooLong,
+        Self::TooCostly,
+        Self::Transient,
+        Self::Exception,
+    ];
+
+    /// Reads the code of the first issue of an OperationOutcome in JSON, if it is one of these.
+    #[cfg(feature = "confine")]
+    pub(crate) fn of_outcome(json: &[u8]) -> Option<Self> {
+        let outcome: serde_json::Value = serde_json::from_slice(json).ok()?;
+        let code = outcome.get("issue")?.get(0)?.get("code")?.as_str()?;
+        Self::ALL.into_iter().find(|known| known.code() == code)
+    }
+
     /// Returns the code as FHIR writes it.
     #[must_use]
     pub fn code(self) -> &'static str {
@@ -48,6 +74,7 @@ impl IssueType {
             Self::NotSupported => "not-supported",
             Self::Conflict => "conflict",
             Self::TooLong => "too-long",
+            Self::TooCostly => "too-costly",
             Self::Transient => "transient",
             Self::Exception => "exception",
         }

@@ -41,6 +41,18 @@ pub(crate) fn to_standard(bytes: &[u8]) -> String {
     STANDARD_NO_PAD.encode(bytes)
 }
 
+/// Encodes in the alphabet base64url, without padding.
+#[cfg(feature = "confine")]
+pub(crate) fn encode(bytes: &[u8]) -> String {
+    URL_SAFE.encode(bytes)
+}
+
+/// Decodes a text of its own length, as [`decode`] does into a buffer.
+#[cfg(feature = "confine")]
+pub(crate) fn decoded(text: &str) -> Option<Vec<u8>> {
+    URL_SAFE.decode(text).ok()
+}
+
 /// Decodes a member of a key. Some providers write it in the standard alphabet of base64, which
 /// means the same bytes; a key is not compared by its encoding, as a token is.
 pub(super) fn of_key(encoded: &str) -> Option<Vec<u8>> {

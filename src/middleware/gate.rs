@@ -172,6 +172,20 @@ impl Gate {
         Interaction::parse_with_types(base_url, types, method, uri, headers)
     }
 
+    /// Reports whether this layer has granted an access.
+    #[cfg(feature = "confine")]
+    pub(crate) fn has_let_in(&self, access: &Access) -> bool {
+        access.was_given_by(&self.policy)
+    }
+
+    /// Reports whether this layer lets a request in without an [`Access`]: on a public path, where a token is
+    /// optional, as a preflight.
+    #[cfg(feature = "confine")]
+    pub(crate) fn needs_no_access<B>(&self, request: &Request<B>) -> bool {
+        let Head { method, uri, headers } = Head::of(request);
+        self.paths.need(&self.server.base_url, method, uri, headers) != TokenNeed::Required
+    }
+
     /// Returns the interaction of a request that this layer let in where a token is optional.
     pub(super) fn let_in_as_optional<'e>(
         &self,
@@ -241,7 +255,7 @@ impl Gate {
     }
 
     /// Refuses a request whose body nobody has read.
-    pub(super) fn reject<B>(&self, rejection: Rejection, request: Request<B>) -> Response<Bytes> {
+    pub(crate) fn reject<B>(&self, rejection: Rejection, request: Request<B>) -> Response<Bytes> {
         let (request, _) = request.into_parts();
         let mut response = self.respond(rejection, &request);
         announce_close(&request, response.headers_mut());
@@ -249,7 +263,7 @@ impl Gate {
     }
 
     /// Logs and counts a refusal, and makes its response.
-    pub(super) fn respond(&self, rejection: Rejection, request: &Parts) -> Response<Bytes> {
+    pub(crate) fn respond(&self, rejection: Rejection, request: &Parts) -> Response<Bytes> {
         log::info!(
             target: "tower_fhir_auth::rejection",
             kind = rejection.kind().name(),

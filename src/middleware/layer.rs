@@ -160,6 +160,11 @@ impl FhirAuthLayer {
         RequireAuthLayer::new(Arc::clone(&self.gate), authorizer)
     }
 
+    #[cfg(feature = "confine")]
+    pub(crate) fn gate(&self) -> Arc<Gate> {
+        Arc::clone(&self.gate)
+    }
+
     /// Answers a request for one of the well-known documents, else `None`: for a service that
     /// answers where this layer is not in front. The layer itself answers them already.
     ///

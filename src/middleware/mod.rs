@@ -37,8 +37,12 @@ mod unread_body;
 
 pub use body::ResponseBody;
 pub use future::ResponseFuture;
+#[cfg(feature = "confine")]
+pub(crate) use gate::Gate;
 pub use inner::InnerService;
 pub use layer::{FhirAuthLayer, FhirAuthLayerBuilder};
 pub use paths::OutsideBase;
 pub use require::{RequireAuth, RequireAuthLayer};
 pub use service::FhirAuth;
+#[cfg(feature = "confine")]
+pub(crate) use service::release_readiness;

@@ -66,6 +66,6 @@ where
 
 /// Replaces a service that was made ready with a fresh clone, so that what `poll_ready` reserved, such
 /// as a permit, is free while the request is answered or waits.
-pub(super) fn release_readiness<S: Clone>(ready: &mut S) {
+pub(crate) fn release_readiness<S: Clone>(ready: &mut S) {
     *ready = ready.clone();
 }

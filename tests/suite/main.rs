@@ -14,6 +14,7 @@ mod advice_property;
 mod authorization;
 mod clients;
 mod configuration;
+mod confine;
 mod connections;
 mod entra;
 mod entra_advice;

@@ -134,6 +134,8 @@ pub(crate) fn required(
         }
         Kind::Batch | Kind::Capabilities => Required::Any,
         Kind::Operation => for_operation(interaction).with(hard()),
+        Kind::Page if !enforced.contains(Enforcement::PAGES) => return Err(Enforcement::PAGES),
+        Kind::Page => Required::Any,
         Kind::JobStatus | Kind::JobCancel if !enforced.contains(Enforcement::JOBS) => {
             return Err(Enforcement::JOBS);
         }

@@ -123,6 +123,11 @@ impl<'a> ScopeRequirement<'a> {
             Kind::JobStatus | Kind::JobCancel if !enforced.contains(Enforcement::JOBS) => {
                 return Self::Undeclared(Enforcement::JOBS);
             }
+            Kind::Page if !enforced.contains(Enforcement::PAGES) => {
+                return Self::Undeclared(Enforcement::PAGES);
+            }
+            // The search that it is of is judged when it has been opened.
+            Kind::Page => return Self::AnyScope,
             // A job is its owner's alone, and to anybody else there is none: the handler says so.
             Kind::JobCancel => return Self::Nothing,
             Kind::JobStatus => return Self::AnyScope,

@@ -50,6 +50,8 @@ pub enum InteractionKind {
     JobStatus,
     /// `DELETE [base]/_operations/[kind]/[id]`: ends a job and deletes its results.
     JobCancel,
+    /// `GET [base]/_pages/[sealed]`: a further page of a search or history, where page links are sealed.
+    Page,
     /// Not an interaction of FHIR.
     Unknown,
 }
@@ -82,6 +84,7 @@ impl InteractionKind {
             Self::Operation => "operation",
             Self::JobStatus => "job-status",
             Self::JobCancel => "job-cancel",
+            Self::Page => "page",
             Self::Unknown => "no interaction of FHIR",
         }
     }

@@ -187,6 +187,16 @@ impl Interaction {
         })
     }
 
+    /// Makes a read or search of resources of no type in particular: what grants it grants it on every type,
+    /// for nothing can name this one.
+    pub(crate) fn on_every_type(&self, kind: InteractionKind) -> Self {
+        let address = format!("{}/-", self.base.path()).parse().ok();
+        Self::at(&self.base, &self.types, &Method::GET, address, |address| {
+            let (_, name) = address.path().rsplit_once('/')?;
+            Some(Route { resource_type: Some(name), ..Route::of(kind) })
+        })
+    }
+
     /// Makes the export of one type.
     pub(crate) fn export_of(&self, resource_type: &str) -> Self {
         let known = self.types.contains(resource_type);

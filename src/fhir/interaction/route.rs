@@ -48,6 +48,9 @@ impl<'a> Route<'a> {
             {
                 Self::job(verb, files).with_operation(kind).on_instance(id)
             }
+            (Verb::Get, ["_pages", sealed]) if is_sealed(sealed) => {
+                Self { id: Some(sealed), ..Self::of(Kind::Page) }
+            }
             (_, [kind, rest @ ..]) if types.contains(kind) => {
                 Self::below_type(types, verb, rest, has_query).on_type(kind)
             }
@@ -132,6 +135,12 @@ impl<'a> Route<'a> {
         self.id = Some(id);
         self
     }
+}
+
+/// Reports whether a segment is base64url, as what a server has sealed.
+fn is_sealed(segment: &str) -> bool {
+    !segment.is_empty()
+        && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
 /// Splits a path below the base at slashes. The segments are so short that searching byte by byte is
@@ -264,6 +273,11 @@ mod tests {
             ("DELETE", "/r4/Patient/1/%24purge-history", Kind::Operation),
             ("DELETE", "/r4/Patient/1/_history", Kind::DeleteHistory),
             ("DELETE", "/r4/Patient/1/_history/2", Kind::DeleteHistory),
+            ("GET", "/r4/_pages/aZ09-_", Kind::Page),
+            ("POST", "/r4/_pages/aZ09", Kind::Unknown),
+            ("GET", "/r4/_pages/", Kind::Unknown),
+            ("GET", "/r4/_pages/a.b", Kind::Unknown),
+            ("GET", "/r4/_pages/a/b", Kind::Unknown),
             ("GET", "/r4/_operations/export/7f", Kind::JobStatus),
             ("GET", "/r4/_operations/export/7f/Patient_1.ndjson", Kind::JobStatus),
             ("DELETE", "/r4/_operations/export/7f", Kind::JobCancel),

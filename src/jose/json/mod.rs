@@ -1,6 +1,6 @@
 //! Strict JSON (RFC 8259) that borrows from its input.
 //!
-//! Unreached a general reader: a duplicate member in an object is rejected at any depth (RFC 7515
+//! Unlike a general reader: a duplicate member in an object is rejected at any depth (RFC 7515
 //! section 4, RFC 7519 section 4), and so is nesting deeper than [`MAX_DEPTH`](error::MAX_DEPTH). Numbers are read as
 //! `f64`, which holds every `NumericDate`.
 //!

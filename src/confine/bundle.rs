@@ -1,0 +1,131 @@
+//! Bundles as they come, and as they go on: the entries that may be seen, byte by byte as they were.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+/// A bundle of the server behind. Members that are not here do not go on.
+#[derive(Debug, Deserialize)]
+pub(super) struct Bundle<'a> {
+    #[serde(borrow, rename = "resourceType")]
+    resource_type: Cow<'a, str>,
+    #[serde(borrow, default)]
+    link: Vec<Link<'a>>,
+    #[serde(borrow, default)]
+    pub(super) entry: Vec<Entry<'a>>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Link<'a> {
+    #[serde(borrow)]
+    relation: Cow<'a, str>,
+    #[serde(borrow)]
+    url: Cow<'a, str>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Entry<'a> {
+    #[serde(borrow, rename = "fullUrl", skip_serializing_if = "Option::is_none")]
+    full_url: Option<Cow<'a, str>>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    resource: Option<&'a RawValue>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    search: Option<Search<'a>>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    request: Option<Asked<'a>>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    response: Option<Answered<'a>>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Search<'a> {
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    mode: Option<Cow<'a, str>>,
+}
+
+/// The change that made a version, in a history.
+#[derive(Debug, Serialize, Deserialize)]
+struct Asked<'a> {
+    #[serde(borrow)]
+    method: Cow<'a, str>,
+    #[serde(borrow)]
+    url: Cow<'a, str>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Answered<'a> {
+    #[serde(borrow)]
+    status: Cow<'a, str>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    etag: Option<Cow<'a, str>>,
+    #[serde(borrow, rename = "lastModified", skip_serializing_if = "Option::is_none")]
+    last_modified: Option<Cow<'a, str>>,
+}
+
+/// A bundle as it goes on. It has no total, which would count what is hidden.
+#[derive(Serialize)]
+struct Written<'a> {
+    #[serde(rename = "resourceType")]
+    resource_type: &'static str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    link: Vec<Link<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    entry: Vec<&'a Entry<'a>>,
+}
+
+impl<'a> Bundle<'a> {
+    /// Reads a bundle; one with a member twice is none.
+    pub(super) fn parse(text: &'a str) -> Option<Self> {
+        let bundle: Self = serde_json::from_str(text).ok()?;
+        (bundle.resource_type == "Bundle").then_some(bundle)
+    }
+
+    /// Returns the address of the next page, as the server behind writes it.
+    pub(super) fn next_page(&self) -> Option<&str> {
+        self.link.iter().find(|link| link.relation == "next").map(|link| &*link.url)
+    }
+
+    /// Writes the entries that are kept, with links of this server.
+    pub(super) fn write(
+        &self,
+        kind: &'static str,
+        own: String,
+        next: Option<String>,
+        kept: &[bool],
+    ) -> Option<Vec<u8>> {
+        let link =
+            |relation, url: String| Link { relation: Cow::Borrowed(relation), url: url.into() };
+        let next = next.map(|next| link("next", next));
+        let entries = self.entry.iter().zip(kept).filter(|(_, kept)| **kept);
+        let written = Written {
+            resource_type: "Bundle",
+            kind,
+            link: std::iter::once(link("self", own)).chain(next).collect(),
+            entry: entries.map(|(entry, _)| entry).collect(),
+        };
+        serde_json::to_vec(&written).ok()
+    }
+}
+
+impl<'a> Entry<'a> {
+    /// Returns the resource as it was written.
+    pub(super) fn resource(&self) -> Option<&'a str> {
+        self.resource.map(RawValue::get)
+    }
+
+    /// Reports whether it is no result of the search, but comes along with one.
+    pub(super) fn comes_along(&self) -> bool {
+        self.mode() == Some("include")
+    }
+
+    /// Reports whether it is about the search itself: words of the server behind.
+    pub(super) fn is_outcome(&self) -> bool {
+        self.mode() == Some("outcome")
+    }
+
+    fn mode(&self) -> Option<&str> {
+        self.search.as_ref()?.mode.as_deref()
+    }
+}

@@ -1,0 +1,78 @@
+//! Links to further pages: the server's own, sealed together with whom they serve and what is judged again.
+
+use serde::{Deserialize, Serialize};
+
+use super::seal::SealKey;
+use crate::authentication::{Principal, UnixTime};
+
+/// The most pages of one search: a server that never ends its pages is ended.
+const MAX_PAGES: u32 = 10_000;
+
+/// A further page.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Page {
+    /// The address of the page at the server behind, relative to its base.
+    pub(super) link: String,
+    /// The search or history that it is of, relative to the base, with the parameters of its body.
+    pub(super) of: String,
+    /// The number of pages before it.
+    number: u32,
+    /// The second from which on it serves no more.
+    expires: i64,
+    caller: Caller,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Caller {
+    issuer: String,
+    subject: String,
+    client: Option<String>,
+    patient: Option<String>,
+}
+
+impl Caller {
+    /// `None` for a token without a subject, which could not be told from another.
+    fn of(principal: &Principal) -> Option<Self> {
+        Some(Self {
+            issuer: principal.issuer().to_owned(),
+            subject: principal.subject()?.to_owned(),
+            client: principal.client_id().map(str::to_owned),
+            patient: principal.patient().map(str::to_owned),
+        })
+    }
+}
+
+impl Page {
+    /// Makes the page after `before` of a search, for a caller.
+    pub(super) fn next(
+        link: &str,
+        of: &str,
+        before: Option<&Self>,
+        principal: &Principal,
+        expires: UnixTime,
+    ) -> Option<Self> {
+        let number = before.map_or(0, |page| page.number) + 1;
+        let (link, of) = (link.to_owned(), of.to_owned());
+        let caller = Caller::of(principal)?;
+        let expires = expires.as_secs();
+        (number < MAX_PAGES).then_some(Self { link, of, number, expires, caller })
+    }
+
+    /// Seals it, as the last segment of its address.
+    pub(super) fn seal(&self, key: &SealKey) -> Option<String> {
+        key.seal(&serde_json::to_vec(self).ok()?)
+    }
+
+    /// Opens a page that one of the keys has sealed for this caller, and that still serves.
+    pub(super) fn open(
+        sealed: &str,
+        keys: &[SealKey],
+        principal: &Principal,
+        now: UnixTime,
+    ) -> Option<Self> {
+        let plain = keys.iter().find_map(|key| key.open(sealed))?;
+        let page: Self = serde_json::from_slice(&plain).ok()?;
+        let is_callers = Caller::of(principal).is_some_and(|caller| caller == page.caller);
+        (is_callers && now.as_secs() < page.expires).then_some(page)
+    }
+}

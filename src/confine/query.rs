@@ -1,0 +1,121 @@
+//! The parameters of a search by a token that is confined: which may be asked, and what the server behind is
+//! asked instead.
+
+use form_urlencoded::{Serializer, parse};
+
+use super::answer::NoAnswer;
+use crate::authorization::{Access, Denial, ResourceFilter};
+use crate::display_safe::sanitize;
+use crate::fhir::{InteractionKind, search};
+
+/// Parameters of the result that go on as they are.
+const OF_RESULTS: [&str; 10] = [
+    "_at",
+    "_count",
+    "_include",
+    "_maxresults",
+    "_offset",
+    "_revinclude",
+    "_since",
+    "_sort",
+    "_type",
+    "end",
+];
+
+/// Parameters that are for the layer to heed: what has to be judged comes whole, and as JSON.
+const LEFT_OUT: [&str; 5] = ["_elements", "_format", "_pretty", "_summary", "_total"];
+
+/// The reason for which a search is not asked.
+#[derive(Debug)]
+pub(super) enum NotAsked {
+    Denied(Denial),
+    Otherwise(NoAnswer),
+}
+
+/// Returns the query for the server behind.
+pub(super) fn rewritten(access: &Access, query: &str) -> Result<String, NotAsked> {
+    let mut asked = Serializer::new(String::new());
+    for (name, value) in parse(query.as_bytes()) {
+        check(access, &name, &value)?;
+        if !LEFT_OUT.contains(&&*name) {
+            asked.append_pair(&name, &value);
+        }
+    }
+    Ok(asked.finish())
+}
+
+/// Appends the parameters that say exactly what may be seen, where there are such: the answer is judged all
+/// the same.
+pub(super) fn narrowed(access: &Access, query: String) -> String {
+    let interaction = access.interaction();
+    if interaction.kind() != InteractionKind::SearchType {
+        return query;
+    }
+    let Some(resource_type) = interaction.resource_type() else { return query };
+    let filter = access.shown(resource_type);
+    let Some(more) = exactly(access, &filter, resource_type) else { return query };
+    let mut narrowed = Serializer::new(query);
+    narrowed.extend_pairs(more);
+    narrowed.finish()
+}
+
+/// Returns the parameters that find what a filter shows, no more and no less.
+fn exactly(
+    access: &Access,
+    filter: &ResourceFilter<'_>,
+    resource_type: &str,
+) -> Option<Vec<(String, String)>> {
+    let mut sets = filter.confinement().sets();
+    let (set, None) = (sets.next()?, sets.next()) else { return None };
+    let mut alternatives = set.into_iter();
+    let (one, None) = (alternatives.next()?, alternatives.next()) else { return None };
+    let mut more: Vec<(String, String)> = Vec::new();
+    if let Some(constraint) = one.constraint() {
+        let pairs = constraint.parameters();
+        more.extend(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
+    if let Some(patient) = one.patient() {
+        let compartment = access.patient_compartment();
+        let mut members = compartment.parameters(resource_type);
+        match (resource_type, members.next(), members.next()) {
+            _ if compartment.is_shared(resource_type) => {}
+            ("Patient", _, _) => more.push(("_id".to_owned(), patient.to_owned())),
+            ("Provenance", ..) => return None,
+            (_, Some(name), None) => more.push((name.to_owned(), format!("Patient/{patient}"))),
+            _ => return None,
+        }
+    }
+    (!more.is_empty()).then_some(more)
+}
+
+/// Checks a parameter: one that looks into what is hidden, or that nobody can tell what it does, is refused.
+fn check(access: &Access, name: &str, value: &str) -> Result<(), NotAsked> {
+    let interaction = access.interaction();
+    let (base, modifier) = name.split_once(':').unwrap_or((name, ""));
+    if name == "_summary" && value == "count" {
+        let text = "`_summary=count` would count what is hidden from this token: search without it, and count \
+                    the entries";
+        return Err(NotAsked::Otherwise(NoAnswer::bad_request(text)));
+    }
+    if base == "_sort" && value.contains(['.', ':']) {
+        return Err(denied("a sort by another resource", name));
+    }
+    let is_of_everything = interaction.kind() == InteractionKind::Operation && base == "start";
+    if LEFT_OUT.contains(&base) || OF_RESULTS.contains(&base) || is_of_everything {
+        return Ok(());
+    }
+    if name.contains('.') || modifier.contains(':') || base == "_has" {
+        return Err(denied("a chain", name));
+    }
+    let searched = interaction.searched_type().or_else(|| interaction.resource_type());
+    match search::is_known(searched.unwrap_or_default(), base) {
+        true => Ok(()),
+        false => Err(denied("a parameter that R4 does not define here", name)),
+    }
+}
+
+fn denied(what: &str, name: &str) -> NotAsked {
+    let name = sanitize(name);
+    let text = format!("{what} may look into resources that are hidden from this token: `{name}`");
+    NotAsked::Denied(Denial::new(text))
+}

@@ -1,0 +1,98 @@
+//! Sealed addresses: what only this server, and others with its keys, can write and read.
+
+use std::fmt;
+use std::sync::Arc;
+
+use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, Nonce, RandomizedNonceKey};
+use aws_lc_rs::rand;
+
+use crate::jose::base64url;
+
+/// The text that every seal is bound to, so that nothing sealed for another purpose opens.
+const PURPOSE: &[u8] = b"tower-fhir-auth page 1";
+
+/// The length of a nonce, in bytes (RFC 8452).
+const NONCE: usize = 12;
+
+/// A key of 32 bytes that seals page links (AES-256-GCM-SIV, RFC 8452). All instances of a server need the
+/// same ones, or a page link serves at one of them alone.
+#[derive(Clone)]
+pub struct SealKey(Arc<RandomizedNonceKey>);
+
+/// Bytes are not a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a key that seals has 32 bytes")]
+#[non_exhaustive]
+pub struct SealKeyError;
+
+impl SealKey {
+    /// Takes a key of 32 random bytes.
+    ///
+    /// # Errors
+    ///
+    /// When it has another length.
+    pub fn new(bytes: &[u8]) -> Result<Self, SealKeyError> {
+        let key = RandomizedNonceKey::new(&AES_256_GCM_SIV, bytes).map_err(|_| SealKeyError)?;
+        Ok(Self(Arc::new(key)))
+    }
+
+    /// Makes a random key, which is forgotten when the process ends.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no random numbers.
+    pub fn random() -> Result<Self, SealKeyError> {
+        let mut bytes = [0; 32];
+        rand::fill(&mut bytes).map_err(|_| SealKeyError)?;
+        Self::new(&bytes)
+    }
+
+    /// Seals bytes, as text of the alphabet base64url.
+    pub(super) fn seal(&self, plain: &[u8]) -> Option<String> {
+        let mut sealed = plain.to_vec();
+        let nonce = self.0.seal_in_place_append_tag(Aad::from(PURPOSE), &mut sealed).ok()?;
+        Some(base64url::encode(&[nonce.as_ref().as_slice(), &sealed].concat()))
+    }
+
+    /// Opens what this key has sealed.
+    pub(super) fn open(&self, sealed: &str) -> Option<Vec<u8>> {
+        let bytes = base64url::decoded(sealed)?;
+        let (nonce, sealed) = bytes.split_at_checked(NONCE)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+        let mut sealed = sealed.to_vec();
+        self.0
+            .open_in_place(nonce, Aad::from(PURPOSE), &mut sealed)
+            .ok()
+            .map(|plain| plain.to_vec())
+    }
+}
+
+impl fmt::Debug for SealKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SealKey(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_same_key_opens_and_only_what_it_has_sealed() {
+        let (key, other) = (SealKey::new(&[7; 32]).unwrap(), SealKey::random().unwrap());
+        let sealed = key.seal(b"page").unwrap();
+        assert_eq!(key.open(&sealed).as_deref(), Some(b"page".as_slice()));
+        assert_ne!(key.seal(b"page").unwrap(), sealed, "each seal has a nonce of its own");
+        assert_eq!(other.open(&sealed), None);
+        for place in 0..sealed.len() {
+            let mut forged = sealed.clone().into_bytes();
+            forged[place] = if forged[place] == b'A' { b'B' } else { b'A' };
+            assert_eq!(key.open(std::str::from_utf8(&forged).unwrap()), None, "{place}");
+        }
+        for short in ["", "AAAA", "AAAAAAAAAAAAAAAA", "=", "é"] {
+            assert_eq!(key.open(short), None, "{short}");
+        }
+        assert_eq!(SealKey::new(&[7; 31]).unwrap_err(), SealKeyError);
+        assert_eq!(format!("{key:?}"), "SealKey(..)");
+    }
+}

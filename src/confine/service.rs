@@ -1,0 +1,158 @@
+//! A confined service: a request passes through, or its answer is judged.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+use http_body::Body;
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use super::judge::Judge;
+use super::request_body::RequestBody;
+use super::settings::ConfineSettings;
+use super::way::Way;
+use crate::authorization::Access;
+use crate::middleware::{Gate, ResponseBody, release_readiness};
+use crate::rejection::Rejection;
+
+/// Holds the answers of an inner service to what was granted. Made by [`ConfineLayer`](super::ConfineLayer).
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Confine<S> {
+    inner: S,
+    gate: Arc<Gate>,
+    settings: Arc<ConfineSettings>,
+}
+
+/// No outer layer has let a request in.
+struct Unguarded;
+
+impl<S> Confine<S> {
+    pub(super) fn new(inner: S, gate: Arc<Gate>, settings: Arc<ConfineSettings>) -> Self {
+        Self { inner, gate, settings }
+    }
+
+    /// Returns what the outer layer has granted, if it has granted something; an error if no layer has let
+    /// the request in.
+    fn granted<'r, B>(&self, request: &'r Request<B>) -> Result<Option<&'r Access>, Unguarded> {
+        match request.extensions().get::<Access>() {
+            Some(access) if self.gate.has_let_in(access) => Ok(Some(access)),
+            None if self.gate.needs_no_access(request) => Ok(None),
+            Some(_) | None => Err(Unguarded),
+        }
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for Confine<S>
+where
+    S: Service<Request<RequestBody<B>>, Response = Response<R>, Future: Send, Error: Send>
+        + Clone
+        + Send
+        + 'static,
+    B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+    R: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+{
+    type Response = Response<ResponseBody<R>>;
+    type Error = S::Error;
+    type Future = ConfineFuture<S::Future, S::Error>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        strip_overrides(request.headers_mut());
+        let (way, access) = match self.granted(&request) {
+            Ok(None) => (Way::Through, None),
+            Ok(Some(access)) => {
+                let way = Way::of(access);
+                (way, (way != Way::Through).then(|| access.clone()))
+            }
+            Err(Unguarded) => {
+                release_readiness(&mut self.inner);
+                let rejection = Rejection::unguarded(&self.gate.server);
+                let response = Some(self.gate.reject(rejection, request));
+                return ConfineFuture { state: State::Refused { response } };
+            }
+        };
+        let Some(access) = access else {
+            let future = self.inner.call(request.map(RequestBody::of_client));
+            return ConfineFuture { state: State::Through { future } };
+        };
+        // The service that was made ready answers; a clone takes its place.
+        let fresh = self.inner.clone();
+        let ready = std::mem::replace(&mut self.inner, fresh);
+        let (gate, settings) = (Arc::clone(&self.gate), Arc::clone(&self.settings));
+        let judged = async move {
+            Judge::new(ready, gate, settings, (way, access), request.into_parts()).answer().await
+        };
+        ConfineFuture { state: State::Judged { future: Box::pin(judged) } }
+    }
+}
+
+/// Removes what asks the server behind to read another request out of this one than the one that was judged.
+fn strip_overrides(headers: &mut HeaderMap) {
+    const OVERRIDES: [&str; 6] = [
+        "x-http-method-override",
+        "x-http-method",
+        "x-method-override",
+        "x-original-url",
+        "x-original-uri",
+        "x-rewrite-url",
+    ];
+    for name in OVERRIDES {
+        headers.remove(name);
+    }
+}
+
+type Boxed<E> = Pin<Box<dyn Future<Output = Result<Response<Bytes>, E>> + Send>>;
+
+pin_project! {
+    /// The future of a [`Confine`]: the inner service's, or that of an answer which is judged.
+    pub struct ConfineFuture<F, E> {
+        #[pin]
+        state: State<F, E>,
+    }
+}
+
+pin_project! {
+    #[project = StateProjection]
+    enum State<F, E> {
+        Through { #[pin] future: F },
+        Judged { future: Boxed<E> },
+        Refused { response: Option<Response<Bytes>> },
+    }
+}
+
+impl<F, R, E> Future for ConfineFuture<F, E>
+where
+    F: Future<Output = Result<Response<R>, E>>,
+{
+    type Output = Result<Response<ResponseBody<R>>, E>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project().state.project() {
+            StateProjection::Through { future } => {
+                Poll::Ready(Ok(ready!(future.poll(context))?.map(ResponseBody::inner)))
+            }
+            StateProjection::Judged { future } => {
+                Poll::Ready(Ok(ready!(future.as_mut().poll(context))?.map(ResponseBody::refusal)))
+            }
+            StateProjection::Refused { response } => match response.take() {
+                Some(response) => Poll::Ready(Ok(response.map(ResponseBody::refusal))),
+                // Polled after completion: stay pending rather than panic.
+                None => Poll::Pending,
+            },
+        }
+    }
+}
+
+impl<F, E> std::fmt::Debug for ConfineFuture<F, E> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ConfineFuture").finish_non_exhaustive()
+    }
+}

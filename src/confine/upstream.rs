@@ -1,0 +1,174 @@
+//! The service inside, as what has to be judged is asked from it.
+
+use bytes::Bytes;
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, IF_MATCH,
+    IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE, TRANSFER_ENCODING,
+};
+use http::request::Parts;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http_body::Body;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde_json::Value;
+use tower_service::Service;
+
+use super::answer::NoAnswer;
+use super::request_body::RequestBody;
+use crate::authorization::BorrowedResource;
+use crate::fhir::ResourceReference;
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Headers that would make an answer another one than the resource as it is, or describe a body that is not
+/// sent.
+const NOT_PASSED: [http::HeaderName; 10] = [
+    ACCEPT_ENCODING,
+    CONTENT_LENGTH,
+    CONTENT_TYPE,
+    IF_MATCH,
+    IF_MODIFIED_SINCE,
+    IF_NONE_MATCH,
+    IF_RANGE,
+    IF_UNMODIFIED_SINCE,
+    RANGE,
+    TRANSFER_ENCODING,
+];
+
+/// The service inside, for one request of a client.
+pub(super) struct Upstream<S> {
+    service: S,
+    is_ready: bool,
+    request: Parts,
+    max_body: usize,
+}
+
+/// A whole answer.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+/// The reason for which there is no answer that could be judged.
+pub(super) enum Fault<E> {
+    Service(E),
+    NoAnswer(NoAnswer),
+}
+
+impl<S> Upstream<S> {
+    /// Takes a service that is ready, and the head of the client's request.
+    pub(super) fn new(service: S, request: &Parts, max_body: usize) -> Self {
+        let mut request = request.clone();
+        NOT_PASSED.iter().for_each(|name| {
+            request.headers.remove(name);
+        });
+        request.headers.insert(ACCEPT, HeaderValue::from_static("application/fhir+json"));
+        Self { service, is_ready: true, request, max_body }
+    }
+
+    /// Asks by `GET`.
+    pub(super) async fn get<B, R>(&mut self, address: &str) -> Result<Answer, Fault<S::Error>>
+    where
+        S: Service<Request<RequestBody<B>>, Response = Response<R>>,
+        R: Body<Error: Into<BoxError>>,
+    {
+        self.ask(Method::GET, address, RequestBody::empty(), None).await
+    }
+
+    /// Searches by `POST`, with these parameters.
+    pub(super) async fn post_search<B, R>(
+        &mut self,
+        address: &str,
+        parameters: String,
+    ) -> Result<Answer, Fault<S::Error>>
+    where
+        S: Service<Request<RequestBody<B>>, Response = Response<R>>,
+        R: Body<Error: Into<BoxError>>,
+    {
+        let form = Some(HeaderValue::from_static("application/x-www-form-urlencoded"));
+        self.ask(Method::POST, address, RequestBody::bytes(parameters), form).await
+    }
+
+    async fn ask<B, R>(
+        &mut self,
+        method: Method,
+        address: &str,
+        body: RequestBody<B>,
+        content_type: Option<HeaderValue>,
+    ) -> Result<Answer, Fault<S::Error>>
+    where
+        S: Service<Request<RequestBody<B>>, Response = Response<R>>,
+        R: Body<Error: Into<BoxError>>,
+    {
+        let mut parts = self.request.clone();
+        parts.method = method;
+        parts.uri = at(&parts.uri, address)
+            .ok_or_else(|| Fault::NoAnswer(NoAnswer::unreadable("its address is none")))?;
+        if let Some(content_type) = content_type {
+            parts.headers.insert(CONTENT_TYPE, content_type);
+        }
+        if !std::mem::take(&mut self.is_ready) {
+            let service = &mut self.service;
+            std::future::poll_fn(|context| service.poll_ready(context))
+                .await
+                .map_err(Fault::Service)?;
+        }
+        let request = Request::from_parts(parts, body);
+        let response = self.service.call(request).await.map_err(Fault::Service)?;
+        whole(response, self.max_body).await.map_err(Fault::NoAnswer)
+    }
+
+    /// Reads a resource that another one's visibility depends on.
+    pub(super) async fn look_up<B, R>(
+        &mut self,
+        base_path: &str,
+        reference: &ResourceReference,
+    ) -> Result<Option<Value>, Fault<S::Error>>
+    where
+        S: Service<Request<RequestBody<B>>, Response = Response<R>>,
+        R: Body<Error: Into<BoxError>>,
+    {
+        let ResourceReference { resource_type, id, .. } = reference;
+        let answer = match self.get(&format!("{base_path}/{resource_type}/{id}")).await {
+            Ok(answer) => answer,
+            // What cannot be read shows nothing.
+            Err(Fault::NoAnswer(_)) => return Ok(None),
+            Err(fault) => return Err(fault),
+        };
+        let text = std::str::from_utf8(&answer.body).ok();
+        let text =
+            text.filter(|text| answer.status.is_success() && BorrowedResource::parse(text).is_ok());
+        let found: Option<Value> = text.and_then(|text| serde_json::from_str(text).ok());
+        Ok(found.filter(|found| {
+            found.get("resourceType").is_some_and(|of| of == resource_type)
+                && found.get("id").is_some_and(|of| of == id)
+        }))
+    }
+}
+
+/// Reads an answer, up to a limit.
+async fn whole<R: Body<Error: Into<BoxError>>>(
+    response: Response<R>,
+    limit: usize,
+) -> Result<Answer, NoAnswer> {
+    let (parts, body) = response.into_parts();
+    let identity = HeaderValue::from_static("identity");
+    if parts.headers.get_all(CONTENT_ENCODING).iter().any(|coding| *coding != identity) {
+        return Err(NoAnswer::unreadable("it is compressed, which nobody has asked for"));
+    }
+    match Limited::new(body, limit).collect().await {
+        Ok(body) => {
+            Ok(Answer { status: parts.status, headers: parts.headers, body: body.to_bytes() })
+        }
+        Err(error) if error.is::<LengthLimitError>() => Err(NoAnswer::too_large(limit)),
+        Err(_) => Err(NoAnswer::unreadable("its body is broken off")),
+    }
+}
+
+/// Puts another path and query into the address of a request.
+fn at(uri: &Uri, address: &str) -> Option<Uri> {
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(PathAndQuery::try_from(address).ok()?);
+    Uri::from_parts(parts).ok()
+}

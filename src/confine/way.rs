@@ -1,0 +1,60 @@
+//! The ways in which a granted request is dealt with.
+
+use http::Method;
+
+use crate::authorization::Access;
+use crate::fhir::InteractionKind as Kind;
+
+/// The way of a request that was granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Nothing of the answer has to be judged, or it is about no resources.
+    Through,
+    /// The answer is one resource.
+    One,
+    /// The answer is a bundle.
+    Several,
+    /// The answer is a bundle, and some parameters of the search are in the body.
+    SearchByPost,
+    /// The answer is a further page of a bundle.
+    Page,
+    /// The interaction cannot be held to what was granted.
+    Refused,
+}
+
+impl Way {
+    pub(super) fn of(access: &Access) -> Self {
+        let interaction = access.interaction();
+        let is_get = matches!(*interaction.method(), Method::GET | Method::HEAD);
+        let judged = match interaction.kind() {
+            Kind::Capabilities => return Self::Through,
+            Kind::Page => return Self::Page,
+            // Whose they are is not known here.
+            Kind::JobStatus | Kind::JobCancel => return Self::Refused,
+            Kind::Read | Kind::VersionRead => Self::One,
+            Kind::HistoryInstance | Kind::HistoryType | Kind::HistorySystem => Self::Several,
+            Kind::SearchType | Kind::SearchSystem | Kind::SearchCompartment => match is_get {
+                true => Self::Several,
+                false => Self::SearchByPost,
+            },
+            Kind::Operation => match interaction.operation() {
+                Some("everything") if is_get => Self::Several,
+                // Its status and its files would be anybody's.
+                Some("export") => return Self::Refused,
+                Some(_) | None => Self::Refused,
+            },
+            Kind::Create
+            | Kind::ConditionalCreate
+            | Kind::Update
+            | Kind::ConditionalUpdate
+            | Kind::Patch
+            | Kind::ConditionalPatch
+            | Kind::Delete
+            | Kind::ConditionalDelete
+            | Kind::DeleteHistory
+            | Kind::Batch
+            | Kind::Unknown => Self::Refused,
+        };
+        if access.is_unconfined() { Self::Through } else { judged }
+    }
+}

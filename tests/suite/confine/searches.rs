@@ -1,0 +1,127 @@
+//! Searches, histories and `$everything`: entry by entry.
+
+use http::Request;
+
+use super::careless::Careless;
+use super::{Confined, records};
+
+const OWN: [&str; 5] =
+    ["Patient/1", "Observation/a1", "Observation/b1", "Practitioner/p", "Provenance/own"];
+
+#[tokio::test]
+async fn every_entry_is_judged_by_itself() {
+    let confined = Confined::before(Careless::with(records())).await;
+    for below in [
+        "/Observation",
+        "/Observation?status=final&_count=50",
+        "/Observation?_include=Observation:performer",
+        "/Patient/1/Observation",
+        "/Patient/1/*",
+        "/Observation/_history",
+        "/Observation/a1/_history",
+        "?_type=Observation,Patient",
+        "/_history",
+        "/Patient/1/$everything",
+    ] {
+        let got = confined.get("patient/*.rs", below).await;
+        assert_eq!(got.entries(), OWN, "{below}");
+        assert!(!got.text.contains("mark-of-2"), "{below}: {}", got.text);
+        assert!(!got.text.contains("mark-of-the-server"), "{below}: {}", got.text);
+        assert!(!got.text.contains("mark-of-nobody"), "{below}: {}", got.text);
+        assert!(got.json().get("total").is_none(), "{below}");
+        let kind = if below.contains("_history") { "history" } else { "searchset" };
+        assert_eq!(got.json()["type"], kind, "{below}");
+    }
+}
+
+#[tokio::test]
+async fn only_types_that_are_granted_come_along() {
+    let confined = Confined::before(Careless::with(records())).await;
+    let got = confined.get("patient/Observation.rs", "/Observation").await;
+    assert_eq!(got.entries(), ["Observation/a1", "Observation/b1"]);
+    let own = got.json()["link"][0]["url"].as_str().unwrap().to_owned();
+    assert_eq!(own, "https://fhir.example.org/r4/Observation");
+}
+
+#[tokio::test]
+async fn a_search_by_post_is_judged_with_its_body() {
+    let confined = Confined::before(Careless::with(records())).await;
+    let token = confined.token("patient/*.rs", "1", "amara");
+    let search = || {
+        Request::post("/r4/Observation/_search?_count=9")
+            .header("content-type", "application/x-www-form-urlencoded")
+    };
+    let got = confined.send_with(&token, search(), "status=final&category=laboratory").await;
+    assert_eq!(got.entries(), OWN);
+    let (address, body) = confined.server.asked().first().cloned().unwrap();
+    assert_eq!(address, "POST /r4/Observation/_search?_count=9");
+    assert_eq!(body, "status=final&category=laboratory");
+    let got = confined.send_with(&token, search(), "subject.name=x").await;
+    assert_eq!(got.status, 403, "{}", got.text);
+    let other = confined.send_with(&token, search(), "patient=2").await;
+    assert_eq!(other.status, 403, "{}", other.text);
+}
+
+#[tokio::test]
+async fn a_search_is_narrowed_where_one_parameter_says_it_exactly() {
+    let confined = Confined::before(Careless::with(records())).await;
+    for (scope, below, asked) in [
+        ("patient/*.rs", "/Patient", "/r4/Patient?_id=1"),
+        ("patient/*.rs", "/Device?status=active", "/r4/Device?status=active&patient=Patient%2F1"),
+        ("user/Observation.rs?category=a%26b", "/Observation", "/r4/Observation?category=a%26b"),
+        // Members by another parameter would be lost.
+        ("patient/*.rs", "/Observation", "/r4/Observation"),
+        ("patient/*.rs", "/Practitioner", "/r4/Practitioner"),
+        (
+            "patient/Observation.rs?status=final user/Observation.rs?status=draft",
+            "/Observation",
+            "/r4/Observation",
+        ),
+    ] {
+        let before = confined.server.asked().len();
+        confined.get(scope, below).await;
+        // What comes after it are look-ups.
+        let (address, _) = confined.server.asked().get(before).cloned().unwrap();
+        assert_eq!(address, format!("GET {asked}"), "{scope} {below}");
+    }
+}
+
+#[tokio::test]
+async fn the_server_is_asked_for_whole_resources_in_json() {
+    let confined = Confined::before(Careless::with(records())).await;
+    let below =
+        "/Observation?_elements=id&_summary=true&_format=json&_pretty=true&_total=accurate&code=x";
+    assert_eq!(confined.get("patient/*.rs", below).await.entries(), OWN);
+    let (address, _) = confined.server.asked().first().cloned().unwrap();
+    assert_eq!(address, "GET /r4/Observation?code=x");
+}
+
+#[tokio::test]
+async fn parameters_that_look_into_what_is_hidden_are_refused() {
+    let confined = Confined::before(Careless::with(records())).await;
+    for (query, status) in [
+        ("subject.name=x", 403),
+        ("subject:Patient.name=x", 403),
+        ("_has:Provenance:target:agent=x", 403),
+        ("_filter=code%20eq%20x", 403),
+        ("_text=x", 403),
+        ("_content=x", 403),
+        ("_query=x", 403),
+        ("_contained=true", 403),
+        ("_list=x", 403),
+        ("_sort=subject.name", 403),
+        ("_sort=-date", 200),
+        ("unheard-of=x", 403),
+        ("birthdate=2000", 403),
+        ("code:in=http://v.test", 200),
+        ("code-value-quantity=a$5", 200),
+        ("_lastUpdated=ge2024&_id=a1", 200),
+        ("_summary=count", 400),
+    ] {
+        let before = confined.server.asked().len();
+        let got = confined.get("patient/*.rs", &format!("/Observation?{query}")).await;
+        assert_eq!(got.status, status, "{query}: {}", got.text);
+        let asked = confined.server.asked().len() - before;
+        assert_eq!(asked > 0, status == 200, "{query}");
+    }
+}
