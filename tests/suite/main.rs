@@ -34,6 +34,7 @@ mod requirements;
 mod role_claims;
 mod secrecy;
 mod snapshots;
+mod state_model;
 mod support;
 mod token_cache;
 mod token_kinds;
