@@ -8,6 +8,7 @@ use smol_str::SmolStr;
 
 use super::caseless::{Caseless, CaselessName};
 use super::data_action::{DataAction, DataActions};
+use super::json_object::JsonObject;
 use crate::display_safe::sanitize;
 
 /// The data actions of each role, read from the format of microsoft/fhir-server's `roles.json`.
@@ -56,7 +57,7 @@ pub struct RoleDefinitionsError(String);
 
 #[derive(Deserialize)]
 struct Document {
-    roles: Vec<Role>,
+    roles: Vec<JsonObject<Role>>,
 }
 
 #[derive(Deserialize)]
@@ -74,12 +75,8 @@ struct Name(String);
 /// A data action, or `*`.
 struct Pattern(DataActions);
 
-/// The one scope there is.
-#[derive(Deserialize)]
-enum Root {
-    #[serde(rename = "/")]
-    Root,
-}
+/// The one scope there is: `/`.
+struct Root;
 
 impl RoleDefinitions {
     /// The roles that Microsoft's FHIR server ships: `globalReader`, `globalExporter`,
@@ -186,7 +183,7 @@ impl RoleDefinitions {
     ///
     /// When it does not keep to its schema, or names a role twice.
     pub fn parse(json: &[u8]) -> Result<Self, RoleDefinitionsError> {
-        let document: Document = serde_json::from_slice(json).map_err(|error| {
+        let document = serde_json::from_slice(json).map_err(|error| {
             let fault = match error.classify() {
                 // These say what was expected by themselves.
                 Category::Data => error.to_string(),
@@ -196,9 +193,11 @@ impl RoleDefinitions {
             };
             RoleDefinitionsError(fault)
         })?;
-        let mut roles = HashMap::with_capacity(document.roles.len());
-        for Role { name: Name(name), data_actions, not_data_actions, scopes } in document.roles {
-            let [Root::Root] = scopes.as_slice() else {
+        let JsonObject(Document { roles: defined }) = document;
+        let mut roles = HashMap::with_capacity(defined.len());
+        for JsonObject(role) in defined {
+            let Role { name: Name(name), data_actions, not_data_actions, scopes } = role;
+            let [Root] = scopes.as_slice() else {
                 let fault = format!("role `{}`: expected `scopes` to be [\"/\"]", sanitize(&name));
                 return Err(RoleDefinitionsError(fault));
             };
@@ -278,6 +277,16 @@ impl<'de> Deserialize<'de> for Name {
             return Err(de::Error::custom(format!("{expected}, found `{}`", sanitize(&name))));
         }
         Ok(Self(name))
+    }
+}
+
+impl<'de> Deserialize<'de> for Root {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let scope = String::deserialize(deserializer)?;
+        match scope.as_str() {
+            "/" => Ok(Self),
+            _ => Err(de::Error::custom(format!("expected `/`, found `{}`", sanitize(&scope)))),
+        }
     }
 }
 
@@ -414,13 +423,15 @@ mod tests {
             role("a", "[]", "[]").replace(r#"["/"]"#, r#"["/x"]"#),
             role("a", "[]", "[]").replace("}", r#","more":1}"#),
             r#"{"name":"a","dataActions":[],"scopes":["/"]}"#.to_owned(),
+            r#"["a",["*"],[],["/"]]"#.to_owned(),
+            role("a", "[]", "[]").replace(r#"["/"]"#, r#"[{"/":null}]"#),
         ] {
             let error = parse(std::slice::from_ref(&bad)).unwrap_err().to_string();
             assert!(error.matches("expected").count() <= 1, "{bad}: {error}");
         }
         let twice = parse(&[role("reader", "[]", "[]"), role("Reader", "[]", "[]")]);
         assert!(twice.unwrap_err().to_string().contains("found `Reader` twice"));
-        for text in ["", "[]", "{}", r#"{"roles":{}}"#, r#"{"roles":[],"roles":[]}"#] {
+        for text in ["", "[]", "[[]]", "{}", r#"{"roles":{}}"#, r#"{"roles":[],"roles":[]}"#] {
             let error = RoleDefinitions::parse(text.as_bytes()).unwrap_err().to_string();
             assert!(error.matches("expected").count() <= 1, "{text}: {error}");
         }

@@ -11,6 +11,7 @@ mod assignments;
 mod caseless;
 mod data_action;
 mod definitions;
+mod json_object;
 mod limits;
 mod policy;
 mod refusal;
