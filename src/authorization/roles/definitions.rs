@@ -183,7 +183,9 @@ impl RoleDefinitions {
     ///
     /// When it does not keep to its schema, or names a role twice.
     pub fn parse(json: &[u8]) -> Result<Self, RoleDefinitionsError> {
-        let document = serde_json::from_slice(json).map_err(|error| {
+        let not_utf8 = || RoleDefinitionsError("expected JSON in UTF-8".to_owned());
+        let json = std::str::from_utf8(json).map_err(|_| not_utf8())?;
+        let document = serde_json::from_str(json).map_err(|error| {
             let fault = match error.classify() {
                 // These say what was expected by themselves.
                 Category::Data => error.to_string(),
@@ -435,5 +437,8 @@ mod tests {
             let error = RoleDefinitions::parse(text.as_bytes()).unwrap_err().to_string();
             assert!(error.matches("expected").count() <= 1, "{text}: {error}");
         }
+        // RFC 8259 section 8.1, also where nobody looks.
+        let error = RoleDefinitions::parse(b"{\"roles\":[],\"$schema\":\"\xff\"}").unwrap_err();
+        assert!(error.to_string().contains("expected JSON in UTF-8"), "{error}");
     }
 }
