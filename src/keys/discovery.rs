@@ -64,9 +64,22 @@ impl ProviderMetadata {
 
 /// Returns the address of an issuer's document: the issuer without a trailing slash, followed by
 /// the well-known path (section 4).
+#[cfg(feature = "client")]
 pub(crate) fn address(issuer: &str) -> String {
     let issuer = issuer.strip_suffix('/').unwrap_or(issuer);
     format!("{issuer}/.well-known/openid-configuration")
+}
+
+/// Reads a document as a load of keys does, and returns the address of the key set with all members.
+/// Fuzz targets have no provider to load it from, and no public function takes one.
+///
+/// # Errors
+///
+/// Why the document is refused.
+#[cfg(fuzzing)]
+pub fn read_discovery(json: &[u8], issuer: &str) -> Result<(Url, Map<String, Value>), KeyError> {
+    let found = ProviderMetadata::parse(json, &[issuer.into()], &PlainHttp::default())?;
+    Ok((found.jwks_uri, found.members))
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@
 //! from elsewhere: a database, a vault, a message.
 
 // From the documents of a provider to its key set:
-#[cfg(feature = "client")]
+#[cfg(any(feature = "client", fuzzing))]
 mod discovery;
 #[cfg(feature = "client")]
 mod https;
@@ -49,6 +49,8 @@ mod refresher;
 mod schedule;
 mod settings;
 
+#[cfg(fuzzing)]
+pub use discovery::read_discovery;
 pub use error::KeyError;
 pub use health::KeyHealth;
 pub use settings::KeySettings;
