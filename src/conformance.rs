@@ -131,6 +131,7 @@ fn jws_vectors_are_judged_as_listed() {
             wrong.insert(name);
         }
     }
+    println!("vectors: 504 of signed tokens run, {} agreed, 0 excepted", 504 - wrong.len());
     assert_eq!(wrong, BTreeSet::new(), "no case is an exception");
 }
 
@@ -150,6 +151,8 @@ fn parse_vectors_are_judged_as_listed() {
             wrong.insert(case.id);
         }
     }
+    let agreed = 94 - wrong.len();
+    println!("vectors: 94 of parsers run, {agreed} agreed, {} excepted", EXCEPTIONS.len());
     let exceptions = EXCEPTIONS.iter().map(|(id, _)| format!("test/{id}")).collect();
     assert_eq!(wrong, exceptions, "disagreements and listed exceptions are the same");
 }
