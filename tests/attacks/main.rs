@@ -28,8 +28,10 @@ mod json;
 mod key_entries;
 mod key_sets;
 mod kit;
+mod open_paths;
 mod peers;
 mod records;
+mod scopes;
 mod self_check;
 mod signatures;
 #[path = "../suite/support.rs"]
@@ -54,6 +56,8 @@ macro_rules! families {
 fn families() -> impl IntoIterator<Item = (&'static str, Vec<Attack>)> {
     families![
         audiences,
+        scopes,
+        open_paths,
         peers,
         http2,
         framing,
