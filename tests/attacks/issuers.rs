@@ -86,7 +86,8 @@ async fn crossed_and_warm() -> Pair {
     let (one, two) = (TestIssuer::start().await.unwrap(), TestIssuer::start().await.unwrap());
     let layer = trusting([one.trusted(), two.trusted()]).await;
     for issuer in [&one, &two] {
-        bearer(&layer, &token(issuer).sign().unwrap()).await.is_let_in();
+        let reply = bearer(&layer, &token(issuer).sign().unwrap()).await;
+        assert_eq!(reply.is_let_in().issuer(), issuer.url());
     }
     let twin = bearer(&layer, &token(&one).sign().unwrap()).await;
     let forged = token(&one).claim("iss", two.url()).sign().unwrap();

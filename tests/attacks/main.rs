@@ -39,6 +39,7 @@ mod signatures;
 mod support;
 mod swaps;
 mod time;
+mod token_cache;
 mod wire;
 
 use std::collections::HashSet;
@@ -56,6 +57,7 @@ macro_rules! families {
 fn families() -> impl IntoIterator<Item = (&'static str, Vec<Attack>)> {
     families![
         audiences,
+        token_cache,
         scopes,
         open_paths,
         peers,

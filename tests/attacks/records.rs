@@ -159,6 +159,15 @@ fn changes() -> Vec<Row<Act>> {
     };
     let by_hand = "tried by hand";
     vec![
+        row(
+            "a record of another type than the address says",
+            by_hand,
+            Act::Create(a()),
+            Act::Create(
+                json!({"resourceType": "Condition", "subject": {"reference": "Patient/a"}}),
+            ),
+            Refused::Access("not of the type of the address"),
+        ),
         row("a record is moved to another", by_hand, stays(), Act::Change(a(), b()), ANOTHER),
         row("another's record is taken", by_hand, stays(), Act::Change(b(), a()), Refused::Hidden),
         row(
