@@ -21,7 +21,7 @@ const DISCOVERY: &str = "/.well-known/openid-configuration";
 const UNKNOWN: Refused = Refused::Token(Check::Key, "no key of the issuer has the token's `kid`");
 
 fn quick() -> KeySettings {
-    KeySettings::default().cooldown(Duration::ZERO).timeout(Duration::from_millis(700))
+    KeySettings::default().cooldown(Duration::ZERO).timeout(Duration::from_millis(1500))
 }
 
 pub(crate) fn attacks() -> Vec<Attack> {
@@ -205,7 +205,7 @@ fn pointed_at((name, address): (&'static str, &'static str)) -> Attack {
         let layer = without_keys(issuer.trusted().key_settings(quick()));
         let start = Instant::now();
         let attack = bearer(&layer, &issuer.token().claim("aud", BASE).sign().unwrap()).await;
-        assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+        assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
         let error = layer.health()[0].last_error.as_ref().map(ToString::to_string);
         let error = error.unwrap_or_default();
         let is_said =
@@ -253,7 +253,7 @@ async fn streamed(endless: bool) -> Pair {
     let layer = without_keys(TrustedIssuer::with_jwks_uri(issuer.url(), url).key_settings(quick()));
     let start = Instant::now();
     let attack = bearer(&layer, &good).await;
-    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
     Pair::new(twin, attack, Refused::NoKeys)
 }
 
@@ -306,7 +306,7 @@ async fn stalled() -> Pair {
     tokio::time::sleep(Duration::from_millis(50)).await;
     let start = Instant::now();
     let twin = server.get(server.token()).await;
-    assert!(start.elapsed() < Duration::from_millis(500), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
     assert!(!waiting.is_finished(), "the load is still under way");
     Pair::new(twin, waiting.await.unwrap(), UNKNOWN)
 }

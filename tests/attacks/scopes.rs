@@ -77,28 +77,29 @@ fn malformed() -> Vec<Row<Held>> {
 
 /// A constraint that cannot be read must not be taken for none.
 fn constrained() -> Vec<Row<Held>> {
+    const ODD: Refused = Refused::Access("must be plain `name=value` pairs");
+    const UNKNOWN: Refused = Refused::Access("Observation has no search parameter");
     [
-        "category:in=x",
-        "subject.name=x",
-        "subject:Patient.name=x",
-        "_has:Observation:subject:code=x",
-        "_filter=x",
-        "_include=Observation:subject",
-        "_count=1",
-        "_sort=date",
-        "_summary=count",
-        "category=",
-        "category",
-        "category=x&",
-        "=x",
-        "birthdate=2000",
-        "nonsense=x",
+        ("category:in=x", ODD),
+        ("subject.name=x", ODD),
+        ("subject:Patient.name=x", ODD),
+        ("_has:Observation:subject:code=x", ODD),
+        ("_filter=x", UNKNOWN),
+        ("_include=Observation:subject", UNKNOWN),
+        ("_count=1", UNKNOWN),
+        ("_sort=date", UNKNOWN),
+        ("_summary=count", UNKNOWN),
+        ("category=", ODD),
+        ("category", ODD),
+        ("category=x&", ODD),
+        ("=x", ODD),
+        ("birthdate=2000", UNKNOWN),
+        ("nonsense=x", UNKNOWN),
     ]
-    .map(|constraint| {
+    .map(|(constraint, refused)| {
         let name = format!("the constraint `{constraint}`");
         let twin = holding("user/Observation.r?category=x");
         let attack = holding(format!("user/Observation.r?{constraint}"));
-        let refused = Refused::Access("no scope of the token grants this");
         row(name, "SMART App Launch 2.2", twin, attack, refused)
     })
     .into()
@@ -151,6 +152,6 @@ fn very_many() -> Row<Held> {
         let scopes: String = (0..number).map(search).collect();
         holding(format!("{scopes}user/Observation.r?code=y"))
     };
-    let refused = Refused::Access("no scope of the token grants this");
+    let refused = Refused::Access("at most 32 different constraints count");
     row("very many constraints", "tried by hand", held(31), held(32), refused)
 }
