@@ -14,7 +14,7 @@ use tower_fhir_auth::fhir::ResourceReference;
 use tower_fhir_auth::smart::Permissions;
 use tower_fhir_auth::{Access, Denial, Visibility};
 
-use crate::store::{Reference, State};
+use crate::store::State;
 
 /// What one caller may see and change, for the time of one request.
 pub(crate) struct Confinement<'a> {
@@ -111,7 +111,7 @@ impl<'a> Confinement<'a> {
     /// would be nobody's.
     fn is_of_nobody(&self, state: &State, resource_type: &str) -> bool {
         let filter = self.filter(Question::May(Permissions::CREATE), resource_type);
-        let known = |id: &str| state.referenced(&Reference::to("Patient", id)).is_some();
+        let known = |id: &str| state.referenced(&ResourceReference::new("Patient", id)).is_some();
         filter.is_some_and(|filter| {
             let mut alternatives = filter.confinement().sets().flatten();
             alternatives.any(|one| one.patient().is_some_and(|id| !known(id)))
@@ -150,8 +150,8 @@ pub(crate) fn shows(filter: &ResourceFilter<'_>, state: &State, resource: &Value
     match filter.shows(resource) {
         Visibility::Shown => true,
         Visibility::Hidden => false,
-        Visibility::Depends(_) => filter.shows_with(resource, |to: &ResourceReference| {
-            state.referenced(&Reference::to(&*to.resource_type, &*to.id))
-        }),
+        Visibility::Depends(_) => {
+            filter.shows_with(resource, |to: &ResourceReference| state.referenced(to))
+        }
     }
 }

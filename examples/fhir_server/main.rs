@@ -38,7 +38,7 @@ use tracing_subscriber::prelude::*;
 use api::App;
 use demo_idp::DemoIdp;
 use options::Options;
-use store::{Base, Store};
+use store::Store;
 
 /// What ends the server before it begins.
 type Error = Box<dyn std::error::Error>;
@@ -83,7 +83,7 @@ async fn run() -> Result<(), Error> {
         Some(config) => {
             let base = config.base_url().clone();
             let rule = config.policy()?;
-            let auth = policy::enforced(config.layer(rule)?, &base).cors(true).build()?;
+            let auth = policy::enforced(config.layer(rule)?).cors(true).build()?;
             (base, auth, None)
         }
         None => {
@@ -93,7 +93,7 @@ async fn run() -> Result<(), Error> {
             let builder = FhirAuthLayer::builder(base.as_str())
                 .issuer(TrustedIssuer::discover(idp.url()))
                 .authorizer(AccessPolicy::new(mode, roles, ScopePolicy::new()));
-            (base.clone(), policy::enforced(builder, &base).cors(true).build()?, Some(idp))
+            (base.clone(), policy::enforced(builder).cors(true).build()?, Some(idp))
         }
     };
 
@@ -114,11 +114,10 @@ async fn run() -> Result<(), Error> {
 
 /// The synthetic patients, or what is in the folder. What cannot be loaded from there is named.
 fn resources(options: &Options, base: &BaseUrl) -> Result<Store, Error> {
-    let base = Base::new(base.as_str());
     let Some(folder) = &options.data else {
-        return Ok(Store::new(store::synthetic(base)));
+        return Ok(Store::new(store::synthetic(base.clone())));
     };
-    let loaded = store::from_folder(base, folder)
+    let loaded = store::from_folder(base.clone(), folder)
         .map_err(|error| format!("--data {}: {error}", folder.display()))?;
     for refused in &loaded.refused {
         tracing::warn!(file = refused.file, reason = refused.reason, "not loaded");

@@ -119,7 +119,7 @@ async fn the_fhir_server_answers_what_scopes_allow() {
         ("/Patient/1", "system/Observation.r", 403),
         ("/Patient/nobody", "system/Patient.r", 404),
         ("/Patient?_id=1,2", "user/Patient.s", 200),
-        ("/Patient?name=x", "user/Patient.s", 400),
+        ("/Patient?phonetic=x", "user/Patient.s", 400),
         ("/Patient//1", "system/*.cruds", 403),
         ("/Patient/%31", "system/*.cruds", 403),
         ("/Patient/1/_history", "system/*.cruds", 200),

@@ -12,6 +12,7 @@ mod interactions;
 mod leaks;
 mod own_authority;
 mod quickstart;
+mod searches;
 mod small;
 mod support;
 #[cfg(all(unix, not(target_vendor = "apple")))]

@@ -6,10 +6,11 @@ use axum::extract::State;
 use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_TYPE};
 use axum::response::IntoResponse;
 use serde_json::{Value, json};
-use tower_fhir_auth::fhir::Format;
+use tower_fhir_auth::fhir::search::SearchParameter;
+use tower_fhir_auth::fhir::{Format, ResourceTypes};
 
 use super::App;
-use crate::store::{Kind, Parameter, types};
+use crate::store::is_followed;
 
 const INTERACTIONS: [&str; 9] = [
     "read",
@@ -48,7 +49,7 @@ pub(crate) async fn statement(State(app): State<Arc<App>>) -> impl IntoResponse 
             "operation": [
                 operation("export", "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export"),
             ],
-            "resource": types().map(|name| resource(name, &codes(&INTERACTIONS))).collect::<Vec<_>>(),
+            "resource": ResourceTypes::r4().names().map(|name| resource(name, &codes(&INTERACTIONS))).collect::<Vec<_>>(),
         }],
     });
     let headers = [(CONTENT_TYPE, Format::Json.media_type()), (ACCESS_CONTROL_ALLOW_ORIGIN, "*")];
@@ -56,10 +57,11 @@ pub(crate) async fn statement(State(app): State<Arc<App>>) -> impl IntoResponse 
 }
 
 fn resource(name: &str, interactions: &[Value]) -> Value {
-    let parameters = Parameter::all(name);
-    let parameters = parameters.map(|one| json!({"name": one.name, "type": one.kind.code()}));
-    let references = Parameter::all(name).filter(|one| one.kind == Kind::Reference);
-    let references: Vec<String> = references.map(|one| format!("{name}:{}", one.name)).collect();
+    // All that can be evaluated is supported.
+    let parameters = SearchParameter::of_type(name).filter(SearchParameter::is_evaluable);
+    let parameters = parameters.map(|one| json!({"name": one.name(), "type": one.type_code()}));
+    let references = SearchParameter::of_type(name).filter(is_followed);
+    let references: Vec<String> = references.map(|one| format!("{name}:{}", one.name())).collect();
     let mut resource = json!({
         "type": name, "interaction": interactions, "versioning": "versioned",
         "readHistory": true, "updateCreate": true, "conditionalCreate": true,

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use tower_fhir_auth::Access;
+use tower_fhir_auth::fhir::search::Criterion;
 
 use super::answer::{Answer, Refusal};
 use super::order::Order;
 use super::search::page;
 use crate::confine::{Confinement, shows};
-use crate::store::{Criterion, MAX_COUNT, State, is_type};
+use crate::store::{MAX_COUNT, State, is_type, since};
 
 pub(crate) fn everything(
     state: &State,
@@ -22,7 +23,7 @@ pub(crate) fn everything(
     }
     let mut types: Option<Vec<&str>> = None;
     let mut count = MAX_COUNT;
-    let mut since: Option<Criterion> = None;
+    let mut changed: Option<Criterion> = None;
     for (name, value) in &order.parameters {
         match name.as_str() {
             "_type" if types.is_some() => return Err(Refusal::invalid("`_type` is there twice")),
@@ -32,9 +33,7 @@ pub(crate) fn everything(
                 count = wanted.map_err(|_| Refusal::invalid("`_count` is no number"))?;
             }
             "_since" => {
-                let value = format!("ge{value}");
-                let parsed = Criterion::parse(state.base(), "Resource", "_lastUpdated", &value);
-                since = Some(parsed.map_err(Refusal::invalid)?);
+                changed = Some(since(state.base(), value).map_err(Refusal::invalid)?);
             }
             "_format" | "_pretty" => {}
             other => {
@@ -58,7 +57,7 @@ pub(crate) fn everything(
     if is_asked_for && !is_there {
         return Err(Refusal::no_such_resource());
     }
-    found.retain(|resource| since.as_ref().is_none_or(|since| since.matches(resource)));
+    found.retain(|resource| changed.as_ref().is_none_or(|one| one.matches(resource)));
     let total = found.len();
     let mut bundle = json!({
         "resourceType": "Bundle", "type": "searchset", "total": total,
@@ -75,7 +74,7 @@ pub(crate) fn everything(
 fn entry(state: &State, resource: &Arc<Value>) -> Value {
     let text = |name: &str| resource[name].as_str().unwrap_or_default();
     json!({
-        "fullUrl": format!("{}/{}/{}", state.base().url(), text("resourceType"), text("id")),
+        "fullUrl": format!("{}/{}/{}", state.url(), text("resourceType"), text("id")),
         "resource": **resource, "search": {"mode": "match"},
     })
 }

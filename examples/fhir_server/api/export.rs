@@ -8,13 +8,14 @@ use axum::http::{HeaderName, Method, StatusCode};
 use serde_json::{Value, json};
 use tower_fhir_auth::authorization::{JobOwner, ResourceFilter};
 use tower_fhir_auth::fhir::PatientCompartment;
+use tower_fhir_auth::fhir::search::{Criterion, SearchParameter};
 use tower_fhir_auth::{Access, Denial, InteractionKind};
 
 use super::App;
 use super::answer::{Answer, Refusal};
 use super::order::Order;
 use crate::confine::shows;
-use crate::store::{Criterion, State, is_type, references};
+use crate::store::{State, is_type, since};
 
 /// How many jobs are kept; a further one takes the place of the oldest.
 const MAX_JOBS: usize = 64;
@@ -50,15 +51,13 @@ pub(crate) fn kick_off(app: &App, access: &Access, order: &Order<'_>) -> Result<
     let state = app.store.snapshot();
     let of = subjects(&state, access, order)?;
     let mut types: Option<Vec<&str>> = None;
-    let mut since: Option<Criterion> = None;
+    let mut changed: Option<Criterion> = None;
     for (name, value) in &order.parameters {
         match name.as_str() {
             "_type" if types.is_some() => return Err(Refusal::invalid("`_type` is there twice")),
             "_type" => types = Some(value.split(',').collect()),
             "_since" => {
-                let value = format!("ge{value}");
-                let parsed = Criterion::parse(state.base(), "Resource", "_lastUpdated", &value);
-                since = Some(parsed.map_err(Refusal::invalid)?);
+                changed = Some(since(state.base(), value).map_err(Refusal::invalid)?);
             }
             "_outputFormat" if is_ndjson(value) => {}
             "_format" => {}
@@ -82,7 +81,8 @@ pub(crate) fn kick_off(app: &App, access: &Access, order: &Order<'_>) -> Result<
         if !wanted {
             continue;
         }
-        let is_new = |resource: &Arc<Value>| since.as_ref().is_none_or(|one| one.matches(resource));
+        let is_new =
+            |resource: &Arc<Value>| changed.as_ref().is_none_or(|one| one.matches(resource));
         let wanted = |resource: &Arc<Value>| of.include(&state, resource) && is_new(resource);
         for resource in state.live(name).filter(wanted) {
             let file = files.entry(name.to_owned()).or_default();
@@ -94,7 +94,7 @@ pub(crate) fn kick_off(app: &App, access: &Access, order: &Order<'_>) -> Result<
     let interaction = order.interaction;
     let below = interaction.base().below(interaction.path()).unwrap_or_default();
     let query = interaction.query().map(|query| format!("?{query}")).unwrap_or_default();
-    let request = format!("{}{below}{query}", state.base().url());
+    let request = format!("{}{below}{query}", state.url());
     let types = match types {
         Some(types) => types.into_iter().map(str::to_owned).collect(),
         None => state.types().filter(|name| access.may_export(name)).map(str::to_owned).collect(),
@@ -162,7 +162,7 @@ fn manifest(state: &State, id: &str, job: &Job) -> Answer {
 }
 
 fn address(state: &State, id: &str) -> String {
-    format!("{}/_operations/export/{id}", state.base().url())
+    format!("{}/_operations/export/{id}", state.url())
 }
 
 /// Whose resources are exported.
@@ -183,8 +183,10 @@ fn subjects<'a>(
         (Some("Group"), Some(id)) => {
             let group = state.current("Group", id).and_then(|found| found.resource.clone());
             let group = group.ok_or_else(Refusal::no_such_resource)?;
-            let members = references(state.base(), &group, "member").into_iter();
-            let patients = members.filter(|member| member.resource_type == "Patient");
+            let member = SearchParameter::find("Group", "member");
+            let members = member.map(|member| member.references(&group, state.base()));
+            let patients = members.into_iter().flatten();
+            let patients = patients.filter(|member| member.resource_type == "Patient");
             Ok(Subjects::Patients(patients.map(|of| access.compartment(&of.id)).collect()))
         }
         _ => Err(Refusal::not_supported("this server exports all, all patients, or a group")),

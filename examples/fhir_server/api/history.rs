@@ -9,7 +9,7 @@ use super::order::Order;
 use super::read::judged;
 use super::search::page;
 use crate::confine::Confinement;
-use crate::store::{Change, Criterion, MAX_COUNT, State, Version, is_type};
+use crate::store::{Change, MAX_COUNT, State, Version, is_type, since};
 
 /// Of one resource. A history of which nothing may be seen is that of a resource that does not
 /// exist.
@@ -59,13 +59,7 @@ fn bundle(
                 offset = value.parse().map_err(|_| Refusal::invalid("`_offset` is no number"))?;
             }
             "_since" => {
-                let since = Criterion::parse(
-                    state.base(),
-                    "Resource",
-                    "_lastUpdated",
-                    &format!("ge{value}"),
-                );
-                let since = since.map_err(Refusal::invalid)?;
+                let since = since(state.base(), value).map_err(Refusal::invalid)?;
                 versions
                     .retain(|version| since.matches(&json!({"meta": {"lastUpdated": version.at}})));
             }
@@ -105,7 +99,7 @@ fn entry(state: &State, version: &Version) -> Value {
         Change::Deleted => ("DELETE", format!("{resource_type}/{id}"), "204"),
     };
     let mut entry = json!({
-        "fullUrl": format!("{}/{resource_type}/{id}", state.base().url()),
+        "fullUrl": format!("{}/{resource_type}/{id}", state.url()),
         "request": {"method": method, "url": url},
         "response": {"status": status, "etag": format!("W/\"{number}\""), "lastModified": at},
     });

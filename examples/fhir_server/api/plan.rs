@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use tower_fhir_auth::InteractionKind as Kind;
+use tower_fhir_auth::fhir::ResourceReference;
 
 use super::answer::Refusal;
 use super::bundle::Entry;
 use super::order::{Order, pairs};
 use super::write::only_match;
 use crate::confine::Confinement;
-use crate::store::{Reference, State, is_id};
+use crate::store::{State, is_id};
 
 pub(crate) struct Plan {
     /// The ids of what entries create.
@@ -49,7 +50,7 @@ impl Plan {
                     return Err(Refusal::invalid(text));
                 }
                 None if creates(kind) => {
-                    let name = Reference::to(order.resource_type(), new_id(entry));
+                    let name = ResourceReference::new(order.resource_type(), new_id(entry));
                     plan.new_ids.insert(entry.number, name.id.clone());
                     name
                 }
@@ -81,11 +82,11 @@ fn found(
     state: &State,
     entry: &Entry<'_>,
     order: &Order<'_>,
-) -> Result<Option<Reference>, Refusal> {
+) -> Result<Option<ResourceReference>, Refusal> {
     let confinement = Confinement::new(Some(&entry.access));
     match order.interaction.kind() {
         Kind::Update | Kind::Patch | Kind::Delete => {
-            Ok(Some(Reference::to(order.resource_type(), order.id())))
+            Ok(Some(ResourceReference::new(order.resource_type(), order.id())))
         }
         kind if is_conditional(kind) => only_match(state, &confinement, order, &condition(order)),
         _ => Ok(None),

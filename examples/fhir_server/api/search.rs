@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
+use tower_fhir_auth::fhir::search::SearchParameter;
+use tower_fhir_auth::fhir::{BaseUrl, ResourceReference, ResourceTypes};
 use tower_fhir_auth::smart::Permissions;
 use tower_fhir_auth::{Denial, InteractionKind};
 
 use super::answer::{Answer, Refusal};
 use super::order::Order;
 use crate::confine::{Confinement, shows};
-use crate::store::{
-    Base, Reference, Search, State, include, is_type, references, revinclude, types,
-};
+use crate::store::{Search, State, include, is_type, name_of, revinclude};
 
 pub(crate) fn search(
     state: &State,
@@ -44,10 +44,10 @@ pub(crate) fn search(
         matches.into_iter().skip(search.offset).take(search.count).collect();
     let included = included(state, confinement, &search, &matches);
     let entry = |resource: &Arc<Value>, mode: &str| {
-        let name = Reference::of(resource);
+        let name = name_of(resource);
         let name = name.map(|name| format!("/{}/{}", name.resource_type, name.id));
         json!({
-            "fullUrl": format!("{}{}", state.base().url(), name.unwrap_or_default()),
+            "fullUrl": format!("{}{}", state.url(), name.unwrap_or_default()),
             "resource": **resource, "search": {"mode": mode},
         })
     };
@@ -78,7 +78,7 @@ pub(crate) fn page(
         let mut query = form_urlencoded::Serializer::new(String::new());
         let query = query.extend_pairs(parameters).finish();
         let mark = if query.is_empty() { "" } else { "?" };
-        format!("{}{below}{mark}{query}", state.base().url())
+        format!("{}{below}{mark}{query}", state.url())
     };
     let mut links = vec![json!({"relation": "self", "url": url(&order.parameters)})];
     let next = offset.saturating_add(count);
@@ -98,6 +98,7 @@ pub(crate) fn chains(
     confinement: &Confinement<'_>,
     parameters: &[(String, String)],
 ) -> Result<(), Refusal> {
+    let types = ResourceTypes::r4();
     for (name, _) in parameters {
         let link = match name.split_once('.') {
             Some((link, _)) if !link.contains(':') => link,
@@ -107,7 +108,7 @@ pub(crate) fn chains(
             "patient" => vec!["Patient"],
             "encounter" => vec!["Encounter"],
             "subject" => vec!["Device", "Group", "Location", "Patient"],
-            _ => types().collect(),
+            _ => types.names().collect(),
         };
         if let Some(hidden) = targets.iter().find(|name| !confinement.may_depend_on(name)) {
             let denial = Denial::new("a chain may reach a type that the token cannot search");
@@ -136,22 +137,22 @@ fn included(
     search: &Search,
     matches: &[Arc<Value>],
 ) -> Vec<Arc<Value>> {
-    let mut known: BTreeSet<Option<Reference>> =
-        matches.iter().map(|resource| Reference::of(resource)).collect();
+    let mut known: BTreeSet<Option<ResourceReference>> =
+        matches.iter().map(|resource| name_of(resource)).collect();
     let of_matches = search.includes.iter().flat_map(|one| include(state, matches, one));
     let to_matches = search.revincludes.iter().flat_map(|one| revinclude(state, matches, one));
     let mut found: Vec<Arc<Value>> = of_matches.chain(to_matches).collect();
     found.retain(|resource| {
-        confinement.includes(state, resource) && known.insert(Reference::of(resource))
+        confinement.includes(state, resource) && known.insert(name_of(resource))
     });
     found
 }
 
 /// The compartment that a search is about. This server has those of patients and encounters.
-fn compartment(order: &Order<'_>) -> Result<Option<Reference>, Refusal> {
+fn compartment(order: &Order<'_>) -> Result<Option<ResourceReference>, Refusal> {
     match (order.interaction.kind(), order.resource_type()) {
         (InteractionKind::SearchCompartment, name @ ("Patient" | "Encounter")) => {
-            Ok(Some(Reference::to(name, order.id())))
+            Ok(Some(ResourceReference::new(name, order.id())))
         }
         (InteractionKind::SearchCompartment, name) => {
             Err(Refusal::not_supported(format!("this server has no compartments of {name}")))
@@ -160,11 +161,12 @@ fn compartment(order: &Order<'_>) -> Result<Option<Reference>, Refusal> {
     }
 }
 
-fn is_of_encounter(base: &Base, resource: &Value, encounter: &Reference) -> bool {
+fn is_of_encounter(base: &BaseUrl, resource: &Value, encounter: &ResourceReference) -> bool {
     let resource_type = resource["resourceType"].as_str().unwrap_or_default();
     let parameter = encounter_parameter(resource_type);
-    Reference::of(resource).as_ref() == Some(encounter)
-        || parameter.is_some_and(|name| references(base, resource, name).contains(encounter))
+    let parameter = parameter.and_then(|name| SearchParameter::find(resource_type, name));
+    name_of(resource).as_ref() == Some(encounter)
+        || parameter.is_some_and(|one| one.references(resource, base).contains(encounter))
 }
 
 /// What puts a resource into an encounter's compartment

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::http::StatusCode;
 use serde_json::Value;
 use tower_fhir_auth::InteractionKind as Kind;
+use tower_fhir_auth::fhir::ResourceReference;
 use tower_fhir_auth::smart::Permissions;
 
 use super::answer::{Answer, Refusal};
@@ -12,7 +13,7 @@ use super::order::{Content, Order, pairs};
 use super::read::{last_content, names};
 use super::search::{chains, visible};
 use crate::confine::Confinement;
-use crate::store::{Reference, Search, State, Version, is_id, is_type, patch};
+use crate::store::{Search, State, Version, is_id, is_type, name_of, patch};
 
 pub(crate) fn is_write(kind: Kind) -> bool {
     let conditional =
@@ -85,7 +86,7 @@ pub(crate) fn only_match(
     confinement: &Confinement<'_>,
     order: &Order<'_>,
     condition: &[(String, String)],
-) -> Result<Option<Reference>, Refusal> {
+) -> Result<Option<ResourceReference>, Refusal> {
     let condition: Vec<(String, String)> =
         condition.iter().filter(|(name, _)| name != "_hardDelete").cloned().collect();
     chains(confinement, &condition)?;
@@ -101,7 +102,7 @@ pub(crate) fn only_match(
     let mut matches = visible(state, confinement, &search).into_iter();
     match (matches.next(), matches.next()) {
         (None, _) => Ok(None),
-        (Some(one), None) => Ok(Reference::of(&one)),
+        (Some(one), None) => Ok(name_of(&one)),
         (Some(_), Some(_)) => Err(Refusal::precondition("several resources match the condition")),
     }
 }
@@ -272,7 +273,7 @@ fn stored(
     version: &Version,
 ) -> Answer {
     let Version { resource_type, id, version: number, .. } = version;
-    let base = state.base().url();
+    let base = state.url();
     let readable = |resource: &Arc<Value>| confinement.may(Permissions::READ, state, resource);
     let answer = Answer::version(status, version);
     Answer {
@@ -282,7 +283,11 @@ fn stored(
     }
 }
 
-fn found_instead(state: &State, confinement: &Confinement<'_>, existing: &Reference) -> Answer {
+fn found_instead(
+    state: &State,
+    confinement: &Confinement<'_>,
+    existing: &ResourceReference,
+) -> Answer {
     match state.current(&existing.resource_type, &existing.id) {
         Some(version) => stored(state, confinement, StatusCode::OK, version),
         None => Answer::status(StatusCode::OK),

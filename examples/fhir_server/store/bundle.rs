@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use tower_fhir_auth::fhir::ResourceReference;
 
 use super::load::identified;
-use super::reference::{Reference, is_id};
+use super::reference::is_id;
 
 /// The resources in a bundle, with the numbers of their entries. A bundle that is a resource of
 /// its own, such as a document, or that holds none comes back as it is, as does anything else. One
@@ -53,7 +54,7 @@ fn give_id(entry: &mut Value) {
 /// By which URN the other entries know an entry, and its name in the store.
 fn name_of_urn(entry: &Value) -> Option<(String, String)> {
     let urn = entry["fullUrl"].as_str().filter(|url| url.starts_with("urn:uuid:"))?;
-    let Reference { resource_type, id } = identified(&entry["resource"]).ok()?;
+    let ResourceReference { resource_type, id, .. } = identified(&entry["resource"]).ok()?;
     Some((urn.to_owned(), format!("{resource_type}/{id}")))
 }
 

@@ -4,36 +4,34 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::Value;
+use tower_fhir_auth::fhir::search::SearchParameter;
+use tower_fhir_auth::fhir::{BaseUrl, ResourceReference};
 
-use super::parameters::{Kind, Parameter, is_type, references};
-use super::reference::{Base, Reference};
+use super::reference::{is_type, name_of};
 use super::state::State;
 
 /// A value of `_include` or `_revinclude`: a reference parameter of a type, and the only type that
 /// its references may be to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Include {
-    pub(crate) source: String,
-    pub(crate) parameter: String,
-    pub(crate) target: Option<String>,
+    source: String,
+    parameter: SearchParameter,
+    target: Option<String>,
 }
 
 impl Include {
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let mut parts = text.split(':');
-        let (source, parameter) = match (parts.next(), parts.next()) {
-            (Some(source), Some(parameter)) => (source.to_owned(), parameter.to_owned()),
-            _ => return Err(format!("`{text}` is not `Type:parameter`")),
+        let (Some(source), Some(name)) = (parts.next(), parts.next()) else {
+            return Err(format!("`{text}` is not `Type:parameter`"));
         };
         let target = parts.next().map(str::to_owned);
-        let known = Parameter::find(&source, &parameter);
-        let is_sound = known.is_some_and(|found| found.kind == Kind::Reference)
-            && target.as_deref().is_none_or(is_type)
-            && parts.next().is_none();
-        if !is_sound {
-            return Err(format!("there is nothing to include by `{text}`"));
-        }
-        Ok(Self { source, parameter, target })
+        let is_sound = target.as_deref().is_none_or(is_type) && parts.next().is_none();
+        let parameter = SearchParameter::find(source, name).filter(is_followed);
+        let parameter = parameter.filter(|_| is_sound);
+        let parameter =
+            parameter.ok_or_else(|| format!("there is nothing to include by `{text}`"))?;
+        Ok(Self { source: source.to_owned(), parameter, target })
     }
 
     /// For `_include`, where the references are those of the matches.
@@ -54,14 +52,19 @@ impl Include {
         Err(format!("`{text}` is not about {searched}"))
     }
 
-    fn references(&self, base: &Base, resource: &Value) -> Vec<Reference> {
+    fn references(&self, base: &BaseUrl, resource: &Value) -> Vec<ResourceReference> {
         if resource["resourceType"] != *self.source {
             return Vec::new();
         }
-        let mut found = references(base, resource, &self.parameter);
+        let mut found = self.parameter.references(resource, base);
         found.retain(|to| self.target.as_ref().is_none_or(|target| to.resource_type == *target));
         found
     }
+}
+
+/// Whether includes can follow a parameter.
+pub(crate) fn is_followed(parameter: &SearchParameter) -> bool {
+    parameter.type_code() == "reference" && parameter.is_evaluable()
 }
 
 /// What resources refer to.
@@ -71,7 +74,7 @@ pub(crate) fn include(
     include: &Include,
 ) -> Vec<Arc<Value>> {
     let references = resources.iter().flat_map(|one| include.references(state.base(), one));
-    let each: BTreeSet<Reference> = references.collect();
+    let each: BTreeSet<ResourceReference> = references.collect();
     each.into_iter().filter_map(|to| state.referenced(&to)).collect()
 }
 
@@ -81,8 +84,8 @@ pub(crate) fn revinclude(
     resources: &[Arc<Value>],
     include: &Include,
 ) -> Vec<Arc<Value>> {
-    let names: BTreeSet<Reference> =
-        resources.iter().filter_map(|resource| Reference::of(resource)).collect();
+    let names: BTreeSet<ResourceReference> =
+        resources.iter().filter_map(|resource| name_of(resource)).collect();
     let refers = |source: &Arc<Value>| {
         include.references(state.base(), source).iter().any(|to| names.contains(to))
     };
@@ -93,13 +96,12 @@ pub(crate) fn revinclude(
 pub(super) mod tests {
     use serde_json::json;
 
+    use super::super::tests::base;
     use super::*;
-
-    pub(in super::super) const BASE: &str = "http://own.test/fhir";
 
     /// Two patients, a practitioner, and observations between them.
     pub(in super::super) fn state() -> State {
-        let mut state = State::new(Base::new(BASE));
+        let mut state = State::new(base());
         let reference = |text: &str| json!({"reference": text});
         state.put("Patient", "1", json!({}));
         state.put("Patient", "2", json!({}));
@@ -110,7 +112,7 @@ pub(super) mod tests {
             "a",
             json!({"subject": reference("Patient/1"), "performer": performers}),
         );
-        let absolute = format!("{BASE}/Patient/1");
+        let absolute = format!("{}/Patient/1", base().as_str());
         let performers = json!([reference(&absolute)]);
         state.put(
             "Observation",
@@ -121,7 +123,7 @@ pub(super) mod tests {
     }
 
     pub(in super::super) fn names(resources: &[Arc<Value>]) -> Vec<String> {
-        let references = resources.iter().map(|resource| Reference::of(resource).unwrap());
+        let references = resources.iter().map(|resource| name_of(resource).unwrap());
         references.map(|to| format!("{}/{}", to.resource_type, to.id)).collect()
     }
 
@@ -131,7 +133,7 @@ pub(super) mod tests {
         let of = |text: &str| Include::parse(text).unwrap();
         let [a, patient, practitioner] =
             [("Observation", "a"), ("Patient", "1"), ("Practitioner", "p")]
-                .map(|(name, id)| state.referenced(&Reference::to(name, id)).unwrap());
+                .map(|(name, id)| state.referenced(&ResourceReference::new(name, id)).unwrap());
         let included = |text: &str| names(&include(&state, std::slice::from_ref(&a), &of(text)));
         assert_eq!(included("Observation:performer"), ["Practitioner/p"]);
         assert_eq!(included("Observation:subject:Patient"), ["Patient/1"]);

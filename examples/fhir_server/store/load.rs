@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use tower_fhir_auth::fhir::{BaseUrl, ResourceReference};
 
 use super::bundle::unbundled;
-use super::parameters::is_type;
-use super::reference::{Base, Reference, is_id};
+use super::reference::{is_id, is_type};
 use super::state::State;
 
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub(crate) struct Refused {
 
 /// The `*.json` files of a folder, each a resource or a bundle of them, by name. What cannot be
 /// loaded does not keep the rest from it. The error is that the folder cannot be read.
-pub(crate) fn from_folder(base: Base, folder: &Path) -> Result<Loaded, String> {
+pub(crate) fn from_folder(base: BaseUrl, folder: &Path) -> Result<Loaded, String> {
     let mut loader = Loader::default();
     for path in json_files(folder).map_err(|error| format!("{}: {error}", folder.display()))? {
         let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -57,8 +57,8 @@ fn json_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
 
 #[derive(Default)]
 struct Loader {
-    resources: Vec<(Reference, Value)>,
-    known: BTreeSet<Reference>,
+    resources: Vec<(ResourceReference, Value)>,
+    known: BTreeSet<ResourceReference>,
     refused: Vec<Refused>,
 }
 
@@ -89,7 +89,7 @@ impl Loader {
     }
 }
 
-pub(super) fn identified(resource: &Value) -> Result<Reference, String> {
+pub(super) fn identified(resource: &Value) -> Result<ResourceReference, String> {
     if !resource.is_object() {
         return Err("not an object".to_owned());
     }
@@ -101,7 +101,7 @@ pub(super) fn identified(resource: &Value) -> Result<Reference, String> {
     }
     match &resource["id"] {
         Value::Null => Err("no `id`".to_owned()),
-        Value::String(id) if is_id(id) => Ok(Reference::to(resource_type, id)),
+        Value::String(id) if is_id(id) => Ok(ResourceReference::new(resource_type, id)),
         id => Err(format!("the id {id} is not valid")),
     }
 }
@@ -110,6 +110,7 @@ pub(super) fn identified(resource: &Value) -> Result<Reference, String> {
 mod tests {
     use serde_json::json;
 
+    use super::super::tests::base;
     use super::*;
 
     /// A folder that goes when the test is over.
@@ -126,7 +127,7 @@ mod tests {
         }
 
         fn load(&self) -> Loaded {
-            from_folder(Base::default(), &self.0).unwrap()
+            from_folder(base(), &self.0).unwrap()
         }
     }
 
@@ -188,7 +189,7 @@ mod tests {
 
     #[test]
     fn no_folder_is_an_error() {
-        let error = from_folder(Base::default(), Path::new("/no/such/folder")).unwrap_err();
+        let error = from_folder(base(), Path::new("/no/such/folder")).unwrap_err();
         assert!(error.starts_with("/no/such/folder: "));
     }
 

@@ -1,29 +1,22 @@
 //! Resources in memory, with their history.
 
 mod bundle;
-mod criterion;
-mod date;
 mod include;
 mod load;
-mod parameters;
 mod patch;
 mod reference;
 mod search;
 mod state;
 mod synthetic;
-mod table;
-mod token;
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 pub(crate) use bundle::rename_references;
-pub(crate) use criterion::Criterion;
-pub(crate) use include::{include, revinclude};
+pub(crate) use include::{include, is_followed, revinclude};
 pub(crate) use load::from_folder;
-pub(crate) use parameters::{Kind, Parameter, is_type, references, types};
 pub(crate) use patch::patch;
-pub(crate) use reference::{Base, Reference, is_id};
-pub(crate) use search::{MAX_COUNT, Search};
+pub(crate) use reference::{is_id, is_type, name_of};
+pub(crate) use search::{MAX_COUNT, Search, since};
 pub(crate) use state::{Change, State, Version};
 pub(crate) use synthetic::synthetic;
 
@@ -63,11 +56,16 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use tower_fhir_auth::fhir::BaseUrl;
 
     use super::*;
 
+    pub(super) fn base() -> BaseUrl {
+        "https://own.test/fhir".parse().unwrap()
+    }
+
     fn store() -> Store {
-        Store::new(State::new(Base::new("http://own.test")))
+        Store::new(State::new(base()))
     }
 
     #[test]

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value};
-
-use super::reference::{Base, Reference};
+use tower_fhir_auth::fhir::{BaseUrl, ResourceReference};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
@@ -32,7 +31,7 @@ pub(crate) struct Version {
 /// A clone shares everything with its original until one of them changes.
 #[derive(Clone, Debug)]
 pub(crate) struct State {
-    base: Base,
+    base: BaseUrl,
     types: BTreeMap<String, Arc<OfType>>,
     /// When the last change was, in milliseconds since 1970.
     last: u64,
@@ -46,12 +45,17 @@ struct OfType {
 }
 
 impl State {
-    pub(crate) fn new(base: Base) -> Self {
+    pub(crate) fn new(base: BaseUrl) -> Self {
         Self { base, types: BTreeMap::new(), last: 0 }
     }
 
-    pub(crate) fn base(&self) -> &Base {
+    pub(crate) fn base(&self) -> &BaseUrl {
         &self.base
+    }
+
+    /// The base URL without a slash at its end.
+    pub(crate) fn url(&self) -> &str {
+        self.base.as_str().trim_end_matches('/')
     }
 
     /// The last version, which may be a deletion.
@@ -88,7 +92,7 @@ impl State {
     }
 
     /// The resource that a reference is to, if it is not deleted.
-    pub(crate) fn referenced(&self, to: &Reference) -> Option<Arc<Value>> {
+    pub(crate) fn referenced(&self, to: &ResourceReference) -> Option<Arc<Value>> {
         self.current(&to.resource_type, &to.id)?.resource.clone()
     }
 
@@ -114,7 +118,7 @@ impl State {
 
     /// Stores many new resources at once, as if the last of them had come just now: a version for
     /// each millisecond would otherwise run ahead of the clock.
-    pub(crate) fn fill(&mut self, resources: Vec<(Reference, Value)>) {
+    pub(crate) fn fill(&mut self, resources: Vec<(ResourceReference, Value)>) {
         let count = u64::try_from(resources.len()).unwrap_or_default();
         let first = now().saturating_sub(count).max(self.last + 1);
         for (at, (to, resource)) in (first..).zip(resources) {
@@ -207,7 +211,7 @@ mod tests {
     use super::*;
 
     fn state() -> State {
-        State::new(Base::default())
+        State::new(super::super::tests::base())
     }
 
     fn ids(state: &State, resource_type: &str) -> Vec<String> {
@@ -299,7 +303,7 @@ mod tests {
     #[test]
     fn a_filled_state_is_not_ahead_of_the_clock() {
         let mut state = state();
-        let many = (0..1000).map(|n| (Reference::to("Basic", n.to_string()), json!({})));
+        let many = (0..1000).map(|n| (ResourceReference::new("Basic", n.to_string()), json!({})));
         state.fill(many.collect());
         assert!(state.last <= now());
         assert!(state.history(None).is_sorted_by(|newer, older| newer.at > older.at));

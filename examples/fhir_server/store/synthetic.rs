@@ -1,8 +1,9 @@
 //! A small world of people who do not exist, to show who may see what.
 
 use serde_json::{Value, json};
+use tower_fhir_auth::fhir::BaseUrl;
 
-use super::reference::{Base, Reference};
+use super::reference::name_of;
 use super::state::State;
 
 const LOINC: &str = "http://loinc.org";
@@ -10,7 +11,7 @@ const CONDITION_CATEGORY: &str = "http://terminology.hl7.org/CodeSystem/conditio
 const OBSERVATION_CATEGORY: &str = "http://terminology.hl7.org/CodeSystem/observation-category";
 
 /// Patients 1 and 2 have the same kinds of records; of 3 there is little.
-pub(crate) fn synthetic(base: Base) -> State {
+pub(crate) fn synthetic(base: BaseUrl) -> State {
     let mut resources = surroundings();
     for (patient, name, family, given, born) in [
         ("1", "amara", "Peeters", "Amara", "1984-02-11"),
@@ -31,7 +32,7 @@ pub(crate) fn synthetic(base: Base) -> State {
     }
     resources.extend(entanglements());
     let mut state = State::new(base);
-    let named = |resource: Value| Some((Reference::of(&resource)?, resource));
+    let named = |resource: Value| Some((name_of(&resource)?, resource));
     state.fill(resources.into_iter().filter_map(named).collect());
     state
 }
@@ -207,25 +208,27 @@ fn quantity(value: f64, unit: &str) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::super::parameters::is_type;
+    use tower_fhir_auth::fhir::ResourceReference;
+
+    use super::super::reference::is_type;
     use super::super::search::Search;
+    use super::super::tests::base;
     use super::*;
 
     fn found(resource_type: &str, name: &str, value: &str) -> Vec<String> {
-        let base = Base::new("http://own.test");
         let query = [(name.to_owned(), value.to_owned())];
-        let search = Search::parse(&base, Some(resource_type), &query).unwrap();
-        let found = search.matches_in(&synthetic(base));
+        let search = Search::parse(&base(), Some(resource_type), &query).unwrap();
+        let found = search.matches_in(&synthetic(base()));
         found.iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect()
     }
 
     #[test]
     fn who_was_there_before_still_is() {
-        let state = synthetic(Base::default());
+        let state = synthetic(base());
         for (id, family) in [("1", "Peeters"), ("2", "Oyelaran"), ("3", "Lindqvist")] {
-            let patient = state.referenced(&Reference::to("Patient", id)).unwrap();
+            let patient = state.referenced(&ResourceReference::new("Patient", id)).unwrap();
             assert_eq!(patient["name"][0]["family"], family);
-            let weight = Reference::to("Observation", format!("weight-{id}"));
+            let weight = ResourceReference::new("Observation", format!("weight-{id}"));
             let weight = state.referenced(&weight).unwrap();
             assert_eq!(weight["subject"]["reference"], format!("Patient/{id}"));
         }
@@ -244,7 +247,7 @@ mod tests {
                 _ => {}
             }
         }
-        let state = synthetic(Base::default());
+        let state = synthetic(base());
         let history = state.history(None);
         assert_eq!(history.len(), 31);
         for version in history {
@@ -252,7 +255,8 @@ mod tests {
             let mut named = Vec::new();
             references(version.resource.as_ref().unwrap(), &mut named);
             for text in named {
-                let to = state.base().reference(&text).unwrap();
+                let (of, id) = text.split_once('/').unwrap();
+                let to = ResourceReference::new(of, id);
                 assert!(state.referenced(&to).is_some(), "{text}");
             }
         }

@@ -169,6 +169,12 @@ fn instance(text: &str) -> Option<(&str, &str)> {
 }
 
 impl ResourceReference {
+    /// Names a resource by its type and id, which are not looked at.
+    #[must_use]
+    pub fn new(resource_type: impl Into<String>, id: impl Into<String>) -> Self {
+        Self { resource_type: resource_type.into(), id: id.into() }
+    }
+
     /// Reports whether it names this resource.
     pub(crate) fn is<'r, N: Node<'r>>(&self, resource: N) -> bool {
         let says = |name| resource.member(name).and_then(Node::string);
@@ -177,10 +183,6 @@ impl ResourceReference {
 
     pub(crate) fn is_provenance(&self) -> bool {
         self.resource_type == PROVENANCE
-    }
-
-    pub(crate) fn new(resource_type: impl Into<String>, id: impl Into<String>) -> Self {
-        Self { resource_type: resource_type.into(), id: id.into() }
     }
 }
 

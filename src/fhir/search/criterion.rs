@@ -3,9 +3,10 @@
 use serde_json::Value;
 
 use super::date::DateTest;
+use super::elements::{any_at, paths};
 use super::escapes::{split, unescaped};
 use super::number::{NumberTest, QuantityTest};
-use super::parameter::{Kind, Parameter};
+use super::parameter::{Kind, SearchParameter};
 use super::reference::ReferenceTest;
 use super::string::StringTest;
 use super::token::TokenTest;
@@ -89,8 +90,8 @@ impl Criterion {
         if name.contains('.') || name == "_has" {
             return Err(CriterionError::NotPlain);
         }
-        let Parameter { kind, elements } =
-            Parameter::find(resource_type, name).ok_or(CriterionError::Unknown)?;
+        let SearchParameter { kind, elements, .. } =
+            SearchParameter::find(resource_type, name).ok_or(CriterionError::Unknown)?;
         if modifier.is_some_and(|modifier| kind != Kind::Reference || !is_like_a_type(modifier)) {
             return Err(CriterionError::NotPlain);
         }
@@ -109,15 +110,10 @@ impl Criterion {
     /// Reports whether a resource of the type matches. What cannot be compared does not match.
     #[must_use]
     pub fn matches(&self, resource: &Value) -> bool {
-        self.elements.split('|').any(|path| {
-            let (path, target) = match path.split_once('>') {
-                Some((path, target)) => (path, Some(target)),
-                None => (path, None),
-            };
-            let fits = |element: &Value| {
+        paths(self.elements).any(|(path, target)| {
+            any_at(resource, path, &mut |element| {
                 self.tests.iter().any(|test| test.fits(element, target, &self.base))
-            };
-            any_at(resource, path, &fits)
+            })
         })
     }
 }
@@ -156,27 +152,6 @@ impl Test {
             Self::Uri(wanted) => element.as_str() == Some(wanted),
         }
     }
-}
-
-/// Reports whether any value at a path such as `telecom[system=email].value` fits, through arrays.
-fn any_at(value: &Value, path: &str, fits: &dyn Fn(&Value) -> bool) -> bool {
-    if let Some(items) = value.as_array() {
-        // An array within an array is no FHIR, and is not looked into.
-        return items.iter().any(|item| !item.is_array() && any_at(item, path, fits));
-    }
-    if path.is_empty() {
-        return fits(value);
-    }
-    let (step, rest) = path.split_once('.').unwrap_or((path, ""));
-    let (name, condition) = match step.strip_suffix(']').and_then(|step| step.split_once('[')) {
-        Some((name, condition)) => (name, condition.split_once('=')),
-        None => (step, None),
-    };
-    let Some(member) = value.get(name) else { return false };
-    let Some((key, wanted)) = condition else { return any_at(member, rest, fits) };
-    any_at(member, "", &|item| {
-        item.get(key).and_then(Value::as_str) == Some(wanted) && any_at(item, rest, fits)
-    })
 }
 
 #[cfg(test)]
