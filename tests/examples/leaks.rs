@@ -442,9 +442,13 @@ async fn leak_12_counts_count_what_may_be_seen() {
     assert_eq!(own.names().len(), 1);
     let none = fhir.as_caller(OWN, "GET", "/Observation?_id=tobi-hba1c").await;
     assert_eq!((none.status, &none.body["total"]), (200, &json!(0)));
-    for facet in ["_summary=count", "_total=accurate"] {
-        assert_eq!(fhir.as_caller(OWN, "GET", &format!("/Observation?{facet}")).await.status, 400);
+    for facet in ["_summary=count", "_count=0"] {
+        let counted = fhir.as_caller(OWN, "GET", &format!("/Observation?{facet}")).await;
+        assert_eq!(counted.body["total"], own.body["total"], "{facet}: {}", counted.text);
+        let hidden = format!("/Observation?_id=tobi-hba1c&{facet}");
+        assert_eq!(fhir.as_caller(OWN, "GET", &hidden).await.body["total"], 0, "{facet}");
     }
+    assert_eq!(fhir.as_caller(OWN, "GET", "/Observation?_total=accurate").await.status, 400);
 }
 
 #[tokio::test]

@@ -39,4 +39,143 @@ async fn metadata_names_the_parameters_of_each_type() {
     assert_eq!(of_type("Binary")["searchInclude"], Value::Array(Vec::new()));
     let followed = of_type("Observation")["searchInclude"].as_array().unwrap();
     assert!(followed.contains(&json!("Observation:performer")), "{followed:?}");
+    for (of, listed) in [
+        ("Patient", "Observation:subject"),
+        ("Encounter", "Condition:encounter"),
+        ("Medication", "MedicationRequest:medication"),
+        ("Observation", "Provenance:target"),
+    ] {
+        let followed = of_type(of)["searchRevInclude"].as_array().unwrap();
+        assert!(followed.contains(&json!(listed)), "{of}: {followed:?}");
+        assert!(!followed.contains(&json!("Task:performer")), "which is no reference");
+    }
+}
+
+async fn put(fhir: &Fhir, resource: Value) {
+    let text = |name: &str| resource[name].as_str().unwrap().to_owned();
+    let path = format!("/{}/{}", text("resourceType"), text("id"));
+    let reply = fhir.with_body(ALL, "PUT", &path, resource).await;
+    assert_eq!(reply.status, 201, "{path}: {}", reply.text);
+}
+
+#[tokio::test]
+async fn each_parameter_finds_what_its_definition_reads() {
+    let fhir = Fhir::start("scopes", &[]).await;
+    put(
+        &fhir,
+        json!({"resourceType": "Patient", "id": "mona", "gender": "female",
+        "birthDate": "1990-05-01", "name": [{"family": "Lindgren", "given": ["Mona", "Eva"]}]}),
+    )
+    .await;
+    let clinical = "http://terminology.hl7.org/CodeSystem/condition-clinical";
+    put(
+        &fhir,
+        json!({"resourceType": "Condition", "id": "over", "subject": {"reference": "Patient/mona"},
+        "clinicalStatus": {"coding": [{"system": clinical, "code": "resolved"}]}}),
+    )
+    .await;
+    put(
+        &fhir,
+        json!({"resourceType": "Provenance", "id": "p", "recorded": "2026-01-01T00:00:00Z",
+        "target": [{"reference": "Condition/over/_history/1"}]}),
+    )
+    .await;
+    let resolved = format!("/Condition?clinical-status={clinical}|resolved");
+    for (path, expected) in [
+        ("/Patient?name=eva", &["Patient/mona"][..]),
+        ("/Patient?name=lind", &["Patient/3", "Patient/mona"]),
+        ("/Patient?name=gren", &[]),
+        ("/Patient?birthdate=1990-05", &["Patient/mona"]),
+        ("/Patient?birthdate=ge1990", &["Patient/3", "Patient/mona"]),
+        ("/Patient?gender=female", &["Patient/mona"]),
+        ("/Encounter?date=2026-03-02&patient=1", &["Encounter/amara-visit"]),
+        ("/Encounter?date=lt2026-03-02", &[]),
+        ("/Observation?date=2026-03-02&_id=amara-hba1c,weight-1", &["Observation/amara-hba1c"]),
+        ("/Condition?clinical-status=resolved", &["Condition/over"]),
+        (&resolved, &["Condition/over"]),
+        ("/Condition?clinical-status=active&patient=mona", &[]),
+        ("/Provenance?target=Condition/over", &["Provenance/p"]),
+        ("/Provenance?target=Patient/mona", &[]),
+        ("/Condition?_id=over&_revinclude=Provenance:target", &["Condition/over", "Provenance/p"]),
+        ("?_type=Patient,Practitioner&name=okafor", &["Practitioner/house-doctor"]),
+    ] {
+        let reply = fhir.as_caller(ALL, "GET", path).await;
+        assert_eq!((reply.status, reply.names()), (200, own(expected)), "{path}: {}", reply.text);
+    }
+}
+
+fn own(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+#[tokio::test]
+async fn a_count_of_none_tells_the_total_of_what_may_be_seen() {
+    let fhir = Fhir::start("scopes", &[]).await;
+    for (scope, total) in [(ALL, 11), ("patient/*.cruds", 5)] {
+        let whole = fhir.as_caller(scope, "GET", "/Observation").await;
+        assert_eq!((whole.names().len(), &whole.body["total"]), (total, &json!(total)), "{scope}");
+        for query in ["_count=0", "_summary=count", "_summary=count&_count=5"] {
+            let include = "_include=Observation:subject&_revinclude=Provenance:target";
+            let path = format!("/Observation?{query}&{include}");
+            let reply = fhir.as_caller(scope, "GET", &path).await;
+            assert_eq!(reply.body["total"], total, "{query} with {scope}: {}", reply.text);
+            assert_eq!(reply.body.get("entry"), None, "{query} with {scope}");
+            let links = reply.body["link"].as_array().unwrap();
+            assert!(links.iter().all(|link| link["relation"] == "self"), "{links:?}");
+        }
+    }
+    for refused in ["_summary=true", "_summary=text", "_summary=", "_summary=count&_summary=count"]
+    {
+        let reply = fhir.as_caller(ALL, "GET", &format!("/Observation?{refused}")).await;
+        assert_eq!(reply.status, 400, "{refused}: {}", reply.text);
+    }
+    assert_eq!(fhir.as_caller(ALL, "GET", "/Observation?_summary=false").await.names().len(), 11);
+}
+
+#[tokio::test]
+async fn a_page_holds_a_hundred_or_as_many_as_are_asked_for() {
+    let fhir = Fhir::start("scopes", &[]).await;
+    let entry = json!({"request": {"method": "POST", "url": "Basic"},
+        "resource": {"resourceType": "Basic", "code": {"text": "x"}}});
+    let bundle = json!({"resourceType": "Bundle", "type": "batch", "entry": vec![entry; 1200]});
+    assert_eq!(fhir.with_body(ALL, "POST", "", bundle).await.status, 200);
+    for (query, expected) in [("", 100), ("?_count=1100", 1100), ("?_count=5000", 1200)] {
+        let reply = fhir.as_caller(ALL, "GET", &format!("/Basic{query}")).await;
+        assert_eq!(
+            (reply.names().len(), &reply.body["total"]),
+            (expected, &json!(1200)),
+            "{query}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_condition_by_what_cannot_be_evaluated_is_refused() {
+    let fhir = Fhir::start("scopes", &[]).await;
+    let patient = json!({"resourceType": "Patient"});
+    for condition in [
+        "phonetic=x",
+        "name:exact=x",
+        "gender:not=male",
+        "name=x&_summary=count",
+        "birthdate=yesterday",
+        "birthdate=ap1990",
+        "general-practitioner:Doctor=1",
+        "name=x&nonsense=1",
+    ] {
+        let path = format!("/Patient?{condition}");
+        for (method, body) in [
+            ("PUT", patient.clone()),
+            ("PATCH", json!([{"op": "add", "path": "/active", "value": true}])),
+            ("DELETE", Value::Null),
+        ] {
+            let reply = fhir.with_body(ALL, method, &path, body).await;
+            assert_eq!(reply.status, 400, "{method} {condition}: {}", reply.text);
+        }
+        let headers = [("if-none-exist", condition)];
+        let reply =
+            fhir.send(&fhir.token(ALL), "POST", "/Patient", &headers, patient.clone()).await;
+        assert_eq!(reply.status, 400, "If-None-Exist: {condition}: {}", reply.text);
+    }
+    assert_eq!(fhir.as_caller(ALL, "GET", "/Patient").await.body["total"], 3, "nothing was made");
 }

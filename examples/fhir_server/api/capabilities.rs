@@ -66,7 +66,7 @@ fn resource(name: &str, interactions: &[Value]) -> Value {
         "type": name, "interaction": interactions, "versioning": "versioned",
         "readHistory": true, "updateCreate": true, "conditionalCreate": true,
         "conditionalRead": "not-match", "conditionalUpdate": true, "conditionalDelete": "single",
-        "searchInclude": references, "searchRevInclude": references,
+        "searchInclude": references, "searchRevInclude": referring(name),
         "searchParam": parameters.collect::<Vec<_>>(),
     });
     if name == "Patient" {
@@ -74,6 +74,25 @@ fn resource(name: &str, interactions: &[Value]) -> Value {
         resource["operation"] = json!([operation("everything", url)]);
     }
     resource
+}
+
+/// What a result of the type can be asked to bring along that refers to it: by the parameters that clients
+/// ask for. The store follows any other as well.
+fn referring(name: &str) -> Vec<String> {
+    let by: &[&str] = match name {
+        "Patient" => &["patient", "subject", "performer"],
+        "Practitioner" | "Organization" => &["performer", "requester"],
+        "Encounter" => &["encounter"],
+        "Medication" => &["medication"],
+        _ => &[],
+    };
+    let types = ResourceTypes::r4();
+    let sources = types.names().flat_map(|of| by.iter().map(move |parameter| (of, *parameter)));
+    let known = sources.filter(|(of, parameter)| {
+        SearchParameter::find(of, parameter).as_ref().is_some_and(is_followed)
+    });
+    let known = known.map(|(of, parameter)| format!("{of}:{parameter}"));
+    std::iter::once("Provenance:target".to_owned()).chain(known).collect()
 }
 
 fn operation(name: &str, definition: &str) -> Value {

@@ -90,7 +90,8 @@ pub(crate) fn only_match(
     let condition: Vec<(String, String)> =
         condition.iter().filter(|(name, _)| name != "_hardDelete").cloned().collect();
     chains(confinement, &condition)?;
-    let of_results = |name: &str| matches!(name, "_count" | "_offset" | "_include" | "_revinclude");
+    let of_results =
+        |name: &str| matches!(name, "_count" | "_offset" | "_summary" | "_include" | "_revinclude");
     if condition.is_empty() || condition.iter().any(|(name, _)| of_results(name)) {
         return Err(Refusal::invalid("the condition is no search for resources"));
     }

@@ -56,11 +56,12 @@ impl Search {
             includes: Vec::new(),
             revincludes: Vec::new(),
         };
+        let mut only_total = false;
         let mut once: Vec<&str> = Vec::new();
         let mut named = parameters.iter().filter(|(name, _)| name == "_type");
         search.types = named.next().map(|(_, value)| type_list(value)).transpose()?;
         for (name, value) in parameters {
-            if matches!(name.as_str(), "_count" | "_offset" | "_type") {
+            if matches!(name.as_str(), "_count" | "_offset" | "_summary" | "_type") {
                 if once.contains(&name.as_str()) {
                     return Err(format!("`{name}` is there twice"));
                 }
@@ -69,6 +70,7 @@ impl Search {
             match (name.as_str(), resource_type) {
                 ("_format" | "_pretty" | "_type", _) => {}
                 ("_count", _) => search.count = count(value)?,
+                ("_summary", _) => only_total = is_total(value)?,
                 ("_offset", _) => {
                     search.offset = value.parse().map_err(|_| "`_offset` is no number")?;
                 }
@@ -90,6 +92,9 @@ impl Search {
                 }
                 (_, None) => search.for_each_type(base, name, value)?,
             }
+        }
+        if only_total {
+            search.count = 0;
         }
         Ok(search)
     }
@@ -161,6 +166,15 @@ fn count(value: &str) -> Result<usize, String> {
     }
     // A number that does not fit is as good as any other above the limit.
     Ok(value.parse().unwrap_or(MAX_COUNT).min(MAX_COUNT))
+}
+
+/// Whether a value of `_summary` asks for the total alone. This server leaves nothing out of a resource.
+fn is_total(value: &str) -> Result<bool, String> {
+    match value {
+        "count" => Ok(true),
+        "false" => Ok(false),
+        _ => Err("`_summary` is `count` or `false` to this server".to_owned()),
+    }
 }
 
 fn type_list(value: &str) -> Result<Vec<String>, String> {
