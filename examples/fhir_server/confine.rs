@@ -12,14 +12,14 @@ use serde_json::Value;
 use tower_fhir_auth::authorization::{ResourceFilter, StoreError};
 use tower_fhir_auth::fhir::ResourceReference;
 use tower_fhir_auth::smart::Permissions;
-use tower_fhir_auth::{Access, Denial, Visibility};
+use tower_fhir_auth::{Denial, Visibility};
 
+use crate::rights::Rights;
 use crate::store::State;
 
 /// What one caller may see and change, for the time of one request.
 pub(crate) struct Confinement<'a> {
-    /// None on a path that the operator has made public: there everybody reads.
-    access: Option<&'a Access>,
+    rights: &'a Rights,
     asked: RefCell<HashMap<(Question, String), Filter<'a>>>,
 }
 
@@ -40,8 +40,8 @@ pub(crate) enum Forbidden {
 }
 
 impl<'a> Confinement<'a> {
-    pub(crate) fn new(access: Option<&'a Access>) -> Self {
-        Self { access, asked: RefCell::default() }
+    pub(crate) fn new(rights: &'a Rights) -> Self {
+        Self { rights, asked: RefCell::default() }
     }
 
     /// Whether this interaction may show a resource: what is read, a match, a version.
@@ -76,8 +76,8 @@ impl<'a> Confinement<'a> {
     }
 
     /// The members of a patient's compartment, whoever asks.
-    pub(crate) fn compartment(&self, patient: &str) -> Option<ResourceFilter<'a>> {
-        self.access.map(|access| access.compartment(patient))
+    pub(crate) fn compartment(&self, patient: &str) -> ResourceFilter<'a> {
+        self.rights.compartment(patient)
     }
 
     /// Whether a resource may be changed from what it is to what it would be.
@@ -87,7 +87,11 @@ impl<'a> Confinement<'a> {
         before: Option<&Value>,
         after: Option<&Value>,
     ) -> Result<(), Forbidden> {
-        let Some(access) = self.access else { return Err(Forbidden::Hidden) };
+        let access = match self.rights {
+            Rights::Granted(access) => access,
+            Rights::Public(_) => return Err(Forbidden::Hidden),
+            Rights::Everything(_) => return Ok(()),
+        };
         match access.may_store(before, after) {
             // Only now: before, it would tell what is hidden from what does not exist.
             Ok(()) => match after.and_then(|after| after["resourceType"].as_str()) {
@@ -128,7 +132,7 @@ impl<'a> Confinement<'a> {
 
     /// The filter of a type, asked for once. None where everything may be seen.
     fn filter(&self, question: Question, resource_type: &str) -> Option<Filter<'a>> {
-        let access = self.access?;
+        let Rights::Granted(access) = self.rights else { return None };
         let mut asked = self.asked.borrow_mut();
         let filter = asked.entry((question, resource_type.to_owned())).or_insert_with(|| {
             let filter = match question {

@@ -3,12 +3,13 @@
 //! ```text
 //! cargo run --example fhir_server                          a demo authorization server comes with it
 //! cargo run --example fhir_server -- --config auth.toml    trusts the issuers of the file instead
+//! cargo run --example fhir_server -- --unprotected         the store alone, to put a gateway before
 //! ```
 //!
 //! Read on in the order of a request: `main` puts the layer around the router, and `cors` around it,
 //! for browsers; `policy` says who
-//! may do what; `api` answers requests that were let in; `confine` is what the layer leaves to the
-//! handlers; `store` holds the resources. `demo_idp` issues the tokens of the demo, and `samples`
+//! may do what; `api` answers requests that were let in, with `rights`; `confine` is what the layer leaves
+//! to the handlers; `store` holds the resources. `demo_idp` issues the tokens of the demo, and `samples`
 //! prints requests to try.
 
 #![expect(clippy::indexing_slicing, reason = "serde_json answers null where nothing is")]
@@ -20,14 +21,16 @@ mod cors;
 mod demo_idp;
 mod options;
 mod policy;
+mod rights;
 mod samples;
 mod serve;
 mod store;
 
 use std::io::IsTerminal;
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, lookup_host};
 use tower::Layer as _;
 use tower_fhir_auth::config::Config;
 use tower_fhir_auth::fhir::BaseUrl;
@@ -74,10 +77,11 @@ async fn run() -> Result<(), Error> {
         return Ok(());
     };
     let config = options.config.as_ref().map(Config::from_file).transpose()?;
-    let listener = TcpListener::bind(&options.listen)
-        .await
-        .map_err(|error| format!("--listen {}: {error}", options.listen))?;
+    let listener = listener(&options).await?;
     let address = listener.local_addr()?;
+    if options.unprotected {
+        return serve_unprotected(&options, listener).await;
+    }
 
     let (base, auth, demo): (BaseUrl, _, _) = match config {
         Some(config) => {
@@ -98,7 +102,7 @@ async fn run() -> Result<(), Error> {
     };
 
     // Around the router as a whole: a layer on its routes stands inside axum's own answers.
-    let app = App::new(base.clone(), resources(&options, &base)?, auth.clone());
+    let app = App::new(base.clone(), resources(&options, &base)?, Some(auth.clone()));
     let app = cors::around(auth.layer(api::router(app)));
     // Whoever reads the line may send a signal at once.
     let signal = signal()?;
@@ -110,6 +114,32 @@ async fn run() -> Result<(), Error> {
 
     serve::until(signal, listener, app).await;
     Ok(())
+}
+
+/// Serves the store alone. No CORS either: pages of other origins have no business with it.
+async fn serve_unprotected(options: &Options, listener: TcpListener) -> Result<(), Error> {
+    let base: BaseUrl = format!("http://{}/fhir", listener.local_addr()?).parse()?;
+    let app = api::router(App::new(base.clone(), resources(options, &base)?, None));
+    eprintln!(
+        "--unprotected: no token is asked for and nothing is enforced; everybody on this machine \
+         reads and writes everything"
+    );
+    let signal = signal()?;
+    println!("listening on {base}");
+    serve::until(signal, listener, app).await;
+    Ok(())
+}
+
+async fn listener(options: &Options) -> Result<TcpListener, Error> {
+    let named = |error| format!("--listen {}: {error}", options.listen);
+    let addresses: Vec<SocketAddr> = lookup_host(&options.listen).await.map_err(named)?.collect();
+    let is_here = addresses.iter().all(|address| address.ip().is_loopback());
+    if options.unprotected && !is_here {
+        let text =
+            "with --unprotected the server listens on loopback alone, such as 127.0.0.1:8080";
+        return Err(format!("--listen {}: {text}", options.listen).into());
+    }
+    Ok(TcpListener::bind(&*addresses).await.map_err(named)?)
 }
 
 /// The synthetic patients, or what is in the folder. What cannot be loaded from there is named.

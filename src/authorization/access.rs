@@ -175,7 +175,7 @@ impl Access {
     /// exports: whose a resource is, whoever asks.
     #[must_use]
     pub fn compartment(&self, patient: &str) -> ResourceFilter<'_> {
-        ResourceFilter::compartment(patient, &self.policy.handlers, self.interaction.base())
+        ResourceFilter::compartment(patient, self.patient_compartment(), self.interaction.base())
     }
 
     /// The rules by which a resource belongs to a patient here.

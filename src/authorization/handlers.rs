@@ -50,6 +50,9 @@ pub trait ConstraintMatcher: fmt::Debug + Send + Sync + 'static {
     fn matches(&self, resource: &Value, parameter: &str, value: &str) -> bool;
 }
 
+/// The evaluation of constraints where no application says how.
+pub(crate) static OF_R4: Constraints = Constraints::OfR4;
+
 /// The evaluation of constraints.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum Constraints {

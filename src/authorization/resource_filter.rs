@@ -4,10 +4,10 @@ use std::borrow::{Borrow, Cow};
 
 use serde_json::Value;
 
-use super::handlers::Handlers;
+use super::handlers::{Constraints, Handlers, OF_R4};
 use super::{Alternative, Alternatives, Confinement, ResourceRef};
 use crate::fhir::compartment::{MAX_LOOKUPS, Membership, Node, PatientHere};
-use crate::fhir::{BaseUrl, ResourceReference};
+use crate::fhir::{BaseUrl, PatientCompartment, ResourceReference};
 
 /// The resources of a type that something is allowed for, and the judge of each.
 ///
@@ -28,7 +28,8 @@ pub struct ResourceFilter<'a> {
     confinement: Confinement,
     /// True if what all patients share counts as a patient's own.
     with_shared: bool,
-    pub(super) handlers: &'a Handlers,
+    pub(super) compartment: &'a PatientCompartment,
+    constraints: &'a Constraints,
     pub(super) base: &'a BaseUrl,
 }
 
@@ -49,13 +50,35 @@ pub enum Visibility {
 
 impl<'a> ResourceFilter<'a> {
     pub(super) fn new(confinement: Confinement, handlers: &'a Handlers, base: &'a BaseUrl) -> Self {
-        Self { confinement, with_shared: true, handlers, base }
+        let Handlers { compartment, constraints, .. } = handlers;
+        Self { confinement, with_shared: true, compartment, constraints, base }
     }
 
-    /// The members of a patient's compartment, without what all patients share.
-    pub(super) fn compartment(patient: &str, handlers: &'a Handlers, base: &'a BaseUrl) -> Self {
+    /// Makes the filter of a patient's compartment, without what all patients share, for a store that answers
+    /// compartment searches where there is no [`Access`](super::Access) to ask.
+    ///
+    /// ```
+    /// use serde_json::json;
+    /// use tower_fhir_auth::Visibility;
+    /// use tower_fhir_auth::authorization::ResourceFilter;
+    /// use tower_fhir_auth::fhir::{BaseUrl, PatientCompartment};
+    ///
+    /// let base: BaseUrl = "https://fhir.example.org/r4".parse()?;
+    /// let compartment = PatientCompartment::default();
+    /// let members = ResourceFilter::compartment("1", &compartment, &base);
+    /// let weight = json!({"resourceType": "Observation", "subject": {"reference": "Patient/1"}});
+    /// assert_eq!(members.shows(&weight), Visibility::Shown);
+    /// assert_eq!(members.shows(&json!({"resourceType": "Organization"})), Visibility::Hidden);
+    /// # Ok::<(), tower_fhir_auth::fhir::BaseUrlError>(())
+    /// ```
+    #[must_use]
+    pub fn compartment(
+        patient: &str,
+        compartment: &'a PatientCompartment,
+        base: &'a BaseUrl,
+    ) -> Self {
         let confinement = Alternative::new(Some(patient), None).into();
-        Self { confinement, with_shared: false, handlers, base }
+        Self { confinement, with_shared: false, compartment, constraints: &OF_R4, base }
     }
 
     /// The alternatives behind it, for handlers that narrow queries of their own.
@@ -169,7 +192,7 @@ impl<'a> ResourceFilter<'a> {
         patient: &str,
         with_shared: bool,
     ) -> Visibility {
-        let compartment = &self.handlers.compartment;
+        let compartment = self.compartment;
         if with_shared && compartment.is_shared(crate::fhir::compartment::resource_type(resource)) {
             return Visibility::Shown;
         }
@@ -186,9 +209,8 @@ impl<'a> ResourceFilter<'a> {
     pub(super) fn matches<'r, N: Node<'r>>(&self, alternative: &Alternative, resource: N) -> bool {
         let Some(constraint) = alternative.constraint() else { return true };
         let value: Cow<'r, Value> = resource.to_value();
-        let constraints = &self.handlers.constraints;
         let mut parameters = constraint.parameters();
-        parameters.all(|(name, wanted)| constraints.matches(self.base, &value, name, wanted))
+        parameters.all(|(name, wanted)| self.constraints.matches(self.base, &value, name, wanted))
     }
 }
 

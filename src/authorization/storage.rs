@@ -90,8 +90,7 @@ impl ResourceFilter<'_> {
     fn check_patient(&self, patient: &str, change: Change<'_>) -> Verdict {
         let here = PatientHere { id: patient, base: self.base };
         let about = |resource: ResourceRef<'_>| {
-            self.handlers
-                .compartment
+            self.compartment
                 .check_about(resource, here)
                 .map_err(|fault| Denial::new(fault.describe(resource_type(resource))))
         };

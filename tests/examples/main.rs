@@ -18,4 +18,5 @@ mod support;
 #[cfg(all(unix, not(target_vendor = "apple")))]
 #[path = "../suite/keys/tls_provider.rs"]
 mod tls_provider;
+mod unprotected;
 mod writes;

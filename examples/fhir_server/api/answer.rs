@@ -114,6 +114,14 @@ impl Refusal {
     }
 }
 
+impl Fault {
+    /// A denial where there is no layer that would put it into words.
+    pub(crate) fn denied(denial: &Denial) -> Self {
+        let outcome = OperationOutcome::new(IssueType::Forbidden, denial.summary());
+        Self { status: StatusCode::FORBIDDEN, outcome }
+    }
+}
+
 impl From<Denial> for Refusal {
     fn from(denial: Denial) -> Self {
         Self::Denied(Box::new(denial))
@@ -177,10 +185,7 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let Fault { status, outcome } = match self {
             Self::Fault(fault) => fault,
-            Self::Denied(denial) => Fault {
-                status: StatusCode::FORBIDDEN,
-                outcome: OperationOutcome::new(IssueType::Forbidden, denial.summary()),
-            },
+            Self::Denied(denial) => Fault::denied(&denial),
         };
         (status, Extension(outcome)).into_response()
     }

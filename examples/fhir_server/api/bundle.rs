@@ -2,13 +2,14 @@
 
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
-use tower_fhir_auth::Access;
+use tower_fhir_auth::InteractionKind;
 use tower_fhir_auth::fhir::{IssueType, OperationOutcome};
 
 use super::answer::{Answer, Fault, Refusal};
 use super::order::{Content, Order};
 use super::plan::Plan;
 use super::{App, change};
+use crate::rights::Rights;
 use crate::store::rename_references;
 
 /// The most entries of a bundle, and roughly the most bytes of all resources in the answer.
@@ -18,11 +19,11 @@ const MAX_ANSWER: usize = 64 << 20;
 /// An entry that was let in.
 pub(crate) struct Entry<'a> {
     pub(crate) number: usize,
-    pub(crate) access: Access,
+    pub(crate) rights: Rights,
     pub(crate) content: &'a Value,
 }
 
-pub(crate) fn answer(app: &App, access: &Access, order: &Order<'_>) -> Result<Answer, Refusal> {
+pub(crate) fn answer(app: &App, rights: &Rights, order: &Order<'_>) -> Result<Answer, Refusal> {
     let Content::Resource(bundle) = &order.body else {
         return Err(Refusal::invalid("there is no bundle"));
     };
@@ -36,8 +37,8 @@ pub(crate) fn answer(app: &App, access: &Access, order: &Order<'_>) -> Result<An
         _ => return Err(Refusal::invalid("`entry` is no list of at most 5000 entries")),
     };
     let (kind, responses) = match bundle["type"].as_str() {
-        Some("batch") => ("batch-response", batch(app, access, entries)?),
-        Some("transaction") => ("transaction-response", transaction(app, access, entries)?),
+        Some("batch") => ("batch-response", batch(app, rights, entries)?),
+        Some("transaction") => ("transaction-response", transaction(app, rights, entries)?),
         _ => return Err(Refusal::invalid("`type` is neither `batch` nor `transaction`")),
     };
     let mut bundle = json!({"resourceType": "Bundle", "type": kind});
@@ -48,12 +49,12 @@ pub(crate) fn answer(app: &App, access: &Access, order: &Order<'_>) -> Result<An
 }
 
 /// Each entry by itself; one that fails says so in its place, and has changed nothing.
-fn batch(app: &App, access: &Access, entries: &[Value]) -> Result<Vec<Value>, Refusal> {
+fn batch(app: &App, rights: &Rights, entries: &[Value]) -> Result<Vec<Value>, Refusal> {
     app.store.change(|state| {
         let mut room = MAX_ANSWER;
         let each = entries.iter().enumerate().map(|(number, entry)| {
-            let answer = judged(access, number, entry)
-                .and_then(|entry| change(state, Some(&entry.access), &entry.order()?))
+            let answer = judged(rights, number, entry)
+                .and_then(|entry| change(state, &entry.rights, &entry.order()?))
                 .and_then(|answer| within(&mut room, answer));
             response(app, answer)
         });
@@ -62,11 +63,11 @@ fn batch(app: &App, access: &Access, entries: &[Value]) -> Result<Vec<Value>, Re
 }
 
 /// All entries or none. What is refused to one of them is refused to the whole.
-fn transaction(app: &App, access: &Access, entries: &[Value]) -> Result<Vec<Value>, Refusal> {
-    let judge = |(number, entry)| judged(access, number, entry);
+fn transaction(app: &App, rights: &Rights, entries: &[Value]) -> Result<Vec<Value>, Refusal> {
+    let judge = |(number, entry)| judged(rights, number, entry);
     let mut judged = entries.iter().enumerate().map(judge).collect::<Result<Vec<_>, _>>()?;
     // Whatever the order in the bundle: deletions, creations, changes, then reads (R4 3.1.0.11.2).
-    judged.sort_by_key(|entry| match *entry.access.interaction().method() {
+    judged.sort_by_key(|entry| match *entry.rights.interaction().method() {
         Method::DELETE => 0,
         Method::POST => 1,
         Method::PUT | Method::PATCH => 2,
@@ -82,7 +83,7 @@ fn transaction(app: &App, access: &Access, entries: &[Value]) -> Result<Vec<Valu
             if let Content::Resource(resource) = &mut order.body {
                 rename_references(resource, plan.names());
             }
-            let answer = change(state, Some(&entry.access), &order)?;
+            let answer = change(state, &entry.rights, &order)?;
             answers.push((entry.number, within(&mut room, answer)?));
         }
         Ok::<_, Refusal>(answers)
@@ -91,7 +92,7 @@ fn transaction(app: &App, access: &Access, entries: &[Value]) -> Result<Vec<Valu
     Ok(answers.into_iter().map(|(_, answer)| response(app, Ok(answer))).collect())
 }
 
-fn judged<'a>(access: &Access, number: usize, content: &'a Value) -> Result<Entry<'a>, Refusal> {
+fn judged<'a>(rights: &Rights, number: usize, content: &'a Value) -> Result<Entry<'a>, Refusal> {
     let text = |name: &str| content["request"][name].as_str();
     let method = text("method").and_then(|name| Method::from_bytes(name.as_bytes()).ok());
     let (Some(method), Some(url)) = (method, text("url")) else {
@@ -102,16 +103,19 @@ fn judged<'a>(access: &Access, number: usize, content: &'a Value) -> Result<Entr
     if !["ifMatch", "ifNoneMatch", "ifNoneExist"].into_iter().all(is_string) {
         return Err(Refusal::invalid("a condition of an entry is not a string"));
     }
-    let access = access.authorize_entry(&method, url, text("ifNoneExist"))?;
-    if access.interaction().is_search_by_post() {
+    let rights = rights.of_entry(&method, url, text("ifNoneExist"))?;
+    if rights.interaction().is_search_by_post() {
         return Err(Refusal::invalid("a search in a bundle is a `GET`"));
     }
-    Ok(Entry { number, access, content })
+    if rights.interaction().kind() == InteractionKind::Batch {
+        return Err(Refusal::invalid("an entry of a bundle is no bundle"));
+    }
+    Ok(Entry { number, rights, content })
 }
 
 impl Entry<'_> {
     pub(crate) fn order(&self) -> Result<Order<'_>, Refusal> {
-        Order::of_entry(self.access.interaction(), self.content)
+        Order::of_entry(self.rights.interaction(), self.content)
     }
 }
 
@@ -134,8 +138,8 @@ fn response(app: &App, answer: Result<Answer, Refusal>) -> Value {
     let answer = match answer {
         Ok(answer) => answer,
         Err(Refusal::Denied(denial)) => {
-            let rejection = app.auth.rejection(&denial);
-            return refused(rejection.status(), &rejection.outcome());
+            let Fault { status, outcome } = app.denied(&denial);
+            return refused(status, &outcome);
         }
         Err(Refusal::Fault(Fault { status, outcome })) => return refused(status, &outcome),
     };

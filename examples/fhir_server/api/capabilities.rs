@@ -29,41 +29,47 @@ pub(crate) async fn statement(State(app): State<Arc<App>>) -> impl IntoResponse 
     let codes = |codes: &[&str]| -> Vec<Value> {
         codes.iter().map(|code| json!({ "code": code })).collect()
     };
-    // Services and endpoints are known to the layer.
-    let mut security = app.auth.capability_security();
-    security["description"] = format!(
-        "OAuth 2.0 bearer tokens (SMART App Launch). See {base}/.well-known/smart-configuration \
-         and {}",
-        app.base.resource_metadata()
-    )
-    .into();
-    let statement = json!({
+    let types = ResourceTypes::r4();
+    let resources = types.names().map(|name| resource(&app, name, &codes(&INTERACTIONS)));
+    let mut statement = json!({
         "resourceType": "CapabilityStatement", "status": "active", "date": "2026-11-21",
         "kind": "instance", "fhirVersion": "4.0.1", "format": ["json"],
         "patchFormat": ["application/json-patch+json"],
         "implementation": {"description": "example of tower-fhir-auth", "url": base},
         "rest": [{
             "mode": "server",
-            "security": security,
             "interaction": codes(&["transaction", "batch", "history-system", "search-system"]),
             "operation": [
                 operation("export", "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export"),
             ],
-            "resource": ResourceTypes::r4().names().map(|name| resource(name, &codes(&INTERACTIONS))).collect::<Vec<_>>(),
+            "resource": resources.collect::<Vec<_>>(),
         }],
     });
+    if let Some(auth) = &app.auth {
+        // Services and endpoints are known to the layer.
+        let mut security = auth.capability_security();
+        security["description"] = format!(
+            "OAuth 2.0 bearer tokens (SMART App Launch). See \
+             {base}/.well-known/smart-configuration and {}",
+            app.base.resource_metadata()
+        )
+        .into();
+        statement["rest"][0]["security"] = security;
+    }
     let headers = [(CONTENT_TYPE, Format::Json.media_type()), (ACCESS_CONTROL_ALLOW_ORIGIN, "*")];
     (headers, statement.to_string())
 }
 
-fn resource(name: &str, interactions: &[Value]) -> Value {
+fn resource(app: &App, name: &str, interactions: &[Value]) -> Value {
+    // Whoever stands before a store that is not protected has to know that `If-Match` is honoured.
+    let versioning = if app.auth.is_some() { "versioned" } else { "versioned-update" };
     // All that can be evaluated is supported.
     let parameters = SearchParameter::of_type(name).filter(SearchParameter::is_evaluable);
     let parameters = parameters.map(|one| json!({"name": one.name(), "type": one.type_code()}));
     let references = SearchParameter::of_type(name).filter(is_followed);
     let references: Vec<String> = references.map(|one| format!("{name}:{}", one.name())).collect();
     let mut resource = json!({
-        "type": name, "interaction": interactions, "versioning": "versioned",
+        "type": name, "interaction": interactions, "versioning": versioning,
         "readHistory": true, "updateCreate": true, "conditionalCreate": true,
         "conditionalRead": "not-match", "conditionalUpdate": true, "conditionalDelete": "single",
         "searchInclude": references, "searchRevInclude": referring(name),

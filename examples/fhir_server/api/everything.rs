@@ -4,18 +4,18 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
-use tower_fhir_auth::Access;
 use tower_fhir_auth::fhir::search::Criterion;
 
 use super::answer::{Answer, Refusal};
 use super::order::Order;
 use super::search::page;
 use crate::confine::{Confinement, shows};
+use crate::rights::Rights;
 use crate::store::{MAX_COUNT, State, is_type, since};
 
 pub(crate) fn everything(
     state: &State,
-    access: Option<&Access>,
+    rights: &Rights,
     order: &Order<'_>,
 ) -> Result<Answer, Refusal> {
     if order.resource_type() != "Patient" || order.interaction.id().is_none() {
@@ -45,8 +45,7 @@ pub(crate) fn everything(
     if let Some(unknown) = types.iter().flatten().find(|name| !is_type(name)) {
         return Err(Refusal::invalid(format!("`_type`: `{unknown}` is no type of R4")));
     }
-    let access = access.ok_or_else(Refusal::no_such_resource)?;
-    let (confinement, members) = (Confinement::new(Some(access)), access.compartment(order.id()));
+    let (confinement, members) = (Confinement::new(rights), rights.compartment(order.id()));
     let wanted = |name: &&str| types.as_ref().is_none_or(|types| types.contains(name));
     let resources = state.types().filter(wanted).flat_map(|name| state.live(name));
     let mut found: Vec<Arc<Value>> = resources

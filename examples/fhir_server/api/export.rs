@@ -9,12 +9,13 @@ use serde_json::{Value, json};
 use tower_fhir_auth::authorization::{JobOwner, ResourceFilter};
 use tower_fhir_auth::fhir::PatientCompartment;
 use tower_fhir_auth::fhir::search::{Criterion, SearchParameter};
-use tower_fhir_auth::{Access, Denial, InteractionKind};
+use tower_fhir_auth::{Denial, InteractionKind};
 
 use super::App;
 use super::answer::{Answer, Refusal};
 use super::order::Order;
 use crate::confine::shows;
+use crate::rights::Rights;
 use crate::store::{State, is_type, since};
 
 /// How many jobs are kept; a further one takes the place of the oldest.
@@ -41,15 +42,15 @@ impl Jobs {
 
 /// Begins an export, which is done at once: the store is small. The layer has seen to it that the
 /// caller may read and search every type that is exported.
-pub(crate) fn kick_off(app: &App, access: &Access, order: &Order<'_>) -> Result<Answer, Refusal> {
+pub(crate) fn kick_off(app: &App, rights: &Rights, order: &Order<'_>) -> Result<Answer, Refusal> {
     if order.interaction.method() == Method::HEAD {
         return Err(Refusal::invalid("to look at an export does not begin one"));
     }
-    let owner = access.owner().ok_or_else(|| {
+    let owner = rights.owner().ok_or_else(|| {
         Refusal::invalid("an export belongs to the subject of the token, which has none")
     })?;
     let state = app.store.snapshot();
-    let of = subjects(&state, access, order)?;
+    let of = subjects(&state, rights, order)?;
     let mut types: Option<Vec<&str>> = None;
     let mut changed: Option<Criterion> = None;
     for (name, value) in &order.parameters {
@@ -69,7 +70,7 @@ pub(crate) fn kick_off(app: &App, access: &Access, order: &Order<'_>) -> Result<
     if let Some(unknown) = types.iter().flatten().find(|name| !is_type(name)) {
         return Err(Refusal::invalid(format!("`_type`: `{unknown}` is no type of R4")));
     }
-    if let Some(refused) = types.iter().flatten().find(|name| !access.may_export(name)) {
+    if let Some(refused) = types.iter().flatten().find(|name| !rights.may_export(name)) {
         let denial = Denial::new(format!("the token may not export {refused}"));
         return Err(denial.required_scopes([format!("system/{refused}.rs")]).into());
     }
@@ -77,7 +78,7 @@ pub(crate) fn kick_off(app: &App, access: &Access, order: &Order<'_>) -> Result<
     for name in state.types() {
         // Without `_type` an export is of what the token may export.
         let wanted =
-            types.as_ref().map_or_else(|| access.may_export(name), |types| types.contains(&name));
+            types.as_ref().map_or_else(|| rights.may_export(name), |types| types.contains(&name));
         if !wanted {
             continue;
         }
@@ -97,7 +98,7 @@ pub(crate) fn kick_off(app: &App, access: &Access, order: &Order<'_>) -> Result<
     let request = format!("{}{below}{query}", state.url());
     let types = match types {
         Some(types) => types.into_iter().map(str::to_owned).collect(),
-        None => state.types().filter(|name| access.may_export(name)).map(str::to_owned).collect(),
+        None => state.types().filter(|name| rights.may_export(name)).map(str::to_owned).collect(),
     };
     let job = Job { owner, types, begun: std::time::SystemTime::now(), request, files };
     let mut jobs = app.jobs.lock();
@@ -113,11 +114,11 @@ pub(crate) fn kick_off(app: &App, access: &Access, order: &Order<'_>) -> Result<
 
 /// Status, files and cancellation of a job. To anybody but its owner it does not exist, whatever
 /// their rights.
-pub(crate) fn follow_up(app: &App, access: &Access, order: &Order<'_>) -> Result<Answer, Refusal> {
+pub(crate) fn follow_up(app: &App, rights: &Rights, order: &Order<'_>) -> Result<Answer, Refusal> {
     let none = || Refusal::not_found("there is no such job");
     let mut jobs = app.jobs.lock();
     let known = order.interaction.operation() == Some("export");
-    let job = jobs.get(order.id()).filter(|job| known && access.owns(&job.owner));
+    let job = jobs.get(order.id()).filter(|job| known && rights.owns(&job.owner));
     let job = job.ok_or_else(none)?;
     if order.interaction.kind() == InteractionKind::JobCancel {
         jobs.remove(order.id());
@@ -125,7 +126,7 @@ pub(crate) fn follow_up(app: &App, access: &Access, order: &Order<'_>) -> Result
     }
     // The token that asks may hold less than the one that began the export.
     for name in &job.types {
-        access.authorize_entry(&Method::GET, &format!("$export?_type={name}"), None)?;
+        rights.of_entry(&Method::GET, &format!("$export?_type={name}"), None)?;
     }
     let (_, below) = order.interaction.path().split_once(order.id()).unwrap_or_default();
     let state = app.store.snapshot();
@@ -174,12 +175,12 @@ enum Subjects<'a> {
 
 fn subjects<'a>(
     state: &State,
-    access: &'a Access,
+    rights: &'a Rights,
     order: &Order<'_>,
 ) -> Result<Subjects<'a>, Refusal> {
     match (order.interaction.resource_type(), order.interaction.id()) {
         (None, _) => Ok(Subjects::All),
-        (Some("Patient"), None) => Ok(Subjects::AllPatients(access.patient_compartment())),
+        (Some("Patient"), None) => Ok(Subjects::AllPatients(rights.patient_compartment())),
         (Some("Group"), Some(id)) => {
             let group = state.current("Group", id).and_then(|found| found.resource.clone());
             let group = group.ok_or_else(Refusal::no_such_resource)?;
@@ -187,7 +188,7 @@ fn subjects<'a>(
             let members = member.map(|member| member.references(&group, state.base()));
             let patients = members.into_iter().flatten();
             let patients = patients.filter(|member| member.resource_type == "Patient");
-            Ok(Subjects::Patients(patients.map(|of| access.compartment(&of.id)).collect()))
+            Ok(Subjects::Patients(patients.map(|of| rights.compartment(&of.id)).collect()))
         }
         _ => Err(Refusal::not_supported("this server exports all, all patients, or a group")),
     }

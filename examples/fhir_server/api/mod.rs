@@ -1,4 +1,4 @@
-//! The FHIR API. Whoever gets here has been let in by the layer, for one interaction.
+//! The FHIR API. Whoever gets here has been let in by the layer, for one interaction, unless there is none.
 //!
 //! The handlers take the interaction as the layer has read it from the address, so that no address
 //! can mean one thing to the layer and another to them. What they show or change they first ask
@@ -28,12 +28,13 @@ use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tower_fhir_auth::fhir::{BaseUrl, IssueType};
-use tower_fhir_auth::{Access, FhirAuthLayer, Interaction, InteractionKind};
+use tower_fhir_auth::{Access, Denial, FhirAuthLayer, Interaction, InteractionKind};
 
-use self::answer::{Answer, Refusal, in_the_format_asked_for};
+use self::answer::{Answer, Fault, Refusal, in_the_format_asked_for};
 use self::export::Jobs;
 use self::order::Order;
 use crate::confine::Confinement;
+use crate::rights::Rights;
 use crate::store::{State as Resources, Store};
 
 /// The largest body that is read, in bytes.
@@ -43,13 +44,30 @@ pub(crate) struct App {
     base: BaseUrl,
     store: Store,
     jobs: Jobs,
-    /// Refuses what `Access` denies as it refuses requests.
-    auth: FhirAuthLayer,
+    /// Refuses what `Access` denies as it refuses requests. None where nothing is protected.
+    auth: Option<FhirAuthLayer>,
 }
 
 impl App {
-    pub(crate) fn new(base: BaseUrl, store: Store, auth: FhirAuthLayer) -> Arc<Self> {
+    pub(crate) fn new(base: BaseUrl, store: Store, auth: Option<FhirAuthLayer>) -> Arc<Self> {
         Arc::new(Self { base, store, jobs: Jobs::default(), auth })
+    }
+
+    /// What a request may be answered with. Behind the layer, one without `Access` came by a path that the
+    /// operator has made public.
+    fn rights(&self, access: Option<Access>, parts: &Parts) -> Rights {
+        let parse = || Interaction::parse(&self.base, &parts.method, &parts.uri, &parts.headers);
+        match (access, &self.auth) {
+            (Some(access), _) => Rights::Granted(access),
+            (None, Some(_)) => Rights::Public(parse()),
+            (None, None) => Rights::Everything(parse()),
+        }
+    }
+
+    fn denied(&self, denial: &Denial) -> Fault {
+        let Some(auth) = &self.auth else { return Fault::denied(denial) };
+        let rejection = auth.rejection(denial);
+        Fault { status: rejection.status(), outcome: rejection.outcome() }
     }
 }
 
@@ -76,17 +94,18 @@ async fn interact(
     request: Request,
 ) -> Response {
     let (parts, body) = request.into_parts();
+    let rights = app.rights(access, &parts);
     let mut request = Request::from_parts(parts.clone(), body);
     // No more of a search is read than is judged.
-    if access.as_ref().is_some_and(|access| access.interaction().is_search_by_post()) {
+    if rights.interaction().is_search_by_post() {
         DefaultBodyLimit::max(Access::MAX_SEARCH_BODY).apply(&mut request);
     }
     let body = Bytes::from_request(request, &()).await;
     // The store works on a thread of its own, so that a long search holds up nobody else.
-    let work = move || match answer(&app, access, &parts, body) {
-        Ok(answer) => answer.into_response(),
-        Err(Refusal::Denied(denial)) => app.auth.refuse(&denial, &parts).map(Body::from),
-        Err(refusal) => refusal.into_response(),
+    let work = move || match (answer(&app, rights, &parts, body), &app.auth) {
+        (Ok(answer), _) => answer.into_response(),
+        (Err(Refusal::Denied(denial)), Some(auth)) => auth.refuse(&denial, &parts).map(Body::from),
+        (Err(refusal), _) => refusal.into_response(),
     };
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| {
         let text = "the request could not be answered";
@@ -96,31 +115,31 @@ async fn interact(
 
 fn answer(
     app: &App,
-    access: Option<Access>,
+    rights: Rights,
     parts: &Parts,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Answer, Refusal> {
     let body = body?;
-    let (access, interaction) = match access {
-        Some(access) => {
-            // The body of a search says what is searched, which only now can be judged.
-            let access = order::with_search_body(access, &body)?;
-            (Some(access.clone()), access.interaction().clone())
-        }
-        None => (None, public(app, parts)?),
-    };
-    let order = Order::of_request(&interaction, parts, &body)?;
+    // The body of a search says what is searched, which only now can be judged.
+    let rights = order::with_search_body(rights, &body)?;
+    let interaction = rights.interaction();
+    let reads = matches!(interaction.kind(), InteractionKind::Read | InteractionKind::SearchType);
+    // Nobody has been granted anything on a public path, so that it is read, and no more.
+    if matches!(rights, Rights::Public(_)) && !reads {
+        return Err(Refusal::not_found("there is nothing at this address"));
+    }
+    let order = Order::of_request(interaction, parts, &body)?;
     let wants_little = parts.headers.get("prefer").is_some_and(|value| value == "return=minimal");
-    match (interaction.kind(), access) {
-        (InteractionKind::Batch, Some(access)) => bundle::answer(app, &access, &order),
-        (InteractionKind::JobStatus | InteractionKind::JobCancel, Some(access)) => {
-            export::follow_up(app, &access, &order)
+    match interaction.kind() {
+        InteractionKind::Batch => bundle::answer(app, &rights, &order),
+        InteractionKind::JobStatus | InteractionKind::JobCancel => {
+            export::follow_up(app, &rights, &order)
         }
-        (InteractionKind::Operation, Some(access)) if interaction.operation() == Some("export") => {
-            export::kick_off(app, &access, &order)
+        InteractionKind::Operation if interaction.operation() == Some("export") => {
+            export::kick_off(app, &rights, &order)
         }
-        (_, access) => {
-            let answer = perform(app, access.as_ref(), &order)?;
+        _ => {
+            let answer = perform(app, &rights, &order)?;
             let is_write = write::is_write(interaction.kind());
             let resource = answer.resource.filter(|_| !(is_write && wants_little));
             Ok(Answer { resource, ..answer })
@@ -128,43 +147,29 @@ fn answer(
     }
 }
 
-/// An operator may make further paths public. Nobody has been granted anything there, so that they
-/// are read, and no more.
-fn public(app: &App, parts: &Parts) -> Result<Interaction, Refusal> {
-    let interaction = Interaction::parse(&app.base, &parts.method, &parts.uri, &parts.headers);
-    match interaction.kind() {
-        InteractionKind::Read | InteractionKind::SearchType => Ok(interaction),
-        _ => Err(Refusal::not_found("there is nothing at this address")),
-    }
-}
-
 /// One interaction by itself.
-fn perform(app: &App, access: Option<&Access>, order: &Order<'_>) -> Result<Answer, Refusal> {
+fn perform(app: &App, rights: &Rights, order: &Order<'_>) -> Result<Answer, Refusal> {
     if write::is_write(order.interaction.kind()) {
-        return app.store.change(|resources| change(resources, access, order));
+        return app.store.change(|resources| change(resources, rights, order));
     }
-    look(&app.store.snapshot(), access, order)
+    look(&app.store.snapshot(), rights, order)
 }
 
 /// One interaction on resources that may be a transaction's own.
 fn change(
     resources: &mut Resources,
-    access: Option<&Access>,
+    rights: &Rights,
     order: &Order<'_>,
 ) -> Result<Answer, Refusal> {
     if write::is_write(order.interaction.kind()) {
-        return write::perform(resources, &Confinement::new(access), order);
+        return write::perform(resources, &Confinement::new(rights), order);
     }
-    look(resources, access, order)
+    look(resources, rights, order)
 }
 
-fn look(
-    resources: &Resources,
-    access: Option<&Access>,
-    order: &Order<'_>,
-) -> Result<Answer, Refusal> {
+fn look(resources: &Resources, rights: &Rights, order: &Order<'_>) -> Result<Answer, Refusal> {
     use InteractionKind as Kind;
-    let confinement = Confinement::new(access);
+    let confinement = Confinement::new(rights);
     match order.interaction.kind() {
         Kind::Read => read::read(resources, &confinement, order),
         Kind::VersionRead => read::version(resources, &confinement, order),
@@ -174,7 +179,7 @@ fn look(
             search::search(resources, &confinement, order)
         }
         Kind::Operation if order.interaction.operation() == Some("everything") => {
-            everything::everything(resources, access, order)
+            everything::everything(resources, rights, order)
         }
         _ => Err(Refusal::not_supported("this server does not have the interaction")),
     }

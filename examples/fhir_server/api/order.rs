@@ -8,6 +8,7 @@ use tower_fhir_auth::fhir::IssueType;
 use tower_fhir_auth::{Access, Interaction, InteractionKind};
 
 use super::answer::Refusal;
+use crate::rights::Rights;
 
 /// An interaction with all that it is to be done with.
 #[derive(Debug)]
@@ -32,9 +33,9 @@ pub(crate) enum Content {
 }
 
 /// A search whose parameters stand in the body, judged with them.
-pub(crate) fn with_search_body(access: Access, body: &[u8]) -> Result<Access, Refusal> {
-    if !access.interaction().is_search_by_post() {
-        return Ok(access);
+pub(crate) fn with_search_body(rights: Rights, body: &[u8]) -> Result<Rights, Refusal> {
+    if !rights.interaction().is_search_by_post() {
+        return Ok(rights);
     }
     if body.len() > Access::MAX_SEARCH_BODY {
         let text = "the parameters of the search have more than 64 KiB";
@@ -42,7 +43,7 @@ pub(crate) fn with_search_body(access: Access, body: &[u8]) -> Result<Access, Re
     }
     let parameters = std::str::from_utf8(body)
         .map_err(|_| Refusal::invalid("the parameters of the search are not UTF-8"))?;
-    Ok(access.authorize_search_body(parameters)?)
+    Ok(rights.with_search_body(parameters)?)
 }
 
 impl<'a> Order<'a> {

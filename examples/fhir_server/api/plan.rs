@@ -83,7 +83,7 @@ fn found(
     entry: &Entry<'_>,
     order: &Order<'_>,
 ) -> Result<Option<ResourceReference>, Refusal> {
-    let confinement = Confinement::new(Some(&entry.access));
+    let confinement = Confinement::new(&entry.rights);
     match order.interaction.kind() {
         Kind::Update | Kind::Patch | Kind::Delete => {
             Ok(Some(ResourceReference::new(order.resource_type(), order.id())))
@@ -114,7 +114,7 @@ fn creates(kind: Kind) -> bool {
 /// A conditional update may bring an id of its own.
 fn new_id(entry: &Entry<'_>) -> String {
     let brought = entry.content["resource"]["id"].as_str();
-    let updates = entry.access.interaction().kind() == Kind::ConditionalUpdate;
+    let updates = entry.rights.interaction().kind() == Kind::ConditionalUpdate;
     let brought = brought.filter(|id| updates && is_id(id)).map(str::to_owned);
     brought.unwrap_or_else(|| uuid::Uuid::new_v4().to_string())
 }

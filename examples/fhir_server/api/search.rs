@@ -33,7 +33,8 @@ pub(crate) fn search(
         Search::parse(state.base(), searched, &order.parameters).map_err(Refusal::invalid)?;
     let mut matches = visible(state, confinement, &search);
     if let Some(of) = &compartment {
-        let of_patient = confinement.compartment(&of.id).filter(|_| of.resource_type == "Patient");
+        let is_patient = of.resource_type == "Patient";
+        let of_patient = is_patient.then(|| confinement.compartment(&of.id));
         matches.retain(|resource| match &of_patient {
             Some(members) => shows(members, state, resource),
             None => is_of_encounter(state.base(), resource, of),

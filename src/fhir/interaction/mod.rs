@@ -151,8 +151,10 @@ impl Interaction {
 
     /// Reads an entry of a bundle that came to the same API: its `request.method`, `request.url`
     /// and `request.ifNoneExist`. The URL is relative to the base, with or without one leading
-    /// slash, or absolute below it.
-    pub(crate) fn entry(&self, method: &Method, url: &str, condition: Option<&str>) -> Self {
+    /// slash, or absolute below it. An application that has an [`Access`](crate::Access) asks that to
+    /// [authorize the entry](crate::Access::authorize_entry) instead.
+    #[must_use]
+    pub fn entry(&self, method: &Method, url: &str, condition: Option<&str>) -> Self {
         let (address, problem) = match entry::address(&self.base, &self.types, url) {
             Ok(address) => (Some(address), None),
             Err(problem) => (None, Some(problem)),
