@@ -158,9 +158,15 @@ async fn a_conditional_update_creates_only_under_an_id_of_the_server() {
     resource["id"] = "chosen".into();
     let path = "/Observation?identifier=new|2";
     assert_eq!(fhir.with_body(OWN, "PUT", path, resource.clone()).await.status, 404);
-    resource["subject"] = json!({"reference": "Patient/2"});
     resource["id"].take();
     let path = "/Observation?identifier=new|3";
+    // There is no version that could be the one that was meant.
+    for condition in ["W/\"1\"", "*"] {
+        let headers = [("content-type", "application/fhir+json"), ("if-match", condition)];
+        let reply = fhir.send(&fhir.token(OWN), "PUT", path, &headers, resource.clone()).await;
+        assert_eq!(reply.status, 412, "{condition}: {}", reply.text);
+    }
+    resource["subject"] = json!({"reference": "Patient/2"});
     assert_eq!(fhir.with_body(OWN, "PUT", path, resource).await.status, 403);
 }
 

@@ -107,6 +107,11 @@ impl Refusal {
         Self::new(StatusCode::PRECONDITION_FAILED, IssueType::Conflict, text)
     }
 
+    /// `If-Match` names another version than the one that is there, or there is none.
+    pub(crate) fn changed() -> Self {
+        Self::precondition("the resource has changed since")
+    }
+
     /// A change that would put a resource where the caller's rights do not reach.
     pub(crate) fn outside() -> Self {
         let text = "the resource would lie outside of what the token is confined to";

@@ -166,6 +166,7 @@ fn create_by_update(
         Some(_) if confined => return Err(Refusal::no_such_resource()),
         Some(own) if !is_id(&own) => return Err(Refusal::invalid("`id` of the body is no id")),
         Some(own) => own,
+        None if confined && order.if_match.is_some() => return Err(Refusal::changed()),
         None if confined => return create(state, confinement, order),
         None => order.new_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string()),
     };
@@ -258,7 +259,7 @@ fn fits(state: &State, order: &Order<'_>, id: &str) -> Result<(), Refusal> {
     let current = current.filter(|current| current.resource.is_some());
     let names = |tags: &String| current.is_some_and(|current| names(tags, current.version));
     if order.if_match.as_ref().is_some_and(|tags| !names(tags)) {
-        return Err(Refusal::precondition("the resource has changed since"));
+        return Err(Refusal::changed());
     }
     if order.if_none_match.as_ref().is_some_and(names) {
         return Err(Refusal::precondition("the resource is there already"));
