@@ -18,5 +18,6 @@ mod support;
 #[cfg(all(unix, not(target_vendor = "apple")))]
 #[path = "../suite/keys/tls_provider.rs"]
 mod tls_provider;
+mod transactions;
 mod unprotected;
 mod writes;

@@ -8,7 +8,9 @@ use tower_fhir_auth::fhir::{IssueType, OperationOutcome};
 use super::answer::{Answer, Fault, Refusal};
 use super::order::{Content, Order};
 use super::plan::Plan;
-use super::{App, change};
+use super::write::{self, is_write};
+use super::{App, change, look};
+use crate::confine::Confinement;
 use crate::rights::Rights;
 use crate::store::rename_references;
 
@@ -83,7 +85,13 @@ fn transaction(app: &App, rights: &Rights, entries: &[Value]) -> Result<Vec<Valu
             if let Content::Resource(resource) = &mut order.body {
                 rename_references(resource, plan.names());
             }
-            let answer = change(state, &entry.rights, &order)?;
+            let answer = match is_write(order.interaction.kind()) {
+                true => {
+                    let confinement = Confinement::new(&entry.rights);
+                    write::perform(state, &confinement, &order, plan.target(entry.number))?
+                }
+                false => look(state, &entry.rights, &order)?,
+            };
             answers.push((entry.number, within(&mut room, answer)?));
         }
         Ok::<_, Refusal>(answers)

@@ -155,14 +155,16 @@ fn perform(app: &App, rights: &Rights, order: &Order<'_>) -> Result<Answer, Refu
     look(&app.store.snapshot(), rights, order)
 }
 
-/// One interaction on resources that may be a transaction's own.
+/// One interaction on resources that may be changed.
 fn change(
     resources: &mut Resources,
     rights: &Rights,
     order: &Order<'_>,
 ) -> Result<Answer, Refusal> {
     if write::is_write(order.interaction.kind()) {
-        return write::perform(resources, &Confinement::new(rights), order);
+        let confinement = Confinement::new(rights);
+        let target = write::target(resources, &confinement, order)?;
+        return write::perform(resources, &confinement, order, target.as_ref());
     }
     look(resources, rights, order)
 }

@@ -9,12 +9,14 @@ use tower_fhir_auth::fhir::ResourceReference;
 
 use super::answer::Refusal;
 use super::bundle::Entry;
-use super::order::{Order, pairs};
-use super::write::only_match;
+use super::write::{condition, is_conditional, is_write, target};
 use crate::confine::Confinement;
 use crate::store::{State, is_id};
 
 pub(crate) struct Plan {
+    /// What entries are about that is there already. Conditions are resolved once, before anything changes:
+    /// later they might find what another entry has made.
+    targets: BTreeMap<usize, ResourceReference>,
     /// The ids of what entries create.
     new_ids: BTreeMap<usize, String>,
     /// What the `fullUrl` of each entry becomes, so that others can refer to it.
@@ -25,7 +27,8 @@ impl Plan {
     /// A transaction in which two entries are about one resource has no meaning (R4 section
     /// 3.1.0.11.2), also where conditions make them so.
     pub(crate) fn of(state: &State, entries: &[Entry<'_>]) -> Result<Self, Refusal> {
-        let mut plan = Self { new_ids: BTreeMap::new(), names: BTreeMap::new() };
+        let mut plan =
+            Self { targets: BTreeMap::new(), new_ids: BTreeMap::new(), names: BTreeMap::new() };
         let mut about = BTreeSet::new();
         let mut conditions = BTreeSet::new();
         for entry in entries {
@@ -33,8 +36,12 @@ impl Plan {
             if has_conditional_reference(&entry.content["resource"]) {
                 return Err(Refusal::invalid("conditional references are not supported"));
             }
-            let found = found(state, entry, &order)?;
             let kind = order.interaction.kind();
+            let confinement = Confinement::new(&entry.rights);
+            let found = match is_write(kind) {
+                true => target(state, &confinement, &order)?,
+                false => None,
+            };
             if found.is_none() && is_conditional(kind) {
                 let condition = (order.resource_type(), condition(&order));
                 if !conditions.insert(format!("{condition:?}")) {
@@ -44,7 +51,10 @@ impl Plan {
                 }
             }
             let name = match found {
-                Some(found) if about.insert(found.clone()) => found,
+                Some(found) if about.insert(found.clone()) => {
+                    plan.targets.insert(entry.number, found.clone());
+                    found
+                }
                 Some(_) => {
                     let text = "two entries of the transaction are about one resource";
                     return Err(Refusal::invalid(text));
@@ -68,6 +78,10 @@ impl Plan {
         Ok(plan)
     }
 
+    pub(crate) fn target(&self, number: usize) -> Option<&ResourceReference> {
+        self.targets.get(&number)
+    }
+
     pub(crate) fn new_id(&self, number: usize) -> Option<String> {
         self.new_ids.get(&number).cloned()
     }
@@ -75,36 +89,6 @@ impl Plan {
     pub(crate) fn names(&self) -> &BTreeMap<String, String> {
         &self.names
     }
-}
-
-/// The resource that an entry changes: by its id, or the one that its condition finds.
-fn found(
-    state: &State,
-    entry: &Entry<'_>,
-    order: &Order<'_>,
-) -> Result<Option<ResourceReference>, Refusal> {
-    let confinement = Confinement::new(&entry.rights);
-    match order.interaction.kind() {
-        Kind::Update | Kind::Patch | Kind::Delete => {
-            Ok(Some(ResourceReference::new(order.resource_type(), order.id())))
-        }
-        kind if is_conditional(kind) => only_match(state, &confinement, order, &condition(order)),
-        _ => Ok(None),
-    }
-}
-
-fn condition(order: &Order<'_>) -> Vec<(String, String)> {
-    match order.interaction.kind() {
-        Kind::ConditionalCreate => {
-            pairs(order.if_none_exist.as_deref().unwrap_or_default().as_bytes())
-        }
-        _ => order.parameters.clone(),
-    }
-}
-
-fn is_conditional(kind: Kind) -> bool {
-    let changes = matches!(kind, Kind::ConditionalPatch | Kind::ConditionalDelete);
-    changes || matches!(kind, Kind::ConditionalCreate | Kind::ConditionalUpdate)
 }
 
 fn creates(kind: Kind) -> bool {

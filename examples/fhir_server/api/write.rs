@@ -29,59 +29,78 @@ pub(crate) fn takes_resource(kind: Kind) -> bool {
     creates || matches!(kind, Kind::Update | Kind::ConditionalUpdate | Kind::Batch)
 }
 
-pub(crate) fn perform(
-    state: &mut State,
+/// The resource that a change is about: by its id, or the one that its condition finds. None where there is
+/// none yet, or the condition finds none.
+pub(crate) fn target(
+    state: &State,
     confinement: &Confinement<'_>,
     order: &Order<'_>,
-) -> Result<Answer, Refusal> {
+) -> Result<Option<ResourceReference>, Refusal> {
     if !is_type(order.resource_type()) {
         return Err(Refusal::no_such_type());
     }
-    if !conditional(order.interaction.kind()) {
+    let kind = order.interaction.kind();
+    if !is_conditional(kind) || kind == Kind::ConditionalCreate {
         let known = |name: &str| matches!(name, "_format" | "_pretty" | "_hardDelete");
         if let Some((name, _)) = order.parameters.iter().find(|(name, _)| !known(name)) {
             return Err(Refusal::invalid(format!("parameter `{name}` is not supported here")));
         }
     }
-    match order.interaction.kind() {
-        Kind::Create => create(state, confinement, order),
-        Kind::ConditionalCreate => {
-            let condition = pairs(order.if_none_exist.as_deref().unwrap_or_default().as_bytes());
-            match only_match(state, confinement, order, &condition)? {
-                Some(existing) => Ok(found_instead(state, confinement, &existing)),
-                None => create(state, confinement, order),
-            }
+    match kind {
+        Kind::Update | Kind::Patch | Kind::Delete => {
+            Ok(Some(ResourceReference::new(order.resource_type(), order.id())))
         }
-        Kind::Update => update(state, confinement, order, order.id()),
-        Kind::ConditionalUpdate => {
-            match only_match(state, confinement, order, &order.parameters)? {
-                Some(existing) => update(state, confinement, order, &existing.id),
-                None => create_by_update(state, confinement, order),
-            }
+        _ if is_conditional(kind) => only_match(state, confinement, order, &condition(order)),
+        _ => Ok(None),
+    }
+}
+
+/// Makes a change whose [`target`] is known.
+pub(crate) fn perform(
+    state: &mut State,
+    confinement: &Confinement<'_>,
+    order: &Order<'_>,
+    target: Option<&ResourceReference>,
+) -> Result<Answer, Refusal> {
+    match (order.interaction.kind(), target) {
+        (Kind::Create, _) | (Kind::ConditionalCreate, None) => create(state, confinement, order),
+        (Kind::ConditionalCreate, Some(existing)) => {
+            Ok(found_instead(state, confinement, existing))
         }
-        Kind::Patch => change(state, confinement, order, order.id()),
-        Kind::ConditionalPatch => match only_match(state, confinement, order, &order.parameters)? {
-            Some(existing) => change(state, confinement, order, &existing.id),
-            None => Err(Refusal::not_found("nothing matches the condition")),
-        },
-        Kind::Delete => delete(state, confinement, order, order.id()),
-        Kind::ConditionalDelete => {
-            match only_match(state, confinement, order, &order.parameters)? {
-                Some(existing) => delete(state, confinement, order, &existing.id),
-                None => Ok(Answer::status(StatusCode::NO_CONTENT)),
-            }
+        (Kind::Update | Kind::ConditionalUpdate, Some(existing)) => {
+            update(state, confinement, order, &existing.id)
         }
+        (Kind::ConditionalUpdate, None) => create_by_update(state, confinement, order),
+        (Kind::Patch | Kind::ConditionalPatch, Some(existing)) => {
+            change(state, confinement, order, &existing.id)
+        }
+        (Kind::ConditionalPatch, None) => Err(Refusal::not_found("nothing matches the condition")),
+        (Kind::Delete | Kind::ConditionalDelete, Some(existing)) => {
+            delete(state, confinement, order, &existing.id)
+        }
+        (Kind::ConditionalDelete, None) => Ok(Answer::status(StatusCode::NO_CONTENT)),
         _ => Err(Refusal::not_supported("this server does not have the interaction")),
     }
 }
 
-fn conditional(kind: Kind) -> bool {
-    matches!(kind, Kind::ConditionalUpdate | Kind::ConditionalPatch | Kind::ConditionalDelete)
+pub(crate) fn is_conditional(kind: Kind) -> bool {
+    let changes = matches!(kind, Kind::ConditionalPatch | Kind::ConditionalDelete);
+    changes || matches!(kind, Kind::ConditionalCreate | Kind::ConditionalUpdate)
+}
+
+/// The search that a conditional change begins with.
+pub(crate) fn condition(order: &Order<'_>) -> Vec<(String, String)> {
+    match order.interaction.kind() {
+        Kind::ConditionalCreate => {
+            pairs(order.if_none_exist.as_deref().unwrap_or_default().as_bytes())
+        }
+        _ => order.parameters.clone(),
+    }
 }
 
 /// The one resource that a condition finds among those that the caller may search. What is hidden
 /// from the caller does not exist here either, or conditions would tell of it.
-pub(crate) fn only_match(
+fn only_match(
     state: &State,
     confinement: &Confinement<'_>,
     order: &Order<'_>,
