@@ -19,6 +19,7 @@ mod api;
 mod confine;
 mod cors;
 mod demo_idp;
+mod json;
 mod options;
 mod policy;
 mod rights;

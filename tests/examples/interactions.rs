@@ -268,3 +268,54 @@ async fn roles_are_asked_for_what_the_table_says() {
         assert_eq!(reply.status, expected, "{path}");
     }
 }
+
+/// What one reader takes for the first and another for the last is not taken at all.
+#[tokio::test]
+async fn a_body_that_names_a_member_twice_is_refused() {
+    let fhir = Fhir::start("scopes", &[]).await;
+    let (about, patch) =
+        (r#""subject":{"reference":"Patient/1"}"#, r#""op":"add","path":"/issued""#);
+    let observation = format!(r#"{{"resourceType":"Observation",{about},{about}}}"#);
+    let nested =
+        r#"{"resourceType":"Patient","id":"1","name":[{"family":"A","given":[],"family":"B"}]}"#;
+    // An escape is another spelling of the same name.
+    let escaped = r#"{"resourceType":"Patient","id":"1","active":true,"\u0061ctive":false}"#;
+    let entry = r#"{"request":{"method":"GET","url":"Patient/1","url":"Patient/2"}}"#;
+    let bundle =
+        |kind: &str| format!(r#"{{"resourceType":"Bundle","type":"{kind}","entry":[{entry}]}}"#);
+    for (method, path, body) in [
+        ("POST", "/Observation", observation),
+        ("PUT", "/Patient/1", nested.to_owned()),
+        ("PUT", "/Patient/1", escaped.to_owned()),
+        ("POST", "", bundle("batch")),
+        ("POST", "", bundle("transaction")),
+        ("PATCH", "/Observation/weight-1", format!(r#"[{{{patch},"value":1,"value":2}}]"#)),
+        ("PATCH", "/Observation/weight-1", format!(r#"[{{{patch},"value":{{"a":1,"a":2}}}}]"#)),
+    ] {
+        let reply = fhir.with_body(ALL, method, path, body.clone().into()).await;
+        assert_eq!((reply.status, reply.code()), (400, "invalid"), "{body}: {}", reply.text);
+        assert!(reply.text.contains("twice"), "{body}: {}", reply.text);
+    }
+    let version = fhir.as_caller(ALL, "GET", "/Patient/1").await.body["meta"]["versionId"].clone();
+    assert_eq!(version, "1", "nothing was stored");
+    // In a patch within a bundle, too.
+    let patch = format!(r#"[{{{patch},"value":1,"value":2}}]"#);
+    let data = base64_of(&patch);
+    let binary = json!({"resourceType": "Binary", "contentType": "application/json-patch+json",
+        "data": data});
+    let entry =
+        json!({"request": {"method": "PATCH", "url": "Observation/weight-1"}, "resource": binary});
+    let batch = json!({"resourceType": "Bundle", "type": "batch", "entry": [entry]});
+    let reply = fhir.with_body(ALL, "POST", "", batch).await;
+    assert_eq!(reply.body["entry"][0]["response"]["status"], "400", "{}", reply.text);
+    // One name in two objects is fine, and so are numbers of any form.
+    let sound = json!({"resourceType": "Patient", "name": [{"family": "A"}, {"family": "A"}],
+        "multipleBirthInteger": 2, "extension": [{"url": "x", "valueDecimal": -1.50e3}]});
+    let reply = fhir.with_body(ALL, "POST", "/Patient", sound).await;
+    assert_eq!(reply.status, 201, "{}", reply.text);
+}
+
+fn base64_of(text: &str) -> String {
+    use base64::Engine;
+    base64::engine::general_purpose::STANDARD.encode(text)
+}

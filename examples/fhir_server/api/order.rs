@@ -8,6 +8,7 @@ use tower_fhir_auth::fhir::IssueType;
 use tower_fhir_auth::{Access, Interaction, InteractionKind};
 
 use super::answer::Refusal;
+use crate::json;
 use crate::rights::Rights;
 
 /// An interaction with all that it is to be done with.
@@ -147,8 +148,9 @@ fn resource(media_type: Option<String>, body: &[u8]) -> Result<Content, Refusal>
             text,
         ));
     }
-    let resource: Value = serde_json::from_slice(body)
-        .map_err(|_| Refusal::invalid("the body is not a resource in JSON"))?;
+    let resource: Value = json::read(body).map_err(|error| {
+        Refusal::invalid(format!("the body is not a resource in JSON: {error}"))
+    })?;
     Ok(Content::Resource(resource))
 }
 

@@ -9,6 +9,7 @@ use tower_fhir_auth::fhir::{BaseUrl, ResourceReference};
 use super::bundle::unbundled;
 use super::reference::{is_id, is_type};
 use super::state::State;
+use crate::json;
 
 #[derive(Debug)]
 pub(crate) struct Loaded {
@@ -30,9 +31,8 @@ pub(crate) fn from_folder(base: BaseUrl, folder: &Path) -> Result<Loaded, String
     for path in json_files(folder).map_err(|error| format!("{}: {error}", folder.display()))? {
         let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let document = std::fs::read(&path).map_err(|error| error.to_string());
-        let document = document.and_then(|text| {
-            serde_json::from_slice(&text).map_err(|error| format!("not JSON: {error}"))
-        });
+        let document = document
+            .and_then(|text| json::read(&text).map_err(|error| format!("not JSON: {error}")));
         match document {
             Ok(document) => loader.document(&file, document),
             Err(reason) => loader.refused.push(Refused { file, reason }),

@@ -5,6 +5,8 @@ use std::slice::from_ref;
 use json_patch::{Patch, PatchOperation, patch_unsafe};
 use serde_json::Value;
 
+use crate::json;
+
 /// The most operations of a patch.
 const MAX_OPERATIONS: usize = 200;
 
@@ -19,7 +21,7 @@ const VALUE_SIZE: usize = 16;
 /// The resource after all operations of the patch.
 pub(crate) fn patch(resource: &Value, patch: &[u8]) -> Result<Value, String> {
     let Patch(operations) =
-        serde_json::from_slice(patch).map_err(|error| format!("this is no JSON Patch: {error}"))?;
+        json::read(patch).map_err(|error| format!("this is no JSON Patch: {error}"))?;
     if operations.len() > MAX_OPERATIONS {
         return Err(format!("a patch has at most {MAX_OPERATIONS} operations"));
     }
