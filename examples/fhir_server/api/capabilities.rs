@@ -26,11 +26,6 @@ const INTERACTIONS: [&str; 9] = [
 
 pub(crate) async fn statement(State(app): State<Arc<App>>) -> impl IntoResponse {
     let base = app.base.as_str().trim_end_matches('/');
-    let codes = |codes: &[&str]| -> Vec<Value> {
-        codes.iter().map(|code| json!({ "code": code })).collect()
-    };
-    let types = ResourceTypes::r4();
-    let resources = types.names().map(|name| resource(&app, name, &codes(&INTERACTIONS)));
     let mut statement = json!({
         "resourceType": "CapabilityStatement", "status": "active", "date": "2026-11-21",
         "kind": "instance", "fhirVersion": "4.0.1", "format": ["json"],
@@ -42,7 +37,7 @@ pub(crate) async fn statement(State(app): State<Arc<App>>) -> impl IntoResponse 
             "operation": [
                 operation("export", "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export"),
             ],
-            "resource": resources.collect::<Vec<_>>(),
+            "resource": app.resources,
         }],
     });
     if let Some(auth) = &app.auth {
@@ -60,16 +55,25 @@ pub(crate) async fn statement(State(app): State<Arc<App>>) -> impl IntoResponse 
     (headers, statement.to_string())
 }
 
-fn resource(app: &App, name: &str, interactions: &[Value]) -> Value {
+/// What this server can do with each type. It stays the same, and takes longer to say than the rest.
+pub(crate) fn resources(is_protected: bool) -> Value {
+    ResourceTypes::r4().names().map(|name| resource(name, is_protected)).collect()
+}
+
+fn codes(codes: &[&str]) -> Vec<Value> {
+    codes.iter().map(|code| json!({ "code": code })).collect()
+}
+
+fn resource(name: &str, is_protected: bool) -> Value {
     // Whoever stands before a store that is not protected has to know that `If-Match` is honoured.
-    let versioning = if app.auth.is_some() { "versioned" } else { "versioned-update" };
+    let versioning = if is_protected { "versioned" } else { "versioned-update" };
     // All that can be evaluated is supported.
     let parameters = SearchParameter::of_type(name).filter(SearchParameter::is_evaluable);
     let parameters = parameters.map(|one| json!({"name": one.name(), "type": one.type_code()}));
     let references = SearchParameter::of_type(name).filter(is_followed);
     let references: Vec<String> = references.map(|one| format!("{name}:{}", one.name())).collect();
     let mut resource = json!({
-        "type": name, "interaction": interactions, "versioning": versioning,
+        "type": name, "interaction": codes(&INTERACTIONS), "versioning": versioning,
         "readHistory": true, "updateCreate": true, "conditionalCreate": true,
         "conditionalRead": "not-match", "conditionalUpdate": true, "conditionalDelete": "single",
         "searchInclude": references, "searchRevInclude": referring(name),

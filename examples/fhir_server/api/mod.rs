@@ -27,6 +27,7 @@ use axum::http::request::Parts;
 use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use serde_json::Value;
 use tower_fhir_auth::fhir::{BaseUrl, IssueType};
 use tower_fhir_auth::{Access, Denial, FhirAuthLayer, Interaction, InteractionKind};
 
@@ -44,13 +45,16 @@ pub(crate) struct App {
     base: BaseUrl,
     store: Store,
     jobs: Jobs,
+    /// What `metadata` says of each type.
+    resources: Value,
     /// Refuses what `Access` denies as it refuses requests. None where nothing is protected.
     auth: Option<FhirAuthLayer>,
 }
 
 impl App {
     pub(crate) fn new(base: BaseUrl, store: Store, auth: Option<FhirAuthLayer>) -> Arc<Self> {
-        Arc::new(Self { base, store, jobs: Jobs::default(), auth })
+        let resources = capabilities::resources(auth.is_some());
+        Arc::new(Self { base, store, jobs: Jobs::default(), resources, auth })
     }
 
     /// What a request may be answered with. Behind the layer, one without `Access` came by a path that the
