@@ -31,6 +31,7 @@ mod kit;
 mod open_paths;
 mod peers;
 mod records;
+mod roles;
 mod scopes;
 mod self_check;
 mod signatures;
@@ -69,6 +70,7 @@ fn families() -> impl IntoIterator<Item = (&'static str, Vec<Attack>)> {
         time,
         fetching,
         records,
+        roles,
         bundles,
         addresses,
         claims,

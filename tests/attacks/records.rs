@@ -15,6 +15,8 @@ enum Act {
     Create(Value),
     /// By id: as it is, and as it would be.
     Change(Value, Value),
+    /// The patient's own record.
+    ChangeSelf(Value, Value),
 }
 
 async fn start() -> Server {
@@ -27,6 +29,7 @@ async fn ask(server: &Server, act: Act) -> Answer {
         Act::Show(_) => ("GET", "/r4?_type=Observation,Device,Provenance,Group,Patient,Basic"),
         Act::Create(_) => ("POST", "/r4/Observation"),
         Act::Change(..) => ("PUT", "/r4/Observation/x"),
+        Act::ChangeSelf(..) => ("PUT", "/r4/Patient/a"),
     };
     let token = server.token().claim("scope", "patient/*.cruds").claim("patient", json!("a"));
     let bearer = format!("Bearer {}", token.sign().unwrap());
@@ -39,7 +42,9 @@ async fn ask(server: &Server, act: Act) -> Answer {
             is_shown.then_some(()).ok_or(StoreError::Hidden)
         }
         Act::Create(after) => access.may_store(None, Some(after)),
-        Act::Change(before, after) => access.may_store(Some(before), Some(after)),
+        Act::Change(before, after) | Act::ChangeSelf(before, after) => {
+            access.may_store(Some(before), Some(after))
+        }
     };
     match stored {
         Err(StoreError::Denied(denial) | StoreError::DeniedIfShown(denial, _)) => {
@@ -157,8 +162,19 @@ fn changes() -> Vec<Row<Act>> {
         other["id"] = "y".into();
         other
     };
+    let myself = |name: &str, other: &str| {
+        json!({"resourceType": "Patient", "id": "a", "name": [{"family": name}],
+            "link": [{"other": {"reference": other}, "type": "seealso"}]})
+    };
     let by_hand = "tried by hand";
     vec![
+        row(
+            "a patient links itself to another",
+            by_hand,
+            Act::ChangeSelf(myself("x", "Patient/a1"), myself("y", "Patient/a1")),
+            Act::ChangeSelf(myself("x", "Patient/a1"), myself("x", "Patient/b")),
+            Refused::Access("cannot change `link`"),
+        ),
         row(
             "a record of another type than the address says",
             by_hand,
