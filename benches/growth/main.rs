@@ -1,9 +1,13 @@
-//! How a decision grows with what strangers choose: the instructions of one, at n, 2n, 4n and 8n
-//! scopes or parameters.
+//! How everything grows that reads what others send: the instructions of one reading at n, 2n, 4n
+//! and 8n bytes of it.
 //!
 //! `cargo bench --bench growth` counts them with valgrind (callgrind), so that the figures are the
-//! same on a busy machine as on an idle one; it fails when a doubling more than doubles a decision,
-//! with 10 % of slack.
+//! same on a busy machine as on an idle one; it fails when a doubling of the bytes more than doubles
+//! the instructions, with 10 % of slack. Where two things grow that are chosen apart, such as scopes
+//! and parameters, both double at once: the bytes double, and so may the instructions; their product
+//! would be four times as much.
+//!
+//! `-- NAME` measures the shapes whose names contain it.
 
 #![expect(
     clippy::expect_used,
@@ -14,7 +18,6 @@
     reason = "a bench that cannot go on ends"
 )]
 
-#[path = "../support/callgrind.rs"]
 mod callgrind;
 mod shapes;
 #[expect(dead_code, reason = "other measurements use the rest of it")]
@@ -27,13 +30,11 @@ mod world;
 use std::env;
 use std::error::Error;
 use std::process::ExitCode;
-use std::thread;
 
-/// The sizes, in bytes of scopes or of a query.
+use shapes::Shape;
+
+/// The sizes, in bytes of what is sent.
 const SIZES: [usize; 4] = [1_000, 2_000, 4_000, 8_000];
-
-/// How many decisions a figure is of.
-const TURNS: usize = 4;
 
 /// By what a doubling may multiply a figure: twice, and a tenth of slack.
 const BOUND: f64 = 2.2;
@@ -41,48 +42,52 @@ const BOUND: f64 = 2.2;
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["--scenario", name, turns, ..] => {
-            shapes::run(name, turns.parse()?);
+        // Without valgrind, to see whether all shapes are what they are meant to be.
+        ["--count"] => {
+            shapes::all().for_each(|shape| count(shape.name));
             Ok(ExitCode::SUCCESS)
         }
-        _ => judge(),
+        ["--count", names @ ..] => {
+            names.iter().for_each(|name| count(name));
+            Ok(ExitCode::SUCCESS)
+        }
+        arguments => judge(arguments.iter().find(|argument| !argument.starts_with("--")).copied()),
     }
 }
 
-fn judge() -> Result<ExitCode, Box<dyn Error>> {
-    println!("{:<28} {:>40} {:>7}", "one decision", "instructions at n, 2n, 4n, 8n", "worst");
-    let mut missed = false;
-    for name in shapes::names() {
-        let figures = figures(name)?;
-        let doublings = figures.windows(2).map(|pair| ratio(pair[1], pair[0]));
-        let worst = doublings.fold(0.0, f64::max);
-        let verdict = if worst > BOUND { "MISSED" } else { "" };
-        missed |= worst > BOUND;
-        let figures = figures.map(|figure| figure.to_string()).join(", ");
-        println!("{name:<28} {figures:>40} {worst:>7.2} {verdict}");
+/// Goes through a shape at each size, under valgrind.
+fn count(name: &str) {
+    let shape = shapes::all().find(|shape| shape.name == name).expect("a shape of this name");
+    for size in SIZES {
+        // Told where something goes wrong.
+        eprintln!("{name} at {size}");
+        let shapes::Reading { mut read, mut apart } = (shape.make)(size);
+        // The first one fills caches.
+        read();
+        callgrind::counted(&mut *read);
+        callgrind::counted(&mut *apart);
     }
-    println!("bound of a doubling: {BOUND}");
-    Ok(if missed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn ratio(more: u64, less: u64) -> f64 {
-    let float = |figure: u64| u32::try_from(figure).map_or(f64::MAX, f64::from);
-    float(more) / float(less)
-}
-
-/// The figures of a shape, of which as many are counted at once as there are processors.
-fn figures(name: &str) -> Result<[u64; SIZES.len()], Box<dyn Error>> {
-    let mut figures = [0; SIZES.len()];
-    let counted: Vec<Result<u64, String>> = thread::scope(|scope| {
-        let count = |size: usize| {
-            let scenario = format!("{name} {size}");
-            move || callgrind::instructions(&scenario, TURNS).map_err(|error| error.to_string())
-        };
-        let running = SIZES.map(|size| scope.spawn(count(size)));
-        running.into_iter().map(|one| one.join().expect("no panic")).collect()
-    });
-    for (figure, counted) in figures.iter_mut().zip(counted) {
-        *figure = counted? / TURNS as u64;
+fn judge(wanted: Option<&str>) -> Result<ExitCode, Box<dyn Error>> {
+    let is_wanted = |shape: &Shape| wanted.is_none_or(|wanted| shape.name.contains(wanted));
+    let shapes: Vec<Shape> = shapes::all().filter(is_wanted).collect();
+    let names: Vec<&str> = shapes.iter().map(|shape| shape.name).collect();
+    let counted = callgrind::count(&names, 2 * SIZES.len())?;
+    println!("{:<44} {:>44} {:>7}", "one reading", "instructions at n, 2n, 4n, 8n", "worst");
+    let (mut worst, mut worst_name) = (0.0, "none");
+    for (shape, counted) in shapes.iter().zip(counted) {
+        let figures: Vec<u64> =
+            counted.chunks(2).map(|pair| pair[0].saturating_sub(pair[1])).collect();
+        let doublings = figures.windows(2).map(|pair| pair[1] as f64 / pair[0] as f64);
+        let ratio = doublings.fold(0.0, f64::max);
+        if ratio > worst {
+            (worst, worst_name) = (ratio, shape.name);
+        }
+        let shown: Vec<String> = figures.iter().map(u64::to_string).collect();
+        let verdict = if ratio > BOUND { "MISSED" } else { "" };
+        println!("{:<44} {:>44} {ratio:>7.2} {verdict}", shape.name, shown.join(", "));
     }
-    Ok(figures)
+    println!("growth: {} shapes, worst {worst:.2} ({worst_name}), bound {BOUND}", shapes.len());
+    Ok(if worst > BOUND { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use hashbrown::HashSet;
+
 use super::claims::Claims;
 use crate::display_safe::sanitize;
 use crate::explanation::{AudienceReason, Check, Checked, Evidence, Reason};
@@ -67,8 +69,33 @@ impl AudiencePolicy {
     /// Reports whether `audience` names this server.
     #[must_use]
     pub fn accepts(&self, audience: &str) -> bool {
-        self.exact.iter().any(|accepted| accepted == audience)
-            || (!self.urls.is_empty() && self.urls.iter().any(|url| *url == normalise(audience)))
+        self.exact.iter().any(|accepted| accepted == audience) || self.accepts_as_url(audience)
+    }
+
+    fn accepts_as_url(&self, audience: &str) -> bool {
+        if self.urls.is_empty() {
+            return false;
+        }
+        let audience = normalise(audience);
+        self.urls.iter().any(|url| *url == audience)
+    }
+
+    /// Reports whether one of the audiences of a token is accepted. Few are compared one by one; many
+    /// are looked up, so that their number is not multiplied by that of the accepted ones.
+    fn accepts_any(&self, audiences: &[&str]) -> bool {
+        if audiences.len() <= FEW {
+            return audiences.iter().any(|audience| self.accepts(audience));
+        }
+        let given: HashSet<&str> = audiences.iter().copied().collect();
+        if self.exact.iter().any(|accepted| given.contains(accepted.as_str())) {
+            return true;
+        }
+        if self.urls.is_empty() {
+            return false;
+        }
+        let given: HashSet<Cow<'_, str>> =
+            audiences.iter().map(|audience| normalise(audience)).collect();
+        self.urls.iter().any(|url| given.contains(url.as_str()))
     }
 
     /// Reports whether nothing is accepted, which no server can want.
@@ -103,7 +130,7 @@ impl AudiencePolicy {
                 false => AudienceReason::Missing { accepted },
             }));
         }
-        if audiences.iter().any(|audience| self.accepts(audience)) {
+        if self.accepts_any(&audiences) {
             return Ok(());
         }
         let first = audiences.iter().take(MAX_NAMED).map(|audience| sanitize(audience));
@@ -137,6 +164,9 @@ fn is_of_cognito(claims: &Claims<'_>) -> bool {
         || (claims.string_or_none("token_use") == Some("access")
             && claims.string_or_none("client_id").is_some())
 }
+
+/// The number of audiences up to which each is compared with each that is accepted.
+const FEW: usize = 8;
 
 /// The number of audiences that a reason keeps of each side.
 const MAX_NAMED: usize = 4;

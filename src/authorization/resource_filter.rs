@@ -2,6 +2,7 @@
 
 use std::borrow::{Borrow, Cow};
 
+use hashbrown::HashSet;
 use serde_json::Value;
 
 use super::handlers::{Constraints, Handlers, OF_R4};
@@ -121,6 +122,9 @@ impl<'a> ResourceFilter<'a> {
             }
             Visibility::Depends(targets) => targets,
         };
+        // Nothing is looked up twice, and nothing is looked for among many one by one.
+        let mut known = HashSet::with_capacity(2 * MAX_LOOKUPS);
+        known.extend(pending.iter().cloned());
         let mut looked_up = 0;
         let mut next = 0;
         while let Some(target) = pending.get(next).cloned() {
@@ -134,12 +138,19 @@ impl<'a> ResourceFilter<'a> {
                 Visibility::Hidden => return false,
                 Visibility::Depends(further) => {
                     for one in further {
-                        match pending.contains(&one) || one.is(resource) {
+                        match known.contains(&one) || one.is(resource) {
                             // What leads back to itself leads to nobody.
                             true if one.is_provenance() => return false,
                             true => {}
-                            false => pending.push(one),
+                            false => {
+                                known.insert(one.clone());
+                                pending.push(one);
+                            }
                         }
+                    }
+                    // All of them would have to be looked up.
+                    if pending.len() > MAX_LOOKUPS {
+                        return false;
                     }
                 }
             }

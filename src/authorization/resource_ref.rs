@@ -1,6 +1,7 @@
 //! Resources as they come: parsed by `serde_json`, or as JSON text that is read without a copy.
 
 use std::borrow::Cow;
+use std::sync::OnceLock;
 
 use serde_json::Value;
 
@@ -36,6 +37,8 @@ enum Inner<'a> {
 pub struct BorrowedResource<'a> {
     text: &'a str,
     document: Document<'a>,
+    /// For matchers of constraints, which are asked scope by scope.
+    value: OnceLock<Value>,
 }
 
 /// A text is no JSON object, has a member twice in one object, is nested deeper than 32 levels, or has
@@ -52,7 +55,7 @@ impl<'a> BorrowedResource<'a> {
     /// When it is none, or one that others might read differently.
     pub fn parse(text: &'a str) -> Result<Self, ResourceError> {
         let document = Document::parse(text).map_err(ResourceError)?;
-        Ok(Self { text, document })
+        Ok(Self { text, document, value: OnceLock::new() })
     }
 }
 
@@ -113,7 +116,8 @@ impl<'a> Node<'a> for ResourceRef<'a> {
         match self.0 {
             Inner::Value(value) => Cow::Borrowed(value),
             Inner::Text(resource) => {
-                Cow::Owned(serde_json::from_str(resource.text).unwrap_or_default())
+                let read = || serde_json::from_str(resource.text).unwrap_or_default();
+                Cow::Borrowed(resource.value.get_or_init(read))
             }
             Inner::Part(_) => Cow::Owned(Value::Null),
         }

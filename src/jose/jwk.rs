@@ -171,12 +171,16 @@ impl VerificationKey {
         self.prepared.iter().map(PreparedKey::algorithm)
     }
 
+    /// Returns what two entries have in common that are the same key.
+    pub(crate) fn identity(&self) -> (Option<&str>, &KeyIssuer, &KeyMaterial) {
+        (self.kid(), &self.issuer, &self.material)
+    }
+
     /// Reports whether two entries are the same key for the same algorithms.
     pub(crate) fn repeats(&self, other: &Self) -> bool {
         let same_algorithms = self.prepared.len() == other.prepared.len()
             && self.prepared.iter().all(|key| other.prepared_for(key.algorithm()).is_some());
-        let same = self.kid == other.kid && self.issuer == other.issuer;
-        same && self.material == other.material && same_algorithms
+        self.identity() == other.identity() && same_algorithms
     }
 }
 

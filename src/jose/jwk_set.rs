@@ -1,6 +1,8 @@
 //! A JSON Web Key Set (RFC 7517 section 5): tolerant of bad entries, exact in choosing a key.
 
-use hashbrown::HashMap;
+use std::hash::BuildHasher;
+
+use hashbrown::{DefaultHashBuilder, HashMap};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -140,9 +142,10 @@ impl JwkSet {
             return Err(JwkSetError::TooMany(document.keys.len()));
         }
         let mut set = Self::default();
+        let mut known = Known::default();
         for (index, entry) in document.keys.into_iter().enumerate() {
             match VerificationKey::parse(entry.get(), policy) {
-                Ok(key) => set.add(key),
+                Ok(key) => set.add(key, &mut known),
                 Err(reason) => set.leave_out(index, readable_kid(entry.get()), reason),
             }
         }
@@ -217,21 +220,33 @@ impl JwkSet {
         self.left_out.push(LeftOut { index, kid: shown, reason });
     }
 
-    fn add(&mut self, key: VerificationKey) {
+    /// Adds a key, unless the set has it already.
+    fn add(&mut self, key: VerificationKey, known: &mut Known) {
+        let alike = known.alike(&key);
+        if alike.iter().filter_map(|place| self.keys.get(*place)).any(|other| other.repeats(&key)) {
+            return;
+        }
         let place = self.keys.len();
-        match key.kid() {
-            Some(kid) => {
-                let places = self.by_kid.entry(kid.into()).or_default();
-                if places.iter().filter_map(|place| self.keys.get(*place)).any(|k| k.repeats(&key))
-                {
-                    return;
-                }
-                places.push(place);
-            }
-            None if self.keys.iter().any(|known| known.repeats(&key)) => return,
-            None => {}
+        alike.push(place);
+        if let Some(kid) = key.kid() {
+            self.by_kid.entry(kid.into()).or_default().push(place);
         }
         self.keys.push(key);
+    }
+}
+
+/// The keys of a set by what they are, while it is read: a provider may publish very many under one
+/// `kid`, or none.
+#[derive(Default)]
+struct Known {
+    hasher: DefaultHashBuilder,
+    places: HashMap<u64, Vec<usize>>,
+}
+
+impl Known {
+    /// Returns the places of the keys that may be the same.
+    fn alike(&mut self, key: &VerificationKey) -> &mut Vec<usize> {
+        self.places.entry(self.hasher.hash_one(key.identity())).or_default()
     }
 }
 

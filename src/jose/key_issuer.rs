@@ -7,7 +7,7 @@
 use super::json::Document;
 
 /// The members `issuer` and `cloud_instance_name` of an entry; absent in other providers' sets.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct KeyIssuer {
     /// An issuer, or a template of one with `{tenantid}`.
     issuer: Option<Box<str>>,

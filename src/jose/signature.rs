@@ -13,7 +13,7 @@ use aws_lc_rs::signature::{
 use super::algorithm::Algorithm;
 
 /// The public values of a key, as its JWK gives them, checked for size.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum KeyMaterial {
     /// Modulus and exponent, big-endian, without leading zeros.
     Rsa { n: Vec<u8>, e: Vec<u8> },

@@ -4,7 +4,9 @@
 //! [`evaluator`](super::evaluator), which scopes apply. Scopes add up. Those that confine count where
 //! the application has declared that its handlers enforce what they leave to them.
 
-use std::collections::HashSet;
+use std::ptr;
+
+use hashbrown::HashSet;
 
 use super::context::{self, Confined};
 use super::enough::{LAUNCH_PATIENT, any_enough, enough, narrowest_context};
@@ -118,8 +120,9 @@ fn satisfy_all<'a>(
         return Err(reasons);
     }
     if by.len() > 1 {
-        let mut each: HashSet<&SmartScope> = HashSet::new();
-        by.retain(|scope| each.insert(*scope));
+        // All are of the token's one set, where none is there twice: the place tells them apart.
+        let mut each: HashSet<*const SmartScope> = HashSet::with_capacity(by.len());
+        by.retain(|scope| each.insert(ptr::from_ref(*scope)));
     }
     let rules = by.into_iter().cloned().map(Rule::Scope).collect();
     Ok(Grant::by_all(rules).confined_to(confinement))

@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use hashbrown::HashSet;
+
 use super::PatientCompartment;
 use super::parameter::{PROVENANCE, PatientReference};
 use super::reference::{Node, ResourceReference, Target, visit};
@@ -118,11 +120,12 @@ impl PatientCompartment {
 /// A Provenance belongs to whoever may see all of its targets, of which there must be one.
 fn of_targets<'r, N: Node<'r>>(resource: N, base: &BaseUrl) -> Membership {
     let mut targets: Vec<ResourceReference> = Vec::new();
+    let mut known: HashSet<ResourceReference> = HashSet::with_capacity(MAX_LOOKUPS);
     let mut all_are_here = true;
     visit(resource, "target", &mut |element| match Target::of(element, base) {
         Target::Here { resource_type, id } if targets.len() <= MAX_LOOKUPS => {
             let target = ResourceReference::new(resource_type, id);
-            if !targets.contains(&target) {
+            if known.insert(target.clone()) {
                 targets.push(target);
             }
         }

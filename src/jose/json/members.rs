@@ -7,6 +7,8 @@
 
 use std::num::NonZeroU16;
 
+use hashbrown::HashSet;
+
 use super::error::JsonError;
 use super::nodes::{Node, Nodes};
 use crate::span::Span;
@@ -17,18 +19,23 @@ use crate::span::Span;
 pub(super) struct Members {
     newest: [Option<NonZeroU16>; BUCKETS],
     number: usize,
+    /// The comparisons of names that were made.
+    compared: usize,
+    /// `true` when none was left, so that not all names were compared as they were added.
+    is_uncompared: bool,
 }
 
 const BUCKETS: usize = 128;
 
-/// Up to this many members, each is compared with those of its bucket as it is added. Above,
-/// duplicates are found by sorting once: the names can be chosen so that all are in one bucket, and
-/// comparing each with each grows with the square of their number.
-const FEW: usize = 64;
+/// The comparison that each member brings with it. Names that are not chosen for it take less than
+/// one. Where they are used up, duplicates are looked for once, in a set that nobody outside can
+/// predict: the names can be chosen so that all are in one bucket, and comparing each with each grows
+/// with the square of their number.
+const COMPARISONS: usize = 1;
 
 impl Members {
     pub(super) fn none() -> Self {
-        Self { newest: [None; BUCKETS], number: 0 }
+        Self { newest: [None; BUCKETS], number: 0, compared: 0, is_uncompared: false }
     }
 
     /// Adds a name after the other nodes, unless it is found to be a duplicate.
@@ -40,26 +47,44 @@ impl Members {
         if let Some(newest) = self.newest.get_mut(bucket_of(bytes)) {
             before = std::mem::replace(newest, NonZeroU16::new(index));
         }
-        let is_known = |before| nodes.name_in_bucket(bytes, before).is_some();
-        if self.number < FEW && before.is_some_and(is_known) {
+        self.number += 1;
+        if !self.is_uncompared && self.is_among(bytes, before, nodes) {
             return Err(JsonError::Duplicate);
         }
         nodes.row.push(Node::Name { name, before });
-        self.number += 1;
         Ok(())
+    }
+
+    /// Compares a name with those of its bucket, while comparisons are left.
+    fn is_among(&mut self, name: &[u8], newest: Option<NonZeroU16>, nodes: &Nodes<'_>) -> bool {
+        let mut next = newest;
+        while let Some(index) = next {
+            if self.compared >= self.number * COMPARISONS {
+                self.is_uncompared = true;
+                return false;
+            }
+            self.compared += 1;
+            match nodes.row.get(usize::from(index.get())) {
+                Some(Node::Name { name: other, .. }) if nodes.bytes_at(*other) == name => {
+                    return true;
+                }
+                Some(Node::Name { before, .. }) => next = *before,
+                Some(_) | None => return false,
+            }
+        }
+        false
     }
 
     /// Rejects an object that has duplicates among the members that were not compared as they were
     /// added.
     pub(super) fn close(&self, object: usize, nodes: &Nodes<'_>) -> Result<(), JsonError> {
-        if self.number <= FEW {
+        if !self.is_uncompared {
             return Ok(());
         }
         let members = nodes.value(object).and_then(|value| value.as_object());
-        let mut names: Vec<&str> = members.into_iter().flat_map(|row| row.names()).collect();
-        names.sort_unstable();
-        let is_repeated = names.windows(2).any(|pair| pair.first() == pair.last());
-        if is_repeated { Err(JsonError::Duplicate) } else { Ok(()) }
+        let mut names = members.into_iter().flat_map(|row| row.names());
+        let mut seen = HashSet::with_capacity(self.number);
+        if names.all(|name| seen.insert(name)) { Ok(()) } else { Err(JsonError::Duplicate) }
     }
 
     /// Returns the newest name of the bucket that would contain a name.

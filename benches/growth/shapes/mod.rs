@@ -1,0 +1,144 @@
+//! What is read: each shape with its size in bytes, by who sends it.
+
+mod addresses;
+mod answers;
+mod bundles;
+mod claims;
+mod operators;
+mod providers;
+mod resources;
+mod scopes;
+mod tokens;
+
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use tower_fhir_auth::{Access, FhirAuthLayer};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::world;
+
+/// Something that is read, of a size in bytes.
+pub(crate) struct Shape {
+    pub(crate) name: &'static str,
+    pub(crate) make: fn(usize) -> Reading,
+}
+
+/// One reading, made ready to be gone through several times.
+pub(crate) struct Reading {
+    pub(crate) read: Box<dyn FnMut()>,
+    /// What does not count of it: the check of a signature, which would hide the rest.
+    pub(crate) apart: Box<dyn FnMut()>,
+}
+
+impl Reading {
+    fn of(read: impl FnMut() + 'static) -> Self {
+        Self { read: Box::new(read), apart: Box::new(|| ()) }
+    }
+}
+
+pub(crate) fn all() -> impl Iterator<Item = Shape> {
+    [
+        tokens::SHAPES,
+        claims::SHAPES,
+        scopes::SHAPES,
+        addresses::SHAPES,
+        bundles::SHAPES,
+        resources::SHAPES,
+        answers::SHAPES,
+        providers::SHAPES,
+        operators::SHAPES,
+    ]
+    .into_iter()
+    .flatten()
+    .map(|(name, make)| Shape { name, make: *make })
+}
+
+type Named = (&'static str, fn(usize) -> Reading);
+
+/// How often a reading is gone through, and one more.
+const READY: usize = 3;
+
+/// The decision on a request, which has one of these statuses, over and over.
+fn decision(
+    layer: &FhirAuthLayer,
+    request: impl Fn() -> Request<()>,
+    statuses: &'static [u16],
+) -> Reading {
+    let mut service = layer.layer(Keeping::default());
+    let mut ready: Vec<Request<()>> = (0..READY).map(|_| request()).collect();
+    Reading::of(move || {
+        let request = ready.pop().expect("a request is ready");
+        let response = world::at_once(service.call(request)).expect("an answer");
+        let status = response.status().as_u16();
+        assert!(statuses.contains(&status), "{status}");
+    })
+}
+
+/// What a handler is handed over about a request that is let in.
+fn access(layer: &FhirAuthLayer, request: Request<()>) -> Access {
+    let keeping = Keeping::default();
+    let response = world::at_once(layer.layer(keeping.clone()).call(request)).expect("an answer");
+    assert_eq!(response.status(), 200);
+    let kept = keeping.0.lock().expect("nothing has panicked").take();
+    kept.expect("an access")
+}
+
+fn get(path: &str, token: &str) -> Request<()> {
+    request("GET", path, token)
+}
+
+fn request(method: &str, path: &str, token: &str) -> Request<()> {
+    let request = Request::builder().method(method).uri(format!("/r4{path}"));
+    request.header("authorization", format!("Bearer {token}")).body(()).expect("a request")
+}
+
+/// Texts by their numbers, until there is no more room.
+fn filled(room: usize, separator: &str, one: impl Fn(usize) -> String) -> String {
+    let mut text = one(0);
+    for n in 1.. {
+        let next = one(n);
+        if text.len() + separator.len() + next.len() > room {
+            break;
+        }
+        text.push_str(separator);
+        text.push_str(&next);
+    }
+    text
+}
+
+/// As many texts as there is room for.
+fn listed(room: usize, one: impl Fn(usize) -> String) -> Vec<String> {
+    let mut left = room;
+    let mut texts = Vec::new();
+    loop {
+        let next = one(texts.len());
+        // Quotes and a comma.
+        let Some(less) = left.checked_sub(next.len() + 3) else { return texts };
+        left = less;
+        texts.push(next);
+    }
+}
+
+/// A handler that keeps what it is handed over.
+#[derive(Clone, Default)]
+struct Keeping(Arc<Mutex<Option<Access>>>);
+
+impl Service<Request<()>> for Keeping {
+    type Response = Response<String>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<String>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: Request<()>) -> Self::Future {
+        *self.0.lock().expect("nothing has panicked") = request.extensions_mut().remove();
+        ready(Ok(Response::new(String::new())))
+    }
+}
