@@ -110,12 +110,12 @@ impl ResourceFilter<'_> {
         let Some(after) = change.after else { return Ok(()) };
         about(after)?;
         if resource_type(after) == "Patient" {
-            let link = |resource: ResourceRef<'_>| resource.to_value().get("link").cloned();
+            let (was, would_be) = (change.before.map(Node::to_value), after.to_value());
             if change.before.is_none() {
                 let text = "a scope that confines to a patient cannot create a Patient";
                 return Err(Denial::new(text).into());
             }
-            if change.before.and_then(link) != link(after) {
+            if was.as_deref().and_then(|was| was.get("link")) != would_be.get("link") {
                 return Err(Denial::new(
                     "a scope that confines to a patient cannot change `link` of it",
                 )

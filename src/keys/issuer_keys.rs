@@ -243,7 +243,11 @@ impl Shared {
 
     fn install(&self, set: JwkSet, now: UnixTime) {
         meter::keys(&self.issuer, set.len(), set.left_out().len(), now);
-        self.report(set.left_out());
+        // Whoever sends unknown ids forces loads: what is known is not told again.
+        let present = self.keys.snapshot();
+        if present.get().is_none_or(|good| good.set.left_out() != set.left_out()) {
+            self.report(set.left_out());
+        }
         self.replace(set);
     }
 

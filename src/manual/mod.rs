@@ -7,6 +7,9 @@ pub mod keys {}
 #[cfg(feature = "client")]
 pub mod entra {}
 
+#[doc = include_str!("strangers.md")]
+pub mod strangers {}
+
 #[doc = include_str!("mistakes.md")]
 pub mod mistakes {}
 

@@ -12,8 +12,6 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failed step of a test is a failed test")]
 #![expect(clippy::indexing_slicing, clippy::as_conversions, reason = "figures of tests are small")]
 
-mod clients;
-mod connections;
 mod flood;
 mod log_lines;
 mod page;
@@ -26,12 +24,8 @@ use page::Page;
 
 type Part = (&'static str, fn(&mut Page));
 
-const PARTS: [Part; 4] = [
-    ("requests", requests::hold),
-    ("waiting", waiting::hold),
-    ("flood", flood::hold),
-    ("connections", connections::hold),
-];
+const PARTS: [Part; 3] =
+    [("requests", requests::hold), ("waiting", waiting::hold), ("flood", flood::hold)];
 
 fn main() -> ExitCode {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();

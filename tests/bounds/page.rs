@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-const PAGE: &str =
-    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../src/manual/strangers.md"));
+const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../src/manual/strangers.md"));
 
 /// The page, and what has become of each of its bounds.
 pub(crate) struct Page {

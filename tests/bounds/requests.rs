@@ -107,9 +107,14 @@ fn without_token() -> Vec<Sent> {
         Sent::get("no token, an address of 8 kB", 401, long(8_000)),
         Sent::get("no token, an address of 60 kB", 401, long(60_000)),
         Sent::get("no token, a path of 60 kB", 401, format!("/r4/{}", "a/".repeat(30_000))),
-        Sent::get("no token, a query of 60 kB of escapes", 401, format!("/r4/Patient?{}", "%61=%62&".repeat(7_500))),
+        Sent::get(
+            "no token, a query of 60 kB of escapes",
+            401,
+            format!("/r4/Patient?{}", "%61=%62&".repeat(7_500)),
+        ),
         many,
-        Sent::get("no token, 16 kB of `Accept`", 401, path).with("accept", "a/b;q=0.1, ".repeat(1_450)),
+        Sent::get("no token, 16 kB of `Accept`", 401, path)
+            .with("accept", "a/b;q=0.1, ".repeat(1_450)),
         Sent::get("no token, gRPC", 200, path).with("content-type", "application/grpc"),
     ]
 }
@@ -180,11 +185,7 @@ fn open() -> Vec<Sent> {
             .with("access-control-request-headers", "a,".repeat(4_000)),
         Sent::get("an optional path", 200, "/r4/docs/a"),
         Sent::get("an optional path with garbage", 401, "/r4/docs/a").bearer(&"x".repeat(2_000)),
-        Sent::get(
-            "the document of the resource",
-            200,
-            "/.well-known/oauth-protected-resource/r4",
-        ),
+        Sent::get("the document of the resource", 200, "/.well-known/oauth-protected-resource/r4"),
         Sent::get("the document of SMART", 200, "/r4/.well-known/smart-configuration"),
     ]
 }
@@ -206,11 +207,7 @@ fn one(page: &mut Page, layer: &FhirAuthLayer, sent: &Sent) {
     page.hold(sent.what, "log, bytes", log.bytes);
 }
 
-fn answered(
-    layer: &FhirAuthLayer,
-    request: Request<Empty<Bytes>>,
-    sent: &Sent,
-) -> Response<Bytes> {
+fn answered(layer: &FhirAuthLayer, request: Request<Empty<Bytes>>, sent: &Sent) -> Response<Bytes> {
     let response = decide(&mut layer.layer(Bare), request);
     assert_eq!(response.status(), sent.status, "{}", sent.what);
     let (parts, body) = response.into_parts();
