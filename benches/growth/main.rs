@@ -15,6 +15,7 @@
     clippy::wildcard_enum_match_arm,
     clippy::indexing_slicing,
     clippy::as_conversions,
+    clippy::needless_pass_by_value,
     reason = "a bench that cannot go on ends"
 )]
 
