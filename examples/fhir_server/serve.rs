@@ -4,21 +4,39 @@
 //! and tokens alone may be as large as that.
 
 use std::convert::Infallible;
+use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::BoxError;
 use axum::body::HttpBody;
 use axum::http::{Request, Response};
 use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tower::Service;
 
 /// Room for the largest token that is answered with more than a shrug, and for other headers.
 const HEADERS: u32 = 256 * 1024;
+
+/// The most connections at once; others wait until one ends.
+const MAX_CONNECTIONS: usize = 512;
+
+/// The time in which the head of the first request, or of the next one, has to come.
+const HEAD: Duration = Duration::from_secs(10);
+
+/// The time after which HTTP/2 asks whether the client is there, and in which it has to answer.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+
+/// The longest that a connection lasts.
+const MAX_AGE: Duration = Duration::from_secs(600);
+
+/// The most requests at once on one connection.
+const MAX_STREAMS: u32 = 100;
 
 /// How long requests under way may take to finish when the server is told to stop.
 const GRACE: Duration = Duration::from_secs(2);
@@ -32,14 +50,18 @@ where
     S::Future: 'static,
     R: HttpBody<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder.http2().max_header_list_size(HEADERS);
+    let builder = bounded();
     let graceful = GracefulShutdown::new();
+    let free = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut stop = std::pin::pin!(stop);
     loop {
-        let stream = tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
+        let accepted = async {
+            let permit = Arc::clone(&free).acquire_owned().await;
+            (permit, listener.accept().await)
+        };
+        let (permit, stream) = tokio::select! {
+            (permit, accepted) = accepted => match accepted {
+                Ok((stream, _)) => (permit, stream),
                 Err(error) => {
                     // Out of file handles, or a client that went away: others are served on.
                     tracing::warn!(%error, "connection not accepted");
@@ -50,14 +72,55 @@ where
             () = &mut stop => break,
         };
         let service = TowerToHyperService::new(app.clone());
-        let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
-        let connection = graceful.watch(connection.into_owned());
+        let (builder, watcher) = (builder.clone(), graceful.watcher());
         tokio::spawn(async move {
+            let _permit = permit;
+            let builder = match tokio::time::timeout(HEAD, speaks_http2(&stream)).await {
+                Ok(Ok(true)) => builder.http2_only(),
+                Ok(Ok(false)) => builder.http1_only(),
+                Ok(Err(_)) | Err(_) => return,
+            };
+            let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
             // How a connection ends is its client's business.
-            let _ = connection.await;
+            let _ = tokio::time::timeout(MAX_AGE, watcher.watch(connection.into_owned())).await;
         });
     }
     drop(listener);
     // A client that keeps its request open does not keep the server alive.
     let _ = tokio::time::timeout(GRACE, graceful.shutdown()).await;
+}
+
+/// Makes the settings that bound what a client can hold.
+fn bounded() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(HEADERS)
+        .max_concurrent_streams(MAX_STREAMS)
+        .keep_alive_interval(KEEP_ALIVE)
+        .keep_alive_timeout(KEEP_ALIVE);
+    builder
+}
+
+/// Reports whether a client begins with the preface of HTTP/2 (RFC 9113 section 3.4). hyper would wait for
+/// it without an end.
+async fn speaks_http2(stream: &TcpStream) -> io::Result<bool> {
+    const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    let mut begun = [0; PREFACE.len()];
+    loop {
+        let length = stream.peek(&mut begun).await?;
+        if length == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let begun = begun.get(..length).unwrap_or_default();
+        if !PREFACE.starts_with(begun) {
+            return Ok(false);
+        }
+        if length == PREFACE.len() {
+            return Ok(true);
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }

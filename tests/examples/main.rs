@@ -13,6 +13,7 @@ mod leaks;
 mod own_authority;
 mod quickstart;
 mod searches;
+mod slow_clients;
 mod small;
 mod support;
 #[cfg(all(unix, not(target_vendor = "apple")))]

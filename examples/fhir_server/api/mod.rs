@@ -17,6 +17,7 @@ mod search;
 mod write;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -40,6 +41,9 @@ use crate::store::{State as Resources, Store};
 
 /// The largest body that is read, in bytes.
 const MAX_BODY: usize = 16 << 20;
+
+/// The time in which the body of a request has to come.
+const BODY: Duration = Duration::from_secs(10);
 
 pub(crate) struct App {
     base: BaseUrl,
@@ -104,7 +108,11 @@ async fn interact(
     if rights.interaction().is_search_by_post() {
         DefaultBodyLimit::max(Access::MAX_SEARCH_BODY).apply(&mut request);
     }
-    let body = Bytes::from_request(request, &()).await;
+    let Ok(body) = tokio::time::timeout(BODY, Bytes::from_request(request, &())).await else {
+        let text = "the body of the request has not come in time";
+        let refusal = Refusal::new(StatusCode::REQUEST_TIMEOUT, IssueType::Transient, text);
+        return refusal.into_response();
+    };
     // The store works on a thread of its own, so that a long search holds up nobody else.
     let work = move || match (answer(&app, rights, &parts, body), &app.auth) {
         (Ok(answer), _) => answer.into_response(),

@@ -56,7 +56,12 @@ async fn serve() -> Result<(), Error> {
     let (_reporter, health) = tonic_health::server::health_reporter();
     println!("listening on {url}");
     let incoming = TcpIncoming::from(listener);
-    Ok(Server::builder().layer(auth).add_service(health).serve_with_incoming(incoming).await?)
+    // Clients that are gone, or hold very many calls, are not held for.
+    let server = Server::builder()
+        .http2_keepalive_interval(Some(Duration::from_secs(10)))
+        .http2_keepalive_timeout(Some(Duration::from_secs(10)))
+        .max_concurrent_streams(100);
+    Ok({ server }.layer(auth).add_service(health).serve_with_incoming(incoming).await?)
 }
 
 /// Calls both methods with the token in `TOKEN`, or with none, and prints what comes of it.
