@@ -241,6 +241,11 @@ impl IssuerConfig {
             .then(|| format!("{expected}, {}, found \"{}\"", own.join(" or "), told(&self.issuer)))
     }
 
+    /// Reports whether it is a preset that trusts more than one tenant.
+    pub(crate) fn has_several_tenants(&self) -> bool {
+        self.entra.as_ref().is_some_and(|entra| entra.tenants().len() > 1)
+    }
+
     /// Returns the most that its callers may do, where there is a limit.
     pub(crate) fn limits(&self) -> Option<&[DataAction]> {
         self.limits.as_deref()

@@ -53,19 +53,26 @@
 
 mod address;
 mod assigned;
+mod caller_headers;
 mod entra;
 mod error;
+mod gateway;
 mod issuers;
 mod patient;
 mod policy;
 mod reader;
+mod seal_keys;
 
 use std::path::Path;
 
 use serde::{Deserialize, Deserializer};
 use toml::Table;
 
+pub use caller_headers::{CallerHeader, CallerMember};
 pub use error::{ConfigError, Problem};
+pub use gateway::{
+    ConfinedBy, GatewayConfig, TlsFiles, UpstreamAuthorization, UpstreamConfig, UpstreamVersions,
+};
 
 use self::assigned::AssignedKey;
 use self::issuers::IssuerConfig;
@@ -77,7 +84,7 @@ use crate::authorization::{
 };
 use crate::danger::PlainHttp;
 use crate::error::BuildError;
-use crate::fhir::{BaseUrl, PatientCompartment};
+use crate::fhir::{BaseUrl, BaseUrlError, PatientCompartment};
 use crate::keys::KeySettings;
 use crate::metadata::SmartConfiguration;
 use crate::middleware::{FhirAuthLayer, FhirAuthLayerBuilder};
@@ -115,6 +122,7 @@ pub struct Config {
     smart: SmartConfiguration,
     token_cache_capacity: Option<usize>,
     plain_http: PlainHttp,
+    gateway: GatewayConfig,
 }
 
 impl Config {
@@ -169,6 +177,8 @@ impl Config {
         let smart = policy::smart(&mut root, access);
         let issuers = issuers::read_all(&mut root, &plain_http);
         let roles = policy::roles(&mut root, &issuers);
+        let several = issuers.len() > 1 || issuers.iter().any(IssuerConfig::has_several_tenants);
+        let gateway = gateway::read(&mut root, &plain_http, several);
         root.finish();
         match (base_url, problems.into_vec()) {
             (Some(base_url), problems) if problems.is_empty() => Ok(Self {
@@ -183,6 +193,7 @@ impl Config {
                 smart,
                 token_cache_capacity,
                 plain_http,
+                gateway,
             }),
             (_, problems) => Err(problems),
         }
@@ -198,6 +209,22 @@ impl Config {
     #[must_use]
     pub fn plain_http(&self) -> &PlainHttp {
         &self.plain_http
+    }
+
+    /// Returns the sections that are for the gateway alone.
+    #[must_use]
+    pub fn gateway(&self) -> &GatewayConfig {
+        &self.gateway
+    }
+
+    /// Puts another FHIR base of the server behind in the place of `[upstream] url`.
+    ///
+    /// # Errors
+    ///
+    /// When it is none that the file may name.
+    pub fn upstream_url(mut self, url: &str) -> Result<Self, BaseUrlError> {
+        self.gateway.upstream.url = Some(BaseUrl::parse_with(url, &self.plain_http)?);
+        Ok(self)
     }
 
     /// Returns the access mode: the grants that a request needs.

@@ -138,6 +138,28 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Takes a number of bytes such as `"16MiB"`.
+    pub(crate) fn size(&mut self, key: &'static str) -> Option<usize> {
+        const EXPECTED: &str = "expected a number of bytes such as \"64KiB\" or \"16MiB\"";
+        if self.table.get(key).is_some_and(Value::is_integer) {
+            return self.count(key);
+        }
+        let text = self.text(key)?;
+        let digits = text.trim_end_matches(|letter: char| !letter.is_ascii_digit());
+        let unit = match text.strip_prefix(digits).map(str::trim_start) {
+            Some("B") => Some(1),
+            Some("KiB") => Some(1 << 10),
+            Some("MiB") => Some(1 << 20),
+            Some("GiB") => Some(1 << 30),
+            Some(_) | None => None,
+        };
+        let bytes = digits.parse::<usize>().ok().zip(unit);
+        match bytes.and_then(|(number, unit)| number.checked_mul(unit)) {
+            Some(bytes) => Some(bytes),
+            None => self.fail(key, format!("{EXPECTED}, found \"{text}\"")),
+        }
+    }
+
     /// Takes a Boolean.
     pub(crate) fn flag(&mut self, key: &'static str) -> Option<bool> {
         match self.take(key)? {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, Nonce, RandomizedNonceKey};
+use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand;
 
 use crate::jose::base64url;
@@ -14,24 +15,29 @@ const PURPOSE: &[u8] = b"tower-fhir-auth page 1";
 /// The length of a nonce, in bytes (RFC 8452).
 const NONCE: usize = 12;
 
-/// A key of 32 bytes that seals page links (AES-256-GCM-SIV, RFC 8452). All instances of a server need the
+/// The length of a key, in bytes.
+const KEY: usize = 32;
+
+/// A key that seals page links (AES-256-GCM-SIV, RFC 8452). All instances of a server need the
 /// same ones, or a page link serves at one of them alone.
 #[derive(Clone)]
 pub struct SealKey(Arc<RandomizedNonceKey>);
 
 /// Bytes are not a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a key that seals has 32 bytes")]
+#[error("a key that seals has 32 bytes or more")]
 #[non_exhaustive]
 pub struct SealKeyError;
 
 impl SealKey {
-    /// Takes a key of 32 random bytes.
+    /// Takes a key of 32 random bytes or more. Of a longer one the key is its SHA-256.
     ///
     /// # Errors
     ///
-    /// When it has another length.
+    /// When it is shorter.
     pub fn new(bytes: &[u8]) -> Result<Self, SealKeyError> {
+        let longer = (bytes.len() > KEY).then(|| digest(&SHA256, bytes));
+        let bytes = longer.as_ref().map_or(bytes, AsRef::as_ref);
         let key = RandomizedNonceKey::new(&AES_256_GCM_SIV, bytes).map_err(|_| SealKeyError)?;
         Ok(Self(Arc::new(key)))
     }
@@ -42,7 +48,7 @@ impl SealKey {
     ///
     /// When the system has no random numbers.
     pub fn random() -> Result<Self, SealKeyError> {
-        let mut bytes = [0; 32];
+        let mut bytes = [0; KEY];
         rand::fill(&mut bytes).map_err(|_| SealKeyError)?;
         Self::new(&bytes)
     }
@@ -94,5 +100,9 @@ mod tests {
         }
         assert_eq!(SealKey::new(&[7; 31]).unwrap_err(), SealKeyError);
         assert_eq!(format!("{key:?}"), "SealKey(..)");
+        let (longer, other) = (SealKey::new(&[7; 40]).unwrap(), SealKey::new(&[7; 41]).unwrap());
+        let sealed = longer.seal(b"page").unwrap();
+        assert_eq!(longer.open(&sealed).as_deref(), Some(b"page".as_slice()));
+        assert_eq!((key.open(&sealed), other.open(&sealed)), (None, None));
     }
 }

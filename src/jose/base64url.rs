@@ -53,9 +53,9 @@ pub(crate) fn decoded(text: &str) -> Option<Vec<u8>> {
     URL_SAFE.decode(text).ok()
 }
 
-/// Decodes a member of a key. Some providers write it in the standard alphabet of base64, which
-/// means the same bytes; a key is not compared by its encoding, as a token is.
-pub(super) fn of_key(encoded: &str) -> Option<Vec<u8>> {
+/// Decodes a key or a member of one. Some write it in the standard alphabet of base64, which means the
+/// same bytes; a key is not compared by its encoding, as a token is.
+pub(crate) fn of_key(encoded: &str) -> Option<Vec<u8>> {
     URL_SAFE.decode(encoded).or_else(|_| STANDARD.decode(encoded)).ok()
 }
 

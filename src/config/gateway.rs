@@ -1,0 +1,267 @@
+//! The sections of the gateway: `[listen]`, `[admin]` and `[upstream]`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http::HeaderValue;
+
+use super::address::told;
+use super::caller_headers::{self, CallerHeader};
+use super::reader::Reader;
+use super::seal_keys;
+use crate::danger::PlainHttp;
+use crate::fhir::BaseUrl;
+
+/// The sections of the file that are for the gateway alone. Every program reads them, so that a mistake is
+/// found by each.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct GatewayConfig {
+    /// `[listen] address`, a host and a port.
+    pub listen: String,
+    /// `[listen] tls`
+    pub tls: Option<TlsFiles>,
+    /// `[admin] address`, a host and a port.
+    pub admin: Option<String>,
+    /// `[upstream]`
+    pub upstream: UpstreamConfig,
+}
+
+/// The files of `[listen] tls`.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TlsFiles {
+    /// The certificate with its chain.
+    pub certificate: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+    /// The authorities whose certificates clients may show.
+    pub client_ca: Option<PathBuf>,
+}
+
+/// `[upstream]`: the server behind.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct UpstreamConfig {
+    /// Its FHIR base.
+    pub url: Option<BaseUrl>,
+    /// The side that holds answers to what was granted.
+    pub confine: ConfinedBy,
+    /// What is sent to it as `Authorization`.
+    pub authorization: UpstreamAuthorization,
+    /// The updates that it is trusted to make conditional.
+    pub versions: UpstreamVersions,
+    /// The longest wait until its answer begins, and between two parts of it.
+    pub timeout: Duration,
+    /// The most bytes of one body that is looked into.
+    pub max_body: usize,
+    /// The most bytes of all bodies that are looked into at a time.
+    pub max_buffered: usize,
+    /// The time for which a page link serves.
+    pub pages: Duration,
+    /// The headers that tell it who the caller is.
+    pub headers: Vec<CallerHeader>,
+    seal_keys: Vec<SecretBytes>,
+}
+
+/// The side that holds answers to what was granted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConfinedBy {
+    /// The gateway, answer by answer.
+    #[default]
+    Gateway,
+    /// The server behind.
+    Upstream,
+    /// None: what the layer alone cannot decide is refused.
+    Nobody,
+}
+
+/// What the server behind is sent as `Authorization`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UpstreamAuthorization {
+    /// Nothing.
+    #[default]
+    Drop,
+    /// The caller's token, where it was judged.
+    Relay,
+    /// Credentials of the gateway itself.
+    Literal(HeaderValue),
+}
+
+/// The types whose resources the server behind updates only in the version that was judged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UpstreamVersions {
+    /// Those of which its CapabilityStatement says so.
+    #[default]
+    Metadata,
+    /// All: the operator has checked it.
+    Checked,
+}
+
+/// Bytes that are not printed.
+#[derive(Clone)]
+struct SecretBytes(Vec<u8>);
+
+impl UpstreamConfig {
+    /// Returns what the keys are made of that seal page links, each at least 32 bytes: the first one seals, and
+    /// all of them open. Empty without `seal_key_file`.
+    pub fn seal_keys(&self) -> impl Iterator<Item = &[u8]> {
+        self.seal_keys.iter().map(|key| key.0.as_slice())
+    }
+}
+
+impl Default for UpstreamConfig {
+    fn default() -> Self {
+        Self {
+            url: None,
+            confine: ConfinedBy::default(),
+            authorization: UpstreamAuthorization::default(),
+            versions: UpstreamVersions::default(),
+            timeout: Duration::from_secs(30),
+            max_body: 16 << 20,
+            max_buffered: 256 << 20,
+            pages: Duration::from_secs(60 * 60),
+            headers: Vec::new(),
+            seal_keys: Vec::new(),
+        }
+    }
+}
+
+impl std::fmt::Debug for SecretBytes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SecretBytes(..)")
+    }
+}
+
+/// Reads the three sections. `several_issuers` is true where a subject alone may be that of different users.
+pub(super) fn read(
+    root: &mut Reader<'_>,
+    plain_http: &PlainHttp,
+    several_issuers: bool,
+) -> GatewayConfig {
+    let (listen, tls) = listen(root);
+    let admin = root.table("admin").and_then(|mut admin| {
+        let address = socket(&mut admin, "address");
+        admin.finish();
+        address
+    });
+    let upstream = match root.table("upstream") {
+        Some(section) => upstream(section, plain_http, several_issuers),
+        None => UpstreamConfig::default(),
+    };
+    let listen = listen.unwrap_or_else(|| "127.0.0.1:8080".to_owned());
+    GatewayConfig { listen, tls, admin, upstream }
+}
+
+fn listen(root: &mut Reader<'_>) -> (Option<String>, Option<TlsFiles>) {
+    let Some(mut listen) = root.table("listen") else { return (None, None) };
+    let address = socket(&mut listen, "address");
+    let tls = listen.table("tls").and_then(|mut tls| {
+        for (key, expected) in [("certificate", "a PEM file"), ("key", "a PEM file")] {
+            if !tls.has(key) {
+                tls.reject(key, format!("is required: expected {expected}"));
+            }
+        }
+        let files = (tls.path("certificate"), tls.path("key"), tls.path("client_ca"));
+        tls.finish();
+        let (certificate, key, client_ca) = files;
+        Some(TlsFiles { certificate: certificate?, key: key?, client_ca })
+    });
+    listen.finish();
+    (address, tls)
+}
+
+/// Reads a host and a port to listen at.
+fn socket(reader: &mut Reader<'_>, key: &'static str) -> Option<String> {
+    let text = reader.text(key)?;
+    let parts = text.rsplit_once(':');
+    if parts.is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok()) {
+        return Some(text);
+    }
+    reader.fail(
+        key,
+        format!("expected a host and a port such as \"127.0.0.1:8080\", found \"{text}\""),
+    )
+}
+
+fn upstream(
+    mut section: Reader<'_>,
+    plain_http: &PlainHttp,
+    several_issuers: bool,
+) -> UpstreamConfig {
+    let defaults = UpstreamConfig::default();
+    let url = section.text("url").and_then(|text| match BaseUrl::parse_with(&text, plain_http) {
+        Ok(url) => Some(url),
+        Err(expected) => section.fail("url", format!("{expected}, found \"{}\"", told(&text))),
+    });
+    let places = [
+        ("gateway", ConfinedBy::Gateway),
+        ("upstream", ConfinedBy::Upstream),
+        ("nobody", ConfinedBy::Nobody),
+    ];
+    let versions =
+        [("metadata", UpstreamVersions::Metadata), ("checked", UpstreamVersions::Checked)];
+    let read = UpstreamConfig {
+        url,
+        confine: section.choice("confine", &places).unwrap_or_default(),
+        authorization: authorization(&mut section).unwrap_or_default(),
+        versions: section.choice("versions", &versions).unwrap_or_default(),
+        timeout: some_time(&mut section, "timeout").unwrap_or(defaults.timeout),
+        max_body: some_bytes(&mut section, "max_body").unwrap_or(defaults.max_body),
+        max_buffered: some_bytes(&mut section, "max_buffered").unwrap_or(defaults.max_buffered),
+        pages: some_time(&mut section, "pages").unwrap_or(defaults.pages),
+        headers: caller_headers::read(&mut section, several_issuers),
+        seal_keys: seal_keys::read(&mut section).into_iter().map(SecretBytes).collect(),
+    };
+    check(&section, &read);
+    section.finish();
+    read
+}
+
+/// Checks what depends on more than one key.
+fn check(section: &Reader<'_>, read: &UpstreamConfig) {
+    if read.max_body > read.max_buffered {
+        section.reject("max_buffered", "expected no less than `max_body`");
+    }
+    let is_told = read.authorization == UpstreamAuthorization::Relay
+        || caller_headers::tell_what_was_granted(&read.headers);
+    if read.confine == ConfinedBy::Upstream && !is_told {
+        let expected = "expected the server behind to be told what was granted: `authorization = \"relay\"`, \
+                        or `headers` with issuer, patient and scopes";
+        section.reject("confine", expected);
+    }
+}
+
+/// Reads what is sent as `Authorization`. It may be a secret, and is never told.
+fn authorization(section: &mut Reader<'_>) -> Option<UpstreamAuthorization> {
+    let text = section.text("authorization")?;
+    let is_credentials = text
+        .split_once(' ')
+        .is_some_and(|(scheme, rest)| !scheme.is_empty() && !rest.trim().is_empty());
+    match (text.as_str(), HeaderValue::from_str(&text)) {
+        ("drop", _) => Some(UpstreamAuthorization::Drop),
+        ("relay", _) => Some(UpstreamAuthorization::Relay),
+        (_, Ok(mut value)) if is_credentials => {
+            value.set_sensitive(true);
+            Some(UpstreamAuthorization::Literal(value))
+        }
+        _ => {
+            let expected = "expected drop, relay, or credentials with their scheme, such as \
+                            \"Basic ${CREDENTIALS}\"";
+            section.fail("authorization", expected)
+        }
+    }
+}
+
+fn some_time(section: &mut Reader<'_>, key: &'static str) -> Option<Duration> {
+    let time = section.duration(key)?;
+    if time.is_zero() { section.fail(key, "expected more than 0s") } else { Some(time) }
+}
+
+fn some_bytes(section: &mut Reader<'_>, key: &'static str) -> Option<usize> {
+    let bytes = section.size(key)?;
+    if bytes == 0 { section.fail(key, "expected more than 0") } else { Some(bytes) }
+}
