@@ -3,16 +3,19 @@
 //! ```text
 //! fhir-auth explain --config auth.toml [--method GET --path /Patient/1] < token
 //! fhir-auth check auth.toml [--online]
+//! fhir-auth gateway --config gateway.toml [--listen ADDRESS] [--upstream URL]
 //! ```
 //!
 //! [`explain`] says why a token is let in or refused, check by check, and what to change on which
-//! side. [`check`] reads a configuration and tells all of its mistakes at once. Both are the code of
-//! `tower-fhir-auth`, the layer that guards requests, with the file that it is configured by.
+//! side. [`check`] reads a configuration and tells all of its mistakes at once. [`gateway`] protects a
+//! FHIR server that enforces nothing. All are the code of `tower-fhir-auth`, the layer that guards
+//! requests, with the file that it is configured by.
 
 pub mod check;
 mod command;
 pub mod explain;
 mod failure;
+pub mod gateway;
 mod logs;
 mod pasted;
 mod print;
@@ -26,6 +29,7 @@ pub use failure::Failure;
 const USAGE: &str = "usage: fhir-auth explain --config auth.toml [--method GET --path /Patient/1] \
                      [--at TIME] [--offline] [--json] < token\n       \
                      fhir-auth check auth.toml [--online]\n       \
+                     fhir-auth gateway --config gateway.toml [--listen ADDRESS] [--upstream URL]\n       \
                      fhir-auth --version";
 
 /// Runs the command that the first argument names, and returns the status to end with.
@@ -43,6 +47,7 @@ pub async fn run(mut arguments: Parser) -> ExitCode {
     match command.to_str() {
         Some("explain") => explain::run(arguments).await,
         Some("check") => check::run(arguments).await,
+        Some("gateway") => gateway::run(arguments).await,
         _ => Failure::new(format!("there is no such command\n{USAGE}")).report(),
     }
 }

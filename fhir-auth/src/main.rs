@@ -2,7 +2,16 @@
 
 use std::process::ExitCode;
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
-    fhir_auth::run(lexopt::Parser::from_env()).await
+fn main() -> ExitCode {
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::from(2);
+        }
+    };
+    let status = runtime.block_on(fhir_auth::run(lexopt::Parser::from_env()));
+    // What is under way in the background, such as the look-up of a name, has had its time.
+    runtime.shutdown_background();
+    status
 }

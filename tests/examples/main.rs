@@ -3,11 +3,13 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failed step of a test is a failed test")]
 #![expect(clippy::indexing_slicing, reason = "serde_json answers null where nothing is")]
 
+mod careless_server;
 mod check;
 mod cors;
 mod entra;
 mod explain_token;
 mod fhir_server;
+mod gateway;
 mod interactions;
 mod leaks;
 mod own_authority;

@@ -1,0 +1,125 @@
+//! What answers requests: the layer, and the server behind within it.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use tower_fhir_auth::config::{Config, ConfinedBy, UpstreamConfig};
+use tower_fhir_auth::confine::{ConfineSettings, SealKey};
+use tower_fhir_auth::{Enforcement, FhirAuthLayer};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::exchange::{BoxError, Trouble};
+use super::unanswered::{Asked, Unanswered};
+use super::upstream::Upstream;
+use crate::failure::Failure;
+
+pub(super) type AppBody = UnsyncBoxBody<Bytes, BoxError>;
+type Answer = Pin<Box<dyn Future<Output = Response<AppBody>> + Send>>;
+
+/// What answers the requests of a port.
+#[derive(Clone)]
+pub(super) struct App(Arc<dyn Fn(Request<Incoming>) -> Answer + Send + Sync>);
+
+impl App {
+    /// The gateway of a configuration, and its layer.
+    pub(super) fn gateway(config: Config) -> Result<(Self, FhirAuthLayer), Failure> {
+        let settings = config.gateway().upstream.clone();
+        let Some(url) = &settings.url else {
+            let expected = "expected the FHIR base of the server behind, here or by `--upstream`";
+            return Err(Failure::new(format!("upstream.url: is required: {expected}")));
+        };
+        let upstream = Upstream::new(config.base_url(), url, &settings);
+        let upstream = upstream
+            .ok_or_else(|| Failure::new("upstream.url: expected the address of a server"))?;
+        let policy = config.policy()?;
+        let builder = config.layer(policy)?;
+        let auth = match settings.confine {
+            ConfinedBy::Gateway => {
+                let layer = builder.build_confined(confine(&settings)?)?;
+                let auth = layer.auth().clone();
+                return Ok((Self::around(layer.layer(upstream)), auth));
+            }
+            ConfinedBy::Upstream => builder.handlers_enforce(Enforcement::ALL).build()?,
+            ConfinedBy::Nobody => builder.build()?,
+            _ => return Err(Failure::new("upstream.confine: is not supported yet")),
+        };
+        Ok((Self::around(auth.layer(upstream)), auth))
+    }
+
+    /// The port for operators: `/live` and `/ready`.
+    pub(super) fn admin(auth: FhirAuthLayer) -> Self {
+        Self(Arc::new(move |request: Request<Incoming>| {
+            let response = match request.uri().path() {
+                "/live" => Response::new(Bytes::from_static(b"live\n")),
+                "/ready" => auth.readiness(),
+                _ => {
+                    let mut response = Response::new(Bytes::from_static(b"/live /ready\n"));
+                    *response.status_mut() = StatusCode::NOT_FOUND;
+                    response
+                }
+            };
+            Box::pin(std::future::ready(response.map(whole)))
+        }))
+    }
+
+    fn around<S, R>(service: S) -> Self
+    where
+        S: Service<Request<Incoming>, Response = Response<R>, Error = Unanswered, Future: Send>
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        R: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    {
+        Self(Arc::new(move |request| Box::pin(answer(service.clone(), request))))
+    }
+
+    pub(super) fn answer(&self, request: Request<Incoming>) -> Answer {
+        (self.0)(request)
+    }
+}
+
+async fn answer<S, R>(mut service: S, request: Request<Incoming>) -> Response<AppBody>
+where
+    S: Service<Request<Incoming>, Response = Response<R>, Error = Unanswered>,
+    R: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    let (mut parts, body) = request.into_parts();
+    let (asked, trouble) = (Asked::of(&parts), Trouble::default());
+    parts.extensions.insert(trouble.clone());
+    let ready = std::future::poll_fn(|context| service.poll_ready(context)).await;
+    let answer = match ready {
+        Ok(()) => service.call(Request::from_parts(parts, body)).await,
+        Err(unanswered) => Err(unanswered),
+    };
+    match (answer, trouble.found()) {
+        (Ok(response), None) => response.map(|body| body.map_err(Into::into).boxed_unsync()),
+        (Err(unanswered), _) | (Ok(_), Some(unanswered)) => unanswered.respond(asked).map(whole),
+    }
+}
+
+fn whole(bytes: Bytes) -> AppBody {
+    Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// The settings of the layer that confines. What the server behind writes is rewritten before it is judged, so
+/// that its addresses are those that clients know.
+fn confine(upstream: &UpstreamConfig) -> Result<ConfineSettings, Failure> {
+    let keys: Result<Vec<SealKey>, _> = upstream.seal_keys().map(SealKey::new).collect();
+    let keys =
+        keys.map_err(|error| Failure::new(format!("upstream.seal_key_file: expected {error}")))?;
+    if keys.is_empty() {
+        tracing::warn!(
+            "without `seal_key_file` a key is made at start: page links serve until this process ends, \
+             and at no other"
+        );
+    }
+    let settings = ConfineSettings::default().max_body(upstream.max_body);
+    Ok(settings.page_lifetime(upstream.pages).seal_keys(keys))
+}

@@ -1,0 +1,90 @@
+//! The caller, in headers for the server behind.
+
+use std::borrow::Cow;
+
+use http::{HeaderMap, HeaderValue};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use tower_fhir_auth::Principal;
+use tower_fhir_auth::config::{CallerHeader, CallerMember};
+
+use super::unanswered::Unanswered;
+
+/// The longest value of a header.
+const MAX_VALUE: usize = 4 * 1024;
+
+/// What is no visible ASCII, and the sign of the encoding itself; blanks within stay.
+const ENCODED: &AsciiSet = &CONTROLS.add(b'%');
+
+/// The same, with blanks, which stand between the values of a list.
+const ENCODED_IN_LIST: &AsciiSet = &ENCODED.add(b' ');
+
+/// Adds each of the headers, empty where the token has nothing of it, or where nobody is known.
+pub(super) fn tell(
+    caller: Option<&Principal>,
+    wanted: &[CallerHeader],
+    headers: &mut HeaderMap,
+) -> Result<(), Unanswered> {
+    for header in wanted {
+        let value = caller.map(|caller| value(caller, header.member)).unwrap_or_default();
+        if value.len() > MAX_VALUE {
+            return Err(Unanswered::LongHeader);
+        }
+        let value = HeaderValue::try_from(value).map_err(|_| Unanswered::LongHeader)?;
+        headers.insert(header.name.clone(), value);
+    }
+    Ok(())
+}
+
+fn value(caller: &Principal, member: CallerMember) -> String {
+    match member {
+        CallerMember::Issuer => encoded(caller.issuer()),
+        CallerMember::Subject => encoded(caller.subject().unwrap_or_default()),
+        CallerMember::Client => encoded(caller.client_id().unwrap_or_default()),
+        CallerMember::Scopes => list(caller.scopes()),
+        CallerMember::Roles => list(caller.roles()),
+        CallerMember::Patient => encoded(caller.patient().unwrap_or_default()),
+        CallerMember::FhirUser => encoded(caller.fhir_user().unwrap_or_default()),
+        _ => String::new(),
+    }
+}
+
+/// Encodes a value. Blanks at its ends would be cut off on the way.
+fn encoded(value: &str) -> String {
+    let within = value.trim_matches(' ');
+    let (before, after) = value.split_once(within).unwrap_or((value, ""));
+    let blanks = |text: &str| "%20".repeat(text.len());
+    match within.is_empty() {
+        true => blanks(value),
+        false => {
+            format!("{}{}{}", blanks(before), utf8_percent_encode(within, ENCODED), blanks(after))
+        }
+    }
+}
+
+fn list<'a>(values: impl Iterator<Item = &'a str>) -> String {
+    let values: Vec<Cow<'_, str>> =
+        values.map(|value| utf8_percent_encode(value, ENCODED_IN_LIST).into()).collect();
+    values.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_visible_ascii_that_can_be_read_in_one_way() {
+        for (value, expected) in [
+            ("amara", "amara"),
+            ("a b", "a b"),
+            (" a  b ", "%20a  b%20"),
+            ("  ", "%20%20"),
+            ("", ""),
+            ("100%", "100%25"),
+            ("é\n\r\0\u{7f}", "%C3%A9%0A%0D%00%7F"),
+            ("https://idp.example.org/?a=b,c", "https://idp.example.org/?a=b,c"),
+        ] {
+            assert_eq!(encoded(value), expected, "{value:?}");
+        }
+        assert_eq!(list(["a b", "c%", "d"].into_iter()), "a%20b c%25 d");
+    }
+}

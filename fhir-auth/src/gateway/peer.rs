@@ -1,0 +1,7 @@
+//! The other side of a connection.
+
+use std::net::SocketAddr;
+
+/// The address that a client has connected from, in the extensions of its requests.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer(pub(super) SocketAddr);

@@ -1,0 +1,73 @@
+//! Serving HTTP/1 and HTTP/2 until told to stop.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use http::Request;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use super::app::App;
+use super::peer::Peer;
+
+/// Room for the largest token that is answered with more than a shrug, and for other headers.
+const HEADERS: u32 = 256 * 1024;
+const HEADERS_OF_HTTP_1: usize = 256 * 1024;
+
+/// The longest time that a client may take for the head of a request, and the longest silence of one with
+/// HTTP/2.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long requests under way may take to finish when the server is told to stop.
+const GRACE: Duration = Duration::from_secs(2);
+
+pub(super) async fn until(mut stop: watch::Receiver<bool>, listener: TcpListener, app: App) {
+    let builder = builder();
+    let graceful = GracefulShutdown::new();
+    loop {
+        let (stream, peer) = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // Out of file handles, or a client that went away: others are served on.
+                    tracing::warn!(%error, "connection not accepted");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    continue;
+                }
+            },
+            // Also when whoever could say so is gone.
+            _ = stop.wait_for(|stop| *stop) => break,
+        };
+        // Each answer is one write, which must not wait for the one before to be acknowledged.
+        let _ = stream.set_nodelay(true);
+        let app = app.clone();
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(Peer(peer));
+            let answer = app.answer(request);
+            async move { Ok::<_, Infallible>(answer.await) }
+        });
+        let connection = builder.serve_connection(TokioIo::new(stream), service);
+        let connection = graceful.watch(connection.into_owned());
+        tokio::spawn(async move {
+            // How a connection ends is its client's business.
+            let _ = connection.await;
+        });
+    }
+    drop(listener);
+    // A client that keeps its request open does not keep the server alive.
+    let _ = tokio::time::timeout(GRACE, graceful.shutdown()).await;
+}
+
+fn builder() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    let mut http1 = builder.http1();
+    http1.timer(TokioTimer::new()).header_read_timeout(PATIENCE).max_buf_size(HEADERS_OF_HTTP_1);
+    let mut http2 = builder.http2();
+    http2.timer(TokioTimer::new()).max_header_list_size(HEADERS).keep_alive_interval(PATIENCE);
+    builder
+}

@@ -1,0 +1,88 @@
+//! Requests that the server behind has not answered, and what their clients are told.
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use http::request::Parts;
+use http::{HeaderValue, Method, Response, StatusCode};
+use tower_fhir_auth::fhir::{Format, IssueType, OperationOutcome};
+
+/// The reason for which there is no answer of the server behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unanswered {
+    /// The address is none of the server behind.
+    Elsewhere,
+    /// What the server behind has to be told of the caller is too long.
+    LongHeader,
+    /// It cannot be connected to, or has broken off.
+    OutOfReach,
+    /// A Provenance in a header, which nobody has judged.
+    Provenance,
+    /// It wants other credentials, sends its clients elsewhere, or speaks of the connection.
+    NotForClients,
+    /// It has not answered in time.
+    TooLate,
+}
+
+/// What an answer of the gateway itself depends on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    format: Format,
+    is_head: bool,
+}
+
+impl Asked {
+    pub(super) fn of(request: &Parts) -> Self {
+        Self { format: Format::wanted_by(request), is_head: request.method == Method::HEAD }
+    }
+}
+
+impl Unanswered {
+    fn told(self) -> (StatusCode, IssueType, &'static str) {
+        use IssueType::{Exception, Forbidden, NotFound, Transient};
+        match self {
+            Self::Elsewhere => {
+                (StatusCode::NOT_FOUND, NotFound, "there is nothing at this address")
+            }
+            Self::LongHeader => (
+                StatusCode::FORBIDDEN,
+                Forbidden,
+                "what the server behind has to be told of this token is longer than 4 KiB",
+            ),
+            Self::OutOfReach => {
+                (StatusCode::BAD_GATEWAY, Transient, "the server behind is out of reach")
+            }
+            Self::Provenance => (
+                StatusCode::FORBIDDEN,
+                Forbidden,
+                "a Provenance in a header (`X-Provenance`) cannot be judged here: create it by itself",
+            ),
+            Self::NotForClients => (
+                StatusCode::BAD_GATEWAY,
+                Exception,
+                "the answer of the server behind is not for clients of this server",
+            ),
+            Self::TooLate => (
+                StatusCode::GATEWAY_TIMEOUT,
+                Transient,
+                "the server behind has not answered in time",
+            ),
+        }
+    }
+
+    /// Makes the response for a client.
+    pub(super) fn respond(self, asked: Asked) -> Response<Bytes> {
+        let (status, issue_type, text) = self.told();
+        let body: Bytes = OperationOutcome::new(issue_type, text).to_format(asked.format).into();
+        let length = HeaderValue::from(body.len());
+        let mut response = Response::new(if asked.is_head { Bytes::new() } else { body });
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(asked.format.media_type()));
+        headers.insert(CONTENT_LENGTH, length);
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if self == Self::OutOfReach {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        response
+    }
+}

@@ -1,0 +1,130 @@
+//! The server behind, as the service inside of the layer.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::ACCESS_CONTROL_REQUEST_METHOD;
+use http::{Method, Request, Response, StatusCode};
+use http_body::Body;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Either, Empty};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tower_fhir_auth::config::UpstreamConfig;
+use tower_fhir_auth::fhir::BaseUrl;
+use tower_service::Service;
+
+use super::base::Bases;
+use super::exchange::{AnswerBody, BoxError, Progress, SentBody, Trouble};
+use super::request::Rules;
+use super::response::{self, BodyKind};
+use super::rewrite::Rewriter;
+use super::unanswered::Unanswered;
+
+/// The longest time for which a connection is kept that nobody uses.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// The longest wait for a connection; it counts within the time for an answer, too.
+const CONNECT: Duration = Duration::from_secs(5);
+
+type Connections = Client<HttpsConnector<HttpConnector>, UnsyncBoxBody<Bytes, BoxError>>;
+
+/// The body of an answer: that of the server behind, or none.
+pub(super) type Answered = Either<AnswerBody, Empty<Bytes>>;
+
+/// The server behind.
+#[derive(Clone)]
+pub(super) struct Upstream(Arc<Inner>);
+
+struct Inner {
+    connections: Connections,
+    rules: Rules,
+    bases: Bases,
+    timeout: Duration,
+}
+
+impl Upstream {
+    /// `None` if the address cannot be one of a server.
+    pub(super) fn new(public: &BaseUrl, url: &BaseUrl, config: &UpstreamConfig) -> Option<Self> {
+        let (authorization, headers) = (config.authorization.clone(), config.headers.clone());
+        let rules = Rules::new(public.clone(), url, authorization, headers)?;
+        let mut http = HttpConnector::new();
+        http.enforce_http(false);
+        http.set_nodelay(true);
+        http.set_connect_timeout(Some(CONNECT));
+        let connector = HttpsConnectorBuilder::new().try_with_platform_verifier().ok()?;
+        let connector = connector.https_or_http().enable_all_versions().wrap_connector(http);
+        let connections = Client::builder(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE)
+            .build(connector);
+        let (bases, timeout) = (Bases::new(public, url), config.timeout);
+        Some(Self(Arc::new(Inner { connections, rules, bases, timeout })))
+    }
+}
+
+impl Inner {
+    async fn ask<B>(&self, request: Request<B>) -> Result<Response<Answered>, Unanswered>
+    where
+        B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    {
+        let (parts, body) = request.into_parts();
+        if parts.method == Method::OPTIONS
+            && parts.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+        {
+            // Nobody has judged it, and what the server behind says of other origins does not count.
+            let mut answer = Response::new(Either::Right(Empty::new()));
+            *answer.status_mut() = StatusCode::NO_CONTENT;
+            return Ok(answer);
+        }
+        let (head, ()) = self.rules.head(&parts)?.into_parts();
+        let progress = Progress::begin();
+        let body = SentBody::new(body, progress.clone()).boxed_unsync();
+        let answer = self.connections.request(Request::from_parts(head, body));
+        let answer = progress.within(self.timeout, answer).await.ok_or(Unanswered::TooLate)?;
+        let answer = answer.map_err(|error| {
+            tracing::warn!(error = cause(&error), "no answer of the server behind");
+            Unanswered::OutOfReach
+        })?;
+        let (mut answer, body) = answer.into_parts();
+        let is_binary = parts.uri.path().split('/').any(|segment| segment == "Binary");
+        let kind = response::head(&mut answer, &parts.method, is_binary, &self.bases)?;
+        let rewriter = (kind == BodyKind::Rewritten).then(|| Rewriter::new(self.bases.clone()));
+        let trouble = parts.extensions.get::<Trouble>().cloned().unwrap_or_default();
+        let body = AnswerBody::new(body, rewriter, self.timeout, trouble);
+        Ok(Response::from_parts(answer, Either::Left(body)))
+    }
+}
+
+/// Returns the last cause of an error: the outer ones say that there is one.
+fn cause(error: &dyn std::error::Error) -> String {
+    let mut last = error;
+    while let Some(source) = last.source() {
+        last = source;
+    }
+    last.to_string()
+}
+
+impl<B> Service<Request<B>> for Upstream
+where
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    type Response = Response<Answered>;
+    type Error = Unanswered;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Answered>, Unanswered>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Unanswered>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move { inner.ask(request).await })
+    }
+}

@@ -1,0 +1,414 @@
+//! `fhir-auth gateway`, before a server that enforces nothing.
+
+use std::process::Output;
+use std::time::{Duration, Instant};
+
+use reqwest::{Client, Method, RequestBuilder, Response};
+use serde_json::Value;
+use tower_fhir_auth::test_util::TestIssuer;
+
+use crate::careless_server::Careless;
+use crate::support::{BASE, Example, fhir_auth, raw_status};
+
+/// A gateway with an issuer of its own.
+struct Gateway {
+    server: Example,
+    issuer: TestIssuer,
+    client: Client,
+}
+
+impl Gateway {
+    async fn before(upstream: &str, sections: &str) -> Self {
+        let issuer = TestIssuer::start().await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("gateway.toml");
+        std::fs::write(&file, text(&issuer, upstream, sections)).unwrap();
+        let file = file.to_str().unwrap().to_owned();
+        let start = move || {
+            Example::start(fhir_auth(&["gateway", "--config", &file, "--listen", "127.0.0.1:0"]))
+        };
+        let server = tokio::task::spawn_blocking(start).await.unwrap();
+        let gateway = Self { server, issuer, client: Client::new() };
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while gateway.get("system/Patient.r", "/Nothing").await.status() == 503 {
+            assert!(Instant::now() < deadline, "no keys");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        gateway
+    }
+
+    /// A token of patient 1.
+    fn token(&self, scope: &str) -> String {
+        let token = self.issuer.token().claim("aud", BASE).claim("sub", "amara %");
+        token.claim("scope", scope).claim("patient", "1").sign().unwrap()
+    }
+
+    fn request(&self, method: &str, scope: &str, path: &str) -> RequestBuilder {
+        let method: Method = method.parse().unwrap();
+        self.client.request(method, self.server.url(path)).bearer_auth(self.token(scope))
+    }
+
+    async fn get(&self, scope: &str, path: &str) -> Response {
+        self.request("GET", scope, path).send().await.unwrap()
+    }
+}
+
+fn text(issuer: &TestIssuer, upstream: &str, sections: &str) -> String {
+    format!(
+        "base_url = \"{BASE}\"\naccess = \"scopes\"\n[[issuers]]\nissuer = \"{}\"\n\
+         [upstream]\nurl = \"{upstream}\"\n{sections}\n",
+        issuer.url()
+    )
+}
+
+async fn json_of(response: Response) -> Value {
+    assert!(response.status().is_success(), "{response:?}");
+    response.json().await.unwrap()
+}
+
+fn code(body: &Value) -> &str {
+    body["issue"][0]["code"].as_str().unwrap_or_default()
+}
+
+fn names(bundle: &Value) -> Vec<String> {
+    let entries = bundle["entry"].as_array().cloned().unwrap_or_default();
+    entries.iter().map(|entry| entry["resource"]["id"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_not_granted_stays_behind_page_by_page() {
+    let careless = Careless::start().await;
+    let gateway = Gateway::before(&careless.base, "").await;
+    let (mut next, mut seen) = (Some("/Observation".to_owned()), Vec::new());
+    while let Some(path) = next {
+        let bundle = json_of(gateway.get("patient/*.rs", &path).await).await;
+        let written = bundle.to_string();
+        assert!(!written.contains("mark-of-2") && bundle.get("total").is_none(), "{written}");
+        for entry in bundle["entry"].as_array().into_iter().flatten() {
+            let full_url = entry["fullUrl"].as_str().unwrap();
+            assert!(full_url.starts_with(&format!("{BASE}/")), "{full_url}");
+        }
+        seen.extend(names(&bundle));
+        let links = bundle["link"].as_array().unwrap();
+        let link = links.iter().find(|link| link["relation"] == "next");
+        next =
+            link.map(|link| link["url"].as_str().unwrap().strip_prefix(BASE).unwrap().to_owned());
+    }
+    assert_eq!(seen, ["1", "o10", "o11", "o12"]);
+    assert_eq!(gateway.get("patient/*.rs", "/Observation/o20").await.status(), 404);
+    assert_eq!(gateway.get("patient/*.rs", "/Patient/2").await.status(), 403);
+    let own = json_of(gateway.get("patient/*.rs", "/Observation/o10").await).await;
+    assert_eq!(own["subject"]["reference"], format!("{BASE}/Patient/1"));
+    for (method, path) in [("POST", "/Observation"), ("PUT", "/Observation/o10"), ("POST", "")] {
+        let refused =
+            gateway.request(method, "patient/*.cruds", path).body("{}").send().await.unwrap();
+        assert_eq!(refused.status(), 403, "{method} {path}");
+    }
+    assert!(careless.asked().iter().all(|asked| asked.line.starts_with("GET /fhir")));
+    assert!(
+        gateway.client.get(gateway.server.url("/Observation")).send().await.unwrap().status()
+            == 401
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_needs_no_look_streams_with_the_addresses_that_clients_know() {
+    let careless = Careless::start().await;
+    let gateway = Gateway::before(&careless.base, "").await;
+    let answer = gateway.get("system/*.rs", "/Observation?_page=0&x=%20").await;
+    assert!(!answer.headers().contains_key("access-control-allow-origin"));
+    assert_eq!(answer.headers()["etag"], "W/\"3\"");
+    let bundle = json_of(answer).await;
+    assert_eq!(bundle["total"], 8, "as it came");
+    assert_eq!(bundle["link"][1]["url"], format!("{BASE}?_page=3"));
+    assert_eq!(bundle["entry"][1]["fullUrl"], format!("{BASE}/Observation/o10"));
+    let note = bundle["entry"][1]["resource"]["note"][0]["text"].as_str().unwrap();
+    assert!(note.contains(&careless.base), "only addresses: {note}");
+    assert_eq!(careless.last().line, "GET /fhir/Observation?_page=0&x=%20");
+    let body = "{\"valueDecimal\":1.50}";
+    let created =
+        gateway.request("POST", "system/*.cruds", "/Observation").body(body).send().await.unwrap();
+    assert_eq!((created.status().as_u16(), careless.last().body.as_str()), (201, body));
+    assert_eq!(created.headers()["location"], format!("{BASE}/Observation/new/_history/1"));
+    assert!(!created.headers().contains_key("content-location"), "it leads elsewhere");
+    assert!(created.text().await.unwrap().contains("1.50"), "decimals keep their digits");
+    let head = gateway.request("HEAD", "system/*.rs", "/Patient/2").send().await.unwrap();
+    assert_eq!(
+        (head.status().as_u16(), careless.last().line.as_str()),
+        (200, "HEAD /fhir/Patient/2")
+    );
+    // Another version of the protocol.
+    let http2 = Client::builder().http2_prior_knowledge().build().unwrap();
+    let request =
+        http2.get(gateway.server.url("/Patient/2")).bearer_auth(gateway.token("system/*.rs"));
+    let answer = request.send().await.unwrap();
+    assert_eq!((answer.version(), answer.status().as_u16()), (http::Version::HTTP_2, 200));
+    let host = careless.base.trim_start_matches("http://").trim_end_matches("/fhir");
+    assert_eq!(careless.last().headers["host"], host);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_the_caller_is_is_said_by_the_gateway_alone() {
+    let careless = Careless::start().await;
+    let told = "authorization = \"relay\"\n\
+                headers = { issuer = \"x-issuer\", subject = \"x-subject\", patient = \"x-patient\", \
+                scopes = \"x-scopes\", fhir_user = \"X-User\" }";
+    let gateway = Gateway::before(&careless.base, told).await;
+    let forged = |request: RequestBuilder| {
+        let names = [
+            "x-issuer",
+            "X_Issuer",
+            "x-subject",
+            "X_PATIENT",
+            "x-user",
+            "x-forwarded-for",
+            "X_Forwarded_Host",
+            "forwarded",
+            "x-original-url",
+            "x-rewrite-url",
+            "x-http-method-override",
+            "x_http_method_override",
+            "x-hop",
+            "proxy-authorization",
+            "te",
+            "accept-encoding",
+        ];
+        let request = request.header("connection", "x-hop");
+        names.into_iter().fold(request, |request, name| request.header(name, "forged"))
+    };
+    let own = gateway.token("system/*.rs user/*.rs");
+    for scope in ["system/*.rs user/*.rs", "patient/*.rs"] {
+        let request = gateway.request("GET", scope, "/Observation/o10").header("x-other", "kept");
+        assert_eq!(forged(request).send().await.unwrap().status(), 200);
+        let headers = careless.last().headers;
+        assert_eq!(headers["x-issuer"], gateway.issuer.url());
+        assert_eq!(headers["x-subject"], "amara %25");
+        assert_eq!(
+            (&headers["x-patient"], &headers["x-user"]),
+            (&"1".parse().unwrap(), &"".parse().unwrap())
+        );
+        assert_eq!(headers["x-scopes"], scope);
+        assert_eq!(
+            (&headers["x-other"], &headers["x-forwarded-for"]),
+            (&"kept".parse().unwrap(), &"127.0.0.1".parse().unwrap())
+        );
+        assert!(headers["authorization"].to_str().unwrap().starts_with("Bearer ey"));
+        assert!(!format!("{headers:?}").contains("forged"), "{headers:?}");
+    }
+    // Where nobody is judged nobody is told, and no token is passed on.
+    let public =
+        forged(gateway.client.get(gateway.server.url("/metadata?access_token=secret&a=1")));
+    assert_eq!(public.bearer_auth(own).send().await.unwrap().status(), 200);
+    let asked = careless.last();
+    assert_eq!(asked.line, "GET /fhir/metadata?a=1");
+    assert_eq!(asked.headers["x-issuer"], "");
+    assert!(!asked.headers.contains_key("authorization"));
+    assert!(!format!("{asked:?}").contains("forged"), "{asked:?}");
+
+    let literal = Gateway::before(&careless.base, "authorization = \"Basic YTpi\"").await;
+    assert_eq!(literal.get("system/*.rs", "/Patient/1").await.status(), 200);
+    assert_eq!(careless.last().headers["authorization"], "Basic YTpi");
+    let dropped = Gateway::before(&careless.base, "").await;
+    assert_eq!(dropped.get("patient/*.rs", "/Patient/1").await.status(), 200);
+    assert!(!careless.last().headers.contains_key("authorization"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_server_behind_fails_at_is_told_as_a_fault_behind() {
+    let careless = Careless::start().await;
+    let gateway = Gateway::before(&careless.base, "timeout = \"700ms\"").await;
+    for scope in ["system/*.rs", "patient/*.rs"] {
+        for (path, status, issue) in [
+            ("/Observation/slow", 504, "transient"),
+            ("/Observation/moved", 502, "exception"),
+            ("/Observation/login", 502, "exception"),
+        ] {
+            let answer = gateway.get(scope, path).await;
+            assert_eq!(answer.status(), status, "{scope} {path}");
+            assert!(!answer.headers().contains_key("location"));
+            let body: Value = answer.json().await.unwrap();
+            assert_eq!(code(&body), issue, "{scope} {path}: {body}");
+        }
+    }
+    let stops = gateway.get("patient/*.rs", "/Observation/stops").await;
+    assert_eq!(stops.status(), 504, "in the middle of what had to be judged");
+    let stops = gateway.get("system/*.rs", "/Observation/stops").await;
+    assert_eq!(stops.status(), 200);
+    assert!(stops.text().await.is_err(), "an answer that was broken off does not look whole");
+
+    let nobody = Gateway::before("http://127.0.0.1:1/fhir", "").await;
+    for scope in ["system/*.rs", "patient/*.rs"] {
+        let answer =
+            nobody.request("GET", scope, "/Patient/1").header("accept", "application/fhir+xml");
+        let answer = if scope.starts_with("system") {
+            answer
+        } else {
+            nobody.request("GET", scope, "/Patient/1")
+        };
+        let answer = answer.send().await.unwrap();
+        assert_eq!(answer.status(), 502, "{scope}");
+        assert_eq!(answer.headers()["retry-after"], "5");
+        assert!(answer.text().await.unwrap().contains("transient"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_leaves_ends_the_request_behind() {
+    let careless = Careless::start().await;
+    let gateway = Gateway::before(&careless.base, "").await;
+    for (count, scope) in ["system/*.rs", "patient/*.rs"].into_iter().enumerate() {
+        let request = gateway.request("GET", scope, "/Observation/slow");
+        let left = request.timeout(Duration::from_millis(500)).send().await;
+        assert!(left.unwrap_err().is_timeout());
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while careless.left() <= count {
+            assert!(Instant::now() < deadline, "{scope}: it is still waited for");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_address_goes_on_and_none_that_can_be_read_as_another() {
+    let careless = Careless::start().await;
+    let gateway = Gateway::before(&careless.base, "").await;
+    let token = gateway.token("system/*.cruds");
+    let before = careless.asked().len();
+    for path in [
+        "/../admin",
+        "//admin",
+        "/Patient/../../admin",
+        "/Patient/1/..%2f..%2fadmin",
+        "/%2e%2e/admin",
+        "/Patient;x/1",
+        "/Patient/1/",
+        "/metadata/../../admin",
+        "/metadata%2f..%2fadmin",
+        "/Patient%2F1",
+    ] {
+        let status = raw_status(&gateway.server.url(path), &token).await;
+        assert!([401, 403, 404].contains(&status), "{path}: {status}");
+    }
+    let outside = raw_status(&gateway.server.base.replace("/r4", "/admin"), &token).await;
+    assert_eq!(outside, 403);
+    assert_eq!(careless.asked().len(), before, "{:?}", careless.asked());
+    let preflight =
+        gateway.client.request(Method::OPTIONS, gateway.server.url("/Patient/../../admin"));
+    let preflight = preflight.header("origin", "https://app.example.org");
+    let preflight = preflight.header("access-control-request-method", "GET").send().await.unwrap();
+    assert_eq!(preflight.status(), 204);
+    assert_eq!(careless.asked().len(), before, "nobody has judged it");
+    let status =
+        raw_status(&gateway.server.url("/Patient/1/%24everything"), &gateway.token("patient/*.rs"))
+            .await;
+    assert_eq!(
+        (status, careless.asked()[before].line.as_str()),
+        (200, "GET /fhir/Patient/1/$everything")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_nobody_confines_what_is_not_decided_wholly_is_refused() {
+    let careless = Careless::start().await;
+    let gateway = Gateway::before(&careless.base, "confine = \"nobody\"").await;
+    assert_eq!(gateway.get("patient/*.rs", "/Observation").await.status(), 403);
+    assert_eq!(gateway.get("user/Observation.rs?status=final", "/Observation").await.status(), 403);
+    let include = "/Observation?_include=Observation:subject";
+    assert_eq!(gateway.get("system/Observation.rs", include).await.status(), 403);
+    let asked = careless.asked().len();
+    assert_eq!(gateway.get("system/Observation.rs", "/Observation/o10").await.status(), 200);
+    assert_eq!(careless.asked().len(), asked + 1);
+    let told = "confine = \"upstream\"\nauthorization = \"relay\"";
+    let gateway = Gateway::before(&careless.base, told).await;
+    let all = json_of(gateway.get("patient/*.rs", "/Observation").await).await;
+    assert_eq!(names(&all), ["1", "o10", "o11"], "the server behind has been trusted");
+}
+
+fn run(text: &str, arguments: &[&str]) -> (Output, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("gateway.toml");
+    std::fs::write(&file, text).unwrap();
+    let mut all = vec!["gateway", "--config", file.to_str().unwrap()];
+    all.extend(arguments);
+    let run = fhir_auth(&all).output().unwrap();
+    let told = String::from_utf8(run.stderr.clone()).unwrap();
+    (run, told)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configuration_that_it_cannot_use_ends_it_with_2_and_names_the_key() {
+    let issuer = TestIssuer::start().await.unwrap();
+    let good = text(&issuer, "http://127.0.0.1:1/fhir", "");
+    for (text, arguments, told) in [
+        (
+            good.replace("url = \"http", "urk = \"http"),
+            &[][..],
+            "gateway.toml: upstream.urk: unknown key: did you mean `url`?",
+        ),
+        (
+            good.replace("[upstream]\nurl = \"http://127.0.0.1:1/fhir\"", ""),
+            &[],
+            "gateway.toml: upstream.url: is required",
+        ),
+        (
+            format!("{good}[listen]\ntls = {{ certificate = \"c\", key = \"k\" }}"),
+            &[],
+            "gateway.toml: listen.tls: is not supported yet",
+        ),
+        (
+            format!("{good}[listen]\naddress = \"192.0.2.1:1\""),
+            &[],
+            "gateway.toml: listen.address: 192.0.2.1:1: ",
+        ),
+        (good.clone(), &["--listen", "192.0.2.1:1"], "--listen: 192.0.2.1:1: "),
+        (
+            good.clone(),
+            &["--upstream", "http://hapi:8080/fhir"],
+            "--upstream: expected an https URL",
+        ),
+        (good.clone(), &["--unheard-of"], "usage: fhir-auth gateway"),
+    ] {
+        let (run, found) = run(&text, arguments);
+        assert_eq!(run.status.code(), Some(2), "{found}");
+        assert!(found.contains(told), "no `{told}` in {found}");
+        assert!(run.stdout.is_empty());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_ends_at_a_signal_and_tells_operators_alone_how_it_is() {
+    let careless = Careless::start().await;
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let gateway = Gateway::before(&careless.base, &format!("[admin]\naddress = \"{port}\"")).await;
+    for (path, status) in [("live", 200), ("ready", 200), ("metadata", 404)] {
+        let answer = gateway.client.get(format!("http://{port}/{path}")).send().await.unwrap();
+        assert_eq!(answer.status(), status, "{path}");
+    }
+    let public = gateway.server.base.replace("/r4", "/ready");
+    assert_eq!(gateway.client.get(public).send().await.unwrap().status(), 401);
+    let open = gateway.request("GET", "system/*.rs", "/Observation/slow").send();
+    let open = tokio::spawn(open);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let Gateway { server, .. } = gateway;
+    let (status, took) = tokio::task::spawn_blocking(move || server.end("-TERM")).await.unwrap();
+    assert_eq!(status, Some(0));
+    assert!(took < Duration::from_secs(4), "{took:?}");
+    assert!(open.await.unwrap().is_err());
+    let gateway = Gateway::before(&careless.base, "").await;
+    let Gateway { server, .. } = gateway;
+    assert_eq!(tokio::task::spawn_blocking(move || server.end("-INT")).await.unwrap().0, Some(0));
+}
+
+/// The one file is read by every program.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_other_programs_read_the_file_of_the_gateway_too() {
+    let issuer = TestIssuer::start().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("gateway.toml");
+    std::fs::write(&file, text(&issuer, "http://127.0.0.1:1/fhir", "pages = \"5m\"")).unwrap();
+    let check = fhir_auth(&["check", file.to_str().unwrap()]).output().unwrap();
+    assert_eq!(check.status.code(), Some(0), "{check:?}");
+    let arguments = ["--config", file.to_str().unwrap(), "--listen", "127.0.0.1:0"];
+    let server = Example::start(crate::support::command("fhir_server", &arguments));
+    assert_eq!(server.end("-TERM").0, Some(0));
+}
