@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::Value;
+use tempfile::TempDir;
 use tower_fhir_auth::test_util::TestIssuer;
 
 use crate::careless_server::Careless;
@@ -15,6 +16,8 @@ struct Gateway {
     server: Example,
     issuer: TestIssuer,
     client: Client,
+    /// Of its configuration.
+    folder: TempDir,
 }
 
 impl Gateway {
@@ -28,7 +31,7 @@ impl Gateway {
             Example::start(fhir_auth(&["gateway", "--config", &file, "--listen", "127.0.0.1:0"]))
         };
         let server = tokio::task::spawn_blocking(start).await.unwrap();
-        let gateway = Self { server, issuer, client: Client::new() };
+        let gateway = Self { server, issuer, client: Client::new(), folder };
         let deadline = Instant::now() + Duration::from_secs(20);
         while gateway.get("system/Patient.r", "/Nothing").await.status() == 503 {
             assert!(Instant::now() < deadline, "no keys");
@@ -322,6 +325,78 @@ async fn where_nobody_confines_what_is_not_decided_wholly_is_refused() {
     let gateway = Gateway::before(&careless.base, told).await;
     let all = json_of(gateway.get("patient/*.rs", "/Observation").await).await;
     assert_eq!(names(&all), ["1", "o10", "o11"], "the server behind has been trusted");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_held_of_all_answers_together_has_a_limit() {
+    let careless = Careless::start().await;
+    let own = reqwest::get(format!("{}/Observation/o10", careless.base)).await.unwrap();
+    // Another address may be a byte longer.
+    let room = own.text().await.unwrap().len() + 8;
+    let limits = format!("timeout = \"2s\"\nmax_body = {room}\nmax_buffered = {room}");
+    let gateway = Gateway::before(&careless.base, &limits).await;
+    assert_eq!(gateway.get("patient/*.rs", "/Observation/o10").await.status(), 200);
+    let stops = tokio::spawn(gateway.request("GET", "patient/*.rs", "/Observation/stops").send());
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    let answer = gateway.get("patient/*.rs", "/Observation/o10").await;
+    assert_eq!(
+        (answer.status().as_u16(), &answer.headers()["retry-after"]),
+        (503, &"5".parse().unwrap())
+    );
+    assert_eq!(code(&answer.json().await.unwrap()), "transient");
+    let streams = gateway.get("system/*.rs", "/Observation/o10").await;
+    assert_eq!(streams.status(), 200, "what needs no look is not held");
+    assert_eq!(stops.await.unwrap().unwrap().status(), 504);
+    assert_eq!(gateway.get("patient/*.rs", "/Observation/o10").await.status(), 200);
+    let larger = gateway.get("patient/*.rs", "/Observation").await;
+    assert!([502, 503].contains(&larger.status().as_u16()), "{larger:?}");
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_configuration_serves_without_a_restart_and_a_bad_one_does_not() {
+    let careless = Careless::start().await;
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let admin = format!("[admin]\naddress = \"{port}\"");
+    let gateway = Gateway::before(&careless.base, &admin).await;
+    let file = gateway.folder.path().join("gateway.toml");
+    let ready = || async {
+        let answer = gateway.client.get(format!("http://{port}/ready")).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        answer.json::<Value>().await.unwrap()
+    };
+    let within = |what: &'static str| {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        move || assert!(Instant::now() < deadline, "{what}")
+    };
+    // It is read when it has changed.
+    std::fs::write(&file, "base_url = 5").unwrap();
+    let in_time = within("the fault is not told");
+    while ready().await["configuration"].is_null() {
+        in_time();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let fault = ready().await["configuration"].as_str().unwrap().to_owned();
+    assert!(fault.contains("gateway.toml: base_url: expected"), "{fault}");
+    let next = json_of(gateway.get("patient/*.rs", "/Observation").await).await;
+    assert_eq!(names(&next), ["1", "o10", "o11"], "the old one serves");
+    // And at a signal.
+    let told = format!("authorization = \"Basic YTpi\"\n{admin}");
+    std::fs::write(&file, text(&gateway.issuer, &careless.base, &told)).unwrap();
+    gateway.server.signal("-HUP");
+    let in_time = within("the new one does not serve");
+    loop {
+        in_time();
+        let answer = gateway.get("system/*.rs", "/Patient/1").await;
+        if answer.status() == 200 && careless.last().headers.contains_key("authorization") {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(ready().await.get("configuration").is_none());
+    // A page link of before serves on: the key is the same.
+    let link = next["link"][1]["url"].as_str().unwrap().strip_prefix(BASE).unwrap();
+    assert_eq!(gateway.get("patient/*.rs", link).await.status(), 200);
 }
 
 fn run(text: &str, arguments: &[&str]) -> (Output, String) {

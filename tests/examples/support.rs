@@ -86,11 +86,16 @@ impl Example {
         format!("{}{path}", self.base)
     }
 
+    /// Sends a signal by its name.
+    pub(crate) fn signal(&self, signal: &str) {
+        let id = self.process.id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+    }
+
     /// Sends a signal by its name and waits for the end.
     pub(crate) fn end(mut self, signal: &str) -> (Option<i32>, Duration) {
         let start = Instant::now();
-        let id = self.process.id().to_string();
-        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+        self.signal(signal);
         let status = self.process.wait().unwrap();
         (status.code(), start.elapsed())
     }

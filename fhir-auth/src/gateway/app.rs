@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -14,21 +14,25 @@ use tower_fhir_auth::{Enforcement, FhirAuthLayer};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::exchange::{BoxError, Trouble};
+use super::account::{Account, Buffered};
+use super::exchange::BoxError;
 use super::unanswered::{Asked, Unanswered};
 use super::upstream::Upstream;
 use crate::failure::Failure;
 
 pub(super) type AppBody = UnsyncBoxBody<Bytes, BoxError>;
-type Answer = Pin<Box<dyn Future<Output = Response<AppBody>> + Send>>;
+pub(super) type Answer = Pin<Box<dyn Future<Output = Response<AppBody>> + Send>>;
 
 /// What answers the requests of a port.
 #[derive(Clone)]
 pub(super) struct App(Arc<dyn Fn(Request<Incoming>) -> Answer + Send + Sync>);
 
 impl App {
-    /// The gateway of a configuration, and its layer.
-    pub(super) fn gateway(config: Config) -> Result<(Self, FhirAuthLayer), Failure> {
+    /// The gateway of a configuration, and its layer. `made` seals page links where the file names no keys.
+    pub(super) fn gateway(
+        config: Config,
+        made: &SealKey,
+    ) -> Result<(Self, FhirAuthLayer), Failure> {
         let settings = config.gateway().upstream.clone();
         let Some(url) = &settings.url else {
             let expected = "expected the FHIR base of the server behind, here or by `--upstream`";
@@ -37,38 +41,30 @@ impl App {
         let upstream = Upstream::new(config.base_url(), url, &settings);
         let upstream = upstream
             .ok_or_else(|| Failure::new("upstream.url: expected the address of a server"))?;
+        let buffered = upstream.buffered();
         let policy = config.policy()?;
         let builder = config.layer(policy)?;
         let auth = match settings.confine {
             ConfinedBy::Gateway => {
-                let layer = builder.build_confined(confine(&settings)?)?;
+                let layer = builder.build_confined(confine(&settings, made)?)?;
                 let auth = layer.auth().clone();
-                return Ok((Self::around(layer.layer(upstream)), auth));
+                return Ok((Self::around(layer.layer(upstream), buffered), auth));
             }
             ConfinedBy::Upstream => builder.handlers_enforce(Enforcement::ALL).build()?,
             ConfinedBy::Nobody => builder.build()?,
             _ => return Err(Failure::new("upstream.confine: is not supported yet")),
         };
-        Ok((Self::around(auth.layer(upstream)), auth))
+        Ok((Self::around(auth.layer(upstream), buffered), auth))
     }
 
-    /// The port for operators: `/live` and `/ready`.
-    pub(super) fn admin(auth: FhirAuthLayer) -> Self {
-        Self(Arc::new(move |request: Request<Incoming>| {
-            let response = match request.uri().path() {
-                "/live" => Response::new(Bytes::from_static(b"live\n")),
-                "/ready" => auth.readiness(),
-                _ => {
-                    let mut response = Response::new(Bytes::from_static(b"/live /ready\n"));
-                    *response.status_mut() = StatusCode::NOT_FOUND;
-                    response
-                }
-            };
-            Box::pin(std::future::ready(response.map(whole)))
-        }))
+    /// Answers each request by a function.
+    pub(super) fn from_fn(
+        answer: impl Fn(Request<Incoming>) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(answer))
     }
 
-    fn around<S, R>(service: S) -> Self
+    fn around<S, R>(service: S, buffered: Arc<Buffered>) -> Self
     where
         S: Service<Request<Incoming>, Response = Response<R>, Error = Unanswered, Future: Send>
             + Clone
@@ -77,7 +73,10 @@ impl App {
             + 'static,
         R: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
-        Self(Arc::new(move |request| Box::pin(answer(service.clone(), request))))
+        Self::from_fn(move |request| {
+            let account = Account::of_a_request(&buffered);
+            Box::pin(answer(service.clone(), account, request))
+        })
     }
 
     pub(super) fn answer(&self, request: Request<Incoming>) -> Answer {
@@ -85,40 +84,47 @@ impl App {
     }
 }
 
-async fn answer<S, R>(mut service: S, request: Request<Incoming>) -> Response<AppBody>
+async fn answer<S, R>(
+    mut service: S,
+    account: Account,
+    request: Request<Incoming>,
+) -> Response<AppBody>
 where
     S: Service<Request<Incoming>, Response = Response<R>, Error = Unanswered>,
     R: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     let (mut parts, body) = request.into_parts();
-    let (asked, trouble) = (Asked::of(&parts), Trouble::default());
-    parts.extensions.insert(trouble.clone());
+    let asked = Asked::of(&parts);
+    parts.extensions.insert(account.clone());
     let ready = std::future::poll_fn(|context| service.poll_ready(context)).await;
     let answer = match ready {
         Ok(()) => service.call(Request::from_parts(parts, body)).await,
         Err(unanswered) => Err(unanswered),
     };
-    match (answer, trouble.found()) {
+    // What has not been read by now, the client reads.
+    account.streams();
+    match (answer, account.trouble()) {
         (Ok(response), None) => response.map(|body| body.map_err(Into::into).boxed_unsync()),
         (Err(unanswered), _) | (Ok(_), Some(unanswered)) => unanswered.respond(asked).map(whole),
     }
 }
 
-fn whole(bytes: Bytes) -> AppBody {
+pub(super) fn whole(bytes: Bytes) -> AppBody {
     Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
 }
 
 /// The settings of the layer that confines. What the server behind writes is rewritten before it is judged, so
 /// that its addresses are those that clients know.
-fn confine(upstream: &UpstreamConfig) -> Result<ConfineSettings, Failure> {
+fn confine(upstream: &UpstreamConfig, made: &SealKey) -> Result<ConfineSettings, Failure> {
     let keys: Result<Vec<SealKey>, _> = upstream.seal_keys().map(SealKey::new).collect();
-    let keys =
+    let mut keys =
         keys.map_err(|error| Failure::new(format!("upstream.seal_key_file: expected {error}")))?;
     if keys.is_empty() {
         tracing::warn!(
             "without `seal_key_file` a key is made at start: page links serve until this process ends, \
              and at no other"
         );
+        keys.push(made.clone());
     }
     let settings = ConfineSettings::default().max_body(upstream.max_body);
     Ok(settings.page_lifetime(upstream.pages).seal_keys(keys))

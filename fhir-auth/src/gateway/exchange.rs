@@ -1,7 +1,7 @@
 //! The bodies of an exchange with the server behind, and the time that they may take.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -11,26 +11,11 @@ use hyper::body::Incoming;
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
+use super::account::Account;
 use super::rewrite::Rewriter;
 use super::unanswered::Unanswered;
 
 pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
-/// What has gone wrong with the body of an answer, in the extensions of its request: an answer that had to be
-/// judged as a whole is then another one.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Trouble(Arc<OnceLock<Unanswered>>);
-
-impl Trouble {
-    fn met(&self, what: Unanswered) {
-        // The first one is what has happened.
-        let _ = self.0.set(what);
-    }
-
-    pub(super) fn found(&self) -> Option<Unanswered> {
-        self.0.get().copied()
-    }
-}
 
 /// The last time at which a request has got on.
 #[derive(Clone, Debug)]
@@ -93,10 +78,18 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>>> Body for SentBody<B> {
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let this = self.project();
-        let frame = ready!(this.inner.poll_frame(context));
-        this.progress.goes_on();
-        Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
+        let mut this = self.project();
+        loop {
+            let frame = ready!(this.inner.as_mut().poll_frame(context));
+            this.progress.goes_on();
+            match frame.map(|frame| frame.map(Frame::into_data)) {
+                Some(Ok(Ok(data))) => return Poll::Ready(Some(Ok(Frame::data(data)))),
+                // A trailer may be read as a header, and none of them was looked at.
+                Some(Ok(Err(_))) => {}
+                Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
+                None => return Poll::Ready(None),
+            }
+        }
     }
 
     fn is_end_stream(&self) -> bool {
@@ -118,7 +111,7 @@ pin_project! {
         // The end of the wait for the next part, while there is one.
         #[pin]
         wait: Option<Sleep>,
-        trouble: Trouble,
+        account: Account,
         is_over: bool,
     }
 }
@@ -128,9 +121,9 @@ impl AnswerBody {
         inner: Incoming,
         rewriter: Option<Rewriter>,
         limit: Duration,
-        trouble: Trouble,
+        account: Account,
     ) -> Self {
-        Self { inner, rewriter, limit, wait: None, trouble, is_over: false }
+        Self { inner, rewriter, limit, wait: None, account, is_over: false }
     }
 }
 
@@ -154,7 +147,7 @@ impl Body for AnswerBody {
                         ready!(wait.poll(context));
                     }
                     *this.is_over = true;
-                    this.trouble.met(Unanswered::TooLate);
+                    this.account.met(Unanswered::TooLate);
                     return Poll::Ready(Some(Err(
                         "the server behind has stopped in its answer".into()
                     )));
@@ -162,6 +155,11 @@ impl Body for AnswerBody {
             };
             this.wait.set(None);
             let data = match frame {
+                Some(Ok(frame)) if !this.account.holds(frame.data_ref().map_or(0, Bytes::len)) => {
+                    *this.is_over = true;
+                    this.account.met(Unanswered::Busy);
+                    return Poll::Ready(Some(Err("too much is held of other answers".into())));
+                }
                 Some(Ok(frame)) => match (frame.into_data(), this.rewriter.as_mut()) {
                     (Ok(data), Some(rewriter)) => rewriter.push(&data),
                     (Ok(data), None) => data,
@@ -170,7 +168,7 @@ impl Body for AnswerBody {
                 },
                 Some(Err(error)) => {
                     *this.is_over = true;
-                    this.trouble.met(Unanswered::OutOfReach);
+                    this.account.met(Unanswered::OutOfReach);
                     return Poll::Ready(Some(Err(error.into())));
                 }
                 None => {
@@ -191,5 +189,38 @@ impl Body for AnswerBody {
 
     fn size_hint(&self) -> SizeHint {
         if self.rewriter.is_some() { SizeHint::new() } else { self.inner.size_hint() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderMap;
+    use http_body_util::{BodyExt, Full};
+
+    #[tokio::test]
+    async fn trailers_of_a_client_are_not_sent() {
+        let mut trailers = HeaderMap::new();
+        trailers.insert("x-fhir-patient", http::HeaderValue::from_static("2"));
+        let body = Full::new(Bytes::from_static(b"{}"));
+        let body = body.with_trailers(std::future::ready(Some(Ok(trailers))));
+        let sent = SentBody::new(body, Progress::begin()).collect().await.unwrap();
+        assert_eq!(sent.trailers(), None);
+        assert_eq!(sent.to_bytes(), "{}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_may_take_its_time_as_long_as_it_gets_on() {
+        let (progress, limit) = (Progress::begin(), Duration::from_secs(30));
+        let slow = async {
+            for _ in 0..5 {
+                sleep(Duration::from_secs(20)).await;
+                progress.goes_on();
+            }
+        };
+        assert_eq!(progress.within(limit, slow).await, Some(()));
+        let begun = Instant::now();
+        let stops = progress.within(limit, std::future::pending::<()>()).await;
+        assert_eq!((stops, begun.elapsed().as_secs()), (None, 30));
     }
 }

@@ -6,9 +6,11 @@
 //!
 //! Status 0 after SIGINT or SIGTERM, 2 where the configuration cannot be used.
 
+mod account;
 mod app;
 mod base;
 mod caller;
+mod current;
 mod exchange;
 mod peer;
 mod request;
@@ -24,9 +26,9 @@ use std::process::ExitCode;
 use lexopt::Parser;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tower_fhir_auth::config::Config;
+use tower_fhir_auth::confine::SealKey;
 
-use self::app::App;
+use self::current::{Current, HangUp, Source};
 use crate::failure::Failure;
 use crate::{command, logs};
 
@@ -72,17 +74,16 @@ fn options(mut arguments: Parser) -> Result<Option<Options>, lexopt::Error> {
 }
 
 async fn gateway(options: &Options) -> Result<(), Failure> {
-    let mut config = Config::from_file(&options.config)?;
-    if let Some(url) = &options.upstream {
-        let overridden = config.upstream_url(url);
-        config = overridden.map_err(|error| Failure::new(format!("--upstream: {error}")))?;
-    }
+    let key = SealKey::random().map_err(|_| Failure::new("the system has no random numbers"))?;
+    let (file, upstream) = (options.config.clone(), options.upstream.clone());
+    let source = Source { file, upstream, key };
+    let config = source.config()?;
     let (sections, path) = (config.gateway().clone(), config.base_url().path().to_owned());
-    let in_file = |failure| Failure::new(format!("{}: {failure}", options.config.display()));
+    let in_file = |failure: Failure| source.in_file(&failure);
     if sections.tls.is_some() {
         return Err(in_file(Failure::new("listen.tls: is not supported yet")));
     }
-    let (app, auth) = App::gateway(config).map_err(in_file)?;
+    let current = Current::of(&source, config)?;
     let public = match &options.listen {
         Some(address) => listen("--listen", address).await?,
         None => listen("listen.address", &sections.listen).await.map_err(in_file)?,
@@ -93,12 +94,14 @@ async fn gateway(options: &Options) -> Result<(), Failure> {
     };
     let (stop, stopped) = watch::channel(false);
     // Whoever reads the line may send a signal at once.
-    let signal = signal().map_err(|error| Failure::new(format!("signals: {error}")))?;
+    let signals = |error| Failure::new(format!("signals: {error}"));
+    let (signal, hang_up) = (signal().map_err(signals)?, HangUp::new().map_err(signals)?);
+    let following = tokio::spawn(current.clone().follow(source.clone(), hang_up));
     let here = public.local_addr().map_err(|error| Failure::new(error.to_string()))?;
     println!("listening on http://{here}{path}");
     let admin = async {
         if let Some(listener) = admin {
-            serve::until(stopped.clone(), listener, App::admin(auth)).await;
+            serve::until(stopped.clone(), listener, current.admin()).await;
         }
     };
     let signalled = async {
@@ -106,7 +109,8 @@ async fn gateway(options: &Options) -> Result<(), Failure> {
         // Nobody is left to be told if both have ended.
         let _ = stop.send(true);
     };
-    tokio::join!(serve::until(stopped.clone(), public, app), admin, signalled);
+    tokio::join!(serve::until(stopped.clone(), public, current.public()), admin, signalled);
+    following.abort();
     Ok(())
 }
 

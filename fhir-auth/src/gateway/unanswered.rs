@@ -9,6 +9,8 @@ use tower_fhir_auth::fhir::{Format, IssueType, OperationOutcome};
 /// The reason for which there is no answer of the server behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unanswered {
+    /// Too much is held of other answers.
+    Busy,
     /// The address is none of the server behind.
     Elsewhere,
     /// What the server behind has to be told of the caller is too long.
@@ -40,6 +42,11 @@ impl Unanswered {
     fn told(self) -> (StatusCode, IssueType, &'static str) {
         use IssueType::{Exception, Forbidden, NotFound, Transient};
         match self {
+            Self::Busy => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                Transient,
+                "too many answers are looked into at this moment",
+            ),
             Self::Elsewhere => {
                 (StatusCode::NOT_FOUND, NotFound, "there is nothing at this address")
             }
@@ -80,7 +87,7 @@ impl Unanswered {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(asked.format.media_type()));
         headers.insert(CONTENT_LENGTH, length);
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if self == Self::OutOfReach {
+        if matches!(self, Self::Busy | Self::OutOfReach) {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
         }
         response

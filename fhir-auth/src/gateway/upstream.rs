@@ -19,8 +19,9 @@ use tower_fhir_auth::config::UpstreamConfig;
 use tower_fhir_auth::fhir::BaseUrl;
 use tower_service::Service;
 
+use super::account::{Account, Buffered};
 use super::base::Bases;
-use super::exchange::{AnswerBody, BoxError, Progress, SentBody, Trouble};
+use super::exchange::{AnswerBody, BoxError, Progress, SentBody};
 use super::request::Rules;
 use super::response::{self, BodyKind};
 use super::rewrite::Rewriter;
@@ -46,6 +47,7 @@ struct Inner {
     rules: Rules,
     bases: Bases,
     timeout: Duration,
+    buffered: Arc<Buffered>,
 }
 
 impl Upstream {
@@ -65,7 +67,13 @@ impl Upstream {
             .pool_idle_timeout(IDLE)
             .build(connector);
         let (bases, timeout) = (Bases::new(public, url), config.timeout);
-        Some(Self(Arc::new(Inner { connections, rules, bases, timeout })))
+        let buffered = Buffered::up_to(config.max_buffered);
+        Some(Self(Arc::new(Inner { connections, rules, bases, timeout, buffered })))
+    }
+
+    /// The bytes that are held of all answers together.
+    pub(super) fn buffered(&self) -> Arc<Buffered> {
+        Arc::clone(&self.0.buffered)
     }
 }
 
@@ -96,8 +104,9 @@ impl Inner {
         let is_binary = parts.uri.path().split('/').any(|segment| segment == "Binary");
         let kind = response::head(&mut answer, &parts.method, is_binary, &self.bases)?;
         let rewriter = (kind == BodyKind::Rewritten).then(|| Rewriter::new(self.bases.clone()));
-        let trouble = parts.extensions.get::<Trouble>().cloned().unwrap_or_default();
-        let body = AnswerBody::new(body, rewriter, self.timeout, trouble);
+        let account = parts.extensions.get::<Account>().cloned();
+        let account = account.unwrap_or_else(|| Account::of_a_request(&self.buffered));
+        let body = AnswerBody::new(body, rewriter, self.timeout, account);
         Ok(Response::from_parts(answer, Either::Left(body)))
     }
 }

@@ -1,0 +1,165 @@
+//! The configuration that serves: replaced at SIGHUP and when the file changes, while requests go on.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, Response, StatusCode};
+use serde_json::json;
+use tower_fhir_auth::FhirAuthLayer;
+use tower_fhir_auth::config::Config;
+use tower_fhir_auth::confine::SealKey;
+
+use super::app::{App, whole};
+use crate::failure::Failure;
+
+/// The interval between two looks at the file.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// Where the configuration comes from.
+#[derive(Clone)]
+pub(super) struct Source {
+    pub(super) file: PathBuf,
+    /// `--upstream`
+    pub(super) upstream: Option<String>,
+    /// The key that seals page links where the file names none.
+    pub(super) key: SealKey,
+}
+
+impl Source {
+    pub(super) fn config(&self) -> Result<Config, Failure> {
+        let config = Config::from_file(&self.file)?;
+        let Some(url) = &self.upstream else { return Ok(config) };
+        config.upstream_url(url).map_err(|error| Failure::new(format!("--upstream: {error}")))
+    }
+
+    pub(super) fn in_file(&self, failure: &Failure) -> Failure {
+        Failure::new(format!("{}: {failure}", self.file.display()))
+    }
+
+    fn app(&self, config: Config) -> Result<(App, FhirAuthLayer), Failure> {
+        App::gateway(config, &self.key).map_err(|failure| self.in_file(&failure))
+    }
+}
+
+/// What serves now.
+#[derive(Clone)]
+pub(super) struct Current(Arc<RwLock<Serving>>);
+
+#[derive(Clone)]
+struct Serving {
+    app: App,
+    auth: FhirAuthLayer,
+    /// What is wrong with a later configuration, which does not serve.
+    fault: Option<String>,
+}
+
+impl Current {
+    pub(super) fn of(source: &Source, config: Config) -> Result<Self, Failure> {
+        let (app, auth) = source.app(config)?;
+        Ok(Self(Arc::new(RwLock::new(Serving { app, auth, fault: None }))))
+    }
+
+    fn serving(&self) -> Serving {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The port for clients.
+    pub(super) fn public(&self) -> App {
+        let current = self.clone();
+        App::from_fn(move |request| current.serving().app.answer(request))
+    }
+
+    /// The port for operators: `/live` and `/ready`.
+    pub(super) fn admin(&self) -> App {
+        let current = self.clone();
+        App::from_fn(move |request| {
+            let response = match request.uri().path() {
+                "/live" => Response::new(Bytes::from_static(b"live\n")),
+                "/ready" => current.ready(),
+                _ => {
+                    let mut response = Response::new(Bytes::from_static(b"/live /ready\n"));
+                    *response.status_mut() = StatusCode::NOT_FOUND;
+                    response
+                }
+            };
+            Box::pin(std::future::ready(response.map(whole)))
+        })
+    }
+
+    fn ready(&self) -> Response<Bytes> {
+        let Serving { auth, fault, .. } = self.serving();
+        let readiness = auth.readiness();
+        let Some(fault) = fault else { return readiness };
+        let ready = readiness.status().is_success();
+        let document = json!({"ready": ready, "issuers": auth.health(), "configuration": fault});
+        let mut response = readiness.map(|_| Bytes::from(document.to_string()));
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+
+    /// Replaces what serves, at a signal and when the file has changed, for ever. One that cannot be used is
+    /// refused, and the old one serves on.
+    pub(super) async fn follow(self, source: Source, mut signal: HangUp) {
+        let mut last = content(&source.file).await;
+        loop {
+            let told = tokio::time::timeout(LOOK_EVERY, signal.told()).await.is_ok();
+            let now = content(&source.file).await;
+            if !told && (now == last || now.is_none()) {
+                continue;
+            }
+            last = now;
+            self.replace(&source);
+        }
+    }
+
+    fn replace(&self, source: &Source) {
+        let made = source.config().and_then(|config| source.app(config));
+        let mut serving = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        match made {
+            Ok((app, auth)) => {
+                tracing::warn!("a new configuration serves");
+                *serving = Serving { app, auth, fault: None };
+            }
+            Err(fault) => {
+                tracing::error!(%fault, "the new configuration cannot be used: the old one serves");
+                serving.fault = Some(fault.to_string());
+            }
+        }
+    }
+}
+
+/// Reads the file, on a thread that nobody waits for.
+async fn content(file: &Path) -> Option<Vec<u8>> {
+    let file = file.to_owned();
+    tokio::task::spawn_blocking(move || std::fs::read(file).ok()).await.ok().flatten()
+}
+
+/// SIGHUP, where there is such a signal.
+pub(super) struct HangUp(#[cfg(unix)] tokio::signal::unix::Signal);
+
+impl HangUp {
+    /// Catches it from now on.
+    #[cfg(unix)]
+    pub(super) fn new() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self(signal(SignalKind::hangup())?))
+    }
+
+    #[cfg(not(unix))]
+    pub(super) fn new() -> std::io::Result<Self> {
+        Ok(Self())
+    }
+
+    async fn told(&mut self) {
+        #[cfg(unix)]
+        if self.0.recv().await.is_some() {
+            return;
+        }
+        std::future::pending().await
+    }
+}
