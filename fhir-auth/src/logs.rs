@@ -26,7 +26,7 @@ pub(crate) fn of_a_server() {
     let _ = tracing_subscriber::registry().with(events.with_filter(chosen)).try_init();
 }
 
-/// What `RUST_LOG` chooses, if it is set and can be read.
+/// Returns the events that `RUST_LOG` chooses, if it is set and can be read.
 fn chosen(otherwise: Targets) -> Targets {
     let chosen = std::env::var("RUST_LOG").ok().and_then(|text| text.parse().ok());
     chosen.unwrap_or(otherwise)

@@ -8,7 +8,7 @@ use super::reader::Reader;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CallerHeader {
-    /// What it tells.
+    /// The property of the caller that it tells.
     pub member: CallerMember,
     /// Its name.
     pub name: HeaderName,

@@ -47,7 +47,7 @@ pub struct UpstreamConfig {
     pub url: Option<BaseUrl>,
     /// The side that holds answers to what was granted.
     pub confine: ConfinedBy,
-    /// What is sent to it as `Authorization`.
+    /// The credentials that are sent to it.
     pub authorization: UpstreamAuthorization,
     /// The updates that it is trusted to make conditional.
     pub versions: UpstreamVersions,
@@ -77,7 +77,7 @@ pub enum ConfinedBy {
     Nobody,
 }
 
-/// What the server behind is sent as `Authorization`.
+/// The credentials that the server behind is sent, as `Authorization`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UpstreamAuthorization {
@@ -106,8 +106,8 @@ pub enum UpstreamVersions {
 struct SecretBytes(Vec<u8>);
 
 impl UpstreamConfig {
-    /// Returns what the keys are made of that seal page links, each at least 32 bytes: the first one seals, and
-    /// all of them open. Empty without `seal_key_file`.
+    /// Returns the bytes of the keys that seal page links, each at least 32: the first one seals, and all of
+    /// them open. Empty without `seal_key_file`.
     pub fn seal_keys(&self) -> impl Iterator<Item = &[u8]> {
         self.seal_keys.iter().map(|key| key.0.as_slice())
     }

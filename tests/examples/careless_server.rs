@@ -117,7 +117,7 @@ async fn answer(State(state): State<Arc<Shared>>, request: Request) -> Response 
     }
 }
 
-/// What is read from a pipe, as a body.
+/// A body that is read from a pipe.
 struct ReadBody(DuplexStream);
 
 impl HttpBody for ReadBody {

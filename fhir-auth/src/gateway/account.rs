@@ -1,4 +1,5 @@
-//! What one request holds of the answers that have to be looked into, and what has gone wrong with them.
+//! The account of one request: the bytes that it holds of answers that have to be looked into, and what has
+//! gone wrong with them.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};

@@ -1,4 +1,4 @@
-//! What answers requests: the layer, and the server behind within it.
+//! The answerer of requests: the layer, and the server behind within it.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::failure::Failure;
 pub(super) type AppBody = UnsyncBoxBody<Bytes, BoxError>;
 pub(super) type Answer = Pin<Box<dyn Future<Output = Response<AppBody>> + Send>>;
 
-/// What answers the requests of a port.
+/// The answerer of a port's requests.
 #[derive(Clone)]
 pub(super) struct App(Arc<dyn Fn(Request<Incoming>) -> Answer + Send + Sync>);
 

@@ -12,10 +12,10 @@ use super::unanswered::Unanswered;
 /// The longest value of a header.
 const MAX_VALUE: usize = 4 * 1024;
 
-/// What is no visible ASCII, and the sign of the encoding itself; blanks within stay.
+/// Bytes that are no visible ASCII, and the sign of the encoding itself; blanks within stay.
 const ENCODED: &AsciiSet = &CONTROLS.add(b'%');
 
-/// The same, with blanks, which stand between the values of a list.
+/// Those, and blanks, which stand between the values of a list.
 const ENCODED_IN_LIST: &AsciiSet = &ENCODED.add(b' ');
 
 /// Adds each of the headers, empty where the token has nothing of it, or where nobody is known.

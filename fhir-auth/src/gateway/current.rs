@@ -18,7 +18,7 @@ use crate::failure::Failure;
 /// The interval between two looks at the file.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// Where the configuration comes from.
+/// The source of the configuration.
 #[derive(Clone)]
 pub(super) struct Source {
     pub(super) file: PathBuf,
@@ -44,7 +44,7 @@ impl Source {
     }
 }
 
-/// What serves now.
+/// The configuration that serves now.
 #[derive(Clone)]
 pub(super) struct Current(Arc<RwLock<Serving>>);
 
@@ -52,7 +52,7 @@ pub(super) struct Current(Arc<RwLock<Serving>>);
 struct Serving {
     app: App,
     auth: FhirAuthLayer,
-    /// What is wrong with a later configuration, which does not serve.
+    /// The fault of a later configuration, which does not serve.
     fault: Option<String>,
 }
 

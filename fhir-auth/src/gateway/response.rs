@@ -12,7 +12,7 @@ use super::unanswered::Unanswered;
 const OF_BYTES: [&str; 6] =
     ["content-length", "accept-ranges", "content-digest", "content-md5", "digest", "repr-digest"];
 
-/// What becomes of the body of an answer.
+/// The way of the body of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BodyKind {
     /// It goes on as it is.

@@ -32,7 +32,7 @@ pub(super) struct Rewriter {
     value: Vec<u8>,
     /// The character of it that is read, as it was written.
     character: Vec<u8>,
-    /// What was held back of parts before, because it may be the base.
+    /// The end of the parts before, held back because it may be the base.
     held: Vec<u8>,
 }
 
@@ -54,7 +54,7 @@ enum Place {
     Beyond,
 }
 
-/// How much of an escape has been read.
+/// The part of an escape that has been read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Escape {
     None,
@@ -63,7 +63,7 @@ enum Escape {
     Hex(u8, u32),
 }
 
-/// What a byte has brought.
+/// The step that a byte has brought.
 enum Step {
     On,
     /// The next byte is the first of a text that may begin with the base.

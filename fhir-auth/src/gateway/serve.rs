@@ -23,7 +23,7 @@ const HEADERS_OF_HTTP_1: usize = 256 * 1024;
 /// HTTP/2.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long requests under way may take to finish when the server is told to stop.
+/// The time that requests under way have to finish when the server is told to stop.
 const GRACE: Duration = Duration::from_secs(2);
 
 pub(super) async fn until(mut stop: watch::Receiver<bool>, listener: TcpListener, app: App) {

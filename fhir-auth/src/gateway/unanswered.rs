@@ -13,7 +13,7 @@ pub(super) enum Unanswered {
     Busy,
     /// The address is none of the server behind.
     Elsewhere,
-    /// What the server behind has to be told of the caller is too long.
+    /// A header about the caller is too long.
     LongHeader,
     /// It cannot be connected to, or has broken off.
     OutOfReach,
@@ -25,7 +25,7 @@ pub(super) enum Unanswered {
     TooLate,
 }
 
-/// What an answer of the gateway itself depends on.
+/// The properties of a request that an answer of the gateway itself depends on.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asked {
     format: Format,
