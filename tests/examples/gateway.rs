@@ -3,6 +3,7 @@
 use std::process::Output;
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -426,9 +427,16 @@ async fn a_configuration_that_it_cannot_use_ends_it_with_2_and_names_the_key() {
             "gateway.toml: upstream.url: is required",
         ),
         (
-            format!("{good}[listen]\ntls = {{ certificate = \"c\", key = \"k\" }}"),
+            format!("{good}[listen]\ntls = {{ certificate = \"c.pem\", key = \"k.pem\" }}"),
             &[],
-            "gateway.toml: listen.tls: is not supported yet",
+            "c.pem: expected a PEM file of a certificate and its key",
+        ),
+        (
+            format!(
+                "{good}[listen]\ntls = {{ certificate = \"c\", key = \"k\", client_ca = \"a\" }}"
+            ),
+            &[],
+            "gateway.toml: listen.tls.client_ca: is not supported yet",
         ),
         (
             format!("{good}[listen]\naddress = \"192.0.2.1:1\""),
@@ -472,6 +480,42 @@ async fn it_ends_at_a_signal_and_tells_operators_alone_how_it_is() {
     let gateway = Gateway::before(&careless.base, "").await;
     let Gateway { server, .. } = gateway;
     assert_eq!(tokio::task::spawn_blocking(move || server.end("-INT")).await.unwrap().0, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_speaks_tls_of_its_own_and_both_versions_of_http() {
+    let careless = Careless::start().await;
+    let issuer = TestIssuer::start().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let pem = |label: &str, der: &[u8]| {
+        let text = base64::engine::general_purpose::STANDARD.encode(der);
+        format!("-----BEGIN {label}-----\n{text}\n-----END {label}-----\n")
+    };
+    let certificate = pem("CERTIFICATE", made.cert.der());
+    std::fs::write(folder.path().join("tls.pem"), &certificate).unwrap();
+    let key = pem("PRIVATE KEY", &made.signing_key.serialize_der());
+    std::fs::write(folder.path().join("tls.key"), key).unwrap();
+    let listen = "[listen]\naddress = \"127.0.0.1:0\"\n\
+                  tls = { certificate = \"tls.pem\", key = \"tls.key\" }";
+    let file = folder.path().join("gateway.toml");
+    std::fs::write(&file, text(&issuer, &careless.base, listen)).unwrap();
+    let file = file.to_str().unwrap().to_owned();
+    let start = move || Example::start(fhir_auth(&["gateway", "--config", &file]));
+    let server = tokio::task::spawn_blocking(start).await.unwrap();
+    let url = server.url("/metadata").replace("127.0.0.1", "localhost");
+    assert!(url.starts_with("https://localhost:"), "{url}");
+    let certificate = reqwest::Certificate::from_pem(certificate.as_bytes()).unwrap();
+    let client = || Client::builder().tls_certs_only([certificate.clone()]);
+    for (client, version) in
+        [(client(), http::Version::HTTP_2), (client().http1_only(), http::Version::HTTP_11)]
+    {
+        let answer = client.build().unwrap().get(&url).send().await.unwrap();
+        assert_eq!((answer.status().as_u16(), answer.version()), (200, version));
+    }
+    assert!(reqwest::get(url.replace("https", "http")).await.is_err());
+    let end = tokio::task::spawn_blocking(move || server.end("-TERM")).await.unwrap();
+    assert_eq!(end.0, Some(0));
 }
 
 /// The one file is read by every program.

@@ -17,6 +17,7 @@ mod request;
 mod response;
 mod rewrite;
 mod serve;
+mod tls;
 mod unanswered;
 mod upstream;
 
@@ -80,9 +81,7 @@ async fn gateway(options: &Options) -> Result<(), Failure> {
     let config = source.config()?;
     let (sections, path) = (config.gateway().clone(), config.base_url().path().to_owned());
     let in_file = |failure: Failure| source.in_file(&failure);
-    if sections.tls.is_some() {
-        return Err(in_file(Failure::new("listen.tls: is not supported yet")));
-    }
+    let tls = sections.tls.as_ref().map(tls::acceptor).transpose().map_err(in_file)?;
     let current = Current::of(&source, config)?;
     let public = match &options.listen {
         Some(address) => listen("--listen", address).await?,
@@ -98,10 +97,11 @@ async fn gateway(options: &Options) -> Result<(), Failure> {
     let (signal, hang_up) = (signal().map_err(signals)?, HangUp::new().map_err(signals)?);
     let following = tokio::spawn(current.clone().follow(source.clone(), hang_up));
     let here = public.local_addr().map_err(|error| Failure::new(error.to_string()))?;
-    println!("listening on http://{here}{path}");
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    println!("listening on {scheme}://{here}{path}");
     let admin = async {
         if let Some(listener) = admin {
-            serve::until(stopped.clone(), listener, current.admin()).await;
+            serve::until(stopped.clone(), (listener, None), current.admin()).await;
         }
     };
     let signalled = async {
@@ -109,7 +109,7 @@ async fn gateway(options: &Options) -> Result<(), Failure> {
         // Nobody is left to be told if both have ended.
         let _ = stop.send(true);
     };
-    tokio::join!(serve::until(stopped.clone(), public, current.public()), admin, signalled);
+    tokio::join!(serve::until(stopped.clone(), (public, tls), current.public()), admin, signalled);
     following.abort();
     Ok(())
 }

@@ -8,9 +8,11 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::TcpListener;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
 
 use super::app::App;
 use super::peer::Peer;
@@ -26,7 +28,12 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The time that requests under way have to finish when the server is told to stop.
 const GRACE: Duration = Duration::from_secs(2);
 
-pub(super) async fn until(mut stop: watch::Receiver<bool>, listener: TcpListener, app: App) {
+/// Serves a port until told to stop, with TLS where there is an acceptor.
+pub(super) async fn until(
+    mut stop: watch::Receiver<bool>,
+    (listener, tls): (TcpListener, Option<TlsAcceptor>),
+    app: App,
+) {
     let builder = builder();
     let graceful = GracefulShutdown::new();
     loop {
@@ -45,22 +52,55 @@ pub(super) async fn until(mut stop: watch::Receiver<bool>, listener: TcpListener
         };
         // Each answer is one write, which must not wait for the one before to be acknowledged.
         let _ = stream.set_nodelay(true);
-        let app = app.clone();
-        let service = service_fn(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(Peer(peer));
-            let answer = app.answer(request);
-            async move { Ok::<_, Infallible>(answer.await) }
-        });
-        let connection = builder.serve_connection(TokioIo::new(stream), service);
-        let connection = graceful.watch(connection.into_owned());
+        let connection =
+            Connection { builder: builder.clone(), app: app.clone(), peer: Peer(peer) };
+        let (tls, watcher) = (tls.clone(), graceful.watcher());
         tokio::spawn(async move {
-            // How a connection ends is its client's business.
-            let _ = connection.await;
+            match tls {
+                None if is_silent(&stream).await => {}
+                None => connection.serve(stream, watcher).await,
+                // A handshake that fails, or takes for ever, is its client's business.
+                Some(tls) => {
+                    if let Ok(Ok(stream)) = tokio::time::timeout(PATIENCE, tls.accept(stream)).await
+                    {
+                        connection.serve(stream, watcher).await;
+                    }
+                }
+            }
         });
     }
     drop(listener);
     // A client that keeps its request open does not keep the server alive.
     let _ = tokio::time::timeout(GRACE, graceful.shutdown()).await;
+}
+
+/// Waits for a client to begin; `true` for one that says nothing at all.
+async fn is_silent(stream: &TcpStream) -> bool {
+    !matches!(tokio::time::timeout(PATIENCE, stream.readable()).await, Ok(Ok(())))
+}
+
+/// A connection that is to be served.
+struct Connection {
+    builder: Builder<TokioExecutor>,
+    app: App,
+    peer: Peer,
+}
+
+impl Connection {
+    async fn serve<I>(self, stream: I, watcher: Watcher)
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let Self { builder, app, peer } = self;
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(peer);
+            let answer = app.answer(request);
+            async move { Ok::<_, Infallible>(answer.await) }
+        });
+        let connection = builder.serve_connection(TokioIo::new(stream), service);
+        // How a connection ends is its client's business.
+        let _ = watcher.watch(connection.into_owned()).await;
+    }
 }
 
 fn builder() -> Builder<TokioExecutor> {
