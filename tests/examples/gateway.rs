@@ -518,6 +518,26 @@ async fn it_speaks_tls_of_its_own_and_both_versions_of_http() {
     assert_eq!(end.0, Some(0));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_does_not_go_on_is_left() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let gateway = Gateway::before("http://127.0.0.1:1/fhir", "").await;
+    let host = gateway.server.base.strip_prefix("http://").unwrap().replace("/r4", "");
+    let ends = ["", "PRI * HT", "GET / HTTP/1.1\r\nhost: h\r\n"].map(|begun| {
+        let host = host.clone();
+        async move {
+            let mut stream = tokio::net::TcpStream::connect(host).await.unwrap();
+            stream.write_all(begun.as_bytes()).await.unwrap();
+            let mut answer = Vec::new();
+            let end = stream.read_to_end(&mut answer);
+            tokio::time::timeout(Duration::from_secs(16), end).await.is_ok()
+        }
+    });
+    let [silent, preface, head] = ends.map(tokio::spawn);
+    let ended = (silent.await.unwrap(), preface.await.unwrap(), head.await.unwrap());
+    assert_eq!(ended, (true, true, true));
+}
+
 /// The one file is read by every program.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_other_programs_read_the_file_of_the_gateway_too() {

@@ -1,6 +1,7 @@
 //! Serving HTTP/1 and HTTP/2 until told to stop.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Request;
@@ -11,7 +12,8 @@ use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::app::App;
@@ -21,9 +23,17 @@ use super::peer::Peer;
 const HEADERS: u32 = 256 * 1024;
 const HEADERS_OF_HTTP_1: usize = 256 * 1024;
 
-/// The longest time that a client may take for the head of a request, and the longest silence of one with
-/// HTTP/2.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The most connections at once; others wait until one ends.
+const MAX_CONNECTIONS: usize = 1024;
+
+/// The time in which a handshake and the head of the first request, or of the next one, have to come.
+const HEAD: Duration = Duration::from_secs(10);
+
+/// The time after which HTTP/2 asks whether the client is there, and in which it has to answer.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+
+/// The most requests at once on one connection.
+const MAX_STREAMS: u32 = 100;
 
 /// The time that requests under way have to finish when the server is told to stop.
 const GRACE: Duration = Duration::from_secs(2);
@@ -36,10 +46,15 @@ pub(super) async fn until(
 ) {
     let builder = builder();
     let graceful = GracefulShutdown::new();
+    let free = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
-        let (stream, peer) = tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok(accepted) => accepted,
+        let accepted = async {
+            let permit = Arc::clone(&free).acquire_owned().await;
+            (permit, listener.accept().await)
+        };
+        let (permit, (stream, peer)) = tokio::select! {
+            (permit, accepted) = accepted => match accepted {
+                Ok(accepted) => (permit, accepted),
                 Err(error) => {
                     // Out of file handles, or a client that went away: others are served on.
                     tracing::warn!(%error, "connection not accepted");
@@ -56,14 +71,18 @@ pub(super) async fn until(
             Connection { builder: builder.clone(), app: app.clone(), peer: Peer(peer) };
         let (tls, watcher) = (tls.clone(), graceful.watcher());
         tokio::spawn(async move {
+            let _permit = permit;
             match tls {
-                None if is_silent(&stream).await => {}
-                None => connection.serve(stream, watcher).await,
+                None => {
+                    if let Ok(Ok(version)) = timeout(HEAD, Version::begun(&stream)).await {
+                        connection.serve(stream, version, watcher).await;
+                    }
+                }
                 // A handshake that fails, or takes for ever, is its client's business.
                 Some(tls) => {
-                    if let Ok(Ok(stream)) = tokio::time::timeout(PATIENCE, tls.accept(stream)).await
-                    {
-                        connection.serve(stream, watcher).await;
+                    if let Ok(Ok(stream)) = timeout(HEAD, tls.accept(stream)).await {
+                        let version = Version::agreed(stream.get_ref().1.alpn_protocol());
+                        connection.serve(stream, version, watcher).await;
                     }
                 }
             }
@@ -71,12 +90,42 @@ pub(super) async fn until(
     }
     drop(listener);
     // A client that keeps its request open does not keep the server alive.
-    let _ = tokio::time::timeout(GRACE, graceful.shutdown()).await;
+    let _ = timeout(GRACE, graceful.shutdown()).await;
 }
 
-/// Waits for a client to begin; `true` for one that says nothing at all.
-async fn is_silent(stream: &TcpStream) -> bool {
-    !matches!(tokio::time::timeout(PATIENCE, stream.readable()).await, Ok(Ok(())))
+/// The version of HTTP that a client speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Version {
+    Http1,
+    Http2,
+}
+
+impl Version {
+    fn agreed(protocol: Option<&[u8]>) -> Self {
+        if protocol == Some(b"h2") { Self::Http2 } else { Self::Http1 }
+    }
+
+    /// Waits for a client to begin, with the preface of HTTP/2 (RFC 9113 section 3.4) or without. hyper would
+    /// wait for it without an end.
+    async fn begun(stream: &TcpStream) -> std::io::Result<Self> {
+        const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+        let mut begun = [0; PREFACE.len()];
+        loop {
+            let length = stream.peek(&mut begun).await?;
+            let begun = begun.get(..length).unwrap_or_default();
+            if begun.is_empty() {
+                return Err(std::io::ErrorKind::UnexpectedEof.into());
+            }
+            if begun == PREFACE {
+                return Ok(Self::Http2);
+            }
+            if !PREFACE.starts_with(begun) {
+                return Ok(Self::Http1);
+            }
+            // More of it is on the way, or not: what is there already stays readable.
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
 }
 
 /// A connection that is to be served.
@@ -87,11 +136,15 @@ struct Connection {
 }
 
 impl Connection {
-    async fn serve<I>(self, stream: I, watcher: Watcher)
+    async fn serve<I>(self, stream: I, version: Version, watcher: Watcher)
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let Self { builder, app, peer } = self;
+        let builder = match version {
+            Version::Http1 => builder.http1_only(),
+            Version::Http2 => builder.http2_only(),
+        };
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(peer);
             let answer = app.answer(request);
@@ -106,8 +159,13 @@ impl Connection {
 fn builder() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     let mut http1 = builder.http1();
-    http1.timer(TokioTimer::new()).header_read_timeout(PATIENCE).max_buf_size(HEADERS_OF_HTTP_1);
-    let mut http2 = builder.http2();
-    http2.timer(TokioTimer::new()).max_header_list_size(HEADERS).keep_alive_interval(PATIENCE);
+    http1.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEADERS_OF_HTTP_1);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(HEADERS)
+        .max_concurrent_streams(MAX_STREAMS)
+        .keep_alive_interval(KEEP_ALIVE)
+        .keep_alive_timeout(KEEP_ALIVE);
     builder
 }
