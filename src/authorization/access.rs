@@ -100,10 +100,19 @@ impl Access {
     }
 
     /// Asks all rules about another interaction of the same caller.
-    fn ask(&self, interaction: &Interaction) -> Result<Grant, Denial> {
+    pub(super) fn ask(&self, interaction: &Interaction) -> Result<Grant, Denial> {
         let request = AccessRequest::before(&self.policy.handlers, &self.principal, interaction);
+        all(self.rules(), &request)
+    }
+
+    /// All rules that have to grant.
+    pub(super) fn rules(&self) -> impl Iterator<Item = &dyn Authorizer> {
         let further = self.further.iter().map(|rule| &**rule);
-        all(std::iter::once(&*self.policy.authorizer).chain(further), &request)
+        std::iter::once(&*self.policy.authorizer).chain(further)
+    }
+
+    pub(super) fn grant(&self) -> &Grant {
+        &self.grant
     }
 
     fn with_interaction(&self, interaction: Interaction) -> Result<Self, Denial> {
@@ -308,25 +317,6 @@ impl Access {
         self.authorize_entry(&Method::GET, url, None)
     }
 
-    /// Reports whether nothing of the answer has to be judged: resources of every type may be read and
-    /// searched, of all patients and without a constraint, and what this interaction changes it may change
-    /// so, too.
-    #[must_use]
-    pub fn is_unconfined(&self) -> bool {
-        let everywhere = |kind| {
-            let grant = self.ask(&self.interaction.on_every_type(kind));
-            grant.is_ok_and(|grant| grant.confinement().is_open())
-        };
-        let changes = || match Writes::of(&self.interaction) {
-            Some(Writes { permission, .. }) => {
-                let of = self.interaction.resource_type().unwrap_or_default();
-                self.confinement(permission, of).is_open()
-            }
-            None => true,
-        };
-        everywhere(InteractionKind::Read) && everywhere(InteractionKind::SearchType) && changes()
-    }
-
     /// Reports whether the caller may export resources of a type (`$export`): to narrow an export
     /// without `_type`, and to judge again whoever asks for the status or the files of one.
     #[must_use]
@@ -350,7 +340,7 @@ impl Access {
 }
 
 /// Returns the interaction on a type that a single permission stands for.
-fn interaction_of(permission: Permissions) -> InteractionKind {
+pub(super) fn interaction_of(permission: Permissions) -> InteractionKind {
     match permission {
         Permissions::CREATE => InteractionKind::Create,
         Permissions::READ => InteractionKind::Read,

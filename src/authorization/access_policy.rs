@@ -114,4 +114,8 @@ impl Authorizer for AccessPolicy {
             }
         }
     }
+
+    fn treats_unnamed_types_alike(&self) -> bool {
+        true
+    }
 }

@@ -50,6 +50,14 @@ pub trait Authorizer: fmt::Debug + Send + Sync + 'static {
     /// A [`Denial`] that says what would have been enough.
     fn authorize(&self, request: &AccessRequest<'_>) -> Result<Grant, Denial>;
 
+    /// Reports whether this rule treats all resource types alike, but those that it, a role or a scope names,
+    /// so that one question about a type that nothing names stands for all of them
+    /// ([`Access::is_unconfined`](super::Access::is_unconfined)). `false` is always right: it costs a question
+    /// for each type. The rules of this crate say `true`, and those made of rules if all of these do.
+    fn treats_unnamed_types_alike(&self) -> bool {
+        false
+    }
+
     /// Grants when this rule or the other one does. Where both do, the handler gets the alternatives
     /// of both.
     fn or(self, other: impl Authorizer) -> AnyOf
@@ -151,11 +159,19 @@ impl Authorizer for AnyOf {
     fn authorize(&self, request: &AccessRequest<'_>) -> Result<Grant, Denial> {
         any(self.0.iter().map(|rule| &**rule), request)
     }
+
+    fn treats_unnamed_types_alike(&self) -> bool {
+        self.0.iter().all(|rule| rule.treats_unnamed_types_alike())
+    }
 }
 
 impl Authorizer for AllOf {
     fn authorize(&self, request: &AccessRequest<'_>) -> Result<Grant, Denial> {
         all(self.0.iter().map(|rule| &**rule), request)
+    }
+
+    fn treats_unnamed_types_alike(&self) -> bool {
+        self.0.iter().all(|rule| rule.treats_unnamed_types_alike())
     }
 }
 
@@ -163,11 +179,19 @@ impl Authorizer for Arc<dyn Authorizer> {
     fn authorize(&self, request: &AccessRequest<'_>) -> Result<Grant, Denial> {
         (**self).authorize(request)
     }
+
+    fn treats_unnamed_types_alike(&self) -> bool {
+        (**self).treats_unnamed_types_alike()
+    }
 }
 
 impl Authorizer for Box<dyn Authorizer> {
     fn authorize(&self, request: &AccessRequest<'_>) -> Result<Grant, Denial> {
         (**self).authorize(request)
+    }
+
+    fn treats_unnamed_types_alike(&self) -> bool {
+        (**self).treats_unnamed_types_alike()
     }
 }
 

@@ -47,6 +47,7 @@ mod roles;
 mod scopes;
 mod storage;
 mod subject;
+mod unconfined;
 
 pub(crate) use access::Policy;
 pub use access::{Access, Answer};

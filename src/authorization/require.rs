@@ -112,6 +112,10 @@ impl Authorizer for Authenticated {
     fn authorize(&self, _: &AccessRequest<'_>) -> Result<Grant, Denial> {
         Ok(Grant::by("a valid token"))
     }
+
+    fn treats_unnamed_types_alike(&self) -> bool {
+        true
+    }
 }
 
 impl Authorizer for RequireScopes {
@@ -126,6 +130,10 @@ impl Authorizer for RequireScopes {
                 .with_expected(self.0.expected())),
         }
     }
+
+    fn treats_unnamed_types_alike(&self) -> bool {
+        true
+    }
 }
 
 impl Authorizer for RequireRoles {
@@ -137,6 +145,10 @@ impl Authorizer for RequireRoles {
                 .requires(self.0.required(Requirement::Roles, Requirement::AnyRole))
                 .with_expected(self.0.expected())),
         }
+    }
+
+    fn treats_unnamed_types_alike(&self) -> bool {
+        true
     }
 }
 

@@ -38,6 +38,12 @@ impl NoAnswer {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, IssueType::TooLong, text)
     }
 
+    pub(super) fn no_form() -> Self {
+        let text =
+            "the body of a search is an uncompressed form (`application/x-www-form-urlencoded`)";
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, IssueType::NotSupported, text)
+    }
+
     pub(super) fn only_json() -> Self {
         let text = "answers to a token that is confined are JSON alone (`application/fhir+json`)";
         Self::new(StatusCode::NOT_ACCEPTABLE, IssueType::NotSupported, text)

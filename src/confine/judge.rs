@@ -13,6 +13,7 @@ use tower_service::Service;
 
 use super::answer::{NoAnswer, describe, document};
 use super::bundle::{Bundle, Entry};
+use super::headers;
 use super::page::Page;
 use super::query::{self, NotAsked};
 use super::request_body::RequestBody;
@@ -78,7 +79,8 @@ where
     }
 
     async fn judged(&mut self) -> Judged<Response<Bytes>, S::Error> {
-        if Format::wanted_by(&self.request) == Format::Xml {
+        let is_refused = matches!(self.way, Way::Refused | Way::RefusedProvenance);
+        if !is_refused && Format::wanted_by(&self.request) == Format::Xml {
             return Err(Stop::NoAnswer(NoAnswer::only_json()));
         }
         match self.way {
@@ -87,6 +89,11 @@ where
             Way::SearchByPost => self.search_by_post().await,
             Way::Page => self.page().await,
             Way::Through | Way::Refused => Err(Stop::Denied(self.refusal())),
+            Way::RefusedProvenance => {
+                let text = "`X-Provenance` needs the right to create Provenance, of all patients and \
+                            without a constraint";
+                Err(Stop::Denied(Denial::new(text)))
+            }
         }
     }
 
@@ -142,6 +149,9 @@ where
     }
 
     async fn search_by_post(&mut self) -> Judged<Response<Bytes>, S::Error> {
+        if !headers::describe_a_form(&self.request.headers) {
+            return Err(Stop::NoAnswer(NoAnswer::no_form()));
+        }
         let Some(body) = self.body.take() else { return Err(unreadable("it has been read")) };
         let Ok(body) = Limited::new(body, Access::MAX_SEARCH_BODY).collect().await else {
             return Err(Stop::NoAnswer(NoAnswer::body_too_long()));

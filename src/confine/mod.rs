@@ -18,6 +18,7 @@
 
 mod answer;
 mod bundle;
+mod headers;
 mod judge;
 mod layer;
 mod page;

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response};
+use http::{Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
+use super::headers;
 use super::judge::Judge;
 use super::request_body::RequestBody;
 use super::settings::ConfineSettings;
@@ -37,10 +38,15 @@ impl<S> Confine<S> {
     }
 
     /// Returns what the outer layer has granted, if it has granted something; an error if no layer has let
-    /// the request in.
+    /// the request in, or if it was another request by then.
     fn granted<'r, B>(&self, request: &'r Request<B>) -> Result<Option<&'r Access>, Unguarded> {
         match request.extensions().get::<Access>() {
-            Some(access) if self.gate.has_let_in(access) => Ok(Some(access)),
+            Some(access)
+                if self.gate.has_let_in(access)
+                    && access.interaction().is_of(request.method(), request.uri()) =>
+            {
+                Ok(Some(access))
+            }
             None if self.gate.needs_no_access(request) => Ok(None),
             Some(_) | None => Err(Unguarded),
         }
@@ -65,12 +71,21 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        strip_overrides(request.headers_mut());
+        headers::strip_overrides(request.headers_mut());
         let (way, access) = match self.granted(&request) {
-            Ok(None) => (Way::Through, None),
+            Ok(None) => {
+                headers::strip_provenance(request.headers_mut());
+                headers::strip_async(request.headers_mut());
+                (Way::Through, None)
+            }
             Ok(Some(access)) => {
-                let way = Way::of(access);
-                (way, (way != Way::Through).then(|| access.clone()))
+                let way = Way::of(access, request.headers());
+                let judged = (way != Way::Through).then(|| access.clone());
+                if !access.changes() {
+                    headers::strip_provenance(request.headers_mut());
+                }
+                headers::strip_async(request.headers_mut());
+                (way, judged)
             }
             Err(Unguarded) => {
                 release_readiness(&mut self.inner);
@@ -91,21 +106,6 @@ where
             Judge::new(ready, gate, settings, (way, access), request.into_parts()).answer().await
         };
         ConfineFuture { state: State::Judged { future: Box::pin(judged) } }
-    }
-}
-
-/// Removes what asks the server behind to read another request out of this one than the one that was judged.
-fn strip_overrides(headers: &mut HeaderMap) {
-    const OVERRIDES: [&str; 6] = [
-        "x-http-method-override",
-        "x-http-method",
-        "x-method-override",
-        "x-original-url",
-        "x-original-uri",
-        "x-rewrite-url",
-    ];
-    for name in OVERRIDES {
-        headers.remove(name);
     }
 }
 

@@ -1,10 +1,7 @@
 //! The service inside, as what has to be judged is asked from it.
 
 use bytes::Bytes;
-use http::header::{
-    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, IF_MATCH,
-    IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE, TRANSFER_ENCODING,
-};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
@@ -14,26 +11,12 @@ use serde_json::Value;
 use tower_service::Service;
 
 use super::answer::NoAnswer;
+use super::headers;
 use super::request_body::RequestBody;
 use crate::authorization::BorrowedResource;
 use crate::fhir::ResourceReference;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
-/// Headers that would make an answer another one than the resource as it is, or describe a body that is not
-/// sent.
-const NOT_PASSED: [http::HeaderName; 10] = [
-    ACCEPT_ENCODING,
-    CONTENT_LENGTH,
-    CONTENT_TYPE,
-    IF_MATCH,
-    IF_MODIFIED_SINCE,
-    IF_NONE_MATCH,
-    IF_RANGE,
-    IF_UNMODIFIED_SINCE,
-    RANGE,
-    TRANSFER_ENCODING,
-];
 
 /// The service inside, for one request of a client.
 pub(super) struct Upstream<S> {
@@ -60,10 +43,7 @@ impl<S> Upstream<S> {
     /// Takes a service that is ready, and the head of the client's request.
     pub(super) fn new(service: S, request: &Parts, max_body: usize) -> Self {
         let mut request = request.clone();
-        NOT_PASSED.iter().for_each(|name| {
-            request.headers.remove(name);
-        });
-        request.headers.insert(ACCEPT, HeaderValue::from_static("application/fhir+json"));
+        request.headers = headers::for_judged(&request.headers);
         Self { service, is_ready: true, request, max_body }
     }
 

@@ -1,9 +1,11 @@
 //! The ways in which a granted request is dealt with.
 
-use http::Method;
+use http::{HeaderMap, Method};
 
+use super::headers;
 use crate::authorization::Access;
 use crate::fhir::InteractionKind as Kind;
+use crate::smart::Permissions;
 
 /// The way of a request that was granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,10 +22,12 @@ pub(super) enum Way {
     Page,
     /// The interaction cannot be held to what was granted.
     Refused,
+    /// The Provenance that comes along in a header was not granted.
+    RefusedProvenance,
 }
 
 impl Way {
-    pub(super) fn of(access: &Access) -> Self {
+    pub(super) fn of(access: &Access, headers: &HeaderMap) -> Self {
         let interaction = access.interaction();
         let is_get = matches!(*interaction.method(), Method::GET | Method::HEAD);
         let judged = match interaction.kind() {
@@ -55,6 +59,13 @@ impl Way {
             | Kind::Batch
             | Kind::Unknown => Self::Refused,
         };
-        if access.is_unconfined() { Self::Through } else { judged }
+        if !access.is_unconfined() {
+            return judged;
+        }
+        let provenance = || access.may(Permissions::CREATE, "Provenance");
+        if access.changes() && headers::have_provenance(headers) && !provenance().is_open() {
+            return Self::RefusedProvenance;
+        }
+        Self::Through
     }
 }

@@ -7,6 +7,7 @@ use super::refusal::unlisted;
 use super::required::required;
 use crate::authorization::{AccessRequest, Authorizer, DataAction, Denial, Enforcement, Grant};
 use crate::explanation::Requirement;
+use crate::fhir::InteractionKind;
 
 /// Limits the callers of some issuers to data actions, whatever else grants, as Azure does with
 /// the external providers of a FHIR service (`allowedDataActions`). Issuers that are not named
@@ -55,9 +56,15 @@ impl Authorizer for IssuerLimits {
         {
             return Err(Denial::of_address(fault));
         }
-        // What the handlers enforce is the business of the rules that grant.
-        let of_all = required(request.interaction(), Enforcement::ALL);
-        let required = of_all.map_err(|undeclared| Denial::new(SUMMARY).undeclared(undeclared))?;
+        // What the handlers enforce is the business of the rules that grant; but of a bundle that nobody
+        // judges entry by entry, no data action but all of them is the most.
+        let enforced = match request.interaction().kind() == InteractionKind::Batch {
+            true => request.enforcement(),
+            false => Enforcement::ALL,
+        };
+        let required = required(request.interaction(), enforced);
+        let required =
+            required.map_err(|undeclared| Denial::new(SUMMARY).undeclared(undeclared))?;
         if required.met_by(*allowed) {
             return Ok(Grant::by("the limit of the issuer"));
         }
@@ -68,5 +75,9 @@ impl Authorizer for IssuerLimits {
         Err(Denial::new(SUMMARY)
             .requires([Requirement::IssuerLimit(least)])
             .with_expected(format!("an issuer whose callers may have {words}")))
+    }
+
+    fn treats_unnamed_types_alike(&self) -> bool {
+        true
     }
 }

@@ -160,6 +160,10 @@ impl Authorizer for RolePolicy {
         }
         Err(denial)
     }
+
+    fn treats_unnamed_types_alike(&self) -> bool {
+        true
+    }
 }
 
 async fn watch(path: PathBuf, content: Vec<u8>, roles: Arc<HotSwap<RoleDefinitions>>) {

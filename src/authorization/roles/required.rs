@@ -232,6 +232,7 @@ mod tests {
         ("DELETE", "/Patient/1?_HARDDELETE=1", &[&[A::Delete, A::HardDelete]]),
         ("DELETE", "/Patient/1?a=1;_hard%44elete=true", &[&[A::Delete, A::HardDelete]]),
         ("DELETE", "/$bulk-delete?_purgeHistory=true", &[&[A::Delete, A::HardDelete]]),
+        ("DELETE", "/Patient/1?_expunge=true", &[&[A::Delete, A::HardDelete]]),
         ("DELETE", "/Patient?a=b", &[&[A::Delete, A::Read], &[A::Delete, A::Search]]),
         (
             "DELETE",

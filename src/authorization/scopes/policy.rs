@@ -77,6 +77,10 @@ impl Authorizer for ScopePolicy {
             }
         }
     }
+
+    fn treats_unnamed_types_alike(&self) -> bool {
+        true
+    }
 }
 
 fn any_scope(principal: &Principal) -> Option<Grant> {

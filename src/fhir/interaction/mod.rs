@@ -170,18 +170,11 @@ impl Interaction {
 
     /// Makes a create, read, update, delete or search of a type, without an instance.
     pub(crate) fn on_type(&self, kind: InteractionKind, resource_type: &str) -> Self {
-        use InteractionKind as Kind;
-        let known = [
-            (Kind::Create, Method::POST),
-            (Kind::Read, Method::GET),
-            (Kind::SearchType, Method::GET),
-            (Kind::Update, Method::PUT),
-            (Kind::Delete, Method::DELETE),
-        ];
-        let is_asked =
-            |(known, _): &(Kind, _)| *known == kind && self.types.contains(resource_type);
-        let (kind, method) =
-            known.into_iter().find(is_asked).unwrap_or((Kind::Unknown, Method::GET));
+        let method = method_on_type(kind).filter(|_| self.types.contains(resource_type));
+        let (kind, method) = match method {
+            Some(method) => (kind, method),
+            None => (InteractionKind::Unknown, Method::GET),
+        };
         let address = format!("{}/{resource_type}", self.base.path()).parse().ok();
         Self::at(&self.base, &self.types, &method, address, |address| {
             let (_, name) = address.path().rsplit_once('/')?;
@@ -189,11 +182,12 @@ impl Interaction {
         })
     }
 
-    /// Makes a read or search of resources of no type in particular: what grants it grants it on every type,
-    /// for nothing can name this one.
+    /// Makes a create, read, update, delete or search of no type in particular: what grants it grants it on
+    /// every type, for nothing can name this one.
     pub(crate) fn on_every_type(&self, kind: InteractionKind) -> Self {
         let address = format!("{}/-", self.base.path()).parse().ok();
-        Self::at(&self.base, &self.types, &Method::GET, address, |address| {
+        let method = method_on_type(kind).unwrap_or(Method::GET);
+        Self::at(&self.base, &self.types, &method, address, |address| {
             let (_, name) = address.path().rsplit_once('/')?;
             Some(Route { resource_type: Some(name), ..Route::of(kind) })
         })
@@ -297,8 +291,8 @@ impl Interaction {
         self.query().into_iter().chain(outside)
     }
 
-    /// Reports whether a deletion also asks to delete the history (`_hardDelete`, `_purgeHistory`),
-    /// in whatever spelling and with whatever value: `false` is not recognised.
+    /// Reports whether a deletion also asks to delete the history (`_hardDelete`, `_purgeHistory`, HAPI's
+    /// `_expunge`), in whatever spelling and with whatever value: `false` is not recognised.
     pub(crate) fn is_hard_delete(&self) -> bool {
         let Some(query) = self.query().filter(|query| !query.is_empty()) else {
             return false;
@@ -306,7 +300,14 @@ impl Interaction {
         let mut decoded: Vec<u8> = percent_decode_str(query).collect();
         decoded.make_ascii_lowercase();
         let asks = |words: &[u8]| memmem::find(&decoded, words).is_some();
-        asks(b"harddelete") || asks(b"purgehistory")
+        asks(b"harddelete") || asks(b"purgehistory") || asks(b"expunge")
+    }
+
+    /// Reports whether it is that of a request: nobody has rewritten the method or the address since it was
+    /// judged.
+    #[cfg(feature = "confine")]
+    pub(crate) fn is_of(&self, method: &Method, uri: &Uri) -> bool {
+        self.method == *method && self.address.as_ref() == uri.path_and_query()
     }
 
     /// Returns the method of the request.
@@ -326,6 +327,19 @@ impl Interaction {
     pub fn query(&self) -> Option<&str> {
         self.address.as_ref()?.query()
     }
+}
+
+/// Returns the method of an interaction on a type that is asked about without an instance.
+fn method_on_type(kind: InteractionKind) -> Option<Method> {
+    use InteractionKind as Kind;
+    let known = [
+        (Kind::Create, Method::POST),
+        (Kind::Read, Method::GET),
+        (Kind::SearchType, Method::GET),
+        (Kind::Update, Method::PUT),
+        (Kind::Delete, Method::DELETE),
+    ];
+    known.into_iter().find(|(known, _)| *known == kind).map(|(_, method)| method)
 }
 
 #[cfg(test)]

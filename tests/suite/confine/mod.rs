@@ -1,10 +1,12 @@
 //! The layer that confines, before a server that enforces nothing and ignores what it is asked.
 
 mod careless;
+mod headers;
 mod pages;
 mod reads;
 mod refused;
 mod searches;
+mod writes;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
@@ -16,7 +18,7 @@ use tower_fhir_auth::authorization::ScopePolicy;
 use tower_fhir_auth::confine::{ConfineSettings, ConfinedLayer, SealKey};
 use tower_fhir_auth::jose::Algorithm;
 use tower_fhir_auth::test_util::{TestClock, TestIssuer};
-use tower_fhir_auth::{FhirAuthLayer, TrustedIssuer};
+use tower_fhir_auth::{Authorizer, FhirAuthLayer, TrustedIssuer};
 
 use careless::Careless;
 
@@ -53,11 +55,25 @@ impl Confined {
         settings: ConfineSettings,
         rules: impl FnOnce(TrustedIssuer) -> TrustedIssuer,
     ) -> Self {
+        Self::build(server, settings, rules, |_| ScopePolicy::new()).await
+    }
+
+    /// With other rules for callers.
+    async fn ruled<A: Authorizer>(server: Careless, rule: impl FnOnce(&TestIssuer) -> A) -> Self {
+        Self::build(server, ConfineSettings::default(), |issuer| issuer, rule).await
+    }
+
+    async fn build<A: Authorizer>(
+        server: Careless,
+        settings: ConfineSettings,
+        rules: impl FnOnce(TrustedIssuer) -> TrustedIssuer,
+        rule: impl FnOnce(&TestIssuer) -> A,
+    ) -> Self {
         let issuer = TestIssuer::with_algorithm(Algorithm::Es256).await.unwrap();
         let clock = TestClock::at(NOW);
         let layer = FhirAuthLayer::builder(BASE)
             .issuer(rules(issuer.trusted()))
-            .authorizer(ScopePolicy::new())
+            .authorizer(rule(&issuer))
             .clock(clock.clone());
         let settings = settings.seal_keys([SealKey::new(&[7; 32]).unwrap()]);
         let layer = layer.build_confined(settings).unwrap();

@@ -1,0 +1,55 @@
+//! The question whether a request needs no look at all.
+
+#[cfg(feature = "confine")]
+use http::Method;
+
+use super::Access;
+use super::access::interaction_of;
+use super::subject::Writes;
+use crate::fhir::{Interaction, InteractionKind as Kind};
+use crate::smart::Permissions;
+
+impl Access {
+    /// Reports whether nothing of the request or its answer has to be judged: resources of every type may be
+    /// read and searched, of all patients and without a constraint, and be changed in the way in which this
+    /// interaction changes some. A bundle, and what is no interaction, may change in every way.
+    ///
+    /// A change is never about the type of its address alone: a deletion may reach what refers to the
+    /// resource, and a body may be of another type.
+    #[must_use]
+    pub fn is_unconfined(&self) -> bool {
+        let needed = Permissions::READ | Permissions::SEARCH | changes(self.interaction());
+        self.grant().confinement().is_open() && self.is_open_on_every_type(needed)
+    }
+
+    /// Reports whether this interaction may change resources: an operation may, too.
+    #[cfg(feature = "confine")]
+    pub(crate) fn changes(&self) -> bool {
+        let interaction = self.interaction();
+        let is_get = matches!(*interaction.method(), Method::GET | Method::HEAD);
+        !is_get && !interaction.is_search_by_post()
+    }
+
+    /// Reports whether permissions are held on every type, of all patients and without a constraint. Rules
+    /// that do not [say](super::Authorizer::treats_unnamed_types_alike) that they treat types alike are
+    /// asked about each.
+    fn is_open_on_every_type(&self, permissions: Permissions) -> bool {
+        let interaction = self.interaction();
+        let alike = self.rules().all(|rule| rule.treats_unnamed_types_alike());
+        let is_open =
+            |asked: &Interaction| self.ask(asked).is_ok_and(|grant| grant.confinement().is_open());
+        permissions.iter().map(interaction_of).all(|kind| {
+            let mut names = interaction.resource_types().names();
+            is_open(&interaction.on_every_type(kind))
+                && (alike || names.all(|name| is_open(&interaction.on_type(kind, name))))
+        })
+    }
+}
+
+/// Returns the permissions by which an interaction changes resources.
+fn changes(interaction: &Interaction) -> Permissions {
+    if matches!(interaction.kind(), Kind::Batch | Kind::Unknown) {
+        return Permissions::CREATE | Permissions::UPDATE | Permissions::DELETE;
+    }
+    Writes::of(interaction).map_or(Permissions::empty(), |writes| writes.permission)
+}

@@ -1,0 +1,109 @@
+//! The headers of a request as they go on.
+
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
+use http::{HeaderMap, HeaderValue};
+
+/// The headers of a request that is judged which go on. All others might make its answer another one than
+/// the resource as it is: conditions, ranges, preferences, and what a server has of its own.
+const PASSED: [&str; 8] = [
+    "accept-language",
+    "authorization",
+    "host",
+    "traceparent",
+    "tracestate",
+    "user-agent",
+    "x-correlation-id",
+    "x-request-id",
+];
+
+/// Resources that a client wants recorded beside those that it writes.
+const PROVENANCE: &str = "x-provenance";
+
+/// The preference for an answer that comes later (R4 section 3.1.0.1.7.1).
+const ASYNC: &str = "respond-async";
+
+/// Removes what asks the server behind to read another request out of this one than the one that was judged,
+/// in any spelling: some servers take `_` for `-`.
+pub(super) fn strip_overrides(headers: &mut HeaderMap) {
+    remove(headers, |name| {
+        ["x-original-", "x-rewrite-", "x-http-method"].iter().any(|start| name.starts_with(start))
+            || name == "x-method-override"
+    });
+}
+
+/// Removes the resources that a client wants recorded beside what it does.
+pub(super) fn strip_provenance(headers: &mut HeaderMap) {
+    remove(headers, |name| name == PROVENANCE);
+}
+
+/// Reports whether a client wants resources recorded beside what it does.
+pub(super) fn have_provenance(headers: &HeaderMap) -> bool {
+    headers.keys().any(|name| plain(name) == PROVENANCE)
+}
+
+/// Removes the preference for an answer that comes later, whose jobs would be anybody's. Other preferences
+/// stay.
+pub(super) fn strip_async(headers: &mut HeaderMap) {
+    let asks =
+        |value: &HeaderValue| value.to_str().map_or(true, |text| text.split(',').any(is_async));
+    let names: Vec<HeaderName> =
+        headers.keys().filter(|name| plain(name) == "prefer").cloned().collect();
+    for name in names {
+        if !headers.get_all(&name).iter().any(asks) {
+            continue;
+        }
+        let values = headers.get_all(&name).iter().filter_map(|value| value.to_str().ok());
+        let others = values.flat_map(|value| value.split(',')).filter(|one| !is_async(one));
+        let others: Vec<&str> = others.map(str::trim).filter(|one| !one.is_empty()).collect();
+        let others = HeaderValue::from_str(&others.join(", ")).ok();
+        headers.remove(&name);
+        if let Some(others) = others.filter(|others| !others.is_empty()) {
+            headers.insert(name, others);
+        }
+    }
+}
+
+/// Returns the headers for a request that is judged: those that cannot change its answer, and the wish for
+/// plain JSON.
+pub(super) fn for_judged(headers: &HeaderMap) -> HeaderMap {
+    let passed = headers.iter().filter(|(name, _)| PASSED.contains(&name.as_str()));
+    let mut asked: HeaderMap = HeaderMap::new();
+    for (name, value) in passed {
+        asked.append(name, value.clone());
+    }
+    asked.insert(ACCEPT, HeaderValue::from_static("application/fhir+json"));
+    asked.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    asked
+}
+
+/// Reports whether the headers describe a form that is not compressed; one that says nothing is taken for one.
+pub(super) fn describe_a_form(headers: &HeaderMap) -> bool {
+    let is = |value: &HeaderValue, wanted: &str| {
+        let text = value.to_str().unwrap_or_default();
+        let name = text.split(';').next().unwrap_or_default();
+        name.trim().eq_ignore_ascii_case(wanted)
+    };
+    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    let mut codings = headers.get_all(CONTENT_ENCODING).iter();
+    types.all(|value| is(value, "application/x-www-form-urlencoded"))
+        && codings.all(|value| is(value, "identity"))
+}
+
+/// Reports whether one of several preferences is the one for an answer that comes later.
+fn is_async(preference: &str) -> bool {
+    let name = preference.split(['=', ';']).next().unwrap_or_default();
+    name.trim().eq_ignore_ascii_case(ASYNC)
+}
+
+/// Returns the name of a header as the servers read it that take `_` for `-`.
+fn plain(name: &HeaderName) -> String {
+    name.as_str().replace('_', "-")
+}
+
+fn remove(headers: &mut HeaderMap, is_one: impl Fn(&str) -> bool) {
+    let names: Vec<HeaderName> =
+        headers.keys().filter(|name| is_one(&plain(name))).cloned().collect();
+    for name in names {
+        headers.remove(name);
+    }
+}
