@@ -45,6 +45,15 @@ impl Confinement {
         self.0.iter()
     }
 
+    /// Each set, with the number of alternatives before it.
+    pub(super) fn numbered_sets(&self) -> impl Iterator<Item = (usize, &Alternatives)> {
+        self.0.iter().scan(0, |before, set| {
+            let first = *before;
+            *before += set.iter().len();
+            Some((first, set))
+        })
+    }
+
     /// Each alternative of each set.
     pub(super) fn alternatives(&self) -> impl Iterator<Item = &Alternative> {
         self.0.iter().flatten()

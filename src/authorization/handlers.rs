@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::Enforcement;
 use crate::fhir::search::{self, Criterion};
 use crate::fhir::{BaseUrl, PatientCompartment};
+use crate::smart::Constraint;
 
 /// The duties of the handlers behind the layer, and the rules by which resources are judged for
 /// them.
@@ -72,21 +73,36 @@ impl Constraints {
         }
     }
 
-    /// Reports whether a resource matches a parameter with a decoded value.
-    pub(crate) fn matches(
+    /// Reads the parameters of a constraint for resources of a type; one that cannot be evaluated is `None`.
+    pub(crate) fn criteria(
         &self,
         base: &BaseUrl,
+        resource_type: &str,
+        constraint: &Constraint,
+    ) -> Vec<Option<Criterion>> {
+        let read = |(name, value): (&str, &str)| match self {
+            Self::OfR4 => Criterion::parse(base, resource_type, name, value).ok(),
+            Self::Own(_) => None,
+        };
+        constraint.parameters().map(read).collect()
+    }
+
+    /// Reports whether a resource matches all parameters of a constraint, which were read for its type. What
+    /// cannot be evaluated matches nothing.
+    pub(crate) fn matches(
+        &self,
         resource: &Value,
-        parameter: &str,
-        value: &str,
+        constraint: &Constraint,
+        criteria: &[Option<Criterion>],
     ) -> bool {
         match self {
-            Self::OfR4 => {
-                let of = resource.get("resourceType").and_then(Value::as_str).unwrap_or_default();
-                let criterion = Criterion::parse(base, of, parameter, value);
-                criterion.is_ok_and(|criterion| criterion.matches(resource))
+            Self::OfR4 => criteria
+                .iter()
+                .all(|one| one.as_ref().is_some_and(|criterion| criterion.matches(resource))),
+            Self::Own(matcher) => {
+                let mut parameters = constraint.parameters();
+                parameters.all(|(name, value)| matcher.matches(resource, name, value))
             }
-            Self::Own(matcher) => matcher.matches(resource, parameter, value),
         }
     }
 }

@@ -35,6 +35,7 @@ mod alternatives;
 mod authorize_fn;
 mod authorizer;
 mod confinement;
+mod criteria;
 mod denial;
 mod enforcement;
 mod grant;

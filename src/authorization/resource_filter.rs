@@ -1,10 +1,11 @@
 //! Judges resources that would be shown.
 
-use std::borrow::{Borrow, Cow};
+use std::borrow::Borrow;
 
 use hashbrown::HashSet;
 use serde_json::Value;
 
+use super::criteria::{Criteria, Evaluation, Tree};
 use super::handlers::{Constraints, Handlers, OF_R4};
 use super::{Alternative, Alternatives, Confinement, ResourceRef};
 use crate::fhir::compartment::{MAX_LOOKUPS, Membership, Node, PatientHere};
@@ -32,6 +33,7 @@ pub struct ResourceFilter<'a> {
     pub(super) compartment: &'a PatientCompartment,
     constraints: &'a Constraints,
     pub(super) base: &'a BaseUrl,
+    criteria: Criteria,
 }
 
 /// The answer to the question whether a resource may be shown.
@@ -52,7 +54,8 @@ pub enum Visibility {
 impl<'a> ResourceFilter<'a> {
     pub(super) fn new(confinement: Confinement, handlers: &'a Handlers, base: &'a BaseUrl) -> Self {
         let Handlers { compartment, constraints, .. } = handlers;
-        Self { confinement, with_shared: true, compartment, constraints, base }
+        let criteria = Criteria::default();
+        Self { confinement, with_shared: true, compartment, constraints, base, criteria }
     }
 
     /// Makes the filter of a patient's compartment, without what all patients share, for a store that answers
@@ -79,7 +82,8 @@ impl<'a> ResourceFilter<'a> {
         base: &'a BaseUrl,
     ) -> Self {
         let confinement = Alternative::new(Some(patient), None).into();
-        Self { confinement, with_shared: false, compartment, constraints: &OF_R4, base }
+        let criteria = Criteria::default();
+        Self { confinement, with_shared: false, compartment, constraints: &OF_R4, base, criteria }
     }
 
     /// The alternatives behind it, for handlers that narrow queries of their own.
@@ -167,26 +171,26 @@ impl<'a> ResourceFilter<'a> {
     }
 
     fn judge<'r, N: Node<'r>>(&self, resource: N) -> Visibility {
-        let mut whose = Whose::default();
-        let sets = self.confinement.sets().map(|set| self.judge_set(set, resource, &mut whose));
+        let (mut whose, tree) = (Whose::default(), Tree::of(resource));
+        let sets = self.confinement.numbered_sets();
+        let sets = sets.map(|(first, set)| self.judge_set((first, set), &tree, &mut whose));
         sets.fold(Visibility::Shown, Visibility::and)
     }
 
     fn judge_set<'r, N: Node<'r>>(
         &self,
-        set: &Alternatives,
-        resource: N,
+        (first, set): (usize, &Alternatives),
+        tree: &Tree<'r, N>,
         whose: &mut Whose,
     ) -> Visibility {
         let mut best = Visibility::Hidden;
-        for alternative in set {
+        for (place, alternative) in (first..).zip(set) {
             let own = match alternative.patient() {
                 None => Visibility::Shown,
-                Some(patient) => {
-                    whose.of(patient, || self.of_patient(resource, patient, self.with_shared))
-                }
+                Some(patient) => whose
+                    .of(patient, || self.of_patient(tree.resource(), patient, self.with_shared)),
             };
-            if own != Visibility::Hidden && self.matches(alternative, resource) {
+            if own != Visibility::Hidden && self.matches((place, alternative), tree) {
                 best = best.or(own);
             }
             if best == Visibility::Shown {
@@ -215,13 +219,16 @@ impl<'a> ResourceFilter<'a> {
         }
     }
 
-    /// Reports whether a resource matches all parameters of a constraint. One that cannot be
-    /// evaluated matches nothing.
-    pub(super) fn matches<'r, N: Node<'r>>(&self, alternative: &Alternative, resource: N) -> bool {
-        let Some(constraint) = alternative.constraint() else { return true };
-        let value: Cow<'r, Value> = resource.to_value();
-        let mut parameters = constraint.parameters();
-        parameters.all(|(name, wanted)| self.constraints.matches(self.base, &value, name, wanted))
+    /// Reports whether a resource matches all parameters of the constraint of an alternative, which has this
+    /// place among all.
+    pub(super) fn matches<'r, N: Node<'r>>(
+        &self,
+        alternative: (usize, &Alternative),
+        tree: &Tree<'r, N>,
+    ) -> bool {
+        let (constraints, base) = (self.constraints, self.base);
+        let evaluation = Evaluation { constraints, base, confinement: &self.confinement };
+        self.criteria.match_resource(evaluation, alternative, tree)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Judges changes: a resource as it is, and as it would be.
 
+use super::criteria::Tree;
 use super::{Alternative, Alternatives, Denial, ResourceFilter, ResourceRef, Visibility};
 use crate::fhir::ResourceReference;
 use crate::fhir::compartment::{Node, NotAbout, PatientHere, id, resource_type};
@@ -19,11 +20,13 @@ pub enum StoreError {
 
 /// A change, as far as the address tells.
 #[derive(Clone, Copy)]
-struct Change<'r> {
+struct Change<'c, 'r> {
     /// True if the address names an instance, which must then be there already.
     names_instance: bool,
     before: Option<ResourceRef<'r>>,
     after: Option<ResourceRef<'r>>,
+    /// Both as trees, for constraints.
+    trees: &'c [Option<Tree<'r, ResourceRef<'r>>>; 2],
 }
 
 type Verdict = Result<(), StoreError>;
@@ -44,16 +47,17 @@ impl ResourceFilter<'_> {
         if self.is_none() {
             return Err(Denial::new("nothing grants this change").into());
         }
-        let change = Change { names_instance, before, after };
-        let sets = self.confinement().sets().map(|set| self.check_set(set, change));
+        let trees = [before.map(Tree::of), after.map(Tree::of)];
+        let change = Change { names_instance, before, after, trees: &trees };
+        let sets = self.confinement().numbered_sets().map(|set| self.check_set(set, change));
         sets.fold(Ok(()), worse)
     }
 
     /// One alternative is enough.
-    fn check_set(&self, set: &Alternatives, change: Change<'_>) -> Verdict {
+    fn check_set(&self, (first, set): (usize, &Alternatives), change: Change<'_, '_>) -> Verdict {
         let mut for_patient: Option<(&str, Verdict)> = None;
         let mut best = Err(StoreError::Hidden);
-        for alternative in set {
+        for (place, alternative) in (first..).zip(set) {
             let own = match (alternative.patient(), &for_patient) {
                 (None, _) => Ok(()),
                 (Some(patient), Some((known, verdict))) if *known == patient => verdict.clone(),
@@ -63,7 +67,7 @@ impl ResourceFilter<'_> {
                     verdict
                 }
             };
-            best = better(best, worse(self.check_constraint(alternative, change), own));
+            best = better(best, worse(self.check_constraint((place, alternative), change), own));
             if best.is_ok() {
                 break;
             }
@@ -72,13 +76,18 @@ impl ResourceFilter<'_> {
     }
 
     /// Checks a constraint. Hidden and absent look the same: the instance is not created either.
-    fn check_constraint(&self, alternative: &Alternative, change: Change<'_>) -> Verdict {
-        match change.before {
+    fn check_constraint(
+        &self,
+        alternative: (usize, &Alternative),
+        change: Change<'_, '_>,
+    ) -> Verdict {
+        let [before, after] = change.trees;
+        match before {
             None if change.names_instance => return Err(StoreError::Hidden),
             Some(before) if !self.matches(alternative, before) => return Err(StoreError::Hidden),
             Some(_) | None => {}
         }
-        if change.after.is_some_and(|after| !self.matches(alternative, after)) {
+        if after.as_ref().is_some_and(|after| !self.matches(alternative, after)) {
             return Err(
                 Denial::new("the resource would not match the constraint of the scope").into()
             );
@@ -87,7 +96,7 @@ impl ResourceFilter<'_> {
     }
 
     /// Both states must be about the patient.
-    fn check_patient(&self, patient: &str, change: Change<'_>) -> Verdict {
+    fn check_patient(&self, patient: &str, change: Change<'_, '_>) -> Verdict {
         let here = PatientHere { id: patient, base: self.base };
         let about = |resource: ResourceRef<'_>| {
             self.compartment
