@@ -93,7 +93,7 @@ impl Alternatives {
     }
 
     /// The one patient that every alternative is confined to.
-    pub(super) fn only_patient(&self) -> Option<&str> {
+    pub(crate) fn only_patient(&self) -> Option<&str> {
         let mut patients = self.iter().map(Alternative::patient);
         let first = patients.next().flatten()?;
         patients.all(|patient| patient == Some(first)).then_some(first)

@@ -13,11 +13,13 @@ pub(super) struct NoAnswer {
     status: StatusCode,
     issue_type: IssueType,
     text: String,
+    /// True if there was an answer that cannot be judged.
+    is_unreadable: bool,
 }
 
 impl NoAnswer {
     fn new(status: StatusCode, issue_type: IssueType, text: impl Into<String>) -> Self {
-        Self { status, issue_type, text: text.into() }
+        Self { status, issue_type, text: text.into(), is_unreadable: false }
     }
 
     /// A resource that is hidden, and one that does not exist.
@@ -51,8 +53,32 @@ impl NoAnswer {
 
     /// An answer of the server behind that cannot be judged.
     pub(super) fn unreadable(why: &str) -> Self {
+        Self { is_unreadable: true, ..Self::unfit(why) }
+    }
+
+    /// An answer of the server behind that is none to the client.
+    fn unfit(why: &str) -> Self {
         let text = format!("the answer of the server behind cannot be judged: {why}");
         Self::new(StatusCode::BAD_GATEWAY, IssueType::Exception, text)
+    }
+
+    /// Verdicts that depend on more resources than are looked up for one answer.
+    pub(super) fn too_many_lookups(limit: usize) -> Self {
+        let text = format!(
+            "the answer of the server behind points to more than {limit} resources that decide who may see \
+             it, and cannot be judged: ask for fewer entries by `_count`"
+        );
+        Self::new(StatusCode::BAD_GATEWAY, IssueType::TooCostly, text)
+    }
+
+    /// A look-up that the server behind has not answered.
+    pub(super) fn no_lookup(status: StatusCode) -> Self {
+        let is_busy =
+            matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS);
+        let status =
+            if is_busy { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::BAD_GATEWAY };
+        let text = "the server behind has not shown a resource that decides who may see the answer";
+        Self::new(status, IssueType::Transient, text)
     }
 
     pub(super) fn too_large(limit: usize) -> Self {
@@ -60,19 +86,32 @@ impl NoAnswer {
             "the answer of the server behind has more than {limit} bytes, and cannot be judged: ask for \
              fewer entries by `_count`"
         );
-        Self::new(StatusCode::BAD_GATEWAY, IssueType::TooCostly, text)
+        let answer = Self::new(StatusCode::BAD_GATEWAY, IssueType::TooCostly, text);
+        Self { is_unreadable: true, ..answer }
     }
 
-    /// A refusal of the server behind: its status and its code, and none of its words.
+    /// Reports whether there was an answer that cannot be judged.
+    pub(super) fn is_unreadable(&self) -> bool {
+        self.is_unreadable
+    }
+
+    /// A refusal of the server behind: its status and its code, and none of its words. Its credentials, and
+    /// where else it has something, are no business of clients, and a success is none but 200.
     pub(super) fn of_server(status: StatusCode, body: &[u8]) -> Self {
-        if status == StatusCode::UNAUTHORIZED
-            || status.is_redirection()
-            || status.is_informational()
-        {
-            return Self::unreadable("it is no answer to a client of this server");
+        let is_refusal = status.is_client_error() || status.is_server_error();
+        if status == StatusCode::UNAUTHORIZED || !is_refusal {
+            return Self::unfit("it is no answer to a client of this server");
         }
         let code = IssueType::of_outcome(body).unwrap_or(IssueType::Exception);
         Self::new(status, code, "the server behind has refused the request")
+    }
+
+    pub(super) fn code(&self) -> &'static str {
+        self.issue_type.code()
+    }
+
+    pub(super) fn text(&self) -> &str {
+        &self.text
     }
 
     pub(super) fn respond(self, request: &Parts) -> Response<Bytes> {

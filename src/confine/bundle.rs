@@ -19,9 +19,9 @@ pub(super) struct Bundle<'a> {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Link<'a> {
     #[serde(borrow)]
-    relation: Cow<'a, str>,
+    relation: Option<Cow<'a, str>>,
     #[serde(borrow)]
-    url: Cow<'a, str>,
+    url: Option<Cow<'a, str>>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -84,7 +84,8 @@ impl<'a> Bundle<'a> {
 
     /// Returns the address of the next page, as the server behind writes it.
     pub(super) fn next_page(&self) -> Option<&str> {
-        self.link.iter().find(|link| link.relation == "next").map(|link| &*link.url)
+        let mut next = self.link.iter().filter(|link| link.relation.as_deref() == Some("next"));
+        next.find_map(|link| link.url.as_deref())
     }
 
     /// Writes the entries that are kept, with links of this server.
@@ -95,8 +96,10 @@ impl<'a> Bundle<'a> {
         next: Option<String>,
         kept: &[bool],
     ) -> Option<Vec<u8>> {
-        let link =
-            |relation, url: String| Link { relation: Cow::Borrowed(relation), url: url.into() };
+        let link = |relation, url: String| Link {
+            relation: Some(Cow::Borrowed(relation)),
+            url: Some(url.into()),
+        };
         let next = next.map(|next| link("next", next));
         let entries = self.entry.iter().zip(kept).filter(|(_, kept)| **kept);
         let written = Written {

@@ -14,19 +14,36 @@
 //! resource that is hidden looks as if there were none. What cannot be judged never leaves. Interactions that
 //! cannot be held to what was granted are refused with 403: changes, bundles, exports and other operations.
 //!
-//! The server behind is asked for uncompressed JSON, without conditions, and may ignore all that it is asked.
+//! The server behind is asked for uncompressed JSON, without conditions, and may ignore all that it is asked. Of
+//! the headers of such a request go on `Accept-Language`, `Authorization`, `Host`, `traceparent`, `tracestate`,
+//! `User-Agent`, `X-Correlation-Id` and `X-Request-Id`. Of no request go on those that override its method or its
+//! address, and the preference `respond-async`; `X-Provenance` goes on with changes alone.
+//!
+//! # What a client can still find out
+//!
+//! A link to a next page is to one that shows something: the pages in between are looked at, up to 16 of them or
+//! [as many bytes](ConfineSettings::max_body) as one answer may have. Where that was not enough, the link goes on
+//! from there: a page that shows nothing and has a next one tells that there are as many hidden pages. How long an
+//! answer takes grows with what is hidden. A page that shows something is asked for twice, unless it is the first.
+//!
+//! Who is confined to a patient or by a constraint gets the same 404 for a resource that is hidden, one that does
+//! not exist, and one that cannot be read; operators are told of the last. A server behind that answers 5xx for
+//! hidden resources alone would tell them apart.
 
 mod answer;
 mod bundle;
+mod entry;
 mod headers;
 mod judge;
 mod layer;
+mod link;
 mod page;
 mod query;
 mod request_body;
 mod seal;
 mod service;
 mod settings;
+mod stop;
 mod upstream;
 mod view;
 mod way;

@@ -5,9 +5,6 @@ use serde::{Deserialize, Serialize};
 use super::seal::SealKey;
 use crate::authentication::{Principal, UnixTime};
 
-/// The most pages of one search: a server that never ends its pages is ended.
-const MAX_PAGES: u32 = 10_000;
-
 /// A further page.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Page {
@@ -16,7 +13,7 @@ pub(super) struct Page {
     /// The search or history that it is of, relative to the base, with the parameters of its body.
     pub(super) of: String,
     /// The number of pages before it.
-    number: u32,
+    pub(super) number: u32,
     /// The second from which on it serves no more.
     expires: i64,
     caller: Caller,
@@ -43,34 +40,34 @@ impl Caller {
 }
 
 impl Page {
-    /// Makes the page after `before` of a search, for a caller.
-    pub(super) fn next(
-        link: &str,
+    /// Makes the page of a search that has so many before it, for a caller.
+    pub(super) fn new(
+        link: String,
         of: &str,
-        before: Option<&Self>,
+        number: u32,
         principal: &Principal,
         expires: UnixTime,
     ) -> Option<Self> {
-        let number = before.map_or(0, |page| page.number) + 1;
-        let (link, of) = (link.to_owned(), of.to_owned());
+        let of = of.to_owned();
         let caller = Caller::of(principal)?;
         let expires = expires.as_secs();
-        (number < MAX_PAGES).then_some(Self { link, of, number, expires, caller })
+        Some(Self { link, of, number, expires, caller })
     }
 
     /// Seals it, as the last segment of its address.
-    pub(super) fn seal(&self, key: &SealKey) -> Option<String> {
-        key.seal(&serde_json::to_vec(self).ok()?)
+    pub(super) fn seal(&self, key: &SealKey, place: &str) -> Option<String> {
+        key.seal(&serde_json::to_vec(self).ok()?, place)
     }
 
     /// Opens a page that one of the keys has sealed for this caller, and that still serves.
     pub(super) fn open(
         sealed: &str,
         keys: &[SealKey],
+        place: &str,
         principal: &Principal,
         now: UnixTime,
     ) -> Option<Self> {
-        let plain = keys.iter().find_map(|key| key.open(sealed))?;
+        let plain = keys.iter().find_map(|key| key.open(sealed, place))?;
         let page: Self = serde_json::from_slice(&plain).ok()?;
         let is_callers = Caller::of(principal).is_some_and(|caller| caller == page.caller);
         (is_callers && now.as_secs() < page.expires).then_some(page)

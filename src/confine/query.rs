@@ -4,23 +4,14 @@
 use form_urlencoded::{Serializer, parse};
 
 use super::answer::NoAnswer;
-use crate::authorization::{Access, Denial, ResourceFilter};
+use crate::authorization::{Access, Alternatives, Denial, ResourceFilter};
 use crate::display_safe::sanitize;
+use crate::fhir::compartment::{self, PatientHere};
 use crate::fhir::{InteractionKind, search};
 
 /// Parameters of the result that go on as they are.
-const OF_RESULTS: [&str; 10] = [
-    "_at",
-    "_count",
-    "_include",
-    "_maxresults",
-    "_offset",
-    "_revinclude",
-    "_since",
-    "_sort",
-    "_type",
-    "end",
-];
+const OF_RESULTS: [&str; 7] =
+    ["_at", "_count", "_include", "_revinclude", "_since", "_sort", "_type"];
 
 /// Parameters that are for the layer to heed: what has to be judged comes whole, and as JSON.
 const LEFT_OUT: [&str; 5] = ["_elements", "_format", "_pretty", "_summary", "_total"];
@@ -37,15 +28,24 @@ pub(super) fn rewritten(access: &Access, query: &str) -> Result<String, NotAsked
     let mut asked = Serializer::new(String::new());
     for (name, value) in parse(query.as_bytes()) {
         check(access, &name, &value)?;
-        if !LEFT_OUT.contains(&&*name) {
+        if !LEFT_OUT.contains(&base_name(&name)) {
             asked.append_pair(&name, &value);
         }
     }
     Ok(asked.finish())
 }
 
-/// Appends the parameters that say exactly what may be seen, where there are such: the answer is judged all
-/// the same.
+/// Returns queries as one, in the one spelling that this layer has read.
+pub(super) fn joined(queries: &[&str]) -> String {
+    let mut joined = Serializer::new(String::new());
+    queries.iter().for_each(|query| {
+        joined.extend_pairs(parse(query.as_bytes()));
+    });
+    joined.finish()
+}
+
+/// Appends the parameters that find what may be seen, and no less, where there are such: the answer is judged
+/// all the same.
 pub(super) fn narrowed(access: &Access, query: String) -> String {
     let interaction = access.interaction();
     if interaction.kind() != InteractionKind::SearchType {
@@ -53,14 +53,15 @@ pub(super) fn narrowed(access: &Access, query: String) -> String {
     }
     let Some(resource_type) = interaction.resource_type() else { return query };
     let filter = access.shown(resource_type);
-    let Some(more) = exactly(access, &filter, resource_type) else { return query };
+    let Some(more) = at_most(access, &filter, resource_type) else { return query };
     let mut narrowed = Serializer::new(query);
     narrowed.extend_pairs(more);
     narrowed.finish()
 }
 
-/// Returns the parameters that find what a filter shows, no more and no less.
-fn exactly(
+/// Returns parameters that find all that a filter shows, and not much more: the constraint, and the patient
+/// where one parameter alone makes members.
+fn at_most(
     access: &Access,
     filter: &ResourceFilter<'_>,
     resource_type: &str,
@@ -80,9 +81,9 @@ fn exactly(
         match (resource_type, members.next(), members.next()) {
             _ if compartment.is_shared(resource_type) => {}
             ("Patient", _, _) => more.push(("_id".to_owned(), patient.to_owned())),
-            ("Provenance", ..) => return None,
+            ("Provenance", ..) => {}
             (_, Some(name), None) => more.push((name.to_owned(), format!("Patient/{patient}"))),
-            _ => return None,
+            _ => {}
         }
     }
     (!more.is_empty()).then_some(more)
@@ -92,7 +93,7 @@ fn exactly(
 fn check(access: &Access, name: &str, value: &str) -> Result<(), NotAsked> {
     let interaction = access.interaction();
     let (base, modifier) = name.split_once(':').unwrap_or((name, ""));
-    if name == "_summary" && value == "count" {
+    if base == "_summary" && value == "count" {
         let text = "`_summary=count` would count what is hidden from this token: search without it, and count \
                     the entries";
         return Err(NotAsked::Otherwise(NoAnswer::bad_request(text)));
@@ -100,18 +101,38 @@ fn check(access: &Access, name: &str, value: &str) -> Result<(), NotAsked> {
     if base == "_sort" && value.contains(['.', ':']) {
         return Err(denied("a sort by another resource", name));
     }
-    let is_of_everything = interaction.kind() == InteractionKind::Operation && base == "start";
+    let is_of_everything =
+        interaction.kind() == InteractionKind::Operation && matches!(base, "start" | "end");
     if LEFT_OUT.contains(&base) || OF_RESULTS.contains(&base) || is_of_everything {
-        return Ok(());
+        let repeats =
+            matches!(base, "_include" | "_revinclude") && matches!(modifier, "iterate" | "recurse");
+        return match modifier.is_empty() || repeats {
+            true => Ok(()),
+            false => Err(denied("a modifier that this parameter does not have", name)),
+        };
     }
     if name.contains('.') || modifier.contains(':') || base == "_has" {
         return Err(denied("a chain", name));
     }
     let searched = interaction.searched_type().or_else(|| interaction.resource_type());
-    match search::is_known(searched.unwrap_or_default(), base) {
-        true => Ok(()),
-        false => Err(denied("a parameter that R4 does not define here", name)),
+    let searched = searched.unwrap_or_default();
+    if !search::is_known(searched, base) {
+        return Err(denied("a parameter that R4 does not define here", name));
     }
+    let filter = access.shown(searched);
+    let patient = filter.confinement().sets().find_map(Alternatives::only_patient);
+    let asks_for_another = |id| {
+        let patient = PatientHere { id, base: interaction.base() };
+        compartment::asks_for_another(searched, name, value, patient)
+    };
+    match patient.is_some_and(asks_for_another) {
+        true => Err(denied("a search for somebody else, or for whom nobody can tell,", name)),
+        false => Ok(()),
+    }
+}
+
+fn base_name(name: &str) -> &str {
+    name.split_once(':').map_or(name, |(base, _)| base)
 }
 
 fn denied(what: &str, name: &str) -> NotAsked {

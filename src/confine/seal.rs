@@ -53,24 +53,26 @@ impl SealKey {
         Self::new(&bytes)
     }
 
-    /// Seals bytes, as text of the alphabet base64url.
-    pub(super) fn seal(&self, plain: &[u8]) -> Option<String> {
+    /// Seals bytes for a place, where alone they open, as text of the alphabet base64url.
+    pub(super) fn seal(&self, plain: &[u8], place: &str) -> Option<String> {
         let mut sealed = plain.to_vec();
-        let nonce = self.0.seal_in_place_append_tag(Aad::from(PURPOSE), &mut sealed).ok()?;
+        let nonce = self.0.seal_in_place_append_tag(bound_to(place), &mut sealed).ok()?;
         Some(base64url::encode(&[nonce.as_ref().as_slice(), &sealed].concat()))
     }
 
-    /// Opens what this key has sealed.
-    pub(super) fn open(&self, sealed: &str) -> Option<Vec<u8>> {
+    /// Opens what this key has sealed for a place.
+    pub(super) fn open(&self, sealed: &str, place: &str) -> Option<Vec<u8>> {
         let bytes = base64url::decoded(sealed)?;
         let (nonce, sealed) = bytes.split_at_checked(NONCE)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
         let mut sealed = sealed.to_vec();
-        self.0
-            .open_in_place(nonce, Aad::from(PURPOSE), &mut sealed)
-            .ok()
-            .map(|plain| plain.to_vec())
+        let opened = self.0.open_in_place(nonce, bound_to(place), &mut sealed);
+        opened.ok().map(|plain| plain.to_vec())
     }
+}
+
+fn bound_to(place: &str) -> Aad<Vec<u8>> {
+    Aad::from([PURPOSE, b"\n", place.as_bytes()].concat())
 }
 
 impl fmt::Debug for SealKey {
@@ -86,17 +88,19 @@ mod tests {
     #[test]
     fn only_the_same_key_opens_and_only_what_it_has_sealed() {
         let (key, other) = (SealKey::new(&[7; 32]).unwrap(), SealKey::random().unwrap());
-        let sealed = key.seal(b"page").unwrap();
-        assert_eq!(key.open(&sealed).as_deref(), Some(b"page".as_slice()));
-        assert_ne!(key.seal(b"page").unwrap(), sealed, "each seal has a nonce of its own");
-        assert_eq!(other.open(&sealed), None);
+        let sealed = key.seal(b"page", "here").unwrap();
+        assert_eq!(key.open(&sealed, "here").as_deref(), Some(b"page".as_slice()));
+        assert_ne!(key.seal(b"page", "here").unwrap(), sealed, "each seal has a nonce of its own");
+        assert_eq!(other.open(&sealed, "here"), None);
+        assert_eq!(key.open(&sealed, "there"), None, "sealed for another server");
         for place in 0..sealed.len() {
             let mut forged = sealed.clone().into_bytes();
             forged[place] = if forged[place] == b'A' { b'B' } else { b'A' };
-            assert_eq!(key.open(std::str::from_utf8(&forged).unwrap()), None, "{place}");
+            let forged = std::str::from_utf8(&forged).unwrap();
+            assert_eq!(key.open(forged, "here"), None, "{place}");
         }
         for short in ["", "AAAA", "AAAAAAAAAAAAAAAA", "=", "é"] {
-            assert_eq!(key.open(short), None, "{short}");
+            assert_eq!(key.open(short, "here"), None, "{short}");
         }
         assert_eq!(SealKey::new(&[7; 31]).unwrap_err(), SealKeyError);
         assert_eq!(format!("{key:?}"), "SealKey(..)");

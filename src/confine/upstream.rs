@@ -99,7 +99,8 @@ impl<S> Upstream<S> {
         whole(response, self.max_body).await.map_err(Fault::NoAnswer)
     }
 
-    /// Reads a resource that another one's visibility depends on.
+    /// Reads a resource that another one's visibility depends on. One that is gone, or cannot be read, shows
+    /// nothing; a server that does not say whether it is there has not answered.
     pub(super) async fn look_up<B, R>(
         &mut self,
         base_path: &str,
@@ -112,13 +113,16 @@ impl<S> Upstream<S> {
         let ResourceReference { resource_type, id, .. } = reference;
         let answer = match self.get(&format!("{base_path}/{resource_type}/{id}")).await {
             Ok(answer) => answer,
-            // What cannot be read shows nothing.
-            Err(Fault::NoAnswer(_)) => return Ok(None),
+            Err(Fault::NoAnswer(unread)) if unread.is_unreadable() => return Ok(None),
             Err(fault) => return Err(fault),
         };
+        match answer.status {
+            StatusCode::OK => {}
+            StatusCode::NOT_FOUND | StatusCode::GONE => return Ok(None),
+            other => return Err(Fault::NoAnswer(NoAnswer::no_lookup(other))),
+        }
         let text = std::str::from_utf8(&answer.body).ok();
-        let text =
-            text.filter(|text| answer.status.is_success() && BorrowedResource::parse(text).is_ok());
+        let text = text.filter(|text| BorrowedResource::parse(text).is_ok());
         let found: Option<Value> = text.and_then(|text| serde_json::from_str(text).ok());
         Ok(found.filter(|found| {
             found.get("resourceType").is_some_and(|of| of == resource_type)
@@ -139,7 +143,10 @@ async fn whole<R: Body<Error: Into<BoxError>>>(
     }
     match Limited::new(body, limit).collect().await {
         Ok(body) => {
-            Ok(Answer { status: parts.status, headers: parts.headers, body: body.to_bytes() })
+            let body = body.to_bytes();
+            let text = body.strip_prefix("\u{feff}".as_bytes()).map(|text| body.slice_ref(text));
+            let body = text.unwrap_or(body);
+            Ok(Answer { status: parts.status, headers: parts.headers, body })
         }
         Err(error) if error.is::<LengthLimitError>() => Err(NoAnswer::too_large(limit)),
         Err(_) => Err(NoAnswer::unreadable("its body is broken off")),

@@ -1,86 +1,138 @@
 //! The verdicts on the resources of an answer.
 
-use std::cell::RefCell;
-
 use hashbrown::HashMap;
 use serde_json::Value;
 
-use crate::authorization::{Access, BorrowedResource, ResourceFilter};
+use super::entry::Candidate;
+use crate::authorization::{Access, ResourceFilter, ResourceRef, Visibility};
 use crate::fhir::ResourceReference;
-
-/// The most resources that are looked up for one answer, to judge what points to them.
-const MAX_LOOKUPS: usize = 256;
+use crate::fhir::compartment::{MAX_LOOKUPS, Node};
 
 /// Judges the resources of one answer.
 pub(super) struct View<'a> {
     access: &'a Access,
-    filters: RefCell<HashMap<(String, bool), ResourceFilter<'a>>>,
-    /// The resources that were looked up: `None` where there is no such one.
-    known: HashMap<ResourceReference, Option<Value>>,
-    missing: RefCell<Vec<ResourceReference>>,
+    filters: HashMap<(String, bool), ResourceFilter<'a>>,
 }
 
 /// The verdict on a resource.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Shown,
     Hidden,
-    /// It depends on what has to be looked up first.
-    Undecided,
+    /// It depends on these.
+    Depends(Vec<ResourceReference>),
+}
+
+/// The resources that are known beside those of an answer: `None` where there is no such one.
+#[derive(Debug, Default)]
+pub(super) struct Known(HashMap<ResourceReference, Option<Value>>);
+
+impl Known {
+    pub(super) fn has(&self, reference: &ResourceReference) -> bool {
+        self.0.contains_key(reference)
+    }
+
+    pub(super) fn insert(&mut self, reference: ResourceReference, resource: Option<Value>) {
+        self.0.insert(reference, resource);
+    }
 }
 
 impl<'a> View<'a> {
     pub(super) fn new(access: &'a Access) -> Self {
-        Self {
-            access,
-            filters: RefCell::default(),
-            known: HashMap::new(),
-            missing: RefCell::default(),
+        Self { access, filters: HashMap::new() }
+    }
+
+    /// Judges a resource by itself.
+    pub(super) fn verdict(&mut self, one: &Candidate<'_>) -> Verdict {
+        let resource = ResourceRef::from(&one.resource);
+        match self.filter(one).shows(resource) {
+            Visibility::Shown => Verdict::Shown,
+            Visibility::Depends(targets) if !targets.iter().any(|to| to.is(resource)) => {
+                Verdict::Depends(targets)
+            }
+            Visibility::Hidden | Visibility::Depends(_) => Verdict::Hidden,
         }
     }
 
-    /// Judges a resource of a type: a result of the interaction, or one that comes along with a result.
-    pub(super) fn verdict(
-        &self,
-        resource_type: &str,
-        resource: &BorrowedResource<'_>,
-        comes_along: bool,
-    ) -> Verdict {
-        let key = (resource_type.to_owned(), comes_along);
-        let mut filters = self.filters.borrow_mut();
-        let filter = filters.entry(key).or_insert_with(|| match comes_along {
-            true => self.access.readable(resource_type),
-            false => self.access.shown(resource_type),
-        });
-        let mut undecided = false;
-        let look_up = |to: &ResourceReference| match self.known.get(to) {
-            Some(found) => found.as_ref(),
+    /// Judges a resource by what it depends on, as far as that is known. The rest is added to `missing`, all
+    /// of it at once.
+    pub(super) fn settle(
+        &mut self,
+        verdict: &mut Verdict,
+        one: &Candidate<'_>,
+        known: &Known,
+        missing: &mut Vec<ResourceReference>,
+    ) {
+        let Verdict::Depends(targets) = verdict else { return };
+        let filter = self.filter(one);
+        let unknown = missing.len();
+        match all_shown(filter, ResourceRef::from(&one.resource), targets, known, missing) {
+            false => {
+                missing.truncate(unknown);
+                *verdict = Verdict::Hidden;
+            }
+            true if missing.len() == unknown => *verdict = Verdict::Shown,
+            true => {}
+        }
+    }
+
+    fn filter(&mut self, one: &Candidate<'_>) -> &ResourceFilter<'a> {
+        let access = self.access;
+        let key = (one.resource_type.clone(), one.comes_along);
+        self.filters.entry(key).or_insert_with(|| match one.comes_along {
+            true => access.readable(&one.resource_type),
+            false => access.shown(&one.resource_type),
+        })
+    }
+}
+
+/// Reports whether nothing of what a resource depends on is hidden, as far as it is known. It may take
+/// [`MAX_LOOKUPS`] resources; one that leads back to itself leads to nobody.
+fn all_shown(
+    filter: &ResourceFilter<'_>,
+    resource: ResourceRef<'_>,
+    targets: &[ResourceReference],
+    known: &Known,
+    missing: &mut Vec<ResourceReference>,
+) -> bool {
+    let mut pending = targets.to_vec();
+    let mut next = 0;
+    while let Some(target) = pending.get(next).cloned() {
+        next += 1;
+        if next > MAX_LOOKUPS {
+            return false;
+        }
+        let found = match known.0.get(&target) {
+            Some(Some(found)) => found,
+            Some(None) => return false,
             None => {
-                undecided = true;
-                let mut missing = self.missing.borrow_mut();
-                if !missing.contains(to) && missing.len() < MAX_LOOKUPS {
-                    missing.push(to.clone());
-                }
-                None
+                missing.push(target);
+                continue;
             }
         };
-        match filter.shows_with(resource, look_up) {
-            true => Verdict::Shown,
-            false if undecided => Verdict::Undecided,
-            false => Verdict::Hidden,
+        match filter.shows_target(found) {
+            Visibility::Shown => {}
+            Visibility::Hidden => return false,
+            Visibility::Depends(further) => {
+                for one in further {
+                    match pending.contains(&one) || one.is(resource) {
+                        true if one.is_provenance() => return false,
+                        true => {}
+                        false => pending.push(one),
+                    }
+                }
+            }
         }
     }
+    true
+}
 
-    /// Returns what has to be looked up, as long as that is not too much.
-    pub(super) fn to_look_up(&self) -> Vec<ResourceReference> {
-        let room = MAX_LOOKUPS.saturating_sub(self.known.len());
-        let mut missing = self.missing.take();
-        missing.truncate(room);
-        missing
+/// Returns a resource of an answer that another one of it depends on, if there is exactly one such.
+pub(super) fn among(candidates: &[Candidate<'_>], reference: &ResourceReference) -> Option<Value> {
+    let mut same = candidates.iter().map(|one| ResourceRef::from(&one.resource));
+    let found = same.find(|resource| reference.is(*resource))?;
+    if same.any(|resource| reference.is(resource)) {
+        return None;
     }
-
-    /// Adds what a look-up has found.
-    pub(super) fn found(&mut self, reference: ResourceReference, resource: Option<Value>) {
-        self.known.insert(reference, resource);
-    }
+    Some(found.to_value().into_owned())
 }

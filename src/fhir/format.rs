@@ -18,11 +18,28 @@ impl Format {
     /// Returns the format that a client asks for: XML where it says so, else JSON.
     #[must_use]
     pub fn wanted_by(request: &Parts) -> Self {
-        let query = request.uri.query().unwrap_or_default();
-        let wanted = form_urlencoded::parse(query.as_bytes())
-            .find(|(name, _)| name == "_format")
-            .and_then(|(_, value)| format_of(&value));
-        wanted.unwrap_or_else(|| accepted(request))
+        asked_for(request).unwrap_or_else(|| accepted(request))
+    }
+
+    /// Reports whether a client can do with JSON: it does not ask for XML by `_format`, and accepts JSON, or
+    /// anything, or says nothing.
+    #[cfg(feature = "confine")]
+    pub(crate) fn takes_json(request: &Parts) -> bool {
+        if let Some(format) = asked_for(request) {
+            return format == Self::Json;
+        }
+        let values = request.headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        let mut ranges =
+            values.flat_map(|value| value.split(',')).filter(|one| !one.trim().is_empty());
+        let mut is_asked = false;
+        let takes = |range: &str| {
+            is_asked = true;
+            let mut parameters = range.split(';');
+            let media_type = parameters.next().unwrap_or_default();
+            format_of(media_type) == Some(Self::Json)
+                && parameters.find_map(quality).is_none_or(|quality| quality > 0.0)
+        };
+        ranges.any(takes) || !is_asked
     }
 
     /// Returns its media type.
@@ -33,6 +50,14 @@ impl Format {
             Self::Xml => "application/fhir+xml",
         }
     }
+}
+
+/// Returns the format that the address asks for.
+fn asked_for(request: &Parts) -> Option<Format> {
+    let query = request.uri.query().unwrap_or_default();
+    let mut parameters = form_urlencoded::parse(query.as_bytes());
+    let (_, value) = parameters.find(|(name, _)| name == "_format")?;
+    format_of(&value)
 }
 
 fn accepted(request: &Parts) -> Format {

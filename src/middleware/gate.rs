@@ -262,19 +262,31 @@ impl Gate {
         response
     }
 
-    /// Logs and counts a refusal, and makes its response.
-    pub(crate) fn respond(&self, rejection: Rejection, request: &Parts) -> Response<Bytes> {
+    /// Logs and counts a refusal.
+    pub(crate) fn note_refusal(
+        kind: &'static str,
+        check: Option<&'static str>,
+        reason: &str,
+        request: &Parts,
+    ) {
         log::info!(
             target: "tower_fhir_auth::rejection",
-            kind = rejection.kind().name(),
-            check = rejection.check().map(|check| check.name()),
+            kind,
+            check,
             // With the rest of an event less than 2 KiB.
             method = &*super::loggable::of(request.method.as_str(), 32),
             path = &*super::loggable::of(request.uri.path(), 512),
-            reason = &*super::loggable::of(rejection.detail(), 1024),
+            reason = &*super::loggable::of(reason, 1024),
             "request refused"
         );
-        meter::refusal(rejection.kind().name(), rejection.check().map(|check| check.name()));
+        meter::refusal(kind, check);
+        let _ = (reason, request);
+    }
+
+    /// Logs and counts a refusal, and makes its response.
+    pub(crate) fn respond(&self, rejection: Rejection, request: &Parts) -> Response<Bytes> {
+        let check = rejection.check().map(|check| check.name());
+        Self::note_refusal(rejection.kind().name(), check, rejection.detail(), request);
         let mut response = self.responder.respond(&rejection, request);
         response.extensions_mut().insert(rejection);
         response

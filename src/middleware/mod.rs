@@ -46,3 +46,5 @@ pub use require::{RequireAuth, RequireAuthLayer};
 pub use service::FhirAuth;
 #[cfg(feature = "confine")]
 pub(crate) use service::release_readiness;
+#[cfg(feature = "confine")]
+pub(crate) use unread_body::announce_close;

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, Version};
 
 /// Says that the connection ends, where the request may have a body that nobody has read. HTTP/2 and
 /// later end the stream alone, and do not have the header (RFC 9113 section 8.2.2).
-pub(super) fn announce_close(request: &Parts, answer: &mut HeaderMap) {
+pub(crate) fn announce_close(request: &Parts, answer: &mut HeaderMap) {
     let Parts { version, headers, .. } = request;
     let is_http_1 = matches!(*version, Version::HTTP_09 | Version::HTTP_10 | Version::HTTP_11);
     if is_http_1 && has_body(headers) {

@@ -1,11 +1,15 @@
 //! The Patient compartment of R4 (<https://hl7.org/fhir/R4/compartmentdefinition-patient.html>), as a
 //! deployment has it.
 
+#[cfg(feature = "confine")]
+mod asked;
 mod membership;
 mod parameter;
 mod r4;
 mod reference;
 
+#[cfg(feature = "confine")]
+pub(crate) use self::asked::asks_for_another;
 pub(crate) use self::membership::{
     MAX_LOOKUPS, Membership, NotAbout, PatientHere, id, resource_type,
 };

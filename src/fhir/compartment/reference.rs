@@ -111,7 +111,8 @@ impl<'a> Target<'a> {
         }
     }
 
-    fn parse(text: &'a str, base: &BaseUrl) -> Self {
+    /// Reads the text of a reference.
+    pub(super) fn parse(text: &'a str, base: &BaseUrl) -> Self {
         if let Some((resource_type, id)) = instance(text) {
             return Self::Here { resource_type: resource_type.into(), id: id.into() };
         }

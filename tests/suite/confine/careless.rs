@@ -24,6 +24,8 @@ pub(super) struct Careless {
     endless: bool,
     /// An answer to every request.
     always: Option<Arc<dyn Fn() -> Response<Full<Bytes>> + Send + Sync>>,
+    /// Answers to some addresses.
+    at: Vec<(String, u16, String)>,
     /// The addresses and the bodies that it was asked.
     log: Arc<Mutex<Vec<(String, String)>>>,
     /// The headers that came with them.
@@ -49,6 +51,17 @@ impl Careless {
         answer: impl Fn() -> Response<Full<Bytes>> + Send + Sync + 'static,
     ) -> Self {
         Self { always: Some(Arc::new(answer)), ..Self::default() }
+    }
+
+    /// With this answer to an address below the base.
+    pub(super) fn answering(
+        mut self,
+        below: &str,
+        status: u16,
+        body: &(impl ToString + ?Sized),
+    ) -> Self {
+        self.at.push((format!("/r4{below}"), status, body.to_string()));
+        self
     }
 
     pub(super) fn asked(&self) -> Vec<(String, String)> {
@@ -79,6 +92,10 @@ impl Careless {
     fn answer(&self, address: &str) -> Response<Full<Bytes>> {
         if let Some(answer) = &self.always {
             return answer();
+        }
+        if let Some((_, status, body)) = self.at.iter().find(|(at, ..)| at == address) {
+            let response = Response::builder().status(*status);
+            return response.body(Full::from(body.clone())).unwrap();
         }
         let (path, query) = address.split_once('?').unwrap_or((address, ""));
         let below: Vec<&str> = path.trim_start_matches("/r4").split('/').skip(1).collect();

@@ -2,7 +2,9 @@
 
 mod careless;
 mod headers;
+mod hidden;
 mod pages;
+mod provenance;
 mod reads;
 mod refused;
 mod searches;
@@ -143,6 +145,13 @@ fn observation(id: &str, patient: &str, category: &str) -> Value {
         "category": [{"coding": [{"system": "http://c.test", "code": category}]}],
         "subject": {"reference": format!("Patient/{patient}")},
         "valueQuantity": {"value": 5.40}, "note": [{"text": format!("mark-of-{patient}")}]})
+}
+
+/// A bundle as a server writes it.
+fn bundle(resources: &[Value], next: Option<&str>) -> Value {
+    let entry: Vec<Value> = resources.iter().map(|one| json!({"resource": one})).collect();
+    let link = next.map(|url| json!([{"relation": "next", "url": url}])).unwrap_or(json!([]));
+    json!({"resourceType": "Bundle", "type": "searchset", "link": link, "entry": entry})
 }
 
 fn patient(id: &str) -> Value {

@@ -7,7 +7,7 @@ use tower_fhir_auth::authentication::UnixTime;
 use tower_fhir_auth::confine::ConfineSettings;
 
 use super::careless::Careless;
-use super::{Confined, observation, patient};
+use super::{Confined, bundle, observation, patient};
 use crate::support::{BASE, NOW};
 
 /// A thousand Observations, every other one of another patient.
@@ -92,7 +92,10 @@ async fn a_link_to_elsewhere_or_out_of_the_base_is_dropped() {
         "https://fhir.example.org/r4/%2e%2e/admin",
         "https://fhir.example.org/r4/Observation#x",
         "https://fhir.example.org/r4.evil.example.org/",
-        "/r4?_page=10",
+        "https://fhir.example.org/r4/Observation/%2e./%2e./admin",
+        "//elsewhere.example.org/r4?_page=10",
+        "../admin?_page=10",
+        "/admin?_page=10",
     ] {
         let bundle = json!({"resourceType": "Bundle", "type": "searchset",
             "link": [{"relation": "next", "url": url}]});
@@ -100,6 +103,109 @@ async fn a_link_to_elsewhere_or_out_of_the_base_is_dropped() {
         let got = Confined::before(server).await.get("patient/*.rs", "/Observation").await;
         assert_eq!(got.next(), None, "{url}: {}", got.text);
         assert!(!got.text.contains("elsewhere"), "{}", got.text);
+    }
+}
+
+#[tokio::test]
+async fn a_link_below_the_base_of_the_server_behind_serves_however_it_is_written() {
+    let visible = bundle(&[observation("b1", "1", "laboratory")], None);
+    for (upstream, url, at) in [
+        (BASE, "/r4?_page=10", "?_page=10"),
+        (BASE, "?_page=10", "?_page=10"),
+        (BASE, "Observation?_page=10", "/Observation?_page=10"),
+        (BASE, "HTTPS://FHIR.example.org:443/r4/?_page=10", "?_page=10"),
+        ("http://127.0.0.1:8081/fhir/", "http://127.0.0.1:8081/fhir?_page=10", "?_page=10"),
+        ("http://127.0.0.1:8081/fhir", "http://127.0.0.1:8081/fhir/a/?_page=1", "/a/?_page=1"),
+        ("http://behind", "http://behind:80?_page=10", "?_page=10"),
+    ] {
+        let first = bundle(&[observation("a1", "1", "laboratory")], Some(url));
+        let server =
+            Careless::default().answering("/Observation", 200, &first).answering(at, 200, &visible);
+        let settings = ConfineSettings::default().upstream_base(upstream);
+        let confined = Confined::with(server, settings).await;
+        let next = confined.get("patient/*.rs", "/Observation").await.next();
+        let next = next.unwrap_or_else(|| panic!("{url} at {upstream}"));
+        assert_eq!(confined.get("patient/*.rs", &next).await.entries(), ["Observation/b1"]);
+    }
+}
+
+/// Observations of the patients, in pages of ten.
+fn paged(patients: impl IntoIterator<Item = &'static str>) -> Careless {
+    let of = |(number, patient): (usize, &str)| {
+        observation(&format!("n{number}"), patient, "laboratory")
+    };
+    Careless::with(patients.into_iter().enumerate().map(of).collect()).paging(10)
+}
+
+/// Follows the pages of a search, and returns how many entries each has.
+async fn walk(confined: &Confined, below: &str) -> Vec<usize> {
+    let mut next = Some(below.to_owned());
+    let mut sizes = Vec::new();
+    while let Some(below) = next {
+        let got = confined.get("patient/*.rs", &below).await;
+        sizes.push(got.entries().len());
+        next = got.next();
+    }
+    sizes
+}
+
+#[tokio::test]
+async fn a_next_page_is_one_that_shows_something() {
+    let hidden = |pages: usize| std::iter::repeat_n("2", pages * 10);
+    // Hidden pages at the end look as if there were none.
+    let confined = Confined::before(paged(["1"; 10].into_iter().chain(hidden(10)))).await;
+    assert_eq!(walk(&confined, "/Observation").await, [10]);
+    // Those in between are passed over.
+    let between = ["1"; 10].into_iter().chain(hidden(15)).chain(["1"; 3]);
+    let confined = Confined::before(paged(between)).await;
+    assert_eq!(walk(&confined, "/Observation").await, [10, 3]);
+    // A long stretch does not end the search.
+    let long = ["1"; 10].into_iter().chain(hidden(40)).chain(["1"; 3]);
+    let confined = Confined::before(paged(long)).await;
+    assert_eq!(walk(&confined, "/Observation").await, [10, 0, 0, 3]);
+}
+
+#[tokio::test]
+async fn a_page_that_cannot_be_judged_is_gone_on_to_and_says_so() {
+    let first = bundle(&[observation("a1", "1", "laboratory")], Some("?_page=2"));
+    let server =
+        Careless::default().answering("/Observation", 200, &first).answering("?_page=2", 500, "{}");
+    let confined = Confined::before(server).await;
+    let next = confined.get("patient/*.rs", "/Observation").await.next().unwrap();
+    assert_eq!(confined.get("patient/*.rs", &next).await.status, 500);
+}
+
+#[tokio::test]
+async fn pages_of_a_search_by_post_are_judged_by_its_parameters() {
+    let confined = Confined::before(Careless::with(thousand()).paging(10)).await;
+    let token = confined.token("patient/*.rs", "1", "amara");
+    for (below, body) in [
+        ("/Observation/_search?_count=9", "status=final"),
+        ("/Observation/_search", ""),
+        ("/_search", "_type=Observation"),
+        ("/_search?_type=Observation", "_count=9"),
+        ("/_search", ""),
+        ("/Patient/1/Observation/_search", "status=final"),
+    ] {
+        let request = Request::post(format!("/r4{below}"));
+        let got = confined.send_with(&token, request, body).await;
+        assert_eq!(got.entries().len(), 5, "{below}");
+        let next = got.next().unwrap();
+        assert_eq!(confined.get("patient/*.rs", &next).await.entries().len(), 5, "{below}");
+        let less = confined.get("patient/Condition.rs", &next).await;
+        assert_eq!(less.status, 403, "{below}: {}", less.text);
+    }
+}
+
+#[tokio::test]
+async fn a_page_link_that_nobody_would_judge_is_none() {
+    let confined = Confined::before(Careless::with(thousand()).paging(10)).await;
+    let token = confined.token("patient/*.rs", "1", "amara");
+    for (length, has_next) in [(1_000, true), (50_000, false)] {
+        let body: &'static str = format!("code={}", "x".repeat(length)).leak();
+        let request = Request::post("/r4/Observation/_search");
+        let got = confined.send_with(&token, request, body).await;
+        assert_eq!(got.next().is_some(), has_next, "{length}");
     }
 }
 
@@ -129,4 +235,12 @@ async fn a_server_that_never_ends_its_pages_is_ended() {
         assert!(pages <= 10_000, "it goes on");
     }
     assert_eq!(pages, 10_000);
+}
+
+#[tokio::test]
+async fn hidden_pages_count_among_those_of_a_server_that_never_ends_them() {
+    let confined = Confined::before(Careless::with(vec![patient("2")]).paging(1).endless()).await;
+    let sizes = walk(&confined, "/Observation").await;
+    assert!(sizes.len() < 10_000 / 16 + 2, "{}", sizes.len());
+    assert!(sizes.iter().all(|size| *size == 0));
 }

@@ -24,35 +24,124 @@ fn answering(
     })
 }
 
+const DOUBLED: &str = r#"{"resourceType":"Observation","id":"a1","subject":{"reference":"Patient/1"},"subject":{"reference":"Patient/2"},"note":"mark"}"#;
+const OTHER: &str = r#"{"resourceType":"Observation","id":"other","subject":{"reference":"Patient/1"},"note":"mark"}"#;
+
+/// Checks that an answer is 502, and says nothing of the server behind.
+fn assert_unjudged(got: &super::Got, what: &str) {
+    assert_eq!(got.status, 502, "{what}: {}", got.text);
+    assert_eq!(got.json()["issue"][0]["code"], "exception", "{}", got.text);
+    assert!(!format!("{:?}{}", got.headers, got.text).contains("mark"), "{}", got.text);
+}
+
 #[tokio::test]
-async fn an_answer_that_cannot_be_judged_is_502() {
-    for (status, headers, body) in [
-        (200, vec![], ""),
-        (200, vec![], "<Observation xmlns=\"http://hl7.org/fhir\"/> mark"),
-        (200, vec![], "[1, 2] mark"),
-        (200, vec![("content-encoding", "gzip")], "mark"),
-        (
-            200,
-            vec![],
-            r#"{"resourceType":"Observation","id":"a1","subject":{"reference":"Patient/1"},"subject":{"reference":"Patient/2"},"note":"mark"}"#,
-        ),
-        (
-            200,
-            vec![],
-            r#"{"resourceType":"Observation","id":"other","subject":{"reference":"Patient/1"},"note":"mark"}"#,
-        ),
-        (200, vec![], r#"{"resourceType":"Patient","id":"a1","note":"mark"}"#),
-        (200, vec![], r#"{"resourceType":"Bundle","entry":[{"resource":{"id":"mark"}}]}"#),
-        (302, vec![("location", "https://elsewhere.example.org/mark")], "mark"),
-        (401, vec![("www-authenticate", "Basic realm=\"mark\"")], "mark"),
+async fn an_answer_that_cannot_be_judged_is_502_or_hidden_where_it_would_tell_something() {
+    for (headers, body) in [
+        (vec![], ""),
+        (vec![], "<Observation xmlns=\"http://hl7.org/fhir\"/> mark"),
+        (vec![], "[1, 2] mark"),
+        (vec![("content-encoding", "gzip")], "mark"),
+        (vec![], DOUBLED),
+        (vec![], OTHER),
+        (vec![], r#"{"resourceType":"Patient","id":"a1","note":"mark"}"#),
     ] {
-        for below in ["/Observation/a1", "/Observation"] {
-            let confined = Confined::before(answering(status, &headers, body)).await;
-            let got = confined.get("patient/*.rs", below).await;
-            assert_eq!(got.status, 502, "{below} {body}: {}", got.text);
-            assert_eq!(got.json()["issue"][0]["code"], "exception", "{}", got.text);
-            assert!(!format!("{:?}{}", got.headers, got.text).contains("mark"), "{}", got.text);
+        let confined = Confined::before(answering(200, &headers, body)).await;
+        assert_unjudged(&confined.get("patient/*.rs", "/Observation").await, body);
+        assert_unjudged(&confined.get("system/Observation.rs", "/Observation/a1").await, body);
+        for scope in ["patient/*.rs", "user/Observation.rs?category=laboratory"] {
+            let hidden = confined.get(scope, "/Observation/a1").await;
+            assert_eq!(hidden.status, 404, "{body}: {}", hidden.text);
+            assert_eq!(hidden.json()["issue"][0]["code"], "not-found", "{}", hidden.text);
+            assert!(!format!("{:?}{}", hidden.headers, hidden.text).contains("mark"));
         }
+    }
+}
+
+#[tokio::test]
+async fn no_status_but_200_is_an_answer_to_be_judged() {
+    let a1 = r#"{"resourceType":"Observation","id":"a1","subject":{"reference":"Patient/1"},"note":"mark"}"#;
+    for (status, headers) in [
+        (201, vec![]),
+        (202, vec![("content-location", "https://elsewhere.example.org/mark")]),
+        (204, vec![]),
+        (206, vec![("content-range", "bytes 0-1/9")]),
+        (302, vec![("location", "https://elsewhere.example.org/mark")]),
+        (304, vec![]),
+        (401, vec![("www-authenticate", "Basic realm=\"mark\"")]),
+    ] {
+        let confined = Confined::before(answering(status, &headers, a1)).await;
+        for below in ["/Observation/a1", "/Observation"] {
+            assert_unjudged(&confined.get("patient/*.rs", below).await, &status.to_string());
+            assert_unjudged(&confined.get("system/Observation.rs", below).await, "open");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_entry_that_cannot_be_read_is_hidden_where_others_may_be() {
+    let entries = r#"{"resourceType":"Bundle","link":[{"relation":"next"},{"url":"mark"}],"entry":[
+        {"resource":{"id":"mark"}},
+        {"resource":{"resourceType":"Observation","id":"a1","subject":{"reference":"Patient/1"},
+            "subject":{"reference":"Patient/2"},"note":"mark"}},
+        {"resource":{"resourceType":"Observation","id":"b1","subject":{"reference":"Patient/1"}}}]}"#;
+    let confined = Confined::before(answering(200, &[], entries)).await;
+    let got = confined.get("patient/*.rs", "/Observation").await;
+    assert_eq!(got.entries(), ["Observation/b1"]);
+    assert!(!got.text.contains("mark"), "{}", got.text);
+    assert_unjudged(&confined.get("system/Observation.rs", "/Observation").await, "open");
+}
+
+#[tokio::test]
+async fn a_byte_order_mark_is_no_fault() {
+    let b1 = "\u{feff}{\"resourceType\":\"Observation\",\"id\":\"b1\",\"subject\":{\"reference\":\"Patient/1\"}}";
+    let confined = Confined::before(answering(200, &[], b1)).await;
+    let got = confined.get("patient/*.rs", "/Observation/b1").await;
+    assert_eq!((got.status.as_u16(), &got.json()["id"]), (200, &"b1".into()));
+    let empty = "\u{feff}{\"resourceType\":\"Bundle\"}";
+    let confined = Confined::before(answering(200, &[], empty)).await;
+    assert_eq!(confined.get("patient/*.rs", "/Observation").await.status, 200);
+}
+
+#[tokio::test]
+async fn only_who_cannot_do_with_json_gets_406() {
+    let confined = Confined::before(Careless::with(records())).await;
+    let token = confined.token("patient/*.rs", "1", "amara");
+    for (query, accept, status) in [
+        ("", "application/fhir+json", 200),
+        ("", "text/html, application/xml;q=0.9, */*;q=0.8", 200),
+        ("", "application/fhir+xml, application/json;q=0.1", 200),
+        ("", "application/fhir+xml, application/*;q=0.1", 200),
+        ("?_format=json", "application/fhir+xml", 200),
+        ("", "", 200),
+        ("", "application/fhir+xml", 406),
+        ("", "application/fhir+xml, */*;q=0", 406),
+        ("", "application/fhir+json;q=0", 406),
+        ("", "text/turtle", 406),
+        ("?_format=xml", "application/fhir+json", 406),
+        ("?_format=application/fhir%2Bxml", "*/*", 406),
+    ] {
+        let request = Request::get(format!("/r4/Observation/a1{query}")).header("accept", accept);
+        let got = confined.send(&token, request).await;
+        assert_eq!(got.status, status, "{query} {accept}: {}", got.text);
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_of_a_body_that_nobody_has_read_ends_the_connection() {
+    let confined = Confined::before(Careless::with(records())).await;
+    let token = confined.token("patient/*.cruds", "1", "amara");
+    let form = "application/x-www-form-urlencoded";
+    for (method, below, media_type, status, closes) in [
+        ("PUT", "/Observation/a1", "application/fhir+json", 403, true),
+        ("POST", "/Observation/_search", "text/plain", 415, true),
+        ("POST", "/Observation/_search", form, 403, false),
+    ] {
+        let request = Request::builder().method(method).uri(format!("/r4{below}"));
+        let request = request.header("content-type", media_type).header("content-length", "10");
+        let got = confined.send_with(&token, request, "subject=22").await;
+        assert_eq!(got.status, status, "{method} {below}: {}", got.text);
+        let close = got.headers.get("connection").is_some_and(|value| value == "close");
+        assert_eq!(close, closes, "{method} {below}");
     }
 }
 

@@ -69,6 +69,11 @@ async fn a_search_is_narrowed_where_one_parameter_says_it_exactly() {
         ("patient/*.rs", "/Patient", "/r4/Patient?_id=1"),
         ("patient/*.rs", "/Device?status=active", "/r4/Device?status=active&patient=Patient%2F1"),
         ("user/Observation.rs?category=a%26b", "/Observation", "/r4/Observation?category=a%26b"),
+        (
+            "patient/Observation.rs?category=laboratory",
+            "/Observation",
+            "/r4/Observation?category=laboratory",
+        ),
         // Members by another parameter would be lost.
         ("patient/*.rs", "/Observation", "/r4/Observation"),
         ("patient/*.rs", "/Practitioner", "/r4/Practitioner"),
@@ -117,6 +122,18 @@ async fn parameters_that_look_into_what_is_hidden_are_refused() {
         ("code-value-quantity=a$5", 200),
         ("_lastUpdated=ge2024&_id=a1", 200),
         ("_summary=count", 400),
+        ("_summary:x=count", 400),
+        ("_summary:x=true", 403),
+        ("_elements:x=id", 403),
+        ("_count:x=1", 403),
+        ("_type:not=Patient", 403),
+        ("_include:iterate=Observation:performer", 200),
+        ("_revinclude:recurse=Provenance:target", 200),
+        ("_include:x=Observation:performer", 403),
+        ("_offset=10", 403),
+        ("_maxresults=10", 403),
+        ("end=2024", 403),
+        ("start=2024", 403),
     ] {
         let before = confined.server.asked().len();
         let got = confined.get("patient/*.rs", &format!("/Observation?{query}")).await;

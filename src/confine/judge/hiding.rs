@@ -1,0 +1,58 @@
+//! The answers that must not tell whether there is something.
+
+use http::Response;
+
+use super::Judge;
+use crate::confine::answer::NoAnswer;
+use crate::confine::stop::{Judged, Stop};
+use crate::fhir::InteractionKind as Kind;
+use crate::fhir::compartment::resource_of;
+use crate::smart::Permissions;
+use crate::telemetry::log;
+
+impl<S, B> Judge<S, B> {
+    /// Reports whether results of the interaction may be hidden by a patient or a constraint. Where they are
+    /// of several types, some may be.
+    pub(super) fn hides_results(&self) -> bool {
+        let interaction = self.access.interaction();
+        let of_one = match interaction.searched_type() {
+            Some(name) => Some(name),
+            None if matches!(interaction.kind(), Kind::SearchCompartment | Kind::Operation) => None,
+            None => interaction.resource_type(),
+        };
+        of_one.is_none_or(|name| !self.access.shown(name).is_open())
+    }
+
+    /// Reports whether a history, a compartment or `$everything` is one of an instance that may be hidden.
+    /// The token's own Patient is not.
+    pub(super) fn hides_instance(&self) -> bool {
+        let interaction = self.access.interaction();
+        let (Some(name), Some(id)) = (interaction.resource_type(), interaction.id()) else {
+            return false;
+        };
+        let (principal, base) = (self.access.principal(), interaction.base());
+        let is_own = |text: &str| {
+            let named = resource_of(text, base);
+            text == id || named.is_some_and(|named| named.resource_type == name && named.id == id)
+        };
+        let own = principal.patient().or_else(|| principal.fhir_user());
+        let is_own = name == "Patient" && own.is_some_and(is_own);
+        !is_own && !self.access.may(Permissions::READ, name).is_open()
+    }
+
+    /// Makes an answer that cannot be judged look as if there were none, where it would tell that there is
+    /// something. The operator is told.
+    pub(super) fn hidden_if_unreadable<T, E>(
+        &self,
+        judged: Judged<Response<T>, E>,
+        hides: bool,
+    ) -> Judged<Response<T>, E> {
+        match judged {
+            Err(Stop::NoAnswer(answer)) if hides && answer.is_unreadable() => {
+                log::warn!(reason = answer.text(), "an answer of the server behind is hidden");
+                Err(NoAnswer::not_found().into())
+            }
+            judged => judged,
+        }
+    }
+}

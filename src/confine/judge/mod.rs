@@ -1,0 +1,283 @@
+//! A request whose answer is judged: what is asked, and what of the answer goes on.
+
+mod hiding;
+mod pages;
+mod verdicts;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::IF_NONE_MATCH;
+use http::request::Parts;
+use http::{HeaderMap, Request, Response, StatusCode};
+use http_body::Body;
+use http_body_util::{BodyExt, Limited};
+use tower_service::Service;
+
+use super::answer::{NoAnswer, describe, document};
+use super::entry::Candidate;
+use super::headers;
+use super::page::Page;
+use super::query;
+use super::request_body::RequestBody;
+use super::settings::ConfineSettings;
+use super::stop::{Judged, Stop, unreadable};
+use super::upstream::{Answer, Upstream};
+use super::view::Known;
+use super::way::Way;
+use crate::authorization::{Access, Denial};
+use crate::fhir::Format;
+use crate::middleware::{Gate, announce_close};
+use crate::rejection::Rejection;
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+const FHIR_JSON: &str = "application/fhir+json";
+
+/// One request, from what it asks to its answer.
+pub(super) struct Judge<S, B> {
+    upstream: Upstream<S>,
+    gate: Arc<Gate>,
+    settings: Arc<ConfineSettings>,
+    access: Access,
+    way: Way,
+    request: Parts,
+    body: Option<B>,
+    /// True until all of the body has been read.
+    is_unread: bool,
+    known: Known,
+    /// The resources that were looked up, for all pages that were looked at.
+    looked_up: usize,
+}
+
+impl<S, B, R> Judge<S, B>
+where
+    S: Service<Request<RequestBody<B>>, Response = Response<R>>,
+    B: Body<Error: Into<BoxError>>,
+    R: Body<Error: Into<BoxError>>,
+{
+    pub(super) fn new(
+        ready: S,
+        gate: Arc<Gate>,
+        settings: Arc<ConfineSettings>,
+        (way, access): (Way, Access),
+        (request, body): (Parts, B),
+    ) -> Self {
+        let upstream = Upstream::new(ready, &request, settings.max_body);
+        let (known, body) = (Known::default(), Some(body));
+        let is_unread = true;
+        Self {
+            upstream,
+            gate,
+            settings,
+            access,
+            way,
+            request,
+            body,
+            is_unread,
+            known,
+            looked_up: 0,
+        }
+    }
+
+    pub(super) async fn answer(mut self) -> Result<Response<Bytes>, S::Error> {
+        let mut response = match self.judged().await {
+            Ok(response) => response,
+            Err(Stop::Service(error)) => return Err(error),
+            Err(Stop::NoAnswer(answer)) => {
+                Gate::note_refusal(answer.code(), None, answer.text(), &self.request);
+                answer.respond(&self.request)
+            }
+            Err(Stop::Denied(denial)) => {
+                let rejection = Rejection::of_authorization(&denial, &self.gate.server);
+                self.gate.respond(rejection, &self.request)
+            }
+        };
+        if self.is_unread {
+            announce_close(&self.request, response.headers_mut());
+        }
+        Ok(response)
+    }
+
+    async fn judged(&mut self) -> Judged<Response<Bytes>, S::Error> {
+        let is_refused = matches!(self.way, Way::Refused | Way::RefusedProvenance);
+        if !is_refused && !Format::takes_json(&self.request) {
+            return Err(NoAnswer::only_json().into());
+        }
+        match self.way {
+            Way::One => self.one().await,
+            Way::Several => self.several().await,
+            Way::SearchByPost => self.search_by_post().await,
+            Way::Page => self.page().await,
+            Way::Through | Way::Refused => Err(Stop::Denied(self.refusal())),
+            Way::RefusedProvenance => {
+                let text = "`X-Provenance` needs the right to create Provenance, of all patients and \
+                            without a constraint";
+                Err(Stop::Denied(Denial::new(text)))
+            }
+        }
+    }
+
+    fn refusal(&self) -> Denial {
+        let code = self.access.interaction().kind().code();
+        Denial::new(format!(
+            "a token that is confined may read and search here, and nothing else: `{code}` cannot be held \
+             to what it was granted"
+        ))
+    }
+
+    /// A read, or a version.
+    async fn one(&mut self) -> Judged<Response<Bytes>, S::Error> {
+        let hides = self.hides_results();
+        let read = self.read(hides).await;
+        self.hidden_if_unreadable(read, hides)
+    }
+
+    async fn read(&mut self, hides: bool) -> Judged<Response<Bytes>, S::Error> {
+        let path = self.path();
+        let answer = self.upstream.get(&path).await?;
+        if is_absence(answer.status, hides) {
+            return Err(NoAnswer::not_found().into());
+        }
+        let one = Candidate::read(whole(&answer)?).map_err(unreadable)?;
+        let interaction = self.access.interaction();
+        let is_asked = interaction.resource_type() == Some(&*one.resource_type)
+            && interaction.id() == one.id();
+        if !is_asked {
+            return Err(unreadable("it is another resource than the one that was asked for"));
+        }
+        if self.verdicts(&[one], false).await? != [true] {
+            return Err(NoAnswer::not_found().into());
+        }
+        let (status, body) = match is_known(&self.request.headers, &answer.headers) {
+            true => (StatusCode::NOT_MODIFIED, Bytes::new()),
+            false => (StatusCode::OK, answer.body),
+        };
+        let mut response = document(status, FHIR_JSON, body, &self.request);
+        describe(&answer.headers, response.headers_mut());
+        Ok(response)
+    }
+
+    /// A search, a history or `$everything`, by `GET`.
+    async fn several(&mut self) -> Judged<Response<Bytes>, S::Error> {
+        let hides = self.hides_instance();
+        let found = self.found(hides).await;
+        self.hidden_if_unreadable(found, hides)
+    }
+
+    async fn found(&mut self, hides: bool) -> Judged<Response<Bytes>, S::Error> {
+        let own = self.request.uri.query().unwrap_or_default().to_owned();
+        let query = query::rewritten(&self.access, &own)?;
+        let query = query::narrowed(&self.access, query);
+        let address = join(&self.path(), &query);
+        let answer = self.upstream.get(&address).await?;
+        let of = self.own_address(&[&own]);
+        if hides && matches!(answer.status, StatusCode::NOT_FOUND | StatusCode::GONE) {
+            return Err(NoAnswer::not_found().into());
+        }
+        self.filtered(&answer, &of, 0, hides).await
+    }
+
+    async fn search_by_post(&mut self) -> Judged<Response<Bytes>, S::Error> {
+        if !headers::describe_a_form(&self.request.headers) {
+            return Err(NoAnswer::no_form().into());
+        }
+        let Some(body) = self.body.take() else { return Err(unreadable("it has been read")) };
+        let Ok(body) = Limited::new(body, Access::MAX_SEARCH_BODY).collect().await else {
+            return Err(NoAnswer::body_too_long().into());
+        };
+        self.is_unread = false;
+        let body = body.to_bytes();
+        let Ok(parameters) = std::str::from_utf8(&body) else {
+            return Err(NoAnswer::bad_request("the body of the search is no form").into());
+        };
+        self.access = self.access.authorize_search_body(parameters).map_err(Stop::Denied)?;
+        let hides = self.hides_instance();
+        let found = self.found_by_post(parameters, hides).await;
+        self.hidden_if_unreadable(found, hides)
+    }
+
+    async fn found_by_post(
+        &mut self,
+        parameters: &str,
+        hides: bool,
+    ) -> Judged<Response<Bytes>, S::Error> {
+        let own = self.request.uri.query().unwrap_or_default().to_owned();
+        let form = query::narrowed(&self.access, query::rewritten(&self.access, parameters)?);
+        let address = join(&self.path(), &query::rewritten(&self.access, &own)?);
+        let answer = self.upstream.post_search(&address, form).await?;
+        if hides && matches!(answer.status, StatusCode::NOT_FOUND | StatusCode::GONE) {
+            return Err(NoAnswer::not_found().into());
+        }
+        let of = self.own_address(&[&own, parameters]);
+        self.filtered(&answer, &of, 0, hides).await
+    }
+
+    /// A further page, judged as the search that it is of would be now.
+    async fn page(&mut self) -> Judged<Response<Bytes>, S::Error> {
+        let sealed = self.access.interaction().id().unwrap_or_default().to_owned();
+        let now = self.gate.authenticator.now();
+        let (keys, place) = (&self.settings.keys, self.place());
+        let page = Page::open(&sealed, keys, &place, self.access.principal(), now);
+        let page = page.ok_or_else(NoAnswer::no_such_page)?;
+        self.access = self.access.authorize_page(&page.of).map_err(Stop::Denied)?;
+        let address = self.below_base(&page.link);
+        let answer = self.upstream.get(&address).await?;
+        self.filtered(&answer, &page.of, page.number, false).await
+    }
+
+    /// The path of this request, in the one spelling that goes on: `%24` is the `$` of an operation.
+    fn path(&self) -> String {
+        self.request.uri.path().replace("%24", "$")
+    }
+
+    /// The address of the search that this request is, by `GET` and below the base: with the parameters of its
+    /// body, in the spelling that this layer has read.
+    fn own_address(&self, queries: &[&str]) -> String {
+        let path = self.path();
+        let below = self.access.interaction().base().below(&path).unwrap_or_default();
+        let below = below.strip_suffix("/_search").unwrap_or(below);
+        match (below.trim_start_matches('/'), query::joined(queries)) {
+            // A search of everything has to have a query.
+            ("", query) if query.is_empty() => "?_format=json".to_owned(),
+            (below, query) => join(below, &query),
+        }
+    }
+}
+
+/// Returns the text of an answer that is a success.
+fn whole<E>(answer: &Answer) -> Judged<&str, E> {
+    if answer.status != StatusCode::OK {
+        return Err(NoAnswer::of_server(answer.status, &answer.body).into());
+    }
+    std::str::from_utf8(&answer.body).map_err(|_| unreadable("it is no text"))
+}
+
+/// Reports whether a status says that a resource is not there, or might say it: where it must not be told from
+/// a hidden one, all that is not about the form or the number of requests.
+fn is_absence(status: StatusCode, hides: bool) -> bool {
+    let of_others = [
+        StatusCode::BAD_REQUEST,
+        StatusCode::UNAUTHORIZED,
+        StatusCode::NOT_ACCEPTABLE,
+        StatusCode::TOO_MANY_REQUESTS,
+    ];
+    match hides {
+        true => status.is_client_error() && !of_others.contains(&status),
+        false => matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE),
+    }
+}
+
+/// Reports whether a client knows the version already (RFC 9110 section 13.1.2).
+fn is_known(asked: &HeaderMap, answer: &HeaderMap) -> bool {
+    let Some(etag) = answer.get(http::header::ETAG).and_then(|etag| etag.to_str().ok()) else {
+        return false;
+    };
+    let weak = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+    let mut known = asked.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    known.any(|tags| tags.split(',').any(|tag| weak(tag) == weak(etag)))
+}
+
+fn join(path: &str, query: &str) -> String {
+    if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+}

@@ -1,0 +1,179 @@
+//! Bundles, page by page.
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body::Body;
+use tower_service::Service;
+
+use super::{BoxError, FHIR_JSON, Judge, whole};
+use crate::authorization::Access;
+use crate::confine::answer::{NoAnswer, document};
+use crate::confine::bundle::Bundle;
+use crate::confine::entry::Candidate;
+use crate::confine::link;
+use crate::confine::page::Page;
+use crate::confine::request_body::RequestBody;
+use crate::confine::stop::{Judged, Stop, unreadable};
+use crate::confine::upstream::Answer;
+use crate::fhir::InteractionKind as Kind;
+use crate::telemetry::log;
+
+/// The most pages that are looked at to find one that shows something.
+const MAX_AHEAD: u32 = 16;
+
+/// The most pages of one search: a server that never ends its pages is ended.
+const MAX_PAGES: u32 = 10_000;
+
+/// A page that a client may go on to.
+struct Ahead {
+    /// Its address at the server behind, relative to the base.
+    link: String,
+    number: u32,
+    /// True if it shows something, as far as is known.
+    shows: bool,
+}
+
+impl<S, B, R> Judge<S, B>
+where
+    S: Service<Request<RequestBody<B>>, Response = Response<R>>,
+    B: Body<Error: Into<BoxError>>,
+    R: Body<Error: Into<BoxError>>,
+{
+    /// Writes the entries of a bundle that may be seen. Where the instance that it is about must not be told
+    /// from one that does not exist, a bundle without any is as none.
+    pub(super) async fn filtered(
+        &mut self,
+        answer: &Answer,
+        of: &str,
+        number: u32,
+        hides: bool,
+    ) -> Judged<Response<Bytes>, S::Error> {
+        let bundle = Bundle::parse(whole(answer)?).ok_or_else(|| unreadable("it is no Bundle"))?;
+        let kept = self.kept(&bundle).await?;
+        let ahead = match bundle.next_page() {
+            Some(next) => self.ahead(next, number).await,
+            None => None,
+        };
+        let shows = kept.contains(&true) || ahead.as_ref().is_some_and(|ahead| ahead.shows);
+        if hides && !shows {
+            return Err(NoAnswer::not_found().into());
+        }
+        let base = self.access.interaction().base().as_str().trim_end_matches('/');
+        let own = match of.is_empty() || of.starts_with('?') {
+            true => format!("{base}{of}"),
+            false => format!("{base}/{of}"),
+        };
+        let next = ahead.and_then(|ahead| self.sealed(ahead, of));
+        let written = bundle.write(self.bundle_type(), own, next, &kept);
+        let written = written.ok_or_else(|| unreadable("it cannot be written"))?;
+        Ok(document(StatusCode::OK, FHIR_JSON, written.into(), &self.request))
+    }
+
+    /// Judges the entries of a bundle: true for those that may be seen. One that cannot be read is hidden where
+    /// others may be, too.
+    async fn kept(&mut self, bundle: &Bundle<'_>) -> Judged<Vec<bool>, S::Error> {
+        let hides = self.hides_results();
+        let mut candidates = Vec::new();
+        let mut places = Vec::new();
+        for entry in &bundle.entry {
+            places.push(match Candidate::of_entry(entry) {
+                Ok(Some(candidate)) => {
+                    candidates.push(candidate);
+                    Some(candidates.len() - 1)
+                }
+                Ok(None) => None,
+                Err(why) if hides => {
+                    log::warn!(reason = why, "an entry of the server behind is hidden");
+                    None
+                }
+                Err(why) => return Err(unreadable(why)),
+            });
+        }
+        let are_current = self.bundle_type() == "searchset";
+        let verdicts = self.verdicts(&candidates, are_current).await?;
+        let is_kept =
+            |place: &Option<usize>| place.is_some_and(|place| verdicts.get(place) == Some(&true));
+        Ok(places.iter().map(is_kept).collect())
+    }
+
+    /// Finds the next page that shows something: a link to one that shows nothing would tell that something
+    /// is hidden. Where it has not been found within some pages, the client goes on from there, and where a
+    /// page cannot be judged, it gets that answer when it comes to it.
+    async fn ahead(&mut self, next: &str, number: u32) -> Option<Ahead> {
+        let mut ahead = Ahead { link: self.below(next)?, number: number + 1, shows: false };
+        let mut bytes = 0;
+        for _ in 0..MAX_AHEAD {
+            if ahead.number >= MAX_PAGES || bytes > self.settings.max_body {
+                break;
+            }
+            let address = self.below_base(&ahead.link);
+            let Ok(answer) = self.upstream.get(&address).await else { break };
+            bytes += answer.body.len();
+            let text = whole::<S::Error>(&answer).ok();
+            let Some(bundle) = text.and_then(Bundle::parse) else { break };
+            match self.kept(&bundle).await {
+                Ok(kept) if !kept.contains(&true) => {}
+                Ok(_) => {
+                    ahead.shows = true;
+                    break;
+                }
+                Err(Stop::Service(_) | Stop::Denied(_) | Stop::NoAnswer(_)) => break,
+            }
+            let next = bundle.next_page()?;
+            ahead.link = self.below(next)?;
+            ahead.number += 1;
+        }
+        (ahead.number < MAX_PAGES).then_some(ahead)
+    }
+
+    /// Seals a page for the caller, as the address of it here. An address that nobody would judge is none.
+    fn sealed(&self, ahead: Ahead, of: &str) -> Option<String> {
+        let principal = self.access.principal();
+        let expires = self.gate.authenticator.now().saturating_add(self.settings.page_lifetime);
+        let page = Page::new(ahead.link, of, ahead.number, principal, expires)?;
+        let sealed = page.seal(self.settings.keys.first()?, &self.place())?;
+        let base = self.access.interaction().base().as_str().trim_end_matches('/');
+        let address = format!("{base}/_pages/{sealed}");
+        if address.len() > Access::MAX_SEARCH_BODY {
+            log::warn!(length = address.len(), "a page link is too long, and was dropped");
+            return None;
+        }
+        Some(address)
+    }
+}
+
+impl<S, B> Judge<S, B> {
+    /// Returns what a link of the server behind names below its base.
+    fn below(&self, next: &str) -> Option<String> {
+        let below = link::below(self.upstream_base(), next);
+        if below.is_none() {
+            log::warn!("a page link of the server behind leads elsewhere, and was dropped");
+        }
+        below
+    }
+
+    /// The address of what a link names below the base, as the service inside knows it.
+    pub(super) fn below_base(&self, link: &str) -> String {
+        match self.access.interaction().base().path() {
+            "" if !link.starts_with('/') => format!("/{link}"),
+            path => format!("{path}{link}"),
+        }
+    }
+
+    fn upstream_base(&self) -> &str {
+        let base = self.access.interaction().base();
+        self.settings.upstream.as_deref().unwrap_or(base.as_str())
+    }
+
+    /// The servers that a page link is for.
+    pub(super) fn place(&self) -> String {
+        let base = self.access.interaction().base().as_str().trim_end_matches('/');
+        format!("{base}\n{}", self.upstream_base().trim_end_matches('/'))
+    }
+
+    fn bundle_type(&self) -> &'static str {
+        let histories = [Kind::HistoryInstance, Kind::HistoryType, Kind::HistorySystem];
+        let is_history = histories.contains(&self.access.interaction().kind());
+        if is_history { "history" } else { "searchset" }
+    }
+}

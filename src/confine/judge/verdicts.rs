@@ -1,0 +1,66 @@
+//! The verdicts on the resources of an answer, with what they depend on looked up.
+
+use http::{Request, Response};
+use http_body::Body;
+use tower_service::Service;
+
+use super::{BoxError, Judge};
+use crate::confine::answer::NoAnswer;
+use crate::confine::entry::Candidate;
+use crate::confine::request_body::RequestBody;
+use crate::confine::stop::Judged;
+use crate::confine::view::{Verdict, View, among};
+use crate::fhir::ResourceReference;
+
+/// The most resources that are looked up for one request, to judge what points to them.
+const MAX_LOOKUPS: usize = 256;
+
+impl<S, B, R> Judge<S, B>
+where
+    S: Service<Request<RequestBody<B>>, Response = Response<R>>,
+    B: Body<Error: Into<BoxError>>,
+    R: Body<Error: Into<BoxError>>,
+{
+    /// Judges resources: true for those that may be shown. Where they are resources as they are now, one may
+    /// decide about another.
+    pub(super) async fn verdicts(
+        &mut self,
+        candidates: &[Candidate<'_>],
+        are_current: bool,
+    ) -> Judged<Vec<bool>, S::Error> {
+        let access = self.access.clone();
+        let mut view = View::new(&access);
+        let mut verdicts: Vec<Verdict> = candidates.iter().map(|one| view.verdict(one)).collect();
+        // Each round learns something new, and of one resource no more than 64 are asked for.
+        loop {
+            let mut missing = Vec::new();
+            for (verdict, one) in verdicts.iter_mut().zip(candidates) {
+                view.settle(verdict, one, &self.known, &mut missing);
+            }
+            if missing.is_empty() {
+                break;
+            }
+            for reference in missing {
+                if self.known.has(&reference) {
+                    continue;
+                }
+                match among(candidates, &reference).filter(|_| are_current) {
+                    Some(found) => self.known.insert(reference, Some(found)),
+                    None => self.look_up(reference).await?,
+                }
+            }
+        }
+        Ok(verdicts.into_iter().map(|verdict| verdict == Verdict::Shown).collect())
+    }
+
+    async fn look_up(&mut self, reference: ResourceReference) -> Judged<(), S::Error> {
+        if self.looked_up >= MAX_LOOKUPS {
+            return Err(NoAnswer::too_many_lookups(MAX_LOOKUPS).into());
+        }
+        self.looked_up += 1;
+        let base = self.access.interaction().base().path().to_owned();
+        let found = self.upstream.look_up(&base, &reference).await?;
+        self.known.insert(reference, found);
+        Ok(())
+    }
+}
