@@ -77,3 +77,68 @@ impl Criteria {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::authorization::Alternatives;
+    use crate::smart::Constraint;
+
+    /// A resource that counts how often it is made a tree.
+    #[derive(Clone, Copy)]
+    struct Counted<'a>(&'a Value, &'a Cell<usize>);
+
+    impl<'a> Node<'a> for Counted<'a> {
+        fn member(self, name: &str) -> Option<Self> {
+            self.0.get(name).map(|member| Self(member, self.1))
+        }
+
+        fn for_each(self, visit: &mut dyn FnMut(Self)) {
+            visit(self);
+        }
+
+        fn string(self) -> Option<&'a str> {
+            self.0.as_str()
+        }
+
+        fn is_object(self) -> bool {
+            self.0.is_object()
+        }
+
+        fn to_value(self) -> Cow<'a, Value> {
+            self.1.set(self.1.get() + 1);
+            Cow::Borrowed(self.0)
+        }
+    }
+
+    #[test]
+    fn a_resource_is_made_a_tree_once_and_each_type_has_criteria_of_its_own() {
+        let base = "https://fhir.example.org/r4".parse().unwrap();
+        let constraints = Constraints::default();
+        let each = ["code=a", "code=b", "status=final"]
+            .map(|text| Alternative::new(None, Some(Constraint::parse(text).unwrap())));
+        let confinement = Confinement::from(each.into_iter().collect::<Alternatives>());
+        let criteria = Criteria::default();
+        let evaluation =
+            Evaluation { constraints: &constraints, base: &base, confinement: &confinement };
+        for (resource, expected) in [
+            (json!({"resourceType": "Observation", "code": {"coding": [{"code": "b"}]}}), 1),
+            (json!({"resourceType": "Observation", "status": "final"}), 1),
+            // A Patient has neither parameter.
+            (json!({"resourceType": "Patient", "status": "final"}), 0),
+            (json!({"resourceType": "Condition", "code": {"coding": [{"code": "a"}]}}), 1),
+        ] {
+            let made = Cell::new(0);
+            let tree = Tree::of(Counted(&resource, &made));
+            let alternatives = confinement.alternatives().enumerate();
+            let matching =
+                alternatives.filter(|one| criteria.match_resource(evaluation, *one, &tree));
+            assert_eq!(matching.count(), expected, "{resource}");
+            assert_eq!(made.get(), 1, "{resource}");
+        }
+    }
+}

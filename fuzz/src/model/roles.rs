@@ -84,7 +84,7 @@ pub fn grant(held: &Actions, method: &str, route: Option<&Route>, query: &str) -
     let Some(route) = route else { return every().all(|action| held.contains(action)) };
     let mut needed = String::from(needed(method, route));
     let query = query.to_ascii_lowercase();
-    let is_hard = query.contains("harddelete") || query.contains("purgehistory");
+    let is_hard = ["harddelete", "purgehistory", "expunge"].iter().any(|word| query.contains(word));
     let deletes = matches!(route.kind, "delete" | "delete-conditional" | "operation");
     let changes =
         ["create", "update", "patch", "delete"].iter().any(|kind| route.kind.starts_with(kind));

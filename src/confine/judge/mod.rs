@@ -221,6 +221,9 @@ where
         let page = Page::open(&sealed, keys, &place, self.access.principal(), now);
         let page = page.ok_or_else(NoAnswer::no_such_page)?;
         self.access = self.access.authorize_page(&page.of).map_err(Stop::Denied)?;
+        // What may be asked depends on the token, too.
+        let asked = page.of.split_once('?').map_or("", |(_, query)| query);
+        query::rewritten(&self.access, asked)?;
         let address = self.below_base(&page.link);
         let answer = self.upstream.get(&address).await?;
         self.filtered(&answer, &page.of, page.number, false).await

@@ -84,6 +84,7 @@ where
                 Ok(None) => None,
                 Err(why) if hides => {
                     log::warn!(reason = why, "an entry of the server behind is hidden");
+                    let _ = why;
                     None
                 }
                 Err(why) => return Err(unreadable(why)),

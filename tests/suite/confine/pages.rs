@@ -198,6 +198,16 @@ async fn pages_of_a_search_by_post_are_judged_by_its_parameters() {
 }
 
 #[tokio::test]
+async fn the_search_that_a_page_is_of_has_to_be_one_that_the_token_may_ask() {
+    let confined = Confined::before(Careless::with(thousand()).paging(10)).await;
+    let found = confined.get("system/Observation.rs", "/Observation?performer=Patient/2").await;
+    let next = found.next().unwrap();
+    assert_eq!(confined.get("system/Observation.rs", &next).await.entries().len(), 10);
+    let refused = confined.get("patient/Observation.rs", &next).await;
+    assert_eq!(refused.status, 403, "{}", refused.text);
+}
+
+#[tokio::test]
 async fn a_page_link_that_nobody_would_judge_is_none() {
     let confined = Confined::before(Careless::with(thousand()).paging(10)).await;
     let token = confined.token("patient/*.rs", "1", "amara");

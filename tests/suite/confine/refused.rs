@@ -146,6 +146,23 @@ async fn a_refusal_of_a_body_that_nobody_has_read_ends_the_connection() {
 }
 
 #[tokio::test]
+async fn operators_hear_of_what_was_not_passed_on() {
+    let log = crate::operator_log::OperatorLog::start();
+    let confined = Confined::before(answering(200, &[], DOUBLED)).await;
+    confined.get("patient/*.rs", "/Observation/a1").await;
+    assert_eq!(log.lines("WARN", "an answer of the server behind is hidden"), 1, "{}", log.text());
+    assert_eq!(log.lines("INFO", "kind=\"not-found\""), 1, "{}", log.text());
+    confined.get("patient/*.rs", "/Observation").await;
+    assert_eq!(log.lines("INFO", "kind=\"exception\""), 1, "{}", log.text());
+    let elsewhere =
+        r#"{"resourceType":"Bundle","link":[{"relation":"next","url":"https://elsewhere.test/"}]}"#;
+    let confined = Confined::before(answering(200, &[], elsewhere)).await;
+    confined.get("patient/*.rs", "/Observation").await;
+    assert_eq!(log.lines("WARN", "a page link of the server behind leads elsewhere"), 1);
+    assert!(!log.text().contains("mark"), "{}", log.text());
+}
+
+#[tokio::test]
 async fn an_answer_that_is_too_large_is_502_and_says_how_to_ask() {
     let settings = ConfineSettings::default().max_body(200);
     let confined = Confined::with(Careless::with(records()), settings).await;
