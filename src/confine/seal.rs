@@ -105,8 +105,8 @@ mod tests {
         assert_eq!(SealKey::new(&[7; 31]).unwrap_err(), SealKeyError);
         assert_eq!(format!("{key:?}"), "SealKey(..)");
         let (longer, other) = (SealKey::new(&[7; 40]).unwrap(), SealKey::new(&[7; 41]).unwrap());
-        let sealed = longer.seal(b"page").unwrap();
-        assert_eq!(longer.open(&sealed).as_deref(), Some(b"page".as_slice()));
-        assert_eq!((key.open(&sealed), other.open(&sealed)), (None, None));
+        let sealed = longer.seal(b"page", "here").unwrap();
+        assert_eq!(longer.open(&sealed, "here").as_deref(), Some(b"page".as_slice()));
+        assert_eq!((key.open(&sealed, "here"), other.open(&sealed, "here")), (None, None));
     }
 }
