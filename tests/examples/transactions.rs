@@ -82,3 +82,67 @@ async fn a_deletion_hides_nothing_from_a_condition() {
     let patch = json!([{"op": "add", "path": "/active", "value": true}]);
     assert_eq!(fhir.with_body(ALL, "PATCH", "/Patient?_id=nothing", patch).await.status, 404);
 }
+
+/// Names that an entry may give itself so that a reference to somebody else's record looks like one to it, or
+/// the other way round.
+const FOREIGN_NAMES: [&str; 16] = [
+    "Patient/2",
+    "Patient/1",
+    "patient/2",
+    "/Patient/2",
+    "Patient/2/",
+    "Patient/2/_history/1",
+    "https://fhir.example.org/r4/Patient/2",
+    "https://FHIR.example.org/r4/Patient/2",
+    "https://fhir.example.org:443/r4/Patient/2",
+    "http://fhir.example.org/r4/Patient/2",
+    "https://evil.example/r4/Patient/1",
+    "urn:uuid:Patient/2",
+    "urn:uuid:2",
+    "urn:oid:1.2.3",
+    "#2",
+    "Patient?identifier=2",
+];
+
+/// Tried by hand: a foreign `fullUrl` makes nobody's record of what is not the patient's.
+#[tokio::test]
+async fn a_foreign_full_url_gives_no_way_into_another_record() {
+    const OWN: &str = "patient/*.cruds";
+    let fhir = Fhir::start("scopes", &[]).await;
+    let encounter = json!({"resourceType": "Encounter", "status": "planned", "class": {"code": "AMB"},
+        "subject": {"reference": "Patient/1"}});
+    let observation = |subject: &str| {
+        json!({"resourceType": "Observation", "status": "final", "code": {"text": "attack"},
+            "subject": {"reference": subject}})
+    };
+    let count = async || {
+        let of = |kind: &str| format!("/{kind}?_count=0");
+        let all = [
+            fhir.as_caller(ALL, "GET", &of("Observation")).await,
+            fhir.as_caller(ALL, "GET", &of("Encounter")).await,
+        ];
+        all.map(|reply| reply.body["total"].as_u64().unwrap())
+    };
+    for name in FOREIGN_NAMES {
+        let before = count().await;
+        let attack = transaction(&[
+            entry("POST", "Encounter", name, encounter.clone()),
+            entry("POST", "Observation", "", observation(name)),
+        ]);
+        let reply = fhir.with_body(OWN, "POST", "", attack).await;
+        assert!(reply.status == 403 || reply.status == 400, "{name}: {}", reply.text);
+        assert_eq!(count().await, before, "{name}: something was stored");
+        // The twin refers to its patient.
+        let subject =
+            if name == "Patient/1" { "https://fhir.example.org/r4/Patient/1" } else { "Patient/1" };
+        let twin = transaction(&[
+            entry("POST", "Encounter", name, encounter.clone()),
+            entry("POST", "Observation", "", observation(subject)),
+        ]);
+        let reply = fhir.with_body(OWN, "POST", "", twin).await;
+        let expected = if name == "Patient/1" { 403 } else { 200 };
+        assert_eq!(reply.status, expected, "{name}: {}", reply.text);
+    }
+    let theirs = fhir.as_caller(ALL, "GET", "/Observation?patient=2&_count=5000").await;
+    assert!(!theirs.text.contains("attack"), "{}", theirs.text);
+}
