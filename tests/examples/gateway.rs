@@ -182,7 +182,8 @@ async fn who_the_caller_is_is_said_by_the_gateway_alone() {
     };
     let own = gateway.token("system/*.rs user/*.rs");
     for scope in ["system/*.rs user/*.rs", "patient/*.rs"] {
-        let request = gateway.request("GET", scope, "/Observation/o10").header("x-request-id", "kept");
+        let request =
+            gateway.request("GET", scope, "/Observation/o10").header("x-request-id", "kept");
         assert_eq!(forged(request).send().await.unwrap().status(), 200);
         let headers = careless.last().headers;
         assert_eq!(headers["x-issuer"], gateway.issuer.url());
