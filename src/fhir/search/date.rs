@@ -2,23 +2,13 @@
 
 use serde_json::Value;
 
+use super::prefix::Prefix;
+
 /// From its first nanosecond to the one after its last, since the year 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Interval {
     start: i128,
     end: i128,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Prefix {
-    Equal,
-    NotEqual,
-    Greater,
-    Less,
-    GreaterOrEqual,
-    LessOrEqual,
-    StartsAfter,
-    EndsBefore,
 }
 
 /// A date to compare with.
@@ -30,18 +20,7 @@ pub(super) struct DateTest {
 
 impl DateTest {
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let (prefix, date) = match text.split_at_checked(2) {
-            Some(("eq", date)) => (Prefix::Equal, date),
-            Some(("ne", date)) => (Prefix::NotEqual, date),
-            Some(("gt", date)) => (Prefix::Greater, date),
-            Some(("lt", date)) => (Prefix::Less, date),
-            Some(("ge", date)) => (Prefix::GreaterOrEqual, date),
-            Some(("le", date)) => (Prefix::LessOrEqual, date),
-            Some(("sa", date)) => (Prefix::StartsAfter, date),
-            Some(("eb", date)) => (Prefix::EndsBefore, date),
-            Some(("ap", _)) => return Err("the prefix `ap` is not supported".to_owned()),
-            _ => (Prefix::Equal, text),
-        };
+        let (prefix, date) = Prefix::split(text)?;
         let interval = Interval::parse(date).ok_or_else(|| format!("`{date}` is no date"))?;
         Ok(Self { prefix, interval })
     }

@@ -13,6 +13,7 @@ mod elements;
 mod escapes;
 mod number;
 mod parameter;
+mod prefix;
 mod reference;
 mod string;
 mod token;

@@ -5,22 +5,13 @@ use std::cmp::Ordering;
 use serde_json::Value;
 
 use super::escapes::{split, unescaped};
+use super::prefix::{Prefix, unsupported};
 
 /// A decimal number: `digits` times ten to the power of `exponent`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Decimal {
     digits: i128,
     exponent: i32,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Prefix {
-    Equal,
-    NotEqual,
-    Greater,
-    Less,
-    GreaterOrEqual,
-    LessOrEqual,
 }
 
 /// A number to compare with. Equal is what rounds to it: `5.4` is all from 5.35 up to 5.45.
@@ -97,17 +88,11 @@ impl Decimal {
 
 impl NumberTest {
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let (prefix, number) = match text.split_at_checked(2) {
-            Some(("eq", number)) => (Prefix::Equal, number),
-            Some(("ne", number)) => (Prefix::NotEqual, number),
-            Some(("gt", number)) => (Prefix::Greater, number),
-            Some(("lt", number)) => (Prefix::Less, number),
-            Some(("ge", number)) => (Prefix::GreaterOrEqual, number),
-            Some(("le", number)) => (Prefix::LessOrEqual, number),
-            Some((prefix @ ("sa" | "eb" | "ap"), _)) => {
-                return Err(format!("the prefix `{prefix}` is not supported"));
-            }
-            _ => (Prefix::Equal, text),
+        let (prefix, number) = match Prefix::split(text)? {
+            // A number neither starts nor ends.
+            (Prefix::StartsAfter, _) => return Err(unsupported("sa")),
+            (Prefix::EndsBefore, _) => return Err(unsupported("eb")),
+            plain => plain,
         };
         let number = Decimal::parse(number).ok_or_else(|| format!("`{number}` is no number"))?;
         Ok(Self { prefix, number })
@@ -134,6 +119,7 @@ impl NumberTest {
             Prefix::Less => Some(order.is_lt()),
             Prefix::GreaterOrEqual => Some(order.is_ge()),
             Prefix::LessOrEqual => Some(order.is_le()),
+            Prefix::StartsAfter | Prefix::EndsBefore => None,
         }
     }
 }
