@@ -23,7 +23,7 @@ use super::principal::Principal;
 use super::validity::Validity;
 
 /// The default capacity of the cache, in tokens.
-pub(super) const DEFAULT_TOKENS: usize = 10_000;
+pub(crate) const DEFAULT_TOKENS: usize = 10_000;
 
 /// The share of one token in the cache's memory. Most take less, and count as this.
 const BYTES_OF_ONE: usize = 8 * 1024;

@@ -49,6 +49,8 @@ mod validity;
 pub use audience::AudiencePolicy;
 pub use authenticator::Authenticator;
 pub use builder::AuthenticatorBuilder;
+#[cfg(all(test, feature = "config"))]
+pub(crate) use cache::DEFAULT_TOKENS;
 #[cfg(feature = "client")]
 pub use entra::EntraCustomers;
 pub use entra::{Entra, EntraCloud};

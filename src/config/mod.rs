@@ -1,6 +1,7 @@
 //! The configuration file: TOML, or the same structure in any format that `serde` reads.
 //!
-//! All errors are reported at once, each with file, key and what was expected.
+//! All errors are reported at once, each with file, key and what was expected. Every key, with its
+//! type, its default and an example: [`manual::configuration`](crate::manual::configuration).
 //!
 //! # Roles
 //!
@@ -29,7 +30,6 @@
 //! # "#)?;
 //! # Ok::<(), tower_fhir_auth::config::ConfigError>(())
 //! ```
-
 //!
 //! # Without TLS
 //!
@@ -61,6 +61,8 @@ mod issuers;
 mod patient;
 mod policy;
 mod reader;
+#[cfg(test)]
+mod reference;
 mod seal_keys;
 
 use std::path::Path;
@@ -157,7 +159,20 @@ impl Config {
         environment: Environment<'_>,
     ) -> Result<Self, Vec<Problem>> {
         let problems = Problems::default();
-        let mut root = Reader::root(table, directory, environment, &problems);
+        let read = Self::read(table, directory, environment, &problems);
+        match (read, problems.into_vec()) {
+            (Some(config), problems) if problems.is_empty() => Ok(config),
+            (_, problems) => Err(problems),
+        }
+    }
+
+    fn read(
+        table: Table,
+        directory: &Path,
+        environment: Environment<'_>,
+        problems: &Problems,
+    ) -> Option<Self> {
+        let mut root = Reader::root(table, directory, environment, problems);
         let plain_http = address::plain_http(&mut root);
         let base_url =
             root.required("base_url", "an https URL such as \"https://fhir.example.org/r4\"");
@@ -180,23 +195,20 @@ impl Config {
         let several = issuers.len() > 1 || issuers.iter().any(IssuerConfig::has_several_tenants);
         let gateway = gateway::read(&mut root, &plain_http, several);
         root.finish();
-        match (base_url, problems.into_vec()) {
-            (Some(base_url), problems) if problems.is_empty() => Ok(Self {
-                base_url,
-                access,
-                disclosure,
-                paths,
-                compartment,
-                issuers,
-                keys,
-                roles,
-                smart,
-                token_cache_capacity,
-                plain_http,
-                gateway,
-            }),
-            (_, problems) => Err(problems),
-        }
+        Some(Self {
+            base_url: base_url?,
+            access,
+            disclosure,
+            paths,
+            compartment,
+            issuers,
+            keys,
+            roles,
+            smart,
+            token_cache_capacity,
+            plain_http,
+            gateway,
+        })
     }
 
     /// Returns the base URL, by which clients address the API.

@@ -18,11 +18,16 @@ pub(super) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// The errors found so far.
 #[derive(Default)]
-pub(crate) struct Problems(RefCell<Vec<Problem>>);
+pub(crate) struct Problems {
+    found: RefCell<Vec<Problem>>,
+    /// The keys that were asked for, with the tables around them.
+    #[cfg(test)]
+    pub(super) asked: RefCell<std::collections::BTreeSet<String>>,
+}
 
 impl Problems {
     pub(crate) fn into_vec(self) -> Vec<Problem> {
-        self.0.into_inner()
+        self.found.into_inner()
     }
 }
 
@@ -50,7 +55,7 @@ impl<'a> Reader<'a> {
     /// Reports that the value of a key is not what was expected.
     pub(crate) fn reject(&self, key: &str, message: impl Into<String>) {
         let problem = Problem::new(format!("{}{key}", self.place), message);
-        self.problems.0.borrow_mut().push(problem);
+        self.problems.found.borrow_mut().push(problem);
     }
 
     /// Reports an error as [`reject`](Self::reject) does, and returns `None`.
@@ -65,8 +70,14 @@ impl<'a> Reader<'a> {
     }
 
     fn take(&mut self, key: &'static str) -> Option<Value> {
-        self.known.push(key);
+        self.know(key);
         self.table.remove(key)
+    }
+
+    fn know(&mut self, key: &'static str) {
+        self.known.push(key);
+        #[cfg(test)]
+        self.problems.asked.borrow_mut().insert(format!("{}{key}", self.place));
     }
 
     /// Takes a string, with `${NAME}` replaced by environment variables.
@@ -80,7 +91,7 @@ impl<'a> Reader<'a> {
     /// Takes a string that must be present.
     pub(crate) fn required(&mut self, key: &'static str, expected: &str) -> Option<String> {
         if !self.has(key) {
-            self.known.push(key);
+            self.know(key);
             return self.fail(key, format!("is required: expected {expected}"));
         }
         self.text(key)

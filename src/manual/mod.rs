@@ -3,6 +3,10 @@
 #[doc = include_str!("keys.md")]
 pub mod keys {}
 
+#[doc = include_str!("configuration.md")]
+#[cfg(feature = "config")]
+pub mod configuration {}
+
 #[doc = include_str!("entra.md")]
 #[cfg(feature = "client")]
 pub mod entra {}
