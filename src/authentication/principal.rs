@@ -285,6 +285,12 @@ impl Principal {
         self.0.expires_at
     }
 
+    /// Reports whether both are of one token.
+    #[cfg(feature = "axum")]
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Returns its size in memory, in bytes.
     pub(crate) fn size(&self) -> usize {
         let Caller { strings, smart_scopes, more_patients, .. } = &*self.0;

@@ -1,4 +1,5 @@
-//! Extractors for axum (feature `axum`): a handler asks for its [`Principal`] or [`Access`].
+//! Extractors for axum (feature `axum`): a handler asks for its [`Principal`] or [`Access`], or for the
+//! [`Claims`] of the token as a type of its own.
 //!
 //! ```
 //! use tower_fhir_auth::Principal;
@@ -27,8 +28,10 @@
 //! # }
 //! ```
 
+mod claims;
 mod serve;
 
+pub use claims::{Claims, ClaimsRejection};
 pub use serve::{AxumService, AxumServiceFuture, IntoMakeService, into_make_service};
 
 use std::convert::Infallible;

@@ -1,6 +1,6 @@
 //! Helpers for tests of applications that use the layer (feature `test-util`): an issuer on
-//! loopback whose tokens are really signed and whose keys really rotate, and a clock that only
-//! moves when it is told to.
+//! loopback whose tokens are really signed and whose keys really rotate, a clock that only moves when
+//! it is told to, and for unit tests of handlers a [`TestCaller`], which needs neither.
 //!
 //! ```
 //! use tower_fhir_auth::test_util::TestIssuer;
@@ -29,12 +29,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 //! ```
 
+mod caller;
 mod clock;
 mod issuer;
 mod keys;
 mod signing;
 mod token;
 
+pub use caller::TestCaller;
 pub use clock::TestClock;
 pub use issuer::{Answer, TestIssuer};
 pub use keys::replace_keys;
@@ -51,4 +53,10 @@ pub enum TestUtilError {
     /// The loopback server could not be started.
     #[error("loopback issuer: {0}")]
     Io(#[from] std::io::Error),
+    /// A request would be refused, for this reason.
+    #[error("refused: {0}")]
+    Refused(String),
+    /// The address is one of a public path, where nobody is known.
+    #[error("the address needs no token, so there is no caller")]
+    Public,
 }

@@ -19,6 +19,7 @@ mod connections;
 mod entra;
 mod entra_advice;
 mod explanation;
+mod extractors;
 mod gateway_configuration;
 mod keys;
 mod launch_context;
