@@ -14,6 +14,9 @@ pub mod entra {}
 #[doc = include_str!("strangers.md")]
 pub mod strangers {}
 
+#[doc = include_str!("threats.md")]
+pub mod threats {}
+
 #[doc = include_str!("mistakes.md")]
 pub mod mistakes {}
 

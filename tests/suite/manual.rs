@@ -203,3 +203,20 @@ fn without_now(text: &str) -> String {
         None => text.to_owned(),
     }
 }
+
+#[test]
+fn every_path_that_the_documents_name_is_there() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut checked = 0;
+    for page in ["README.md", "CONTRIBUTING.md", "SECURITY.md", "src/manual/threats.md"] {
+        let text = std::fs::read_to_string(root.join(page)).unwrap();
+        for path in text.split('`').skip(1).step_by(2) {
+            let folders = ["src/", "tests/", "benches/", "examples/", "fhir-auth/", ".ci/"];
+            if folders.iter().any(|folder| path.starts_with(folder)) && !path.contains(' ') {
+                assert!(root.join(path).exists(), "{page} names `{path}`");
+                checked += 1;
+            }
+        }
+    }
+    assert!(checked > 40, "only {checked} paths were found");
+}
