@@ -11,6 +11,10 @@ pub mod configuration {}
 #[cfg(feature = "client")]
 pub mod entra {}
 
+#[doc = include_str!("providers.md")]
+#[cfg(feature = "client")]
+pub mod providers {}
+
 #[doc = include_str!("strangers.md")]
 pub mod strangers {}
 

@@ -31,6 +31,7 @@ mod places;
 mod presets;
 mod principal;
 mod properties;
+mod provider_guides;
 mod refusals;
 mod requirements;
 mod role_claims;
