@@ -13,6 +13,7 @@ use tower_service::Service;
 
 use super::body::ResponseBody;
 use super::gate::Gate;
+use super::let_in::LetIn;
 use crate::keys::KeyWait;
 
 pin_project! {
@@ -32,15 +33,18 @@ pin_project! {
     where
         S: Service<Request<B>>,
     {
-        Inner { #[pin] future: S::Future },
+        Inner { #[pin] future: S::Future, caller: Option<Box<LetIn>> },
         // The one path with a box: a key is on its way.
         Waiting { wait: Pin<Box<dyn Future<Output = ()> + Send>>, held: Option<Box<Held<S, B>>> },
         // The request was let in after a wait, and its service is not ready yet.
-        Readying { admitted: Option<Box<(S, Request<B>)>> },
+        Readying { admitted: Option<Box<Admitted<S, B>>> },
         // By the layer itself: a refusal, or a document of its own.
         Answered { response: Option<Response<Bytes>> },
     }
 }
+
+/// A request that was let in, the service for it, and what its response says of the caller.
+type Admitted<S, B> = (S, Request<B>, Option<Box<LetIn>>);
 
 /// A request that waits for a key, and all that it needs afterwards.
 struct Held<S, B> {
@@ -52,8 +56,8 @@ struct Held<S, B> {
 }
 
 impl<S: Service<Request<B>>, B> ResponseFuture<S, B> {
-    pub(crate) fn inner(future: S::Future) -> Self {
-        Self { state: State::Inner { future } }
+    pub(super) fn inner(future: S::Future, caller: Option<Box<LetIn>>) -> Self {
+        Self { state: State::Inner { future, caller } }
     }
 
     pub(crate) fn waiting(wait: KeyWait, request: Request<B>, gate: Arc<Gate>, service: S) -> Self {
@@ -76,8 +80,11 @@ where
         loop {
             let mut state = self.as_mut().project().state;
             let next = match state.as_mut().project() {
-                StateProjection::Inner { future } => {
-                    let response = ready!(future.poll(context))?;
+                StateProjection::Inner { future, caller } => {
+                    let mut response = ready!(future.poll(context))?;
+                    if let Some(caller) = caller.take() {
+                        caller.put_into(response.extensions_mut());
+                    }
                     return Poll::Ready(Ok(response.map(ResponseBody::inner)));
                 }
                 StateProjection::Waiting { wait, held } => {
@@ -87,7 +94,8 @@ where
                     let Ok(decision) = gate.decide::<_, Infallible>(&mut request);
                     match gate.carry_out(decision, request) {
                         Ok(request) => {
-                            State::Readying { admitted: Some(Box::new((service, request))) }
+                            let caller = LetIn::of(&request, &gate);
+                            State::Readying { admitted: Some(Box::new((service, request, caller))) }
                         }
                         Err(response) => State::Answered { response: Some(response) },
                     }
@@ -97,8 +105,8 @@ where
                         ready!(waiting.0.poll_ready(context))?;
                     }
                     let Some(admitted) = admitted.take() else { return Poll::Pending };
-                    let (mut service, request) = *admitted;
-                    State::Inner { future: service.call(request) }
+                    let (mut service, request, caller) = *admitted;
+                    State::Inner { future: service.call(request), caller }
                 }
                 StateProjection::Answered { response } => {
                     // Polled after completion: stay pending rather than panic.

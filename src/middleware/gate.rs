@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{Extensions, HeaderMap, Method, Request, Response, Uri};
 
+use super::audit;
 use super::paths::{Paths, TokenNeed};
 use super::unread_body::announce_close;
 use crate::authentication::authenticator::{Interruption, OnMissingKey};
@@ -31,6 +32,8 @@ pub(crate) struct Gate {
     pub(crate) resource_types: ResourceTypes,
     pub(crate) well_known: WellKnown,
     pub(crate) responder: Box<dyn RejectionResponder>,
+    /// `true` when responses say who was let in, and by which rule.
+    pub(crate) names_callers: bool,
     pub(crate) server: Arc<ServerIdentity>,
 }
 
@@ -79,6 +82,13 @@ impl Gate {
         strip_untrusted(&mut extensions);
         let head = Head::of(request);
         let decision = self.walk(head, &mut extensions, &mut NoRecorder);
+        match &decision {
+            Ok(Decision::Pass) => audit::granted(head.headers, &extensions),
+            Ok(Decision::Reject(rejection)) => {
+                audit::refused(head.headers, rejection, || Some(self.interaction(head)));
+            }
+            Ok(Decision::Document(_)) | Err(_) => {}
+        }
         *request.extensions_mut() = extensions;
         decision
     }
@@ -160,7 +170,8 @@ impl Gate {
             }
             Err(denial) => {
                 recorder.failed(|| denial.finding());
-                Decision::Reject(Rejection::of_authorization(&denial, &self.server))
+                let rejection = Rejection::of_authorization(&denial, &self.server);
+                Decision::Reject(rejection.of_caller(&principal))
             }
         }
     }

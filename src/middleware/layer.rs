@@ -78,13 +78,14 @@ pub struct FhirAuthLayerBuilder {
     authenticator: AuthenticatorBuilder,
     authorizer: Option<Arc<dyn Authorizer>>,
     handlers: Handlers,
-    paths: Paths,
+    pub(super) paths: Paths,
     resource_types: Vec<String>,
     disclosure: Disclosure,
     responder: Box<dyn RejectionResponder>,
     smart_configuration: SmartConfiguration,
     cors: bool,
     plain_http: PlainHttp,
+    names_callers: bool,
 }
 
 impl FhirAuthLayer {
@@ -108,6 +109,7 @@ impl FhirAuthLayer {
             smart_configuration: SmartConfiguration::new(),
             cors: false,
             plain_http: PlainHttp::default(),
+            names_callers: false,
         }
     }
 
@@ -270,57 +272,6 @@ impl FhirAuthLayerBuilder {
         self
     }
 
-    /// Sets the exact public paths below the base URL, which need no token, whatever the method.
-    /// Default: `/metadata`, `/.well-known/smart-configuration` and `/health`.
-    pub fn public<P: Into<String>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
-        self.paths.public = paths.into_iter().map(Into::into).collect();
-        self
-    }
-
-    /// Sets paths below the base URL where a token may be missing: exact ones, or with a slash at
-    /// the end everything below (`/docs/`). Without a token the request passes as nobody's; one that
-    /// comes is authenticated, or refused as anywhere, and not authorized: the handler finds a
-    /// [`Principal`](crate::Principal), and no [`Access`](crate::Access). Default: none.
-    ///
-    /// ```
-    /// # use tower_fhir_auth::jose::JwkSet;
-    /// # use tower_fhir_auth::{FhirAuthLayer, TrustedIssuer, authenticated};
-    /// # use tower::{Layer, ServiceExt};
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let keys = JwkSet::parse(br#"{"keys": [{"kty": "OKP", "crv": "Ed25519",
-    /// #     "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#)?;
-    /// let layer = FhirAuthLayer::builder("https://fhir.example.org/r4")
-    ///     .issuer(TrustedIssuer::with_keys("https://idp.example.org", keys))
-    ///     .authorizer(authenticated())
-    ///     .optional(["/docs/"])
-    ///     .build()?;
-    /// # let inner = tower::service_fn(|_: http::Request<String>| async {
-    /// #     Ok::<_, std::convert::Infallible>(http::Response::new(String::new()))
-    /// # });
-    /// let request = http::Request::get("/r4/docs/a").body(String::new())?;
-    /// assert_eq!(layer.layer(inner).oneshot(request).await?.status(), 200);
-    /// # Ok(()) }
-    /// ```
-    pub fn optional<P: Into<String>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
-        self.paths.optional = paths.into_iter().map(Into::into).collect();
-        self
-    }
-
-    /// Sets the exact public paths of the host outside the base URL, such as `/healthz`. Default:
-    /// none.
-    pub fn public_outside<P: Into<String>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
-        self.paths.public_outside = paths.into_iter().map(Into::into).collect();
-        self
-    }
-
-    /// Sets what becomes of requests outside the base URL. Default: [`OutsideBase::Refuse`]. The
-    /// document of RFC 9728, which lies outside, is served either way.
-    pub fn outside_base(mut self, outside_base: OutsideBase) -> Self {
-        self.paths.outside_base = outside_base;
-        self
-    }
-
     /// Declares resource types beside those of R4: those of R4B or R5 that the application has, and
     /// types of its own. An address that names any other is no interaction, and is refused. A
     /// declared type belongs to no patient's compartment.
@@ -399,6 +350,30 @@ impl FhirAuthLayerBuilder {
         self
     }
 
+    /// Puts the [`Principal`](crate::Principal) and the [`Access`](crate::Access) of each request that is
+    /// let in into the extensions of its response, too, for layers outside: access logs, traces, limits by
+    /// caller. Refusals have a [`Rejection`] there, which knows its
+    /// [`caller`](Rejection::caller). Default: `false`, for it costs three allocations.
+    ///
+    /// ```
+    /// use http::Response;
+    /// use tower_fhir_auth::{Access, Principal, Rejection};
+    ///
+    /// /// What an access log says of the caller.
+    /// fn caller<B>(response: &Response<B>) -> String {
+    ///     let extensions = response.extensions();
+    ///     let refused = extensions.get::<Rejection>().and_then(Rejection::caller);
+    ///     let Some(caller) = extensions.get::<Principal>().or(refused) else { return "-".to_owned() };
+    ///     let rule = extensions.get::<Access>().map(|access| access.granted_by().to_string());
+    ///     format!("{} by {}", caller.subject().unwrap_or("?"), rule.as_deref().unwrap_or("no rule"))
+    /// }
+    /// # assert_eq!(caller(&Response::new(())), "-");
+    /// ```
+    pub fn callers_in_responses(mut self, names_callers: bool) -> Self {
+        self.names_callers = names_callers;
+        self
+    }
+
     /// Checks the settings and starts to load keys in the background, which needs a tokio
     /// runtime.
     ///
@@ -436,6 +411,7 @@ impl FhirAuthLayerBuilder {
                 paths: self.paths,
                 resource_types,
                 responder: self.responder,
+                names_callers: self.names_callers,
                 server: Arc::new(ServerIdentity { base_url, disclosure: self.disclosure }),
             }),
         })

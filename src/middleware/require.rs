@@ -8,6 +8,7 @@ use http::{Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::audit;
 use super::body::ResponseBody;
 use super::future::ResponseFuture;
 use super::gate::{Gate, Head, strip_untrusted};
@@ -70,7 +71,16 @@ impl RequireAuthLayer {
                 Ok(request)
             }
             Err(denial) => {
-                let rejection = Rejection::of_authorization(&denial, server);
+                let mut rejection = Rejection::of_authorization(&denial, server);
+                let extensions = request.extensions();
+                if let Some(caller) = extensions.get::<Principal>() {
+                    rejection = rejection.of_caller(caller);
+                    audit::refused(request.headers(), &rejection, || {
+                        let granted = extensions.get::<Access>().map(Access::interaction);
+                        let asked = granted.or_else(|| self.asked_as_optional(&request));
+                        asked.cloned()
+                    });
+                }
                 Err(self.gate.reject(rejection, request))
             }
         }
@@ -116,7 +126,7 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         match self.requirement.admit(request) {
-            Ok(request) => ResponseFuture::inner(self.inner.call(request)),
+            Ok(request) => ResponseFuture::inner(self.inner.call(request), None),
             Err(response) => {
                 release_readiness(&mut self.inner);
                 ResponseFuture::answered(response)

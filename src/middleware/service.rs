@@ -9,6 +9,7 @@ use tower_service::Service;
 use super::body::ResponseBody;
 use super::future::ResponseFuture;
 use super::gate::Gate;
+use super::let_in::LetIn;
 
 /// Guards an inner service: each request passes the gate, which lets it through, answers it, or makes
 /// it wait for a key. Made by [`FhirAuthLayer`](crate::FhirAuthLayer).
@@ -55,7 +56,10 @@ where
             }
         };
         match self.gate.carry_out(decision, request) {
-            Ok(request) => ResponseFuture::inner(self.inner.call(request)),
+            Ok(request) => {
+                let caller = LetIn::of(&request, &self.gate);
+                ResponseFuture::inner(self.inner.call(request), caller)
+            }
             Err(response) => {
                 release_readiness(&mut self.inner);
                 ResponseFuture::answered(response)

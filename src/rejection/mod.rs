@@ -43,7 +43,7 @@ pub use kind::RejectionKind;
 pub use problem::ProblemResponder;
 pub use responder::{DefaultResponder, RejectionResponder};
 
-use crate::authentication::AuthenticationError;
+use crate::authentication::{AuthenticationError, Principal};
 use crate::authorization::{Denial, Told};
 use crate::explanation::{Check, Finding, Reason, TimeReason, told};
 use crate::fhir::{BaseUrl, OperationOutcome};
@@ -69,6 +69,8 @@ struct Refused {
     detail: OnceLock<String>,
     scopes: Vec<String>,
     retry_after: Option<Duration>,
+    /// The caller, where the token was good.
+    caller: Option<Principal>,
     server: Arc<ServerIdentity>,
 }
 
@@ -128,6 +130,14 @@ impl Rejection {
         refused.to_operators = to_operators.cloned();
         refused.scopes = denial.scopes().map(str::to_owned).collect();
         Self(Arc::new(refused))
+    }
+
+    /// Names the verified caller who is refused.
+    pub(crate) fn of_caller(mut self, caller: &Principal) -> Self {
+        if let Some(refused) = Arc::get_mut(&mut self.0) {
+            refused.caller = Some(caller.clone());
+        }
+        self
     }
 
     pub(crate) fn uri_too_long(server: &Arc<ServerIdentity>) -> Self {
@@ -191,6 +201,13 @@ impl Rejection {
                 detail.get_or_init(|| told(summary, found.as_deref(), expected.as_deref()))
             }
         }
+    }
+
+    /// The verified caller who was refused, where the token was good: for responders of your own, and for
+    /// layers outside that log who was refused.
+    #[must_use]
+    pub fn caller(&self) -> Option<&Principal> {
+        self.0.caller.as_ref()
     }
 
     /// The scopes that would have been enough, separated by spaces.
@@ -264,6 +281,7 @@ impl Refused {
             detail: OnceLock::new(),
             scopes: Vec::new(),
             retry_after: None,
+            caller: None,
             server: Arc::clone(server),
         }
     }

@@ -4,6 +4,23 @@
 #[cfg(feature = "tracing")]
 pub(crate) use tracing::{debug, info, warn};
 
+/// Tells whether somebody listens to the events of a target, at the level of information.
+#[cfg(feature = "tracing")]
+macro_rules! is_on {
+    ($target:literal) => {
+        tracing::event_enabled!(target: $target, tracing::Level::INFO)
+    };
+}
+
+#[cfg(not(feature = "tracing"))]
+macro_rules! is_on {
+    ($target:literal) => {
+        false
+    };
+}
+
+pub(crate) use is_on;
+
 #[cfg(not(feature = "tracing"))]
 mod off {
     macro_rules! off {

@@ -11,6 +11,7 @@ mod advertise;
 mod advice;
 mod advice_followed;
 mod advice_property;
+mod audit;
 mod authorization;
 mod clients;
 mod configuration;
