@@ -9,7 +9,6 @@
 //! first stage ([`cache`](super::cache)). [`validation::validate`] makes the checks that follow the
 //! signature. For explanations [`unreached`](super::unreached) makes those that a failure left out.
 
-use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 
@@ -27,12 +26,13 @@ use super::key_selection;
 use super::principal::Principal;
 use super::validation;
 use super::validity::Validity;
+use super::wait::{Wait, Waited};
 use crate::explanation::recorder::{NoRecorder, Recorder};
 use crate::explanation::{Check, Checked, Evidence, Explanation, Finding, Reason, Unreached};
 #[cfg(feature = "test-util")]
 use crate::jose::JwkSet;
 use crate::jose::compact::{Buffer, CompactJws};
-use crate::keys::{KeyHealth, KeyWait, Selected};
+use crate::keys::{KeyHealth, Selected};
 use crate::time::Clock;
 
 /// Judges access tokens against the trusted issuers and their present keys.
@@ -68,31 +68,13 @@ pub struct Authenticator {
 }
 
 /// The reason for which the pipeline stopped before its end.
-pub(crate) enum Interruption<W> {
+pub(crate) enum Interruption {
     Refused(AuthenticationError),
-    /// A key that the token names may be on its way: wait, then authenticate again.
-    Wait(W),
+    /// What the decision depends on may be on its way: wait, then authenticate again.
+    Wait(Wait),
 }
 
-/// The way to deal with a missing key: to wait for it ([`KeyWait`]), or not, after a wait
-/// ([`Infallible`]: nobody waits twice).
-pub(crate) trait OnMissingKey: Sized {
-    fn wait(ask: impl FnOnce() -> Option<KeyWait>) -> Option<Self>;
-}
-
-impl OnMissingKey for KeyWait {
-    fn wait(ask: impl FnOnce() -> Option<Self>) -> Option<Self> {
-        ask()
-    }
-}
-
-impl OnMissingKey for Infallible {
-    fn wait(_: impl FnOnce() -> Option<KeyWait>) -> Option<Self> {
-        None
-    }
-}
-
-impl<W> From<Finding> for Interruption<W> {
+impl From<Finding> for Interruption {
     fn from(finding: Finding) -> Self {
         Self::Refused(finding.into())
     }
@@ -117,15 +99,13 @@ impl Authenticator {
         headers: &HeaderMap,
         uri: &Uri,
     ) -> Result<Principal, AuthenticationError> {
-        let wait: KeyWait = match self.decide(headers, uri, &mut NoRecorder) {
-            Ok(principal) => return Ok(principal),
-            Err(Interruption::Refused(error)) => return Err(error),
-            Err(Interruption::Wait(wait)) => wait,
-        };
-        wait.over().await;
-        match self.decide::<_, Infallible>(headers, uri, &mut NoRecorder) {
-            Ok(principal) => Ok(principal),
-            Err(Interruption::Refused(error)) => Err(error),
+        let mut waited = Waited::default();
+        loop {
+            match self.decide(headers, uri, &waited, &mut NoRecorder) {
+                Ok(principal) => return Ok(principal),
+                Err(Interruption::Refused(error)) => return Err(error),
+                Err(Interruption::Wait(wait)) => waited = wait.over(waited).await,
+            }
         }
     }
 
@@ -133,14 +113,14 @@ impl Authenticator {
     /// keeps every check. After a failure the checks that were not reached are made, too, as far as
     /// they may be told of a token that is not accepted.
     pub async fn explain(&self, headers: &HeaderMap, uri: &Uri) -> Explanation {
+        let mut waited = Waited::default();
         let mut explanation = Explanation::new();
-        if let Err(Interruption::Wait(wait)) =
-            self.decide::<_, KeyWait>(headers, uri, &mut explanation)
+        // The explanation is the result.
+        while let Err(Interruption::Wait(wait)) =
+            self.decide(headers, uri, &waited, &mut explanation)
         {
-            wait.over().await;
+            waited = wait.over(waited).await;
             explanation = Explanation::new();
-            // The explanation is the result.
-            let _ = self.decide::<_, Infallible>(headers, uri, &mut explanation);
         }
         self.record_unreached(headers, uri, Unreached::new(&mut explanation));
         explanation.add_unreached(Check::OF_TOKENS);
@@ -179,12 +159,13 @@ impl Authenticator {
 
     /// Makes every check in order, and returns the caller. What is read before the signature is
     /// verified (`iss`, and the header) selects rules and keys and nothing else.
-    pub(crate) fn decide<R: Recorder, W: OnMissingKey>(
+    pub(crate) fn decide<R: Recorder>(
         &self,
         headers: &HeaderMap,
         uri: &Uri,
+        waited: &Waited,
         recorder: &mut R,
-    ) -> Result<Principal, Interruption<W>> {
+    ) -> Result<Principal, Interruption> {
         let found = bearer::find(headers, uri);
         if let (true, Ok(token)) = (R::USES_CACHE, &found)
             && let Some(principal) = self.cache.get(token, |validity| self.still_holds(validity))
@@ -211,7 +192,7 @@ impl Authenticator {
         let mut snapshot = keys.snapshot();
         let mut selected = snapshot.select(header.kid, algorithm, settings.key_issuer());
         if selected.as_ref().is_some_and(Selected::lacks_the_key) {
-            if let Some(wait) = W::wait(|| keys.request_refresh()) {
+            if let Some(wait) = waited.or_for_key(|| keys.request_refresh()) {
                 return Err(Interruption::Wait(wait));
             }
             // A load may have ended between the snapshot and the request for another.
@@ -219,7 +200,7 @@ impl Authenticator {
             selected = snapshot.select(header.kid, algorithm, settings.key_issuer());
         }
         let Some(Selected { candidates, set, set_id }) = selected else {
-            return Err(without_keys(issuer, recorder));
+            return Err(without_keys(issuer, waited, recorder));
         };
         let candidates = recorder.check(key_selection::key(candidates, header, set))?;
 
@@ -251,9 +232,9 @@ impl Authenticator {
 }
 
 /// Returns the refusal of a token whose issuer has no usable keys, or a wait for the first ones.
-fn without_keys<W: OnMissingKey>(issuer: &Issuer, recorder: &mut impl Recorder) -> Interruption<W> {
+fn without_keys(issuer: &Issuer, waited: &Waited, recorder: &mut impl Recorder) -> Interruption {
     let keys = &issuer.keys;
-    if let Some(wait) = W::wait(|| keys.wait_for_first_load()) {
+    if let Some(wait) = waited.or_for_key(|| keys.wait_for_first_load()) {
         return Interruption::Wait(wait);
     }
     let name = keys.issuer().to_owned();

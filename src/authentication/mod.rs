@@ -45,6 +45,7 @@ mod token_kind;
 mod unreached;
 pub(crate) mod validation;
 mod validity;
+pub(crate) mod wait;
 
 pub use audience::AudiencePolicy;
 pub use authenticator::Authenticator;

@@ -1,6 +1,5 @@
 //! The future of a guarded service.
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,7 +13,7 @@ use tower_service::Service;
 use super::body::ResponseBody;
 use super::gate::Gate;
 use super::let_in::LetIn;
-use crate::keys::KeyWait;
+use crate::authentication::wait::{Wait, Waited};
 
 pin_project! {
     /// The future of [`FhirAuth`](crate::FhirAuth): the inner service's, or a refusal.
@@ -34,8 +33,8 @@ pin_project! {
         S: Service<Request<B>>,
     {
         Inner { #[pin] future: S::Future, caller: Option<Box<LetIn>> },
-        // The one path with a box: a key is on its way.
-        Waiting { wait: Pin<Box<dyn Future<Output = ()> + Send>>, held: Option<Box<Held<S, B>>> },
+        // The one path with a box: a key is on its way, or the answer to an introspection.
+        Waiting { wait: Pin<Box<dyn Future<Output = Waited> + Send>>, held: Option<Box<Held<S, B>>> },
         // The request was let in after a wait, and its service is not ready yet.
         Readying { admitted: Option<Box<Admitted<S, B>>> },
         // By the layer itself: a refusal, or a document of its own.
@@ -46,7 +45,7 @@ pin_project! {
 /// A request that was let in, the service for it, and what its response says of the caller.
 type Admitted<S, B> = (S, Request<B>, Option<Box<LetIn>>);
 
-/// A request that waits for a key, and all that it needs afterwards.
+/// A request that waits, and all that it needs afterwards.
 struct Held<S, B> {
     request: Request<B>,
     gate: Arc<Gate>,
@@ -60,13 +59,34 @@ impl<S: Service<Request<B>>, B> ResponseFuture<S, B> {
         Self { state: State::Inner { future, caller } }
     }
 
-    pub(crate) fn waiting(wait: KeyWait, request: Request<B>, gate: Arc<Gate>, service: S) -> Self {
+    pub(crate) fn waiting(wait: Wait, request: Request<B>, gate: Arc<Gate>, service: S) -> Self {
         let held = Some(Box::new(Held { request, gate, service }));
-        Self { state: State::Waiting { wait: Box::pin(wait.over()), held } }
+        Self { state: State::Waiting { wait: Box::pin(wait.over(Waited::default())), held } }
     }
 
     pub(crate) fn answered(response: Response<Bytes>) -> Self {
         Self { state: State::Answered { response: Some(response) } }
+    }
+}
+
+/// Decides on a request after a wait. It may have to wait for something else.
+fn decided_again<S: Service<Request<B>>, B>(
+    mut held: Box<Held<S, B>>,
+    waited: Waited,
+) -> State<S, B> {
+    let decision = match held.gate.decide(&mut held.request, &waited) {
+        Ok(decision) => decision,
+        Err(wait) => {
+            return State::Waiting { wait: Box::pin(wait.over(waited)), held: Some(held) };
+        }
+    };
+    let Held { request, gate, service } = *held;
+    match gate.carry_out(decision, request) {
+        Ok(request) => {
+            let caller = LetIn::of(&request, &gate);
+            State::Readying { admitted: Some(Box::new((service, request, caller))) }
+        }
+        Err(response) => State::Answered { response: Some(response) },
     }
 }
 
@@ -88,17 +108,9 @@ where
                     return Poll::Ready(Ok(response.map(ResponseBody::inner)));
                 }
                 StateProjection::Waiting { wait, held } => {
-                    ready!(wait.as_mut().poll(context));
+                    let waited = ready!(wait.as_mut().poll(context));
                     let Some(held) = held.take() else { return Poll::Pending };
-                    let Held { mut request, gate, service } = *held;
-                    let Ok(decision) = gate.decide::<_, Infallible>(&mut request);
-                    match gate.carry_out(decision, request) {
-                        Ok(request) => {
-                            let caller = LetIn::of(&request, &gate);
-                            State::Readying { admitted: Some(Box::new((service, request, caller))) }
-                        }
-                        Err(response) => State::Answered { response: Some(response) },
-                    }
+                    decided_again(held, waited)
                 }
                 StateProjection::Readying { admitted } => {
                     if let Some(waiting) = admitted {

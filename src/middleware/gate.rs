@@ -1,6 +1,5 @@
-//! The way of a request, once: for requests, after a wait for keys, and for explanations.
+//! The way of a request, once: for requests, after a wait, and for explanations.
 
-use std::convert::Infallible;
 use std::mem;
 use std::sync::Arc;
 
@@ -11,13 +10,13 @@ use http::{Extensions, HeaderMap, Method, Request, Response, Uri};
 use super::audit;
 use super::paths::{Paths, TokenNeed};
 use super::unread_body::announce_close;
-use crate::authentication::authenticator::{Interruption, OnMissingKey};
+use crate::authentication::authenticator::Interruption;
+use crate::authentication::wait::{Wait, Waited};
 use crate::authentication::{Authenticator, Principal, bearer};
 use crate::authorization::{Access, Policy};
 use crate::explanation::recorder::{NoRecorder, Recorder};
 use crate::explanation::{Check, Checked, Evidence, Explanation, Finding, Reason, Unreached};
 use crate::fhir::{Interaction, ResourceTypes};
-use crate::keys::KeyWait;
 use crate::metadata::WellKnown;
 use crate::rejection::{Rejection, RejectionResponder, ServerIdentity};
 use crate::telemetry::log;
@@ -70,18 +69,19 @@ struct LetInAsOptional {
 }
 
 impl Gate {
-    /// Decides on a request, or returns the wait for a key that has to come before. Where the
+    /// Decides on a request, or returns the wait that has to come before. Where the
     /// caller is known, the inner service finds [`Principal`] and [`Access`] in the extensions;
     /// those that came in prove nothing, and are removed first.
     #[inline]
-    pub(super) fn decide<B, W: OnMissingKey>(
+    pub(super) fn decide<B>(
         &self,
         request: &mut Request<B>,
-    ) -> Result<Decision, W> {
+        waited: &Waited,
+    ) -> Result<Decision, Wait> {
         let mut extensions = mem::take(request.extensions_mut());
         strip_untrusted(&mut extensions);
         let head = Head::of(request);
-        let decision = self.walk(head, &mut extensions, &mut NoRecorder);
+        let decision = self.walk(head, waited, &mut extensions, &mut NoRecorder);
         match &decision {
             Ok(Decision::Pass) => audit::granted(head.headers, &extensions),
             Ok(Decision::Reject(rejection)) => {
@@ -102,12 +102,13 @@ impl Gate {
     ///    [`Authenticator`], and the authorizer grants the FHIR interaction that its method and
     ///    address spell, which nobody asks where a token is optional.
     #[inline]
-    fn walk<R: Recorder, W: OnMissingKey>(
+    fn walk<R: Recorder>(
         &self,
         head: Head<'_>,
+        waited: &Waited,
         granted: &mut Extensions,
         recorder: &mut R,
-    ) -> Result<Decision, W> {
+    ) -> Result<Decision, Wait> {
         let Head { method, uri, headers } = head;
         let base_url = &self.server.base_url;
         if let Some(document) = self.well_known.answer(method, uri, &self.authenticator) {
@@ -131,7 +132,7 @@ impl Gate {
             return Ok(Decision::Reject(Rejection::uri_too_long(&self.server)));
         }
 
-        let principal = match self.authenticator.decide(headers, uri, recorder) {
+        let principal = match self.authenticator.decide(headers, uri, waited, recorder) {
             Ok(principal) => principal,
             Err(Interruption::Wait(wait)) => return Err(wait),
             Err(Interruption::Refused(error)) => {
@@ -220,13 +221,13 @@ impl Gate {
     pub(crate) async fn explain(&self, request: &Parts) -> Explanation {
         let Parts { method, uri, headers, .. } = request;
         let head = Head { method, uri, headers };
+        let mut waited = Waited::default();
         let mut explanation = Explanation::new();
         let mut granted = Extensions::new();
-        if let Err(wait) = self.walk::<_, KeyWait>(head, &mut granted, &mut explanation) {
-            wait.over().await;
+        // The explanation is the result.
+        while let Err(wait) = self.walk(head, &waited, &mut granted, &mut explanation) {
+            waited = wait.over(waited).await;
             explanation = Explanation::new();
-            // The explanation is the result.
-            let Ok(_) = self.walk::<_, Infallible>(head, &mut granted, &mut explanation);
         }
         if !explanation.is_accepted() && !explanation.has(Check::Interaction) {
             self.authenticator.record_unreached(headers, uri, Unreached::new(&mut explanation));

@@ -10,6 +10,7 @@ use super::body::ResponseBody;
 use super::future::ResponseFuture;
 use super::gate::Gate;
 use super::let_in::LetIn;
+use crate::authentication::wait::Waited;
 
 /// Guards an inner service: each request passes the gate, which lets it through, answers it, or makes
 /// it wait for a key. Made by [`FhirAuthLayer`](crate::FhirAuthLayer).
@@ -45,7 +46,7 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         // Strips forged extensions from the request, and inserts the caller's.
-        let decision = match self.gate.decide(&mut request) {
+        let decision = match self.gate.decide(&mut request, &Waited::default()) {
             Ok(decision) => decision,
             Err(wait) => {
                 // Not `mem::replace`: the service that was made ready must be dropped, not waited
