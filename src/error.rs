@@ -95,6 +95,18 @@ pub enum BuildError {
         /// The cause: of reading, of parsing, or that no key of the set can be used.
         source: ErrorCause,
     },
+    /// The private key of this server as a client of a provider cannot be read.
+    #[error("client key file `{}`: {source}", path.display())]
+    #[non_exhaustive]
+    ClientKeyFile {
+        /// The file.
+        path: PathBuf,
+        /// The cause: of reading, or that it has no key to sign with.
+        source: ErrorCause,
+    },
+    /// Two issuers are to be asked about opaque tokens, which do not say whose they are.
+    #[error("issuers `{0}` and `{1}` are both asked about opaque tokens: expected one at most")]
+    OpaqueTokensOfTwo(String, String),
     /// A file of certificate authorities cannot be used.
     #[error("certificate file `{}`: {}", path.display(), .source.with_causes())]
     #[non_exhaustive]

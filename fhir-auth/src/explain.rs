@@ -160,14 +160,17 @@ fn time(text: &str) -> Result<UnixTime, String> {
     Ok(UnixTime::from_secs(i64::try_from(since.as_secs()).map_err(|error| error.to_string())?))
 }
 
-/// Says why there are no keys. Only those of the token's issuer were asked for.
+/// Says why there are no keys, or no answer about the token. Only its issuer was asked.
 fn complain_of_keys(layer: &FhirAuthLayer, offline: bool) {
     if offline {
-        eprintln!("no provider was asked for keys (--offline)");
+        eprintln!("no provider was asked for keys, or about the token (--offline)");
     }
     for health in layer.health() {
         if let Some(error) = health.last_error {
             eprintln!("keys of {}: {}", health.issuer, print::one_line(&error.to_string()));
+        }
+        if let Some(error) = health.introspection.and_then(|state| state.last_error) {
+            eprintln!("introspection at {}: {}", health.issuer, print::one_line(&error));
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::issuer::Issuer;
+use super::issuer_in_use::Issuer;
 use crate::hot_swap::HotSwap;
 
 /// The issuers that the well-known documents name, in the order of the configuration.

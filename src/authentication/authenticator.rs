@@ -20,7 +20,7 @@ use super::cache::TokenCache;
 use super::claims::Claims;
 use super::entra;
 use super::error::AuthenticationError;
-use super::issuer::Issuer;
+use super::issuer_in_use::Issuer;
 use super::issuers::Issuers;
 use super::key_selection;
 use super::principal::Principal;
@@ -150,7 +150,7 @@ impl Authenticator {
     /// The state of each issuer's keys, in the order of the issuers' names.
     #[must_use]
     pub fn health(&self) -> Vec<KeyHealth> {
-        let mut health: Vec<_> = self.issuers.iter().map(|issuer| issuer.keys.health()).collect();
+        let mut health: Vec<_> = self.issuers.iter().map(Issuer::health).collect();
         health.sort_by(|a, b| a.issuer.cmp(&b.issuer));
         // Several issuers may share their keys.
         health.dedup_by(|a, b| a.issuer == b.issuer);
@@ -178,6 +178,10 @@ impl Authenticator {
             recorder.check(Checked::new(Check::Credentials, decoded, Evidence::none))?;
         recorder.check(bearer::check_size(token))?;
         let jws = segments.and_then(CompactJws::parse);
+        #[cfg(feature = "client")]
+        if let Some(asked) = self.asked_about(token, &jws) {
+            return self.decide_by_answer(asked, token, waited, recorder);
+        }
         let jws = jws.map_err(|error| Reason::MalformedToken(format!("the token {error}")));
         let CompactJws { signing_input, header, payload, signature } =
             recorder.check(Checked::new(Check::Shape, jws, Evidence::none))?;
@@ -209,13 +213,19 @@ impl Authenticator {
             .and_then(|()| candidates.verify(signing_input, signature).map_err(invalid));
         let verified = recorder.check(Checked::new(Check::Signature, signed, Evidence::none))?;
 
-        let validated =
-            validation::validate(&claims, verified, issuer, self.clock.now(), recorder)?;
-        let principal = Principal::new(&validated, settings);
+        let (verified, now) = (verified.into(), self.clock.now());
+        let validated = validation::validate(&claims, verified, issuer, now, recorder)?;
+        #[cfg(feature = "client")]
+        if let Some(introspector) = issuer.asks_about_every_token() {
+            let (asked, validated) = ((issuer, introspector), (&validated, set_id));
+            return self.decide_confirmed(asked, token, validated, waited, recorder);
+        }
+        recorder.passed(Check::Introspection, Evidence::none);
+        let principal = Principal::new(&validated, settings, |_| true);
         recorder.record_contents(|| principal.contents());
         if R::USES_CACHE {
             issuer.verified_counter.increment();
-            let validity = Validity::new(issuer.index, set_id, validated.dates(), settings);
+            let validity = Validity::new(issuer.index, Some(set_id), validated.dates(), settings);
             self.cache.insert(token, &principal, validity);
         }
         Ok(principal)
@@ -224,10 +234,9 @@ impl Authenticator {
     /// Reports whether a token would be verified by the same keys now, and in time.
     fn still_holds(&self, validity: Validity) -> bool {
         validity.covers(self.clock.now())
-            && self
-                .issuers
-                .get(validity.issuer)
-                .is_some_and(|issuer| issuer.keys.usable_set_id() == Some(validity.key_set))
+            && self.issuers.get(validity.issuer).is_some_and(|issuer| {
+                validity.key_set.is_none_or(|set| issuer.keys.usable_set_id() == Some(set))
+            })
     }
 }
 

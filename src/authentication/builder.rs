@@ -148,10 +148,20 @@ impl AuthenticatorBuilder {
         let mut advertised = Advertisement::default();
         let mut names = HashSet::with_capacity(self.issuers.len());
         let mut issuers = Vec::with_capacity(self.issuers.len());
+        #[cfg(feature = "client")]
+        one_takes_opaque_tokens(&self.issuers)?;
         let mut starter = KeyStarter::new(Arc::clone(&self.clock));
         for (mut trusted, is_advertised) in self.issuers.into_iter().zip(is_advertised) {
             let is_wanted = |only: &Option<String>| only.as_deref() == Some(trusted.name());
-            let is_wanted = self.only_keys_of.as_ref().is_none_or(is_wanted);
+            #[cfg_attr(not(feature = "client"), expect(unused_mut, reason = "no token is opaque"))]
+            let mut is_wanted = self.only_keys_of.as_ref().is_none_or(is_wanted);
+            #[cfg(feature = "client")]
+            {
+                is_wanted |= self.only_keys_of == Some(None) && trusted.takes_opaque_tokens();
+                if !is_wanted || self.offline {
+                    trusted = trusted.asking_nobody();
+                }
+            }
             if !is_wanted || (self.offline && trusted.asks_a_provider()) {
                 trusted = trusted.without_keys();
             }
@@ -173,6 +183,20 @@ impl AuthenticatorBuilder {
             clock: self.clock,
             cache: TokenCache::new(self.token_cache_capacity),
         })
+    }
+}
+
+/// Checks that at most one issuer is asked about opaque tokens: to any other one the token of a user
+/// would be shown that is none of its business.
+#[cfg(feature = "client")]
+fn one_takes_opaque_tokens(issuers: &[TrustedIssuer]) -> Result<(), BuildError> {
+    let mut taking = issuers.iter().filter(|issuer| issuer.takes_opaque_tokens());
+    match (taking.next(), taking.next()) {
+        (Some(first), Some(second)) => Err(BuildError::OpaqueTokensOfTwo(
+            secure_url::without_user(first.name()),
+            secure_url::without_user(second.name()),
+        )),
+        (_, None) | (None, Some(_)) => Ok(()),
     }
 }
 

@@ -121,6 +121,12 @@ impl<'a> Claims<'a> {
         }
     }
 
+    /// Reports whether the claims name no audience: `aud` is absent or empty.
+    #[cfg(feature = "client")]
+    pub(crate) fn names_no_audience(&self) -> bool {
+        self.audiences().is_ok_and(|audiences| audiences.iter().all(|audience| audience.is_empty()))
+    }
+
     /// Returns the strings of an array; one string counts as an array of one. Other items are
     /// skipped.
     pub(crate) fn list(&self, path: &str) -> Items<'_> {
@@ -131,6 +137,13 @@ impl<'a> Claims<'a> {
     /// nothing else; or an array of such strings.
     pub(crate) fn scopes(&self, name: &str) -> impl Iterator<Item = &str> {
         self.list(name).flat_map(|string| string.split(' ')).filter(|scope| !scope.is_empty())
+    }
+
+    /// Returns the scope tokens of a value, as [`scopes`](Self::scopes) does.
+    #[cfg(feature = "client")]
+    pub(crate) fn scopes_of(value: Json<'_>) -> impl Iterator<Item = &str> {
+        let scopes = Items::of(Some(value)).flat_map(|string| string.split(' '));
+        scopes.filter(|scope| !scope.is_empty())
     }
 
     /// Returns the span of a string of the claims, or of a part of it, see [`Document::span_of`].

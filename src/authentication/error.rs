@@ -29,6 +29,16 @@ pub enum AuthenticationError {
         /// The time after which it is worth trying again.
         retry_after: Duration,
     },
+    /// The provider cannot be asked about the token now: it is out of reach, or there are too many
+    /// tokens that are not known yet.
+    #[error("issuer `{issuer}` cannot be asked about the token")]
+    #[non_exhaustive]
+    IntrospectionUnavailable {
+        /// The issuer as configured.
+        issuer: String,
+        /// The time after which it is worth trying again.
+        retry_after: Duration,
+    },
 }
 
 impl From<Finding> for AuthenticationError {

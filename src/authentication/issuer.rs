@@ -4,20 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Map, Value};
-
 use super::audience::AudiencePolicy;
+#[cfg(feature = "client")]
+use super::introspection::{AsksAbout, Introspection};
 use super::roles_claim::RolesClaim;
-use crate::display_safe::sanitize;
-use crate::error::BuildError;
 use crate::fhir::ResourceTypes;
-use crate::hot_swap::HotSwap;
 use crate::jose::{Algorithm, ExpectedKeyIssuer, JwkSet};
-use crate::keys::{
-    IssuerKeys, KeyOrigin, KeyPlan, KeySettings, KeySource, KeyStarter, StartedKeys,
-};
-use crate::secure_url::{self, PlainHttp};
-use crate::telemetry::meter::Verified;
+use crate::keys::{KeyOrigin, KeyPlan, KeySettings, KeySource};
+use crate::secure_url::PlainHttp;
 
 /// An issuer whose tokens are accepted, with the rules they are validated by.
 ///
@@ -40,8 +34,13 @@ use crate::telemetry::meter::Verified;
 pub struct TrustedIssuer {
     pub(crate) settings: IssuerSettings,
     /// Shared by the issuers that have the same keys.
-    keys: Arc<KeyPlan>,
-    key_settings: KeySettings,
+    pub(super) keys: Arc<KeyPlan>,
+    pub(super) key_settings: KeySettings,
+    #[cfg(feature = "client")]
+    pub(super) introspection: Option<Introspection>,
+    /// `true` where no provider is to be asked about tokens.
+    #[cfg(feature = "client")]
+    pub(super) is_silent: bool,
 }
 
 /// The rules of one issuer.
@@ -94,18 +93,6 @@ pub(crate) struct Tenant {
 /// The place of an issuer among those of an authenticator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct IssuerIndex(pub(crate) usize);
-
-/// An issuer in use: its rules, and its keys as they are now.
-#[derive(Debug)]
-pub(crate) struct Issuer {
-    pub(crate) settings: IssuerSettings,
-    pub(crate) audience: AudiencePolicy,
-    pub(crate) keys: IssuerKeys,
-    pub(crate) index: IssuerIndex,
-    /// The metadata of its provider, where it is discovered.
-    pub(crate) provider: Arc<HotSwap<Map<String, Value>>>,
-    pub(crate) verified_counter: Verified,
-}
 
 impl IssuerSettings {
     /// Returns whom the keys must be said to be of, where the issuer asks for that.
@@ -198,6 +185,10 @@ impl TrustedIssuer {
             },
             keys,
             key_settings: KeySettings::default(),
+            #[cfg(feature = "client")]
+            introspection: None,
+            #[cfg(feature = "client")]
+            is_silent: false,
         }
     }
 
@@ -310,6 +301,38 @@ impl TrustedIssuer {
         self
     }
 
+    /// Asks the provider about tokens, see [`Introspection`]. Only one issuer of a layer may be asked
+    /// about opaque tokens, which do not say whose they are. Default: no token is asked about.
+    ///
+    /// ```
+    /// use tower_fhir_auth::TrustedIssuer;
+    /// use tower_fhir_auth::authentication::{Introspection, IntrospectionClient};
+    ///
+    /// let client = IntrospectionClient::with_key_file("fhir", "/etc/fhir/introspection.jwk");
+    /// let endpoint = "https://idp.example.org/introspect";
+    /// let issuer = TrustedIssuer::discover("https://idp.example.org")
+    ///     .introspection(Introspection::at(endpoint, client).of_every_token());
+    /// ```
+    #[cfg(feature = "client")]
+    pub fn introspection(mut self, introspection: Introspection) -> Self {
+        self.introspection = Some(introspection);
+        self
+    }
+
+    /// Reports whether the provider is asked about opaque tokens.
+    #[cfg(feature = "client")]
+    pub(crate) fn takes_opaque_tokens(&self) -> bool {
+        let introspection = self.introspection.as_ref();
+        introspection.is_some_and(|one| one.asks_about == AsksAbout::Opaque)
+    }
+
+    /// Keeps the provider from being asked about tokens.
+    #[cfg(feature = "client")]
+    pub(crate) fn asking_nobody(mut self) -> Self {
+        self.is_silent = true;
+        self
+    }
+
     /// Turns the issuer into one of Microsoft Entra ID, of whichever kind of tenant.
     pub(crate) fn of_entra(mut self, audience: AudiencePolicy) -> Self {
         self.settings.preset_audience = Some(audience);
@@ -339,47 +362,6 @@ impl TrustedIssuer {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.settings.issuer
-    }
-
-    /// Starts the issuer: checks its settings, and begins to load its keys.
-    pub(crate) fn start(
-        self,
-        default_audience: &AudiencePolicy,
-        index: IssuerIndex,
-        starter: &mut KeyStarter,
-    ) -> Result<Issuer, BuildError> {
-        let Self { settings, keys, key_settings } = self;
-        let name = || secure_url::without_user(&settings.issuer);
-        if !is_name(&settings.issuer) {
-            return Err(BuildError::IssuerName(sanitize(&name())));
-        }
-        let is_empty = |policy: &AudiencePolicy| policy.is_empty();
-        let audience = match (settings.preset_audience.clone(), settings.audience.clone()) {
-            (Some(_), Some(further)) if is_empty(&further) => further,
-            (Some(preset), Some(further)) => preset.or(further),
-            (Some(audience), None) | (None, Some(audience)) => audience,
-            (None, None) => default_audience.clone(),
-        };
-        if is_empty(&audience) {
-            return Err(BuildError::NoAudience(name()));
-        }
-        if settings.algorithms.is_empty() {
-            return Err(BuildError::NoAlgorithm(name()));
-        }
-        if settings.token_types.is_empty() {
-            return Err(BuildError::NoTokenType(name()));
-        }
-        if !settings.roles_claim.is_valid() {
-            let expected = "at least one name, and no empty one";
-            return Err(BuildError::Setting { setting: "roles_claim", expected });
-        }
-        if settings.leeway > Duration::from_secs(600) {
-            return Err(BuildError::Setting { setting: "leeway", expected: "at most 10 min" });
-        }
-        key_settings.check()?;
-        let StartedKeys { keys, provider } = starter.start(&keys, key_settings)?;
-        let verified_counter = Verified::of(&settings.issuer);
-        Ok(Issuer { settings, audience, keys, index, provider, verified_counter })
     }
 }
 

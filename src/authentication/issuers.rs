@@ -6,7 +6,8 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use super::claims::Claims;
-use super::issuer::{Issuer, IssuerIndex};
+use super::issuer::IssuerIndex;
+use super::issuer_in_use::Issuer;
 use super::validation;
 use crate::display_safe::sanitize;
 use crate::explanation::{Check, Checked, Evidence, IssuerReason, Reason};
@@ -21,6 +22,9 @@ pub(super) struct Issuers {
     all_names: String,
     all_algorithms: String,
     first_name: Arc<str>,
+    /// The issuer whose provider is asked about opaque tokens.
+    #[cfg(feature = "client")]
+    of_opaque_tokens: Option<IssuerIndex>,
 }
 
 impl Issuers {
@@ -34,7 +38,24 @@ impl Issuers {
         let algorithms = list.iter().flat_map(|issuer| &issuer.settings.algorithms);
         let algorithms: BTreeSet<Algorithm> = algorithms.copied().collect();
         let all_algorithms = validation::listed(&Vec::from_iter(algorithms));
-        Self { list, by_name, all_names, all_algorithms, first_name }
+        Self {
+            #[cfg(feature = "client")]
+            of_opaque_tokens: list
+                .iter()
+                .find(|one| one.takes_opaque_tokens())
+                .map(|one| one.index),
+            list,
+            by_name,
+            all_names,
+            all_algorithms,
+            first_name,
+        }
+    }
+
+    /// Returns the issuer whose provider is asked about opaque tokens.
+    #[cfg(feature = "client")]
+    pub(super) fn of_opaque_tokens(&self) -> Option<&Issuer> {
+        self.of_opaque_tokens.and_then(|index| self.get(index))
     }
 
     pub(super) fn get(&self, index: IssuerIndex) -> Option<&Issuer> {

@@ -35,7 +35,12 @@ pub(crate) mod claims;
 mod client;
 pub(crate) mod entra;
 pub(crate) mod error;
+#[cfg(feature = "client")]
+mod introspected;
+#[cfg(feature = "client")]
+pub(crate) mod introspection;
 pub(crate) mod issuer;
+mod issuer_in_use;
 mod issuers;
 mod key_selection;
 mod principal;
@@ -56,6 +61,8 @@ pub(crate) use cache::DEFAULT_TOKENS;
 pub use entra::EntraCustomers;
 pub use entra::{Entra, EntraCloud};
 pub use error::AuthenticationError;
+#[cfg(feature = "client")]
+pub use introspection::{Introspection, IntrospectionClient};
 pub use issuer::TrustedIssuer;
 pub use principal::{CallerKind, ClaimError, Principal};
 

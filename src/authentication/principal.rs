@@ -94,8 +94,12 @@ impl fmt::Display for ClaimError {
 impl std::error::Error for ClaimError {}
 
 impl Principal {
-    /// Makes the caller of the claims.
-    pub(super) fn new(validated: &ValidatedClaims<'_, '_>, settings: &IssuerSettings) -> Self {
+    /// Makes the caller of the claims, with those of its scopes that count.
+    pub(super) fn new(
+        validated: &ValidatedClaims<'_, '_>,
+        settings: &IssuerSettings,
+        counts: impl Fn(&str) -> bool,
+    ) -> Self {
         let claims = validated.claims();
         let mut strings = ClaimStrings::default();
         let in_roles = || settings.roles_claim.roles(claims);
@@ -110,12 +114,14 @@ impl Principal {
         let roles = strings.list(claims, |list| in_roles().for_each(|role| list.add(role)));
         let scopes = strings.list(claims, |list| {
             for name in &settings.scope_claims {
-                claims.scopes(name).for_each(|scope| list.add(scope));
+                let scopes = claims.scopes(name).filter(|scope| counts(scope));
+                scopes.for_each(|scope| list.add(scope));
             }
             if settings.scopes_in_roles {
                 let is_scope =
                     |role: &&str| SmartScope::parse(role, &settings.resource_types).is_ok();
-                in_roles().filter(is_scope).for_each(|role| list.add(role));
+                let scopes = in_roles().filter(is_scope).filter(|scope| counts(scope));
+                scopes.for_each(|role| list.add(role));
             }
         });
         let groups = strings.list(claims, |list| {

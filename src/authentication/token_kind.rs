@@ -14,6 +14,33 @@ pub(crate) fn access_token(
     Checked::new(Check::TokenKind, tell_apart(claims, settings), Evidence::none)
 }
 
+/// Checks that an introspection is about an access token. Beside what a token has, the answer has a
+/// type (RFC 7662 section 2.2, RFC 8693 section 2.2.1).
+#[cfg(feature = "client")]
+pub(crate) fn of_answer(
+    claims: &Claims<'_>,
+    settings: &IssuerSettings,
+) -> Checked<(), impl FnOnce() -> Evidence> {
+    let token_type = claims.string_or_none("token_type").unwrap_or_default();
+    let is = |other: &[&str]| other.iter().any(|one| token_type.eq_ignore_ascii_case(one));
+    let result = match () {
+        () if is(&[
+            "refresh_token",
+            "refresh",
+            "urn:ietf:params:oauth:token-type:refresh_token",
+        ]) =>
+        {
+            other("`token_type` is that of a refresh token", Some(REFRESH))
+        }
+        () if is(&["id_token", "urn:ietf:params:oauth:token-type:id_token"]) => {
+            other("`token_type` is that of an ID token", Some(ID))
+        }
+        () if is(&["N_A"]) => other("`token_type` is `N_A`", None),
+        () => tell_apart(claims, settings),
+    };
+    Checked::new(Check::TokenKind, result, Evidence::none)
+}
+
 fn tell_apart(claims: &Claims<'_>, settings: &IssuerSettings) -> Result<(), Reason> {
     // Keycloak says it in a claim, whatever `typ` of the header is.
     match claims.string_or_none("typ") {

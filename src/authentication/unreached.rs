@@ -10,7 +10,7 @@ use super::bearer;
 use super::claims::Claims;
 use super::client;
 use super::entra;
-use super::issuer::Issuer;
+use super::issuer_in_use::Issuer;
 use super::key_selection;
 use super::token_kind;
 use super::validation;

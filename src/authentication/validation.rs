@@ -7,10 +7,15 @@
 use super::claims::Claims;
 use super::client;
 use super::entra;
-use super::issuer::{Issuer, IssuerSettings};
+#[cfg(feature = "client")]
+use super::introspection::SaidToBeActive;
+use super::issuer::IssuerSettings;
+use super::issuer_in_use::Issuer;
 use super::token_kind;
 use super::validity::Dates;
 use crate::display_safe::sanitize;
+#[cfg(feature = "client")]
+use crate::explanation::IntrospectionReason;
 use crate::explanation::recorder::Recorder;
 use crate::explanation::{
     Check, Checked, ClaimReason, Evidence, Finding, HeaderReason, Reason, TimeReason,
@@ -38,18 +43,56 @@ impl<'c, 'a> ValidatedClaims<'c, 'a> {
     }
 }
 
-/// Makes the checks of claims whose signature has verified, in order.
+/// What claims are believed for.
+#[derive(Clone, Copy)]
+pub(crate) enum Verified {
+    /// The signature of the token has verified.
+    Signature(SignatureValid),
+    /// The provider has said that the token is active, and what it holds.
+    #[cfg(feature = "client")]
+    Answer {
+        #[expect(dead_code, reason = "it is the proof")]
+        said: SaidToBeActive,
+        /// `true` where the provider answers only about tokens for this API.
+        is_audience_known: bool,
+    },
+}
+
+impl From<SignatureValid> for Verified {
+    fn from(valid: SignatureValid) -> Self {
+        Self::Signature(valid)
+    }
+}
+
+impl Verified {
+    #[cfg(feature = "client")]
+    pub(crate) fn by_answer(said: SaidToBeActive, is_audience_known: bool) -> Self {
+        Self::Answer { said, is_audience_known }
+    }
+}
+
+/// Makes the checks of claims that are believed, in order.
 pub(crate) fn validate<'c, 'a>(
     claims: &'c Claims<'a>,
-    _verified: SignatureValid,
+    verified: Verified,
     issuer: &Issuer,
     now: UnixTime,
     recorder: &mut impl Recorder,
 ) -> Result<ValidatedClaims<'c, 'a>, Finding> {
     let settings = &issuer.settings;
-    recorder.check(token_kind::access_token(claims, settings))?;
+    match verified {
+        Verified::Signature(_) => recorder.check(token_kind::access_token(claims, settings))?,
+        #[cfg(feature = "client")]
+        Verified::Answer { .. } => recorder.check(token_kind::of_answer(claims, settings))?,
+    }
     recorder.check(entra::checks::tenant(claims, settings))?;
-    recorder.check(issuer.audience.check(claims, settings.audience_setting()))?;
+    match verified {
+        #[cfg(feature = "client")]
+        Verified::Answer { is_audience_known, .. } if claims.names_no_audience() => {
+            recorder.check(unnamed_audience(is_audience_known))?;
+        }
+        _ => recorder.check(issuer.audience.check(claims, settings.audience_setting()))?,
+    }
     let not_before = recorder.check(not_before(claims, settings, now))?;
     let issued_at = recorder.check(issued_at(claims, settings, now))?;
     recorder.check(required_claims(claims, settings))?;
@@ -58,6 +101,17 @@ pub(crate) fn validate<'c, 'a>(
     // Last: a token that is past its time has no other fault.
     let expires_at = recorder.check(expiry(claims, settings, now))?;
     Ok(ValidatedClaims { claims, dates: Dates { not_before, issued_at, expires_at } })
+}
+
+/// Checks that an answer may leave the audience out (RFC 7662 section 2.2).
+#[cfg(feature = "client")]
+fn unnamed_audience(is_known: bool) -> Checked<(), impl FnOnce() -> Evidence> {
+    let missing = Reason::Introspection(IntrospectionReason::AudienceMissing);
+    let result = if is_known { Ok(()) } else { Err(missing) };
+    Checked::new(Check::Audience, result, move || match is_known {
+        true => Evidence::found("none: the provider answers only about tokens for this API"),
+        false => Evidence::none(),
+    })
 }
 
 /// Reads the header, and fails for one that no issuer may send (RFC 7515 section 4.1). For an

@@ -1,5 +1,7 @@
 //! How long a verification counts: the dates of the token, and the keys that verified it.
 
+use tokio::time::Instant;
+
 use super::issuer::{IssuerIndex, IssuerSettings};
 use crate::keys::KeySetId;
 use crate::time::UnixTime;
@@ -17,17 +19,19 @@ pub(crate) struct Dates {
 pub(super) struct Validity {
     /// The issuer whose keys verified it.
     pub(super) issuer: IssuerIndex,
-    /// The number of the key set that verified it.
-    pub(super) key_set: KeySetId,
+    /// The number of the key set that verified it; `None` where only its provider vouches for it.
+    pub(super) key_set: Option<KeySetId>,
     /// `[from, until)`: the time in which all time checks pass, leeway included.
     from: UnixTime,
     until: UnixTime,
+    /// The moment from which the provider has to be asked again, where it was asked.
+    answered_until: Option<Instant>,
 }
 
 impl Validity {
     pub(super) fn new(
         issuer: IssuerIndex,
-        key_set: KeySetId,
+        key_set: Option<KeySetId>,
         dates: Dates,
         settings: &IssuerSettings,
     ) -> Self {
@@ -39,11 +43,27 @@ impl Validity {
         let too_old = oldest
             .map(|(age, issued_at)| issued_at.saturating_add(age).saturating_add(leeway).next());
         let until = too_old.map_or(until, |too_old| until.min(too_old));
-        Self { issuer, key_set, from, until }
+        Self { issuer, key_set, from, until, answered_until: None }
     }
 
-    /// Reports whether all time checks pass now.
+    /// Ends the validity with that of an answer, and never after `exp` of token or answer: then the
+    /// provider is asked again, which knows better than a leeway.
+    #[cfg(feature = "client")]
+    pub(super) fn while_answered(
+        self,
+        until: Instant,
+        expires_at: UnixTime,
+        of_answer: Option<UnixTime>,
+    ) -> Self {
+        let expires_at = of_answer.map_or(expires_at, |of_answer| expires_at.min(of_answer));
+        let answered_until = Some(until);
+        Self { until: self.until.min(expires_at), answered_until, ..self }
+    }
+
+    /// Reports whether all time checks pass now, and an answer counts where one was needed.
     pub(super) fn covers(self, now: UnixTime) -> bool {
-        self.from <= now && now < self.until
+        self.from <= now
+            && now < self.until
+            && self.answered_until.is_none_or(|until| Instant::now() < until)
     }
 }

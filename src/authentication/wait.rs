@@ -1,5 +1,7 @@
 //! What a decision waits for: nobody waits twice for the same.
 
+#[cfg(feature = "client")]
+use super::introspection::{AnswerWait, Outcome};
 use crate::keys::KeyWait;
 
 /// The wait of one request, after which it is decided again.
@@ -7,12 +9,18 @@ use crate::keys::KeyWait;
 pub(crate) enum Wait {
     /// For a key that may be on its way.
     Key(KeyWait),
+    /// For what the provider says of the token.
+    #[cfg(feature = "client")]
+    Answer(AnswerWait),
 }
 
 /// What a request has waited for already.
 #[derive(Debug, Default)]
 pub(crate) struct Waited {
     for_key: bool,
+    /// What came of the wait for an answer.
+    #[cfg(feature = "client")]
+    answer: Option<Outcome>,
 }
 
 impl Wait {
@@ -23,6 +31,8 @@ impl Wait {
                 wait.over().await;
                 waited.for_key = true;
             }
+            #[cfg(feature = "client")]
+            Self::Answer(wait) => waited.answer = Some(wait.over().await),
         }
         waited
     }
@@ -32,5 +42,11 @@ impl Waited {
     /// Asks for a wait for a key, unless the request had one.
     pub(crate) fn or_for_key(&self, ask: impl FnOnce() -> Option<KeyWait>) -> Option<Wait> {
         (!self.for_key).then(ask).flatten().map(Wait::Key)
+    }
+
+    /// Returns what came of the wait for an answer, if the request had one.
+    #[cfg(feature = "client")]
+    pub(crate) fn answer(&self) -> Option<&Outcome> {
+        self.answer.as_ref()
     }
 }

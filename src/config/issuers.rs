@@ -7,7 +7,11 @@ use std::time::Duration;
 use super::address::{address, told};
 use super::assigned::{Assigned, AssignedKey, assignments};
 use super::entra::{self, EntraConfig};
+#[cfg(feature = "client")]
+use super::introspection;
 use super::reader::Reader;
+#[cfg(feature = "client")]
+use crate::authentication::Introspection;
 use crate::authentication::roles_claim::RolesClaim;
 use crate::authentication::{AudiencePolicy, TrustedIssuer, issuer};
 use crate::authorization::{CallerId, DataAction};
@@ -49,6 +53,8 @@ pub(crate) struct IssuerConfig {
     advertise: Option<bool>,
     limits: Option<Vec<DataAction>>,
     assign: Assigned,
+    #[cfg(feature = "client")]
+    introspection: Option<Introspection>,
 }
 
 const MATCHES: [(&str, AudienceMatch); 2] =
@@ -64,8 +70,12 @@ pub(crate) fn read_all(root: &mut Reader<'_>, plain_http: &PlainHttp) -> Vec<Iss
     }
     let mut names = HashSet::new();
     let mut issuers = Vec::with_capacity(readers.len());
+    #[cfg(feature = "client")]
+    let mut of_opaque_tokens = None;
     for mut reader in readers {
         let issuer = read(&mut reader, plain_http);
+        #[cfg(feature = "client")]
+        issuer.is_alone_with_opaque_tokens(&reader, &mut of_opaque_tokens);
         for name in issuer.names() {
             if !names.insert(name.clone()) {
                 let message = format!("expected each issuer once, found `{}` twice", told(&name));
@@ -117,7 +127,15 @@ fn read(reader: &mut Reader<'_>, plain_http: &PlainHttp) -> IssuerConfig {
         limits: limits(reader),
         assign: reader.table("assign").map(assignments).unwrap_or_default(),
         jwks_file,
+        #[cfg(feature = "client")]
+        introspection: None,
     };
+    #[cfg(feature = "client")]
+    let config = config.introspected(reader, plain_http);
+    #[cfg(not(feature = "client"))]
+    if reader.table("introspection").is_some() {
+        reader.reject("introspection", "expected nothing: this build has no HTTP client");
+    }
     if config.leeway.is_some_and(|leeway| leeway > Duration::from_secs(600)) {
         reader.reject("leeway", "expected at most 10m");
     }
@@ -231,6 +249,39 @@ impl IssuerConfig {
         }
     }
 
+    /// Adds how the provider is asked about tokens.
+    #[cfg(feature = "client")]
+    fn introspected(mut self, reader: &mut Reader<'_>, plain_http: &PlainHttp) -> Self {
+        let names = self.names();
+        let name = names.first().map(String::as_str).unwrap_or_default();
+        let discovery = self.discovery.as_deref();
+        let is_discoverable = introspection::is_discoverable(name, discovery, plain_http);
+        self.introspection = introspection::read(reader, is_discoverable, plain_http);
+        self
+    }
+
+    /// Rejects a second issuer that is to be asked about opaque tokens, which do not say whose they
+    /// are.
+    #[cfg(feature = "client")]
+    fn is_alone_with_opaque_tokens(&self, reader: &Reader<'_>, taken: &mut Option<String>) {
+        if !self.introspection.as_ref().is_some_and(Introspection::is_of_opaque_tokens) {
+            return;
+        }
+        for name in self.names() {
+            match taken.as_deref() {
+                None => *taken = Some(name),
+                Some(first) => {
+                    let (first, second) = (told(first), told(&name));
+                    let message = format!(
+                        "expected one issuer with `when = \"opaque\"`, found `{first}` and `{second}`: a \
+                         token that is no JWS does not say whose it is"
+                    );
+                    return reader.reject("introspection", message);
+                }
+            }
+        }
+    }
+
     /// Diagnoses a name beside the preset: it can choose one of the preset's own issuers and no
     /// other, whose keys and tenant would not be checked.
     fn fault_beside_the_preset(&self) -> Option<String> {
@@ -331,6 +382,11 @@ impl IssuerConfig {
             settings.clients = self.clients.clone().or_else(|| settings.clients.take());
             settings.max_token_age = self.max_token_age.or(settings.max_token_age);
             settings.advertised.said = self.advertise;
+        }
+        #[cfg(feature = "client")]
+        if let Some(introspection) = self.introspection {
+            let add = |one: TrustedIssuer| one.introspection(introspection.clone());
+            issuers = issuers.into_iter().map(add).collect();
         }
         Ok(issuers)
     }

@@ -35,8 +35,8 @@
 //!
 //! What is fetched comes over https, or over http from loopback. In a network that nobody else can
 //! reach, `[danger] plain_http` names further origins: exactly `http://host[:port]`, which hold for
-//! `base_url`, `issuer`, `discovery`, `jwks_uri`, `entra.authority`, and what a discovery document
-//! names. Each is warned of at start.
+//! `base_url`, `issuer`, `discovery`, `jwks_uri`, `introspection.endpoint`, `entra.authority`, and what a
+//! discovery document names. Each is warned of at start.
 //!
 //! ```
 //! # let config = tower_fhir_auth::config::Config::from_toml(r#"
@@ -57,6 +57,8 @@ mod caller_headers;
 mod entra;
 mod error;
 mod gateway;
+#[cfg(feature = "client")]
+mod introspection;
 mod issuers;
 mod patient;
 mod policy;

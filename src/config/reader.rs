@@ -212,6 +212,11 @@ impl<'a> Reader<'a> {
         self.table.get(key).is_some_and(Value::is_array)
     }
 
+    /// Reports whether the value of a key is this text, without taking it.
+    pub(crate) fn is_text(&self, key: &str, text: &str) -> bool {
+        self.table.get(key).and_then(Value::as_str) == Some(text)
+    }
+
     /// Takes a table inside this one.
     pub(crate) fn table(&mut self, key: &'static str) -> Option<Self> {
         match self.take(key)? {

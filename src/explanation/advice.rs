@@ -35,6 +35,7 @@ impl Finding {
             Reason::Audience(reason) => reason.advice(),
             Reason::Time(reason) => reason.advice(),
             Reason::Claim(reason) => reason.advice(),
+            Reason::Introspection(reason) => reason.advice(),
             Reason::AddressTooLong => vec![Advice::client("send a shorter address")],
             Reason::Denied { requirements, .. } => of_denial(requirements),
         }

@@ -75,6 +75,8 @@ checks! {
         Confirmation => "confirmation",
         /// `exp` is in the future.
         Expiry => "expiry",
+        /// The provider says that the token is active, where it is asked (RFC 7662).
+        Introspection => "introspection",
     }
     of_requests {
         /// The FHIR interaction of the request. Made for requests alone, as the next one.

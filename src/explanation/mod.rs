@@ -36,7 +36,8 @@ pub(crate) use finding::told;
 pub use held_role::{HeldRole, RoleStanding};
 pub use invalid_request::{InvalidRequest, OtherCredentials};
 pub use reason::{
-    AudienceReason, ClaimReason, HeaderReason, IssuerReason, KeyReason, Reason, TimeReason,
+    AudienceReason, ClaimReason, HeaderReason, IntrospectionReason, IssuerReason, KeyReason,
+    Reason, TimeReason,
 };
 pub use report::{Explanation, Step, StepOutcome, TokenContents, Verdict};
 pub use requirement::Requirement;

@@ -42,7 +42,7 @@ pub(crate) fn to_standard(bytes: &[u8]) -> String {
 }
 
 /// Encodes in the alphabet base64url, without padding.
-#[cfg(feature = "confine")]
+#[cfg(any(feature = "client", feature = "confine"))]
 pub(crate) fn encode(bytes: &[u8]) -> String {
     URL_SAFE.encode(bytes)
 }

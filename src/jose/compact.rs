@@ -74,6 +74,12 @@ impl<'a> Segments<'a> {
         Self::decode_or_none(token, buffer).ok_or_else(|| diagnose(token))
     }
 
+    /// Splits and decodes a JWS that is no access token, and has a bound of its own.
+    #[cfg(feature = "client")]
+    pub(crate) fn decode_any(jws: &'a [u8], buffer: &'a mut Buffer) -> Result<Self, ShapeError> {
+        Self::decode_or_none(jws, buffer).ok_or_else(|| diagnose(jws))
+    }
+
     fn decode_or_none(token: &'a [u8], buffer: &'a mut Buffer) -> Option<Self> {
         // From both ends, where the first and the last segment are short. A further dot in the
         // middle then fails as base64url.

@@ -14,11 +14,15 @@
 pub(crate) mod algorithm;
 pub(crate) mod base64url;
 pub(crate) mod compact;
+#[cfg(feature = "client")]
+pub(crate) mod digest;
 pub(crate) mod header;
 pub(crate) mod json;
 pub(crate) mod jwk;
 pub(crate) mod jwk_set;
 pub(crate) mod key_issuer;
+#[cfg(feature = "client")]
+pub(crate) mod private_key;
 pub(crate) mod signature;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};

@@ -28,38 +28,59 @@ impl ProviderMetadata {
         plain_http: &PlainHttp,
     ) -> Result<Self, KeyError> {
         let json = without_mark(json);
-        let document =
-            json::string(json).and_then(Document::parse).map_err(|error| match error {
-                JsonError::Duplicate => {
-                    KeyError::Discovery("expected no duplicate member in an object")
-                }
-                JsonError::Syntax(_) | JsonError::NotAnObject => {
-                    KeyError::Discovery("expected a JSON object")
-                }
-                JsonError::TooMany | JsonError::Depth => KeyError::Discovery(
-                    "expected a JSON object with fewer members and less nesting",
-                ),
-            })?;
-        let text = |name| document.string(name).ok().flatten();
-        let found = text("issuer").ok_or(KeyError::Discovery("expected a string `issuer`"))?;
-        if !issuers.iter().any(|issuer| **issuer == *found) {
-            let expected = issuers.join(" or ");
-            return Err(KeyError::Issuer { expected, found: sanitize(found) });
-        }
-        let jwks_uri =
-            text("jwks_uri").ok_or(KeyError::Discovery("expected a string `jwks_uri`"))?;
-        match secure_url::parse_with(jwks_uri, plain_http) {
-            Some(jwks_uri) => {
-                let members = serde_json::from_slice(json).unwrap_or_default();
-                Ok(Self { jwks_uri, members })
-            }
-            None => Err(KeyError::Address {
-                address: sanitize(&secure_url::without_user(jwks_uri)),
-                reason: "expected an absolute https URL (http for loopback and `[danger] \
-                         plain_http` only)",
-            }),
-        }
+        let document = read(json, issuers)?;
+        let jwks_uri = address_in(&document, "jwks_uri", plain_http)?
+            .ok_or(KeyError::Discovery("expected a string `jwks_uri`"))?;
+        let members = serde_json::from_slice(json).unwrap_or_default();
+        Ok(Self { jwks_uri, members })
     }
+}
+
+/// Reads the address of the introspection endpoint from a document of either kind, if it has one
+/// (RFC 8414 section 2).
+#[cfg(feature = "client")]
+pub(crate) fn endpoint(
+    json: &[u8],
+    issuers: &[Arc<str>],
+    plain_http: &PlainHttp,
+) -> Result<Option<Url>, KeyError> {
+    address_in(&read(without_mark(json), issuers)?, "introspection_endpoint", plain_http)
+}
+
+/// Reads a document, whose `issuer` must be identical to one of `issuers`.
+fn read<'a>(json: &'a [u8], issuers: &[Arc<str>]) -> Result<Document<'a>, KeyError> {
+    let document = json::string(json).and_then(Document::parse).map_err(|error| match error {
+        JsonError::Duplicate => KeyError::Discovery("expected no duplicate member in an object"),
+        JsonError::Syntax(_) | JsonError::NotAnObject => {
+            KeyError::Discovery("expected a JSON object")
+        }
+        JsonError::TooMany | JsonError::Depth => {
+            KeyError::Discovery("expected a JSON object with fewer members and less nesting")
+        }
+    })?;
+    let found = document.string("issuer").ok().flatten();
+    let found = found.ok_or(KeyError::Discovery("expected a string `issuer`"))?;
+    if !issuers.iter().any(|issuer| **issuer == *found) {
+        let expected = issuers.join(" or ");
+        return Err(KeyError::Issuer { expected, found: sanitize(found) });
+    }
+    Ok(document)
+}
+
+/// Returns an address that a document names.
+fn address_in(
+    document: &Document<'_>,
+    name: &str,
+    plain_http: &PlainHttp,
+) -> Result<Option<Url>, KeyError> {
+    let Some(text) = document.string(name).ok().flatten() else {
+        return Ok(None);
+    };
+    let address = secure_url::parse_with(text, plain_http).ok_or_else(|| KeyError::Address {
+        address: sanitize(&secure_url::without_user(text)),
+        reason: "expected an absolute https URL (http for loopback and `[danger] plain_http` only)",
+    })?;
+    Ok(Some(address))
 }
 
 /// Returns the address of an issuer's document: the issuer without a trailing slash, followed by
@@ -68,6 +89,18 @@ impl ProviderMetadata {
 pub(crate) fn address(issuer: &str) -> String {
     let issuer = issuer.strip_suffix('/').unwrap_or(issuer);
     format!("{issuer}/.well-known/openid-configuration")
+}
+
+/// Returns the address of the metadata of an authorization server: the well-known path between host
+/// and path of its name (RFC 8414 section 3).
+#[cfg(feature = "client")]
+pub(crate) fn address_of_metadata(issuer: &str) -> String {
+    let issuer = issuer.strip_suffix('/').unwrap_or(issuer);
+    let start = issuer.find("://").map_or(0, |scheme| scheme + 3);
+    let path = issuer.get(start..).and_then(|rest| rest.find('/')).map(|at| start + at);
+    let (host, path) =
+        issuer.split_at_checked(path.unwrap_or(issuer.len())).unwrap_or((issuer, ""));
+    format!("{host}/.well-known/oauth-authorization-server{path}")
 }
 
 /// Reads a document as a load of keys does, and returns the address of the key set with all members.

@@ -40,6 +40,35 @@ pub struct KeyHealth {
     /// The entries of the last set that are not used, each with the reason.
     #[serde(serialize_with = "entries")]
     pub left_out: Vec<LeftOut>,
+    /// The state of the introspection of its tokens, where there is any. It says nothing of the keys,
+    /// and they say nothing of it: `usable` is about keys alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub introspection: Option<IntrospectionHealth>,
+}
+
+/// The state of the introspection of an issuer's tokens, since the start of the layer.
+///
+/// Serialised it is an object, with `paused` as `paused_seconds`, in whole seconds.
+#[derive(Clone, Debug, Default, Serialize)]
+#[non_exhaustive]
+pub struct IntrospectionHealth {
+    /// `false` while the provider cannot be asked, or does not answer as it should: the last question
+    /// failed.
+    pub reachable: bool,
+    /// The number of questions that were put.
+    pub asked: u64,
+    /// The number of requests that were turned away because there were too many unknown tokens.
+    pub turned_away: u64,
+    /// The number of questions that are open now.
+    pub open: usize,
+    /// The time until the next question, while the provider is given a pause.
+    #[serde(rename = "paused_seconds", serialize_with = "seconds")]
+    pub paused: Option<Duration>,
+    /// The moment of the last answer, by the clock of the layer.
+    #[serde(serialize_with = "string")]
+    pub last_success: Option<UnixTime>,
+    /// The error of the last question, in words; `None` when it was answered.
+    pub last_error: Option<String>,
 }
 
 fn seconds<S: Serializer>(span: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {

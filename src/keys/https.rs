@@ -123,19 +123,14 @@ impl HttpsClient {
         etag: Option<&HeaderValue>,
     ) -> Result<Fetched, KeyError> {
         let address = || without_secrets(url);
-        let broken = |error: reqwest::Error| KeyError::Transport {
-            address: address(),
-            source: ErrorCause::new(error.without_url()),
-        };
         let mut request = self.client(url, named_by)?.get(url.clone());
         request = request.header(ACCEPT, kind.accept());
         if let Some(etag) = etag {
             request = request.header(IF_NONE_MATCH, etag);
         }
-        let mut response = request.send().await.map_err(broken)?;
-        let content_type = header(&response, &CONTENT_TYPE);
-        let is_json = content_type.is_some_and(is_json);
-        let content_type = content_type.map(|found| shortened(sanitize(found), MAX_TYPE));
+        let response = request.send().await.map_err(|error| broken(url, error))?;
+        let (declared, content_type) = content_type(&response);
+        let is_json = declared.is_some_and(is_json);
         let mut fetched = Fetched {
             peer: response.remote_addr().filter(|_| !self.proxied),
             body: None,
@@ -156,19 +151,29 @@ impl HttpsClient {
         if !is_json {
             return Err(KeyError::ContentType { address: address(), content_type });
         }
-        let mut body = Vec::new();
-        // Counted while reading: `Content-Length` may be absent.
-        while let Some(chunk) = response.chunk().await.map_err(broken)? {
-            if body.len() + chunk.len() > self.max_bytes {
-                return Err(KeyError::TooLarge { address: address(), limit: self.max_bytes });
-            }
-            body.extend_from_slice(&chunk);
-        }
-        fetched.body = Some(body);
+        fetched.body = Some(self.body(url, response).await?);
         Ok(fetched)
     }
 
-    fn client(&self, url: &Url, named_by: NamedBy) -> Result<&Client, KeyError> {
+    /// Reads the body of an answer, up to the largest size.
+    pub(super) async fn body(
+        &self,
+        url: &Url,
+        mut response: Response,
+    ) -> Result<Vec<u8>, KeyError> {
+        let mut body = Vec::new();
+        // Counted while reading: `Content-Length` may be absent.
+        while let Some(chunk) = response.chunk().await.map_err(|error| broken(url, error))? {
+            if body.len() + chunk.len() > self.max_bytes {
+                let address = without_secrets(url);
+                return Err(KeyError::TooLarge { address, limit: self.max_bytes });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
+    }
+
+    pub(super) fn client(&self, url: &Url, named_by: NamedBy) -> Result<&Client, KeyError> {
         let (client, reach) = match named_by {
             NamedBy::Operator => return Ok(&self.trusted),
             NamedBy::InternalDocument => (&self.inside, Reach::Network),
@@ -230,14 +235,30 @@ fn certificates(path: &Path) -> Result<Vec<Certificate>, ErrorCause> {
     trial.map(|_| certificates).map_err(ErrorCause::new)
 }
 
+/// Tells that a provider could not be reached, or broke off.
+pub(super) fn broken(url: &Url, error: reqwest::Error) -> KeyError {
+    let source = ErrorCause::new(error.without_url());
+    KeyError::Transport { address: without_secrets(url), source }
+}
+
+/// Returns the content type of an answer, and the same as an error tells it.
+pub(super) fn content_type(response: &Response) -> (Option<&str>, Option<String>) {
+    let found = header(response, &CONTENT_TYPE);
+    (found, found.map(|found| shortened(sanitize(found), MAX_TYPE)))
+}
+
 fn header<'a>(response: &'a Response, name: &HeaderName) -> Option<&'a str> {
     response.headers().get(name).and_then(|value| value.to_str().ok())
 }
 
+/// Returns a media type without its parameters, in lower case.
+pub(super) fn essence(content_type: &str) -> String {
+    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
 /// Reports whether a type is `application/json`, or has the suffix `+json` (RFC 6839).
 fn is_json(content_type: &str) -> bool {
-    let essence = content_type.split(';').next().unwrap_or_default().trim();
-    let essence = essence.to_ascii_lowercase();
+    let essence = essence(content_type);
     essence == "application/json" || (essence.contains('/') && essence.ends_with("+json"))
 }
 
@@ -250,7 +271,7 @@ fn shortened(text: String, most: usize) -> String {
 }
 
 /// Returns an address as it may be logged: without credentials and query, and not too long.
-fn without_secrets(url: &Url) -> String {
+pub(super) fn without_secrets(url: &Url) -> String {
     let mut url = url.clone();
     url.set_query(None);
     let _ = url.set_username("");

@@ -161,6 +161,7 @@ impl IssuerKeys {
             next_refresh: status.next_at.map(|at| at.saturating_duration_since(Instant::now())),
             loads: status.gate.begun(),
             left_out: good.map_or_else(Vec::new, |good| good.set.left_out().to_vec()),
+            introspection: None,
         }
     }
 

@@ -29,6 +29,8 @@ mod discovery;
 mod https;
 #[cfg(feature = "client")]
 mod public_address;
+#[cfg(feature = "client")]
+mod question;
 
 // Where sets come from, and what a load brings:
 mod error;
@@ -51,13 +53,21 @@ mod settings;
 
 #[cfg(fuzzing)]
 pub use discovery::read_discovery;
+#[cfg(feature = "client")]
+pub(crate) use discovery::{address, address_of_metadata, endpoint};
 pub use error::KeyError;
-pub use health::KeyHealth;
+pub use health::{IntrospectionHealth, KeyHealth};
 pub use settings::KeySettings;
 pub use source::{KeySource, KeyTag, LoadFuture, LoadedKeys};
 
 #[cfg(feature = "config")]
 pub(crate) use file::FileKeySource;
+#[cfg(feature = "client")]
+pub(crate) use https::{DocumentKind, HttpsClient, NamedBy};
 pub(crate) use issuer_keys::{IssuerKeys, KeyWait};
 pub(crate) use origin::{KeyOrigin, KeyPlan, KeyStarter, StartedKeys};
+#[cfg(feature = "client")]
+pub(crate) use question::{Question, Reply};
+#[cfg(feature = "client")]
+pub(crate) use schedule::after_failure;
 pub(crate) use snapshot::{KeySetId, Selected};

@@ -82,6 +82,16 @@ impl KeyPlan {
         }
     }
 
+    /// Returns the address of the discovery document that the operator wrote, if there is one.
+    #[cfg(feature = "client")]
+    pub(crate) fn discovery(&self) -> Option<&str> {
+        match &self.origin {
+            KeyOrigin::OpenId { discovery, .. } => discovery.as_deref(),
+            KeyOrigin::File(_) | KeyOrigin::Fixed(_) => None,
+            KeyOrigin::Source(_) | KeyOrigin::Nowhere => None,
+        }
+    }
+
     fn start(
         &self,
         settings: KeySettings,
@@ -125,6 +135,12 @@ impl KeyPlan {
 impl KeyStarter {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
         Self { clock, started: Vec::new() }
+    }
+
+    /// Returns the clock of the layer.
+    #[cfg(feature = "client")]
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock)
     }
 
     /// Starts a plan, or returns the keys of one that was started. The settings of the first issuer

@@ -15,6 +15,10 @@ pub mod entra {}
 #[cfg(feature = "client")]
 pub mod providers {}
 
+#[doc = include_str!("introspection.md")]
+#[cfg(feature = "client")]
+pub mod introspection {}
+
 #[doc = include_str!("strangers.md")]
 pub mod strangers {}
 

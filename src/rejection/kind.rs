@@ -20,6 +20,8 @@ pub enum RejectionKind {
     Forbidden,
     /// The issuer's keys are not available: 503, `transient`.
     KeysUnavailable,
+    /// The issuer cannot be asked about the token: 503, `transient`.
+    IntrospectionUnavailable,
     /// An address that is too long to be judged: 414, `too-long`.
     UriTooLong,
     /// A requirement stands on a route that no authentication guards: 500, `exception`.
@@ -63,7 +65,7 @@ impl RejectionKind {
             Self::Forbidden => {
                 row(S::FORBIDDEN, Some("insufficient_scope"), true, IssueType::Forbidden, 7)
             }
-            Self::KeysUnavailable => {
+            Self::KeysUnavailable | Self::IntrospectionUnavailable => {
                 row(S::SERVICE_UNAVAILABLE, None, false, IssueType::Transient, 14)
             }
             Self::UriTooLong => row(S::URI_TOO_LONG, None, false, IssueType::TooLong, 3),
@@ -78,7 +80,7 @@ impl RejectionKind {
             Self::InvalidRequest => "the request is malformed",
             Self::InvalidToken | Self::ExpiredToken => "the access token is refused",
             Self::Forbidden => "the access token does not grant this",
-            Self::KeysUnavailable => "try again later",
+            Self::KeysUnavailable | Self::IntrospectionUnavailable => "try again later",
             Self::UriTooLong => "the address is too long",
             Self::Unguarded => "the server is misconfigured",
         }
@@ -94,6 +96,7 @@ impl RejectionKind {
             Self::ExpiredToken => "expired-token",
             Self::Forbidden => "forbidden",
             Self::KeysUnavailable => "keys-unavailable",
+            Self::IntrospectionUnavailable => "introspection-unavailable",
             Self::UriTooLong => "uri-too-long",
             Self::Unguarded => "unguarded",
         }

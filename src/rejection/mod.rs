@@ -105,6 +105,14 @@ impl Rejection {
                 refused.retry_after = Some(retry_after);
                 Self(Arc::new(refused))
             }
+            AuthenticationError::IntrospectionUnavailable { retry_after, .. } => {
+                let text = "the token's issuer cannot be asked about the token at the moment";
+                let kind = RejectionKind::IntrospectionUnavailable;
+                let mut refused = Refused::new(kind, text, server);
+                refused.check = Some(Check::Introspection);
+                refused.retry_after = Some(retry_after);
+                Self(Arc::new(refused))
+            }
         }
     }
 

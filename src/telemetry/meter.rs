@@ -5,6 +5,7 @@
 //! | `fhir_auth_refusals_total` | counter | `kind`, `check` |
 //! | `fhir_auth_verified_total` | counter, tokens that were verified and accepted, not those from the cache | `issuer` |
 //! | `fhir_auth_key_loads_total` | counter | `issuer`, `outcome`: `ok`, `failed` |
+//! | `fhir_auth_introspections_total` | counter | `issuer`, `outcome`: `active`, `inactive`, `failed`, `turned-away` (not asked) |
 //! | `fhir_auth_keys` | gauge, keys in use | `issuer` |
 //! | `fhir_auth_keys_left_out` | gauge, entries of the set that are not used | `issuer` |
 //! | `fhir_auth_keys_loaded_timestamp_seconds` | gauge, seconds since 1970 | `issuer` |
@@ -47,6 +48,13 @@ mod on {
             .increment(1);
     }
 
+    #[cfg(feature = "client")]
+    pub(crate) fn introspection(issuer: &str, outcome: &'static str) {
+        let issuer = issuer.to_owned();
+        metrics::counter!("fhir_auth_introspections_total", "issuer" => issuer, "outcome" => outcome)
+            .increment(1);
+    }
+
     #[expect(
         clippy::as_conversions,
         clippy::cast_precision_loss,
@@ -69,6 +77,8 @@ mod off {
 
     pub(crate) fn refusal(_: &'static str, _: Option<&'static str>) {}
     pub(crate) fn load(_: &str, _: bool) {}
+    #[cfg(feature = "client")]
+    pub(crate) fn introspection(_: &str, _: &'static str) {}
     pub(crate) fn keys(_: &str, _: usize, _: usize, _: UnixTime) {}
 
     #[derive(Debug)]
@@ -83,7 +93,11 @@ mod off {
     }
 }
 
+#[cfg(all(feature = "client", not(feature = "metrics")))]
+pub(crate) use off::introspection;
 #[cfg(not(feature = "metrics"))]
 pub(crate) use off::{Verified, keys, load, refusal};
+#[cfg(all(feature = "client", feature = "metrics"))]
+pub(crate) use on::introspection;
 #[cfg(feature = "metrics")]
 pub(crate) use on::{Verified, keys, load, refusal};

@@ -108,6 +108,8 @@ pub(crate) enum Refused {
     Address(&'static str),
     /// 503 with `Retry-After`: there are no keys.
     NoKeys,
+    /// 503 with `Retry-After`: the provider says nothing of the token.
+    NoAnswer,
     /// 500: a requirement outside its layer.
     Unguarded,
     /// 414.
@@ -150,6 +152,10 @@ impl Refused {
                 (403, Some("insufficient_scope"), Some("forbidden"), check, words)
             }
             Self::NoKeys => (503, None, Some("transient"), Some(Check::Key), "not available"),
+            Self::NoAnswer => {
+                let check = Some(Check::Introspection);
+                (503, None, Some("transient"), check, "cannot be asked about the token")
+            }
             Self::Unguarded => (500, None, Some("exception"), None, "no authentication layer"),
             Self::TooLong => (414, None, Some("too-long"), None, "more than 64 KiB"),
             Self::Hidden => (404, None, Some("not-found"), None, ""),

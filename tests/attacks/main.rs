@@ -22,6 +22,10 @@ mod fetching;
 mod framing;
 mod header;
 mod http2;
+mod introspection;
+#[path = "../suite/introspection/kit.rs"]
+#[expect(dead_code, reason = "the suite uses more of it")]
+mod introspection_kit;
 mod issuers;
 mod jose_header;
 mod json;
@@ -76,6 +80,7 @@ fn families() -> impl IntoIterator<Item = (&'static str, Vec<Attack>)> {
         claims,
         compact,
         entra,
+        introspection,
         issuers,
         jose_header,
         json,

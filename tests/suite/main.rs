@@ -22,6 +22,7 @@ mod entra_advice;
 mod explanation;
 mod extractors;
 mod gateway_configuration;
+mod introspection;
 mod keys;
 mod launch_context;
 mod manual;

@@ -3,6 +3,7 @@
 mod audience;
 mod claim;
 mod header;
+mod introspection;
 mod issuer;
 mod key;
 mod time;
@@ -13,6 +14,7 @@ use std::fmt;
 pub use self::audience::AudienceReason;
 pub use self::claim::ClaimReason;
 pub use self::header::HeaderReason;
+pub use self::introspection::IntrospectionReason;
 pub use self::issuer::IssuerReason;
 pub use self::key::KeyReason;
 pub use self::time::TimeReason;
@@ -68,6 +70,8 @@ pub enum Reason {
     Time(TimeReason),
     /// Another claim that is not accepted.
     Claim(ClaimReason),
+    /// An answer of the provider by which the token is not accepted.
+    Introspection(IntrospectionReason),
     /// An address over the largest size.
     AddressTooLong,
     /// A denial by the rules of the server.
@@ -127,6 +131,7 @@ impl Reason {
             Self::Audience(reason) => reason.sentence(),
             Self::Time(reason) => return reason.sentence(),
             Self::Claim(reason) => return reason.sentence(),
+            Self::Introspection(reason) => return reason.sentence(),
             Self::AddressTooLong => "the address has more than 64 KiB, which is refused with 414",
             Self::Denied { summary, .. } => return summary.clone(),
         };

@@ -1,0 +1,124 @@
+//! A circuit breaker: a provider that fails is given a pause, and is then tried by one question.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::keys::after_failure;
+
+/// The number of failures in a row after which the provider is given a pause.
+const FAILURES: u32 = 5;
+
+/// Whether the provider may be asked.
+#[derive(Debug, Default)]
+pub(super) struct Circuit(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// The number of questions in a row that failed.
+    failures: u32,
+    /// The number of pauses in a row, each longer than the one before, with jitter.
+    pauses: u32,
+    /// The end of the present pause; `None` while the provider may be asked freely.
+    until: Option<Instant>,
+    /// `true` while the one question after a pause is open.
+    is_tried: bool,
+}
+
+/// The permission to ask, which has to be given back with what came of it.
+#[derive(Debug)]
+#[must_use]
+pub(super) struct Permission {
+    is_trial: bool,
+}
+
+impl Circuit {
+    /// Asks for permission. Without it, returns the time until it is worth asking again.
+    pub(super) fn admit(&self) -> Result<Permission, Duration> {
+        let mut state = self.state();
+        let Some(until) = state.until else {
+            return Ok(Permission { is_trial: false });
+        };
+        let pause = until.saturating_duration_since(Instant::now());
+        if !pause.is_zero() || state.is_tried {
+            return Err(pause);
+        }
+        state.is_tried = true;
+        Ok(Permission { is_trial: true })
+    }
+
+    pub(super) fn succeeded(&self, _: Permission) {
+        *self.state() = State::default();
+    }
+
+    pub(super) fn failed(&self, permission: Permission) {
+        let mut state = self.state();
+        state.failures = state.failures.saturating_add(1);
+        // Questions that were open when the pause began do not make it longer.
+        if permission.is_trial || (state.until.is_none() && state.failures >= FAILURES) {
+            state.pauses = state.pauses.saturating_add(1);
+            state.until = Some(Instant::now() + after_failure(state.pauses, None));
+            state.is_tried = false;
+        }
+    }
+
+    /// Takes back a permission that was not used.
+    pub(super) fn unused(&self, permission: Permission) {
+        if permission.is_trial {
+            self.state().is_tried = false;
+        }
+    }
+
+    /// Returns what is left of the present pause, if there is one.
+    pub(super) fn pause(&self) -> Option<Duration> {
+        self.state().until.map(|until| until.saturating_duration_since(Instant::now()))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while the lock is held.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_provider_that_fails_is_given_longer_and_longer_pauses_and_tried_by_one_question() {
+        let circuit = Circuit::default();
+        for _ in 0..FAILURES {
+            circuit.failed(circuit.admit().unwrap());
+        }
+        let mut longest = Duration::ZERO;
+        for _ in 0..12 {
+            let pause = circuit.admit().unwrap_err();
+            assert!(pause <= Duration::from_secs(20), "{pause:?}");
+            longest = longest.max(pause);
+            tokio::time::advance(pause).await;
+            let trial = circuit.admit().unwrap();
+            assert_eq!(circuit.admit().unwrap_err(), Duration::ZERO, "one question alone");
+            circuit.failed(trial);
+        }
+        assert!(longest >= Duration::from_secs(10), "{longest:?}");
+        tokio::time::advance(Duration::from_secs(20)).await;
+        circuit.succeeded(circuit.admit().unwrap());
+        let (one, other) = (circuit.admit().unwrap(), circuit.admit().unwrap());
+        assert_eq!(circuit.pause(), None);
+        circuit.failed(one);
+        circuit.failed(other);
+        assert!(circuit.admit().is_ok(), "two failures are no outage");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn questions_that_were_open_already_make_no_pause_longer() {
+        let circuit = Circuit::default();
+        let open: Vec<_> = (0..1000).map(|_| circuit.admit().unwrap()).collect();
+        open.into_iter().for_each(|permission| circuit.failed(permission));
+        assert!(circuit.pause().unwrap() <= Duration::from_millis(500));
+        tokio::time::advance(Duration::from_millis(500)).await;
+        circuit.unused(circuit.admit().unwrap());
+        assert!(circuit.admit().is_ok(), "a trial that was not made");
+    }
+}

@@ -1,0 +1,38 @@
+//! Why an introspection did not succeed.
+
+use crate::keys::KeyError;
+
+/// An error that kept the provider from saying whether a token is active. It is told to operators
+/// alone, and repeats nothing of a token or of an answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum IntrospectionError {
+    #[error(transparent)]
+    Request(#[from] KeyError),
+    #[error("no answer within the time-out")]
+    Timeout,
+    #[error("no `introspection_endpoint` in the metadata of the issuer")]
+    NoEndpoint,
+    #[error("this server could not sign its client assertion")]
+    Signing,
+    #[error("`{address}` answered with status 200 and what is no answer: {fault}")]
+    Answer { address: String, fault: AnswerFault },
+}
+
+/// What is wrong with the body of an answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum AnswerFault {
+    #[error("expected `application/json` or `application/token-introspection+jwt`")]
+    MediaType,
+    #[error("expected a signed answer (RFC 9701)")]
+    Unsigned,
+    #[error("expected one JSON object that has each member once")]
+    NotAnObject,
+    #[error("expected a compact JWS of two JSON objects")]
+    NotAJws,
+    #[error("`{0}` of the signed answer is not accepted")]
+    Member(&'static str),
+    #[error("no key of the issuer fits the signed answer")]
+    Key,
+    #[error("the signature of the answer does not verify")]
+    Signature,
+}

@@ -1,0 +1,138 @@
+//! The bounds of questions: how many are open, how many of them are put at once, how many requests
+//! wait, and how many new ones there are in a second.
+//!
+//! Tokens that were active before have a lane of their own, so that a flood of unknown ones cannot turn
+//! them away.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+/// The questions that are put to a provider at once, of one lane.
+const AT_ONCE: usize = 64;
+
+/// The questions that may be open, of one lane: those that are put, and those that wait for it.
+const OPEN: usize = 512;
+
+/// The requests that may wait for answers, of one lane.
+const WAITING: usize = 4096;
+
+/// The new questions about unknown tokens, in a second, and how many may come together: a server that
+/// was started anew knows none.
+const EACH_SECOND: f64 = 500.0;
+const TOGETHER: f64 = 1000.0;
+
+/// The bounds for one kind of tokens.
+#[derive(Debug)]
+pub(super) struct Lane {
+    /// Permits to put a question.
+    pub(super) at_once: Semaphore,
+    open: AtomicUsize,
+    waiting: AtomicUsize,
+    /// `None` where their number is bounded by what was known before.
+    rate: Option<Mutex<Rate>>,
+}
+
+#[derive(Debug)]
+struct Rate {
+    left: f64,
+    at: Instant,
+}
+
+/// A place among a bounded number, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    lane: Arc<Lane>,
+    of: fn(&Lane) -> &AtomicUsize,
+}
+
+impl Lane {
+    pub(super) fn of_unknown() -> Arc<Self> {
+        let rate = Mutex::new(Rate { left: TOGETHER, at: Instant::now() });
+        Arc::new(Self { rate: Some(rate), ..Self::unbounded_rate() })
+    }
+
+    pub(super) fn of_known() -> Arc<Self> {
+        Arc::new(Self::unbounded_rate())
+    }
+
+    fn unbounded_rate() -> Self {
+        Self {
+            at_once: Semaphore::new(AT_ONCE),
+            open: AtomicUsize::new(0),
+            waiting: AtomicUsize::new(0),
+            rate: None,
+        }
+    }
+
+    /// Takes a place among the open questions.
+    pub(super) fn question(self: &Arc<Self>) -> Option<Place> {
+        let place = self.place(OPEN, |lane| &lane.open)?;
+        self.is_within_rate().then_some(place)
+    }
+
+    /// Takes a place among the requests that wait.
+    pub(super) fn wait(self: &Arc<Self>) -> Option<Place> {
+        self.place(WAITING, |lane| &lane.waiting)
+    }
+
+    /// Returns the number of open questions.
+    pub(super) fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    fn place(self: &Arc<Self>, most: usize, of: fn(&Self) -> &AtomicUsize) -> Option<Place> {
+        let one_more = |taken| (taken < most).then_some(taken + 1);
+        // These numbers order no other memory.
+        of(self).fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
+        Some(Place { lane: Arc::clone(self), of })
+    }
+
+    fn is_within_rate(&self) -> bool {
+        let Some(rate) = &self.rate else { return true };
+        let mut rate = rate.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let since = now.saturating_duration_since(rate.at).min(Duration::from_secs(60));
+        rate.left = (rate.left + since.as_secs_f64() * EACH_SECOND).min(TOGETHER);
+        rate.at = now;
+        let is_within = rate.left >= 1.0;
+        if is_within {
+            rate.left -= 1.0;
+        }
+        is_within
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        (self.of)(&self.lane).fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn unknown_tokens_are_bounded_in_number_and_in_a_second_and_known_ones_in_number() {
+        let (unknown, known) = (Lane::of_unknown(), Lane::of_known());
+        for lane in [&unknown, &known] {
+            let open: Vec<_> = std::iter::from_fn(|| lane.question()).take(OPEN * 2).collect();
+            assert_eq!((open.len(), lane.open()), (OPEN, OPEN));
+            let waiting: Vec<_> = std::iter::from_fn(|| lane.wait()).take(WAITING * 2).collect();
+            assert_eq!(waiting.len(), WAITING);
+            drop(open);
+            assert_eq!(lane.open(), 0);
+        }
+        let asked = |lane: &Arc<Lane>| (0..5000).filter(|_| lane.question().is_some()).count();
+        assert_eq!(asked(&known), 5000);
+        assert_eq!(asked(&unknown), 1000 - OPEN);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(asked(&unknown), 500);
+        tokio::time::advance(Duration::from_secs(3600)).await;
+        assert_eq!(asked(&unknown), 1000);
+    }
+}

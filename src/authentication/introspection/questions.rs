@@ -1,0 +1,272 @@
+//! The questions to a provider: one for each token at a time, put by tasks of their own, so that no
+//! client can cancel one, and bounded in number and in time.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use hashbrown::HashMap;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::answer::{ActiveAnswer, Answer};
+use super::circuit::{Circuit, Permission};
+use super::error::IntrospectionError;
+use super::lane::{Lane, Place};
+use super::memo::{Known, Memo, TokenHash};
+use super::provider::Provider;
+use super::report::Report;
+use crate::keys::IntrospectionHealth;
+use crate::telemetry::meter;
+use crate::time::Clock;
+
+/// The shortest pause that a client is asked for: `Retry-After: 0` would invite it back at once.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// What came of a question, for a request.
+#[derive(Clone, Debug)]
+pub(crate) enum Outcome {
+    Answered(Answer<Arc<ActiveAnswer>>),
+    /// The provider is out of reach, or there are too many questions.
+    #[non_exhaustive]
+    Unavailable {
+        retry_after: Duration,
+    },
+}
+
+/// What is known about a token now.
+pub(crate) enum LookUp {
+    Known(Outcome),
+    /// A question is open.
+    Open(AnswerWait),
+}
+
+/// The questions to one provider.
+#[derive(Clone, Debug)]
+pub(crate) struct Questions(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    provider: Provider,
+    memo: Memo,
+    open: Mutex<HashMap<TokenHash, OpenQuestion>>,
+    /// Of tokens that were active before, and of all others.
+    known_before: Arc<Lane>,
+    unknown: Arc<Lane>,
+    circuit: Circuit,
+    report: Report,
+    turned_away: AtomicU64,
+    timeout: Duration,
+    issuer: Arc<str>,
+    clock: Arc<dyn Clock>,
+    runtime: Handle,
+}
+
+type Receiver = watch::Receiver<Option<Outcome>>;
+
+#[derive(Debug)]
+struct OpenQuestion {
+    outcome: Receiver,
+    lane: Arc<Lane>,
+}
+
+/// The wait of one request for an answer.
+#[derive(Debug)]
+pub(crate) struct AnswerWait {
+    outcome: Receiver,
+    bound: Duration,
+    _place: Place,
+}
+
+impl AnswerWait {
+    /// Resolves when there is an answer, or when the time is up.
+    pub(crate) async fn over(mut self) -> Outcome {
+        let came = timeout(self.bound, self.outcome.wait_for(Option::is_some)).await;
+        let outcome = came.ok().and_then(Result::ok).and_then(|outcome| outcome.clone());
+        outcome.unwrap_or(Outcome::Unavailable { retry_after: SHORTEST_PAUSE })
+    }
+}
+
+impl Questions {
+    pub(super) fn new(
+        provider: Provider,
+        max_age: Duration,
+        timeout: Duration,
+        clock: Arc<dyn Clock>,
+        runtime: Handle,
+    ) -> Self {
+        let issuer = Arc::clone(&provider.issuer);
+        Self(Arc::new(Shared {
+            provider,
+            memo: Memo::new(max_age),
+            open: Mutex::default(),
+            known_before: Lane::of_known(),
+            unknown: Lane::of_unknown(),
+            circuit: Circuit::default(),
+            report: Report::default(),
+            turned_away: AtomicU64::new(0),
+            timeout,
+            issuer,
+            clock,
+            runtime,
+        }))
+    }
+
+    /// Returns what is known about a token, or a wait for what will be. The token is asked about
+    /// unless that is done already, or there are too many.
+    pub(crate) fn look_up(&self, token: &[u8]) -> LookUp {
+        let shared = &self.0;
+        let hash = TokenHash::of(token);
+        let known = shared.known(hash);
+        if let Some(known) = outcome_of(&known) {
+            return LookUp::Known(known);
+        }
+        let mut open = shared.open();
+        if let Some(OpenQuestion { outcome, lane }) = open.get(&hash) {
+            return shared.wait(outcome.clone(), lane);
+        }
+        // An answer may have come since.
+        let known = shared.known(hash);
+        if let Some(known) = outcome_of(&known) {
+            return LookUp::Known(known);
+        }
+        let lane = match known {
+            Known::Before => &shared.known_before,
+            Known::Active(_) | Known::Refused | Known::Nothing => &shared.unknown,
+        };
+        let permission = match shared.circuit.admit() {
+            Ok(permission) => permission,
+            Err(pause) => {
+                let retry_after = pause.max(SHORTEST_PAUSE);
+                return LookUp::Known(Outcome::Unavailable { retry_after });
+            }
+        };
+        let (Some(place), Ok(token)) = (lane.question(), std::str::from_utf8(token)) else {
+            shared.circuit.unused(permission);
+            return shared.turned_away();
+        };
+        let (sender, receiver) = watch::channel(None);
+        let question = OpenQuestion { outcome: receiver.clone(), lane: Arc::clone(lane) };
+        open.insert(hash, question);
+        drop(open);
+        let permission = Some(permission);
+        let shared = Arc::clone(shared);
+        let closing = Closing { shared, hash, sender, permission, _place: place };
+        // Not under the lock: a runtime that is shutting down drops the task at once.
+        self.0.runtime.spawn(put(closing, token.to_owned(), Arc::clone(lane)));
+        self.0.wait(receiver, lane)
+    }
+
+    /// Returns when an answer has to be asked for again.
+    pub(crate) fn counts_until(&self, answer: &ActiveAnswer) -> tokio::time::Instant {
+        self.0.memo.counts_until(answer)
+    }
+
+    pub(crate) fn health(&self) -> IntrospectionHealth {
+        let shared = &self.0;
+        let mut health = IntrospectionHealth::default();
+        shared.report.tell(&mut health);
+        health.turned_away = shared.turned_away.load(Ordering::Relaxed);
+        health.open = shared.known_before.open() + shared.unknown.open();
+        health.paused = shared.circuit.pause();
+        health
+    }
+}
+
+/// Puts one question, and tells everybody who waits for it.
+async fn put(mut closing: Closing, token: String, lane: Arc<Lane>) {
+    let shared = Arc::clone(&closing.shared);
+    let Ok(Ok(_permit)) = timeout(shared.timeout, lane.at_once.acquire()).await else {
+        return;
+    };
+    let ask = shared.provider.ask(&token, shared.clock.now());
+    let result = timeout(shared.timeout, ask).await;
+    closing.close(result.unwrap_or(Err(IntrospectionError::Timeout)));
+}
+
+/// An open question. Whatever becomes of its task, the question is closed in the end.
+struct Closing {
+    shared: Arc<Shared>,
+    hash: TokenHash,
+    sender: watch::Sender<Option<Outcome>>,
+    permission: Option<Permission>,
+    _place: Place,
+}
+
+impl Closing {
+    fn close(&mut self, result: Result<Answer, IntrospectionError>) {
+        let Self { shared, hash, sender, permission, .. } = self;
+        let Some(permission) = permission.take() else { return };
+        meter::introspection(&shared.issuer, meter_name(&result));
+        shared.report.note(&shared.issuer, &result, shared.clock.now());
+        let outcome = match result {
+            Ok(answer) => {
+                shared.circuit.succeeded(permission);
+                let answer = answer.shared();
+                shared.memo.keep(*hash, &answer);
+                Outcome::Answered(answer)
+            }
+            Err(_) => {
+                shared.circuit.failed(permission);
+                let pause = shared.circuit.pause().unwrap_or_default();
+                Outcome::Unavailable { retry_after: pause.max(SHORTEST_PAUSE) }
+            }
+        };
+        // Before the question is closed the answer is in the memo: nobody asks in between.
+        sender.send_replace(Some(outcome));
+    }
+}
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        if let Some(unused) = self.permission.take() {
+            self.shared.circuit.unused(unused);
+        }
+        self.shared.open().remove(&self.hash);
+    }
+}
+
+fn meter_name(result: &Result<Answer, IntrospectionError>) -> &'static str {
+    match result {
+        Ok(Answer::Active(_)) => "active",
+        Ok(Answer::Inactive) => "inactive",
+        Err(_) => "failed",
+    }
+}
+
+fn outcome_of(known: &Known) -> Option<Outcome> {
+    match known {
+        Known::Active(answer) => Some(Outcome::Answered(Answer::Active(Arc::clone(answer)))),
+        Known::Refused => Some(Outcome::Answered(Answer::Inactive)),
+        Known::Before | Known::Nothing => None,
+    }
+}
+
+impl Shared {
+    /// Returns what is known of a token. A signed answer counts under the keys that verified it.
+    fn known(&self, token: TokenHash) -> Known {
+        let keys = &self.provider.signed.keys;
+        self.memo.get(token, self.clock.now(), |answer| {
+            answer.key_set().is_none_or(|key_set| keys.usable_set_id() == Some(key_set))
+        })
+    }
+
+    fn wait(&self, outcome: Receiver, lane: &Arc<Lane>) -> LookUp {
+        match lane.wait() {
+            Some(place) => LookUp::Open(AnswerWait { outcome, bound: self.timeout, _place: place }),
+            None => self.turned_away(),
+        }
+    }
+
+    fn turned_away(&self) -> LookUp {
+        self.turned_away.fetch_add(1, Ordering::Relaxed);
+        meter::introspection(&self.issuer, "turned-away");
+        LookUp::Known(Outcome::Unavailable { retry_after: SHORTEST_PAUSE })
+    }
+
+    fn open(&self) -> MutexGuard<'_, HashMap<TokenHash, OpenQuestion>> {
+        // Nothing panics while the lock is held.
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
