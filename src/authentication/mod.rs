@@ -12,6 +12,9 @@
 //!         TrustedIssuer, Entra: name, keys, audiences, algorithms, claims
 //! ```
 //!
+//! Where a token says nothing by itself, or may have been withdrawn, its provider is asked: see
+//! `Introspection`.
+//!
 //! Every issuer has rules of its own: [`TrustedIssuer`] has a setter for each, and its constructor
 //! says where the keys come from. [`Entra`] makes the issuers of Microsoft Entra ID, both versions
 //! of each tenant, whose tokens have requirements beyond the standards. Times are read from a

@@ -26,9 +26,17 @@ impl Authenticator {
         let mut buffer = Buffer::new();
         let decoded =
             bearer::find(headers, uri).and_then(|token| bearer::decode(token, &mut buffer));
-        let Ok(Ok(jws)) = decoded.map(|(_, segments)| segments.and_then(CompactJws::parse)) else {
+        let Ok((_token, jws)) =
+            decoded.map(|(token, segments)| (token, segments.and_then(CompactJws::parse)))
+        else {
             return;
         };
+        // Of an opaque token only the provider can tell more.
+        #[cfg(feature = "client")]
+        if self.asked_about(_token, &jws).is_some() {
+            return;
+        }
+        let Ok(jws) = jws else { return };
         let claims = Claims::new(jws.payload);
         let header = to.check(validation::header(&jws.header, self.issuers.all_algorithms()));
         let trusted = to.check(self.issuers.trusted(&claims));

@@ -18,6 +18,15 @@ pub(crate) enum IntrospectionError {
     Answer { address: String, fault: AnswerFault },
 }
 
+impl IntrospectionError {
+    /// Reports whether the provider is to blame. A 400 is about the question (RFC 6749 section 5.2), as
+    /// some have it for tokens of a form that they do not issue: whoever sends such tokens must not make
+    /// the provider look down to others.
+    pub(super) fn is_outage(&self) -> bool {
+        !matches!(self, Self::Request(KeyError::Status { status: 400, .. }))
+    }
+}
+
 /// What is wrong with the body of an answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum AnswerFault {

@@ -1,8 +1,8 @@
-//! The bounds of questions: how many are open, how many of them are put at once, how many requests
+//! The bounds of questions about one kind of tokens: how many are open, how many of them are put at once, how many requests
 //! wait, and how many new ones there are in a second.
 //!
 //! Tokens that were active before have a lane of their own, so that a flood of unknown ones cannot turn
-//! them away.
+//! them away, nor those that the provider stumbles over make it look down.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
+
+use super::circuit::Circuit;
 
 /// The questions that are put to a provider at once, of one lane.
 const AT_ONCE: usize = 64;
@@ -30,6 +32,8 @@ const TOGETHER: f64 = 1000.0;
 pub(super) struct Lane {
     /// Permits to put a question.
     pub(super) at_once: Semaphore,
+    /// The pauses of a provider that fails.
+    pub(super) circuit: Circuit,
     open: AtomicUsize,
     waiting: AtomicUsize,
     /// `None` where their number is bounded by what was known before.
@@ -62,6 +66,7 @@ impl Lane {
     fn unbounded_rate() -> Self {
         Self {
             at_once: Semaphore::new(AT_ONCE),
+            circuit: Circuit::default(),
             open: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
             rate: None,

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::answer::{ActiveAnswer, Answer};
-use super::circuit::{Circuit, Permission};
+use super::circuit::Permission;
 use super::error::IntrospectionError;
 use super::lane::{Lane, Place};
 use super::memo::{Known, Memo, TokenHash};
@@ -54,7 +54,6 @@ struct Shared {
     /// Of tokens that were active before, and of all others.
     known_before: Arc<Lane>,
     unknown: Arc<Lane>,
-    circuit: Circuit,
     report: Report,
     turned_away: AtomicU64,
     timeout: Duration,
@@ -103,7 +102,6 @@ impl Questions {
             open: Mutex::default(),
             known_before: Lane::of_known(),
             unknown: Lane::of_unknown(),
-            circuit: Circuit::default(),
             report: Report::default(),
             turned_away: AtomicU64::new(0),
             timeout,
@@ -135,7 +133,7 @@ impl Questions {
             Known::Before => &shared.known_before,
             Known::Active(_) | Known::Refused | Known::Nothing => &shared.unknown,
         };
-        let permission = match shared.circuit.admit() {
+        let permission = match lane.circuit.admit() {
             Ok(permission) => permission,
             Err(pause) => {
                 let retry_after = pause.max(SHORTEST_PAUSE);
@@ -143,7 +141,7 @@ impl Questions {
             }
         };
         let (Some(place), Ok(token)) = (lane.question(), std::str::from_utf8(token)) else {
-            shared.circuit.unused(permission);
+            lane.circuit.unused(permission);
             return shared.turned_away();
         };
         let (sender, receiver) = watch::channel(None);
@@ -152,10 +150,12 @@ impl Questions {
         drop(open);
         let permission = Some(permission);
         let shared = Arc::clone(shared);
-        let closing = Closing { shared, hash, sender, permission, _place: place };
+        let lane = Arc::clone(lane);
+        let closing = Closing { shared, hash, sender, permission, lane, _place: place };
         // Not under the lock: a runtime that is shutting down drops the task at once.
-        self.0.runtime.spawn(put(closing, token.to_owned(), Arc::clone(lane)));
-        self.0.wait(receiver, lane)
+        let wait = self.0.wait(receiver, &closing.lane);
+        self.0.runtime.spawn(put(closing, token.to_owned()));
+        wait
     }
 
     /// Returns when an answer has to be asked for again.
@@ -169,14 +169,14 @@ impl Questions {
         shared.report.tell(&mut health);
         health.turned_away = shared.turned_away.load(Ordering::Relaxed);
         health.open = shared.known_before.open() + shared.unknown.open();
-        health.paused = shared.circuit.pause();
+        health.paused = shared.known_before.circuit.pause().or(shared.unknown.circuit.pause());
         health
     }
 }
 
 /// Puts one question, and tells everybody who waits for it.
-async fn put(mut closing: Closing, token: String, lane: Arc<Lane>) {
-    let shared = Arc::clone(&closing.shared);
+async fn put(mut closing: Closing, token: String) {
+    let (shared, lane) = (Arc::clone(&closing.shared), Arc::clone(&closing.lane));
     let Ok(Ok(_permit)) = timeout(shared.timeout, lane.at_once.acquire()).await else {
         return;
     };
@@ -191,25 +191,28 @@ struct Closing {
     hash: TokenHash,
     sender: watch::Sender<Option<Outcome>>,
     permission: Option<Permission>,
+    lane: Arc<Lane>,
     _place: Place,
 }
 
 impl Closing {
     fn close(&mut self, result: Result<Answer, IntrospectionError>) {
-        let Self { shared, hash, sender, permission, .. } = self;
+        let Self { shared, hash, sender, permission, lane, .. } = self;
         let Some(permission) = permission.take() else { return };
         meter::introspection(&shared.issuer, meter_name(&result));
         shared.report.note(&shared.issuer, &result, shared.clock.now());
+        match &result {
+            Err(error) if error.is_outage() => lane.circuit.failed(permission),
+            Ok(_) | Err(_) => lane.circuit.succeeded(permission),
+        }
         let outcome = match result {
             Ok(answer) => {
-                shared.circuit.succeeded(permission);
                 let answer = answer.shared();
                 shared.memo.keep(*hash, &answer);
                 Outcome::Answered(answer)
             }
             Err(_) => {
-                shared.circuit.failed(permission);
-                let pause = shared.circuit.pause().unwrap_or_default();
+                let pause = lane.circuit.pause().unwrap_or_default();
                 Outcome::Unavailable { retry_after: pause.max(SHORTEST_PAUSE) }
             }
         };
@@ -221,7 +224,7 @@ impl Closing {
 impl Drop for Closing {
     fn drop(&mut self) {
         if let Some(unused) = self.permission.take() {
-            self.shared.circuit.unused(unused);
+            self.lane.circuit.unused(unused);
         }
         self.shared.open().remove(&self.hash);
     }

@@ -139,6 +139,30 @@ async fn a_provider_that_fails_is_given_pauses_and_asked_again_by_itself() {
 }
 
 #[tokio::test]
+async fn tokens_that_the_provider_stumbles_over_make_it_look_down_to_nobody_else() {
+    let server = Guarded::with(|settings| settings.max_age(BRIEFLY)).await;
+    server.provider.says(OPAQUE, server.provider.good());
+    server.bearer(OPAQUE).await.is_let_in();
+    // As some answer to tokens of a form that they do not issue.
+    server.provider.behave(Manner::Raw(400, "application/json", "{}".to_owned()));
+    for index in 0..20 {
+        server.bearer(&format!("a.b.c.d.{index}")).await.is_unavailable();
+    }
+    assert_eq!(server.provider.times(), 21);
+    server.provider.behave(Manner::Json);
+    server.provider.says("new", server.provider.good());
+    server.bearer("new").await.is_let_in();
+    // Whatever becomes of unknown tokens, those that were active before are asked about.
+    server.provider.behave(Manner::Raw(500, "", String::new()));
+    for index in 0..20 {
+        server.bearer(&format!("unknown-{index}")).await.is_unavailable();
+    }
+    server.provider.behave(Manner::Json);
+    tokio::time::sleep(BRIEFLY).await;
+    server.bearer(OPAQUE).await.is_let_in();
+}
+
+#[tokio::test]
 async fn a_provider_that_flaps_refuses_no_token_that_it_calls_good() {
     let server = Guarded::with(|settings| settings.max_age(Duration::ZERO)).await;
     server.provider.says(OPAQUE, server.provider.good());
