@@ -29,10 +29,13 @@ use super::validity::Validity;
 use super::wait::{Wait, Waited};
 use crate::explanation::recorder::{NoRecorder, Recorder};
 use crate::explanation::{Check, Checked, Evidence, Explanation, Finding, Reason, Unreached};
+use crate::jose::Algorithm;
 #[cfg(feature = "test-util")]
 use crate::jose::JwkSet;
 use crate::jose::compact::{Buffer, CompactJws};
-use crate::keys::{KeyHealth, Selected};
+use crate::jose::header::JoseHeader;
+use crate::jose::signature::SignatureValid;
+use crate::keys::{KeyHealth, KeySetId, Selected};
 use crate::time::Clock;
 
 /// Judges access tokens against the trusted issuers and their present keys.
@@ -70,7 +73,7 @@ pub struct Authenticator {
 /// The reason for which the pipeline stopped before its end.
 pub(crate) enum Interruption {
     Refused(AuthenticationError),
-    /// What the decision depends on may be on its way: wait, then authenticate again.
+    /// Something that the decision depends on may be on its way: wait, then authenticate again.
     Wait(Wait),
 }
 
@@ -189,29 +192,12 @@ impl Authenticator {
 
         let header = recorder.check(validation::header(&header, self.issuers.all_algorithms()))?;
         let issuer = recorder.check(self.issuers.trusted(&claims))?;
-        let Issuer { settings, keys, .. } = issuer;
+        let settings = &issuer.settings;
         let algorithm = recorder.check(validation::algorithm(header.alg, settings))?;
         recorder.check(validation::token_type(header.typ, settings))?;
 
-        let mut snapshot = keys.snapshot();
-        let mut selected = snapshot.select(header.kid, algorithm, settings.key_issuer());
-        if selected.as_ref().is_some_and(Selected::lacks_the_key) {
-            if let Some(wait) = waited.or_for_key(|| keys.request_refresh()) {
-                return Err(Interruption::Wait(wait));
-            }
-            // A load may have ended between the snapshot and the request for another.
-            snapshot = keys.snapshot();
-            selected = snapshot.select(header.kid, algorithm, settings.key_issuer());
-        }
-        let Some(Selected { candidates, set, set_id }) = selected else {
-            return Err(without_keys(issuer, waited, recorder));
-        };
-        let candidates = recorder.check(key_selection::key(candidates, header, set))?;
-
-        let invalid = |_| Reason::SignatureInvalid;
-        let signed = entra::checks::verifiable(header, settings)
-            .and_then(|()| candidates.verify(signing_input, signature).map_err(invalid));
-        let verified = recorder.check(Checked::new(Check::Signature, signed, Evidence::none))?;
+        let signed = Signed { header, algorithm, signing_input, signature };
+        let (verified, set_id) = signed.verify(issuer, waited, recorder)?;
 
         let (verified, now) = (verified.into(), self.clock.now());
         let validated = validation::validate(&claims, verified, issuer, now, recorder)?;
@@ -237,6 +223,49 @@ impl Authenticator {
             && self.issuers.get(validity.issuer).is_some_and(|issuer| {
                 validity.key_set.is_none_or(|set| issuer.keys.usable_set_id() == Some(set))
             })
+    }
+}
+
+/// The signature of a token, with what it says of its key.
+struct Signed<'t> {
+    header: JoseHeader<'t>,
+    algorithm: Algorithm,
+    signing_input: &'t [u8],
+    signature: &'t [u8],
+}
+
+impl Signed<'_> {
+    /// Looks for the key that is meant, and verifies the signature. Returns the number of the key set
+    /// as well.
+    #[inline]
+    fn verify(
+        self,
+        issuer: &Issuer,
+        waited: &Waited,
+        recorder: &mut impl Recorder,
+    ) -> Result<(SignatureValid, KeySetId), Interruption> {
+        let Self { header, algorithm, signing_input, signature } = self;
+        let Issuer { settings, keys, .. } = issuer;
+        let mut snapshot = keys.snapshot();
+        let mut selected = snapshot.select(header.kid, algorithm, settings.key_issuer());
+        if selected.as_ref().is_some_and(Selected::lacks_the_key) {
+            if let Some(wait) = waited.or_for_key(|| keys.request_refresh()) {
+                return Err(Interruption::Wait(wait));
+            }
+            // A load may have ended between the snapshot and the request for another.
+            snapshot = keys.snapshot();
+            selected = snapshot.select(header.kid, algorithm, settings.key_issuer());
+        }
+        let Some(Selected { candidates, set, set_id }) = selected else {
+            return Err(without_keys(issuer, waited, recorder));
+        };
+        let candidates = recorder.check(key_selection::key(candidates, header, set))?;
+
+        let invalid = |_| Reason::SignatureInvalid;
+        let signed = entra::checks::verifiable(header, settings)
+            .and_then(|()| candidates.verify(signing_input, signature).map_err(invalid));
+        let verified = recorder.check(Checked::new(Check::Signature, signed, Evidence::none))?;
+        Ok((verified, set_id))
     }
 }
 

@@ -26,7 +26,7 @@ pub(crate) struct Issuer {
     /// The metadata of its provider, where it is discovered.
     pub(crate) provider: Arc<HotSwap<Map<String, Value>>>,
     pub(crate) verified_counter: Verified,
-    /// How its provider is asked about tokens, where it is.
+    /// The introspection of its tokens, where there is any.
     #[cfg(feature = "client")]
     pub(crate) introspector: Option<Introspector>,
 }

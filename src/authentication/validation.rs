@@ -43,7 +43,7 @@ impl<'c, 'a> ValidatedClaims<'c, 'a> {
     }
 }
 
-/// What claims are believed for.
+/// The reason for which claims are believed.
 #[derive(Clone, Copy)]
 pub(crate) enum Verified {
     /// The signature of the token has verified.

@@ -14,11 +14,11 @@ pub(crate) enum Wait {
     Answer(AnswerWait),
 }
 
-/// What a request has waited for already.
+/// The waits that a request had already.
 #[derive(Debug, Default)]
 pub(crate) struct Waited {
     for_key: bool,
-    /// What came of the wait for an answer.
+    /// The outcome of the wait for an answer.
     #[cfg(feature = "client")]
     answer: Option<Outcome>,
 }

@@ -97,6 +97,10 @@ fn folder() -> Folder {
     let keys = r#"{"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "one",
         "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
     std::fs::write(folder.path().join("keys.json"), keys).unwrap();
+    let key = r#"{"kty": "OKP", "crv": "Ed25519", "kid": "one",
+        "d": "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A",
+        "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+    std::fs::write(folder.path().join("key.jwk"), key).unwrap();
     let sealing = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
     std::fs::write(folder.path().join("seal.key"), sealing).unwrap();
     folder

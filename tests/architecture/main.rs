@@ -209,8 +209,10 @@ fn the_root_has_dev_dependencies_for_examples_alone() {
 #[test]
 fn requirements_of_tests_and_of_the_table_are_the_same() {
     let suite = Path::new(env!("CARGO_MANIFEST_DIR")).join("suite");
-    let table = fs::read_to_string(suite.join("requirements/mod.rs")).unwrap();
-    let rows = table.lines().filter_map(|line| line.strip_prefix("//! | ")?.split(' ').next());
+    let tables = ["requirements/mod.rs", "introspection/mod.rs"]
+        .map(|table| fs::read_to_string(suite.join(table)).unwrap());
+    let rows = tables.iter().flat_map(|table| table.lines());
+    let rows = rows.filter_map(|line| line.strip_prefix("//! | ")?.split(' ').next());
     let is_number = |name: &&str| {
         let digits = name.strip_prefix(|first: char| first.is_ascii_alphabetic());
         digits.is_some_and(|rest| !rest.is_empty() && rest.chars().all(|c| c.is_ascii_digit()))

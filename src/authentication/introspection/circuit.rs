@@ -10,7 +10,7 @@ use crate::keys::after_failure;
 /// The number of failures in a row after which the provider is given a pause.
 const FAILURES: u32 = 5;
 
-/// Whether the provider may be asked.
+/// The state in which the provider may be asked, or not.
 #[derive(Debug, Default)]
 pub(super) struct Circuit(Mutex<State>);
 

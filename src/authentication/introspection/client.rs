@@ -17,7 +17,7 @@ use crate::telemetry::log;
 use crate::time::UnixTime;
 use crate::watched_file::{self, WatchedFile};
 
-/// How long an assertion of this server is good.
+/// The time that an assertion of this server is good.
 const ASSERTED: Duration = Duration::from_secs(60);
 
 /// The type of an assertion (RFC 7523 section 2.2).
@@ -36,7 +36,7 @@ enum Proof {
     Key { key: Arc<HotSwap<PrivateKey>>, _watch: BackgroundTask },
 }
 
-/// What goes with one question.
+/// The credentials that go with one question.
 pub(super) enum Credentials<'c> {
     Secret(&'c str),
     Assertion(String),

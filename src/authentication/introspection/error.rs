@@ -27,7 +27,7 @@ impl IntrospectionError {
     }
 }
 
-/// What is wrong with the body of an answer.
+/// A fault of the body of an answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum AnswerFault {
     #[error("expected `application/json` or `application/token-introspection+jwt`")]

@@ -22,7 +22,7 @@ use super::answer::{ActiveAnswer, Answer};
 use crate::jose::digest::{Sha256, sha256};
 use crate::time::UnixTime;
 
-/// How long a refusal is kept.
+/// The time that a refusal is kept.
 const REFUSED_COUNTS: Duration = Duration::from_secs(5);
 
 /// The number of answers, and of refusals, that are kept.
@@ -56,7 +56,7 @@ pub(super) struct Memo {
     max_age: Duration,
 }
 
-/// What is known of a token.
+/// The knowledge about a token.
 #[derive(Debug)]
 pub(super) enum Known {
     /// This counts.

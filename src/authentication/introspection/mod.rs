@@ -64,7 +64,7 @@ pub(crate) struct Introspector {
     pub(crate) questions: Option<Questions>,
 }
 
-/// What an introspector needs of the issuer, and of the layer.
+/// The things that an introspector needs of the issuer, and of the layer.
 pub(super) struct Surroundings<'s> {
     pub(super) issuer: &'s IssuerSettings,
     pub(super) keys: &'s IssuerKeys,

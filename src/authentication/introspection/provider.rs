@@ -16,7 +16,7 @@ use crate::secure_url::PlainHttp;
 use crate::telemetry::log;
 use crate::time::UnixTime;
 
-/// How long an endpoint that was found counts.
+/// The time that an endpoint counts which was found.
 const FOUND_COUNTS: Duration = Duration::from_secs(3600);
 
 /// A provider, ready to be asked.
@@ -33,7 +33,7 @@ pub(super) struct Provider {
     pub(super) signed: SignedAnswers,
 }
 
-/// Where the provider is asked.
+/// The place where the provider is asked.
 #[derive(Debug)]
 pub(super) enum Endpoint {
     Written(Url),

@@ -24,7 +24,7 @@ use crate::time::Clock;
 /// The shortest pause that a client is asked for: `Retry-After: 0` would invite it back at once.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// What came of a question, for a request.
+/// The outcome of a question, for a request.
 #[derive(Clone, Debug)]
 pub(crate) enum Outcome {
     Answered(Answer<Arc<ActiveAnswer>>),
@@ -35,7 +35,7 @@ pub(crate) enum Outcome {
     },
 }
 
-/// What is known about a token now.
+/// The outcome that is known now, or a wait for it.
 pub(crate) enum LookUp {
     Known(Outcome),
     /// A question is open.

@@ -76,7 +76,7 @@ pub struct IntrospectionClient {
     pub(super) proof: ClientProof,
 }
 
-/// What a client authenticates by.
+/// The proof by which a client authenticates.
 #[derive(Clone, Debug)]
 pub(super) enum ClientProof {
     Secret(Secret),
