@@ -213,6 +213,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reports whether the value of a key is this text, without taking it.
+    #[cfg(feature = "client")]
     pub(crate) fn is_text(&self, key: &str, text: &str) -> bool {
         self.table.get(key).and_then(Value::as_str) == Some(text)
     }
