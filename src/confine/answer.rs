@@ -31,6 +31,11 @@ impl NoAnswer {
         Self::new(StatusCode::NOT_FOUND, IssueType::NotFound, "there is no such page")
     }
 
+    /// An export that is somebody else's, and one that does not exist.
+    pub(super) fn no_such_export() -> Self {
+        Self::new(StatusCode::NOT_FOUND, IssueType::NotFound, "there is no such export")
+    }
+
     pub(super) fn bad_request(text: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, IssueType::Invalid, text)
     }

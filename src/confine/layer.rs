@@ -98,6 +98,8 @@ impl FhirAuthLayerBuilder {
             | Enforcement::COMPARTMENTS
             | Enforcement::CONSTRAINTS
             | Enforcement::INCLUDES
+            | Enforcement::JOBS
+            | Enforcement::EXPORT_TYPES
             | Enforcement::PAGES;
         let auth = self.handlers_enforce(enforced).build()?;
         let confine = ConfineLayer { gate: auth.gate(), settings: Arc::new(settings) };

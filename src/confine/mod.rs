@@ -12,7 +12,12 @@
 //! A token that is granted everything on every type passes through untouched. Every other token gets reads,
 //! versions, searches, histories and `$everything` of a Patient: what it may not see is taken out of them, and a
 //! resource that is hidden looks as if there were none. What cannot be judged never leaves. Interactions that
-//! cannot be held to what was granted are refused with 403: changes, bundles, exports and other operations.
+//! cannot be held to what was granted are refused with 403: changes, bundles and other operations.
+//!
+//! An export (`$export`) is of the types that were granted, whoever asks for it, and its owner's alone: the
+//! server's addresses are sealed as `_operations/export/[sealed]`, with the owner and the types. Nothing of it is
+//! kept here: after an end (`DELETE`) it is the server behind that answers 404, and for files that it goes on to
+//! show there is none. Of files that may hold other types each line is looked at.
 //!
 //! The server behind is asked for uncompressed JSON, without conditions, and may ignore all that it is asked. Of
 //! the headers of such a request go on `Accept-Language`, `Authorization`, `Host`, `traceparent`, `tracestate`,
@@ -31,12 +36,17 @@
 //! hidden resources alone would tell them apart.
 
 mod answer;
+mod body;
 mod bundle;
 mod entry;
 mod headers;
+mod job;
 mod judge;
+mod kick_off;
 mod layer;
+mod lines;
 mod link;
+mod manifest;
 mod page;
 mod query;
 mod request_body;
@@ -48,6 +58,7 @@ mod upstream;
 mod view;
 mod way;
 
+pub use body::ConfinedBody;
 pub use layer::{ConfineLayer, ConfinedLayer};
 pub use request_body::RequestBody;
 pub use seal::{SealKey, SealKeyError};

@@ -11,13 +11,14 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
+use super::body::ConfinedBody;
 use super::headers;
 use super::judge::Judge;
 use super::request_body::RequestBody;
 use super::settings::ConfineSettings;
 use super::way::Way;
 use crate::authorization::Access;
-use crate::middleware::{Gate, ResponseBody, release_readiness};
+use crate::middleware::{Gate, release_readiness};
 use crate::rejection::Rejection;
 
 /// Holds the answers of an inner service to what was granted. Made by [`ConfineLayer`](super::ConfineLayer).
@@ -62,9 +63,9 @@ where
     B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
     R: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
 {
-    type Response = Response<ResponseBody<R>>;
+    type Response = Response<ConfinedBody<R>>;
     type Error = S::Error;
-    type Future = ConfineFuture<S::Future, S::Error>;
+    type Future = ConfineFuture<S::Future, R, S::Error>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
@@ -109,41 +110,39 @@ where
     }
 }
 
-type Boxed<E> = Pin<Box<dyn Future<Output = Result<Response<Bytes>, E>> + Send>>;
+type Boxed<R, E> = Pin<Box<dyn Future<Output = Result<Response<ConfinedBody<R>>, E>> + Send>>;
 
 pin_project! {
     /// The future of a [`Confine`]: the inner service's, or that of an answer which is judged.
-    pub struct ConfineFuture<F, E> {
+    pub struct ConfineFuture<F, R, E> {
         #[pin]
-        state: State<F, E>,
+        state: State<F, R, E>,
     }
 }
 
 pin_project! {
     #[project = StateProjection]
-    enum State<F, E> {
+    enum State<F, R, E> {
         Through { #[pin] future: F },
-        Judged { future: Boxed<E> },
+        Judged { future: Boxed<R, E> },
         Refused { response: Option<Response<Bytes>> },
     }
 }
 
-impl<F, R, E> Future for ConfineFuture<F, E>
+impl<F, R, E> Future for ConfineFuture<F, R, E>
 where
     F: Future<Output = Result<Response<R>, E>>,
 {
-    type Output = Result<Response<ResponseBody<R>>, E>;
+    type Output = Result<Response<ConfinedBody<R>>, E>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
             StateProjection::Through { future } => {
-                Poll::Ready(Ok(ready!(future.poll(context))?.map(ResponseBody::inner)))
+                Poll::Ready(Ok(ready!(future.poll(context))?.map(ConfinedBody::inner)))
             }
-            StateProjection::Judged { future } => {
-                Poll::Ready(Ok(ready!(future.as_mut().poll(context))?.map(ResponseBody::refusal)))
-            }
+            StateProjection::Judged { future } => future.as_mut().poll(context),
             StateProjection::Refused { response } => match response.take() {
-                Some(response) => Poll::Ready(Ok(response.map(ResponseBody::refusal))),
+                Some(response) => Poll::Ready(Ok(response.map(ConfinedBody::bytes))),
                 // Polled after completion: stay pending rather than panic.
                 None => Poll::Pending,
             },
@@ -151,7 +150,7 @@ where
     }
 }
 
-impl<F, E> std::fmt::Debug for ConfineFuture<F, E> {
+impl<F, R, E> std::fmt::Debug for ConfineFuture<F, R, E> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ConfineFuture").finish_non_exhaustive()
     }

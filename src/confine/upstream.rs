@@ -1,7 +1,7 @@
 //! The service inside, as what has to be judged is asked from it.
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
@@ -81,12 +81,28 @@ impl<S> Upstream<S> {
         S: Service<Request<RequestBody<B>>, Response = Response<R>>,
         R: Body<Error: Into<BoxError>>,
     {
+        let more = content_type.map(|value| (CONTENT_TYPE, value));
+        let response = self.send(method, address, body, more).await?;
+        whole(response, self.max_body).await.map_err(Fault::NoAnswer)
+    }
+
+    /// Sends a request with more headers, and returns its answer as it begins.
+    pub(super) async fn send<B, R>(
+        &mut self,
+        method: Method,
+        address: &str,
+        body: RequestBody<B>,
+        more: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
+    ) -> Result<Response<R>, Fault<S::Error>>
+    where
+        S: Service<Request<RequestBody<B>>, Response = Response<R>>,
+    {
         let mut parts = self.request.clone();
         parts.method = method;
         parts.uri = at(&parts.uri, address)
             .ok_or_else(|| Fault::NoAnswer(NoAnswer::unreadable("its address is none")))?;
-        if let Some(content_type) = content_type {
-            parts.headers.insert(CONTENT_TYPE, content_type);
+        for (name, value) in more {
+            parts.headers.insert(name, value);
         }
         if !std::mem::take(&mut self.is_ready) {
             let service = &mut self.service;
@@ -95,8 +111,15 @@ impl<S> Upstream<S> {
                 .map_err(Fault::Service)?;
         }
         let request = Request::from_parts(parts, body);
-        let response = self.service.call(request).await.map_err(Fault::Service)?;
-        whole(response, self.max_body).await.map_err(Fault::NoAnswer)
+        self.service.call(request).await.map_err(Fault::Service)
+    }
+
+    /// Reads a whole answer.
+    pub(super) async fn read<R>(&mut self, response: Response<R>) -> Result<Answer, NoAnswer>
+    where
+        R: Body<Error: Into<BoxError>>,
+    {
+        whole(response, self.max_body).await
     }
 
     /// Reads a resource that another one's visibility depends on. One that is gone, or cannot be read, shows
@@ -137,10 +160,7 @@ async fn whole<R: Body<Error: Into<BoxError>>>(
     limit: usize,
 ) -> Result<Answer, NoAnswer> {
     let (parts, body) = response.into_parts();
-    let identity = HeaderValue::from_static("identity");
-    if parts.headers.get_all(CONTENT_ENCODING).iter().any(|coding| *coding != identity) {
-        return Err(NoAnswer::unreadable("it is compressed, which nobody has asked for"));
-    }
+    check_plain(&parts.headers)?;
     match Limited::new(body, limit).collect().await {
         Ok(body) => {
             let body = body.to_bytes();
@@ -150,6 +170,15 @@ async fn whole<R: Body<Error: Into<BoxError>>>(
         }
         Err(error) if error.is::<LengthLimitError>() => Err(NoAnswer::too_large(limit)),
         Err(_) => Err(NoAnswer::unreadable("its body is broken off")),
+    }
+}
+
+/// Checks that a body is not compressed.
+pub(super) fn check_plain(headers: &HeaderMap) -> Result<(), NoAnswer> {
+    let identity = HeaderValue::from_static("identity");
+    match headers.get_all(CONTENT_ENCODING).iter().any(|coding| *coding != identity) {
+        true => Err(NoAnswer::unreadable("it is compressed, which nobody has asked for")),
+        false => Ok(()),
     }
 }
 

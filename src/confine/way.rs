@@ -20,6 +20,10 @@ pub(super) enum Way {
     SearchByPost,
     /// The answer is a further page of a bundle.
     Page,
+    /// An export begins.
+    Export,
+    /// The status, a file or the end of an export.
+    Job,
     /// The interaction cannot be held to what was granted.
     Refused,
     /// The Provenance that comes along in a header was not granted.
@@ -33,8 +37,7 @@ impl Way {
         let judged = match interaction.kind() {
             Kind::Capabilities => return Self::Through,
             Kind::Page => return Self::Page,
-            // Whose they are is not known here.
-            Kind::JobStatus | Kind::JobCancel => return Self::Refused,
+            Kind::JobStatus | Kind::JobCancel => return Self::Job,
             Kind::Read | Kind::VersionRead => Self::One,
             Kind::HistoryInstance | Kind::HistoryType | Kind::HistorySystem => Self::Several,
             Kind::SearchType | Kind::SearchSystem | Kind::SearchCompartment => match is_get {
@@ -43,8 +46,9 @@ impl Way {
             },
             Kind::Operation => match interaction.operation() {
                 Some("everything") if is_get => Self::Several,
-                // Its status and its files would be anybody's.
-                Some("export") => return Self::Refused,
+                Some("export") => return Self::Export,
+                // The status of an export by the server's own address would be anybody's.
+                Some(name) if name.starts_with("export-") => return Self::Refused,
                 Some(_) | None => Self::Refused,
             },
             Kind::Create

@@ -6,7 +6,7 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
 use tower_fhir_auth::config::{CallerHeader, UpstreamAuthorization};
 use tower_fhir_auth::fhir::BaseUrl;
-use tower_fhir_auth::{Access, Principal};
+use tower_fhir_auth::{Access, InteractionKind, Principal};
 
 use super::caller;
 use super::peer::Peer;
@@ -68,6 +68,10 @@ impl Rules {
         *sent.uri_mut() = self.uri(request)?;
         let headers = sent.headers_mut();
         self.pass(&request.headers, headers);
+        // Of an export the layer hands the address on to its owner alone.
+        if !begins_export(request) {
+            now(headers);
+        }
         let is_change = !matches!(request.method, Method::GET | Method::HEAD);
         if headers.remove("x-provenance").is_some() && is_change {
             return Err(Unanswered::Provenance);
@@ -139,7 +143,6 @@ impl Rules {
                 to.append(name.clone(), value.clone());
             }
         }
-        now(to);
     }
 }
 
@@ -151,6 +154,15 @@ pub(super) fn named_by_connection(headers: &HeaderMap) -> Vec<String> {
     let names =
         values.flat_map(|value| value.split(',')).map(|name| name.trim().to_ascii_lowercase());
     names.collect()
+}
+
+/// Reports whether a request is one for an export that was granted.
+fn begins_export(request: &Parts) -> bool {
+    request.extensions.get::<Access>().is_some_and(|access| {
+        let interaction = access.interaction();
+        interaction.kind() == InteractionKind::Operation
+            && interaction.operation() == Some("export")
+    })
 }
 
 /// Removes what asks for an answer that comes later, by another address.

@@ -1,5 +1,6 @@
 //! A request whose answer is judged: what is asked, and what of the answer goes on.
 
+mod exports;
 mod hiding;
 mod pages;
 mod verdicts;
@@ -15,6 +16,7 @@ use http_body_util::{BodyExt, Limited};
 use tower_service::Service;
 
 use super::answer::{NoAnswer, describe, document};
+use super::body::ConfinedBody;
 use super::entry::Candidate;
 use super::headers;
 use super::page::Page;
@@ -80,17 +82,21 @@ where
         }
     }
 
-    pub(super) async fn answer(mut self) -> Result<Response<Bytes>, S::Error> {
-        let mut response = match self.judged().await {
+    pub(super) async fn answer(mut self) -> Result<Response<ConfinedBody<R>>, S::Error> {
+        let judged = match self.way {
+            Way::Job => self.job().await,
+            _ => self.judged().await.map(|response| response.map(ConfinedBody::bytes)),
+        };
+        let mut response = match judged {
             Ok(response) => response,
             Err(Stop::Service(error)) => return Err(error),
             Err(Stop::NoAnswer(answer)) => {
                 Gate::note_refusal(answer.code(), None, answer.text(), &self.request);
-                answer.respond(&self.request)
+                answer.respond(&self.request).map(ConfinedBody::bytes)
             }
             Err(Stop::Denied(denial)) => {
                 let rejection = Rejection::of_authorization(&denial, &self.gate.server);
-                self.gate.respond(rejection, &self.request)
+                self.gate.respond(rejection, &self.request).map(ConfinedBody::bytes)
             }
         };
         if self.is_unread {
@@ -109,7 +115,8 @@ where
             Way::Several => self.several().await,
             Way::SearchByPost => self.search_by_post().await,
             Way::Page => self.page().await,
-            Way::Through | Way::Refused => Err(Stop::Denied(self.refusal())),
+            Way::Export => self.export().await,
+            Way::Through | Way::Refused | Way::Job => Err(Stop::Denied(self.refusal())),
             Way::RefusedProvenance => {
                 let text = "`X-Provenance` needs the right to create Provenance, of all patients and \
                             without a constraint";

@@ -58,7 +58,7 @@ where
         if hides && !shows {
             return Err(NoAnswer::not_found().into());
         }
-        let base = self.access.interaction().base().as_str().trim_end_matches('/');
+        let base = self.base();
         let own = match of.is_empty() || of.starts_with('?') {
             true => format!("{base}{of}"),
             false => format!("{base}/{of}"),
@@ -133,8 +133,7 @@ where
         let expires = self.gate.authenticator.now().saturating_add(self.settings.page_lifetime);
         let page = Page::new(ahead.link, of, ahead.number, principal, expires)?;
         let sealed = page.seal(self.settings.keys.first()?, &self.place())?;
-        let base = self.access.interaction().base().as_str().trim_end_matches('/');
-        let address = format!("{base}/_pages/{sealed}");
+        let address = format!("{}/_pages/{sealed}", self.base());
         if address.len() > Access::MAX_SEARCH_BODY {
             log::warn!(length = address.len(), "a page link is too long, and was dropped");
             return None;
@@ -145,12 +144,17 @@ where
 
 impl<S, B> Judge<S, B> {
     /// Returns what a link of the server behind names below its base.
-    fn below(&self, next: &str) -> Option<String> {
+    pub(super) fn below(&self, next: &str) -> Option<String> {
         let below = link::below(self.upstream_base(), next);
         if below.is_none() {
-            log::warn!("a page link of the server behind leads elsewhere, and was dropped");
+            log::warn!("a link of the server behind leads elsewhere, and was dropped");
         }
         below
+    }
+
+    /// The base that clients know, without a slash at its end.
+    pub(super) fn base(&self) -> &str {
+        self.access.interaction().base().as_str().trim_end_matches('/')
     }
 
     /// The address of what a link names below the base, as the service inside knows it.
@@ -168,7 +172,7 @@ impl<S, B> Judge<S, B> {
 
     /// The servers that a page link is for.
     pub(super) fn place(&self) -> String {
-        let base = self.access.interaction().base().as_str().trim_end_matches('/');
+        let base = self.base();
         format!("{base}\n{}", self.upstream_base().trim_end_matches('/'))
     }
 

@@ -44,7 +44,9 @@ impl<'a> Route<'a> {
             (Verb::Post, ["_search"]) => Self::of(Kind::SearchSystem),
             (verb, [name]) if verb.calls(name) => Self::of(Kind::Operation).with_operation(name),
             (verb, ["_operations", kind, id, files @ ..])
-                if is_name(kind) && is_id(id) && files.iter().all(|file| is_file(file)) =>
+                if is_name(kind)
+                    && (is_id(id) || is_sealed(id))
+                    && files.iter().all(|file| is_file(file)) =>
             {
                 Self::job(verb, files).with_operation(kind).on_instance(id)
             }
@@ -281,6 +283,8 @@ mod tests {
             ("GET", "/r4/_operations/export/7f", Kind::JobStatus),
             ("GET", "/r4/_operations/export/7f/Patient_1.ndjson", Kind::JobStatus),
             ("DELETE", "/r4/_operations/export/7f", Kind::JobCancel),
+            ("GET", "/r4/_operations/export/aZ09-_", Kind::JobStatus),
+            ("DELETE", "/r4/_operations/export/aZ09-_", Kind::JobCancel),
         ] {
             assert_eq!(kind(method, uri), expected, "{method} {uri}");
         }

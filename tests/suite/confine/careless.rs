@@ -24,6 +24,8 @@ pub(super) struct Careless {
     endless: bool,
     /// An answer to every request.
     always: Option<Arc<dyn Fn() -> Response<Full<Bytes>> + Send + Sync>>,
+    /// Answers to some requests, by method and address.
+    by: Option<Arc<dyn Fn(&str) -> Option<Response<Full<Bytes>>> + Send + Sync>>,
     /// Answers to some addresses.
     at: Vec<(String, u16, String)>,
     /// The addresses and the bodies that it was asked.
@@ -51,6 +53,15 @@ impl Careless {
         answer: impl Fn() -> Response<Full<Bytes>> + Send + Sync + 'static,
     ) -> Self {
         Self { always: Some(Arc::new(answer)), ..Self::default() }
+    }
+
+    /// With answers to some requests, such as `GET /r4/$export`.
+    pub(super) fn answering_by(
+        mut self,
+        answer: impl Fn(&str) -> Option<Response<Full<Bytes>>> + Send + Sync + 'static,
+    ) -> Self {
+        self.by = Some(Arc::new(answer));
+        self
     }
 
     /// With this answer to an address below the base.
@@ -83,8 +94,10 @@ impl Careless {
                 server.heads.lock().unwrap().push(request.headers().clone());
                 let body = request.into_body().collect().await.unwrap().to_bytes();
                 let body = String::from_utf8(body.to_vec()).unwrap();
-                server.log.lock().unwrap().push((format!("{method} {address}"), body));
-                Ok(server.answer(&address))
+                let line = format!("{method} {address}");
+                server.log.lock().unwrap().push((line.clone(), body));
+                let own = server.by.as_ref().and_then(|answer| answer(&line));
+                Ok(own.unwrap_or_else(|| server.answer(&address)))
             }
         }))
     }

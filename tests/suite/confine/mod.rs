@@ -1,6 +1,7 @@
 //! The layer that confines, before a server that enforces nothing and ignores what it is asked.
 
 mod careless;
+mod exports;
 mod headers;
 mod hidden;
 mod pages;

@@ -1,0 +1,98 @@
+//! The body of an answer: that of the server behind, bytes that take its place, or those of its lines that were
+//! granted.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+use super::lines::Lines;
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+pin_project! {
+    /// The body of a confined service: the inner service's, untouched, what was judged of it, or the bytes of
+    /// a refusal.
+    #[derive(Debug)]
+    pub struct ConfinedBody<R> {
+        #[pin]
+        kind: Kind<R>,
+    }
+}
+
+pin_project! {
+    #[derive(Debug)]
+    #[project = KindProjection]
+    enum Kind<R> {
+        Inner { #[pin] body: R },
+        Lines { #[pin] body: Lines<R> },
+        Bytes { bytes: Option<Bytes> },
+    }
+}
+
+impl<R> ConfinedBody<R> {
+    pub(super) fn inner(body: R) -> Self {
+        Self { kind: Kind::Inner { body } }
+    }
+
+    pub(super) fn lines(body: Lines<R>) -> Self {
+        Self { kind: Kind::Lines { body } }
+    }
+
+    pub(super) fn bytes(bytes: Bytes) -> Self {
+        let bytes = Some(bytes).filter(|bytes| !bytes.is_empty());
+        Self { kind: Kind::Bytes { bytes } }
+    }
+}
+
+impl<R> Default for ConfinedBody<R> {
+    /// Makes an empty body, which outer layers need for answers of their own.
+    fn default() -> Self {
+        Self::bytes(Bytes::new())
+    }
+}
+
+impl<R> Body for ConfinedBody<R>
+where
+    R: Body<Data: From<Bytes>, Error: Into<BoxError>>,
+{
+    type Data = R::Data;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<R::Data>, BoxError>>> {
+        match self.project().kind.project() {
+            KindProjection::Inner { body } => {
+                body.poll_frame(context).map(|frame| frame.map(|frame| frame.map_err(Into::into)))
+            }
+            KindProjection::Lines { body } => body.poll_frame(context),
+            KindProjection::Bytes { bytes } => {
+                let data = bytes.take().map(R::Data::from);
+                Poll::Ready(data.map(Frame::data).map(Ok))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.kind {
+            Kind::Inner { body } => body.is_end_stream(),
+            Kind::Lines { .. } => false,
+            Kind::Bytes { bytes } => bytes.is_none(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.kind {
+            Kind::Inner { body } => body.size_hint(),
+            Kind::Lines { .. } => SizeHint::new(),
+            Kind::Bytes { bytes } => {
+                let length = bytes.as_ref().map_or(0, Bytes::len);
+                SizeHint::with_exact(u64::try_from(length).unwrap_or(u64::MAX))
+            }
+        }
+    }
+}

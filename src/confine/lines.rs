@@ -1,0 +1,229 @@
+//! The lines of an exported file (NDJSON) that are of types which were granted, as they stream by.
+
+use std::borrow::Cow;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use http_body::{Body, Frame};
+use pin_project_lite::pin_project;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::telemetry::log;
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+pin_project! {
+    /// A file of an export, line by line. One that cannot be judged ends it with an error: a file that lacks
+    /// something without a word would be taken for whole.
+    #[derive(Debug)]
+    pub(super) struct Lines<R> {
+        #[pin]
+        inner: R,
+        types: Vec<String>,
+        // The line that has begun.
+        line: Vec<u8>,
+        limit: usize,
+        is_over: bool,
+    }
+}
+
+/// The parts of a line that are judged.
+#[derive(Deserialize)]
+struct Line<'a> {
+    #[serde(borrow, rename = "resourceType")]
+    resource_type: Cow<'a, str>,
+    #[serde(borrow)]
+    entry: Option<&'a RawValue>,
+}
+
+/// An entry of a bundle of deletions (Bulk Data Access, `deleted`).
+#[derive(Deserialize)]
+struct Entry<'a> {
+    #[serde(borrow)]
+    request: Option<Asked<'a>>,
+    #[serde(borrow)]
+    resource: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Asked<'a> {
+    #[serde(borrow)]
+    method: Cow<'a, str>,
+    #[serde(borrow)]
+    url: Cow<'a, str>,
+}
+
+impl<R> Lines<R> {
+    /// Keeps the resources of these types, in lines of up to `limit` bytes.
+    pub(super) fn of_types(inner: R, types: Vec<String>, limit: usize) -> Self {
+        Self { inner, types, line: Vec::new(), limit, is_over: false }
+    }
+}
+
+impl<R> Body for Lines<R>
+where
+    R: Body<Data: From<Bytes>, Error: Into<BoxError>>,
+{
+    type Data = R::Data;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<R::Data>, BoxError>>> {
+        let mut this = self.project();
+        while !*this.is_over {
+            let frame = ready!(this.inner.as_mut().poll_frame(context));
+            let data = match frame.map(|frame| frame.map(Frame::into_data)) {
+                Some(Ok(Ok(mut data))) => Some(data.copy_to_bytes(data.remaining())),
+                Some(Ok(Err(_))) => continue,
+                Some(Err(error)) => {
+                    *this.is_over = true;
+                    return Poll::Ready(Some(Err(error.into())));
+                }
+                None => None,
+            };
+            *this.is_over = data.is_none();
+            match kept(data, this.line, this.types, *this.limit) {
+                Ok(kept) if kept.is_empty() => {}
+                Ok(kept) => return Poll::Ready(Some(Ok(Frame::data(Bytes::from(kept).into())))),
+                Err(error) => {
+                    *this.is_over = true;
+                    log::warn!(reason = error, "a file of an export is broken off");
+                    return Poll::Ready(Some(Err(error.into())));
+                }
+            }
+        }
+        Poll::Ready(None)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.is_over
+    }
+}
+
+/// Takes a part of the file, `None` for its end, and returns the lines that are kept and whole.
+fn kept(
+    part: Option<Bytes>,
+    line: &mut Vec<u8>,
+    types: &[String],
+    limit: usize,
+) -> Result<Vec<u8>, &'static str> {
+    let mut all = Vec::new();
+    let is_end = part.is_none();
+    let part = part.unwrap_or_default();
+    let mut pieces = part.split(|byte| *byte == b'\n').peekable();
+    while let Some(piece) = pieces.next() {
+        if line.len() + piece.len() > limit {
+            return Err("a line of it is too long to be judged");
+        }
+        line.extend_from_slice(piece);
+        if pieces.peek().is_none() && !is_end {
+            break;
+        }
+        if is_kept(line, types)? {
+            all.append(line);
+            all.push(b'\n');
+        }
+        line.clear();
+    }
+    Ok(all)
+}
+
+fn is_kept(line: &[u8], types: &[String]) -> Result<bool, &'static str> {
+    let line = line.trim_ascii();
+    if line.is_empty() {
+        return Ok(false);
+    }
+    let unreadable = "a line of it is no FHIR JSON";
+    let read: Line<'_> = serde_json::from_slice(line).map_err(|_| unreadable)?;
+    if types.iter().any(|one| *one == read.resource_type) {
+        return Ok(true);
+    }
+    let (true, Some(entries)) = (read.resource_type == "Bundle", read.entry) else {
+        return Ok(false);
+    };
+    let entries: Vec<Entry<'_>> = serde_json::from_str(entries.get()).map_err(|_| unreadable)?;
+    let is_granted = |entry: &Entry<'_>| {
+        let deleted = entry.request.as_ref().filter(|asked| asked.method == "DELETE");
+        let of = deleted.and_then(|asked| asked.url.split_once('/'));
+        entry.resource.is_none() && of.is_some_and(|(name, _)| types.iter().any(|one| one == name))
+    };
+    Ok(entries.iter().all(is_granted))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::BodyExt;
+
+    /// A body that comes in parts.
+    struct Parts<'a>(std::slice::Chunks<'a, u8>);
+
+    impl Body for Parts<'_> {
+        type Data = Bytes;
+        type Error = BoxError;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+            let part = self.0.next().map(Bytes::copy_from_slice);
+            Poll::Ready(part.map(Frame::data).map(Ok))
+        }
+    }
+
+    /// Reads a file in parts of so many bytes.
+    async fn read(text: &str, size: usize, limit: usize) -> Result<String, String> {
+        let body = Parts(text.as_bytes().chunks(size));
+        let types = ["Observation", "Patient"].map(str::to_owned).to_vec();
+        let lines = Lines::of_types(body, types, limit).collect().await;
+        let bytes = lines.map_err(|error| error.to_string())?.to_bytes();
+        Ok(String::from_utf8(bytes.to_vec()).unwrap())
+    }
+
+    const KEPT: &str = "{\"resourceType\":\"Observation\",\"valueDecimal\":1.50}\n";
+
+    #[tokio::test]
+    async fn lines_of_granted_types_stay_byte_by_byte_however_they_come() {
+        let deleted = r#"{"resourceType":"Bundle","entry":[{"request":{"method":"DELETE","url":"Patient/1"}}]}"#;
+        let text = format!(
+            "{KEPT}{{\"resourceType\":\"Condition\",\"id\":\"x\"}}\n\n \n{deleted}\r\n\
+             {{\"entry\":1,\"resourceType\":\"Patient\"}}"
+        );
+        let expected = format!("{KEPT}{deleted}\r\n{{\"entry\":1,\"resourceType\":\"Patient\"}}\n");
+        for size in 1..text.len() {
+            assert_eq!(read(&text, size, 1000).await.as_deref(), Ok(&*expected), "{size}");
+        }
+        assert_eq!(read("", 1, 10).await.as_deref(), Ok(""));
+    }
+
+    #[tokio::test]
+    async fn deletions_of_other_types_and_bundles_of_resources_are_dropped() {
+        for line in [
+            r#"{"resourceType":"Bundle","entry":[{"request":{"method":"DELETE","url":"Condition/1"}}]}"#,
+            r#"{"resourceType":"Bundle","entry":[{"request":{"method":"PUT","url":"Patient/1"}}]}"#,
+            r#"{"resourceType":"Bundle","entry":[{"resource":{},"request":{"method":"DELETE","url":"Patient/1"}}]}"#,
+            r#"{"resourceType":"Bundle","entry":[{}]}"#,
+            r#"{"resourceType":"Bundle"}"#,
+        ] {
+            assert_eq!(read(line, 100, 1000).await.as_deref(), Ok(""), "{line}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_line_that_cannot_be_judged_ends_the_file_with_an_error() {
+        for line in [
+            "no JSON",
+            "{}",
+            r#"{"resourceType":"Patient","resourceType":"Condition"}"#,
+            r#"{"resourceType":"Bundle","entry":3}"#,
+            &format!("{{\"resourceType\":\"Patient\",\"id\":\"{}\"}}", "x".repeat(200)),
+        ] {
+            let read = read(&format!("{KEPT}{line}\n{KEPT}"), 7, 100).await;
+            assert!(read.is_err(), "{line}: {read:?}");
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Manifests of exports (Bulk Data Access 2.0, "Response - Complete Status"), written anew with addresses of
+//! this server.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::job::Part;
+
+/// A manifest of the server behind. Members that are not here do not go on.
+#[derive(Deserialize)]
+struct Manifest<'a> {
+    #[serde(borrow, rename = "transactionTime")]
+    transaction_time: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    output: Vec<File<'a>>,
+    #[serde(borrow, default)]
+    deleted: Vec<File<'a>>,
+    #[serde(borrow, default)]
+    error: Vec<File<'a>>,
+    #[serde(borrow, default)]
+    link: Vec<Link<'a>>,
+}
+
+#[derive(Deserialize)]
+struct File<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Cow<'a, str>,
+    #[serde(borrow)]
+    url: Cow<'a, str>,
+    #[serde(borrow)]
+    count: Option<&'a RawValue>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Link<'a> {
+    #[serde(borrow)]
+    relation: Cow<'a, str>,
+    #[serde(borrow)]
+    url: Cow<'a, str>,
+}
+
+#[derive(Serialize)]
+struct Written<'a> {
+    #[serde(rename = "transactionTime", skip_serializing_if = "Option::is_none")]
+    transaction_time: Option<&'a RawValue>,
+    request: &'a str,
+    #[serde(rename = "requiresAccessToken")]
+    requires_access_token: bool,
+    output: Vec<WrittenFile<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    deleted: Vec<WrittenFile<'a>>,
+    error: Vec<WrittenFile<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    link: Vec<Link<'a>>,
+}
+
+#[derive(Serialize)]
+struct WrittenFile<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    url: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<&'a RawValue>,
+}
+
+/// Writes a manifest for clients: what was asked for, and an address here for each file. `address` tells that of
+/// a part, or `None` for one that leads elsewhere; files of types that are not exported are left out. `None` for
+/// what is no manifest.
+pub(super) fn rewritten(
+    text: &str,
+    request: &str,
+    is_exported: impl Fn(&str) -> bool,
+    address: impl Fn(&str, Part) -> Option<String>,
+) -> Option<Vec<u8>> {
+    let manifest: Manifest<'_> = serde_json::from_str(text).ok()?;
+    let resources = |url: &str| address(url, Part::Resources);
+    let errors = |url: &str| address(url, Part::Errors);
+    let is_deletion = |kind: &str| kind == "Bundle" || is_exported(kind);
+    let next = manifest.link.iter().filter(|link| link.relation == "next");
+    let status = |url: &str| address(url, Part::Status { request: request.to_owned() });
+    let next = next.filter_map(|link| {
+        Some(Link { relation: Cow::Borrowed("next"), url: status(&link.url)?.into() })
+    });
+    let written = Written {
+        transaction_time: manifest.transaction_time,
+        request,
+        requires_access_token: true,
+        output: files(&manifest.output, &is_exported, resources),
+        deleted: files(&manifest.deleted, is_deletion, resources),
+        error: files(&manifest.error, |kind| kind == "OperationOutcome", errors),
+        link: next.collect(),
+    };
+    serde_json::to_vec(&written).ok()
+}
+
+fn files<'f>(
+    files: &'f [File<'_>],
+    is_one: impl Fn(&str) -> bool,
+    address: impl Fn(&str) -> Option<String>,
+) -> Vec<WrittenFile<'f>> {
+    let shown = files.iter().filter(|file| is_one(&file.kind));
+    let written = shown.filter_map(|file| {
+        Some(WrittenFile { kind: &file.kind, url: address(&file.url)?, count: file.count })
+    });
+    written.collect()
+}
