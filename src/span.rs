@@ -48,6 +48,12 @@ impl Span {
         whole.get(self.start()..self.end())
     }
 
+    /// Returns the range of the bytes.
+    #[cfg(feature = "confine")]
+    pub(crate) fn range(self) -> std::ops::Range<usize> {
+        self.start()..self.end()
+    }
+
     fn start(self) -> usize {
         usize::try_from(self.0 & u64::from(u32::MAX)).unwrap_or(usize::MAX)
     }

@@ -27,6 +27,11 @@ impl NoAnswer {
         Self::new(StatusCode::NOT_FOUND, IssueType::NotFound, "there is no such resource")
     }
 
+    /// A resource that was deleted, to who may know of every one of its type.
+    pub(super) fn gone() -> Self {
+        Self::new(StatusCode::GONE, IssueType::Deleted, "the resource was deleted")
+    }
+
     pub(super) fn no_such_page() -> Self {
         Self::new(StatusCode::NOT_FOUND, IssueType::NotFound, "there is no such page")
     }
@@ -53,6 +58,11 @@ impl NoAnswer {
 
     pub(super) fn only_json() -> Self {
         let text = "answers to a token that is confined are JSON alone (`application/fhir+json`)";
+        Self::new(StatusCode::NOT_ACCEPTABLE, IssueType::NotSupported, text)
+    }
+
+    pub(super) fn only_json_of_metadata() -> Self {
+        let text = "`metadata` is JSON alone here (`application/fhir+json`)";
         Self::new(StatusCode::NOT_ACCEPTABLE, IssueType::NotSupported, text)
     }
 

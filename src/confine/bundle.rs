@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 /// A bundle of the server behind. Members that are not here do not go on.
@@ -38,14 +38,14 @@ pub(super) struct Entry<'a> {
     response: Option<Answered<'a>>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Search<'a> {
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     mode: Option<Cow<'a, str>>,
 }
 
 /// The change that made a version, in a history.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Asked<'a> {
     #[serde(borrow)]
     method: Cow<'a, str>,
@@ -53,7 +53,7 @@ struct Asked<'a> {
     url: Cow<'a, str>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Answered<'a> {
     #[serde(borrow)]
     status: Cow<'a, str>,
@@ -72,7 +72,22 @@ struct Written<'a> {
     kind: &'static str,
     link: Vec<Link<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    entry: Vec<&'a Entry<'a>>,
+    entry: Vec<Kept<'a>>,
+}
+
+/// An entry that is kept, with another text of its resource where that is written anew.
+struct Kept<'a> {
+    entry: &'a Entry<'a>,
+    resource: Option<Box<RawValue>>,
+}
+
+impl Serialize for Kept<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.resource {
+            None => self.entry.serialize(serializer),
+            Some(resource) => self.entry.with_resource(resource).serialize(serializer),
+        }
+    }
 }
 
 impl<'a> Bundle<'a> {
@@ -88,13 +103,15 @@ impl<'a> Bundle<'a> {
         next.find_map(|link| link.url.as_deref())
     }
 
-    /// Writes the entries that are kept, with links of this server.
+    /// Writes the entries that are kept, with links of this server, and with `other` texts of resources where
+    /// there are such.
     pub(super) fn write(
         &self,
         kind: &'static str,
         own: String,
         next: Option<String>,
         kept: &[bool],
+        other: impl Fn(&str) -> Option<String>,
     ) -> Option<Vec<u8>> {
         let link = |relation, url: String| Link {
             relation: Some(Cow::Borrowed(relation)),
@@ -106,7 +123,7 @@ impl<'a> Bundle<'a> {
             resource_type: "Bundle",
             kind,
             link: std::iter::once(link("self", own)).chain(next).collect(),
-            entry: entries.map(|(entry, _)| entry).collect(),
+            entry: entries.map(|(entry, _)| entry.written_with(&other)).collect(),
         };
         serde_json::to_vec(&written).ok()
     }
@@ -126,6 +143,19 @@ impl<'a> Entry<'a> {
     /// Reports whether it is about the search itself: words of the server behind.
     pub(super) fn is_outcome(&self) -> bool {
         self.mode() == Some("outcome")
+    }
+
+    fn written_with(&self, other: impl Fn(&str) -> Option<String>) -> Kept<'_> {
+        let resource = self.resource().and_then(other);
+        let resource = resource.and_then(|text| RawValue::from_string(text).ok());
+        Kept { entry: self, resource }
+    }
+
+    fn with_resource<'b>(&'b self, resource: &'b RawValue) -> Entry<'b> {
+        let Self { full_url, search, request, response, .. } = self;
+        let (search, request) = (search.clone(), request.clone());
+        let response = response.clone();
+        Entry { full_url: full_url.clone(), resource: Some(resource), search, request, response }
     }
 
     fn mode(&self) -> Option<&str> {

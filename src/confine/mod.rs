@@ -36,8 +36,12 @@
 //! hidden resources alone would tell them apart.
 
 mod answer;
+mod attachment;
+mod attachments;
+mod binary;
 mod body;
 mod bundle;
+mod caller;
 mod entry;
 mod headers;
 mod job;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::caller::Caller;
 use super::seal::SealKey;
 use crate::authentication::{Principal, UnixTime};
 
@@ -17,26 +18,6 @@ pub(super) struct Page {
     /// The second from which on it serves no more.
     expires: i64,
     caller: Caller,
-}
-
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Caller {
-    issuer: String,
-    subject: String,
-    client: Option<String>,
-    patient: Option<String>,
-}
-
-impl Caller {
-    /// `None` for a token without a subject, which could not be told from another.
-    fn of(principal: &Principal) -> Option<Self> {
-        Some(Self {
-            issuer: principal.issuer().to_owned(),
-            subject: principal.subject()?.to_owned(),
-            client: principal.client_id().map(str::to_owned),
-            patient: principal.patient().map(str::to_owned),
-        })
-    }
 }
 
 impl Page {

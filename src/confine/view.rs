@@ -6,7 +6,8 @@ use serde_json::Value;
 use super::entry::Candidate;
 use crate::authorization::{Access, ResourceFilter, ResourceRef, Visibility};
 use crate::fhir::ResourceReference;
-use crate::fhir::compartment::{MAX_LOOKUPS, Node};
+use crate::fhir::compartment::{self, MAX_LOOKUPS, Node};
+use crate::smart::Permissions;
 
 /// Judges the resources of one answer.
 pub(super) struct View<'a> {
@@ -46,12 +47,28 @@ impl<'a> View<'a> {
     pub(super) fn verdict(&mut self, one: &Candidate<'_>) -> Verdict {
         let resource = ResourceRef::from(&one.resource);
         match self.filter(one).shows(resource) {
+            Visibility::Shown if self.hides_content(resource) => Verdict::Hidden,
             Visibility::Shown => Verdict::Shown,
             Visibility::Depends(targets) if !targets.iter().any(|to| to.is(resource)) => {
                 Verdict::Depends(targets)
             }
             Visibility::Hidden | Visibility::Depends(_) => Verdict::Hidden,
         }
+    }
+
+    /// Reports whether it is a Binary that is the content of something of a type which may not be read
+    /// altogether (R4, `Binary.securityContext`). By itself each of these is read.
+    fn hides_content(&self, resource: ResourceRef<'_>) -> bool {
+        let context = resource.member("securityContext");
+        let Some(context) = context.filter(|_| compartment::resource_type(resource) == "Binary")
+        else {
+            return false;
+        };
+        let base = self.access.interaction().base();
+        let named = context.member("reference").and_then(Node::string);
+        let named = named.and_then(|text| compartment::resource_of(text, base));
+        named
+            .is_none_or(|named| !self.access.may(Permissions::READ, &named.resource_type).is_open())
     }
 
     /// Judges a resource by what it depends on, as far as that is known. The rest is added to `missing`, all

@@ -20,6 +20,8 @@ pub(super) enum Way {
     SearchByPost,
     /// The answer is a further page of a bundle.
     Page,
+    /// The answer is a Binary.
+    Binary,
     /// An export begins.
     Export,
     /// The status, a file or the end of an export.
@@ -38,6 +40,9 @@ impl Way {
             Kind::Capabilities => return Self::Through,
             Kind::Page => return Self::Page,
             Kind::JobStatus | Kind::JobCancel => return Self::Job,
+            Kind::Read | Kind::VersionRead if interaction.resource_type() == Some("Binary") => {
+                Self::Binary
+            }
             Kind::Read | Kind::VersionRead => Self::One,
             Kind::HistoryInstance | Kind::HistoryType | Kind::HistorySystem => Self::Several,
             Kind::SearchType | Kind::SearchSystem | Kind::SearchCompartment => match is_get {
@@ -48,7 +53,7 @@ impl Way {
                 Some("everything") if is_get => Self::Several,
                 Some("export") => return Self::Export,
                 // The status of an export by the server's own address would be anybody's.
-                Some(name) if name.starts_with("export-") => return Self::Refused,
+                Some(name) if is_always_refused(name) => return Self::Refused,
                 Some(_) | None => Self::Refused,
             },
             Kind::Create
@@ -72,4 +77,9 @@ impl Way {
         }
         Self::Through
     }
+}
+
+/// Reports whether an operation is refused whatever was granted.
+pub(super) fn is_always_refused(operation: &str) -> bool {
+    operation.starts_with("export-")
 }

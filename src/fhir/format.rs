@@ -42,6 +42,28 @@ impl Format {
         ranges.any(takes) || !is_asked
     }
 
+    /// Reports whether a client asks for a content type of its own rather than for JSON: for the content of a
+    /// Binary, and not for the resource (R4 section 2.42.3). To accept anything is not to ask for it.
+    #[cfg(feature = "confine")]
+    pub(crate) fn wants_other(request: &Parts) -> bool {
+        if asked_for(request).is_some() {
+            return false;
+        }
+        let values = request.headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        let (mut other, mut json) = (0.0_f32, 0.0_f32);
+        for range in values.flat_map(|value| value.split(',')) {
+            let mut parameters = range.split(';');
+            let media_type = parameters.next().unwrap_or_default().trim();
+            let quality = parameters.find_map(quality).unwrap_or(1.0);
+            match format_of(media_type) {
+                None if !media_type.is_empty() => other = other.max(quality),
+                Some(Self::Json) if !media_type.ends_with('*') => json = json.max(quality),
+                Some(_) | None => {}
+            }
+        }
+        other > json
+    }
+
     /// Returns its media type.
     #[must_use]
     pub fn media_type(self) -> &'static str {
@@ -108,6 +130,32 @@ mod tests {
             request = request.header(ACCEPT, *value);
         }
         Format::wanted_by(&request.body(()).unwrap().into_parts().0)
+    }
+
+    #[cfg(feature = "confine")]
+    #[test]
+    fn content_of_its_own_type_is_for_those_who_ask() {
+        for (uri, accept, expected) in [
+            ("/", &[][..], false),
+            ("/", &["*/*"], false),
+            ("/", &["application/fhir+json"], false),
+            ("/", &["application/fhir+xml"], false),
+            ("/", &["application/json, text/plain, */*"], false),
+            ("/", &["application/pdf"], true),
+            ("/", &["image/*"], true),
+            ("/", &["text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"], true),
+            ("/", &["application/pdf, application/fhir+json;q=0.5"], true),
+            ("/", &["application/pdf;q=0.5", "application/fhir+json"], false),
+            ("/", &["application/pdf;q=0"], false),
+            ("/?_format=json", &["application/pdf"], false),
+        ] {
+            let mut request = Request::get(uri);
+            for value in accept {
+                request = request.header(ACCEPT, *value);
+            }
+            let request = request.body(()).unwrap().into_parts().0;
+            assert_eq!(Format::wants_other(&request), expected, "{uri} {accept:?}");
+        }
     }
 
     #[test]

@@ -53,6 +53,16 @@ pub(crate) fn decoded(text: &str) -> Option<Vec<u8>> {
     URL_SAFE.decode(text).ok()
 }
 
+/// Decodes the content of a resource (R4 datatype `base64Binary`), which may have white space in it.
+#[cfg(feature = "confine")]
+pub(crate) fn of_content(encoded: &str) -> Option<Vec<u8>> {
+    let read = || {
+        let plain: String = encoded.split_ascii_whitespace().collect();
+        STANDARD.decode(plain).ok()
+    };
+    STANDARD.decode(encoded).ok().or_else(read)
+}
+
 /// Decodes a key or a member of one. Some write it in the standard alphabet of base64, which means the
 /// same bytes; a key is not compared by its encoding, as a token is.
 pub(crate) fn of_key(encoded: &str) -> Option<Vec<u8>> {

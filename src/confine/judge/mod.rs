@@ -1,5 +1,6 @@
 //! A request whose answer is judged: what is asked, and what of the answer goes on.
 
+mod binaries;
 mod exports;
 mod hiding;
 mod pages;
@@ -85,6 +86,7 @@ where
     pub(super) async fn answer(mut self) -> Result<Response<ConfinedBody<R>>, S::Error> {
         let judged = match self.way {
             Way::Job => self.job().await,
+            Way::Page => self.page_or_binary().await,
             _ => self.judged().await.map(|response| response.map(ConfinedBody::bytes)),
         };
         let mut response = match judged {
@@ -106,8 +108,8 @@ where
     }
 
     async fn judged(&mut self) -> Judged<Response<Bytes>, S::Error> {
-        let is_refused = matches!(self.way, Way::Refused | Way::RefusedProvenance);
-        if !is_refused && !Format::takes_json(&self.request) {
+        let is_anything = matches!(self.way, Way::Refused | Way::RefusedProvenance | Way::Binary);
+        if !is_anything && !Format::takes_json(&self.request) {
             return Err(NoAnswer::only_json().into());
         }
         match self.way {
@@ -116,6 +118,7 @@ where
             Way::SearchByPost => self.search_by_post().await,
             Way::Page => self.page().await,
             Way::Export => self.export().await,
+            Way::Binary => self.binary().await,
             Way::Through | Way::Refused | Way::Job => Err(Stop::Denied(self.refusal())),
             Way::RefusedProvenance => {
                 let text = "`X-Provenance` needs the right to create Provenance, of all patients and \
@@ -143,8 +146,8 @@ where
     async fn read(&mut self, hides: bool) -> Judged<Response<Bytes>, S::Error> {
         let path = self.path();
         let answer = self.upstream.get(&path).await?;
-        if is_absence(answer.status, hides) {
-            return Err(NoAnswer::not_found().into());
+        if let Some(absence) = absence(answer.status, hides) {
+            return Err(absence.into());
         }
         let one = Candidate::read(whole(&answer)?).map_err(unreadable)?;
         let interaction = self.access.interaction();
@@ -158,7 +161,13 @@ where
         }
         let (status, body) = match is_known(&self.request.headers, &answer.headers) {
             true => (StatusCode::NOT_MODIFIED, Bytes::new()),
-            false => (StatusCode::OK, answer.body),
+            false => match std::str::from_utf8(&answer.body).ok() {
+                Some(text) => match self.with_sealed_attachments(text) {
+                    Some(sealed) => (StatusCode::OK, sealed.into()),
+                    None => (StatusCode::OK, answer.body),
+                },
+                None => (StatusCode::OK, answer.body),
+            },
         };
         let mut response = document(status, FHIR_JSON, body, &self.request);
         describe(&answer.headers, response.headers_mut());
@@ -263,18 +272,22 @@ fn whole<E>(answer: &Answer) -> Judged<&str, E> {
     std::str::from_utf8(&answer.body).map_err(|_| unreadable("it is no text"))
 }
 
-/// Reports whether a status says that a resource is not there, or might say it: where it must not be told from
-/// a hidden one, all that is not about the form or the number of requests.
-fn is_absence(status: StatusCode, hides: bool) -> bool {
+/// Returns what to tell where a status says that a resource is not there, or might say it: where it must not be
+/// told from a hidden one, all that is not about the form or the number of requests.
+fn absence(status: StatusCode, hides: bool) -> Option<NoAnswer> {
     let of_others = [
         StatusCode::BAD_REQUEST,
         StatusCode::UNAUTHORIZED,
         StatusCode::NOT_ACCEPTABLE,
         StatusCode::TOO_MANY_REQUESTS,
     ];
-    match hides {
-        true => status.is_client_error() && !of_others.contains(&status),
-        false => matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE),
+    match status {
+        status if hides => {
+            (status.is_client_error() && !of_others.contains(&status)).then(NoAnswer::not_found)
+        }
+        StatusCode::NOT_FOUND => Some(NoAnswer::not_found()),
+        StatusCode::GONE => Some(NoAnswer::gone()),
+        _ => None,
     }
 }
 

@@ -64,7 +64,9 @@ where
             false => format!("{base}/{of}"),
         };
         let next = ahead.and_then(|ahead| self.sealed(ahead, of));
-        let written = bundle.write(self.bundle_type(), own, next, &kept);
+        let written = bundle.write(self.bundle_type(), own, next, &kept, |resource| {
+            self.with_sealed_attachments(resource)
+        });
         let written = written.ok_or_else(|| unreadable("it cannot be written"))?;
         Ok(document(StatusCode::OK, FHIR_JSON, written.into(), &self.request))
     }
@@ -145,7 +147,8 @@ where
 impl<S, B> Judge<S, B> {
     /// Returns what a link of the server behind names below its base.
     pub(super) fn below(&self, next: &str) -> Option<String> {
-        let below = link::below(self.upstream_base(), next);
+        let below = link::below(self.base(), next);
+        let below = below.or_else(|| link::below(self.upstream_base(), next));
         if below.is_none() {
             log::warn!("a link of the server behind leads elsewhere, and was dropped");
         }
@@ -165,7 +168,7 @@ impl<S, B> Judge<S, B> {
         }
     }
 
-    fn upstream_base(&self) -> &str {
+    pub(super) fn upstream_base(&self) -> &str {
         let base = self.access.interaction().base();
         self.settings.upstream.as_deref().unwrap_or(base.as_str())
     }

@@ -75,7 +75,7 @@ async fn a_refusal_to_read_is_as_of_nothing_where_it_could_be_about_what_is_hidd
         (403, 404, 403),
         (404, 404, 404),
         (405, 404, 405),
-        (410, 404, 404),
+        (410, 404, 410),
         (422, 404, 422),
         (400, 400, 400),
         (406, 406, 406),

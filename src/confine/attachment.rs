@@ -1,0 +1,51 @@
+//! The address of a Binary that a resource has as an attachment, sealed together with whom it was shown to.
+
+use serde::{Deserialize, Serialize};
+
+use super::caller::Caller;
+use super::seal::SealKey;
+use crate::authentication::UnixTime;
+
+/// A Binary that a caller has seen the address of.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Attachment {
+    /// The address, relative to the base of the server behind.
+    pub(super) link: String,
+    caller: Caller,
+    /// The second from which on it serves no more.
+    expires: i64,
+}
+
+impl Attachment {
+    pub(super) fn new(link: String, caller: Caller, expires: UnixTime) -> Self {
+        Self { link, caller, expires: expires.as_secs() }
+    }
+
+    /// Seals it, as the last segment of its address.
+    pub(super) fn seal(&self, key: &SealKey, place: &str) -> Option<String> {
+        key.seal(&serde_json::to_vec(self).ok()?, &of_attachments(place))
+    }
+
+    /// Opens what one of the keys has sealed for this caller, also where it serves no more.
+    pub(super) fn open(
+        sealed: &str,
+        keys: &[SealKey],
+        place: &str,
+        caller: &Caller,
+    ) -> Option<Self> {
+        let place = of_attachments(place);
+        let plain = keys.iter().find_map(|key| key.open(sealed, &place))?;
+        let attachment: Self = serde_json::from_slice(&plain).ok()?;
+        (*caller == attachment.caller).then_some(attachment)
+    }
+
+    /// Reports whether it still serves.
+    pub(super) fn serves(&self, now: UnixTime) -> bool {
+        now.as_secs() < self.expires
+    }
+}
+
+/// Makes a place of its own of that of a server, so that no page link opens as an attachment.
+fn of_attachments(place: &str) -> String {
+    format!("{place}\nattachment")
+}
