@@ -118,4 +118,12 @@ impl Authorizer for AccessPolicy {
     fn treats_unnamed_types_alike(&self) -> bool {
         true
     }
+
+    fn may_grant_operation(&self, name: &str) -> bool {
+        let scopes = self.scopes.may_grant_operation(name);
+        match self.mode {
+            AccessMode::Scopes | AccessMode::RolesAndScopes => scopes,
+            AccessMode::Roles | AccessMode::RolesOrScopes | AccessMode::Microsoft => true,
+        }
+    }
 }

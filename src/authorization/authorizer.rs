@@ -58,6 +58,13 @@ pub trait Authorizer: fmt::Debug + Send + Sync + 'static {
         false
     }
 
+    /// Reports whether this rule may grant an operation of FHIR, such as `validate`, to anybody: a
+    /// CapabilityStatement leaves out what is always refused. `true` is always right.
+    fn may_grant_operation(&self, name: &str) -> bool {
+        let _ = name;
+        true
+    }
+
     /// Grants when this rule or the other one does. Where both do, the handler gets the alternatives
     /// of both.
     fn or(self, other: impl Authorizer) -> AnyOf
@@ -163,6 +170,10 @@ impl Authorizer for AnyOf {
     fn treats_unnamed_types_alike(&self) -> bool {
         self.0.iter().all(|rule| rule.treats_unnamed_types_alike())
     }
+
+    fn may_grant_operation(&self, name: &str) -> bool {
+        self.0.iter().any(|rule| rule.may_grant_operation(name))
+    }
 }
 
 impl Authorizer for AllOf {
@@ -172,6 +183,10 @@ impl Authorizer for AllOf {
 
     fn treats_unnamed_types_alike(&self) -> bool {
         self.0.iter().all(|rule| rule.treats_unnamed_types_alike())
+    }
+
+    fn may_grant_operation(&self, name: &str) -> bool {
+        self.0.iter().all(|rule| rule.may_grant_operation(name))
     }
 }
 
@@ -183,6 +198,10 @@ impl Authorizer for Arc<dyn Authorizer> {
     fn treats_unnamed_types_alike(&self) -> bool {
         (**self).treats_unnamed_types_alike()
     }
+
+    fn may_grant_operation(&self, name: &str) -> bool {
+        (**self).may_grant_operation(name)
+    }
 }
 
 impl Authorizer for Box<dyn Authorizer> {
@@ -192,6 +211,10 @@ impl Authorizer for Box<dyn Authorizer> {
 
     fn treats_unnamed_types_alike(&self) -> bool {
         (**self).treats_unnamed_types_alike()
+    }
+
+    fn may_grant_operation(&self, name: &str) -> bool {
+        (**self).may_grant_operation(name)
     }
 }
 

@@ -29,7 +29,8 @@
 //! A link to a next page is to one that shows something: the pages in between are looked at, up to 16 of them or
 //! [as many bytes](ConfineSettings::max_body) as one answer may have. Where that was not enough, the link goes on
 //! from there: a page that shows nothing and has a next one tells that there are as many hidden pages. How long an
-//! answer takes grows with what is hidden. A page that shows something is asked for twice, unless it is the first.
+//! answer takes grows with what is hidden. A page that shows something is asked for twice, unless it is the first or nothing of the type is
+//! hidden from the token.
 //!
 //! Who is confined to a patient or by a constraint gets the same 404 for a resource that is hidden, one that does
 //! not exist, and one that cannot be read; operators are told of the last. A server behind that answers 5xx for
@@ -51,12 +52,15 @@ mod layer;
 mod lines;
 mod link;
 mod manifest;
+mod members;
+mod metadata;
 mod page;
 mod query;
 mod request_body;
 mod seal;
 mod service;
 mod settings;
+mod statement;
 mod stop;
 mod upstream;
 mod view;

@@ -14,6 +14,7 @@ use tower_service::Service;
 use super::body::ConfinedBody;
 use super::headers;
 use super::judge::Judge;
+use super::metadata;
 use super::request_body::RequestBody;
 use super::settings::ConfineSettings;
 use super::way::Way;
@@ -54,6 +55,30 @@ impl<S> Confine<S> {
     }
 }
 
+impl<S: Clone> Confine<S> {
+    /// Takes the service that was made ready; a clone takes its place.
+    fn ready(&mut self) -> S {
+        let fresh = self.inner.clone();
+        std::mem::replace(&mut self.inner, fresh)
+    }
+
+    /// Answers for the server's own statement, which nobody needs a token for.
+    fn metadata<B, R>(&mut self, request: Request<B>) -> ConfineFuture<S::Future, R, S::Error>
+    where
+        S: Service<Request<RequestBody<B>>, Response = Response<R>, Future: Send, Error: Send>
+            + Send
+            + 'static,
+        B: Body + Send + 'static,
+        R: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+    {
+        let (gate, settings) = (Arc::clone(&self.gate), Arc::clone(&self.settings));
+        let (parts, _) = request.into_parts();
+        let answer = metadata::answer(self.ready(), gate, settings, parts);
+        let future = async move { answer.await.map(|answer| answer.map(ConfinedBody::bytes)) };
+        ConfineFuture { state: State::Judged { future: Box::pin(future) } }
+    }
+}
+
 impl<S, B, R> Service<Request<B>> for Confine<S>
 where
     S: Service<Request<RequestBody<B>>, Response = Response<R>, Future: Send, Error: Send>
@@ -74,6 +99,7 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         headers::strip_overrides(request.headers_mut());
         let (way, access) = match self.granted(&request) {
+            Ok(_) if metadata::is_asked(&self.gate, &request) => return self.metadata(request),
             Ok(None) => {
                 headers::strip_provenance(request.headers_mut());
                 headers::strip_async(request.headers_mut());
@@ -99,9 +125,7 @@ where
             let future = self.inner.call(request.map(RequestBody::of_client));
             return ConfineFuture { state: State::Through { future } };
         };
-        // The service that was made ready answers; a clone takes its place.
-        let fresh = self.inner.clone();
-        let ready = std::mem::replace(&mut self.inner, fresh);
+        let ready = self.ready();
         let (gate, settings) = (Arc::clone(&self.gate), Arc::clone(&self.settings));
         let judged = async move {
             Judge::new(ready, gate, settings, (way, access), request.into_parts()).answer().await
@@ -109,6 +133,8 @@ where
         ConfineFuture { state: State::Judged { future: Box::pin(judged) } }
     }
 }
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 type Boxed<R, E> = Pin<Box<dyn Future<Output = Result<Response<ConfinedBody<R>>, E>> + Send>>;
 

@@ -67,8 +67,11 @@ impl<'a> View<'a> {
         let base = self.access.interaction().base();
         let named = context.member("reference").and_then(Node::string);
         let named = named.and_then(|text| compartment::resource_of(text, base));
-        named
-            .is_none_or(|named| !self.access.may(Permissions::READ, &named.resource_type).is_open())
+        named.is_none_or(|named| {
+            let may_read = || self.access.may(Permissions::READ, &named.resource_type).is_open();
+            // A Binary may be the content of something again.
+            named.resource_type == "Binary" || !may_read()
+        })
     }
 
     /// Judges a resource by what it depends on, as far as that is known. The rest is added to `missing`, all

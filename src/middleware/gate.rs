@@ -184,6 +184,12 @@ impl Gate {
         Interaction::parse_with_types(base_url, types, method, uri, headers)
     }
 
+    /// Returns the `security` of `CapabilityStatement.rest`.
+    pub(crate) fn capability_security(&self) -> serde_json::Value {
+        let provider = self.authenticator.advertised().provider();
+        self.well_known.smart_configuration().capability_security(provider)
+    }
+
     /// Reports whether this layer has granted an access.
     #[cfg(feature = "confine")]
     pub(crate) fn has_let_in(&self, access: &Access) -> bool {

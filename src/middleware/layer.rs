@@ -196,8 +196,7 @@ impl FhirAuthLayer {
     /// your server: SMART on FHIR, with the endpoints that are known.
     #[must_use]
     pub fn capability_security(&self) -> serde_json::Value {
-        let provider = self.gate.authenticator.advertised().provider();
-        self.gate.well_known.smart_configuration().capability_security(provider)
+        self.gate.capability_security()
     }
 
     /// Makes a rejection of a handler's denial, as this layer would have refused it: for what

@@ -81,6 +81,10 @@ impl Authorizer for ScopePolicy {
     fn treats_unnamed_types_alike(&self) -> bool {
         true
     }
+
+    fn may_grant_operation(&self, name: &str) -> bool {
+        super::requirement::is_grantable(name)
+    }
 }
 
 fn any_scope(principal: &Principal) -> Option<Grant> {

@@ -105,6 +105,11 @@ impl<'a> NamedPatients<'a> {
     }
 }
 
+/// Reports whether scopes may grant an operation: others have no letter.
+pub(super) fn is_grantable(operation: &str) -> bool {
+    matches!(operation, "everything" | "export")
+}
+
 impl<'a> ScopeRequirement<'a> {
     pub(super) fn of(interaction: &'a Interaction, enforced: Enforcement) -> Self {
         use InteractionKind as Kind;

@@ -1,0 +1,98 @@
+//! The CapabilityStatement of the server behind, as it is with this layer before it.
+
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use super::members::Members;
+use super::way;
+use crate::fhir::search;
+
+/// Parameters of results, which a statement may list among those of searches.
+const OF_RESULTS: [&str; 12] = [
+    "_at",
+    "_count",
+    "_elements",
+    "_format",
+    "_include",
+    "_pretty",
+    "_revinclude",
+    "_since",
+    "_sort",
+    "_summary",
+    "_total",
+    "_type",
+];
+
+/// The facts that a statement is written anew with.
+#[derive(Debug)]
+pub(super) struct Here<'a> {
+    /// The base that clients know, without a slash at its end.
+    pub(super) base: &'a str,
+    pub(super) security: Value,
+}
+
+impl Here<'_> {
+    /// Writes a statement with the address and the security of this server, and without what is always refused
+    /// here. `None` for what is no statement.
+    pub(super) fn rewritten(
+        &self,
+        text: &str,
+        may_grant: impl Fn(&str) -> bool,
+    ) -> Option<Box<RawValue>> {
+        let mut statement = Members::parse(text)?;
+        let kind = statement.text("resourceType")?;
+        if !matches!(&*kind, "CapabilityStatement" | "TerminologyCapabilities") {
+            return None;
+        }
+        let implementation = statement.get("implementation").map(str::to_owned);
+        let implementation = implementation.as_deref().and_then(Members::parse);
+        match implementation {
+            Some(mut implementation) => {
+                implementation.set("url", &self.base)?;
+                let written = implementation.write()?;
+                statement.set("implementation", &written)?;
+            }
+            None => {
+                let own = json!({"description": "a FHIR server", "url": self.base});
+                statement.set("implementation", &own)?;
+            }
+        }
+        // Messages are operations that nobody may call, at addresses of the server behind.
+        statement.remove("messaging");
+        statement.edit_list("rest", |rest| self.rest(rest, &may_grant));
+        statement.write()
+    }
+
+    fn rest(
+        &self,
+        mut rest: Members<'_>,
+        may_grant: &impl Fn(&str) -> bool,
+    ) -> Option<Box<RawValue>> {
+        if rest.text("mode").as_deref() == Some("client") {
+            return rest.write();
+        }
+        rest.set("security", &self.security)?;
+        edit(&mut rest, "", may_grant);
+        rest.edit_list("resource", |mut resource| {
+            let name = resource.text("type")?;
+            edit(&mut resource, &name, may_grant);
+            resource.write()
+        });
+        rest.write()
+    }
+}
+
+/// Leaves out what is always refused: operations that no rule grants, and search parameters that look into what
+/// may be hidden, or of which nobody can tell what they do.
+fn edit(members: &mut Members<'_>, resource_type: &str, may_grant: &impl Fn(&str) -> bool) {
+    members.edit_list("operation", |operation| {
+        let name = operation.text("name")?;
+        let name = name.trim_start_matches('$');
+        (!way::is_always_refused(name) && may_grant(name)).then(|| operation.write()).flatten()
+    });
+    members.edit_list("searchParam", |parameter| {
+        let name = parameter.text("name")?;
+        let is_asked = OF_RESULTS.contains(&&*name) || search::is_known(resource_type, &name);
+        is_asked.then(|| parameter.write()).flatten()
+    });
+}

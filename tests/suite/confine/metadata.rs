@@ -1,0 +1,139 @@
+//! `metadata`: the statement of the server behind, in the words of this one.
+
+use http::Request;
+use serde_json::{Value, json};
+use tower_fhir_auth::authorization::{RoleDefinitions, RolePolicy, ScopePolicy};
+use tower_fhir_auth::confine::ConfineSettings;
+use tower_fhir_auth::{Authorizer, require_role};
+
+use super::careless::Careless;
+use super::{Confined, Got};
+use crate::support::BASE;
+
+const STATEMENT: &str = r#"{"resourceType":"CapabilityStatement", "id":"s", "fhirVersion":"4.0.1",
+    "extension":[{"url":"http://x.test/decimal","valueDecimal":1.50}],
+    "implementation":{"description":"mine","url":"http://127.0.0.1:8081/mark"},
+    "messaging":[{"endpoint":[{"address":"http://127.0.0.1/mark"}]}],
+    "rest":[{"mode":"server","security":{"description":"mark"},
+        "interaction":[{"code":"transaction"},{"code":"search-system"}],
+        "searchParam":[{"name":"_id"},{"name":"_text"},{"name":"_type"},{"name":"_filter"}],
+        "operation":[{"name":"export"},{"name":"export-poll-status"},{"name":"$everything"},{"name":"validate"}],
+        "resource":[{"type":"Observation","interaction":[{"code":"read"}],"versioning":"versioned-update",
+            "extension":[{"url":"http://x.test/decimal","valueDecimal":2.00}],
+            "searchParam":[{"name":"code","type":"token"},{"name":"_has"},{"name":"_content"},{"name":"_list"},
+                {"name":"subject.name"},{"name":"unheard-of"},{"name":"_lastUpdated"},{"name":"_include"}],
+            "searchInclude":["Observation:subject"],
+            "operation":[{"name":"lastn"},{"name":"everything"}]}]},
+        {"mode":"client","security":{"description":"of a client"}}]}"#;
+
+fn saying(statement: &str) -> Careless {
+    Careless::default().answering("/metadata", 200, statement)
+}
+
+/// Asks without a token.
+async fn ask(confined: &Confined, request: http::request::Builder) -> Got {
+    confined.send_plain(request).await
+}
+
+fn names(list: &Value) -> Vec<&str> {
+    let list = list.as_array().map(Vec::as_slice).unwrap_or_default();
+    list.iter().map(|one| one["name"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn the_statement_says_what_this_server_does_and_nothing_of_the_one_behind() {
+    let confined = Confined::before(saying(STATEMENT)).await;
+    let got = ask(&confined, Request::get("/r4/metadata")).await;
+    assert_eq!(
+        (got.status.as_u16(), &got.headers["content-type"]),
+        (200, &"application/fhir+json".parse().unwrap())
+    );
+    assert_eq!(got.headers["access-control-allow-origin"], "*");
+    let said = got.json();
+    assert_eq!(said["implementation"], json!({"description": "mine", "url": BASE}));
+    let rest = &said["rest"][0];
+    assert_eq!(rest["security"], confined.layer.auth().capability_security());
+    assert_eq!(rest["security"]["service"][0]["coding"][0]["code"], "SMART-on-FHIR");
+    assert_eq!(said["rest"][1]["security"]["description"], "of a client");
+    assert_eq!(names(&rest["searchParam"]), ["_id", "_type"]);
+    assert_eq!(names(&rest["operation"]), ["export", "$everything"], "no scope grants others");
+    let observation = &rest["resource"][0];
+    assert_eq!(names(&observation["searchParam"]), ["code", "_lastUpdated", "_include"]);
+    assert_eq!(names(&observation["operation"]), ["everything"]);
+    assert_eq!(rest["interaction"].as_array().unwrap().len(), 2);
+    assert_eq!(observation["versioning"], "versioned-update");
+    assert!(got.text.contains("1.50") && got.text.contains("2.00"), "decimals keep their digits");
+    assert!(!got.text.contains("mark"), "{}", got.text);
+    let head = ask(&confined, Request::head("/r4/metadata")).await;
+    assert_eq!((head.status.as_u16(), &*head.text), (200, ""));
+    assert!(!confined.server.last_headers().contains_key("authorization"));
+}
+
+#[tokio::test]
+async fn operations_that_a_role_grants_stay() {
+    let roles = || RolePolicy::new(RoleDefinitions::microsoft());
+    let confined = Confined::ruled(saying(STATEMENT), |_| roles().or(ScopePolicy::new())).await;
+    let said = ask(&confined, Request::get("/r4/metadata")).await.json();
+    let kept = ["export", "$everything", "validate"];
+    assert_eq!(names(&said["rest"][0]["operation"]), kept, "{said}");
+    let both = |_: &_| roles().and(ScopePolicy::new()).and(require_role("x"));
+    let confined = Confined::ruled(saying(STATEMENT), both).await;
+    let said = ask(&confined, Request::get("/r4/metadata")).await.json();
+    assert_eq!(names(&said["rest"][0]["operation"]), ["export", "$everything"], "{said}");
+}
+
+#[tokio::test]
+async fn the_statement_is_json_alone_and_asked_for_as_such() {
+    let confined = Confined::before(saying(STATEMENT)).await;
+    for (query, accept, status) in [
+        ("", "application/fhir+xml", 406),
+        ("?_format=xml", "*/*", 406),
+        ("?_format=json", "application/fhir+xml", 200),
+        ("?_summary=true&_elements=id&mode=full", "*/*", 200),
+    ] {
+        let request = Request::get(format!("/r4/metadata{query}")).header("accept", accept);
+        let request = request.header("authorization", "Bearer nobody has judged this");
+        let request = request.header("accept-encoding", "gzip");
+        let got = ask(&confined, request).await;
+        assert_eq!(got.status, status, "{query} {accept}: {}", got.text);
+    }
+    let asked = confined.server.asked();
+    assert_eq!(asked[0].0, "GET /r4/metadata");
+    let headers = confined.server.last_headers();
+    assert_eq!(
+        (&headers["accept"], &headers["accept-encoding"]),
+        (&"application/fhir+json".parse().unwrap(), &"identity".parse().unwrap())
+    );
+    assert!(!headers.contains_key("authorization"));
+}
+
+#[tokio::test]
+async fn what_is_no_statement_or_too_large_a_one_is_502_and_a_refusal_keeps_its_status() {
+    for (status, body, told) in [
+        (200, "no JSON mark", 502),
+        (200, r#"{"resourceType":"Patient","name":"mark"}"#, 502),
+        (200, r#"{"resourceType":"CapabilityStatement","rest":[],"rest":[],"x":"mark"}"#, 502),
+        (200, r#"{"resourceType":"CapabilityStatement"}"#, 200),
+        (
+            200,
+            r#"{"resourceType":"CapabilityStatement","rest":"mark","implementation":"mark"}"#,
+            200,
+        ),
+        (200, r#"{"resourceType":"TerminologyCapabilities"}"#, 200),
+        (401, "mark", 502),
+        (503, "mark", 503),
+    ] {
+        let server = Careless::default().answering("/metadata", status, body);
+        let confined = Confined::before(server).await;
+        let got = ask(&confined, Request::get("/r4/metadata")).await;
+        assert_eq!(got.status, told, "{status} {body}: {}", got.text);
+        assert!(!got.text.contains("mark"), "{}", got.text);
+        if told == 200 {
+            assert_eq!(got.json()["implementation"]["url"], BASE);
+        }
+    }
+    let settings = ConfineSettings::default().max_body(100);
+    let confined = Confined::with(saying(STATEMENT), settings).await;
+    let got = ask(&confined, Request::get("/r4/metadata")).await;
+    assert_eq!((got.status.as_u16(), &got.json()["issue"][0]["code"]), (502, &"too-costly".into()));
+}
