@@ -14,6 +14,8 @@ pub(super) struct Bundle<'a> {
     link: Vec<Link<'a>>,
     #[serde(borrow, default)]
     pub(super) entry: Vec<Entry<'a>>,
+    #[serde(borrow)]
+    total: Option<&'a RawValue>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -63,13 +65,15 @@ struct Answered<'a> {
     last_modified: Option<Cow<'a, str>>,
 }
 
-/// A bundle as it goes on. It has no total, which would count what is hidden.
+/// A bundle as it goes on. It has no total, which would count what is hidden, but where nothing is.
 #[derive(Serialize)]
 struct Written<'a> {
     #[serde(rename = "resourceType")]
     resource_type: &'static str,
     #[serde(rename = "type")]
     kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total: Option<u64>,
     link: Vec<Link<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     entry: Vec<Kept<'a>>,
@@ -103,6 +107,11 @@ impl<'a> Bundle<'a> {
         next.find_map(|link| link.url.as_deref())
     }
 
+    /// Returns the number of results as the server behind says it.
+    pub(super) fn total(&self) -> Option<u64> {
+        serde_json::from_str(self.total?.get()).ok()
+    }
+
     /// Writes the entries that are kept, with links of this server, and with `other` texts of resources where
     /// there are such.
     pub(super) fn write(
@@ -113,15 +122,12 @@ impl<'a> Bundle<'a> {
         kept: &[bool],
         other: impl Fn(&str) -> Option<String>,
     ) -> Option<Vec<u8>> {
-        let link = |relation, url: String| Link {
-            relation: Some(Cow::Borrowed(relation)),
-            url: Some(url.into()),
-        };
         let next = next.map(|next| link("next", next));
         let entries = self.entry.iter().zip(kept).filter(|(_, kept)| **kept);
         let written = Written {
             resource_type: "Bundle",
             kind,
+            total: None,
             link: std::iter::once(link("self", own)).chain(next).collect(),
             entry: entries.map(|(entry, _)| entry.written_with(&other)).collect(),
         };
@@ -129,10 +135,32 @@ impl<'a> Bundle<'a> {
     }
 }
 
+/// Writes the bundle of a search that asks for the number of its results alone.
+pub(super) fn of_count(own: String, total: u64) -> Option<Vec<u8>> {
+    let written = Written {
+        resource_type: "Bundle",
+        kind: "searchset",
+        total: Some(total),
+        link: vec![link("self", own)],
+        entry: Vec::new(),
+    };
+    serde_json::to_vec(&written).ok()
+}
+
+fn link(relation: &'static str, url: String) -> Link<'static> {
+    Link { relation: Some(Cow::Borrowed(relation)), url: Some(url.into()) }
+}
+
 impl<'a> Entry<'a> {
     /// Returns the resource as it was written.
     pub(super) fn resource(&self) -> Option<&'a str> {
         self.resource.map(RawValue::get)
+    }
+
+    /// Returns the address of what was deleted, of the entry of a history that says so.
+    pub(super) fn deleted(&self) -> Option<&str> {
+        let asked = self.request.as_ref().filter(|asked| asked.method == "DELETE")?;
+        self.resource.is_none().then_some(&*asked.url)
     }
 
     /// Reports whether it is no result of the search, but comes along with one.

@@ -53,19 +53,56 @@ pub(super) fn narrowed(access: &Access, query: String) -> String {
     }
     let Some(resource_type) = interaction.resource_type() else { return query };
     let filter = access.shown(resource_type);
-    let Some(more) = at_most(access, &filter, resource_type) else { return query };
+    let Some(AtMost { more, .. }) = at_most(access, &filter, resource_type) else { return query };
     let mut narrowed = Serializer::new(query);
     narrowed.extend_pairs(more);
     narrowed.finish()
 }
 
+/// Parameters that find all that a filter shows, and not much more.
+struct AtMost {
+    more: Vec<(String, String)>,
+    /// True if they find nothing else.
+    is_exact: bool,
+}
+
+/// Reports whether a query asks for the number of results alone.
+pub(super) fn asks_for_count(queries: &[&str]) -> bool {
+    let mut pairs = queries.iter().flat_map(|query| parse(query.as_bytes()));
+    pairs.any(|(name, value)| name == "_summary" && value == "count")
+}
+
+/// Returns the query by which results are counted: each by itself where some may be hidden.
+pub(super) fn counted(access: &Access, query: &str, is_open: bool) -> Result<String, NotAsked> {
+    let query = rewritten(access, query)?;
+    let of_page = ["_count", "_include", "_revinclude", "_sort"];
+    let mut counted = Serializer::new(String::new());
+    counted.extend_pairs(
+        parse(query.as_bytes()).filter(|(name, _)| !of_page.contains(&base_name(name))),
+    );
+    match is_open {
+        true => Ok(counted.append_pair("_summary", "count").finish()),
+        false => {
+            let narrowed = narrowed(access, counted.finish());
+            Ok(Serializer::new(narrowed).append_pair("_count", "1000").finish())
+        }
+    }
+}
+
+/// Reports whether the search can be narrowed so that it finds what may be seen and nothing else.
+fn is_exact(access: &Access) -> bool {
+    let interaction = access.interaction();
+    let searched = interaction.resource_type();
+    let searched = searched.filter(|_| interaction.kind() == InteractionKind::SearchType);
+    searched.is_some_and(|name| {
+        let filter = access.shown(name);
+        filter.is_open() || at_most(access, &filter, name).is_some_and(|found| found.is_exact)
+    })
+}
+
 /// Returns parameters that find all that a filter shows, and not much more: the constraint, and the patient
 /// where one parameter alone makes members.
-fn at_most(
-    access: &Access,
-    filter: &ResourceFilter<'_>,
-    resource_type: &str,
-) -> Option<Vec<(String, String)>> {
+fn at_most(access: &Access, filter: &ResourceFilter<'_>, resource_type: &str) -> Option<AtMost> {
     let mut sets = filter.confinement().sets();
     let (set, None) = (sets.next()?, sets.next()) else { return None };
     let mut alternatives = set.into_iter();
@@ -75,25 +112,26 @@ fn at_most(
         let pairs = constraint.parameters();
         more.extend(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())));
     }
+    let mut is_exact = true;
     if let Some(patient) = one.patient() {
         let compartment = access.patient_compartment();
         let mut members = compartment.parameters(resource_type);
         match (resource_type, members.next(), members.next()) {
             _ if compartment.is_shared(resource_type) => {}
             ("Patient", _, _) => more.push(("_id".to_owned(), patient.to_owned())),
-            ("Provenance", ..) => {}
+            ("Provenance", ..) => is_exact = false,
             (_, Some(name), None) => more.push((name.to_owned(), format!("Patient/{patient}"))),
-            _ => {}
+            _ => is_exact = false,
         }
     }
-    (!more.is_empty()).then_some(more)
+    Some(AtMost { more, is_exact })
 }
 
 /// Checks a parameter: one that looks into what is hidden, or that nobody can tell what it does, is refused.
 fn check(access: &Access, name: &str, value: &str) -> Result<(), NotAsked> {
     let interaction = access.interaction();
     let (base, modifier) = name.split_once(':').unwrap_or((name, ""));
-    if base == "_summary" && value == "count" {
+    if base == "_summary" && value == "count" && !is_exact(access) {
         let text = "`_summary=count` would count what is hidden from this token: search without it, and count \
                     the entries";
         return Err(NotAsked::Otherwise(NoAnswer::bad_request(text)));

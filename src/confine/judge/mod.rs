@@ -1,6 +1,7 @@
 //! A request whose answer is judged: what is asked, and what of the answer goes on.
 
 mod binaries;
+mod counts;
 mod exports;
 mod hiding;
 mod pages;
@@ -183,6 +184,9 @@ where
 
     async fn found(&mut self, hides: bool) -> Judged<Response<Bytes>, S::Error> {
         let own = self.request.uri.query().unwrap_or_default().to_owned();
+        if query::asks_for_count(&[&own]) {
+            return self.count(&[&own]).await;
+        }
         let query = query::rewritten(&self.access, &own)?;
         let query = query::narrowed(&self.access, query);
         let address = join(&self.path(), &query);
@@ -219,6 +223,9 @@ where
         hides: bool,
     ) -> Judged<Response<Bytes>, S::Error> {
         let own = self.request.uri.query().unwrap_or_default().to_owned();
+        if query::asks_for_count(&[&own, parameters]) {
+            return self.count(&[&own, parameters]).await;
+        }
         let form = query::narrowed(&self.access, query::rewritten(&self.access, parameters)?);
         let address = join(&self.path(), &query::rewritten(&self.access, &own)?);
         let answer = self.upstream.post_search(&address, form).await?;

@@ -8,7 +8,7 @@ use tower_service::Service;
 use super::{BoxError, FHIR_JSON, Judge, whole};
 use crate::authorization::Access;
 use crate::confine::answer::{NoAnswer, document};
-use crate::confine::bundle::Bundle;
+use crate::confine::bundle::{Bundle, Entry};
 use crate::confine::entry::Candidate;
 use crate::confine::link;
 use crate::confine::page::Page;
@@ -16,13 +16,22 @@ use crate::confine::request_body::RequestBody;
 use crate::confine::stop::{Judged, Stop, unreadable};
 use crate::confine::upstream::Answer;
 use crate::fhir::InteractionKind as Kind;
+use crate::fhir::compartment::resource_of;
 use crate::telemetry::log;
 
 /// The most pages that are looked at to find one that shows something.
-const MAX_AHEAD: u32 = 16;
+pub(super) const MAX_AHEAD: u32 = 16;
 
 /// The most pages of one search: a server that never ends its pages is ended.
 const MAX_PAGES: u32 = 10_000;
+
+/// The resource of an entry.
+enum Place {
+    /// It is judged, as one of so many.
+    Candidate(usize),
+    /// There is none: true for a deletion that may be seen.
+    Nothing(bool),
+}
 
 /// A page that a client may go on to.
 struct Ahead {
@@ -58,11 +67,7 @@ where
         if hides && !shows {
             return Err(NoAnswer::not_found().into());
         }
-        let base = self.base();
-        let own = match of.is_empty() || of.starts_with('?') {
-            true => format!("{base}{of}"),
-            false => format!("{base}/{of}"),
-        };
+        let own = self.own_url(of);
         let next = ahead.and_then(|ahead| self.sealed(ahead, of));
         let written = bundle.write(self.bundle_type(), own, next, &kept, |resource| {
             self.with_sealed_attachments(resource)
@@ -73,7 +78,7 @@ where
 
     /// Judges the entries of a bundle: true for those that may be seen. One that cannot be read is hidden where
     /// others may be, too.
-    async fn kept(&mut self, bundle: &Bundle<'_>) -> Judged<Vec<bool>, S::Error> {
+    pub(super) async fn kept(&mut self, bundle: &Bundle<'_>) -> Judged<Vec<bool>, S::Error> {
         let hides = self.hides_results();
         let mut candidates = Vec::new();
         let mut places = Vec::new();
@@ -81,21 +86,23 @@ where
             places.push(match Candidate::of_entry(entry) {
                 Ok(Some(candidate)) => {
                     candidates.push(candidate);
-                    Some(candidates.len() - 1)
+                    Place::Candidate(candidates.len() - 1)
                 }
-                Ok(None) => None,
+                Ok(None) => Place::Nothing(self.shows_deletion(entry)),
                 Err(why) if hides => {
                     log::warn!(reason = why, "an entry of the server behind is hidden");
                     let _ = why;
-                    None
+                    Place::Nothing(false)
                 }
                 Err(why) => return Err(unreadable(why)),
             });
         }
         let are_current = self.bundle_type() == "searchset";
         let verdicts = self.verdicts(&candidates, are_current).await?;
-        let is_kept =
-            |place: &Option<usize>| place.is_some_and(|place| verdicts.get(place) == Some(&true));
+        let is_kept = |place: &Place| match place {
+            Place::Candidate(place) => verdicts.get(*place) == Some(&true),
+            Place::Nothing(is_kept) => *is_kept,
+        };
         Ok(places.iter().map(is_kept).collect())
     }
 
@@ -104,6 +111,11 @@ where
     /// page cannot be judged, it gets that answer when it comes to it.
     async fn ahead(&mut self, next: &str, number: u32) -> Option<Ahead> {
         let mut ahead = Ahead { link: self.below(next)?, number: number + 1, shows: false };
+        if !self.hides_results() {
+            // It shows whatever it has, and needs not be asked for twice.
+            ahead.shows = true;
+            return (ahead.number < MAX_PAGES).then_some(ahead);
+        }
         let mut bytes = 0;
         for _ in 0..MAX_AHEAD {
             if ahead.number >= MAX_PAGES || bytes > self.settings.max_body {
@@ -153,6 +165,31 @@ impl<S, B> Judge<S, B> {
             log::warn!("a link of the server behind leads elsewhere, and was dropped");
         }
         below
+    }
+
+    /// Reports whether an entry of a history tells of a deletion that may be seen: of a type of which everything
+    /// may be, for whose a deleted resource was is not known here.
+    fn shows_deletion(&self, entry: &Entry<'_>) -> bool {
+        let interaction = self.access.interaction();
+        let address = entry.deleted().filter(|_| self.bundle_type() == "history");
+        let below = address.and_then(|address| self.below(address));
+        let named = below.as_deref().and_then(|below| below.strip_prefix('/'));
+        let named = named.and_then(|named| resource_of(named, interaction.base()));
+        named.is_some_and(|named| {
+            let is_asked =
+                interaction.resource_type().is_none_or(|name| name == named.resource_type)
+                    && interaction.id().is_none_or(|id| id == named.id);
+            is_asked && self.access.shown(&named.resource_type).is_open()
+        })
+    }
+
+    /// The address of a search that is named below the base.
+    pub(super) fn own_url(&self, of: &str) -> String {
+        let base = self.base();
+        match of.is_empty() || of.starts_with('?') {
+            true => format!("{base}{of}"),
+            false => format!("{base}/{of}"),
+        }
     }
 
     /// The base that clients know, without a slash at its end.

@@ -2,6 +2,7 @@
 
 mod binaries;
 mod careless;
+mod counts;
 mod exports;
 mod headers;
 mod hidden;
