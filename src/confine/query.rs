@@ -4,6 +4,7 @@
 use form_urlencoded::{Serializer, parse};
 
 use super::answer::NoAnswer;
+use super::local::Addresses;
 use crate::authorization::{Access, Alternatives, Denial, ResourceFilter};
 use crate::display_safe::sanitize;
 use crate::fhir::compartment::{self, PatientHere};
@@ -24,12 +25,16 @@ pub(super) enum NotAsked {
 }
 
 /// Returns the query for the server behind.
-pub(super) fn rewritten(access: &Access, query: &str) -> Result<String, NotAsked> {
+pub(super) fn rewritten(access: &Access, upstream: &str, query: &str) -> Result<String, NotAsked> {
+    let interaction = access.interaction();
+    let addresses = Addresses { base: interaction.base(), upstream };
+    let searched = interaction.searched_type().or_else(|| interaction.resource_type());
+    let searched = searched.unwrap_or_default();
     let mut asked = Serializer::new(String::new());
     for (name, value) in parse(query.as_bytes()) {
         check(access, &name, &value)?;
         if !LEFT_OUT.contains(&base_name(&name)) {
-            asked.append_pair(&name, &value);
+            asked.append_pair(&name, &addresses.value(searched, &name, &value));
         }
     }
     Ok(asked.finish())
@@ -73,8 +78,13 @@ pub(super) fn asks_for_count(queries: &[&str]) -> bool {
 }
 
 /// Returns the query by which results are counted: each by itself where some may be hidden.
-pub(super) fn counted(access: &Access, query: &str, is_open: bool) -> Result<String, NotAsked> {
-    let query = rewritten(access, query)?;
+pub(super) fn counted(
+    access: &Access,
+    upstream: &str,
+    query: &str,
+    is_open: bool,
+) -> Result<String, NotAsked> {
+    let query = rewritten(access, upstream, query)?;
     let of_page = ["_count", "_include", "_revinclude", "_sort"];
     let mut counted = Serializer::new(String::new());
     counted.extend_pairs(

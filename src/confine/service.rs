@@ -15,6 +15,7 @@ use super::body::ConfinedBody;
 use super::headers;
 use super::judge::Judge;
 use super::metadata;
+use super::passed;
 use super::request_body::RequestBody;
 use super::settings::ConfineSettings;
 use super::way::Way;
@@ -98,6 +99,7 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         headers::strip_overrides(request.headers_mut());
+        let mut has_form = false;
         let (way, access) = match self.granted(&request) {
             Ok(_) if metadata::is_asked(&self.gate, &request) => return self.metadata(request),
             Ok(None) => {
@@ -108,6 +110,7 @@ where
             Ok(Some(access)) => {
                 let way = Way::of(access, request.headers());
                 let judged = (way != Way::Through).then(|| access.clone());
+                has_form = passed::has_form(access, &self.settings);
                 if !access.changes() {
                     headers::strip_provenance(request.headers_mut());
                 }
@@ -122,6 +125,12 @@ where
             }
         };
         let Some(access) = access else {
+            passed::localize(&mut request, &self.gate, &self.settings);
+            if has_form {
+                let (gate, settings) = (Arc::clone(&self.gate), Arc::clone(&self.settings));
+                let answer = passed::search(self.ready(), gate, settings, request);
+                return ConfineFuture { state: State::Judged { future: Box::pin(answer) } };
+            }
             let future = self.inner.call(request.map(RequestBody::of_client));
             return ConfineFuture { state: State::Through { future } };
         };

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tower_fhir_auth::test_util::TestIssuer;
 
 use crate::careless_server::Careless;
-use crate::support::{BASE, Example, fhir_auth, raw_status};
+use crate::support::{BASE, Example, command, fhir_auth, raw_status};
 
 /// A gateway with an issuer of its own.
 struct Gateway {
@@ -201,11 +201,10 @@ async fn who_the_caller_is_is_said_by_the_gateway_alone() {
         assert!(!format!("{headers:?}").contains("forged"), "{headers:?}");
     }
     // Where nobody is judged nobody is told, and no token is passed on.
-    let public =
-        forged(gateway.client.get(gateway.server.url("/metadata?access_token=secret&a=1")));
+    let public = forged(gateway.client.get(gateway.server.url("/health?access_token=secret&a=1")));
     assert_eq!(public.bearer_auth(own).send().await.unwrap().status(), 200);
     let asked = careless.last();
-    assert_eq!(asked.line, "GET /fhir/metadata?a=1");
+    assert_eq!(asked.line, "GET /fhir/health?a=1");
     assert_eq!(asked.headers["x-issuer"], "");
     assert!(!asked.headers.contains_key("authorization"));
     assert!(!format!("{asked:?}").contains("forged"), "{asked:?}");
@@ -549,6 +548,83 @@ async fn the_other_programs_read_the_file_of_the_gateway_too() {
     let check = fhir_auth(&["check", file.to_str().unwrap()]).output().unwrap();
     assert_eq!(check.status.code(), Some(0), "{check:?}");
     let arguments = ["--config", file.to_str().unwrap(), "--listen", "127.0.0.1:0"];
-    let server = Example::start(crate::support::command("fhir_server", &arguments));
+    let server = Example::start(command("fhir_server", &arguments));
     assert_eq!(server.end("-TERM").0, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_is_its_owners_alone_through_the_gateway() {
+    let store = command("fhir_server", &["--unprotected", "--listen", "127.0.0.1:0"]);
+    let store = tokio::task::spawn_blocking(|| Example::start(store)).await.unwrap();
+    let gateway = Gateway::before(&store.base, "").await;
+    let scope = "system/Observation.rs system/Patient.rs";
+    let begun = gateway.get(scope, "/$export").await;
+    assert_eq!(begun.status(), 202);
+    let below = |address: &str| address.strip_prefix(BASE).map(str::to_owned);
+    let job = below(begun.headers()["content-location"].to_str().unwrap()).unwrap();
+    let manifest = json_of(gateway.get(scope, &job).await).await;
+    assert_eq!(manifest["requiresAccessToken"], true);
+    assert_eq!(manifest["request"], format!("{BASE}/$export"));
+    let mut files = Vec::new();
+    for file in manifest["output"].as_array().unwrap() {
+        let at = below(file["url"].as_str().unwrap()).unwrap();
+        let answer = gateway.get(scope, &at).await;
+        assert_eq!(answer.headers()["content-type"], "application/fhir+ndjson");
+        let text = answer.text().await.unwrap();
+        let of_type = format!("\"resourceType\":{}", file["type"]);
+        assert!(text.lines().count() > 0 && text.lines().all(|line| line.contains(&of_type)));
+        assert!(!text.contains(&store.base), "{text}");
+        files.push((file["type"].as_str().unwrap().to_owned(), at));
+    }
+    let types: Vec<&str> = files.iter().map(|(name, _)| &**name).collect();
+    assert_eq!(types, ["Observation", "Patient"], "{manifest}");
+    let other = gateway.issuer.token().claim("aud", BASE).claim("sub", "other");
+    let other = other.claim("scope", "system/*.cruds").sign().unwrap();
+    for at in [&job, &files[0].1] {
+        let request = gateway.client.get(gateway.server.url(at)).bearer_auth(&other);
+        assert_eq!(request.send().await.unwrap().status(), 404);
+        assert_eq!(gateway.get("system/Patient.rs", at).await.status(), 403, "of all types alone");
+    }
+    let cancel = gateway.request("DELETE", scope, &job).send().await.unwrap();
+    assert_eq!(cancel.status(), 202);
+    for at in [&job, &files[0].1] {
+        assert_eq!(gateway.get(scope, at).await.status(), 404, "it is over");
+    }
+    // What the server behind calls it is not told, and not asked for.
+    let metadata =
+        json_of(gateway.client.get(gateway.server.url("/metadata")).send().await.unwrap());
+    let metadata = metadata.await;
+    assert_eq!(metadata["implementation"]["url"], BASE);
+    assert!(metadata["rest"][0]["security"]["service"].is_array(), "{metadata}");
+    assert!(!metadata.to_string().contains(&store.base));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn addresses_that_clients_write_are_the_servers_own_and_its_own_are_foreign() {
+    let careless = Careless::start().await;
+    let gateway = Gateway::before(&careless.base, "").await;
+    let behind = &careless.base;
+    let body = format!(
+        "{{\"resourceType\":\"Observation\",\"valueDecimal\":1.50,\"subject\":{{\"reference\":\"{BASE}/Patient/1\"}},\
+         \"encounter\":{{\"reference\":\"{behind}/Encounter/1\"}},\"note\":[{{\"text\":\"{BASE}/Patient/1\"}}]}}"
+    );
+    let expected = body
+        .replace(&format!("\"reference\":\"{BASE}/"), "\"reference\":\"")
+        .replace(&format!("{behind}/"), "https://foreign.invalid/");
+    for (media_type, expected) in
+        [("application/fhir+json", &expected), ("application/fhir+xml", &body)]
+    {
+        let request = gateway.request("POST", "system/*.cruds", "/Observation");
+        let request = request.header("content-type", media_type).body(body.clone());
+        assert_eq!(request.send().await.unwrap().status(), 201);
+        assert_eq!(careless.last().body, *expected, "{media_type}");
+    }
+    for scope in ["system/*.rs", "patient/*.rs"] {
+        let before = careless.asked().len();
+        let path = format!("/Observation?subject={BASE}/Patient/1&encounter={behind}/Encounter/1");
+        assert_eq!(gateway.get(scope, &path).await.status(), 200);
+        let sent = "subject=Patient%2F1&encounter=https%3A%2F%2Fforeign.invalid%2FEncounter%2F1";
+        let line = format!("GET /fhir/Observation?{sent}");
+        assert_eq!(careless.asked()[before].line, line, "{scope}");
+    }
 }

@@ -126,6 +126,9 @@ fn confine(upstream: &UpstreamConfig, made: &SealKey) -> Result<ConfineSettings,
         );
         keys.push(made.clone());
     }
-    let settings = ConfineSettings::default().max_body(upstream.max_body);
+    let mut settings = ConfineSettings::default().max_body(upstream.max_body);
+    if let Some(url) = &upstream.url {
+        settings = settings.upstream_base(url.as_str());
+    }
     Ok(settings.page_lifetime(upstream.pages).seal_keys(keys))
 }

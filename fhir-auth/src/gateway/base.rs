@@ -14,6 +14,7 @@ struct Both {
     /// The base that clients know, without a slash at its end.
     public: String,
     public_in_json: Vec<u8>,
+    public_spellings: Vec<Spelling>,
     upstream: Vec<Spelling>,
     upstream_path: String,
 }
@@ -31,6 +32,30 @@ impl Spelling {
         Self { text: format!("{origin}{path}").into_bytes(), origin: origin.len() }
     }
 
+    /// The spellings of a base: as it was given, and with and without the port that is the usual one.
+    fn all_of(base: &BaseUrl) -> Vec<Self> {
+        let text = base.as_str().trim_end_matches('/');
+        let path = base.path();
+        let written = text.strip_suffix(path).unwrap_or(text);
+        let mut spellings = vec![Self::new(written, path)];
+        if let Ok(uri) = base.as_str().parse::<Uri>() {
+            let (scheme, host) =
+                (uri.scheme_str().unwrap_or("http"), uri.host().unwrap_or_default());
+            let usual = if scheme.eq_ignore_ascii_case("https") { 443 } else { 80 };
+            let port = uri.port_u16().unwrap_or(usual);
+            spellings.push(Self::new(&format!("{scheme}://{host}:{port}"), path));
+            if port == usual {
+                spellings.push(Self::new(&format!("{scheme}://{host}"), path));
+            }
+        }
+        spellings
+    }
+
+    /// Reports whether a text is one of these spellings.
+    fn is_one(all: &[Self], text: &[u8]) -> bool {
+        all.iter().any(|one| one.text.len() == text.len() && one.begins_with(text))
+    }
+
     fn begins_with(&self, text: &[u8]) -> bool {
         let Some(own) = self.text.get(..text.len()) else { return false };
         let origin = self.origin.min(text.len());
@@ -41,27 +66,15 @@ impl Spelling {
 
 impl Bases {
     pub(super) fn new(public: &BaseUrl, upstream: &BaseUrl) -> Self {
+        let public_spellings = Spelling::all_of(public);
         let public = public.as_str().trim_end_matches('/').to_owned();
         let in_json = serde_json::to_string(&public).unwrap_or_default();
-        let text = upstream.as_str().trim_end_matches('/');
-        let path = upstream.path();
-        let written = text.strip_suffix(path).unwrap_or(text);
-        let mut spellings = vec![Spelling::new(written, path)];
-        if let Ok(uri) = upstream.as_str().parse::<Uri>() {
-            let (scheme, host) =
-                (uri.scheme_str().unwrap_or("http"), uri.host().unwrap_or_default());
-            let usual = if scheme.eq_ignore_ascii_case("https") { 443 } else { 80 };
-            let port = uri.port_u16().unwrap_or(usual);
-            spellings.push(Spelling::new(&format!("{scheme}://{host}:{port}"), path));
-            if port == usual {
-                spellings.push(Spelling::new(&format!("{scheme}://{host}"), path));
-            }
-        }
         Self(Arc::new(Both {
             public_in_json: in_json.trim_matches('"').as_bytes().to_vec(),
             public,
-            upstream: spellings,
-            upstream_path: path.to_owned(),
+            public_spellings,
+            upstream: Spelling::all_of(upstream),
+            upstream_path: upstream.path().to_owned(),
         }))
     }
 
@@ -72,8 +85,17 @@ impl Bases {
 
     /// Reports whether a text is the base of the server behind.
     pub(super) fn is_base(&self, text: &[u8]) -> bool {
-        let mut spellings = self.0.upstream.iter();
-        spellings.any(|one| one.text.len() == text.len() && one.begins_with(text))
+        Spelling::is_one(&self.0.upstream, text)
+    }
+
+    /// Reports whether a text is the base that clients know.
+    pub(super) fn is_public(&self, text: &[u8]) -> bool {
+        Spelling::is_one(&self.0.public_spellings, text)
+    }
+
+    /// Reports whether a text may yet become the base that clients know.
+    pub(super) fn may_be_public(&self, text: &[u8]) -> bool {
+        self.0.public_spellings.iter().any(|one| one.begins_with(text))
     }
 
     /// Reports whether a text may yet become the base of the server behind.

@@ -61,12 +61,13 @@ pin_project! {
         #[pin]
         inner: B,
         progress: Progress,
+        rewriter: Option<Rewriter>,
     }
 }
 
 impl<B> SentBody<B> {
-    pub(super) fn new(inner: B, progress: Progress) -> Self {
-        Self { inner, progress }
+    pub(super) fn new(inner: B, progress: Progress, rewriter: Option<Rewriter>) -> Self {
+        Self { inner, progress, rewriter }
     }
 }
 
@@ -83,21 +84,33 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>>> Body for SentBody<B> {
             let frame = ready!(this.inner.as_mut().poll_frame(context));
             this.progress.goes_on();
             match frame.map(|frame| frame.map(Frame::into_data)) {
-                Some(Ok(Ok(data))) => return Poll::Ready(Some(Ok(Frame::data(data)))),
+                Some(Ok(Ok(data))) => {
+                    let data = match this.rewriter.as_mut() {
+                        Some(rewriter) => rewriter.push(&data),
+                        None => data,
+                    };
+                    if !data.is_empty() {
+                        return Poll::Ready(Some(Ok(Frame::data(data))));
+                    }
+                }
                 // A trailer may be read as a header, and none of them was looked at.
                 Some(Ok(Err(_))) => {}
                 Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
-                None => return Poll::Ready(None),
+                None => {
+                    let rest = this.rewriter.take().map(|mut rewriter| rewriter.finish());
+                    let rest = rest.filter(|rest| !rest.is_empty());
+                    return Poll::Ready(rest.map(Frame::data).map(Ok));
+                }
             }
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.rewriter.is_none() && self.inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        if self.rewriter.is_some() { SizeHint::new() } else { self.inner.size_hint() }
     }
 }
 
@@ -204,7 +217,7 @@ mod tests {
         trailers.insert("x-fhir-patient", http::HeaderValue::from_static("2"));
         let body = Full::new(Bytes::from_static(b"{}"));
         let body = body.with_trailers(std::future::ready(Some(Ok(trailers))));
-        let sent = SentBody::new(body, Progress::begin()).collect().await.unwrap();
+        let sent = SentBody::new(body, Progress::begin(), None).collect().await.unwrap();
         assert_eq!(sent.trailers(), None);
         assert_eq!(sent.to_bytes(), "{}");
     }

@@ -1,6 +1,6 @@
 //! The head of a request, as it goes on to the server behind.
 
-use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONNECTION};
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
@@ -154,6 +154,28 @@ pub(super) fn named_by_connection(headers: &HeaderMap) -> Vec<String> {
     let names =
         values.flat_map(|value| value.split(',')).map(|name| name.trim().to_ascii_lowercase());
     names.collect()
+}
+
+/// Reports whether the body of a request is JSON, in which addresses are written as the server behind reads them.
+/// What its head says of the bytes of that body is removed.
+pub(super) fn is_json(head: &mut Parts) -> bool {
+    let is_plain = head.headers.get_all(CONTENT_ENCODING).iter().all(|coding| coding == "identity");
+    let media_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let media_type = media_type.and_then(|value| value.split(';').next()).unwrap_or_default();
+    let media_type = media_type.trim().to_ascii_lowercase();
+    // The content of a Binary is nobody's but its own; only FHIR's own type says that it is the resource.
+    let is_binary = head.uri.path().split('/').any(|segment| segment == "Binary");
+    let is_json = match media_type.as_str() {
+        "application/fhir+json" | "application/json+fhir" | "application/json-patch+json" => true,
+        "application/json" | "text/json" => !is_binary,
+        _ => false,
+    };
+    if is_plain && is_json {
+        for name in ["content-digest", "content-md5", "digest", "repr-digest"] {
+            head.headers.remove(name);
+        }
+    }
+    is_plain && is_json
 }
 
 /// Reports whether a request is one for an export that was granted.

@@ -1,7 +1,9 @@
-//! The base of the server behind, written as the base that clients know: in JSON, as it streams by.
+//! Addresses in JSON, as it streams by: in answers the base of the server behind is written as the base that
+//! clients know, in requests those below the latter are written relative, and those of the server behind as
+//! foreign ones.
 //!
 //! Only the values of members that hold addresses are looked at: `Bundle.link.url` and attachments (`url`),
-//! `fullUrl`, `response.location`, `Reference.reference`. All else goes on byte by byte, decimals with their
+//! `fullUrl`, `response.location`, `Reference.reference`; of requests `Reference.reference` and `request.url`. All else goes on byte by byte, decimals with their
 //! digits. A document may end anywhere in a part of the body, also within an escape.
 
 use bytes::Bytes;
@@ -10,6 +12,9 @@ use super::base::Bases;
 
 /// The members whose values are addresses.
 const ADDRESSES: [&[u8]; 4] = [b"fullUrl", b"location", b"reference", b"url"];
+
+/// The base that is written in requests for that of the server behind. By RFC 2606 there is none.
+const FOREIGN: &[u8] = b"https://foreign.invalid";
 
 /// The longest name of a member that has to be remembered.
 const LONGEST_NAME: usize = 9;
@@ -21,6 +26,13 @@ const MAX_DEPTH: usize = 4096;
 #[derive(Debug)]
 pub(super) struct Rewriter {
     bases: Bases,
+    way: Way,
+    /// True after the name of the member `request`.
+    is_request: bool,
+    /// The number of objects and arrays that are open within such a member.
+    request: Option<usize>,
+    /// The base of the address that was read, as it is written.
+    written: &'static [u8],
     /// The objects (`true`) and arrays that are open.
     open: Vec<bool>,
     place: Place,
@@ -34,6 +46,13 @@ pub(super) struct Rewriter {
     character: Vec<u8>,
     /// The end of the parts before, held back because it may be the base.
     held: Vec<u8>,
+}
+
+/// The way that a body goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    ToClient,
+    ToServer,
 }
 
 /// The place of the next byte.
@@ -75,9 +94,23 @@ enum Step {
 }
 
 impl Rewriter {
+    /// Of an answer.
     pub(super) fn new(bases: Bases) -> Self {
+        Self::on(Way::ToClient, bases)
+    }
+
+    /// Of a request.
+    pub(super) fn of_request(bases: Bases) -> Self {
+        Self::on(Way::ToServer, bases)
+    }
+
+    fn on(way: Way, bases: Bases) -> Self {
         Self {
             bases,
+            way,
+            is_request: false,
+            request: None,
+            written: b"",
             open: Vec::new(),
             place: Place::Between,
             expects_name: false,
@@ -102,7 +135,10 @@ impl Rewriter {
                 Step::IsOther => written.append(&mut self.held),
                 Step::IsBase => {
                     written.extend_from_slice(part.get(from..start).unwrap_or_default());
-                    written.extend_from_slice(self.bases.public_in_json());
+                    written.extend_from_slice(match self.way {
+                        Way::ToClient => self.bases.public_in_json(),
+                        Way::ToServer => self.written,
+                    });
                     written.append(&mut self.character);
                     self.held.clear();
                     (from, start) = (at + 1, 0);
@@ -144,9 +180,13 @@ impl Rewriter {
 
     fn between(&mut self, byte: u8) -> Step {
         let is_address = std::mem::take(&mut self.is_address);
+        let is_request = std::mem::take(&mut self.is_request);
         match byte {
             b'{' | b'[' => {
                 self.open.push(byte == b'{');
+                if is_request && byte == b'{' {
+                    self.request = Some(self.open.len());
+                }
                 self.expects_name = byte == b'{';
                 if self.open.len() > MAX_DEPTH {
                     self.place = Place::Beyond;
@@ -155,6 +195,7 @@ impl Rewriter {
             b'}' | b']' => {
                 self.open.pop();
                 self.expects_name = false;
+                self.request = self.request.filter(|open| *open <= self.open.len());
             }
             b',' => self.expects_name = self.open.last() == Some(&true),
             b'"' if self.expects_name => {
@@ -169,7 +210,7 @@ impl Rewriter {
             }
             b'"' => self.place = Place::Text { escaped: false },
             // White space, the colon, numbers and words.
-            _ => self.is_address = is_address,
+            _ => (self.is_address, self.is_request) = (is_address, is_request),
         }
         Step::On
     }
@@ -177,7 +218,13 @@ impl Rewriter {
     fn name(&mut self, byte: u8, escaped: bool) {
         if byte == b'"' && !escaped {
             // A name with escapes is none of these: what it holds stays foreign.
-            self.is_address = ADDRESSES.contains(&&*self.name);
+            self.is_address = match (self.way, &*self.name) {
+                (Way::ToClient, name) => ADDRESSES.contains(&name),
+                (Way::ToServer, b"reference") => true,
+                (Way::ToServer, b"url") => self.request == Some(self.open.len()),
+                (Way::ToServer, _) => false,
+            };
+            self.is_request = *self.name == *b"request";
             self.expects_name = false;
             self.place = Place::Between;
             return;
@@ -206,13 +253,15 @@ impl Rewriter {
         self.place = Place::Compared(escape);
         match read {
             None => Step::On,
-            Some(b'/' | b'?' | b'#') if self.bases.is_base(&self.value) => {
+            Some(read @ (b'/' | b'?' | b'#')) if self.is_written(read) => {
                 self.place = Place::Text { escaped: false };
                 Step::IsBase
             }
             Some(read) => {
                 self.value.push(read);
-                if self.bases.may_be_base(&self.value) {
+                let is_public =
+                    || self.way == Way::ToServer && self.bases.may_be_public(&self.value);
+                if self.bases.may_be_base(&self.value) || is_public() {
                     return Step::On;
                 }
                 self.place = Place::Text { escaped: false };
@@ -224,7 +273,21 @@ impl Rewriter {
     /// Judges a text that has ended.
     fn ended(&mut self) -> Step {
         self.place = Place::Between;
-        if self.bases.is_base(&self.value) { Step::IsBase } else { Step::IsOther }
+        if self.is_written(b'"') { Step::IsBase } else { Step::IsOther }
+    }
+
+    /// Reports whether what has been read is a base that is written otherwise, where this character follows.
+    fn is_written(&mut self, next: u8) -> bool {
+        if self.way == Way::ToServer && self.bases.is_public(&self.value) {
+            self.written = b"";
+            // The slash after the base goes along; the base alone has no relative form.
+            if next == b'/' {
+                self.character.clear();
+            }
+            return next == b'/';
+        }
+        self.written = FOREIGN;
+        self.bases.is_base(&self.value)
     }
 }
 
@@ -336,6 +399,57 @@ mod tests {
         );
         let expected = text.replace("http://localhost/fhir", PUBLIC);
         assert_eq!(rewritten(&text), expected);
+    }
+
+    #[test]
+    fn in_requests_addresses_of_this_server_are_relative_and_those_of_the_server_behind_are_foreign()
+     {
+        let sent = |text: &str| {
+            for size in 1..=text.len() {
+                let bases = Bases::new(
+                    &PUBLIC.parse().unwrap(),
+                    &"http://localhost:80/fhir/".parse().unwrap(),
+                );
+                let mut rewriter = Rewriter::of_request(bases);
+                let mut all = Vec::new();
+                for part in text.as_bytes().chunks(size) {
+                    all.extend_from_slice(&rewriter.push(&Bytes::copy_from_slice(part)));
+                }
+                all.extend_from_slice(&rewriter.finish());
+                if size == text.len() {
+                    return String::from_utf8(all).unwrap();
+                }
+            }
+            String::new()
+        };
+        for (value, expected) in [
+            ("https://fhir.example.org/r4/Patient/1", "Patient/1"),
+            ("HTTPS://fhir.example.org:443/r4/Patient/1", "Patient/1"),
+            (r"https:\/\/fhir.example.org\/r4\/Patient\/1", r"Patient\/1"),
+            ("http://localhost/fhir/Patient/1", "https://foreign.invalid/Patient/1"),
+            ("http://localhost:80/fhir", "https://foreign.invalid"),
+            ("https://fhir.example.org/r4", "https://fhir.example.org/r4"),
+            ("https://fhir.example.org/r4?x", "https://fhir.example.org/r4?x"),
+            ("https://fhir.example.org/r4x/Patient/1", "https://fhir.example.org/r4x/Patient/1"),
+            ("Patient/1", "Patient/1"),
+            ("urn:uuid:0", "urn:uuid:0"),
+        ] {
+            for place in [
+                r#"{"subject":{"reference":"@"},"x":1.50}"#,
+                r#"[{"request":{"method":"GET","url" : "@"}}]"#,
+            ] {
+                let (text, expected) = (place.replace('@', value), place.replace('@', expected));
+                assert_eq!(sent(&text), expected, "{text}");
+            }
+            for other in [
+                r#"{"resource":{"url":"@"},"fullUrl":"@","request":"@"}"#,
+                r#"{"request":{"a":{"url":"@"}},"url":"@"}"#,
+                r#"{"request":{"a":1},"b":{"url":"@"}}"#,
+            ] {
+                let text = other.replace('@', value);
+                assert_eq!(sent(&text), text);
+            }
+        }
     }
 
     #[test]

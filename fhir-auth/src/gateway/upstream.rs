@@ -22,7 +22,7 @@ use tower_service::Service;
 use super::account::{Account, Buffered};
 use super::base::Bases;
 use super::exchange::{AnswerBody, BoxError, Progress, SentBody};
-use super::request::Rules;
+use super::request::{self, Rules};
 use super::response::{self, BodyKind};
 use super::rewrite::Rewriter;
 use super::unanswered::Unanswered;
@@ -91,9 +91,11 @@ impl Inner {
             *answer.status_mut() = StatusCode::NO_CONTENT;
             return Ok(answer);
         }
-        let (head, ()) = self.rules.head(&parts)?.into_parts();
+        let (mut head, ()) = self.rules.head(&parts)?.into_parts();
         let progress = Progress::begin();
-        let body = SentBody::new(body, progress.clone()).boxed_unsync();
+        let is_rewritten = !body.is_end_stream() && request::is_json(&mut head);
+        let rewriter = is_rewritten.then(|| Rewriter::of_request(self.bases.clone()));
+        let body = SentBody::new(body, progress.clone(), rewriter).boxed_unsync();
         let answer = self.connections.request(Request::from_parts(head, body));
         let answer = progress.within(self.timeout, answer).await.ok_or(Unanswered::TooLate)?;
         let answer = answer.map_err(|error| {

@@ -24,7 +24,8 @@ where
     /// judged all the same: a server that ignores how it is narrowed would count what is hidden.
     pub(super) async fn count(&mut self, queries: &[&str]) -> Judged<Response<Bytes>, S::Error> {
         let is_open = !self.hides_results();
-        let asked = query::counted(&self.access, &query::joined(queries), is_open)?;
+        let all = query::joined(queries);
+        let asked = query::counted(&self.access, self.upstream_base(), &all, is_open)?;
         let path = self.path();
         let answer = match self.access.interaction().is_search_by_post() {
             true => self.upstream.post_search(&path, asked).await?,

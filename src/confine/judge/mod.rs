@@ -187,7 +187,7 @@ where
         if query::asks_for_count(&[&own]) {
             return self.count(&[&own]).await;
         }
-        let query = query::rewritten(&self.access, &own)?;
+        let query = query::rewritten(&self.access, self.upstream_base(), &own)?;
         let query = query::narrowed(&self.access, query);
         let address = join(&self.path(), &query);
         let answer = self.upstream.get(&address).await?;
@@ -226,8 +226,12 @@ where
         if query::asks_for_count(&[&own, parameters]) {
             return self.count(&[&own, parameters]).await;
         }
-        let form = query::narrowed(&self.access, query::rewritten(&self.access, parameters)?);
-        let address = join(&self.path(), &query::rewritten(&self.access, &own)?);
+        let form = query::narrowed(
+            &self.access,
+            query::rewritten(&self.access, self.upstream_base(), parameters)?,
+        );
+        let address =
+            join(&self.path(), &query::rewritten(&self.access, self.upstream_base(), &own)?);
         let answer = self.upstream.post_search(&address, form).await?;
         if hides && matches!(answer.status, StatusCode::NOT_FOUND | StatusCode::GONE) {
             return Err(NoAnswer::not_found().into());
@@ -246,7 +250,7 @@ where
         self.access = self.access.authorize_page(&page.of).map_err(Stop::Denied)?;
         // What may be asked depends on the token, too.
         let asked = page.of.split_once('?').map_or("", |(_, query)| query);
-        query::rewritten(&self.access, asked)?;
+        query::rewritten(&self.access, self.upstream_base(), asked)?;
         let address = self.below_base(&page.link);
         let answer = self.upstream.get(&address).await?;
         self.filtered(&answer, &page.of, page.number, false).await

@@ -6,6 +6,7 @@ mod counts;
 mod exports;
 mod headers;
 mod hidden;
+mod local;
 mod metadata;
 mod pages;
 mod provenance;

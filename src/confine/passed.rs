@@ -1,0 +1,90 @@
+//! A request that passes without a look, but for the addresses in its parameters.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Request, Response, Uri};
+use http_body::Body;
+use http_body_util::{BodyExt, Limited};
+use tower_service::Service;
+
+use super::answer::NoAnswer;
+use super::body::ConfinedBody;
+use super::headers;
+use super::local::Addresses;
+use super::request_body::RequestBody;
+use super::settings::ConfineSettings;
+use crate::authorization::Access;
+use crate::middleware::{Gate, announce_close};
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+const IF_NONE_EXIST: &str = "if-none-exist";
+
+/// Writes the addresses in the query of a request as the server behind reads them, where that has another base.
+pub(super) fn localize<B>(request: &mut Request<B>, gate: &Gate, settings: &ConfineSettings) {
+    let Some(upstream) = &settings.upstream else { return };
+    let addresses = Addresses { base: &gate.server.base_url, upstream };
+    let path = request.uri().path();
+    let below = gate.server.base_url.below(path).unwrap_or_default();
+    let query = request.uri().query().and_then(|query| addresses.query(below, query));
+    let condition = request.headers().get(IF_NONE_EXIST).and_then(|value| value.to_str().ok());
+    let condition = condition.and_then(|query| addresses.query(below, query));
+    if let Some(query) = query {
+        let address = PathAndQuery::try_from(format!("{path}?{query}")).ok();
+        let mut parts = request.uri().clone().into_parts();
+        parts.path_and_query = address.or(parts.path_and_query);
+        if let Ok(uri) = Uri::from_parts(parts) {
+            *request.uri_mut() = uri;
+        }
+    }
+    if let Some(condition) = condition.and_then(|query| HeaderValue::try_from(query).ok()) {
+        request.headers_mut().insert(IF_NONE_EXIST, condition);
+    }
+}
+
+/// Reports whether the parameters of a request are in a body which has to be read for that.
+pub(super) fn has_form(access: &Access, settings: &ConfineSettings) -> bool {
+    settings.upstream.is_some() && access.interaction().is_search_by_post()
+}
+
+/// Sends a search by `POST` on, with its form as the server behind reads it.
+pub(super) async fn search<S, B, R>(
+    mut ready: S,
+    gate: Arc<Gate>,
+    settings: Arc<ConfineSettings>,
+    request: Request<B>,
+) -> Result<Response<ConfinedBody<R>>, S::Error>
+where
+    S: Service<Request<RequestBody<B>>, Response = Response<R>>,
+    B: Body<Error: Into<BoxError>>,
+{
+    let (mut parts, body) = request.into_parts();
+    let form = match headers::describe_a_form(&parts.headers) {
+        true => match Limited::new(body, Access::MAX_SEARCH_BODY).collect().await {
+            Ok(body) => Ok(body.to_bytes()),
+            Err(_) => Err(NoAnswer::body_too_long()),
+        },
+        false => Err(NoAnswer::no_form()),
+    };
+    let form = match form {
+        Ok(form) => form,
+        Err(answer) => {
+            Gate::note_refusal(answer.code(), None, answer.text(), &parts);
+            let mut response = answer.respond(&parts);
+            announce_close(&parts, response.headers_mut());
+            return Ok(response.map(ConfinedBody::bytes));
+        }
+    };
+    let below = gate.server.base_url.below(parts.uri.path()).unwrap_or_default();
+    let upstream = settings.upstream.as_deref().unwrap_or_default();
+    let addresses = Addresses { base: &gate.server.base_url, upstream };
+    let text = std::str::from_utf8(&form).ok();
+    let sent = text.and_then(|form| addresses.query(below, form));
+    let sent = sent.map_or(form, Bytes::from);
+    parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(sent.len()));
+    let answer = ready.call(Request::from_parts(parts, RequestBody::bytes(sent))).await?;
+    Ok(answer.map(ConfinedBody::inner))
+}
