@@ -67,7 +67,7 @@ fn searched(below: &str) -> &str {
     let is_type = |segment: &&str| segment.starts_with(|first: char| first.is_ascii_uppercase());
     let mut segments = below.trim_start_matches('/').split('/');
     let (first, _, third) = (segments.next(), segments.next(), segments.next());
-    third.filter(is_type).or(first.filter(is_type)).unwrap_or_default()
+    third.filter(is_type).or_else(|| first.filter(is_type)).unwrap_or_default()
 }
 
 /// Reports whether a parameter is a reference: by its name, of a chain by its last link, and of `_has` by the

@@ -85,10 +85,12 @@ where
     }
 
     pub(super) async fn answer(mut self) -> Result<Response<ConfinedBody<R>>, S::Error> {
-        let judged = match self.way {
-            Way::Job => self.job().await,
-            Way::Page => self.page_or_binary().await,
-            _ => self.judged().await.map(|response| response.map(ConfinedBody::bytes)),
+        let judged = if self.way == Way::Job {
+            self.job().await
+        } else if self.way == Way::Page {
+            self.page_or_binary().await
+        } else {
+            self.judged().await.map(|response| response.map(ConfinedBody::bytes))
         };
         let mut response = match judged {
             Ok(response) => response,

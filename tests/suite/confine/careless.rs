@@ -15,6 +15,8 @@ use crate::support::BASE;
 pub(super) type Asked = Request<RequestBody<Full<Bytes>>>;
 type Service = BoxCloneService<Asked, Response<Full<Bytes>>, Infallible>;
 
+type Answers = dyn Fn(&str) -> Option<Response<Full<Bytes>>> + Send + Sync;
+
 #[derive(Clone, Default)]
 pub(super) struct Careless {
     resources: Arc<Vec<Value>>,
@@ -25,7 +27,7 @@ pub(super) struct Careless {
     /// An answer to every request.
     always: Option<Arc<dyn Fn() -> Response<Full<Bytes>> + Send + Sync>>,
     /// Answers to some requests, by method and address.
-    by: Option<Arc<dyn Fn(&str) -> Option<Response<Full<Bytes>>> + Send + Sync>>,
+    by: Option<Arc<Answers>>,
     /// Answers to some addresses.
     at: Vec<(String, u16, String)>,
     /// The addresses and the bodies that it was asked.
