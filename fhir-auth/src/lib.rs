@@ -11,6 +11,7 @@
 //! FHIR server that enforces nothing. All are the code of `tower-fhir-auth`, the layer that guards
 //! requests, with the file that it is configured by.
 
+mod caller;
 pub mod check;
 mod command;
 pub mod explain;
@@ -18,7 +19,9 @@ mod failure;
 pub mod gateway;
 mod logs;
 mod pasted;
+mod path;
 mod print;
+mod server;
 
 use std::process::ExitCode;
 

@@ -1,12 +1,10 @@
 //! The answerer of requests: the layer, and the server behind within it.
 
-use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tower_fhir_auth::config::{Config, ConfinedBy, UpstreamConfig};
 use tower_fhir_auth::confine::{ConfineSettings, SealKey};
@@ -15,73 +13,50 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::account::{Account, Buffered};
-use super::exchange::BoxError;
 use super::unanswered::{Asked, Unanswered};
 use super::upstream::Upstream;
 use crate::failure::Failure;
+use crate::server::{App, AppBody, BoxError, whole};
 
-pub(super) type AppBody = UnsyncBoxBody<Bytes, BoxError>;
-pub(super) type Answer = Pin<Box<dyn Future<Output = Response<AppBody>> + Send>>;
+/// The gateway of a configuration, and its layer. `made` seals page links where the file names no keys.
+pub(super) fn gateway(config: Config, made: &SealKey) -> Result<(App, FhirAuthLayer), Failure> {
+    let settings = config.gateway().upstream.clone();
+    let Some(url) = &settings.url else {
+        let expected = "expected the FHIR base of the server behind, here or by `--upstream`";
+        return Err(Failure::new(format!("upstream.url: is required: {expected}")));
+    };
+    let upstream = Upstream::new(config.base_url(), url, &settings);
+    let upstream =
+        upstream.ok_or_else(|| Failure::new("upstream.url: expected the address of a server"))?;
+    let buffered = upstream.buffered();
+    let policy = config.policy()?;
+    let builder = config.layer(policy)?;
+    let auth = match settings.confine {
+        ConfinedBy::Gateway => {
+            let layer = builder.build_confined(confine(&settings, made)?)?;
+            let auth = layer.auth().clone();
+            return Ok((around(layer.layer(upstream), buffered), auth));
+        }
+        ConfinedBy::Upstream => builder.handlers_enforce(Enforcement::ALL).build()?,
+        ConfinedBy::Nobody => builder.build()?,
+        _ => return Err(Failure::new("upstream.confine: is not supported yet")),
+    };
+    Ok((around(auth.layer(upstream), buffered), auth))
+}
 
-/// The answerer of a port's requests.
-#[derive(Clone)]
-pub(super) struct App(Arc<dyn Fn(Request<Incoming>) -> Answer + Send + Sync>);
-
-impl App {
-    /// The gateway of a configuration, and its layer. `made` seals page links where the file names no keys.
-    pub(super) fn gateway(
-        config: Config,
-        made: &SealKey,
-    ) -> Result<(Self, FhirAuthLayer), Failure> {
-        let settings = config.gateway().upstream.clone();
-        let Some(url) = &settings.url else {
-            let expected = "expected the FHIR base of the server behind, here or by `--upstream`";
-            return Err(Failure::new(format!("upstream.url: is required: {expected}")));
-        };
-        let upstream = Upstream::new(config.base_url(), url, &settings);
-        let upstream = upstream
-            .ok_or_else(|| Failure::new("upstream.url: expected the address of a server"))?;
-        let buffered = upstream.buffered();
-        let policy = config.policy()?;
-        let builder = config.layer(policy)?;
-        let auth = match settings.confine {
-            ConfinedBy::Gateway => {
-                let layer = builder.build_confined(confine(&settings, made)?)?;
-                let auth = layer.auth().clone();
-                return Ok((Self::around(layer.layer(upstream), buffered), auth));
-            }
-            ConfinedBy::Upstream => builder.handlers_enforce(Enforcement::ALL).build()?,
-            ConfinedBy::Nobody => builder.build()?,
-            _ => return Err(Failure::new("upstream.confine: is not supported yet")),
-        };
-        Ok((Self::around(auth.layer(upstream), buffered), auth))
-    }
-
-    /// Answers each request by a function.
-    pub(super) fn from_fn(
-        answer: impl Fn(Request<Incoming>) -> Answer + Send + Sync + 'static,
-    ) -> Self {
-        Self(Arc::new(answer))
-    }
-
-    fn around<S, R>(service: S, buffered: Arc<Buffered>) -> Self
-    where
-        S: Service<Request<Incoming>, Response = Response<R>, Error = Unanswered, Future: Send>
-            + Clone
-            + Send
-            + Sync
-            + 'static,
-        R: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
-    {
-        Self::from_fn(move |request| {
-            let account = Account::of_a_request(&buffered);
-            Box::pin(answer(service.clone(), account, request))
-        })
-    }
-
-    pub(super) fn answer(&self, request: Request<Incoming>) -> Answer {
-        (self.0)(request)
-    }
+fn around<S, R>(service: S, buffered: Arc<Buffered>) -> App
+where
+    S: Service<Request<Incoming>, Response = Response<R>, Error = Unanswered, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    R: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    App::from_fn(move |request| {
+        let account = Account::of_a_request(&buffered);
+        Box::pin(answer(service.clone(), account, request))
+    })
 }
 
 async fn answer<S, R>(
@@ -107,10 +82,6 @@ where
         (Ok(response), None) => response.map(|body| body.map_err(Into::into).boxed_unsync()),
         (Err(unanswered), _) | (Ok(_), Some(unanswered)) => unanswered.respond(asked).map(whole),
     }
-}
-
-pub(super) fn whole(bytes: Bytes) -> AppBody {
-    Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
 }
 
 /// The settings of the layer that confines. What the server behind writes is rewritten before it is judged, so

@@ -14,8 +14,7 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use super::account::Account;
 use super::rewrite::Rewriter;
 use super::unanswered::Unanswered;
-
-pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+use crate::server::BoxError;
 
 /// The last time at which a request has got on.
 #[derive(Clone, Debug)]

@@ -6,6 +6,8 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
 use tower_fhir_auth::fhir::{Format, IssueType, OperationOutcome};
 
+use crate::caller::TooLong;
+
 /// The reason for which there is no answer of the server behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unanswered {
@@ -38,6 +40,12 @@ impl Asked {
     }
 }
 
+impl From<TooLong> for Unanswered {
+    fn from(TooLong: TooLong) -> Self {
+        Self::LongHeader
+    }
+}
+
 impl Unanswered {
     fn told(self) -> (StatusCode, IssueType, &'static str) {
         use IssueType::{Exception, Forbidden, NotFound, Transient};
@@ -50,11 +58,7 @@ impl Unanswered {
             Self::Elsewhere => {
                 (StatusCode::NOT_FOUND, NotFound, "there is nothing at this address")
             }
-            Self::LongHeader => (
-                StatusCode::FORBIDDEN,
-                Forbidden,
-                "what the server behind has to be told of this token is longer than 4 KiB",
-            ),
+            Self::LongHeader => (StatusCode::FORBIDDEN, Forbidden, TooLong::TEXT),
             Self::OutOfReach => {
                 (StatusCode::BAD_GATEWAY, Transient, "the server behind is out of reach")
             }

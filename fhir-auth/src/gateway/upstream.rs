@@ -21,11 +21,12 @@ use tower_service::Service;
 
 use super::account::{Account, Buffered};
 use super::base::Bases;
-use super::exchange::{AnswerBody, BoxError, Progress, SentBody};
+use super::exchange::{AnswerBody, Progress, SentBody};
 use super::request::{self, Rules};
 use super::response::{self, BodyKind};
 use super::rewrite::Rewriter;
 use super::unanswered::Unanswered;
+use crate::server::BoxError;
 
 /// The longest time for which a connection is kept that nobody uses.
 const IDLE: Duration = Duration::from_secs(30);

@@ -4,4 +4,4 @@ use std::net::SocketAddr;
 
 /// The address that a client has connected from, in the extensions of its requests.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Peer(pub(super) SocketAddr);
+pub(crate) struct Peer(pub(crate) SocketAddr);

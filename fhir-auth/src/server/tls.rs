@@ -1,4 +1,4 @@
-//! TLS of the gateway itself: `[listen] tls`.
+//! TLS of the server itself: `[listen] tls`.
 
 use std::path::Path;
 use std::sync::Arc;

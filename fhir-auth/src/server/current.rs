@@ -10,25 +10,35 @@ use http::{HeaderValue, Response, StatusCode};
 use serde_json::json;
 use tower_fhir_auth::FhirAuthLayer;
 use tower_fhir_auth::config::Config;
-use tower_fhir_auth::confine::SealKey;
 
 use super::app::{App, whole};
+use super::signals::HangUp;
 use crate::failure::Failure;
 
 /// The interval between two looks at the file.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// The source of the configuration.
+/// Makes of a configuration what answers, and the layer that it answers by.
+type Make = dyn Fn(Config) -> Result<(App, FhirAuthLayer), Failure> + Send + Sync;
+
+/// The source of the configuration, and what is made of it.
 #[derive(Clone)]
-pub(super) struct Source {
-    pub(super) file: PathBuf,
+pub(crate) struct Source {
+    file: PathBuf,
     /// `--upstream`
-    pub(super) upstream: Option<String>,
-    /// The key that seals page links where the file names none.
-    pub(super) key: SealKey,
+    upstream: Option<String>,
+    make: Arc<Make>,
 }
 
 impl Source {
+    pub(crate) fn new(
+        file: PathBuf,
+        upstream: Option<String>,
+        make: impl Fn(Config) -> Result<(App, FhirAuthLayer), Failure> + Send + Sync + 'static,
+    ) -> Self {
+        Self { file, upstream, make: Arc::new(make) }
+    }
+
     pub(super) fn config(&self) -> Result<Config, Failure> {
         let config = Config::from_file(&self.file)?;
         let Some(url) = &self.upstream else { return Ok(config) };
@@ -40,7 +50,7 @@ impl Source {
     }
 
     fn app(&self, config: Config) -> Result<(App, FhirAuthLayer), Failure> {
-        App::gateway(config, &self.key).map_err(|failure| self.in_file(&failure))
+        (self.make)(config).map_err(|failure| self.in_file(&failure))
     }
 }
 
@@ -137,29 +147,4 @@ impl Current {
 async fn content(file: &Path) -> Option<Vec<u8>> {
     let file = file.to_owned();
     tokio::task::spawn_blocking(move || std::fs::read(file).ok()).await.ok().flatten()
-}
-
-/// SIGHUP, where there is such a signal.
-pub(super) struct HangUp(#[cfg(unix)] tokio::signal::unix::Signal);
-
-impl HangUp {
-    /// Catches it from now on.
-    #[cfg(unix)]
-    pub(super) fn new() -> std::io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self(signal(SignalKind::hangup())?))
-    }
-
-    #[cfg(not(unix))]
-    pub(super) fn new() -> std::io::Result<Self> {
-        Ok(Self())
-    }
-
-    async fn told(&mut self) {
-        #[cfg(unix)]
-        if self.0.recv().await.is_some() {
-            return;
-        }
-        std::future::pending().await
-    }
 }

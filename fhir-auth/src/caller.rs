@@ -1,4 +1,4 @@
-//! The caller, in headers for the server behind.
+//! The caller, in headers for the server behind or the proxy that asks.
 
 use std::borrow::Cow;
 
@@ -6,8 +6,6 @@ use http::{HeaderMap, HeaderValue};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use tower_fhir_auth::Principal;
 use tower_fhir_auth::config::{CallerHeader, CallerMember};
-
-use super::unanswered::Unanswered;
 
 /// The longest value of a header.
 const MAX_VALUE: usize = 4 * 1024;
@@ -18,18 +16,27 @@ const ENCODED: &AsciiSet = &CONTROLS.add(b'%');
 /// Those, and blanks, which stand between the values of a list.
 const ENCODED_IN_LIST: &AsciiSet = &ENCODED.add(b' ');
 
+/// A header about the caller would be longer than it may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TooLong;
+
+impl TooLong {
+    pub(crate) const TEXT: &str =
+        "what the server behind has to be told of this token is longer than 4 KiB";
+}
+
 /// Adds each of the headers, empty where the token has nothing of it, or where nobody is known.
-pub(super) fn tell(
+pub(crate) fn tell(
     caller: Option<&Principal>,
     wanted: &[CallerHeader],
     headers: &mut HeaderMap,
-) -> Result<(), Unanswered> {
+) -> Result<(), TooLong> {
     for header in wanted {
         let value = caller.map(|caller| value(caller, header.member)).unwrap_or_default();
         if value.len() > MAX_VALUE {
-            return Err(Unanswered::LongHeader);
+            return Err(TooLong);
         }
-        let value = HeaderValue::try_from(value).map_err(|_| Unanswered::LongHeader)?;
+        let value = HeaderValue::try_from(value).map_err(|_| TooLong)?;
         headers.insert(header.name.clone(), value);
     }
     Ok(())
