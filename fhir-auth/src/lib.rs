@@ -4,16 +4,18 @@
 //! fhir-auth explain --config auth.toml [--method GET --path /Patient/1] < token
 //! fhir-auth check auth.toml [--online]
 //! fhir-auth gateway --config gateway.toml [--listen ADDRESS] [--upstream URL]
+//! fhir-auth decide --for nginx|forward|envoy --config auth.toml [--listen ADDRESS] [--peers NETWORKS]
 //! ```
 //!
 //! [`explain`] says why a token is let in or refused, check by check, and what to change on which
 //! side. [`check`] reads a configuration and tells all of its mistakes at once. [`gateway`] protects a
-//! FHIR server that enforces nothing. All are the code of `tower-fhir-auth`, the layer that guards
+//! FHIR server that enforces nothing. [`decide`] answers the authorization sub-requests of other proxies. All are the code of `tower-fhir-auth`, the layer that guards
 //! requests, with the file that it is configured by.
 
 mod caller;
 pub mod check;
 mod command;
+pub mod decide;
 pub mod explain;
 mod failure;
 pub mod gateway;
@@ -33,6 +35,8 @@ const USAGE: &str = "usage: fhir-auth explain --config auth.toml [--method GET -
                      [--at TIME] [--offline] [--json] < token\n       \
                      fhir-auth check auth.toml [--online]\n       \
                      fhir-auth gateway --config gateway.toml [--listen ADDRESS] [--upstream URL]\n       \
+                     fhir-auth decide --for nginx|forward|envoy --config auth.toml [--listen ADDRESS] \
+                     [--peers NETWORKS]\n       \
                      fhir-auth --version";
 
 /// Runs the command that the first argument names, and returns the status to end with.
@@ -50,6 +54,7 @@ pub async fn run(mut arguments: Parser) -> ExitCode {
     match command.to_str() {
         Some("explain") => explain::run(arguments).await,
         Some("check") => check::run(arguments).await,
+        Some("decide") => decide::run(arguments).await,
         Some("gateway") => gateway::run(arguments).await,
         _ => Failure::new(format!("there is no such command\n{USAGE}")).report(),
     }

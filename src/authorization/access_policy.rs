@@ -78,6 +78,38 @@ impl AccessPolicy {
         Self { mode, roles, scopes }
     }
 
+    /// Reports whether a caller is granted whatever a request holds that nobody sees, such as the entries of a
+    /// bundle: by roles with every data action that there is, or by scopes that confine to nothing, with all
+    /// letters on every type; by both, where both are needed.
+    ///
+    /// ```
+    /// use tower_fhir_auth::authorization::AccessPolicy;
+    /// use tower_fhir_auth::{AccessRequest, Denial};
+    ///
+    /// /// For a rule of one's own before handlers that judge no bundle.
+    /// fn bundle(policy: &AccessPolicy, request: &AccessRequest<'_>) -> Result<(), Denial> {
+    ///     match policy.grants_everything(request) {
+    ///         true => Ok(()),
+    ///         false => Err(Denial::new("the entries of a bundle are not judged here")),
+    ///     }
+    /// }
+    /// ```
+    #[must_use]
+    pub fn grants_everything(&self, request: &AccessRequest<'_>) -> bool {
+        let principal = request.principal();
+        let by_roles = || self.roles.hold_everything(principal);
+        let by_scopes = || self.scopes.hold_everything(request);
+        match self.mode {
+            AccessMode::Roles => by_roles(),
+            AccessMode::Scopes => by_scopes(),
+            AccessMode::RolesOrScopes => by_roles() || by_scopes(),
+            AccessMode::RolesAndScopes => by_roles() && by_scopes(),
+            AccessMode::Microsoft => {
+                by_roles() && (!self.roles.mark_as_smart(principal) || by_scopes())
+            }
+        }
+    }
+
     fn either(&self, request: &AccessRequest<'_>) -> Result<Grant, Denial> {
         // A role leaves nothing for a scope to widen, and its reasons are only for those whom no
         // scope lets in either.

@@ -6,6 +6,7 @@
 mod careless_server;
 mod check;
 mod cors;
+mod decide;
 mod entra;
 mod explain_token;
 mod fhir_server;

@@ -89,6 +89,11 @@ impl RolePolicy {
         self.actions_of(principal).contains(DataActions::SMART)
     }
 
+    /// Reports whether the roles of a caller hold every data action that is a right.
+    pub(crate) fn hold_everything(&self, principal: &Principal) -> bool {
+        self.actions_of(principal).contains(DataActions::EVERY)
+    }
+
     /// The union of what a caller's roles may do, those of the token and the assigned ones.
     fn actions_of(&self, principal: &Principal) -> DataActions {
         let assignments = self.assignments.snapshot();

@@ -12,14 +12,14 @@ use super::context::{self, Confined};
 use super::enough::{LAUNCH_PATIENT, any_enough, enough, narrowest_context};
 use super::evaluator::{GrantedBy, ScopeEvaluator};
 use super::inapplicable::{Inapplicable, Reasons};
-use super::requirement::{Requirements, ScopeRequirement, Target};
+use super::requirement::{RequiredAccess, Requirements, ScopeRequirement, Target, Via};
 use crate::authentication::{CallerKind, Principal};
 use crate::authorization::grant::Rule;
 use crate::authorization::subject::Subject;
 use crate::authorization::{AccessRequest, Authorizer, Confinement, Denial, Grant};
 use crate::display_safe::sanitize;
 use crate::explanation::Requirement;
-use crate::smart::{ScopeContext, SmartScope, intended};
+use crate::smart::{Permissions, ScopeContext, SmartScope, intended};
 
 /// Grants what the SMART scopes of a caller grant.
 ///
@@ -39,6 +39,19 @@ impl ScopePolicy {
     /// Makes the policy.
     pub fn new() -> Self {
         Self
+    }
+
+    /// Reports whether the scopes of a caller hold all letters on every type, and confine to nothing.
+    pub(in crate::authorization) fn hold_everything(&self, request: &AccessRequest<'_>) -> bool {
+        // Before handlers that enforce nothing, scopes that confine do not count.
+        let request = AccessRequest::new(request.principal(), request.interaction());
+        let everything = RequiredAccess {
+            permissions: Permissions::ALL,
+            target: Target::EveryType,
+            via: Via::Direct,
+        };
+        let required = Requirements::default();
+        ScopeEvaluator::new(&request, &required).satisfy(&everything).is_ok()
     }
 
     /// Reports whether the scopes of a caller are about one patient, whoever that is.

@@ -17,6 +17,7 @@ pub(crate) use self::route::is_id;
 use self::route::Route;
 use super::base_url::BaseUrl;
 use super::resource_type::ResourceTypes;
+use super::search_reach::{Reach, reached};
 use crate::span::Span;
 
 /// A FHIR interaction, or [`Unknown`](InteractionKind::Unknown) for any other request.
@@ -289,6 +290,15 @@ impl Interaction {
             outside.body.as_deref().into_iter().chain(conditions)
         });
         self.query().into_iter().chain(outside)
+    }
+
+    /// Reports whether its parameters look beyond the resources that it is about, or may: an include, a chain,
+    /// `_has`, a filter, a sort by another resource, and spellings that one server reads as such and another
+    /// does not.
+    #[must_use]
+    pub fn looks_beyond(&self) -> bool {
+        let mut reached = self.queries().flat_map(reached);
+        reached.any(|reach| !matches!(reach, Reach::Result(_) | Reach::Patient(_)))
     }
 
     /// Reports whether a deletion also asks to delete the history (`_hardDelete`, `_purgeHistory`, HAPI's

@@ -1,0 +1,90 @@
+//! The service inside of the layer: a request that has come this far is granted, and who the caller is, is said.
+
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::header::CACHE_CONTROL;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use tower_fhir_auth::config::CallerHeader;
+use tower_fhir_auth::fhir::BaseUrl;
+use tower_fhir_auth::smart::Permissions;
+use tower_fhir_auth::{Access, Denial, FhirAuthLayer, Principal};
+use tower_service::Service;
+
+use crate::caller::{self, TooLong};
+use crate::path;
+
+/// Marks an answer that lets a request pass.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Passes;
+
+/// Answers what the layer lets pass.
+#[derive(Clone, Debug)]
+pub(super) struct Granted {
+    pub(super) auth: FhirAuthLayer,
+    pub(super) base: BaseUrl,
+    pub(super) headers: Vec<CallerHeader>,
+}
+
+impl Granted {
+    fn answer(&self, request: &Parts) -> Response<Bytes> {
+        let refused = |text: &'static str| self.auth.refuse(&Denial::new(text), request);
+        let path = request.uri.path();
+        if path::may_be_read_otherwise(self.base.below(path).unwrap_or(path)) {
+            return refused("the proxy and the server behind may read this address in two ways");
+        }
+        if writes_provenance(request) {
+            return refused("a Provenance in a header (`X-Provenance`) is not seen here");
+        }
+        match allowed(request.extensions.get::<Principal>(), &self.headers) {
+            Ok(response) => response,
+            Err(TooLong) => refused(TooLong::TEXT),
+        }
+    }
+}
+
+/// Makes the answer that lets a request pass. The headers are there, whoever the caller is: with them the proxy
+/// overwrites those of the client.
+pub(super) fn allowed(
+    caller: Option<&Principal>,
+    wanted: &[CallerHeader],
+) -> Result<Response<Bytes>, TooLong> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = StatusCode::OK;
+    response.extensions_mut().insert(Passes);
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    caller::tell(caller, wanted, headers)?;
+    Ok(response)
+}
+
+/// Reports whether a change brings a Provenance with it that its caller may not create.
+fn writes_provenance(request: &Parts) -> bool {
+    let is_change = !matches!(request.method, Method::GET | Method::HEAD);
+    let may = |access: &Access| access.may(Permissions::CREATE, "Provenance").is_open();
+    is_change
+        && has_provenance(&request.headers)
+        && !request.extensions.get::<Access>().is_some_and(may)
+}
+
+fn has_provenance(headers: &HeaderMap) -> bool {
+    headers.keys().any(|name| name.as_str().replace('_', "-") == "x-provenance")
+}
+
+impl Service<Request<()>> for Granted {
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<()>) -> Self::Future {
+        ready(Ok(self.answer(&request.into_parts().0).map(Full::new)))
+    }
+}
