@@ -28,6 +28,9 @@ pub mod threats {}
 #[doc = include_str!("mistakes.md")]
 pub mod mistakes {}
 
+#[doc = include_str!("proxies.md")]
+pub mod proxies {}
+
 #[doc = include_str!("costs.md")]
 #[doc = include_str!("costs/keys.svg")]
 #[doc = include_str!("costs/issuers.svg")]
