@@ -62,6 +62,7 @@ pub(crate) fn credentials(issuer: &TestIssuer) -> Vec<Credentials> {
         of("no scope", bearer(scoped("openid"))),
         of("reader", bearer(scoped("system/Patient.rs system/Observation.rs"))),
         of("writer", bearer(scoped("system/Observation.cruds"))),
+        of("creator", bearer(scoped("system/Observation.c"))),
         of("role reader", bearer(token().claim("roles", json!(["reader"])))),
         everything("all scopes", bearer(scoped("system/*.cruds"))),
         everything("role everything", bearer(token().claim("roles", json!(["everything"])))),

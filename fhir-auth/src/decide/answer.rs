@@ -1,6 +1,7 @@
 //! The answers that a proxy understands.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
@@ -24,7 +25,6 @@ use crate::server::{App, AppBody, Peer, whole};
 const X_AUTH_STATUS: HeaderName = HeaderName::from_static("x-auth-status");
 
 /// Answers sub-requests by a configuration.
-#[derive(Clone)]
 struct Decider {
     row: Row,
     peers: Peers,
@@ -46,16 +46,19 @@ pub(super) fn app(config: Config, row: Row, peers: Peers) -> Result<(App, FhirAu
     };
     let headers = upstream.headers;
     let granted = Granted { auth: auth.clone(), base, headers: headers.clone() };
-    let decider = Decider { row, peers, service: auth.layer(granted), headers };
-    let app = App::from_fn(move |request| Box::pin(decider.clone().answer(request)));
+    let decider = Arc::new(Decider { row, peers, service: auth.layer(granted), headers });
+    let app = App::from_fn(move |request| {
+        let decider = Arc::clone(&decider);
+        Box::pin(async move { decider.answer(request).await })
+    });
     Ok((app, auth))
 }
 
 impl Decider {
-    async fn answer(self, request: Request<Incoming>) -> Response<AppBody> {
+    async fn answer(&self, request: Request<Incoming>) -> Response<AppBody> {
         let (asked, _) = request.into_parts();
         let decided = match self.original(&asked) {
-            Ok(original) => self.clone().decide(original).await,
+            Ok(original) => self.decide(original).await,
             Err(response) => response,
         };
         let mut response = self.for_row(decided);
@@ -83,14 +86,13 @@ impl Decider {
     }
 
     /// Asks the layer. Only what it has let pass, and its own public documents, are a 200.
-    async fn decide(mut self, original: Request<()>) -> Response<Bytes> {
-        let (asked, ()) = original.into_parts();
-        let request = Request::from_parts(asked.clone(), ());
+    async fn decide(&self, original: Request<()>) -> Response<Bytes> {
+        let mut service = self.service.clone();
         let Ok(()) = std::future::poll_fn(|context| {
-            <FhirAuth<Granted> as Service<Request<()>>>::poll_ready(&mut self.service, context)
+            <FhirAuth<Granted> as Service<Request<()>>>::poll_ready(&mut service, context)
         })
         .await;
-        let Ok(response): Result<_, Infallible> = self.service.call(request).await;
+        let Ok(response): Result<_, Infallible> = service.call(original).await;
         let (mut parts, body) = response.into_parts();
         let Ok(body) = body.collect().await;
         if parts.extensions.get::<Passes>().is_none() && parts.status.is_success() {
