@@ -95,8 +95,10 @@ impl Decider {
 }
 
 fn status(answer: &Response) -> u16 {
-    let told = answer.headers().get("x-auth-status");
-    told.map_or(answer.status().as_u16(), |told| told.to_str().unwrap().parse().unwrap())
+    match answer.headers().get("x-auth-status") {
+        Some(told) => told.to_str().unwrap().parse().unwrap(),
+        None => answer.status().as_u16(),
+    }
 }
 
 fn roles() -> String {
