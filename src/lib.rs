@@ -86,7 +86,7 @@
 //!
 //! Metrics: `fhir_auth_refusals_total` (`kind`, `check`), `fhir_auth_verified_total` (`issuer`;
 //! a cached token is not counted again), `fhir_auth_key_loads_total` (`issuer`,
-//! `outcome`), and the gauges `fhir_auth_keys`, `fhir_auth_keys_left_out` and
+//! `outcome`), `fhir_auth_introspections_total` (`issuer`, `outcome`), and the gauges `fhir_auth_keys`, `fhir_auth_keys_left_out` and
 //! `fhir_auth_keys_loaded_timestamp_seconds` (`issuer`).
 
 #![cfg_attr(tower_fhir_auth_docsrs, feature(doc_cfg))]

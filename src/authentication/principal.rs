@@ -103,14 +103,7 @@ impl Principal {
         let claims = validated.claims();
         let mut strings = ClaimStrings::default();
         let in_roles = || settings.roles_claim.roles(claims);
-        if settings.roles_claim.is_missed_first(claims) {
-            log::warn!(
-                issuer = %settings.issuer,
-                roles_claim = ?settings.roles_claim,
-                "no roles were found in a token that has a claim of one of these names: they are the \
-                 steps of one path, not a choice of claims"
-            );
-        }
+        warn_of_missed_roles(claims, settings);
         let roles = strings.list(claims, |list| in_roles().for_each(|role| list.add(role)));
         let scopes = strings.list(claims, |list| {
             for name in &settings.scope_claims {
@@ -375,6 +368,18 @@ impl Principal {
     /// ```
     pub fn claims<T: DeserializeOwned>(&self) -> Result<T, ClaimError> {
         serde_json::from_str(self.0.strings.payload()).map_err(|_| ClaimError { name: None })
+    }
+}
+
+/// Warns once of a path of roles that leads nowhere.
+fn warn_of_missed_roles(claims: &Claims<'_>, settings: &IssuerSettings) {
+    if settings.roles_claim.is_missed_first(claims) {
+        log::warn!(
+            issuer = %settings.issuer,
+            roles_claim = ?settings.roles_claim,
+            "no roles were found in a token that has a claim of one of these names: they are the \
+             steps of one path, not a choice of claims"
+        );
     }
 }
 

@@ -52,11 +52,11 @@ impl Circuit {
         *self.state() = State::default();
     }
 
-    pub(super) fn failed(&self, permission: Permission) {
+    pub(super) fn failed(&self, Permission { is_trial }: Permission) {
         let mut state = self.state();
         state.failures = state.failures.saturating_add(1);
         // Questions that were open when the pause began do not make it longer.
-        if permission.is_trial || (state.until.is_none() && state.failures >= FAILURES) {
+        if is_trial || (state.until.is_none() && state.failures >= FAILURES) {
             state.pauses = state.pauses.saturating_add(1);
             state.until = Some(Instant::now() + after_failure(state.pauses, None));
             state.is_tried = false;
@@ -64,8 +64,8 @@ impl Circuit {
     }
 
     /// Takes back a permission that was not used.
-    pub(super) fn unused(&self, permission: Permission) {
-        if permission.is_trial {
+    pub(super) fn unused(&self, Permission { is_trial }: Permission) {
+        if is_trial {
             self.state().is_tried = false;
         }
     }

@@ -169,7 +169,8 @@ impl Questions {
         shared.report.tell(&mut health);
         health.turned_away = shared.turned_away.load(Ordering::Relaxed);
         health.open = shared.known_before.open() + shared.unknown.open();
-        health.paused = shared.known_before.circuit.pause().or(shared.unknown.circuit.pause());
+        health.paused = shared.known_before.circuit.pause();
+        health.paused = health.paused.or_else(|| shared.unknown.circuit.pause());
         health
     }
 }
