@@ -83,7 +83,8 @@ async fn of_an_unverified_token_only_what_may_be_shown_is_looked_at_and_marked()
     assert_eq!(not_reached(&explanation), unlooked);
     assert!(!explanation.is_verified() && explanation.holds().scopes.is_empty());
     let text = explanation.to_string();
-    let one_line = "not reached  signature, tenant, required-claims, client, confirmation\n";
+    let one_line =
+        "not reached  signature, tenant, required-claims, client, confirmation, introspection\n";
     assert!(text.contains("would pass   audience (unverified)\n"), "{text}");
     assert!(text.ends_with(one_line), "{text}");
     for hidden in ["user/Patient.r", "admin", "an-app"] {
@@ -189,7 +190,7 @@ async fn the_interaction_is_told_before_the_token_is_mended() {
         let explanation = server.layer.explain(&request).await;
         let text = explanation.to_string();
         assert!(text.contains(told), "{text}");
-        assert!(text.contains("not reached  authorization\n"), "{text}");
+        assert!(text.contains("not reached  introspection, authorization\n"), "{text}");
     }
 }
 

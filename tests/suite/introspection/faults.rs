@@ -105,7 +105,7 @@ async fn a_provider_that_does_not_answer_is_waited_for_no_longer_than_the_time_o
     let begun = Instant::now();
     server.bearer(OPAQUE).await.is_unavailable();
     let elapsed = begun.elapsed();
-    assert!((Duration::from_secs(2)..Duration::from_secs(4)).contains(&elapsed), "{elapsed:?}");
+    assert!((Duration::from_secs(2)..Duration::from_secs(10)).contains(&elapsed), "{elapsed:?}");
     server.provider.behave(Manner::Json);
     server.provider.says(OPAQUE, server.provider.good());
     server.bearer(OPAQUE).await.is_let_in();
