@@ -41,6 +41,29 @@ impl NoAnswer {
         Self::new(StatusCode::NOT_FOUND, IssueType::NotFound, "there is no such export")
     }
 
+    /// A version that is not, or no longer, the one that is there.
+    pub(super) fn changed() -> Self {
+        Self::precondition("the resource is not, or no longer, the one that the change is about")
+    }
+
+    pub(super) fn several_match() -> Self {
+        Self::precondition("several resources match the condition")
+    }
+
+    pub(super) fn endless_match() -> Self {
+        let text =
+            "the server behind finds so much by the condition that nobody can tell what matches it";
+        Self::new(StatusCode::PRECONDITION_FAILED, IssueType::TooCostly, text)
+    }
+
+    fn precondition(text: &str) -> Self {
+        Self::new(StatusCode::PRECONDITION_FAILED, IssueType::Conflict, text)
+    }
+
+    pub(super) fn no_match() -> Self {
+        Self::new(StatusCode::NOT_FOUND, IssueType::NotFound, "nothing matches the condition")
+    }
+
     pub(super) fn bad_request(text: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, IssueType::Invalid, text)
     }
@@ -48,6 +71,40 @@ impl NoAnswer {
     pub(super) fn body_too_long() -> Self {
         let text = "the body of the search has more than 64 KiB";
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, IssueType::TooLong, text)
+    }
+
+    pub(super) fn too_many_entries(limit: usize) -> Self {
+        let text = format!("the bundle has more than {limit} entries");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, IssueType::TooLong, text)
+    }
+
+    /// An entry whose answer would make that to the bundle too large.
+    pub(super) fn no_room() -> Self {
+        let text = "the answers to the entries before are too large for one bundle";
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, IssueType::TooLong, text)
+    }
+
+    /// An entry that the server behind has not answered, after others have changed something.
+    pub(super) fn broken_off() -> Self {
+        let text = "the server behind has not answered this entry, or one before it";
+        Self::new(StatusCode::BAD_GATEWAY, IssueType::Transient, text)
+    }
+
+    pub(super) fn request_too_long(limit: usize) -> Self {
+        let text = format!("the body has more than {limit} bytes");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, IssueType::TooLong, text)
+    }
+
+    pub(super) fn no_json() -> Self {
+        let text =
+            "a resource that has to be judged is uncompressed JSON (`application/fhir+json`)";
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, IssueType::NotSupported, text)
+    }
+
+    pub(super) fn no_json_patch() -> Self {
+        let text = "a patch that has to be judged is an uncompressed JSON Patch \
+                    (`application/json-patch+json`)";
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, IssueType::NotSupported, text)
     }
 
     pub(super) fn no_form() -> Self {
@@ -88,11 +145,21 @@ impl NoAnswer {
 
     /// A look-up that the server behind has not answered.
     pub(super) fn no_lookup(status: StatusCode) -> Self {
+        let text = "the server behind has not shown a resource that decides who may see the answer";
+        Self::not_now(status, text)
+    }
+
+    /// A question for its CapabilityStatement that the server behind has not answered.
+    pub(super) fn no_statement(status: StatusCode) -> Self {
+        let text = "the server behind has not shown its CapabilityStatement, which decides who may change what";
+        Self::not_now(status, text)
+    }
+
+    fn not_now(status: StatusCode, text: &str) -> Self {
         let is_busy =
             matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS);
         let status =
             if is_busy { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::BAD_GATEWAY };
-        let text = "the server behind has not shown a resource that decides who may see the answer";
         Self::new(status, IssueType::Transient, text)
     }
 
@@ -119,6 +186,14 @@ impl NoAnswer {
         }
         let code = IssueType::of_outcome(body).unwrap_or(IssueType::Exception);
         Self::new(status, code, "the server behind has refused the request")
+    }
+
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub(super) fn outcome(&self) -> OperationOutcome {
+        OperationOutcome::new(self.issue_type, &*self.text)
     }
 
     pub(super) fn code(&self) -> &'static str {

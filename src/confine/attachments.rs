@@ -67,7 +67,6 @@ impl Attachments<'_> {
         })
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "changes by confined tokens are refused yet"))]
     /// Opens the attachments of a resource that a client sends, `None` where there are none. A Binary whose
     /// address was not sealed for this caller is one only if the resource has it already.
     pub(super) fn opened(

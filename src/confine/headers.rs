@@ -78,6 +78,22 @@ pub(super) fn for_judged(headers: &HeaderMap) -> HeaderMap {
 
 /// Reports whether the headers describe a form that is not compressed; one that says nothing is taken for one.
 pub(super) fn describe_a_form(headers: &HeaderMap) -> bool {
+    describe(headers, &["application/x-www-form-urlencoded"])
+}
+
+/// Reports whether the headers describe FHIR JSON that is not compressed; what says nothing is taken for it.
+pub(super) fn describe_json(headers: &HeaderMap) -> bool {
+    const JSON: [&str; 4] =
+        ["application/fhir+json", "application/json", "application/json+fhir", "text/json"];
+    describe(headers, &JSON)
+}
+
+/// Reports whether the headers describe a JSON Patch (RFC 6902) that is not compressed.
+pub(super) fn describe_a_json_patch(headers: &HeaderMap) -> bool {
+    headers.contains_key(CONTENT_TYPE) && describe(headers, &["application/json-patch+json"])
+}
+
+fn describe(headers: &HeaderMap, media_types: &[&str]) -> bool {
     let is = |value: &HeaderValue, wanted: &str| {
         let text = value.to_str().unwrap_or_default();
         let name = text.split(';').next().unwrap_or_default();
@@ -85,7 +101,7 @@ pub(super) fn describe_a_form(headers: &HeaderMap) -> bool {
     };
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     let mut codings = headers.get_all(CONTENT_ENCODING).iter();
-    types.all(|value| is(value, "application/x-www-form-urlencoded"))
+    types.all(|value| media_types.iter().any(|wanted| is(value, wanted)))
         && codings.all(|value| is(value, "identity"))
 }
 

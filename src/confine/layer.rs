@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tower_layer::Layer;
 
+use super::capability::Capabilities;
 use super::seal::SealKey;
 use super::service::Confine;
 use super::settings::ConfineSettings;
@@ -72,13 +73,15 @@ impl<S: InnerService> Layer<S> for ConfinedLayer {
 pub struct ConfineLayer {
     gate: Arc<Gate>,
     settings: Arc<ConfineSettings>,
+    capabilities: Arc<Capabilities>,
 }
 
 impl<S: InnerService> Layer<S> for ConfineLayer {
     type Service = Confine<S>;
 
     fn layer(&self, inner: S) -> Confine<S> {
-        Confine::new(inner, Arc::clone(&self.gate), Arc::clone(&self.settings))
+        let (gate, settings) = (Arc::clone(&self.gate), Arc::clone(&self.settings));
+        Confine::new(inner, gate, settings, Arc::clone(&self.capabilities))
     }
 }
 
@@ -95,6 +98,7 @@ impl FhirAuthLayerBuilder {
             settings.keys.push(SealKey::random().map_err(|_| BuildError::NoRandomNumbers)?);
         }
         let enforced = Enforcement::SEARCH_BODIES
+            | Enforcement::BUNDLE_ENTRIES
             | Enforcement::COMPARTMENTS
             | Enforcement::CONSTRAINTS
             | Enforcement::INCLUDES
@@ -102,7 +106,8 @@ impl FhirAuthLayerBuilder {
             | Enforcement::EXPORT_TYPES
             | Enforcement::PAGES;
         let auth = self.handlers_enforce(enforced).build()?;
-        let confine = ConfineLayer { gate: auth.gate(), settings: Arc::new(settings) };
+        let (gate, settings) = (auth.gate(), Arc::new(settings));
+        let confine = ConfineLayer { gate, settings, capabilities: Arc::default() };
         Ok(ConfinedLayer { auth, confine })
     }
 }

@@ -12,7 +12,7 @@
 //! A token that is granted everything on every type passes through untouched. Every other token gets reads,
 //! versions, searches, histories and `$everything` of a Patient: what it may not see is taken out of them, and a
 //! resource that is hidden looks as if there were none. What cannot be judged never leaves. Interactions that
-//! cannot be held to what was granted are refused with 403: changes, bundles and other operations.
+//! cannot be held to what was granted are refused with 403: other operations, deletions of histories.
 //!
 //! An export (`$export`) is of the types that were granted, whoever asks for it, and its owner's alone: the
 //! server's addresses are sealed as `_operations/export/[sealed]`, with the owner and the types. Nothing of it is
@@ -22,7 +22,28 @@
 //! The server behind is asked for uncompressed JSON, without conditions, and may ignore all that it is asked. Of
 //! the headers of such a request go on `Accept-Language`, `Authorization`, `Host`, `traceparent`, `tracestate`,
 //! `User-Agent`, `X-Correlation-Id` and `X-Request-Id`. Of no request go on those that override its method or its
-//! address, and the preference `respond-async`; `X-Provenance` goes on with changes alone.
+//! address, and the preference `respond-async`; `X-Provenance` goes on with changes alone, where Provenance may
+//! be created of everybody.
+//!
+//! # Changes
+//!
+//! ```text
+//! PUT, PATCH, DELETE ─► read what is there ─► may it be left so? ─► may it become so? ─► If-Match of what was read
+//!                           404, 410               404, 403               403, 412
+//! ```
+//!
+//! Of a token that is confined, the resource is judged as it is and as it would be, and the change goes on with
+//! `If-Match` of the version that was judged, so that nobody slips another one in between. That holds where the
+//! server behind honours it: a type of which its CapabilityStatement does not say `versioned-update` is changed by
+//! nobody who is confined, unless the [operator has checked](ConfineSettings::versions_checked) that it does. A
+//! JSON Patch is applied here, and what comes of it is sent as an update. A condition is resolved here, among what
+//! the caller may see, and its parameters are evaluated again on what was found. The answer is judged as that of a
+//! read. A resource that is created loses the id that it brings along.
+//!
+//! A batch is taken apart: each entry is a request by itself, sent one after the other. A transaction passes whole,
+//! with `ifMatch` of what was judged, or is refused whole; what it reads is asked for after it, by itself. A
+//! placeholder is judged as what it will stand for; a conditional reference, and a condition on what another entry
+//! creates, are refused with 400.
 //!
 //! # What a client can still find out
 //!
@@ -43,7 +64,9 @@ mod binary;
 mod body;
 mod bundle;
 mod caller;
+mod capability;
 mod entry;
+mod entry_answer;
 mod headers;
 mod job;
 mod judge;
@@ -57,14 +80,21 @@ mod members;
 mod metadata;
 mod page;
 mod passed;
+mod patch;
+mod preference;
 mod query;
 mod request_body;
 mod seal;
+mod sent_bundle;
 mod service;
 mod settings;
 mod statement;
 mod stop;
+mod tree;
+mod unambiguous;
+mod unread;
 mod upstream;
+mod version;
 mod view;
 mod way;
 

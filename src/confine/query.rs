@@ -110,6 +110,30 @@ fn is_exact(access: &Access) -> bool {
     })
 }
 
+/// Returns the condition of a change without what is about its answer. What makes it something else than a search
+/// for resources is refused.
+pub(super) fn condition(query: &str) -> Result<String, NotAsked> {
+    let query = query.strip_prefix('?').unwrap_or(query);
+    let mut condition = Serializer::new(String::new());
+    for (name, value) in parse(query.as_bytes()) {
+        let base = base_name(&name);
+        if matches!(base, "_format" | "_pretty") {
+            continue;
+        }
+        if LEFT_OUT.contains(&base) || OF_RESULTS.contains(&base) {
+            let text = "the condition is no search for resources";
+            return Err(NotAsked::Otherwise(NoAnswer::bad_request(text)));
+        }
+        condition.append_pair(&name, &value);
+    }
+    Ok(condition.finish())
+}
+
+/// Appends the parameters that find what may be seen, where they find nothing else.
+pub(super) fn narrowed_exactly(access: &Access, query: &str) -> Option<String> {
+    is_exact(access).then(|| narrowed(access, query.to_owned()))
+}
+
 /// Returns parameters that find all that a filter shows, and not much more: the constraint, and the patient
 /// where one parameter alone makes members.
 fn at_most(access: &Access, filter: &ResourceFilter<'_>, resource_type: &str) -> Option<AtMost> {

@@ -12,6 +12,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::body::ConfinedBody;
+use super::capability::Capabilities;
 use super::headers;
 use super::judge::Judge;
 use super::metadata;
@@ -30,14 +31,20 @@ pub struct Confine<S> {
     inner: S,
     gate: Arc<Gate>,
     settings: Arc<ConfineSettings>,
+    capabilities: Arc<Capabilities>,
 }
 
 /// No outer layer has let a request in.
 struct Unguarded;
 
 impl<S> Confine<S> {
-    pub(super) fn new(inner: S, gate: Arc<Gate>, settings: Arc<ConfineSettings>) -> Self {
-        Self { inner, gate, settings }
+    pub(super) fn new(
+        inner: S,
+        gate: Arc<Gate>,
+        settings: Arc<ConfineSettings>,
+        capabilities: Arc<Capabilities>,
+    ) -> Self {
+        Self { inner, gate, settings, capabilities }
     }
 
     /// Returns what the outer layer has granted, if it has granted something; an error if no layer has let
@@ -136,8 +143,10 @@ where
         };
         let ready = self.ready();
         let (gate, settings) = (Arc::clone(&self.gate), Arc::clone(&self.settings));
+        let capabilities = Arc::clone(&self.capabilities);
         let judged = async move {
-            Judge::new(ready, gate, settings, (way, access), request.into_parts()).answer().await
+            let known = (settings, capabilities);
+            Judge::new(ready, gate, known, (way, access), request.into_parts()).answer().await
         };
         ConfineFuture { state: State::Judged { future: Box::pin(judged) } }
     }

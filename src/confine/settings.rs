@@ -12,18 +12,20 @@ pub struct ConfineSettings {
     pub(super) page_lifetime: Duration,
     pub(super) keys: Vec<SealKey>,
     pub(super) upstream: Option<String>,
+    pub(super) versions_checked: bool,
 }
 
 impl Default for ConfineSettings {
     /// Answers of up to 16 MiB, pages that serve for an hour, a key that is made at start.
     fn default() -> Self {
         let (max_body, page_lifetime) = (16 * 1024 * 1024, Duration::from_secs(60 * 60));
-        Self { max_body, page_lifetime, keys: Vec::new(), upstream: None }
+        Self { max_body, page_lifetime, keys: Vec::new(), upstream: None, versions_checked: false }
     }
 }
 
 impl ConfineSettings {
-    /// The most bytes of one answer that has to be judged; beyond it is 502. Default: 16 MiB.
+    /// The most bytes of one answer that has to be judged, beyond which it is 502, and of one body that is written,
+    /// beyond which it is 413. Default: 16 MiB.
     pub fn max_body(mut self, bytes: usize) -> Self {
         self.max_body = bytes;
         self
@@ -39,6 +41,14 @@ impl ConfineSettings {
     /// which links serve in this process alone.
     pub fn seal_keys(mut self, keys: impl IntoIterator<Item = SealKey>) -> Self {
         self.keys = keys.into_iter().collect();
+        self
+    }
+
+    /// Trusts the server behind to change a resource only in the version that `If-Match` names, whatever its
+    /// CapabilityStatement says: the operator has checked it. Default: updates, patches and deletions by tokens
+    /// that are confined go only to types of which it says `versioned-update`.
+    pub fn versions_checked(mut self) -> Self {
+        self.versions_checked = true;
         self
     }
 

@@ -26,6 +26,15 @@ pub(super) struct Upstream<S> {
     max_body: usize,
 }
 
+/// A change as it is sent.
+pub(super) struct Change {
+    pub(super) method: Method,
+    pub(super) address: String,
+    pub(super) body: String,
+    /// Those that the change needs.
+    pub(super) headers: HeaderMap,
+}
+
 /// A whole answer.
 pub(super) struct Answer {
     pub(super) status: StatusCode,
@@ -53,7 +62,7 @@ impl<S> Upstream<S> {
         S: Service<Request<RequestBody<B>>, Response = Response<R>>,
         R: Body<Error: Into<BoxError>>,
     {
-        self.ask(Method::GET, address, RequestBody::empty(), None).await
+        self.ask(Method::GET, address, RequestBody::empty(), HeaderMap::new()).await
     }
 
     /// Searches by `POST`, with these parameters.
@@ -66,8 +75,19 @@ impl<S> Upstream<S> {
         S: Service<Request<RequestBody<B>>, Response = Response<R>>,
         R: Body<Error: Into<BoxError>>,
     {
-        let form = Some(HeaderValue::from_static("application/x-www-form-urlencoded"));
-        self.ask(Method::POST, address, RequestBody::bytes(parameters), form).await
+        let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+        let headers = HeaderMap::from_iter([(CONTENT_TYPE, form)]);
+        self.ask(Method::POST, address, RequestBody::bytes(parameters), headers).await
+    }
+
+    /// Sends a change.
+    pub(super) async fn change<B, R>(&mut self, change: Change) -> Result<Answer, Fault<S::Error>>
+    where
+        S: Service<Request<RequestBody<B>>, Response = Response<R>>,
+        R: Body<Error: Into<BoxError>>,
+    {
+        let Change { method, address, body, headers } = change;
+        self.ask(method, &address, RequestBody::bytes(body), headers).await
     }
 
     async fn ask<B, R>(
@@ -75,13 +95,13 @@ impl<S> Upstream<S> {
         method: Method,
         address: &str,
         body: RequestBody<B>,
-        content_type: Option<HeaderValue>,
+        headers: HeaderMap,
     ) -> Result<Answer, Fault<S::Error>>
     where
         S: Service<Request<RequestBody<B>>, Response = Response<R>>,
         R: Body<Error: Into<BoxError>>,
     {
-        let more = content_type.map(|value| (CONTENT_TYPE, value));
+        let more = headers.into_iter().filter_map(|(name, value)| Some((name?, value)));
         let response = self.send(method, address, body, more).await?;
         whole(response, self.max_body).await.map_err(Fault::NoAnswer)
     }
@@ -183,7 +203,7 @@ pub(super) fn check_plain(headers: &HeaderMap) -> Result<(), NoAnswer> {
 }
 
 /// Puts another path and query into the address of a request.
-fn at(uri: &Uri, address: &str) -> Option<Uri> {
+pub(super) fn at(uri: &Uri, address: &str) -> Option<Uri> {
     let mut parts = uri.clone().into_parts();
     parts.path_and_query = Some(PathAndQuery::try_from(address).ok()?);
     Uri::from_parts(parts).ok()

@@ -26,6 +26,10 @@ pub(super) enum Way {
     Export,
     /// The status, a file or the end of an export.
     Job,
+    /// Several requests come in a bundle.
+    Bundle,
+    /// A resource is changed.
+    Write,
     /// The interaction cannot be held to what was granted.
     Refused,
     /// The Provenance that comes along in a header was not granted.
@@ -34,12 +38,32 @@ pub(super) enum Way {
 
 impl Way {
     pub(super) fn of(access: &Access, headers: &HeaderMap) -> Self {
+        let provenance = || access.may(Permissions::CREATE, "Provenance");
+        if access.changes() && headers::have_provenance(headers) && !provenance().is_open() {
+            return Self::RefusedProvenance;
+        }
+        let interaction = access.interaction();
+        let operation = interaction.operation();
+        let is_of_its_own = operation == Some("export")
+            || operation.is_some_and(is_always_refused)
+            || matches!(
+                interaction.kind(),
+                Kind::Capabilities | Kind::Page | Kind::JobStatus | Kind::JobCancel
+            );
+        match !is_of_its_own && access.is_unconfined() {
+            true => Self::Through,
+            false => Self::judged(access),
+        }
+    }
+
+    /// The way of a request whose answer has to be judged.
+    pub(super) fn judged(access: &Access) -> Self {
         let interaction = access.interaction();
         let is_get = matches!(*interaction.method(), Method::GET | Method::HEAD);
-        let judged = match interaction.kind() {
-            Kind::Capabilities => return Self::Through,
-            Kind::Page => return Self::Page,
-            Kind::JobStatus | Kind::JobCancel => return Self::Job,
+        match interaction.kind() {
+            Kind::Capabilities => Self::Through,
+            Kind::Page => Self::Page,
+            Kind::JobStatus | Kind::JobCancel => Self::Job,
             Kind::Read | Kind::VersionRead if interaction.resource_type() == Some("Binary") => {
                 Self::Binary
             }
@@ -51,9 +75,7 @@ impl Way {
             },
             Kind::Operation => match interaction.operation() {
                 Some("everything") if is_get => Self::Several,
-                Some("export") => return Self::Export,
-                // The status of an export by the server's own address would be anybody's.
-                Some(name) if is_always_refused(name) => return Self::Refused,
+                Some("export") => Self::Export,
                 Some(_) | None => Self::Refused,
             },
             Kind::Create
@@ -63,19 +85,10 @@ impl Way {
             | Kind::Patch
             | Kind::ConditionalPatch
             | Kind::Delete
-            | Kind::ConditionalDelete
-            | Kind::DeleteHistory
-            | Kind::Batch
-            | Kind::Unknown => Self::Refused,
-        };
-        if !access.is_unconfined() {
-            return judged;
+            | Kind::ConditionalDelete => Self::Write,
+            Kind::Batch => Self::Bundle,
+            Kind::DeleteHistory | Kind::Unknown => Self::Refused,
         }
-        let provenance = || access.may(Permissions::CREATE, "Provenance");
-        if access.changes() && headers::have_provenance(headers) && !provenance().is_open() {
-            return Self::RefusedProvenance;
-        }
-        Self::Through
     }
 }
 

@@ -13,8 +13,8 @@ use crate::careless_server::Careless;
 use crate::support::{BASE, Example, command, fhir_auth, raw_status};
 
 /// A gateway with an issuer of its own.
-struct Gateway {
-    server: Example,
+pub(crate) struct Gateway {
+    pub(crate) server: Example,
     issuer: TestIssuer,
     client: Client,
     /// Of its configuration.
@@ -22,7 +22,7 @@ struct Gateway {
 }
 
 impl Gateway {
-    async fn before(upstream: &str, sections: &str) -> Self {
+    pub(crate) async fn before(upstream: &str, sections: &str) -> Self {
         let issuer = TestIssuer::start().await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("gateway.toml");
@@ -47,7 +47,7 @@ impl Gateway {
         token.claim("scope", scope).claim("patient", "1").sign().unwrap()
     }
 
-    fn request(&self, method: &str, scope: &str, path: &str) -> RequestBuilder {
+    pub(crate) fn request(&self, method: &str, scope: &str, path: &str) -> RequestBuilder {
         let method: Method = method.parse().unwrap();
         self.client.request(method, self.server.url(path)).bearer_auth(self.token(scope))
     }
@@ -103,10 +103,12 @@ async fn what_was_not_granted_stays_behind_page_by_page() {
     assert_eq!(gateway.get("patient/*.rs", "/Patient/2").await.status(), 403);
     let own = json_of(gateway.get("patient/*.rs", "/Observation/o10").await).await;
     assert_eq!(own["subject"]["reference"], format!("{BASE}/Patient/1"));
-    for (method, path) in [("POST", "/Observation"), ("PUT", "/Observation/o10"), ("POST", "")] {
+    for (method, path, expected) in
+        [("POST", "/Observation", 400), ("PUT", "/Observation/o10", 403), ("POST", "", 400)]
+    {
         let refused =
             gateway.request(method, "patient/*.cruds", path).body("{}").send().await.unwrap();
-        assert_eq!(refused.status(), 403, "{method} {path}");
+        assert_eq!(refused.status(), expected, "{method} {path}");
     }
     assert!(careless.asked().iter().all(|asked| asked.line.starts_with("GET /fhir")));
     assert!(

@@ -11,6 +11,7 @@ mod entra;
 mod explain_token;
 mod fhir_server;
 mod gateway;
+mod gateway_writes;
 mod interactions;
 mod leaks;
 mod own_authority;

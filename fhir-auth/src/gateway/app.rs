@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use tower_fhir_auth::config::{Config, ConfinedBy, UpstreamConfig};
+use tower_fhir_auth::config::{Config, ConfinedBy, UpstreamConfig, UpstreamVersions};
 use tower_fhir_auth::confine::{ConfineSettings, SealKey};
 use tower_fhir_auth::{Enforcement, FhirAuthLayer};
 use tower_layer::Layer;
@@ -101,5 +101,9 @@ fn confine(upstream: &UpstreamConfig, made: &SealKey) -> Result<ConfineSettings,
     if let Some(url) = &upstream.url {
         settings = settings.upstream_base(url.as_str());
     }
+    let settings = match upstream.versions {
+        UpstreamVersions::Checked => settings.versions_checked(),
+        UpstreamVersions::Metadata | _ => settings,
+    };
     Ok(settings.page_lifetime(upstream.pages).seal_keys(keys))
 }

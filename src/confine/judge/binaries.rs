@@ -187,6 +187,19 @@ impl<S, B> Judge<S, B> {
         self.attachments().sealed(resource)
     }
 
+    /// Returns a resource that a client sends with the addresses of its Binaries as the server behind knows them.
+    pub(super) fn with_opened_attachments(
+        &self,
+        before: Option<&str>,
+        sent: String,
+    ) -> Result<String, NoAnswer> {
+        if self.access.may(Permissions::READ, "Binary").is_open() {
+            return Ok(sent);
+        }
+        let opened = self.attachments().opened(before, &sent)?;
+        Ok(opened.unwrap_or(sent))
+    }
+
     /// Returns the opener and sealer of attachments for this caller.
     pub(super) fn attachments(&self) -> Attachments<'_> {
         let now = self.gate.authenticator.now();

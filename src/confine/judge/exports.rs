@@ -22,6 +22,7 @@ use crate::confine::lines::Lines;
 use crate::confine::manifest;
 use crate::confine::request_body::RequestBody;
 use crate::confine::stop::{Judged, Stop, unreadable};
+use crate::confine::unread::Unread;
 use crate::confine::upstream::{Answer, check_plain};
 use crate::fhir::{Format, InteractionKind as Kind};
 use crate::telemetry::log;
@@ -50,9 +51,9 @@ where
         let KickOff { query, types } = KickOff::of(&self.access, &own)?;
         let address = join(&self.path(), &query);
         let method = self.access.interaction().method().clone();
-        let body = match self.body.take().filter(|_| method == Method::POST) {
-            Some(body) => RequestBody::of_client(body),
-            None => RequestBody::empty(),
+        let body = match std::mem::replace(&mut self.body, Unread::Read) {
+            Unread::Client(body) if method == Method::POST => RequestBody::of_client(body),
+            Unread::Client(_) | Unread::Bytes(_) | Unread::Read => RequestBody::empty(),
         };
         self.is_unread = method == Method::GET;
         let kind = self.request.headers.get(CONTENT_TYPE).filter(|_| method == Method::POST);

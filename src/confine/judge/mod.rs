@@ -1,11 +1,21 @@
 //! A request whose answer is judged: what is asked, and what of the answer goes on.
 
+mod batch;
+mod before;
 mod binaries;
+mod condition;
 mod counts;
 mod exports;
 mod hiding;
+mod names;
+mod order;
 mod pages;
+mod single;
+mod transaction;
 mod verdicts;
+mod versioning;
+mod write;
+mod written;
 
 use std::sync::Arc;
 
@@ -14,11 +24,11 @@ use http::header::IF_NONE_MATCH;
 use http::request::Parts;
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Body;
-use http_body_util::{BodyExt, Limited};
 use tower_service::Service;
 
 use super::answer::{NoAnswer, describe, document};
 use super::body::ConfinedBody;
+use super::capability::Capabilities;
 use super::entry::Candidate;
 use super::headers;
 use super::page::Page;
@@ -26,6 +36,7 @@ use super::query;
 use super::request_body::RequestBody;
 use super::settings::ConfineSettings;
 use super::stop::{Judged, Stop, unreadable};
+use super::unread::Unread;
 use super::upstream::{Answer, Upstream};
 use super::view::Known;
 use super::way::Way;
@@ -43,10 +54,11 @@ pub(super) struct Judge<S, B> {
     upstream: Upstream<S>,
     gate: Arc<Gate>,
     settings: Arc<ConfineSettings>,
+    capabilities: Arc<Capabilities>,
     access: Access,
     way: Way,
     request: Parts,
-    body: Option<B>,
+    body: Unread<B>,
     /// True until all of the body has been read.
     is_unread: bool,
     known: Known,
@@ -63,17 +75,18 @@ where
     pub(super) fn new(
         ready: S,
         gate: Arc<Gate>,
-        settings: Arc<ConfineSettings>,
+        (settings, capabilities): (Arc<ConfineSettings>, Arc<Capabilities>),
         (way, access): (Way, Access),
         (request, body): (Parts, B),
     ) -> Self {
         let upstream = Upstream::new(ready, &request, settings.max_body);
-        let (known, body) = (Known::default(), Some(body));
+        let (known, body) = (Known::default(), Unread::Client(body));
         let is_unread = true;
         Self {
             upstream,
             gate,
             settings,
+            capabilities,
             access,
             way,
             request,
@@ -116,17 +129,37 @@ where
             return Err(NoAnswer::only_json().into());
         }
         match self.way {
+            Way::Bundle => self.bundle().await,
+            Way::RefusedProvenance => {
+                let text = "`X-Provenance` needs the right to create Provenance, of all patients and \
+                            without a constraint";
+                Err(Stop::Denied(Denial::new(text)))
+            }
+            Way::Through
+            | Way::One
+            | Way::Several
+            | Way::SearchByPost
+            | Way::Page
+            | Way::Export
+            | Way::Binary
+            | Way::Job
+            | Way::Write
+            | Way::Refused => self.single_answer().await,
+        }
+    }
+
+    /// The answer to a request that is no bundle.
+    async fn single_answer(&mut self) -> Judged<Response<Bytes>, S::Error> {
+        match self.way {
             Way::One => self.one().await,
             Way::Several => self.several().await,
             Way::SearchByPost => self.search_by_post().await,
             Way::Page => self.page().await,
             Way::Export => self.export().await,
             Way::Binary => self.binary().await,
-            Way::Through | Way::Refused | Way::Job => Err(Stop::Denied(self.refusal())),
-            Way::RefusedProvenance => {
-                let text = "`X-Provenance` needs the right to create Provenance, of all patients and \
-                            without a constraint";
-                Err(Stop::Denied(Denial::new(text)))
+            Way::Write => self.write().await,
+            Way::Through | Way::Refused | Way::RefusedProvenance | Way::Bundle | Way::Job => {
+                Err(Stop::Denied(self.refusal()))
             }
         }
     }
@@ -134,8 +167,7 @@ where
     fn refusal(&self) -> Denial {
         let code = self.access.interaction().kind().code();
         Denial::new(format!(
-            "a token that is confined may read and search here, and nothing else: `{code}` cannot be held \
-             to what it was granted"
+            "`{code}` cannot be held to what a token that is confined was granted, and is refused"
         ))
     }
 
@@ -149,6 +181,9 @@ where
     async fn read(&mut self, hides: bool) -> Judged<Response<Bytes>, S::Error> {
         let path = self.path();
         let answer = self.upstream.get(&path).await?;
+        if hides && answer.status == StatusCode::GONE {
+            return Err(self.gone_to_readers().await?);
+        }
         if let Some(absence) = absence(answer.status, hides) {
             return Err(absence.into());
         }
@@ -204,12 +239,9 @@ where
         if !headers::describe_a_form(&self.request.headers) {
             return Err(NoAnswer::no_form().into());
         }
-        let Some(body) = self.body.take() else { return Err(unreadable("it has been read")) };
-        let Ok(body) = Limited::new(body, Access::MAX_SEARCH_BODY).collect().await else {
+        let Some(body) = self.search_body().await else {
             return Err(NoAnswer::body_too_long().into());
         };
-        self.is_unread = false;
-        let body = body.to_bytes();
         let Ok(parameters) = std::str::from_utf8(&body) else {
             return Err(NoAnswer::bad_request("the body of the search is no form").into());
         };

@@ -16,6 +16,7 @@ pub(super) type Asked = Request<RequestBody<Full<Bytes>>>;
 type Service = BoxCloneService<Asked, Response<Full<Bytes>>, Infallible>;
 
 type Answers = dyn Fn(&str) -> Option<Response<Full<Bytes>>> + Send + Sync;
+type Handler = Arc<dyn Fn(&str, &str, &HeaderMap, &str) -> Response<Full<Bytes>> + Send + Sync>;
 
 #[derive(Clone, Default)]
 pub(super) struct Careless {
@@ -28,6 +29,8 @@ pub(super) struct Careless {
     always: Option<Arc<dyn Fn() -> Response<Full<Bytes>> + Send + Sync>>,
     /// Answers to some requests, by method and address.
     by: Option<Arc<Answers>>,
+    /// What answers in its place: asked for method, address, headers and body.
+    handler: Option<Handler>,
     /// Answers to some addresses.
     at: Vec<(String, u16, String)>,
     /// The addresses and the bodies that it was asked.
@@ -66,6 +69,13 @@ impl Careless {
         self
     }
 
+    /// A server that is another one altogether.
+    pub(super) fn handled_by(
+        answer: impl Fn(&str, &str, &HeaderMap, &str) -> Response<Full<Bytes>> + Send + Sync + 'static,
+    ) -> Self {
+        Self { handler: Some(Arc::new(answer)), ..Self::default() }
+    }
+
     /// With this answer to an address below the base.
     pub(super) fn answering(
         mut self,
@@ -93,13 +103,18 @@ impl Careless {
             async move {
                 let address = request.uri().to_string();
                 let method = request.method().clone();
-                server.heads.lock().unwrap().push(request.headers().clone());
+                let headers = request.headers().clone();
+                server.heads.lock().unwrap().push(headers.clone());
                 let body = request.into_body().collect().await.unwrap().to_bytes();
                 let body = String::from_utf8(body.to_vec()).unwrap();
                 let line = format!("{method} {address}");
-                server.log.lock().unwrap().push((line.clone(), body));
+                server.log.lock().unwrap().push((line.clone(), body.clone()));
                 let own = server.by.as_ref().and_then(|answer| answer(&line));
-                Ok(own.unwrap_or_else(|| server.answer(&address)))
+                let handled = || match &server.handler {
+                    Some(handler) => handler(method.as_str(), &address, &headers, &body),
+                    None => server.answer(&address),
+                };
+                Ok(own.unwrap_or_else(handled))
             }
         }))
     }

@@ -1,7 +1,10 @@
 //! The layer that confines, before a server that enforces nothing and ignores what it is asked.
 
 mod binaries;
+mod bundles;
 mod careless;
+mod changes;
+mod conditions;
 mod counts;
 mod exports;
 mod headers;
@@ -13,6 +16,8 @@ mod provenance;
 mod reads;
 mod refused;
 mod searches;
+mod store;
+mod transactions;
 mod writes;
 
 use bytes::Bytes;
@@ -107,7 +112,7 @@ impl Confined {
         &self,
         token: &str,
         request: http::request::Builder,
-        body: &'static str,
+        body: impl Into<Bytes>,
     ) -> Got {
         let request = request.header("authorization", format!("Bearer {token}"));
         self.answer(request, body).await
@@ -118,8 +123,8 @@ impl Confined {
         self.answer(request, "").await
     }
 
-    async fn answer(&self, request: http::request::Builder, body: &'static str) -> Got {
-        let request = request.body(Full::new(Bytes::from_static(body.as_bytes()))).unwrap();
+    async fn answer(&self, request: http::request::Builder, body: impl Into<Bytes>) -> Got {
+        let request = request.body(Full::new(body.into())).unwrap();
         let response = self.layer.layer(self.server.service()).oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes();

@@ -1,0 +1,118 @@
+//! What the server behind says of itself: the types whose resources it updates only in the version that
+//! `If-Match` names.
+
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use hashbrown::HashSet;
+use serde_json::Value;
+use tokio::sync::Mutex;
+
+use crate::authentication::UnixTime;
+use crate::fhir::ResourceTypes;
+
+/// The time for which a CapabilityStatement counts, and one that says nothing of versions.
+const KEPT: Duration = Duration::from_secs(5 * 60);
+const KEPT_EMPTY: Duration = Duration::from_secs(10);
+
+/// The knowledge of the server behind. Whoever holds it may ask, and nobody else does so at the same time.
+#[derive(Debug, Default)]
+pub(super) struct Capabilities {
+    pub(super) known: Mutex<Option<Versioning>>,
+    /// The number of questions that had no answer, so that those who waited for it do not ask again, one after the
+    /// other.
+    pub(super) failures: AtomicUsize,
+}
+
+/// The types that a CapabilityStatement says `versioned-update` of.
+#[derive(Debug)]
+pub(super) struct Versioning {
+    types: HashSet<String>,
+    read_at: UnixTime,
+}
+
+impl Versioning {
+    /// Reads a CapabilityStatement. What is none says nothing.
+    pub(super) fn read(statement: &[u8], known: &ResourceTypes, read_at: UnixTime) -> Self {
+        let statement: Value = serde_json::from_slice(statement).unwrap_or_default();
+        let is_statement = statement.get("resourceType") == Some(&"CapabilityStatement".into());
+        let list = |value: &Value, name: &str| match value.get(name) {
+            Some(Value::Array(items)) => items.clone(),
+            _ => Vec::new(),
+        };
+        let servers = list(&statement, "rest").into_iter().filter(|rest| {
+            is_statement && rest.get("mode").and_then(Value::as_str) == Some("server")
+        });
+        let (mut types, mut others) = (HashSet::new(), HashSet::new());
+        for resource in servers.flat_map(|rest| list(&rest, "resource")) {
+            let text = |name: &str| resource.get(name).and_then(Value::as_str);
+            let Some(name) = text("type").filter(|name| known.contains(name)) else { continue };
+            match text("versioning") {
+                Some("versioned-update") => types.insert(name.to_owned()),
+                _ => others.insert(name.to_owned()),
+            };
+        }
+        // What is said twice, and not alike, is not said.
+        types.retain(|name| !others.contains(name));
+        Self { types, read_at }
+    }
+
+    /// Reports whether it counts at this time.
+    pub(super) fn counts(&self, now: UnixTime) -> bool {
+        let kept = if self.types.is_empty() { KEPT_EMPTY } else { KEPT };
+        self.read_at <= now && now < self.read_at.saturating_add(kept)
+    }
+
+    pub(super) fn is_of(&self, resource_type: &str) -> bool {
+        self.types.contains(resource_type)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.types.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(statement: &Value) -> Versioning {
+        let at = UnixTime::from_secs(100);
+        Versioning::read(statement.to_string().as_bytes(), &ResourceTypes::r4(), at)
+    }
+
+    #[test]
+    fn only_a_server_that_says_so_of_a_type_updates_by_version() {
+        let of = |name: &str, versioning: &str| json!({"type": name, "versioning": versioning});
+        let rest = |mode: &str, resources: Value| json!({"mode": mode, "resource": resources});
+        let said = read(&json!({"resourceType": "CapabilityStatement", "rest": [
+            rest("client", json!([of("Device", "versioned-update")])),
+            rest("server", json!([of("Patient", "versioned-update"), of("Observation", "versioned"),
+                {"type": "Condition"}, of("Nothing", "versioned-update"), 7,
+                of("Encounter", "versioned-update")])),
+            rest("server", json!([of("Encounter", "no-version")])),
+        ]}));
+        let expected = [("Patient", true), ("Observation", false), ("Condition", false)];
+        let others = [("Nothing", false), ("Device", false), ("Encounter", false)];
+        for (name, versioned) in expected.into_iter().chain(others) {
+            assert_eq!(said.is_of(name), versioned, "{name}");
+        }
+        let other = json!({"resourceType": "Bundle", "rest": [
+            rest("server", json!([of("Patient", "versioned-update")]))]});
+        assert!(read(&other).is_empty() && read(&json!(null)).is_empty());
+    }
+
+    #[test]
+    fn it_counts_for_a_bounded_time() {
+        let at = |seconds| UnixTime::from_secs(seconds);
+        let said = read(&json!({"resourceType": "CapabilityStatement", "rest": [{"mode": "server",
+            "resource": [{"type": "Patient", "versioning": "versioned-update"}]}]}));
+        for (now, counts) in [(99, false), (100, true), (399, true), (400, false)] {
+            assert_eq!(said.counts(at(now)), counts, "{now}");
+        }
+        let nothing = read(&json!({}));
+        assert!(nothing.counts(at(109)) && !nothing.counts(at(110)));
+    }
+}

@@ -1,0 +1,122 @@
+//! The names of what the entries of a transaction are about, in place of their placeholders.
+
+use hashbrown::{HashMap, HashSet};
+
+use super::order::{Content, Order};
+use super::single::Single;
+use super::write::{Sent, Target};
+use crate::confine::answer::NoAnswer;
+use crate::confine::sent_bundle::SentEntry;
+use crate::confine::stop::{Judged, Stop};
+use crate::confine::tree::Tree;
+use crate::fhir::InteractionKind as Kind;
+
+/// An entry, as far as its address and its conditions tell.
+pub(super) struct Planned<'a> {
+    pub(super) entry: SentEntry<'a>,
+    pub(super) single: Single,
+    /// The change; `None` for a read.
+    pub(super) change: Option<(Order, Target)>,
+}
+
+/// The names of what the entries are about, for references to them.
+#[derive(Default)]
+pub(super) struct Names {
+    /// Resources that are there.
+    known: HashMap<String, String>,
+    /// Those that will be created: a name that no resource has, to be judged in place of the one to come.
+    new: HashMap<String, String>,
+    /// The placeholders of those.
+    placeholders: HashMap<String, String>,
+}
+
+impl Names {
+    /// Names what the entries are about. A transaction in which two are about one resource has no meaning (R4
+    /// section 3.1.0.11.2), and the second would change what was not judged.
+    pub(super) fn of<E>(planned: &[Planned<'_>]) -> Judged<Self, E> {
+        let (mut names, mut about, mut conditions) =
+            (Self::default(), HashSet::new(), HashSet::new());
+        for (number, one) in planned.iter().enumerate() {
+            let Some((order, target)) = &one.change else { continue };
+            let interaction = one.single.access.interaction();
+            let resource_type = interaction.resource_type().unwrap_or_default();
+            let (name, is_known) = match target {
+                Target::Instance(id) | Target::Found(id) => (format!("{resource_type}/{id}"), true),
+                Target::New { .. } => {
+                    (format!("{resource_type}/entry-{number}-of-this-bundle"), false)
+                }
+                Target::Nothing => continue,
+            };
+            if !about.insert(name.clone()) {
+                return Err(refused("two entries of the transaction are about one resource"));
+            }
+            let updates = interaction.kind() == Kind::ConditionalUpdate;
+            let of_update = || interaction.query().filter(|_| updates);
+            let condition = order.if_none_exist.as_deref().or_else(of_update);
+            if !is_known
+                && let Some(condition) = condition.filter(|condition| !condition.is_empty())
+                && !conditions.insert(format!("{resource_type}?{condition}"))
+            {
+                return Err(refused("two entries of the transaction have one condition"));
+            }
+            let Some(placeholder) = one.entry.placeholder() else { continue };
+            let is_taken =
+                names.known.contains_key(placeholder) || names.new.contains_key(placeholder);
+            if is_taken {
+                return Err(refused("two entries of the transaction have one `fullUrl`"));
+            }
+            let placeholder = placeholder.to_owned();
+            if is_known {
+                names.known.insert(placeholder, name);
+            } else {
+                names.placeholders.insert(name.clone(), placeholder.clone());
+                names.new.insert(placeholder, name);
+            }
+        }
+        Ok(names)
+    }
+
+    /// Puts names into the places of placeholders, to be judged.
+    pub(super) fn put_into<E>(&self, order: &Order) -> Judged<Order, E> {
+        let rename = |name: &str| self.known.get(name).or_else(|| self.new.get(name)).cloned();
+        let content = match &order.content {
+            Content::Resource(text) => Content::Resource(renamed(text, &rename)?),
+            Content::JsonPatch(patch) => Content::JsonPatch(patch.clone()),
+            Content::None => Content::None,
+        };
+        Ok(Order {
+            content,
+            if_match: order.if_match.clone(),
+            if_none_match: order.if_none_match.clone(),
+            if_none_exist: order.if_none_exist.clone(),
+            returned: order.returned,
+        })
+    }
+
+    /// Puts the placeholders of what is to be created back: the server behind knows its name then.
+    pub(super) fn put_back<E>(&self, sent: Sent) -> Judged<Sent, E> {
+        let placeholder = |name: &str| self.placeholders.get(name).cloned();
+        let body = match &sent.body {
+            Some(text) if !sent.is_patch && !self.new.is_empty() => {
+                Some(renamed(text, &placeholder)?)
+            }
+            body => body.clone(),
+        };
+        Ok(Sent { body, ..sent })
+    }
+}
+
+/// Renames the references of a resource, which stays as it was written where it has none of them.
+fn renamed<E>(text: &str, rename: &dyn Fn(&str) -> Option<String>) -> Judged<String, E> {
+    let unread = |_| NoAnswer::bad_request("the resource of an entry cannot be judged");
+    let mut tree = Tree::parse(text).map_err(unread)?;
+    if !tree.has_reference(&|name| rename(name).is_some()) {
+        return Ok(text.to_owned());
+    }
+    tree.rename_references(rename);
+    Ok(tree.write())
+}
+
+fn refused<E>(text: &str) -> Stop<E> {
+    NoAnswer::bad_request(text).into()
+}

@@ -1,0 +1,141 @@
+//! What a change asks for beside its interaction: its content, and its conditions.
+
+use bytes::Bytes;
+use http::header::{HeaderName, IF_MATCH, IF_NONE_MATCH};
+use http::{HeaderMap, Request, Response};
+use http_body::Body;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tower_service::Service;
+
+use super::{BoxError, Judge};
+use crate::authorization::{Access, BorrowedResource};
+use crate::confine::answer::NoAnswer;
+use crate::confine::headers;
+use crate::confine::preference::Returned;
+use crate::confine::request_body::RequestBody;
+use crate::confine::stop::Judged;
+use crate::confine::tree::Tree;
+use crate::confine::unread::Unread;
+use crate::fhir::InteractionKind as Kind;
+
+const IF_NONE_EXIST: HeaderName = HeaderName::from_static("if-none-exist");
+
+/// A change, beside its interaction.
+#[derive(Debug)]
+pub(super) struct Order {
+    pub(super) content: Content,
+    pub(super) if_match: Option<String>,
+    pub(super) if_none_match: Option<String>,
+    /// The search of a conditional creation.
+    pub(super) if_none_exist: Option<String>,
+    pub(super) returned: Returned,
+}
+
+#[derive(Debug)]
+pub(super) enum Content {
+    None,
+    Resource(String),
+    JsonPatch(String),
+}
+
+impl<S, B, R> Judge<S, B>
+where
+    S: Service<Request<RequestBody<B>>, Response = Response<R>>,
+    B: Body<Error: Into<BoxError>>,
+    R: Body<Error: Into<BoxError>>,
+{
+    /// Reads the change that the request asks for.
+    pub(super) async fn order(&mut self) -> Judged<Order, S::Error> {
+        let asked = &self.request.headers;
+        if asked.get_all(IF_NONE_EXIST).iter().count() > 1 {
+            return Err(NoAnswer::bad_request("`If-None-Exist` is there twice").into());
+        }
+        let if_none_exist = text(asked, &IF_NONE_EXIST)?;
+        let (if_match, if_none_match) = (text(asked, &IF_MATCH)?, text(asked, &IF_NONE_MATCH)?);
+        let returned = Returned::of(asked);
+        let kind = self.access.interaction().kind();
+        let patches = matches!(kind, Kind::Patch | Kind::ConditionalPatch);
+        if patches && !headers::describe_a_json_patch(asked) {
+            return Err(NoAnswer::no_json_patch().into());
+        }
+        let content = if patches {
+            Content::JsonPatch(self.text().await?)
+        } else if matches!(kind, Kind::Delete | Kind::ConditionalDelete) {
+            Content::None
+        } else {
+            Content::Resource(self.json().await?)
+        };
+        if let Content::Resource(text) = &content {
+            check_resource(text)?;
+        }
+        Ok(Order { content, if_match, if_none_match, if_none_exist, returned })
+    }
+
+    /// Reads a body of JSON.
+    pub(super) async fn json(&mut self) -> Judged<String, S::Error> {
+        if !headers::describe_json(&self.request.headers) {
+            return Err(NoAnswer::no_json().into());
+        }
+        self.text().await
+    }
+
+    async fn text(&mut self) -> Judged<String, S::Error> {
+        let body = self.body(self.settings.max_body).await?;
+        let body = String::from_utf8(body.to_vec());
+        let body = body.map_err(|_| NoAnswer::bad_request("the body is no text in UTF-8"))?;
+        Ok(body.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(body))
+    }
+
+    /// Reads the body of a search; `None` where it is too long.
+    pub(super) async fn search_body(&mut self) -> Option<Bytes> {
+        self.body(Access::MAX_SEARCH_BODY).await.ok()
+    }
+
+    /// Reads the whole body, up to a limit.
+    async fn body(&mut self, limit: usize) -> Judged<Bytes, S::Error> {
+        let read = match std::mem::replace(&mut self.body, Unread::Read) {
+            Unread::Client(body) => Limited::new(body, limit).collect().await,
+            Unread::Bytes(bytes) => return Ok(bytes),
+            Unread::Read => return Ok(Bytes::new()),
+        };
+        match read {
+            Ok(body) => {
+                self.is_unread = false;
+                Ok(body.to_bytes())
+            }
+            Err(error) if error.is::<LengthLimitError>() => {
+                Err(NoAnswer::request_too_long(limit).into())
+            }
+            Err(_) => Err(NoAnswer::bad_request("the body of the request is broken off").into()),
+        }
+    }
+}
+
+/// Checks that a resource can be judged, and names nothing that only the server behind would find out.
+pub(super) fn check_resource(text: &str) -> Result<(), NoAnswer> {
+    BorrowedResource::parse(text)
+        .map_err(|error| NoAnswer::bad_request(format!("the body cannot be judged: {error}")))?;
+    // A question mark may be escaped.
+    let may_have_one = text.contains(['?', '\\']);
+    match may_have_one && Tree::parse(text).is_ok_and(|tree| tree.has_reference(&is_condition)) {
+        true => Err(NoAnswer::bad_request(
+            "a conditional reference is not resolved here: put in the resource that it finds",
+        )),
+        false => Ok(()),
+    }
+}
+
+/// Reports whether a reference is a search (R4 section 3.1.0.11.2).
+fn is_condition(reference: &str) -> bool {
+    let (path, query) = reference.split_once('?').unwrap_or((reference, ""));
+    !query.is_empty() && !path.contains(':')
+}
+
+/// Returns the values of a header, as a list.
+fn text(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, NoAnswer> {
+    let values = headers.get_all(name).iter().map(|value| value.to_str());
+    let values: Result<Vec<&str>, _> = values.collect();
+    let unreadable = || NoAnswer::bad_request(format!("`{name}` is no text"));
+    let values = values.map_err(|_| unreadable())?;
+    Ok((!values.is_empty()).then(|| values.join(", ")))
+}

@@ -1,0 +1,127 @@
+//! An entry of a bundle, judged as a request by itself.
+
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
+use http::request::Parts;
+use http::{HeaderValue, Method};
+use serde::Deserialize;
+
+use super::Judge;
+use crate::authorization::Access;
+use crate::confine::answer::NoAnswer;
+use crate::confine::sent_bundle::SentEntry;
+use crate::confine::stop::{Judged, Stop};
+use crate::confine::unread::Unread;
+use crate::confine::upstream::at;
+use crate::confine::way::Way;
+use crate::fhir::InteractionKind as Kind;
+use crate::jose::base64url;
+
+/// A request that came as an entry, and was granted.
+#[derive(Clone, Debug)]
+pub(super) struct Single {
+    pub(super) access: Access,
+    pub(super) way: Way,
+    request: Parts,
+    body: Bytes,
+}
+
+/// The request around an entry, which waits for its turn.
+pub(super) struct Outer<B> {
+    access: Access,
+    way: Way,
+    request: Parts,
+    body: Unread<B>,
+}
+
+/// A JSON Patch in a bundle comes in a Binary (R4 section 3.1.0.11.4).
+#[derive(Deserialize)]
+struct Binary {
+    #[serde(rename = "resourceType")]
+    resource_type: String,
+    #[serde(rename = "contentType")]
+    content_type: String,
+    data: String,
+}
+
+impl<S, B> Judge<S, B> {
+    /// Judges an entry by its address.
+    pub(super) fn single<E>(&self, entry: &SentEntry<'_>) -> Judged<Single, E> {
+        let asked = &entry.request;
+        let no_method = |_| NoAnswer::bad_request("`method` of an entry is none");
+        let method = Method::from_bytes(asked.method.as_bytes()).map_err(no_method)?;
+        let if_none_exist = asked.if_none_exist.as_deref();
+        let access = self.access.authorize_entry(&method, &asked.url, if_none_exist);
+        let access = access.map_err(Stop::Denied)?;
+        let interaction = access.interaction();
+        if interaction.is_search_by_post() {
+            return Err(NoAnswer::bad_request("a search in a bundle is a `GET`").into());
+        }
+        let address = match interaction.query() {
+            Some(query) => format!("{}?{query}", interaction.path()),
+            None => interaction.path().to_owned(),
+        };
+        let mut request = self.request.clone();
+        request.method = method;
+        request.uri = at(&request.uri, &address)
+            .ok_or_else(|| NoAnswer::bad_request("`url` of an entry is none"))?;
+        for name in [CONTENT_TYPE, CONTENT_LENGTH, CONTENT_ENCODING] {
+            request.headers.remove(name);
+        }
+        for (name, value) in [
+            ("if-match", asked.if_match.as_deref()),
+            ("if-none-match", asked.if_none_match.as_deref()),
+            ("if-none-exist", if_none_exist),
+        ] {
+            let name = HeaderName::from_static(name);
+            request.headers.remove(&name);
+            let Some(value) = value else { continue };
+            let value = HeaderValue::from_str(value)
+                .map_err(|_| NoAnswer::bad_request("a condition of an entry is no text"))?;
+            request.headers.insert(name, value);
+        }
+        let patches = matches!(interaction.kind(), Kind::Patch | Kind::ConditionalPatch);
+        let body = match entry.resource() {
+            Some(binary) if patches => {
+                let (content_type, patch) = patch_in(binary)?;
+                request.headers.insert(CONTENT_TYPE, content_type);
+                patch
+            }
+            Some(resource) => Bytes::copy_from_slice(resource.as_bytes()),
+            None => Bytes::new(),
+        };
+        // The address of its status would be nowhere in the answer.
+        let way = match Way::judged(&access) == Way::Export {
+            true => Way::Refused,
+            false => Way::judged(&access),
+        };
+        Ok(Single { access, way, request, body })
+    }
+
+    /// Goes on with an entry.
+    pub(super) fn enter(&mut self, single: Single) -> Outer<B> {
+        let Single { access, way, request, body } = single;
+        Outer {
+            access: std::mem::replace(&mut self.access, access),
+            way: std::mem::replace(&mut self.way, way),
+            request: std::mem::replace(&mut self.request, request),
+            body: std::mem::replace(&mut self.body, Unread::Bytes(body)),
+        }
+    }
+
+    /// Goes back to the request around it.
+    pub(super) fn leave(&mut self, outer: Outer<B>) {
+        let Outer { access, way, request, body } = outer;
+        (self.access, self.way, self.request, self.body) = (access, way, request, body);
+    }
+}
+
+/// Returns the patch that is in a Binary, and its media type.
+fn patch_in(binary: &str) -> Result<(HeaderValue, Bytes), NoAnswer> {
+    let no_patch = || NoAnswer::bad_request("a patch in a bundle is a Binary with `data`");
+    let binary: Binary = serde_json::from_str(binary).map_err(|_| no_patch())?;
+    let data = binary.data.trim_end_matches('=').replace('+', "-").replace('/', "_");
+    let patch = base64url::decoded(&data).filter(|_| binary.resource_type == "Binary");
+    let content_type = HeaderValue::from_str(&binary.content_type).map_err(|_| no_patch())?;
+    Ok((content_type, patch.ok_or_else(no_patch)?.into()))
+}

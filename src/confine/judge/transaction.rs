@@ -1,0 +1,253 @@
+//! Transactions: they pass whole, with `If-Match` of what was judged, or not at all.
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderName};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http_body::Body;
+use serde_json::value::RawValue;
+use tower_service::Service;
+
+use super::names::{Names, Planned};
+use super::order::Order;
+use super::single::Single;
+use super::write::{Sent, Target};
+use super::written::Answered;
+use super::{BoxError, FHIR_JSON, Judge};
+use crate::confine::answer::NoAnswer;
+use crate::confine::entry_answer::{EntryAnswer, ServerAnswer, ServerAnswers};
+use crate::confine::preference::Returned;
+use crate::confine::request_body::RequestBody;
+use crate::confine::sent_bundle::{self, SentEntry, SentRequest, WrittenEntry};
+use crate::confine::stop::{Judged, Stop, unreadable};
+use crate::confine::upstream::{Answer, Change};
+use crate::confine::way::Way;
+
+const PREFER: HeaderName = HeaderName::from_static("prefer");
+const PROVENANCE: HeaderName = HeaderName::from_static("x-provenance");
+
+/// The way in which an entry is dealt with.
+enum Step {
+    /// It is sent, with the others.
+    Send(Sent),
+    /// It changes nothing, and is asked for by itself.
+    Read,
+    /// A conditional creation has found this.
+    Found(String),
+    Nothing,
+}
+
+impl<S, B, R> Judge<S, B>
+where
+    S: Service<Request<RequestBody<B>>, Response = Response<R>>,
+    B: Body<Error: Into<BoxError>>,
+    R: Body<Error: Into<BoxError>>,
+{
+    /// Sends a transaction whose every entry may be.
+    pub(super) async fn transaction(
+        &mut self,
+        entries: &[&str],
+    ) -> Judged<Vec<EntryAnswer>, S::Error> {
+        let mut singles = Vec::with_capacity(entries.len());
+        // What is refused to one by its address is refused to the whole before anything is asked.
+        for text in entries {
+            let entry = SentEntry::parse(text)?;
+            let single = self.single(&entry)?;
+            singles.push((entry, single));
+        }
+        let mut planned = Vec::with_capacity(entries.len());
+        for (entry, single) in singles {
+            planned.push(self.planned(entry, single).await?);
+        }
+        let names = Names::of(&planned)?;
+        let mut steps = Vec::with_capacity(planned.len());
+        for one in &planned {
+            steps.push(self.step(one, &names).await?);
+        }
+        let answer = self.sent_together(&planned, &steps).await?;
+        let text = answer.as_ref().map(|answer| std::str::from_utf8(&answer.body));
+        let text = text.transpose().map_err(|_| unreadable("it is no text"))?;
+        let answers = match text.map(ServerAnswers::parse) {
+            None => Vec::new(),
+            Some(Some(answers)) => answers.entry,
+            Some(None) => return Err(unreadable(STORED)),
+        };
+        let is_sent = |step: &&Step| matches!(step, Step::Send(_));
+        if answers.len() != steps.iter().filter(is_sent).count() {
+            return Err(unreadable(STORED));
+        }
+        self.answers(planned, steps, &answers).await
+    }
+
+    /// Resolves the conditions of an entry, and looks whether what it reads may be read.
+    async fn planned<'a>(
+        &mut self,
+        entry: SentEntry<'a>,
+        single: Single,
+    ) -> Judged<Planned<'a>, S::Error> {
+        let is_write = single.way == Way::Write;
+        let outer = self.enter(single.clone());
+        let change = match is_write {
+            true => self.ordered().await.map(Some),
+            false => self.single_answer().await.map(|_| None),
+        };
+        self.leave(outer);
+        Ok(Planned { entry, single, change: change? })
+    }
+
+    async fn ordered(&mut self) -> Judged<(Order, Target), S::Error> {
+        let order = self.order().await?;
+        let query = self.access.interaction().query().unwrap_or_default();
+        let conditions = [query, order.if_none_exist.as_deref().unwrap_or_default()];
+        let mut values =
+            conditions.iter().flat_map(|query| form_urlencoded::parse(query.as_bytes()));
+        if values.any(|(_, value)| value.contains("urn:uuid:") || value.contains("urn:oid:")) {
+            let text = "a condition on what another entry creates is not resolved here";
+            return Err(NoAnswer::bad_request(text).into());
+        }
+        let target = self.target(&order).await?;
+        Ok((order, target))
+    }
+
+    /// Judges what an entry would do.
+    async fn step(&mut self, one: &Planned<'_>, names: &Names) -> Judged<Step, S::Error> {
+        let Some((order, target)) = &one.change else { return Ok(Step::Read) };
+        let order = names.put_into(order)?;
+        let outer = self.enter(one.single.clone());
+        let step = match target {
+            Target::Found(id) => Ok(Step::Found(id.clone())),
+            Target::Nothing => Ok(Step::Nothing),
+            Target::New { condition } => self.creation(&order, condition.clone()).map(Step::Send),
+            Target::Instance(id) => self.change(&order, id).await.map(Step::Send),
+        };
+        self.leave(outer);
+        match step? {
+            Step::Send(sent) => Ok(Step::Send(names.put_back(sent)?)),
+            step @ (Step::Read | Step::Found(_) | Step::Nothing) => Ok(step),
+        }
+    }
+
+    /// Sends what changes something, in one bundle; `None` where nothing does.
+    async fn sent_together(
+        &mut self,
+        planned: &[Planned<'_>],
+        steps: &[Step],
+    ) -> Judged<Option<Answer>, S::Error> {
+        let mut bodies: Vec<(&Planned<'_>, &Sent, Option<Box<RawValue>>)> = Vec::new();
+        for (one, step) in planned.iter().zip(steps) {
+            let Step::Send(sent) = step else { continue };
+            let text = match sent.is_patch {
+                true => one.entry.resource().map(str::to_owned),
+                false => sent.body.clone(),
+            };
+            let body = text.map(RawValue::from_string).transpose();
+            let unread = |_| NoAnswer::bad_request("the resource of an entry cannot be written");
+            bodies.push((one, sent, body.map_err(unread)?));
+        }
+        if bodies.is_empty() {
+            return Ok(None);
+        }
+        let written = bodies.iter().map(|(one, sent, body)| WrittenEntry {
+            full_url: one.entry.placeholder(),
+            resource: body.as_deref(),
+            request: request_of(sent),
+        });
+        let written: Vec<WrittenEntry<'_>> = written.collect();
+        let body = sent_bundle::write(&written)
+            .ok_or_else(|| NoAnswer::bad_request("the bundle cannot be written"))?;
+        let returned = Returned::of(&self.request.headers);
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(FHIR_JSON));
+        headers.insert(PREFER, HeaderValue::from_static(returned.asked()));
+        let provenance = self.request.headers.get(PROVENANCE);
+        headers.extend(provenance.map(|provenance| (PROVENANCE, provenance.clone())));
+        let address = self.below_base("");
+        self.known = Default::default();
+        let answer =
+            self.upstream.change(Change { method: Method::POST, address, body, headers }).await?;
+        match answer.status {
+            StatusCode::OK => Ok(Some(answer)),
+            StatusCode::PRECONDITION_FAILED => Err(NoAnswer::changed().into()),
+            other => Err(NoAnswer::of_server(other, &answer.body).into()),
+        }
+    }
+
+    /// Judges the answers entry by entry, and reads what was to be read.
+    async fn answers(
+        &mut self,
+        planned: Vec<Planned<'_>>,
+        steps: Vec<Step>,
+        answers: &[ServerAnswer<'_>],
+    ) -> Judged<Vec<EntryAnswer>, S::Error> {
+        let returned = Returned::of(&self.request.headers);
+        let has_changed = !answers.is_empty();
+        let mut answers = answers.iter();
+        let mut judged = Vec::with_capacity(planned.len());
+        for (one, step) in planned.into_iter().zip(steps) {
+            let outer = self.enter(one.single);
+            let answer = match step {
+                Step::Nothing => Ok(EntryAnswer::with_status(StatusCode::NO_CONTENT)),
+                Step::Send(sent) => match answers.next() {
+                    Some(answer) => self.changed_entry(&sent, answer, returned).await,
+                    None => Err(unreadable(STORED)),
+                },
+                Step::Read => {
+                    let read = self.single_answer().await;
+                    self.read_entry(read, has_changed)
+                }
+                Step::Found(id) => {
+                    let read = self.found_instead(&id, returned).await;
+                    self.read_entry(read, has_changed)
+                }
+            };
+            self.leave(outer);
+            judged.push(answer?);
+        }
+        Ok(judged)
+    }
+
+    fn read_entry(
+        &self,
+        read: Judged<Response<Bytes>, S::Error>,
+        has_changed: bool,
+    ) -> Judged<EntryAnswer, S::Error> {
+        match read {
+            Err(Stop::Service(_)) if has_changed => {
+                self.entry_answer(Err(NoAnswer::broken_off().into()))
+            }
+            read => self.entry_answer(read),
+        }
+    }
+
+    /// Judges the answer to a change.
+    async fn changed_entry(
+        &mut self,
+        sent: &Sent,
+        answer: &ServerAnswer<'_>,
+        returned: Returned,
+    ) -> Judged<EntryAnswer, S::Error> {
+        let status = answer.status().filter(StatusCode::is_success);
+        let status = status.ok_or_else(|| unreadable(STORED))?;
+        let shows = returned == Returned::Resource && sent.method != Method::DELETE;
+        let answered = Answered {
+            location: answer.response.location.as_deref(),
+            content_location: None,
+            body: answer.resource().filter(|_| shows),
+        };
+        let shown = self.shown(sent, answered).await?;
+        Ok(EntryAnswer::changed(answer, status, shown.location, shown.body))
+    }
+}
+
+/// The fault of an answer to a transaction that says nothing of its entries.
+const STORED: &str = "it does not answer each entry, though what was sent may have been stored";
+
+fn request_of(sent: &Sent) -> SentRequest<'_> {
+    let text = |text: &'_ Option<String>| text.clone().map(Into::into);
+    SentRequest {
+        method: sent.method.as_str().into(),
+        url: sent.below.trim_start_matches('/').into(),
+        if_match: text(&sent.if_match),
+        if_none_match: text(&sent.if_none_match),
+        if_none_exist: text(&sent.if_none_exist),
+    }
+}

@@ -1,0 +1,330 @@
+//! Changes: the resource as it is and as it would be are judged, and what was judged is what is sent.
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode};
+use http_body::Body;
+use tower_service::Service;
+
+use super::order::{Content, Order};
+use super::{BoxError, Judge};
+use crate::authorization::{BorrowedResource, Denial, ResourceRef, StoreError};
+use crate::confine::answer::NoAnswer;
+use crate::confine::entry::Candidate;
+use crate::confine::patch::patched;
+use crate::confine::request_body::RequestBody;
+use crate::confine::stop::{Judged, Stop};
+use crate::confine::tree::Tree;
+use crate::fhir::InteractionKind as Kind;
+use crate::fhir::compartment::Node;
+use crate::fhir::is_id;
+use crate::smart::Permissions;
+
+/// The resource that a change is about.
+#[derive(Debug)]
+pub(super) enum Target {
+    /// One that is there, or that the address names.
+    Instance(String),
+    /// A new one, unless the server behind finds one by this condition.
+    New { condition: Option<String> },
+    /// The one that a conditional creation has found instead.
+    Found(String),
+    /// None: a conditional deletion has found nothing.
+    Nothing,
+}
+
+/// A change as it is sent.
+#[derive(Debug, Default)]
+pub(super) struct Sent {
+    pub(super) method: Method,
+    /// Its address, relative to the base.
+    pub(super) below: String,
+    pub(super) body: Option<String>,
+    /// True if the body is a JSON Patch, which goes on as it came.
+    pub(super) is_patch: bool,
+    /// The id of the instance, unless it is created.
+    pub(super) id: Option<String>,
+    pub(super) if_match: Option<String>,
+    pub(super) if_none_match: Option<String>,
+    pub(super) if_none_exist: Option<String>,
+}
+
+impl<S, B, R> Judge<S, B>
+where
+    S: Service<Request<RequestBody<B>>, Response = Response<R>>,
+    B: Body<Error: Into<BoxError>>,
+    R: Body<Error: Into<BoxError>>,
+{
+    /// A change of one resource.
+    pub(super) async fn write(&mut self) -> Judged<Response<Bytes>, S::Error> {
+        let order = self.order().await?;
+        match self.target(&order).await? {
+            Target::Found(id) => self.found_instead(&id, order.returned).await,
+            Target::Nothing => Ok(self.bare(StatusCode::NO_CONTENT)),
+            Target::Instance(id) => {
+                let sent = self.change(&order, &id).await?;
+                self.carried_out(sent, order.returned).await
+            }
+            Target::New { condition } => self.create(&order, condition).await,
+        }
+    }
+
+    /// A creation. Where the server behind has found something by the condition that the caller may not see,
+    /// there is nothing for this caller, and it is made without.
+    async fn create(
+        &mut self,
+        order: &Order,
+        condition: Option<String>,
+    ) -> Judged<Response<Bytes>, S::Error> {
+        let is_conditional = condition.is_some();
+        let sent = self.creation(order, condition)?;
+        let answer = self.send(&sent, order.returned).await?;
+        let has_created = answer.status == StatusCode::CREATED;
+        let has_found =
+            answer.status.is_success() || answer.status == StatusCode::PRECONDITION_FAILED;
+        if !is_conditional || has_created || !has_found {
+            return self.written(&sent, &answer, order.returned).await;
+        }
+        match self.target(order).await? {
+            Target::Found(id) => self.found_instead(&id, order.returned).await,
+            Target::Instance(_) => Err(NoAnswer::changed().into()),
+            Target::New { .. } | Target::Nothing => {
+                let sent = Sent { if_none_exist: None, ..sent };
+                self.carried_out(sent, order.returned).await
+            }
+        }
+    }
+
+    /// Finds the resource that a change is about.
+    pub(super) async fn target(&mut self, order: &Order) -> Judged<Target, S::Error> {
+        let interaction = self.access.interaction().clone();
+        let query = interaction.query().unwrap_or_default();
+        let kind = interaction.kind();
+        let conditional = matches!(
+            kind,
+            Kind::ConditionalUpdate | Kind::ConditionalPatch | Kind::ConditionalDelete
+        );
+        if !conditional {
+            self.check_parameters(query)?;
+        }
+        if kind == Kind::ConditionalCreate {
+            let condition = order.if_none_exist.as_deref().unwrap_or_default();
+            let found = self.only_match(condition).await?;
+            return Ok(match found.id {
+                Some(id) => Target::Found(id),
+                None => Target::New { condition: found.exact },
+            });
+        }
+        if !conditional {
+            return Ok(match interaction.id() {
+                Some(id) => Target::Instance(id.to_owned()),
+                None => Target::New { condition: None },
+            });
+        }
+        let found = self.only_match(query).await?;
+        match (found.id, kind) {
+            (Some(id), _) => Ok(Target::Instance(id)),
+            (None, Kind::ConditionalDelete) => Ok(Target::Nothing),
+            (None, Kind::ConditionalPatch) => Err(NoAnswer::no_match().into()),
+            (None, _) => self.new_by_update(order, found.exact),
+        }
+    }
+
+    /// A conditional update that finds nothing creates. With an id of its own it is an update that names an
+    /// instance.
+    fn new_by_update(&self, order: &Order, condition: Option<String>) -> Judged<Target, S::Error> {
+        let resource = self.sent(order)?;
+        match id_of(resource) {
+            Some(_) if self.is_confined() => Err(NoAnswer::not_found().into()),
+            Some(id) if is_id(&id) => Ok(Target::Instance(id)),
+            Some(_) => Err(NoAnswer::bad_request("`id` of the body is no id").into()),
+            None if order.if_match.is_some() => Err(NoAnswer::changed().into()),
+            None => Ok(Target::New { condition }),
+        }
+    }
+
+    /// Judges a creation.
+    pub(super) fn creation(
+        &self,
+        order: &Order,
+        condition: Option<String>,
+    ) -> Judged<Sent, S::Error> {
+        let mut body = self.with_opened_attachments(None, self.sent(order)?.to_owned())?;
+        self.check_store(None, Some(&body))?;
+        // A server that heeds an id here would overwrite what nobody has judged.
+        if id_of(&body).is_some() {
+            let mut tree = tree(&body)?;
+            tree.set_id(None);
+            body = tree.write();
+        }
+        let resource_type = self.access.interaction().resource_type().unwrap_or_default();
+        Ok(Sent {
+            method: Method::POST,
+            below: format!("/{resource_type}"),
+            body: Some(body),
+            if_none_exist: condition,
+            ..Sent::default()
+        })
+    }
+
+    /// Judges a change of an instance.
+    pub(super) async fn change(&mut self, order: &Order, id: &str) -> Judged<Sent, S::Error> {
+        let resource_type =
+            self.access.interaction().resource_type().unwrap_or_default().to_owned();
+        let mut sent = Sent {
+            below: format!("/{resource_type}/{id}"),
+            id: Some(id.to_owned()),
+            if_match: order.if_match.clone(),
+            if_none_match: order.if_none_match.clone(),
+            ..Sent::default()
+        };
+        if !self.is_confined() {
+            (sent.method, sent.body) = match &order.content {
+                Content::None => (Method::DELETE, None),
+                Content::JsonPatch(patch) => (Method::PATCH, Some(patch.clone())),
+                Content::Resource(_) => (Method::PUT, Some(self.sent_as(order, id)?)),
+            };
+            sent.is_patch = sent.method == Method::PATCH;
+            if self.is_hard() {
+                sent.below.push_str("?_hardDelete=true");
+            }
+            return Ok(sent);
+        }
+        if self.access.interaction().is_hard_delete() {
+            let text = "a deletion of the whole history may reach versions that are hidden from this token";
+            return Err(Stop::Denied(Denial::new(text)));
+        }
+        self.check_versioning(&resource_type).await?;
+        let before = self.before(id).await?;
+        let replaced = match &order.content {
+            Content::Resource(_) => Some(self.sent_as(order, id)?),
+            Content::None | Content::JsonPatch(_) => None,
+        };
+        let version = before.version.ok_or_else(|| Stop::Denied(no_version()))?;
+        let names = |tags: &Option<String>| tags.as_ref().map(|tags| version.is_among(tags));
+        if names(&order.if_match) == Some(false) || names(&order.if_none_match) == Some(true) {
+            return Err(NoAnswer::changed().into());
+        }
+        let after = match &order.content {
+            Content::JsonPatch(patch) => Some(self.after_patch(&before.text, patch)?),
+            Content::None | Content::Resource(_) => replaced,
+        };
+        let open = |after| self.with_opened_attachments(Some(&before.text), after);
+        let after = after.map(open).transpose()?;
+        self.check_store(Some(&before.text), after.as_deref())?;
+        sent.method = if after.is_some() { Method::PUT } else { Method::DELETE };
+        sent.body = after;
+        sent.if_match = Some(version.tag().to_owned());
+        sent.if_none_match = None;
+        Ok(sent)
+    }
+
+    /// Applies a patch, and returns the resource that comes of it.
+    fn after_patch(&self, before: &str, patch: &str) -> Judged<String, S::Error> {
+        let after = patched(&tree(before)?, patch, self.settings.max_body);
+        let after = after.map_err(NoAnswer::bad_request)?.write();
+        super::order::check_resource(&after)?;
+        Ok(after)
+    }
+
+    /// Asks whether a change may be made.
+    fn check_store(&self, before: Option<&str>, after: Option<&str>) -> Judged<(), S::Error> {
+        let unread = |_| NoAnswer::bad_request("the resource cannot be judged");
+        let before = before.map(BorrowedResource::parse).transpose().map_err(unread)?;
+        let after = after.map(BorrowedResource::parse).transpose().map_err(unread)?;
+        match self.access.may_store(before.as_ref(), after.as_ref()) {
+            Ok(()) => Ok(()),
+            Err(StoreError::Denied(denial) | StoreError::DeniedIfShown(denial, _)) => {
+                Err(Stop::Denied(denial))
+            }
+            Err(StoreError::Hidden) => Err(NoAnswer::not_found().into()),
+        }
+    }
+
+    /// Checks the parameters of an address that is no search.
+    fn check_parameters(&self, query: &str) -> Judged<(), S::Error> {
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            let is_hard = name == "_hardDelete" && matches!(&*value, "true" | "false");
+            if !matches!(&*name, "_format" | "_pretty") && !is_hard {
+                let name = crate::display_safe::sanitize(&name);
+                let text = format!(
+                    "a parameter that R4 does not define here may reach more than was granted: `{name}`"
+                );
+                return Err(Stop::Denied(Denial::new(text)));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<S, B> Judge<S, B> {
+    /// Reports whether what may be changed is confined to some of the resources of the type.
+    fn is_confined(&self) -> bool {
+        let interaction = self.access.interaction();
+        let kind = interaction.kind();
+        let permission = if matches!(kind, Kind::Delete | Kind::ConditionalDelete) {
+            Permissions::DELETE
+        } else if matches!(kind, Kind::Create | Kind::ConditionalCreate) {
+            Permissions::CREATE
+        } else {
+            Permissions::UPDATE
+        };
+        let resource_type = interaction.resource_type().unwrap_or_default();
+        !self.access.may(permission, resource_type).is_open()
+    }
+
+    /// Reports whether a deletion asks for the history to be deleted, too.
+    fn is_hard(&self) -> bool {
+        let query = self.access.interaction().query().unwrap_or_default();
+        let mut parameters = form_urlencoded::parse(query.as_bytes());
+        parameters.any(|(name, value)| name == "_hardDelete" && value == "true")
+    }
+
+    /// Returns the resource of the body, if it is one of the type of the address.
+    fn sent<'o, E>(&self, order: &'o Order) -> Judged<&'o str, E> {
+        let Content::Resource(text) = &order.content else {
+            return Err(NoAnswer::bad_request("there is no resource").into());
+        };
+        let one = Candidate::read(text).ok();
+        let sent = one.as_ref().map(|one| one.resource_type.as_str());
+        if sent.is_none() || sent != self.access.interaction().resource_type() {
+            let text = "`resourceType` of the body is not that of the address";
+            return Err(NoAnswer::bad_request(text).into());
+        }
+        Ok(text)
+    }
+
+    /// Returns the resource of the body with an id, which it may leave out where a condition has found it.
+    fn sent_as<E>(&self, order: &Order, id: &str) -> Judged<String, E> {
+        let resource = self.sent(order)?;
+        let is_conditional = self.access.interaction().kind() == Kind::ConditionalUpdate;
+        match id_of(resource) {
+            Some(own) if own == id => Ok(resource.to_owned()),
+            None if is_conditional => {
+                let mut tree = tree(resource)?;
+                tree.set_id(Some(id));
+                Ok(tree.write())
+            }
+            Some(_) | None => {
+                Err(NoAnswer::bad_request("`id` of the body is not that of the address").into())
+            }
+        }
+    }
+}
+
+/// The id that a resource brings along; empty where it is no text.
+fn id_of(resource: &str) -> Option<String> {
+    let resource = BorrowedResource::parse(resource).ok()?;
+    let id = ResourceRef::from(&resource).member("id")?;
+    Some(id.string().unwrap_or_default().to_owned())
+}
+
+fn tree<E>(text: &str) -> Judged<Tree, E> {
+    Tree::parse(text).map_err(|_| NoAnswer::bad_request("the resource cannot be judged").into())
+}
+
+fn no_version() -> Denial {
+    Denial::new(
+        "the server behind does not say the version of the resource, so that a change could be one of a version \
+         that nobody has judged",
+    )
+}

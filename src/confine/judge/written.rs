@@ -1,0 +1,217 @@
+//! The answers to changes, judged like reads before they leave.
+
+use bytes::Bytes;
+use http::header::{
+    CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_TYPE, ETAG, HeaderName, IF_MATCH, IF_NONE_MATCH,
+    LAST_MODIFIED, LOCATION,
+};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http_body::Body;
+use tower_service::Service;
+
+use super::write::Sent;
+use super::{BoxError, FHIR_JSON, Judge};
+use crate::confine::answer::{NoAnswer, document};
+use crate::confine::entry::Candidate;
+use crate::confine::preference::Returned;
+use crate::confine::request_body::RequestBody;
+use crate::confine::stop::{Judged, unreadable};
+use crate::confine::upstream::{Answer, Change};
+use crate::fhir::is_id;
+
+const IF_NONE_EXIST: HeaderName = HeaderName::from_static("if-none-exist");
+const PREFER: HeaderName = HeaderName::from_static("prefer");
+const PROVENANCE: HeaderName = HeaderName::from_static("x-provenance");
+
+/// The answer of the server behind to a change, by itself or in a bundle.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Answered<'a> {
+    pub(super) location: Option<&'a str>,
+    pub(super) content_location: Option<&'a str>,
+    /// The resource, where there is one.
+    pub(super) body: Option<&'a str>,
+}
+
+/// The part of it that goes on.
+#[derive(Debug, Default)]
+pub(super) struct Shown {
+    pub(super) location: Option<String>,
+    pub(super) content_location: Option<String>,
+    pub(super) body: Option<String>,
+}
+
+impl<S, B, R> Judge<S, B>
+where
+    S: Service<Request<RequestBody<B>>, Response = Response<R>>,
+    B: Body<Error: Into<BoxError>>,
+    R: Body<Error: Into<BoxError>>,
+{
+    /// Sends a change that was judged, and judges its answer.
+    pub(super) async fn carried_out(
+        &mut self,
+        sent: Sent,
+        returned: Returned,
+    ) -> Judged<Response<Bytes>, S::Error> {
+        let answer = self.send(&sent, returned).await?;
+        self.written(&sent, &answer, returned).await
+    }
+
+    pub(super) async fn send(
+        &mut self,
+        sent: &Sent,
+        returned: Returned,
+    ) -> Judged<Answer, S::Error> {
+        let mut headers = HeaderMap::new();
+        if sent.body.is_some() {
+            let json = if sent.is_patch { "application/json-patch+json" } else { FHIR_JSON };
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(json));
+        }
+        headers.insert(PREFER, HeaderValue::from_static(returned.asked()));
+        for (name, value) in [
+            (IF_MATCH, &sent.if_match),
+            (IF_NONE_MATCH, &sent.if_none_match),
+            (IF_NONE_EXIST, &sent.if_none_exist),
+        ] {
+            let Some(value) = value else { continue };
+            let value = HeaderValue::from_str(value)
+                .map_err(|_| NoAnswer::bad_request(format!("`{name}` is no text")))?;
+            headers.insert(name, value);
+        }
+        // It was granted, or the request would not have come so far.
+        if let Some(provenance) = self.request.headers.get(PROVENANCE) {
+            headers.insert(PROVENANCE, provenance.clone());
+        }
+        let address = self.below_base(&sent.below);
+        let body = sent.body.clone().unwrap_or_default();
+        let change = Change { method: sent.method.clone(), address, body, headers };
+        // What was known before may be otherwise now.
+        self.known = Default::default();
+        Ok(self.upstream.change(change).await?)
+    }
+
+    /// Judges the answer to a change.
+    pub(super) async fn written(
+        &mut self,
+        sent: &Sent,
+        answer: &Answer,
+        returned: Returned,
+    ) -> Judged<Response<Bytes>, S::Error> {
+        let deletes = sent.method == Method::DELETE;
+        match answer.status {
+            StatusCode::OK | StatusCode::NO_CONTENT => {}
+            StatusCode::CREATED if !deletes => {}
+            StatusCode::ACCEPTED if deletes => {}
+            StatusCode::PRECONDITION_FAILED => return Err(NoAnswer::changed().into()),
+            StatusCode::NOT_FOUND => return Err(NoAnswer::not_found().into()),
+            StatusCode::GONE => return Err(NoAnswer::gone().into()),
+            other => return Err(NoAnswer::of_server(other, &answer.body).into()),
+        }
+        let status = match answer.status {
+            StatusCode::OK if deletes => StatusCode::NO_CONTENT,
+            status => status,
+        };
+        let header = |name| answer.headers.get(name).and_then(|value| value.to_str().ok());
+        let body = match deletes || returned != Returned::Resource || answer.body.is_empty() {
+            true => None,
+            false => Some(std::str::from_utf8(&answer.body).map_err(|_| unreadable(NO_RESOURCE))?),
+        };
+        let answered = Answered {
+            location: header(LOCATION),
+            content_location: header(CONTENT_LOCATION),
+            body,
+        };
+        let shown = self.shown(sent, answered).await?;
+        let mut response = match (shown.body, returned) {
+            (Some(body), _) => document(status, FHIR_JSON, body.into(), &self.request),
+            (None, Returned::Outcome) => {
+                let status = if status == StatusCode::NO_CONTENT { StatusCode::OK } else { status };
+                document(status, FHIR_JSON, Bytes::from_static(DONE), &self.request)
+            }
+            (None, Returned::Resource | Returned::Nothing) => self.bare(status),
+        };
+        let places = [(LOCATION, shown.location), (CONTENT_LOCATION, shown.content_location)];
+        for (name, place) in places {
+            let place = place.and_then(|place| HeaderValue::try_from(place).ok());
+            response.headers_mut().extend(place.map(|place| (name, place)));
+        }
+        for name in [ETAG, LAST_MODIFIED] {
+            let value = answer.headers.get(&name).filter(|_| !deletes);
+            response.headers_mut().extend(value.map(|value| (name, value.clone())));
+        }
+        Ok(response)
+    }
+
+    /// Judges what the server behind says of the resource that it has changed. What is no such thing never
+    /// leaves.
+    pub(super) async fn shown(
+        &mut self,
+        sent: &Sent,
+        answered: Answered<'_>,
+    ) -> Judged<Shown, S::Error> {
+        let one = match answered.body.map(Candidate::read) {
+            None => None,
+            Some(Ok(one)) if one.resource_type == "OperationOutcome" => None,
+            Some(Ok(one)) => Some(one),
+            Some(Err(_)) => return Err(unreadable(NO_RESOURCE)),
+        };
+        let own = one.as_ref().and_then(Candidate::id).map(str::to_owned);
+        let id = sent.id.clone().or_else(|| own.clone());
+        if let Some(one) = &one
+            && !id.as_deref().is_some_and(|id| self.is_instance(one, id))
+        {
+            return Err(unreadable("it is another resource than the one that was changed"));
+        }
+        let is_shown = match one {
+            Some(one) => self.verdicts(&[one], false).await? == [true],
+            None => false,
+        };
+        let place =
+            |place: Option<&str>| place.and_then(|place| self.place_of(place, id.as_deref()));
+        Ok(Shown {
+            location: place(answered.location),
+            content_location: place(answered.content_location),
+            body: answered
+                .body
+                .filter(|_| is_shown)
+                .map(|text| self.with_sealed_attachments(text).unwrap_or_else(|| text.to_owned())),
+        })
+    }
+}
+
+/// The fault of an answer to a change that shows no resource.
+const NO_RESOURCE: &str = "it is no FHIR resource, though the change may have been made";
+
+/// The OperationOutcome of a change that was made.
+const DONE: &[u8] = br#"{"resourceType":"OperationOutcome","issue":[{"severity":"information","code":"informational","diagnostics":"the change has been made"}]}"#;
+
+impl<S, B> Judge<S, B> {
+    /// Writes an address of the server behind as clients know it, if it names an instance of the type, or a
+    /// version: this one, where it is known.
+    fn place_of(&self, place: &str, id: Option<&str>) -> Option<String> {
+        let below = self.below(place.trim())?;
+        let interaction = self.access.interaction();
+        let mut segments = below.strip_prefix('/')?.split('/');
+        let (name, found) = (segments.next()?, segments.next()?);
+        let is_version = match (segments.next(), segments.next(), segments.next()) {
+            (None, ..) => true,
+            (Some("_history"), Some(version), None) => is_id(version),
+            _ => false,
+        };
+        let is_one = Some(name) == interaction.resource_type()
+            && is_id(found)
+            && id.is_none_or(|id| id == found);
+        let base = interaction.base().as_str().trim_end_matches('/');
+        (is_version && is_one).then(|| format!("{base}{below}"))
+    }
+
+    /// A response without a body.
+    pub(super) fn bare(&self, status: StatusCode) -> Response<Bytes> {
+        let mut response = document(status, FHIR_JSON, Bytes::new(), &self.request);
+        response.headers_mut().remove(CONTENT_TYPE);
+        if status == StatusCode::NO_CONTENT {
+            // RFC 9110 section 8.6.
+            response.headers_mut().remove(CONTENT_LENGTH);
+        }
+        response
+    }
+}

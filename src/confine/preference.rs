@@ -1,0 +1,69 @@
+//! What a client wants to have back of a change (`Prefer: return=…`, RFC 7240 section 4.2, R4 section
+//! 3.1.0.1.7.2).
+
+use http::HeaderMap;
+
+/// The answer that a client prefers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Returned {
+    /// The resource as it is then.
+    #[default]
+    Resource,
+    Nothing,
+    /// An OperationOutcome.
+    Outcome,
+}
+
+impl Returned {
+    /// Reads the first preference that is known.
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let values = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
+        let mut preferences = values.flat_map(|value| value.split([',', ';']));
+        preferences.find_map(read).unwrap_or_default()
+    }
+
+    /// The preference that goes on: what would not be shown is not asked for.
+    pub(super) fn asked(self) -> &'static str {
+        match self {
+            Self::Resource => "return=representation",
+            Self::Nothing | Self::Outcome => "return=minimal",
+        }
+    }
+}
+
+fn read(preference: &str) -> Option<Returned> {
+    let (name, value) = preference.trim().split_once('=')?;
+    if !name.trim().eq_ignore_ascii_case("return") {
+        return None;
+    }
+    match value.trim().trim_matches('"').to_ascii_lowercase().as_str() {
+        "representation" => Some(Returned::Resource),
+        "minimal" => Some(Returned::Nothing),
+        "operationoutcome" => Some(Returned::Outcome),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_preference_that_is_known_counts() {
+        for (values, expected) in [
+            (&[][..], Returned::Resource),
+            (&["return=representation"], Returned::Resource),
+            (&["return=minimal"], Returned::Nothing),
+            (&["handling=strict; Return=\"minimal\""], Returned::Nothing),
+            (&["respond-async, return=OperationOutcome"], Returned::Outcome),
+            (&["return=odd", "return=minimal"], Returned::Nothing),
+            (&["returns=minimal"], Returned::Resource),
+        ] {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append("prefer", value.parse().unwrap());
+            }
+            assert_eq!(Returned::of(&headers), expected, "{values:?}");
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Bodies that nobody has read so far.
+
+use bytes::Bytes;
+
+/// The body of a request, as long as nobody has read it.
+#[derive(Debug)]
+pub(super) enum Unread<B> {
+    Client(B),
+    /// That of an entry of a bundle.
+    Bytes(Bytes),
+    Read,
+}

@@ -1,0 +1,139 @@
+//! Batches of tokens that are confined: each entry is judged as if it had come by itself.
+
+use base64::Engine as _;
+use serde_json::{Value, json};
+
+use super::changes::{OWN, sent};
+use super::store::Store;
+use super::{Confined, Got, observation, records};
+
+pub(super) fn entry(method: &str, url: &str, resource: Value) -> Value {
+    let mut entry = json!({"request": {"method": method, "url": url}});
+    if !resource.is_null() {
+        entry["resource"] = resource;
+    }
+    entry
+}
+
+pub(super) fn bundle_of(kind: &str, entries: &[Value]) -> Value {
+    json!({"resourceType": "Bundle", "type": kind, "entry": entries})
+}
+
+/// The status of each entry.
+pub(super) fn statuses(got: &Got) -> Vec<String> {
+    assert_eq!(got.status, 200, "{}", got.text);
+    let entries = got.json()["entry"].as_array().cloned().unwrap_or_default();
+    entries.iter().map(|one| one["response"]["status"].as_str().unwrap().to_owned()).collect()
+}
+
+async fn batch(confined: &Confined, scope: &str, entries: &[Value]) -> Got {
+    sent(confined, scope, "POST", "", &[], bundle_of("batch", entries)).await
+}
+
+#[tokio::test]
+async fn a_batch_is_taken_apart_and_its_answers_are_put_together_in_order() {
+    let store = Store::with(&records());
+    let confined = Confined::before(store.server()).await;
+    let own = |id: &str| observation(id, "1", "laboratory");
+    let data = base64::engine::general_purpose::STANDARD
+        .encode(r#"[{"op":"replace","path":"/status","value":"a>b?c"}]"#);
+    let patch = json!({"resourceType": "Binary", "contentType": "application/json-patch+json", "data": data});
+    let mut conditional = entry("POST", "Observation", own("x"));
+    conditional["request"]["ifNoneExist"] = "code=none".into();
+    let mut outdated = entry("PUT", "Observation/a1", own("a1"));
+    outdated["request"]["ifMatch"] = "W/\"77\"".into();
+    let got = batch(
+        &confined,
+        OWN,
+        &[
+            entry("GET", "Observation/a1", json!(null)),
+            entry("GET", "Observation/a2", json!(null)),
+            entry("GET", "/Observation", json!(null)),
+            entry("GET", "Patient/2", json!(null)),
+            entry("POST", "Observation", own("x")),
+            entry("POST", "Observation", observation("x", "2", "laboratory")),
+            entry("PUT", "Observation/a1", own("a1")),
+            outdated,
+            entry("PATCH", "Observation/b1", patch),
+            entry("PUT", "Observation/zz", own("zz")),
+            conditional,
+            entry("DELETE", "Observation/a1", json!(null)),
+            entry("GET", "Observation/a1", json!(null)),
+            entry("POST", "", bundle_of("batch", &[])),
+            entry("POST", "Patient/1/$unheard-of", json!(null)),
+            entry("GET", "metadata", json!(null)),
+            json!({"resource": own("x")}),
+            json!({"request": {"method": "PUT", "url": "Observation/b1", "ifMatch": 99}}),
+        ],
+    )
+    .await;
+    let expected = [
+        "200", "404", "200", "403", "201", "403", "200", "412", "200", "404", "201", "204", "410",
+        "403", "403", "403", "400", "400",
+    ];
+    assert_eq!(statuses(&got), expected, "{}", got.text);
+    let answer = got.json();
+    assert_eq!(answer["type"], "batch-response");
+    assert_eq!(answer["entry"][0]["resource"]["id"], "a1");
+    assert_eq!(answer["entry"][2]["resource"]["type"], "searchset");
+    assert_eq!(answer["entry"][3]["response"]["outcome"]["issue"][0]["code"], "forbidden");
+    assert!(answer["entry"][4]["response"]["location"].as_str().unwrap().contains("/_history/1"));
+    assert_eq!(answer["entry"][6]["response"]["etag"], "W/\"2\"");
+    assert_eq!(answer["entry"][8]["resource"]["status"], "a>b?c");
+    assert!(!got.text.contains("mark-of-2") && !got.text.contains("mark-of-the-server"));
+    let asked = confined.server.asked();
+    assert!(asked.iter().all(|(line, _)| line != "POST /r4"), "no bundle has reached the server");
+}
+
+#[tokio::test]
+async fn a_batch_of_refused_entries_alone_is_200_and_reaches_nobody() {
+    let store = Store::with(&records());
+    let confined = Confined::before(store.server()).await;
+    let refused = [
+        entry("GET", "Observation/a1", json!(null)),
+        entry("DELETE", "Observation/a1", json!(null)),
+    ];
+    let got = batch(&confined, "patient/Patient.r", &refused).await;
+    assert_eq!(statuses(&got), ["403", "403"]);
+    assert_eq!(confined.server.asked(), []);
+    let got = batch(&confined, "patient/Patient.r", &[]).await;
+    assert_eq!(got.json(), json!({"resourceType": "Bundle", "type": "batch-response"}));
+    assert_eq!(batch(&confined, "openid", &refused).await.status, 403, "no right to data at all");
+}
+
+#[tokio::test]
+async fn a_bundle_has_1000_entries_at_most_and_can_be_read_in_one_way() {
+    let store = Store::with(&records());
+    let confined = Confined::before(store.server()).await;
+    let many = |count: usize| vec![entry("GET", "Patient/2", json!(null)); count];
+    assert_eq!(statuses(&batch(&confined, OWN, &many(1000)).await).len(), 1000);
+    let got = batch(&confined, OWN, &many(1001)).await;
+    assert_eq!((got.status.as_u16(), &got.json()["issue"][0]["code"]), (413, &json!("too-long")));
+    for body in [
+        "{",
+        "[]",
+        r#"{"resourceType":"Bundle"}"#,
+        r#"{"resourceType":"Bundle","type":"collection"}"#,
+        r#"{"resourceType":"Patient","type":"batch"}"#,
+        r#"{"resourceType":"Bundle","type":"batch","type":"transaction"}"#,
+        r#"{"resourceType":"Bundle","type":"batch","x":{"y":1,"y":2}}"#,
+        r#"{"resourceType":"Bundle","type":"batch","entry":7}"#,
+        r#"{"resourceType":"Bundle","type":"batch","entry":[{"request":{"method":"GET","method":"DELETE","url":"Observation/a1"}}]}"#,
+    ] {
+        let got = sent(&confined, OWN, "POST", "", &[], body).await;
+        assert_eq!(got.status, 400, "{body}: {}", got.text);
+    }
+    let xml = [("content-type", "application/fhir+xml")];
+    assert_eq!(sent(&confined, OWN, "POST", "", &xml, "<Bundle/>").await.status, 415);
+    assert_eq!(confined.server.asked(), []);
+}
+
+#[tokio::test]
+async fn a_batch_by_who_may_do_everything_passes_as_it_is() {
+    let store = Store::with(&records());
+    let confined = Confined::before(store.server()).await;
+    let got = batch(&confined, "system/*.cruds", &[]).await;
+    assert_eq!(got.status, 200, "{}", got.text);
+    assert_eq!(confined.server.asked().len(), 1);
+    assert_eq!(confined.server.asked()[0].0, "POST /r4");
+}
