@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 use super::format::Format;
 use crate::display_safe::is_safe;
 
-/// The codes of `OperationOutcome.issue.code` that refusals use (value set `issue-type`).
+/// The codes of `OperationOutcome.issue.code` (value set `issue-type`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum IssueType {
@@ -34,11 +34,49 @@ pub enum IssueType {
     Transient,
     /// An unexpected internal error.
     Exception,
+    /// The content is malformed, such as no JSON.
+    Structure,
+    /// A required element is missing.
+    Required,
+    /// The value of an element is invalid.
+    Value,
+    /// A rule about the content is broken.
+    Invariant,
+    /// A problem of authentication or authorization.
+    Security,
+    /// The user is not known, or not told.
+    Unknown,
+    /// Some content has been left out because of rights.
+    Suppressed,
+    /// The content cannot be processed.
+    Processing,
+    /// The same content is there already.
+    Duplicate,
+    /// More than one resource matches.
+    MultipleMatches,
+    /// A code is not known, or not of its value set.
+    CodeInvalid,
+    /// An extension is not acceptable.
+    Extension,
+    /// A rule of the application is broken.
+    BusinessRule,
+    /// A lock could not be had.
+    LockError,
+    /// The store could not be reached.
+    NoStore,
+    /// The answer was not there in time.
+    Timeout,
+    /// Not all results could be had.
+    Incomplete,
+    /// Too much was asked for.
+    Throttled,
+    /// A message about something that went well.
+    Informational,
 }
 
 impl IssueType {
     #[cfg(feature = "confine")]
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 31] = [
         Self::Invalid,
         Self::Login,
         Self::Expired,
@@ -51,6 +89,25 @@ impl IssueType {
         Self::TooCostly,
         Self::Transient,
         Self::Exception,
+        Self::Structure,
+        Self::Required,
+        Self::Value,
+        Self::Invariant,
+        Self::Security,
+        Self::Unknown,
+        Self::Suppressed,
+        Self::Processing,
+        Self::Duplicate,
+        Self::MultipleMatches,
+        Self::CodeInvalid,
+        Self::Extension,
+        Self::BusinessRule,
+        Self::LockError,
+        Self::NoStore,
+        Self::Timeout,
+        Self::Incomplete,
+        Self::Throttled,
+        Self::Informational,
     ];
 
     /// Reads the code of the first issue of an OperationOutcome in JSON, if it is one of these.
@@ -77,6 +134,25 @@ impl IssueType {
             Self::TooCostly => "too-costly",
             Self::Transient => "transient",
             Self::Exception => "exception",
+            Self::Structure => "structure",
+            Self::Required => "required",
+            Self::Value => "value",
+            Self::Invariant => "invariant",
+            Self::Security => "security",
+            Self::Unknown => "unknown",
+            Self::Suppressed => "suppressed",
+            Self::Processing => "processing",
+            Self::Duplicate => "duplicate",
+            Self::MultipleMatches => "multiple-matches",
+            Self::CodeInvalid => "code-invalid",
+            Self::Extension => "extension",
+            Self::BusinessRule => "business-rule",
+            Self::LockError => "lock-error",
+            Self::NoStore => "no-store",
+            Self::Timeout => "timeout",
+            Self::Incomplete => "incomplete",
+            Self::Throttled => "throttled",
+            Self::Informational => "informational",
         }
     }
 }

@@ -15,6 +15,7 @@ mod gateway_writes;
 mod interactions;
 mod leaks;
 mod own_authority;
+mod programs;
 mod quickstart;
 mod searches;
 mod slow_clients;

@@ -1,12 +1,17 @@
 //! The answers that must not tell whether there is something.
 
-use http::Response;
+use http::{Request, Response};
+use http_body::Body;
+use tower_service::Service;
 
-use super::Judge;
+use super::{BoxError, Judge};
+use crate::authorization::Visibility;
 use crate::confine::answer::NoAnswer;
+use crate::confine::request_body::RequestBody;
 use crate::confine::stop::{Judged, Stop};
-use crate::fhir::InteractionKind as Kind;
+use crate::confine::upstream::Fault;
 use crate::fhir::compartment::resource_of;
+use crate::fhir::{InteractionKind as Kind, ResourceReference};
 use crate::smart::Permissions;
 use crate::telemetry::log;
 
@@ -54,5 +59,32 @@ impl<S, B> Judge<S, B> {
             }
             judged => judged,
         }
+    }
+}
+
+impl<S, B, R> Judge<S, B>
+where
+    S: Service<Request<RequestBody<B>>, Response = Response<R>>,
+    B: Body<Error: Into<BoxError>>,
+    R: Body<Error: Into<BoxError>>,
+{
+    /// Reports whether the instance whose compartment is searched may be read: then it may be empty. Where that
+    /// cannot be told it may not.
+    pub(super) async fn shows_instance(&mut self) -> Judged<bool, S::Error> {
+        let interaction = self.access.interaction();
+        let (Kind::SearchCompartment, Some(name), Some(id)) =
+            (interaction.kind(), interaction.resource_type(), interaction.id())
+        else {
+            return Ok(false);
+        };
+        let base = interaction.base().path().to_owned();
+        let named = ResourceReference::new(name, id);
+        let found = match self.upstream.look_up(&base, &named).await {
+            Ok(found) => found,
+            Err(Fault::NoAnswer(_)) => None,
+            Err(Fault::Service(error)) => return Err(Stop::Service(error)),
+        };
+        let filter = self.access.may(Permissions::READ, &named.resource_type);
+        Ok(found.is_some_and(|found| filter.shows(&found) == Visibility::Shown))
     }
 }

@@ -7,6 +7,7 @@ use tower_service::Service;
 
 use super::{BoxError, FHIR_JSON, Judge, whole};
 use crate::authorization::Access;
+use crate::confine::along::hide_companions_of_hidden;
 use crate::confine::answer::{NoAnswer, document};
 use crate::confine::bundle::{Bundle, Entry};
 use crate::confine::entry::Candidate;
@@ -64,7 +65,7 @@ where
             None => None,
         };
         let shows = kept.contains(&true) || ahead.as_ref().is_some_and(|ahead| ahead.shows);
-        if hides && !shows {
+        if hides && !shows && !self.shows_instance().await? {
             return Err(NoAnswer::not_found().into());
         }
         let own = self.own_url(of);
@@ -98,7 +99,9 @@ where
             });
         }
         let are_current = self.bundle_type() == "searchset";
-        let verdicts = self.verdicts(&candidates, are_current).await?;
+        let mut verdicts = self.verdicts(&candidates, are_current).await?;
+        let base = self.access.interaction().base();
+        hide_companions_of_hidden(&candidates, &mut verdicts, base);
         let is_kept = |place: &Place| match place {
             Place::Candidate(place) => verdicts.get(*place) == Some(&true),
             Place::Nothing(is_kept) => *is_kept,

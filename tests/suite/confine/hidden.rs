@@ -1,6 +1,6 @@
 //! What must not tell whether there is something.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::careless::Careless;
 use super::{Confined, bundle, observation, patient};
@@ -31,6 +31,14 @@ fn histories() -> Careless {
         .answering("/Patient/1/Observation", 200, &bundle(&[], None))
         .answering("/Patient/2/Observation", 200, &bundle(&[], None))
         .answering("/Patient/1/$everything", 200, &bundle(&[], None))
+        .answering("/Encounter/own/Observation", 200, &bundle(&[], None))
+        .answering("/Encounter/own", 200, &encounter("own", "1"))
+        .answering("/Encounter/a2", 200, &encounter("a2", "2"))
+}
+
+fn encounter(id: &str, patient: &str) -> Value {
+    let subject = json!({"reference": format!("Patient/{patient}")});
+    json!({"resourceType": "Encounter", "id": id, "subject": subject})
 }
 
 #[tokio::test]
@@ -55,8 +63,9 @@ async fn a_history_or_a_compartment_of_what_is_hidden_is_as_of_nothing() {
     for below in ["/Observation/a1/_history", "/Encounter/a1/Observation"] {
         assert_eq!(confined.get("patient/*.rs", below).await.entries(), ["Observation/a1"]);
     }
-    // One's own record may be empty.
-    for below in ["/Patient/1/Observation", "/Patient/1/$everything"] {
+    // One's own record may be empty, and what belongs to a part of it.
+    for below in ["/Patient/1/Observation", "/Patient/1/$everything", "/Encounter/own/Observation"]
+    {
         assert!(confined.get("patient/*.rs", below).await.entries().is_empty(), "{below}");
     }
     // Who may see every Patient may know which there are.

@@ -163,6 +163,7 @@ fn observation(id: &str, patient: &str, category: &str) -> Value {
     json!({"resourceType": "Observation", "id": id, "status": "final",
         "category": [{"coding": [{"system": "http://c.test", "code": category}]}],
         "subject": {"reference": format!("Patient/{patient}")},
+        "performer": [{"reference": "Practitioner/p"}],
         "valueQuantity": {"value": 5.40}, "note": [{"text": format!("mark-of-{patient}")}]})
 }
 

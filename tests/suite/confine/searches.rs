@@ -1,9 +1,10 @@
 //! Searches, histories and `$everything`: entry by entry.
 
 use http::Request;
+use serde_json::json;
 
 use super::careless::Careless;
-use super::{Confined, records};
+use super::{Confined, observation, records};
 
 const OWN: [&str; 5] =
     ["Patient/1", "Observation/a1", "Observation/b1", "Practitioner/p", "Provenance/own"];
@@ -41,6 +42,29 @@ async fn only_types_that_are_granted_come_along() {
     assert_eq!(got.entries(), ["Observation/a1", "Observation/b1"]);
     let own = got.json()["link"][0]["url"].as_str().unwrap().to_owned();
     assert_eq!(own, "https://fhir.example.org/r4/Observation");
+}
+
+#[tokio::test]
+async fn what_comes_along_with_hidden_results_alone_is_hidden() {
+    let observed = |id: &str, patient: &str, doctor: &str| {
+        let mut observed = observation(id, patient, "laboratory");
+        observed["performer"] = json!([{"reference": format!("Practitioner/{doctor}")}]);
+        json!({"resource": observed, "search": {"mode": "match"}})
+    };
+    let doctor = |id: &str| {
+        let doctor = json!({"resourceType": "Practitioner", "id": id});
+        json!({"resource": doctor, "search": {"mode": "include"}})
+    };
+    let entries =
+        [observed("a1", "1", "of-1"), observed("a2", "2", "of-2"), doctor("of-1"), doctor("of-2")];
+    let found = json!({"resourceType": "Bundle", "type": "searchset", "entry": entries});
+    let include = "/Observation?_include=Observation%3Aperformer";
+    let confined = Confined::before(Careless::default().answering(include, 200, &found)).await;
+    // Whose doctor somebody is would be told.
+    let got = confined.get("patient/*.rs", include).await;
+    assert_eq!(got.entries(), ["Observation/a1", "Practitioner/of-1"], "{}", got.text);
+    let all = confined.get("user/Observation.rs system/Practitioner.r", include).await;
+    assert_eq!(all.entries().len(), 4, "{}", all.text);
 }
 
 #[tokio::test]

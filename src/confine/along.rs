@@ -1,0 +1,129 @@
+//! Resources that come along with the results of a search.
+
+use hashbrown::HashMap;
+use serde_json::Value;
+
+use super::entry::Candidate;
+use crate::authorization::ResourceRef;
+use crate::fhir::BaseUrl;
+use crate::fhir::compartment::{Node, resource_of};
+
+/// Hides what came along with hidden results alone: it would tell that somebody's resource refers to it, such as
+/// whose doctor somebody is. What stays is named by a result that is shown or by something else that stays, or
+/// names such a result.
+pub(super) fn hide_companions_of_hidden(
+    candidates: &[Candidate<'_>],
+    shown: &mut [bool],
+    base: &BaseUrl,
+) {
+    let of = |comes_along: bool, wanted: bool, shown: &[bool]| {
+        let all = candidates.iter().zip(shown);
+        all.filter(|(one, shown)| one.comes_along == comes_along && **shown == wanted).count()
+    };
+    if of(false, false, shown) == 0 || of(true, true, shown) == 0 {
+        return;
+    }
+    let names: Vec<Vec<Name>> =
+        candidates.iter().zip(&*shown).map(|(one, shown)| names_in(one, *shown, base)).collect();
+    let mut places: HashMap<Name, Vec<usize>> = HashMap::new();
+    for (place, one) in candidates.iter().enumerate() {
+        let id = one.id().unwrap_or_default().to_owned();
+        places.entry((one.resource_type.clone(), id)).or_default().push(place);
+    }
+    let is_result = |place: &usize| candidates.get(*place).is_some_and(|one| !one.comes_along);
+    let mut stays: Vec<bool> =
+        candidates.iter().zip(&*shown).map(|(one, shown)| *shown && !one.comes_along).collect();
+    let mut next: Vec<usize> = Vec::new();
+    for (place, names) in names.iter().enumerate() {
+        let mut named = names.iter().filter_map(|name| places.get(name)).flatten();
+        let names_a_result = named.any(|to| is_result(to) && shown.get(*to) == Some(&true));
+        if let Some(stays) = stays.get_mut(place) {
+            *stays |= names_a_result && shown.get(place) == Some(&true);
+            if *stays {
+                next.push(place);
+            }
+        }
+    }
+    while let Some(place) = next.pop() {
+        let named = names.get(place).into_iter().flatten();
+        for to in named.filter_map(|name| places.get(name)).flatten() {
+            if let Some(stays) = stays.get_mut(*to).filter(|stays| !**stays)
+                && shown.get(*to) == Some(&true)
+            {
+                *stays = true;
+                next.push(*to);
+            }
+        }
+    }
+    shown.copy_from_slice(&stays);
+}
+
+type Name = (String, String);
+
+/// Returns the resources of this server that a resource refers to; of one that is hidden, none.
+fn names_in(one: &Candidate<'_>, is_shown: bool, base: &BaseUrl) -> Vec<Name> {
+    let mut names = Vec::new();
+    if is_shown {
+        references(&ResourceRef::from(&one.resource).to_value(), base, &mut names);
+    }
+    names
+}
+
+/// Collects the references in a value, which is no deeper than [`BorrowedResource`](crate::authorization) takes.
+fn references(value: &Value, base: &BaseUrl, names: &mut Vec<Name>) {
+    match value {
+        Value::Array(values) => values.iter().for_each(|value| references(value, base, names)),
+        Value::Object(members) => {
+            let named = members.get("reference").and_then(Value::as_str);
+            let named = named.and_then(|text| resource_of(text, base));
+            names.extend(named.map(|named| (named.resource_type, named.id)));
+            members.values().for_each(|value| references(value, base, names));
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::authorization::BorrowedResource;
+
+    fn of(text: &str, comes_along: bool) -> Candidate<'_> {
+        let resource = BorrowedResource::parse(text).unwrap();
+        let resource_type = text.split('"').nth(3).unwrap().to_owned();
+        Candidate { resource_type, resource, comes_along }
+    }
+
+    #[test]
+    fn what_comes_along_with_hidden_results_alone_is_hidden() {
+        let own = r#"{"resourceType":"Observation","id":"1","performer":[{"reference":"Practitioner/a"}]}"#;
+        let hidden = r#"{"resourceType":"Observation","id":"2","performer":[{"reference":"Practitioner/b"}]}"#;
+        let a = r#"{"resourceType":"Practitioner","id":"a","x":{"reference":"https://h.test/fhir/Organization/o"}}"#;
+        let b = r#"{"resourceType":"Practitioner","id":"b"}"#;
+        let o = r#"{"resourceType":"Organization","id":"o"}"#;
+        let of_own = r#"{"resourceType":"Provenance","id":"p","target":[{"reference":"Observation/1/_history/1"}]}"#;
+        let of_hidden =
+            r#"{"resourceType":"Provenance","id":"q","target":[{"reference":"Observation/2"}]}"#;
+        let of_a = r#"{"resourceType":"PractitionerRole","id":"r","practitioner":{"reference":"Practitioner/a"}}"#;
+        let all = [
+            (own, false),
+            (hidden, false),
+            (a, true),
+            (b, true),
+            (o, true),
+            (of_own, true),
+            (of_hidden, true),
+            (of_a, true),
+        ];
+        let candidates: Vec<Candidate<'_>> =
+            all.iter().map(|(text, along)| of(text, *along)).collect();
+        let base = "https://h.test/fhir".parse().unwrap();
+        let mut shown = [true, false, true, true, true, true, true, true];
+        hide_companions_of_hidden(&candidates, &mut shown, &base);
+        assert_eq!(shown, [true, false, true, false, true, true, false, false]);
+        // Where no result is hidden nothing else is, whatever the server means by its includes.
+        let mut shown = [true; 8];
+        hide_companions_of_hidden(&candidates, &mut shown, &base);
+        assert_eq!(shown, [true; 8]);
+    }
+}

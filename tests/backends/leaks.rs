@@ -1,0 +1,138 @@
+//! Nothing of another patient leaves, and all that may be seen is there.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::callers::Caller;
+use crate::data::{Data, Version, marks_in};
+use crate::requests::Request;
+use crate::wire::Reply;
+
+/// Types that are about the server, not about anybody.
+const OF_NOBODY: [&str; 3] = ["OperationOutcome", "CapabilityStatement", "Bundle"];
+
+/// What an answer shows that its caller may not see.
+pub(crate) fn leaks(
+    data: &Data,
+    caller: &Caller,
+    request: &Request,
+    reply: &Reply,
+    behind: &str,
+) -> Vec<String> {
+    let (asked, said) = (decoded(&request.text()), reply.all());
+    let mut leaks = Vec::new();
+    for mark in marks_in(&said).filter(|mark| !asked.contains(mark)) {
+        match data.of_mark(mark) {
+            Some(version) if caller.may_see(version, "rs") => {}
+            Some(version) => {
+                leaks.push(format!("{mark} of {}/{}", version.resource_type, version.id))
+            }
+            None => leaks.push(format!("{mark}, which is of nothing")),
+        }
+    }
+    for (resource, _) in reply.resources() {
+        let (of, id) = name(resource);
+        if !OF_NOBODY.contains(&of)
+            && version_of(data, resource).is_none_or(|one| !caller.may_see(one, "rs"))
+        {
+            leaks.push(format!("the resource {of}/{id}"));
+        }
+    }
+    for entry in reply.body["entry"].as_array().into_iter().flatten() {
+        let names = [&entry["fullUrl"], &entry["request"]["url"], &entry["response"]["location"]];
+        for named in names.into_iter().filter_map(Value::as_str) {
+            if !is_named_visibly(data, caller, named) {
+                leaks.push(format!("the name {named}"));
+            }
+        }
+    }
+    let host = behind.trim_start_matches("http://").trim_end_matches("/fhir");
+    if said.contains(host) {
+        leaks.push("the address of the server behind".to_owned());
+    }
+    if reply.headers.get("cache-control").is_none_or(|value| value != "no-store")
+        && !is_public(request)
+    {
+        leaks.push("an answer that may be kept".to_owned());
+    }
+    if request.method == "HEAD" && !reply.text.is_empty() {
+        leaks.push("a body to HEAD".to_owned());
+    }
+    leaks
+}
+
+fn is_public(request: &Request) -> bool {
+    request.path.starts_with("/metadata") || request.path.starts_with("/.well-known")
+}
+
+fn is_named_visibly(data: &Data, caller: &Caller, named: &str) -> bool {
+    let segments: Vec<&str> = named.split('/').collect();
+    let names = segments.windows(2).filter_map(|pair| match pair {
+        [of, id] => Some((of, id)),
+        _ => None,
+    });
+    names
+        .flat_map(|(of, id)| data.named(of, id).next().map(|_| (of, id)))
+        .all(|(of, id)| data.named(of, id).any(|version| caller.may_see(version, "rs")))
+}
+
+/// What the caller may see of an answer to somebody who may do everything, and was not shown.
+pub(crate) fn missing(
+    data: &Data,
+    caller: &Caller,
+    request: &Request,
+    shown: &[Reply],
+    all: &[Reply],
+) -> Vec<String> {
+    let found = |replies: &[Reply], mode: Option<&str>| -> Vec<(String, String, usize)> {
+        let resources = replies
+            .iter()
+            .flat_map(Reply::resources)
+            .map(|(one, as_what)| (one.clone(), as_what.to_owned()));
+        let wanted = resources.filter(|(_, as_what)| mode.is_none_or(|mode| mode == as_what));
+        let known = wanted.filter_map(|(one, _)| version_of(data, &one).cloned());
+        known.map(|one| (one.resource_type, one.id, one.number)).collect()
+    };
+    let there: BTreeSet<_> = found(shown, None).into_iter().collect();
+    let visible = |name: &(String, String, usize)| {
+        let version = data.named(&name.0, &name.1).find(|version| version.number == name.2);
+        version.filter(|version| caller.may_see(version, "r") && caller.may_see(version, "s"))
+    };
+    let matches = found(all, Some("match"));
+    let matches: Vec<&Version> = matches.iter().filter_map(visible).collect();
+    // What comes along comes with a match that may be seen, too.
+    let along = found(all, Some("include"));
+    let along = along.iter().filter_map(visible).filter(|one| {
+        matches.iter().any(|of| request.includes().any(|include| include.joins(of, one)))
+    });
+    let wanted: Vec<&Version> = matches.iter().copied().chain(along).collect();
+    let name = |one: &&Version| (one.resource_type.clone(), one.id.clone(), one.number);
+    wanted
+        .iter()
+        .map(name)
+        .filter(|name| !there.contains(name))
+        .map(|name| format!("{name:?}"))
+        .collect()
+}
+
+/// The version that a resource is: by its marks, or the one that there is now.
+pub(crate) fn version_of<'a>(data: &'a Data, resource: &Value) -> Option<&'a Version> {
+    let (of, id) = name(resource);
+    let text = resource.to_string();
+    let marked = marks_in(&text).find_map(|mark| data.of_mark(mark));
+    match marked {
+        Some(version) => (version.resource_type == of && version.id == id).then_some(version),
+        None => data.named(of, id).last(),
+    }
+}
+
+fn name(resource: &Value) -> (&str, &str) {
+    let text = |name: &str| resource[name].as_str().unwrap_or_default();
+    (text("resourceType"), text("id"))
+}
+
+fn decoded(text: &str) -> String {
+    let pairs = format!("{text} {}", text.replace("%7C", "|").replace("%3A", ":"));
+    pairs.replace("%2C", ",")
+}

@@ -1,0 +1,265 @@
+//! All requests of a run, a few at a time, and its figures.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use tower_fhir_auth::test_util::TestIssuer;
+
+use crate::callers::Caller;
+use crate::data::Data;
+use crate::equality::{difference, excepted};
+use crate::leaks::{leaks, missing};
+use crate::requests::Request;
+use crate::servers::{Behind, Server};
+use crate::wire::{Reply, Wire};
+
+/// How many requests are under way at a time.
+const AT_A_TIME: usize = 4;
+
+/// How many failures are told in full.
+const MOST_TOLD: usize = 60;
+
+pub(crate) struct Plan {
+    pub(crate) seed: u64,
+    pub(crate) count: u64,
+    /// One request alone, which is told in full.
+    pub(crate) only: Option<u64>,
+}
+
+/// What a run has come to.
+#[derive(Default)]
+struct Figures {
+    answers: BTreeMap<(&'static str, u16), u64>,
+    pages: u64,
+    resources: u64,
+    refusals: BTreeMap<String, u64>,
+    excepted: BTreeMap<String, u64>,
+    /// Requests that the enforcing example answers with a success, and of those the ones that pass the gateway.
+    granted: (u64, u64),
+    compared: u64,
+    failures: Vec<String>,
+}
+
+struct World {
+    data: Data,
+    callers: Vec<Caller>,
+    everybody: Caller,
+    gateway: Wire,
+    /// The example that enforces by its handlers.
+    enforcing: Option<Wire>,
+    behind: String,
+    figures: Mutex<Figures>,
+    tells: bool,
+}
+
+/// Runs requests by confined tokens through the gateway before a server: nothing leaks, and nothing is missing.
+pub(crate) async fn behind(behind: &Behind, name: &str, plan: &Plan) -> bool {
+    let issuer = TestIssuer::start().await.unwrap();
+    let server = match Server::unprotected(behind) {
+        Ok(server) => server,
+        Err(why) => {
+            println!("{name}: NOT RUN, {why}");
+            return true;
+        }
+    };
+    let (data, everybody) = (Data::new(), Caller::of_everything(&issuer));
+    server.load(&data, "nobody").await;
+    let gateway = Server::gateway(&issuer, &server).await;
+    let world = World {
+        data,
+        callers: Caller::confined(&issuer),
+        everybody,
+        gateway: gateway.wire.clone(),
+        enforcing: None,
+        behind: server.wire.base.clone(),
+        figures: Mutex::default(),
+        tells: plan.only.is_some(),
+    };
+    all(world, plan, name).await
+}
+
+/// Runs requests at the example that enforces by its handlers, and through the gateway before the bare one.
+pub(crate) async fn equality(plan: &Plan) -> bool {
+    let issuer = TestIssuer::start().await.unwrap();
+    let server = Server::unprotected(&Behind::Example).unwrap();
+    let (data, everybody) = (Data::new(), Caller::of_everything(&issuer));
+    server.load(&data, "nobody").await;
+    let enforcing = Server::enforcing(&issuer).await;
+    enforcing.load(&data, &everybody.token).await;
+    let gateway = Server::gateway(&issuer, &server).await;
+    let world = World {
+        data,
+        callers: Caller::confined(&issuer),
+        everybody,
+        gateway: gateway.wire.clone(),
+        enforcing: Some(enforcing.wire.clone()),
+        behind: server.wire.base.clone(),
+        figures: Mutex::default(),
+        tells: plan.only.is_some(),
+    };
+    all(world, plan, "equality").await
+}
+
+async fn all(world: World, plan: &Plan, name: &str) -> bool {
+    let start = Instant::now();
+    let (world, next) = (Arc::new(world), Arc::new(AtomicU64::new(plan.only.unwrap_or(0))));
+    let end = plan.only.map_or(plan.count, |only| only + 1);
+    let mut workers = tokio::task::JoinSet::new();
+    for _ in 0..AT_A_TIME {
+        let (world, next, seed) = (Arc::clone(&world), Arc::clone(&next), plan.seed);
+        workers.spawn(async move {
+            loop {
+                let number = next.fetch_add(1, Ordering::SeqCst);
+                if number >= end {
+                    break;
+                }
+                world.one(seed, number).await;
+            }
+        });
+    }
+    while let Some(ended) = workers.join_next().await {
+        ended.unwrap();
+    }
+    world.report(name, plan, start)
+}
+
+impl World {
+    async fn one(&self, seed: u64, number: u64) {
+        let request = Request::new(seed, number, &self.data, &self.callers);
+        let caller = &self.callers[request.caller];
+        let replies = self.gateway.pages(&caller.token, &request).await;
+        let mut wrong = Vec::new();
+        for reply in &replies {
+            wrong.extend(leaks(&self.data, caller, &request, reply, &self.behind));
+        }
+        wrong.extend(self.pages_serve_nobody_else(&request, &replies).await);
+        let ours = match &self.enforcing {
+            Some(enforcing) => Some(enforcing.pages(&caller.token, &request).await),
+            None => None,
+        };
+        let mut granted = (0, 0);
+        let mut class = None;
+        if let Some(ours) = &ours {
+            if let Some(difference) = difference(ours, &replies) {
+                class = excepted(&request, &ours[0], &replies[0]);
+                if class.is_none() {
+                    wrong.push(format!("answers differ: {difference}"));
+                }
+            }
+            granted.0 = u64::from(ours[0].status < 300);
+            granted.1 = u64::from(ours[0].status < 300 && replies[0].status < 300);
+        }
+        let compared =
+            request.method != "HEAD" && replies[0].status == 200 && request.is_of_several();
+        if compared {
+            let all = self.gateway.pages(&self.everybody.token, &request).await;
+            wrong.extend(
+                missing(&self.data, caller, &request, &replies, &all)
+                    .into_iter()
+                    .map(|name| format!("missing: {name}")),
+            );
+        }
+        if self.tells {
+            println!("{} {:?}\n{}", caller.scope, caller.patient, request.text());
+            for reply in ours.iter().flatten().chain(&replies) {
+                println!("--\n{} {}", reply.status, reply.all());
+            }
+        }
+        self.count(number, &request, &replies, (wrong, granted, class, compared));
+    }
+
+    /// A page link is its caller's alone, as it is.
+    async fn pages_serve_nobody_else(&self, request: &Request, replies: &[Reply]) -> Vec<String> {
+        let Some(link) = replies.iter().find_map(Reply::next) else { return Vec::new() };
+        let other = &self.callers[(request.caller + 1) % self.callers.len()];
+        let forged = match link.strip_suffix('A') {
+            Some(link) => format!("{link}B"),
+            None => format!("{}A", &link[..link.len() - 1]),
+        };
+        let middle = link.len() / 2;
+        let swapped = if &link[middle..=middle] == "a" { "b" } else { "a" };
+        let broken = format!("{}{swapped}{}", &link[..middle], &link[middle + 1..]);
+        let own = &self.callers[request.caller].token;
+        let mut wrong = Vec::new();
+        for (what, token, link) in
+            [("other", &other.token, link), ("forged", own, &forged), ("broken", own, &broken)]
+        {
+            let status = self.gateway.get(token, link).await.status;
+            if status != 404 && link.contains("/_pages/") && !(what == "forged" && status == 200) {
+                wrong.push(format!("a page link serves, {what}: {status}"));
+            }
+        }
+        wrong
+    }
+
+    fn count(
+        &self,
+        number: u64,
+        request: &Request,
+        replies: &[Reply],
+        (wrong, granted, class, compared): (Vec<String>, (u64, u64), Option<String>, bool),
+    ) {
+        let mut figures = self.figures.lock().unwrap();
+        *figures.answers.entry((request.kind, replies[0].status)).or_default() += 1;
+        figures.pages += replies.len() as u64;
+        figures.resources +=
+            replies.iter().map(|reply| reply.resources().len() as u64).sum::<u64>();
+        figures.granted.0 += granted.0;
+        figures.granted.1 += granted.1;
+        figures.compared += u64::from(compared);
+        if let Some(class) = class {
+            *figures.excepted.entry(class).or_default() += 1;
+        }
+        if replies[0].status >= 400 && request.method != "HEAD" {
+            *figures.refusals.entry(replies[0].reason()).or_default() += 1;
+        }
+        for what in wrong {
+            let caller = &self.callers[request.caller];
+            figures.failures.push(format!(
+                "{number}: {what}\n    {} of p{:?}: {}",
+                caller.scope,
+                caller.patient,
+                request.text()
+            ));
+        }
+    }
+
+    fn report(&self, name: &str, plan: &Plan, start: Instant) -> bool {
+        let figures = self.figures.lock().unwrap();
+        println!("\nrefusals by reason:");
+        for (reason, count) in &figures.refusals {
+            println!("{count:>6}  {reason}");
+        }
+        println!("differences that are meant:");
+        for (class, count) in &figures.excepted {
+            println!("{count:>6}  {class}");
+        }
+        println!("answers by kind and status:");
+        for ((kind, status), count) in &figures.answers {
+            println!("{count:>6}  {kind} {status}");
+        }
+        for failure in figures.failures.iter().take(MOST_TOLD) {
+            println!("FAILED {failure}");
+        }
+        let share = match figures.granted {
+            (0, _) => String::new(),
+            (granted, passed) => format!(
+                "; {passed} of {granted} granted requests pass ({:.1} %)",
+                100.0 * passed as f64 / granted as f64
+            ),
+        };
+        println!(
+            "{name}: {} requests, seed {}, {} answers with {} resources, {} searches compared with an unconfined token's, {} failures{share}; {:.0} s",
+            plan.count,
+            plan.seed,
+            figures.pages,
+            figures.resources,
+            figures.compared,
+            figures.failures.len(),
+            start.elapsed().as_secs_f64(),
+        );
+        figures.failures.is_empty()
+    }
+}
