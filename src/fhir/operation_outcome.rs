@@ -50,7 +50,7 @@ pub enum IssueType {
     Suppressed,
     /// The content cannot be processed.
     Processing,
-    /// The same content is there already.
+    /// A duplicate of content that is there already.
     Duplicate,
     /// More than one resource matches.
     MultipleMatches,

@@ -112,6 +112,15 @@ impl Caller {
         })
     }
 
+    /// The patient to whom each of its scopes confines it.
+    pub(crate) fn only_patient(&self) -> Option<usize> {
+        let mut grants = self.grants.iter();
+        let all = grants.all(|grant| {
+            grant.context == "patient" || (grant.context == "user" && self.is_patient)
+        });
+        self.patient.filter(|_| all)
+    }
+
     /// Reports whether a version may be seen by one of these letters.
     pub(crate) fn may_see(&self, version: &Version, letters: &str) -> bool {
         self.grants.iter().any(|grant| {

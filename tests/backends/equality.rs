@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
+
 use crate::data::marks_in;
 use crate::requests::Request;
 use crate::wire::Reply;
@@ -56,14 +58,11 @@ const EXCEPTIONS: [Exception; 9] = [
     },
     Exception {
         name: "a compartment of nothing",
-        reason: "of an Encounter that is hidden or absent nothing is found: 404 as for itself, where the example \
+        reason: "of an instance that is hidden or absent nothing is found: 404 as for itself, where the example \
                  finds nothing in it, too",
         applies: |request, ours, theirs| {
-            let is_of_encounter = request.path.starts_with("/Encounter/");
-            theirs.status == 404
-                && matches!(ours.status, 200 | 400)
-                && is_of_encounter
-                && ours.resources().is_empty()
+            let finds_nothing = matches!(ours.status, 200 | 400) && ours.resources().is_empty();
+            request.kind == "compartment" && theirs.status == 404 && finds_nothing
         },
     },
     Exception {
@@ -91,6 +90,9 @@ pub(crate) fn difference(ours: &[Reply], theirs: &[Reply]) -> Option<String> {
     if first.status >= 400 && first.code() != other.code() {
         return Some(format!("{} / {}", first.reason(), other.reason()));
     }
+    if statuses(first) != statuses(other) {
+        return Some(format!("entries: {:?} / {:?}", statuses(first), statuses(other)));
+    }
     let (ours, theirs) = (shown(ours), shown(theirs));
     if ours == theirs {
         return None;
@@ -110,21 +112,27 @@ pub(crate) fn excepted(request: &Request, ours: &Reply, theirs: &Reply) -> Optio
     found.map(|one| format!("{}: {}", one.name, one.reason))
 }
 
-/// The resources that are shown: by name, and by the marks in them.
+/// The statuses of the entries of a batch or a transaction.
+fn statuses(reply: &Reply) -> Vec<String> {
+    let is_answer = reply.body["type"].as_str().is_some_and(|kind| kind.ends_with("-response"));
+    let entries = reply.body["entry"].as_array().filter(|_| is_answer).into_iter().flatten();
+    let status = |entry: &Value| {
+        entry["response"]["status"].as_str().unwrap_or("?").get(..3).map(str::to_owned)
+    };
+    entries.filter_map(status).collect()
+}
+
+/// The resources that are shown: by name, and by the marks in them. What a server has named itself has no name
+/// that could be compared.
 fn shown(replies: &[Reply]) -> BTreeSet<(String, Vec<String>)> {
-    let resources = replies
-        .iter()
-        .flat_map(Reply::resources)
-        .filter(|(one, _)| one["resourceType"] != "OperationOutcome");
-    resources
-        .map(|(one, _)| {
-            let text = one.to_string();
-            let name = format!(
-                "{}/{}",
-                one["resourceType"].as_str().unwrap_or("?"),
-                one["id"].as_str().unwrap_or("?")
-            );
-            (name, marks_in(&text).map(str::to_owned).collect())
-        })
-        .collect()
+    let resources = replies.iter().flat_map(Reply::resources).map(|(one, _)| one);
+    let resources = resources.filter(|one| one["resourceType"] != "OperationOutcome");
+    let of = |one: &Value| {
+        let text = |name: &str| one[name].as_str().unwrap_or("?").to_owned();
+        let id = text("id");
+        let id = if id.len() > 30 { "made by the server".to_owned() } else { id };
+        let marks = marks_in(&one.to_string()).map(str::to_owned).collect();
+        (format!("{}/{id}", text("resourceType")), marks)
+    };
+    resources.map(of).collect()
 }

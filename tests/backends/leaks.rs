@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::callers::Caller;
+use crate::changes::Written;
 use crate::data::{Data, Version, marks_in};
 use crate::requests::Request;
 use crate::wire::Reply;
@@ -12,54 +13,67 @@ use crate::wire::Reply;
 /// Types that are about the server, not about anybody.
 const OF_NOBODY: [&str; 3] = ["OperationOutcome", "CapabilityStatement", "Bundle"];
 
-/// What an answer shows that its caller may not see.
-pub(crate) fn leaks(
-    data: &Data,
-    caller: &Caller,
-    request: &Request,
-    reply: &Reply,
-    behind: &str,
-) -> Vec<String> {
-    let (asked, said) = (decoded(&request.text()), reply.all());
-    let mut leaks = Vec::new();
-    for mark in marks_in(&said).filter(|mark| !asked.contains(mark)) {
-        match data.of_mark(mark) {
-            Some(version) if caller.may_see(version, "rs") => {}
-            Some(version) => {
-                leaks.push(format!("{mark} of {}/{}", version.resource_type, version.id))
-            }
-            None => leaks.push(format!("{mark}, which is of nothing")),
-        }
-    }
-    for (resource, _) in reply.resources() {
-        let (of, id) = name(resource);
-        if !OF_NOBODY.contains(&of)
-            && version_of(data, resource).is_none_or(|one| !caller.may_see(one, "rs"))
-        {
-            leaks.push(format!("the resource {of}/{id}"));
-        }
-    }
-    for entry in reply.body["entry"].as_array().into_iter().flatten() {
-        let names = [&entry["fullUrl"], &entry["request"]["url"], &entry["response"]["location"]];
-        for named in names.into_iter().filter_map(Value::as_str) {
-            if !is_named_visibly(data, caller, named) {
-                leaks.push(format!("the name {named}"));
+/// What is known of the data, and of what changes have made of them.
+#[derive(Clone, Copy)]
+pub(crate) struct Known<'a> {
+    pub(crate) data: &'a Data,
+    /// What changes have written, where there were any.
+    pub(crate) written: Option<&'a Written>,
+    /// The base of the server behind.
+    pub(crate) behind: &'a str,
+}
+
+impl Known<'_> {
+    /// What an answer shows that its caller may not see.
+    pub(crate) fn leaks(&self, caller: &Caller, request: &Request, reply: &Reply) -> Vec<String> {
+        let (asked, said) = (decoded(&request.text()), reply.all());
+        let mut leaks = Vec::new();
+        for mark in marks_in(&said).filter(|mark| !asked.contains(mark)) {
+            match (self.data.of_mark(mark), self.written) {
+                (Some(version), _) if caller.may_see(version, "rs") => {}
+                (Some(version), _) => {
+                    leaks.push(format!("{mark} of {}/{}", version.resource_type, version.id));
+                }
+                (None, Some(written)) if written.may_be_seen(mark, caller) => {}
+                (None, _) => leaks.push(format!("{mark}, which is of nobody's")),
             }
         }
+        if self.written.is_none() {
+            leaks.extend(self.names(caller, reply));
+        }
+        let host = self.behind.trim_start_matches("http://").trim_end_matches("/fhir");
+        if said.contains(host) {
+            leaks.push("the address of the server behind".to_owned());
+        }
+        let is_kept = reply.headers.get("cache-control").is_none_or(|value| value != "no-store");
+        if is_kept && !is_public(request) {
+            leaks.push("an answer that may be kept".to_owned());
+        }
+        if request.method == "HEAD" && !reply.text.is_empty() {
+            leaks.push("a body to HEAD".to_owned());
+        }
+        leaks
     }
-    let host = behind.trim_start_matches("http://").trim_end_matches("/fhir");
-    if said.contains(host) {
-        leaks.push("the address of the server behind".to_owned());
+
+    /// The resources in an answer, and those that it names, which its caller may not see.
+    fn names(&self, caller: &Caller, reply: &Reply) -> Vec<String> {
+        let mut hidden = Vec::new();
+        for (resource, _) in reply.resources() {
+            let (of, id) = name(resource);
+            let version = version_of(self.data, resource);
+            if !OF_NOBODY.contains(&of) && version.is_none_or(|one| !caller.may_see(one, "rs")) {
+                hidden.push(format!("the resource {of}/{id}"));
+            }
+        }
+        for entry in reply.body["entry"].as_array().into_iter().flatten() {
+            let names =
+                [&entry["fullUrl"], &entry["request"]["url"], &entry["response"]["location"]];
+            let names = names.into_iter().filter_map(Value::as_str);
+            let unseen = names.filter(|named| !is_named_visibly(self.data, caller, named));
+            hidden.extend(unseen.map(|named| format!("the name {named}")));
+        }
+        hidden
     }
-    if reply.headers.get("cache-control").is_none_or(|value| value != "no-store")
-        && !is_public(request)
-    {
-        leaks.push("an answer that may be kept".to_owned());
-    }
-    if request.method == "HEAD" && !reply.text.is_empty() {
-        leaks.push("a body to HEAD".to_owned());
-    }
-    leaks
 }
 
 fn is_public(request: &Request) -> bool {

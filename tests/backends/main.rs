@@ -7,13 +7,14 @@
 //! cargo test --test backends                     a few of each
 //! ```
 //!
-//! Requests are made from a seed (`--seed 1`), and one of them alone is made again by `--only 17`. The last
-//! lines are the figures.
+//! Requests are made from a seed (`--seed 1`), and one of them alone is made again by `--only 17`. With
+//! `--changes` one in three changes something, one request at a time. The last lines are the figures.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failed step of a test is a failed test")]
 #![expect(clippy::indexing_slicing, reason = "serde_json answers null where nothing is")]
 
 mod callers;
+mod changes;
 mod data;
 mod equality;
 mod leaks;
@@ -21,6 +22,7 @@ mod parameters;
 #[expect(dead_code, reason = "the tests of the examples use all of it")]
 #[path = "../examples/programs.rs"]
 mod programs;
+mod reads;
 mod requests;
 mod run;
 mod servers;
@@ -43,7 +45,9 @@ async fn main() -> ExitCode {
             .and_then(|at| arguments.get(at + 1)?.parse().ok())
     };
     let count = arguments.get(1).and_then(|text| text.parse().ok()).unwrap_or(FEW);
-    let plan = run::Plan { seed: number("--seed").unwrap_or(1), count, only: number("--only") };
+    let changes = arguments.iter().any(|one| one == "--changes");
+    let plan =
+        run::Plan { seed: number("--seed").unwrap_or(1), count, only: number("--only"), changes };
     let passed = match arguments.first().map(String::as_str) {
         Some("equality") => run::equality(&plan).await,
         Some("hapi") => run::behind(&Behind::Hapi, "hapi", &plan).await,

@@ -8,9 +8,10 @@ use std::time::Instant;
 use tower_fhir_auth::test_util::TestIssuer;
 
 use crate::callers::Caller;
+use crate::changes::Written;
 use crate::data::Data;
 use crate::equality::{difference, excepted};
-use crate::leaks::{leaks, missing};
+use crate::leaks::{Known, missing};
 use crate::requests::Request;
 use crate::servers::{Behind, Server};
 use crate::wire::{Reply, Wire};
@@ -26,6 +27,8 @@ pub(crate) struct Plan {
     pub(crate) count: u64,
     /// One request alone, which is told in full.
     pub(crate) only: Option<u64>,
+    /// True if some requests change something, and all come one after the other.
+    pub(crate) changes: bool,
 }
 
 /// What a run has come to.
@@ -52,6 +55,9 @@ struct World {
     behind: String,
     figures: Mutex<Figures>,
     tells: bool,
+    changes: bool,
+    /// The patients who may see what changes have written, by its marks.
+    written: Mutex<Written>,
 }
 
 /// Runs requests by confined tokens through the gateway before a server: nothing leaks, and nothing is missing.
@@ -76,6 +82,8 @@ pub(crate) async fn behind(behind: &Behind, name: &str, plan: &Plan) -> bool {
         behind: server.wire.base.clone(),
         figures: Mutex::default(),
         tells: plan.only.is_some(),
+        changes: plan.changes,
+        written: Mutex::default(),
     };
     all(world, plan, name).await
 }
@@ -98,6 +106,8 @@ pub(crate) async fn equality(plan: &Plan) -> bool {
         behind: server.wire.base.clone(),
         figures: Mutex::default(),
         tells: plan.only.is_some(),
+        changes: plan.changes,
+        written: Mutex::default(),
     };
     all(world, plan, "equality").await
 }
@@ -107,7 +117,7 @@ async fn all(world: World, plan: &Plan, name: &str) -> bool {
     let (world, next) = (Arc::new(world), Arc::new(AtomicU64::new(plan.only.unwrap_or(0))));
     let end = plan.only.map_or(plan.count, |only| only + 1);
     let mut workers = tokio::task::JoinSet::new();
-    for _ in 0..AT_A_TIME {
+    for _ in 0..if plan.changes { 1 } else { AT_A_TIME } {
         let (world, next, seed) = (Arc::clone(&world), Arc::clone(&next), plan.seed);
         workers.spawn(async move {
             loop {
@@ -127,12 +137,19 @@ async fn all(world: World, plan: &Plan, name: &str) -> bool {
 
 impl World {
     async fn one(&self, seed: u64, number: u64) {
-        let request = Request::new(seed, number, &self.data, &self.callers);
+        let request = Request::new((seed, number), &self.data, &self.callers, self.changes);
+        self.written.lock().unwrap().note(&self.data, &request);
         let caller = &self.callers[request.caller];
         let replies = self.gateway.pages(&caller.token, &request).await;
         let mut wrong = Vec::new();
         for reply in &replies {
-            wrong.extend(leaks(&self.data, caller, &request, reply, &self.behind));
+            let written = self.written.lock().unwrap();
+            let known = Known {
+                data: &self.data,
+                written: self.changes.then_some(&*written),
+                behind: &self.behind,
+            };
+            wrong.extend(known.leaks(caller, &request, reply));
         }
         wrong.extend(self.pages_serve_nobody_else(&request, &replies).await);
         let ours = match &self.enforcing {
@@ -151,8 +168,10 @@ impl World {
             granted.0 = u64::from(ours[0].status < 300);
             granted.1 = u64::from(ours[0].status < 300 && replies[0].status < 300);
         }
-        let compared =
-            request.method != "HEAD" && replies[0].status == 200 && request.is_of_several();
+        let compared = !self.changes
+            && request.method != "HEAD"
+            && replies[0].status == 200
+            && request.is_of_several();
         if compared {
             let all = self.gateway.pages(&self.everybody.token, &request).await;
             wrong.extend(
@@ -215,14 +234,13 @@ impl World {
         if replies[0].status >= 400 && request.method != "HEAD" {
             *figures.refusals.entry(replies[0].reason()).or_default() += 1;
         }
-        for what in wrong {
+        if !wrong.is_empty() {
             let caller = &self.callers[request.caller];
-            figures.failures.push(format!(
-                "{number}: {what}\n    {} of p{:?}: {}",
-                caller.scope,
-                caller.patient,
-                request.text()
-            ));
+            let more = wrong.len().saturating_sub(3);
+            let told = wrong.into_iter().take(3).collect::<Vec<_>>().join("; ");
+            let more = if more == 0 { String::new() } else { format!("; {more} more") };
+            let who = format!("{} of {:?}", caller.scope, caller.patient);
+            figures.failures.push(format!("{number}: {told}{more}\n    {who}: {}", request.text()));
         }
     }
 
