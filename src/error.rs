@@ -16,9 +16,8 @@ pub enum BuildError {
         "base URL `{0}`: expected an https URL (http for loopback and `[danger] plain_http` only) without user, query or fragment"
     )]
     BaseUrl(String),
-    /// The system has no random numbers for a key that seals page links.
-    #[cfg(feature = "confine")]
-    #[error("the system has no random numbers for a key that seals page links")]
+    /// The system has no random numbers for a key that seals.
+    #[error("the system has no random numbers for a key that seals")]
     NoRandomNumbers,
     /// A path where a token is not required cannot be that.
     #[error("{setting}: {expected}, found `{path}`")]

@@ -147,6 +147,7 @@ pub mod explanation;
 pub mod fhir;
 mod hot_swap;
 pub mod jose;
+mod seal;
 mod secure_url;
 pub mod smart;
 mod span;

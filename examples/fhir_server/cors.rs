@@ -6,7 +6,7 @@ use axum::http::header::{
     ACCESS_CONTROL_REQUEST_METHOD, CONTENT_LOCATION, ETAG, LAST_MODIFIED, LOCATION, RETRY_AFTER,
     WWW_AUTHENTICATE,
 };
-use axum::http::{Method, Request, Response};
+use axum::http::{HeaderName, Method, Request, Response};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_http::cors::{AllowHeaders, AllowMethods, Any, CorsLayer};
 
@@ -33,6 +33,7 @@ where
             LOCATION,
             RETRY_AFTER,
             WWW_AUTHENTICATE,
+            HeaderName::from_static("dpop-nonce"),
         ])
         .max_age(Duration::from_secs(600));
     service_fn(move |request: Request<B>| {

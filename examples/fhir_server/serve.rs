@@ -18,7 +18,8 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tower::Service;
+use tower::{Service, ServiceExt, service_fn};
+use tower_fhir_auth::authentication::PeerAddress;
 
 /// Room for the largest token that is answered with more than a shrug, and for other headers.
 const HEADERS: u32 = 256 * 1024;
@@ -59,9 +60,9 @@ where
             let permit = Arc::clone(&free).acquire_owned().await;
             (permit, listener.accept().await)
         };
-        let (permit, stream) = tokio::select! {
+        let (permit, (stream, peer)) = tokio::select! {
             (permit, accepted) = accepted => match accepted {
-                Ok((stream, _)) => (permit, stream),
+                Ok(accepted) => (permit, accepted),
                 Err(error) => {
                     // Out of file handles, or a client that went away: others are served on.
                     tracing::warn!(%error, "connection not accepted");
@@ -71,7 +72,13 @@ where
             },
             () = &mut stop => break,
         };
-        let service = TowerToHyperService::new(app.clone());
+        let app = app.clone();
+        let service =
+            TowerToHyperService::new(service_fn(move |mut request: Request<Incoming>| {
+                // For `[mtls] proxies`: no header can say it.
+                request.extensions_mut().insert(PeerAddress::new(peer));
+                app.clone().oneshot(request)
+            }));
         let (builder, watcher) = (builder.clone(), graceful.watcher());
         tokio::spawn(async move {
             let _permit = permit;

@@ -21,9 +21,11 @@ use crate::command;
 use crate::failure::Failure;
 use crate::pasted::{self, Pasted};
 use crate::print::{self, Answer};
+use crate::proofs::{self, Proof};
 
 const USAGE: &str = "usage: explain --config auth.toml [--method GET --path /Patient/1] \
-                     [--at 2026-01-01T00:00:00Z] [--offline] [--json] < token";
+                     [--at 2026-01-01T00:00:00Z] [--dpop proof.jwt] [--certificate client.pem] \
+                     [--offline] [--json] < token";
 
 #[derive(Default)]
 struct Options {
@@ -31,6 +33,8 @@ struct Options {
     method: Option<Method>,
     path: Option<String>,
     at: Option<UnixTime>,
+    dpop: Option<PathBuf>,
+    certificate: Option<PathBuf>,
     offline: bool,
     json: bool,
 }
@@ -68,7 +72,11 @@ async fn explain(options: &Options) -> Result<Verdict, Failure> {
     if let Some(hint) = pasted.hint() {
         eprintln!("{hint}");
     }
-    let request = request(options, config.base_url(), &pasted)?;
+    let proof = options.dpop.as_deref().map(proofs::dpop).transpose()?;
+    let mut request = request(options, config.base_url(), &pasted, proof.as_ref())?;
+    if let Some(file) = &options.certificate {
+        request.extensions.insert(proofs::certificate(file)?);
+    }
 
     // As `fhir_server` does, whose handlers enforce all that a grant may leave to them.
     let policy = config.policy()?;
@@ -79,7 +87,7 @@ async fn explain(options: &Options) -> Result<Verdict, Failure> {
     // Of a request: whether it is let in. Without one: whether the token is.
     let explanation = match options.path {
         Some(_) => layer.explain(&request).await,
-        None => layer.authenticator().explain(&request.headers, &request.uri).await,
+        None => layer.authenticator().explain_request(&request).await,
     };
     let answer = Answer { explanation: &explanation, taken_away: pasted.taken_away() };
     print::answer(&answer, options.json);
@@ -90,7 +98,12 @@ async fn explain(options: &Options) -> Result<Verdict, Failure> {
 }
 
 /// Makes the request that is asked about, with the credentials that were pasted.
-fn request(options: &Options, base: &BaseUrl, pasted: &Pasted) -> Result<Parts, Failure> {
+fn request(
+    options: &Options,
+    base: &BaseUrl,
+    pasted: &Pasted,
+    proof: Option<&Proof>,
+) -> Result<Parts, Failure> {
     let path = options.path.as_deref().unwrap_or_default();
     let below = below_base(path, base);
     let uri = match base.path() {
@@ -98,9 +111,18 @@ fn request(options: &Options, base: &BaseUrl, pasted: &Pasted) -> Result<Parts, 
         "" if !below.starts_with('/') => format!("/{below}"),
         base => format!("{base}{below}"),
     };
-    let method = options.method.clone().unwrap_or(Method::GET);
+    // Where no request is asked about, it is the one that the proof is for.
+    let meant = proof.filter(|_| options.path.is_none());
+    let method = meant.and_then(Proof::method).or_else(|| options.method.clone());
+    let method = method.unwrap_or(Method::GET);
+    let uri = meant.and_then(Proof::path).unwrap_or(uri);
     let mut request = Request::builder().method(method).uri(&uri);
-    if let Some(credentials) = pasted.credentials() {
+    if let Some(proof) = proof {
+        request = request.header("dpop", header_value(proof.text())?);
+    }
+    // A token that was pasted without its scheme came with a proof.
+    let scheme = if proof.is_some() { "DPoP" } else { "Bearer" };
+    if let Some(credentials) = pasted.credentials_by(scheme) {
         request = request.header("authorization", header_value(&credentials)?);
     }
     let request = request.body(());
@@ -134,6 +156,8 @@ fn options(mut arguments: Parser) -> Result<Option<Options>, lexopt::Error> {
             Long("method") => options.method = Some(arguments.value()?.parse_with(str::parse)?),
             Long("path") => options.path = Some(arguments.value()?.string()?),
             Long("at") => options.at = Some(arguments.value()?.parse_with(time)?),
+            Long("dpop") => options.dpop = Some(arguments.value()?.into()),
+            Long("certificate") => options.certificate = Some(arguments.value()?.into()),
             Long("offline") => options.offline = true,
             Long("json") => options.json = true,
             Long("help") | Short('h') => return Ok(None),

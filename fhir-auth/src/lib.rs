@@ -23,6 +23,7 @@ mod logs;
 mod pasted;
 mod path;
 mod print;
+mod proofs;
 mod server;
 
 use std::process::ExitCode;
@@ -32,7 +33,7 @@ use lexopt::{Arg, Parser};
 pub use failure::Failure;
 
 const USAGE: &str = "usage: fhir-auth explain --config auth.toml [--method GET --path /Patient/1] \
-                     [--at TIME] [--offline] [--json] < token\n       \
+                     [--at TIME] [--offline] [--json] [--dpop FILE] [--certificate FILE] < token\n       \
                      fhir-auth check auth.toml [--online]\n       \
                      fhir-auth gateway --config gateway.toml [--listen ADDRESS] [--upstream URL]\n       \
                      fhir-auth decide --for nginx|forward|envoy --config auth.toml [--listen ADDRESS] \

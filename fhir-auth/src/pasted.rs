@@ -42,9 +42,10 @@ impl Pasted {
             .then_some("the input is JSON without `access_token`: what did its `error` say?")
     }
 
-    /// Returns the value of the `Authorization` header; without a token there is none.
-    pub(crate) fn credentials(&self) -> Option<String> {
-        let scheme = self.scheme.as_deref().unwrap_or("Bearer");
+    /// Returns the value of the `Authorization` header, with this scheme where none was pasted; without
+    /// a token there is none.
+    pub(crate) fn credentials_by(&self, scheme: &str) -> Option<String> {
+        let scheme = self.scheme.as_deref().unwrap_or(scheme);
         (!self.token.is_empty()).then(|| format!("{scheme} {}", self.token))
     }
 
@@ -206,7 +207,7 @@ mod tests {
             let pasted = Pasted::read(&input);
             assert_eq!(pasted.token(), TOKEN, "{input}");
             assert_eq!(pasted.taken_away(), taken_away, "{input}");
-            assert_eq!(pasted.credentials(), Some(format!("Bearer {TOKEN}")), "{input}");
+            assert_eq!(pasted.credentials_by("Bearer"), Some(format!("Bearer {TOKEN}")), "{input}");
         }
     }
 
@@ -217,9 +218,9 @@ mod tests {
             assert_eq!((pasted.token(), pasted.taken_away()), (input, &[][..]));
             assert_eq!(pasted.hint().is_some(), input.starts_with('{'), "{input}");
         }
-        assert_eq!(Pasted::read(" \n").credentials(), None);
+        assert_eq!(Pasted::read(" \n").credentials_by("Bearer"), None);
         let basic = Pasted::read("Authorization: Basic dXNlcg==");
-        assert_eq!(basic.credentials().as_deref(), Some("Basic dXNlcg=="));
+        assert_eq!(basic.credentials_by("Bearer").as_deref(), Some("Basic dXNlcg=="));
     }
 
     #[test]

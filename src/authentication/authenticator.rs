@@ -11,19 +11,27 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
+use http::request::Parts;
 use http::{HeaderMap, Uri};
 
 use super::advertisement::Advertisement;
-use super::bearer;
+use super::bearer::{self, Presented};
 use super::cache::TokenCache;
+use super::certificate::MutualTls;
 use super::claims::Claims;
+use super::confirmation;
 use super::entra;
 use super::error::AuthenticationError;
+use super::issuer::IssuerSettings;
 use super::issuer_in_use::Issuer;
 use super::issuers::Issuers;
 use super::key_selection;
+use super::offered::Offered;
+use super::possession::{Bound, Possession};
 use super::principal::Principal;
+use super::request::RequestHead;
 use super::validation;
 use super::validity::Validity;
 use super::wait::{Wait, Waited};
@@ -68,6 +76,8 @@ pub struct Authenticator {
     pub(super) advertised: Advertisement,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) cache: TokenCache,
+    pub(super) possession: Possession,
+    pub(super) offered: Offered,
 }
 
 /// The reason for which the pipeline stopped before its end.
@@ -90,7 +100,8 @@ impl Authenticator {
         self.clock.now()
     }
 
-    /// Authenticates a request by its headers and address. Waits only for a key that the token
+    /// Authenticates a request by its headers and address, from which no proof of DPoP can be judged:
+    /// [`authenticate_request`](Self::authenticate_request) takes all of it. Waits only for a key that the token
     /// names and that may have been published since keys were last loaded, and never longer
     /// than [`KeySettings::timeout`](crate::keys::KeySettings::timeout).
     ///
@@ -102,9 +113,27 @@ impl Authenticator {
         headers: &HeaderMap,
         uri: &Uri,
     ) -> Result<Principal, AuthenticationError> {
+        self.judge(RequestHead::of_headers(headers, uri)).await
+    }
+
+    /// Authenticates a request as [`authenticate`](Self::authenticate) does, and tokens that are bound
+    /// to their sender as well: a proof of DPoP is for one method and address, and the certificate of
+    /// the client is in the extensions.
+    ///
+    /// # Errors
+    ///
+    /// The first check that fails, in the order of [`Check`].
+    pub async fn authenticate_request(
+        &self,
+        request: &Parts,
+    ) -> Result<Principal, AuthenticationError> {
+        self.judge(RequestHead::of_parts(request)).await
+    }
+
+    async fn judge(&self, request: RequestHead<'_>) -> Result<Principal, AuthenticationError> {
         let mut waited = Waited::default();
         loop {
-            match self.decide(headers, uri, &waited, &mut NoRecorder) {
+            match self.decide(request, &waited, &mut NoRecorder) {
                 Ok(principal) => return Ok(principal),
                 Err(Interruption::Refused(error)) => return Err(error),
                 Err(Interruption::Wait(wait)) => waited = wait.over(waited).await,
@@ -116,18 +145,59 @@ impl Authenticator {
     /// keeps every check. After a failure the checks that were not reached are made, too, as far as
     /// they may be told of a token that is not accepted.
     pub async fn explain(&self, headers: &HeaderMap, uri: &Uri) -> Explanation {
+        self.explained(RequestHead::of_headers(headers, uri)).await
+    }
+
+    /// Explains as [`explain`](Self::explain) does, with the proofs that a bound token needs. A proof
+    /// of DPoP is as good afterwards as it was.
+    pub async fn explain_request(&self, request: &Parts) -> Explanation {
+        self.explained(RequestHead::of_parts(request)).await
+    }
+
+    async fn explained(&self, request: RequestHead<'_>) -> Explanation {
         let mut waited = Waited::default();
         let mut explanation = Explanation::new();
         // The explanation is the result.
-        while let Err(Interruption::Wait(wait)) =
-            self.decide(headers, uri, &waited, &mut explanation)
-        {
+        while let Err(Interruption::Wait(wait)) = self.decide(request, &waited, &mut explanation) {
             waited = wait.over(waited).await;
             explanation = Explanation::new();
         }
-        self.record_unreached(headers, uri, Unreached::new(&mut explanation));
+        self.record_unreached(request.headers, request.uri, Unreached::new(&mut explanation));
         explanation.add_unreached(Check::OF_TOKENS);
         explanation
+    }
+
+    /// Makes a nonce for proofs of DPoP (RFC 9449 section 9), as refusals that ask for one name it.
+    #[must_use]
+    pub fn dpop_nonce(&self) -> Option<String> {
+        self.possession.nonce(self.clock.now())
+    }
+
+    /// The clock of the layer.
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock)
+    }
+
+    /// The issuers with what requirements on their tokens have to know of them: the leeway, and where
+    /// clients of Microsoft Entra ID send their users.
+    pub(crate) fn issuer_facts(
+        &self,
+    ) -> impl Iterator<Item = (Arc<str>, Duration, Option<String>)> {
+        self.issuers.iter().map(|issuer| {
+            let IssuerSettings { issuer, leeway, tenant, .. } = &issuer.settings;
+            let entra = tenant.as_ref().map(|tenant| tenant.authorization_uri.clone());
+            (Arc::clone(issuer), *leeway, entra)
+        })
+    }
+
+    /// The ways in which tokens are accepted.
+    pub(crate) fn offered(&self) -> Offered {
+        self.offered
+    }
+
+    /// The settings for certificates of clients.
+    pub(crate) fn mutual_tls(&self) -> &MutualTls {
+        self.possession.mutual_tls()
     }
 
     /// Resolves when every issuer has keys. While a provider is down it does not resolve; give
@@ -160,30 +230,53 @@ impl Authenticator {
         health
     }
 
-    /// Makes every check in order, and returns the caller. What is read before the signature is
-    /// verified (`iss`, and the header) selects rules and keys and nothing else.
+    /// Makes every check in order, and returns the caller: those of the token, then those of what its
+    /// sender has to prove, which are made at each request.
     pub(crate) fn decide<R: Recorder>(
         &self,
-        headers: &HeaderMap,
-        uri: &Uri,
+        request: RequestHead<'_>,
         waited: &Waited,
         recorder: &mut R,
     ) -> Result<Principal, Interruption> {
-        let found = bearer::find(headers, uri);
-        if let (true, Ok(token)) = (R::USES_CACHE, &found)
+        let found = bearer::find(request.headers, request.uri);
+        let token = found.as_ref().map_or(&[][..], |presented| presented.token);
+        let principal = self.identify(found, waited, recorder)?;
+        let Some(confirmation) = principal.confirmation() else {
+            Possession::none(recorder);
+            return Ok(principal);
+        };
+        let issuer = self.issuers.named(principal.issuer());
+        let leeway = issuer.map(|issuer| issuer.settings.leeway).unwrap_or_default();
+        let bound = Bound { token, confirmation, leeway };
+        let proven = self.possession.prove(bound, request, self.clock.now(), recorder);
+        proven.map_err(Interruption::Refused)?;
+        Ok(principal)
+    }
+
+    /// Makes the checks of the token. What is read before the signature is verified (`iss`, and the
+    /// header) selects rules and keys and nothing else.
+    fn identify<R: Recorder>(
+        &self,
+        found: Result<Presented<'_>, Reason>,
+        waited: &Waited,
+        recorder: &mut R,
+    ) -> Result<Principal, Interruption> {
+        if let (true, Ok(Presented { scheme, token })) = (R::USES_CACHE, &found)
             && let Some(principal) = self.cache.get(token, |validity| self.still_holds(validity))
+            && confirmation::comes_by(*scheme, principal.confirmation())
         {
             return Ok(principal);
         }
+        let scheme = found.as_ref().map_or_else(|_| Default::default(), |found| found.scheme);
         let mut buffer = Buffer::new();
-        let decoded = found.and_then(|token| bearer::decode(token, &mut buffer));
+        let decoded = found.and_then(|found| bearer::decode(found.token, &mut buffer));
         let (token, segments) =
             recorder.check(Checked::new(Check::Credentials, decoded, Evidence::none))?;
         recorder.check(bearer::check_size(token))?;
         let jws = segments.and_then(CompactJws::parse);
         #[cfg(feature = "client")]
         if let Some(asked) = self.asked_about(token, &jws) {
-            return self.decide_by_answer(asked, token, waited, recorder);
+            return self.decide_by_answer(asked, Presented { scheme, token }, waited, recorder);
         }
         let jws = jws.map_err(|error| Reason::MalformedToken(format!("the token {error}")));
         let CompactJws { signing_input, header, payload, signature } =
@@ -200,11 +293,12 @@ impl Authenticator {
         let (verified, set_id) = signed.verify(issuer, waited, recorder)?;
 
         let (verified, now) = (verified.into(), self.clock.now());
-        let validated = validation::validate(&claims, verified, issuer, now, recorder)?;
+        let validated = validation::validate(&claims, verified, scheme, issuer, now, recorder)?;
         #[cfg(feature = "client")]
         if let Some(introspector) = issuer.asks_about_every_token() {
-            let (asked, validated) = ((issuer, introspector), (&validated, set_id));
-            return self.decide_confirmed(asked, token, validated, waited, recorder);
+            let (asked, validated) = ((issuer, introspector), (validated, set_id));
+            let presented = Presented { scheme, token };
+            return self.decide_confirmed(asked, presented, validated, waited, recorder);
         }
         recorder.passed(Check::Introspection, Evidence::none);
         let principal = Principal::new(&validated, settings, |_| true);

@@ -1,19 +1,42 @@
-//! The bearer token of a request (RFC 6750 section 2.1).
+//! The token of a request, by one of two schemes: `Bearer` (RFC 6750 section 2.1) and `DPoP` (RFC 9449
+//! section 7.1).
 
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, Uri};
+use http::{HeaderMap, HeaderValue, Uri};
 
 use crate::explanation::{Check, Checked, Evidence, InvalidRequest, OtherCredentials, Reason};
 use crate::jose::compact::{Buffer, MAX_TOKEN, Segments, ShapeError};
 
-const SCHEME: &[u8] = b"bearer";
+/// The scheme that a token comes by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    #[default]
+    Bearer,
+    Dpop,
+}
+
+/// The token that a request presents.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Presented<'a> {
+    pub(crate) scheme: Scheme,
+    pub(crate) token: &'a [u8],
+}
+
+impl Scheme {
+    /// Returns the scheme of a request's credentials. Those of another scheme, and none, count as the
+    /// first that there was.
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let value = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
+        value.and_then(behind_scheme).map_or(Self::Bearer, |(scheme, _)| scheme)
+    }
+}
 
 /// Finds the one token of a request, without looking into it.
 ///
 /// The scheme is compared without regard to case (RFC 9110 section 11.1) and may be followed by
 /// several spaces, as the grammar `1*SP` has it. The methods of RFC 6750 sections 2.2 and 2.3,
 /// body and query, are not supported; a token in the query is refused, not ignored.
-pub(crate) fn find<'a>(headers: &'a HeaderMap, uri: &Uri) -> Result<&'a [u8], Reason> {
+pub(crate) fn find<'a>(headers: &'a HeaderMap, uri: &Uri) -> Result<Presented<'a>, Reason> {
     let invalid = |fault| Err(Reason::MalformedRequest(fault));
     // RFC 6750 section 5.3: URLs end up in logs and histories.
     if has_token_in_query(uri) {
@@ -28,7 +51,7 @@ pub(crate) fn find<'a>(headers: &'a HeaderMap, uri: &Uri) -> Result<&'a [u8], Re
         return invalid(InvalidRequest::RepeatedHeader);
     }
     let value = value.as_bytes();
-    let Some(rest) = behind_scheme(value) else {
+    let Some((scheme, rest)) = behind_scheme(value) else {
         return Err(other_credentials(value));
     };
     let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
@@ -36,20 +59,23 @@ pub(crate) fn find<'a>(headers: &'a HeaderMap, uri: &Uri) -> Result<&'a [u8], Re
     if token.is_empty() {
         return invalid(InvalidRequest::EmptyToken);
     }
-    Ok(token)
+    Ok(Presented { scheme, token })
 }
 
-/// Reports whether a request presents a bearer token, or tries to: where none is there, a token may
+/// Reports whether a request presents a token, or tries to: where none is there, a token may
 /// still be required.
 pub(crate) fn is_there(headers: &HeaderMap, uri: &Uri) -> bool {
     !matches!(find(headers, uri), Err(Reason::MissingCredentials | Reason::OtherCredentials(_)))
 }
 
-/// Returns the string after the scheme, if that is the one for bearer tokens.
-fn behind_scheme(value: &[u8]) -> Option<&[u8]> {
-    let (scheme, rest) = value.split_at_checked(SCHEME.len())?;
-    let ends = rest.first().is_none_or(is_blank);
-    (ends && scheme.eq_ignore_ascii_case(SCHEME)).then_some(rest)
+/// Returns the string after the scheme, if that is one for tokens.
+fn behind_scheme(value: &[u8]) -> Option<(Scheme, &[u8])> {
+    let behind = |name: &[u8], known| {
+        let (scheme, rest) = value.split_at_checked(name.len())?;
+        let ends = rest.first().is_none_or(is_blank);
+        (ends && scheme.eq_ignore_ascii_case(name)).then_some((known, rest))
+    };
+    behind(b"bearer", Scheme::Bearer).or_else(|| behind(b"dpop", Scheme::Dpop))
 }
 
 fn is_blank(byte: &u8) -> bool {
@@ -64,7 +90,7 @@ fn other_credentials(value: &[u8]) -> Reason {
     }
     let end = value.iter().position(is_blank).unwrap_or(value.len());
     let (scheme, rest) = value.split_at(end);
-    if rest.split(|byte| *byte == b',').skip(1).any(begins_with_bearer) {
+    if rest.split(|byte| *byte == b',').skip(1).any(begins_with_scheme) {
         return Reason::MalformedRequest(InvalidRequest::JoinedCredentials);
     }
     Reason::OtherCredentials(match Segments::decode(scheme, &mut Buffer::new()) {
@@ -73,8 +99,8 @@ fn other_credentials(value: &[u8]) -> Reason {
     })
 }
 
-/// Reports whether a member of a list is a bearer token.
-fn begins_with_bearer(member: &[u8]) -> bool {
+/// Reports whether a member of a list begins as a token does.
+fn begins_with_scheme(member: &[u8]) -> bool {
     behind_scheme(member.trim_ascii_start()).is_some()
 }
 
@@ -114,7 +140,7 @@ fn fault_of(token: &[u8]) -> InvalidRequest {
     if behind_scheme(token).is_some() {
         return InvalidRequest::SchemeTwice;
     }
-    if token.split(|byte| *byte == b',').skip(1).any(begins_with_bearer) {
+    if token.split(|byte| *byte == b',').skip(1).any(begins_with_scheme) {
         return InvalidRequest::JoinedCredentials;
     }
     if is_quote(token) {

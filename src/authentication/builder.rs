@@ -8,13 +8,17 @@ use super::advertisement::Advertisement;
 use super::audience::AudiencePolicy;
 use super::authenticator::Authenticator;
 use super::cache::{DEFAULT_TOKENS, TokenCache};
+use super::certificate::MutualTls;
 use super::claims::Claims;
+use super::dpop::Dpop;
 #[cfg(feature = "client")]
 use super::entra::Entra;
 use super::issuer::{IssuerIndex, TrustedIssuer};
 use super::issuers::Issuers;
+use super::offered::Offered;
+use super::possession::Possession;
 use crate::error::BuildError;
-use crate::fhir::ResourceTypes;
+use crate::fhir::{BaseUrl, ResourceTypes};
 use crate::jose::compact::{Buffer, CompactJws, Segments};
 use crate::keys::KeyStarter;
 use crate::secure_url::{self, PlainHttp};
@@ -36,6 +40,9 @@ pub struct AuthenticatorBuilder {
     token_cache_capacity: usize,
     resource_types: ResourceTypes,
     plain_http: PlainHttp,
+    dpop: Dpop,
+    mutual_tls: Option<MutualTls>,
+    base_url: Option<BaseUrl>,
 }
 
 impl Authenticator {
@@ -51,6 +58,9 @@ impl Authenticator {
             token_cache_capacity: DEFAULT_TOKENS,
             resource_types: ResourceTypes::r4(),
             plain_http: PlainHttp::default(),
+            dpop: Dpop::new(),
+            mutual_tls: None,
+            base_url: None,
         }
     }
 }
@@ -130,6 +140,25 @@ impl AuthenticatorBuilder {
         self
     }
 
+    /// Sets how proofs of DPoP are judged. Default: [`Dpop::new`].
+    pub fn dpop(mut self, dpop: Dpop) -> Self {
+        self.dpop = dpop;
+        self
+    }
+
+    /// Sets where certificates of clients come from, beside the extensions of requests.
+    pub fn mutual_tls(mut self, mutual_tls: MutualTls) -> Self {
+        self.mutual_tls = Some(mutual_tls);
+        self
+    }
+
+    /// Sets the URL by which clients address the API: `htu` of a proof of DPoP is compared with it,
+    /// never with `Host`. Without it no such proof is accepted.
+    pub fn base_url(mut self, base_url: BaseUrl) -> Self {
+        self.base_url = Some(base_url);
+        self
+    }
+
     /// Checks the settings and starts to load keys, in the background.
     ///
     /// # Errors
@@ -144,6 +173,8 @@ impl AuthenticatorBuilder {
             return Err(BuildError::NoIssuer);
         }
         warn_of(&self.plain_http);
+        let offered = Offered::by(&self.issuers, self.mutual_tls.is_some());
+        let possession = Possession::new(self.dpop, self.mutual_tls, self.base_url.as_ref())?;
         let is_advertised = advertised(&self.issuers);
         let mut advertised = Advertisement::default();
         let mut names = HashSet::with_capacity(self.issuers.len());
@@ -182,6 +213,8 @@ impl AuthenticatorBuilder {
             advertised,
             clock: self.clock,
             cache: TokenCache::new(self.token_cache_capacity),
+            possession,
+            offered,
         })
     }
 }

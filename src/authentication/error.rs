@@ -20,6 +20,13 @@ pub enum AuthenticationError {
     /// The token is refused (`invalid_token`).
     #[error("{0}")]
     InvalidToken(Finding),
+    /// The proof is sound, and there is no room to remember it.
+    #[error("too many proofs of possession at a time")]
+    #[non_exhaustive]
+    TooManyProofs {
+        /// The time after which it is worth trying again, with a new proof.
+        retry_after: Duration,
+    },
     /// The issuer's keys were never loaded, or are too old to be trusted.
     #[error("the keys of issuer `{issuer}` are not available")]
     #[non_exhaustive]

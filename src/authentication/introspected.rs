@@ -7,7 +7,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::authenticator::{Authenticator, Interruption};
+use super::bearer::{Presented, Scheme};
 use super::claims::Claims;
+use super::confirmation;
 use super::error::AuthenticationError;
 use super::introspection::{
     ActiveAnswer, Answer, AsksAbout, Confirmed, Introspector, LookUp, Outcome,
@@ -56,7 +58,7 @@ impl Authenticator {
     pub(super) fn decide_by_answer<R: Recorder>(
         &self,
         (issuer, introspector): (&Issuer, &Introspector),
-        token: &[u8],
+        Presented { scheme, token }: Presented<'_>,
         waited: &Waited,
         recorder: &mut R,
     ) -> Result<Principal, Interruption> {
@@ -72,7 +74,7 @@ impl Authenticator {
         let is_audience_known = introspector.settings.is_audience_known;
         let verified = Verified::by_answer(said, is_audience_known);
         let validated =
-            validation::validate(&claims, verified, issuer, self.clock.now(), recorder)?;
+            validation::validate(&claims, verified, scheme, issuer, self.clock.now(), recorder)?;
         let principal = Principal::new(&validated, &issuer.settings, |_| true);
         let kept = Kept { introspector, answer: &answer, key_set: answer.key_set() };
         self.keep(issuer, token, (&principal, &validated), &kept, recorder);
@@ -83,42 +85,47 @@ impl Authenticator {
     pub(super) fn decide_confirmed<R: Recorder>(
         &self,
         (issuer, introspector): (&Issuer, &Introspector),
-        token: &[u8],
-        (validated, key_set): (&ValidatedClaims<'_, '_>, KeySetId),
+        Presented { scheme, token }: Presented<'_>,
+        (validated, key_set): (ValidatedClaims<'_, '_>, KeySetId),
         waited: &Waited,
         recorder: &mut R,
     ) -> Result<Principal, Interruption> {
         let answer = active(issuer, introspector, token, waited, recorder)?;
         let Some((document, said)) = answer.document() else { return Err(inactive(recorder)) };
         let claims = Claims::new(document);
-        self.judge_beside(&claims, issuer, recorder)?;
+        let validated = self.judge_beside((validated, &claims), issuer, scheme, recorder)?;
         let Issuer { settings, audience, .. } = issuer;
         let confirmed = Confirmed::compare(validated.claims(), (&claims, said), settings, audience);
         let confirmed = recorder.check(confirmed)?;
-        let principal = Principal::new(validated, settings, |scope| confirmed.has_scope(scope));
+        let principal = Principal::new(&validated, settings, |scope| confirmed.has_scope(scope));
         let kept = Kept { introspector, answer: &answer, key_set: Some(key_set) };
-        self.keep(issuer, token, (&principal, validated), &kept, recorder);
+        self.keep(issuer, token, (&principal, &validated), &kept, recorder);
         Ok(principal)
     }
 
     /// Checks what an answer beside a JWT says by itself: another kind of token, the end of the token,
     /// a sender that it is bound to.
-    fn judge_beside(
+    fn judge_beside<'c, 'a>(
         &self,
-        answer: &Claims<'_>,
+        (jwt, answer): (ValidatedClaims<'c, 'a>, &Claims<'_>),
         issuer: &Issuer,
+        scheme: Scheme,
         recorder: &mut impl Recorder,
-    ) -> Result<(), Finding> {
-        let (settings, now) = (&issuer.settings, self.clock.now());
+    ) -> Result<ValidatedClaims<'c, 'a>, Finding> {
+        let (settings, now, own) =
+            (&issuer.settings, self.clock.now(), jwt.confirmation().copied());
         let judge = || {
             NoRecorder.check(super::token_kind::of_answer(answer, settings))?;
-            NoRecorder.check(validation::confirmation(answer))?;
-            match answer.has("exp") {
-                true => NoRecorder.check(validation::expiry(answer, settings, now)).map(|_| ()),
-                false => Ok(()),
+            NoRecorder.check(confirmation::read(answer))?;
+            let either = confirmation::check_either(own, answer, settings, scheme);
+            let bound_by = NoRecorder.check(either)?;
+            if answer.has("exp") {
+                NoRecorder.check(validation::expiry(answer, settings, now))?;
             }
+            Ok(bound_by)
         };
-        judge().inspect_err(|finding| recorder.failed(|| finding.clone()))
+        let judged = judge().inspect_err(|finding: &Finding| recorder.failed(|| finding.clone()));
+        judged.map(|confirmation| jwt.bound_by(confirmation))
     }
 
     /// Takes note of what an introspected token holds, and keeps it as long as its answer counts.

@@ -8,6 +8,7 @@ use super::audience::AudiencePolicy;
 #[cfg(feature = "client")]
 use super::introspection::{AsksAbout, Introspection};
 use super::roles_claim::RolesClaim;
+use super::sender_constraint::SenderConstraint;
 use crate::fhir::ResourceTypes;
 use crate::jose::{Algorithm, ExpectedKeyIssuer, JwkSet};
 use crate::keys::{KeyOrigin, KeyPlan, KeySettings, KeySource};
@@ -62,6 +63,7 @@ pub(crate) struct IssuerSettings {
     pub(crate) resource_types: ResourceTypes,
     pub(crate) leeway: Duration,
     pub(crate) max_token_age: Option<Duration>,
+    pub(crate) sender_constraint: SenderConstraint,
     /// `true` when a role that is a SMART scope counts as one.
     pub(crate) scopes_in_roles: bool,
     pub(crate) advertised: Advertised,
@@ -88,6 +90,8 @@ pub(crate) struct Tenant {
     pub(crate) id: String,
     /// The issuer that keys must be for in a set that tenants share.
     pub(crate) keys: ExpectedKeyIssuer,
+    /// The address at which its users sign in.
+    pub(crate) authorization_uri: String,
 }
 
 /// The place of an issuer among those of an authenticator.
@@ -178,6 +182,7 @@ impl TrustedIssuer {
                 resource_types: ResourceTypes::r4(),
                 leeway: Duration::from_secs(60),
                 max_token_age: None,
+                sender_constraint: SenderConstraint::Accept,
                 scopes_in_roles: false,
                 advertised: Advertised { said: None, block, name },
                 tenant: None,
@@ -292,6 +297,13 @@ impl TrustedIssuer {
     /// Sets the largest age of a token by `iat`, which is then required. Default: none.
     pub fn max_token_age(mut self, age: Duration) -> Self {
         self.settings.max_token_age = Some(age);
+        self
+    }
+
+    /// Sets how tokens that are bound to their sender are treated, and those that are not. Default:
+    /// [`SenderConstraint::Accept`].
+    pub fn sender_constraint(mut self, constraint: SenderConstraint) -> Self {
+        self.settings.sender_constraint = constraint;
         self
     }
 

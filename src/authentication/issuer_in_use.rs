@@ -31,6 +31,16 @@ pub(crate) struct Issuer {
     pub(crate) introspector: Option<Introspector>,
 }
 
+impl Issuer {
+    /// Reports whether the provider is asked about each JWT of the issuer, too.
+    pub(super) fn is_asked_about_every_token(&self) -> bool {
+        #[cfg(feature = "client")]
+        return self.asks_about_every_token().is_some();
+        #[cfg(not(feature = "client"))]
+        false
+    }
+}
+
 impl TrustedIssuer {
     /// Starts the issuer: checks its settings, and begins to load its keys.
     pub(crate) fn start(

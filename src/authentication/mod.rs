@@ -33,9 +33,14 @@ pub(crate) mod authenticator;
 pub(crate) mod bearer;
 mod builder;
 mod cache;
+mod certificate;
+mod claim_error;
 mod claim_strings;
 pub(crate) mod claims;
 mod client;
+mod confirmation;
+mod context;
+mod dpop;
 pub(crate) mod entra;
 pub(crate) mod error;
 #[cfg(feature = "client")]
@@ -46,8 +51,12 @@ pub(crate) mod issuer;
 mod issuer_in_use;
 mod issuers;
 mod key_selection;
+pub(crate) mod offered;
+mod possession;
 mod principal;
+pub(crate) mod request;
 pub(crate) mod roles_claim;
+mod sender_constraint;
 pub(crate) mod string_claim;
 mod token_kind;
 mod unreached;
@@ -60,6 +69,12 @@ pub use authenticator::Authenticator;
 pub use builder::AuthenticatorBuilder;
 #[cfg(all(test, feature = "config"))]
 pub(crate) use cache::DEFAULT_TOKENS;
+pub use certificate::{
+    CertificateFormat, CertificateHeader, ClientCertificate, MutualTls, PeerAddress,
+};
+pub use claim_error::ClaimError;
+pub use context::{Actor, PurposeOfUse};
+pub use dpop::Dpop;
 #[cfg(feature = "client")]
 pub use entra::EntraCustomers;
 pub use entra::{Entra, EntraCloud};
@@ -67,6 +82,8 @@ pub use error::AuthenticationError;
 #[cfg(feature = "client")]
 pub use introspection::{Introspection, IntrospectionClient};
 pub use issuer::TrustedIssuer;
-pub use principal::{CallerKind, ClaimError, Principal};
+pub use principal::{CallerKind, Principal};
+pub use sender_constraint::SenderConstraint;
 
+pub use crate::seal::{SealKey, SealKeyError};
 pub use crate::time::{Clock, SystemClock, UnixTime};

@@ -7,8 +7,10 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
+use super::claim_error::ClaimError;
 use super::claim_strings::{ClaimStrings, List};
 use super::claims::Claims;
+use super::confirmation::Confirmation;
 use super::issuer::IssuerSettings;
 use super::string_claim::{NamedClaim, StringClaim, first_present, string_claim};
 use super::validation::ValidatedClaims;
@@ -60,6 +62,8 @@ struct Caller {
     lacks_groups: bool,
     kind: CallerKind,
     expires_at: UnixTime,
+    /// The confirmation that the sender of the token has to prove, at each request.
+    confirmation: Option<Box<Confirmation>>,
 }
 
 /// The kind of caller a token was issued to: an application or a user.
@@ -73,25 +77,6 @@ pub enum CallerKind {
     /// The issuer does not say.
     Unknown,
 }
-
-/// A claim is present, but does not have the requested type. Its value is not told.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ClaimError {
-    /// The name of the claim; `None` where all were read at once.
-    pub name: Option<String>,
-}
-
-impl fmt::Display for ClaimError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.name {
-            Some(name) => write!(f, "claim `{name}` is not of the expected type"),
-            None => f.write_str("the claims are not of the expected type"),
-        }
-    }
-}
-
-impl std::error::Error for ClaimError {}
 
 impl Principal {
     /// Makes the caller of the claims, with those of its scopes that count.
@@ -149,6 +134,7 @@ impl Principal {
             lacks_groups: claims.lacks_groups(),
             kind: CallerKind::of(claims, settings),
             expires_at: validated.dates().expires_at,
+            confirmation: validated.confirmation().copied().map(Box::new),
             strings,
         }))
     }
@@ -290,10 +276,16 @@ impl Principal {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
+    /// Returns what the sender of the token has to prove.
+    pub(super) fn confirmation(&self) -> Option<&Confirmation> {
+        self.0.confirmation.as_deref()
+    }
+
     /// Returns its size in memory, in bytes.
     pub(crate) fn size(&self) -> usize {
         let Caller { strings, smart_scopes, more_patients, .. } = &*self.0;
-        size_of::<Caller>() + strings.size() + smart_scopes.size() + size_of_val(&**more_patients)
+        let parts = size_of::<Caller>() + size_of::<Confirmation>() + size_of_val(&**more_patients);
+        parts + strings.size() + smart_scopes.size()
     }
 
     /// Returns what an explanation tells of the token beside its checks.
@@ -419,6 +411,7 @@ impl fmt::Debug for Principal {
             lacks_groups: _,
             kind: _,
             expires_at,
+            confirmation: _,
         } = &*self.0;
         f.debug_struct("Principal")
             .field("issuer", issuer)

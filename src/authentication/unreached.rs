@@ -6,9 +6,10 @@
 use http::{HeaderMap, Uri};
 
 use super::authenticator::Authenticator;
-use super::bearer;
+use super::bearer::{self, Scheme};
 use super::claims::Claims;
 use super::client;
+use super::confirmation;
 use super::entra;
 use super::issuer_in_use::Issuer;
 use super::key_selection;
@@ -24,8 +25,9 @@ impl Authenticator {
     /// Goes on with the checks that a request did not reach, for an explanation alone.
     pub(crate) fn record_unreached(&self, headers: &HeaderMap, uri: &Uri, mut to: Unreached<'_>) {
         let mut buffer = Buffer::new();
-        let decoded =
-            bearer::find(headers, uri).and_then(|token| bearer::decode(token, &mut buffer));
+        let found = bearer::find(headers, uri);
+        let scheme = found.as_ref().map_or(Scheme::Bearer, |presented| presented.scheme);
+        let decoded = found.and_then(|found| bearer::decode(found.token, &mut buffer));
         let Ok((_token, jws)) =
             decoded.map(|(token, segments)| (token, segments.and_then(CompactJws::parse)))
         else {
@@ -56,10 +58,16 @@ impl Authenticator {
                 key(issuer, algorithm, header, &mut to);
             }
         }
-        self.unreached_claims(&claims, &issuers, &mut to);
+        self.unreached_claims(&claims, scheme, &issuers, &mut to);
     }
 
-    fn unreached_claims(&self, claims: &Claims<'_>, issuers: &[&Issuer], to: &mut Unreached<'_>) {
+    fn unreached_claims(
+        &self,
+        claims: &Claims<'_>,
+        scheme: Scheme,
+        issuers: &[&Issuer],
+        to: &mut Unreached<'_>,
+    ) {
         let (now, is_verified) = (self.clock.now(), to.is_verified());
         let settings = || issuers.iter().map(|issuer| &issuer.settings);
         let kinds = settings().map(|one| token_kind::access_token(claims, one));
@@ -85,7 +93,7 @@ impl Authenticator {
         if is_verified {
             to.check_any(settings().map(|one| validation::required_claims(claims, one)));
             to.check_any(settings().map(|one| client::allowed(claims, one)));
-            to.check(validation::confirmation(claims));
+            to.check_any(settings().map(|one| confirmation::check(claims, one, scheme)));
         }
         to.check_any(settings().map(|one| validation::expiry(claims, one, now)));
     }

@@ -4,8 +4,10 @@
 //! Each takes the settings of the token's issuer, so an issuer is judged by its own rules alone,
 //! and states both sides of its check.
 
+use super::bearer::Scheme;
 use super::claims::Claims;
 use super::client;
+use super::confirmation::{self, Confirmation};
 use super::entra;
 #[cfg(feature = "client")]
 use super::introspection::SaidToBeActive;
@@ -22,7 +24,7 @@ use crate::explanation::{
 };
 use crate::jose::Algorithm;
 use crate::jose::header::{HeaderError, JoseHeader, media_type};
-use crate::jose::json::{Document, Json};
+use crate::jose::json::Document;
 use crate::jose::signature::SignatureValid;
 use crate::time::UnixTime;
 
@@ -31,6 +33,7 @@ use crate::time::UnixTime;
 pub(crate) struct ValidatedClaims<'c, 'a> {
     claims: &'c Claims<'a>,
     dates: Dates,
+    confirmation: Option<Confirmation>,
 }
 
 impl<'c, 'a> ValidatedClaims<'c, 'a> {
@@ -40,6 +43,17 @@ impl<'c, 'a> ValidatedClaims<'c, 'a> {
 
     pub(crate) fn dates(&self) -> Dates {
         self.dates
+    }
+
+    /// Returns the claims, bound as the answer of the provider says.
+    #[cfg(feature = "client")]
+    pub(super) fn bound_by(self, confirmation: Option<Confirmation>) -> Self {
+        Self { confirmation, ..self }
+    }
+
+    /// Returns the confirmation that the sender has to prove.
+    pub(super) fn confirmation(&self) -> Option<&Confirmation> {
+        self.confirmation.as_ref()
     }
 }
 
@@ -75,6 +89,7 @@ impl Verified {
 pub(crate) fn validate<'c, 'a>(
     claims: &'c Claims<'a>,
     verified: Verified,
+    scheme: Scheme,
     issuer: &Issuer,
     now: UnixTime,
     recorder: &mut impl Recorder,
@@ -97,10 +112,15 @@ pub(crate) fn validate<'c, 'a>(
     let issued_at = recorder.check(issued_at(claims, settings, now))?;
     recorder.check(required_claims(claims, settings))?;
     recorder.check(client::allowed(claims, settings))?;
-    recorder.check(confirmation(claims))?;
+    // Where the provider is asked, too, its answer may be what says that the token is bound.
+    let confirmation = match issuer.is_asked_about_every_token() {
+        true => recorder.check(confirmation::read(claims))?,
+        false => recorder.check(confirmation::check(claims, settings, scheme))?,
+    };
     // Last: a token that is past its time has no other fault.
     let expires_at = recorder.check(expiry(claims, settings, now))?;
-    Ok(ValidatedClaims { claims, dates: Dates { not_before, issued_at, expires_at } })
+    let dates = Dates { not_before, issued_at, expires_at };
+    Ok(ValidatedClaims { claims, dates, confirmation })
 }
 
 /// Checks that an answer may leave the audience out (RFC 7662 section 2.2).
@@ -278,17 +298,6 @@ fn lacking(claims: &Claims<'_>, settings: &IssuerSettings) -> Option<Reason> {
         "exp" => Some(Reason::Time(TimeReason::ExpiryMissing)),
         name => Some(Reason::Claim(ClaimReason::Missing(sanitize(name)))),
     }
-}
-
-/// Checks `cnf` (RFC 7800): a token bound to its sender must not be taken from anybody else.
-/// Section 3.1 makes it an object, so that `null` binds to somebody who is not said.
-pub(super) fn confirmation(claims: &Claims<'_>) -> Checked<(), impl FnOnce() -> Evidence> {
-    let result = match claims.member("cnf") {
-        None => Ok(()),
-        Some(Json::Null) => Err(Reason::Claim(ClaimReason::ConfirmationNull)),
-        Some(_) => Err(Reason::Claim(ClaimReason::SenderConstrained)),
-    };
-    Checked::new(Check::Confirmation, result, Evidence::none)
 }
 
 /// Checks `exp`: now must be before it (RFC 7519 section 4.1.4).

@@ -8,7 +8,7 @@ use super::handlers::Handlers;
 use super::subject::{Shows, Subject, Writes};
 use super::{
     AccessRequest, Authorizer, Confinement, Denial, Grant, JobOwner, ResourceFilter, ResourceRef,
-    StoreError, Visibility,
+    StepUpRules, StoreError, Visibility,
 };
 use crate::authentication::Principal;
 use crate::fhir::base_url::MAX_ADDRESS;
@@ -52,6 +52,7 @@ pub struct Access {
 pub(crate) struct Policy {
     pub(crate) authorizer: Arc<dyn Authorizer>,
     pub(crate) handlers: Handlers,
+    pub(crate) step_up: Arc<StepUpRules>,
 }
 
 /// The kind of answer that an [`Access`] has to the question which resources its interaction is
@@ -82,6 +83,8 @@ impl Access {
     ) -> Result<Self, Denial> {
         let request = AccessRequest::before(&policy.handlers, principal, &interaction);
         let grant = policy.authorizer.authorize(&request)?;
+        let enforced = policy.handlers.enforcement;
+        policy.step_up.check(principal, &interaction, enforced)?;
         let (principal, policy) = (principal.clone(), Arc::clone(policy));
         Ok(Self { interaction, grant, principal, policy, further: Vec::new() })
     }
@@ -117,6 +120,8 @@ impl Access {
 
     fn with_interaction(&self, interaction: Interaction) -> Result<Self, Denial> {
         let grant = self.ask(&interaction)?;
+        let enforced = self.policy.handlers.enforcement;
+        self.policy.step_up.check(&self.principal, &interaction, enforced)?;
         let (principal, policy) = (self.principal.clone(), Arc::clone(&self.policy));
         Ok(Self { interaction, grant, principal, policy, further: self.further.clone() })
     }
@@ -124,6 +129,12 @@ impl Access {
     fn filter(&self, confinement: Confinement) -> ResourceFilter<'_> {
         let base = self.interaction.base();
         ResourceFilter::new(confinement, &self.policy.handlers, base)
+    }
+
+    /// Reports whether the caller meets every requirement on how it was authenticated, whatever it
+    /// asks for.
+    pub(super) fn meets_every_step_up(&self) -> bool {
+        self.policy.step_up.are_met_everywhere(&self.principal)
     }
 
     #[cfg(feature = "confine")]

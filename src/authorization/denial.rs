@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::Enforcement;
+use super::step_up::Insufficient;
 use crate::display_safe::sanitize;
-use crate::explanation::{Check, Evidence, Finding, Reason, Requirement};
+use crate::explanation::{Check, Evidence, Finding, Reason, Requirement, StepUpReason};
 use crate::fhir::AddressFault;
 
 /// The answer of an authorizer that does not let a request pass.
@@ -20,6 +21,8 @@ pub struct Denial {
     requirements: Vec<Requirement>,
     /// True if the only requirement is what `expected` says.
     has_words_alone: bool,
+    /// The token grants it, and its user has to be authenticated in another way.
+    step_up: Option<Box<(StepUpReason, Insufficient)>>,
 }
 
 /// A reason with both of its sides.
@@ -40,7 +43,26 @@ impl Denial {
             scopes: Vec::new(),
             requirements: Vec::new(),
             has_words_alone: false,
+            step_up: None,
         }
+    }
+
+    /// A denial of what the token grants, for how its user was authenticated.
+    pub(super) fn of_step_up(reason: StepUpReason, how: Insufficient) -> Self {
+        let denial = Self::new(reason.sentence());
+        Self { step_up: Some(Box::new((reason, how))), ..denial }
+    }
+
+    /// Returns how the authentication of the user falls short, where that is the reason.
+    pub(crate) fn insufficient(&self) -> Option<&Insufficient> {
+        self.step_up.as_deref().map(|(_, how)| how)
+    }
+
+    /// Reports whether the token grants what was asked for, and only its user has to be authenticated
+    /// in another way, or anew (RFC 9470): then the answer is 401, not 403.
+    #[must_use]
+    pub fn asks_for_step_up(&self) -> bool {
+        self.step_up.is_some()
     }
 
     /// A denial of a request that is no interaction of FHIR: no scope and no role is missing.
@@ -51,6 +73,9 @@ impl Denial {
     /// Returns the check that failed: where the address alone is the reason, it was looked at before
     /// any right.
     pub(crate) fn check(&self) -> Check {
+        if self.asks_for_step_up() {
+            return Check::StepUp;
+        }
         match self.requirements() {
             [Requirement::Address(_)] => Check::Interaction,
             _ => Check::Authorization,
@@ -167,7 +192,10 @@ impl Denial {
     pub(crate) fn finding(&self) -> Finding {
         let (to_clients, to_operators) = self.told();
         let Told { summary, found, expected } = to_operators.unwrap_or(to_clients).clone();
-        let reason = Reason::Denied { summary, requirements: self.requirements.clone() };
+        let reason = match self.step_up.as_deref() {
+            Some((reason, _)) => Reason::StepUp(*reason),
+            None => Reason::Denied { summary, requirements: self.requirements.clone() },
+        };
         let evidence = Evidence::of_sides(found, expected);
         Finding::new(self.check(), reason, evidence)
     }

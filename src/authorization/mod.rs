@@ -46,6 +46,7 @@ mod resource_filter;
 mod resource_ref;
 mod roles;
 mod scopes;
+mod step_up;
 mod storage;
 mod subject;
 mod unconfined;
@@ -76,4 +77,6 @@ pub use roles::{
     RolePolicy,
 };
 pub use scopes::ScopePolicy;
+pub(crate) use step_up::{Insufficient, StepUpChallenge, StepUpRules};
+pub use step_up::{StepUp, StepUpCallers};
 pub use storage::StoreError;

@@ -19,7 +19,12 @@ impl Access {
     #[must_use]
     pub fn is_unconfined(&self) -> bool {
         let needed = Permissions::READ | Permissions::SEARCH | changes(self.interaction());
-        self.grant().confinement().is_open() && self.is_open_on_every_type(needed)
+        // The entries of a bundle may be what a step more is asked for.
+        let takes_no_step_up =
+            self.interaction().kind() != Kind::Batch || self.meets_every_step_up();
+        takes_no_step_up
+            && self.grant().confinement().is_open()
+            && self.is_open_on_every_type(needed)
     }
 
     /// Reports whether this interaction may change resources: an operation may, too.

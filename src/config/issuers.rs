@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::address::{address, told};
 use super::assigned::{Assigned, AssignedKey, assignments};
+use super::bound;
 use super::entra::{self, EntraConfig};
 #[cfg(feature = "client")]
 use super::introspection;
@@ -13,7 +14,7 @@ use super::reader::Reader;
 #[cfg(feature = "client")]
 use crate::authentication::Introspection;
 use crate::authentication::roles_claim::RolesClaim;
-use crate::authentication::{AudiencePolicy, TrustedIssuer, issuer};
+use crate::authentication::{AudiencePolicy, SenderConstraint, TrustedIssuer, issuer};
 use crate::authorization::{CallerId, DataAction};
 use crate::danger::PlainHttp;
 use crate::error::BuildError;
@@ -50,6 +51,7 @@ pub(crate) struct IssuerConfig {
     patient_claims: Option<Vec<String>>,
     leeway: Option<Duration>,
     max_token_age: Option<Duration>,
+    sender_constraint: Option<SenderConstraint>,
     advertise: Option<bool>,
     limits: Option<Vec<DataAction>>,
     assign: Assigned,
@@ -89,23 +91,8 @@ pub(crate) fn read_all(root: &mut Reader<'_>, plain_http: &PlainHttp) -> Vec<Iss
 }
 
 fn read(reader: &mut Reader<'_>, plain_http: &PlainHttp) -> IssuerConfig {
-    let asks_for_preset = reader.has("entra");
+    let issuer = name(reader);
     let entra = entra::read(reader, plain_http);
-    let issuer = if asks_for_preset {
-        reader.text("issuer")
-    } else {
-        reader.required("issuer", "the exact value of `iss`")
-    };
-    if let Some(name) = issuer.as_deref().filter(|name| !issuer::is_name(name)) {
-        let expected = "expected the exact value of `iss`, 1 to 512 characters without control \
-                        characters";
-        reader.reject("issuer", format!("{expected}, found \"{}\"", told(name)));
-    }
-    if issuer.as_deref().is_some_and(is_of_all_tenants) {
-        let expected = "expected the issuer of one tenant, by its id: no token names all tenants; \
-                        see `entra.tenant` and `entra.allowed_tenants`";
-        reader.reject("issuer", expected);
-    }
     let jwks_file = reader.path("jwks_file");
     let config = IssuerConfig {
         issuer: issuer.unwrap_or_default(),
@@ -123,6 +110,7 @@ fn read(reader: &mut Reader<'_>, plain_http: &PlainHttp) -> IssuerConfig {
         patient_claims: reader.some_texts("patient_claims"),
         leeway: reader.duration("leeway"),
         max_token_age: reader.duration("max_token_age"),
+        sender_constraint: bound::sender_constraint(reader),
         advertise: reader.flag("advertise"),
         limits: limits(reader),
         assign: reader.table("assign").map(assignments).unwrap_or_default(),
@@ -147,6 +135,26 @@ fn read(reader: &mut Reader<'_>, plain_http: &PlainHttp) -> IssuerConfig {
         reader.reject("assign", fault);
     }
     config
+}
+
+/// Reads the name of the issuer, which a preset may provide.
+fn name(reader: &mut Reader<'_>) -> Option<String> {
+    let issuer = if reader.has("entra") {
+        reader.text("issuer")
+    } else {
+        reader.required("issuer", "the exact value of `iss`")
+    };
+    if let Some(name) = issuer.as_deref().filter(|name| !issuer::is_name(name)) {
+        let expected = "expected the exact value of `iss`, 1 to 512 characters without control \
+                        characters";
+        reader.reject("issuer", format!("{expected}, found \"{}\"", told(name)));
+    }
+    if issuer.as_deref().is_some_and(is_of_all_tenants) {
+        let expected = "expected the issuer of one tenant, by its id: no token names all tenants; \
+                        see `entra.tenant` and `entra.allowed_tenants`";
+        reader.reject("issuer", expected);
+    }
+    issuer
 }
 
 /// Checks that keys come from the network or from a file, and that the issuer's name fits.
@@ -376,6 +384,7 @@ impl IssuerConfig {
                 )*};
             }
             set!(algorithms, token_types, required_claims, roles_claim, scope_claims, leeway);
+            set!(sender_constraint);
             if let Some(names) = &self.patient_claims {
                 settings.patient_claims = names.clone().into();
             }

@@ -53,6 +53,7 @@
 
 mod address;
 mod assigned;
+mod bound;
 mod caller_headers;
 mod entra;
 mod error;
@@ -65,6 +66,7 @@ mod policy;
 mod reader;
 #[cfg(test)]
 mod reference;
+mod require;
 mod seal_keys;
 
 use std::path::Path;
@@ -82,9 +84,10 @@ use self::assigned::AssignedKey;
 use self::issuers::IssuerConfig;
 use self::policy::{Definitions, OpenPaths, Roles};
 use self::reader::{Environment, Problems, Reader};
+use crate::authentication::{Dpop, MutualTls, SealKey};
 use crate::authorization::{
     AccessMode, AccessPolicy, Assignments, Authorizer, IssuerLimits, RoleDefinitions, RolePolicy,
-    ScopePolicy,
+    ScopePolicy, StepUp,
 };
 use crate::danger::PlainHttp;
 use crate::error::BuildError;
@@ -126,6 +129,9 @@ pub struct Config {
     smart: SmartConfiguration,
     token_cache_capacity: Option<usize>,
     plain_http: PlainHttp,
+    step_up: Vec<StepUp>,
+    dpop: Dpop,
+    mutual_tls: Option<MutualTls>,
     gateway: GatewayConfig,
 }
 
@@ -196,6 +202,9 @@ impl Config {
         let roles = policy::roles(&mut root, &issuers);
         let several = issuers.len() > 1 || issuers.iter().any(IssuerConfig::has_several_tenants);
         let gateway = gateway::read(&mut root, &plain_http, several);
+        let step_up = require::read_all(&mut root);
+        let dpop = bound::dpop(&mut root);
+        let mutual_tls = bound::mtls(&mut root);
         root.finish();
         Some(Self {
             base_url: base_url?,
@@ -209,6 +218,9 @@ impl Config {
             smart,
             token_cache_capacity,
             plain_http,
+            step_up,
+            dpop,
+            mutual_tls,
             gateway,
         })
     }
@@ -323,6 +335,15 @@ impl Config {
                  Microsoft's server"
             );
         }
+        let seal_keys = self.gateway.upstream.seal_keys().filter_map(|key| SealKey::new(key).ok());
+        let seal_keys = Vec::from_iter(seal_keys);
+        // Where clients are asked for certificates, tokens may be bound to them.
+        let asks_for_certificates =
+            self.gateway.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
+        let mutual_tls = self
+            .mutual_tls
+            .clone()
+            .or_else(|| asks_for_certificates.then(MutualTls::of_connections));
         let builder = FhirAuthLayer::builder(self.base_url.as_str());
         let builder = match self.limits() {
             None => builder.authorizer(authorizer),
@@ -332,7 +353,12 @@ impl Config {
             .disclosure(self.disclosure)
             .patient_compartment(self.compartment)
             .smart_configuration(self.smart)
-            .plain_http(self.plain_http);
+            .plain_http(self.plain_http)
+            .dpop(self.dpop.seal_keys(seal_keys));
+        builder = self.step_up.into_iter().fold(builder, FhirAuthLayerBuilder::step_up);
+        if let Some(mutual_tls) = mutual_tls {
+            builder = builder.mutual_tls(mutual_tls);
+        }
         if let Some(tokens) = self.token_cache_capacity {
             builder = builder.token_cache_capacity(tokens);
         }

@@ -72,6 +72,11 @@ fn file_with(section: &str, values: &Table) -> Table {
     text.parse().unwrap()
 }
 
+/// Reads an example: one key, and behind semicolons those that it needs beside it.
+fn table(example: &str) -> Table {
+    example.replace("; ", "\n").parse().unwrap()
+}
+
 /// A folder that ends with the test.
 struct Folder(PathBuf);
 
@@ -125,7 +130,7 @@ fn every_key_of_the_file_has_a_row_and_every_row_is_a_key() {
     let mut known = BTreeSet::new();
     let mut written = BTreeSet::new();
     for Row { section, key, example, .. } in rows() {
-        let (_, asked) = asked(file_with(&section, &example.parse().unwrap()), folder.path());
+        let (_, asked) = asked(file_with(&section, &table(&example)), folder.path());
         known.extend(asked);
         assert!(written.insert(format!("{section}{key}")), "`{key}` has two rows");
     }
@@ -145,7 +150,7 @@ fn every_key_of_the_file_has_a_row_and_every_row_is_a_key() {
 fn every_example_is_accepted() {
     let folder = folder();
     for Row { section, key, example, .. } in rows() {
-        let (read, _) = asked(file_with(&section, &example.parse().unwrap()), folder.path());
+        let (read, _) = asked(file_with(&section, &table(&example)), folder.path());
         assert!(example.starts_with(key.split('.').next().unwrap()), "{key}: {example}");
         assert_eq!(read.err(), None, "[{section}] {example}");
     }
@@ -160,7 +165,7 @@ fn every_default_is_what_a_file_without_the_key_has() {
             continue;
         }
         // Members of an inline table stand beside those that the example needs.
-        let mut values: Table = example.parse().unwrap();
+        let mut values = table(&example);
         let mut without = values.clone();
         let default: Table = format!("default = {default}").parse().unwrap();
         let default = default["default"].clone();
@@ -202,6 +207,7 @@ fn effect_of(config: Config) -> String {
             &config.smart,
             &config.plain_http,
             &config.gateway,
+            (&config.dpop, &config.mutual_tls, &config.step_up),
         )
     );
     let paths = crate::middleware::paths::DEFAULT_PUBLIC.map(str::to_owned).to_vec();

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::caller::Caller;
-use super::seal::SealKey;
 use crate::authentication::UnixTime;
+use crate::seal::{Purpose, SealKey};
 
 /// A Binary that a caller has seen the address of.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,7 +23,7 @@ impl Attachment {
 
     /// Seals it, as the last segment of its address.
     pub(super) fn seal(&self, key: &SealKey, place: &str) -> Option<String> {
-        key.seal(&serde_json::to_vec(self).ok()?, &of_attachments(place))
+        key.seal(&serde_json::to_vec(self).ok()?, Purpose::Attachment, place)
     }
 
     /// Opens what one of the keys has sealed for this caller, also where it serves no more.
@@ -33,8 +33,7 @@ impl Attachment {
         place: &str,
         caller: &Caller,
     ) -> Option<Self> {
-        let place = of_attachments(place);
-        let plain = keys.iter().find_map(|key| key.open(sealed, &place))?;
+        let plain = keys.iter().find_map(|key| key.open(sealed, Purpose::Attachment, place))?;
         let attachment: Self = serde_json::from_slice(&plain).ok()?;
         (*caller == attachment.caller).then_some(attachment)
     }
@@ -43,9 +42,4 @@ impl Attachment {
     pub(super) fn serves(&self, now: UnixTime) -> bool {
         now.as_secs() < self.expires
     }
-}
-
-/// Makes a place of its own of that of a server, so that no page link opens as an attachment.
-fn of_attachments(place: &str) -> String {
-    format!("{place}\nattachment")
 }

@@ -13,10 +13,10 @@ use super::answer::NoAnswer;
 use super::attachment::Attachment;
 use super::caller::Caller;
 use super::link;
-use super::seal::SealKey;
 use crate::authentication::UnixTime;
 use crate::fhir::BaseUrl;
 use crate::fhir::compartment::resource_of;
+use crate::seal::SealKey;
 use crate::span::Span;
 
 /// The opener and sealer of attachments, for one caller.

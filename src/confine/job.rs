@@ -3,9 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::seal::SealKey;
 use crate::authentication::UnixTime;
 use crate::authorization::JobOwner;
+use crate::seal::{Purpose, SealKey};
 
 /// An address of an export at the server behind.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,7 +53,7 @@ impl Job {
 
     /// Seals it, as the last segment of its address.
     pub(super) fn seal(&self, key: &SealKey, place: &str) -> Option<String> {
-        key.seal(&serde_json::to_vec(self).ok()?, &of_exports(place))
+        key.seal(&serde_json::to_vec(self).ok()?, Purpose::Export, place)
     }
 
     /// Opens an address that one of the keys has sealed for this owner, and that still serves.
@@ -64,8 +64,7 @@ impl Job {
         owner: &JobOwner,
         now: UnixTime,
     ) -> Option<Self> {
-        let place = of_exports(place);
-        let plain = keys.iter().find_map(|key| key.open(sealed, &place))?;
+        let plain = keys.iter().find_map(|key| key.open(sealed, Purpose::Export, place))?;
         let job: Self = serde_json::from_slice(&plain).ok()?;
         let is_owners = *owner == JobOwner::new(&*job.issuer, &*job.subject);
         (is_owners && now.as_secs() < job.expires).then_some(job)
@@ -75,9 +74,4 @@ impl Job {
     pub(super) fn has(&self, name: &str) -> bool {
         self.types.as_ref().is_none_or(|types| types.iter().any(|one| one == name))
     }
-}
-
-/// Makes a place of its own of that of a server, so that no page link opens as an export.
-fn of_exports(place: &str) -> String {
-    format!("{place}\nexport")
 }

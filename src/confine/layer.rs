@@ -5,13 +5,13 @@ use std::sync::Arc;
 use tower_layer::Layer;
 
 use super::capability::Capabilities;
-use super::seal::SealKey;
 use super::service::Confine;
 use super::settings::ConfineSettings;
 use crate::authorization::Enforcement;
 use crate::error::BuildError;
 use crate::middleware::InnerService;
 use crate::middleware::{FhirAuth, FhirAuthLayer, FhirAuthLayerBuilder, Gate};
+use crate::seal::SealKey;
 
 /// A [`FhirAuthLayer`] with a [`ConfineLayer`] inside: any service that speaks FHIR JSON is safe behind it,
 /// also one that enforces nothing. Made by [`FhirAuthLayerBuilder::build_confined`].

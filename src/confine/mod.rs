@@ -85,7 +85,6 @@ mod patch;
 mod preference;
 mod query;
 mod request_body;
-mod seal;
 mod sent_bundle;
 mod service;
 mod settings;
@@ -99,9 +98,9 @@ mod version;
 mod view;
 mod way;
 
+pub use crate::seal::{SealKey, SealKeyError};
 pub use body::ConfinedBody;
 pub use layer::{ConfineLayer, ConfinedLayer};
 pub use request_body::RequestBody;
-pub use seal::{SealKey, SealKeyError};
 pub use service::{Confine, ConfineFuture};
 pub use settings::ConfineSettings;

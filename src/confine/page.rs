@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::caller::Caller;
-use super::seal::SealKey;
 use crate::authentication::{Principal, UnixTime};
+use crate::seal::{Purpose, SealKey};
 
 /// A further page.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,7 +37,7 @@ impl Page {
 
     /// Seals it, as the last segment of its address.
     pub(super) fn seal(&self, key: &SealKey, place: &str) -> Option<String> {
-        key.seal(&serde_json::to_vec(self).ok()?, place)
+        key.seal(&serde_json::to_vec(self).ok()?, Purpose::Page, place)
     }
 
     /// Opens a page that one of the keys has sealed for this caller, and that still serves.
@@ -48,7 +48,7 @@ impl Page {
         principal: &Principal,
         now: UnixTime,
     ) -> Option<Self> {
-        let plain = keys.iter().find_map(|key| key.open(sealed, place))?;
+        let plain = keys.iter().find_map(|key| key.open(sealed, Purpose::Page, place))?;
         let page: Self = serde_json::from_slice(&plain).ok()?;
         let is_callers = Caller::of(principal).is_some_and(|caller| caller == page.caller);
         (is_callers && now.as_secs() < page.expires).then_some(page)

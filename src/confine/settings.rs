@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::seal::SealKey;
+use crate::seal::SealKey;
 
 /// The settings of a [`ConfineLayer`](super::ConfineLayer).
 #[derive(Clone, Debug)]

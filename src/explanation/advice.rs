@@ -36,6 +36,9 @@ impl Finding {
             Reason::Time(reason) => reason.advice(),
             Reason::Claim(reason) => reason.advice(),
             Reason::Introspection(reason) => reason.advice(),
+            Reason::Certificate(reason) => reason.advice(),
+            Reason::Proof(reason) => reason.advice(),
+            Reason::StepUp(reason) => reason.advice(),
             Reason::AddressTooLong => vec![Advice::client("send a shorter address")],
             Reason::Denied { requirements, .. } => of_denial(requirements),
         }

@@ -71,18 +71,25 @@ checks! {
         RequiredClaims => "required-claims",
         /// The client is on the issuer's allow-list, where there is one.
         Client => "client",
-        /// The token is not bound to a sender (RFC 7800): it came as a bearer token.
+        /// The token is bound to its sender (RFC 7800) or not, as its issuer's have to be, and came by
+        /// the scheme for that.
         Confirmation => "confirmation",
         /// `exp` is in the future.
         Expiry => "expiry",
         /// The provider says that the token is active, where it is asked (RFC 7662).
         Introspection => "introspection",
+        /// The client has shown the certificate that the token is bound to (RFC 8705 section 3).
+        Certificate => "certificate",
+        /// A proof shows that the sender has the key that the token is bound to (RFC 9449 section 4.3).
+        Proof => "proof",
     }
     of_requests {
         /// The FHIR interaction of the request. Made for requests alone, as the next one.
         Interaction => "interaction",
         /// The roles or scopes of the caller grant the interaction.
         Authorization => "authorization",
+        /// The user was authenticated as the interaction requires (RFC 9470).
+        StepUp => "step-up",
     }
 }
 

@@ -56,13 +56,12 @@ pub enum OtherCredentials {
     NoScheme,
 }
 
-/// The IANA registry of HTTP authentication schemes but for `Bearer`, and four that are in use
+/// The IANA registry of HTTP authentication schemes but for `Bearer` and `DPoP`, and four that are in use
 /// without it.
-const SCHEMES: [&str; 18] = [
+const SCHEMES: [&str; 17] = [
     "Basic",
     "Concealed",
     "Digest",
-    "DPoP",
     "GNAP",
     "HOBA",
     "Mutual",

@@ -36,8 +36,8 @@ pub(crate) use finding::told;
 pub use held_role::{HeldRole, RoleStanding};
 pub use invalid_request::{InvalidRequest, OtherCredentials};
 pub use reason::{
-    AudienceReason, ClaimReason, HeaderReason, IntrospectionReason, IssuerReason, KeyReason,
-    Reason, TimeReason,
+    AudienceReason, CertificateReason, ClaimReason, HeaderReason, IntrospectionReason,
+    IssuerReason, KeyReason, ProofReason, Reason, StepUpReason, TimeReason,
 };
 pub use report::{Explanation, Step, StepOutcome, TokenContents, Verdict};
 pub use requirement::Requirement;

@@ -73,6 +73,13 @@ impl BaseUrl {
         &self.0.resource_metadata
     }
 
+    /// Returns scheme, host and port, without a slash.
+    pub(crate) fn origin(&self) -> &str {
+        let whole = self.resource_metadata();
+        let before = whole.find(Self::RESOURCE_METADATA).and_then(|end| whole.get(..end));
+        before.unwrap_or(whole)
+    }
+
     /// Returns the rest of an absolute URL below the base, as [`below`](Self::below) does. Scheme,
     /// host and port are compared as URLs are. `None` when it lies elsewhere, and for a URL with
     /// user, query or fragment.

@@ -43,6 +43,19 @@ pub(crate) enum KeyKind {
     Ed25519,
 }
 
+impl KeyKind {
+    /// Returns `kty` and `crv` of its keys (RFC 7518 section 6, RFC 8037 section 2).
+    pub(crate) fn curve(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Rsa => ("RSA", ""),
+            Self::P256 => ("EC", "P-256"),
+            Self::P384 => ("EC", "P-384"),
+            Self::P521 => ("EC", "P-521"),
+            Self::Ed25519 => ("OKP", "Ed25519"),
+        }
+    }
+}
+
 impl Algorithm {
     /// Every algorithm of this enum: the default of an issuer that sets none.
     pub const ALL: &'static [Self] = &[

@@ -41,14 +41,17 @@ pub(crate) fn to_standard(bytes: &[u8]) -> String {
     STANDARD_NO_PAD.encode(bytes)
 }
 
+/// Encodes in the standard alphabet, with padding.
+pub(crate) fn to_padded(bytes: &[u8]) -> String {
+    STANDARD.encode(bytes)
+}
+
 /// Encodes in the alphabet base64url, without padding.
-#[cfg(any(feature = "client", feature = "confine"))]
 pub(crate) fn encode(bytes: &[u8]) -> String {
     URL_SAFE.encode(bytes)
 }
 
 /// Decodes a text of its own length, as [`decode`] does into a buffer.
-#[cfg(feature = "confine")]
 pub(crate) fn decoded(text: &str) -> Option<Vec<u8>> {
     URL_SAFE.decode(text).ok()
 }

@@ -5,7 +5,7 @@
 
 use super::algorithm::{Algorithm, KeyKind};
 use super::base64url;
-use super::json::Document;
+use super::json::{Document, Json, Row};
 use super::key_issuer::KeyIssuer;
 use super::signature::{KeyMaterial, PreparedKey};
 use crate::display_safe::sanitize;
@@ -125,22 +125,8 @@ impl VerificationKey {
     pub(crate) fn parse(entry: &str, policy: KeyPolicy) -> Result<Self, JwkError> {
         let jwk =
             Document::parse(entry).map_err(|error| JwkError::NotAnObject(error.to_string()))?;
-        // A published secret can be used by everybody, so nothing it signs is trusted.
-        if let Some(name) = PRIVATE.into_iter().find(|name| jwk.has(name)) {
-            return Err(JwkError::Private(name));
-        }
-        purpose(&jwk)?;
-        if jwk.has("x5c") && !MEMBERS.into_iter().any(|name| jwk.has(name)) {
-            return Err(JwkError::CertificateAlone);
-        }
-        let kty = string(&jwk, "kty")?.ok_or(JwkError::Missing("kty"))?;
+        let (kind, material) = public_key(&jwk, policy)?;
         let kid = string(&jwk, "kid")?.map(Box::from);
-        let (kind, material) = match kty {
-            "RSA" => (KeyKind::Rsa, rsa(&jwk, policy)?),
-            "EC" => elliptic(&jwk)?,
-            "OKP" => (KeyKind::Ed25519, edwards(&jwk)?),
-            other => return Err(JwkError::Unsupported(sanitize(other))),
-        };
         let prepared = algorithms(&jwk, kind)?
             .into_iter()
             .map(|algorithm| PreparedKey::prepare(&material, algorithm))
@@ -184,21 +170,63 @@ impl VerificationKey {
     }
 }
 
-fn string<'a>(jwk: &'a Document<'_>, name: &'static str) -> Result<Option<&'a str>, JwkError> {
-    jwk.string(name).map_err(|_| JwkError::Malformed(name))
+/// The members of a key: a document, or an object inside one.
+pub(super) trait Members {
+    fn value(&self, name: &str) -> Option<Json<'_>>;
 }
 
-fn bytes(jwk: &Document<'_>, name: &'static str) -> Result<Vec<u8>, JwkError> {
+impl Members for Document<'_> {
+    fn value(&self, name: &str) -> Option<Json<'_>> {
+        self.get(name)
+    }
+}
+
+impl Members for Row<'_> {
+    fn value(&self, name: &str) -> Option<Json<'_>> {
+        self.member(name)
+    }
+}
+
+/// Reads a public key, whatever its algorithms.
+pub(super) fn public_key(
+    jwk: &impl Members,
+    policy: KeyPolicy,
+) -> Result<(KeyKind, KeyMaterial), JwkError> {
+    // A published secret can be used by everybody, so nothing it signs is trusted.
+    if let Some(name) = PRIVATE.into_iter().find(|name| jwk.value(name).is_some()) {
+        return Err(JwkError::Private(name));
+    }
+    purpose(jwk)?;
+    let has = |name: &str| jwk.value(name).is_some();
+    if has("x5c") && !MEMBERS.into_iter().any(has) {
+        return Err(JwkError::CertificateAlone);
+    }
+    match string(jwk, "kty")?.ok_or(JwkError::Missing("kty"))? {
+        "RSA" => Ok((KeyKind::Rsa, rsa(jwk, policy)?)),
+        "EC" => elliptic(jwk),
+        "OKP" => Ok((KeyKind::Ed25519, edwards(jwk)?)),
+        other => Err(JwkError::Unsupported(sanitize(other))),
+    }
+}
+
+fn string<'a>(jwk: &'a impl Members, name: &'static str) -> Result<Option<&'a str>, JwkError> {
+    match jwk.value(name) {
+        None => Ok(None),
+        Some(value) => value.as_str().map(Some).ok_or(JwkError::Malformed(name)),
+    }
+}
+
+fn bytes(jwk: &impl Members, name: &'static str) -> Result<Vec<u8>, JwkError> {
     let text = string(jwk, name)?.ok_or(JwkError::Missing(name))?;
     base64url::of_key(text).ok_or(JwkError::Malformed(name))
 }
 
 /// Checks `use` and `key_ops` (RFC 7517 sections 4.2 and 4.3).
-fn purpose(jwk: &Document<'_>) -> Result<(), JwkError> {
+fn purpose(jwk: &impl Members) -> Result<(), JwkError> {
     if string(jwk, "use")?.is_some_and(|usage| usage != "sig") {
         return Err(JwkError::Purpose("use"));
     }
-    let Some(operations) = jwk.get("key_ops") else {
+    let Some(operations) = jwk.value("key_ops") else {
         return Ok(());
     };
     let operations = operations.as_array().filter(|all| all.count() <= MAX_OPERATIONS);
@@ -215,7 +243,7 @@ fn purpose(jwk: &Document<'_>) -> Result<(), JwkError> {
 }
 
 /// Returns the algorithms a key may be used with: the one it names, else all that fit its kind.
-fn algorithms(jwk: &Document<'_>, kind: KeyKind) -> Result<Vec<Algorithm>, JwkError> {
+pub(super) fn algorithms(jwk: &impl Members, kind: KeyKind) -> Result<Vec<Algorithm>, JwkError> {
     match string(jwk, "alg")? {
         Some(name) => match name.parse::<Algorithm>() {
             Ok(algorithm) if algorithm.key_kind() == kind => Ok(vec![algorithm]),
@@ -229,7 +257,7 @@ fn algorithms(jwk: &Document<'_>, kind: KeyKind) -> Result<Vec<Algorithm>, JwkEr
     }
 }
 
-fn rsa(jwk: &Document<'_>, policy: KeyPolicy) -> Result<KeyMaterial, JwkError> {
+fn rsa(jwk: &impl Members, policy: KeyPolicy) -> Result<KeyMaterial, JwkError> {
     // Some providers put the sign octet of DER before the modulus (not allowed by RFC 7518 section
     // 6.3.1.1, but harmless).
     let n = without_leading_zeros(bytes(jwk, "n")?);
@@ -253,7 +281,7 @@ fn rsa(jwk: &Document<'_>, policy: KeyPolicy) -> Result<KeyMaterial, JwkError> {
     Ok(KeyMaterial::Rsa { n, e })
 }
 
-fn elliptic(jwk: &Document<'_>) -> Result<(KeyKind, KeyMaterial), JwkError> {
+fn elliptic(jwk: &impl Members) -> Result<(KeyKind, KeyMaterial), JwkError> {
     let (kind, size) = match string(jwk, "crv")?.ok_or(JwkError::Missing("crv"))? {
         "P-256" => (KeyKind::P256, 32),
         "P-384" => (KeyKind::P384, 48),
@@ -273,7 +301,7 @@ fn elliptic(jwk: &Document<'_>) -> Result<(KeyKind, KeyMaterial), JwkError> {
     Ok((kind, KeyMaterial::Point(point)))
 }
 
-fn edwards(jwk: &Document<'_>) -> Result<KeyMaterial, JwkError> {
+fn edwards(jwk: &impl Members) -> Result<KeyMaterial, JwkError> {
     match string(jwk, "crv")?.ok_or(JwkError::Missing("crv"))? {
         "Ed25519" => {}
         other => return Err(JwkError::Unsupported(sanitize(other))),

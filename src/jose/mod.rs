@@ -23,10 +23,13 @@ pub(crate) mod jwk_set;
 pub(crate) mod key_issuer;
 #[cfg(feature = "client")]
 pub(crate) mod private_key;
+pub(crate) mod proof_key;
 pub(crate) mod signature;
+pub(crate) mod thumbprint;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use jwk::JwkError;
 pub(crate) use jwk::KeyPolicy;
 pub use jwk_set::{JwkSet, JwkSetError, LeftOut};
 pub(crate) use key_issuer::ExpectedKeyIssuer;
+pub(crate) use thumbprint::Thumbprint;

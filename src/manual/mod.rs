@@ -18,6 +18,14 @@ pub mod providers {}
 #[doc = include_str!("introspection.md")]
 #[cfg(feature = "client")]
 pub mod introspection {}
+#[doc = include_str!("dpop.md")]
+pub mod dpop {}
+
+#[doc = include_str!("mutual_tls.md")]
+pub mod mutual_tls {}
+
+#[doc = include_str!("step_up.md")]
+pub mod step_up {}
 
 #[doc = include_str!("strangers.md")]
 pub mod strangers {}

@@ -18,6 +18,7 @@ pub use smart_configuration::SmartConfiguration;
 
 use self::protected_resource::ProtectedResource;
 use crate::authentication::Authenticator;
+use crate::authentication::offered::Offered;
 use crate::fhir::BaseUrl;
 
 /// The well-known documents of one API.
@@ -32,10 +33,11 @@ impl WellKnown {
     pub(crate) fn new<'a>(
         base: &BaseUrl,
         issuers: impl Iterator<Item = &'a str>,
+        offered: Offered,
         smart_configuration: SmartConfiguration,
     ) -> Self {
         Self {
-            protected_resource: ProtectedResource::new(base, issuers),
+            protected_resource: ProtectedResource::new(base, issuers, offered),
             smart_configuration,
             smart_path: format!("{}/.well-known/smart-configuration", base.path()),
         }

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
+use crate::authentication::offered::Offered;
 use crate::fhir::BaseUrl;
 use crate::secure_url;
 
@@ -17,7 +18,11 @@ impl ProtectedResource {
     /// Makes the document of an API that sends apps to these issuers. Names that are not URLs of
     /// authorization servers (RFC 8414 section 2: https, without query and fragment) are not
     /// listed: no client could go there.
-    pub(crate) fn new<'a>(base: &BaseUrl, issuers: impl Iterator<Item = &'a str>) -> Self {
+    pub(crate) fn new<'a>(
+        base: &BaseUrl,
+        issuers: impl Iterator<Item = &'a str>,
+        offered: Offered,
+    ) -> Self {
         let mut document = Map::new();
         document.insert("resource".to_owned(), base.as_str().into());
         let servers: Vec<&str> = issuers.filter(|name| is_server(name)).collect();
@@ -26,6 +31,17 @@ impl ProtectedResource {
             document.insert("authorization_servers".to_owned(), json!(servers));
         }
         document.insert("bearer_methods_supported".to_owned(), json!(["header"]));
+        // RFC 9728 section 2: what tokens may be bound to, and whether they must be.
+        let Offered { bearer, dpop, certificates } = offered;
+        if dpop {
+            let names = Offered::proof_algorithms().iter().map(|algorithm| algorithm.name());
+            let names = Vec::from_iter(names);
+            document.insert("dpop_signing_alg_values_supported".to_owned(), json!(names));
+        }
+        let is_required = (dpop && !bearer).into();
+        document.insert("dpop_bound_access_tokens_required".to_owned(), is_required);
+        let certificates = certificates.into();
+        document.insert("tls_client_certificate_bound_access_tokens".to_owned(), certificates);
         let path = format!("{}{}", BaseUrl::RESOURCE_METADATA, base.path());
         Self { path, document: Value::Object(document).to_string().into() }
     }

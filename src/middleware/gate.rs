@@ -11,8 +11,10 @@ use super::audit;
 use super::paths::{Paths, TokenNeed};
 use super::unread_body::announce_close;
 use crate::authentication::authenticator::Interruption;
+use crate::authentication::bearer::Scheme;
+use crate::authentication::request::RequestHead;
 use crate::authentication::wait::{Wait, Waited};
-use crate::authentication::{Authenticator, Principal, bearer};
+use crate::authentication::{AuthenticationError, Authenticator, Principal, bearer};
 use crate::authorization::{Access, Policy};
 use crate::explanation::recorder::{NoRecorder, Recorder};
 use crate::explanation::{Check, Checked, Evidence, Explanation, Finding, Reason, Unreached};
@@ -80,6 +82,7 @@ impl Gate {
     ) -> Result<Decision, Wait> {
         let mut extensions = mem::take(request.extensions_mut());
         strip_untrusted(&mut extensions);
+        self.authenticator.mutual_tls().strip(request.headers_mut(), &extensions);
         let head = Head::of(request);
         let decision = self.walk(head, waited, &mut extensions, &mut NoRecorder);
         match &decision {
@@ -132,11 +135,13 @@ impl Gate {
             return Ok(Decision::Reject(Rejection::uri_too_long(&self.server)));
         }
 
-        let principal = match self.authenticator.decide(headers, uri, waited, recorder) {
+        let extensions = Some(&*granted);
+        let request = RequestHead { method: Some(method), uri, headers, extensions };
+        let principal = match self.authenticator.decide(request, waited, recorder) {
             Ok(principal) => principal,
             Err(Interruption::Wait(wait)) => return Err(wait),
             Err(Interruption::Refused(error)) => {
-                return Ok(Decision::Reject(Rejection::of_authentication(error, &self.server)));
+                return Ok(Decision::Reject(self.refuse_token(error, headers)));
             }
         };
 
@@ -144,10 +149,18 @@ impl Gate {
             let optional = || Evidence::found("none: a path where a token is optional");
             recorder.passed(Check::Interaction, optional);
             recorder.passed(Check::Authorization, optional);
+            recorder.passed(Check::StepUp, optional);
             granted.insert(principal);
             return Ok(Decision::Pass);
         }
         Ok(self.authorize(head, principal, granted, recorder))
+    }
+
+    /// Refuses a request for its token, or for what should have come with it.
+    fn refuse_token(&self, error: AuthenticationError, headers: &HeaderMap) -> Rejection {
+        let rejection = Rejection::of_authentication(error, &self.server);
+        let rejection = rejection.of_scheme(Scheme::of(headers));
+        rejection.with_nonce(|| self.authenticator.dpop_nonce())
     }
 
     /// Asks the authorizer about the interaction that a request spells.
@@ -165,13 +178,18 @@ impl Gate {
             Ok(access) => {
                 let rule = || Evidence::found(access.granted_by().to_string());
                 recorder.passed(Check::Authorization, rule);
+                recorder.passed(Check::StepUp, Evidence::none);
                 granted.insert(access);
                 granted.insert(principal);
                 Decision::Pass
             }
             Err(denial) => {
+                if denial.asks_for_step_up() {
+                    recorder.passed(Check::Authorization, Evidence::none);
+                }
                 recorder.failed(|| denial.finding());
                 let rejection = Rejection::of_authorization(&denial, &self.server);
+                let rejection = rejection.of_scheme(Scheme::of(head.headers));
                 Decision::Reject(rejection.of_caller(&principal))
             }
         }
@@ -225,11 +243,12 @@ impl Gate {
 
     /// Makes the same decision as for a real request, and keeps every check.
     pub(crate) async fn explain(&self, request: &Parts) -> Explanation {
-        let Parts { method, uri, headers, .. } = request;
+        let Parts { method, uri, headers, extensions, .. } = request;
         let head = Head { method, uri, headers };
         let mut waited = Waited::default();
         let mut explanation = Explanation::new();
-        let mut granted = Extensions::new();
+        let mut granted = extensions.clone();
+        strip_untrusted(&mut granted);
         // The explanation is the result.
         while let Err(wait) = self.walk(head, &waited, &mut granted, &mut explanation) {
             waited = wait.over(waited).await;

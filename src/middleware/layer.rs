@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
-use http::{HeaderValue, Method, Response, StatusCode, Uri};
+use http::{Method, Response, Uri};
 use tower_layer::Layer;
 
 use super::gate::Gate;
@@ -15,9 +14,11 @@ use super::require::RequireAuthLayer;
 use super::service::FhirAuth;
 #[cfg(feature = "client")]
 use crate::authentication::Entra;
+use crate::authentication::bearer::Scheme;
 use crate::authentication::{AudiencePolicy, Authenticator, AuthenticatorBuilder, TrustedIssuer};
 use crate::authorization::{
-    Authorizer, ConstraintMatcher, Constraints, Denial, Enforcement, Handlers, Policy,
+    Authorizer, ConstraintMatcher, Constraints, Denial, Enforcement, Handlers, Policy, StepUp,
+    StepUpRules,
 };
 use crate::danger::PlainHttp;
 use crate::error::BuildError;
@@ -26,7 +27,7 @@ use crate::fhir::{BaseUrl, PatientCompartment, ResourceTypes};
 use crate::keys::KeyHealth;
 use crate::metadata::{SmartConfiguration, WellKnown};
 use crate::rejection::{
-    DefaultResponder, Disclosure, Rejection, RejectionResponder, ServerIdentity,
+    DefaultResponder, Disclosure, PlainChallenges, Rejection, RejectionResponder, ServerIdentity,
 };
 use crate::secure_url;
 use crate::telemetry::log;
@@ -75,7 +76,7 @@ pub struct FhirAuthLayer {
 #[must_use]
 pub struct FhirAuthLayerBuilder {
     base_url: String,
-    authenticator: AuthenticatorBuilder,
+    pub(super) authenticator: AuthenticatorBuilder,
     authorizer: Option<Arc<dyn Authorizer>>,
     handlers: Handlers,
     pub(super) paths: Paths,
@@ -86,6 +87,7 @@ pub struct FhirAuthLayerBuilder {
     cors: bool,
     plain_http: PlainHttp,
     names_callers: bool,
+    pub(super) step_up: Vec<StepUp>,
 }
 
 impl FhirAuthLayer {
@@ -110,6 +112,7 @@ impl FhirAuthLayer {
             cors: false,
             plain_http: PlainHttp::default(),
             names_callers: false,
+            step_up: Vec::new(),
         }
     }
 
@@ -123,24 +126,6 @@ impl FhirAuthLayer {
     #[must_use]
     pub fn health(&self) -> Vec<KeyHealth> {
         self.gate.authenticator.health()
-    }
-
-    /// Answers a readiness probe: 200 when the tokens of every issuer can be verified, else 503;
-    /// with the health of each as JSON. It reveals internal state: serve it where only operators
-    /// can reach it.
-    #[must_use]
-    pub fn readiness(&self) -> Response<Bytes> {
-        let health = self.health();
-        let ready = health.iter().all(|issuer| issuer.usable);
-        let document = serde_json::json!({"ready": ready, "issuers": health}).to_string();
-        let mut response = Response::new(Bytes::from(document));
-        if !ready {
-            *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-        }
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        response
     }
 
     /// Returns the part of the layer that verifies tokens.
@@ -209,7 +194,8 @@ impl FhirAuthLayer {
     /// Returns the response to a handler's denial. It is logged and counted like the layer's own.
     #[must_use]
     pub fn refuse(&self, denial: &Denial, request: &Parts) -> Response<Bytes> {
-        self.gate.respond(self.rejection(denial), request)
+        let rejection = self.rejection(denial).of_scheme(Scheme::of(&request.headers));
+        self.gate.respond(rejection, request)
     }
 }
 
@@ -387,6 +373,7 @@ impl FhirAuthLayerBuilder {
             .with(self.resource_types)
             .map_err(|error| BuildError::ResourceType(error.name))?;
         self.paths.check(&base_url, &resource_types)?;
+        self.step_up.iter().try_for_each(|step_up| step_up.check(&resource_types))?;
         if self.disclosure == Disclosure::Full {
             log::warn!("refusals reveal every detail (disclosure `full`): for development only");
         }
@@ -396,22 +383,31 @@ impl FhirAuthLayerBuilder {
             .audience(audience)
             .resource_types(resource_types.clone())
             .plain_http(self.plain_http)
+            .base_url(base_url.clone())
             .build()?;
+        let step_up = Arc::new(StepUpRules::new(self.step_up, &authenticator));
+        let offered = authenticator.offered();
+        let challenges = PlainChallenges::new(&base_url, offered);
         let well_known = WellKnown::new(
             &base_url,
             authenticator.advertised().names(),
+            offered,
             self.smart_configuration.cors(self.cors),
         );
         Ok(FhirAuthLayer {
             gate: Arc::new(Gate {
                 authenticator,
                 well_known,
-                policy: Arc::new(Policy { authorizer, handlers: self.handlers }),
+                policy: Arc::new(Policy { authorizer, handlers: self.handlers, step_up }),
                 paths: self.paths,
                 resource_types,
                 responder: self.responder,
                 names_callers: self.names_callers,
-                server: Arc::new(ServerIdentity { base_url, disclosure: self.disclosure }),
+                server: Arc::new(ServerIdentity {
+                    base_url,
+                    disclosure: self.disclosure,
+                    challenges,
+                }),
             }),
         })
     }

@@ -34,7 +34,9 @@ mod let_in;
 mod loggable;
 mod open_paths;
 pub(crate) mod paths;
+mod readiness;
 mod require;
+mod sender;
 mod service;
 mod unread_body;
 

@@ -16,6 +16,7 @@ use super::inner::InnerService;
 use super::paths::is_preflight;
 use super::service::release_readiness;
 use crate::authentication::Principal;
+use crate::authentication::bearer::Scheme;
 use crate::authorization::{Access, Authorizer, Denial, Policy};
 use crate::fhir::Interaction;
 use crate::rejection::Rejection;
@@ -71,7 +72,8 @@ impl RequireAuthLayer {
                 Ok(request)
             }
             Err(denial) => {
-                let mut rejection = Rejection::of_authorization(&denial, server);
+                let mut rejection = Rejection::of_authorization(&denial, server)
+                    .of_scheme(Scheme::of(request.headers()));
                 let extensions = request.extensions();
                 if let Some(caller) = extensions.get::<Principal>() {
                     rejection = rejection.of_caller(caller);
@@ -95,8 +97,12 @@ impl RequireAuthLayer {
             return is_ours.then(|| access.narrowed(&self.authorizer));
         }
         let asked = self.asked_as_optional(request)?.clone();
-        let (authorizer, handlers) = (Arc::clone(&self.authorizer), policy.handlers.clone());
-        Some(Access::authorize(&Arc::new(Policy { authorizer, handlers }), verified, asked))
+        let further = Policy {
+            authorizer: Arc::clone(&self.authorizer),
+            handlers: policy.handlers.clone(),
+            step_up: Arc::clone(&policy.step_up),
+        };
+        Some(Access::authorize(&Arc::new(further), verified, asked))
     }
 
     fn asked_as_optional<'r, B>(&self, request: &'r Request<B>) -> Option<&'r Interaction> {

@@ -1,50 +1,70 @@
-//! `WWW-Authenticate` (RFC 6750 section 3, RFC 9728 section 5.1), to the letter.
+//! `WWW-Authenticate` (RFC 6750 section 3, RFC 9449 section 7.1, RFC 9728 section 5.1), to the letter.
 
-use http::HeaderValue;
+use http::{HeaderValue, StatusCode};
 
 use super::Rejection;
-use crate::display_safe::{is_safe, safe_character};
+use super::attributes::Attributes;
+use crate::authentication::bearer::Scheme;
+use crate::authorization::StepUpChallenge;
 
 impl Rejection {
-    /// The value of `WWW-Authenticate` (RFC 6750 section 3, RFC 9728 section 5.1), where the
-    /// refusal has one.
+    /// The values of `WWW-Authenticate`, one a challenge: empty where the refusal has none. The error
+    /// stands on the scheme that was used, which comes first; with 401 the other one is offered where
+    /// it is accepted, too.
     #[must_use]
-    pub fn www_authenticate(&self) -> Option<HeaderValue> {
+    pub fn www_authenticate(&self) -> Vec<HeaderValue> {
         let row = self.kind().row();
         if !row.challenge {
-            return None;
+            return Vec::new();
         }
+        let plain = &self.0.server.challenges;
+        if row.error.is_none() {
+            return [Scheme::Bearer, Scheme::Dpop]
+                .into_iter()
+                .filter_map(|scheme| plain.of(scheme).cloned())
+                .collect();
+        }
+        let used = self.0.scheme;
+        let other = match used {
+            Scheme::Bearer => Scheme::Dpop,
+            Scheme::Dpop => Scheme::Bearer,
+        };
+        let other = plain.of(other).filter(|_| self.status() == StatusCode::UNAUTHORIZED);
+        self.with_error(used).into_iter().chain(other.cloned()).collect()
+    }
+
+    fn with_error(&self, scheme: Scheme) -> Option<HeaderValue> {
         let base = self.base_url();
-        let mut challenge = Attributes(String::with_capacity(512));
-        challenge.0.push_str("Bearer ");
-        challenge.add("realm", base.as_str());
-        if let Some(error) = row.error {
+        let mut challenge = Attributes::of(scheme, base);
+        let step_up = self.0.step_up.as_ref();
+        let error = match step_up {
+            // Microsoft's claims challenge is in the place of RFC 9470's.
+            Some(StepUpChallenge::Claims { .. }) => Some("insufficient_claims"),
+            Some(StepUpChallenge::Values { .. }) | None => self.kind().row().error,
+        };
+        if let Some(error) = error {
             challenge.add("error", error);
             challenge.add("error_description", self.description());
+        }
+        match step_up {
+            Some(StepUpChallenge::Claims { claims, authorization_uri }) => {
+                challenge.add("claims", claims);
+                challenge.add("authorization_uri", authorization_uri);
+            }
+            Some(StepUpChallenge::Values { acr, max_age }) => {
+                if !acr.is_empty() {
+                    challenge.add("acr_values", &acr.join(" "));
+                }
+                if let Some(age) = max_age {
+                    challenge.add("max_age", &age.as_secs().to_string());
+                }
+            }
+            None => {}
         }
         if let Some(scope) = self.required_scope() {
             challenge.add("scope", &scope);
         }
         challenge.add("resource_metadata", base.resource_metadata());
-        HeaderValue::try_from(challenge.0).ok()
-    }
-}
-
-struct Attributes(String);
-
-impl Attributes {
-    /// Adds a value as a quoted string that needs no escapes.
-    fn add(&mut self, name: &str, value: &str) {
-        if self.0.ends_with('"') {
-            self.0.push_str(", ");
-        }
-        self.0.push_str(name);
-        self.0.push_str("=\"");
-        if is_safe(value) {
-            self.0.push_str(value);
-        } else {
-            self.0.extend(value.chars().map(safe_character));
-        }
-        self.0.push('"');
+        challenge.value()
     }
 }

@@ -16,12 +16,21 @@ pub enum RejectionKind {
     InvalidToken,
     /// A token whose only fault is its age: 401, `invalid_token`, `expired`.
     ExpiredToken,
+    /// A proof of DPoP that is not accepted: 401, `invalid_dpop_proof`, `login`.
+    InvalidDpopProof,
+    /// A proof of DPoP without a nonce of this server: 401, `use_dpop_nonce`, `login`.
+    UseDpopNonce,
     /// A valid token that does not grant this: 403, `insufficient_scope`, `forbidden`.
     Forbidden,
+    /// A valid token that grants this, whose user has to be authenticated in another way, or anew: 401,
+    /// `insufficient_user_authentication`, `login`.
+    InsufficientUserAuthentication,
     /// The issuer's keys are not available: 503, `transient`.
     KeysUnavailable,
     /// The issuer cannot be asked about the token: 503, `transient`.
     IntrospectionUnavailable,
+    /// There is no room to remember a proof of DPoP: 503, `transient`.
+    TooManyProofs,
     /// An address that is too long to be judged: 414, `too-long`.
     UriTooLong,
     /// A requirement stands on a route that no authentication guards: 500, `exception`.
@@ -62,10 +71,20 @@ impl RejectionKind {
             Self::ExpiredToken => {
                 row(S::UNAUTHORIZED, Some("invalid_token"), true, IssueType::Expired, 16)
             }
+            Self::InvalidDpopProof => {
+                row(S::UNAUTHORIZED, Some("invalid_dpop_proof"), true, IssueType::Login, 16)
+            }
+            Self::UseDpopNonce => {
+                row(S::UNAUTHORIZED, Some("use_dpop_nonce"), true, IssueType::Login, 16)
+            }
             Self::Forbidden => {
                 row(S::FORBIDDEN, Some("insufficient_scope"), true, IssueType::Forbidden, 7)
             }
-            Self::KeysUnavailable | Self::IntrospectionUnavailable => {
+            Self::InsufficientUserAuthentication => {
+                let error = Some("insufficient_user_authentication");
+                row(S::UNAUTHORIZED, error, true, IssueType::Login, 16)
+            }
+            Self::KeysUnavailable | Self::IntrospectionUnavailable | Self::TooManyProofs => {
                 row(S::SERVICE_UNAVAILABLE, None, false, IssueType::Transient, 14)
             }
             Self::UriTooLong => row(S::URI_TOO_LONG, None, false, IssueType::TooLong, 3),
@@ -79,8 +98,13 @@ impl RejectionKind {
             Self::MissingCredentials => "authentication is required",
             Self::InvalidRequest => "the request is malformed",
             Self::InvalidToken | Self::ExpiredToken => "the access token is refused",
+            Self::InvalidDpopProof => "the proof of possession is refused",
+            Self::UseDpopNonce => "the proof of possession needs a nonce of this server",
             Self::Forbidden => "the access token does not grant this",
-            Self::KeysUnavailable | Self::IntrospectionUnavailable => "try again later",
+            Self::InsufficientUserAuthentication => "the user has to be authenticated anew",
+            Self::KeysUnavailable | Self::IntrospectionUnavailable | Self::TooManyProofs => {
+                "try again later"
+            }
             Self::UriTooLong => "the address is too long",
             Self::Unguarded => "the server is misconfigured",
         }
@@ -94,9 +118,13 @@ impl RejectionKind {
             Self::InvalidRequest => "invalid-request",
             Self::InvalidToken => "invalid-token",
             Self::ExpiredToken => "expired-token",
+            Self::InvalidDpopProof => "invalid-dpop-proof",
+            Self::UseDpopNonce => "use-dpop-nonce",
             Self::Forbidden => "forbidden",
+            Self::InsufficientUserAuthentication => "insufficient-user-authentication",
             Self::KeysUnavailable => "keys-unavailable",
             Self::IntrospectionUnavailable => "introspection-unavailable",
+            Self::TooManyProofs => "too-many-proofs",
             Self::UriTooLong => "uri-too-long",
             Self::Unguarded => "unguarded",
         }

@@ -23,6 +23,7 @@
 //! `grpc-status-details-bin` a `google.rpc.ErrorInfo`: its reason is the kind, as in `INVALID_TOKEN`,
 //! its domain `tower-fhir-auth`, and its metadata have `check` and `scope` where there are any.
 
+mod attributes;
 mod challenge;
 mod disclosure;
 mod error_info;
@@ -38,14 +39,16 @@ use std::time::Duration;
 
 use http::StatusCode;
 
+pub(crate) use attributes::PlainChallenges;
 pub use disclosure::Disclosure;
 pub use kind::RejectionKind;
 pub use problem::ProblemResponder;
 pub use responder::{DefaultResponder, RejectionResponder};
 
+use crate::authentication::bearer::Scheme;
 use crate::authentication::{AuthenticationError, Principal};
-use crate::authorization::{Denial, Told};
-use crate::explanation::{Check, Finding, Reason, TimeReason, told};
+use crate::authorization::{Denial, Insufficient, StepUpChallenge, Told};
+use crate::explanation::{Check, Finding, ProofReason, Reason, TimeReason, told};
 use crate::fhir::{BaseUrl, OperationOutcome};
 
 /// A refusal. The layer puts it into the extensions of every response that refuses, also where a
@@ -71,6 +74,10 @@ struct Refused {
     retry_after: Option<Duration>,
     /// The caller, where the token was good.
     caller: Option<Principal>,
+    /// The scheme that the credentials came by.
+    scheme: Scheme,
+    nonce: Option<String>,
+    step_up: Option<StepUpChallenge>,
     server: Arc<ServerIdentity>,
 }
 
@@ -79,6 +86,8 @@ struct Refused {
 pub(crate) struct ServerIdentity {
     pub(crate) base_url: BaseUrl,
     pub(crate) disclosure: Disclosure,
+    /// The schemes that are offered, and their challenges without an error.
+    pub(crate) challenges: PlainChallenges,
 }
 
 impl Rejection {
@@ -98,6 +107,13 @@ impl Rejection {
                 Self::new(RejectionKind::InvalidRequest, fault.to_string(), server)
             }
             AuthenticationError::InvalidToken(finding) => Self::of_token(finding, server),
+            AuthenticationError::TooManyProofs { retry_after } => {
+                let text = "this server cannot remember another proof of possession at the moment";
+                let mut refused = Refused::new(RejectionKind::TooManyProofs, text, server);
+                refused.check = Some(Check::Proof);
+                refused.retry_after = Some(retry_after);
+                Self(Arc::new(refused))
+            }
             AuthenticationError::KeysUnavailable { retry_after, .. } => {
                 let text = "the keys of the token's issuer are not available at the moment";
                 let mut refused = Refused::new(RejectionKind::KeysUnavailable, text, server);
@@ -119,9 +135,14 @@ impl Rejection {
     fn of_token(finding: Finding, server: &Arc<ServerIdentity>) -> Self {
         let check = finding.check();
         let (reason, found, expected) = finding.into_parts();
-        // `exp` is judged last: a token that is past its time has no other fault.
-        let expired = matches!(reason, Reason::Time(TimeReason::Expired { .. }));
-        let kind = if expired { RejectionKind::ExpiredToken } else { RejectionKind::InvalidToken };
+        // After all other claims: a token that is past its time has no other fault.
+        let kind = if let Reason::Time(TimeReason::Expired { .. }) = &reason {
+            RejectionKind::ExpiredToken
+        } else if let Reason::Proof(proof) = &reason {
+            of_proof(proof)
+        } else {
+            RejectionKind::InvalidToken
+        };
         let mut refused = Refused::new(kind, reason.into_summary(), server);
         refused.check = Some(check);
         refused.found = found;
@@ -131,7 +152,15 @@ impl Rejection {
 
     pub(crate) fn of_authorization(denial: &Denial, server: &Arc<ServerIdentity>) -> Self {
         let (Told { summary, found, expected }, to_operators) = denial.told();
-        let mut refused = Refused::new(RejectionKind::Forbidden, summary.clone(), server);
+        let (kind, step_up) = match denial.insufficient() {
+            None => (RejectionKind::Forbidden, None),
+            Some(Insufficient::AuthTime) => (RejectionKind::InvalidToken, None),
+            Some(Insufficient::Challenged(told)) => {
+                (RejectionKind::InsufficientUserAuthentication, Some(told.clone()))
+            }
+        };
+        let mut refused = Refused::new(kind, summary.clone(), server);
+        refused.step_up = step_up;
         refused.check = Some(denial.check());
         refused.found.clone_from(found);
         refused.expected.clone_from(expected);
@@ -165,6 +194,25 @@ impl Rejection {
         server: &Arc<ServerIdentity>,
     ) -> Self {
         Self(Arc::new(Refused::new(kind, summary, server)))
+    }
+
+    /// Makes it the refusal of credentials that came by a scheme.
+    pub(crate) fn of_scheme(mut self, scheme: Scheme) -> Self {
+        // Nobody else has it yet.
+        if let Some(refused) = Arc::get_mut(&mut self.0) {
+            refused.scheme = scheme;
+        }
+        self
+    }
+
+    /// Adds a nonce, which the next proof has to carry.
+    pub(crate) fn with_nonce(mut self, nonce: impl FnOnce() -> Option<String>) -> Self {
+        if self.kind() == RejectionKind::UseDpopNonce
+            && let Some(refused) = Arc::get_mut(&mut self.0)
+        {
+            refused.nonce = nonce();
+        }
+        self
     }
 
     /// The kind of refusal.
@@ -230,6 +278,13 @@ impl Rejection {
         self.0.retry_after
     }
 
+    /// The nonce that the next proof of DPoP has to carry, for the header `DPoP-Nonce` (RFC 9449
+    /// section 9).
+    #[must_use]
+    pub fn dpop_nonce(&self) -> Option<&str> {
+        self.0.nonce.as_deref()
+    }
+
     /// The OperationOutcome. Its `details` have the kind as a code, and the check too unless the
     /// [`Disclosure`] is minimal.
     #[must_use]
@@ -249,6 +304,18 @@ impl Rejection {
 
     pub(crate) fn base_url(&self) -> &BaseUrl {
         &self.0.server.base_url
+    }
+}
+
+/// Returns the kind of a refusal for a proof. Without one, and with a sound one of another key, the fault
+/// is the token's.
+fn of_proof(proof: &ProofReason) -> RejectionKind {
+    if matches!(proof, ProofReason::NonceMissing | ProofReason::NonceNotAccepted) {
+        RejectionKind::UseDpopNonce
+    } else if matches!(proof, ProofReason::Missing | ProofReason::OtherKey) {
+        RejectionKind::InvalidToken
+    } else {
+        RejectionKind::InvalidDpopProof
     }
 }
 
@@ -290,6 +357,9 @@ impl Refused {
             scopes: Vec::new(),
             retry_after: None,
             caller: None,
+            scheme: Scheme::Bearer,
+            nonce: None,
+            step_up: None,
             server: Arc::clone(server),
         }
     }

@@ -75,8 +75,12 @@ pub(super) fn answer(
         // What `GET` would have (RFC 9110 section 8.6).
         headers.insert(CONTENT_LENGTH, length.into());
     }
-    if let Some(challenge) = rejection.www_authenticate() {
-        headers.insert(WWW_AUTHENTICATE, challenge);
+    for challenge in rejection.www_authenticate() {
+        headers.append(WWW_AUTHENTICATE, challenge);
+    }
+    if let Some(nonce) = rejection.dpop_nonce().and_then(|nonce| HeaderValue::try_from(nonce).ok())
+    {
+        headers.insert("dpop-nonce", nonce);
     }
     if let Some(pause) = rejection.retry_after() {
         headers.insert(RETRY_AFTER, pause.as_secs().max(1).into());

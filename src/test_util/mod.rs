@@ -33,6 +33,7 @@ mod caller;
 mod clock;
 mod issuer;
 mod keys;
+mod proof;
 mod signing;
 mod token;
 
@@ -40,6 +41,7 @@ pub use caller::TestCaller;
 pub use clock::TestClock;
 pub use issuer::{Answer, TestIssuer};
 pub use keys::replace_keys;
+pub use proof::ProofBuilder;
 pub use signing::SigningKey;
 pub use token::TokenBuilder;
 

@@ -127,6 +127,7 @@ fn others() -> Vec<Row<Make>> {
     }
     const BOUND: Refused =
         Refused::Token(Check::Confirmation, "`cnf` binds the token to its sender");
+    const NOBODY: Refused = Refused::Token(Check::Confirmation, "`cnf` is malformed");
     let of_type = "CVE-2026-25537, RFC 7519 section 4.1";
     let allowed = "RFC 9700 section 4.15";
     let bound = "RFC 9449 section 7.2, RFC 8705 section 3";
@@ -212,14 +213,20 @@ fn others() -> Vec<Row<Make>> {
         against(
             "a key of DPoP as Bearer",
             bound,
-            |s| s.token().claim("cnf", json!({"jkt": "x"})),
+            |s| {
+                s.token()
+                    .claim("cnf", json!({"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}))
+            },
             BOUND,
         ),
         against(
             "a certificate's token without it",
             bound,
-            |s| s.token().claim("cnf", json!({"x5t#S256": "x"})),
-            BOUND,
+            |s| {
+                let thumbprint = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
+                s.token().claim("cnf", json!({"x5t#S256": thumbprint}))
+            },
+            Refused::Token(Check::Certificate, "the request came without one"),
         ),
         against(
             "cnf of a kind that nobody knows",
@@ -231,9 +238,9 @@ fn others() -> Vec<Row<Make>> {
             "cnf is empty",
             "RFC 7800 section 3.1",
             |s| s.token().claim("cnf", json!({})),
-            BOUND,
+            NOBODY,
         ),
-        against("cnf is text", "RFC 7800 section 3.1", |s| s.token().claim("cnf", "x"), BOUND),
+        against("cnf is text", "RFC 7800 section 3.1", |s| s.token().claim("cnf", "x"), NOBODY),
         against(
             "cnf is null",
             "RFC 7800 section 3.1",

@@ -96,6 +96,10 @@ impl Pair {
 pub(crate) enum Refused {
     /// 401 `invalid_token`, by a check of the token.
     Token(Check, &'static str),
+    /// 401 `invalid_dpop_proof`: what is wrong with a proof.
+    Proof(&'static str),
+    /// 401 `use_dpop_nonce`.
+    Nonce(&'static str),
     /// 401 `invalid_token` with `expired`: nothing else is wrong.
     Expired,
     /// 400 `invalid_request`.
@@ -137,6 +141,12 @@ impl Refused {
         let (status, error, code, check, words) = match self {
             Self::Token(check, words) => {
                 (401, Some("invalid_token"), Some("login"), Some(check), words)
+            }
+            Self::Proof(words) => {
+                (401, Some("invalid_dpop_proof"), Some("login"), Some(Check::Proof), words)
+            }
+            Self::Nonce(words) => {
+                (401, Some("use_dpop_nonce"), Some("login"), Some(Check::Proof), words)
             }
             Self::Expired => {
                 (401, Some("invalid_token"), Some("expired"), Some(Check::Expiry), "`exp`")

@@ -13,6 +13,7 @@
 
 mod addresses;
 mod audiences;
+mod bound;
 mod bundles;
 mod claims;
 mod compact;
@@ -63,6 +64,7 @@ fn families() -> impl IntoIterator<Item = (&'static str, Vec<Attack>)> {
     families![
         audiences,
         token_cache,
+        bound,
         scopes,
         open_paths,
         peers,

@@ -438,7 +438,7 @@ async fn a_configuration_that_it_cannot_use_ends_it_with_2_and_names_the_key() {
                 "{good}[listen]\ntls = {{ certificate = \"c\", key = \"k\", client_ca = \"a\" }}"
             ),
             &[],
-            "gateway.toml: listen.tls.client_ca: is not supported yet",
+            "listen.tls.certificate: ",
         ),
         (
             format!("{good}[listen]\naddress = \"192.0.2.1:1\""),

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failed step of a test is a failed test")]
 #![expect(clippy::indexing_slicing, reason = "serde_json answers null where nothing is")]
 
+mod bound;
 mod careless_server;
 mod check;
 mod cors;

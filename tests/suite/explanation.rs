@@ -83,9 +83,9 @@ async fn it_tells_what_was_found_and_never_the_token() {
 
 /// The list of checks, its names and its parts come from one place, and this is what they are.
 #[test]
-fn all_checks_are_those_of_tokens_and_the_two_of_requests() {
-    assert_eq!(Check::ALL.len(), 21);
-    let of_requests = [Check::Interaction, Check::Authorization];
+fn all_checks_are_those_of_tokens_and_the_three_of_requests() {
+    assert_eq!(Check::ALL.len(), 24);
+    let of_requests = [Check::Interaction, Check::Authorization, Check::StepUp];
     assert_eq!(Check::ALL, [Check::OF_TOKENS, &of_requests[..]].concat());
     assert!(Check::ALL.is_sorted() && Check::ALL.iter().all(|check| !check.name().contains('_')));
 }
@@ -118,7 +118,7 @@ async fn it_is_one_object_for_machines() {
         token.len()
     );
     assert!(json.starts_with(&start), "{json}");
-    let end = r#""outcome":"would-pass","unverified":true},{"check":"introspection","outcome":"not-reached"}],"conclusion":"refused: `crit` in the header is not supported","public":false,"token":{},"verdict":"refused"}"#;
+    let end = r#""outcome":"would-pass","unverified":true},{"check":"introspection","outcome":"not-reached"},{"check":"certificate","outcome":"not-reached"},{"check":"proof","outcome":"not-reached"}],"conclusion":"refused: `crit` in the header is not supported","public":false,"token":{},"verdict":"refused"}"#;
     assert!(json.ends_with(end), "{json}");
 }
 

@@ -231,6 +231,12 @@ async fn the_document_that_challenges_point_to_is_served_without_a_token() {
         "resource": "https://fhir.example.org/r4",
         "authorization_servers": [server.issuer.url()],
         "bearer_methods_supported": ["header"],
+        "dpop_signing_alg_values_supported": [
+            "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
+            "Ed25519",
+        ],
+        "dpop_bound_access_tokens_required": false,
+        "tls_client_certificate_bound_access_tokens": false,
     });
     assert_eq!(document, expected);
     assert_eq!(server.send(Request::head(path)).await.body, "");

@@ -178,7 +178,9 @@ async fn an_explanation_of_an_optional_path_tells_of_no_interaction() {
     let request = Request::get("/r4/docs/a").header("authorization", format!("Bearer {stale}"));
     let (parts, ()) = request.body(()).unwrap().into_parts();
     let text = layer.explain(&parts).await.to_string();
-    assert!(text.contains("not reached  introspection, interaction, authorization\n"), "{text}");
+    let rest =
+        "not reached  introspection, certificate, proof, interaction, authorization, step-up\n";
+    assert!(text.contains(rest), "{text}");
 }
 
 #[tokio::test]

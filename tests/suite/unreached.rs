@@ -79,12 +79,15 @@ async fn of_an_unverified_token_only_what_may_be_shown_is_looked_at_and_marked()
         Check::RequiredClaims,
         Check::Client,
         Check::Confirmation,
+        Check::Introspection,
+        Check::Certificate,
+        Check::Proof,
     ];
     assert_eq!(not_reached(&explanation), unlooked);
     assert!(!explanation.is_verified() && explanation.holds().scopes.is_empty());
     let text = explanation.to_string();
-    let one_line =
-        "not reached  signature, tenant, required-claims, client, confirmation, introspection\n";
+    let one_line = "not reached  signature, tenant, required-claims, client, confirmation, \
+                    introspection, certificate, proof\n";
     assert!(text.contains("would pass   audience (unverified)\n"), "{text}");
     assert!(text.ends_with(one_line), "{text}");
     for hidden in ["user/Patient.r", "admin", "an-app"] {
@@ -104,7 +107,8 @@ async fn of_a_verified_token_every_check_is_looked_at() {
         .unwrap();
     let explanation = explain(&server, &token).await;
     assert_eq!(would_fail(&explanation), [Check::RequiredClaims, Check::Confirmation]);
-    assert_eq!(not_reached(&explanation), []);
+    let last = [Check::Introspection, Check::Certificate, Check::Proof];
+    assert_eq!(not_reached(&explanation), last);
     assert!(!explanation.to_string().contains("unverified"), "{explanation}");
 }
 
@@ -190,7 +194,8 @@ async fn the_interaction_is_told_before_the_token_is_mended() {
         let explanation = server.layer.explain(&request).await;
         let text = explanation.to_string();
         assert!(text.contains(told), "{text}");
-        assert!(text.contains("not reached  introspection, authorization\n"), "{text}");
+        let rest = "not reached  introspection, certificate, proof, authorization, step-up\n";
+        assert!(text.contains(rest), "{text}");
     }
 }
 

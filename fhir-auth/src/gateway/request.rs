@@ -13,8 +13,8 @@ use crate::server::Peer;
 use crate::{caller, path};
 
 /// Headers that are the gateway's, or that describe what it does not send.
-const OWN: [&str; 6] =
-    ["accept-encoding", "authorization", "content-length", "expect", "forwarded", "host"];
+const OWN: [&str; 7] =
+    ["accept-encoding", "authorization", "content-length", "dpop", "expect", "forwarded", "host"];
 
 /// Headers of one connection (RFC 9110 section 7.6.1), beside those that `Connection` names.
 pub(super) const OF_CONNECTION: [&str; 9] = [
@@ -83,6 +83,9 @@ impl Rules {
         }
         match &self.authorization {
             UpstreamAuthorization::Relay if caller.is_some() => {
+                // The proof goes with its token.
+                let proof = request.headers.get("dpop").cloned();
+                headers.extend(proof.map(|proof| (DPOP, proof)));
                 let own = request.headers.get(AUTHORIZATION).cloned();
                 headers.extend(own.map(|own| (AUTHORIZATION, own)));
             }
@@ -146,6 +149,7 @@ impl Rules {
     }
 }
 
+const DPOP: HeaderName = HeaderName::from_static("dpop");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Returns the headers that `Connection` names.

@@ -1,6 +1,7 @@
 //! Serving HTTP/1 and HTTP/2 until told to stop.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
+use tower_fhir_auth::authentication::{ClientCertificate, PeerAddress};
 
 use super::app::App;
 use super::peer::Peer;
@@ -68,7 +70,7 @@ pub(super) async fn until(
         // Each answer is one write, which must not wait for the one before to be acknowledged.
         let _ = stream.set_nodelay(true);
         let connection =
-            Connection { builder: builder.clone(), app: app.clone(), peer: Peer(peer) };
+            Connection { builder: builder.clone(), app: app.clone(), peer, certificate: None };
         let (tls, watcher) = (tls.clone(), graceful.watcher());
         tokio::spawn(async move {
             let _permit = permit;
@@ -81,7 +83,11 @@ pub(super) async fn until(
                 // A handshake that fails, or takes for ever, is its client's business.
                 Some(tls) => {
                     if let Ok(Ok(stream)) = timeout(HEAD, tls.accept(stream)).await {
-                        let version = Version::agreed(stream.get_ref().1.alpn_protocol());
+                        let session = stream.get_ref().1;
+                        let version = Version::agreed(session.alpn_protocol());
+                        let shown = session.peer_certificates().and_then(<[_]>::first);
+                        let certificate = shown.map(ClientCertificate::from_der);
+                        let connection = Connection { certificate, ..connection };
                         connection.serve(stream, version, watcher).await;
                     }
                 }
@@ -132,7 +138,9 @@ impl Version {
 struct Connection {
     builder: Builder<TokioExecutor>,
     app: App,
-    peer: Peer,
+    peer: SocketAddr,
+    /// The certificate that the client has shown, verified.
+    certificate: Option<ClientCertificate>,
 }
 
 impl Connection {
@@ -140,13 +148,18 @@ impl Connection {
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let Self { builder, app, peer } = self;
+        let Self { builder, app, peer, certificate } = self;
         let builder = match version {
             Version::Http1 => builder.http1_only(),
             Version::Http2 => builder.http2_only(),
         };
         let service = service_fn(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(peer);
+            let extensions = request.extensions_mut();
+            extensions.insert(Peer(peer));
+            extensions.insert(PeerAddress::new(peer));
+            if let Some(certificate) = certificate {
+                extensions.insert(certificate);
+            }
             let answer = app.answer(request);
             async move { Ok::<_, Infallible>(answer.await) }
         });

@@ -38,6 +38,11 @@ impl EntraCloud {
         }
     }
 
+    /// Returns where the users of a tenant sign in.
+    pub(super) fn authorization_uri(self, tenant: &str) -> String {
+        format!("https://{}/{tenant}/oauth2/v2.0/authorize", self.login_host())
+    }
+
     /// Returns the value of `cloud_instance_name`.
     pub(super) fn instance(self) -> &'static str {
         match self {

@@ -196,7 +196,11 @@ impl Entra {
                 let mut issuer = TrustedIssuer::sharing(name.into(), keys(version))
                     .of_entra(self.audience(version));
                 let settings = &mut issuer.settings;
-                settings.tenant = Some(Tenant { id: id.clone(), keys: expected.clone() });
+                settings.tenant = Some(Tenant {
+                    id: id.clone(),
+                    keys: expected.clone(),
+                    authorization_uri: self.cloud.authorization_uri(&id),
+                });
                 settings.advertised.block = Arc::clone(&block);
                 settings.advertised.name = Arc::clone(&advertised);
                 issuers.push(issuer);

@@ -12,8 +12,10 @@ mod context;
 mod enough;
 mod evaluator;
 mod inapplicable;
+mod letters;
 mod no_patient;
 mod policy;
 mod requirement;
 
+pub(super) use self::letters::needs;
 pub use self::policy::ScopePolicy;

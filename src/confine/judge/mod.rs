@@ -40,6 +40,7 @@ use super::unread::Unread;
 use super::upstream::{Answer, Upstream};
 use super::view::Known;
 use super::way::Way;
+use crate::authentication::bearer::Scheme;
 use crate::authorization::{Access, Denial};
 use crate::fhir::Format;
 use crate::middleware::{Gate, announce_close};
@@ -113,7 +114,8 @@ where
                 answer.respond(&self.request).map(ConfinedBody::bytes)
             }
             Err(Stop::Denied(denial)) => {
-                let rejection = Rejection::of_authorization(&denial, &self.gate.server);
+                let rejection = Rejection::of_authorization(&denial, &self.gate.server)
+                    .of_scheme(Scheme::of(&self.request.headers));
                 self.gate.respond(rejection, &self.request).map(ConfinedBody::bytes)
             }
         };

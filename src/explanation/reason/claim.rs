@@ -26,8 +26,18 @@ pub enum ClaimReason {
     TenantMissing,
     /// A `cnf` that is `null` (RFC 7800 section 3.1).
     ConfirmationNull,
-    /// A token that is bound to its sender (RFC 7800).
+    /// A `cnf` that is no object, or whose thumbprint is none (RFC 7800 section 3.1).
+    ConfirmationMalformed,
+    /// A `cnf` with a member that is not known here.
+    ConfirmationUnknown,
+    /// A token that is bound to a key, presented as a bearer token (RFC 9449 section 7.1).
     SenderConstrained,
+    /// A token that is bound to its sender, where the issuer's may not be.
+    BoundTokenRefused,
+    /// A token that is not bound to its sender, where the issuer's must be.
+    NotBound,
+    /// A token under the scheme `DPoP` that is not bound to a key.
+    NotBoundToKey,
 }
 
 impl ClaimReason {
@@ -48,8 +58,21 @@ impl ClaimReason {
             Self::TenantMismatch => "`tid` is not the tenant that `iss` names",
             Self::TenantMissing => "`tid` is required and missing",
             Self::ConfirmationNull => "`cnf` is null: it does not say to whom the token is bound",
+            Self::ConfirmationMalformed => {
+                "`cnf` is malformed: it does not say to whom the token is bound"
+            }
+            Self::ConfirmationUnknown => {
+                "`cnf` binds the token to its sender by a member other than `jkt` and `x5t#S256`"
+            }
             Self::SenderConstrained => {
                 "`cnf` binds the token to its sender: it was presented as a bearer token"
+            }
+            Self::BoundTokenRefused => {
+                "`cnf` binds the token to its sender, which this server does not accept"
+            }
+            Self::NotBound => "`cnf` is missing: the token is not bound to its sender",
+            Self::NotBoundToKey => {
+                "the token came by the scheme `DPoP`, and no `cnf.jkt` binds it to a key"
             }
         };
         fixed.into()
@@ -78,8 +101,23 @@ impl ClaimReason {
             Self::TenantRepeated | Self::TenantMismatch | Self::TenantMissing => {
                 vec![Advice::client("ask the tenant that issued the token for another one")]
             }
-            Self::ConfirmationNull | Self::SenderConstrained => vec![Advice::client(
+            Self::ConfirmationNull | Self::ConfirmationMalformed => vec![Advice::provider(
+                "name in `cnf` what the token is bound to, or leave it out (RFC 7800 section 3.1)",
+            )],
+            Self::ConfirmationUnknown => vec![Advice::provider(
+                "bind tokens by `jkt` (DPoP) or `x5t#S256` (mutual TLS), or not at all",
+            )],
+            Self::SenderConstrained => vec![Advice::client(
+                "send the token as `Authorization: DPoP <token>`, with a proof of its key in `DPoP`",
+            )],
+            Self::BoundTokenRefused => vec![Advice::client(
                 "ask for a bearer token: this server takes none that is bound to its sender",
+            )],
+            Self::NotBound => vec![Advice::client(
+                "ask for a token that is bound to a key (DPoP) or to a certificate (mutual TLS)",
+            )],
+            Self::NotBoundToKey => vec![Advice::client(
+                "send a token that is not bound to a key as `Authorization: Bearer <token>`",
             )],
         }
     }

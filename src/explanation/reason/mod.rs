@@ -6,6 +6,8 @@ mod header;
 mod introspection;
 mod issuer;
 mod key;
+mod proof;
+mod step_up;
 mod time;
 
 use std::borrow::Cow;
@@ -17,6 +19,8 @@ pub use self::header::HeaderReason;
 pub use self::introspection::IntrospectionReason;
 pub use self::issuer::IssuerReason;
 pub use self::key::KeyReason;
+pub use self::proof::{CertificateReason, ProofReason};
+pub use self::step_up::StepUpReason;
 pub use self::time::TimeReason;
 
 use super::invalid_request::{InvalidRequest, OtherCredentials};
@@ -72,6 +76,12 @@ pub enum Reason {
     Claim(ClaimReason),
     /// An answer of the provider by which the token is not accepted.
     Introspection(IntrospectionReason),
+    /// A bound token without the certificate that it is bound to.
+    Certificate(CertificateReason),
+    /// A bound token without a sound proof of its key.
+    Proof(ProofReason),
+    /// A user who has to be authenticated anew, or in another way (RFC 9470).
+    StepUp(StepUpReason),
     /// An address over the largest size.
     AddressTooLong,
     /// A denial by the rules of the server.
@@ -132,6 +142,9 @@ impl Reason {
             Self::Time(reason) => return reason.sentence(),
             Self::Claim(reason) => return reason.sentence(),
             Self::Introspection(reason) => return reason.sentence(),
+            Self::Certificate(reason) => return reason.sentence(),
+            Self::Proof(reason) => return reason.sentence(),
+            Self::StepUp(reason) => reason.sentence(),
             Self::AddressTooLong => "the address has more than 64 KiB, which is refused with 414",
             Self::Denied { summary, .. } => return summary.clone(),
         };

@@ -6,18 +6,21 @@ use std::sync::Arc;
 use fastrand::Rng;
 use http::Request;
 use serde_json::{Value, json};
-use tower_fhir_auth::authentication::UnixTime;
+use tower_fhir_auth::authentication::{SenderConstraint, UnixTime};
+use tower_fhir_auth::authorization::StepUp;
 use tower_fhir_auth::jose::{Algorithm, JwkSet};
 use tower_fhir_auth::test_util::{SigningKey, TestClock, TokenBuilder};
 use tower_fhir_auth::{Entra, FhirAuthLayer, TrustedIssuer, authenticated};
 
 use super::steps::{Mend, Step, read};
-use super::{Counts, ask, bearer, reasons};
+use super::{Counts, ask, bearer, bound, reasons};
 use crate::support::{BASE, NOW, b64};
 
-const ISSUER: &str = "https://idp.example.org";
+pub(super) const ISSUER: &str = "https://idp.example.org";
 const STRICT: &str = "https://strict.example.org";
-const COGNITO: &str = "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_a";
+pub(super) const COGNITO: &str = "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_a";
+/// Whose tokens must be bound to their sender.
+pub(super) const BOUND: &str = "https://z-bound.example.org";
 const TENANT: &str = "11111111-2222-3333-4444-555555555555";
 const CLIENT: &str = "66666666-7777-8888-9999-000000000000";
 const V2: &str = "https://login.microsoftonline.com/11111111-2222-3333-4444-555555555555/v2.0";
@@ -38,7 +41,7 @@ const NEVER_WIDENED: [&str; 8] = [
     "Header.TypeOfAnotherToken",
 ];
 
-struct World {
+pub(super) struct World {
     keys: [Arc<SigningKey>; 3],
     layer: FhirAuthLayer,
     _folder: tempfile::TempDir,
@@ -67,7 +70,10 @@ impl World {
             .algorithms([Algorithm::Es256])
             .token_types(["at+jwt"]);
         let layer = FhirAuthLayer::builder(BASE)
-            .issuers([plain(ISSUER), strict, plain(COGNITO)])
+            .issuers([plain(ISSUER), strict])
+            .issuer(plain(COGNITO).sender_constraint(SenderConstraint::Refuse))
+            .issuer(plain(BOUND).sender_constraint(SenderConstraint::Require))
+            .step_up(StepUp::on(["Basic.d"]).unwrap().acr(["urn:example:mfa"]))
             .issuers(entra)
             .authorizer(authenticated())
             .clock(TestClock::at(NOW))
@@ -93,7 +99,7 @@ impl World {
     }
 
     /// A token with nothing wrong.
-    fn token(&self, issuer: &str) -> TokenBuilder {
+    pub(super) fn token(&self, issuer: &str) -> TokenBuilder {
         let [good, ..] = &self.keys;
         let audience = if issuer == V2 { CLIENT } else { BASE };
         TokenBuilder::new(issuer, Arc::clone(good), UnixTime::from_secs(NOW))
@@ -105,19 +111,19 @@ impl World {
 }
 
 /// What was sent: a token, which can be mended, or a request as it is.
-enum Sent {
+pub(super) enum Sent {
     Token(TokenBuilder),
     Request(Request<()>),
 }
 
 /// Makes a fault, with other details at random.
-type Fault = fn(&World, &mut Rng) -> Sent;
+pub(super) type Fault = fn(&World, &mut Rng) -> Sent;
 
-fn word(rng: &mut Rng) -> String {
+pub(super) fn word(rng: &mut Rng) -> String {
     (0..rng.usize(1..9)).map(|_| rng.lowercase()).collect()
 }
 
-fn header(value: String) -> Sent {
+pub(super) fn header(value: String) -> Sent {
     Sent::Request(Request::get("/r4/Patient/1").header("authorization", value).body(()).unwrap())
 }
 
@@ -180,7 +186,11 @@ const OF_REQUESTS: &[(&str, Fault)] = &[
     }),
 ];
 
-fn of(world: &World, issuer: &str, change: impl FnOnce(TokenBuilder) -> TokenBuilder) -> Sent {
+pub(super) fn of(
+    world: &World,
+    issuer: &str,
+    change: impl FnOnce(TokenBuilder) -> TokenBuilder,
+) -> Sent {
     Sent::Token(change(world.token(issuer)))
 }
 
@@ -273,9 +283,6 @@ const OF_CLAIMS: &[(&str, Fault)] = &[
     ("Claim.ConfirmationNull", |world, _| {
         of(world, ISSUER, |token| token.claim("cnf", Value::Null))
     }),
-    ("Claim.SenderConstrained", |world, rng| {
-        of(world, ISSUER, |token| token.claim("cnf", json!({"jkt": word(rng)})))
-    }),
 ];
 
 pub(super) async fn follow(counts: &mut Counts) {
@@ -284,7 +291,8 @@ pub(super) async fn follow(counts: &mut Counts) {
         world.is_let_in(world.token(issuer), issuer).await;
     }
     let mut rng = Rng::with_seed(8);
-    for (name, fault) in OF_REQUESTS.iter().chain(OF_HEADERS).chain(OF_CLAIMS) {
+    for (name, fault) in OF_REQUESTS.iter().chain(OF_HEADERS).chain(OF_CLAIMS).chain(bound::FAULTS)
+    {
         for _ in 0..TIMES {
             let sent = fault(&world, &mut rng);
             let (request, token) = match sent {

@@ -3,6 +3,7 @@
 
 mod authentication;
 mod authorization;
+mod bound;
 pub(crate) mod matrix;
 mod reasons;
 mod steps;

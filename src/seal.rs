@@ -1,4 +1,4 @@
-//! Sealed addresses: what only this server, and others with its keys, can write and read.
+//! Sealed text: what only this server, and others with its keys, can write and read.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,8 +9,35 @@ use aws_lc_rs::rand;
 
 use crate::jose::base64url;
 
-/// The text that every seal is bound to, so that nothing sealed for another purpose opens.
-const PURPOSE: &[u8] = b"tower-fhir-auth page 1";
+/// The purpose that a seal is bound to: nothing sealed for another one opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// A page of a search.
+    #[cfg(feature = "confine")]
+    Page,
+    /// An address of an export.
+    #[cfg(feature = "confine")]
+    Export,
+    /// A Binary that an attachment names.
+    #[cfg(feature = "confine")]
+    Attachment,
+    /// A nonce for proofs of possession.
+    DpopNonce,
+}
+
+impl Purpose {
+    fn name(self) -> &'static [u8] {
+        match self {
+            #[cfg(feature = "confine")]
+            Self::Page => b"tower-fhir-auth page 1",
+            #[cfg(feature = "confine")]
+            Self::Export => b"tower-fhir-auth export 1",
+            #[cfg(feature = "confine")]
+            Self::Attachment => b"tower-fhir-auth attachment 1",
+            Self::DpopNonce => b"tower-fhir-auth dpop nonce 1",
+        }
+    }
+}
 
 /// The length of a nonce, in bytes (RFC 8452).
 const NONCE: usize = 12;
@@ -18,8 +45,8 @@ const NONCE: usize = 12;
 /// The length of a key, in bytes.
 const KEY: usize = 32;
 
-/// A key that seals page links (AES-256-GCM-SIV, RFC 8452). All instances of a server need the
-/// same ones, or a page link serves at one of them alone.
+/// A key that seals page links and the nonces of DPoP (AES-256-GCM-SIV, RFC 8452). All instances of
+/// a server need the same ones, or what one has sealed serves there alone.
 #[derive(Clone)]
 pub struct SealKey(Arc<RandomizedNonceKey>);
 
@@ -54,25 +81,26 @@ impl SealKey {
     }
 
     /// Seals bytes for a place, where alone they open, as text of the alphabet base64url.
-    pub(super) fn seal(&self, plain: &[u8], place: &str) -> Option<String> {
+    pub(crate) fn seal(&self, plain: &[u8], purpose: Purpose, place: &str) -> Option<String> {
         let mut sealed = plain.to_vec();
-        let nonce = self.0.seal_in_place_append_tag(bound_to(place), &mut sealed).ok()?;
+        let bound = bound_to(purpose, place);
+        let nonce = self.0.seal_in_place_append_tag(bound, &mut sealed).ok()?;
         Some(base64url::encode(&[nonce.as_ref().as_slice(), &sealed].concat()))
     }
 
     /// Opens what this key has sealed for a place.
-    pub(super) fn open(&self, sealed: &str, place: &str) -> Option<Vec<u8>> {
+    pub(crate) fn open(&self, sealed: &str, purpose: Purpose, place: &str) -> Option<Vec<u8>> {
         let bytes = base64url::decoded(sealed)?;
         let (nonce, sealed) = bytes.split_at_checked(NONCE)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
         let mut sealed = sealed.to_vec();
-        let opened = self.0.open_in_place(nonce, bound_to(place), &mut sealed);
+        let opened = self.0.open_in_place(nonce, bound_to(purpose, place), &mut sealed);
         opened.ok().map(|plain| plain.to_vec())
     }
 }
 
-fn bound_to(place: &str) -> Aad<Vec<u8>> {
-    Aad::from([PURPOSE, b"\n", place.as_bytes()].concat())
+fn bound_to(purpose: Purpose, place: &str) -> Aad<Vec<u8>> {
+    Aad::from([purpose.name(), b"\n", place.as_bytes()].concat())
 }
 
 impl fmt::Debug for SealKey {
@@ -85,28 +113,39 @@ impl fmt::Debug for SealKey {
 mod tests {
     use super::*;
 
+    const PURPOSE: Purpose = Purpose::DpopNonce;
+
     #[test]
     fn only_the_same_key_opens_and_only_what_it_has_sealed() {
         let (key, other) = (SealKey::new(&[7; 32]).unwrap(), SealKey::random().unwrap());
-        let sealed = key.seal(b"page", "here").unwrap();
-        assert_eq!(key.open(&sealed, "here").as_deref(), Some(b"page".as_slice()));
-        assert_ne!(key.seal(b"page", "here").unwrap(), sealed, "each seal has a nonce of its own");
-        assert_eq!(other.open(&sealed, "here"), None);
-        assert_eq!(key.open(&sealed, "there"), None, "sealed for another server");
+        let sealed = key.seal(b"page", PURPOSE, "here").unwrap();
+        assert_eq!(key.open(&sealed, PURPOSE, "here").as_deref(), Some(b"page".as_slice()));
+        assert_ne!(
+            key.seal(b"page", PURPOSE, "here").unwrap(),
+            sealed,
+            "each seal has a nonce of its own"
+        );
+        assert_eq!(other.open(&sealed, PURPOSE, "here"), None);
+        assert_eq!(key.open(&sealed, PURPOSE, "there"), None, "sealed for another server");
+        #[cfg(feature = "confine")]
+        assert_eq!(key.open(&sealed, Purpose::Page, "here"), None, "sealed for another purpose");
         for place in 0..sealed.len() {
             let mut forged = sealed.clone().into_bytes();
             forged[place] = if forged[place] == b'A' { b'B' } else { b'A' };
             let forged = std::str::from_utf8(&forged).unwrap();
-            assert_eq!(key.open(forged, "here"), None, "{place}");
+            assert_eq!(key.open(forged, PURPOSE, "here"), None, "{place}");
         }
         for short in ["", "AAAA", "AAAAAAAAAAAAAAAA", "=", "é"] {
-            assert_eq!(key.open(short, "here"), None, "{short}");
+            assert_eq!(key.open(short, PURPOSE, "here"), None, "{short}");
         }
         assert_eq!(SealKey::new(&[7; 31]).unwrap_err(), SealKeyError);
         assert_eq!(format!("{key:?}"), "SealKey(..)");
         let (longer, other) = (SealKey::new(&[7; 40]).unwrap(), SealKey::new(&[7; 41]).unwrap());
-        let sealed = longer.seal(b"page", "here").unwrap();
-        assert_eq!(longer.open(&sealed, "here").as_deref(), Some(b"page".as_slice()));
-        assert_eq!((key.open(&sealed, "here"), other.open(&sealed, "here")), (None, None));
+        let sealed = longer.seal(b"page", PURPOSE, "here").unwrap();
+        assert_eq!(longer.open(&sealed, PURPOSE, "here").as_deref(), Some(b"page".as_slice()));
+        assert_eq!(
+            (key.open(&sealed, PURPOSE, "here"), other.open(&sealed, PURPOSE, "here")),
+            (None, None)
+        );
     }
 }

@@ -1,0 +1,255 @@
+//! A certificate in a header, as a proxy that ends TLS passes it on.
+
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue};
+use ipnet::IpNet;
+use percent_encoding::percent_decode_str;
+
+use super::peer::{PeerAddress, network};
+use crate::error::BuildError;
+use crate::explanation::CertificateReason;
+use crate::jose::{Thumbprint, base64url};
+
+/// The format in which a proxy writes the certificate of a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CertificateFormat {
+    /// `Client-Cert` (RFC 9440): DER as a byte sequence of structured fields, between colons.
+    ClientCert,
+    /// `X-Forwarded-Client-Cert` of Envoy: `Cert`, or `Hash` alone.
+    Xfcc,
+    /// PEM, percent-encoded: `$ssl_client_escaped_cert` of nginx.
+    Pem,
+}
+
+impl CertificateFormat {
+    /// Returns the format of a header that has one by its name.
+    #[must_use]
+    pub fn of_header(name: &str) -> Option<Self> {
+        let is = |known: &str| name.eq_ignore_ascii_case(known);
+        match name {
+            _ if is("client-cert") => Some(Self::ClientCert),
+            _ if is("x-forwarded-client-cert") => Some(Self::Xfcc),
+            _ => None,
+        }
+    }
+}
+
+/// A header in which trusted proxies pass the certificate of the client on. It counts where the peer
+/// of the connection ([`PeerAddress`]) is one of them; from elsewhere it is removed.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct CertificateHeader {
+    pub(super) name: HeaderName,
+    format: CertificateFormat,
+    proxies: Vec<IpNet>,
+}
+
+impl CertificateHeader {
+    /// Names the header, its format, and the networks of the proxies, such as `127.0.0.1/32`.
+    ///
+    /// # Errors
+    ///
+    /// When the name is that of no header, or of one with a meaning of its own here; when no network
+    /// is given, or what is none.
+    pub fn new<N: AsRef<str>>(
+        name: &str,
+        format: CertificateFormat,
+        proxies: impl IntoIterator<Item = N>,
+    ) -> Result<Self, BuildError> {
+        let fault = |setting, expected| BuildError::Setting { setting, expected };
+        let name = name
+            .parse::<HeaderName>()
+            .ok()
+            .filter(|name| !["authorization", "dpop", "host", "cookie"].contains(&name.as_str()))
+            .ok_or_else(|| fault("mtls.header", "the name of a header for certificates"))?;
+        let proxies: Option<Vec<IpNet>> =
+            proxies.into_iter().map(|proxy| network(proxy.as_ref())).collect();
+        let proxies = proxies.filter(|proxies| !proxies.is_empty()).ok_or_else(|| {
+            fault("mtls.proxies", "at least one network, such as \"127.0.0.1/32\"")
+        })?;
+        Ok(Self { name, format, proxies })
+    }
+
+    /// Reports whether a request comes from a trusted proxy.
+    pub(super) fn comes_from(&self, extensions: &Extensions) -> bool {
+        extensions.get::<PeerAddress>().is_some_and(|peer| peer.is_in(&self.proxies))
+    }
+
+    /// Reads the certificate of the client: the one that there is.
+    pub(super) fn read(&self, headers: &HeaderMap) -> Result<Thumbprint, CertificateReason> {
+        let mut values = headers.get_all(&self.name).iter();
+        let value = values.next().ok_or(CertificateReason::Missing)?;
+        if values.next().is_some() {
+            return Err(CertificateReason::Unusable("the proxy has sent two headers of one"));
+        }
+        let unreadable = CertificateReason::Unusable("the header of the proxy has no single one");
+        let text = HeaderValue::to_str(value).map_err(|_| unreadable)?.trim();
+        // As a proxy writes it where the client has shown none.
+        if text.is_empty() {
+            return Err(CertificateReason::Missing);
+        }
+        let read = match self.format {
+            CertificateFormat::ClientCert => client_cert(text),
+            CertificateFormat::Xfcc => forwarded(text),
+            CertificateFormat::Pem => pem(text),
+        };
+        read.ok_or(unreadable)
+    }
+}
+
+/// Reads a byte sequence of structured fields (RFC 9440 section 2.1, RFC 9651 section 3.3.5).
+fn client_cert(text: &str) -> Option<Thumbprint> {
+    let encoded = text.strip_prefix(':')?.strip_suffix(':')?;
+    of_der(&base64url::of_key(encoded)?)
+}
+
+/// Reads one element of Envoy's header. `Hash` is the SHA-256 of the certificate in hexadecimal.
+fn forwarded(text: &str) -> Option<Thumbprint> {
+    let (mut hash, mut certificate) = (None, None);
+    for pair in unquoted(text, ';')? {
+        let (name, value) = pair.split_once('=')?;
+        let value = value.trim_matches('"');
+        let place = match name.trim() {
+            name if name.eq_ignore_ascii_case("hash") => &mut hash,
+            name if name.eq_ignore_ascii_case("cert") => &mut certificate,
+            _ => continue,
+        };
+        let read = if name.trim().eq_ignore_ascii_case("cert") { pem(value) } else { hex(value) };
+        if place.replace(read?).is_some() {
+            return None;
+        }
+    }
+    match (hash, certificate) {
+        (Some(hash), Some(certificate)) => (hash == certificate).then_some(hash),
+        (one, other) => one.or(other),
+    }
+}
+
+/// Splits outside quotes. `None` where a comma begins another element there.
+fn unquoted(text: &str, separator: char) -> Option<Vec<&str>> {
+    let (mut parts, mut start, mut quoted, mut escaped) = (Vec::new(), 0, false, false);
+    for (place, character) in text.char_indices() {
+        match character {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            ',' if !quoted => return None,
+            _ if character == separator && !quoted => {
+                parts.push(text.get(start..place)?);
+                start = place + character.len_utf8();
+            }
+            _ => {}
+        }
+    }
+    parts.push(text.get(start..)?);
+    (!quoted).then_some(parts)
+}
+
+fn hex(text: &str) -> Option<Thumbprint> {
+    let digits: Vec<u8> = text
+        .chars()
+        .map(|digit| digit.to_digit(16).and_then(|digit| u8::try_from(digit).ok()))
+        .collect::<Option<_>>()?;
+    let pairs = digits.chunks_exact(2);
+    if !pairs.remainder().is_empty() {
+        return None;
+    }
+    let bytes: Vec<u8> = pairs.filter_map(|pair| Some(pair.first()? << 4 | pair.last()?)).collect();
+    Thumbprint::from_bytes(&bytes)
+}
+
+/// Reads the one certificate of a PEM text (RFC 7468).
+fn pem(encoded: &str) -> Option<Thumbprint> {
+    const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+    const END: &str = "-----END CERTIFICATE-----";
+    let text = percent_decode_str(encoded).decode_utf8().ok()?;
+    let (body, rest) = text.trim().strip_prefix(BEGIN)?.split_once(END)?;
+    // Anything behind the first one makes a chain.
+    if !rest.trim().is_empty() {
+        return None;
+    }
+    let body: String = body.chars().filter(|character| !character.is_ascii_whitespace()).collect();
+    of_der(&base64url::of_key(&body)?)
+}
+
+/// Takes a certificate, which is one DER value that ends where the bytes end: its first octets say
+/// so (X.690 section 8.1).
+fn of_der(der: &[u8]) -> Option<Thumbprint> {
+    const SEQUENCE: u8 = 0x30;
+    let [SEQUENCE, first, rest @ ..] = der else { return None };
+    let (length, content) = match usize::from(*first) {
+        short @ 0..0x80 => (short, rest),
+        long => {
+            let (octets, content) = rest.split_at_checked(long - 0x80)?;
+            let octets: &[u8] = Some(octets).filter(|octets| (1..=4).contains(&octets.len()))?;
+            let length = octets.iter().fold(0, |length, octet| length << 8 | usize::from(*octet));
+            (length, content)
+        }
+    };
+    (content.len() == length).then(|| Thumbprint::of(der))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A sequence of three bytes: enough to be one DER value.
+    const DER: [u8; 5] = [0x30, 3, 2, 1, 7];
+
+    fn read(format: CertificateFormat, values: &[&str]) -> Result<Thumbprint, CertificateReason> {
+        let header = CertificateHeader::new("x-cert", format, ["127.0.0.1"]).unwrap();
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append("x-cert", value.parse().unwrap());
+        }
+        header.read(&headers)
+    }
+
+    #[test]
+    fn one_certificate_is_read_in_each_format() {
+        let expected = Ok(Thumbprint::of(&DER));
+        let hash = "f3".repeat(32);
+        assert!(hex(&hash).is_some());
+        let pem = "-----BEGIN%20CERTIFICATE-----%0AMAMC%0AAQc%3D%0A-----END%20CERTIFICATE-----%0A";
+        for (format, value) in [
+            (CertificateFormat::ClientCert, ":MAMCAQc=:".to_owned()),
+            (CertificateFormat::Pem, pem.to_owned()),
+            (CertificateFormat::Xfcc, format!("By=spiffe://a,b;Cert=\"{pem}\"").replace(",b", "")),
+            (CertificateFormat::Xfcc, format!("Subject=\"CN=a,O=b;c\";Cert=\"{pem}\";URI=x")),
+        ] {
+            assert_eq!(read(format, &[&value]), expected, "{value}");
+        }
+        let of_hash = read(CertificateFormat::Xfcc, &[&format!("By=x;Hash={hash};URI=")]);
+        assert_eq!(of_hash.ok(), hex(&hash));
+    }
+
+    #[test]
+    fn two_a_chain_and_what_is_none_count_as_no_certificate() {
+        let pem = "-----BEGIN CERTIFICATE-----MAMCAQc=-----END CERTIFICATE-----";
+        let hash = "f3".repeat(32);
+        use CertificateFormat as F;
+        for (format, values) in [
+            (F::ClientCert, vec![":MAMCAQc=:", ":MAMCAQc=:"]),
+            (F::ClientCert, vec![":MAMCAQc=:, :MAMCAQc=:"]),
+            (F::ClientCert, vec!["MAMCAQc="]),
+            (F::ClientCert, vec![":MAMCAQcwAwIBBw==:"]),
+            (F::ClientCert, vec![":AAAA:"]),
+            (F::ClientCert, vec!["::"]),
+            (F::Pem, vec![&*format!("{pem}{pem}")]),
+            (F::Pem, vec!["MAMCAQc="]),
+            (F::Xfcc, vec![&*format!("Hash={hash},Hash={hash}")]),
+            (F::Xfcc, vec![&*format!("Hash={hash};Hash={hash}")]),
+            (F::Xfcc, vec![&*format!("Hash={hash};Cert=\"{pem}\"")]),
+            (F::Xfcc, vec![&*format!("Hash={hash};Subject=\"CN=x")]),
+            (F::Xfcc, vec!["Hash=f3"]),
+        ] {
+            let values: Vec<&str> = values;
+            let found = read(format, &values);
+            assert!(matches!(found, Err(CertificateReason::Unusable(_))), "{values:?}: {found:?}");
+        }
+        for (format, values) in [(F::Pem, vec![]), (F::Pem, vec![""])] {
+            assert_eq!(read(format, &values), Err(CertificateReason::Missing));
+        }
+        assert_eq!(read(F::Xfcc, &["By=spiffe://a"]).ok(), None);
+    }
+}

@@ -1,0 +1,125 @@
+//! How the user of a token was authenticated, who acts for whom, and for which purpose: claims that
+//! few requests are decided by, read when somebody asks.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::principal::Principal;
+use crate::time::UnixTime;
+
+/// The most actors that are told, each for the next one (RFC 8693 section 4.1).
+const MOST_ACTORS: usize = 4;
+
+/// The most purposes that are told.
+const MOST_PURPOSES: usize = 32;
+
+/// A party that acts for the subject of a token (`act`, RFC 8693 section 4.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Actor {
+    /// `sub` of the actor.
+    pub subject: Option<String>,
+    /// `iss` of the actor.
+    pub issuer: Option<String>,
+    /// `client_id` of the actor.
+    pub client_id: Option<String>,
+}
+
+/// A purpose of use: a code, mostly of `http://terminology.hl7.org/CodeSystem/v3-ActReason`, such as
+/// `ETREAT` for emergency treatment.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct PurposeOfUse {
+    /// The code system, as the token has it.
+    pub system: Option<String>,
+    /// The code.
+    pub code: String,
+}
+
+#[derive(Deserialize)]
+struct Act {
+    sub: Option<String>,
+    iss: Option<String>,
+    client_id: Option<String>,
+    act: Option<Value>,
+}
+
+impl Principal {
+    /// Returns the authentication context class (`acr`, RFC 9068 section 2.2.1).
+    #[must_use]
+    pub fn acr(&self) -> Option<String> {
+        self.claim("acr").ok().flatten()
+    }
+
+    /// Returns the time when the user was authenticated (`auth_time`, RFC 9068 section 2.2.1).
+    #[must_use]
+    pub fn auth_time(&self) -> Option<UnixTime> {
+        let seconds: Option<f64> = self.claim("auth_time").ok().flatten();
+        seconds.and_then(UnixTime::from_numeric_date)
+    }
+
+    /// Returns the methods by which the user was authenticated (`amr`, RFC 8176).
+    #[must_use]
+    pub fn amr(&self) -> Vec<String> {
+        self.texts_of("amr")
+    }
+
+    /// Returns those who act for the subject (`act`, RFC 8693 section 4.1): the present actor first,
+    /// then whom that one acts for, up to four.
+    #[must_use]
+    pub fn actors(&self) -> Vec<Actor> {
+        let mut next: Option<Value> = self.claim("act").ok().flatten();
+        let mut actors = Vec::new();
+        while actors.len() < MOST_ACTORS
+            && let Some(Ok(act)) = next.take().map(serde_json::from_value::<Act>)
+        {
+            let Act { sub, iss, client_id, act } = act;
+            actors.push(Actor { subject: sub, issuer: iss, client_id });
+            next = act;
+        }
+        actors
+    }
+
+    /// Returns the purposes for which the caller uses what it asks for, from where IHE IUA
+    /// (`extensions.ihe_iua.purpose_of_use`) and UDAP (`extensions.hl7-b2b.purpose_of_use`) put them.
+    #[must_use]
+    pub fn purpose_of_use(&self) -> Vec<PurposeOfUse> {
+        let extensions: Option<Value> = self.claim("extensions").ok().flatten();
+        let listed = ["ihe_iua", "hl7-b2b"].into_iter().flat_map(|name| {
+            match extensions.as_ref().and_then(|all| all.get(name)?.get("purpose_of_use")) {
+                Some(Value::Array(purposes)) => purposes.iter().collect(),
+                Some(purpose) => vec![purpose],
+                None => Vec::new(),
+            }
+        });
+        listed.take(MOST_PURPOSES).filter_map(PurposeOfUse::read).collect()
+    }
+
+    /// Returns the texts of a claim: one, or a list.
+    pub(crate) fn texts_of(&self, name: &str) -> Vec<String> {
+        match self.claim::<Value>(name) {
+            Ok(Some(Value::String(one))) => vec![one],
+            Ok(Some(Value::Array(items))) => {
+                items.into_iter().filter_map(|item| item.as_str().map(str::to_owned)).collect()
+            }
+            Ok(_) | Err(_) => Vec::new(),
+        }
+    }
+}
+
+impl PurposeOfUse {
+    /// Reads a coding, or a code system and a code with `#` between them.
+    fn read(purpose: &Value) -> Option<Self> {
+        let text = |name: &str| purpose.get(name).and_then(Value::as_str);
+        let (system, code) = match purpose {
+            Value::String(whole) => match whole.rsplit_once('#') {
+                Some((system, code)) => (Some(system), code),
+                None => (None, whole.as_str()),
+            },
+            Value::Object(_) => (text("system"), text("code")?),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => return None,
+        };
+        let system = system.filter(|system| !system.is_empty()).map(str::to_owned);
+        (!code.is_empty()).then(|| Self { system, code: code.to_owned() })
+    }
+}

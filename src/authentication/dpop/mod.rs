@@ -1,0 +1,18 @@
+//! Proofs of possession: DPoP (RFC 9449).
+//!
+//! ```text
+//! Authorization: DPoP <token>   DPoP: <proof>
+//!                                      │
+//!   proof: shape, header, key, signature, claims ─► nonce ─► cnf.jkt ─► replay: not seen before
+//! ```
+
+mod nonce;
+mod proof;
+mod replay;
+mod settings;
+mod target;
+
+pub(crate) use self::nonce::Nonces;
+pub(crate) use self::proof::{Situation, check};
+pub(crate) use self::replay::{Replays, Unremembered};
+pub use self::settings::Dpop;

@@ -1,0 +1,173 @@
+//! One proof: what RFC 9449 section 4.3 has checked of it, in order.
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName};
+
+use super::nonce::Nonces;
+use crate::authentication::request::RequestHead;
+use crate::explanation::{Check, Checked, Evidence, ProofReason, Reason};
+use crate::jose::compact::{Buffer, CompactJws, Segments};
+use crate::jose::header::{HeaderError, JoseHeader, media_type};
+use crate::jose::json::{Document, Json};
+use crate::jose::proof_key::ProofKey;
+use crate::jose::{Algorithm, Thumbprint};
+use crate::time::UnixTime;
+
+/// The header of proofs.
+const DPOP: HeaderName = HeaderName::from_static("dpop");
+
+/// The largest proof that is read, in bytes.
+const LARGEST: usize = 8 * 1024;
+
+/// The longest `jti`, in bytes.
+const LONGEST_ID: usize = 256;
+
+/// The circumstances that a proof is judged by.
+pub(crate) struct Situation<'a> {
+    pub(crate) request: RequestHead<'a>,
+    /// The scheme and host by which clients address this server; `None` where that is not known.
+    pub(crate) origin: Option<&'a str>,
+    pub(crate) token: &'a [u8],
+    /// The key that the token is bound to.
+    pub(crate) key: Thumbprint,
+    /// The maker of nonces, where proofs must have one.
+    pub(crate) nonces: Option<&'a Nonces>,
+    pub(crate) max_age: Duration,
+    pub(crate) leeway: Duration,
+    pub(crate) now: UnixTime,
+}
+
+/// A proof that passed every check but that for a replay.
+#[derive(Debug)]
+pub(crate) struct ProvenKey {
+    pub(crate) key: Thumbprint,
+    pub(crate) jti: String,
+    /// The last moment at which the proof would be accepted.
+    pub(crate) until: UnixTime,
+}
+
+/// Checks the proof that came with a request.
+pub(crate) fn check(
+    situation: &Situation<'_>,
+) -> Checked<ProvenKey, impl FnOnce() -> Evidence + use<>> {
+    let result = the_proof(situation.request.headers).and_then(|proof| situation.judge(proof));
+    let evidence = match &result {
+        Err(ProofReason::IssuedAt { found, .. }) => {
+            let Situation { now, max_age, leeway, .. } = situation;
+            let of = |time| humantime::format_duration(time);
+            let expected = format!(
+                "within {} (this server's clock: {now}, leeway: {})",
+                of(*max_age),
+                of(*leeway)
+            );
+            Evidence::found(found.to_string()).expected(expected)
+        }
+        Ok(_) | Err(_) => Evidence::none(),
+    };
+    Checked::new(Check::Proof, result.map_err(Reason::Proof), move || evidence)
+}
+
+/// Returns the one proof of a request.
+fn the_proof(headers: &HeaderMap) -> Result<&[u8], ProofReason> {
+    let mut values = headers.get_all(DPOP).iter();
+    let proof = values.next().ok_or(ProofReason::Missing)?;
+    if values.next().is_some() {
+        return Err(ProofReason::Repeated);
+    }
+    let proof = proof.as_bytes();
+    if proof.len() > LARGEST { Err(ProofReason::TooLarge) } else { Ok(proof) }
+}
+
+impl Situation<'_> {
+    fn judge(&self, proof: &[u8]) -> Result<ProvenKey, ProofReason> {
+        let malformed = |error| ProofReason::Malformed(format!("the proof {error}"));
+        let mut buffer = Buffer::new();
+        let segments = Segments::decode(proof, &mut buffer).map_err(malformed)?;
+        let jws = CompactJws::parse(segments).map_err(malformed)?;
+        let key = key_of(&jws.header)?;
+        let verified = key.key.verify(jws.signing_input, jws.signature);
+        verified.map_err(|_| ProofReason::Signature)?;
+
+        let claims = &jws.payload;
+        let jti = string(claims, "jti")?;
+        if jti.is_empty() || jti.len() > LONGEST_ID {
+            return Err(ProofReason::Identifier);
+        }
+        self.judge_target(claims)?;
+        let until = self.judge_time(claims)?;
+        self.judge_nonce(claims)?;
+        // Section 4.3: the proof is for this token.
+        if string(claims, "ath")? != Thumbprint::of(self.token).to_text() {
+            return Err(ProofReason::OtherToken);
+        }
+        if !key.thumbprint.is(&self.key) {
+            return Err(ProofReason::OtherKey);
+        }
+        Ok(ProvenKey { key: self.key, jti: jti.to_owned(), until })
+    }
+
+    fn judge_target(&self, claims: &Document<'_>) -> Result<(), ProofReason> {
+        let (htm, htu) = (string(claims, "htm")?, string(claims, "htu")?);
+        let method = self.request.method.map(http::Method::as_str);
+        if method != Some(htm) {
+            return Err(ProofReason::Method);
+        }
+        let path = self.request.uri.path();
+        let is_for = |origin| super::target::is_for(htu, origin, path);
+        if self.origin.is_some_and(is_for) { Ok(()) } else { Err(ProofReason::Target) }
+    }
+
+    fn judge_time(&self, claims: &Document<'_>) -> Result<UnixTime, ProofReason> {
+        let Self { now, max_age, leeway, .. } = *self;
+        let date = match claims.get("iat") {
+            None => return Err(ProofReason::Lacks("iat")),
+            Some(value) => value.as_number().and_then(UnixTime::from_numeric_date),
+        };
+        let issued =
+            date.ok_or_else(|| ProofReason::Malformed("`iat` of the proof is no date".to_owned()))?;
+        let until = issued.saturating_add(max_age).saturating_add(leeway);
+        if issued > now.saturating_add(leeway) {
+            return Err(ProofReason::IssuedAt { found: issued, is_ahead: true });
+        }
+        if until < now {
+            return Err(ProofReason::IssuedAt { found: issued, is_ahead: false });
+        }
+        Ok(until)
+    }
+
+    fn judge_nonce(&self, claims: &Document<'_>) -> Result<(), ProofReason> {
+        let Some(nonces) = self.nonces else { return Ok(()) };
+        match claims.get("nonce") {
+            None => Err(ProofReason::NonceMissing),
+            Some(Json::String(nonce)) if nonces.is_good(nonce, self.now) => Ok(()),
+            Some(_) => Err(ProofReason::NonceNotAccepted),
+        }
+    }
+}
+
+/// Reads the header of a proof, and the key in it (RFC 9449 sections 4.2 and 4.3).
+fn key_of(members: &Document<'_>) -> Result<ProofKey, ProofReason> {
+    let header = JoseHeader::read(members).map_err(|error| match error {
+        HeaderError::Unsigned(_) | HeaderError::NoAlgorithm => ProofReason::Algorithm,
+        HeaderError::Unsupported(name) | HeaderError::NotAString(name) => ProofReason::Header(name),
+        HeaderError::Nested => ProofReason::Header("cty"),
+    })?;
+    let is_proof = |typ: &str| media_type(typ).eq_ignore_ascii_case("dpop+jwt");
+    if !header.typ.is_some_and(is_proof) {
+        return Err(ProofReason::Type);
+    }
+    let algorithm: Algorithm = header.alg.parse().map_err(|_| ProofReason::Algorithm)?;
+    let jwk = members.get("jwk").ok_or_else(|| ProofReason::Key("is missing".to_owned()))?;
+    let jwk = jwk.as_object().ok_or_else(|| ProofReason::Key("is no JSON object".to_owned()))?;
+    ProofKey::read(jwk, algorithm)
+        .map_err(|error| ProofReason::Key(format!("cannot be used: {error}")))
+}
+
+fn string<'c>(claims: &'c Document<'_>, name: &'static str) -> Result<&'c str, ProofReason> {
+    match claims.string(name) {
+        Ok(Some(text)) => Ok(text),
+        Ok(None) => Err(ProofReason::Lacks(name)),
+        Err(_) => Err(ProofReason::NotAString(name)),
+    }
+}

@@ -1,0 +1,201 @@
+//! The memory of proofs that were accepted (RFC 9449 section 11.1): each serves once.
+//!
+//! | | |
+//! |---|---|
+//! | what is kept | a hash of each proof's `jti`, by the key of the proof, until the proof is too old by itself |
+//! | when | only after the token and the proof have passed every other check |
+//! | how much | 1,000 for one key, 100,000 in all: some 10 MB |
+//! | when it is full | proofs of that one key are not accepted for a while, or of all where many keys have filled it |
+//!
+//! One lock guards it, so that of two requests at the same time with the same proof one is let in.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use hashbrown::HashMap;
+
+use crate::jose::Thumbprint;
+use crate::time::UnixTime;
+
+/// The most proofs of one key that are remembered at a time.
+const MOST_OF_ONE_KEY: usize = 1_000;
+
+/// The most proofs that are remembered at a time.
+const MOST: usize = 100_000;
+
+/// The proofs that were accepted.
+pub(crate) struct Replays {
+    memory: Mutex<Memory>,
+    most_of_one_key: usize,
+    most: usize,
+}
+
+#[derive(Default)]
+struct Memory {
+    /// The proofs of each key, and until when each has to be remembered.
+    keys: HashMap<Thumbprint, Vec<Remembered>>,
+    /// The keys of the proofs that are forgotten after each second, each with their number.
+    forgotten_after: BTreeMap<i64, HashMap<Thumbprint, usize>>,
+    number: usize,
+}
+
+struct Remembered {
+    proof: Thumbprint,
+    until: UnixTime,
+}
+
+/// The reason for which a proof is not remembered, and its request not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unremembered {
+    /// It was seen before.
+    Replayed,
+    /// There is no room for it before this time is over.
+    NoRoom(Duration),
+}
+
+impl Replays {
+    pub(crate) fn new() -> Self {
+        Self::bounded(MOST_OF_ONE_KEY, MOST)
+    }
+
+    fn bounded(most_of_one_key: usize, most: usize) -> Self {
+        Self { memory: Mutex::default(), most_of_one_key, most }
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers a proof, unless it was seen before.
+    pub(crate) fn remember(
+        &self,
+        key: &Thumbprint,
+        jti: &str,
+        until: UnixTime,
+        now: UnixTime,
+    ) -> Result<(), Unremembered> {
+        // Outside the lock: it is what takes longest.
+        let proof = key.with(jti);
+        let mut memory = self.memory();
+        self.has_room(&mut memory, key, &proof, now)?;
+        memory.keys.entry(*key).or_default().push(Remembered { proof, until });
+        let second = memory.forgotten_after.entry(until.as_secs()).or_default();
+        *second.entry(*key).or_default() += 1;
+        memory.number += 1;
+        Ok(())
+    }
+
+    /// Makes the check of [`remember`](Self::remember), and remembers nothing.
+    pub(crate) fn look(
+        &self,
+        key: &Thumbprint,
+        jti: &str,
+        now: UnixTime,
+    ) -> Result<(), Unremembered> {
+        self.has_room(&mut self.memory(), key, &key.with(jti), now)
+    }
+
+    fn has_room(
+        &self,
+        memory: &mut Memory,
+        key: &Thumbprint,
+        proof: &Thumbprint,
+        now: UnixTime,
+    ) -> Result<(), Unremembered> {
+        memory.forget(now);
+        let of_key = memory.keys.get(key).map(Vec::as_slice).unwrap_or_default();
+        if of_key.iter().any(|known| known.proof == *proof) {
+            return Err(Unremembered::Replayed);
+        }
+        let is_full = of_key.len() >= self.most_of_one_key;
+        let first = match is_full {
+            true => of_key.iter().map(|known| known.until).min(),
+            false if memory.number < self.most => return Ok(()),
+            false => {
+                memory.forgotten_after.keys().next().map(|second| UnixTime::from_secs(*second))
+            }
+        };
+        let free = first.unwrap_or(now).saturating_add(Duration::from_secs(1));
+        Err(Unremembered::NoRoom(free.since(now)))
+    }
+}
+
+impl Memory {
+    /// Forgets the proofs that are too old by now: each is removed once, by whoever comes next.
+    fn forget(&mut self, now: UnixTime) {
+        while let Some(first) = self.forgotten_after.first_entry()
+            && *first.key() < now.as_secs()
+        {
+            let second = *first.key();
+            let forgotten = first.remove();
+            for (key, number) in forgotten {
+                self.number = self.number.saturating_sub(number);
+                let Some(proofs) = self.keys.get_mut(&key) else { continue };
+                proofs.retain(|known| known.until.as_secs() > second);
+                if proofs.is_empty() {
+                    self.keys.remove(&key);
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Replays {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Replays").field("proofs", &self.memory().number).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> UnixTime {
+        UnixTime::from_secs(seconds)
+    }
+
+    fn key(name: usize) -> Thumbprint {
+        Thumbprint::of(&name.to_be_bytes())
+    }
+
+    #[test]
+    fn a_proof_serves_once_until_it_is_forgotten() {
+        let replays = Replays::new();
+        let (one, other) = (key(1), key(2));
+        assert_eq!(replays.remember(&one, "a", at(60), at(0)), Ok(()));
+        assert_eq!(replays.remember(&one, "a", at(60), at(60)), Err(Unremembered::Replayed));
+        assert_eq!(replays.look(&one, "a", at(60)), Err(Unremembered::Replayed));
+        assert_eq!(replays.look(&one, "b", at(60)), Ok(()));
+        assert_eq!(replays.remember(&other, "a", at(60), at(0)), Ok(()));
+        assert_eq!(replays.remember(&one, "a", at(121), at(61)), Ok(()));
+        assert_eq!(replays.memory().number, 1);
+        assert_eq!(replays.memory().keys.len(), 1);
+    }
+
+    #[test]
+    fn one_key_that_fills_its_room_costs_that_key_alone() {
+        let replays = Replays::bounded(2, 100);
+        for (jti, until) in [("a", 50), ("b", 60)] {
+            assert_eq!(replays.remember(&key(1), jti, at(until), at(0)), Ok(()));
+        }
+        let full = Err(Unremembered::NoRoom(Duration::from_secs(51)));
+        assert_eq!(replays.remember(&key(1), "c", at(60), at(0)), full);
+        assert_eq!(replays.remember(&key(1), "a", at(60), at(0)), Err(Unremembered::Replayed));
+        assert_eq!(replays.remember(&key(2), "c", at(60), at(0)), Ok(()));
+        assert_eq!(replays.remember(&key(1), "c", at(110), at(51)), Ok(()));
+    }
+
+    #[test]
+    fn many_keys_that_fill_the_memory_cost_all_until_the_first_is_forgotten() {
+        let replays = Replays::bounded(2, 3);
+        for n in 0..3 {
+            let until = at(50 + i64::try_from(n).unwrap());
+            assert_eq!(replays.remember(&key(n), "a", until, at(0)), Ok(()));
+        }
+        let full = Err(Unremembered::NoRoom(Duration::from_secs(51)));
+        assert_eq!(replays.remember(&key(9), "a", at(60), at(0)), full);
+        assert_eq!(replays.remember(&key(9), "a", at(110), at(51)), Ok(()));
+    }
+}

@@ -1,0 +1,121 @@
+//! What the sender of a bound token has to prove: its key, its certificate, or both.
+
+use std::time::Duration;
+
+use super::certificate::MutualTls;
+use super::confirmation::Confirmation;
+use super::dpop::{self, Dpop, Nonces, Replays, Situation, Unremembered};
+use super::error::AuthenticationError;
+use super::request::RequestHead;
+use crate::error::BuildError;
+use crate::explanation::recorder::Recorder;
+use crate::explanation::{Check, Checked, Evidence, ProofReason, Reason};
+use crate::fhir::BaseUrl;
+use crate::telemetry::log;
+use crate::time::UnixTime;
+
+/// The judge of proofs.
+#[derive(Debug)]
+pub(super) struct Possession {
+    dpop: Dpop,
+    nonces: Nonces,
+    replays: Replays,
+    mutual_tls: MutualTls,
+    /// The scheme and host by which clients address the API; `None` where it is not known.
+    origin: Option<Box<str>>,
+}
+
+/// A bound token that passed its own checks.
+#[derive(Clone, Copy)]
+pub(super) struct Bound<'t> {
+    pub(super) token: &'t [u8],
+    pub(super) confirmation: &'t Confirmation,
+    /// That of the token's issuer.
+    pub(super) leeway: Duration,
+}
+
+impl Possession {
+    pub(super) fn new(
+        dpop: Dpop,
+        mutual_tls: Option<MutualTls>,
+        base_url: Option<&BaseUrl>,
+    ) -> Result<Self, BuildError> {
+        dpop.check()?;
+        if dpop.nonce && dpop.keys.is_empty() {
+            log::warn!(
+                "proofs must carry a nonce, and no key seals it: one is made at start, and a nonce \
+                 serves at this process alone, until it ends"
+            );
+        }
+        let nonces = Nonces::new(dpop.keys.clone(), base_url.map_or("", BaseUrl::as_str))?;
+        let origin = base_url.map(|base| base.origin().into());
+        let mutual_tls = mutual_tls.unwrap_or_default();
+        Ok(Self { dpop, nonces, replays: Replays::new(), mutual_tls, origin })
+    }
+
+    pub(super) fn mutual_tls(&self) -> &MutualTls {
+        &self.mutual_tls
+    }
+
+    /// Makes a nonce for proofs.
+    pub(super) fn nonce(&self, now: UnixTime) -> Option<String> {
+        self.nonces.make(now)
+    }
+
+    /// Takes note that a token is bound to nobody.
+    pub(super) fn none(recorder: &mut impl Recorder) {
+        recorder.passed(Check::Certificate, || Evidence::found("none is asked for"));
+        recorder.passed(Check::Proof, || Evidence::found("none is asked for"));
+    }
+
+    /// Checks all that a token is bound to. A proof is remembered last, when nothing else is wrong.
+    pub(super) fn prove<R: Recorder>(
+        &self,
+        bound: Bound<'_>,
+        request: RequestHead<'_>,
+        now: UnixTime,
+        recorder: &mut R,
+    ) -> Result<(), AuthenticationError> {
+        let Confirmation { key, certificate } = bound.confirmation;
+        match certificate {
+            Some(certificate) => {
+                let (headers, extensions) = (request.headers, request.extensions);
+                recorder.check(self.mutual_tls.check(certificate, headers, extensions))?;
+            }
+            None => {
+                recorder.passed(Check::Certificate, || Evidence::found("none is asked for"));
+            }
+        }
+        let Some(key) = *key else {
+            recorder.passed(Check::Proof, || Evidence::found("none is asked for"));
+            return Ok(());
+        };
+        let proven = recorder.check(dpop::check(&Situation {
+            request,
+            origin: self.origin.as_deref(),
+            token: bound.token,
+            key,
+            nonces: self.dpop.nonce.then_some(&self.nonces),
+            max_age: self.dpop.max_age,
+            leeway: bound.leeway,
+            now,
+        }))?;
+        // An explanation leaves the proof as good as it was.
+        let remembered = match R::USES_CACHE {
+            true => self.replays.remember(&proven.key, &proven.jti, proven.until, now),
+            false => self.replays.look(&proven.key, &proven.jti, now),
+        };
+        match remembered {
+            Ok(()) => Ok(()),
+            Err(Unremembered::Replayed) => {
+                let replayed: Result<(), _> = Err(Reason::Proof(ProofReason::Replayed));
+                let checked = Checked::new(Check::Proof, replayed, Evidence::none);
+                Ok(recorder.check(checked)?)
+            }
+            Err(Unremembered::NoRoom(retry_after)) => {
+                recorder.unavailable(Check::Proof, || "too many proofs are remembered".to_owned());
+                Err(AuthenticationError::TooManyProofs { retry_after })
+            }
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! The requirements of a layer, judged by a caller's token and the present time.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::challenge::{Insufficient, StepUpChallenge};
+use super::requirement::{StepUp, StepUpCallers};
+use crate::authentication::{Authenticator, CallerKind, Principal};
+use crate::authorization::{Denial, Enforcement};
+use crate::explanation::StepUpReason;
+use crate::fhir::Interaction;
+use crate::time::{Clock, UnixTime};
+
+/// The requirements of a layer.
+#[derive(Debug)]
+pub(crate) struct StepUpRules {
+    blocks: Vec<StepUp>,
+    clock: Arc<dyn Clock>,
+    issuers: HashMap<Arc<str>, IssuerFacts>,
+}
+
+/// The facts about an issuer that requirements on its tokens are judged by.
+#[derive(Clone, Debug)]
+struct IssuerFacts {
+    leeway: Duration,
+    /// The address at which users of Microsoft Entra ID sign in.
+    entra: Option<String>,
+}
+
+/// The caller, as far as requirements look at it.
+struct Caller<'a> {
+    principal: &'a Principal,
+    now: UnixTime,
+    leeway: Duration,
+    entra: Option<&'a str>,
+}
+
+/// A fault of one requirement.
+enum Fault {
+    Level,
+    Age,
+    AuthTime,
+}
+
+impl StepUpRules {
+    pub(crate) fn new(blocks: Vec<StepUp>, authenticator: &Authenticator) -> Self {
+        let issuers = authenticator.issuer_facts();
+        let issuers =
+            issuers.map(|(issuer, leeway, entra)| (issuer, IssuerFacts { leeway, entra }));
+        Self { blocks, clock: authenticator.clock(), issuers: issuers.collect() }
+    }
+
+    /// Checks that the caller was authenticated as the interaction requires.
+    pub(in crate::authorization) fn check(
+        &self,
+        principal: &Principal,
+        interaction: &Interaction,
+        enforced: Enforcement,
+    ) -> Result<(), Denial> {
+        if self.blocks.is_empty() {
+            return Ok(());
+        }
+        let caller = self.caller(principal);
+        let is_about = |block: &&StepUp| {
+            block.is_about(&caller)
+                && block.on.iter().any(|target| target.concerns(interaction, enforced))
+        };
+        let blocks: Vec<&StepUp> = self.blocks.iter().filter(is_about).collect();
+        match blocks.iter().find_map(|block| caller.fault_of(block)) {
+            None => Ok(()),
+            Some(fault) => Err(caller.denial(&fault, &blocks)),
+        }
+    }
+
+    /// Reports whether the caller meets every requirement on any interaction at all.
+    pub(in crate::authorization) fn are_met_everywhere(&self, principal: &Principal) -> bool {
+        let caller = || self.caller(principal);
+        self.blocks.is_empty()
+            || self.blocks.iter().all(|block| {
+                let caller = caller();
+                !block.is_about(&caller) || caller.fault_of(block).is_none()
+            })
+    }
+
+    fn caller<'a>(&'a self, principal: &'a Principal) -> Caller<'a> {
+        let facts = self.issuers.get(principal.issuer());
+        Caller {
+            principal,
+            now: self.clock.now(),
+            leeway: facts.map_or(Duration::ZERO, |facts| facts.leeway),
+            entra: facts.and_then(|facts| facts.entra.as_deref()),
+        }
+    }
+}
+
+impl StepUp {
+    fn is_about(&self, caller: &Caller<'_>) -> bool {
+        self.callers == StepUpCallers::All || caller.is_user()
+    }
+}
+
+impl Caller<'_> {
+    fn is_user(&self) -> bool {
+        let principal = self.principal;
+        if self.entra.is_some() {
+            return principal.kind() != CallerKind::Application;
+        }
+        let has_subject =
+            principal.subject().is_some_and(|subject| Some(subject) != principal.client_id());
+        principal.fhir_user().is_some() || has_subject
+    }
+
+    fn fault_of(&self, block: &StepUp) -> Option<Fault> {
+        if !block.acr.is_empty() && !self.contexts().iter().any(|held| block.acr.contains(held)) {
+            return Some(Fault::Level);
+        }
+        let age = block.max_auth_age?;
+        match self.principal.claim::<serde_json::Value>("auth_time") {
+            Ok(None) => Some(Fault::Age),
+            Ok(Some(value)) => {
+                let time = value.as_f64().and_then(UnixTime::from_numeric_date);
+                match time.filter(|time| *time <= self.now.saturating_add(self.leeway)) {
+                    None => Some(Fault::AuthTime),
+                    Some(time) => (time.saturating_add(age) < self.now).then_some(Fault::Age),
+                }
+            }
+            Err(_) => Some(Fault::AuthTime),
+        }
+    }
+
+    /// The authentication contexts of the token: `acr`, for Microsoft Entra ID `acrs`.
+    fn contexts(&self) -> Vec<String> {
+        match self.entra {
+            None => self.principal.acr().into_iter().collect(),
+            Some(_) => self.principal.texts_of("acrs"),
+        }
+    }
+
+    /// Tells what a token must have that meets all requirements on the interaction.
+    fn denial(&self, fault: &Fault, blocks: &[&StepUp]) -> Denial {
+        if matches!(fault, Fault::AuthTime) {
+            return Denial::of_step_up(StepUpReason::AuthTime, Insufficient::AuthTime);
+        }
+        let wanted = || blocks.iter().map(|block| &block.acr).filter(|acr| !acr.is_empty());
+        let first = wanted().next().cloned().unwrap_or_default();
+        let in_all = |value: &&String| wanted().all(|acr| acr.contains(value));
+        let common: Vec<String> = first.iter().filter(in_all).cloned().collect();
+        let acr = if common.is_empty() { first } else { common };
+        let max_age = blocks.iter().filter_map(|block| block.max_auth_age).min();
+        let reason = match fault {
+            Fault::Level => StepUpReason::Level,
+            Fault::Age | Fault::AuthTime => StepUpReason::Age,
+        };
+        let expected = match (fault, max_age) {
+            (Fault::Level, _) => format!("one of {}", acr.join(" ")),
+            (_, Some(age)) => {
+                let since = self.now.saturating_sub(age);
+                format!("at least {since} (this server's clock: {})", self.now)
+            }
+            (_, None) => String::new(),
+        };
+        let reads_claims = self.principal.texts_of("xms_cc").iter().any(|one| one == "cp1");
+        let challenge = match self.entra.filter(|_| reads_claims) {
+            Some(address) => StepUpChallenge::of_entra(&acr, max_age.is_some(), address),
+            None => StepUpChallenge::Values { acr, max_age },
+        };
+        Denial::of_step_up(reason, Insufficient::Challenged(challenge)).with_expected(expected)
+    }
+}

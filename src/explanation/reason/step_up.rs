@@ -1,0 +1,37 @@
+//! Reasons about the authentication of the user (RFC 9470).
+
+use crate::explanation::side::Advice;
+
+/// The reason for which a user has to be authenticated anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StepUpReason {
+    /// No `acr` of those that the interaction requires.
+    Level,
+    /// An `auth_time` that is missing or too long ago.
+    Age,
+    /// An `auth_time` that is no time, or one in the future.
+    AuthTime,
+}
+
+impl StepUpReason {
+    pub(crate) fn sentence(self) -> &'static str {
+        match self {
+            Self::Level => "`acr` is none that this interaction requires",
+            Self::Age => "`auth_time` is missing or too long ago for this interaction",
+            Self::AuthTime => "`auth_time` is no time, or in the future",
+        }
+    }
+
+    pub(in crate::explanation) fn advice(self) -> Vec<Advice> {
+        match self {
+            Self::Level | Self::Age => vec![Advice::client(
+                "ask for another token with `acr_values` and `max_age` of the challenge, for which the \
+                 user signs in anew",
+            )],
+            Self::AuthTime => vec![Advice::provider(
+                "put the time of the sign-in into `auth_time`, in seconds since 1970",
+            )],
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! The settings of a layer for those who send tokens: what they prove, and how they have signed in.
+
+use super::layer::FhirAuthLayerBuilder;
+use crate::authentication::{Dpop, MutualTls};
+use crate::authorization::StepUp;
+
+impl FhirAuthLayerBuilder {
+    /// Adds a requirement on how the user of a token was authenticated, see [`StepUp`]. All that are
+    /// about an interaction have to be met. Default: none.
+    pub fn step_up(mut self, requirement: StepUp) -> Self {
+        self.step_up.push(requirement);
+        self
+    }
+
+    /// Sets how proofs of DPoP are judged, see [`Dpop`]. Default: [`Dpop::new`].
+    pub fn dpop(mut self, dpop: Dpop) -> Self {
+        self.authenticator = self.authenticator.dpop(dpop);
+        self
+    }
+
+    /// Sets where certificates of clients come from, beside the extensions of requests, see
+    /// [`MutualTls`]; and makes the metadata say that tokens may be bound to one.
+    pub fn mutual_tls(mut self, mutual_tls: MutualTls) -> Self {
+        self.authenticator = self.authenticator.mutual_tls(mutual_tls);
+        self
+    }
+}
