@@ -21,6 +21,7 @@
 //! | S5 | RFC 9701 section 8.1 | a signed answer is no access token, and no other JWT an answer |
 
 mod answers;
+mod bound;
 mod clients;
 mod configuration;
 mod every_token;
