@@ -67,7 +67,7 @@ fn plain(value: &mut Value) {
             }
             members.values_mut().for_each(plain);
         }
-        _ => {}
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 
@@ -89,7 +89,7 @@ fn entry(method: &str, url: &str, resource: Value) -> Value {
     entry
 }
 
-fn bundle(kind: &str, entries: Value) -> Value {
+fn bundle(kind: &str, entries: &Value) -> Value {
     json!({"resourceType": "Bundle", "type": kind, "entry": entries})
 }
 
@@ -175,8 +175,8 @@ fn requests() -> Vec<Asked> {
             entry("DELETE", "Observation?identifier=s|2", json!(null)),
             {"request": {"method": "GET"}},
         ]);
-        ask(scope, "POST", "", &[], bundle("batch", entries.clone()));
-        ask(scope, "POST", "", &[], bundle("transaction", entries));
+        ask(scope, "POST", "", &[], bundle("batch", &entries));
+        ask(scope, "POST", "", &[], bundle("transaction", &entries));
         let mut named = entry(
             "POST",
             "Encounter",
@@ -193,7 +193,7 @@ fn requests() -> Vec<Asked> {
             &[],
             bundle(
                 "transaction",
-                json!([
+                &json!([
                     named,
                     entry("POST", "Observation", at),
                     entry("PUT", "Observation/amara-hba1c", observation(Some("amara-hba1c"), "1")),
@@ -201,7 +201,7 @@ fn requests() -> Vec<Asked> {
                 ]),
             ),
         );
-        ask(scope, "POST", "", &[], bundle("collection", json!([])));
+        ask(scope, "POST", "", &[], bundle("collection", &json!([])));
     }
     ask(OWN, "DELETE", "/Observation/amara-smoking", &[], Value::Null);
     for method in ["GET", "DELETE"] {

@@ -159,7 +159,10 @@ async fn another_token_with_the_same_beginning_or_end_is_another() {
     server.provider.says(&one, server.provider.good());
     server.bearer(&one).await.is_let_in();
     server.bearer(&other).await.is_refused_by(Check::Introspection, "not active");
-    server.bearer(&one[..one.len() - 1]).await.is_refused_by(Check::Introspection, "not active");
+    server
+        .bearer(one.strip_suffix('e').unwrap())
+        .await
+        .is_refused_by(Check::Introspection, "not active");
     assert_eq!(server.provider.times(), 3);
 }
 
