@@ -106,6 +106,11 @@ async fn a_provider_that_does_not_answer_is_waited_for_no_longer_than_the_time_o
     server.bearer(OPAQUE).await.is_unavailable();
     let elapsed = begun.elapsed();
     assert!((Duration::from_secs(2)..Duration::from_secs(10)).contains(&elapsed), "{elapsed:?}");
+    // The question ends a moment after the wait for it; who asks in between waits for the same one.
+    while server.health().open > 0 {
+        assert!(begun.elapsed() < Duration::from_secs(10));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     server.provider.behave(Manner::Json);
     server.provider.says(OPAQUE, server.provider.good());
     server.bearer(OPAQUE).await.is_let_in();
