@@ -4,6 +4,7 @@
 mod authentication;
 mod authorization;
 mod bound;
+mod introspection;
 pub(crate) mod matrix;
 mod reasons;
 mod steps;
@@ -23,6 +24,7 @@ type Counts = BTreeMap<String, usize>;
 async fn who_follows_advice_gets_what_was_asked_for_and_no_more() {
     let mut counts = Counts::new();
     authentication::follow(&mut counts).await;
+    introspection::follow(&mut counts).await;
     authorization::follow(&mut counts, 600).await;
     let total: usize = counts.values().sum();
     assert!(total >= 1000, "only {total} refusals: {counts:#?}");

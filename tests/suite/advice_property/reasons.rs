@@ -6,7 +6,7 @@ use std::path::Path;
 use tower_fhir_auth::explanation::Reason;
 
 /// The enums whose variants count one by one, and the files that have them.
-const INNER: [(&str, &str); 8] = [
+const INNER: [(&str, &str); 9] = [
     ("OtherCredentials", "invalid_request.rs"),
     ("InvalidRequest", "invalid_request.rs"),
     ("HeaderReason", "reason/header.rs"),
@@ -15,6 +15,7 @@ const INNER: [(&str, &str); 8] = [
     ("AudienceReason", "reason/audience.rs"),
     ("TimeReason", "reason/time.rs"),
     ("ClaimReason", "reason/claim.rs"),
+    ("IntrospectionReason", "reason/introspection.rs"),
 ];
 
 /// The names of all reasons, such as `Audience.Mismatch`.

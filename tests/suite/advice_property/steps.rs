@@ -40,6 +40,7 @@ const SETTINGS: &[(&str, &str)] = &[
     ("allow for older tokens", "max_token_age"),
     ("leave ", "required_claims"),
     ("leave ", "max_token_age"),
+    ("say `audience = ", "introspection"),
 ];
 
 /// Pieces by which nobody is granted more.
@@ -68,6 +69,7 @@ const ELSEWHERE: &[&str] = &[
     "no single data action",
     "publish ",
     "resolve ",
+    "say in the answer to an introspection",
     "say with a query",
     "send ",
     "set the clock",

@@ -27,7 +27,7 @@ mod configuration;
 mod every_token;
 mod faults;
 mod keeping;
-mod kit;
+pub(crate) mod kit;
 mod questions;
 mod signed;
 mod told;
