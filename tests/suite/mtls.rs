@@ -60,11 +60,11 @@ impl<'s> Sent<'s> {
         send(&self.server.layer, self.request).await
     }
 
-    async fn is_let_in(self) {
+    async fn passes(self) {
         self.reply().await.is_let_in();
     }
 
-    async fn is_refused(self, words: &str) {
+    async fn fails(self, words: &str) {
         let reply = self.reply().await;
         reply.is_refused_by(Check::Certificate, words);
         assert!(reply.challenge().starts_with("Bearer "), "{}", reply.challenge());
@@ -77,10 +77,10 @@ const MISSING: &str = "the request came without one";
 async fn a_bound_token_comes_with_its_certificate_as_bearer() {
     let server = Server::start().await;
     for _ in 0..2 {
-        Sent::new(&server, bound(&server)).certificate(&DER).is_let_in().await;
-        Sent::new(&server, bound(&server)).is_refused(MISSING).await;
+        Sent::new(&server, bound(&server)).certificate(&DER).passes().await;
+        Sent::new(&server, bound(&server)).fails(MISSING).await;
         let other = "another than that of `cnf.x5t#S256`";
-        Sent::new(&server, bound(&server)).certificate(&OTHER).is_refused(other).await;
+        Sent::new(&server, bound(&server)).certificate(&OTHER).fails(other).await;
     }
     let token = bound(&server).sign().unwrap();
     let request = Request::get("/r4/Patient/1").header("authorization", format!("DPoP {token}"));
@@ -93,7 +93,7 @@ async fn a_bound_token_comes_with_its_certificate_as_bearer() {
 async fn a_token_that_was_seen_before_needs_its_certificate_again() {
     let server = Server::start().await;
     let token = bound(&server);
-    Sent::new(&server, token.clone()).certificate(&DER).is_let_in().await;
+    Sent::new(&server, token.clone()).certificate(&DER).passes().await;
     let text = token.sign().unwrap();
     let request =
         || Request::get("/r4/Patient/1").header("authorization", format!("Bearer {text}"));
@@ -107,8 +107,8 @@ async fn a_token_that_was_seen_before_needs_its_certificate_again() {
 #[tokio::test]
 async fn an_unbound_token_needs_no_certificate_and_one_beside_it_changes_nothing() {
     let server = Server::start().await;
-    Sent::new(&server, server.token()).is_let_in().await;
-    Sent::new(&server, server.token()).certificate(&OTHER).is_let_in().await;
+    Sent::new(&server, server.token()).passes().await;
+    Sent::new(&server, server.token()).certificate(&OTHER).passes().await;
 }
 
 #[tokio::test]
@@ -153,13 +153,13 @@ async fn a_header_counts_where_the_peer_of_the_connection_is_a_named_proxy() {
     let server = behind_a_proxy().await;
     let sent = |peer: &str| Sent::new(&server, bound(&server)).header(&encoded(&DER)).peer(peer);
     for proxy in ["10.1.2.3:1", "[::ffff:10.1.2.3]:1", "[fd00::5]:1"] {
-        sent(proxy).is_let_in().await;
+        sent(proxy).passes().await;
     }
     for other in ["10.1.2.4:1", "127.0.0.1:1", "[::1]:1"] {
-        sent(other).is_refused(MISSING).await;
+        sent(other).fails(MISSING).await;
     }
     let nobody = Sent::new(&server, bound(&server)).header(&encoded(&DER));
-    nobody.is_refused(MISSING).await;
+    nobody.fails(MISSING).await;
     // An address that a header names is nobody's.
     let mut forged = Sent::new(&server, bound(&server)).header(&encoded(&DER)).peer("10.9.9.9:1");
     forged.request = forged
@@ -167,14 +167,14 @@ async fn a_header_counts_where_the_peer_of_the_connection_is_a_named_proxy() {
         .header("x-forwarded-for", "10.1.2.3")
         .header("forwarded", "for=10.1.2.3")
         .header("x-real-ip", "10.1.2.3");
-    forged.is_refused(MISSING).await;
+    forged.fails(MISSING).await;
 }
 
 #[tokio::test]
 async fn without_the_setting_no_header_counts() {
     let server = Server::start().await;
     let sent = Sent::new(&server, bound(&server)).header(&encoded(&DER)).peer("10.1.2.3:1");
-    sent.is_refused(MISSING).await;
+    sent.fails(MISSING).await;
 }
 
 #[tokio::test]
@@ -185,12 +185,12 @@ async fn two_headers_a_chain_and_garbage_count_as_no_certificate() {
         let sent = Sent::new(&server, bound(&server)).peer("10.1.2.3:1");
         values.iter().fold(sent, |sent, value| sent.header(value))
     };
-    send(vec![one.clone()]).is_let_in().await;
-    send(vec![]).is_refused(MISSING).await;
-    send(vec![String::new()]).is_refused(MISSING).await;
-    send(vec![one.clone(), one.clone()]).is_refused("two headers").await;
+    send(vec![one.clone()]).passes().await;
+    send(vec![]).fails(MISSING).await;
+    send(vec![String::new()]).fails(MISSING).await;
+    send(vec![one.clone(), one.clone()]).fails("two headers").await;
     for bad in [format!("{one}, {one}"), encoded(&[DER, DER].concat()), "x".to_owned()] {
-        send(vec![bad]).is_refused("no single one").await;
+        send(vec![bad]).fails("no single one").await;
     }
 }
 
@@ -199,11 +199,11 @@ async fn two_headers_a_chain_and_garbage_count_as_no_certificate() {
 async fn the_certificate_of_a_proxy_is_not_that_of_its_client() {
     let server = behind_a_proxy().await;
     let sent = Sent::new(&server, bound(&server)).peer("10.1.2.3:1").certificate(&DER);
-    sent.is_refused(MISSING).await;
+    sent.fails(MISSING).await;
     let direct = Sent::new(&server, bound(&server)).peer("10.9.9.9:1").certificate(&DER);
-    direct.is_let_in().await;
+    direct.passes().await;
     let both = Sent::new(&server, bound(&server)).peer("10.9.9.9:1").certificate(&OTHER);
-    both.header(&encoded(&DER)).is_refused("another").await;
+    both.header(&encoded(&DER)).fails("another").await;
 }
 
 /// What the handlers see of the header.

@@ -102,7 +102,11 @@ impl World {
             Step::Token(Mend::Fresh | Mend::Shape) => (&self.opaque, json!({})),
             Step::Setting("introspection") => (&self.audience_known, members.clone()),
             Step::Elsewhere => return,
-            step => panic!("{name}: {step:?}"),
+            Step::Scopes(_)
+            | Step::DataActions(_)
+            | Step::Declare
+            | Step::Token(_)
+            | Step::Setting(_) => panic!("{name}: {step:?}"),
         };
         let mut answer = server.provider.good();
         merge(&mut answer, &members);
