@@ -17,6 +17,7 @@ use super::introspection::{
 use super::issuer::IssuerSettings;
 use super::issuer_in_use::Issuer;
 use super::principal::Principal;
+use super::token_kind;
 use super::validation::{self, ValidatedClaims, Verified};
 use super::validity::Validity;
 use super::wait::{Wait, Waited};
@@ -75,6 +76,9 @@ impl Authenticator {
         let verified = Verified::by_answer(said, is_audience_known);
         let validated =
             validation::validate(&claims, verified, scheme, issuer, self.clock.now(), recorder)?;
+        let is_bound = validated.confirmation().is_some();
+        let said = NoRecorder.check(token_kind::bound_as_said(&claims, is_bound));
+        said.inspect_err(|finding| recorder.failed(|| finding.clone()))?;
         let principal = Principal::new(&validated, &issuer.settings, |_| true);
         let kept = Kept { introspector, answer: &answer, key_set: answer.key_set() };
         self.keep(issuer, token, (&principal, &validated), &kept, recorder);
@@ -115,10 +119,11 @@ impl Authenticator {
         let (settings, now, own) =
             (&issuer.settings, self.clock.now(), jwt.confirmation().copied());
         let judge = || {
-            NoRecorder.check(super::token_kind::of_answer(answer, settings))?;
+            NoRecorder.check(token_kind::of_answer(answer, settings))?;
             NoRecorder.check(confirmation::read(answer))?;
             let either = confirmation::check_either(own, answer, settings, scheme);
             let bound_by = NoRecorder.check(either)?;
+            NoRecorder.check(token_kind::bound_as_said(answer, bound_by.is_some()))?;
             if answer.has("exp") {
                 NoRecorder.check(validation::expiry(answer, settings, now))?;
             }

@@ -41,6 +41,21 @@ pub(crate) fn of_answer(
     Checked::new(Check::TokenKind, result, Evidence::none)
 }
 
+/// Checks that a token which its provider says is one of DPoP is bound to a key: without it nobody could
+/// prove anything, and whoever has the token could use it (RFC 9449 sections 5 and 6.2).
+#[cfg(feature = "client")]
+pub(super) fn bound_as_said(
+    answer: &Claims<'_>,
+    is_bound: bool,
+) -> Checked<(), impl FnOnce() -> Evidence> {
+    let token_type = answer.string_or_none("token_type").unwrap_or_default();
+    let result = match token_type.eq_ignore_ascii_case("DPoP") && !is_bound {
+        true => other("`token_type` is `DPoP`, and no `cnf` names its key", None),
+        false => Ok(()),
+    };
+    Checked::new(Check::TokenKind, result, Evidence::none)
+}
+
 fn tell_apart(claims: &Claims<'_>, settings: &IssuerSettings) -> Result<(), Reason> {
     // Keycloak says it in a claim, whatever `typ` of the header is.
     match claims.string_or_none("typ") {

@@ -19,9 +19,10 @@ impl Access {
     #[must_use]
     pub fn is_unconfined(&self) -> bool {
         let needed = Permissions::READ | Permissions::SEARCH | changes(self.interaction());
-        // The entries of a bundle may be what a step more is asked for.
-        let takes_no_step_up =
-            self.interaction().kind() != Kind::Batch || self.meets_every_step_up();
+        // The entries of a bundle, and the parameters of a form, may be what a step more is asked for.
+        let is_unseen =
+            self.interaction().kind() == Kind::Batch || self.interaction().has_unseen_body();
+        let takes_no_step_up = !is_unseen || self.meets_every_step_up();
         takes_no_step_up
             && self.grant().confinement().is_open()
             && self.is_open_on_every_type(needed)

@@ -38,8 +38,12 @@ pub(super) enum Way {
 
 impl Way {
     pub(super) fn of(access: &Access, headers: &HeaderMap) -> Self {
-        let provenance = || access.may(Permissions::CREATE, "Provenance");
-        if access.changes() && headers::have_provenance(headers) && !provenance().is_open() {
+        // As a right, and as an interaction for which the user may have to be authenticated anew.
+        let may_create = || {
+            access.may(Permissions::CREATE, "Provenance").is_open()
+                && access.authorize_entry(&Method::POST, "Provenance", None).is_ok()
+        };
+        if access.changes() && headers::have_provenance(headers) && !may_create() {
             return Self::RefusedProvenance;
         }
         let interaction = access.interaction();

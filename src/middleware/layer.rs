@@ -88,6 +88,7 @@ pub struct FhirAuthLayerBuilder {
     plain_http: PlainHttp,
     names_callers: bool,
     pub(super) step_up: Vec<StepUp>,
+    pub(super) step_up_by_address_alone: bool,
 }
 
 impl FhirAuthLayer {
@@ -113,6 +114,7 @@ impl FhirAuthLayer {
             plain_http: PlainHttp::default(),
             names_callers: false,
             step_up: Vec::new(),
+            step_up_by_address_alone: false,
         }
     }
 
@@ -385,7 +387,8 @@ impl FhirAuthLayerBuilder {
             .plain_http(self.plain_http)
             .base_url(base_url.clone())
             .build()?;
-        let step_up = Arc::new(StepUpRules::new(self.step_up, &authenticator));
+        let step_up = StepUpRules::new(self.step_up, &authenticator);
+        let step_up = Arc::new(step_up.by_address_alone(self.step_up_by_address_alone));
         let offered = authenticator.offered();
         let challenges = PlainChallenges::new(&base_url, offered);
         let well_known = WellKnown::new(

@@ -36,14 +36,16 @@ struct Decider {
 pub(super) fn app(config: Config, row: Row, peers: Peers) -> Result<(App, FhirAuthLayer), Failure> {
     let (upstream, base) = (config.gateway().upstream.clone(), config.base_url().clone());
     let policy = config.policy()?;
-    let auth = match upstream.confine {
-        ConfinedBy::Upstream => config.layer(policy)?.handlers_enforce(Enforcement::ALL).build()?,
+    let builder = match upstream.confine {
+        ConfinedBy::Upstream => config.layer(policy)?.handlers_enforce(Enforcement::ALL),
         ConfinedBy::Gateway | ConfinedBy::Nobody => {
             let rules = WithinSight::new(policy, upstream.confine == ConfinedBy::Gateway)?;
-            config.layer(rules)?.handlers_enforce(WithinSight::ENFORCED).build()?
+            config.layer(rules)?.handlers_enforce(WithinSight::ENFORCED)
         }
         _ => return Err(Failure::new("upstream.confine: is not supported yet")),
     };
+    // Nobody sees bodies here.
+    let auth = builder.step_up_by_address_alone(true).build()?;
     let headers = upstream.headers;
     let granted = Granted { auth: auth.clone(), base, headers: headers.clone() };
     let decider = Arc::new(Decider { row, peers, service: auth.layer(granted), headers });

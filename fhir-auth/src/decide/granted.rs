@@ -65,7 +65,10 @@ pub(super) fn allowed(
 /// Reports whether a change brings a Provenance with it that its caller may not create.
 fn writes_provenance(request: &Parts) -> bool {
     let is_change = !matches!(request.method, Method::GET | Method::HEAD);
-    let may = |access: &Access| access.may(Permissions::CREATE, "Provenance").is_open();
+    let may = |access: &Access| {
+        access.may(Permissions::CREATE, "Provenance").is_open()
+            && access.authorize_entry(&Method::POST, "Provenance", None).is_ok()
+    };
     is_change
         && has_provenance(&request.headers)
         && !request.extensions.get::<Access>().is_some_and(may)

@@ -6,6 +6,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, Request, Uri, Version};
+use tower_fhir_auth::authentication::PeerAddress;
 
 /// The longest address that an `http::Uri` can be; the layer judges none that is longer either.
 const MAX_ADDRESS: usize = 65_534;
@@ -71,6 +72,11 @@ impl Row {
         *original.method_mut() = method;
         *original.uri_mut() = Uri::from(address);
         *original.headers_mut() = asked.headers.clone();
+        // Who the proxy is decides about its header of certificates. The certificate of its own
+        // connection is nobody's proof.
+        if let Some(peer) = asked.extensions.get::<PeerAddress>() {
+            original.extensions_mut().insert(*peer);
+        }
         let headers = original.headers_mut();
         // A refusal of gRPC is a 200, by which a proxy would let the request pass.
         for name in [CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING] {

@@ -37,8 +37,12 @@ pub(super) fn gateway(config: Config, made: &SealKey) -> Result<(App, FhirAuthLa
             let auth = layer.auth().clone();
             return Ok((around(layer.layer(upstream), buffered), auth));
         }
-        ConfinedBy::Upstream => builder.handlers_enforce(Enforcement::ALL).build()?,
-        ConfinedBy::Nobody => builder.build()?,
+        // The server behind is told what was granted, and nothing of step-up.
+        ConfinedBy::Upstream => {
+            let builder = builder.handlers_enforce(Enforcement::ALL);
+            builder.step_up_by_address_alone(true).build()?
+        }
+        ConfinedBy::Nobody => builder.step_up_by_address_alone(true).build()?,
         _ => return Err(Failure::new("upstream.confine: is not supported yet")),
     };
     Ok((around(auth.layer(upstream), buffered), auth))

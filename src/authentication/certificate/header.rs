@@ -125,14 +125,26 @@ fn forwarded(text: &str) -> Option<Thumbprint> {
     }
 }
 
-/// Splits outside quotes. `None` where a comma begins another element there.
+/// Splits outside quotes. `None` where a comma begins another element there, and where quotes are not
+/// around the whole of a value: a quote in the wrong place would hide such a comma.
 fn unquoted(text: &str, separator: char) -> Option<Vec<&str>> {
     let (mut parts, mut start, mut quoted, mut escaped) = (Vec::new(), 0, false, false);
+    let mut before = separator;
     for (place, character) in text.char_indices() {
+        let last = std::mem::replace(&mut before, character);
         match character {
             _ if escaped => escaped = false,
             '\\' if quoted => escaped = true,
-            '"' => quoted = !quoted,
+            '\\' => return None,
+            '"' if quoted => {
+                let rest = text.get(place + 1..)?;
+                if !rest.is_empty() && !rest.starts_with([separator, ',']) {
+                    return None;
+                }
+                quoted = false;
+            }
+            '"' if last == '=' => quoted = true,
+            '"' => return None,
             ',' if !quoted => return None,
             _ if character == separator && !quoted => {
                 parts.push(text.get(start..place)?);
@@ -251,5 +263,19 @@ mod tests {
             assert_eq!(read(format, &values), Err(CertificateReason::Missing));
         }
         assert_eq!(read(F::Xfcc, &["By=spiffe://a"]).ok(), None);
+    }
+    #[test]
+    fn a_quote_in_the_wrong_place_hides_no_second_element() {
+        let (own, other) = ("f3".repeat(32), "a1".repeat(32));
+        for value in [
+            format!("Hash={own};X=\",By=x;Hash={other};Subject=\"CN=a\\\"b\""),
+            format!("Hash={own};X=a\"b,Hash={other}\""),
+            format!("Hash={own};X=\"a\"b\",Hash={other};Y=\"\""),
+            format!("Hash={own};X=\\\""),
+        ] {
+            assert!(read(CertificateFormat::Xfcc, &[&value]).is_err(), "{value}");
+        }
+        let quoted = format!("Hash={own};Subject=\"CN=a\\\"b,c;d\";By=x");
+        assert_eq!(read(CertificateFormat::Xfcc, &[&quoted]).ok(), hex(&own));
     }
 }

@@ -5,7 +5,7 @@ mod peer;
 
 use std::fmt;
 
-use http::{Extensions, HeaderMap};
+use http::{Extensions, HeaderMap, HeaderName};
 
 pub use self::header::{CertificateFormat, CertificateHeader};
 pub use self::peer::PeerAddress;
@@ -70,6 +70,16 @@ impl MutualTls {
             && !header.comes_from(extensions)
         {
             headers.remove(&header.name);
+            // Others read `_` as `-`, and would take it for the header of the proxy.
+            let name = header.name.as_str();
+            let alike: Vec<HeaderName> = headers
+                .keys()
+                .filter(|other| other.as_str().replace('_', "-") == name.replace('_', "-"))
+                .cloned()
+                .collect();
+            alike.iter().for_each(|other| {
+                headers.remove(other);
+            });
         }
     }
 

@@ -1,5 +1,6 @@
 //! The answer to an introspection (RFC 7662 section 2.2), read strictly.
 
+use std::fmt;
 use std::sync::Arc;
 
 use tokio::time::Instant;
@@ -19,7 +20,7 @@ pub(crate) enum Answer<A = ActiveAnswer> {
 }
 
 /// The answer that a token is active. Only [`Answer::read`] makes one.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct ActiveAnswer {
     text: Box<str>,
     /// The moment at which it was asked for: what is known is not newer.
@@ -27,6 +28,13 @@ pub(crate) struct ActiveAnswer {
     pub(super) expires_at: Option<UnixTime>,
     /// The keys that verified it, where it was signed.
     key_set: Option<KeySetId>,
+}
+
+impl fmt::Debug for ActiveAnswer {
+    /// Shows nothing of the answer, which holds the claims of a user.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ActiveAnswer(..)")
+    }
 }
 
 /// Proof that the provider has said that a token is active.

@@ -76,9 +76,12 @@ impl Provider {
         let reply = match self.client.ask(&url, named_by, question).await {
             Ok(reply) => reply,
             Err(error) => {
-                // It may have moved.
-                self.endpoint.forget().await;
-                return Err(error.into());
+                let error = IntrospectionError::from(error);
+                // It may have moved. An answer that refuses one token says nothing of that.
+                if error.is_outage() {
+                    self.endpoint.forget().await;
+                }
+                return Err(error);
             }
         };
         let Reply { media_type, body, address } = reply;

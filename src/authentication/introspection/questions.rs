@@ -204,7 +204,9 @@ impl Closing {
         shared.report.note(&shared.issuer, &result, shared.clock.now());
         match &result {
             Err(error) if error.is_outage() => lane.circuit.failed(permission),
-            Ok(_) | Err(_) => lane.circuit.succeeded(permission),
+            Ok(_) => lane.circuit.succeeded(permission),
+            // The provider is there, and may still be down for sound tokens.
+            Err(_) => lane.circuit.unused(permission),
         }
         let outcome = match result {
             Ok(answer) => {

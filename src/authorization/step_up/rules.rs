@@ -6,11 +6,15 @@ use std::time::Duration;
 
 use super::challenge::{Insufficient, StepUpChallenge};
 use super::requirement::{StepUp, StepUpCallers};
+use crate::authentication::string_claim::StringClaim;
 use crate::authentication::{Authenticator, CallerKind, Principal};
 use crate::authorization::{Denial, Enforcement};
 use crate::explanation::StepUpReason;
-use crate::fhir::Interaction;
+use crate::fhir::{Interaction, InteractionKind};
 use crate::time::{Clock, UnixTime};
+
+/// The operations that change or delete many resources, which no letter of their address says.
+const IN_BULK: [&str; 3] = ["bulk-delete", "bulk-update", "purge-history"];
 
 /// The requirements of a layer.
 #[derive(Debug)]
@@ -18,6 +22,8 @@ pub(crate) struct StepUpRules {
     blocks: Vec<StepUp>,
     clock: Arc<dyn Clock>,
     issuers: HashMap<Arc<str>, IssuerFacts>,
+    /// `true` where nobody within judges what a body asks for.
+    by_address_alone: bool,
 }
 
 /// The facts about an issuer that requirements on its tokens are judged by.
@@ -48,7 +54,26 @@ impl StepUpRules {
         let issuers = authenticator.issuer_facts();
         let issuers =
             issuers.map(|(issuer, leeway, entra)| (issuer, IssuerFacts { leeway, entra }));
-        Self { blocks, clock: authenticator.clock(), issuers: issuers.collect() }
+        let (clock, by_address_alone) = (authenticator.clock(), false);
+        Self { blocks, clock, issuers: issuers.collect(), by_address_alone }
+    }
+
+    /// Says that nobody within judges what a body asks for.
+    pub(crate) fn by_address_alone(mut self, by_address_alone: bool) -> Self {
+        self.by_address_alone = by_address_alone;
+        self
+    }
+
+    /// Reports whether a request may do what its address does not say, and nobody within looks: then it
+    /// needs what any interaction would.
+    fn is_unseen(&self, interaction: &Interaction, enforced: Enforcement) -> bool {
+        let is_left = |judged| self.by_address_alone || !enforced.contains(judged);
+        match interaction.kind() {
+            InteractionKind::Unknown => true,
+            InteractionKind::Batch => is_left(Enforcement::BUNDLE_ENTRIES),
+            _ if interaction.has_unseen_body() => is_left(Enforcement::SEARCH_BODIES),
+            _ => interaction.operation().is_some_and(|name| IN_BULK.contains(&name)),
+        }
     }
 
     /// Checks that the caller was authenticated as the interaction requires.
@@ -62,9 +87,11 @@ impl StepUpRules {
             return Ok(());
         }
         let caller = self.caller(principal);
+        let is_unseen = self.is_unseen(interaction, enforced);
         let is_about = |block: &&StepUp| {
             block.is_about(&caller)
-                && block.on.iter().any(|target| target.concerns(interaction, enforced))
+                && (is_unseen
+                    || block.on.iter().any(|target| target.concerns(interaction, enforced)))
         };
         let blocks: Vec<&StepUp> = self.blocks.iter().filter(is_about).collect();
         match blocks.iter().find_map(|block| caller.fault_of(block)) {
@@ -108,7 +135,7 @@ impl Caller<'_> {
         }
         let has_subject =
             principal.subject().is_some_and(|subject| Some(subject) != principal.client_id());
-        principal.fhir_user().is_some() || has_subject
+        principal.fhir_user_claim().claim != StringClaim::Absent || has_subject
     }
 
     fn fault_of(&self, block: &StepUp) -> Option<Fault> {

@@ -131,3 +131,17 @@ async fn where_bound_tokens_are_required_the_answer_may_be_what_binds() {
     assert_eq!(client.bearer(&bound).await.status, 401);
     assert_eq!(client.bearer(&free).await.status, 401);
 }
+
+#[tokio::test]
+async fn an_answer_that_says_dpop_and_names_no_key_is_refused() {
+    let client = Client::of(Guarded::start().await);
+    client.server.provider.says_with(OPAQUE, json!({"token_type": "DPoP"}));
+    client.bearer(OPAQUE).await.is_refused_by(Check::TokenKind, "`cnf`");
+    let client = Client::of(Guarded::of_every_token().await);
+    let token = client.server.provider.jwt(json!({}));
+    client.server.provider.says_with(&token, json!({"token_type": "DPoP"}));
+    client.bearer(&token).await.is_refused_by(Check::TokenKind, "`cnf`");
+    let bound = client.server.provider.jwt(json!({"cnf": client.own()}));
+    client.server.provider.says_with(&bound, json!({"token_type": "DPoP"}));
+    client.proven(&bound).await.is_let_in();
+}

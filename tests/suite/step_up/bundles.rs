@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use http::Method;
-use tower_fhir_auth::Access;
+use tower_fhir_auth::authorization::{Grant, authorize_fn};
+use tower_fhir_auth::{Access, Enforcement};
 
 use super::{MFA, ask, on, server, strong, weak};
+use crate::support::Server;
 
 #[tokio::test]
 async fn an_entry_takes_the_step_of_its_own_interaction() {
@@ -28,4 +30,68 @@ async fn an_entry_takes_the_step_of_its_own_interaction() {
     assert!(strong.authorize_entry(&Method::DELETE, "Patient/1", None).is_ok());
     // A bundle that nobody looks into would hide the step.
     assert!(!weak.is_unconfined() && strong.is_unconfined());
+}
+
+/// A server whose service within is said to judge no step-up, or not to enforce what bodies hold.
+async fn by_address_alone(enforced: Enforcement, is_said: bool) -> Server {
+    let requirement = on(["Patient.d"]).acr([MFA]);
+    let algorithm = tower_fhir_auth::jose::Algorithm::Es256;
+    Server::build(
+        algorithm,
+        |issuer| issuer,
+        |layer| {
+            let rules = authorize_fn(|_| Ok(Grant::by("a test")));
+            let layer = layer.authorizer(rules).handlers_enforce(enforced);
+            layer.step_up(requirement).step_up_by_address_alone(is_said)
+        },
+    )
+    .await
+}
+
+#[tokio::test]
+async fn what_an_address_does_not_say_and_nobody_within_judges_takes_every_step() {
+    let nothing = Enforcement::ALL
+        .difference(Enforcement::BUNDLE_ENTRIES)
+        .difference(Enforcement::SEARCH_BODIES);
+    for (enforced, is_said) in [(nothing, false), (Enforcement::ALL, true)] {
+        let server = by_address_alone(enforced, is_said).await;
+        for (method, path, is_challenged) in [
+            ("POST", "", true),
+            ("POST", "/Observation/_search", true),
+            ("GET", "/Observation?code=x", false),
+            ("GET", "/Patient/1", false),
+        ] {
+            let reply = ask(&server, method, path, weak(&server)).await;
+            assert_eq!(reply.status == 401, is_challenged, "{method} {path}: {reply:#?}");
+            assert_eq!(ask(&server, method, path, strong(&server)).await.status, 200);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_is_no_interaction_and_operations_in_bulk_take_every_step() {
+    let server = by_address_alone(Enforcement::ALL, false).await;
+    for (method, path) in [
+        ("DELETE", "/Patient/1/"),
+        ("DELETE", "/NoSuchType/1"),
+        ("DELETE", "/Patient/$bulk-delete"),
+        ("POST", "/$bulk-update"),
+        ("POST", "/Patient/1/$purge-history"),
+    ] {
+        let reply = ask(&server, method, path, weak(&server)).await;
+        assert_eq!(reply.status, 401, "{method} {path}: {reply:#?}");
+        assert_eq!(ask(&server, method, path, strong(&server)).await.status, 200);
+    }
+    assert_eq!(ask(&server, "POST", "/Patient/$validate", weak(&server)).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_form_that_is_not_read_yet_is_not_passed_unlooked_at() {
+    let server = server([on(["Patient.s"]).acr([MFA])]).await;
+    let reply = ask(&server, "POST", "/_search?_type=Observation", weak(&server)).await;
+    let access = reply.access.unwrap();
+    assert!(!access.is_unconfined());
+    assert!(access.authorize_search_body("_type=Patient").is_err());
+    let strong = ask(&server, "POST", "/_search?_type=Observation", strong(&server)).await;
+    assert!(strong.access.unwrap().is_unconfined());
 }
