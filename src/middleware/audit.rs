@@ -61,5 +61,5 @@ fn event(
         rule = short(Some(rule)),
         "access decided"
     );
-    let _ = (verdict, request_id, interaction, rule, short);
+    let _ = (verdict, request_id, caller, interaction, rule, short);
 }

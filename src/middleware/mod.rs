@@ -30,7 +30,6 @@ mod gate;
 mod inner;
 mod layer;
 mod let_in;
-#[cfg_attr(not(feature = "tracing"), expect(dead_code, reason = "only events are made with it"))]
 mod loggable;
 mod open_paths;
 pub(crate) mod paths;
