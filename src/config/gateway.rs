@@ -1,4 +1,4 @@
-//! The sections of the gateway: `[listen]`, `[admin]` and `[upstream]`.
+//! The sections of the gateway: `[listen]`, `[admin]`, `[cors]` and `[upstream]`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,6 +7,7 @@ use http::HeaderValue;
 
 use super::address::told;
 use super::caller_headers::{self, CallerHeader};
+use super::cors::{self, CorsOrigins};
 use super::reader::Reader;
 use super::seal_keys;
 use crate::danger::PlainHttp;
@@ -23,6 +24,8 @@ pub struct GatewayConfig {
     pub tls: Option<TlsFiles>,
     /// `[admin] address`, a host and a port.
     pub admin: Option<String>,
+    /// `[cors] origins`
+    pub cors: CorsOrigins,
     /// `[upstream]`
     pub upstream: UpstreamConfig,
 }
@@ -136,7 +139,7 @@ impl std::fmt::Debug for SecretBytes {
     }
 }
 
-/// Reads the three sections. `several_issuers` is true where a subject alone may be that of different users.
+/// Reads the sections. `several_issuers` is true where a subject alone may be that of different users.
 pub(super) fn read(
     root: &mut Reader<'_>,
     plain_http: &PlainHttp,
@@ -148,12 +151,13 @@ pub(super) fn read(
         admin.finish();
         address
     });
+    let cors = cors::read(root);
     let upstream = match root.table("upstream") {
         Some(section) => upstream(section, plain_http, several_issuers),
         None => UpstreamConfig::default(),
     };
     let listen = listen.unwrap_or_else(|| "127.0.0.1:8080".to_owned());
-    GatewayConfig { listen, tls, admin, upstream }
+    GatewayConfig { listen, tls, admin, cors, upstream }
 }
 
 fn listen(root: &mut Reader<'_>) -> (Option<String>, Option<TlsFiles>) {

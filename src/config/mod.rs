@@ -55,6 +55,7 @@ mod address;
 mod assigned;
 mod bound;
 mod caller_headers;
+mod cors;
 mod entra;
 mod error;
 mod gateway;
@@ -75,6 +76,7 @@ use serde::{Deserialize, Deserializer};
 use toml::Table;
 
 pub use caller_headers::{CallerHeader, CallerMember};
+pub use cors::CorsOrigins;
 pub use error::{ConfigError, Problem};
 pub use gateway::{
     ConfinedBy, GatewayConfig, TlsFiles, UpstreamAuthorization, UpstreamConfig, UpstreamVersions,

@@ -131,7 +131,15 @@ impl<'a> Bundle<'a> {
             link: std::iter::once(link("self", own)).chain(next).collect(),
             entry: entries.map(|(entry, _)| entry.written_with(&other)).collect(),
         };
-        serde_json::to_vec(&written).ok()
+        // What grows by doubling would hold more than there is.
+        let length = |kept: &Kept<'_>| match &kept.resource {
+            Some(written) => written.get().len(),
+            None => kept.entry.resource().map_or(0, str::len),
+        };
+        let lengths = written.entry.iter().map(|kept| length(kept) + 256);
+        let mut text = Vec::with_capacity(lengths.sum::<usize>() + 1024);
+        serde_json::to_writer(&mut text, &written).ok()?;
+        Some(text)
     }
 }
 

@@ -12,17 +12,30 @@ use crate::fhir::search::SearchParameter;
 /// The base that is written for that of the server behind. By RFC 2606 there is none.
 const FOREIGN: &str = "https://foreign.invalid";
 
-/// The addresses of this server, and of the one behind.
+/// The base of this server and that of the server behind, by which addresses in parameters are translated.
+///
+/// [`ConfineLayer`](super::ConfineLayer) does so by itself where its settings have an
+/// [`upstream_base`](super::ConfineSettings::upstream_base): this is for proxies that are used without it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Addresses<'a> {
-    pub(super) base: &'a BaseUrl,
-    pub(super) upstream: &'a str,
+pub struct Addresses<'a> {
+    base: &'a BaseUrl,
+    upstream: &'a str,
 }
 
-impl Addresses<'_> {
-    /// Returns a query for the server behind, of a request to a path below the base; `None` where it stays as it
-    /// is.
-    pub(super) fn query(&self, below: &str, query: &str) -> Option<String> {
+impl<'a> Addresses<'a> {
+    /// Creates it of the two bases.
+    #[must_use]
+    pub fn new(base: &'a BaseUrl, upstream: &'a str) -> Self {
+        Self { base, upstream }
+    }
+
+    /// Returns a query, a form or an `If-None-Exist` as the server behind reads it, of a request to a path below
+    /// the base; `None` where it stays as it is.
+    ///
+    /// References below the base are sent relative. Those below that of the server behind are foreign to clients,
+    /// and get a host that is nobody's.
+    #[must_use]
+    pub fn query(&self, below: &str, query: &str) -> Option<String> {
         // A scheme is there, or its colon is encoded: all else has no address.
         let mut letters = query.as_bytes().windows(4);
         if !letters.any(|four| four.eq_ignore_ascii_case(b"http")) {
@@ -100,7 +113,7 @@ mod tests {
     #[test]
     fn addresses_of_this_server_are_relative_and_those_of_the_server_behind_are_foreign() {
         let base: BaseUrl = "https://fhir.example.org/r4".parse().unwrap();
-        let addresses = Addresses { base: &base, upstream: "http://127.0.0.1:8081/fhir" };
+        let addresses = Addresses::new(&base, "http://127.0.0.1:8081/fhir");
         let here = "https%3A%2F%2FFHIR.example.org%3A443%2Fr4%2F";
         let behind = "http%3A%2F%2F127.0.0.1%3A8081%2Ffhir%2F";
         for (below, query, expected) in [
@@ -153,7 +166,7 @@ mod tests {
         ] {
             assert_eq!(addresses.query(below, &query).as_deref(), expected, "{below} {query}");
         }
-        let same = Addresses { base: &base, upstream: base.as_str() };
+        let same = Addresses::new(&base, base.as_str());
         let sent = same.value("Observation", "subject", "https://fhir.example.org/r4/Patient/1");
         assert_eq!(sent, "Patient/1", "the one server there is");
     }

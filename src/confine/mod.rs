@@ -101,6 +101,7 @@ mod way;
 pub use crate::seal::{SealKey, SealKeyError};
 pub use body::ConfinedBody;
 pub use layer::{ConfineLayer, ConfinedLayer};
+pub use local::Addresses;
 pub use request_body::RequestBody;
 pub use service::{Confine, ConfineFuture};
 pub use settings::ConfineSettings;

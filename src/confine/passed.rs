@@ -26,7 +26,7 @@ const IF_NONE_EXIST: &str = "if-none-exist";
 /// Writes the addresses in the query of a request as the server behind reads them, where that has another base.
 pub(super) fn localize<B>(request: &mut Request<B>, gate: &Gate, settings: &ConfineSettings) {
     let Some(upstream) = &settings.upstream else { return };
-    let addresses = Addresses { base: &gate.server.base_url, upstream };
+    let addresses = Addresses::new(&gate.server.base_url, upstream);
     let path = request.uri().path();
     let below = gate.server.base_url.below(path).unwrap_or_default();
     let query = request.uri().query().and_then(|query| addresses.query(below, query));
@@ -80,7 +80,7 @@ where
     };
     let below = gate.server.base_url.below(parts.uri.path()).unwrap_or_default();
     let upstream = settings.upstream.as_deref().unwrap_or_default();
-    let addresses = Addresses { base: &gate.server.base_url, upstream };
+    let addresses = Addresses::new(&gate.server.base_url, upstream);
     let text = std::str::from_utf8(&form).ok();
     let sent = text.and_then(|form| addresses.query(below, form));
     let sent = sent.map_or(form, Bytes::from);

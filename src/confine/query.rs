@@ -27,7 +27,7 @@ pub(super) enum NotAsked {
 /// Returns the query for the server behind.
 pub(super) fn rewritten(access: &Access, upstream: &str, query: &str) -> Result<String, NotAsked> {
     let interaction = access.interaction();
-    let addresses = Addresses { base: interaction.base(), upstream };
+    let addresses = Addresses::new(interaction.base(), upstream);
     let searched = interaction.searched_type().or_else(|| interaction.resource_type());
     let searched = searched.unwrap_or_default();
     let mut asked = Serializer::new(String::new());

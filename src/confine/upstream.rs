@@ -1,6 +1,6 @@
 //! The service inside, as what has to be judged is asked from it.
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
 use http::request::Parts;
 use http::uri::PathAndQuery;
@@ -181,9 +181,8 @@ async fn whole<R: Body<Error: Into<BoxError>>>(
 ) -> Result<Answer, NoAnswer> {
     let (parts, body) = response.into_parts();
     check_plain(&parts.headers)?;
-    match Limited::new(body, limit).collect().await {
+    match in_one_piece(Limited::new(body, limit)).await {
         Ok(body) => {
-            let body = body.to_bytes();
             let text = body.strip_prefix("\u{feff}".as_bytes()).map(|text| body.slice_ref(text));
             let body = text.unwrap_or(body);
             Ok(Answer { status: parts.status, headers: parts.headers, body })
@@ -200,6 +199,22 @@ pub(super) fn check_plain(headers: &HeaderMap) -> Result<(), NoAnswer> {
         true => Err(NoAnswer::unreadable("it is compressed, which nobody has asked for")),
         false => Ok(()),
     }
+}
+
+/// Reads a body into one buffer. Its parts, kept until the end and then copied, would hold it twice.
+async fn in_one_piece<B: Body>(body: B) -> Result<Bytes, B::Error> {
+    let mut body = std::pin::pin!(body);
+    let mut whole = Vec::new();
+    while let Some(frame) = body.frame().await {
+        if let Ok(mut data) = frame?.into_data() {
+            while data.has_remaining() {
+                let length = data.chunk().len();
+                whole.extend_from_slice(data.chunk());
+                data.advance(length);
+            }
+        }
+    }
+    Ok(whole.into())
 }
 
 /// Puts another path and query into the address of a request.

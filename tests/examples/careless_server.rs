@@ -10,12 +10,16 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::response::Response;
+use axum::serve::Listener;
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, StatusCode, Version};
 use http_body::{Body as HttpBody, Frame};
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWriteExt, DuplexStream, ReadBuf};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+use tokio_rustls::server::TlsStream;
+use tokio_rustls::{TlsAcceptor, rustls};
 
 /// The server, which runs until the test ends.
 pub(crate) struct Careless {
@@ -35,6 +39,7 @@ struct Shared {
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
     pub(crate) line: String,
+    pub(crate) version: Version,
     pub(crate) headers: HeaderMap,
     pub(crate) body: String,
 }
@@ -43,6 +48,28 @@ impl Careless {
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}/fhir", listener.local_addr().unwrap());
+        Self::at(base, listener)
+    }
+
+    /// With TLS, known as `localhost`.
+    pub(crate) async fn start_with_tls(
+        certificate: Vec<u8>,
+        key: Vec<u8>,
+        protocols: &[&str],
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("https://localhost:{}/fhir", listener.local_addr().unwrap().port());
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = rustls::ServerConfig::builder_with_provider(provider);
+        let builder = builder.with_safe_default_protocol_versions().unwrap();
+        let key = PrivateKeyDer::Pkcs8(key.into());
+        let chain = vec![certificate.into()];
+        let mut config = builder.with_no_client_auth().with_single_cert(chain, key).unwrap();
+        config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+        Self::at(base, Tls(listener, TlsAcceptor::from(Arc::new(config))))
+    }
+
+    fn at<L: Listener<Addr: std::fmt::Debug>>(base: String, listener: L) -> Self {
         let (log, left) = (Mutex::default(), Mutex::default());
         let state = Arc::new(Shared { base: base.clone(), log, left });
         let app = Router::new().fallback(answer).with_state(Arc::clone(&state));
@@ -63,6 +90,27 @@ impl Careless {
     }
 }
 
+/// A port with TLS. Handshakes that fail are of clients that do not come back.
+struct Tls(TcpListener, TlsAcceptor);
+
+impl Listener for Tls {
+    type Io = TlsStream<TcpStream>;
+    type Addr = std::net::SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        loop {
+            let (stream, peer) = self.0.accept().await.unwrap();
+            if let Ok(stream) = self.1.accept(stream).await {
+                return (stream, peer);
+            }
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<Self::Addr> {
+        self.0.local_addr()
+    }
+}
+
 /// Notices that nobody waits for an answer any more.
 struct Waiting<'a>(&'a Shared, bool);
 
@@ -79,7 +127,12 @@ async fn answer(State(state): State<Arc<Shared>>, request: Request) -> Response 
     let body = to_bytes(body, usize::MAX).await.unwrap();
     let line = format!("{} {}", parts.method, parts.uri);
     let body = String::from_utf8(body.to_vec()).unwrap();
-    state.log.lock().unwrap().push(Asked { line, headers: parts.headers, body });
+    state.log.lock().unwrap().push(Asked {
+        line,
+        version: parts.version,
+        headers: parts.headers,
+        body,
+    });
     let path = parts.uri.path().to_owned();
     let below: Vec<&str> = path.trim_start_matches("/fhir").split('/').skip(1).collect();
     let found = |name: &str, id: &str| {
@@ -98,6 +151,8 @@ async fn answer(State(state): State<Arc<Shared>>, request: Request) -> Response 
             let parts = slow_body(["{\"resourceType\":", "\"Observation\"}"]);
             Response::builder().header("content-type", "application/fhir+json").body(parts).unwrap()
         }
+        ["Basic"] => fhir(&astray(&state.base)),
+        ["Observation", "large8"] => fhir(&large(8 << 20)),
         ["Observation", "moved"] => with_status(302),
         ["Observation", "login"] => with_status(401),
         ["Observation"] if parts.method == "POST" => {
@@ -176,6 +231,28 @@ fn records(base: &str) -> Vec<Value> {
         }
     }
     all
+}
+
+/// A bundle some of whose links lead elsewhere, with the base in other spellings.
+fn astray(base: &str) -> String {
+    let (shouted, other) = (base.replace("http", "HTTP"), base.replace("127.0.0.1", "LocalHost"));
+    let path = base.splitn(4, '/').last().unwrap();
+    format!(
+        "{{\"resourceType\":\"Bundle\",\"link\":[{{\"relation\":\"self\",\"url\":\"{shouted}/Basic\"}},\n\
+         {{\"relation\":\"next\",\"url\":\"https://elsewhere.example.org/fhir?_page=1\"}},\n\
+         {{\"relation\":\"first\",\"url\":\"{other}/Basic?_page=0\"}},\
+         {{\"relation\":\"last\",\"url\":\"/{path}?_page=9\"}}],\
+         \"entry\":[{{\"link\":[{{\"relation\":\"x\",\"url\":\"//elsewhere.example.org\"}}],\
+         \"resource\":{{\"resourceType\":\"Basic\",\"valueDecimal\":1.500}}}}]}}"
+    )
+}
+
+/// An Observation of patient 1 with about so many bytes.
+fn large(bytes: usize) -> String {
+    let text = "x".repeat(bytes);
+    json!({"resourceType": "Observation", "id": "large8", "status": "final",
+        "subject": {"reference": "Patient/1"}, "note": [{"text": text}]})
+    .to_string()
 }
 
 fn fhir(text: &str) -> Response {

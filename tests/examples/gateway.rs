@@ -15,21 +15,36 @@ use crate::support::{BASE, Example, command, fhir_auth, raw_status};
 /// A gateway with an issuer of its own.
 pub(crate) struct Gateway {
     pub(crate) server: Example,
-    issuer: TestIssuer,
-    client: Client,
+    pub(crate) issuer: TestIssuer,
+    pub(crate) client: Client,
     /// Of its configuration.
     folder: TempDir,
 }
 
 impl Gateway {
     pub(crate) async fn before(upstream: &str, sections: &str) -> Self {
+        Self::before_with(upstream, sections, &[]).await
+    }
+
+    /// With variables of the environment.
+    pub(crate) async fn before_with(
+        upstream: &str,
+        sections: &str,
+        environment: &[(&str, &str)],
+    ) -> Self {
         let issuer = TestIssuer::start().await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("gateway.toml");
         std::fs::write(&file, text(&issuer, upstream, sections)).unwrap();
         let file = file.to_str().unwrap().to_owned();
+        let names =
+            environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let environment: Vec<(String, String)> = names.collect();
         let start = move || {
-            Example::start(fhir_auth(&["gateway", "--config", &file, "--listen", "127.0.0.1:0"]))
+            let arguments = ["gateway", "--config", &file, "--listen", "127.0.0.1:0"];
+            let mut command = fhir_auth(&arguments);
+            command.envs(environment);
+            Example::start(command)
         };
         let server = tokio::task::spawn_blocking(start).await.unwrap();
         let gateway = Self { server, issuer, client: Client::new(), folder };
@@ -42,7 +57,7 @@ impl Gateway {
     }
 
     /// A token of patient 1.
-    fn token(&self, scope: &str) -> String {
+    pub(crate) fn token(&self, scope: &str) -> String {
         let token = self.issuer.token().claim("aud", BASE).claim("sub", "amara %");
         token.claim("scope", scope).claim("patient", "1").sign().unwrap()
     }
@@ -52,12 +67,12 @@ impl Gateway {
         self.client.request(method, self.server.url(path)).bearer_auth(self.token(scope))
     }
 
-    async fn get(&self, scope: &str, path: &str) -> Response {
+    pub(crate) async fn get(&self, scope: &str, path: &str) -> Response {
         self.request("GET", scope, path).send().await.unwrap()
     }
 }
 
-fn text(issuer: &TestIssuer, upstream: &str, sections: &str) -> String {
+pub(crate) fn text(issuer: &TestIssuer, upstream: &str, sections: &str) -> String {
     format!(
         "base_url = \"{BASE}\"\naccess = \"scopes\"\n[[issuers]]\nissuer = \"{}\"\n\
          [upstream]\nurl = \"{upstream}\"\n{sections}\n",
@@ -65,7 +80,7 @@ fn text(issuer: &TestIssuer, upstream: &str, sections: &str) -> String {
     )
 }
 
-async fn json_of(response: Response) -> Value {
+pub(crate) async fn json_of(response: Response) -> Value {
     assert!(response.status().is_success(), "{response:?}");
     response.json().await.unwrap()
 }

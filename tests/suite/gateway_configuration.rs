@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tower_fhir_auth::config::{
-    CallerMember, Config, ConfinedBy, UpstreamAuthorization, UpstreamVersions,
+    CallerMember, Config, ConfinedBy, CorsOrigins, UpstreamAuthorization, UpstreamVersions,
 };
 
 use crate::support::BASE;
@@ -37,6 +37,8 @@ fn every_key_of_the_gateway_is_understood() {
         tls     = { certificate = "tls.pem", key = "tls.key", client_ca = "ca.pem" }
         [admin]
         address = "[::1]:9090"
+        [cors]
+        origins = ["https://app.example.org", "http://localhost:3000"]
         [upstream]
         url           = "http://hapi:8080/fhir"
         confine       = "gateway"
@@ -64,6 +66,9 @@ fn every_key_of_the_gateway_is_understood() {
     let tls = gateway.tls.clone().unwrap();
     assert_eq!(tls.certificate, folder.path().join("tls.pem"));
     assert_eq!(tls.client_ca, Some(folder.path().join("ca.pem")));
+    let origins =
+        ["https://app.example.org", "http://localhost:3000"].map(|one| one.parse().unwrap());
+    assert_eq!(gateway.cors, CorsOrigins::Only(origins.to_vec()));
     let upstream = &gateway.upstream;
     assert_eq!(upstream.url.as_ref().unwrap().as_str(), "http://hapi:8080/fhir");
     assert_eq!(
@@ -92,6 +97,7 @@ fn without_the_sections_there_are_defaults() {
     let config = Config::from_toml(&file("")).unwrap();
     let gateway = config.gateway();
     assert_eq!((gateway.listen.as_str(), gateway.admin.as_deref()), ("127.0.0.1:8080", None));
+    assert_eq!(gateway.cors, CorsOrigins::None);
     let upstream = &gateway.upstream;
     assert_eq!(
         (upstream.confine, upstream.versions),
@@ -237,4 +243,34 @@ fn who_confines_at_the_server_behind_tells_it_what_was_granted() {
         let config = Config::from_toml(&text).unwrap();
         assert_eq!(config.gateway().upstream.confine, ConfinedBy::Upstream);
     }
+}
+
+#[test]
+fn an_origin_is_what_a_browser_says_of_itself_and_nothing_else() {
+    let read = |text: &str| Config::from_toml(&file(&format!("[cors]\norigins = {text}")));
+    let cors = |text: &str| read(text).unwrap().gateway().cors.clone();
+    assert_eq!(cors("[\"*\"]"), CorsOrigins::Any);
+    assert_eq!(cors("[]"), CorsOrigins::None);
+    for good in ["http://[::1]:8080", "capacitor://localhost", "https://xn--bcher-kva.example"] {
+        assert_eq!(cors(&format!("[\"{good}\"]")), CorsOrigins::Only(vec![good.parse().unwrap()]));
+    }
+    for bad in [
+        "",
+        "null",
+        "app.example.org",
+        "https://app.example.org/",
+        "https://app.example.org/app",
+        "https://APP.example.org",
+        "https://app.example.org:443",
+        "https://*.example.org",
+        "https://user@app.example.org",
+        "https://b\u{fc}cher.example",
+        "file:///x",
+    ] {
+        let found = errors(&format!("[cors]\norigins = [\"{bad}\"]"));
+        assert!(found.contains("cors.origins[0]: expected \"*\" or an origin"), "{bad}: {found}");
+    }
+    let found = errors("[cors]\norigins = [\"*\", \"https://app.example.org\"]\norigin = []");
+    assert!(found.contains("cors.origins: expected \"*\" by itself"), "{found}");
+    assert!(found.contains("cors.origin: unknown key: did you mean `origins`?"), "{found}");
 }

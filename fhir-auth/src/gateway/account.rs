@@ -2,24 +2,38 @@
 //! gone wrong with them.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
+use metrics::Gauge;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use super::meter;
 use super::unanswered::Unanswered;
 
+/// The most KiB of bodies that are judged at once.
+const JUDGED_AT_ONCE: usize = 16 * 1024;
+
 /// The bytes that are held of all requests together.
-#[derive(Debug)]
 pub(super) struct Buffered {
     held: AtomicUsize,
     limit: usize,
+    /// Turns at judging, in KiB. What is read out of a body takes more than the body, and so does what is written.
+    turns: Arc<Semaphore>,
+    /// The same number, for operators: of all configurations together.
+    figure: Gauge,
 }
 
 impl Buffered {
     pub(super) fn up_to(limit: usize) -> Arc<Self> {
-        Arc::new(Self { held: AtomicUsize::new(0), limit })
+        let (held, turns) = (AtomicUsize::new(0), Arc::new(Semaphore::new(JUDGED_AT_ONCE)));
+        Arc::new(Self { held, limit, turns, figure: meter::buffered() })
     }
 }
 
-/// The account of one request, in its extensions. What it holds is given back with the last clone of it.
+/// The account of one request, in its extensions. What it holds is given back with the last clone of it: when
+/// the client has the whole answer.
 #[derive(Clone, Debug)]
 pub(super) struct Account(Arc<Inner>);
 
@@ -28,19 +42,23 @@ struct Inner {
     all: Arc<Buffered>,
     held: AtomicUsize,
     streams: AtomicBool,
+    sends: AtomicBool,
+    turn: Mutex<Option<OwnedSemaphorePermit>>,
     trouble: OnceLock<Unanswered>,
 }
 
 impl Account {
     pub(super) fn of_a_request(all: &Arc<Buffered>) -> Self {
-        let (held, streams, trouble) = Default::default();
-        Self(Arc::new(Inner { all: Arc::clone(all), held, streams, trouble }))
+        let (held, streams, sends, turn, trouble) = Default::default();
+        Self(Arc::new(Inner { all: Arc::clone(all), held, streams, sends, turn, trouble }))
     }
 
     /// Notes what has gone wrong. An answer that had to be judged as a whole is then another one.
     pub(super) fn met(&self, what: Unanswered) {
         // The first one is what has happened.
-        let _ = self.0.trouble.set(what);
+        if self.0.trouble.set(what).is_ok() {
+            meter::failed(what);
+        }
     }
 
     pub(super) fn trouble(&self) -> Option<Unanswered> {
@@ -50,22 +68,84 @@ impl Account {
     /// Notes that the answer goes to the client as it comes from now on, and is held no more.
     pub(super) fn streams(&self) {
         self.0.streams.store(true, Ordering::Relaxed);
+        self.0.turn.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
-    /// Holds more bytes, unless those of all requests would be too many.
-    pub(super) fn holds(&self, bytes: usize) -> bool {
-        if self.0.streams.load(Ordering::Relaxed) {
-            return true;
+    /// Waits for the turn to judge what has been read, and tells whether it has come within `limit`; `None` if it
+    /// needs none, or has one already: who waits for a second one could wait for ever.
+    pub(super) fn turn(
+        &self,
+        limit: Duration,
+    ) -> Option<impl Future<Output = bool> + Send + 'static> {
+        let has_turn = self.0.turn.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        if self.0.streams.load(Ordering::Relaxed) || has_turn {
+            return None;
         }
-        self.0.held.fetch_add(bytes, Ordering::Relaxed);
-        let before = self.0.all.held.fetch_add(bytes, Ordering::Relaxed);
-        before.saturating_add(bytes) <= self.0.all.limit
+        let turns = (self.0.held.load(Ordering::Relaxed) >> 10).clamp(1, JUDGED_AT_ONCE);
+        let turns = u32::try_from(turns).unwrap_or(u32::MAX);
+        let turn = Arc::clone(&self.0.all.turns).acquire_many_owned(turns);
+        let account = self.clone();
+        Some(async move {
+            // The other error is that there are no turns any more, which is never so.
+            let Ok(Ok(turn)) = timeout(limit, turn).await else { return false };
+            let turn = Some(turn);
+            *account.0.turn.lock().unwrap_or_else(PoisonError::into_inner) = turn;
+            true
+        })
+    }
+
+    /// Polls a body that is sent on: what it takes from the client in the meantime is not held.
+    pub(super) fn while_sending<T>(&self, poll: impl FnOnce() -> T) -> T {
+        self.0.sends.store(true, Ordering::Relaxed);
+        let polled = poll();
+        self.0.sends.store(false, Ordering::Relaxed);
+        polled
+    }
+
+    /// Holds more bytes of a client, unless they are sent on as they come.
+    pub(super) fn holds_of_client(&self, bytes: usize) -> bool {
+        self.0.sends.load(Ordering::Relaxed) || self.take(bytes)
+    }
+
+    /// Holds more bytes of an answer, unless those of all requests would be too many.
+    pub(super) fn holds(&self, bytes: usize) -> bool {
+        self.0.streams.load(Ordering::Relaxed) || self.take(bytes)
+    }
+
+    pub(super) fn holds_something(&self) -> bool {
+        self.0.held.load(Ordering::Relaxed) > 0
+    }
+
+    /// Takes an eighth more than there is: what connections read ahead, and what is read out of a body. A request
+    /// that is alone has all of the room for its bytes.
+    fn take(&self, bytes: usize) -> bool {
+        let taken = bytes.saturating_add(bytes / 8);
+        let own = self.0.held.fetch_add(taken, Ordering::Relaxed);
+        let before = self.0.all.held.fetch_add(taken, Ordering::Relaxed);
+        self.0.all.tell();
+        let limit = self.0.all.limit;
+        let room = if own == before { limit.saturating_add(limit / 8) } else { limit };
+        before.saturating_add(taken) <= room
+    }
+}
+
+impl Buffered {
+    fn tell(&self) {
+        let held = u32::try_from(self.held.load(Ordering::Relaxed) >> 10).unwrap_or(u32::MAX);
+        self.figure.set(f64::from(held) * 1024.0);
+    }
+}
+
+impl std::fmt::Debug for Buffered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Buffered").field("limit", &self.limit).finish_non_exhaustive()
     }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
         self.all.held.fetch_sub(*self.held.get_mut(), Ordering::Relaxed);
+        self.all.tell();
     }
 }
 
@@ -85,6 +165,8 @@ mod tests {
         assert!(other.holds(3));
         other.streams();
         assert!(other.holds(100), "what streams is not held");
+        assert!(!other.holds_of_client(100), "what a client sends may be");
+        assert!(other.while_sending(|| other.holds_of_client(100)), "unless it is sent on");
         drop(other);
         assert_eq!(all.held.load(Ordering::Relaxed), 0);
     }

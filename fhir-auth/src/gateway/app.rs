@@ -3,18 +3,21 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::header::ACCESS_CONTROL_ALLOW_ORIGIN;
+use http::{HeaderValue, Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use tower_fhir_auth::config::{Config, ConfinedBy, UpstreamConfig, UpstreamVersions};
+use tower_fhir_auth::config::{Config, ConfinedBy, CorsOrigins, UpstreamConfig, UpstreamVersions};
 use tower_fhir_auth::confine::{ConfineSettings, SealKey};
 use tower_fhir_auth::{Enforcement, FhirAuthLayer};
 use tower_layer::Layer;
 use tower_service::Service;
 
 use super::account::{Account, Buffered};
+use super::held::{Answered, ClientBody};
 use super::unanswered::{Asked, Unanswered};
 use super::upstream::Upstream;
+use super::{cors, meter};
 use crate::failure::Failure;
 use crate::server::{App, AppBody, BoxError, whole};
 
@@ -29,13 +32,16 @@ pub(super) fn gateway(config: Config, made: &SealKey) -> Result<(App, FhirAuthLa
     let upstream =
         upstream.ok_or_else(|| Failure::new("upstream.url: expected the address of a server"))?;
     let buffered = upstream.buffered();
+    let metadata = format!("{}/metadata", config.base_url().path());
+    let origins = config.gateway().cors.clone();
     let policy = config.policy()?;
-    let builder = config.layer(policy)?;
+    let builder = config.layer(policy)?.cors(origins != CorsOrigins::None);
     let auth = match settings.confine {
         ConfinedBy::Gateway => {
             let layer = builder.build_confined(confine(&settings, made)?)?;
             let auth = layer.auth().clone();
-            return Ok((around(layer.layer(upstream), buffered), auth));
+            let app = around(layer.layer(upstream), buffered, metadata);
+            return Ok((meter::around(cors::around(app, &origins)), auth));
         }
         // The server behind is told what was granted, and nothing of step-up.
         ConfinedBy::Upstream => {
@@ -45,13 +51,18 @@ pub(super) fn gateway(config: Config, made: &SealKey) -> Result<(App, FhirAuthLa
         ConfinedBy::Nobody => builder.step_up_by_address_alone(true).build()?,
         _ => return Err(Failure::new("upstream.confine: is not supported yet")),
     };
-    Ok((around(auth.layer(upstream), buffered), auth))
+    let app = around(auth.layer(upstream), buffered, metadata);
+    Ok((meter::around(cors::around(app, &origins)), auth))
 }
 
-fn around<S, R>(service: S, buffered: Arc<Buffered>) -> App
+fn around<S, R>(service: S, buffered: Arc<Buffered>, metadata: String) -> App
 where
-    S: Service<Request<Incoming>, Response = Response<R>, Error = Unanswered, Future: Send>
-        + Clone
+    S: Service<
+            Request<ClientBody<Incoming>>,
+            Response = Response<R>,
+            Error = Unanswered,
+            Future: Send,
+        > + Clone
         + Send
         + Sync
         + 'static,
@@ -59,7 +70,17 @@ where
 {
     App::from_fn(move |request| {
         let account = Account::of_a_request(&buffered);
-        Box::pin(answer(service.clone(), account, request))
+        let is_open = request.uri().path() == metadata;
+        let answer = answer(service.clone(), account, request);
+        Box::pin(async move {
+            let mut response = answer.await;
+            if is_open {
+                // Whoever looks for a server reads what it is, from any origin.
+                let all = HeaderValue::from_static("*");
+                response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, all);
+            }
+            response
+        })
     })
 }
 
@@ -69,7 +90,7 @@ async fn answer<S, R>(
     request: Request<Incoming>,
 ) -> Response<AppBody>
 where
-    S: Service<Request<Incoming>, Response = Response<R>, Error = Unanswered>,
+    S: Service<Request<ClientBody<Incoming>>, Response = Response<R>, Error = Unanswered>,
     R: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     let (mut parts, body) = request.into_parts();
@@ -77,13 +98,18 @@ where
     parts.extensions.insert(account.clone());
     let ready = std::future::poll_fn(|context| service.poll_ready(context)).await;
     let answer = match ready {
-        Ok(()) => service.call(Request::from_parts(parts, body)).await,
+        Ok(()) => {
+            let body = ClientBody::new(body, account.clone());
+            service.call(Request::from_parts(parts, body)).await
+        }
         Err(unanswered) => Err(unanswered),
     };
     // What has not been read by now, the client reads.
     account.streams();
     match (answer, account.trouble()) {
-        (Ok(response), None) => response.map(|body| body.map_err(Into::into).boxed_unsync()),
+        (Ok(response), None) => {
+            response.map(|body| Answered::new(body.map_err(Into::into), account).boxed_unsync())
+        }
         (Err(unanswered), _) | (Ok(_), Some(unanswered)) => unanswered.respond(asked).map(whole),
     }
 }

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
@@ -59,14 +58,21 @@ pin_project! {
     pub(super) struct SentBody<B> {
         #[pin]
         inner: B,
-        progress: Progress,
         rewriter: Option<Rewriter>,
+        progress: Progress,
+        account: Account,
+        is_over: bool,
     }
 }
 
 impl<B> SentBody<B> {
-    pub(super) fn new(inner: B, progress: Progress, rewriter: Option<Rewriter>) -> Self {
-        Self { inner, progress, rewriter }
+    pub(super) fn new(
+        inner: B,
+        rewriter: Option<Rewriter>,
+        progress: Progress,
+        account: Account,
+    ) -> Self {
+        Self { inner, rewriter, progress, account, is_over: false }
     }
 }
 
@@ -79,12 +85,13 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>>> Body for SentBody<B> {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let mut this = self.project();
-        loop {
-            let frame = ready!(this.inner.as_mut().poll_frame(context));
+        while !*this.is_over {
+            let inner = this.inner.as_mut();
+            let frame = ready!(this.account.while_sending(|| inner.poll_frame(context)));
             this.progress.goes_on();
             match frame.map(|frame| frame.map(Frame::into_data)) {
                 Some(Ok(Ok(data))) => {
-                    let data = match this.rewriter.as_mut() {
+                    let data = match this.rewriter {
                         Some(rewriter) => rewriter.push(&data),
                         None => data,
                     };
@@ -96,16 +103,19 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>>> Body for SentBody<B> {
                 Some(Ok(Err(_))) => {}
                 Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
                 None => {
-                    let rest = this.rewriter.take().map(|mut rewriter| rewriter.finish());
-                    let rest = rest.filter(|rest| !rest.is_empty());
-                    return Poll::Ready(rest.map(Frame::data).map(Ok));
+                    *this.is_over = true;
+                    let rest = this.rewriter.as_mut().map(Rewriter::finish).unwrap_or_default();
+                    if !rest.is_empty() {
+                        return Poll::Ready(Some(Ok(Frame::data(rest))));
+                    }
                 }
             }
         }
+        Poll::Ready(None)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.rewriter.is_none() && self.inner.is_end_stream()
+        self.is_over || (self.rewriter.is_none() && self.inner.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -115,31 +125,35 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>>> Body for SentBody<B> {
 
 pin_project! {
     /// The body of an answer, as it comes from the server behind.
-    pub(super) struct AnswerBody {
+    pub(super) struct AnswerBody<B> {
         #[pin]
-        inner: Incoming,
+        inner: B,
         rewriter: Option<Rewriter>,
         limit: Duration,
         // The end of the wait for the next part, while there is one.
         #[pin]
         wait: Option<Sleep>,
         account: Account,
+        turn: Option<Turn>,
         is_over: bool,
     }
 }
 
-impl AnswerBody {
+/// The wait for the turn to judge a body that has been read; false if it has not come in time.
+type Turn = Pin<Box<dyn Future<Output = bool> + Send>>;
+
+impl<B> AnswerBody<B> {
     pub(super) fn new(
-        inner: Incoming,
+        inner: B,
         rewriter: Option<Rewriter>,
         limit: Duration,
         account: Account,
     ) -> Self {
-        Self { inner, rewriter, limit, wait: None, account, is_over: false }
+        Self { inner, rewriter, limit, wait: None, account, turn: None, is_over: false }
     }
 }
 
-impl Body for AnswerBody {
+impl<B: Body<Data = Bytes, Error: Into<BoxError>>> Body for AnswerBody<B> {
     type Data = Bytes;
     type Error = BoxError;
 
@@ -188,15 +202,27 @@ impl Body for AnswerBody {
                     this.rewriter.as_mut().map(Rewriter::finish).unwrap_or_default()
                 }
             };
+            if *this.is_over {
+                *this.turn = this.account.turn(*this.limit).map(|turn| -> Turn { Box::pin(turn) });
+            }
             if !data.is_empty() {
                 return Poll::Ready(Some(Ok(Frame::data(data))));
+            }
+        }
+        if let Some(turn) = this.turn {
+            let is_in_time = ready!(turn.as_mut().poll(context));
+            *this.turn = None;
+            if !is_in_time {
+                this.account.met(Unanswered::Busy);
+                return Poll::Ready(Some(Err("too much is judged of other answers".into())));
             }
         }
         Poll::Ready(None)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.is_over || (self.rewriter.is_none() && self.inner.is_end_stream())
+        self.turn.is_none()
+            && (self.is_over || (self.rewriter.is_none() && self.inner.is_end_stream()))
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -206,6 +232,7 @@ impl Body for AnswerBody {
 
 #[cfg(test)]
 mod tests {
+    use super::super::account::Buffered;
     use super::*;
     use http::HeaderMap;
     use http_body_util::{BodyExt, Full};
@@ -216,9 +243,37 @@ mod tests {
         trailers.insert("x-fhir-patient", http::HeaderValue::from_static("2"));
         let body = Full::new(Bytes::from_static(b"{}"));
         let body = body.with_trailers(std::future::ready(Some(Ok(trailers))));
-        let sent = SentBody::new(body, Progress::begin(), None).collect().await.unwrap();
+        let account = Account::of_a_request(&Buffered::up_to(0));
+        let sent = SentBody::new(body, None, Progress::begin(), account).collect().await.unwrap();
         assert_eq!(sent.trailers(), None);
         assert_eq!(sent.to_bytes(), "{}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn sixteen_mib_are_judged_at_a_time_and_who_waits_too_long_is_told_to_come_again() {
+        let all = Buffered::up_to(1 << 30);
+        let limit = Duration::from_secs(30);
+        let read = |length: usize| {
+            let account = Account::of_a_request(&all);
+            let body = Full::new(Bytes::from(vec![b' '; length]));
+            (account.clone(), AnswerBody::new(body, None, limit, account).collect())
+        };
+        let (judged, body) = read(12 << 20);
+        assert!(body.await.is_ok());
+        let (beside, body) = read(2 << 20);
+        assert!(body.await.is_ok(), "there is room beside it");
+        let (late, body) = read(4 << 20);
+        let begun = Instant::now();
+        assert!(body.await.is_err());
+        assert_eq!((late.trouble(), begun.elapsed()), (Some(Unanswered::Busy), limit));
+        let (next, body) = read(4 << 20);
+        let goes = async {
+            sleep(Duration::from_secs(10)).await;
+            judged.streams();
+        };
+        let (body, ()) = tokio::join!(body, goes);
+        assert!(body.is_ok() && next.trouble().is_none(), "its turn has come");
+        drop(beside);
     }
 
     #[tokio::test(start_paused = true)]

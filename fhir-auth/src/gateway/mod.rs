@@ -9,10 +9,15 @@
 mod account;
 mod app;
 mod base;
+mod cors;
 mod exchange;
+mod headers;
+mod held;
+mod meter;
 mod request;
 mod response;
 mod rewrite;
+mod spelling;
 mod unanswered;
 mod upstream;
 
@@ -22,6 +27,7 @@ use std::process::ExitCode;
 use lexopt::Parser;
 use tower_fhir_auth::confine::SealKey;
 
+use self::meter::Figures;
 use crate::failure::Failure;
 use crate::server::Source;
 use crate::{command, logs, server};
@@ -70,6 +76,8 @@ fn options(mut arguments: Parser) -> Result<Option<Options>, lexopt::Error> {
 async fn gateway(options: Options) -> Result<(), Failure> {
     let key = SealKey::random().map_err(|_| Failure::new("the system has no random numbers"))?;
     let Options { config, listen, upstream } = options;
+    let figures = Figures::collect();
     let source = Source::new(config, upstream, move |config| app::gateway(config, &key));
+    let source = source.with_metrics(move || figures.respond());
     server::run(source, listen.as_deref()).await
 }

@@ -1,13 +1,19 @@
 //! The head of a request, as it goes on to the server behind.
 
-use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE};
+use bytes::Bytes;
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION};
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
-use tower_fhir_auth::config::{CallerHeader, UpstreamAuthorization};
+use tower_fhir_auth::config::{CallerHeader, ConfinedBy, UpstreamAuthorization, UpstreamConfig};
+use tower_fhir_auth::confine::Addresses;
 use tower_fhir_auth::fhir::BaseUrl;
+use tower_fhir_auth::smart::Permissions;
 use tower_fhir_auth::{Access, InteractionKind, Principal};
 
+use super::base::Bases;
+use super::headers::{OF_BYTES, OF_CONNECTION, is_json, named_by_connection};
+use super::rewrite::Rewriter;
 use super::unanswered::Unanswered;
 use crate::server::Peer;
 use crate::{caller, path};
@@ -15,19 +21,6 @@ use crate::{caller, path};
 /// Headers that are the gateway's, or that describe what it does not send.
 const OWN: [&str; 7] =
     ["accept-encoding", "authorization", "content-length", "dpop", "expect", "forwarded", "host"];
-
-/// Headers of one connection (RFC 9110 section 7.6.1), beside those that `Connection` names.
-pub(super) const OF_CONNECTION: [&str; 9] = [
-    "connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-];
 
 /// Headers that would make another request of the one that was judged, as some servers read them.
 const OVERRIDES: [&str; 5] =
@@ -37,6 +30,9 @@ const OVERRIDES: [&str; 5] =
 #[derive(Debug)]
 pub(super) struct Rules {
     public: BaseUrl,
+    /// The base of the server behind, where the layer does not translate addresses in parameters.
+    upstream: Option<String>,
+    bases: Bases,
     scheme: Scheme,
     authority: Authority,
     path: String,
@@ -49,13 +45,16 @@ impl Rules {
     pub(super) fn new(
         public: BaseUrl,
         upstream: &BaseUrl,
-        authorization: UpstreamAuthorization,
-        headers: Vec<CallerHeader>,
+        config: &UpstreamConfig,
     ) -> Option<Self> {
         let parts = upstream.as_str().parse::<Uri>().ok()?.into_parts();
         let (scheme, authority) = (parts.scheme?, parts.authority?);
         let path = upstream.path().to_owned();
-        Some(Self { public, scheme, authority, path, authorization, headers })
+        let bases = Bases::new(&public, upstream);
+        let (authorization, headers) = (config.authorization.clone(), config.headers.clone());
+        let is_translated = config.confine == ConfinedBy::Gateway;
+        let upstream = (!is_translated).then(|| upstream.as_str().to_owned());
+        Some(Self { public, upstream, bases, scheme, authority, path, authorization, headers })
     }
 
     /// Makes the head that goes on. The caller is in the extensions, where one was judged.
@@ -72,9 +71,11 @@ impl Rules {
         if !begins_export(request) {
             now(headers);
         }
-        let is_change = !matches!(request.method, Method::GET | Method::HEAD);
-        if headers.remove("x-provenance").is_some() && is_change {
-            return Err(Unanswered::Provenance);
+        self.pass_provenance(request, headers)?;
+        if let Some(asked) = headers.get_mut("if-none-exist")
+            && let Some(local) = self.translated(&request.uri, asked.to_str().unwrap_or_default())
+        {
+            *asked = HeaderValue::try_from(local).map_err(|_| Unanswered::Elsewhere)?;
         }
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         if let Some(Peer(address)) = request.extensions.get() {
@@ -113,7 +114,7 @@ impl Rules {
         };
         let is_known = request.extensions.get::<Principal>().is_some();
         let query = request.uri.query().map(|query| match is_known {
-            true => query.to_owned(),
+            true => self.translated(&request.uri, query).unwrap_or_else(|| query.to_owned()),
             false => without_token(query),
         });
         let address = match query {
@@ -126,6 +127,12 @@ impl Rules {
         let address = PathAndQuery::try_from(address).map_err(|_| Unanswered::Elsewhere)?;
         parts.path_and_query = Some(address);
         Uri::from_parts(parts).map_err(|_| Unanswered::Elsewhere)
+    }
+
+    /// Returns parameters of a request as the server behind reads them; `None` where they stay as they are.
+    pub(super) fn translated(&self, asked: &Uri, parameters: &str) -> Option<String> {
+        let below = self.public.below(asked.path()).unwrap_or_default();
+        Addresses::new(&self.public, self.upstream.as_deref()?).query(below, parameters)
     }
 
     /// Copies the headers that may pass.
@@ -147,39 +154,57 @@ impl Rules {
             }
         }
     }
+
+    /// Takes out the resources that a client wants recorded beside what it changes, unless they were granted.
+    fn pass_provenance(&self, request: &Parts, headers: &mut HeaderMap) -> Result<(), Unanswered> {
+        let provenance = headers.remove(X_PROVENANCE);
+        let is_change = !matches!(request.method, Method::GET | Method::HEAD);
+        let Some(provenance) = provenance.filter(|_| is_change) else { return Ok(()) };
+        let access = request.extensions.get::<Access>();
+        let may = |access: &Access| access.may(Permissions::CREATE, "Provenance").is_open();
+        if !access.is_some_and(may) {
+            return Err(Unanswered::Provenance);
+        }
+        let mut rewriter = Rewriter::of_request(self.bases.clone());
+        let start = rewriter.push(&Bytes::copy_from_slice(provenance.as_bytes()));
+        let local = HeaderValue::from_bytes(&[start, rewriter.finish()].concat());
+        headers.insert(X_PROVENANCE, local.map_err(|_| Unanswered::Provenance)?);
+        Ok(())
+    }
 }
 
 const DPOP: HeaderName = HeaderName::from_static("dpop");
+
+const X_PROVENANCE: HeaderName = HeaderName::from_static("x-provenance");
+
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// Returns the headers that `Connection` names.
-pub(super) fn named_by_connection(headers: &HeaderMap) -> Vec<String> {
-    let values = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
-    let names =
-        values.flat_map(|value| value.split(',')).map(|name| name.trim().to_ascii_lowercase());
-    names.collect()
+/// The way of a body to the server behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SentKind {
+    AsItIs,
+    /// It is JSON, in which addresses are written as the server behind knows them.
+    Json,
+    /// It has the parameters of a search.
+    Form,
 }
 
-/// Reports whether the body of a request is JSON, in which addresses are written as the server behind reads them.
-/// What its head says of the bytes of that body is removed.
-pub(super) fn is_json(head: &mut Parts) -> bool {
-    let is_plain = head.headers.get_all(CONTENT_ENCODING).iter().all(|coding| coding == "identity");
-    let media_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let media_type = media_type.and_then(|value| value.split(';').next()).unwrap_or_default();
-    let media_type = media_type.trim().to_ascii_lowercase();
-    // The content of a Binary is nobody's but its own; only FHIR's own type says that it is the resource.
-    let is_binary = head.uri.path().split('/').any(|segment| segment == "Binary");
-    let is_json = match media_type.as_str() {
-        "application/fhir+json" | "application/json+fhir" | "application/json-patch+json" => true,
-        "application/json" | "text/json" => !is_binary,
-        _ => false,
-    };
-    if is_plain && is_json {
-        for name in ["content-digest", "content-md5", "digest", "repr-digest"] {
+impl SentKind {
+    /// Tells the way of a body, and takes out headers about bytes that become others.
+    pub(super) fn of(head: &mut Parts) -> Self {
+        let mut segments = head.uri.path().split('/');
+        let is_search = head.method == Method::POST && segments.next_back() == Some("_search");
+        let is_binary = head.uri.path().split('/').any(|segment| segment == "Binary");
+        let kind = match (is_search, is_json(&head.headers, is_binary)) {
+            (true, _) => Self::Form,
+            (false, true) => Self::Json,
+            (false, false) => return Self::AsItIs,
+        };
+        for name in OF_BYTES {
             head.headers.remove(name);
         }
+        kind
     }
-    is_plain && is_json
 }
 
 /// Reports whether a request is one for an export that was granted.

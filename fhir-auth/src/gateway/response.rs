@@ -1,16 +1,12 @@
 //! The head of an answer, as it goes back to the client.
 
-use http::header::{ALT_SVC, CONTENT_ENCODING, CONTENT_LOCATION, CONTENT_TYPE, LOCATION};
+use http::header::{ALT_SVC, CONTENT_LOCATION, LOCATION};
 use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 
 use super::base::Bases;
-use super::request::{OF_CONNECTION, named_by_connection};
+use super::headers::{OF_BYTES, OF_CONNECTION, is_json, named_by_connection};
 use super::unanswered::Unanswered;
-
-/// Headers about the bytes of a body, which become others.
-const OF_BYTES: [&str; 6] =
-    ["content-length", "accept-ranges", "content-digest", "content-md5", "digest", "repr-digest"];
 
 /// The way of the body of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,21 +69,6 @@ fn localize(headers: &mut HeaderMap, name: &HeaderName, bases: &Bases) {
     if let Some(address) = address {
         headers.insert(name, address);
     }
-}
-
-/// Reports whether a body is JSON that may be rewritten. The bytes of a Binary are nobody's but its own; only
-/// FHIR's own type says that it is the resource.
-fn is_json(headers: &HeaderMap, is_binary: bool) -> bool {
-    let is_plain = headers.get_all(CONTENT_ENCODING).iter().all(|coding| coding == "identity");
-    let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let media_type = media_type.and_then(|value| value.split(';').next()).unwrap_or_default();
-    let media_type = media_type.trim().to_ascii_lowercase();
-    let is_json = match media_type.as_str() {
-        "application/fhir+json" | "application/json+fhir" | "application/fhir+ndjson" => true,
-        "application/json" | "text/json" | "application/ndjson" => !is_binary,
-        _ => false,
-    };
-    is_plain && is_json
 }
 
 #[cfg(test)]

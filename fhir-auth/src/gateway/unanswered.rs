@@ -15,6 +15,8 @@ pub(super) enum Unanswered {
     Busy,
     /// The address is none of the server behind.
     Elsewhere,
+    /// The body of a search is too long.
+    LongForm,
     /// A header about the caller is too long.
     LongHeader,
     /// It cannot be connected to, or has broken off.
@@ -58,6 +60,11 @@ impl Unanswered {
             Self::Elsewhere => {
                 (StatusCode::NOT_FOUND, NotFound, "there is nothing at this address")
             }
+            Self::LongForm => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                IssueType::TooLong,
+                "the body of the search has more than 64 KiB",
+            ),
             Self::LongHeader => (StatusCode::FORBIDDEN, Forbidden, TooLong::TEXT),
             Self::OutOfReach => {
                 (StatusCode::BAD_GATEWAY, Transient, "the server behind is out of reach")
@@ -65,7 +72,7 @@ impl Unanswered {
             Self::Provenance => (
                 StatusCode::FORBIDDEN,
                 Forbidden,
-                "a Provenance in a header (`X-Provenance`) cannot be judged here: create it by itself",
+                "`X-Provenance` needs the right to create Provenance, of all patients and without a constraint",
             ),
             Self::NotForClients => (
                 StatusCode::BAD_GATEWAY,

@@ -7,14 +7,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::ACCESS_CONTROL_REQUEST_METHOD;
-use http::{Method, Request, Response, StatusCode};
+use http::request::Parts;
+use http::{Method, Request, Response, StatusCode, Uri};
 use http_body::Body;
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Either, Empty};
+use http_body_util::{BodyExt, Either, Empty, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tower_fhir_auth::Access;
 use tower_fhir_auth::config::UpstreamConfig;
 use tower_fhir_auth::fhir::BaseUrl;
 use tower_service::Service;
@@ -22,14 +25,22 @@ use tower_service::Service;
 use super::account::{Account, Buffered};
 use super::base::Bases;
 use super::exchange::{AnswerBody, Progress, SentBody};
-use super::request::{self, Rules};
+use super::meter;
+use super::request::{Rules, SentKind};
 use super::response::{self, BodyKind};
 use super::rewrite::Rewriter;
 use super::unanswered::Unanswered;
 use crate::server::BoxError;
 
+/// The most bytes that a connection reads ahead, and of the head of an answer. The usual 400 KiB, twice, of each
+/// request would be more than all of what is judged.
+const READ_AT_ONCE: usize = 64 * 1024;
+
 /// The longest time for which a connection is kept that nobody uses.
 const IDLE: Duration = Duration::from_secs(30);
+
+/// The longest body that is rewritten at once, and not as it streams by.
+const SHORT: u64 = 32 * 1024;
 
 /// The longest wait for a connection; it counts within the time for an answer, too.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -37,7 +48,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 type Connections = Client<HttpsConnector<HttpConnector>, UnsyncBoxBody<Bytes, BoxError>>;
 
 /// The body of an answer: that of the server behind, or none.
-pub(super) type Answered = Either<AnswerBody, Empty<Bytes>>;
+pub(super) type Answered = Either<AnswerBody<Incoming>, Empty<Bytes>>;
 
 /// The server behind.
 #[derive(Clone)]
@@ -54,8 +65,7 @@ struct Inner {
 impl Upstream {
     /// `None` if the address cannot be one of a server.
     pub(super) fn new(public: &BaseUrl, url: &BaseUrl, config: &UpstreamConfig) -> Option<Self> {
-        let (authorization, headers) = (config.authorization.clone(), config.headers.clone());
-        let rules = Rules::new(public.clone(), url, authorization, headers)?;
+        let rules = Rules::new(public.clone(), url, config)?;
         let mut http = HttpConnector::new();
         http.enforce_http(false);
         http.set_nodelay(true);
@@ -66,6 +76,7 @@ impl Upstream {
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
+            .http1_max_buf_size(READ_AT_ONCE)
             .build(connector);
         let (bases, timeout) = (Bases::new(public, url), config.timeout);
         let buffered = Buffered::up_to(config.max_buffered);
@@ -79,6 +90,41 @@ impl Upstream {
 }
 
 impl Inner {
+    /// Makes the body that goes on. What is short goes with its length, for servers that take no other.
+    async fn body<B>(
+        &self,
+        asked: &Uri,
+        head: &mut Parts,
+        body: B,
+        progress: &Progress,
+        account: &Account,
+    ) -> Result<UnsyncBoxBody<Bytes, BoxError>, Unanswered>
+    where
+        B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    {
+        let kind = SentKind::of(head);
+        let rewriter = (kind == SentKind::Json).then(|| Rewriter::of_request(self.bases.clone()));
+        let is_short = body.size_hint().upper().is_some_and(|length| length <= SHORT);
+        let body = SentBody::new(body, rewriter, progress.clone(), account.clone());
+        if kind == SentKind::AsItIs || (kind == SentKind::Json && !is_short) {
+            return Ok(body.boxed_unsync());
+        }
+        let whole = Limited::new(body, Access::MAX_SEARCH_BODY).collect();
+        let whole = progress.within(self.timeout, whole).await.ok_or(Unanswered::TooLate)?;
+        let whole = whole.map_err(|error| match error.is::<LengthLimitError>() {
+            true => Unanswered::LongForm,
+            false => Unanswered::OutOfReach,
+        });
+        let mut whole = whole?.to_bytes();
+        if kind == SentKind::Form
+            && let Ok(form) = std::str::from_utf8(&whole)
+            && let Some(form) = self.rules.translated(asked, form)
+        {
+            whole = form.into();
+        }
+        Ok(Full::new(whole).map_err(|never| match never {}).boxed_unsync())
+    }
+
     async fn ask<B>(&self, request: Request<B>) -> Result<Response<Answered>, Unanswered>
     where
         B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
@@ -93,10 +139,10 @@ impl Inner {
             return Ok(answer);
         }
         let (mut head, ()) = self.rules.head(&parts)?.into_parts();
+        let account = parts.extensions.get::<Account>().cloned();
+        let account = account.unwrap_or_else(|| Account::of_a_request(&self.buffered));
         let progress = Progress::begin();
-        let is_rewritten = !body.is_end_stream() && request::is_json(&mut head);
-        let rewriter = is_rewritten.then(|| Rewriter::of_request(self.bases.clone()));
-        let body = SentBody::new(body, progress.clone(), rewriter).boxed_unsync();
+        let body = self.body(&parts.uri, &mut head, body, &progress, &account).await?;
         let answer = self.connections.request(Request::from_parts(head, body));
         let answer = progress.within(self.timeout, answer).await.ok_or(Unanswered::TooLate)?;
         let answer = answer.map_err(|error| {
@@ -104,14 +150,17 @@ impl Inner {
             Unanswered::OutOfReach
         })?;
         let (mut answer, body) = answer.into_parts();
-        let is_binary = parts.uri.path().split('/').any(|segment| segment == "Binary");
+        let is_binary = is_binary(&parts.uri);
         let kind = response::head(&mut answer, &parts.method, is_binary, &self.bases)?;
-        let rewriter = (kind == BodyKind::Rewritten).then(|| Rewriter::new(self.bases.clone()));
-        let account = parts.extensions.get::<Account>().cloned();
-        let account = account.unwrap_or_else(|| Account::of_a_request(&self.buffered));
+        let rewriter =
+            (kind == BodyKind::Rewritten).then(|| Rewriter::of_answer(self.bases.clone()));
         let body = AnswerBody::new(body, rewriter, self.timeout, account);
         Ok(Response::from_parts(answer, Either::Left(body)))
     }
+}
+
+fn is_binary(uri: &Uri) -> bool {
+    uri.path().split('/').any(|segment| segment == "Binary")
 }
 
 /// Returns the last cause of an error: the outer ones say that there is one.
@@ -137,6 +186,6 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let inner = Arc::clone(&self.0);
-        Box::pin(async move { inner.ask(request).await })
+        Box::pin(async move { inner.ask(request).await.inspect_err(|fault| meter::failed(*fault)) })
     }
 }

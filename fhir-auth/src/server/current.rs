@@ -21,6 +21,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Makes of a configuration what answers, and the layer that it answers by.
 type Make = dyn Fn(Config) -> Result<(App, FhirAuthLayer), Failure> + Send + Sync;
 
+/// Answers `/metrics`.
+type Metrics = dyn Fn() -> Response<Bytes> + Send + Sync;
+
 /// The source of the configuration, and what is made of it.
 #[derive(Clone)]
 pub(crate) struct Source {
@@ -28,6 +31,8 @@ pub(crate) struct Source {
     /// `--upstream`
     upstream: Option<String>,
     make: Arc<Make>,
+    /// What `/metrics` answers.
+    metrics: Option<Arc<Metrics>>,
 }
 
 impl Source {
@@ -36,7 +41,15 @@ impl Source {
         upstream: Option<String>,
         make: impl Fn(Config) -> Result<(App, FhirAuthLayer), Failure> + Send + Sync + 'static,
     ) -> Self {
-        Self { file, upstream, make: Arc::new(make) }
+        Self { file, upstream, make: Arc::new(make), metrics: None }
+    }
+
+    /// Tells operators figures, too.
+    pub(crate) fn with_metrics(
+        self,
+        answer: impl Fn() -> Response<Bytes> + Send + Sync + 'static,
+    ) -> Self {
+        Self { metrics: Some(Arc::new(answer)), ..self }
     }
 
     pub(super) fn config(&self) -> Result<Config, Failure> {
@@ -82,13 +95,14 @@ impl Current {
         App::from_fn(move |request| current.serving().app.answer(request))
     }
 
-    /// The port for operators: `/live` and `/ready`.
-    pub(super) fn admin(&self) -> App {
-        let current = self.clone();
+    /// The port for operators: `/live`, `/ready` and, where there are figures, `/metrics`.
+    pub(super) fn admin(&self, source: &Source) -> App {
+        let (current, metrics) = (self.clone(), source.metrics.clone());
         App::from_fn(move |request| {
-            let response = match request.uri().path() {
-                "/live" => Response::new(Bytes::from_static(b"live\n")),
-                "/ready" => current.ready(),
+            let response = match (request.uri().path(), &metrics) {
+                ("/live", _) => Response::new(Bytes::from_static(b"live\n")),
+                ("/ready", _) => current.ready(),
+                ("/metrics", Some(metrics)) => metrics(),
                 _ => {
                     let mut response = Response::new(Bytes::from_static(b"/live /ready\n"));
                     *response.status_mut() = StatusCode::NOT_FOUND;

@@ -43,7 +43,7 @@ pub(crate) async fn run(source: Source, address: Option<&str>) -> Result<(), Fai
     println!("listening on {scheme}://{here}{path}");
     let admin = async {
         if let Some(listener) = admin {
-            serve::until(stopped.clone(), (listener, None), current.admin()).await;
+            serve::until(stopped.clone(), (listener, None), current.admin(&source)).await;
         }
     };
     let signalled = async {

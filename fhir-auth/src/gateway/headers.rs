@@ -1,0 +1,47 @@
+//! Headers, as both ways of an exchange read them.
+
+use http::HeaderMap;
+use http::header::{CONNECTION, CONTENT_ENCODING, CONTENT_TYPE};
+
+/// Headers of one connection (RFC 9110 section 7.6.1), beside those that `Connection` names.
+pub(super) const OF_CONNECTION: [&str; 9] = [
+    "connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+];
+
+/// Headers about the bytes of a body, which become others.
+pub(super) const OF_BYTES: [&str; 6] =
+    ["content-length", "accept-ranges", "content-digest", "content-md5", "digest", "repr-digest"];
+
+/// Returns the headers that `Connection` names.
+pub(super) fn named_by_connection(headers: &HeaderMap) -> Vec<String> {
+    let values = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    let names =
+        values.flat_map(|value| value.split(',')).map(|name| name.trim().to_ascii_lowercase());
+    names.collect()
+}
+
+/// Reports whether a body is JSON that may be rewritten. The bytes of a Binary are nobody's but its own; only
+/// FHIR's own type says that it is the resource.
+pub(super) fn is_json(headers: &HeaderMap, is_binary: bool) -> bool {
+    let is_plain = headers.get_all(CONTENT_ENCODING).iter().all(|coding| coding == "identity");
+    let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let media_type = media_type.and_then(|value| value.split(';').next()).unwrap_or_default();
+    let media_type = media_type.trim().to_ascii_lowercase();
+    let is_json = match media_type.as_str() {
+        "application/fhir+json"
+        | "application/fhir+ndjson"
+        | "application/json+fhir"
+        | "application/json-patch+json" => true,
+        "application/json" | "text/json" | "application/ndjson" => !is_binary,
+        _ => false,
+    };
+    is_plain && is_json
+}

@@ -1,0 +1,116 @@
+//! Figures for dashboards, in the text format of Prometheus, on the port for operators alone.
+//!
+//! | metric | kind | labels |
+//! |---|---|---|
+//! | `fhir_auth_gateway_requests_total` | counter, answers to clients | `status`: `1xx` to `5xx` |
+//! | `fhir_auth_gateway_upstream_faults_total` | counter | `kind`: `not_for_clients`, `out_of_reach`, `too_late` |
+//! | `fhir_auth_gateway_over_limit_total` | counter, requests beyond `max_buffered` | |
+//! | `fhir_auth_gateway_buffered_bytes` | gauge, held of all requests together | |
+//!
+//! Beside them stand those of the layer, whose labels are words of its own and the issuers of the file: nothing
+//! that a client sends becomes a label.
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, Response, StatusCode};
+use metrics::{Counter, Gauge, Unit};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+
+use super::unanswered::Unanswered;
+use crate::server::App;
+
+const REQUESTS: &str = "fhir_auth_gateway_requests_total";
+const FAULTS: &str = "fhir_auth_gateway_upstream_faults_total";
+const OVER_LIMIT: &str = "fhir_auth_gateway_over_limit_total";
+const BUFFERED: &str = "fhir_auth_gateway_buffered_bytes";
+
+const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
+/// The figures, as operators read them.
+#[derive(Clone)]
+pub(super) struct Figures(Option<PrometheusHandle>);
+
+impl Figures {
+    /// Collects figures from now on. Where somebody else does already, there are none here.
+    pub(super) fn collect() -> Self {
+        let handle = PrometheusBuilder::new().install_recorder().ok();
+        metrics::describe_counter!(REQUESTS, "Answers to clients, by the class of their status.");
+        metrics::describe_counter!(FAULTS, "Requests that the server behind has failed, by kind.");
+        metrics::describe_counter!(OVER_LIMIT, "Requests that were beyond `max_buffered`.");
+        metrics::describe_gauge!(BUFFERED, Unit::Bytes, "Bytes held of all requests together.");
+        // What has not happened yet is there as 0, so that its rate is known from the first time on.
+        CLASSES.iter().for_each(|class| of_class(class).increment(0));
+        for fault in [Unanswered::NotForClients, Unanswered::OutOfReach, Unanswered::TooLate] {
+            if let Some(kind) = upstream_fault(fault) {
+                of_kind(kind).increment(0);
+            }
+        }
+        metrics::counter!(OVER_LIMIT).increment(0);
+        buffered().set(0.0);
+        Self(handle)
+    }
+
+    pub(super) fn respond(&self) -> Response<Bytes> {
+        let text = self.0.as_ref().map(PrometheusHandle::render).unwrap_or_default();
+        let mut response = Response::new(Bytes::from(text));
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+}
+
+/// Counts the answers to clients.
+pub(super) fn around(app: App) -> App {
+    App::from_fn(move |request| {
+        let answer = app.answer(request);
+        Box::pin(async move {
+            let response = answer.await;
+            answered(response.status());
+            response
+        })
+    })
+}
+
+fn answered(status: StatusCode) {
+    let class = usize::from(status.as_u16() / 100);
+    if let Some(class) = class.checked_sub(1).and_then(|class| CLASSES.get(class)) {
+        of_class(class).increment(1);
+    }
+}
+
+/// Counts what has gone wrong with a request.
+pub(super) fn failed(fault: Unanswered) {
+    if fault == Unanswered::Busy {
+        metrics::counter!(OVER_LIMIT).increment(1);
+    } else if let Some(kind) = upstream_fault(fault) {
+        of_kind(kind).increment(1);
+    }
+}
+
+/// Returns the bytes that are held.
+pub(super) fn buffered() -> Gauge {
+    metrics::gauge!(BUFFERED)
+}
+
+fn of_class(class: &'static str) -> Counter {
+    metrics::counter!(REQUESTS, "status" => class)
+}
+
+fn of_kind(kind: &'static str) -> Counter {
+    metrics::counter!(FAULTS, "kind" => kind)
+}
+
+/// Returns the kind of a fault of the server behind.
+fn upstream_fault(fault: Unanswered) -> Option<&'static str> {
+    match fault {
+        Unanswered::NotForClients => Some("not_for_clients"),
+        Unanswered::OutOfReach => Some("out_of_reach"),
+        Unanswered::TooLate => Some("too_late"),
+        Unanswered::Busy
+        | Unanswered::Elsewhere
+        | Unanswered::LongForm
+        | Unanswered::LongHeader
+        | Unanswered::Provenance => None,
+    }
+}

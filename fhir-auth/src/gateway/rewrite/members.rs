@@ -1,0 +1,68 @@
+//! Members, by their names: which hold addresses, and which have objects that do.
+
+/// The longest name of a member that has to be remembered, each character of it escaped.
+pub(super) const LONGEST_NAME: usize = 6 * 24;
+
+/// The side that a body goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    ToClient { judges_links: bool },
+    ToServer,
+}
+
+/// The kind of an object, by the name of the member that it is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Link,
+    Request,
+    /// `url` is an address of a file.
+    File,
+    Other,
+}
+
+/// The form in which an address goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Address {
+    /// Below the base of the other side.
+    Absolute,
+    /// Without any.
+    Relative,
+}
+
+/// Returns the address that a member holds.
+pub(super) fn address(way: Way, name: &[u8], inside: Kind) -> Option<Address> {
+    match (way, name) {
+        (Way::ToClient { .. }, b"fullUrl" | b"location" | b"reference") => Some(Address::Absolute),
+        (Way::ToClient { .. }, b"url") if matches!(inside, Kind::File | Kind::Request) => {
+            Some(Address::Absolute)
+        }
+        (Way::ToServer, b"reference") => Some(Address::Relative),
+        (Way::ToServer, b"url") if inside == Kind::Request => Some(Address::Relative),
+        _ => None,
+    }
+}
+
+/// Returns the kind of the objects in a member: those of type Attachment, by the names that R4 has for them,
+/// and the files of an export's manifest.
+pub(super) fn kind(name: &str) -> Kind {
+    match name {
+        "link" => Kind::Link,
+        "request" => Kind::Request,
+        "attachment" | "content" | "document" | "image" | "photo" | "presentedForm" => Kind::File,
+        "deleted" | "error" | "output" => Kind::File,
+        name if name.ends_with("Attachment") => Kind::File,
+        _ => Kind::Other,
+    }
+}
+
+/// Returns a name without its escapes; one that is too long or broken is none.
+pub(super) fn unescaped(name: &[u8]) -> String {
+    let text = std::str::from_utf8(name).ok().filter(|name| name.len() <= LONGEST_NAME);
+    match text {
+        Some(text) if text.contains('\\') => {
+            serde_json::from_str(&format!("\"{text}\"")).unwrap_or_default()
+        }
+        Some(text) => text.to_owned(),
+        None => String::new(),
+    }
+}

@@ -1,0 +1,127 @@
+//! The gateway as a process, and what it takes of the machine.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tower_fhir_auth::test_util::TestIssuer;
+
+const BASE: &str = "https://fhir.example.org/r4";
+
+/// A process that ends with this.
+pub(crate) struct Process(Child);
+
+pub(crate) struct Gateway {
+    pub(crate) process: Process,
+    pub(crate) host: String,
+    issuer: TestIssuer,
+    _folder: TempDir,
+}
+
+impl Gateway {
+    /// With so many MiB for what is held.
+    pub(crate) async fn before(upstream: &str, max_buffered: u64) -> Self {
+        let issuer = TestIssuer::start().await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("gateway.toml");
+        let text = format!(
+            "base_url = \"{BASE}\"\naccess = \"scopes\"\n[[issuers]]\nissuer = \"{}\"\n\
+             [upstream]\nurl = \"{upstream}\"\nmax_buffered = \"{max_buffered}MiB\"\n",
+            issuer.url()
+        );
+        std::fs::write(&file, text).unwrap();
+        // The test is in `deps`, the program beside that.
+        let test = std::env::current_exe().unwrap();
+        let program = test.parent().unwrap().parent().unwrap().join("fhir-auth");
+        let mut command = Command::new(program);
+        command.arg("gateway").arg("--config").arg(file).args(["--listen", "127.0.0.1:0"]);
+        let (process, base) = Process::start(command);
+        let host = base.strip_prefix("http://").unwrap().strip_suffix("/r4").unwrap().to_owned();
+        let gateway = Self { process, host, issuer, _folder: folder };
+        let token = gateway.token("system/*.rs");
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !gateway.ask(&token, "/Observation/o1").await.starts_with("HTTP/1.1 200") {
+            assert!(Instant::now() < deadline, "no keys");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        gateway
+    }
+
+    /// A token of patient 1.
+    pub(crate) fn token(&self, scope: &str) -> String {
+        let token = self.issuer.token().claim("aud", BASE).claim("sub", "amara");
+        token.claim("scope", scope).claim("patient", "1").sign().unwrap()
+    }
+
+    pub(crate) fn head(&self, method: &str, path: &str, token: &str, fields: &str) -> String {
+        format!(
+            "{method} /r4{path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\
+             authorization: Bearer {token}\r\n{fields}\r\n"
+        )
+    }
+
+    pub(crate) async fn ask(&self, token: &str, path: &str) -> String {
+        let mut stream = TcpStream::connect(&self.host).await.unwrap();
+        let head = self.head("GET", path, token, "");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+}
+
+impl Process {
+    fn start(mut command: Command) -> (Self, String) {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let base = line.trim_end().strip_prefix("listening on ").unwrap().to_owned();
+        (Self(child), base)
+    }
+
+    /// A bare proxy, and its host.
+    pub(crate) fn proxy(upstream: &str) -> (Self, String) {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["proxy", upstream]);
+        Self::start(command)
+    }
+
+    /// The resident memory now, in bytes.
+    pub(crate) fn memory(&self) -> u64 {
+        self.status("VmRSS:")
+    }
+
+    /// The most resident memory so far, in bytes.
+    pub(crate) fn peak(&self) -> u64 {
+        self.status("VmHWM:")
+    }
+
+    fn status(&self, name: &str) -> u64 {
+        let text = std::fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        let kibibytes = line.split_ascii_whitespace().next().unwrap();
+        kibibytes.parse::<u64>().unwrap() << 10
+    }
+
+    /// The processor time so far, of all threads.
+    pub(crate) fn processor_time(&self) -> Duration {
+        // The sum over threads, in nanoseconds: ticks would be too coarse.
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.0.id())).unwrap();
+        let times = tasks.filter_map(|task| {
+            let text = std::fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
+            text.split(' ').next()?.parse::<u64>().ok()
+        });
+        Duration::from_nanos(times.sum())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

@@ -1,0 +1,184 @@
+//! What the gateway costs, in memory and in time, over loopback. Linux alone; bounded, and started by
+//!
+//! ```text
+//! cargo build --release -p fhir-auth && cargo test --release --test gateway_costs
+//! ```
+//!
+//! Each line is a figure with its bound. It fails when one is not kept:
+//!
+//! - memory that grows by no more than 32 MiB while 1 GiB streams each way,
+//! - 100 answers of 16 MiB at once that are judged, within `max_buffered` and 128 MiB,
+//! - processor time of a request that passes through, against that of a bare proxy of the same client and server.
+
+#![expect(clippy::unwrap_used, reason = "a failed step of a measurement is a failed one")]
+
+mod backend;
+mod gateway;
+mod proxy;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+use self::backend::{BIG, STREAMED};
+use self::gateway::{Gateway, Process};
+
+/// What is configured as `max_buffered`, in MiB.
+const MAX_BUFFERED: u64 = 256;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [mode, upstream] = arguments.as_slice()
+        && mode == "proxy"
+    {
+        proxy::serve(upstream).await;
+        return ExitCode::SUCCESS;
+    }
+    let backend = backend::start().await;
+    let mut is_kept = true;
+    let mut figure = |name: &str, found: f64, bound: f64, unit: &str| {
+        println!("{name}: {found:.2} {unit}, bound {bound:.2}");
+        is_kept &= found <= bound;
+    };
+    let streaming = Gateway::before(&backend, MAX_BUFFERED).await;
+    let (down, up) = streamed(&streaming).await;
+    figure("growth while 1 GiB streams to a client", down, 32.0, "MiB");
+    figure("growth while 1 GiB streams from a client", up, 32.0, "MiB");
+    let judging = Gateway::before(&backend, MAX_BUFFERED).await;
+    let peak = judged(&judging).await;
+    let bound = f64::from(u32::try_from(MAX_BUFFERED).unwrap() + 128);
+    figure("peak while 100 answers of 16 MiB are judged", peak, bound, "MiB");
+    if cfg!(debug_assertions) {
+        println!("processor time: not measured without optimisation");
+    } else {
+        let ratio = passed_through(&backend).await;
+        figure(
+            "processor time of a request that passes through, over a bare proxy's",
+            ratio,
+            1.35,
+            "times",
+        );
+    }
+    if is_kept { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn mib(bytes: u64) -> f64 {
+    f64::from(u32::try_from(bytes >> 10).unwrap()) / 1024.0
+}
+
+/// What the gateway grows by while much streams to a client, and from one.
+async fn streamed(gateway: &Gateway) -> (f64, f64) {
+    let token = gateway.token("system/*.cruds");
+    gateway.ask(&token, "/Observation/o1").await;
+    let before = gateway.process.memory();
+    let mut stream = TcpStream::connect(&gateway.host).await.unwrap();
+    let head = gateway.head("GET", "/Observation/stream", &token, "");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut room = vec![0; 1 << 16];
+    let mut received = 0;
+    loop {
+        let read = stream.read(&mut room).await.unwrap();
+        if read == 0 {
+            break;
+        }
+        received += u64::try_from(read).unwrap();
+    }
+    assert!(received > STREAMED, "{received}");
+    let down = gateway.process.peak().saturating_sub(before);
+    let before = gateway.process.peak();
+    let mut stream = TcpStream::connect(&gateway.host).await.unwrap();
+    let fields = format!("content-type: application/fhir+json\r\ncontent-length: {STREAMED}\r\n");
+    let head = gateway.head("POST", "/Observation", &token, &fields);
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let part = backend::part();
+    let mut left = usize::try_from(STREAMED).unwrap();
+    while left > 0 {
+        let now = part.get(..left.min(part.len())).unwrap();
+        stream.write_all(now).await.unwrap();
+        left -= now.len();
+    }
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    (mib(down), mib(gateway.process.peak().saturating_sub(before)))
+}
+
+/// The peak while many large answers are judged at once, with clients that are slow to read.
+async fn judged(gateway: &Gateway) -> f64 {
+    let token = gateway.token("patient/*.rs");
+    gateway.ask(&token, "/Observation/o1").await;
+    let mut clients = JoinSet::new();
+    for _ in 0..100 {
+        let head = gateway.head("GET", "/Observation", &token, "");
+        let host = gateway.host.clone();
+        clients.spawn(async move {
+            let mut stream = TcpStream::connect(&host).await.unwrap();
+            stream.write_all(head.as_bytes()).await.unwrap();
+            let mut begun = [0; 12];
+            stream.read_exact(&mut begun).await.unwrap();
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            let mut rest = Vec::new();
+            stream.read_to_end(&mut rest).await.unwrap();
+            (begun, rest.len())
+        });
+    }
+    let (mut whole, mut busy) = (0, 0);
+    for (begun, length) in clients.join_all().await {
+        match &begun {
+            b"HTTP/1.1 200" => {
+                assert!(length > BIG / 2, "{length}");
+                whole += 1;
+            }
+            b"HTTP/1.1 503" => busy += 1,
+            other => assert!(false, "{}", String::from_utf8_lossy(other)),
+        }
+    }
+    println!("of 100 answers {whole} were judged, {busy} were too many");
+    assert!(whole > 0);
+    mib(gateway.process.peak())
+}
+
+/// The processor time of a request through the gateway, over that through a bare proxy: the median of pairs.
+async fn passed_through(backend: &str) -> f64 {
+    const PAIRS: usize = 9;
+    const REQUESTS: u32 = 4000;
+    let gateway = Gateway::before(backend, MAX_BUFFERED).await;
+    let (proxy, host) = Process::proxy(backend);
+    let token = gateway.token("system/*.cruds");
+    let head =
+        gateway.head("GET", "/Observation/o1", &token, "").replace("connection: close\r\n", "");
+    let mut ratios = Vec::new();
+    for _ in 0..=PAIRS {
+        let one = cost(&gateway.process, &gateway.host, &head, REQUESTS).await;
+        let other = cost(&proxy, &host, &head.replace("/r4/", "/fhir/"), REQUESTS).await;
+        println!("{one:.1} µs through the gateway, {other:.1} µs through the proxy");
+        ratios.push(one / other);
+    }
+    // The first pair warms up.
+    ratios.remove(0);
+    ratios.sort_by(f64::total_cmp);
+    ratios.get(PAIRS / 2).copied().unwrap()
+}
+
+/// The processor time of a request, in µs.
+async fn cost(process: &Process, host: &str, head: &str, requests: u32) -> f64 {
+    let mut stream = TcpStream::connect(host).await.unwrap();
+    let before = process.processor_time();
+    let mut room = vec![0; 1 << 16];
+    for _ in 0..requests {
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"}") && !answer.ends_with(b"0\r\n\r\n") {
+            let read = stream.read(&mut room).await.unwrap();
+            assert!(read > 0);
+            answer.extend_from_slice(room.get(..read).unwrap());
+        }
+        assert!(answer.starts_with(b"HTTP/1.1 200"));
+    }
+    let took = process.processor_time() - before;
+    took.as_secs_f64() * 1e6 / f64::from(requests)
+}
