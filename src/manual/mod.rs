@@ -30,6 +30,10 @@ pub mod step_up {}
 #[doc = include_str!("strangers.md")]
 pub mod strangers {}
 
+#[doc = include_str!("confinement.md")]
+#[cfg(feature = "confine")]
+pub mod confinement {}
+
 #[doc = include_str!("threats.md")]
 pub mod threats {}
 

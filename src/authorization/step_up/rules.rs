@@ -68,12 +68,11 @@ impl StepUpRules {
     /// needs what any interaction would.
     fn is_unseen(&self, interaction: &Interaction, enforced: Enforcement) -> bool {
         let is_left = |judged| self.by_address_alone || !enforced.contains(judged);
-        match interaction.kind() {
-            InteractionKind::Unknown => true,
-            InteractionKind::Batch => is_left(Enforcement::BUNDLE_ENTRIES),
-            _ if interaction.has_unseen_body() => is_left(Enforcement::SEARCH_BODIES),
-            _ => interaction.operation().is_some_and(|name| IN_BULK.contains(&name)),
-        }
+        let is = |kind| interaction.kind() == kind;
+        is(InteractionKind::Unknown)
+            || (is(InteractionKind::Batch) && is_left(Enforcement::BUNDLE_ENTRIES))
+            || (interaction.has_unseen_body() && is_left(Enforcement::SEARCH_BODIES))
+            || interaction.operation().is_some_and(|name| IN_BULK.contains(&name))
     }
 
     /// Checks that the caller was authenticated as the interaction requires.
