@@ -214,6 +214,7 @@ impl Written {
         patients.extend((0..PATIENTS).filter(|patient| {
             body.contains(&format!("Patient/p{patient}\""))
                 || body.contains(&format!("\"id\":\"p{patient}\""))
+                || request.path.contains(&format!("_id=p{patient}"))
         }));
         for mark in marks_in(body) {
             self.0.insert(mark.to_owned(), patients.clone());

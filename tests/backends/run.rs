@@ -10,7 +10,7 @@ use tower_fhir_auth::test_util::TestIssuer;
 use crate::callers::Caller;
 use crate::changes::Written;
 use crate::data::Data;
-use crate::equality::{difference, excepted};
+use crate::equality::{ANOTHER_ENTRY, are_refused_alike, difference, excepted};
 use crate::leaks::{Known, missing};
 use crate::requests::Request;
 use crate::servers::{Behind, Server};
@@ -161,6 +161,9 @@ impl World {
         if let Some(ours) = &ours {
             if let Some(difference) = difference(ours, &replies) {
                 class = excepted(&request, &ours[0], &replies[0]);
+                if class.is_none() && self.names_another_entry(&request, ours, &replies).await {
+                    class = Some(ANOTHER_ENTRY.to_owned());
+                }
                 if class.is_none() {
                     wrong.push(format!("answers differ: {difference}"));
                 }
@@ -189,9 +192,33 @@ impl World {
         self.count(number, &request, &replies, (wrong, granted, class, compared));
     }
 
+    /// Reports whether a transaction is refused for the sake of another entry: in a batch its entries are answered
+    /// alike.
+    async fn names_another_entry(
+        &self,
+        request: &Request,
+        ours: &[Reply],
+        theirs: &[Reply],
+    ) -> bool {
+        let Some(enforcing) = self.enforcing.as_ref().filter(|_| request.kind == "transaction")
+        else {
+            return false;
+        };
+        let mut batch = request.clone();
+        batch.body = request.body.as_ref().map(|body| body.replace("\"transaction\"", "\"batch\""));
+        let token = &self.callers[request.caller].token;
+        ours[0].status >= 400
+            && theirs[0].status >= 400
+            && are_refused_alike(
+                &enforcing.pages(token, &batch).await[0],
+                &self.gateway.pages(token, &batch).await[0],
+            )
+    }
+
     /// A page link is its caller's alone, as it is.
     async fn pages_serve_nobody_else(&self, request: &Request, replies: &[Reply]) -> Vec<String> {
-        let Some(link) = replies.iter().find_map(Reply::next) else { return Vec::new() };
+        let Some(link) = replies.iter().flat_map(Reply::nexts).next() else { return Vec::new() };
+        let link = link.as_str();
         let other = &self.callers[(request.caller + 1) % self.callers.len()];
         let forged = match link.strip_suffix('A') {
             Some(link) => format!("{link}B"),

@@ -71,42 +71,37 @@ impl Wire {
         Reply { status: parts.status.as_u16(), headers: parts.headers, text, body }
     }
 
-    /// Makes a request, and goes through all pages of its answer.
+    /// Makes a request, and goes through all pages of its answer, and of the searches in it.
     pub(crate) async fn pages(&self, token: &str, request: &Request) -> Vec<Reply> {
         let body = request.body.clone().unwrap_or_default();
         let mut replies =
             vec![self.ask(token, request.method, &request.path, &request.headers, body).await];
-        while let Some(next) = replies.last().and_then(Reply::next).map(str::to_owned) {
+        let mut left = replies[0].nexts();
+        while let Some(next) = left.pop() {
             if replies.len() > MAX_PAGES {
                 break;
             }
-            replies.push(self.get(token, &next).await);
+            let reply = self.get(token, &next).await;
+            left.extend(reply.nexts());
+            replies.push(reply);
         }
         replies
     }
 }
 
 impl Reply {
-    /// The next page, below the base.
-    pub(crate) fn next(&self) -> Option<&str> {
-        let links = self.body["link"].as_array()?;
-        let next = links.iter().find(|link| link["relation"] == "next")?;
-        below_base(next["url"].as_str()?)
+    /// The next pages, below the base: its own, and those of the searches in a batch or a transaction.
+    pub(crate) fn nexts(&self) -> Vec<String> {
+        let bundles = entries(&self.body).map(|entry| &entry["resource"]).chain([&self.body]);
+        let links = bundles.filter_map(|bundle| bundle["link"].as_array()).flatten();
+        let next = links.filter(|link| link["relation"] == "next");
+        next.filter_map(|link| below_base(link["url"].as_str()?)).map(str::to_owned).collect()
     }
 
     /// The resources in it: itself, or those of its entries, with the mode in which they came.
     pub(crate) fn resources(&self) -> Vec<(&Value, &str)> {
         match self.body["resourceType"].as_str() {
-            Some("Bundle") => {
-                let entries = self.body["entry"].as_array().into_iter().flatten();
-                let parts = |entry: &'_ Value| entry.get("resource").is_some();
-                entries
-                    .filter(|entry| parts(entry))
-                    .map(|entry| {
-                        (&entry["resource"], entry["search"]["mode"].as_str().unwrap_or("match"))
-                    })
-                    .collect()
-            }
+            Some("Bundle") => in_bundle(&self.body),
             Some("OperationOutcome" | "CapabilityStatement") | None => Vec::new(),
             Some(_) => vec![(&self.body, "match")],
         }
@@ -136,4 +131,22 @@ impl Reply {
         });
         headers.collect::<String>() + &self.text
     }
+}
+
+fn entries(bundle: &Value) -> impl Iterator<Item = &Value> {
+    bundle["entry"].as_array().into_iter().flatten()
+}
+
+/// The resources in a bundle, and in the bundles of searches in it.
+fn in_bundle(bundle: &Value) -> Vec<(&Value, &str)> {
+    let parts = entries(bundle).filter(|entry| entry.get("resource").is_some());
+    parts
+        .flat_map(|entry| {
+            let one = &entry["resource"];
+            if one["resourceType"] == "Bundle" {
+                return in_bundle(one);
+            }
+            vec![(one, entry["search"]["mode"].as_str().unwrap_or("match"))]
+        })
+        .collect()
 }

@@ -55,8 +55,8 @@ async function paged(path, after) {
   for (const name of wanted) {
     const [type, id] = name.split('/');
     const one = await repo.readResource(type, id).catch(() => undefined);
-    // Its history comes the other way around each time.
-    if (isHistory && one) found.push(...(await repo.readHistory(type, id)).entry.map((entry) => entry.resource));
+    // Its history comes the other way around each time, and pages need an order that stays.
+    if (isHistory && one) found.push(...(await repo.readHistory(type, id)).entry.map((entry) => entry.resource).sort(byVersion));
     else if (one) found.push(one);
   }
   const entry = found.slice(after, after + PAGE).map((resource) => ({
@@ -69,6 +69,7 @@ async function paged(path, after) {
   return [200, { resourceType: 'Bundle', type: isHistory ? 'history' : 'searchset', total: found.length, link, entry }];
 }
 
+const byVersion = (one, other) => (one.meta.versionId < other.meta.versionId ? -1 : 1);
 const base = () => `http://127.0.0.1:${server.address().port}/fhir`;
 server.listen(0, '127.0.0.1', () => console.log(`listening on ${base()}`));
 process.stdin.on('end', () => process.exit(0)).resume();
