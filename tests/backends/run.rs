@@ -109,7 +109,7 @@ pub(crate) async fn equality(plan: &Plan) -> bool {
         changes: plan.changes,
         written: Mutex::default(),
     };
-    all(world, plan, "equality").await
+    all(world, plan, if plan.changes { "equality, with changes" } else { "equality" }).await
 }
 
 async fn all(world: World, plan: &Plan, name: &str) -> bool {
