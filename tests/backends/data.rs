@@ -87,7 +87,7 @@ impl Data {
             let of = if is_last {
                 &template["of"]
             } else {
-                template.get("before_of").unwrap_or(&template["of"])
+                template.get("before_of").unwrap_or_else(|| &template["of"])
             };
             let mut resource = match is_last {
                 true => template["resource"].clone(),

@@ -35,12 +35,12 @@ pub(crate) struct Plan {
 #[derive(Default)]
 struct Figures {
     answers: BTreeMap<(&'static str, u16), u64>,
-    pages: u64,
-    resources: u64,
+    pages: usize,
+    resources: usize,
     refusals: BTreeMap<String, u64>,
     excepted: BTreeMap<String, u64>,
     /// Requests that the enforcing example answers with a success, and of those the ones that pass the gateway.
-    granted: (u64, u64),
+    granted: (u32, u32),
     compared: u64,
     failures: Vec<String>,
 }
@@ -168,8 +168,8 @@ impl World {
                     wrong.push(format!("answers differ: {difference}"));
                 }
             }
-            granted.0 = u64::from(ours[0].status < 300);
-            granted.1 = u64::from(ours[0].status < 300 && replies[0].status < 300);
+            granted.0 = u32::from(ours[0].status < 300);
+            granted.1 = u32::from(ours[0].status < 300 && replies[0].status < 300);
         }
         let compared = !self.changes
             && request.method != "HEAD"
@@ -222,11 +222,11 @@ impl World {
         let other = &self.callers[(request.caller + 1) % self.callers.len()];
         let forged = match link.strip_suffix('A') {
             Some(link) => format!("{link}B"),
-            None => format!("{}A", &link[..link.len() - 1]),
+            None => format!("{}A", link.split_at(link.len() - 1).0),
         };
-        let middle = link.len() / 2;
-        let swapped = if &link[middle..=middle] == "a" { "b" } else { "a" };
-        let broken = format!("{}{swapped}{}", &link[..middle], &link[middle + 1..]);
+        let (before, after) = link.split_at(link.len() / 2);
+        let swapped = if after.starts_with('a') { "b" } else { "a" };
+        let broken = format!("{before}{swapped}{}", after.split_at(1).1);
         let own = &self.callers[request.caller].token;
         let mut wrong = Vec::new();
         for (what, token, link) in
@@ -245,13 +245,12 @@ impl World {
         number: u64,
         request: &Request,
         replies: &[Reply],
-        (wrong, granted, class, compared): (Vec<String>, (u64, u64), Option<String>, bool),
+        (wrong, granted, class, compared): (Vec<String>, (u32, u32), Option<String>, bool),
     ) {
         let mut figures = self.figures.lock().unwrap();
         *figures.answers.entry((request.kind, replies[0].status)).or_default() += 1;
-        figures.pages += replies.len() as u64;
-        figures.resources +=
-            replies.iter().map(|reply| reply.resources().len() as u64).sum::<u64>();
+        figures.pages += replies.len();
+        figures.resources += replies.iter().map(|reply| reply.resources().len()).sum::<usize>();
         figures.granted.0 += granted.0;
         figures.granted.1 += granted.1;
         figures.compared += u64::from(compared);
@@ -292,7 +291,7 @@ impl World {
             (0, _) => String::new(),
             (granted, passed) => format!(
                 "; {passed} of {granted} granted requests pass ({:.1} %)",
-                100.0 * passed as f64 / granted as f64
+                100.0 * f64::from(passed) / f64::from(granted)
             ),
         };
         println!(
