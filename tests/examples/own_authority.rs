@@ -50,6 +50,6 @@ async fn ssl_cert_file_and_ssl_cert_dir_are_honoured_for_keys_over_https() {
     ] {
         let (code, said) = tokio::task::block_in_place(|| explain(&config, &token, &environment));
         assert_eq!(code == Some(0), is_good, "{environment:?}\n{said}");
-        assert_eq!(said.contains("certificate"), !is_good, "{environment:?}\n{said}");
+        assert_eq!(said.contains("peer certificate"), !is_good, "{environment:?}\n{said}");
     }
 }
