@@ -8,19 +8,20 @@ use crate::authorization::ResourceRef;
 use crate::fhir::BaseUrl;
 use crate::fhir::compartment::{Node, resource_of};
 
-/// Hides what came along with hidden results alone: it would tell that somebody's resource refers to it, such as
-/// whose doctor somebody is. What stays is named by a result that is shown or by something else that stays, or
-/// names such a result.
+/// Hides what came along with what is hidden alone, be that a result or another companion: it would tell that
+/// somebody's resource refers to it, such as whose doctor somebody is. What stays is named by a result that is
+/// shown or by something else that stays, or names such a result. `hides_others` tells of hidden resources that
+/// are no candidates.
 pub(super) fn hide_companions_of_hidden(
     candidates: &[Candidate<'_>],
     shown: &mut [bool],
+    hides_others: bool,
     base: &BaseUrl,
 ) {
-    let of = |comes_along: bool, wanted: bool, shown: &[bool]| {
-        let all = candidates.iter().zip(shown);
-        all.filter(|(one, shown)| one.comes_along == comes_along && **shown == wanted).count()
-    };
-    if of(false, false, shown) == 0 || of(true, true, shown) == 0 {
+    let hides = hides_others || shown.contains(&false);
+    let shows_companions =
+        candidates.iter().zip(&*shown).any(|(one, shown)| one.comes_along && *shown);
+    if !hides || !shows_companions {
         return;
     }
     let names: Vec<Vec<Name>> =
@@ -119,11 +120,18 @@ mod tests {
             all.iter().map(|(text, along)| of(text, *along)).collect();
         let base = "https://h.test/fhir".parse().unwrap();
         let mut shown = [true, false, true, true, true, true, true, true];
-        hide_companions_of_hidden(&candidates, &mut shown, &base);
+        hide_companions_of_hidden(&candidates, &mut shown, false, &base);
         assert_eq!(shown, [true, false, true, false, true, true, false, false]);
-        // Where no result is hidden nothing else is, whatever the server means by its includes.
+        // What a hidden companion brings along is its own, and so is that of one that nobody can read.
+        let mut shown = [true, true, false, true, true, true, true, true];
+        hide_companions_of_hidden(&candidates, &mut shown, false, &base);
+        assert_eq!(shown, [true, true, false, true, false, true, true, false]);
         let mut shown = [true; 8];
-        hide_companions_of_hidden(&candidates, &mut shown, &base);
+        hide_companions_of_hidden(&candidates, &mut shown, true, &base);
+        assert_eq!(shown, [true, true, true, true, true, true, true, false]);
+        // Where nothing is hidden nothing else is, whatever the server means by its includes.
+        let mut shown = [true; 8];
+        hide_companions_of_hidden(&candidates, &mut shown, false, &base);
         assert_eq!(shown, [true; 8]);
     }
 }

@@ -83,6 +83,7 @@ where
         let hides = self.hides_results();
         let mut candidates = Vec::new();
         let mut places = Vec::new();
+        let mut hides_unread = false;
         for entry in &bundle.entry {
             places.push(match Candidate::of_entry(entry) {
                 Ok(Some(candidate)) => {
@@ -93,6 +94,7 @@ where
                 Err(why) if hides => {
                     log::warn!(reason = why, "an entry of the server behind is hidden");
                     let _ = why;
+                    hides_unread = true;
                     Place::Nothing(false)
                 }
                 Err(why) => return Err(unreadable(why)),
@@ -101,7 +103,7 @@ where
         let are_current = self.bundle_type() == "searchset";
         let mut verdicts = self.verdicts(&candidates, are_current).await?;
         let base = self.access.interaction().base();
-        hide_companions_of_hidden(&candidates, &mut verdicts, base);
+        hide_companions_of_hidden(&candidates, &mut verdicts, hides_unread, base);
         let is_kept = |place: &Place| match place {
             Place::Candidate(place) => verdicts.get(*place) == Some(&true),
             Place::Nothing(is_kept) => *is_kept,

@@ -1,7 +1,7 @@
 //! Searches, histories and `$everything`: entry by entry.
 
 use http::Request;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::careless::Careless;
 use super::{Confined, observation, records};
@@ -65,6 +65,35 @@ async fn what_comes_along_with_hidden_results_alone_is_hidden() {
     assert_eq!(got.entries(), ["Observation/a1", "Practitioner/of-1"], "{}", got.text);
     let all = confined.get("user/Observation.rs system/Practitioner.r", include).await;
     assert_eq!(all.entries().len(), 4, "{}", all.text);
+}
+
+#[tokio::test]
+async fn what_comes_along_with_a_hidden_companion_alone_is_hidden() {
+    let entry =
+        |resource: Value, mode: &str| json!({"resource": resource, "search": {"mode": mode}});
+    let mut own = observation("a1", "1", "laboratory");
+    own["encounter"] = json!({"reference": "Encounter/other"});
+    let visit = json!({"resourceType": "Encounter", "id": "other",
+        "subject": {"reference": "Patient/2"},
+        "participant": [{"individual": {"reference": "Practitioner/of-2"}}]});
+    // One that cannot be read may be whoever's.
+    let unreadable = json!({"resourceType": "Encounter", "id": ["other"], "subject": {}});
+    let nobody = json!({"id": "other"});
+    let doctor = |id: &str| json!({"resourceType": "Practitioner", "id": id});
+    let include =
+        "/Observation?_include=Observation%3Aencounter&_include%3Aiterate=Encounter%3Aparticipant";
+    for visit in [visit, unreadable, nobody] {
+        let entries = [
+            entry(own.clone(), "match"),
+            entry(visit.clone(), "include"),
+            entry(doctor("p"), "include"),
+            entry(doctor("of-2"), "include"),
+        ];
+        let found = json!({"resourceType": "Bundle", "type": "searchset", "entry": entries});
+        let confined = Confined::before(Careless::default().answering(include, 200, &found)).await;
+        let got = confined.get("patient/*.rs", include).await;
+        assert_eq!(got.entries(), ["Observation/a1", "Practitioner/p"], "{visit}");
+    }
 }
 
 #[tokio::test]
