@@ -95,6 +95,12 @@ impl NoAnswer {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, IssueType::TooLong, text)
     }
 
+    /// A transaction whose patches make resources that are too large together.
+    pub(super) fn changes_too_long(limit: usize) -> Self {
+        let text = format!("what the transaction would store has more than {limit} bytes");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, IssueType::TooLong, text)
+    }
+
     pub(super) fn no_json() -> Self {
         let text =
             "a resource that has to be judged is uncompressed JSON (`application/fhir+json`)";

@@ -55,16 +55,27 @@ where
                 answer => self.entry_answer(answer)?,
             };
             has_changed |= changes && answer.is_success();
-            match room.checked_sub(answer.size()) {
-                Some(rest) => {
-                    room = rest;
-                    answers.push(answer);
-                }
-                None if changes => answers.push(answer.without_resource()),
-                None => answers.push(self.refused_entry(NoAnswer::no_room())),
-            }
+            answers.push(self.fitted(answer, changes, &mut room));
         }
         Ok(answers)
+    }
+
+    /// Holds the answer of an entry to the room that those before have left: what was changed is told without
+    /// the resource, and what was read is refused.
+    pub(super) fn fitted(
+        &self,
+        answer: EntryAnswer,
+        changes: bool,
+        room: &mut usize,
+    ) -> EntryAnswer {
+        match room.checked_sub(answer.size()) {
+            Some(rest) => {
+                *room = rest;
+                answer
+            }
+            None if changes => answer.without_resource(),
+            None => self.refused_entry(NoAnswer::no_room()),
+        }
     }
 
     /// The answer to an entry, as it would be by itself.

@@ -59,10 +59,7 @@ where
             planned.push(self.planned(entry, single).await?);
         }
         let names = Names::of(&planned)?;
-        let mut steps = Vec::with_capacity(planned.len());
-        for one in &planned {
-            steps.push(self.step(one, &names).await?);
-        }
+        let steps = self.steps(&planned, &names).await?;
         let answer = self.sent_together(&planned, &steps).await?;
         let text = answer.as_ref().map(|answer| std::str::from_utf8(&answer.body));
         let text = text.transpose().map_err(|_| unreadable("it is no text"))?;
@@ -106,6 +103,27 @@ where
         }
         let target = self.target(&order).await?;
         Ok((order, target))
+    }
+
+    /// Judges what the entries would do. What comes of a patch may be far larger than the patch, and all of it
+    /// waits until the last entry has been judged.
+    async fn steps(
+        &mut self,
+        planned: &[Planned<'_>],
+        names: &Names,
+    ) -> Judged<Vec<Step>, S::Error> {
+        let mut steps = Vec::with_capacity(planned.len());
+        let mut room = self.settings.max_body;
+        for one in planned {
+            let step = self.step(one, names).await?;
+            if let Step::Send(sent) = &step {
+                let rest = room.checked_sub(sent.size());
+                let too_long = || NoAnswer::changes_too_long(self.settings.max_body);
+                room = rest.ok_or_else(too_long)?;
+            }
+            steps.push(step);
+        }
+        Ok(steps)
     }
 
     /// Judges what an entry would do.
@@ -182,8 +200,10 @@ where
         let has_changed = !answers.is_empty();
         let mut answers = answers.iter();
         let mut judged = Vec::with_capacity(planned.len());
+        let mut room = self.settings.max_body;
         for (one, step) in planned.into_iter().zip(steps) {
             let outer = self.enter(one.single);
+            let changes = !matches!(step, Step::Read);
             let answer = match step {
                 Step::Nothing => Ok(EntryAnswer::with_status(StatusCode::NO_CONTENT)),
                 Step::Send(sent) => match answers.next() {
@@ -200,7 +220,7 @@ where
                 }
             };
             self.leave(outer);
-            judged.push(answer?);
+            judged.push(self.fitted(answer?, changes, &mut room));
         }
         Ok(judged)
     }

@@ -48,6 +48,13 @@ pub(super) struct Sent {
     pub(super) if_none_exist: Option<String>,
 }
 
+impl Sent {
+    /// Returns the length of its body.
+    pub(super) fn size(&self) -> usize {
+        self.body.as_ref().map_or(0, String::len)
+    }
+}
+
 impl<S, B, R> Judge<S, B>
 where
     S: Service<Request<RequestBody<B>>, Response = Response<R>>,

@@ -1,5 +1,7 @@
 //! Transactions of tokens that are confined: they pass whole, or nothing is stored.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::bundles::{bundle_of, entry, statuses};
@@ -278,6 +280,49 @@ async fn a_server_that_does_not_honour_versions_gets_no_transaction_that_changes
     assert_eq!(transaction(&confined, OWN, &[create.clone(), update]).await.status, 403);
     assert_eq!(store.count(), records().len());
     assert_eq!(transaction(&confined, OWN, &[create]).await.status, 200);
+}
+
+/// A patch makes far more than it has of bytes.
+#[tokio::test]
+async fn what_the_entries_of_a_transaction_store_together_is_bounded() {
+    const SIZE: usize = 20_000;
+    let mut all = records();
+    all.extend((0..4).map(|number| own(&format!("o{number}"))));
+    let store = Store::with(&all);
+    let settings = ConfineSettings::default().max_body(SIZE);
+    let confined = Confined::with(store.server(), settings).await;
+    let large = json!({"op": "add", "path": "/note/0/text", "value": "x".repeat(900)});
+    let copy = json!({"op": "copy", "from": "/note/0", "path": "/note/-"});
+    let operations: Vec<Value> = std::iter::once(large).chain(vec![copy; 6]).collect();
+    let data = STANDARD.encode(json!(operations).to_string());
+    let patch = json!({"resourceType": "Binary", "contentType": "application/json-patch+json",
+        "data": data});
+    let entries: Vec<Value> = (0..4)
+        .map(|number| entry("PATCH", &format!("Observation/o{number}"), patch.clone()))
+        .collect();
+    let sent_bytes = bundle_of("transaction", &entries).to_string().len();
+    assert!(sent_bytes < SIZE, "{sent_bytes}: not what is sent is too long");
+    let got = transaction(&confined, OWN, &entries).await;
+    assert_eq!((got.status.as_u16(), &got.json()["issue"][0]["code"]), (413, &json!("too-long")));
+    assert_eq!(store.count(), all.len(), "nothing was stored");
+    assert_eq!(transaction(&confined, OWN, &entries[..2]).await.status, 200);
+}
+
+#[tokio::test]
+async fn the_answers_to_a_transaction_are_bounded_together() {
+    let store = Store::with(&records());
+    let settings = ConfineSettings::default().max_body(3000);
+    let confined = Confined::with(store.server(), settings).await;
+    let mut entries = vec![entry("GET", "Observation/a1", json!(null)); 15];
+    // Alone, they would take more than one answer may.
+    let got = transaction(&confined, OWN, &entries).await;
+    let refused = |got: &Got| statuses(got).iter().filter(|status| *status == "413").count();
+    assert!((1..14).contains(&refused(&got)), "{}", got.text);
+    assert!(got.text.len() < 10_000, "{}", got.text.len());
+    entries.insert(0, entry("PUT", "Observation/a1", own("a1")));
+    let got = transaction(&confined, OWN, &entries).await;
+    assert_eq!(statuses(&got)[0], "200");
+    assert!((1..14).contains(&refused(&got)), "{}", got.text);
 }
 
 #[tokio::test]
