@@ -140,6 +140,14 @@ impl NoAnswer {
         Self::new(StatusCode::BAD_GATEWAY, IssueType::Exception, text)
     }
 
+    /// A bundle whose entries take more requests to the server behind than are sent for one request.
+    pub(super) fn too_many_requests(limit: usize) -> Self {
+        let text = format!(
+            "the request takes more than {limit} requests to the server behind: send fewer entries in one bundle"
+        );
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, IssueType::TooCostly, text)
+    }
+
     /// Verdicts that depend on more resources than are looked up for one answer.
     pub(super) fn too_many_lookups(limit: usize) -> Self {
         let text = format!(

@@ -18,12 +18,18 @@ use crate::fhir::ResourceReference;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
+/// The most requests to the service inside for one request of a client. Only a bundle takes that many: its
+/// entries may ask for pages of their own.
+const MAX_REQUESTS: usize = 4096;
+
 /// The service inside, for one request of a client.
 pub(super) struct Upstream<S> {
     service: S,
     is_ready: bool,
     request: Parts,
     max_body: usize,
+    /// The requests that may still be sent.
+    left: usize,
 }
 
 /// A change as it is sent.
@@ -53,7 +59,7 @@ impl<S> Upstream<S> {
     pub(super) fn new(service: S, request: &Parts, max_body: usize) -> Self {
         let mut request = request.clone();
         request.headers = headers::for_judged(&request.headers);
-        Self { service, is_ready: true, request, max_body }
+        Self { service, is_ready: true, request, max_body, left: MAX_REQUESTS }
     }
 
     /// Asks by `GET`.
@@ -117,6 +123,8 @@ impl<S> Upstream<S> {
     where
         S: Service<Request<RequestBody<B>>, Response = Response<R>>,
     {
+        let too_many = || Fault::NoAnswer(NoAnswer::too_many_requests(MAX_REQUESTS));
+        self.left = self.left.checked_sub(1).ok_or_else(too_many)?;
         let mut parts = self.request.clone();
         parts.method = method;
         parts.uri = at(&parts.uri, address)
@@ -154,6 +162,8 @@ impl<S> Upstream<S> {
         R: Body<Error: Into<BoxError>>,
     {
         let ResourceReference { resource_type, id, .. } = reference;
+        // Who asks for look-ups bounds them; the answer to a change that was made depends on them.
+        self.left = self.left.saturating_add(1);
         let answer = match self.get(&format!("{base_path}/{resource_type}/{id}")).await {
             Ok(answer) => answer,
             Err(Fault::NoAnswer(unread)) if unread.is_unreadable() => return Ok(None),

@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use serde_json::{Value, json};
 
+use super::careless::Careless;
 use super::changes::{OWN, sent};
 use super::store::Store;
 use super::{Confined, Got, observation, records};
@@ -126,6 +127,22 @@ async fn a_bundle_has_1000_entries_at_most_and_can_be_read_in_one_way() {
     let xml = [("content-type", "application/fhir+xml")];
     assert_eq!(sent(&confined, OWN, "POST", "", &xml, "<Bundle/>").await.status, 415);
     assert_eq!(confined.server.asked(), []);
+}
+
+/// Every search of somebody who may see none of the results looks for a page that shows something.
+#[tokio::test]
+async fn one_bundle_takes_no_more_than_4096_requests_to_the_server() {
+    let hidden = vec![observation("a2", "2", "laboratory")];
+    let confined = Confined::before(Careless::with(hidden).paging(1).endless()).await;
+    let searches = vec![entry("GET", "Observation?status=final", json!(null)); 1000];
+    let got = batch(&confined, OWN, &searches).await;
+    let answered = statuses(&got);
+    assert_eq!((answered[0].as_str(), answered[999].as_str()), ("200", "413"));
+    assert_eq!(got.json()["entry"][999]["response"]["outcome"]["issue"][0]["code"], "too-costly");
+    assert_eq!(confined.server.asked().len(), 4096);
+    let got = sent(&confined, OWN, "POST", "", &[], bundle_of("transaction", &searches)).await;
+    assert_eq!((got.status.as_u16(), &got.json()["issue"][0]["code"]), (413, &json!("too-costly")));
+    assert_eq!(confined.server.asked().len(), 2 * 4096);
 }
 
 #[tokio::test]

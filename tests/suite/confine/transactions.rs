@@ -309,6 +309,16 @@ async fn what_the_entries_of_a_transaction_store_together_is_bounded() {
 }
 
 #[tokio::test]
+async fn a_transaction_that_changes_nothing_is_read_once() {
+    let store = Store::with(&records());
+    let confined = Confined::before(store.server()).await;
+    let reads = ["Observation/a1", "Patient/1"].map(|url| entry("GET", url, json!(null)));
+    assert_eq!(statuses(&transaction(&confined, OWN, &reads).await), ["200", "200"]);
+    let lines: Vec<String> = confined.server.asked().into_iter().map(|(line, _)| line).collect();
+    assert_eq!(lines, ["GET /r4/Observation/a1", "GET /r4/Patient/1"]);
+}
+
+#[tokio::test]
 async fn the_answers_to_a_transaction_are_bounded_together() {
     let store = Store::with(&records());
     let settings = ConfineSettings::default().max_body(3000);
