@@ -26,8 +26,10 @@ pub(super) struct Job {
 pub(super) enum Part {
     /// Its status, and its manifest: with the address by which it was asked for.
     Status { request: String },
-    /// A file of resources, or of deletions.
+    /// A file of resources.
     Resources,
+    /// A file of what was deleted.
+    Deletions,
     /// A file of what could not be exported.
     Errors,
 }

@@ -22,6 +22,7 @@ pin_project! {
         #[pin]
         inner: R,
         types: Vec<String>,
+        are_deletions: bool,
         // The line that has begun.
         line: Vec<u8>,
         limit: usize,
@@ -58,7 +59,13 @@ struct Asked<'a> {
 impl<R> Lines<R> {
     /// Keeps the resources of these types, in lines of up to `limit` bytes.
     pub(super) fn of_types(inner: R, types: Vec<String>, limit: usize) -> Self {
-        Self { inner, types, line: Vec::new(), limit, is_over: false }
+        Self { inner, types, are_deletions: false, line: Vec::new(), limit, is_over: false }
+    }
+
+    /// Keeps what tells of deleted resources of these types: a bundle of deletions is judged by what it names,
+    /// also where `Bundle` is one of the types.
+    pub(super) fn of_deletions(inner: R, types: Vec<String>, limit: usize) -> Self {
+        Self { are_deletions: true, ..Self::of_types(inner, types, limit) }
     }
 }
 
@@ -86,7 +93,8 @@ where
                 None => None,
             };
             *this.is_over = data.is_none();
-            match kept(data, this.line, this.types, *this.limit) {
+            let is_kept = |line: &[u8]| is_kept(line, this.types, *this.are_deletions);
+            match kept(data, this.line, is_kept, *this.limit) {
                 Ok(kept) if kept.is_empty() => {}
                 Ok(kept) => return Poll::Ready(Some(Ok(Frame::data(Bytes::from(kept).into())))),
                 Err(error) => {
@@ -108,7 +116,7 @@ where
 fn kept(
     part: Option<Bytes>,
     line: &mut Vec<u8>,
-    types: &[String],
+    is_kept: impl Fn(&[u8]) -> Result<bool, &'static str>,
     limit: usize,
 ) -> Result<Vec<u8>, &'static str> {
     let mut all = Vec::new();
@@ -123,7 +131,7 @@ fn kept(
         if pieces.peek().is_none() && !is_end {
             break;
         }
-        if is_kept(line, types)? {
+        if is_kept(line)? {
             all.append(line);
             all.push(b'\n');
         }
@@ -132,19 +140,17 @@ fn kept(
     Ok(all)
 }
 
-fn is_kept(line: &[u8], types: &[String]) -> Result<bool, &'static str> {
+fn is_kept(line: &[u8], types: &[String], are_deletions: bool) -> Result<bool, &'static str> {
     let line = line.trim_ascii();
     if line.is_empty() {
         return Ok(false);
     }
     let unreadable = "a line of it is no FHIR JSON";
     let read: Line<'_> = serde_json::from_slice(line).map_err(|_| unreadable)?;
-    if types.iter().any(|one| *one == read.resource_type) {
-        return Ok(true);
+    if !are_deletions || read.resource_type != "Bundle" {
+        return Ok(types.iter().any(|one| *one == read.resource_type));
     }
-    let (true, Some(entries)) = (read.resource_type == "Bundle", read.entry) else {
-        return Ok(false);
-    };
+    let Some(entries) = read.entry else { return Ok(false) };
     let entries: Vec<Entry<'_>> = serde_json::from_str(entries.get()).map_err(|_| unreadable)?;
     let is_granted = |entry: &Entry<'_>| {
         let deleted = entry.request.as_ref().filter(|asked| asked.method == "DELETE");
@@ -175,11 +181,19 @@ mod tests {
         }
     }
 
+    fn types(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
     /// Reads a file in parts of so many bytes.
     async fn read(text: &str, size: usize, limit: usize) -> Result<String, String> {
         let body = Parts(text.as_bytes().chunks(size));
-        let types = ["Observation", "Patient"].map(str::to_owned).to_vec();
-        let lines = Lines::of_types(body, types, limit).collect().await;
+        let types = types(&["Observation", "Patient"]);
+        whole(Lines::of_deletions(body, types, limit)).await
+    }
+
+    async fn whole(lines: Lines<Parts<'_>>) -> Result<String, String> {
+        let lines = lines.collect().await;
         let bytes = lines.map_err(|error| error.to_string())?.to_bytes();
         Ok(String::from_utf8(bytes.to_vec()).unwrap())
     }
@@ -211,6 +225,24 @@ mod tests {
         ] {
             assert_eq!(read(line, 100, 1000).await.as_deref(), Ok(""), "{line}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_bundle_of_deletions_is_no_resource_of_the_type_bundle() {
+        let deleted = |name: &str| {
+            format!(
+                r#"{{"resourceType":"Bundle","entry":[{{"request":{{"method":"DELETE","url":"{name}/1"}}}}]}}"#
+            )
+        };
+        let text = format!("{}\n{}\n", deleted("Condition"), deleted("Bundle"));
+        let of = |names: &[&str]| (Parts(text.as_bytes().chunks(9)), types(names), 1000);
+        let (body, granted, limit) = of(&["Bundle"]);
+        let kept = whole(Lines::of_deletions(body, granted, limit)).await;
+        assert_eq!(kept, Ok(format!("{}\n", deleted("Bundle"))));
+        let (body, granted, limit) = of(&["Bundle"]);
+        assert_eq!(whole(Lines::of_types(body, granted, limit)).await, Ok(text.clone()));
+        let (body, granted, limit) = of(&["Condition"]);
+        assert_eq!(whole(Lines::of_types(body, granted, limit)).await, Ok(String::new()));
     }
 
     #[tokio::test]

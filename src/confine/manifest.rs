@@ -76,6 +76,7 @@ pub(super) fn rewritten(
 ) -> Option<Vec<u8>> {
     let manifest: Manifest<'_> = serde_json::from_str(text).ok()?;
     let resources = |url: &str| address(url, Part::Resources);
+    let deletions = |url: &str| address(url, Part::Deletions);
     let errors = |url: &str| address(url, Part::Errors);
     let is_deletion = |kind: &str| kind == "Bundle" || is_exported(kind);
     let next = manifest.link.iter().filter(|link| link.relation == "next");
@@ -88,7 +89,7 @@ pub(super) fn rewritten(
         request,
         requires_access_token: true,
         output: files(&manifest.output, &is_exported, resources),
-        deleted: files(&manifest.deleted, is_deletion, resources),
+        deleted: files(&manifest.deleted, is_deletion, deletions),
         error: files(&manifest.error, |kind| kind == "OperationOutcome", errors),
         link: next.collect(),
     };

@@ -96,7 +96,7 @@ where
                 self.may_still_export(&job)?;
                 self.status(&job, request).await.map(bytes)
             }
-            (_, Part::Resources | Part::Errors) => {
+            (_, Part::Resources | Part::Deletions | Part::Errors) => {
                 self.may_still_export(&job)?;
                 self.file(&job).await
             }
@@ -170,6 +170,9 @@ where
             (Part::Errors, ..) => {
                 let outcomes = vec!["OperationOutcome".to_owned()];
                 ConfinedBody::lines(Lines::of_types(body, outcomes, limit))
+            }
+            (Part::Deletions, Some(types), _) => {
+                ConfinedBody::lines(Lines::of_deletions(body, types.clone(), limit))
             }
             (_, Some(types), _) => ConfinedBody::lines(Lines::of_types(body, types.clone(), limit)),
             (_, None, _) => ConfinedBody::inner(body),

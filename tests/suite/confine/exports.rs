@@ -13,6 +13,10 @@ use crate::support::{BASE, NOW};
 const OBSERVATIONS: &str = "{\"resourceType\":\"Observation\",\"valueDecimal\":1.50}\n";
 const OTHERS: &str = "{\"resourceType\":\"Condition\",\"note\":\"mark-of-the-others\"}\n";
 
+/// Two bundles of deletions, as Bulk Data Access has them.
+const DELETIONS: &str = "{\"resourceType\":\"Bundle\",\"type\":\"transaction\",\"entry\":[{\"request\":{\"method\":\"DELETE\",\"url\":\"Observation/1\"}}]}\n\
+{\"resourceType\":\"Bundle\",\"type\":\"transaction\",\"entry\":[{\"request\":{\"method\":\"DELETE\",\"url\":\"Condition/mark-of-the-others\"}}]}\n";
+
 /// A server that exports everything, whatever it is asked, after it has been asked twice.
 fn exporter() -> Careless {
     let asked = std::sync::atomic::AtomicUsize::new(0);
@@ -61,7 +65,7 @@ fn exporter() -> Careless {
             "GET /r4/Binary/e" => {
                 answer(200, &[], "{\"resourceType\":\"OperationOutcome\"}\n".to_owned())
             }
-            "GET /r4/Binary/d" => answer(200, &[], String::new()),
+            "GET /r4/Binary/d" => answer(200, &[], DELETIONS.to_owned()),
             "DELETE /r4/$export-poll-status?_jobId=7" => answer(202, &[], String::new()),
             _ => None,
         }
@@ -133,6 +137,27 @@ async fn an_export_is_narrowed_sealed_and_followed_to_its_files() {
     let token = confined.token(scope, "1", "app");
     let head = confined.send(&token, Request::head(format!("/r4{observations}"))).await;
     assert_eq!((head.status.as_u16(), &*head.text), (200, ""));
+}
+
+#[tokio::test]
+async fn deletions_are_told_of_granted_types_alone_also_where_bundle_is_one() {
+    let confined = Confined::before(exporter()).await;
+    for (scope, count) in [
+        ("system/Observation.rs", 1),
+        ("system/Observation.rs system/Bundle.rs", 1),
+        ("system/Bundle.rs", 0),
+        ("system/*.rs", 2),
+    ] {
+        let job = begun(&get(&confined, scope, "app", "/$export").await);
+        let mut manifest = get(&confined, scope, "app", &job).await;
+        if manifest.status == 202 {
+            manifest = get(&confined, scope, "app", &job).await;
+        }
+        let [deleted] = &files(&manifest.json(), "deleted")[..] else { panic!("{manifest:?}") };
+        let file = get(&confined, scope, "app", deleted).await;
+        assert_eq!((file.status.as_u16(), file.text.lines().count()), (200, count), "{scope}");
+        assert_eq!(file.text.contains("mark-of-the-others"), count == 2, "{scope}: {}", file.text);
+    }
 }
 
 #[tokio::test]
