@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::header::CACHE_CONTROL;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use tower_fhir_auth::config::CallerHeader;
 use tower_fhir_auth::fhir::BaseUrl;
@@ -39,6 +39,12 @@ impl Granted {
         }
         if writes_provenance(request) {
             return refused("a Provenance in a header (`X-Provenance`) is not seen here");
+        }
+        if has_override(&request.headers) {
+            return refused(
+                "a header asks for another method or address than the one that is judged, such as \
+                 `X-HTTP-Method-Override`: the server behind may heed it",
+            );
         }
         match allowed(request.extensions.get::<Principal>(), &self.headers) {
             Ok(response) => response,
@@ -75,7 +81,23 @@ fn writes_provenance(request: &Parts) -> bool {
 }
 
 fn has_provenance(headers: &HeaderMap) -> bool {
-    headers.keys().any(|name| name.as_str().replace('_', "-") == "x-provenance")
+    headers.keys().any(|name| plain(name) == "x-provenance")
+}
+
+/// Reports whether some servers read another request from the headers. None of them names the original request of
+/// a sub-request.
+fn has_override(headers: &HeaderMap) -> bool {
+    headers.keys().any(|name| {
+        let name = plain(name);
+        name.starts_with("x-http-method")
+            || name.starts_with("x-rewrite-")
+            || matches!(&*name, "x-method-override" | "x-original-url")
+    })
+}
+
+/// Returns a name as those servers read it that take `_` for `-`.
+fn plain(name: &HeaderName) -> String {
+    name.as_str().replace('_', "-")
 }
 
 impl Service<Request<()>> for Granted {
