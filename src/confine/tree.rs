@@ -60,6 +60,12 @@ impl Tree {
     pub(super) fn has_reference(&self, test: &dyn Fn(&str) -> bool) -> bool {
         has_reference(&self.0, test)
     }
+
+    /// Reports whether a text stands in a list where a reference has its only one. A lenient server could take it
+    /// for the reference.
+    pub(super) fn has_list_of_references(&self) -> bool {
+        has_list_of_references(&self.0)
+    }
 }
 
 /// Returns a text without its mark; `None` for what is no text.
@@ -213,6 +219,22 @@ fn has_reference(value: &Value, test: &dyn Fn(&str) -> bool) -> bool {
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }
+}
+
+fn has_list_of_references(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => items.iter().any(has_list_of_references),
+        Value::Object(members) => members.iter().any(|(name, member)| {
+            (name == "reference" && lists_a_text(member)) || has_list_of_references(member)
+        }),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
+/// Reports whether a value is a list with a text in it, or in a list of it.
+fn lists_a_text(value: &Value) -> bool {
+    let is_text = |item: &Value| unmarked(item).is_some() || lists_a_text(item);
+    value.as_array().is_some_and(|items| items.iter().any(is_text))
 }
 
 fn reference(members: &Map<String, Value>) -> Option<&str> {

@@ -115,9 +115,11 @@ where
 pub(super) fn check_resource(text: &str) -> Result<(), NoAnswer> {
     BorrowedResource::parse(text)
         .map_err(|error| NoAnswer::bad_request(format!("the body cannot be judged: {error}")))?;
-    // A question mark may be escaped.
-    let may_have_one = text.contains(['?', '\\']);
-    match may_have_one && Tree::parse(text).is_ok_and(|tree| tree.has_reference(&is_condition)) {
+    let tree = Tree::parse(text).map_err(|_| NoAnswer::bad_request("the body cannot be judged"))?;
+    if tree.has_list_of_references() {
+        return Err(NoAnswer::bad_request("`reference` is one text and no list"));
+    }
+    match tree.has_reference(&is_condition) {
         true => Err(NoAnswer::bad_request(
             "a conditional reference is not resolved here: put in the resource that it finds",
         )),
@@ -125,10 +127,10 @@ pub(super) fn check_resource(text: &str) -> Result<(), NoAnswer> {
     }
 }
 
-/// Reports whether a reference is a search (R4 section 3.1.0.11.2).
+/// Reports whether a reference may be a search (R4 section 3.1.0.11.2). An absolute one may, too: it becomes a
+/// relative one where the base of the server is taken off.
 fn is_condition(reference: &str) -> bool {
-    let (path, query) = reference.split_once('?').unwrap_or((reference, ""));
-    !query.is_empty() && !path.contains(':')
+    reference.contains('?')
 }
 
 /// Returns the values of a header, as a list.

@@ -14,6 +14,7 @@ mod metadata;
 mod pages;
 mod provenance;
 mod reads;
+mod references;
 mod refused;
 mod searches;
 mod store;
