@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
+use serde::de::Error as _;
 use serde_json::value::RawValue;
 
 use super::answer::NoAnswer;
@@ -46,7 +47,7 @@ struct Resource<'a> {
 #[derive(Deserialize)]
 struct Content<'a> {
     #[serde(borrow)]
-    attachment: Option<Element<'a>>,
+    attachment: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -74,6 +75,7 @@ impl Attachments<'_> {
         before: Option<&str>,
         sent: &str,
     ) -> Result<Option<String>, NoAnswer> {
+        check_form(sent)?;
         let mut known: Option<Vec<String>> = None;
         let mut is_known = |link: &String| {
             let read = || before.map(|text| self.binaries(text)).unwrap_or_default();
@@ -131,28 +133,54 @@ impl Attachments<'_> {
     }
 }
 
-/// Returns the addresses of the attachments of a resource, as they are written; `None` for what is no resource
-/// of these types.
-fn urls(text: &str) -> Option<Vec<&RawValue>> {
-    let resource: Resource<'_> = serde_json::from_str(text).ok()?;
-    let content = resource.content.map(RawValue::get);
-    let elements: Vec<Element<'_>> = match &*resource.resource_type {
+/// Returns the addresses of the attachments of a resource, as they are written; an error where it has some in
+/// another form than that of FHIR.
+fn urls(text: &str) -> serde_json::Result<Vec<&RawValue>> {
+    let resource: Resource<'_> = serde_json::from_str(text)?;
+    let member = match &*resource.resource_type {
+        "DocumentReference" | "Media" => resource.content,
+        "DiagnosticReport" => resource.presented_form,
+        _ => None,
+    };
+    let Some(member) = member else { return Ok(Vec::new()) };
+    let elements: Vec<&RawValue> = match &*resource.resource_type {
         "DocumentReference" => {
-            let all: Vec<Content<'_>> = serde_json::from_str(content?).ok()?;
+            let all: Vec<&RawValue> = serde_json::from_str(member.get())?;
+            let all: Vec<Content<'_>> = all.into_iter().map(object).collect::<Result<_, _>>()?;
             all.into_iter().filter_map(|one| one.attachment).collect()
         }
-        "Media" => vec![serde_json::from_str(content?).ok()?],
-        "DiagnosticReport" => serde_json::from_str(resource.presented_form?.get()).ok()?,
-        _ => return None,
+        "Media" => vec![member],
+        _ => serde_json::from_str(member.get())?,
     };
-    Some(elements.into_iter().filter_map(|one| one.url).collect())
+    let elements: Vec<Element<'_>> = elements.into_iter().map(object).collect::<Result<_, _>>()?;
+    Ok(elements.into_iter().filter_map(|one| one.url).collect())
+}
+
+/// Reads an object. A structure could be read from a list as well.
+fn object<'a, T: Deserialize<'a>>(value: &'a RawValue) -> serde_json::Result<T> {
+    match value.get().starts_with('{') {
+        true => serde_json::from_str(value.get()),
+        false => Err(serde_json::Error::custom("it is no object")),
+    }
+}
+
+/// Checks that no server finds an attachment where this layer finds none.
+fn check_form(sent: &str) -> Result<(), NoAnswer> {
+    let is_text = |url: &&RawValue| serde_json::from_str::<Cow<'_, str>>(url.get()).is_ok();
+    match urls(sent).is_ok_and(|urls| urls.iter().all(is_text)) {
+        true => Ok(()),
+        false => Err(NoAnswer::bad_request(
+            "the attachments of the resource do not have the form of FHIR: each is an object whose \
+             `url` is a text",
+        )),
+    }
 }
 
 /// Writes other addresses for attachments, and all else byte by byte as it was. `None` where nothing changes.
 fn rewritten(text: &str, mut other: impl FnMut(&str) -> Option<String>) -> Option<String> {
     let mut written = String::new();
     let mut from = 0;
-    for url in urls(text)? {
+    for url in urls(text).ok()? {
         let Ok(value) = serde_json::from_str::<Cow<'_, str>>(url.get()) else { continue };
         let Some(value) = other(&value) else { continue };
         let place = Span::of(url.get(), text)?.range();
@@ -243,13 +271,30 @@ mod tests {
             report("#b"),
             report(""),
             r#"{"resourceType":"Patient","photo":[{"url":"Binary/b"}]}"#.to_owned(),
-            r#"{"resourceType":"Media","content":[{"url":"Binary/b"}]}"#.to_owned(),
-            r#"{"resourceType":"DiagnosticReport","presentedForm":[{"url":7}]}"#.to_owned(),
-            "no JSON".to_owned(),
+            r#"{"resourceType":"Media","presentedForm":[{"url":"Binary/b"}]}"#.to_owned(),
+            r#"{"resourceType":"Media","content":null}"#.to_owned(),
         ] {
             assert_eq!(with("amara", 0, |all| all.sealed(&text)), None, "{text}");
             let opened = with("amara", 0, |all| all.opened(None, &text));
             assert_eq!(opened, Ok(None), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_has_another_form_than_that_of_fhir_is_not_sealed_and_not_stored() {
+        for text in [
+            r#"{"resourceType":"Media","content":[{"url":"Binary/b"}]}"#,
+            r#"{"resourceType":"DiagnosticReport","presentedForm":[{"url":7}]}"#,
+            r#"{"resourceType":"DiagnosticReport","presentedForm":{"url":"Binary/b"}}"#,
+            r#"{"resourceType":"DocumentReference","content":[{"attachment":{"url":["Binary/b"]}}]}"#,
+            r#"{"resourceType":"DocumentReference","content":[{"attachment":"Binary/b"}]}"#,
+            r#"{"resourceType":"DocumentReference","content":[[{"attachment":{"url":"Binary/b"}}]]}"#,
+            r#"{"resourceType":"DocumentReference","content":[{"attachment":[{"url":"Binary/b"}]}]}"#,
+            "no JSON",
+        ] {
+            assert_eq!(with("amara", 0, |all| all.sealed(text)), None, "{text}");
+            let opened = with("amara", 0, |all| all.opened(None, text));
+            assert!(opened.is_err(), "{text}");
         }
     }
 
