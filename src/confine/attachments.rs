@@ -57,6 +57,9 @@ struct Element<'a> {
 }
 
 impl Attachments<'_> {
+    /// The types of resources that decide by their attachments who sees a Binary.
+    pub(super) const TYPES: [&'static str; 3] = ["DocumentReference", "DiagnosticReport", "Media"];
+
     /// Seals the address of each Binary that a resource of the server behind has as an attachment. `None` where
     /// it has none.
     pub(super) fn sealed(&self, resource: &str) -> Option<String> {

@@ -187,6 +187,12 @@ impl<S, B> Judge<S, B> {
         self.attachments().sealed(resource)
     }
 
+    /// Reports whether resources of a type have the addresses of their Binaries sealed for this caller.
+    pub(super) fn seals_attachments(&self, resource_type: &str) -> bool {
+        Attachments::TYPES.contains(&resource_type)
+            && !self.access.may(Permissions::READ, "Binary").is_open()
+    }
+
     /// Returns a resource that a client sends with the addresses of its Binaries as the server behind knows them.
     pub(super) fn with_opened_attachments(
         &self,

@@ -184,11 +184,17 @@ where
             if_none_match: order.if_none_match.clone(),
             ..Sent::default()
         };
-        if !self.is_confined() {
+        // What a patch attaches can be told from what comes of it alone.
+        let attaches = matches!(order.content, Content::JsonPatch(_))
+            && self.seals_attachments(&resource_type);
+        if !self.is_confined() && !attaches {
             (sent.method, sent.body) = match &order.content {
                 Content::None => (Method::DELETE, None),
                 Content::JsonPatch(patch) => (Method::PATCH, Some(patch.clone())),
-                Content::Resource(_) => (Method::PUT, Some(self.sent_as(order, id)?)),
+                Content::Resource(_) => {
+                    let after = self.sent_as(order, id)?;
+                    (Method::PUT, Some(self.with_opened_attachments(None, after)?))
+                }
             };
             sent.is_patch = sent.method == Method::PATCH;
             if self.is_hard() {

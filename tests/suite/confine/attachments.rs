@@ -9,6 +9,10 @@ use super::{Confined, records};
 
 const URL: &str = "Binary/secret";
 
+/// Whom a Binary is not open to, but every document is.
+const ANY_DOCUMENT: &str = "user/DocumentReference.u user/DiagnosticReport.u user/Media.u \
+    patient/DocumentReference.r patient/Binary.r";
+
 fn resource(kind: &str, member: &str, value: &Value) -> Value {
     let mut one = json!({"resourceType": kind, "id": "d", "status": "current",
         "subject": {"reference": "Patient/1"}});
@@ -60,6 +64,16 @@ fn lenient(kind: &str) -> Vec<Value> {
     all
 }
 
+/// The form that FHIR gives to attachments.
+fn plain(kind: &str) -> Value {
+    let attachment = json!({"url": URL});
+    match kind {
+        "DocumentReference" => json!([{"attachment": attachment}]),
+        "DiagnosticReport" => json!([attachment]),
+        _ => attachment,
+    }
+}
+
 #[tokio::test]
 async fn an_attachment_in_a_form_that_cannot_be_read_is_refused() {
     let store = store();
@@ -83,5 +97,33 @@ async fn an_attachment_in_a_form_that_cannot_be_read_is_refused() {
     assert_eq!(store.count(), count);
     let none = resource("DocumentReference", "content", &json!([{"attachment": {"title": "x"}}]));
     let got = sent(&confined, OWN, "PUT", "/DocumentReference/d", &[], none).await;
+    assert_eq!(got.status, 200, "{}", got.text);
+}
+
+#[tokio::test]
+async fn a_token_that_may_change_every_document_has_no_binary_shown_that_it_may_not_see() {
+    let store = store();
+    let confined = before(&store).await;
+    let count = store.count();
+    for (kind, member) in MEMBERS {
+        for value in [plain(kind)].into_iter().chain(lenient(kind)) {
+            let body = resource(kind, member, &value);
+            let patch = json!([{"op": "add", "path": format!("/{member}"), "value": value}]);
+            for (method, body) in [("PUT", &body), ("PATCH", &patch)] {
+                let below = format!("/{kind}/d");
+                let got = sent(&confined, ANY_DOCUMENT, method, &below, &[], body).await;
+                assert_eq!(got.status, 400, "{method} {kind} {value}: {}", got.text);
+            }
+        }
+        let patch = json!([{"op": "add", "path": "/language", "value": "en"}]);
+        let below = format!("/{kind}/d");
+        let got = sent(&confined, ANY_DOCUMENT, "PATCH", &below, &[], patch).await;
+        assert_eq!(got.status, 200, "{kind}: {}", got.text);
+    }
+    assert_eq!(store.count(), count + 3);
+    // To whom every Binary is open, nothing is hidden.
+    let body = resource("Media", "content", &plain("Media"));
+    let open = format!("{ANY_DOCUMENT} user/Binary.r");
+    let got = sent(&confined, &open, "PUT", "/Media/d", &[], body).await;
     assert_eq!(got.status, 200, "{}", got.text);
 }
