@@ -153,7 +153,11 @@ where
         let step = match target {
             Target::Found(id) => Ok(Step::Found(id.clone())),
             Target::Nothing => Ok(Step::Nothing),
-            Target::New { condition } => self.creation(&order, condition.clone()).map(Step::Send),
+            Target::New { condition } => {
+                // It has found nothing. Asked again, the server behind could find what the caller may not see.
+                let condition = condition.clone().filter(|_| !self.hides_results());
+                self.creation(&order, condition).map(Step::Send)
+            }
             Target::Instance(id) => self.change(&order, id).await.map(Step::Send),
         };
         self.leave(outer);
@@ -272,8 +276,9 @@ where
             content_location: None,
             body: answer.resource().filter(|_| shows),
         };
-        let shown = self.shown(sent, answered).await?;
-        Ok(EntryAnswer::changed(answer, status, shown.location, shown.body))
+        let shown = self.shown(sent, status, answered).await?;
+        let changed = EntryAnswer::changed(answer, status, shown.location, shown.body);
+        Ok(if shown.is_hidden { EntryAnswer::with_status(status) } else { changed })
     }
 }
 

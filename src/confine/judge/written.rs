@@ -38,6 +38,8 @@ pub(super) struct Shown {
     pub(super) location: Option<String>,
     pub(super) content_location: Option<String>,
     pub(super) body: Option<String>,
+    /// True if it is about something that the caller may not see.
+    pub(super) is_hidden: bool,
 }
 
 impl<S, B, R> Judge<S, B>
@@ -120,7 +122,7 @@ where
             content_location: header(CONTENT_LOCATION),
             body,
         };
-        let shown = self.shown(sent, answered).await?;
+        let shown = self.shown(sent, status, answered).await?;
         let mut response = match (shown.body, returned) {
             (Some(body), _) => document(status, FHIR_JSON, body.into(), &self.request),
             (None, Returned::Outcome) => {
@@ -135,7 +137,7 @@ where
             response.headers_mut().extend(place.map(|place| (name, place)));
         }
         for name in [ETAG, LAST_MODIFIED] {
-            let value = answer.headers.get(&name).filter(|_| !deletes);
+            let value = answer.headers.get(&name).filter(|_| !deletes && !shown.is_hidden);
             response.headers_mut().extend(value.map(|value| (name, value.clone())));
         }
         Ok(response)
@@ -146,6 +148,7 @@ where
     pub(super) async fn shown(
         &mut self,
         sent: &Sent,
+        status: StatusCode,
         answered: Answered<'_>,
     ) -> Judged<Shown, S::Error> {
         let one = match answered.body.map(Candidate::read) {
@@ -165,9 +168,15 @@ where
             Some(one) => self.verdicts(&[one], false).await? == [true],
             None => false,
         };
-        let place =
-            |place: Option<&str>| place.and_then(|place| self.place_of(place, id.as_deref()));
+        // What was there before is no creation of this caller's.
+        let has_found = sent.method == Method::POST && status != StatusCode::CREATED;
+        let is_hidden = has_found && !is_shown && self.hides_results();
+        let place = |place: Option<&str>| {
+            let place = place.filter(|_| !is_hidden);
+            place.and_then(|place| self.place_of(place, id.as_deref()))
+        };
         Ok(Shown {
+            is_hidden,
             location: place(answered.location),
             content_location: place(answered.content_location),
             body: answered

@@ -272,6 +272,62 @@ async fn an_answer_that_does_not_fit_the_transaction_leaks_nothing() {
 }
 
 #[tokio::test]
+async fn a_condition_of_a_confined_creation_is_resolved_here_and_not_sent() {
+    let store = Store::with(&records());
+    let confined = Confined::before(store.server()).await;
+    let device = json!({"resourceType": "Device", "patient": {"reference": "Patient/1"}});
+    let mut create = entry("POST", "Device", device);
+    create["request"]["ifNoneExist"] = "identifier=s|new".into();
+    let got = transaction(&confined, OWN, &[create]).await;
+    assert_eq!(statuses(&got), ["201"], "{}", got.text);
+    assert!(passed(&confined)["entry"][0]["request"].get("ifNoneExist").is_none());
+}
+
+#[tokio::test]
+async fn a_creation_that_has_found_something_hidden_tells_nothing_of_it() {
+    let hidden = observation("mark", "2", "laboratory");
+    for (resource, prefer) in [
+        (hidden, "return=representation"),
+        (json!(null), "return=representation"),
+        (json!(null), "return=minimal"),
+    ] {
+        let response = json!({"status": "200 OK", "location": "Observation/mark/_history/1",
+            "etag": "W/\"mark\"", "lastModified": "mark"});
+        let mut one = json!({"response": response});
+        if !resource.is_null() {
+            one["resource"] = resource;
+        }
+        let answered = bundle_of("transaction-response", &[one.clone()]).to_string();
+        let server = Careless::handled_by(move |method, address, _, _| {
+            let body = if method == "GET" {
+                bundle_of("searchset", &[]).to_string()
+            } else if address == "/r4" {
+                answered.clone()
+            } else {
+                one["resource"].to_string()
+            };
+            let response = http::Response::builder().header("etag", "W/\"mark\"");
+            let response = response.header("last-modified", "mark");
+            let response = response.header("location", "Observation/mark/_history/1");
+            response.body(body).unwrap().map(http_body_util::Full::from)
+        });
+        let confined = Confined::before(server).await;
+        let mut create = entry("POST", "Observation", own("x"));
+        let bundle = bundle_of("transaction", &[create.clone()]);
+        create["request"]["ifNoneExist"] = "code=none".into();
+        let conditional = bundle_of("transaction", &[create]);
+        let headers = [("prefer", prefer)];
+        for (below, body) in [("", bundle), ("", conditional), ("/Observation", own("x"))] {
+            let got = sent(&confined, OWN, "POST", below, &headers, body).await;
+            for told in ["Observation/mark", "W/", "\"mark"] {
+                let all = format!("{:?}{}", got.headers, got.text);
+                assert!(!all.contains(told), "{below} {prefer} {told}: {all}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_does_not_honour_versions_gets_no_transaction_that_changes_something() {
     let store = Store::with(&records()).saying("versioned").heedless();
     let confined = Confined::before(store.server()).await;
