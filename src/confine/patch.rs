@@ -52,6 +52,15 @@ pub(super) fn patched(resource: &Tree, patch: &str, max_size: usize) -> Result<T
     Ok(Tree::of_marked(patched))
 }
 
+/// Reports whether it shows by the outcome of a patch, or in another place, what the resource has been.
+pub(super) fn asks(patch: &str) -> bool {
+    let asks = |operation: &PatchOperation| match operation {
+        PatchOperation::Test(_) | PatchOperation::Copy(_) | PatchOperation::Move(_) => true,
+        PatchOperation::Add(_) | PatchOperation::Replace(_) | PatchOperation::Remove(_) => false,
+    };
+    read(patch).is_ok_and(|operations| operations.iter().any(asks))
+}
+
 /// Reads the operations, whose values keep their marks.
 fn read(patch: &str) -> Result<Vec<PatchOperation>, String> {
     const NO_PATCH: &str = "the body is no JSON Patch";

@@ -10,7 +10,7 @@ use super::{BoxError, Judge};
 use crate::authorization::{BorrowedResource, Denial, ResourceRef, StoreError};
 use crate::confine::answer::NoAnswer;
 use crate::confine::entry::Candidate;
-use crate::confine::patch::patched;
+use crate::confine::patch::{asks, patched};
 use crate::confine::request_body::RequestBody;
 use crate::confine::stop::{Judged, Stop};
 use crate::confine::tree::Tree;
@@ -218,7 +218,7 @@ where
             return Err(NoAnswer::changed().into());
         }
         let after = match &order.content {
-            Content::JsonPatch(patch) => Some(self.after_patch(&before.text, patch)?),
+            Content::JsonPatch(patch) => Some(self.after_patch(&before.text, patch).await?),
             Content::None | Content::Resource(_) => replaced,
         };
         let open = |after| self.with_opened_attachments(Some(&before.text), after);
@@ -232,11 +232,24 @@ where
     }
 
     /// Applies a patch, and returns the resource that comes of it.
-    fn after_patch(&self, before: &str, patch: &str) -> Judged<String, S::Error> {
+    async fn after_patch(&mut self, before: &str, patch: &str) -> Judged<String, S::Error> {
+        if asks(patch) && !self.shows(before).await? {
+            let text = "a patch with `test`, `copy` or `move` tells what the resource is, and needs the right \
+                        to read it";
+            return Err(Stop::Denied(Denial::new(text)));
+        }
         let after = patched(&tree(before)?, patch, self.settings.max_body);
         let after = after.map_err(NoAnswer::bad_request)?.write();
         super::order::check_resource(&after)?;
         Ok(after)
+    }
+
+    /// Reports whether the caller may read a resource as it is.
+    async fn shows(&mut self, before: &str) -> Judged<bool, S::Error> {
+        match Candidate::read(before) {
+            Ok(one) => Ok(self.verdicts(&[one], false).await? == [true]),
+            Err(_) => Ok(false),
+        }
     }
 
     /// Asks whether a change may be made.

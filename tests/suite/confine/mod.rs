@@ -13,6 +13,7 @@ mod hidden;
 mod local;
 mod metadata;
 mod pages;
+mod patches;
 mod provenance;
 mod reads;
 mod references;
