@@ -14,7 +14,7 @@ use crate::confine::headers;
 use crate::confine::preference::Returned;
 use crate::confine::request_body::RequestBody;
 use crate::confine::stop::Judged;
-use crate::confine::tree::Tree;
+use crate::confine::tree::{Tree, unmarked};
 use crate::confine::unread::Unread;
 use crate::fhir::InteractionKind as Kind;
 
@@ -116,6 +116,30 @@ pub(super) fn check_resource(text: &str) -> Result<(), NoAnswer> {
     BorrowedResource::parse(text)
         .map_err(|error| NoAnswer::bad_request(format!("the body cannot be judged: {error}")))?;
     let tree = Tree::parse(text).map_err(|_| NoAnswer::bad_request("the body cannot be judged"))?;
+    check_references(&tree)
+}
+
+/// Checks that a JSON Patch which the server behind applies puts no such reference into the resource.
+pub(super) fn check_patch(patch: &str) -> Result<(), NoAnswer> {
+    let no_patch = || NoAnswer::bad_request("the body is no JSON Patch");
+    let tree = Tree::parse(patch).map_err(|_| no_patch())?;
+    check_references(&tree)?;
+    for operation in tree.marked().as_array().ok_or_else(no_patch)? {
+        let path = operation.get("path").and_then(unmarked).ok_or_else(no_patch)?;
+        if !path.ends_with("/reference") {
+            continue;
+        }
+        if operation.get("from").is_some() {
+            let text = "a patch cannot tell what reference comes of `copy` or `move`: put it in";
+            return Err(NoAnswer::bad_request(text));
+        }
+        let value = operation.get("value").cloned().unwrap_or_default();
+        check_references(&Tree::of_marked(serde_json::json!({"reference": value})))?;
+    }
+    Ok(())
+}
+
+fn check_references(tree: &Tree) -> Result<(), NoAnswer> {
     if tree.has_list_of_references() {
         return Err(NoAnswer::bad_request("`reference` is one text and no list"));
     }

@@ -5,7 +5,7 @@ use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 use tower_service::Service;
 
-use super::order::{Content, Order};
+use super::order::{Content, Order, check_patch};
 use super::{BoxError, Judge};
 use crate::authorization::{BorrowedResource, Denial, ResourceRef, StoreError};
 use crate::confine::answer::NoAnswer;
@@ -190,7 +190,10 @@ where
         if !self.is_confined() && !attaches {
             (sent.method, sent.body) = match &order.content {
                 Content::None => (Method::DELETE, None),
-                Content::JsonPatch(patch) => (Method::PATCH, Some(patch.clone())),
+                Content::JsonPatch(patch) => {
+                    check_patch(patch)?;
+                    (Method::PATCH, Some(patch.clone()))
+                }
                 Content::Resource(_) => {
                     let after = self.sent_as(order, id)?;
                     (Method::PUT, Some(self.with_opened_attachments(None, after)?))
