@@ -187,6 +187,8 @@ fn expected(
     let caller = match presented(&values, query) {
         Presented::Nothing => return refused(401, None, "login", None),
         Presented::Malformed => return refused(400, Some("invalid_request"), "invalid", None),
+        // Challenged in another way: the target `bearer` sees that it is refused.
+        Presented::DpopToken(_) => return None,
         Presented::Token(sent) => match judge(sent, is_signed && sent == token.as_bytes()) {
             Ok(caller) => caller,
             Err(check) => {

@@ -54,6 +54,10 @@ fuzz_target!(|data: &[u8]| {
         Presented::Malformed => {
             assert!(matches!(verdict, Err(E::InvalidRequest(_))), "{verdict:?}")
         }
+        // The token is bound to no key, and nobody who says so is let in.
+        Presented::DpopToken(_) => {
+            assert!(matches!(verdict, Err(E::InvalidToken(_))), "{verdict:?}")
+        }
         Presented::Token(sent) => match (verdict, judge(sent, sent == TOKEN.as_bytes())) {
             (Ok(caller), Ok(expected)) => assert_eq!(caller.subject(), expected.subject.as_deref()),
             (Err(E::InvalidToken(finding)), Err(check)) => {

@@ -44,7 +44,7 @@ fuzz_target!(|data: &[u8]| {
     let values = [value.as_bytes()];
     let expected = match presented(&values, None) {
         Presented::Token(sent) => judge(sent, is_signed),
-        Presented::Nothing | Presented::Malformed => Err("malformed"),
+        Presented::Nothing | Presented::Malformed | Presented::DpopToken(_) => Err("malformed"),
     };
     let headers = HeaderMap::from_iter([(AUTHORIZATION, value.clone())]);
     let verdict = at_once(AUTHENTICATOR.authenticate(&headers, &Uri::from_static("/r4/Patient/1")));

@@ -1,4 +1,4 @@
-//! RFC 6750 section 2.1, and what is malformed about a request (section 3.1).
+//! RFC 6750 section 2.1 and RFC 9449 section 7.1, and what is malformed about a request (section 3.1).
 
 /// What a request presents.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -8,6 +8,8 @@ pub enum Presented<'a> {
     /// A malformed request: 400.
     Malformed,
     Token(&'a [u8]),
+    /// A token that has to come with a proof (RFC 9449 section 7.1).
+    DpopToken(&'a [u8]),
 }
 
 /// The largest token that is read: up to 64 KiB the choice is the crate's, and this is it.
@@ -23,32 +25,36 @@ pub fn presented<'a>(values: &[&'a [u8]], query: Option<&str>) -> Presented<'a> 
         [value] => *value,
         _ => return Presented::Malformed,
     };
-    if !is_bearer(value) {
+    let Some((is_dpop, mut token)) = behind_scheme(value) else {
         // Another scheme, or none; but a list with a bearer token in it was joined from two headers.
         let scheme =
             value.iter().position(|byte| matches!(byte, b' ' | b'\t')).unwrap_or(value.len());
         let joined = value[scheme..].split(|byte| *byte == b',').skip(1);
         let mut joined = joined.map(|part| part.trim_ascii_start());
         let is_blank = value.trim_ascii().is_empty();
-        return match !is_blank && joined.any(is_bearer) {
+        return match !is_blank && joined.any(|part| behind_scheme(part).is_some()) {
             true => Presented::Malformed,
             false => Presented::Nothing,
         };
-    }
-    let mut token = &value[b"bearer".len()..];
+    };
     while let [b' ', rest @ ..] = token {
         token = rest;
     }
     match !token.is_empty() && (token.len() > MAX_TOKEN || is_b64token(token)) {
+        true if is_dpop => Presented::DpopToken(token),
         true => Presented::Token(token),
         false => Presented::Malformed,
     }
 }
 
-/// The scheme in any case, and nothing that makes it another word.
-fn is_bearer(value: &[u8]) -> bool {
-    let is_scheme = value.len() >= 6 && value[..6].eq_ignore_ascii_case(b"bearer");
-    is_scheme && matches!(value.get(6), None | Some(b' ' | b'\t'))
+/// One of both schemes in any case, and nothing that makes it another word: whether it is that of DPoP,
+/// and what follows.
+fn behind_scheme(value: &[u8]) -> Option<(bool, &[u8])> {
+    [(false, &b"bearer"[..]), (true, &b"dpop"[..])].into_iter().find_map(|(is_dpop, scheme)| {
+        let (word, rest) = value.split_at_checked(scheme.len())?;
+        let ends = matches!(rest.first(), None | Some(b' ' | b'\t'));
+        (word.eq_ignore_ascii_case(scheme) && ends).then_some((is_dpop, rest))
+    })
 }
 
 /// `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`
