@@ -8,6 +8,8 @@
 
 mod definitions;
 mod membership;
+#[path = "../examples/programs.rs"]
+mod programs;
 mod search_parameters;
 #[path = "../examples/support.rs"]
 mod support;
