@@ -112,7 +112,12 @@ fn plain(kind: &'static str) -> Route {
 fn job(method: &str, rest: &[&str]) -> Option<Route> {
     let [kind, id, files @ ..] = rest else { return None };
     let is_file = |file: &&str| is_id(&file.replace('_', "-"));
-    if !is_name(kind) || !is_id(id) || !files.iter().all(is_file) {
+    // A sealed address has the alphabet of base64url, and any length.
+    let is_sealed = |id: &str| {
+        !id.is_empty()
+            && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    };
+    if !is_name(kind) || !(is_id(id) || is_sealed(id)) || !files.iter().all(is_file) {
         return None;
     }
     let code = match (method, files) {
