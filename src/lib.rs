@@ -74,7 +74,7 @@
 //! | feature | default? | what it adds |
 //! |---|---|---|
 //! | `client` | yes | keys over HTTPS: discovery, `jwks_uri` (reqwest, rustls) |
-//! | `jsonwebtoken` | yes | a [`JwkSet`](jose::JwkSet) can be made of one of the crate `jsonwebtoken` |
+//! | `jsonwebtoken` | no | a [`JwkSet`](jose::JwkSet) can be made of one of the crate `jsonwebtoken` |
 //! | `tracing` | yes | events for operators; refusals under the target `tower_fhir_auth::rejection` |
 //! | `config` | no | the configuration file, `config::Config` |
 //! | `confine` | no | `confine::ConfinedLayer`, which takes what was not granted out of the answers of a server that enforces nothing |
