@@ -5,7 +5,7 @@ use crate::display_safe::sanitize;
 use crate::fhir::{AddressFault, AddressProblem};
 
 /// Says how the request is put right, most likely first.
-pub(super) fn advices(fault: &AddressFault) -> Vec<Advice> {
+pub(super) fn advice(fault: &AddressFault) -> Vec<Advice> {
     let client = |text: &str| Advice::client(text);
     let server = |text: &str| Advice::server(text);
     let intended = fault.intended().map(|path| client(&format!("send it to `{}`", sanitize(path))));

@@ -76,15 +76,15 @@ fn of_malformed_request(fault: InvalidRequest) -> Advice {
 fn of_denial(requirements: &[Requirement]) -> Vec<Advice> {
     let is_declaration = |one: &&Requirement| matches!(one, Requirement::Declaration(_));
     let (declarations, others): (Vec<_>, Vec<_>) = requirements.iter().partition(is_declaration);
-    let mut advices: Vec<Advice> = Vec::new();
-    for advice in declarations.into_iter().chain(others).flat_map(Requirement::advices) {
-        if !advices.contains(&advice) {
-            advices.push(advice);
+    let mut found: Vec<Advice> = Vec::new();
+    for advice in declarations.into_iter().chain(others).flat_map(Requirement::advice) {
+        if !found.contains(&advice) {
+            found.push(advice);
         }
     }
-    if advices.is_empty() {
+    if found.is_empty() {
         let unnamed = "look at the rule that denied this: it names nothing that would be enough";
-        advices.push(Advice::server(unnamed));
+        found.push(Advice::server(unnamed));
     }
-    advices
+    found
 }

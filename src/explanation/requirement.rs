@@ -66,7 +66,7 @@ const MAX_NAMED: usize = 64;
 
 impl Requirement {
     /// Says what would meet the requirement, and who can see to it: most likely first.
-    pub(super) fn advices(&self) -> Vec<Advice> {
+    pub(super) fn advice(&self) -> Vec<Advice> {
         let advice = |side, text| vec![Advice { side, text }];
         let client = |text| advice(Side::Client, text);
         let provider = |text| advice(Side::Provider, text);
@@ -94,7 +94,7 @@ impl Requirement {
             Self::Declaration(missing) => server(format!(
                 "declare that the handlers enforce {missing}, once they do (`handlers_enforce`)"
             )),
-            Self::Address(fault) => address::advices(fault),
+            Self::Address(fault) => address::advice(fault),
             Self::Parameter { resource_type, name } => server(format!(
                 "support the search parameter `{}` of {} in the `ConstraintMatcher`, once the \
                  handlers can confine by it",

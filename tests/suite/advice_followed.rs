@@ -121,12 +121,12 @@ async fn follow(provider: &Provider, cases: Vec<Case>) {
             worked.len()
         );
         assert_eq!(allowed(&layer, refused.clone()).await.len(), 0, "{advice}");
-        let (status, advices) = ask(&layer, refused.clone()).await;
+        let (status, given) = ask(&layer, refused.clone()).await;
         assert_eq!(status, 401, "{advice}");
-        assert!(advices.iter().any(|text| text == advice), "{advice}\nis not in {advices:#?}");
+        assert!(given.iter().any(|text| text == advice), "{advice}\nis not in {given:#?}");
         let layer = provider.layer(&after).await;
-        let (status, advices) = ask(&layer, refused.clone()).await;
-        assert_eq!(status, 200, "{advice}: followed in {after}: {advices:#?}");
+        let (status, given) = ask(&layer, refused.clone()).await;
+        assert_eq!(status, 200, "{advice}: followed in {after}: {given:#?}");
         // It may do what its scopes say, and whoever worked before does as before.
         assert_eq!(allowed(&layer, refused).await, worked, "{advice}: in {after}");
         assert_eq!(allowed(&layer, good).await, worked, "{advice}: in {after}");
@@ -301,9 +301,9 @@ async fn no_setting_is_advised_that_cannot_help() {
         ("no `exp`", good().without("exp"), "`required_claims`"),
         ("no `aud`", good().without("aud"), "`audiences`"),
     ] {
-        let (status, advices) = ask(&layer, token).await;
+        let (status, given) = ask(&layer, token).await;
         assert_eq!(status, 401, "{case}");
-        assert!(!advices.iter().any(|text| text.contains(setting)), "{case}: {advices:#?}");
+        assert!(!given.iter().any(|text| text.contains(setting)), "{case}: {given:#?}");
     }
 }
 
@@ -317,7 +317,7 @@ async fn the_issuer_that_is_meant_is_named_among_several() {
         (OTHER.to_owned(), "set `issuer` to `https://other.example.org`"),
         (format!("{ISSUER}/"), "set `issuer` to `https://idp.example.org/`"),
     ] {
-        let (_, advices) = ask(&layer, provider.token(&iss, BASE)).await;
-        assert!(advices.iter().any(|text| text.starts_with(advice)), "{iss}: {advices:#?}");
+        let (_, given) = ask(&layer, provider.token(&iss, BASE)).await;
+        assert!(given.iter().any(|text| text.starts_with(advice)), "{iss}: {given:#?}");
     }
 }

@@ -76,11 +76,11 @@ impl TimeReason {
                 vec![Advice::provider("put `exp` into access tokens: without it none is accepted")]
             }
             Self::Expired { ago } => {
-                let mut advices = vec![Advice::client("ask for a new token")];
-                advices.extend(of_time_zone("exp", "behind", ago));
+                let mut advice = vec![Advice::client("ask for a new token")];
+                advice.extend(of_time_zone("exp", "behind", ago));
                 let text = "set the clock, if the token should still be good";
-                advices.push(Advice::server(text));
-                advices
+                advice.push(Advice::server(text));
+                advice
             }
         }
     }
@@ -92,10 +92,10 @@ fn of_the_future(name: &str, ahead: Duration) -> Vec<Advice> {
         true => "set the clock, or allow for more skew with `leeway`",
         false => "set the clock, if it is behind",
     };
-    let mut advices = Vec::from_iter(of_time_zone(name, "ahead of", ahead));
-    advices.push(Advice::provider("set the clock; it seems to be ahead"));
-    advices.push(Advice::server(server));
-    advices
+    let mut advice = Vec::from_iter(of_time_zone(name, "ahead of", ahead));
+    advice.push(Advice::provider("set the clock; it seems to be ahead"));
+    advice.push(Advice::server(server));
+    advice
 }
 
 /// Names a difference of whole hours as what it mostly is.
