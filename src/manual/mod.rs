@@ -1,7 +1,35 @@
 //! Long prose: how things work and why.
 
+#[doc = include_str!("getting_started.md")]
+pub mod getting_started {}
+
+#[doc = include_str!("request_flow.md")]
+pub mod request_flow {}
+
+#[doc = include_str!("audiences.md")]
+pub mod audiences {}
+
 #[doc = include_str!("keys.md")]
 pub mod keys {}
+
+#[doc = include_str!("roles.md")]
+pub mod roles {}
+
+#[doc = include_str!("smart_scopes.md")]
+pub mod smart_scopes {}
+
+#[doc = include_str!("patients.md")]
+pub mod patients {}
+
+#[doc = include_str!("authorizers.md")]
+pub mod authorizers {}
+
+#[doc = include_str!("defaults.md")]
+pub mod defaults {}
+
+#[doc = include_str!("migrating.md")]
+#[cfg(feature = "client")]
+pub mod migrating {}
 
 #[doc = include_str!("configuration.md")]
 #[cfg(feature = "config")]
@@ -18,6 +46,7 @@ pub mod providers {}
 #[doc = include_str!("introspection.md")]
 #[cfg(feature = "client")]
 pub mod introspection {}
+
 #[doc = include_str!("dpop.md")]
 pub mod dpop {}
 
