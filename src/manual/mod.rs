@@ -66,6 +66,9 @@ pub mod confinement {}
 #[doc = include_str!("threats.md")]
 pub mod threats {}
 
+#[doc = include_str!("dependencies.md")]
+pub mod dependencies {}
+
 #[doc = include_str!("mistakes.md")]
 pub mod mistakes {}
 
