@@ -16,6 +16,13 @@ use tower_fhir_auth::{Access, Enforcement, FhirAuthLayer, ScopePolicy};
 
 use crate::definitions::folder;
 
+/// Whose a resource is by HAPI FHIR, which reads the same expressions with an engine of its own.
+#[derive(Deserialize)]
+struct Owners {
+    source: String,
+    owners: BTreeSet<String>,
+}
+
 /// What the other engine finds: the patients that each parameter names.
 #[derive(Deserialize)]
 struct Line {
@@ -43,6 +50,41 @@ fn lines() -> Vec<Line> {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// `mvn -q -f tests/official_examples/hapi compile` first: `.ci/world members`.
+fn owners() -> BTreeMap<String, BTreeSet<String>> {
+    let hapi = Path::new(env!("CARGO_MANIFEST_DIR")).join("official_examples/hapi/target");
+    let libraries = std::fs::read_to_string(hapi.join("classpath")).unwrap();
+    let path = format!("{}:{libraries}", hapi.join("classes").display());
+    let output =
+        Command::new("java").args(["-cp", &path, "Members"]).arg(folder()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let owners = lines.lines().map(|line| serde_json::from_str::<Owners>(line).unwrap());
+    owners.map(|one| (one.source, one.owners)).collect()
+}
+
+/// Compares with HAPI FHIR's membership in place of the expressions'.
+pub(crate) async fn beside_hapi() -> String {
+    let owners = owners();
+    let mut lines = lines();
+    assert_eq!(owners.len(), lines.len(), "not all resources were read");
+    let resources = resources(&lines);
+    let mut elsewhere = 0;
+    for (line, resource) in lines.iter_mut().zip(&resources) {
+        let text = resource.to_string();
+        let (own, others): (BTreeSet<_>, BTreeSet<_>) = owners[&line.source]
+            .iter()
+            .cloned()
+            .partition(|id| !text.contains(&format!("/Patient/{id}\"")));
+        // HAPI drops the server of an absolute reference, and with it whose patient that is.
+        assert!(others.iter().all(|id| text.contains("://") && !id.is_empty()), "{}", line.source);
+        elsewhere += others.len();
+        line.members = BTreeMap::from([("compartment".to_owned(), own)]);
+    }
+    println!("members: {elsewhere} patients of other servers, which HAPI takes for its own");
+    compare(&lines).await
 }
 
 /// The resources that lines are about: of a file, or of the entries of a Bundle in it.
@@ -126,7 +168,12 @@ impl Expected<'_> {
 
 #[tokio::test]
 async fn what_may_be_shown_of_every_official_example_is_what_the_expressions_say() {
-    let lines = lines();
+    let told = compare(&lines()).await;
+    println!("{told}");
+}
+
+/// Judges every example for every patient, and panics at the first verdict that is another.
+async fn compare(lines: &[Line]) -> String {
     let named = lines.iter().flat_map(|line| {
         let found = line.members.values().chain(line.others.values()).flatten();
         let own = line.id.as_ref().filter(|_| line.r#type == "Patient");
@@ -135,7 +182,7 @@ async fn what_may_be_shown_of_every_official_example_is_what_the_expressions_say
     // An id of FHIR; the oracle reads what a reference says.
     let is_id = |id: &&str| (1..=64).contains(&id.len()) && !id.contains('_');
     let patients: BTreeSet<&str> = named.map(String::as_str).filter(is_id).collect();
-    let resources = resources(&lines);
+    let resources = resources(lines);
     // Of several places where one resource stands, the first is the one that is looked up.
     let mut by_name = BTreeMap::new();
     let mut first: BTreeMap<(&str, &str), Value> = BTreeMap::new();
@@ -164,10 +211,10 @@ async fn what_may_be_shown_of_every_official_example_is_what_the_expressions_say
         }
     }
     assert!(lines.len() >= 19_000 && patients.len() > 50 && shown > 900, "was anything compared?");
-    println!(
+    format!(
         "{} resources in {} places, {} patients: {judged} verdicts alike, {shown} of them shown",
         distinct,
         lines.len(),
         patients.len(),
-    );
+    )
 }
