@@ -13,6 +13,11 @@ impl BackgroundTask {
     pub(crate) fn spawn(runtime: &Handle, task: impl Future<Output = ()> + Send + 'static) -> Self {
         Self(runtime.spawn(task).abort_handle())
     }
+
+    /// Reports whether the task has ended, which of one that runs for ever means that its runtime has.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.0.is_finished()
+    }
 }
 
 impl Drop for BackgroundTask {

@@ -38,6 +38,9 @@ pub enum BuildError {
     /// No issuer is trusted, so every token would be refused.
     #[error("no issuer: expected at least one trusted issuer")]
     NoIssuer,
+    /// Two bases of one process have the same path.
+    #[error("base `{0}`: expected each path once")]
+    DuplicateBase(String),
     /// Two issuers have the same name.
     #[error("issuer `{0}` is configured twice")]
     DuplicateIssuer(String),

@@ -1,6 +1,7 @@
 //! A value that is replaced whole while others read it. The only file that names `arc_swap`, so
 //! that its strategy can be changed in one place.
 
+use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::{ArcSwap, Guard};
@@ -31,5 +32,39 @@ impl<T> HotSwap<T> {
 impl<T> Snapshot<T> {
     pub(crate) fn get(&self) -> Option<&T> {
         self.0.as_deref().map(|value| &**value)
+    }
+}
+
+/// Holds a value that is always there. Readers never wait for a writer.
+#[derive(Debug)]
+pub(crate) struct Replaceable<T>(ArcSwap<T>);
+
+/// The value as it was at one moment. Not to be held across an `await`.
+pub(crate) struct Current<T>(Guard<Arc<T>>);
+
+impl<T> Replaceable<T> {
+    pub(crate) fn new(first: Arc<T>) -> Self {
+        Self(ArcSwap::new(first))
+    }
+
+    pub(crate) fn replace(&self, value: Arc<T>) {
+        self.0.store(value);
+    }
+
+    pub(crate) fn load(&self) -> Current<T> {
+        Current(self.0.load())
+    }
+
+    /// Returns the value to be kept, which costs more than a look at it.
+    pub(crate) fn keep(&self) -> Arc<T> {
+        self.0.load_full()
+    }
+}
+
+impl<T> Deref for Current<T> {
+    type Target = Arc<T>;
+
+    fn deref(&self) -> &Arc<T> {
+        &self.0
     }
 }

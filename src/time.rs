@@ -1,7 +1,7 @@
 //! Points in time, and the clock they are read from.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The last second that RFC 3339 can express: `9999-12-31T23:59:59Z`.
@@ -132,6 +132,14 @@ impl<C: Clock + ?Sized> Clock for Arc<C> {
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(clippy::exhaustive_structs, reason = "written as a value; it will never have fields")]
 pub struct SystemClock;
+
+impl SystemClock {
+    /// Returns one clock for all who have no other: what is shared is shared by those of one clock.
+    pub(crate) fn shared() -> Arc<dyn Clock> {
+        static CLOCK: LazyLock<Arc<dyn Clock>> = LazyLock::new(|| Arc::new(SystemClock));
+        Arc::clone(&CLOCK)
+    }
+}
 
 impl Clock for SystemClock {
     fn now(&self) -> UnixTime {

@@ -9,7 +9,8 @@
 //! Read on in the order of a request: `main` puts the layer around the router, and `cors` around it,
 //! for browsers; `policy` says who
 //! may do what; `api` answers requests that were let in, with `rights`; `confine` is what the layer leaves
-//! to the handlers; `store` holds the resources. `demo_idp` issues the tokens of the demo, and `samples`
+//! to the handlers; `store` holds the resources. `reload` puts another configuration in force while the server
+//! serves. `demo_idp` issues the tokens of the demo, and `samples`
 //! prints requests to try.
 
 #![expect(clippy::indexing_slicing, reason = "serde_json answers null where nothing is")]
@@ -22,6 +23,7 @@ mod demo_idp;
 mod json;
 mod options;
 mod policy;
+mod reload;
 mod rights;
 mod samples;
 mod serve;
@@ -33,7 +35,7 @@ use std::process::ExitCode;
 
 use tokio::net::{TcpListener, lookup_host};
 use tower::Layer as _;
-use tower_fhir_auth::config::Config;
+use tower_fhir_auth::config::ConfigFile;
 use tower_fhir_auth::fhir::BaseUrl;
 use tower_fhir_auth::{AccessMode, AccessPolicy, FhirAuthLayer, ScopePolicy, TrustedIssuer};
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -77,7 +79,7 @@ async fn run() -> Result<(), Error> {
         println!("{}", options::USAGE);
         return Ok(());
     };
-    let config = options.config.as_ref().map(Config::from_file).transpose()?;
+    let config = options.config.as_ref().map(ConfigFile::open).transpose()?;
     let listener = listener(&options).await?;
     let address = listener.local_addr()?;
     if options.unprotected {
@@ -85,10 +87,11 @@ async fn run() -> Result<(), Error> {
     }
 
     let (base, auth, demo): (BaseUrl, _, _) = match config {
-        Some(config) => {
+        Some((file, config)) => {
             let base = config.base_url().clone();
             let rule = config.policy()?;
             let auth = policy::enforced(config.layer(rule)?).cors(true).build()?;
+            tokio::spawn(reload::follow(file, base.clone(), auth.clone()));
             (base, auth, None)
         }
         None => {

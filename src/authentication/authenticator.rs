@@ -43,7 +43,7 @@ use crate::jose::JwkSet;
 use crate::jose::compact::{Buffer, CompactJws};
 use crate::jose::header::JoseHeader;
 use crate::jose::signature::SignatureValid;
-use crate::keys::{KeyHealth, KeySetId, Selected};
+use crate::keys::{KeyHealth, KeySetId, Selected, SharedKeys};
 use crate::time::Clock;
 
 /// Judges access tokens against the trusted issuers and their present keys.
@@ -73,8 +73,9 @@ use crate::time::Clock;
 /// ```
 pub struct Authenticator {
     pub(super) issuers: Issuers,
-    pub(super) advertised: Advertisement,
+    pub(super) advertised: Arc<Advertisement>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) shared_keys: SharedKeys,
     pub(super) cache: TokenCache,
     pub(super) possession: Possession,
     pub(super) offered: Offered,
@@ -94,12 +95,6 @@ impl From<Finding> for Interruption {
 }
 
 impl Authenticator {
-    /// Returns the present moment, by the clock of the layer.
-    #[cfg(feature = "confine")]
-    pub(crate) fn now(&self) -> crate::time::UnixTime {
-        self.clock.now()
-    }
-
     /// Authenticates a request by its headers and address, from which no proof of DPoP can be judged:
     /// [`authenticate_request`](Self::authenticate_request) takes all of it. Waits only for a key that the token
     /// names and that may have been published since keys were last loaded, and never longer
@@ -216,7 +211,7 @@ impl Authenticator {
     }
 
     /// The issuers that apps are sent to.
-    pub(crate) fn advertised(&self) -> &Advertisement {
+    pub(crate) fn advertised(&self) -> &Arc<Advertisement> {
         &self.advertised
     }
 

@@ -20,7 +20,7 @@ use super::possession::Possession;
 use crate::error::BuildError;
 use crate::fhir::{BaseUrl, ResourceTypes};
 use crate::jose::compact::{Buffer, CompactJws, Segments};
-use crate::keys::KeyStarter;
+use crate::keys::{KeyStarter, SharedKeys};
 use crate::secure_url::{self, PlainHttp};
 use crate::telemetry::log;
 use crate::time::{Clock, SystemClock};
@@ -36,7 +36,10 @@ pub struct AuthenticatorBuilder {
     only_keys_of: Option<Option<String>>,
     offline: bool,
     audience: AudiencePolicy,
-    clock: Arc<dyn Clock>,
+    /// `None` for that of the predecessor, or the system's.
+    clock: Option<Arc<dyn Clock>>,
+    /// `None` for those of the predecessor, or for keys of its own.
+    shared_keys: Option<SharedKeys>,
     token_cache_capacity: usize,
     resource_types: ResourceTypes,
     plain_http: PlainHttp,
@@ -54,7 +57,8 @@ impl Authenticator {
             only_keys_of: None,
             offline: false,
             audience: AudiencePolicy::default(),
-            clock: Arc::new(SystemClock),
+            clock: None,
+            shared_keys: None,
             token_cache_capacity: DEFAULT_TOKENS,
             resource_types: ResourceTypes::r4(),
             plain_http: PlainHttp::default(),
@@ -107,6 +111,12 @@ impl AuthenticatorBuilder {
         self
     }
 
+    /// Loads the keys of issuers together with others, unless it was said with which.
+    pub(crate) fn sharing(mut self, shared: &SharedKeys) -> Self {
+        self.shared_keys.get_or_insert_with(|| shared.clone());
+        self
+    }
+
     /// Sets the audiences of the issuers that set none of their own.
     pub fn audience(mut self, audience: AudiencePolicy) -> Self {
         self.audience = audience;
@@ -115,7 +125,13 @@ impl AuthenticatorBuilder {
 
     /// Reads "now" from another clock. Default: [`SystemClock`].
     pub fn clock(mut self, clock: impl Clock) -> Self {
-        self.clock = Arc::new(clock);
+        self.clock = Some(Arc::new(clock));
+        self
+    }
+
+    /// Loads the keys of issuers together with others, see [`SharedKeys`]. Default: keys of its own.
+    pub fn shared_keys(mut self, shared: &SharedKeys) -> Self {
+        self.shared_keys = Some(shared.clone());
         self
     }
 
@@ -166,6 +182,16 @@ impl AuthenticatorBuilder {
     /// The first setting that cannot work. A provider that is down is not an error: its tokens are
     /// answered with [`KeysUnavailable`](crate::authentication::AuthenticationError::KeysUnavailable) until its keys come.
     pub fn build(self) -> Result<Authenticator, BuildError> {
+        self.build_after(None)
+    }
+
+    /// Builds the successor of an authenticator, which takes over what the settings leave as it is: keys that
+    /// are loaded, the memory of proofs, answers of providers. Verified tokens are never taken over, for
+    /// other settings may refuse them.
+    pub(crate) fn build_after(
+        self,
+        before: Option<&Authenticator>,
+    ) -> Result<Authenticator, BuildError> {
         if let Some(fault) = self.fault {
             return Err(fault);
         }
@@ -174,14 +200,24 @@ impl AuthenticatorBuilder {
         }
         warn_of(&self.plain_http);
         let offered = Offered::by(&self.issuers, self.mutual_tls.is_some());
-        let possession = Possession::new(self.dpop, self.mutual_tls, self.base_url.as_ref())?;
+        let clock = self.clock.or_else(|| before.map(Authenticator::clock));
+        let clock = clock.unwrap_or_else(SystemClock::shared);
+        let shared = self.shared_keys.or_else(|| before.map(|before| before.shared_keys.clone()));
+        let shared = shared.unwrap_or_default();
+        let leeways = self.issuers.iter().map(|issuer| issuer.settings.leeway);
+        let possession = Possession::new(
+            self.dpop,
+            self.mutual_tls,
+            self.base_url.as_ref(),
+            leeways.max().unwrap_or_default(),
+        )?;
         let is_advertised = advertised(&self.issuers);
         let mut advertised = Advertisement::default();
         let mut names = HashSet::with_capacity(self.issuers.len());
         let mut issuers = Vec::with_capacity(self.issuers.len());
         #[cfg(feature = "client")]
         one_takes_opaque_tokens(&self.issuers)?;
-        let mut starter = KeyStarter::new(Arc::clone(&self.clock));
+        let mut starter = KeyStarter::new(Arc::clone(&clock), shared.clone());
         for (mut trusted, is_advertised) in self.issuers.into_iter().zip(is_advertised) {
             let is_wanted = |only: &Option<String>| only.as_deref() == Some(trusted.name());
             #[cfg_attr(not(feature = "client"), expect(unused_mut, reason = "no token is opaque"))]
@@ -202,16 +238,23 @@ impl AuthenticatorBuilder {
                 let name = secure_url::without_user(trusted.name());
                 return Err(BuildError::DuplicateIssuer(name));
             }
-            let issuer = trusted.start(&self.audience, IssuerIndex(issuers.len()), &mut starter)?;
+            let before = before.and_then(|before| before.issuers.named(trusted.name()));
+            let index = IssuerIndex(issuers.len());
+            let issuer = trusted.start(&self.audience, index, &mut starter, before)?;
             if is_advertised {
                 advertised.add(&issuer);
             }
             issuers.push(issuer);
         }
+        let possession = match before {
+            None => possession,
+            Some(before) => possession.after(&before.possession, clock.now()),
+        };
         Ok(Authenticator {
             issuers: Issuers::new(issuers),
-            advertised,
-            clock: self.clock,
+            advertised: Arc::new(advertised),
+            clock,
+            shared_keys: shared,
             cache: TokenCache::new(self.token_cache_capacity),
             possession,
             offered,

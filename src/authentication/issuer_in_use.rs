@@ -42,17 +42,21 @@ impl Issuer {
 }
 
 impl TrustedIssuer {
-    /// Starts the issuer: checks its settings, and begins to load its keys.
+    /// Starts the issuer: checks its settings, and begins to load its keys. `before` is the issuer of this
+    /// name in the configuration that is replaced.
     pub(crate) fn start(
         self,
         default_audience: &AudiencePolicy,
         index: IssuerIndex,
         starter: &mut KeyStarter,
+        before: Option<&Issuer>,
     ) -> Result<Issuer, BuildError> {
         let audience = self.settings.checked(default_audience)?;
         self.key_settings.check()?;
         let StartedKeys { keys, provider } =
             starter.start(&self.keys, self.key_settings.clone())?;
+        #[cfg(not(feature = "client"))]
+        let _ = before;
         #[cfg(feature = "client")]
         let introspector = match self.introspection {
             None => None,
@@ -64,6 +68,7 @@ impl TrustedIssuer {
                 base_url: default_audience,
                 clock: starter.clock(),
                 is_silent: self.is_silent,
+                before: before.and_then(|before| before.introspector.as_ref()),
             })?),
         };
         let verified_counter = Verified::of(&self.settings.issuer);

@@ -1,5 +1,6 @@
 //! What the sender of a bound token has to prove: its key, its certificate, or both.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::certificate::MutualTls;
@@ -19,7 +20,8 @@ use crate::time::UnixTime;
 pub(super) struct Possession {
     dpop: Dpop,
     nonces: Nonces,
-    replays: Replays,
+    /// Shared with the configurations that this one replaces, and that replace it.
+    replays: Arc<Replays>,
     mutual_tls: MutualTls,
     /// The scheme and host by which clients address the API; `None` where it is not known.
     origin: Option<Box<str>>,
@@ -39,6 +41,7 @@ impl Possession {
         dpop: Dpop,
         mutual_tls: Option<MutualTls>,
         base_url: Option<&BaseUrl>,
+        leeway: Duration,
     ) -> Result<Self, BuildError> {
         dpop.check()?;
         if dpop.nonce && dpop.keys.is_empty() {
@@ -50,7 +53,17 @@ impl Possession {
         let nonces = Nonces::new(dpop.keys.clone(), base_url.map_or("", BaseUrl::as_str))?;
         let origin = base_url.map(|base| base.origin().into());
         let mutual_tls = mutual_tls.unwrap_or_default();
-        Ok(Self { dpop, nonces, replays: Replays::new(), mutual_tls, origin })
+        let replays = Arc::new(Replays::new(dpop.max_age.saturating_add(leeway)));
+        Ok(Self { dpop, nonces, replays, mutual_tls, origin })
+    }
+
+    /// Takes over the memory of the configuration that is replaced: a proof that it accepted serves no more,
+    /// and its nonces go on to serve where their key was made at start.
+    pub(super) fn after(mut self, before: &Self, now: UnixTime) -> Self {
+        before.replays.remember_for(self.replays.window(), now);
+        self.replays = Arc::clone(&before.replays);
+        self.nonces = self.nonces.after(&before.nonces);
+        self
     }
 
     pub(super) fn mutual_tls(&self) -> &MutualTls {
@@ -98,11 +111,12 @@ impl Possession {
             nonces: self.dpop.nonce.then_some(&self.nonces),
             max_age: self.dpop.max_age,
             leeway: bound.leeway,
+            not_before: self.replays.not_before(),
             now,
         }))?;
         // An explanation leaves the proof as good as it was.
         let remembered = match R::USES_CACHE {
-            true => self.replays.remember(&proven.key, &proven.jti, proven.until, now),
+            true => self.replays.remember(&proven.key, &proven.jti, proven.issued, now),
             false => self.replays.look(&proven.key, &proven.jti, now),
         };
         match remembered {

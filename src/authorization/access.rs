@@ -1,5 +1,6 @@
 //! What was granted, and the questions that a handler has about it.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
@@ -53,6 +54,8 @@ pub(crate) struct Policy {
     pub(crate) authorizer: Arc<dyn Authorizer>,
     pub(crate) handlers: Handlers,
     pub(crate) step_up: Arc<StepUpRules>,
+    /// The configuration of the layer that it belongs to, of which it knows no more.
+    pub(crate) layer: Arc<dyn Any + Send + Sync>,
 }
 
 /// The kind of answer that an [`Access`] has to the question which resources its interaction is
@@ -89,9 +92,9 @@ impl Access {
         Ok(Self { interaction, grant, principal, policy, further: Vec::new() })
     }
 
-    /// Tells whether the layer of this policy has given it.
-    pub(crate) fn was_given_by(&self, policy: &Arc<Policy>) -> bool {
-        Arc::ptr_eq(&self.policy, policy)
+    /// Returns the rule of the layer that has given it.
+    pub(crate) fn policy(&self) -> &Arc<Policy> {
+        &self.policy
     }
 
     /// Narrows this access by a further rule.

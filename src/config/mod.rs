@@ -58,6 +58,7 @@ mod caller_headers;
 mod cors;
 mod entra;
 mod error;
+mod file;
 mod gateway;
 #[cfg(feature = "client")]
 mod introspection;
@@ -78,6 +79,7 @@ use toml::Table;
 pub use caller_headers::{CallerHeader, CallerMember};
 pub use cors::CorsOrigins;
 pub use error::{ConfigError, Problem};
+pub use file::ConfigFile;
 pub use gateway::{
     ConfinedBy, GatewayConfig, TlsFiles, UpstreamAuthorization, UpstreamConfig, UpstreamVersions,
 };

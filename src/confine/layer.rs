@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use tower_layer::Layer;
 
-use super::capability::Capabilities;
+use super::confined::Confined;
 use super::service::Confine;
 use super::settings::ConfineSettings;
 use crate::authorization::Enforcement;
 use crate::error::BuildError;
 use crate::middleware::InnerService;
-use crate::middleware::{FhirAuth, FhirAuthLayer, FhirAuthLayerBuilder, Gate};
-use crate::seal::SealKey;
+use crate::middleware::{Confinement, FhirAuth, FhirAuthLayer, FhirAuthLayerBuilder, Gates};
 
 /// A [`FhirAuthLayer`] with a [`ConfineLayer`] inside: any service that speaks FHIR JSON is safe behind it,
 /// also one that enforces nothing. Made by [`FhirAuthLayerBuilder::build_confined`].
@@ -52,6 +51,24 @@ impl ConfinedLayer {
         &self.auth
     }
 
+    /// Puts another configuration in the place of the present one, of both layers at once, as
+    /// [`FhirAuthLayer::replace`] does. That of [`auth`](Self::auth) alone leaves the settings of this one as
+    /// they are.
+    ///
+    /// # Errors
+    ///
+    /// As [`FhirAuthLayer::replace`], and when the system has no random numbers for a key.
+    pub fn replace(
+        &self,
+        settings: FhirAuthLayerBuilder,
+        confine: ConfineSettings,
+    ) -> Result<(), BuildError> {
+        let before = Confined::of(&self.auth.gates().keep().interior);
+        let confined = Confined::new(confine, before.as_deref())
+            .inspect_err(|error| self.auth.refuse_configuration(error))?;
+        self.auth.replace(settings.confined(confined))
+    }
+
     /// Takes the two layers apart, for other layers in between.
     pub fn into_parts(self) -> (FhirAuthLayer, ConfineLayer) {
         (self.auth, self.confine)
@@ -71,17 +88,14 @@ impl<S: InnerService> Layer<S> for ConfinedLayer {
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ConfineLayer {
-    gate: Arc<Gate>,
-    settings: Arc<ConfineSettings>,
-    capabilities: Arc<Capabilities>,
+    gates: Gates,
 }
 
 impl<S: InnerService> Layer<S> for ConfineLayer {
     type Service = Confine<S>;
 
     fn layer(&self, inner: S) -> Confine<S> {
-        let (gate, settings) = (Arc::clone(&self.gate), Arc::clone(&self.settings));
-        Confine::new(inner, gate, settings, Arc::clone(&self.capabilities))
+        Confine::new(inner, self.gates.clone())
     }
 }
 
@@ -93,10 +107,14 @@ impl FhirAuthLayerBuilder {
     ///
     /// As [`build`](Self::build), and when the system has no random numbers for a key.
     pub fn build_confined(self, settings: ConfineSettings) -> Result<ConfinedLayer, BuildError> {
-        let mut settings = settings;
-        if settings.keys.is_empty() {
-            settings.keys.push(SealKey::random().map_err(|_| BuildError::NoRandomNumbers)?);
-        }
+        let before = self.predecessor().and_then(|before| Confined::of(&before.interior));
+        let confined = Confined::new(settings, before.as_deref())?;
+        let auth = self.confined(confined).build()?;
+        let confine = ConfineLayer { gates: auth.gates().clone() };
+        Ok(ConfinedLayer { auth, confine })
+    }
+
+    fn confined(self, confined: Confined) -> Self {
         let enforced = Enforcement::SEARCH_BODIES
             | Enforcement::BUNDLE_ENTRIES
             | Enforcement::COMPARTMENTS
@@ -105,9 +123,6 @@ impl FhirAuthLayerBuilder {
             | Enforcement::JOBS
             | Enforcement::EXPORT_TYPES
             | Enforcement::PAGES;
-        let auth = self.handlers_enforce(enforced).build()?;
-        let (gate, settings) = (auth.gate(), Arc::new(settings));
-        let confine = ConfineLayer { gate, settings, capabilities: Arc::default() };
-        Ok(ConfinedLayer { auth, confine })
+        self.handlers_enforce(enforced).with_confinement(Confinement(Arc::new(confined)))
     }
 }

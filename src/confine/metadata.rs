@@ -15,22 +15,22 @@ use super::settings::ConfineSettings;
 use super::statement::Here;
 use super::upstream::{Fault, Upstream};
 use crate::fhir::Format;
-use crate::middleware::Gate;
+use crate::middleware::Interior;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Reports whether a request is for the statement of this server.
-pub(super) fn is_asked<B>(gate: &Gate, request: &Request<B>) -> bool {
+pub(super) fn is_asked<B>(interior: &Interior, request: &Request<B>) -> bool {
     let path = request.uri().path();
     matches!(*request.method(), Method::GET | Method::HEAD)
         && path.ends_with("/metadata")
-        && gate.server.base_url.below(path) == Some("/metadata")
+        && interior.server.base_url.below(path) == Some("/metadata")
 }
 
 /// Answers a request for the statement.
 pub(super) async fn answer<S, B, R>(
     ready: S,
-    gate: Arc<Gate>,
+    interior: Arc<Interior>,
     settings: Arc<ConfineSettings>,
     mut request: Parts,
 ) -> Result<Response<Bytes>, S::Error>
@@ -40,11 +40,11 @@ where
 {
     // Nobody has judged it.
     request.headers.remove(AUTHORIZATION);
-    match statement(ready, &gate, &settings, &request).await {
+    match statement(ready, &interior, &settings, &request).await {
         Ok(response) => Ok(response),
         Err(Fault::Service(error)) => Err(error),
         Err(Fault::NoAnswer(answer)) => {
-            Gate::note_refusal(answer.code(), None, answer.text(), &request);
+            Interior::note_refusal(answer.code(), None, answer.text(), &request);
             Ok(answer.respond(&request))
         }
     }
@@ -52,7 +52,7 @@ where
 
 async fn statement<S, B, R>(
     ready: S,
-    gate: &Gate,
+    interior: &Interior,
     settings: &ConfineSettings,
     request: &Parts,
 ) -> Result<Response<Bytes>, Fault<S::Error>>
@@ -76,9 +76,9 @@ where
     if answer.status != StatusCode::OK {
         return Err(Fault::NoAnswer(NoAnswer::of_server(answer.status, &answer.body)));
     }
-    let base = gate.server.base_url.as_str().trim_end_matches('/');
-    let here = Here { base, security: gate.capability_security() };
-    let rule = &gate.policy.authorizer;
+    let base = interior.server.base_url.as_str().trim_end_matches('/');
+    let here = Here { base, security: interior.capability_security() };
+    let rule = &interior.authorizer;
     let text = std::str::from_utf8(&answer.body).ok();
     let written = text.and_then(|text| here.rewritten(text, |name| rule.may_grant_operation(name)));
     let written = written.ok_or_else(|| {

@@ -66,6 +66,7 @@ mod body;
 mod bundle;
 mod caller;
 mod capability;
+mod confined;
 mod entry;
 mod entry_answer;
 mod headers;

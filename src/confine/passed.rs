@@ -17,18 +17,22 @@ use super::local::Addresses;
 use super::request_body::RequestBody;
 use super::settings::ConfineSettings;
 use crate::authorization::Access;
-use crate::middleware::{Gate, announce_close};
+use crate::middleware::{Interior, announce_close};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 const IF_NONE_EXIST: &str = "if-none-exist";
 
 /// Writes the addresses in the query of a request as the server behind reads them, where that has another base.
-pub(super) fn localize<B>(request: &mut Request<B>, gate: &Gate, settings: &ConfineSettings) {
+pub(super) fn localize<B>(
+    request: &mut Request<B>,
+    interior: &Interior,
+    settings: &ConfineSettings,
+) {
     let Some(upstream) = &settings.upstream else { return };
-    let addresses = Addresses::new(&gate.server.base_url, upstream);
+    let addresses = Addresses::new(&interior.server.base_url, upstream);
     let path = request.uri().path();
-    let below = gate.server.base_url.below(path).unwrap_or_default();
+    let below = interior.server.base_url.below(path).unwrap_or_default();
     let query = request.uri().query().and_then(|query| addresses.query(below, query));
     let condition = request.headers().get(IF_NONE_EXIST).and_then(|value| value.to_str().ok());
     let condition = condition.and_then(|query| addresses.query(below, query));
@@ -53,7 +57,7 @@ pub(super) fn has_form(access: &Access, settings: &ConfineSettings) -> bool {
 /// Sends a search by `POST` on, with its form as the server behind reads it.
 pub(super) async fn search<S, B, R>(
     mut ready: S,
-    gate: Arc<Gate>,
+    interior: Arc<Interior>,
     settings: Arc<ConfineSettings>,
     request: Request<B>,
 ) -> Result<Response<ConfinedBody<R>>, S::Error>
@@ -72,15 +76,15 @@ where
     let form = match form {
         Ok(form) => form,
         Err(answer) => {
-            Gate::note_refusal(answer.code(), None, answer.text(), &parts);
+            Interior::note_refusal(answer.code(), None, answer.text(), &parts);
             let mut response = answer.respond(&parts);
             announce_close(&parts, response.headers_mut());
             return Ok(response.map(ConfinedBody::bytes));
         }
     };
-    let below = gate.server.base_url.below(parts.uri.path()).unwrap_or_default();
+    let below = interior.server.base_url.below(parts.uri.path()).unwrap_or_default();
     let upstream = settings.upstream.as_deref().unwrap_or_default();
-    let addresses = Addresses::new(&gate.server.base_url, upstream);
+    let addresses = Addresses::new(&interior.server.base_url, upstream);
     let text = std::str::from_utf8(&form).ok();
     let sent = text.and_then(|form| addresses.query(below, form));
     let sent = sent.map_or(form, Bytes::from);

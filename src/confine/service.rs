@@ -12,7 +12,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::body::ConfinedBody;
-use super::capability::Capabilities;
+use super::confined::Confined;
 use super::headers;
 use super::judge::Judge;
 use super::metadata;
@@ -21,7 +21,7 @@ use super::request_body::RequestBody;
 use super::settings::ConfineSettings;
 use super::way::Way;
 use crate::authorization::Access;
-use crate::middleware::{Gate, release_readiness};
+use crate::middleware::{Gates, Interior, release_readiness};
 use crate::rejection::Rejection;
 
 /// Holds the answers of an inner service to what was granted. Made by [`ConfineLayer`](super::ConfineLayer).
@@ -29,37 +29,39 @@ use crate::rejection::Rejection;
 #[must_use]
 pub struct Confine<S> {
     inner: S,
-    gate: Arc<Gate>,
-    settings: Arc<ConfineSettings>,
-    capabilities: Arc<Capabilities>,
+    gates: Gates,
+}
+
+/// The configuration by which the outer layer has let a request in, and what it has granted, if it was asked.
+struct LetIn {
+    interior: Arc<Interior>,
+    confined: Arc<Confined>,
+    access: Option<Access>,
 }
 
 /// No outer layer has let a request in.
 struct Unguarded;
 
 impl<S> Confine<S> {
-    pub(super) fn new(
-        inner: S,
-        gate: Arc<Gate>,
-        settings: Arc<ConfineSettings>,
-        capabilities: Arc<Capabilities>,
-    ) -> Self {
-        Self { inner, gate, settings, capabilities }
+    pub(super) fn new(inner: S, gates: Gates) -> Self {
+        Self { inner, gates }
     }
 
-    /// Returns what the outer layer has granted, if it has granted something; an error if no layer has let
-    /// the request in, or if it was another request by then.
-    fn granted<'r, B>(&self, request: &'r Request<B>) -> Result<Option<&'r Access>, Unguarded> {
-        match request.extensions().get::<Access>() {
-            Some(access)
-                if self.gate.has_let_in(access)
-                    && access.interaction().is_of(request.method(), request.uri()) =>
-            {
-                Ok(Some(access))
+    /// Returns how the outer layer has let a request in; an error if no layer has, or if it was another request
+    /// by then.
+    fn let_in<B>(&self, request: &Request<B>) -> Result<LetIn, Unguarded> {
+        let access = request.extensions().get::<Access>();
+        let interior = match access {
+            Some(access) if access.interaction().is_of(request.method(), request.uri()) => {
+                Interior::of(access)
             }
-            None if self.gate.needs_no_access(request) => Ok(None),
-            Some(_) | None => Err(Unguarded),
-        }
+            Some(_) => None,
+            None => Interior::of_public(request),
+        };
+        let is_ours = |interior: &Arc<Interior>| interior.layer == self.gates.layer();
+        let interior = interior.filter(is_ours).ok_or(Unguarded)?;
+        let confined = Confined::of(&interior).ok_or(Unguarded)?;
+        Ok(LetIn { interior, confined, access: access.cloned() })
     }
 }
 
@@ -71,7 +73,12 @@ impl<S: Clone> Confine<S> {
     }
 
     /// Answers for the server's own statement, which nobody needs a token for.
-    fn metadata<B, R>(&mut self, request: Request<B>) -> ConfineFuture<S::Future, R, S::Error>
+    fn metadata<B, R>(
+        &mut self,
+        interior: Arc<Interior>,
+        settings: Arc<ConfineSettings>,
+        request: Request<B>,
+    ) -> ConfineFuture<S::Future, R, S::Error>
     where
         S: Service<Request<RequestBody<B>>, Response = Response<R>, Future: Send, Error: Send>
             + Send
@@ -79,9 +86,8 @@ impl<S: Clone> Confine<S> {
         B: Body + Send + 'static,
         R: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
     {
-        let (gate, settings) = (Arc::clone(&self.gate), Arc::clone(&self.settings));
         let (parts, _) = request.into_parts();
-        let answer = metadata::answer(self.ready(), gate, settings, parts);
+        let answer = metadata::answer(self.ready(), interior, settings, parts);
         let future = async move { answer.await.map(|answer| answer.map(ConfinedBody::bytes)) };
         ConfineFuture { state: State::Judged { future: Box::pin(future) } }
     }
@@ -106,47 +112,35 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         headers::strip_overrides(request.headers_mut());
-        let mut has_form = false;
-        let (way, access) = match self.granted(&request) {
-            Ok(_) if metadata::is_asked(&self.gate, &request) => return self.metadata(request),
-            Ok(None) => {
-                headers::strip_provenance(request.headers_mut());
-                headers::strip_async(request.headers_mut());
-                (Way::Through, None)
-            }
-            Ok(Some(access)) => {
-                let way = Way::of(access, request.headers());
-                let judged = (way != Way::Through).then(|| access.clone());
-                has_form = passed::has_form(access, &self.settings);
-                if !access.changes() {
-                    headers::strip_provenance(request.headers_mut());
-                }
-                headers::strip_async(request.headers_mut());
-                (way, judged)
-            }
-            Err(Unguarded) => {
-                release_readiness(&mut self.inner);
-                let rejection = Rejection::unguarded(&self.gate.server);
-                let response = Some(self.gate.reject(rejection, request));
-                return ConfineFuture { state: State::Refused { response } };
-            }
+        let Ok(LetIn { interior, confined, access }) = self.let_in(&request) else {
+            release_readiness(&mut self.inner);
+            let interior = Arc::clone(&self.gates.current().interior);
+            let response = interior.reject(Rejection::unguarded(&interior.server), request);
+            return ConfineFuture { state: State::Refused { response: Some(response) } };
         };
-        let Some(access) = access else {
-            passed::localize(&mut request, &self.gate, &self.settings);
+        let settings = Arc::clone(&confined.settings);
+        if metadata::is_asked(&interior, &request) {
+            return self.metadata(interior, settings, request);
+        }
+        let way = access.as_ref().map_or(Way::Through, |access| Way::of(access, request.headers()));
+        let has_form = access.as_ref().is_some_and(|access| passed::has_form(access, &settings));
+        if !access.as_ref().is_some_and(Access::changes) {
+            headers::strip_provenance(request.headers_mut());
+        }
+        headers::strip_async(request.headers_mut());
+        let Some(access) = access.filter(|_| way != Way::Through) else {
+            passed::localize(&mut request, &interior, &settings);
             if has_form {
-                let (gate, settings) = (Arc::clone(&self.gate), Arc::clone(&self.settings));
-                let answer = passed::search(self.ready(), gate, settings, request);
+                let answer = passed::search(self.ready(), interior, settings, request);
                 return ConfineFuture { state: State::Judged { future: Box::pin(answer) } };
             }
             let future = self.inner.call(request.map(RequestBody::of_client));
             return ConfineFuture { state: State::Through { future } };
         };
         let ready = self.ready();
-        let (gate, settings) = (Arc::clone(&self.gate), Arc::clone(&self.settings));
-        let capabilities = Arc::clone(&self.capabilities);
         let judged = async move {
-            let known = (settings, capabilities);
-            Judge::new(ready, gate, known, (way, access), request.into_parts()).answer().await
+            let known = (settings, Arc::clone(&confined.capabilities));
+            Judge::new(ready, interior, known, (way, access), request.into_parts()).answer().await
         };
         ConfineFuture { state: State::Judged { future: Box::pin(judged) } }
     }

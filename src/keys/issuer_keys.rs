@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
@@ -29,6 +29,21 @@ pub(crate) struct IssuerKeys {
     shared: Arc<Shared>,
     /// The task that loads the keys; `None` where they never change.
     refresher: Option<Arc<BackgroundTask>>,
+}
+
+/// A handle that does not keep the refresh of the keys going.
+pub(super) struct WeakIssuerKeys {
+    shared: Weak<Shared>,
+    refresher: Weak<BackgroundTask>,
+}
+
+impl WeakIssuerKeys {
+    /// Returns the keys, unless nobody has used them any more, or the runtime that kept them fresh has
+    /// ended.
+    pub(super) fn upgrade(&self) -> Option<IssuerKeys> {
+        let refresher = self.refresher.upgrade().filter(|refresher| !refresher.has_ended())?;
+        Some(IssuerKeys { shared: self.shared.upgrade()?, refresher: Some(refresher) })
+    }
 }
 
 /// State shared by requests, through [`IssuerKeys`], and by the refresher.
@@ -85,6 +100,18 @@ impl IssuerKeys {
     /// Holds keys that a task loads into `shared`.
     pub(super) fn refreshed(shared: Arc<Shared>, refresher: BackgroundTask) -> Self {
         Self { shared, refresher: Some(Arc::new(refresher)) }
+    }
+
+    /// Returns a handle that does not keep the refresh going; `None` where there is none.
+    pub(super) fn downgrade(&self) -> Option<WeakIssuerKeys> {
+        let refresher = self.refresher.as_ref().map(Arc::downgrade)?;
+        Some(WeakIssuerKeys { shared: Arc::downgrade(&self.shared), refresher })
+    }
+
+    /// Reports whether another handle is one to the same keys.
+    #[cfg(feature = "client")]
+    pub(crate) fn are_those_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
     }
 
     pub(crate) fn issuer(&self) -> &str {

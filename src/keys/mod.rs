@@ -46,10 +46,13 @@ mod refresh_gate;
 mod snapshot;
 
 // How they are kept fresh:
+mod clients;
 mod origin;
 mod refresher;
 mod schedule;
 mod settings;
+mod shared_keys;
+mod starter;
 
 #[cfg(fuzzing)]
 pub use discovery::read_discovery;
@@ -58,6 +61,7 @@ pub(crate) use discovery::{address, address_of_metadata, endpoint};
 pub use error::KeyError;
 pub use health::{IntrospectionHealth, KeyHealth};
 pub use settings::KeySettings;
+pub use shared_keys::SharedKeys;
 pub use source::{KeySource, KeyTag, LoadFuture, LoadedKeys};
 
 #[cfg(feature = "config")]
@@ -65,9 +69,10 @@ pub(crate) use file::FileKeySource;
 #[cfg(feature = "client")]
 pub(crate) use https::{DocumentKind, HttpsClient, NamedBy};
 pub(crate) use issuer_keys::{IssuerKeys, KeyWait};
-pub(crate) use origin::{KeyOrigin, KeyPlan, KeyStarter, StartedKeys};
+pub(crate) use origin::{KeyOrigin, KeyPlan, StartedKeys};
 #[cfg(feature = "client")]
 pub(crate) use question::{Question, Reply};
 #[cfg(feature = "client")]
 pub(crate) use schedule::after_failure;
 pub(crate) use snapshot::{KeySetId, Selected};
+pub(crate) use starter::KeyStarter;

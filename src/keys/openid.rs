@@ -23,7 +23,7 @@ pub(crate) struct OpenIdKeySource {
     /// The values that `issuer` of the discovery document may have.
     issuers: Vec<Arc<str>>,
     start: Start,
-    client: HttpsClient,
+    client: Arc<HttpsClient>,
     policy: KeyPolicy,
     plain_http: PlainHttp,
     /// The members of the discovery document as last read.
@@ -43,6 +43,7 @@ impl OpenIdKeySource {
         discovery: Option<&str>,
         jwks_uri: Option<&str>,
         settings: &KeySettings,
+        client: impl FnOnce() -> Result<Arc<HttpsClient>, BuildError>,
     ) -> Result<Self, BuildError> {
         let written = |text: &str| {
             let url = secure_url::parse_with(text, &settings.plain_http);
@@ -65,7 +66,7 @@ impl OpenIdKeySource {
         Ok(Self {
             issuers: issuers.to_vec(),
             start,
-            client: HttpsClient::new(settings)?,
+            client: client()?,
             policy: settings.policy,
             plain_http: settings.plain_http.clone(),
             provider: Arc::new(HotSwap::new(None)),

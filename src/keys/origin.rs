@@ -1,12 +1,14 @@
 //! The origin of an issuer's keys, and the start of their loads.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::ptr;
+use std::sync::{Arc, Weak};
 
 use serde_json::{Map, Value};
 
+use super::clients::Clients;
 use super::file::FileKeySource;
-use super::issuer_keys::IssuerKeys;
+use super::issuer_keys::{IssuerKeys, WeakIssuerKeys};
 #[cfg(feature = "client")]
 use super::openid::OpenIdKeySource;
 use super::refresher;
@@ -17,6 +19,8 @@ use crate::hot_swap::HotSwap;
 use crate::jose::JwkSet;
 use crate::secure_url;
 use crate::time::Clock;
+#[cfg(feature = "client")]
+use crate::watched_file;
 
 /// The place that keys come from.
 #[derive(Debug)]
@@ -39,10 +43,6 @@ pub(crate) struct KeyPlan {
     /// The name of the keys in logs and health.
     name: Arc<str>,
     /// The values that `issuer` of a discovery document may have.
-    #[cfg_attr(
-        not(feature = "client"),
-        expect(dead_code, reason = "only discovery has such a document")
-    )]
     documented: Vec<Arc<str>>,
     origin: KeyOrigin,
 }
@@ -56,10 +56,20 @@ pub(crate) struct StartedKeys {
     pub(crate) provider: Arc<HotSwap<Map<String, Value>>>,
 }
 
-/// Starts the plans of the issuers of one authenticator, each once.
-pub(crate) struct KeyStarter {
+/// The keys of a plan that was started, as long as somebody uses them.
+pub(super) struct WeakKeys {
+    keys: WeakIssuerKeys,
+    provider: Weak<HotSwap<Map<String, Value>>>,
+}
+
+/// A plan, and the settings and the clock that it is started with.
+#[derive(Clone)]
+pub(super) struct KeyStart {
+    pub(super) plan: Arc<KeyPlan>,
+    settings: KeySettings,
+    /// The files of certificate authorities as they are now: they are read when keys are started.
+    authorities: Vec<Option<Vec<u8>>>,
     clock: Arc<dyn Clock>,
-    started: Vec<(Arc<KeyPlan>, StartedKeys)>,
 }
 
 impl KeyPlan {
@@ -69,6 +79,35 @@ impl KeyPlan {
         origin: KeyOrigin,
     ) -> Arc<Self> {
         Arc::new(Self { name: name.into(), documented, origin })
+    }
+
+    pub(super) fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// Reports whether keys are loaded again and again.
+    pub(super) fn loads(&self) -> bool {
+        match self.origin {
+            #[cfg(feature = "client")]
+            KeyOrigin::OpenId { .. } => true,
+            KeyOrigin::File(_) | KeyOrigin::Source(_) => true,
+            KeyOrigin::Fixed(_) | KeyOrigin::Nowhere => false,
+        }
+    }
+
+    /// Reports whether the same keys come of another plan.
+    fn is_same_as(&self, other: &Self) -> bool {
+        let is_same_origin = match (&self.origin, &other.origin) {
+            #[cfg(feature = "client")]
+            (
+                KeyOrigin::OpenId { discovery, jwks_uri },
+                KeyOrigin::OpenId { discovery: others_discovery, jwks_uri: others_jwks_uri },
+            ) => (discovery, jwks_uri) == (others_discovery, others_jwks_uri),
+            (KeyOrigin::File(path), KeyOrigin::File(other)) => path == other,
+            (KeyOrigin::Source(source), KeyOrigin::Source(other)) => is_same(source, other),
+            _ => false,
+        };
+        is_same_origin && self.name == other.name && self.documented == other.documented
     }
 
     /// Reports whether the keys come from elsewhere than this machine. A source of the application
@@ -91,21 +130,41 @@ impl KeyPlan {
             KeyOrigin::Source(_) | KeyOrigin::Nowhere => None,
         }
     }
+}
 
-    fn start(
-        &self,
-        settings: KeySettings,
-        clock: Arc<dyn Clock>,
-    ) -> Result<StartedKeys, BuildError> {
-        let name = Arc::clone(&self.name);
-        let keys = match &self.origin {
+impl KeyStart {
+    pub(super) fn new(plan: &Arc<KeyPlan>, settings: KeySettings, clock: &Arc<dyn Clock>) -> Self {
+        #[cfg(feature = "client")]
+        let authorities = settings.ca_files.iter().map(|path| watched_file::read(path).ok());
+        #[cfg(not(feature = "client"))]
+        let authorities = std::iter::empty();
+        let authorities = authorities.collect();
+        Self { plan: Arc::clone(plan), settings, authorities, clock: Arc::clone(clock) }
+    }
+
+    pub(super) fn is_same_as(&self, other: &Self) -> bool {
+        self.plan.is_same_as(&other.plan)
+            && self.settings == other.settings
+            && self.authorities == other.authorities
+            && is_same(&self.clock, &other.clock)
+    }
+
+    /// Begins to load the keys, or takes those that are given.
+    pub(super) fn begin(&self, clients: &mut Clients) -> Result<StartedKeys, BuildError> {
+        #[cfg(not(feature = "client"))]
+        let _ = clients;
+        let KeyPlan { name, origin, .. } = &*self.plan;
+        let (name, settings, clock) =
+            (Arc::clone(name), self.settings.clone(), Arc::clone(&self.clock));
+        let keys = match origin {
             #[cfg(feature = "client")]
             KeyOrigin::OpenId { discovery, jwks_uri } => {
                 let source = OpenIdKeySource::new(
-                    &self.documented,
+                    &self.plan.documented,
                     discovery.as_deref(),
                     jwks_uri.as_deref(),
                     &settings,
+                    || clients.with(&settings, &self.authorities),
                 )?;
                 let provider = source.provider();
                 let keys = refresher::start(name, Arc::new(source), settings, None, clock)?;
@@ -132,81 +191,21 @@ impl KeyPlan {
     }
 }
 
-impl KeyStarter {
-    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, started: Vec::new() }
-    }
-
-    /// Returns the clock of the layer.
-    #[cfg(feature = "client")]
-    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
-        Arc::clone(&self.clock)
-    }
-
-    /// Starts a plan, or returns the keys of one that was started. The settings of the first issuer
-    /// that has it count.
-    pub(crate) fn start(
-        &mut self,
-        plan: &Arc<KeyPlan>,
-        settings: KeySettings,
-    ) -> Result<StartedKeys, BuildError> {
-        if let Some((_, keys)) = self.started.iter().find(|(one, _)| Arc::ptr_eq(one, plan)) {
-            return Ok(keys.clone());
-        }
-        let keys = plan.start(settings, Arc::clone(&self.clock))?;
-        self.started.push((Arc::clone(plan), keys.clone()));
-        Ok(keys)
+impl StartedKeys {
+    /// Returns a handle that does not keep the keys fresh; `None` where nothing does.
+    pub(super) fn downgrade(&self) -> Option<WeakKeys> {
+        let keys = self.keys.downgrade()?;
+        Some(WeakKeys { keys, provider: Arc::downgrade(&self.provider) })
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::keys::{KeyError, KeyTag, LoadFuture, LoadedKeys};
-    use crate::time::SystemClock;
-    use std::sync::atomic::{AtomicU64, Ordering};
-    use std::time::Duration;
-
-    /// A source that counts how often it is asked, and never answers.
-    #[derive(Clone, Debug, Default)]
-    struct Silent(Arc<AtomicU64>);
-
-    impl KeySource for Silent {
-        fn load(&self, _: Option<KeyTag>) -> LoadFuture<'_> {
-            self.0.fetch_add(1, Ordering::SeqCst);
-            Box::pin(std::future::pending::<Result<LoadedKeys, KeyError>>())
-        }
+impl WeakKeys {
+    pub(super) fn upgrade(&self) -> Option<StartedKeys> {
+        Some(StartedKeys { keys: self.keys.upgrade()?, provider: self.provider.upgrade()? })
     }
+}
 
-    impl Silent {
-        fn plan(&self) -> Arc<KeyPlan> {
-            KeyPlan::new("keys", Vec::new(), KeyOrigin::Source(Arc::new(self.clone())))
-        }
-    }
-
-    #[tokio::test]
-    async fn issuers_of_one_plan_share_its_keys_and_those_of_equal_plans_do_not() {
-        let source = Silent::default();
-        let mut starter = KeyStarter::new(Arc::new(SystemClock));
-        let (plan, equal) = (source.plan(), source.plan());
-        let started = [&plan, &plan, &equal]
-            .map(|plan| starter.start(plan, KeySettings::default()).unwrap().keys);
-        // The first load is due at once, which a timer tells: a third would come with the others.
-        while source.0.load(Ordering::SeqCst) < 2 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        assert_eq!(source.0.load(Ordering::SeqCst), 2);
-        assert_eq!(started.map(|keys| keys.health().loads), [1, 1, 1]);
-    }
-
-    #[test]
-    fn a_plan_that_cannot_be_started_is_an_error_each_time() {
-        let mut starter = KeyStarter::new(Arc::new(SystemClock));
-        let plan = Silent::default().plan();
-        for _ in 0..2 {
-            let error = starter.start(&plan, KeySettings::default()).unwrap_err();
-            assert_eq!(error, BuildError::NoRuntime);
-        }
-    }
+/// Reports whether two handles lead to one value.
+fn is_same<T: ?Sized>(one: &Arc<T>, other: &Arc<T>) -> bool {
+    ptr::addr_eq(Arc::as_ptr(one), Arc::as_ptr(other))
 }

@@ -68,6 +68,8 @@ pub mod threats {}
 
 #[doc = include_str!("dependencies.md")]
 pub mod dependencies {}
+#[doc = include_str!("operations.md")]
+pub mod operations {}
 
 #[doc = include_str!("mistakes.md")]
 pub mod mistakes {}

@@ -17,7 +17,7 @@ use http::{HeaderValue, Method, Response, Uri};
 pub use smart_configuration::SmartConfiguration;
 
 use self::protected_resource::ProtectedResource;
-use crate::authentication::Authenticator;
+use crate::authentication::advertisement::Advertisement;
 use crate::authentication::offered::Offered;
 use crate::fhir::BaseUrl;
 
@@ -48,7 +48,7 @@ impl WellKnown {
         &self,
         method: &Method,
         uri: &Uri,
-        authenticator: &Authenticator,
+        advertised: &Advertisement,
     ) -> Option<Response<Bytes>> {
         if !matches!(*method, Method::GET | Method::HEAD) {
             return None;
@@ -56,7 +56,7 @@ impl WellKnown {
         let document = if uri.path() == self.protected_resource.path() {
             self.protected_resource.document()
         } else if uri.path() == self.smart_path && self.smart_configuration.is_published() {
-            self.smart_configuration.document(authenticator.advertised().provider()).into()
+            self.smart_configuration.document(advertised.provider()).into()
         } else {
             return None;
         };

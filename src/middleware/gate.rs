@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Extensions, HeaderMap, Method, Request, Response, Uri};
+use http::{Extensions, HeaderMap, Request, Response};
 
 use super::audit;
-use super::paths::{Paths, TokenNeed};
+use super::interior::{Head, Interior, LetInWithoutAccess, strip_untrusted};
+use super::paths::TokenNeed;
 use super::unread_body::announce_close;
 use crate::authentication::authenticator::Interruption;
 use crate::authentication::bearer::Scheme;
@@ -17,25 +18,18 @@ use crate::authentication::wait::{Wait, Waited};
 use crate::authentication::{AuthenticationError, Authenticator, Principal, bearer};
 use crate::authorization::{Access, Policy};
 use crate::explanation::recorder::{NoRecorder, Recorder};
-use crate::explanation::{Check, Checked, Evidence, Explanation, Finding, Reason, Unreached};
-use crate::fhir::{Interaction, ResourceTypes};
-use crate::metadata::WellKnown;
-use crate::rejection::{Rejection, RejectionResponder, ServerIdentity};
-use crate::telemetry::log;
-use crate::telemetry::meter;
+use crate::explanation::{Check, Checked, Evidence, Explanation, Reason, Unreached};
+use crate::fhir::Interaction;
+use crate::rejection::Rejection;
 
-/// The shared state of all decisions, one for all clones of a layer and of its services.
+/// One configuration of a layer, by which it decides.
 #[derive(Debug)]
 pub(crate) struct Gate {
     pub(crate) authenticator: Authenticator,
     pub(crate) policy: Arc<Policy>,
-    pub(crate) paths: Paths,
-    pub(crate) resource_types: ResourceTypes,
-    pub(crate) well_known: WellKnown,
-    pub(crate) responder: Box<dyn RejectionResponder>,
+    pub(crate) interior: Arc<Interior>,
     /// `true` when responses say who was let in, and by which rule.
     pub(crate) names_callers: bool,
-    pub(crate) server: Arc<ServerIdentity>,
 }
 
 /// The decision on a request.
@@ -45,29 +39,6 @@ pub(super) enum Decision {
     /// The layer answers with a document of its own, boxed: the other decisions are a word each.
     Document(Box<Response<Bytes>>),
     Reject(Rejection),
-}
-
-/// The parts of a request that a decision depends on.
-#[derive(Clone, Copy)]
-pub(super) struct Head<'r> {
-    method: &'r Method,
-    uri: &'r Uri,
-    headers: &'r HeaderMap,
-}
-
-impl<'r> Head<'r> {
-    pub(super) fn of<B>(request: &'r Request<B>) -> Self {
-        Self { method: request.method(), uri: request.uri(), headers: request.headers() }
-    }
-}
-
-/// Marks a request that a layer let in where a token is optional, so that a requirement within can
-/// tell nobody's request from one that no layer has seen.
-#[derive(Clone)]
-struct LetInAsOptional {
-    policy: Arc<Policy>,
-    /// That of the address as it came: a router in between may take a prefix away.
-    interaction: Interaction,
 }
 
 impl Gate {
@@ -88,7 +59,7 @@ impl Gate {
         match &decision {
             Ok(Decision::Pass) => audit::granted(head.headers, &extensions),
             Ok(Decision::Reject(rejection)) => {
-                audit::refused(head.headers, rejection, || Some(self.interaction(head)));
+                audit::refused(head.headers, rejection, || Some(self.interior.interaction(head)));
             }
             Ok(Decision::Document(_)) | Err(_) => {}
         }
@@ -113,15 +84,17 @@ impl Gate {
         recorder: &mut R,
     ) -> Result<Decision, Wait> {
         let Head { method, uri, headers } = head;
-        let base_url = &self.server.base_url;
-        if let Some(document) = self.well_known.answer(method, uri, &self.authenticator) {
+        let interior = &*self.interior;
+        let base_url = &interior.server.base_url;
+        if let Some(document) = interior.well_known.answer(method, uri, &interior.advertised) {
             recorder.public();
             return Ok(Decision::Document(Box::new(document)));
         }
-        let need = self.paths.need(base_url, method, uri, headers);
-        if need == TokenNeed::Optional {
-            let (policy, interaction) = (Arc::clone(&self.policy), self.interaction(head));
-            granted.insert(LetInAsOptional { policy, interaction });
+        let need = interior.paths.need(base_url, method, uri, headers);
+        let optional = (need == TokenNeed::Optional).then(|| interior.interaction(head));
+        if optional.is_some() || (need == TokenNeed::None && interior.confinement.is_some()) {
+            let policy = Arc::clone(&self.policy);
+            granted.insert(LetInWithoutAccess { policy, optional });
         }
         if need == TokenNeed::None
             || (need == TokenNeed::Optional && !bearer::is_there(headers, uri))
@@ -132,7 +105,7 @@ impl Gate {
         if base_url.is_too_long(uri) {
             let too_long: Result<(), _> = Err(Reason::AddressTooLong);
             let _ = recorder.check(Checked::new(Check::Interaction, too_long, Evidence::none));
-            return Ok(Decision::Reject(Rejection::uri_too_long(&self.server)));
+            return Ok(Decision::Reject(Rejection::uri_too_long(&interior.server)));
         }
 
         let extensions = Some(&*granted);
@@ -158,7 +131,7 @@ impl Gate {
 
     /// Refuses a request for its token, or for what should have come with it.
     fn refuse_token(&self, error: AuthenticationError, headers: &HeaderMap) -> Rejection {
-        let rejection = Rejection::of_authentication(error, &self.server);
+        let rejection = Rejection::of_authentication(error, &self.interior.server);
         let rejection = rejection.of_scheme(Scheme::of(headers));
         rejection.with_nonce(|| self.authenticator.dpop_nonce())
     }
@@ -171,7 +144,7 @@ impl Gate {
         granted: &mut Extensions,
         recorder: &mut R,
     ) -> Decision {
-        let interaction = self.interaction(head);
+        let interaction = self.interior.interaction(head);
         // No interaction of FHIR may be granted, too: only a denial says whether that is the fault.
         recorder.passed(Check::Interaction, || Evidence::found(describe(&interaction)));
         match Access::authorize(&self.policy, &principal, interaction) {
@@ -188,57 +161,11 @@ impl Gate {
                     recorder.passed(Check::Authorization, Evidence::none);
                 }
                 recorder.failed(|| denial.finding());
-                let rejection = Rejection::of_authorization(&denial, &self.server);
+                let rejection = Rejection::of_authorization(&denial, &self.interior.server);
                 let rejection = rejection.of_scheme(Scheme::of(head.headers));
                 Decision::Reject(rejection.of_caller(&principal))
             }
         }
-    }
-
-    /// Reads the interaction that a request spells.
-    fn interaction(&self, head: Head<'_>) -> Interaction {
-        let Head { method, uri, headers } = head;
-        let (base_url, types) = (&self.server.base_url, &self.resource_types);
-        Interaction::parse_with_types(base_url, types, method, uri, headers)
-    }
-
-    /// Returns the `security` of `CapabilityStatement.rest`.
-    pub(crate) fn capability_security(&self) -> serde_json::Value {
-        let provider = self.authenticator.advertised().provider();
-        self.well_known.smart_configuration().capability_security(provider)
-    }
-
-    /// Reports whether this layer has granted an access.
-    #[cfg(feature = "confine")]
-    pub(crate) fn has_let_in(&self, access: &Access) -> bool {
-        access.was_given_by(&self.policy)
-    }
-
-    /// Reports whether this layer lets a request in without an [`Access`]: on a public path, where a token is
-    /// optional, as a preflight.
-    #[cfg(feature = "confine")]
-    pub(crate) fn needs_no_access<B>(&self, request: &Request<B>) -> bool {
-        let Head { method, uri, headers } = Head::of(request);
-        self.paths.need(&self.server.base_url, method, uri, headers) != TokenNeed::Required
-    }
-
-    /// Returns the interaction of a request that this layer let in where a token is optional.
-    pub(super) fn let_in_as_optional<'e>(
-        &self,
-        extensions: &'e Extensions,
-    ) -> Option<&'e Interaction> {
-        let LetInAsOptional { policy, interaction } = extensions.get()?;
-        Arc::ptr_eq(policy, &self.policy).then_some(interaction)
-    }
-
-    /// Refuses a request for its lack of a token, in the words for the credentials that it has.
-    pub(super) fn ask_for_token(&self, head: Head<'_>) -> Rejection {
-        let missing = match bearer::find(head.headers, head.uri) {
-            Err(reason) => reason,
-            Ok(_) => Reason::MissingCredentials,
-        };
-        let error = Finding::new(Check::Credentials, missing, Evidence::none()).into();
-        Rejection::of_authentication(error, &self.server)
     }
 
     /// Makes the same decision as for a real request, and keeps every check.
@@ -257,7 +184,8 @@ impl Gate {
         if !explanation.is_accepted() && !explanation.has(Check::Interaction) {
             self.authenticator.record_unreached(headers, uri, Unreached::new(&mut explanation));
             // Nobody asks about the interaction where a token is optional.
-            if self.paths.need(&self.server.base_url, method, uri, headers) != TokenNeed::Optional {
+            let Interior { paths, server, .. } = &*self.interior;
+            if paths.need(&server.base_url, method, uri, headers) != TokenNeed::Optional {
                 Unreached::new(&mut explanation).interaction(self.asked(head));
             }
         }
@@ -267,7 +195,7 @@ impl Gate {
 
     /// Describes the interaction that a request spells, or what is wrong with its address.
     fn asked(&self, head: Head<'_>) -> Result<String, String> {
-        let asked = self.interaction(head);
+        let asked = self.interior.interaction(head);
         match asked.address_fault() {
             Some(fault) => Err(fault.to_string()),
             None => Ok(describe(&asked)),
@@ -287,54 +215,9 @@ impl Gate {
                 announce_close(&request.into_parts().0, document.headers_mut());
                 Err(*document)
             }
-            Decision::Reject(rejection) => Err(self.reject(rejection, request)),
+            Decision::Reject(rejection) => Err(self.interior.reject(rejection, request)),
         }
     }
-
-    /// Refuses a request whose body nobody has read.
-    pub(crate) fn reject<B>(&self, rejection: Rejection, request: Request<B>) -> Response<Bytes> {
-        let (request, _) = request.into_parts();
-        let mut response = self.respond(rejection, &request);
-        announce_close(&request, response.headers_mut());
-        response
-    }
-
-    /// Logs and counts a refusal.
-    pub(crate) fn note_refusal(
-        kind: &'static str,
-        check: Option<&'static str>,
-        reason: &str,
-        request: &Parts,
-    ) {
-        log::info!(
-            target: "tower_fhir_auth::rejection",
-            kind,
-            check,
-            // With the rest of an event less than 2 KiB.
-            method = &*super::loggable::of(request.method.as_str(), 32),
-            path = &*super::loggable::of(request.uri.path(), 512),
-            reason = &*super::loggable::of(reason, 1024),
-            "request refused"
-        );
-        meter::refusal(kind, check);
-        let _ = (reason, request);
-    }
-
-    /// Logs and counts a refusal, and makes its response.
-    pub(crate) fn respond(&self, rejection: Rejection, request: &Parts) -> Response<Bytes> {
-        let check = rejection.check().map(|check| check.name());
-        Self::note_refusal(rejection.kind().name(), check, rejection.detail(), request);
-        let mut response = self.responder.respond(&rejection, request);
-        response.extensions_mut().insert(rejection);
-        response
-    }
-}
-
-/// Removes a `Principal` or `Access` that a request brings with it, which proves nothing.
-pub(super) fn strip_untrusted(extensions: &mut Extensions) {
-    extensions.remove::<LetInAsOptional>();
-    extensions.remove::<Principal>();
-    extensions.remove::<Access>();
 }
 
 fn describe(interaction: &Interaction) -> String {

@@ -1,5 +1,8 @@
 //! The layer and its builder.
 
+use std::any::Any;
+use std::fmt::Debug;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,7 +11,9 @@ use http::{Method, Response, Uri};
 use tower_layer::Layer;
 
 use super::gate::Gate;
+use super::gates::Gates;
 use super::inner::InnerService;
+use super::interior::{Confinement, Interior, LayerId};
 use super::paths::{DEFAULT_PUBLIC, OutsideBase, Paths};
 use super::require::RequireAuthLayer;
 use super::service::FhirAuth;
@@ -37,7 +42,8 @@ use crate::time::Clock;
 /// hands [`Principal`](crate::Principal) and [`Access`](crate::Access) to the inner service, or
 /// refuses the request with a reason.
 ///
-/// Clones share one set of keys. When the last clone of the layer and of its services is dropped,
+/// Clones share one configuration, which can be [replaced](Self::replace) while they serve, and one set of
+/// keys. When the last clone of the layer and of its services is dropped,
 /// the refresh of the keys ends.
 ///
 /// ```
@@ -68,7 +74,7 @@ use crate::time::Clock;
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct FhirAuthLayer {
-    gate: Arc<Gate>,
+    pub(super) gates: Gates,
 }
 
 /// Collects the settings of a [`FhirAuthLayer`].
@@ -78,7 +84,7 @@ pub struct FhirAuthLayerBuilder {
     base_url: String,
     pub(super) authenticator: AuthenticatorBuilder,
     authorizer: Option<Arc<dyn Authorizer>>,
-    handlers: Handlers,
+    pub(super) handlers: Handlers,
     pub(super) paths: Paths,
     resource_types: Vec<String>,
     disclosure: Disclosure,
@@ -89,6 +95,9 @@ pub struct FhirAuthLayerBuilder {
     names_callers: bool,
     pub(super) step_up: Vec<StepUp>,
     pub(super) step_up_by_address_alone: bool,
+    /// The layer whose place the new one is to take.
+    pub(super) predecessor: Option<Gates>,
+    pub(super) confinement: Option<Confinement>,
 }
 
 impl FhirAuthLayer {
@@ -115,43 +124,45 @@ impl FhirAuthLayer {
             names_callers: false,
             step_up: Vec::new(),
             step_up_by_address_alone: false,
+            predecessor: None,
+            confinement: None,
         }
     }
 
     /// Resolves when every issuer has keys. Until then its tokens are answered with 503, so there
     /// is no need to wait; while a provider is down this does not resolve.
     pub async fn ready(&self) {
-        self.gate.authenticator.ready().await;
+        self.gates.keep().authenticator.ready().await;
     }
 
     /// Returns the state of each issuer's keys, for readiness checks.
     #[must_use]
     pub fn health(&self) -> Vec<KeyHealth> {
-        self.gate.authenticator.health()
+        self.gates.current().authenticator.health()
     }
 
-    /// Returns the part of the layer that verifies tokens.
+    /// Returns the part of the layer that verifies tokens, as it is configured now.
     #[must_use]
-    pub fn authenticator(&self) -> &Authenticator {
-        &self.gate.authenticator
+    pub fn authenticator(&self) -> impl Deref<Target = Authenticator> + Clone + Debug + use<> {
+        AuthenticatorOf(self.gates.keep())
     }
 
     /// Decides a request as the layer does, by the same code, and keeps every check: those of the
     /// token, which interaction it is, and whether that is granted. Where the layer asks for no
     /// token, nothing is checked: [`Explanation::is_public`].
     pub async fn explain(&self, request: &Parts) -> Explanation {
-        self.gate.explain(request).await
+        self.gates.keep().explain(request).await
     }
 
     /// Makes a further layer, for single routes inside this one: it asks `authorizer` about the
     /// [`Principal`](crate::Principal) that this layer has verified.
     pub fn require(&self, authorizer: impl Authorizer) -> RequireAuthLayer {
-        RequireAuthLayer::new(Arc::clone(&self.gate), authorizer)
+        RequireAuthLayer::new(self.gates.clone(), authorizer)
     }
 
     #[cfg(feature = "confine")]
-    pub(crate) fn gate(&self) -> Arc<Gate> {
-        Arc::clone(&self.gate)
+    pub(crate) fn gates(&self) -> &Gates {
+        &self.gates
     }
 
     /// Answers a request for one of the well-known documents, else `None`: for a service that
@@ -176,28 +187,29 @@ impl FhirAuthLayer {
     /// ```
     #[must_use]
     pub fn well_known(&self, method: &Method, uri: &Uri) -> Option<Response<Bytes>> {
-        self.gate.well_known.answer(method, uri, &self.gate.authenticator)
+        let Interior { well_known, advertised, .. } = &*self.gates.current().interior;
+        well_known.answer(method, uri, advertised)
     }
 
     /// Returns the `security` of `CapabilityStatement.rest`, to be merged into the statement of
     /// your server: SMART on FHIR, with the endpoints that are known.
     #[must_use]
     pub fn capability_security(&self) -> serde_json::Value {
-        self.gate.capability_security()
+        self.gates.current().interior.capability_security()
     }
 
     /// Makes a rejection of a handler's denial, as this layer would have refused it: for what
     /// [`Access`](crate::Access) denies, such as an entry of a bundle.
     #[must_use]
     pub fn rejection(&self, denial: &Denial) -> Rejection {
-        Rejection::of_authorization(denial, &self.gate.server)
+        Rejection::of_authorization(denial, &self.gates.current().interior.server)
     }
 
     /// Returns the response to a handler's denial. It is logged and counted like the layer's own.
     #[must_use]
     pub fn refuse(&self, denial: &Denial, request: &Parts) -> Response<Bytes> {
         let rejection = self.rejection(denial).of_scheme(Scheme::of(&request.headers));
-        self.gate.respond(rejection, request)
+        self.gates.current().interior.respond(rejection, request)
     }
 }
 
@@ -205,7 +217,7 @@ impl<S: InnerService> Layer<S> for FhirAuthLayer {
     type Service = FhirAuth<S>;
 
     fn layer(&self, inner: S) -> FhirAuth<S> {
-        FhirAuth::new(inner, Arc::clone(&self.gate))
+        FhirAuth::new(inner, self.gates.clone())
     }
 }
 
@@ -368,6 +380,13 @@ impl FhirAuthLayerBuilder {
     ///
     /// The first setting that cannot work. A provider that is down is not an error.
     pub fn build(self) -> Result<FhirAuthLayer, BuildError> {
+        let before = self.predecessor.as_ref().map(Gates::keep);
+        let gate = self.gate(LayerId::new(), before.as_deref())?;
+        Ok(FhirAuthLayer { gates: Gates::new(gate) })
+    }
+
+    /// Makes what decides by these settings, for a layer. It takes over from one before what may go on.
+    pub(super) fn gate(self, layer: LayerId, before: Option<&Gate>) -> Result<Gate, BuildError> {
         let invalid = |_| BuildError::BaseUrl(secure_url::without_user(&self.base_url));
         let base_url = BaseUrl::parse_with(&self.base_url, &self.plain_http).map_err(invalid)?;
         let authorizer = self.authorizer.ok_or(BuildError::NoAuthorizer)?;
@@ -386,7 +405,7 @@ impl FhirAuthLayerBuilder {
             .resource_types(resource_types.clone())
             .plain_http(self.plain_http)
             .base_url(base_url.clone())
-            .build()?;
+            .build_after(before.map(|before| &before.authenticator))?;
         let step_up = StepUpRules::new(self.step_up, &authenticator);
         let step_up = Arc::new(step_up.by_address_alone(self.step_up_by_address_alone));
         let offered = authenticator.offered();
@@ -397,21 +416,34 @@ impl FhirAuthLayerBuilder {
             offered,
             self.smart_configuration.cors(self.cors),
         );
-        Ok(FhirAuthLayer {
-            gate: Arc::new(Gate {
-                authenticator,
-                well_known,
-                policy: Arc::new(Policy { authorizer, handlers: self.handlers, step_up }),
-                paths: self.paths,
-                resource_types,
-                responder: self.responder,
-                names_callers: self.names_callers,
-                server: Arc::new(ServerIdentity {
-                    base_url,
-                    disclosure: self.disclosure,
-                    challenges,
-                }),
-            }),
-        })
+        let interior = Arc::new(Interior {
+            layer,
+            #[cfg(feature = "confine")]
+            authorizer: Arc::clone(&authorizer),
+            paths: self.paths,
+            resource_types,
+            well_known,
+            advertised: Arc::clone(authenticator.advertised()),
+            responder: self.responder,
+            server: Arc::new(ServerIdentity { base_url, disclosure: self.disclosure, challenges }),
+            #[cfg(feature = "confine")]
+            clock: authenticator.clock(),
+            confinement: self.confinement,
+        });
+        let layer: Arc<dyn Any + Send + Sync> = Arc::<Interior>::clone(&interior);
+        let policy = Arc::new(Policy { authorizer, handlers: self.handlers, step_up, layer });
+        Ok(Gate { authenticator, policy, interior, names_callers: self.names_callers })
+    }
+}
+
+/// The authenticator of a configuration, which lives as long as that.
+#[derive(Clone, Debug)]
+struct AuthenticatorOf(Arc<Gate>);
+
+impl Deref for AuthenticatorOf {
+    type Target = Authenticator;
+
+    fn deref(&self) -> &Authenticator {
+        &self.0.authenticator
     }
 }

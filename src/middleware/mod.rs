@@ -2,7 +2,8 @@
 //!
 //! [`FhirAuthLayer`] makes a [`FhirAuth`] of any `Service<http::Request<B>>` that is `Clone`.
 //! [`RequireAuthLayer`] stands inside, on single routes, and can only narrow what the outer one has
-//! granted. The body of their responses, [`ResponseBody`], is the inner service's or a refusal's.
+//! granted. [`FhirBasesLayer`] guards many FHIR bases of one process, each by a layer of its own.
+//! The body of their responses, [`ResponseBody`], is the inner service's or a refusal's.
 //!
 //! The body of a request is not read. A refusal of one that has a body says `Connection: close` over
 //! HTTP/1, where the next request could not be told from the rest of that body.
@@ -24,26 +25,33 @@
 //! ```
 
 mod audit;
+mod bases;
 mod body;
 mod future;
 mod gate;
+mod gates;
 mod inner;
+mod interior;
 mod layer;
 mod let_in;
 mod loggable;
 mod open_paths;
 pub(crate) mod paths;
 mod readiness;
+mod replacement;
 mod require;
 mod sender;
 mod service;
 mod unread_body;
 
+pub use bases::{FhirBases, FhirBasesLayer};
 pub use body::ResponseBody;
 pub use future::ResponseFuture;
 #[cfg(feature = "confine")]
-pub(crate) use gate::Gate;
+pub(crate) use gates::Gates;
 pub use inner::InnerService;
+#[cfg(feature = "confine")]
+pub(crate) use interior::{Confinement, Interior};
 pub use layer::{FhirAuthLayer, FhirAuthLayerBuilder};
 pub use paths::OutsideBase;
 pub use require::{RequireAuth, RequireAuthLayer};

@@ -4,15 +4,16 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Extensions, Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
 use super::audit;
 use super::body::ResponseBody;
 use super::future::ResponseFuture;
-use super::gate::{Gate, Head, strip_untrusted};
+use super::gates::Gates;
 use super::inner::InnerService;
+use super::interior::{Head, Interior, LetInWithoutAccess, strip_untrusted};
 use super::paths::is_preflight;
 use super::service::release_readiness;
 use crate::authentication::Principal;
@@ -34,7 +35,7 @@ use crate::rejection::Rejection;
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct RequireAuthLayer {
-    gate: Arc<Gate>,
+    gates: Gates,
     authorizer: Arc<dyn Authorizer>,
 }
 
@@ -47,8 +48,8 @@ pub struct RequireAuth<S> {
 }
 
 impl RequireAuthLayer {
-    pub(crate) fn new(gate: Arc<Gate>, authorizer: impl Authorizer) -> Self {
-        Self { gate, authorizer: Arc::new(authorizer) }
+    pub(crate) fn new(gates: Gates, authorizer: impl Authorizer) -> Self {
+        Self { gates, authorizer: Arc::new(authorizer) }
     }
 
     fn admit<B>(&self, mut request: Request<B>) -> Result<Request<B>, Response<Bytes>> {
@@ -56,15 +57,19 @@ impl RequireAuthLayer {
             strip_untrusted(request.extensions_mut());
             return Ok(request);
         }
-        let server = &self.gate.server;
+        let Some(policy) = self.let_in_by(request.extensions()) else {
+            return Err(self.unguarded(request));
+        };
+        let Some(interior) = Interior::of_policy(&policy) else {
+            return Err(self.unguarded(request));
+        };
         let verified = request.extensions().get::<Principal>();
-        if self.asked_as_optional(&request).is_some() && verified.is_none() {
-            let rejection = self.gate.ask_for_token(Head::of(&request));
-            return Err(self.gate.reject(rejection, request));
+        if as_optional(request.extensions()).is_some() && verified.is_none() {
+            let rejection = interior.ask_for_token(Head::of(&request));
+            return Err(interior.reject(rejection, request));
         }
-        let Some(narrowed) = self.narrowed(&request) else {
-            strip_untrusted(request.extensions_mut());
-            return Err(self.gate.reject(Rejection::unguarded(server), request));
+        let Some(narrowed) = self.narrowed(&request, &policy) else {
+            return Err(self.unguarded(request));
         };
         match narrowed {
             Ok(access) => {
@@ -72,42 +77,58 @@ impl RequireAuthLayer {
                 Ok(request)
             }
             Err(denial) => {
-                let mut rejection = Rejection::of_authorization(&denial, server)
+                let mut rejection = Rejection::of_authorization(&denial, &interior.server)
                     .of_scheme(Scheme::of(request.headers()));
                 let extensions = request.extensions();
                 if let Some(caller) = extensions.get::<Principal>() {
                     rejection = rejection.of_caller(caller);
                     audit::refused(request.headers(), &rejection, || {
                         let granted = extensions.get::<Access>().map(Access::interaction);
-                        let asked = granted.or_else(|| self.asked_as_optional(&request));
+                        let asked = granted.or_else(|| as_optional(extensions));
                         asked.cloned()
                     });
                 }
-                Err(self.gate.reject(rejection, request))
+                Err(interior.reject(rejection, request))
             }
         }
     }
 
+    /// Refuses a request that the layer has not let in.
+    fn unguarded<B>(&self, mut request: Request<B>) -> Response<Bytes> {
+        strip_untrusted(request.extensions_mut());
+        let interior = Arc::clone(&self.gates.current().interior);
+        interior.reject(Rejection::unguarded(&interior.server), request)
+    }
+
+    /// Returns the policy by which this very layer has let a request in, whose configuration another one may have
+    /// replaced since.
+    fn let_in_by(&self, extensions: &Extensions) -> Option<Arc<Policy>> {
+        let access = extensions.get::<Access>().map(Access::policy);
+        let policy = access.or_else(|| Some(&extensions.get::<LetInWithoutAccess>()?.policy))?;
+        let is_ours = |interior: Arc<Interior>| interior.layer == self.gates.layer();
+        Interior::of_policy(policy).is_some_and(is_ours).then(|| Arc::clone(policy))
+    }
+
     /// Asks the authorizer, beside what the layer has granted; `None` where it has let nobody in.
-    fn narrowed<B>(&self, request: &Request<B>) -> Option<Result<Access, Denial>> {
+    fn narrowed<B>(&self, request: &Request<B>, policy: &Policy) -> Option<Result<Access, Denial>> {
         let verified = request.extensions().get::<Principal>()?;
-        let policy = &self.gate.policy;
         if let Some(access) = request.extensions().get::<Access>() {
-            let is_ours = access.was_given_by(policy) || self.asked_as_optional(request).is_some();
-            return is_ours.then(|| access.narrowed(&self.authorizer));
+            return Some(access.narrowed(&self.authorizer));
         }
-        let asked = self.asked_as_optional(request)?.clone();
+        let asked = as_optional(request.extensions())?.clone();
         let further = Policy {
             authorizer: Arc::clone(&self.authorizer),
             handlers: policy.handlers.clone(),
             step_up: Arc::clone(&policy.step_up),
+            layer: Arc::clone(&policy.layer),
         };
         Some(Access::authorize(&Arc::new(further), verified, asked))
     }
+}
 
-    fn asked_as_optional<'r, B>(&self, request: &'r Request<B>) -> Option<&'r Interaction> {
-        self.gate.let_in_as_optional(request.extensions())
-    }
+/// Returns the interaction of a request that a layer let in where a token is optional.
+fn as_optional(extensions: &Extensions) -> Option<&Interaction> {
+    extensions.get::<LetInWithoutAccess>()?.optional.as_ref()
 }
 
 impl<S: InnerService> Layer<S> for RequireAuthLayer {

@@ -9,8 +9,10 @@ use tower_service::Service;
 use super::body::ResponseBody;
 use super::future::ResponseFuture;
 use super::gate::Gate;
+use super::gates::Gates;
 use super::let_in::LetIn;
 use crate::authentication::wait::Waited;
+use crate::hot_swap::Current;
 
 /// Guards an inner service: each request passes the gate, which lets it through, answers it, or makes
 /// it wait for a key. Made by [`FhirAuthLayer`](crate::FhirAuthLayer).
@@ -23,12 +25,12 @@ use crate::authentication::wait::Waited;
 #[must_use]
 pub struct FhirAuth<S> {
     inner: S,
-    gate: Arc<Gate>,
+    gates: Gates,
 }
 
 impl<S> FhirAuth<S> {
-    pub(crate) fn new(inner: S, gate: Arc<Gate>) -> Self {
-        Self { inner, gate }
+    pub(crate) fn new(inner: S, gates: Gates) -> Self {
+        Self { inner, gates }
     }
 }
 
@@ -44,27 +46,41 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        // Strips forged extensions from the request, and inserts the caller's.
-        let decision = match self.gate.decide(&mut request, &Waited::default()) {
-            Ok(decision) => decision,
-            Err(wait) => {
-                // Not `mem::replace`: the service that was made ready must be dropped, not waited
-                // with, or it would hold what `poll_ready` reserved.
-                release_readiness(&mut self.inner);
-                let service = self.inner.clone();
-                return ResponseFuture::waiting(wait, request, Arc::clone(&self.gate), service);
-            }
-        };
-        match self.gate.carry_out(decision, request) {
-            Ok(request) => {
-                let caller = LetIn::of(&request, &self.gate);
-                ResponseFuture::inner(self.inner.call(request), caller)
-            }
-            Err(response) => {
-                release_readiness(&mut self.inner);
-                ResponseFuture::answered(response)
-            }
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        guard(self.gates.current(), &mut self.inner, request)
+    }
+}
+
+/// Lets a request pass the gate to a service that is ready. It is decided by this one configuration, also if
+/// another one takes its place meanwhile.
+#[inline]
+pub(super) fn guard<S, B, ResBody>(
+    gate: Current<Gate>,
+    inner: &mut S,
+    mut request: Request<B>,
+) -> ResponseFuture<S, B>
+where
+    S: Service<Request<B>, Response = Response<ResBody>> + Clone,
+{
+    // Strips forged extensions from the request, and inserts the caller's.
+    let decision = match gate.decide(&mut request, &Waited::default()) {
+        Ok(decision) => decision,
+        Err(wait) => {
+            // Not `mem::replace`: the service that was made ready must be dropped, not waited
+            // with, or it would hold what `poll_ready` reserved.
+            release_readiness(inner);
+            return ResponseFuture::waiting(wait, request, Arc::clone(&gate), inner.clone());
+        }
+    };
+    match gate.carry_out(decision, request) {
+        Ok(request) => {
+            let caller = LetIn::of(&request, &gate);
+            drop(gate);
+            ResponseFuture::inner(inner.call(request), caller)
+        }
+        Err(response) => {
+            release_readiness(inner);
+            ResponseFuture::answered(response)
         }
     }
 }

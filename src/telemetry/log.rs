@@ -2,7 +2,7 @@
 //! needs a `cfg` of its own.
 
 #[cfg(feature = "tracing")]
-pub(crate) use tracing::{debug, info, warn};
+pub(crate) use tracing::{debug, error, info, warn};
 
 /// Tells whether somebody listens to the events of a target, at the level of information.
 #[cfg(feature = "tracing")]
@@ -26,8 +26,8 @@ mod off {
     macro_rules! off {
         ($($any:tt)*) => {};
     }
-    pub(crate) use {off as debug, off as info, off as warn};
+    pub(crate) use {off as debug, off as error, off as info, off as warn};
 }
 
 #[cfg(not(feature = "tracing"))]
-pub(crate) use off::{debug, info, warn};
+pub(crate) use off::{debug, error, info, warn};

@@ -23,6 +23,7 @@ mod leaks;
 mod own_authority;
 mod programs;
 mod quickstart;
+mod reload;
 mod searches;
 mod slow_clients;
 mod small;

@@ -300,6 +300,7 @@ fn seen_first(
 
 fn principal(layer: &FhirAuthLayer, token: &str) -> Principal {
     let request = get("/Patient/1", token);
-    let authenticated = layer.authenticator().authenticate(request.headers(), request.uri());
+    let authenticator = layer.authenticator();
+    let authenticated = authenticator.authenticate(request.headers(), request.uri());
     world::at_once(authenticated).expect("a good token")
 }

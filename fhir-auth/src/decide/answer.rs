@@ -11,7 +11,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tower_fhir_auth::config::{CallerHeader, Config, ConfinedBy};
 use tower_fhir_auth::fhir::{Format, IssueType, OperationOutcome};
-use tower_fhir_auth::{Enforcement, FhirAuth, FhirAuthLayer, Rejection};
+use tower_fhir_auth::{Enforcement, FhirAuth, FhirAuthLayer, FhirAuthLayerBuilder, Rejection};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -32,8 +32,12 @@ struct Decider {
     headers: Vec<CallerHeader>,
 }
 
-/// Makes of a configuration what answers sub-requests.
-pub(super) fn app(config: Config, row: Row, peers: Peers) -> Result<(App, FhirAuthLayer), Failure> {
+/// Makes of a configuration what answers sub-requests, by a layer that succeeds the one before.
+pub(super) fn app(
+    config: Config,
+    before: Option<&FhirAuthLayer>,
+    (row, peers): (Row, Peers),
+) -> Result<(App, FhirAuthLayer), Failure> {
     let (upstream, base) = (config.gateway().upstream.clone(), config.base_url().clone());
     let policy = config.policy()?;
     let builder = match upstream.confine {
@@ -44,6 +48,7 @@ pub(super) fn app(config: Config, row: Row, peers: Peers) -> Result<(App, FhirAu
         }
         _ => return Err(Failure::new("upstream.confine: is not supported yet")),
     };
+    let builder = before.into_iter().fold(builder, FhirAuthLayerBuilder::succeeding);
     // Nobody sees bodies here.
     let auth = builder.step_up_by_address_alone(true).build()?;
     let headers = upstream.headers;

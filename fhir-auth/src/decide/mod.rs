@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use lexopt::Parser;
+use tower_fhir_auth::FhirAuthLayer;
 
 use self::original::Row;
 use self::peers::Peers;
@@ -66,6 +67,8 @@ fn options(mut arguments: Parser) -> Result<Option<Options>, lexopt::Error> {
 
 async fn decide(options: Options) -> Result<(), Failure> {
     let Options { row, config, listen, peers } = options;
-    let make = move |config| answer::app(config, row, peers.clone());
+    let make = move |config, before: Option<&FhirAuthLayer>| {
+        answer::app(config, before, (row, peers.clone()))
+    };
     server::run(Source::new(config, None, make), listen.as_deref()).await
 }

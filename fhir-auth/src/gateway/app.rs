@@ -9,7 +9,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tower_fhir_auth::config::{Config, ConfinedBy, CorsOrigins, UpstreamConfig, UpstreamVersions};
 use tower_fhir_auth::confine::{ConfineSettings, SealKey};
-use tower_fhir_auth::{Enforcement, FhirAuthLayer};
+use tower_fhir_auth::{Enforcement, FhirAuthLayer, FhirAuthLayerBuilder};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -21,8 +21,13 @@ use super::{cors, meter};
 use crate::failure::Failure;
 use crate::server::{App, AppBody, BoxError, whole};
 
-/// The gateway of a configuration, and its layer. `made` seals page links where the file names no keys.
-pub(super) fn gateway(config: Config, made: &SealKey) -> Result<(App, FhirAuthLayer), Failure> {
+/// The gateway of a configuration, and its layer, which succeeds the one before. `made` seals page links where
+/// the file names no keys.
+pub(super) fn gateway(
+    config: Config,
+    before: Option<&FhirAuthLayer>,
+    made: &SealKey,
+) -> Result<(App, FhirAuthLayer), Failure> {
     let settings = config.gateway().upstream.clone();
     let Some(url) = &settings.url else {
         let expected = "expected the FHIR base of the server behind, here or by `--upstream`";
@@ -36,6 +41,7 @@ pub(super) fn gateway(config: Config, made: &SealKey) -> Result<(App, FhirAuthLa
     let origins = config.gateway().cors.clone();
     let policy = config.policy()?;
     let builder = config.layer(policy)?.cors(origins != CorsOrigins::None);
+    let builder = before.into_iter().fold(builder, FhirAuthLayerBuilder::succeeding);
     let auth = match settings.confine {
         ConfinedBy::Gateway => {
             let layer = builder.build_confined(confine(&settings, made)?)?;

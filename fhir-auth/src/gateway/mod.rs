@@ -25,6 +25,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use lexopt::Parser;
+use tower_fhir_auth::FhirAuthLayer;
 use tower_fhir_auth::confine::SealKey;
 
 use self::meter::Figures;
@@ -77,7 +78,9 @@ async fn gateway(options: Options) -> Result<(), Failure> {
     let key = SealKey::random().map_err(|_| Failure::new("the system has no random numbers"))?;
     let Options { config, listen, upstream } = options;
     let figures = Figures::collect();
-    let source = Source::new(config, upstream, move |config| app::gateway(config, &key));
+    let source = Source::new(config, upstream, move |config, before: Option<&FhirAuthLayer>| {
+        app::gateway(config, before, &key)
+    });
     let source = source.with_metrics(move || figures.respond());
     server::run(source, listen.as_deref()).await
 }

@@ -1,25 +1,23 @@
 //! The configuration that serves: replaced at SIGHUP and when the file changes, while requests go on.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderValue, Response, StatusCode};
-use serde_json::json;
+use http::{Response, StatusCode};
+use tokio_rustls::TlsAcceptor;
 use tower_fhir_auth::FhirAuthLayer;
-use tower_fhir_auth::config::Config;
+use tower_fhir_auth::config::{Config, ConfigError, ConfigFile};
 
 use super::app::{App, whole};
 use super::signals::HangUp;
+use super::tls;
 use crate::failure::Failure;
 
-/// The interval between two looks at the file.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
-
-/// Makes of a configuration what answers, and the layer that it answers by.
-type Make = dyn Fn(Config) -> Result<(App, FhirAuthLayer), Failure> + Send + Sync;
+/// Makes of a configuration what answers, and the layer that it answers by, which is the successor of the layer
+/// that serves.
+type Make =
+    dyn Fn(Config, Option<&FhirAuthLayer>) -> Result<(App, FhirAuthLayer), Failure> + Send + Sync;
 
 /// Answers `/metrics`.
 type Metrics = dyn Fn() -> Response<Bytes> + Send + Sync;
@@ -27,7 +25,7 @@ type Metrics = dyn Fn() -> Response<Bytes> + Send + Sync;
 /// The source of the configuration, and what is made of it.
 #[derive(Clone)]
 pub(crate) struct Source {
-    file: PathBuf,
+    path: PathBuf,
     /// `--upstream`
     upstream: Option<String>,
     make: Arc<Make>,
@@ -37,11 +35,14 @@ pub(crate) struct Source {
 
 impl Source {
     pub(crate) fn new(
-        file: PathBuf,
+        path: PathBuf,
         upstream: Option<String>,
-        make: impl Fn(Config) -> Result<(App, FhirAuthLayer), Failure> + Send + Sync + 'static,
+        make: impl Fn(Config, Option<&FhirAuthLayer>) -> Result<(App, FhirAuthLayer), Failure>
+        + Send
+        + Sync
+        + 'static,
     ) -> Self {
-        Self { file, upstream, make: Arc::new(make), metrics: None }
+        Self { path, upstream, make: Arc::new(make), metrics: None }
     }
 
     /// Tells operators figures, too.
@@ -52,18 +53,29 @@ impl Source {
         Self { metrics: Some(Arc::new(answer)), ..self }
     }
 
-    pub(super) fn config(&self) -> Result<Config, Failure> {
-        let config = Config::from_file(&self.file)?;
+    pub(super) fn open(&self) -> Result<(ConfigFile, Config), Failure> {
+        let (file, config) = ConfigFile::open(&self.path)?;
+        Ok((file, self.completed(config)?))
+    }
+
+    /// Puts what the command line says over the file.
+    fn completed(&self, config: Config) -> Result<Config, Failure> {
         let Some(url) = &self.upstream else { return Ok(config) };
         config.upstream_url(url).map_err(|error| Failure::new(format!("--upstream: {error}")))
     }
 
     pub(super) fn in_file(&self, failure: &Failure) -> Failure {
-        Failure::new(format!("{}: {failure}", self.file.display()))
+        Failure::new(format!("{}: {failure}", self.path.display()))
     }
 
-    fn app(&self, config: Config) -> Result<(App, FhirAuthLayer), Failure> {
-        (self.make)(config).map_err(|failure| self.in_file(&failure))
+    fn serving(&self, config: Config, before: Option<&FhirAuthLayer>) -> Result<Serving, Failure> {
+        let made = || {
+            let tls = config.gateway().tls.as_ref().map(tls::acceptor).transpose()?;
+            let place = Place::of(&config);
+            let (app, auth) = (self.make)(config, before)?;
+            Ok(Serving { app, auth, tls, place })
+        };
+        made().map_err(|failure| self.in_file(&failure))
     }
 }
 
@@ -75,18 +87,37 @@ pub(super) struct Current(Arc<RwLock<Serving>>);
 struct Serving {
     app: App,
     auth: FhirAuthLayer,
-    /// The fault of a later configuration, which does not serve.
-    fault: Option<String>,
+    /// Accepts connections; without it they are plain.
+    tls: Option<TlsAcceptor>,
+    place: Place,
+}
+
+/// The addresses that are listened on, which are those of the start.
+#[derive(Clone, PartialEq)]
+struct Place {
+    listen: String,
+    admin: Option<String>,
+}
+
+impl Place {
+    fn of(config: &Config) -> Self {
+        let sections = config.gateway();
+        Self { listen: sections.listen.clone(), admin: sections.admin.clone() }
+    }
 }
 
 impl Current {
     pub(super) fn of(source: &Source, config: Config) -> Result<Self, Failure> {
-        let (app, auth) = source.app(config)?;
-        Ok(Self(Arc::new(RwLock::new(Serving { app, auth, fault: None }))))
+        Ok(Self(Arc::new(RwLock::new(source.serving(config, None)?))))
     }
 
     fn serving(&self) -> Serving {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What accepts connections now; without it they are plain.
+    pub(super) fn tls(&self) -> Option<TlsAcceptor> {
+        self.serving().tls
     }
 
     /// The port for clients.
@@ -101,7 +132,7 @@ impl Current {
         App::from_fn(move |request| {
             let response = match (request.uri().path(), &metrics) {
                 ("/live", _) => Response::new(Bytes::from_static(b"live\n")),
-                ("/ready", _) => current.ready(),
+                ("/ready", _) => current.serving().auth.readiness(),
                 ("/metrics", Some(metrics)) => metrics(),
                 _ => {
                     let mut response = Response::new(Bytes::from_static(b"/live /ready\n"));
@@ -113,52 +144,33 @@ impl Current {
         })
     }
 
-    fn ready(&self) -> Response<Bytes> {
-        let Serving { auth, fault, .. } = self.serving();
-        let readiness = auth.readiness();
-        let Some(fault) = fault else { return readiness };
-        let ready = readiness.status().is_success();
-        let document = json!({"ready": ready, "issuers": auth.health(), "configuration": fault});
-        let mut response = readiness.map(|_| Bytes::from(document.to_string()));
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        response
-    }
-
     /// Replaces what serves, at a signal and when the file has changed, for ever. One that cannot be used is
     /// refused, and the old one serves on.
-    pub(super) async fn follow(self, source: Source, mut signal: HangUp) {
-        let mut last = content(&source.file).await;
+    pub(super) async fn follow(self, source: Source, mut file: ConfigFile, mut signal: HangUp) {
         loop {
-            let told = tokio::time::timeout(LOOK_EVERY, signal.told()).await.is_ok();
-            let now = content(&source.file).await;
-            if !told && (now == last || now.is_none()) {
-                continue;
-            }
-            last = now;
-            self.replace(&source);
+            let read = tokio::select! {
+                read = file.changed() => read,
+                () = signal.told() => file.read().await,
+            };
+            self.replace(&source, read);
         }
     }
 
-    fn replace(&self, source: &Source) {
-        let made = source.config().and_then(|config| source.app(config));
-        let mut serving = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        match made {
-            Ok((app, auth)) => {
+    /// Makes the successor of what serves beside it, and puts it in its place. Requests that have begun go on
+    /// with the old one.
+    fn replace(&self, source: &Source, read: Result<Config, ConfigError>) {
+        let Serving { auth, place, .. } = self.serving();
+        let config = read.map_err(Failure::from).and_then(|config| source.completed(config));
+        match config.and_then(|config| source.serving(config, Some(&auth))) {
+            Ok(next) => {
+                if next.place != place {
+                    tracing::warn!("other addresses to listen on are used after a restart alone");
+                }
                 tracing::warn!("a new configuration serves");
-                *serving = Serving { app, auth, fault: None };
+                let mut serving = self.0.write().unwrap_or_else(PoisonError::into_inner);
+                *serving = Serving { place, ..next };
             }
-            Err(fault) => {
-                tracing::error!(%fault, "the new configuration cannot be used: the old one serves");
-                serving.fault = Some(fault.to_string());
-            }
+            Err(fault) => auth.refuse_configuration(&fault),
         }
     }
-}
-
-/// Reads the file, on a thread that nobody waits for.
-async fn content(file: &Path) -> Option<Vec<u8>> {
-    let file = file.to_owned();
-    tokio::task::spawn_blocking(move || std::fs::read(file).ok()).await.ok().flatten()
 }

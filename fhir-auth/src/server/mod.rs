@@ -20,10 +20,9 @@ use crate::failure::Failure;
 
 /// Serves what a configuration makes until it is told to stop. `address` is that of `--listen`.
 pub(crate) async fn run(source: Source, address: Option<&str>) -> Result<(), Failure> {
-    let config = source.config()?;
+    let (file, config) = source.open()?;
     let (sections, path) = (config.gateway().clone(), config.base_url().path().to_owned());
     let in_file = |failure: Failure| source.in_file(&failure);
-    let tls = sections.tls.as_ref().map(tls::acceptor).transpose().map_err(in_file)?;
     let current = Current::of(&source, config)?;
     let public = match address {
         Some(address) => listen("--listen", address).await?,
@@ -37,13 +36,13 @@ pub(crate) async fn run(source: Source, address: Option<&str>) -> Result<(), Fai
     // Whoever reads the line may send a signal at once.
     let fault = |error| Failure::new(format!("signals: {error}"));
     let (signal, hang_up) = (signals::stop().map_err(fault)?, HangUp::new().map_err(fault)?);
-    let following = tokio::spawn(current.clone().follow(source.clone(), hang_up));
+    let following = tokio::spawn(current.clone().follow(source.clone(), file, hang_up));
     let here = public.local_addr().map_err(|error| Failure::new(error.to_string()))?;
-    let scheme = if tls.is_some() { "https" } else { "http" };
+    let scheme = if current.tls().is_some() { "https" } else { "http" };
     println!("listening on {scheme}://{here}{path}");
     let admin = async {
         if let Some(listener) = admin {
-            serve::until(stopped.clone(), (listener, None), current.admin(&source)).await;
+            serve::until(stopped.clone(), (listener, || None), current.admin(&source)).await;
         }
     };
     let signalled = async {
@@ -51,7 +50,8 @@ pub(crate) async fn run(source: Source, address: Option<&str>) -> Result<(), Fai
         // Nobody is left to be told if both have ended.
         let _ = stop.send(true);
     };
-    tokio::join!(serve::until(stopped.clone(), (public, tls), current.public()), admin, signalled);
+    let public = (public, || current.tls());
+    tokio::join!(serve::until(stopped.clone(), public, current.public()), admin, signalled);
     following.abort();
     Ok(())
 }

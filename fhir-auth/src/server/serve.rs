@@ -40,10 +40,10 @@ const MAX_STREAMS: u32 = 100;
 /// The time that requests under way have to finish when the server is told to stop.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Serves a port until told to stop, with TLS where there is an acceptor.
+/// Serves a port until told to stop. A connection has TLS where there is an acceptor by then.
 pub(super) async fn until(
     mut stop: watch::Receiver<bool>,
-    (listener, tls): (TcpListener, Option<TlsAcceptor>),
+    (listener, tls): (TcpListener, impl Fn() -> Option<TlsAcceptor>),
     app: App,
 ) {
     let builder = builder();
@@ -71,7 +71,7 @@ pub(super) async fn until(
         let _ = stream.set_nodelay(true);
         let connection =
             Connection { builder: builder.clone(), app: app.clone(), peer, certificate: None };
-        let (tls, watcher) = (tls.clone(), graceful.watcher());
+        let (tls, watcher) = (tls(), graceful.watcher());
         tokio::spawn(async move {
             let _permit = permit;
             match tls {

@@ -21,16 +21,27 @@ const LONGEST: usize = 128;
 pub(crate) struct Nonces {
     /// The first one seals, and all of them open.
     keys: Vec<SealKey>,
+    /// `true` where no key was given, so that one was made.
+    is_key_made: bool,
     /// The name of the server: a nonce of another one with the same keys is none of its.
     place: Box<str>,
 }
 
 impl Nonces {
     pub(crate) fn new(mut keys: Vec<SealKey>, place: &str) -> Result<Self, BuildError> {
-        if keys.is_empty() {
+        let is_key_made = keys.is_empty();
+        if is_key_made {
             keys.push(SealKey::random().map_err(|_| BuildError::NoRandomNumbers)?);
         }
-        Ok(Self { keys, place: place.into() })
+        Ok(Self { keys, is_key_made, place: place.into() })
+    }
+
+    /// Goes on with the key of the configuration that is replaced, where both made one.
+    pub(crate) fn after(mut self, before: &Self) -> Self {
+        if self.is_key_made && before.is_key_made {
+            self.keys.clone_from(&before.keys);
+        }
+        self
     }
 
     pub(crate) fn make(&self, now: UnixTime) -> Option<String> {

@@ -35,6 +35,8 @@ pub(crate) struct Situation<'a> {
     pub(crate) nonces: Option<&'a Nonces>,
     pub(crate) max_age: Duration,
     pub(crate) leeway: Duration,
+    /// The time of the first proof that would be known if it had been accepted before.
+    pub(crate) not_before: UnixTime,
     pub(crate) now: UnixTime,
 }
 
@@ -43,8 +45,8 @@ pub(crate) struct Situation<'a> {
 pub(crate) struct ProvenKey {
     pub(crate) key: Thumbprint,
     pub(crate) jti: String,
-    /// The last moment at which the proof would be accepted.
-    pub(crate) until: UnixTime,
+    /// The time that the proof was made at.
+    pub(crate) issued: UnixTime,
 }
 
 /// Checks the proof that came with a request.
@@ -95,7 +97,7 @@ impl Situation<'_> {
             return Err(ProofReason::Identifier);
         }
         self.judge_target(claims)?;
-        let until = self.judge_time(claims)?;
+        let issued = self.judge_time(claims)?;
         self.judge_nonce(claims)?;
         // Section 4.3: the proof is for this token.
         if string(claims, "ath")? != Thumbprint::of(self.token).to_text() {
@@ -104,7 +106,7 @@ impl Situation<'_> {
         if !key.thumbprint.is(&self.key) {
             return Err(ProofReason::OtherKey);
         }
-        Ok(ProvenKey { key: self.key, jti: jti.to_owned(), until })
+        Ok(ProvenKey { key: self.key, jti: jti.to_owned(), issued })
     }
 
     fn judge_target(&self, claims: &Document<'_>) -> Result<(), ProofReason> {
@@ -130,10 +132,10 @@ impl Situation<'_> {
         if issued > now.saturating_add(leeway) {
             return Err(ProofReason::IssuedAt { found: issued, is_ahead: true });
         }
-        if until < now {
+        if until < now || issued < self.not_before {
             return Err(ProofReason::IssuedAt { found: issued, is_ahead: false });
         }
-        Ok(until)
+        Ok(issued)
     }
 
     fn judge_nonce(&self, claims: &Document<'_>) -> Result<(), ProofReason> {

@@ -75,6 +75,18 @@ pub(super) struct Surroundings<'s> {
     pub(super) clock: Arc<dyn Clock>,
     /// `true` where no provider is to be asked.
     pub(super) is_silent: bool,
+    /// The introspection of the configuration that is replaced.
+    pub(super) before: Option<&'s Introspector>,
+}
+
+impl Surroundings<'_> {
+    /// Returns the questions of the configuration that is replaced, with all that their provider has answered,
+    /// where nothing has changed that they depend on. Each answer is judged by the new rules.
+    fn questions_of_before(&self, introspection: &Introspection) -> Option<Questions> {
+        let before = self.before.filter(|before| before.settings == *introspection)?;
+        let questions = before.questions.as_ref()?;
+        questions.are_put_for(self.issuer, self.keys, self.base_url).then(|| questions.clone())
+    }
 }
 
 impl Introspection {
@@ -91,6 +103,9 @@ impl Introspection {
         };
         if around.is_silent {
             return Ok(Introspector { settings: self, questions: None });
+        }
+        if let Some(questions) = around.questions_of_before(&self) {
+            return Ok(Introspector { settings: self, questions: Some(questions) });
         }
         let runtime = Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
         let name = Arc::clone(&issuer.issuer);

@@ -17,7 +17,10 @@ use super::lane::{Lane, Place};
 use super::memo::{Known, Memo, TokenHash};
 use super::provider::Provider;
 use super::report::Report;
-use crate::keys::IntrospectionHealth;
+use super::signed::SignedAnswers;
+use crate::authentication::audience::AudiencePolicy;
+use crate::authentication::issuer::IssuerSettings;
+use crate::keys::{IntrospectionHealth, IssuerKeys};
 use crate::telemetry::meter;
 use crate::time::Clock;
 
@@ -156,6 +159,23 @@ impl Questions {
         let wait = self.0.wait(receiver, &closing.lane);
         self.0.runtime.spawn(put(closing, token.to_owned()));
         wait
+    }
+
+    /// Reports whether signed answers are verified by these keys and rules. The settings and the clock by which
+    /// keys are loaded, and a provider is asked, are the same where the keys are.
+    pub(super) fn are_put_for(
+        &self,
+        issuer: &IssuerSettings,
+        keys: &IssuerKeys,
+        base_url: &AudiencePolicy,
+    ) -> bool {
+        let SignedAnswers { keys: own_keys, settings, base_url: own_base_url, .. } =
+            &self.0.provider.signed;
+        own_keys.are_those_of(keys)
+            && settings.algorithms == issuer.algorithms
+            && settings.leeway == issuer.leeway
+            && settings.key_issuer() == issuer.key_issuer()
+            && own_base_url == base_url
     }
 
     /// Returns when an answer has to be asked for again.

@@ -38,7 +38,7 @@ const LONGEST: Duration = Duration::from_secs(24 * 3600);
 /// assert!(layer.health()[0].introspection.is_some());
 /// # Ok(()) }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 #[must_use]
 pub struct Introspection {
     /// `None` where it is discovered.
@@ -69,7 +69,7 @@ pub(crate) enum AsksAbout {
 /// let client = IntrospectionClient::with_secret("fhir", "hunter2");
 /// assert!(!format!("{client:?}").contains("hunter2"));
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 #[must_use]
 pub struct IntrospectionClient {
     pub(super) id: Arc<str>,
@@ -77,14 +77,14 @@ pub struct IntrospectionClient {
 }
 
 /// The proof by which a client authenticates.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum ClientProof {
     Secret(Secret),
     KeyFile(PathBuf),
 }
 
-/// A secret that is not shown.
-#[derive(Clone)]
+/// A secret that is not shown. It is compared with another one of the operator's alone.
+#[derive(Clone, PartialEq)]
 pub(super) struct Secret(Arc<str>);
 
 impl Secret {

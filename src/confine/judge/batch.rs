@@ -11,7 +11,7 @@ use crate::confine::entry_answer::{self, EntryAnswer};
 use crate::confine::request_body::RequestBody;
 use crate::confine::sent_bundle::{SentBundle, SentEntry};
 use crate::confine::stop::{Judged, Stop, unreadable};
-use crate::middleware::Gate;
+use crate::middleware::Interior;
 use crate::rejection::Rejection;
 
 impl<S, B, R> Judge<S, B>
@@ -99,10 +99,10 @@ where
             Err(Stop::Service(error)) => return Err(Stop::Service(error)),
             Err(Stop::NoAnswer(answer)) => self.refused_entry(answer),
             Err(Stop::Denied(denial)) => {
-                let rejection = Rejection::of_authorization(&denial, &self.gate.server);
+                let rejection = Rejection::of_authorization(&denial, &self.interior.server);
                 let check = rejection.check().map(|check| check.name());
                 let (kind, detail) = (rejection.kind().name(), rejection.detail());
-                Gate::note_refusal(kind, check, detail, &self.request);
+                Interior::note_refusal(kind, check, detail, &self.request);
                 EntryAnswer::refused(rejection.status(), &rejection.outcome())
             }
         })
@@ -110,7 +110,7 @@ where
 
     #[expect(clippy::needless_pass_by_value, reason = "an answer is given once")]
     fn refused_entry(&self, answer: NoAnswer) -> EntryAnswer {
-        Gate::note_refusal(answer.code(), None, answer.text(), &self.request);
+        Interior::note_refusal(answer.code(), None, answer.text(), &self.request);
         EntryAnswer::refused(answer.status(), &answer.outcome())
     }
 }

@@ -105,7 +105,7 @@ where
         let caller = Caller::of(self.access.principal());
         let open = |caller| Attachment::open(sealed, &self.settings.keys, &self.place(), &caller);
         let attachment = caller.and_then(open);
-        match attachment.filter(|one| one.serves(self.gate.authenticator.now())) {
+        match attachment.filter(|one| one.serves(self.interior.now())) {
             Some(attachment) => self.sealed_binary(&attachment.link).await,
             None => self.judged().await.map(|response| response.map(ConfinedBody::bytes)),
         }
@@ -208,7 +208,7 @@ impl<S, B> Judge<S, B> {
 
     /// Returns the opener and sealer of attachments for this caller.
     pub(super) fn attachments(&self) -> Attachments<'_> {
-        let now = self.gate.authenticator.now();
+        let now = self.interior.now();
         Attachments {
             caller: Caller::of(self.access.principal()),
             keys: &self.settings.keys,

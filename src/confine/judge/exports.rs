@@ -71,7 +71,7 @@ where
         let link = link.ok_or_else(|| unreadable("the address of its status is none of it"))?;
         let below = self.request.uri.path().strip_prefix(self.access.interaction().base().path());
         let request = join(&format!("{}{}", self.base(), below.unwrap_or_default()), &own);
-        let expires = self.gate.authenticator.now().saturating_add(LIFETIME);
+        let expires = self.interior.now().saturating_add(LIFETIME);
         let job = Job::new(link, Part::Status { request }, types, &owner, expires);
         let address = self.address_of(&job);
         let address = address.ok_or_else(|| unreadable("the address of its status is too long"))?;
@@ -202,7 +202,7 @@ impl<S, B> Judge<S, B> {
     }
 
     fn opened(&self, sealed: &str, owner: &JobOwner) -> Option<Job> {
-        let now = self.gate.authenticator.now();
+        let now = self.interior.now();
         Job::open(sealed, &self.settings.keys, &self.place(), owner, now)
     }
 

@@ -43,7 +43,7 @@ use super::way::Way;
 use crate::authentication::bearer::Scheme;
 use crate::authorization::{Access, Denial};
 use crate::fhir::Format;
-use crate::middleware::{Gate, announce_close};
+use crate::middleware::{Interior, announce_close};
 use crate::rejection::Rejection;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -53,7 +53,7 @@ const FHIR_JSON: &str = "application/fhir+json";
 /// One request, from what it asks to its answer.
 pub(super) struct Judge<S, B> {
     upstream: Upstream<S>,
-    gate: Arc<Gate>,
+    interior: Arc<Interior>,
     settings: Arc<ConfineSettings>,
     capabilities: Arc<Capabilities>,
     access: Access,
@@ -75,7 +75,7 @@ where
 {
     pub(super) fn new(
         ready: S,
-        gate: Arc<Gate>,
+        interior: Arc<Interior>,
         (settings, capabilities): (Arc<ConfineSettings>, Arc<Capabilities>),
         (way, access): (Way, Access),
         (request, body): (Parts, B),
@@ -85,7 +85,7 @@ where
         let is_unread = true;
         Self {
             upstream,
-            gate,
+            interior,
             settings,
             capabilities,
             access,
@@ -110,13 +110,13 @@ where
             Ok(response) => response,
             Err(Stop::Service(error)) => return Err(error),
             Err(Stop::NoAnswer(answer)) => {
-                Gate::note_refusal(answer.code(), None, answer.text(), &self.request);
+                Interior::note_refusal(answer.code(), None, answer.text(), &self.request);
                 answer.respond(&self.request).map(ConfinedBody::bytes)
             }
             Err(Stop::Denied(denial)) => {
-                let rejection = Rejection::of_authorization(&denial, &self.gate.server)
+                let rejection = Rejection::of_authorization(&denial, &self.interior.server)
                     .of_scheme(Scheme::of(&self.request.headers));
-                self.gate.respond(rejection, &self.request).map(ConfinedBody::bytes)
+                self.interior.respond(rejection, &self.request).map(ConfinedBody::bytes)
             }
         };
         if self.is_unread {
@@ -279,7 +279,7 @@ where
     /// A further page, judged as the search that it is of would be now.
     async fn page(&mut self) -> Judged<Response<Bytes>, S::Error> {
         let sealed = self.access.interaction().id().unwrap_or_default().to_owned();
-        let now = self.gate.authenticator.now();
+        let now = self.interior.now();
         let (keys, place) = (&self.settings.keys, self.place());
         let page = Page::open(&sealed, keys, &place, self.access.principal(), now);
         let page = page.ok_or_else(NoAnswer::no_such_page)?;

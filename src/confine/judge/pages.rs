@@ -149,7 +149,7 @@ where
     /// Seals a page for the caller, as the address of it here. An address that nobody would judge is none.
     fn sealed(&self, ahead: Ahead, of: &str) -> Option<String> {
         let principal = self.access.principal();
-        let expires = self.gate.authenticator.now().saturating_add(self.settings.page_lifetime);
+        let expires = self.interior.now().saturating_add(self.settings.page_lifetime);
         let page = Page::new(ahead.link, of, ahead.number, principal, expires)?;
         let sealed = page.seal(self.settings.keys.first()?, &self.place())?;
         let address = format!("{}/_pages/{sealed}", self.base());

@@ -42,7 +42,7 @@ where
         let failures = || capabilities.failures.load(Ordering::Relaxed);
         let before = failures();
         let mut known = capabilities.known.lock().await;
-        let now = self.gate.authenticator.now();
+        let now = self.interior.now();
         if let Some(known) = known.as_ref().filter(|known| known.counts(now)) {
             return Ok(known.is_of(resource_type));
         }

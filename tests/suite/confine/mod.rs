@@ -18,6 +18,7 @@ mod provenance;
 mod reads;
 mod references;
 mod refused;
+mod replaced;
 mod searches;
 mod store;
 mod transactions;

@@ -5,5 +5,6 @@ mod challenges;
 mod kit;
 mod nonces;
 mod proofs;
+mod replaced;
 mod replays;
 mod tokens;

@@ -29,5 +29,6 @@ mod faults;
 mod keeping;
 pub(crate) mod kit;
 mod questions;
+mod replaced;
 mod signed;
 mod told;

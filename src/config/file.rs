@@ -1,0 +1,147 @@
+//! The configuration file of a program that serves on while the file changes.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::{Config, ConfigError};
+use crate::jose::digest::{Sha256, sha256};
+
+/// The interval between two looks at the files.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// A configuration file that is followed while a layer serves. It is compared by content, and so are the files
+/// of `[listen] tls`.
+///
+/// ```no_run
+/// use tower_fhir_auth::config::{Config, ConfigError, ConfigFile};
+/// use tower_fhir_auth::{BuildError, FhirAuthLayer, FhirAuthLayerBuilder};
+///
+/// fn settings(config: Config) -> Result<FhirAuthLayerBuilder, BuildError> {
+///     let policy = config.policy()?;
+///     config.layer(policy)
+/// }
+///
+/// async fn follow(mut file: ConfigFile, layer: FhirAuthLayer) {
+///     loop {
+///         match file.changed().await {
+///             Err(mistakes) => layer.refuse_configuration(&mistakes),
+///             Ok(config) => match settings(config) {
+///                 Err(mistake) => layer.refuse_configuration(&mistake),
+///                 // The layer keeps a mistake, and tells it in its health.
+///                 Ok(settings) => drop(layer.replace(settings)),
+///             },
+///         }
+///     }
+/// }
+///
+/// # async fn start() -> Result<(), Box<dyn std::error::Error>> {
+/// let (file, config) = ConfigFile::open("auth.toml")?;
+/// let layer = settings(config)?.build()?;
+/// tokio::spawn(follow(file, layer.clone()));
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+#[must_use]
+pub struct ConfigFile {
+    path: PathBuf,
+    /// The files beside it that only programs read which serve.
+    beside: Vec<PathBuf>,
+    /// What they held when they were read, in their order; `None` of one that could not be read.
+    known: Vec<Option<Sha256>>,
+}
+
+impl ConfigFile {
+    /// Reads the file for the first time. It may take as long as the file system likes.
+    ///
+    /// # Errors
+    ///
+    /// All errors of the file.
+    pub fn open(path: impl Into<PathBuf>) -> Result<(Self, Config), ConfigError> {
+        let path = path.into();
+        let first = digests(std::slice::from_ref(&path));
+        let config = Config::from_file(&path)?;
+        let beside = files_of(&config);
+        // A change in between is one that is seen.
+        let known = first.into_iter().chain(digests(&beside)).collect();
+        Ok((Self { path, beside, known }, config))
+    }
+
+    /// Returns the path of the file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Resolves when the content of the file is another one than was last read, with what it is now; it is
+    /// looked at every 2 s, on a thread that nobody waits for. A file that is gone is no change. May be dropped
+    /// at any time.
+    ///
+    /// # Errors
+    ///
+    /// All errors of the file.
+    pub async fn changed(&mut self) -> Result<Config, ConfigError> {
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            let now = self.look().await;
+            let is_gone = now.first().is_none_or(Option::is_none);
+            if !is_gone && now != self.known {
+                return self.take(now).await;
+            }
+        }
+    }
+
+    /// Reads the file now, whether it has changed or not: for a signal of an operator.
+    ///
+    /// # Errors
+    ///
+    /// All errors of the file.
+    pub async fn read(&mut self) -> Result<Config, ConfigError> {
+        let now = self.look().await;
+        self.take(now).await
+    }
+
+    async fn look(&self) -> Vec<Option<Sha256>> {
+        let files: Vec<PathBuf> =
+            std::iter::once(&self.path).chain(&self.beside).cloned().collect();
+        let read = tokio::task::spawn_blocking(move || digests(&files));
+        read.await.unwrap_or_default()
+    }
+
+    /// Reads what was seen to be there: later changes are changes again.
+    async fn take(&mut self, seen: Vec<Option<Sha256>>) -> Result<Config, ConfigError> {
+        let path = self.path.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            let config = Config::from_file(&path)?;
+            let beside = files_of(&config);
+            let digests = digests(&beside);
+            Ok::<_, ConfigError>((config, beside, digests))
+        });
+        let read = read.await.unwrap_or_else(|error| {
+            Err(ConfigError::unreadable(&self.path, &std::io::Error::other(error)))
+        });
+        match read {
+            Ok((config, beside, digests)) => {
+                let first = seen.into_iter().next().flatten();
+                self.known = std::iter::once(first).chain(digests).collect();
+                self.beside = beside;
+                Ok(config)
+            }
+            Err(mistakes) => {
+                self.known = seen;
+                Err(mistakes)
+            }
+        }
+    }
+}
+
+/// Returns the files that are read when a program begins to serve.
+fn files_of(config: &Config) -> Vec<PathBuf> {
+    let files = config.gateway().tls.iter();
+    let files =
+        files.flat_map(|tls| [Some(&tls.certificate), Some(&tls.key), tls.client_ca.as_ref()]);
+    files.flatten().cloned().collect()
+}
+
+fn digests(files: &[PathBuf]) -> Vec<Option<Sha256>> {
+    files.iter().map(|file| std::fs::read(file).ok().map(|content| sha256(&content))).collect()
+}

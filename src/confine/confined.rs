@@ -1,0 +1,41 @@
+//! The part of a configuration that is about answers.
+
+use std::sync::Arc;
+
+use super::capability::Capabilities;
+use super::settings::ConfineSettings;
+use crate::error::BuildError;
+use crate::middleware::Interior;
+use crate::seal::SealKey;
+
+/// The part of a configuration that is about answers.
+#[derive(Clone, Debug)]
+pub(super) struct Confined {
+    pub(super) settings: Arc<ConfineSettings>,
+    pub(super) capabilities: Arc<Capabilities>,
+    /// `true` where no key was given, so that one was made.
+    is_key_made: bool,
+}
+
+impl Confined {
+    /// Returns those of a configuration.
+    pub(super) fn of(interior: &Interior) -> Option<Arc<Self>> {
+        Arc::clone(&interior.confinement.as_ref()?.0).downcast().ok()
+    }
+
+    /// Takes over the key of the configuration that is replaced, where neither was given one: links that it has
+    /// sealed serve on.
+    pub(super) fn new(
+        mut settings: ConfineSettings,
+        before: Option<&Self>,
+    ) -> Result<Self, BuildError> {
+        let is_key_made = settings.keys.is_empty();
+        if is_key_made {
+            let known = before.filter(|before| before.is_key_made);
+            let known = known.and_then(|before| before.settings.keys.first().cloned());
+            let made = known.map_or_else(SealKey::random, Ok);
+            settings.keys.push(made.map_err(|_| BuildError::NoRandomNumbers)?);
+        }
+        Ok(Self { settings: Arc::new(settings), capabilities: Arc::default(), is_key_made })
+    }
+}

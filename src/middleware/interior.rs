@@ -1,0 +1,189 @@
+//! The parts of a layer that those within it need. A request finds those of the configuration by which it was
+//! let in, also after another one has taken its place.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Extensions, HeaderMap, Method, Request, Response, Uri};
+
+use super::paths::Paths;
+#[cfg(feature = "confine")]
+use super::paths::TokenNeed;
+use super::unread_body::announce_close;
+use crate::authentication::advertisement::Advertisement;
+use crate::authentication::{Principal, bearer};
+#[cfg(feature = "confine")]
+use crate::authorization::Authorizer;
+use crate::authorization::{Access, Policy};
+use crate::explanation::{Check, Evidence, Finding, Reason};
+use crate::fhir::{Interaction, ResourceTypes};
+use crate::metadata::WellKnown;
+use crate::rejection::{Rejection, RejectionResponder, ServerIdentity};
+use crate::telemetry::{log, meter};
+#[cfg(feature = "confine")]
+use crate::time::Clock;
+
+/// A number that tells the layers of a process apart. A layer keeps it when its configuration is replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LayerId(u64);
+
+impl LayerId {
+    pub(super) fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        // The number only has to be unique; it orders no other memory.
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// The parts of one configuration of a layer that do not verify tokens.
+#[derive(Debug)]
+pub(crate) struct Interior {
+    pub(crate) layer: LayerId,
+    #[cfg(feature = "confine")]
+    pub(crate) authorizer: Arc<dyn Authorizer>,
+    pub(crate) paths: Paths,
+    pub(crate) resource_types: ResourceTypes,
+    pub(crate) well_known: WellKnown,
+    pub(crate) advertised: Arc<Advertisement>,
+    pub(crate) responder: Box<dyn RejectionResponder>,
+    pub(crate) server: Arc<ServerIdentity>,
+    #[cfg(feature = "confine")]
+    pub(crate) clock: Arc<dyn Clock>,
+    /// The settings of a layer within that confines, where there is one.
+    pub(crate) confinement: Option<Confinement>,
+}
+
+/// The settings of a layer within that confines, of which this one knows no more.
+#[derive(Clone)]
+pub(crate) struct Confinement(pub(crate) Arc<dyn Any + Send + Sync>);
+
+impl fmt::Debug for Confinement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Confinement").finish_non_exhaustive()
+    }
+}
+
+/// The parts of a request that a decision depends on.
+#[derive(Clone, Copy)]
+pub(super) struct Head<'r> {
+    pub(super) method: &'r Method,
+    pub(super) uri: &'r Uri,
+    pub(super) headers: &'r HeaderMap,
+}
+
+impl<'r> Head<'r> {
+    pub(super) fn of<B>(request: &'r Request<B>) -> Self {
+        Self { method: request.method(), uri: request.uri(), headers: request.headers() }
+    }
+}
+
+/// Marks a request that a layer let in without an [`Access`], so that those within can tell it from one that no
+/// layer has seen.
+#[derive(Clone)]
+pub(super) struct LetInWithoutAccess {
+    pub(super) policy: Arc<Policy>,
+    /// The interaction of the address as it came, where a token is optional: a router in between may take a
+    /// prefix away.
+    pub(super) optional: Option<Interaction>,
+}
+
+impl Interior {
+    /// Returns the configuration that a policy belongs to.
+    pub(super) fn of_policy(policy: &Policy) -> Option<Arc<Self>> {
+        Arc::clone(&policy.layer).downcast().ok()
+    }
+
+    /// Returns the configuration by which an access was given.
+    pub(crate) fn of(access: &Access) -> Option<Arc<Self>> {
+        Self::of_policy(access.policy())
+    }
+
+    /// Returns the configuration by which a request was let in without an [`Access`]: on a public path, where
+    /// a token is optional, as a preflight.
+    #[cfg(feature = "confine")]
+    pub(crate) fn of_public<B>(request: &Request<B>) -> Option<Arc<Self>> {
+        let LetInWithoutAccess { policy, .. } = request.extensions().get()?;
+        let Head { method, uri, headers } = Head::of(request);
+        Self::of_policy(policy).filter(|interior| {
+            let base_url = &interior.server.base_url;
+            interior.paths.need(base_url, method, uri, headers) != TokenNeed::Required
+        })
+    }
+
+    /// Returns the present moment, by the clock of the layer.
+    #[cfg(feature = "confine")]
+    pub(crate) fn now(&self) -> crate::time::UnixTime {
+        self.clock.now()
+    }
+
+    /// Reads the interaction that a request spells.
+    pub(super) fn interaction(&self, head: Head<'_>) -> Interaction {
+        let Head { method, uri, headers } = head;
+        let (base_url, types) = (&self.server.base_url, &self.resource_types);
+        Interaction::parse_with_types(base_url, types, method, uri, headers)
+    }
+
+    /// Returns the `security` of `CapabilityStatement.rest`.
+    pub(crate) fn capability_security(&self) -> serde_json::Value {
+        self.well_known.smart_configuration().capability_security(self.advertised.provider())
+    }
+
+    /// Refuses a request for its lack of a token, in the words for the credentials that it has.
+    pub(super) fn ask_for_token(&self, head: Head<'_>) -> Rejection {
+        let missing = match bearer::find(head.headers, head.uri) {
+            Err(reason) => reason,
+            Ok(_) => Reason::MissingCredentials,
+        };
+        let error = Finding::new(Check::Credentials, missing, Evidence::none()).into();
+        Rejection::of_authentication(error, &self.server)
+    }
+
+    /// Refuses a request whose body nobody has read.
+    pub(crate) fn reject<B>(&self, rejection: Rejection, request: Request<B>) -> Response<Bytes> {
+        let (request, _) = request.into_parts();
+        let mut response = self.respond(rejection, &request);
+        announce_close(&request, response.headers_mut());
+        response
+    }
+
+    /// Logs and counts a refusal.
+    pub(crate) fn note_refusal(
+        kind: &'static str,
+        check: Option<&'static str>,
+        reason: &str,
+        request: &Parts,
+    ) {
+        log::info!(
+            target: "tower_fhir_auth::rejection",
+            kind,
+            check,
+            // With the rest of an event less than 2 KiB.
+            method = &*super::loggable::of(request.method.as_str(), 32),
+            path = &*super::loggable::of(request.uri.path(), 512),
+            reason = &*super::loggable::of(reason, 1024),
+            "request refused"
+        );
+        meter::refusal(kind, check);
+        let _ = (reason, request);
+    }
+
+    /// Logs and counts a refusal, and makes its response.
+    pub(crate) fn respond(&self, rejection: Rejection, request: &Parts) -> Response<Bytes> {
+        let check = rejection.check().map(|check| check.name());
+        Self::note_refusal(rejection.kind().name(), check, rejection.detail(), request);
+        let mut response = self.responder.respond(&rejection, request);
+        response.extensions_mut().insert(rejection);
+        response
+    }
+}
+
+/// Removes a `Principal` or `Access` that a request brings with it, which proves nothing.
+pub(super) fn strip_untrusted(extensions: &mut Extensions) {
+    extensions.remove::<LetInWithoutAccess>();
+    extensions.remove::<Principal>();
+    extensions.remove::<Access>();
+}
