@@ -120,7 +120,7 @@ async fn no_request_is_lost_and_none_gets_what_neither_configuration_gives() {
     while Instant::now() < end {
         tokio::time::sleep(EVERY).await;
         replaced += 1;
-        let next = settings(&issuer, replaced % 2 == 0);
+        let next = settings(&issuer, replaced.is_multiple_of(2));
         layer.replace(next, ConfineSettings::default()).unwrap();
     }
     let (mut requests, mut of_both) = (0_u64, 0);
