@@ -92,7 +92,7 @@ impl Gate {
         }
         let need = interior.paths.need(base_url, method, uri, headers);
         let optional = (need == TokenNeed::Optional).then(|| interior.interaction(head));
-        if optional.is_some() || (need == TokenNeed::None && interior.confinement.is_some()) {
+        if optional.is_some() || (need == TokenNeed::None && interior.confines()) {
             let policy = Arc::clone(&self.policy);
             granted.insert(LetInWithoutAccess { policy, optional });
         }

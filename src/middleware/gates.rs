@@ -1,9 +1,11 @@
 //! The configuration of a layer that decides now, and what became of others that were to take its place.
 
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::gate::Gate;
 use super::interior::LayerId;
+use crate::authentication::Authenticator;
 use crate::hot_swap::{Current, Replaceable};
 
 /// The configuration that decides, for a layer and all its services. Clones share it.
@@ -45,6 +47,10 @@ impl Gates {
         self.0.current.keep()
     }
 
+    pub(super) fn authenticator(&self) -> AuthenticatorOf {
+        AuthenticatorOf(self.keep())
+    }
+
     pub(super) fn replace(&self, gate: Gate) {
         self.0.current.replace(Arc::new(gate));
     }
@@ -53,5 +59,17 @@ impl Gates {
     pub(super) fn replacements(&self) -> MutexGuard<'_, Replacements> {
         // One that panics has replaced nothing.
         self.0.replacements.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The authenticator of a configuration, which lives as long as that.
+#[derive(Clone, Debug)]
+pub(super) struct AuthenticatorOf(Arc<Gate>);
+
+impl Deref for AuthenticatorOf {
+    type Target = Authenticator;
+
+    fn deref(&self) -> &Authenticator {
+        &self.0.authenticator
     }
 }

@@ -1,7 +1,9 @@
 //! The parts of a layer that those within it need. A request finds those of the configuration by which it was
 //! let in, also after another one has taken its place.
 
+#[cfg(feature = "confine")]
 use std::any::Any;
+#[cfg(feature = "confine")]
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -54,13 +56,16 @@ pub(crate) struct Interior {
     #[cfg(feature = "confine")]
     pub(crate) clock: Arc<dyn Clock>,
     /// The settings of a layer within that confines, where there is one.
+    #[cfg(feature = "confine")]
     pub(crate) confinement: Option<Confinement>,
 }
 
 /// The settings of a layer within that confines, of which this one knows no more.
+#[cfg(feature = "confine")]
 #[derive(Clone)]
 pub(crate) struct Confinement(pub(crate) Arc<dyn Any + Send + Sync>);
 
+#[cfg(feature = "confine")]
 impl fmt::Debug for Confinement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Confinement").finish_non_exhaustive()
@@ -98,6 +103,7 @@ impl Interior {
     }
 
     /// Returns the configuration by which an access was given.
+    #[cfg(feature = "confine")]
     pub(crate) fn of(access: &Access) -> Option<Arc<Self>> {
         Self::of_policy(access.policy())
     }
@@ -112,6 +118,14 @@ impl Interior {
             let base_url = &interior.server.base_url;
             interior.paths.need(base_url, method, uri, headers) != TokenNeed::Required
         })
+    }
+
+    /// Reports whether a layer within confines, which has to know what was let in without a look at a token.
+    pub(super) fn confines(&self) -> bool {
+        #[cfg(feature = "confine")]
+        return self.confinement.is_some();
+        #[cfg(not(feature = "confine"))]
+        false
     }
 
     /// Returns the present moment, by the clock of the layer.

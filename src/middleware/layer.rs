@@ -13,7 +13,9 @@ use tower_layer::Layer;
 use super::gate::Gate;
 use super::gates::Gates;
 use super::inner::InnerService;
-use super::interior::{Confinement, Interior, LayerId};
+#[cfg(feature = "confine")]
+use super::interior::Confinement;
+use super::interior::{Interior, LayerId};
 use super::paths::{DEFAULT_PUBLIC, OutsideBase, Paths};
 use super::require::RequireAuthLayer;
 use super::service::FhirAuth;
@@ -97,6 +99,7 @@ pub struct FhirAuthLayerBuilder {
     pub(super) step_up_by_address_alone: bool,
     /// The layer whose place the new one is to take.
     pub(super) predecessor: Option<Gates>,
+    #[cfg(feature = "confine")]
     pub(super) confinement: Option<Confinement>,
 }
 
@@ -125,6 +128,7 @@ impl FhirAuthLayer {
             step_up: Vec::new(),
             step_up_by_address_alone: false,
             predecessor: None,
+            #[cfg(feature = "confine")]
             confinement: None,
         }
     }
@@ -144,7 +148,7 @@ impl FhirAuthLayer {
     /// Returns the part of the layer that verifies tokens, as it is configured now.
     #[must_use]
     pub fn authenticator(&self) -> impl Deref<Target = Authenticator> + Clone + Debug + use<> {
-        AuthenticatorOf(self.gates.keep())
+        self.gates.authenticator()
     }
 
     /// Decides a request as the layer does, by the same code, and keeps every check: those of the
@@ -428,22 +432,11 @@ impl FhirAuthLayerBuilder {
             server: Arc::new(ServerIdentity { base_url, disclosure: self.disclosure, challenges }),
             #[cfg(feature = "confine")]
             clock: authenticator.clock(),
+            #[cfg(feature = "confine")]
             confinement: self.confinement,
         });
         let layer: Arc<dyn Any + Send + Sync> = Arc::<Interior>::clone(&interior);
         let policy = Arc::new(Policy { authorizer, handlers: self.handlers, step_up, layer });
         Ok(Gate { authenticator, policy, interior, names_callers: self.names_callers })
-    }
-}
-
-/// The authenticator of a configuration, which lives as long as that.
-#[derive(Clone, Debug)]
-struct AuthenticatorOf(Arc<Gate>);
-
-impl Deref for AuthenticatorOf {
-    type Target = Authenticator;
-
-    fn deref(&self) -> &Authenticator {
-        &self.0.authenticator
     }
 }

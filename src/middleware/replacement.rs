@@ -82,10 +82,9 @@ impl FhirAuthLayer {
 impl Replacements {
     fn refused(&mut self, fault: &impl Display) {
         let fault = fault.to_string();
-        log::error!(
-            fault = &*sanitize(&fault),
-            "the new configuration cannot be used: the old one serves"
-        );
+        let told = sanitize(&fault);
+        log::error!(fault = &*told, "the new configuration cannot be used: the old one serves");
+        let _ = told;
         self.fault = Some(fault.into());
     }
 }
@@ -105,6 +104,13 @@ impl FhirAuthLayerBuilder {
     }
 
     /// Keeps the layer within that confines, where there is one: nothing else enforces what this one grants.
+    #[cfg(not(feature = "confine"))]
+    fn within(self, _: &Gate) -> Self {
+        self
+    }
+
+    /// Keeps the layer within that confines, where there is one: nothing else enforces what this one grants.
+    #[cfg(feature = "confine")]
     fn within(mut self, before: &Gate) -> Self {
         if let (None, Some(confinement)) = (&self.confinement, &before.interior.confinement) {
             self.confinement = Some(confinement.clone());
