@@ -218,20 +218,8 @@ impl AuthenticatorBuilder {
         #[cfg(feature = "client")]
         one_takes_opaque_tokens(&self.issuers)?;
         let mut starter = KeyStarter::new(Arc::clone(&clock), shared.clone());
-        for (mut trusted, is_advertised) in self.issuers.into_iter().zip(is_advertised) {
-            let is_wanted = |only: &Option<String>| only.as_deref() == Some(trusted.name());
-            #[cfg_attr(not(feature = "client"), expect(unused_mut, reason = "no token is opaque"))]
-            let mut is_wanted = self.only_keys_of.as_ref().is_none_or(is_wanted);
-            #[cfg(feature = "client")]
-            {
-                is_wanted |= self.only_keys_of == Some(None) && trusted.takes_opaque_tokens();
-                if !is_wanted || self.offline {
-                    trusted = trusted.asking_nobody();
-                }
-            }
-            if !is_wanted || (self.offline && trusted.asks_a_provider()) {
-                trusted = trusted.without_keys();
-            }
+        for (trusted, is_advertised) in self.issuers.into_iter().zip(is_advertised) {
+            let mut trusted = asking_as_wanted(trusted, self.only_keys_of.as_ref(), self.offline);
             trusted.settings.resource_types = self.resource_types.clone();
             trusted.allow(&self.plain_http);
             if !names.insert(Arc::clone(&trusted.settings.issuer)) {
@@ -260,6 +248,28 @@ impl AuthenticatorBuilder {
             offered,
         })
     }
+}
+
+/// Keeps an issuer from asking its provider where nobody is to be asked, or only that of another one.
+fn asking_as_wanted(
+    mut trusted: TrustedIssuer,
+    only_keys_of: Option<&Option<String>>,
+    offline: bool,
+) -> TrustedIssuer {
+    let is_wanted = |only: &Option<String>| only.as_deref() == Some(trusted.name());
+    #[cfg_attr(not(feature = "client"), expect(unused_mut, reason = "no token is opaque"))]
+    let mut is_wanted = only_keys_of.is_none_or(is_wanted);
+    #[cfg(feature = "client")]
+    {
+        is_wanted |= only_keys_of == Some(&None) && trusted.takes_opaque_tokens();
+        if !is_wanted || offline {
+            trusted = trusted.asking_nobody();
+        }
+    }
+    if !is_wanted || (offline && trusted.asks_a_provider()) {
+        trusted = trusted.without_keys();
+    }
+    trusted
 }
 
 /// Checks that at most one issuer is asked about opaque tokens: to any other one the token of a user

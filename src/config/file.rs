@@ -46,7 +46,7 @@ pub struct ConfigFile {
     path: PathBuf,
     /// The files beside it that only programs read which serve.
     beside: Vec<PathBuf>,
-    /// What they held when they were read, in their order; `None` of one that could not be read.
+    /// The digests of their contents when they were read, in their order; `None` of one that could not be read.
     known: Vec<Option<Sha256>>,
 }
 

@@ -117,8 +117,9 @@ async fn no_request_is_lost_and_none_gets_what_neither_configuration_gives() {
         });
     }
     let mut replaced = 0_u64;
+    let mut turns = tokio::time::interval(EVERY);
     while Instant::now() < end {
-        tokio::time::sleep(EVERY).await;
+        turns.tick().await;
         replaced += 1;
         let next = settings(&issuer, replaced.is_multiple_of(2));
         layer.replace(next, ConfineSettings::default()).unwrap();
