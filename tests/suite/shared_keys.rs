@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use http::Request;
 use tower_fhir_auth::keys::{KeySettings, SharedKeys};
-use tower_fhir_auth::middleware::OutsideBase;
+use tower_fhir_auth::middleware::{FhirBasesLayer, OutsideBase};
 use tower_fhir_auth::test_util::{TestClock, TestIssuer};
-use tower_fhir_auth::{FhirAuthLayer, FhirAuthLayerBuilder, authenticated};
+use tower_fhir_auth::{FhirAuthLayer, FhirAuthLayerBuilder, Principal, authenticated};
 
 use crate::support::send;
 
@@ -123,24 +123,26 @@ fn keys_of_a_runtime_that_has_ended_are_loaded_anew() {
     drop(kept);
 }
 
-/// As two tenants of one application are merged: the second layer has the fallback, and so all that is no route.
+/// As two tenants of one application are merged: what is no route has one fallback, whosever it is.
 #[tokio::test]
-async fn two_layers_one_within_the_other_answer_each_for_its_own_base_alone() {
+async fn merged_routers_behind_one_layer_of_bases_answer_each_for_its_own_base_alone() {
     let issuers = [TestIssuer::start().await.unwrap(), TestIssuer::start().await.unwrap()];
-    let shared = SharedKeys::new();
-    let bases = ["https://fhir.example.org/a/fhir", "https://fhir.example.org/b/fhir"];
-    let layer = |n: usize| {
-        at(bases[n], &issuers[n], &shared).outside_base(OutsideBase::PassOn).build().unwrap()
-    };
-    let (a, b) = (layer(0), layer(1));
-    a.ready().await;
-    b.ready().await;
+    let names = ["https://fhir.example.org/a/fhir", "https://fhir.example.org/b/fhir"];
+    let bases = FhirBasesLayer::new().outside_base(OutsideBase::PassOn);
+    for (name, issuer) in names.iter().zip(&issuers) {
+        bases.add(at(name, issuer, &SharedKeys::new())).unwrap();
+    }
+    for (_, layer) in bases.all() {
+        layer.ready().await;
+    }
+    let tenant = || axum::Router::new().route("/Patient/1", axum::routing::get(caller));
     let app = axum::Router::new()
         .route("/health", axum::routing::get(|| async { "up" }))
-        .nest("/a/fhir", axum::Router::new().fallback(|| async { "a" }))
-        .nest("/b/fhir", axum::Router::new().fallback(|| async { "b" }))
-        .layer(a)
-        .layer(b);
+        .merge(axum::Router::new().nest("/a/fhir", tenant()))
+        .merge(axum::Router::new().nest("/b/fhir", tenant()))
+        // Around the routers as a whole: a layer on their routes stands inside axum's own answers.
+        .fallback(|| async { axum::http::StatusCode::NOT_FOUND });
+    let app = tower::Layer::layer(&bases, app);
     let ask = async |path: &str, token: Option<&str>| {
         let request = Request::get(path);
         let request = match token {
@@ -149,12 +151,11 @@ async fn two_layers_one_within_the_other_answer_each_for_its_own_base_alone() {
         };
         let request = request.body(axum::body::Body::empty()).unwrap();
         let answer = tower::ServiceExt::oneshot(app.clone(), request).await.unwrap();
-        let status = answer.status().as_u16();
         let challenge = answer.headers().get("www-authenticate");
-        (status, challenge.map(|text| text.to_str().unwrap().to_owned()).unwrap_or_default())
+        let challenge = challenge.map(|text| text.to_str().unwrap().to_owned());
+        (answer.status().as_u16(), challenge.unwrap_or_default())
     };
-    for (n, name) in ["a", "b"].into_iter().enumerate() {
-        let base = format!("/{name}/fhir");
+    for (n, base) in ["/a/fhir", "/b/fhir"].into_iter().enumerate() {
         for document in [
             format!("/.well-known/oauth-protected-resource{base}"),
             format!("{base}/.well-known/smart-configuration"),
@@ -163,11 +164,16 @@ async fn two_layers_one_within_the_other_answer_each_for_its_own_base_alone() {
         }
         let (status, challenge) = ask(&format!("{base}/nothing"), None).await;
         assert_eq!(status, 401);
-        assert!(challenge.contains(bases[n]), "{challenge}");
-        let token = issuers[n].token().claim("aud", bases[n]).sign().unwrap();
+        assert!(challenge.contains(names[n]), "{challenge}");
+        let token = issuers[n].token().claim("aud", names[n]).sign().unwrap();
         assert_eq!(ask(&format!("{base}/Patient/1"), Some(&token)).await.0, 200);
         let other = if n == 0 { "/b/fhir" } else { "/a/fhir" };
         assert_eq!(ask(&format!("{other}/Patient/1"), Some(&token)).await.0, 401);
     }
     assert_eq!(ask("/health", None).await.0, 200);
+}
+
+/// Answers 500 where nobody has verified a caller.
+async fn caller(caller: Principal) -> String {
+    caller.issuer().to_owned()
 }
