@@ -141,7 +141,7 @@ async fn merged_routers_behind_one_layer_of_bases_answer_each_for_its_own_base_a
         .merge(axum::Router::new().nest("/a/fhir", tenant()))
         .merge(axum::Router::new().nest("/b/fhir", tenant()))
         // Around the routers as a whole: a layer on their routes stands inside axum's own answers.
-        .fallback(|| async { axum::http::StatusCode::NOT_FOUND });
+        .fallback(|| async { http::StatusCode::NOT_FOUND });
     let app = tower::Layer::layer(&bases, app);
     let ask = async |path: &str, token: Option<&str>| {
         let request = Request::get(path);
