@@ -18,6 +18,7 @@
 mod support;
 
 mod allocations;
+mod bound;
 mod decisions;
 mod flood;
 mod growth;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
     let wanted = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
     let mut report = Report::new(wanted);
     paths::measure(&mut report);
+    bound::measure(&mut report);
     growth::measure(&mut report);
     decisions::measure(&mut report);
     swap::measure(&mut report);

@@ -10,7 +10,7 @@ const OTHER_TOKENS: [&str; 2] = ["id_token", "refresh_token"];
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Pasted {
     token: String,
-    /// The scheme, where it is another than `Bearer`.
+    /// The scheme that was pasted, the outermost one.
     scheme: Option<String>,
     taken_away: Vec<String>,
     /// True for JSON that is no token response, such as the answer to a request that failed.
@@ -107,6 +107,7 @@ impl Pasted {
         let Some((scheme, rest)) = self.token.split_once(char::is_whitespace) else { return false };
         let (scheme, rest) = (scheme.to_owned(), rest.to_owned());
         if scheme.eq_ignore_ascii_case("bearer") {
+            self.scheme.get_or_insert_with(|| "Bearer".to_owned());
             return self.take(&rest, "the scheme `Bearer`");
         }
         let others = ["basic", "digest", "dpop", "negotiate"];
@@ -219,6 +220,8 @@ mod tests {
             assert_eq!(pasted.hint().is_some(), input.starts_with('{'), "{input}");
         }
         assert_eq!(Pasted::read(" \n").credentials_by("Bearer"), None);
+        let bearer = Pasted::read("Authorization: bearer a.b.c");
+        assert_eq!(bearer.credentials_by("DPoP").as_deref(), Some("Bearer a.b.c"), "as it came");
         let basic = Pasted::read("Authorization: Basic dXNlcg==");
         assert_eq!(basic.credentials_by("Bearer").as_deref(), Some("Basic dXNlcg=="));
     }

@@ -128,7 +128,8 @@ impl Authenticator {
     async fn judge(&self, request: RequestHead<'_>) -> Result<Principal, AuthenticationError> {
         let mut waited = Waited::default();
         loop {
-            match self.decide(request, &waited, &mut NoRecorder) {
+            let found = bearer::find(request.headers, request.uri);
+            match self.decide(found, request, &waited, &mut NoRecorder) {
                 Ok(principal) => return Ok(principal),
                 Err(Interruption::Refused(error)) => return Err(error),
                 Err(Interruption::Wait(wait)) => waited = wait.over(waited).await,
@@ -152,8 +153,11 @@ impl Authenticator {
     async fn explained(&self, request: RequestHead<'_>) -> Explanation {
         let mut waited = Waited::default();
         let mut explanation = Explanation::new();
+        let found = || bearer::find(request.headers, request.uri);
         // The explanation is the result.
-        while let Err(Interruption::Wait(wait)) = self.decide(request, &waited, &mut explanation) {
+        while let Err(Interruption::Wait(wait)) =
+            self.decide(found(), request, &waited, &mut explanation)
+        {
             waited = wait.over(waited).await;
             explanation = Explanation::new();
         }
@@ -229,13 +233,17 @@ impl Authenticator {
     /// sender has to prove, which are made at each request.
     pub(crate) fn decide<R: Recorder>(
         &self,
+        found: Result<Presented<'_>, Reason>,
         request: RequestHead<'_>,
         waited: &Waited,
         recorder: &mut R,
     ) -> Result<Principal, Interruption> {
-        let found = bearer::find(request.headers, request.uri);
         let token = found.as_ref().map_or(&[][..], |presented| presented.token);
-        let principal = self.identify(found, waited, recorder)?;
+        let presented = found.as_ref().ok().filter(|_| R::USES_CACHE);
+        let principal = match presented.and_then(|presented| self.remembered(presented)) {
+            Some(principal) => principal,
+            None => self.identify(found, waited, recorder)?,
+        };
         let Some(confirmation) = principal.confirmation() else {
             Possession::none(recorder);
             return Ok(principal);
@@ -248,6 +256,13 @@ impl Authenticator {
         Ok(principal)
     }
 
+    /// Returns the caller of a token that passed before, if all that it depends on is as it was.
+    #[inline]
+    fn remembered(&self, Presented { scheme, token }: &Presented<'_>) -> Option<Principal> {
+        let principal = self.cache.get(token, |validity| self.still_holds(validity))?;
+        confirmation::comes_by(*scheme, principal.confirmation()).then_some(principal)
+    }
+
     /// Makes the checks of the token. What is read before the signature is verified (`iss`, and the
     /// header) selects rules and keys and nothing else.
     fn identify<R: Recorder>(
@@ -256,12 +271,6 @@ impl Authenticator {
         waited: &Waited,
         recorder: &mut R,
     ) -> Result<Principal, Interruption> {
-        if let (true, Ok(Presented { scheme, token })) = (R::USES_CACHE, &found)
-            && let Some(principal) = self.cache.get(token, |validity| self.still_holds(validity))
-            && confirmation::comes_by(*scheme, principal.confirmation())
-        {
-            return Ok(principal);
-        }
         let scheme = found.as_ref().map_or_else(|_| Default::default(), |found| found.scheme);
         let mut buffer = Buffer::new();
         let decoded = found.and_then(|found| bearer::decode(found.token, &mut buffer));

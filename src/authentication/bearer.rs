@@ -62,13 +62,14 @@ pub(crate) fn find<'a>(headers: &'a HeaderMap, uri: &Uri) -> Result<Presented<'a
     Ok(Presented { scheme, token })
 }
 
-/// Reports whether a request presents a token, or tries to: where none is there, a token may
-/// still be required.
-pub(crate) fn is_there(headers: &HeaderMap, uri: &Uri) -> bool {
-    !matches!(find(headers, uri), Err(Reason::MissingCredentials | Reason::OtherCredentials(_)))
+/// Reports whether a request presents a token, or tries to, by what [`find`] has found: where none
+/// is there, a token may still be required.
+pub(crate) fn is_there(found: &Result<Presented<'_>, Reason>) -> bool {
+    !matches!(found, Err(Reason::MissingCredentials | Reason::OtherCredentials(_)))
 }
 
 /// Returns the string after the scheme, if that is one for tokens.
+#[inline]
 fn behind_scheme(value: &[u8]) -> Option<(Scheme, &[u8])> {
     let behind = |name: &[u8], known| {
         let (scheme, rest) = value.split_at_checked(name.len())?;
@@ -130,7 +131,13 @@ fn is_b64token(token: &[u8]) -> bool {
 
 /// Reports whether a byte may stand before the padding of a `b64token`.
 fn is_allowed(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() | matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/')
+    // `-`, `.`, `/` and the digits follow each other; with the bit of small letters, so do all letters.
+    // Each range less is an instruction less for each sixteen bytes.
+    matches!(byte | 0x20, b'a'..=b'z')
+        | matches!(byte, b'-'..=b'9')
+        | (byte == b'_')
+        | (byte == b'~')
+        | (byte == b'+')
 }
 
 /// Says what keeps a token from being a `b64token`, and repeats nothing of one.

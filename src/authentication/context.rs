@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::principal::Principal;
+use super::sign_in::texts;
 use crate::time::UnixTime;
 
 /// The most actors that are told, each for the next one (RFC 8693 section 4.1).
@@ -96,14 +97,8 @@ impl Principal {
     }
 
     /// Returns the texts of a claim: one, or a list.
-    pub(crate) fn texts_of(&self, name: &str) -> Vec<String> {
-        match self.claim::<Value>(name) {
-            Ok(Some(Value::String(one))) => vec![one],
-            Ok(Some(Value::Array(items))) => {
-                items.into_iter().filter_map(|item| item.as_str().map(str::to_owned)).collect()
-            }
-            Ok(_) | Err(_) => Vec::new(),
-        }
+    fn texts_of(&self, name: &str) -> Vec<String> {
+        self.claim(name).ok().flatten().map(texts).unwrap_or_default()
     }
 }
 

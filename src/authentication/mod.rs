@@ -57,6 +57,7 @@ mod principal;
 pub(crate) mod request;
 pub(crate) mod roles_claim;
 mod sender_constraint;
+pub(crate) mod sign_in;
 pub(crate) mod string_claim;
 mod token_kind;
 mod unreached;

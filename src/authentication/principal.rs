@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -12,6 +12,7 @@ use super::claim_strings::{ClaimStrings, List};
 use super::claims::Claims;
 use super::confirmation::Confirmation;
 use super::issuer::IssuerSettings;
+use super::sign_in::SignIn;
 use super::string_claim::{NamedClaim, StringClaim, first_present, string_claim};
 use super::validation::ValidatedClaims;
 use crate::explanation::TokenContents;
@@ -64,6 +65,7 @@ struct Caller {
     expires_at: UnixTime,
     /// The confirmation that the sender of the token has to prove, at each request.
     confirmation: Option<Box<Confirmation>>,
+    sign_in: OnceLock<Box<SignIn>>,
 }
 
 /// The kind of caller a token was issued to: an application or a user.
@@ -135,6 +137,7 @@ impl Principal {
             kind: CallerKind::of(claims, settings),
             expires_at: validated.dates().expires_at,
             confirmation: validated.confirmation().copied().map(Box::new),
+            sign_in: OnceLock::new(),
             strings,
         }))
     }
@@ -281,11 +284,16 @@ impl Principal {
         self.0.confirmation.as_deref()
     }
 
-    /// Returns its size in memory, in bytes.
+    /// Returns how the user signed in, read when first asked for.
+    pub(crate) fn sign_in(&self) -> &SignIn {
+        self.0.sign_in.get_or_init(|| Box::new(SignIn::read(self.0.strings.payload())))
+    }
+
+    /// Returns its size in memory, in bytes, with room for what is read of the payload later.
     pub(crate) fn size(&self) -> usize {
         let Caller { strings, smart_scopes, more_patients, .. } = &*self.0;
         let parts = size_of::<Caller>() + size_of::<Confirmation>() + size_of_val(&**more_patients);
-        parts + strings.size() + smart_scopes.size()
+        parts + strings.size() + smart_scopes.size() + strings.payload().len()
     }
 
     /// Returns what an explanation tells of the token beside its checks.
@@ -412,6 +420,7 @@ impl fmt::Debug for Principal {
             kind: _,
             expires_at,
             confirmation: _,
+            sign_in: _,
         } = &*self.0;
         f.debug_struct("Principal")
             .field("issuer", issuer)

@@ -39,6 +39,16 @@ impl Wait {
 }
 
 impl Waited {
+    /// Returns what a request has waited for that has just come: nothing.
+    pub(crate) fn for_nothing() -> &'static Self {
+        static NOTHING: Waited = Waited {
+            for_key: false,
+            #[cfg(feature = "client")]
+            answer: None,
+        };
+        &NOTHING
+    }
+
     /// Asks for a wait for a key, unless the request had one.
     pub(crate) fn or_for_key(&self, ask: impl FnOnce() -> Option<KeyWait>) -> Option<Wait> {
         (!self.for_key).then(ask).flatten().map(Wait::Key)

@@ -15,10 +15,15 @@ use crate::telemetry::log;
 const LONGEST: usize = 128;
 
 /// Records that a request was let in, if its caller is known.
+#[inline]
 pub(super) fn granted(headers: &HeaderMap, granted: &Extensions) {
-    if log::is_on!("tower_fhir_auth::audit")
-        && let (Some(caller), Some(access)) = (granted.get::<Principal>(), granted.get::<Access>())
-    {
+    if log::is_on!("tower_fhir_auth::audit") {
+        record_grant(headers, granted);
+    }
+}
+
+fn record_grant(headers: &HeaderMap, granted: &Extensions) {
+    if let (Some(caller), Some(access)) = (granted.get::<Principal>(), granted.get::<Access>()) {
         let rule = access.granted_by().to_string();
         event("granted", headers, caller, access.interaction(), &rule);
     }

@@ -240,7 +240,7 @@ where
         }
         if self.outside == OutsideBase::PassOn {
             strip_untrusted(request.extensions_mut());
-            return ResponseFuture::inner(self.inner.call(request), None);
+            return ResponseFuture::inner(self.inner.call(request));
         }
         release_readiness(&mut self.inner);
         ResponseFuture::answered(unknown(&request.into_parts().0))

@@ -32,7 +32,9 @@ pin_project! {
     where
         S: Service<Request<B>>,
     {
-        Inner { #[pin] future: S::Future, caller: Option<Box<LetIn>> },
+        Inner { #[pin] future: S::Future },
+        // The same, and the response will name the caller.
+        Naming { #[pin] future: S::Future, caller: Option<Box<LetIn>> },
         // The one path with a box: a key is on its way, or the answer to an introspection.
         Waiting { wait: Pin<Box<dyn Future<Output = Waited> + Send>>, held: Option<Box<Held<S, B>>> },
         // The request was let in after a wait, and its service is not ready yet.
@@ -55,8 +57,13 @@ struct Held<S, B> {
 }
 
 impl<S: Service<Request<B>>, B> ResponseFuture<S, B> {
-    pub(super) fn inner(future: S::Future, caller: Option<Box<LetIn>>) -> Self {
-        Self { state: State::Inner { future, caller } }
+    pub(super) fn inner(future: S::Future) -> Self {
+        Self { state: State::Inner { future } }
+    }
+
+    /// The inner service's, whose response will name the caller.
+    pub(super) fn naming(future: S::Future, caller: Box<LetIn>) -> Self {
+        Self { state: State::Naming { future, caller: Some(caller) } }
     }
 
     pub(crate) fn waiting(wait: Wait, request: Request<B>, gate: Arc<Gate>, service: S) -> Self {
@@ -81,11 +88,9 @@ fn decided_again<S: Service<Request<B>>, B>(
         }
     };
     let Held { request, gate, service } = *held;
+    let caller = LetIn::of(&request, &gate);
     match gate.carry_out(decision, request) {
-        Ok(request) => {
-            let caller = LetIn::of(&request, &gate);
-            State::Readying { admitted: Some(Box::new((service, request, caller))) }
-        }
+        Ok(request) => State::Readying { admitted: Some(Box::new((service, request, caller))) },
         Err(response) => State::Answered { response: Some(response) },
     }
 }
@@ -100,7 +105,11 @@ where
         loop {
             let mut state = self.as_mut().project().state;
             let next = match state.as_mut().project() {
-                StateProjection::Inner { future, caller } => {
+                StateProjection::Inner { future } => {
+                    let response = ready!(future.poll(context))?;
+                    return Poll::Ready(Ok(response.map(ResponseBody::inner)));
+                }
+                StateProjection::Naming { future, caller } => {
                     let mut response = ready!(future.poll(context))?;
                     if let Some(caller) = caller.take() {
                         caller.put_into(response.extensions_mut());
@@ -118,7 +127,11 @@ where
                     }
                     let Some(admitted) = admitted.take() else { return Poll::Pending };
                     let (mut service, request, caller) = *admitted;
-                    State::Inner { future: service.call(request), caller }
+                    let future = service.call(request);
+                    match caller {
+                        None => State::Inner { future },
+                        caller => State::Naming { future, caller },
+                    }
                 }
                 StateProjection::Answered { response } => {
                     // Polled after completion: stay pending rather than panic.

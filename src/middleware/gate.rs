@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Extensions, HeaderMap, Request, Response};
+use http::{Extensions, Request, Response};
 
 use super::audit;
 use super::interior::{Head, Interior, LetInWithoutAccess, strip_untrusted};
@@ -96,9 +96,12 @@ impl Gate {
             let policy = Arc::clone(&self.policy);
             granted.insert(LetInWithoutAccess { policy, optional });
         }
-        if need == TokenNeed::None
-            || (need == TokenNeed::Optional && !bearer::is_there(headers, uri))
-        {
+        if need == TokenNeed::None {
+            recorder.public();
+            return Ok(Decision::Pass);
+        }
+        let found = bearer::find(headers, uri);
+        if need == TokenNeed::Optional && !bearer::is_there(&found) {
             recorder.public();
             return Ok(Decision::Pass);
         }
@@ -108,13 +111,15 @@ impl Gate {
             return Ok(Decision::Reject(Rejection::uri_too_long(&interior.server)));
         }
 
+        let scheme = found.as_ref().ok().map(|presented| presented.scheme);
+        let scheme = || scheme.unwrap_or_else(|| Scheme::of(headers));
         let extensions = Some(&*granted);
         let request = RequestHead { method: Some(method), uri, headers, extensions };
-        let principal = match self.authenticator.decide(request, waited, recorder) {
+        let principal = match self.authenticator.decide(found, request, waited, recorder) {
             Ok(principal) => principal,
             Err(Interruption::Wait(wait)) => return Err(wait),
             Err(Interruption::Refused(error)) => {
-                return Ok(Decision::Reject(self.refuse_token(error, headers)));
+                return Ok(Decision::Reject(self.refuse_token(error, scheme())));
             }
         };
 
@@ -126,13 +131,19 @@ impl Gate {
             granted.insert(principal);
             return Ok(Decision::Pass);
         }
-        Ok(self.authorize(head, principal, granted, recorder))
+        Ok(match self.authorize(head, &principal, recorder) {
+            Ok(access) => {
+                granted.insert(access);
+                granted.insert(principal);
+                Decision::Pass
+            }
+            Err(denied) => Decision::Reject(denied.of_scheme(scheme()).of_caller(&principal)),
+        })
     }
 
     /// Refuses a request for its token, or for what should have come with it.
-    fn refuse_token(&self, error: AuthenticationError, headers: &HeaderMap) -> Rejection {
-        let rejection = Rejection::of_authentication(error, &self.interior.server);
-        let rejection = rejection.of_scheme(Scheme::of(headers));
+    fn refuse_token(&self, error: AuthenticationError, scheme: Scheme) -> Rejection {
+        let rejection = Rejection::of_authentication(error, &self.interior.server).of_scheme(scheme);
         rejection.with_nonce(|| self.authenticator.dpop_nonce())
     }
 
@@ -140,30 +151,25 @@ impl Gate {
     fn authorize<R: Recorder>(
         &self,
         head: Head<'_>,
-        principal: Principal,
-        granted: &mut Extensions,
+        principal: &Principal,
         recorder: &mut R,
-    ) -> Decision {
+    ) -> Result<Access, Rejection> {
         let interaction = self.interior.interaction(head);
         // No interaction of FHIR may be granted, too: only a denial says whether that is the fault.
         recorder.passed(Check::Interaction, || Evidence::found(describe(&interaction)));
-        match Access::authorize(&self.policy, &principal, interaction) {
+        match Access::authorize(&self.policy, principal, interaction) {
             Ok(access) => {
                 let rule = || Evidence::found(access.granted_by().to_string());
                 recorder.passed(Check::Authorization, rule);
                 recorder.passed(Check::StepUp, Evidence::none);
-                granted.insert(access);
-                granted.insert(principal);
-                Decision::Pass
+                Ok(access)
             }
             Err(denial) => {
                 if denial.asks_for_step_up() {
                     recorder.passed(Check::Authorization, Evidence::none);
                 }
                 recorder.failed(|| denial.finding());
-                let rejection = Rejection::of_authorization(&denial, &self.interior.server);
-                let rejection = rejection.of_scheme(Scheme::of(head.headers));
-                Decision::Reject(rejection.of_caller(&principal))
+                Err(Rejection::of_authorization(&denial, &self.interior.server))
             }
         }
     }

@@ -21,7 +21,6 @@ use super::require::RequireAuthLayer;
 use super::service::FhirAuth;
 #[cfg(feature = "client")]
 use crate::authentication::Entra;
-use crate::authentication::bearer::Scheme;
 use crate::authentication::{AudiencePolicy, Authenticator, AuthenticatorBuilder, TrustedIssuer};
 use crate::authorization::{
     Authorizer, ConstraintMatcher, Constraints, Denial, Enforcement, Handlers, Policy, StepUp,
@@ -34,7 +33,7 @@ use crate::fhir::{BaseUrl, PatientCompartment, ResourceTypes};
 use crate::keys::KeyHealth;
 use crate::metadata::{SmartConfiguration, WellKnown};
 use crate::rejection::{
-    DefaultResponder, Disclosure, PlainChallenges, Rejection, RejectionResponder, ServerIdentity,
+    Challenges, DefaultResponder, Disclosure, Rejection, RejectionResponder, ServerIdentity,
 };
 use crate::secure_url;
 use crate::telemetry::log;
@@ -203,7 +202,8 @@ impl FhirAuthLayer {
     }
 
     /// Makes a rejection of a handler's denial, as this layer would have refused it: for what
-    /// [`Access`](crate::Access) denies, such as an entry of a bundle.
+    /// [`Access`](crate::Access) denies, such as an entry of a bundle. Where it becomes the response
+    /// to a request, [`Rejection::of_request`] names the scheme for its challenge.
     #[must_use]
     pub fn rejection(&self, denial: &Denial) -> Rejection {
         Rejection::of_authorization(denial, &self.gates.current().interior.server)
@@ -212,7 +212,7 @@ impl FhirAuthLayer {
     /// Returns the response to a handler's denial. It is logged and counted like the layer's own.
     #[must_use]
     pub fn refuse(&self, denial: &Denial, request: &Parts) -> Response<Bytes> {
-        let rejection = self.rejection(denial).of_scheme(Scheme::of(&request.headers));
+        let rejection = self.rejection(denial).of_request(request);
         self.gates.current().interior.respond(rejection, request)
     }
 }
@@ -413,7 +413,7 @@ impl FhirAuthLayerBuilder {
         let step_up = StepUpRules::new(self.step_up, &authenticator);
         let step_up = Arc::new(step_up.by_address_alone(self.step_up_by_address_alone));
         let offered = authenticator.offered();
-        let challenges = PlainChallenges::new(&base_url, offered);
+        let challenges = Challenges::new(&base_url, offered);
         let well_known = WellKnown::new(
             &base_url,
             authenticator.advertised().names(),

@@ -13,11 +13,15 @@ pub(super) struct LetIn {
 }
 
 impl LetIn {
-    /// Returns the caller of a request, where responses are to name it.
+    /// Returns the caller of a request that was decided on, where responses are to name it.
+    #[inline]
     pub(super) fn of<B>(request: &Request<B>, gate: &Gate) -> Option<Box<Self>> {
-        let caller = request.extensions().get::<Principal>().filter(|_| gate.names_callers)?;
-        let access = request.extensions().get().cloned();
-        Some(Box::new(Self { caller: caller.clone(), access }))
+        gate.names_callers.then(|| Self::find(request.extensions())).flatten()
+    }
+
+    fn find(extensions: &Extensions) -> Option<Box<Self>> {
+        let caller = extensions.get::<Principal>()?.clone();
+        Some(Box::new(Self { caller, access: extensions.get().cloned() }))
     }
 
     pub(super) fn put_into(self, extensions: &mut Extensions) {

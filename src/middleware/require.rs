@@ -153,7 +153,7 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         match self.requirement.admit(request) {
-            Ok(request) => ResponseFuture::inner(self.inner.call(request), None),
+            Ok(request) => ResponseFuture::inner(self.inner.call(request)),
             Err(response) => {
                 release_readiness(&mut self.inner);
                 ResponseFuture::answered(response)

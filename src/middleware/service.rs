@@ -63,7 +63,7 @@ where
     S: Service<Request<B>, Response = Response<ResBody>> + Clone,
 {
     // Strips forged extensions from the request, and inserts the caller's.
-    let decision = match gate.decide(&mut request, &Waited::default()) {
+    let decision = match gate.decide(&mut request, Waited::for_nothing()) {
         Ok(decision) => decision,
         Err(wait) => {
             // Not `mem::replace`: the service that was made ready must be dropped, not waited
@@ -72,11 +72,14 @@ where
             return ResponseFuture::waiting(wait, request, Arc::clone(&gate), inner.clone());
         }
     };
+    let caller = LetIn::of(&request, &gate);
     match gate.carry_out(decision, request) {
         Ok(request) => {
-            let caller = LetIn::of(&request, &gate);
             drop(gate);
-            ResponseFuture::inner(inner.call(request), caller)
+            match caller {
+                None => ResponseFuture::inner(inner.call(request)),
+                Some(caller) => ResponseFuture::naming(inner.call(request), caller),
+            }
         }
         Err(response) => {
             release_readiness(inner);

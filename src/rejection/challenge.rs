@@ -13,29 +13,29 @@ impl Rejection {
     /// it is accepted, too.
     #[must_use]
     pub fn www_authenticate(&self) -> Vec<HeaderValue> {
+        self.challenges().into_iter().flatten().collect()
+    }
+
+    /// The values of `WWW-Authenticate`, in their order.
+    pub(super) fn challenges(&self) -> [Option<HeaderValue>; 2] {
         let row = self.kind().row();
         if !row.challenge {
-            return Vec::new();
+            return [None, None];
         }
-        let plain = &self.0.server.challenges;
+        let challenges = &self.0.server.challenges;
         if row.error.is_none() {
-            return [Scheme::Bearer, Scheme::Dpop]
-                .into_iter()
-                .filter_map(|scheme| plain.of(scheme).cloned())
-                .collect();
+            return [Scheme::Bearer, Scheme::Dpop].map(|scheme| challenges.plain(scheme).cloned());
         }
-        let used = self.0.scheme;
+        let used = self.1;
         let other = match used {
             Scheme::Bearer => Scheme::Dpop,
             Scheme::Dpop => Scheme::Bearer,
         };
-        let other = plain.of(other).filter(|_| self.status() == StatusCode::UNAUTHORIZED);
-        self.with_error(used).into_iter().chain(other.cloned()).collect()
+        let other = challenges.plain(other).filter(|_| row.status == StatusCode::UNAUTHORIZED);
+        [challenges.with(used, |challenge| self.add_error(challenge)), other.cloned()]
     }
 
-    fn with_error(&self, scheme: Scheme) -> Option<HeaderValue> {
-        let base = self.base_url();
-        let mut challenge = Attributes::of(scheme, base);
+    fn add_error(&self, challenge: &mut Attributes) {
         let step_up = self.0.step_up.as_ref();
         let error = match step_up {
             // Microsoft's claims challenge is in the place of RFC 9470's.
@@ -64,7 +64,5 @@ impl Rejection {
         if let Some(scope) = self.required_scope() {
             challenge.add("scope", &scope);
         }
-        challenge.add("resource_metadata", base.resource_metadata());
-        challenge.value()
     }
 }

@@ -38,8 +38,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::StatusCode;
+use http::request::Parts;
 
-pub(crate) use attributes::PlainChallenges;
+pub(crate) use attributes::Challenges;
 pub use disclosure::Disclosure;
 pub use kind::RejectionKind;
 pub use problem::ProblemResponder;
@@ -55,7 +56,7 @@ use crate::fhir::{BaseUrl, OperationOutcome};
 /// [`RejectionResponder`] of your own made the response, so that outer layers can log and count.
 /// It is an `Error`, too, for layers that answer with one.
 #[derive(Clone)]
-pub struct Rejection(Arc<Refused>);
+pub struct Rejection(Arc<Refused>, Scheme);
 
 struct Refused {
     kind: RejectionKind,
@@ -74,8 +75,6 @@ struct Refused {
     retry_after: Option<Duration>,
     /// The caller, where the token was good.
     caller: Option<Principal>,
-    /// The scheme that the credentials came by.
-    scheme: Scheme,
     nonce: Option<String>,
     step_up: Option<StepUpChallenge>,
     server: Arc<ServerIdentity>,
@@ -86,8 +85,7 @@ struct Refused {
 pub(crate) struct ServerIdentity {
     pub(crate) base_url: BaseUrl,
     pub(crate) disclosure: Disclosure,
-    /// The schemes that are offered, and their challenges without an error.
-    pub(crate) challenges: PlainChallenges,
+    pub(crate) challenges: Challenges,
 }
 
 impl Rejection {
@@ -112,14 +110,14 @@ impl Rejection {
                 let mut refused = Refused::new(RejectionKind::TooManyProofs, text, server);
                 refused.check = Some(Check::Proof);
                 refused.retry_after = Some(retry_after);
-                Self(Arc::new(refused))
+                Self(Arc::new(refused), Scheme::Bearer)
             }
             AuthenticationError::KeysUnavailable { retry_after, .. } => {
                 let text = "the keys of the token's issuer are not available at the moment";
                 let mut refused = Refused::new(RejectionKind::KeysUnavailable, text, server);
                 refused.check = Some(Check::Key);
                 refused.retry_after = Some(retry_after);
-                Self(Arc::new(refused))
+                Self(Arc::new(refused), Scheme::Bearer)
             }
             AuthenticationError::IntrospectionUnavailable { retry_after, .. } => {
                 let text = "the token's issuer cannot be asked about the token at the moment";
@@ -127,7 +125,7 @@ impl Rejection {
                 let mut refused = Refused::new(kind, text, server);
                 refused.check = Some(Check::Introspection);
                 refused.retry_after = Some(retry_after);
-                Self(Arc::new(refused))
+                Self(Arc::new(refused), Scheme::Bearer)
             }
         }
     }
@@ -147,7 +145,7 @@ impl Rejection {
         refused.check = Some(check);
         refused.found = found;
         refused.expected = expected;
-        Self(Arc::new(refused))
+        Self(Arc::new(refused), Scheme::Bearer)
     }
 
     pub(crate) fn of_authorization(denial: &Denial, server: &Arc<ServerIdentity>) -> Self {
@@ -166,7 +164,7 @@ impl Rejection {
         refused.expected.clone_from(expected);
         refused.to_operators = to_operators.cloned();
         refused.scopes = denial.scopes().map(str::to_owned).collect();
-        Self(Arc::new(refused))
+        Self(Arc::new(refused), Scheme::Bearer)
     }
 
     /// Names the verified caller who is refused.
@@ -193,16 +191,21 @@ impl Rejection {
         summary: impl Into<Cow<'static, str>>,
         server: &Arc<ServerIdentity>,
     ) -> Self {
-        Self(Arc::new(Refused::new(kind, summary, server)))
+        Self(Arc::new(Refused::new(kind, summary, server)), Scheme::Bearer)
     }
 
     /// Makes it the refusal of credentials that came by a scheme.
     pub(crate) fn of_scheme(mut self, scheme: Scheme) -> Self {
-        // Nobody else has it yet.
-        if let Some(refused) = Arc::get_mut(&mut self.0) {
-            refused.scheme = scheme;
-        }
+        self.1 = scheme;
         self
+    }
+
+    /// Makes it the refusal of a request: an error stands on the challenge of the scheme that its
+    /// credentials came by. For a rejection of
+    /// [`FhirAuthLayer::rejection`](crate::FhirAuthLayer::rejection), which knows of none.
+    #[must_use]
+    pub fn of_request(self, request: &Parts) -> Self {
+        self.of_scheme(Scheme::of(&request.headers))
     }
 
     /// Adds a nonce, which the next proof has to carry.
@@ -301,10 +304,6 @@ impl Rejection {
     fn disclosure(&self) -> Disclosure {
         self.0.server.disclosure
     }
-
-    pub(crate) fn base_url(&self) -> &BaseUrl {
-        &self.0.server.base_url
-    }
 }
 
 /// Returns the kind of a refusal for a proof. Without one, and with a sound one of another key, the fault
@@ -357,7 +356,6 @@ impl Refused {
             scopes: Vec::new(),
             retry_after: None,
             caller: None,
-            scheme: Scheme::Bearer,
             nonce: None,
             step_up: None,
             server: Arc::clone(server),

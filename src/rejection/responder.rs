@@ -75,7 +75,7 @@ pub(super) fn answer(
         // What `GET` would have (RFC 9110 section 8.6).
         headers.insert(CONTENT_LENGTH, length.into());
     }
-    for challenge in rejection.www_authenticate() {
+    for challenge in rejection.challenges().into_iter().flatten() {
         headers.append(WWW_AUTHENTICATE, challenge);
     }
     if let Some(nonce) = rejection.dpop_nonce().and_then(|nonce| HeaderValue::try_from(nonce).ok())

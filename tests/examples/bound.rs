@@ -175,10 +175,12 @@ async fn the_example_server_judges_proofs_and_the_header_of_a_proxy_and_explain_
     let (sound, other) = (write("good.jwt", sound.as_bytes()), write("bad.jwt", other.as_bytes()));
     let certificate = write("client.der", &der);
     let request = ["--method", "GET", "--path", "/Patient"];
+    let by_bearer = format!("Authorization: Bearer {token}");
     for (input, more, status) in [
         (&token, vec!["--dpop", &sound], 0),
         (&token, [vec!["--dpop", &*sound], request.to_vec()].concat(), 0),
         (&token, [vec!["--dpop", &*other], request.to_vec()].concat(), 1),
+        (&by_bearer, vec!["--dpop", &sound], 1),
         (&token, vec![], 1),
         (&bound, vec!["--certificate", &certificate], 0),
         (&bound, vec![], 1),

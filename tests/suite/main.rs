@@ -43,6 +43,7 @@ mod replacement;
 mod requirements;
 mod role_claims;
 mod secrecy;
+mod sender_configuration;
 mod shared_keys;
 mod snapshots;
 mod state_model;

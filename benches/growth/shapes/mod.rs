@@ -2,6 +2,7 @@
 
 mod addresses;
 mod answers;
+mod bound;
 mod bundles;
 mod claims;
 mod operators;
@@ -52,6 +53,7 @@ pub(crate) fn all() -> impl Iterator<Item = Shape> {
         answers::SHAPES,
         providers::SHAPES,
         operators::SHAPES,
+        bound::SHAPES,
     ]
     .into_iter()
     .flatten()

@@ -39,7 +39,7 @@ impl CertificateFormat {
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct CertificateHeader {
-    pub(super) name: HeaderName,
+    name: HeaderName,
     format: CertificateFormat,
     proxies: Vec<IpNet>,
 }
@@ -73,6 +73,24 @@ impl CertificateHeader {
     /// Reports whether a request comes from a trusted proxy.
     pub(super) fn comes_from(&self, extensions: &Extensions) -> bool {
         extensions.get::<PeerAddress>().is_some_and(|peer| peer.is_in(&self.proxies))
+    }
+
+    /// Removes the header from a request that no trusted proxy has sent.
+    pub(super) fn strip(&self, headers: &mut HeaderMap, extensions: &Extensions) {
+        if self.comes_from(extensions) {
+            return;
+        }
+        headers.remove(&self.name);
+        // Others read `_` as `-`, and would take it for the header of the proxy.
+        let name = self.name.as_str();
+        let alike: Vec<HeaderName> = headers
+            .keys()
+            .filter(|other| other.as_str().replace('_', "-") == name.replace('_', "-"))
+            .cloned()
+            .collect();
+        alike.iter().for_each(|other| {
+            headers.remove(other);
+        });
     }
 
     /// Reads the certificate of the client: the one that there is.

@@ -5,7 +5,7 @@ mod peer;
 
 use std::fmt;
 
-use http::{Extensions, HeaderMap, HeaderName};
+use http::{Extensions, HeaderMap};
 
 pub use self::header::{CertificateFormat, CertificateHeader};
 pub use self::peer::PeerAddress;
@@ -65,21 +65,10 @@ impl MutualTls {
     }
 
     /// Removes the header of certificates from a request that no trusted proxy has sent.
+    #[inline]
     pub(crate) fn strip(&self, headers: &mut HeaderMap, extensions: &Extensions) {
-        if let Some(header) = &self.header
-            && !header.comes_from(extensions)
-        {
-            headers.remove(&header.name);
-            // Others read `_` as `-`, and would take it for the header of the proxy.
-            let name = header.name.as_str();
-            let alike: Vec<HeaderName> = headers
-                .keys()
-                .filter(|other| other.as_str().replace('_', "-") == name.replace('_', "-"))
-                .cloned()
-                .collect();
-            alike.iter().for_each(|other| {
-                headers.remove(other);
-            });
+        if let Some(header) = &self.header {
+            header.strip(headers, extensions);
         }
     }
 

@@ -48,6 +48,11 @@ impl Circuit {
         Ok(Permission { is_trial: true })
     }
 
+    /// Reports whether a permission counts at its turn: not where a pause has begun since.
+    pub(super) fn still_admits(&self, permission: &Permission) -> bool {
+        permission.is_trial || self.state().until.is_none()
+    }
+
     pub(super) fn succeeded(&self, _: Permission) {
         *self.state() = State::default();
     }

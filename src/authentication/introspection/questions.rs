@@ -201,6 +201,11 @@ async fn put(mut closing: Closing, token: String) {
     let Ok(Ok(_permit)) = timeout(shared.timeout, lane.at_once.acquire()).await else {
         return;
     };
+    // A pause has begun while this question waited for its turn.
+    if !closing.permission.as_ref().is_some_and(|permission| lane.circuit.still_admits(permission))
+    {
+        return;
+    }
     let ask = shared.provider.ask(&token, shared.clock.now());
     let result = timeout(shared.timeout, ask).await;
     closing.close(result.unwrap_or(Err(IntrospectionError::Timeout)));

@@ -35,6 +35,7 @@ impl Hash for CaselessName {
 }
 
 impl Hash for Caseless<'_> {
+    #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
         // The bit is set in letters and whatever else alike: for a hash that will do. In pieces,
         // because a hasher takes eight bytes at the price of one.
@@ -49,6 +50,7 @@ impl Hash for Caseless<'_> {
 }
 
 impl Equivalent<CaselessName> for Caseless<'_> {
+    #[inline]
     fn equivalent(&self, name: &CaselessName) -> bool {
         // Mostly it is spelled as it was defined, and that is seen at once.
         *self.0 == *name.0 || self.0.eq_ignore_ascii_case(&name.0)

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::challenge::{Insufficient, StepUpChallenge};
 use super::requirement::{StepUp, StepUpCallers};
+use crate::authentication::sign_in::AuthTime;
 use crate::authentication::string_claim::StringClaim;
 use crate::authentication::{Authenticator, CallerKind, Principal};
 use crate::authorization::{Denial, Enforcement};
@@ -76,15 +77,25 @@ impl StepUpRules {
     }
 
     /// Checks that the caller was authenticated as the interaction requires.
+    #[inline]
     pub(in crate::authorization) fn check(
         &self,
         principal: &Principal,
         interaction: &Interaction,
         enforced: Enforcement,
     ) -> Result<(), Denial> {
-        if self.blocks.is_empty() {
-            return Ok(());
+        match self.blocks.is_empty() {
+            true => Ok(()),
+            false => self.judge(principal, interaction, enforced),
         }
+    }
+
+    fn judge(
+        &self,
+        principal: &Principal,
+        interaction: &Interaction,
+        enforced: Enforcement,
+    ) -> Result<(), Denial> {
         let caller = self.caller(principal);
         let is_unseen = self.is_unseen(interaction, enforced);
         let is_about = |block: &&StepUp| {
@@ -142,24 +153,21 @@ impl Caller<'_> {
             return Some(Fault::Level);
         }
         let age = block.max_auth_age?;
-        match self.principal.claim::<serde_json::Value>("auth_time") {
-            Ok(None) => Some(Fault::Age),
-            Ok(Some(value)) => {
-                let time = value.as_f64().and_then(UnixTime::from_numeric_date);
-                match time.filter(|time| *time <= self.now.saturating_add(self.leeway)) {
-                    None => Some(Fault::AuthTime),
-                    Some(time) => (time.saturating_add(age) < self.now).then_some(Fault::Age),
-                }
+        match self.principal.sign_in().time {
+            AuthTime::Absent => Some(Fault::Age),
+            AuthTime::At(time) if time <= self.now.saturating_add(self.leeway) => {
+                (time.saturating_add(age) < self.now).then_some(Fault::Age)
             }
-            Err(_) => Some(Fault::AuthTime),
+            AuthTime::At(_) | AuthTime::Unreadable => Some(Fault::AuthTime),
         }
     }
 
     /// The authentication contexts of the token: `acr`, for Microsoft Entra ID `acrs`.
-    fn contexts(&self) -> Vec<String> {
+    fn contexts(&self) -> &[String] {
+        let sign_in = self.principal.sign_in();
         match self.entra {
-            None => self.principal.acr().into_iter().collect(),
-            Some(_) => self.principal.texts_of("acrs"),
+            None => &sign_in.context,
+            Some(_) => &sign_in.entra_contexts,
         }
     }
 
@@ -186,7 +194,7 @@ impl Caller<'_> {
             }
             (_, None) => String::new(),
         };
-        let reads_claims = self.principal.texts_of("xms_cc").iter().any(|one| one == "cp1");
+        let reads_claims = self.principal.sign_in().reads_claims;
         let challenge = match self.entra.filter(|_| reads_claims) {
             Some(address) => StepUpChallenge::of_entra(&acr, max_age.is_some(), address),
             None => StepUpChallenge::Values { acr, max_age },

@@ -218,6 +218,7 @@ impl Interaction {
 
     /// Returns the resource type of the address; of a compartment search, the compartment's.
     /// Without one the [`kind`](Self::kind) tells the whole system from no interaction at all.
+    #[inline]
     #[must_use]
     pub fn resource_type(&self) -> Option<&str> {
         self.part(self.resource_type)

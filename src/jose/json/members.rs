@@ -39,6 +39,7 @@ impl Members {
     }
 
     /// Adds a name after the other nodes, unless it is found to be a duplicate.
+    #[inline]
     pub(super) fn add(&mut self, name: Span, nodes: &mut Nodes<'_>) -> Result<(), JsonError> {
         let bytes = nodes.bytes_at(name);
         // 65,535 is ten times the nodes that the largest token has room for.

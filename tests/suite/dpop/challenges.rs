@@ -1,11 +1,11 @@
 //! What a refusal says of both schemes (RFC 9449 section 7.1, RFC 6750 section 3), and the metadata
 //! (RFC 9728 section 2).
 
-use http::{Method, Uri};
+use http::{Method, Request, Uri};
 use serde_json::{Value, json};
 use tower_fhir_auth::authentication::{MutualTls, SenderConstraint};
 use tower_fhir_auth::jose::Algorithm;
-use tower_fhir_auth::{authenticated, require_scope};
+use tower_fhir_auth::{Denial, authenticated, require_scope};
 
 use super::kit::World;
 use crate::support::{BASE, Server};
@@ -104,5 +104,20 @@ async fn the_metadata_say_what_tokens_may_and_must_be_bound_to() {
         assert_eq!(document["dpop_signing_alg_values_supported"], algorithms, "{case}");
         assert_eq!(document["dpop_bound_access_tokens_required"], required, "{case}");
         assert_eq!(document["tls_client_certificate_bound_access_tokens"], certificates, "{case}");
+    }
+}
+
+#[tokio::test]
+async fn the_refusal_of_an_application_stands_on_the_scheme_of_the_request() {
+    let world = World::start().await;
+    let rejection = world.server.layer.rejection(&Denial::new("closed on Sundays"));
+    for (credentials, first) in [("DPoP x", "DPoP realm="), ("Bearer x", "Bearer realm=")] {
+        let request = Request::get("/r4/Patient/1").header("authorization", credentials);
+        let (request, ()) = request.body(()).unwrap().into_parts();
+        let challenges = rejection.clone().of_request(&request).www_authenticate();
+        let [challenge] = &challenges[..] else { panic!("{challenges:?}") };
+        let challenge = challenge.to_str().unwrap();
+        assert!(challenge.starts_with(first), "{challenge}");
+        assert!(challenge.contains("error=\"insufficient_scope\""), "{challenge}");
     }
 }

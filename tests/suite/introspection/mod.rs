@@ -26,6 +26,7 @@ mod clients;
 mod configuration;
 mod every_token;
 mod faults;
+mod flood;
 mod keeping;
 pub(crate) mod kit;
 mod questions;

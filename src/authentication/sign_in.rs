@@ -1,0 +1,84 @@
+//! How the user of a token was authenticated, as requirements ask for it.
+
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use crate::time::UnixTime;
+
+/// The sign-in of a token's user, as requirements ask for it. It is read once for a token, for a
+/// bundle may ask a thousand times.
+#[derive(Debug, Default)]
+pub(crate) struct SignIn {
+    /// `acr`.
+    pub(crate) context: Vec<String>,
+    /// `acrs` of Microsoft Entra ID.
+    pub(crate) entra_contexts: Vec<String>,
+    pub(crate) time: AuthTime,
+    /// `true` where the client declares by `xms_cc` that it can answer a claims challenge.
+    pub(crate) reads_claims: bool,
+}
+
+/// The time when the user was authenticated.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum AuthTime {
+    #[default]
+    Absent,
+    At(UnixTime),
+    /// `auth_time` is no number.
+    Unreadable,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct SignInClaims {
+    #[serde(deserialize_with = "present")]
+    acr: Option<Value>,
+    #[serde(deserialize_with = "present")]
+    acrs: Option<Value>,
+    #[serde(deserialize_with = "present")]
+    auth_time: Option<Value>,
+    #[serde(deserialize_with = "present")]
+    xms_cc: Option<Value>,
+}
+
+/// Reads a claim that is present, which `null` is, too.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}
+
+impl SignIn {
+    /// Reads the payload of a verified token.
+    pub(super) fn read(payload: &str) -> Self {
+        let claims: SignInClaims = serde_json::from_str(payload).unwrap_or_default();
+        let time = claims.auth_time.map_or(AuthTime::Absent, |value| {
+            let time = value.as_f64().and_then(UnixTime::from_numeric_date);
+            time.map_or(AuthTime::Unreadable, AuthTime::At)
+        });
+        Self {
+            context: claims
+                .acr
+                .and_then(|acr| acr.as_str().map(str::to_owned))
+                .into_iter()
+                .collect(),
+            entra_contexts: claims.acrs.map(texts).unwrap_or_default(),
+            time,
+            reads_claims: claims
+                .xms_cc
+                .map(texts)
+                .unwrap_or_default()
+                .iter()
+                .any(|one| one == "cp1"),
+        }
+    }
+}
+
+/// Returns the texts of a claim: one, or a list.
+pub(super) fn texts(claim: Value) -> Vec<String> {
+    match claim {
+        Value::String(one) => vec![one],
+        Value::Array(items) => {
+            items.into_iter().filter_map(|item| item.as_str().map(str::to_owned)).collect()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => Vec::new(),
+    }
+}
