@@ -72,7 +72,7 @@ where
     let form = match form {
         Ok(form) => form,
         Err(answer) => {
-            Gate::note_refusal(answer.code(), None, answer.text(), &parts);
+            gate.note_refusal(answer.code(), None, answer.text(), &parts);
             let mut response = answer.respond(&parts);
             announce_close(&parts, response.headers_mut());
             return Ok(response.map(ConfinedBody::bytes));

@@ -8,6 +8,7 @@ use http::request::Parts;
 use http::{Extensions, HeaderMap, Method, Request, Response, Uri};
 
 use super::audit;
+use super::caller_span;
 use super::paths::{Paths, TokenNeed};
 use super::unread_body::announce_close;
 use crate::authentication::authenticator::Interruption;
@@ -22,7 +23,7 @@ use crate::fhir::{Interaction, ResourceTypes};
 use crate::metadata::WellKnown;
 use crate::rejection::{Rejection, RejectionResponder, ServerIdentity};
 use crate::telemetry::log;
-use crate::telemetry::meter;
+use crate::telemetry::meter::{LayerMeter, Started, Verdict};
 
 /// The shared state of all decisions, one for all clones of a layer and of its services.
 #[derive(Debug)]
@@ -36,6 +37,7 @@ pub(crate) struct Gate {
     /// `true` when responses say who was let in, and by which rule.
     pub(crate) names_callers: bool,
     pub(crate) server: Arc<ServerIdentity>,
+    pub(crate) meter: LayerMeter,
 }
 
 /// The decision on a request.
@@ -73,27 +75,59 @@ struct LetInAsOptional {
 impl Gate {
     /// Decides on a request, or returns the wait that has to come before. Where the
     /// caller is known, the inner service finds [`Principal`] and [`Access`] in the extensions;
-    /// those that came in prove nothing, and are removed first.
+    /// those that came in prove nothing here, and are removed first.
     #[inline]
     pub(super) fn decide<B>(
         &self,
         request: &mut Request<B>,
         waited: &Waited,
     ) -> Result<Decision, Wait> {
+        let started = self.meter.start();
         let mut extensions = mem::take(request.extensions_mut());
-        strip_untrusted(&mut extensions);
+        let passes_on = self.paths.passes_on(&self.server.base_url, request.uri());
+        if !passes_on {
+            strip_untrusted(&mut extensions);
+        }
         self.authenticator.mutual_tls().strip(request.headers_mut(), &extensions);
         let head = Head::of(request);
         let decision = self.walk(head, waited, &mut extensions, &mut NoRecorder);
-        match &decision {
-            Ok(Decision::Pass) => audit::granted(head.headers, &extensions),
-            Ok(Decision::Reject(rejection)) => {
-                audit::refused(head.headers, rejection, || Some(self.interaction(head)));
-            }
-            Ok(Decision::Document(_)) | Err(_) => {}
+        // Of a request that passes as if the layer were not there, another layer reports.
+        if !(passes_on && matches!(decision, Ok(Decision::Pass))) {
+            self.report(&decision, head, &extensions, started);
         }
         *request.extensions_mut() = extensions;
         decision
+    }
+
+    /// Tells operators of a decision: the audit trail, the span around it, and the metrics.
+    #[inline]
+    fn report(
+        &self,
+        decision: &Result<Decision, Wait>,
+        head: Head<'_>,
+        granted: &Extensions,
+        started: Started,
+    ) {
+        match decision {
+            Ok(Decision::Pass) => {
+                audit::granted(head.headers, granted);
+                caller_span::let_in(granted);
+                let is_granted = || granted.get::<Access>().is_some();
+                let verdict = || if is_granted() { Verdict::Granted } else { Verdict::Open };
+                self.meter.decided(started, verdict);
+            }
+            Ok(Decision::Reject(rejection)) => {
+                let interaction = || Some(self.interaction(head));
+                audit::refused(head.headers, rejection, interaction);
+                caller_span::refused(rejection, interaction);
+                self.meter.decided(started, || Verdict::Refused);
+            }
+            Ok(Decision::Document(_)) => {
+                caller_span::open();
+                self.meter.decided(started, || Verdict::Open);
+            }
+            Err(_) => {}
+        }
     }
 
     /// Goes the way of a request. It is let in if
@@ -301,6 +335,7 @@ impl Gate {
 
     /// Logs and counts a refusal.
     pub(crate) fn note_refusal(
+        &self,
         kind: &'static str,
         check: Option<&'static str>,
         reason: &str,
@@ -316,14 +351,14 @@ impl Gate {
             reason = &*super::loggable::of(reason, 1024),
             "request refused"
         );
-        meter::refusal(kind, check);
+        self.meter.refusal(kind, check);
         let _ = (reason, request);
     }
 
     /// Logs and counts a refusal, and makes its response.
     pub(crate) fn respond(&self, rejection: Rejection, request: &Parts) -> Response<Bytes> {
         let check = rejection.check().map(|check| check.name());
-        Self::note_refusal(rejection.kind().name(), check, rejection.detail(), request);
+        self.note_refusal(rejection.kind().name(), check, rejection.detail(), request);
         let mut response = self.responder.respond(&rejection, request);
         response.extensions_mut().insert(rejection);
         response

@@ -31,6 +31,7 @@ use crate::rejection::{
 };
 use crate::secure_url;
 use crate::telemetry::log;
+use crate::telemetry::meter::LayerMeter;
 use crate::time::Clock;
 
 /// Guards any `Service<http::Request<B>>`: verifies the access token, asks the authorizer, and
@@ -87,6 +88,7 @@ pub struct FhirAuthLayerBuilder {
     cors: bool,
     plain_http: PlainHttp,
     names_callers: bool,
+    name: Option<String>,
     pub(super) step_up: Vec<StepUp>,
     pub(super) step_up_by_address_alone: bool,
 }
@@ -113,6 +115,7 @@ impl FhirAuthLayer {
             cors: false,
             plain_http: PlainHttp::default(),
             names_callers: false,
+            name: None,
             step_up: Vec::new(),
             step_up_by_address_alone: false,
         }
@@ -134,6 +137,12 @@ impl FhirAuthLayer {
     #[must_use]
     pub fn authenticator(&self) -> &Authenticator {
         &self.gate.authenticator
+    }
+
+    /// Returns the URL by which clients address the API.
+    #[must_use]
+    pub fn base_url(&self) -> &str {
+        self.gate.server.base_url.as_str()
     }
 
     /// Decides a request as the layer does, by the same code, and keeps every check: those of the
@@ -361,6 +370,18 @@ impl FhirAuthLayerBuilder {
         self
     }
 
+    /// Names the layer in metrics (`layer`), to tell several of one process apart. Default: its base URL.
+    ///
+    /// ```
+    /// use tower_fhir_auth::FhirAuthLayer;
+    ///
+    /// let builder = FhirAuthLayer::builder("https://fhir.example.org/r4").name("clinic");
+    /// ```
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
     /// Checks the settings and starts to load keys in the background, which needs a tokio
     /// runtime.
     ///
@@ -406,6 +427,7 @@ impl FhirAuthLayerBuilder {
                 resource_types,
                 responder: self.responder,
                 names_callers: self.names_callers,
+                meter: LayerMeter::new(self.name.as_deref().unwrap_or(base_url.as_str())),
                 server: Arc::new(ServerIdentity {
                     base_url,
                     disclosure: self.disclosure,

@@ -25,6 +25,7 @@
 
 mod audit;
 mod body;
+mod caller_span;
 mod future;
 mod gate;
 mod inner;
@@ -34,6 +35,8 @@ mod loggable;
 mod open_paths;
 pub(crate) mod paths;
 mod readiness;
+#[cfg(feature = "tracing")]
+mod request_span;
 mod require;
 mod sender;
 mod service;
@@ -46,6 +49,8 @@ pub(crate) use gate::Gate;
 pub use inner::InnerService;
 pub use layer::{FhirAuthLayer, FhirAuthLayerBuilder};
 pub use paths::OutsideBase;
+#[cfg(feature = "tracing")]
+pub use request_span::{SPAN_FIELDS, request_span};
 pub use require::{RequireAuth, RequireAuthLayer};
 pub use service::FhirAuth;
 #[cfg(feature = "confine")]

@@ -10,6 +10,7 @@ use tower_service::Service;
 
 use super::audit;
 use super::body::ResponseBody;
+use super::caller_span;
 use super::future::ResponseFuture;
 use super::gate::{Gate, Head, strip_untrusted};
 use super::inner::InnerService;
@@ -77,11 +78,12 @@ impl RequireAuthLayer {
                 let extensions = request.extensions();
                 if let Some(caller) = extensions.get::<Principal>() {
                     rejection = rejection.of_caller(caller);
-                    audit::refused(request.headers(), &rejection, || {
+                    let interaction = || {
                         let granted = extensions.get::<Access>().map(Access::interaction);
-                        let asked = granted.or_else(|| self.asked_as_optional(&request));
-                        asked.cloned()
-                    });
+                        granted.or_else(|| self.asked_as_optional(&request)).cloned()
+                    };
+                    audit::refused(request.headers(), &rejection, interaction);
+                    caller_span::refused(&rejection, interaction);
                 }
                 Err(self.gate.reject(rejection, request))
             }
