@@ -69,7 +69,9 @@ pub(super) fn let_in(granted: &Extensions) {
     if let Some(span) = asked_for() {
         let access = granted.get::<Access>();
         span.record(VERDICT, if access.is_some() { "granted" } else { "open" });
-        granted.get().map(|caller| record_caller(&span, caller));
+        if let Some(caller) = granted.get() {
+            record_caller(&span, caller);
+        }
         if let Some(access) = access {
             record_interaction(&span, access.interaction());
             record(&span, RULE, Some(&access.granted_by().to_string()));
@@ -80,7 +82,9 @@ pub(super) fn let_in(granted: &Extensions) {
 /// Records that the layer has answered where no token is required.
 #[inline]
 pub(super) fn open() {
-    asked_for().map(|span| span.record(VERDICT, "open").is_disabled());
+    if let Some(span) = asked_for() {
+        span.record(VERDICT, "open");
+    }
 }
 
 /// Records that a request was refused.
@@ -91,7 +95,9 @@ pub(super) fn refused(rejection: &Rejection, interaction: impl FnOnce() -> Optio
         record(&span, CHECK, rejection.check().map(|check| check.name()));
         if let Some(caller) = rejection.caller() {
             record_caller(&span, caller);
-            interaction().map(|interaction| record_interaction(&span, &interaction));
+            if let Some(interaction) = interaction() {
+                record_interaction(&span, &interaction);
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ pub(crate) enum Verdict {
     Open,
 }
 
+#[cfg(feature = "metrics")]
 impl Verdict {
     pub(crate) const fn name(self) -> &'static str {
         match self {

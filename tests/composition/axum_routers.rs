@@ -11,6 +11,7 @@ use tower_fhir_auth::{
 };
 
 use crate::kit::{application, ask, bearer, by_scopes, send};
+use crate::operator_log::OperatorLog;
 use crate::support::Server;
 
 const PROTECTED: &str = "/.well-known/oauth-protected-resource";
@@ -86,6 +87,25 @@ async fn layers_around_merged_routers_each_guard_their_own_base_and_documents() 
         let told = answer.text().contains(expected.1) || expected.1.contains("endpoint");
         assert!(told || answer.text().contains("`aud`"), "{path}: {}", answer.text());
     }
+}
+
+#[tokio::test]
+async fn a_layer_that_passes_on_reports_nothing_and_lets_nobody_into_what_is_its_own() {
+    let server = by_scopes().await;
+    let clinic = of_base(&server, CLINIC, OutsideBase::PassOn).await;
+    let lab = of_base(&server, LAB, OutsideBase::PassOn).await;
+    let of_the_clinic = clinic.require(authenticated());
+    let app = Router::new()
+        .route("/lab/Observation/{id}", get(hello))
+        .route("/lab/Patient/{id}", get(hello).layer(of_the_clinic))
+        .layer(clinic)
+        .layer(lab);
+    let token = for_base(&server, LAB);
+    let log = OperatorLog::start();
+    assert_eq!(ask(&app, "/lab/Observation/1", Some(&token)).await.status, 200);
+    assert_eq!(log.lines("INFO", "tower_fhir_auth::audit: "), 1, "{}", log.text());
+    // The caller of the one layer is nobody to a requirement of the other.
+    assert_eq!(ask(&app, "/lab/Patient/1", Some(&token)).await.status, 500);
 }
 
 /// Where each router has its layer before they are merged, the fallback that is left is one of them.

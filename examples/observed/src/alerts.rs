@@ -86,7 +86,7 @@ fn alerts() -> Result<[Alert; 6], String> {
     ])
 }
 
-/// Returns the rules as YAML.
+/// Returns the rules as YAML, in which an expression is a plain scalar: it has no `: ` and no ` #`.
 pub(crate) fn rules() -> Result<String, Error> {
     let mut text = format!("{HEAD}groups:\n  - name: tower-fhir-auth\n    rules:\n");
     for alert in alerts()? {
@@ -98,7 +98,6 @@ pub(crate) fn rules() -> Result<String, Error> {
              summary: \"{summary}\"\n          description: \"{description}\""
         )?;
     }
-    // An expression with a colon, or a quote at its start, would be no plain scalar of YAML.
     Ok(text)
 }
 

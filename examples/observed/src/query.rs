@@ -20,24 +20,24 @@ pub(crate) fn of(metric: &Metric) -> Vec<Query> {
     let labels = metric.labels.join(", ");
     let legend: Vec<_> = metric.labels.iter().map(|label| format!("{{{{{label}}}}}")).collect();
     let legend = legend.join(" ");
-    match metric.kind {
-        MetricKind::Counter => vec![Query {
-            expression: format!("sum by ({labels}) (rate({name}[$__rate_interval]))"),
-            legend,
-        }],
-        MetricKind::Histogram => [("0.5", "half"), ("0.99", "all but a hundredth")]
-            .map(|(quantile, words)| Query {
-                expression: format!(
-                    "histogram_quantile({quantile}, \
-                     sum by (le, {labels}) (rate({name}_bucket[$__rate_interval])))"
-                ),
-                legend: format!("{words}, {legend}"),
-            })
-            .into(),
-        // A moment is shown as the time that has passed since.
-        _ if name.ends_with("_timestamp_seconds") => {
-            vec![Query { expression: format!("time() - max by ({labels}) ({name})"), legend }]
-        }
-        _ => vec![Query { expression: format!("max by ({labels}) ({name})"), legend }],
+    if metric.kind == MetricKind::Histogram {
+        let quantiles = [("0.5", "half"), ("0.99", "all but a hundredth")];
+        let query = |(quantile, words)| Query {
+            expression: format!(
+                "histogram_quantile({quantile}, \
+                 sum by (le, {labels}) (rate({name}_bucket[$__rate_interval])))"
+            ),
+            legend: format!("{words}, {legend}"),
+        };
+        return quantiles.map(query).into();
     }
+    let expression = if metric.kind == MetricKind::Counter {
+        format!("sum by ({labels}) (rate({name}[$__rate_interval]))")
+    } else if name.ends_with("_timestamp_seconds") {
+        // A moment is shown as the time that has passed since.
+        format!("time() - max by ({labels}) ({name})")
+    } else {
+        format!("max by ({labels}) ({name})")
+    };
+    vec![Query { expression, legend }]
 }

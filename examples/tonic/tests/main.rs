@@ -1,7 +1,7 @@
 //! The layer before services of tonic, asked by a client of tonic over a connection: all kinds of calls, as a
 //! layer of the server and of one service, with interceptors, requirements of methods and details of errors.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a failed step of a test is a failed test")]
+#![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
 
 mod greeter;
 
