@@ -21,7 +21,7 @@ impl KeyExtractor for ByCaller {
     fn extract<B>(&self, request: &Request<B>) -> Result<Self::Key, GovernorError> {
         let caller = request.extensions().get::<Principal>();
         Ok(caller.map(|caller| {
-            let subject = caller.subject().or(caller.client_id()).unwrap_or_default();
+            let subject = caller.subject().or_else(|| caller.client_id()).unwrap_or_default();
             (caller.issuer().to_owned(), subject.to_owned())
         }))
     }

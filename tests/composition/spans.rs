@@ -21,8 +21,8 @@ fn traced(server: &Server, app: Router) -> Router {
 /// The line that tower-http writes when the response is there, with the fields of the span.
 fn last_line(log: &OperatorLog) -> String {
     let text = log.text();
-    let lines = text.lines().filter(|line| line.contains("finished processing request"));
-    lines.last().unwrap_or_else(|| panic!("no response in {text}")).to_owned()
+    let mut lines = text.lines().filter(|line| line.contains("finished processing request"));
+    lines.next_back().unwrap_or_else(|| panic!("no response in {text}")).to_owned()
 }
 
 #[track_caller]
