@@ -79,15 +79,13 @@
 //! | `config` | no | the configuration file, `config::Config` |
 //! | `confine` | no | `confine::ConfinedLayer`, which takes what was not granted out of the answers of a server that enforces nothing |
 //! | `axum` | no | extractors for [`Principal`] and [`Access`], and the body that axum serves |
-//! | `metrics` | no | counters and gauges through the `metrics` facade, see below |
+//! | `metrics` | no | counters, durations and gauges through the `metrics` facade |
 //! | `test-util` | no | a loopback issuer, token builder and clock for your tests |
 //!
 //! No feature changes a default or weakens a check.
 //!
-//! Metrics: `fhir_auth_refusals_total` (`kind`, `check`), `fhir_auth_verified_total` (`issuer`;
-//! a cached token is not counted again), `fhir_auth_key_loads_total` (`issuer`,
-//! `outcome`), `fhir_auth_introspections_total` (`issuer`, `outcome`), and the gauges `fhir_auth_keys`, `fhir_auth_keys_left_out` and
-//! `fhir_auth_keys_loaded_timestamp_seconds` (`issuer`).
+//! The manual has [the order among other layers](manual::composition), [tests of your own](manual::testing), and
+//! [all names of metrics, events and span fields](manual::observability).
 
 #![cfg_attr(tower_fhir_auth_docsrs, feature(doc_cfg))]
 
@@ -151,7 +149,7 @@ mod seal;
 mod secure_url;
 pub mod smart;
 mod span;
-mod telemetry;
+pub mod telemetry;
 mod time;
 mod watched_file;
 

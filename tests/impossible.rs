@@ -91,3 +91,8 @@ impossible! {
         fn settings(settings: KeySettings) { let settings = accept_rsa_exponent_3(settings);",
         "E0599", "let _ = settings.accept_rsa_exponent_3();";
 }
+
+/// The blocks of the manual's page on composition, which name crates that no example is built with.
+#[cfg(doctest)]
+#[doc = include_str!("../src/manual/composition.md")]
+pub const COMPOSITION: () = ();

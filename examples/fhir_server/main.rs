@@ -54,7 +54,7 @@ fn main() -> ExitCode {
     let events = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_filter(chosen.unwrap_or_else(|| Targets::new().with_default(LevelFilter::WARN)));
+        .with_filter(chosen.unwrap_or_else(warnings_and_refusals));
     tracing_subscriber::registry().with(events).init();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
@@ -67,6 +67,12 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failure(&*error),
     }
+}
+
+/// The events that are shown where `RUST_LOG` says nothing: whoever is refused asks the operator why.
+fn warnings_and_refusals() -> Targets {
+    let warnings = Targets::new().with_default(LevelFilter::WARN);
+    warnings.with_target("tower_fhir_auth::rejection", LevelFilter::INFO)
 }
 
 fn failure(error: &dyn std::error::Error) -> ExitCode {

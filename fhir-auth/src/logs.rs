@@ -17,9 +17,11 @@ pub(crate) fn to_standard_error() {
     let _ = tracing_subscriber::registry().with(events.with_filter(chosen)).try_init();
 }
 
-/// Writes events to standard error as a server does: with their times, those of keys, too.
+/// Writes events to standard error as a server does: with their times, those of keys, too, and every
+/// refusal, for whoever is refused asks the operator why.
 pub(crate) fn of_a_server() {
-    let chosen = chosen(Targets::new().with_default(LevelFilter::WARN));
+    let warnings = Targets::new().with_default(LevelFilter::WARN);
+    let chosen = chosen(warnings.with_target("tower_fhir_auth::rejection", LevelFilter::INFO));
     let events = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let events = events.with_ansi(std::io::stderr().is_terminal());
     // The only error is that there is one.

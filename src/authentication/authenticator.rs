@@ -259,7 +259,7 @@ impl Authenticator {
     /// Returns the caller of a token that passed before, if all that it depends on is as it was.
     #[inline]
     fn remembered(&self, Presented { scheme, token }: &Presented<'_>) -> Option<Principal> {
-        let principal = self.cache.get(token, |validity| self.still_holds(validity))?;
+        let principal = self.cache.get(token, |validity| self.recognises(validity))?;
         confirmation::comes_by(*scheme, principal.confirmation()).then_some(principal)
     }
 
@@ -308,18 +308,24 @@ impl Authenticator {
         let principal = Principal::new(&validated, settings, |_| true);
         recorder.record_contents(|| principal.contents());
         if R::USES_CACHE {
-            issuer.verified_counter.increment();
+            issuer.accepted.verified();
             let validity = Validity::new(issuer.index, Some(set_id), validated.dates(), settings);
             self.cache.insert(token, &principal, validity);
         }
         Ok(principal)
     }
 
-    /// Reports whether a token would be verified by the same keys now, and in time.
-    fn still_holds(&self, validity: Validity) -> bool {
+    /// Reports whether a token would be verified by the same keys now, and in time. One that is
+    /// recognised so is counted.
+    fn recognises(&self, validity: Validity) -> bool {
         validity.covers(self.clock.now())
             && self.issuers.get(validity.issuer).is_some_and(|issuer| {
-                validity.key_set.is_none_or(|set| issuer.keys.usable_set_id() == Some(set))
+                let has_same_keys =
+                    validity.key_set.is_none_or(|set| issuer.keys.usable_set_id() == Some(set));
+                if has_same_keys {
+                    issuer.accepted.recognised();
+                }
+                has_same_keys
             })
     }
 }

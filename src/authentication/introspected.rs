@@ -146,7 +146,7 @@ impl Authenticator {
         if !R::USES_CACHE {
             return;
         }
-        issuer.verified_counter.increment();
+        issuer.accepted.verified();
         let Kept { introspector, answer, key_set } = kept;
         let Some(questions) = &introspector.questions else { return };
         let until = questions.counts_until(answer);

@@ -14,7 +14,7 @@ use crate::error::BuildError;
 use crate::hot_swap::HotSwap;
 use crate::keys::{IssuerKeys, KeyHealth, KeyStarter, StartedKeys};
 use crate::secure_url;
-use crate::telemetry::meter::Verified;
+use crate::telemetry::meter::Accepted;
 
 /// An issuer in use: its rules, and its keys as they are now.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub(crate) struct Issuer {
     pub(crate) index: IssuerIndex,
     /// The metadata of its provider, where it is discovered.
     pub(crate) provider: Arc<HotSwap<Map<String, Value>>>,
-    pub(crate) verified_counter: Verified,
+    pub(crate) accepted: Accepted,
     /// The introspection of its tokens, where there is any.
     #[cfg(feature = "client")]
     pub(crate) introspector: Option<Introspector>,
@@ -71,14 +71,14 @@ impl TrustedIssuer {
                 before: before.and_then(|before| before.introspector.as_ref()),
             })?),
         };
-        let verified_counter = Verified::of(&self.settings.issuer);
+        let accepted = Accepted::of(&self.settings.issuer);
         Ok(Issuer {
             settings: self.settings,
             audience,
             keys,
             index,
             provider,
-            verified_counter,
+            accepted,
             #[cfg(feature = "client")]
             introspector,
         })

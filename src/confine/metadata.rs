@@ -44,7 +44,7 @@ where
         Ok(response) => Ok(response),
         Err(Fault::Service(error)) => Err(error),
         Err(Fault::NoAnswer(answer)) => {
-            Interior::note_refusal(answer.code(), None, answer.text(), &request);
+            interior.note_refusal(answer.code(), None, answer.text(), &request);
             Ok(answer.respond(&request))
         }
     }

@@ -76,7 +76,7 @@ where
     let form = match form {
         Ok(form) => form,
         Err(answer) => {
-            Interior::note_refusal(answer.code(), None, answer.text(), &parts);
+            interior.note_refusal(answer.code(), None, answer.text(), &parts);
             let mut response = answer.respond(&parts);
             announce_close(&parts, response.headers_mut());
             return Ok(response.map(ConfinedBody::bytes));

@@ -243,9 +243,12 @@ impl Shared {
         meter::load(&self.issuer, result.is_ok());
         let now = self.clock.now();
         let result = result.map(|set| match set {
-            Some(set) => self.install(set, now),
+            Some(set) => self.install(set),
             None => self.confirm(),
         });
+        if result.is_ok() {
+            meter::keys_loaded(&self.issuer, now);
+        }
         let mut status = self.status();
         let ended = status.gate.end(result.is_err());
         match result {
@@ -269,8 +272,8 @@ impl Shared {
         self.ended.send_replace(ended);
     }
 
-    fn install(&self, set: JwkSet, now: UnixTime) {
-        meter::keys(&self.issuer, set.len(), set.left_out().len(), now);
+    fn install(&self, set: JwkSet) {
+        meter::keys(&self.issuer, set.len(), set.left_out().len());
         // Whoever sends unknown ids forces loads: what is known is not told again.
         let present = self.keys.snapshot();
         if present.get().is_none_or(|good| good.set.left_out() != set.left_out()) {

@@ -63,6 +63,19 @@ pub mod strangers {}
 #[cfg(feature = "confine")]
 pub mod confinement {}
 
+// Its blocks run among the tests, for they name crates that no example is built with.
+#[cfg(not(doctest))]
+#[doc = include_str!("composition.md")]
+pub mod composition {}
+
+#[doc = include_str!("observability.md")]
+#[cfg(all(feature = "metrics", feature = "tracing"))]
+pub mod observability {}
+
+#[doc = include_str!("testing.md")]
+#[cfg(feature = "test-util")]
+pub mod testing {}
+
 #[doc = include_str!("threats.md")]
 pub mod threats {}
 

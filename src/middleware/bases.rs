@@ -16,7 +16,7 @@ use tower_service::Service;
 use super::body::ResponseBody;
 use super::future::ResponseFuture;
 use super::inner::InnerService;
-use super::interior::{Interior, strip_untrusted};
+use super::interior::{Interior, log_refusal, strip_untrusted};
 use super::layer::{FhirAuthLayer, FhirAuthLayerBuilder};
 use super::paths::OutsideBase;
 use super::service::{guard, release_readiness};
@@ -250,7 +250,7 @@ where
 /// Answers a request to no base.
 fn unknown(request: &Parts) -> Response<Bytes> {
     let text = "there is no FHIR API at this address";
-    Interior::note_refusal("unknown-base", None, text, request);
+    log_refusal("unknown-base", None, text, request);
     let format = Format::wanted_by(request);
     let outcome = OperationOutcome::new(IssueType::NotFound, text).to_format(format);
     let body = if request.method == Method::HEAD { Bytes::new() } else { outcome.into() };

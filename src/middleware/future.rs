@@ -67,8 +67,9 @@ impl<S: Service<Request<B>>, B> ResponseFuture<S, B> {
     }
 
     pub(crate) fn waiting(wait: Wait, request: Request<B>, gate: Arc<Gate>, service: S) -> Self {
+        let wait = Box::pin(gate.interior.meter.waiting(wait.over(Waited::default())));
         let held = Some(Box::new(Held { request, gate, service }));
-        Self { state: State::Waiting { wait: Box::pin(wait.over(Waited::default())), held } }
+        Self { state: State::Waiting { wait, held } }
     }
 
     pub(crate) fn answered(response: Response<Bytes>) -> Self {
@@ -84,7 +85,8 @@ fn decided_again<S: Service<Request<B>>, B>(
     let decision = match held.gate.decide(&mut held.request, &waited) {
         Ok(decision) => decision,
         Err(wait) => {
-            return State::Waiting { wait: Box::pin(wait.over(waited)), held: Some(held) };
+            let wait = Box::pin(held.gate.interior.meter.waiting(wait.over(waited)));
+            return State::Waiting { wait, held: Some(held) };
         }
     };
     let Held { request, gate, service } = *held;

@@ -8,6 +8,7 @@ use http::request::Parts;
 use http::{Extensions, Request, Response};
 
 use super::audit;
+use super::caller_span;
 use super::interior::{Head, Interior, LetInWithoutAccess, strip_untrusted};
 use super::paths::TokenNeed;
 use super::unread_body::announce_close;
@@ -21,6 +22,7 @@ use crate::explanation::recorder::{NoRecorder, Recorder};
 use crate::explanation::{Check, Checked, Evidence, Explanation, Reason, Unreached};
 use crate::fhir::Interaction;
 use crate::rejection::Rejection;
+use crate::telemetry::meter::{Started, Verdict};
 
 /// One configuration of a layer, by which it decides.
 #[derive(Debug)]
@@ -44,27 +46,58 @@ pub(super) enum Decision {
 impl Gate {
     /// Decides on a request, or returns the wait that has to come before. Where the
     /// caller is known, the inner service finds [`Principal`] and [`Access`] in the extensions;
-    /// those that came in prove nothing, and are removed first.
+    /// those that came in prove nothing here, and are removed first.
     #[inline]
     pub(super) fn decide<B>(
         &self,
         request: &mut Request<B>,
         waited: &Waited,
     ) -> Result<Decision, Wait> {
+        let interior = &*self.interior;
+        let started = interior.meter.start();
         let mut extensions = mem::take(request.extensions_mut());
         strip_untrusted(&mut extensions);
+        let passes_on = interior.paths.passes_on(&interior.server.base_url, request.uri());
         self.authenticator.mutual_tls().strip(request.headers_mut(), &extensions);
         let head = Head::of(request);
         let decision = self.walk(head, waited, &mut extensions, &mut NoRecorder);
-        match &decision {
-            Ok(Decision::Pass) => audit::granted(head.headers, &extensions),
-            Ok(Decision::Reject(rejection)) => {
-                audit::refused(head.headers, rejection, || Some(self.interior.interaction(head)));
-            }
-            Ok(Decision::Document(_)) | Err(_) => {}
+        // Of a request that passes as if the layer were not there, another layer reports.
+        if !(passes_on && matches!(decision, Ok(Decision::Pass))) {
+            self.report(&decision, head, &extensions, started);
         }
         *request.extensions_mut() = extensions;
         decision
+    }
+
+    /// Tells operators of a decision: the audit trail, the span around it, and the metrics.
+    #[inline]
+    fn report(
+        &self,
+        decision: &Result<Decision, Wait>,
+        head: Head<'_>,
+        granted: &Extensions,
+        started: Started,
+    ) {
+        match decision {
+            Ok(Decision::Pass) => {
+                audit::granted(head.headers, granted);
+                caller_span::let_in(granted);
+                let is_granted = || granted.get::<Access>().is_some();
+                let verdict = || if is_granted() { Verdict::Granted } else { Verdict::Open };
+                self.interior.meter.decided(started, verdict);
+            }
+            Ok(Decision::Reject(rejection)) => {
+                let interaction = || Some(self.interior.interaction(head));
+                audit::refused(head.headers, rejection, interaction);
+                caller_span::refused(rejection, interaction);
+                self.interior.meter.decided(started, || Verdict::Refused);
+            }
+            Ok(Decision::Document(_)) => {
+                caller_span::open();
+                self.interior.meter.decided(started, || Verdict::Open);
+            }
+            Err(_) => {}
+        }
     }
 
     /// Goes the way of a request. It is let in if

@@ -25,7 +25,8 @@ use crate::explanation::{Check, Evidence, Finding, Reason};
 use crate::fhir::{Interaction, ResourceTypes};
 use crate::metadata::WellKnown;
 use crate::rejection::{Rejection, RejectionResponder, ServerIdentity};
-use crate::telemetry::{log, meter};
+use crate::telemetry::log;
+use crate::telemetry::meter::LayerMeter;
 #[cfg(feature = "confine")]
 use crate::time::Clock;
 
@@ -53,6 +54,7 @@ pub(crate) struct Interior {
     pub(crate) advertised: Arc<Advertisement>,
     pub(crate) responder: Box<dyn RejectionResponder>,
     pub(crate) server: Arc<ServerIdentity>,
+    pub(crate) meter: LayerMeter,
     #[cfg(feature = "confine")]
     pub(crate) clock: Arc<dyn Clock>,
     /// The settings of a layer within that confines, where there is one.
@@ -166,33 +168,44 @@ impl Interior {
 
     /// Logs and counts a refusal.
     pub(crate) fn note_refusal(
+        &self,
         kind: &'static str,
         check: Option<&'static str>,
         reason: &str,
         request: &Parts,
     ) {
-        log::info!(
-            target: "tower_fhir_auth::rejection",
-            kind,
-            check,
-            // With the rest of an event less than 2 KiB.
-            method = &*super::loggable::of(request.method.as_str(), 32),
-            path = &*super::loggable::of(request.uri.path(), 512),
-            reason = &*super::loggable::of(reason, 1024),
-            "request refused"
-        );
-        meter::refusal(kind, check);
-        let _ = (reason, request);
+        log_refusal(kind, check, reason, request);
+        self.meter.refusal(kind, check);
     }
 
     /// Logs and counts a refusal, and makes its response.
     pub(crate) fn respond(&self, rejection: Rejection, request: &Parts) -> Response<Bytes> {
         let check = rejection.check().map(|check| check.name());
-        Self::note_refusal(rejection.kind().name(), check, rejection.detail(), request);
+        self.note_refusal(rejection.kind().name(), check, rejection.detail(), request);
         let mut response = self.responder.respond(&rejection, request);
         response.extensions_mut().insert(rejection);
         response
     }
+}
+
+/// Logs a refusal, also one of no configuration.
+pub(super) fn log_refusal(
+    kind: &'static str,
+    check: Option<&'static str>,
+    reason: &str,
+    request: &Parts,
+) {
+    log::info!(
+        target: "tower_fhir_auth::rejection",
+        kind,
+        check,
+        // With the rest of an event less than 2 KiB.
+        method = &*super::loggable::of(request.method.as_str(), 32),
+        path = &*super::loggable::of(request.uri.path(), 512),
+        reason = &*super::loggable::of(reason, 1024),
+        "request refused"
+    );
+    let _ = (kind, check, reason, request);
 }
 
 /// Removes a `Principal` or `Access` that a request brings with it, which proves nothing.

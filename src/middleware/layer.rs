@@ -37,6 +37,7 @@ use crate::rejection::{
 };
 use crate::secure_url;
 use crate::telemetry::log;
+use crate::telemetry::meter::LayerMeter;
 use crate::time::Clock;
 
 /// Guards any `Service<http::Request<B>>`: verifies the access token, asks the authorizer, and
@@ -94,6 +95,7 @@ pub struct FhirAuthLayerBuilder {
     cors: bool,
     plain_http: PlainHttp,
     names_callers: bool,
+    name: Option<String>,
     pub(super) step_up: Vec<StepUp>,
     pub(super) step_up_by_address_alone: bool,
     /// The layer whose place the new one is to take.
@@ -124,6 +126,7 @@ impl FhirAuthLayer {
             cors: false,
             plain_http: PlainHttp::default(),
             names_callers: false,
+            name: None,
             step_up: Vec::new(),
             step_up_by_address_alone: false,
             predecessor: None,
@@ -148,6 +151,12 @@ impl FhirAuthLayer {
     #[must_use]
     pub fn authenticator(&self) -> impl Deref<Target = Authenticator> + Clone + Debug + use<> {
         self.gates.authenticator()
+    }
+
+    /// Returns the URL by which clients address the API, as it is configured now.
+    #[must_use]
+    pub fn base_url(&self) -> String {
+        self.gates.current().interior.server.base_url.as_str().to_owned()
     }
 
     /// Decides a request as the layer does, by the same code, and keeps every check: those of the
@@ -377,6 +386,18 @@ impl FhirAuthLayerBuilder {
         self
     }
 
+    /// Names the layer in metrics (`layer`), to tell several of one process apart. Default: its base URL.
+    ///
+    /// ```
+    /// use tower_fhir_auth::FhirAuthLayer;
+    ///
+    /// let builder = FhirAuthLayer::builder("https://fhir.example.org/r4").name("clinic");
+    /// ```
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
     /// Checks the settings and starts to load keys in the background, which needs a tokio
     /// runtime.
     ///
@@ -420,6 +441,7 @@ impl FhirAuthLayerBuilder {
             offered,
             self.smart_configuration.cors(self.cors),
         );
+        let meter = LayerMeter::new(self.name.as_deref().unwrap_or(base_url.as_str()));
         let interior = Arc::new(Interior {
             layer,
             #[cfg(feature = "confine")]
@@ -430,6 +452,7 @@ impl FhirAuthLayerBuilder {
             advertised: Arc::clone(authenticator.advertised()),
             responder: self.responder,
             server: Arc::new(ServerIdentity { base_url, disclosure: self.disclosure, challenges }),
+            meter,
             #[cfg(feature = "confine")]
             clock: authenticator.clock(),
             #[cfg(feature = "confine")]

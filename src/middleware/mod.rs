@@ -27,6 +27,7 @@
 mod audit;
 mod bases;
 mod body;
+mod caller_span;
 mod future;
 mod gate;
 mod gates;
@@ -39,6 +40,8 @@ mod open_paths;
 pub(crate) mod paths;
 mod readiness;
 mod replacement;
+#[cfg(feature = "tracing")]
+mod request_span;
 mod require;
 mod sender;
 mod service;
@@ -54,6 +57,8 @@ pub use inner::InnerService;
 pub(crate) use interior::{Confinement, Interior};
 pub use layer::{FhirAuthLayer, FhirAuthLayerBuilder};
 pub use paths::OutsideBase;
+#[cfg(feature = "tracing")]
+pub use request_span::{SPAN_FIELDS, request_span};
 pub use require::{RequireAuth, RequireAuthLayer};
 pub use service::FhirAuth;
 #[cfg(feature = "confine")]

@@ -17,9 +17,10 @@ pub enum OutsideBase {
     /// Asks for a token, and grants them as what they are: no FHIR interaction.
     #[default]
     Refuse,
-    /// Hands them to the inner service without a look at their token and without a
-    /// [`Principal`](crate::Principal): for an application that guards its other routes by itself,
-    /// or with layers of their own.
+    /// Hands them to the inner service as if the layer were not there, without a look at their token: for an
+    /// application that guards its other routes by itself, or with layers of their own. A
+    /// [`Principal`](crate::Principal) that such a layer has put into the request stays there, so that
+    /// layers of several bases may stand around one another.
     PassOn,
 }
 
@@ -59,6 +60,13 @@ impl Paths {
         self.public_outside
             .iter()
             .try_for_each(|path| fault("public_outside", path, outside_fault(path, base)))
+    }
+
+    /// Reports whether a request passes as if the layer were not there.
+    pub(super) fn passes_on(&self, base: &BaseUrl, uri: &Uri) -> bool {
+        self.outside_base == OutsideBase::PassOn
+            && !self.public_outside.iter().any(|listed| listed == uri.path())
+            && base.below(uri.path()).is_none()
     }
 
     pub(super) fn need(

@@ -10,6 +10,7 @@ use tower_service::Service;
 
 use super::audit;
 use super::body::ResponseBody;
+use super::caller_span;
 use super::future::ResponseFuture;
 use super::gates::Gates;
 use super::inner::InnerService;
@@ -82,11 +83,12 @@ impl RequireAuthLayer {
                 let extensions = request.extensions();
                 if let Some(caller) = extensions.get::<Principal>() {
                     rejection = rejection.of_caller(caller);
-                    audit::refused(request.headers(), &rejection, || {
+                    let interaction = || {
                         let granted = extensions.get::<Access>().map(Access::interaction);
-                        let asked = granted.or_else(|| as_optional(extensions));
-                        asked.cloned()
-                    });
+                        granted.or_else(|| as_optional(extensions)).cloned()
+                    };
+                    audit::refused(request.headers(), &rejection, interaction);
+                    caller_span::refused(&rejection, interaction);
                 }
                 Err(interior.reject(rejection, request))
             }

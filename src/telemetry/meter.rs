@@ -1,58 +1,190 @@
-//! Figures for dashboards, through the `metrics` facade where the feature is on.
-//!
-//! | metric | kind | labels |
-//! |---|---|---|
-//! | `fhir_auth_refusals_total` | counter | `kind`, `check` |
-//! | `fhir_auth_verified_total` | counter, tokens that were verified and accepted, not those from the cache | `issuer` |
-//! | `fhir_auth_key_loads_total` | counter | `issuer`, `outcome`: `ok`, `failed` |
-//! | `fhir_auth_introspections_total` | counter | `issuer`, `outcome`: `active`, `inactive`, `failed`, `turned-away` (not asked) |
-//! | `fhir_auth_keys` | gauge, keys in use | `issuer` |
-//! | `fhir_auth_keys_left_out` | gauge, entries of the set that are not used | `issuer` |
-//! | `fhir_auth_keys_loaded_timestamp_seconds` | gauge, seconds since 1970 | `issuer` |
+//! Figures for dashboards, through the `metrics` facade where the feature is on. Their names are in
+//! [`metric`](super::metric).
+
+/// The verdict of a decision, as a label.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Verdict {
+    Granted,
+    Refused,
+    /// No token was required, or the answer was a document of the layer.
+    Open,
+}
+
+#[cfg(feature = "metrics")]
+impl Verdict {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Granted => "granted",
+            Self::Refused => "refused",
+            Self::Open => "open",
+        }
+    }
+}
 
 #[cfg(feature = "metrics")]
 mod on {
+    use std::future::Future;
     use std::sync::Arc;
+    use std::time::Instant;
 
-    use metrics::{Key, Label, Level, Metadata};
+    use metrics::{Counter, Histogram, Key, Label, Level, Metadata, SharedString, Unit};
 
+    use super::Verdict;
+    use crate::telemetry::metric::{self, METRICS, Metric, MetricKind};
     use crate::time::UnixTime;
 
-    pub(crate) fn refusal(kind: &'static str, check: Option<&'static str>) {
-        let check = check.unwrap_or("none");
-        metrics::counter!("fhir_auth_refusals_total", "kind" => kind, "check" => check)
-            .increment(1);
+    const PLACE: &str = module_path!();
+    static ABOUT: Metadata<'static> = Metadata::new(PLACE, Level::INFO, Some(PLACE));
+
+    /// Tells the exporter units and help texts of all metrics. [`FhirAuthLayerBuilder::build`] does it as
+    /// well, so that this is only needed where the exporter is installed later.
+    ///
+    /// [`FhirAuthLayerBuilder::build`]: crate::FhirAuthLayerBuilder::build
+    pub fn describe_metrics() {
+        for Metric { name, kind, unit, help, .. } in METRICS {
+            let unit = if *unit == "seconds" { Unit::Seconds } else { Unit::Count };
+            let (name, help) = (SharedString::const_str(name), SharedString::const_str(help));
+            metrics::with_recorder(|to| match kind {
+                MetricKind::Counter => to.describe_counter(name.into(), Some(unit), help),
+                MetricKind::Gauge => to.describe_gauge(name.into(), Some(unit), help),
+                MetricKind::Histogram => to.describe_histogram(name.into(), Some(unit), help),
+            });
+        }
     }
 
-    /// Counts the verified tokens of an issuer. The name of the metric is built once.
+    /// The metrics of one layer. Their handles are those of the recorder that is installed when the layer
+    /// is built, so that a decision looks nothing up.
     #[derive(Debug)]
-    pub(crate) struct Verified(Key);
+    pub(crate) struct LayerMeter {
+        layer: Arc<str>,
+        granted: Counter,
+        refused: Counter,
+        open: Counter,
+        duration: Histogram,
+        waits: Histogram,
+        /// `false` where there is no recorder: then nobody asks for the time.
+        is_recorded: bool,
+    }
 
-    impl Verified {
-        pub(crate) fn of(issuer: &Arc<str>) -> Self {
-            let issuer = Label::new("issuer", Arc::clone(issuer));
-            Self(Key::from_parts("fhir_auth_verified_total", vec![issuer]))
+    /// The moment at which a decision began.
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) struct Started(Option<Instant>);
+
+    impl LayerMeter {
+        pub(crate) fn new(layer: &str) -> Self {
+            describe_metrics();
+            let layer: Arc<str> = layer.into();
+            let verdict = |verdict: Verdict| {
+                let verdict = Label::from_static_parts("verdict", verdict.name());
+                let labels = vec![Label::new("layer", Arc::clone(&layer)), verdict];
+                let counter = counter(&Key::from_parts(metric::DECISIONS.name, labels));
+                // What has not happened yet is there as 0, so that its rate is known from the start.
+                counter.increment(0);
+                counter
+            };
+            let histogram = |metric: Metric| {
+                let layer = Label::new("layer", Arc::clone(&layer));
+                let key = Key::from_parts(metric.name, vec![layer]);
+                metrics::with_recorder(|to| to.register_histogram(&key, &ABOUT))
+            };
+            Self {
+                granted: verdict(Verdict::Granted),
+                refused: verdict(Verdict::Refused),
+                open: verdict(Verdict::Open),
+                duration: histogram(metric::DECISION_DURATION),
+                waits: histogram(metric::WAIT_DURATION),
+                // A recorder that keeps anything has a size; the one in place of none has not.
+                is_recorded: metrics::with_recorder(|to| size_of_val(to) > 0),
+                layer,
+            }
         }
 
-        pub(crate) fn increment(&self) {
-            const PLACE: &str = module_path!();
-            static ABOUT: Metadata<'static> = Metadata::new(PLACE, Level::INFO, Some(PLACE));
-            metrics::with_recorder(|to| to.register_counter(&self.0, &ABOUT)).increment(1);
+        #[inline]
+        pub(crate) fn start(&self) -> Started {
+            Started(self.is_recorded.then(Instant::now))
+        }
+
+        #[inline]
+        pub(crate) fn decided(&self, started: Started, verdict: impl FnOnce() -> Verdict) {
+            if let Some(started) = started.0 {
+                match verdict() {
+                    Verdict::Granted => self.granted.increment(1),
+                    Verdict::Refused => self.refused.increment(1),
+                    Verdict::Open => self.open.increment(1),
+                }
+                self.duration.record(started.elapsed());
+            }
+        }
+
+        /// Counts a refusal.
+        pub(crate) fn refusal(&self, kind: &'static str, check: Option<&'static str>) {
+            let labels = vec![
+                Label::from_static_parts("kind", kind),
+                Label::from_static_parts("check", check.unwrap_or("none")),
+                Label::new("layer", Arc::clone(&self.layer)),
+            ];
+            counter(&Key::from_parts(metric::REFUSALS.name, labels)).increment(1);
+        }
+
+        /// Measures a wait.
+        pub(crate) fn waiting<W: Future>(
+            &self,
+            wait: W,
+        ) -> impl Future<Output = W::Output> + use<W> {
+            let (started, waits) = (Instant::now(), self.waits.clone());
+            async move {
+                let over = wait.await;
+                waits.record(started.elapsed());
+                over
+            }
+        }
+    }
+
+    /// Counts the accepted tokens of an issuer.
+    #[derive(Debug)]
+    pub(crate) struct Accepted {
+        verified: Key,
+        recognised: Counter,
+    }
+
+    impl Accepted {
+        pub(crate) fn of(issuer: &Arc<str>) -> Self {
+            let key = |metric: Metric| {
+                Key::from_parts(metric.name, vec![Label::new("issuer", Arc::clone(issuer))])
+            };
+            let (verified, recognised) = (key(metric::VERIFIED), counter(&key(metric::CACHE_HITS)));
+            Self { verified, recognised }
+        }
+
+        /// Counts a token that was verified.
+        pub(crate) fn verified(&self) {
+            counter(&self.verified).increment(1);
+        }
+
+        /// Counts a token that was recognised from the cache.
+        #[inline]
+        pub(crate) fn recognised(&self) {
+            self.recognised.increment(1);
         }
     }
 
     pub(crate) fn load(issuer: &str, succeeded: bool) {
-        let outcome = if succeeded { "ok" } else { "failed" };
-        let issuer = issuer.to_owned();
-        metrics::counter!("fhir_auth_key_loads_total", "issuer" => issuer, "outcome" => outcome)
-            .increment(1);
+        count_outcome(metric::KEY_LOADS, issuer, if succeeded { "ok" } else { "failed" });
     }
 
     #[cfg(feature = "client")]
     pub(crate) fn introspection(issuer: &str, outcome: &'static str) {
-        let issuer = issuer.to_owned();
-        metrics::counter!("fhir_auth_introspections_total", "issuer" => issuer, "outcome" => outcome)
-            .increment(1);
+        count_outcome(metric::INTROSPECTIONS, issuer, outcome);
+    }
+
+    fn count_outcome(metric: Metric, issuer: &str, outcome: &'static str) {
+        let issuer = Label::new("issuer", issuer.to_owned());
+        let labels = vec![issuer, Label::from_static_parts("outcome", outcome)];
+        counter(&Key::from_parts(metric.name, labels)).increment(1);
+    }
+
+    fn counter(key: &Key) -> Counter {
+        metrics::with_recorder(|to| to.register_counter(key, &ABOUT))
     }
 
     #[expect(
@@ -60,44 +192,89 @@ mod on {
         clippy::cast_precision_loss,
         reason = "gauges are floating point; these numbers are small"
     )]
-    pub(crate) fn keys(issuer: &str, keys: usize, left_out: usize, loaded_at: UnixTime) {
-        let issuer = issuer.to_owned();
-        metrics::gauge!("fhir_auth_keys", "issuer" => issuer.clone()).set(keys as f64);
-        metrics::gauge!("fhir_auth_keys_left_out", "issuer" => issuer.clone()).set(left_out as f64);
-        metrics::gauge!("fhir_auth_keys_loaded_timestamp_seconds", "issuer" => issuer)
-            .set(loaded_at.as_secs() as f64);
+    pub(crate) fn keys(issuer: &str, keys: usize, left_out: usize) {
+        set(metric::KEYS, issuer, keys as f64);
+        set(metric::KEYS_LEFT_OUT, issuer, left_out as f64);
+    }
+
+    /// Records when keys were loaded, or confirmed as those that are in use.
+    #[expect(
+        clippy::as_conversions,
+        clippy::cast_precision_loss,
+        reason = "a gauge is floating point, and exact for seconds of this era"
+    )]
+    pub(crate) fn keys_loaded(issuer: &str, at: UnixTime) {
+        set(metric::KEYS_LOADED, issuer, at.as_secs() as f64);
+    }
+
+    fn set(metric: Metric, issuer: &str, value: f64) {
+        let key = Key::from_parts(metric.name, vec![Label::new("issuer", issuer.to_owned())]);
+        metrics::with_recorder(|to| to.register_gauge(&key, &ABOUT)).set(value);
     }
 }
 
 #[cfg(not(feature = "metrics"))]
 mod off {
+    use std::future::Future;
     use std::sync::Arc;
 
+    use super::Verdict;
     use crate::time::UnixTime;
 
-    pub(crate) fn refusal(_: &'static str, _: Option<&'static str>) {}
-    pub(crate) fn load(_: &str, _: bool) {}
-    #[cfg(feature = "client")]
-    pub(crate) fn introspection(_: &str, _: &'static str) {}
-    pub(crate) fn keys(_: &str, _: usize, _: usize, _: UnixTime) {}
+    #[derive(Debug)]
+    pub(crate) struct LayerMeter;
+
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) struct Started;
+
+    impl LayerMeter {
+        pub(crate) fn new(_: &str) -> Self {
+            Self
+        }
+
+        #[inline]
+        pub(crate) fn start(&self) -> Started {
+            Started
+        }
+
+        #[inline]
+        pub(crate) fn decided(&self, _: Started, _: impl FnOnce() -> Verdict) {}
+
+        pub(crate) fn refusal(&self, _: &'static str, _: Option<&'static str>) {}
+
+        pub(crate) fn waiting<W: Future>(&self, wait: W) -> W {
+            wait
+        }
+    }
 
     #[derive(Debug)]
-    pub(crate) struct Verified;
+    pub(crate) struct Accepted;
 
-    impl Verified {
+    impl Accepted {
         pub(crate) fn of(_: &Arc<str>) -> Self {
             Self
         }
 
-        pub(crate) fn increment(&self) {}
+        pub(crate) fn verified(&self) {}
+
+        #[inline]
+        pub(crate) fn recognised(&self) {}
     }
+
+    pub(crate) fn load(_: &str, _: bool) {}
+    #[cfg(feature = "client")]
+    pub(crate) fn introspection(_: &str, _: &'static str) {}
+    pub(crate) fn keys(_: &str, _: usize, _: usize) {}
+    pub(crate) fn keys_loaded(_: &str, _: UnixTime) {}
 }
 
 #[cfg(all(feature = "client", not(feature = "metrics")))]
 pub(crate) use off::introspection;
 #[cfg(not(feature = "metrics"))]
-pub(crate) use off::{Verified, keys, load, refusal};
+pub(crate) use off::{Accepted, LayerMeter, Started, keys, keys_loaded, load};
+#[cfg(feature = "metrics")]
+pub use on::describe_metrics;
 #[cfg(all(feature = "client", feature = "metrics"))]
 pub(crate) use on::introspection;
 #[cfg(feature = "metrics")]
-pub(crate) use on::{Verified, keys, load, refusal};
+pub(crate) use on::{Accepted, LayerMeter, Started, keys, keys_loaded, load};

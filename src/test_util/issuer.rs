@@ -21,6 +21,7 @@ use super::{SigningKey, TestUtilError, TokenBuilder};
 use crate::authentication::TrustedIssuer;
 use crate::background_task::BackgroundTask;
 use crate::jose::Algorithm;
+use crate::middleware::FhirAuthLayer;
 use crate::time::{Clock, SystemClock, UnixTime};
 
 /// The path of the key set.
@@ -148,6 +149,38 @@ impl TestIssuer {
     /// Makes a good token, issued now. Its `aud` is yours to set.
     pub fn token(&self) -> TokenBuilder {
         self.token_at(SystemClock.now())
+    }
+
+    /// Makes a token that a layer accepts and a [`ScopePolicy`](crate::ScopePolicy) grants everything: issued
+    /// now by the clock of the layer, with its base URL as `aud` and the scope `system/*.cruds`. Where the
+    /// issuer has other audiences or the layer another authorizer, set `aud` or what that asks for.
+    ///
+    /// ```
+    /// use tower_fhir_auth::test_util::{TestClock, TestIssuer};
+    /// use tower_fhir_auth::{FhirAuthLayer, ScopePolicy};
+    ///
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let (issuer, clock) = (TestIssuer::start().await?, TestClock::at(1_800_000_000));
+    /// let layer = FhirAuthLayer::builder("https://fhir.example.org/r4")
+    ///     .issuer(issuer.trusted())
+    ///     .authorizer(ScopePolicy::new())
+    ///     .clock(clock.clone())
+    ///     .build()?;
+    /// layer.ready().await;
+    ///
+    /// let token = issuer.token_for(&layer).sign()?;
+    /// let request = http::Request::get("/r4/Patient/1")
+    ///     .header("authorization", format!("Bearer {token}"));
+    /// let (request, ()) = request.body(())?.into_parts();
+    /// assert!(layer.explain(&request).await.is_accepted());
+    /// clock.advance(3600);
+    /// assert!(!layer.explain(&request).await.is_accepted());
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+    /// ```
+    pub fn token_for(&self, layer: &FhirAuthLayer) -> TokenBuilder {
+        self.token_at(layer.authenticator().clock().now())
+            .claim("aud", layer.base_url())
+            .claim("scope", "system/*.cruds")
     }
 
     /// Makes a good token, issued at another time.

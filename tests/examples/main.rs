@@ -8,6 +8,7 @@ mod careless_server;
 mod check;
 mod cors;
 mod decide;
+mod default_log;
 mod entra;
 mod explain_token;
 mod fhir_server;

@@ -10,11 +10,13 @@
 //! Beside them stand those of the layer, whose labels are words of its own and the issuers of the file: nothing
 //! that a client sends becomes a label.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
 use metrics::{Counter, Gauge, Unit};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 use super::unanswered::Unanswered;
 use crate::server::App;
@@ -23,6 +25,9 @@ const REQUESTS: &str = "fhir_auth_gateway_requests_total";
 const FAULTS: &str = "fhir_auth_gateway_upstream_faults_total";
 const OVER_LIMIT: &str = "fhir_auth_gateway_over_limit_total";
 const BUFFERED: &str = "fhir_auth_gateway_buffered_bytes";
+
+/// The bounds of durations in seconds: a remembered token, a signature, a slow decision, a wait for a key.
+const BUCKETS: [f64; 11] = [5e-7, 1e-6, 5e-6, 2.5e-5, 1e-4, 5e-4, 2.5e-3, 1e-2, 1e-1, 1.0, 5.0];
 
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
@@ -33,7 +38,12 @@ pub(super) struct Figures(Option<PrometheusHandle>);
 impl Figures {
     /// Collects figures from now on. Where somebody else does already, there are none here.
     pub(super) fn collect() -> Self {
-        let handle = PrometheusBuilder::new().install_recorder().ok();
+        let durations = Matcher::Suffix("_duration_seconds".to_owned());
+        let builder = PrometheusBuilder::new().set_buckets_for_metric(durations, &BUCKETS);
+        let handle = builder.and_then(PrometheusBuilder::install_recorder).ok();
+        if let Some(handle) = handle.clone() {
+            tokio::spawn(keep_up(handle));
+        }
         metrics::describe_counter!(REQUESTS, "Answers to clients, by the class of their status.");
         metrics::describe_counter!(FAULTS, "Requests that the server behind has failed, by kind.");
         metrics::describe_counter!(OVER_LIMIT, "Requests that were beyond `max_buffered`.");
@@ -57,6 +67,14 @@ impl Figures {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response
+    }
+}
+
+/// Puts what was measured into buckets: until then each measurement is kept, and nobody has to read them.
+async fn keep_up(handle: PrometheusHandle) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        handle.run_upkeep();
     }
 }
 

@@ -11,7 +11,6 @@ use crate::confine::entry_answer::{self, EntryAnswer};
 use crate::confine::request_body::RequestBody;
 use crate::confine::sent_bundle::{SentBundle, SentEntry};
 use crate::confine::stop::{Judged, Stop, unreadable};
-use crate::middleware::Interior;
 use crate::rejection::Rejection;
 
 impl<S, B, R> Judge<S, B>
@@ -102,7 +101,7 @@ where
                 let rejection = Rejection::of_authorization(&denial, &self.interior.server);
                 let check = rejection.check().map(|check| check.name());
                 let (kind, detail) = (rejection.kind().name(), rejection.detail());
-                Interior::note_refusal(kind, check, detail, &self.request);
+                self.interior.note_refusal(kind, check, detail, &self.request);
                 EntryAnswer::refused(rejection.status(), &rejection.outcome())
             }
         })
@@ -110,7 +109,7 @@ where
 
     #[expect(clippy::needless_pass_by_value, reason = "an answer is given once")]
     fn refused_entry(&self, answer: NoAnswer) -> EntryAnswer {
-        Interior::note_refusal(answer.code(), None, answer.text(), &self.request);
+        self.interior.note_refusal(answer.code(), None, answer.text(), &self.request);
         EntryAnswer::refused(answer.status(), &answer.outcome())
     }
 }

@@ -110,7 +110,7 @@ where
             Ok(response) => response,
             Err(Stop::Service(error)) => return Err(error),
             Err(Stop::NoAnswer(answer)) => {
-                Interior::note_refusal(answer.code(), None, answer.text(), &self.request);
+                self.interior.note_refusal(answer.code(), None, answer.text(), &self.request);
                 answer.respond(&self.request).map(ConfinedBody::bytes)
             }
             Err(Stop::Denied(denial)) => {

@@ -59,7 +59,7 @@ async fn health_is_told_as_data_as_json_and_as_metrics() {
     let failed = format!("fhir_auth_key_loads_total {url} failed ");
     assert!(seen.iter().any(|line| line.starts_with(&failed)), "{seen:#?}");
     for expected in [
-        "fhir_auth_refusals_total invalid-token key 2".to_owned(),
+        format!("fhir_auth_refusals_total invalid-token key {BASE} 2"),
         format!("fhir_auth_key_loads_total {url} ok 2"),
         format!("fhir_auth_keys {url} 1"),
         format!("fhir_auth_keys_left_out {url} 1"),
