@@ -3,6 +3,9 @@
 #[doc = include_str!("keys.md")]
 pub mod keys {}
 
+#[doc = include_str!("demo.md")]
+pub mod demo {}
+
 #[doc = include_str!("configuration.md")]
 #[cfg(feature = "config")]
 pub mod configuration {}

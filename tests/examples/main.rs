@@ -8,6 +8,7 @@ mod careless_server;
 mod check;
 mod cors;
 mod decide;
+mod demo_page;
 mod entra;
 mod explain_token;
 mod fhir_server;
