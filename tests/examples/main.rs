@@ -17,6 +17,7 @@ mod gateway_cors;
 mod gateway_framing;
 mod gateway_https;
 mod gateway_metrics;
+mod gateway_page;
 mod gateway_rewriting;
 mod gateway_writes;
 mod interactions;

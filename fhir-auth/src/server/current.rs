@@ -1,5 +1,6 @@
 //! The configuration that serves: replaced at SIGHUP and when the file changes, while requests go on.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -33,6 +34,8 @@ pub(crate) struct Source {
     make: Arc<Make>,
     /// What `/metrics` answers.
     metrics: Option<Arc<Metrics>>,
+    /// The option that no address but loopback goes with.
+    loopback: Option<&'static str>,
 }
 
 impl Source {
@@ -41,7 +44,7 @@ impl Source {
         upstream: Option<String>,
         make: impl Fn(Config) -> Result<(App, FhirAuthLayer), Failure> + Send + Sync + 'static,
     ) -> Self {
-        Self { file, upstream, make: Arc::new(make), metrics: None }
+        Self { file, upstream, make: Arc::new(make), metrics: None, loopback: None }
     }
 
     /// Tells operators figures, too.
@@ -50,6 +53,19 @@ impl Source {
         answer: impl Fn() -> Response<Bytes> + Send + Sync + 'static,
     ) -> Self {
         Self { metrics: Some(Arc::new(answer)), ..self }
+    }
+
+    /// Refuses to listen for others than this machine, by the option that asks for it.
+    pub(crate) fn on_loopback_alone(self, option: &'static str) -> Self {
+        Self { loopback: Some(option), ..self }
+    }
+
+    pub(super) fn may_listen(&self, address: SocketAddr) -> Result<(), Failure> {
+        let option = self.loopback.filter(|_| !address.ip().is_loopback());
+        option.map_or(Ok(()), |option| {
+            let text = "the gateway listens on loopback alone, such as 127.0.0.1:8080";
+            Err(Failure::new(format!("{option}: {address}: {text}")))
+        })
     }
 
     pub(super) fn config(&self) -> Result<Config, Failure> {
