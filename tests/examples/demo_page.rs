@@ -238,7 +238,7 @@ async fn an_authorization_request_is_granted_by_the_letter_alone() {
         request
     };
     // Nobody is sent anywhere.
-    let near = [format!("{}", demo.origin), format!("{}/page", demo.origin), String::new()];
+    let near = [demo.origin.clone(), format!("{}/page", demo.origin), String::new()];
     let near = near.iter().map(|uri| ("redirect_uri", &**uri));
     for (name, value) in near.chain([("client_id", "other"), ("client_id", "")]) {
         let answer = demo.choose(&with(name, value)).await;
