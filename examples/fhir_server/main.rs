@@ -10,8 +10,8 @@
 //! for browsers; `policy` says who
 //! may do what; `api` answers requests that were let in, with `rights`; `confine` is what the layer leaves
 //! to the handlers; `store` holds the resources. `reload` puts another configuration in force while the server
-//! serves. `demo_idp` issues the tokens of the demo, and `samples`
-//! prints requests to try.
+//! serves. `demo_idp` issues the tokens of the demo, `samples` prints requests to try, and `page` shows them in
+//! a browser, each answer beside its reasons.
 
 #![expect(clippy::indexing_slicing, reason = "serde_json answers null where nothing is")]
 #![expect(clippy::wildcard_enum_match_arm, reason = "the enums of the crate may grow")]
@@ -22,6 +22,7 @@ mod cors;
 mod demo_idp;
 mod json;
 mod options;
+mod page;
 mod policy;
 mod reload;
 mod rights;
@@ -37,13 +38,14 @@ use tokio::net::{TcpListener, lookup_host};
 use tower::Layer as _;
 use tower_fhir_auth::config::ConfigFile;
 use tower_fhir_auth::fhir::BaseUrl;
-use tower_fhir_auth::{AccessMode, AccessPolicy, FhirAuthLayer, ScopePolicy, TrustedIssuer};
+use tower_fhir_auth::{AccessMode, AccessPolicy, FhirAuthLayer, ScopePolicy};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::prelude::*;
 
 use api::App;
 use demo_idp::DemoIdp;
 use options::Options;
+use page::Page;
 use store::Store;
 
 /// What ends the server before it begins.
@@ -92,6 +94,7 @@ async fn run() -> Result<(), Error> {
         return serve_unprotected(&options, listener).await;
     }
 
+    let origin = format!("http://{address}");
     let (base, auth, demo): (BaseUrl, _, _) = match config {
         Some((file, config)) => {
             let base = config.base_url().clone();
@@ -102,10 +105,10 @@ async fn run() -> Result<(), Error> {
         }
         None => {
             let base: BaseUrl = format!("http://{address}/fhir").parse()?;
-            let idp = DemoIdp::start(base.as_str().to_owned()).await?;
+            let idp = DemoIdp::start(base.as_str().to_owned(), &origin).await?;
             let (mode, roles) = (AccessMode::RolesOrScopes, policy::demo_roles()?);
             let builder = FhirAuthLayer::builder(base.as_str())
-                .issuer(TrustedIssuer::discover(idp.url()))
+                .issuer(policy::demo_issuer(idp.url()))
                 .authorizer(AccessPolicy::new(mode, roles, ScopePolicy::new()));
             (base.clone(), policy::enforced(builder).cors(true).build()?, Some(idp))
         }
@@ -118,11 +121,14 @@ async fn run() -> Result<(), Error> {
     let signal = signal()?;
     let here = format!("http://{address}{}", base.path());
     println!("listening on {here}");
-    if let Some(idp) = &demo {
-        samples::print(&here, idp.url());
+    match demo {
+        None => serve::until(signal, listener, app).await,
+        Some(idp) => {
+            samples::print(&here, idp.url(), &format!("{origin}/"));
+            let page = Page::new(auth, base, &origin, idp.url())?;
+            serve::until(signal, listener, page::before(page, app)).await;
+        }
     }
-
-    serve::until(signal, listener, app).await;
     Ok(())
 }
 

@@ -1,6 +1,11 @@
 //! What this server says of itself to the layer, and the roles of the demo.
 
-use tower_fhir_auth::{Enforcement, FhirAuthLayerBuilder, RoleDefinitions, RolePolicy};
+use std::time::Duration;
+
+use tower_fhir_auth::keys::KeySettings;
+use tower_fhir_auth::{
+    Enforcement, FhirAuthLayerBuilder, RoleDefinitions, RolePolicy, TrustedIssuer,
+};
 
 use crate::Error;
 
@@ -14,4 +19,12 @@ pub(crate) fn enforced(builder: FhirAuthLayerBuilder) -> FhirAuthLayerBuilder {
 /// The roles of the demo, in the format of Microsoft's `roles.json`.
 pub(crate) fn demo_roles() -> Result<RolePolicy, Error> {
     Ok(RolePolicy::new(RoleDefinitions::parse(include_bytes!("roles.json"))?))
+}
+
+/// The demo's provider, whose clock is this machine's, and whose keys rotate at a click.
+pub(crate) fn demo_issuer(url: &str) -> TrustedIssuer {
+    let second = Duration::from_secs(1);
+    TrustedIssuer::discover(url)
+        .leeway(second)
+        .key_settings(KeySettings::default().cooldown(second))
 }

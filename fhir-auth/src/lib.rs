@@ -3,7 +3,7 @@
 //! ```text
 //! fhir-auth explain --config auth.toml [--method GET --path /Patient/1] < token
 //! fhir-auth check auth.toml [--online]
-//! fhir-auth gateway --config gateway.toml [--listen ADDRESS] [--upstream URL]
+//! fhir-auth gateway --config gateway.toml [--listen ADDRESS] [--upstream URL] [--demo [--demo-client ID]]
 //! fhir-auth decide --for nginx|forward|envoy --config auth.toml [--listen ADDRESS] [--peers NETWORKS]
 //! ```
 //!
@@ -35,7 +35,8 @@ pub use failure::Failure;
 const USAGE: &str = "usage: fhir-auth explain --config auth.toml [--method GET --path /Patient/1] \
                      [--at TIME] [--offline] [--json] [--dpop FILE] [--certificate FILE] < token\n       \
                      fhir-auth check auth.toml [--online]\n       \
-                     fhir-auth gateway --config gateway.toml [--listen ADDRESS] [--upstream URL]\n       \
+                     fhir-auth gateway --config gateway.toml [--listen ADDRESS] [--upstream URL]\n               \
+                     [--demo [--demo-client ID]]\n       \
                      fhir-auth decide --for nginx|forward|envoy --config auth.toml [--listen ADDRESS] \
                      [--peers NETWORKS]\n       \
                      fhir-auth --version";

@@ -30,6 +30,8 @@ pub mod defaults {}
 #[doc = include_str!("migrating.md")]
 #[cfg(feature = "client")]
 pub mod migrating {}
+#[doc = include_str!("demo.md")]
+pub mod demo {}
 
 #[doc = include_str!("configuration.md")]
 #[cfg(feature = "config")]

@@ -16,7 +16,7 @@ use tower_service::Service;
 use super::body::ResponseBody;
 use super::future::ResponseFuture;
 use super::inner::InnerService;
-use super::interior::{Interior, log_refusal, strip_untrusted};
+use super::interior::{log_refusal, strip_untrusted};
 use super::layer::{FhirAuthLayer, FhirAuthLayerBuilder};
 use super::paths::OutsideBase;
 use super::service::{guard, release_readiness};

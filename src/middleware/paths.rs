@@ -88,11 +88,6 @@ impl Paths {
         }
     }
 
-    /// Reports whether there are paths where a token is optional.
-    pub(super) fn has_optional(&self) -> bool {
-        !self.optional.is_empty()
-    }
-
     fn is_optional(&self, below: &str) -> bool {
         self.optional.iter().any(|optional| match optional.ends_with('/') {
             // What an inner router may read as another path is not below this one.

@@ -10,6 +10,7 @@ mod account;
 mod app;
 mod base;
 mod cors;
+mod demo;
 mod exchange;
 mod headers;
 mod held;
@@ -33,14 +34,18 @@ use crate::failure::Failure;
 use crate::server::Source;
 use crate::{command, logs, server};
 
-const USAGE: &str =
-    "usage: fhir-auth gateway --config gateway.toml [--listen 127.0.0.1:8080] [--upstream URL]";
+const USAGE: &str = "usage: fhir-auth gateway --config gateway.toml [--listen 127.0.0.1:8080] [--upstream URL] \
+     [--demo [--demo-client ID]]";
 
 #[derive(Default)]
 struct Options {
     config: PathBuf,
     listen: Option<String>,
     upstream: Option<String>,
+    /// The page that explains, at the root.
+    demo: bool,
+    /// The public client of the provider that people sign in to on it.
+    demo_client: Option<String>,
 }
 
 /// Runs the command with the arguments after its name, until it is told to stop.
@@ -64,6 +69,8 @@ fn options(mut arguments: Parser) -> Result<Option<Options>, lexopt::Error> {
             Long("config") => options.config = arguments.value()?.into(),
             Long("listen") => options.listen = Some(arguments.value()?.string()?),
             Long("upstream") => options.upstream = Some(arguments.value()?.string()?),
+            Long("demo") => options.demo = true,
+            Long("demo-client") => options.demo_client = Some(arguments.value()?.string()?),
             Long("help") | Short('h') => return Ok(None),
             Value(_) | Long(_) | Short(_) => return Err(argument.unexpected()),
         }
@@ -71,16 +78,27 @@ fn options(mut arguments: Parser) -> Result<Option<Options>, lexopt::Error> {
     if options.config.as_os_str().is_empty() {
         return Err("--config is required".into());
     }
+    if options.demo_client.is_some() && !options.demo {
+        return Err("--demo-client is of --demo".into());
+    }
     Ok(Some(options))
 }
 
 async fn gateway(options: Options) -> Result<(), Failure> {
     let key = SealKey::random().map_err(|_| Failure::new("the system has no random numbers"))?;
-    let Options { config, listen, upstream } = options;
+    let Options { config, listen, upstream, demo, demo_client } = options;
     let figures = Figures::collect();
     let source = Source::new(config, upstream, move |config, before: Option<&FhirAuthLayer>| {
-        app::gateway(config, before, &key)
+        let base = config.base_url().clone();
+        let (app, auth) = app::gateway(config, before, &key)?;
+        let app = match demo {
+            true => demo::before(app, &auth, &base, demo_client.clone())?,
+            false => app,
+        };
+        Ok((app, auth))
     });
     let source = source.with_metrics(move || figures.respond());
+    // The page tells everybody what refusals keep from strangers.
+    let source = if demo { source.on_loopback_alone("--demo") } else { source };
     server::run(source, listen.as_deref()).await
 }

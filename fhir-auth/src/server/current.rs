@@ -1,5 +1,6 @@
 //! The configuration that serves: replaced at SIGHUP and when the file changes, while requests go on.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -31,6 +32,8 @@ pub(crate) struct Source {
     make: Arc<Make>,
     /// What `/metrics` answers.
     metrics: Option<Arc<Metrics>>,
+    /// The option that no address but loopback goes with.
+    loopback: Option<&'static str>,
 }
 
 impl Source {
@@ -42,7 +45,7 @@ impl Source {
         + Sync
         + 'static,
     ) -> Self {
-        Self { path, upstream, make: Arc::new(make), metrics: None }
+        Self { path, upstream, make: Arc::new(make), metrics: None, loopback: None }
     }
 
     /// Tells operators figures, too.
@@ -51,6 +54,19 @@ impl Source {
         answer: impl Fn() -> Response<Bytes> + Send + Sync + 'static,
     ) -> Self {
         Self { metrics: Some(Arc::new(answer)), ..self }
+    }
+
+    /// Refuses to listen for others than this machine, by the option that asks for it.
+    pub(crate) fn on_loopback_alone(self, option: &'static str) -> Self {
+        Self { loopback: Some(option), ..self }
+    }
+
+    pub(super) fn may_listen(&self, address: SocketAddr) -> Result<(), Failure> {
+        let option = self.loopback.filter(|_| !address.ip().is_loopback());
+        option.map_or(Ok(()), |option| {
+            let text = "the gateway listens on loopback alone, such as 127.0.0.1:8080";
+            Err(Failure::new(format!("{option}: {address}: {text}")))
+        })
     }
 
     pub(super) fn open(&self) -> Result<(ConfigFile, Config), Failure> {

@@ -38,6 +38,7 @@ pub(crate) async fn run(source: Source, address: Option<&str>) -> Result<(), Fai
     let (signal, hang_up) = (signals::stop().map_err(fault)?, HangUp::new().map_err(fault)?);
     let following = tokio::spawn(current.clone().follow(source.clone(), file, hang_up));
     let here = public.local_addr().map_err(|error| Failure::new(error.to_string()))?;
+    source.may_listen(here)?;
     let scheme = if current.tls().is_some() { "https" } else { "http" };
     println!("listening on {scheme}://{here}{path}");
     let admin = async {
