@@ -18,6 +18,7 @@ mod gateway_https;
 mod gateway_metrics;
 mod gateway_rewriting;
 mod gateway_writes;
+mod inferno;
 mod interactions;
 mod leaks;
 mod own_authority;
