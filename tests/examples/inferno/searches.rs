@@ -257,6 +257,6 @@ fn references(value: &Value, found: &mut Vec<String>) {
             found.extend(members.get("reference").and_then(Value::as_str).map(str::to_owned));
             members.values().for_each(|one| references(one, found));
         }
-        _ => {}
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
