@@ -92,6 +92,9 @@ pub mod mistakes {}
 #[doc = include_str!("proxies.md")]
 pub mod proxies {}
 
+#[doc = include_str!("inferno.md")]
+pub mod inferno {}
+
 #[doc = include_str!("costs.md")]
 #[doc = include_str!("costs/keys.svg")]
 #[doc = include_str!("costs/issuers.svg")]

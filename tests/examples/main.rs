@@ -21,6 +21,7 @@ mod gateway_metrics;
 mod gateway_page;
 mod gateway_rewriting;
 mod gateway_writes;
+mod inferno;
 mod interactions;
 mod leaks;
 mod own_authority;

@@ -179,3 +179,18 @@ async fn a_condition_by_what_cannot_be_evaluated_is_refused() {
     }
     assert_eq!(fhir.as_caller(ALL, "GET", "/Patient").await.body["total"], 3, "nothing was made");
 }
+
+#[tokio::test]
+async fn links_have_commas_between_values_and_what_is_encoded_stays_so() {
+    let fhir = Fhir::start("scopes", &[]).await;
+    let reply = fhir.as_caller(ALL, "GET", "?_type=Observation,Patient&_count=1").await;
+    let links = reply.body["link"].as_array().unwrap();
+    assert_eq!(links.len(), 2, "{links:?}");
+    for link in links {
+        let url = link["url"].as_str().unwrap();
+        assert!(url.contains("?_type=Observation,Patient&"), "{url}");
+    }
+    let reply = fhir.as_caller(ALL, "GET", "/Patient?name=a%252Cb%26c").await;
+    let url = reply.body["link"][0]["url"].as_str().unwrap();
+    assert!(url.ends_with("/Patient?name=a%252Cb%26c"), "{url}");
+}

@@ -15,6 +15,7 @@ pub(crate) enum Proxy {
     Envoy,
     Caddy,
     Haproxy,
+    Traefik,
 }
 
 /// One that is running.
@@ -25,7 +26,8 @@ pub(crate) struct Running {
 }
 
 impl Proxy {
-    pub(crate) const ALL: [Self; 4] = [Self::Nginx, Self::Envoy, Self::Caddy, Self::Haproxy];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Nginx, Self::Envoy, Self::Caddy, Self::Haproxy, Self::Traefik];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -33,6 +35,7 @@ impl Proxy {
             Self::Envoy => "envoy",
             Self::Caddy => "caddy",
             Self::Haproxy => "haproxy",
+            Self::Traefik => "traefik",
         }
     }
 
@@ -41,13 +44,13 @@ impl Proxy {
         match self {
             Self::Nginx => "nginx",
             Self::Envoy => "envoy",
-            Self::Caddy | Self::Haproxy => "forward",
+            Self::Caddy | Self::Haproxy | Self::Traefik => "forward",
         }
     }
 
     /// Whether an identity header that is empty is sent as such, or not at all.
     pub(crate) fn sends_empty_headers(self) -> bool {
-        matches!(self, Self::Envoy | Self::Haproxy)
+        matches!(self, Self::Envoy | Self::Haproxy | Self::Traefik)
     }
 
     /// Whether the body of a refusal comes from `fhir-auth`.
@@ -67,7 +70,7 @@ impl Proxy {
         let argument = match self {
             Self::Nginx | Self::Haproxy => "-v",
             Self::Envoy => "--version",
-            Self::Caddy => "version",
+            Self::Caddy | Self::Traefik => "version",
         };
         let said = Command::new(self.program()).arg(argument).output().unwrap_or_else(|error| {
             panic!("{} is not installed (`.ci/world proxies` does it): {error}", self.name())
@@ -80,6 +83,8 @@ impl Proxy {
             // `<commit>/<version>/<state>/<profile>/<library>`
             Self::Envoy => said.trim().split('/').rev().nth(3),
             Self::Caddy => said.split([' ', 'v']).nth(1),
+            // `Version:      <version>`, first.
+            Self::Traefik => said.split_whitespace().nth(1),
         };
         version.unwrap_or_else(|| panic!("an unknown form of version: {said}")).trim().to_owned()
     }
@@ -119,6 +124,11 @@ impl Proxy {
             Self::Haproxy => {
                 write("fhir_decide.lua", "lua");
                 command.args(["-db", "-f", &write("haproxy.cfg", "haproxy")]);
+            }
+            Self::Traefik => {
+                write("fhir.yml", "traefik");
+                let line = page::block("console", &real);
+                command.args(line.split_whitespace().skip(1)).arg("--log.level=ERROR");
             }
         }
         let log = std::fs::File::create(folder.path().join("log")).unwrap();

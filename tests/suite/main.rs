@@ -24,6 +24,7 @@ mod entra_advice;
 mod explanation;
 mod extractors;
 mod gateway_configuration;
+mod inferno;
 mod introspection;
 mod keys;
 mod launch_context;

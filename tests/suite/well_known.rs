@@ -44,6 +44,7 @@ fn json(reply: &Reply) -> Value {
     serde_json::from_str(&reply.body).unwrap()
 }
 
+/// `well_known_endpoint`, `well_known_capabilities_stu2`.
 #[tokio::test]
 async fn well_known_is_json_without_a_token_with_the_required_fields_and_open_cors() {
     let issuer = TestIssuer::start().await.unwrap();
@@ -86,6 +87,61 @@ async fn well_known_is_json_without_a_token_with_the_required_fields_and_open_co
     assert_eq!(send(&layer, Request::get("/.well-known/smart-configuration")).await.status, 401);
     let security = layer.capability_security();
     assert_eq!(security["service"][0]["coding"][0]["code"], "SMART-on-FHIR");
+}
+
+/// `us_core_smart_well_known_capabilities`.
+#[tokio::test]
+async fn scopes_and_the_introspection_endpoint_of_the_provider_are_in_the_document() {
+    let issuer = TestIssuer::start().await.unwrap();
+    let scopes = json!(["openid", "patient/Condition.rs?category=a|b", "user/*.cruds"]);
+    let endpoint = "https://idp.example.org/introspect";
+    let mut provider = provider();
+    provider["scopes_supported"] = scopes.clone();
+    provider["introspection_endpoint"] = endpoint.into();
+    let document = json(&send(&layer(&issuer, provider).await, Request::get(PATH)).await);
+    assert_eq!(document["scopes_supported"], scopes);
+    assert_eq!(document["introspection_endpoint"], endpoint);
+}
+
+/// `g10_smart_well_known_capabilities`: what follows from the provider's metadata is said by itself; how a
+/// launch looks follows from nothing, and is the operator's to say.
+#[tokio::test]
+async fn capabilities_follow_from_the_provider_or_are_the_operators_to_name() {
+    let issuer = TestIssuer::start().await.unwrap();
+    let mut provider = provider();
+    provider["scopes_supported"] = json!(["openid", "launch", "launch/patient", "offline_access"]);
+    provider["token_endpoint_auth_methods_supported"] =
+        json!(["none", "client_secret_basic", "private_key_jwt"]);
+    let layer = layer(&issuer, provider).await;
+    let document = json(&send(&layer, Request::get(PATH)).await);
+    for name in [
+        "launch-ehr",
+        "launch-standalone",
+        "client-public",
+        "client-confidential-symmetric",
+        "client-confidential-asymmetric",
+        "sso-openid-connect",
+        "context-standalone-patient",
+        "permission-offline",
+        "permission-patient",
+        "permission-user",
+        "permission-v1",
+        "permission-v2",
+    ] {
+        let capabilities = document["capabilities"].as_array().unwrap();
+        assert!(capabilities.contains(&name.into()), "{name} in {capabilities:?}");
+    }
+    let named = json!(["launch-ehr", "context-banner", "context-style", "context-ehr-patient"]);
+    let text = format!(
+        "base_url = \"{BASE}\"\naccess = \"scopes\"\n[[issuers]]\nissuer = \"{}\"\n\
+         [smart]\ncapabilities = {named}\n",
+        issuer.url()
+    );
+    let config = Config::from_toml(&text).unwrap();
+    let policy = config.policy().unwrap();
+    let layer = config.layer(policy).unwrap().build().unwrap();
+    let document = json(&send(&layer, Request::get(PATH)).await);
+    assert_eq!(document["capabilities"], named);
 }
 
 #[tokio::test]

@@ -12,6 +12,9 @@ use tower_fhir_auth::fhir::{Format, ResourceTypes};
 use super::App;
 use crate::store::is_followed;
 
+/// Where Bulk Data Access has its definitions.
+const BULK_DATA: &str = "http://hl7.org/fhir/uv/bulkdata";
+
 const INTERACTIONS: [&str; 9] = [
     "read",
     "vread",
@@ -29,14 +32,13 @@ pub(crate) async fn statement(State(app): State<Arc<App>>) -> impl IntoResponse 
     let mut statement = json!({
         "resourceType": "CapabilityStatement", "status": "active", "date": "2026-11-21",
         "kind": "instance", "fhirVersion": "4.0.1", "format": ["json"],
+        "instantiates": [format!("{BULK_DATA}/CapabilityStatement/bulk-data")],
         "patchFormat": ["application/json-patch+json"],
         "implementation": {"description": "example of tower-fhir-auth", "url": base},
         "rest": [{
             "mode": "server",
             "interaction": codes(&["transaction", "batch", "history-system", "search-system"]),
-            "operation": [
-                operation("export", "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export"),
-            ],
+            "operation": [export("export")],
             "resource": app.resources,
         }],
     });
@@ -79,11 +81,21 @@ fn resource(name: &str, is_protected: bool) -> Value {
         "searchInclude": references, "searchRevInclude": referring(name),
         "searchParam": parameters.collect::<Vec<_>>(),
     });
-    if name == "Patient" {
-        let url = "http://hl7.org/fhir/OperationDefinition/Patient-everything";
-        resource["operation"] = json!([operation("everything", url)]);
+    let everything = "http://hl7.org/fhir/OperationDefinition/Patient-everything";
+    match name {
+        "Patient" => {
+            let operations = [operation("everything", everything), export("patient-export")];
+            resource["operation"] = operations.to_vec().into();
+        }
+        "Group" => resource["operation"] = vec![export("group-export")].into(),
+        _ => {}
     }
     resource
+}
+
+/// `$export`, which has a definition for each level.
+fn export(definition: &str) -> Value {
+    operation("export", &format!("{BULK_DATA}/OperationDefinition/{definition}"))
 }
 
 /// What a result of the type can be asked to bring along that refers to it: by the parameters that clients

@@ -77,7 +77,8 @@ pub(crate) fn page(
     let below = order.interaction.base().below(address).unwrap_or_default();
     let url = |parameters: &[(String, String)]| {
         let mut query = form_urlencoded::Serializer::new(String::new());
-        let query = query.extend_pairs(parameters).finish();
+        // A comma stands between values. Some clients look for it as such.
+        let query = query.extend_pairs(parameters).finish().replace("%2C", ",");
         let mark = if query.is_empty() { "" } else { "?" };
         format!("{}{below}{mark}{query}", state.url())
     };

@@ -15,6 +15,7 @@ fn without_cache(layer: FhirAuthLayerBuilder) -> FhirAuthLayerBuilder {
     layer.token_cache_capacity(0)
 }
 
+/// `g10_token_revocation-Test02`.
 #[tokio::test]
 async fn n8_a_token_that_was_withdrawn_is_refused_within_max_age_and_no_answer_is_kept_longer() {
     for capacity in [0, 100] {
