@@ -17,9 +17,13 @@ pub(crate) struct Confirmation {
     pub(crate) certificate: Option<Thumbprint>,
 }
 
+/// What Keycloak 26.7 writes beside `jkt`.
+const KEYCLOAK_PROOF: &str = "kc-jkt-type";
+
 impl Confirmation {
     /// Reads `cnf`. RFC 7800 section 3.1 makes it an object, so that `null` binds to somebody who is
-    /// not said; a member that is not known cannot be proved here.
+    /// not said; a member that is not known cannot be proved here. The one that Keycloak puts beside
+    /// `jkt` says how its key is proved, and is known as far as it says what `jkt` means.
     fn read(claims: &Claims<'_>) -> Result<Option<Self>, ClaimReason> {
         let members = match claims.member("cnf") {
             None => return Ok(None),
@@ -32,6 +36,7 @@ impl Confirmation {
             let place = match name.as_str() {
                 Some("jkt") => &mut read.key,
                 Some("x5t#S256") => &mut read.certificate,
+                Some(KEYCLOAK_PROOF) if value.as_str() == Some("DPoP") => continue,
                 Some(_) | None => return Err(ClaimReason::ConfirmationUnknown),
             };
             let thumbprint = value.as_str().and_then(Thumbprint::parse);

@@ -1,4 +1,5 @@
-//! `fhir-auth decide` behind real proxies, each by the configuration of the manual as it is pasted.
+//! Real proxies, each by the configurations of the manual as they are pasted: before `fhir-auth decide`, and
+//! where they end TLS and pass certificates of clients on.
 //!
 //! Not part of a plain `cargo test`, because it needs the proxies: `.ci/world proxies` installs them.
 //!
@@ -10,10 +11,11 @@
 //! ```
 //!
 //! The last lines count the requests. [`page`] takes a configuration out of the manual, [`proxy`] starts it,
-//! [`table`] has the requests, and [`run`] compares what the proxy does with what the layer says in process.
+//! [`table`] has the requests, and [`run`] compares what the proxy does with what the layer says in process. [`certificates`] stands alone.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failed step of a test is a failed test")]
 
+mod certificates;
 mod kit;
 mod page;
 mod proxy;
@@ -48,7 +50,7 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // One after the other: a machine has the ports of all, and not the time.
     arguments.test_threads = arguments.test_threads.or(Some(1));
-    let trials = Proxy::ALL.into_iter().flat_map(|proxy| {
+    let decisions = Proxy::ALL.into_iter().flat_map(|proxy| {
         [
             trial(proxy, "smoke", run::smoke),
             trial(proxy, "verdicts_are_those_of_the_layer", run::verdicts),
@@ -58,7 +60,10 @@ fn main() -> ExitCode {
             trial(proxy, "the_documents_are_served_without_a_token", run::documents),
         ]
     });
-    let conclusion = libtest_mimic::run(&arguments, trials.collect());
+    let certificates = Proxy::WITH_CERTIFICATES.into_iter().map(|proxy| {
+        trial(proxy, "certificates_of_clients_pass_and_nobody_elses", certificates::pass_through)
+    });
+    let conclusion = libtest_mimic::run(&arguments, decisions.chain(certificates).collect());
     for line in COUNTED.lock().unwrap().iter() {
         println!("{line}");
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::page;
+use crate::page::{DECISIONS, Page};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Proxy {
@@ -29,6 +29,9 @@ impl Proxy {
     pub(crate) const ALL: [Self; 5] =
         [Self::Nginx, Self::Envoy, Self::Caddy, Self::Haproxy, Self::Traefik];
 
+    /// Those whose configuration for certificates of clients the manual has.
+    pub(crate) const WITH_CERTIFICATES: [Self; 3] = [Self::Nginx, Self::Envoy, Self::Haproxy];
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Nginx => "nginx",
@@ -36,6 +39,16 @@ impl Proxy {
             Self::Caddy => "caddy",
             Self::Haproxy => "haproxy",
             Self::Traefik => "traefik",
+        }
+    }
+
+    /// How the manual heads what is about it.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Nginx => "nginx",
+            Self::Envoy => "Envoy",
+            Self::Caddy => "Caddy",
+            Self::Haproxy => "HAProxy",
         }
     }
 
@@ -89,18 +102,27 @@ impl Proxy {
         version.unwrap_or_else(|| panic!("an unknown form of version: {said}")).trim().to_owned()
     }
 
-    /// Starts it between a decider and a FHIR server, and waits until it accepts connections.
+    /// Starts it between a decider and a FHIR server.
     pub(crate) async fn start(self, decider: &str, server: &str) -> Running {
+        let others = [("127.0.0.1:9000", decider), ("127.0.0.1:8081", server)];
         let folder = tempfile::tempdir().unwrap();
+        self.start_in(folder, DECISIONS, "127.0.0.1:8080", &others).await
+    }
+
+    /// Starts it by the configuration of a page, in a folder that has the files which that names. The page
+    /// writes its address and those of others in a way. Waits until it accepts connections.
+    pub(crate) async fn start_in(
+        self,
+        folder: TempDir,
+        page: Page,
+        written: &str,
+        others: &[(&str, &str)],
+    ) -> Running {
         let address = free();
-        let real = [
-            ("127.0.0.1:8080", address.as_str()),
-            ("127.0.0.1:9000", decider),
-            ("127.0.0.1:8081", server),
-        ];
+        let real = [&[(written, address.as_str())], others].concat();
         let write = |name: &str, language: &str| {
             let path = folder.path().join(name);
-            std::fs::write(&path, page::block(language, &real)).unwrap();
+            std::fs::write(&path, page.block(language, &real)).unwrap();
             path.to_str().unwrap().to_owned()
         };
         let mut command = Command::new(self.program());
@@ -122,7 +144,9 @@ impl Proxy {
                 command.env("XDG_CONFIG_HOME", folder.path()).env("XDG_DATA_HOME", folder.path());
             }
             Self::Haproxy => {
-                write("fhir_decide.lua", "lua");
+                if page.has("lua") {
+                    write("fhir_decide.lua", "lua");
+                }
                 command.args(["-db", "-f", &write("haproxy.cfg", "haproxy")]);
             }
             Self::Traefik => {

@@ -122,18 +122,20 @@ impl Situation<'_> {
 
     fn judge_time(&self, claims: &Document<'_>) -> Result<UnixTime, ProofReason> {
         let Self { now, max_age, leeway, .. } = *self;
-        let date = match claims.get("iat") {
-            None => return Err(ProofReason::Lacks("iat")),
-            Some(value) => value.as_number().and_then(UnixTime::from_numeric_date),
-        };
-        let issued =
-            date.ok_or_else(|| ProofReason::Malformed("`iat` of the proof is no date".to_owned()))?;
+        let issued = date(claims, "iat")?.ok_or(ProofReason::Lacks("iat"))?;
         let until = issued.saturating_add(max_age).saturating_add(leeway);
         if issued > now.saturating_add(leeway) {
             return Err(ProofReason::IssuedAt { found: issued, is_ahead: true });
         }
         if until < now || issued < self.not_before {
             return Err(ProofReason::IssuedAt { found: issued, is_ahead: false });
+        }
+        // A proof has no need of either, and is a JWT (RFC 7519 sections 4.1.4 and 4.1.5).
+        if date(claims, "exp")?.is_some_and(|exp| now >= exp.saturating_add(leeway)) {
+            return Err(ProofReason::OutOfTime("exp"));
+        }
+        if date(claims, "nbf")?.is_some_and(|nbf| nbf > now.saturating_add(leeway)) {
+            return Err(ProofReason::OutOfTime("nbf"));
         }
         Ok(issued)
     }
@@ -164,6 +166,13 @@ fn key_of(members: &Document<'_>) -> Result<ProofKey, ProofReason> {
     let jwk = jwk.as_object().ok_or_else(|| ProofReason::Key("is no JSON object".to_owned()))?;
     ProofKey::read(jwk, algorithm)
         .map_err(|error| ProofReason::Key(format!("cannot be used: {error}")))
+}
+
+fn date(claims: &Document<'_>, name: &'static str) -> Result<Option<UnixTime>, ProofReason> {
+    let Some(value) = claims.get(name) else { return Ok(None) };
+    let date = value.as_number().and_then(UnixTime::from_numeric_date);
+    let malformed = || ProofReason::Malformed(format!("`{name}` of the proof is no date"));
+    date.map(Some).ok_or_else(malformed)
 }
 
 fn string<'c>(claims: &'c Document<'_>, name: &'static str) -> Result<&'c str, ProofReason> {

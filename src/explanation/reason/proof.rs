@@ -45,6 +45,8 @@ pub enum ProofReason {
         /// `true` where it lies in the future.
         is_ahead: bool,
     },
+    /// An `exp` that has passed, or an `nbf` that is to come.
+    OutOfTime(&'static str),
     /// No `nonce`, although this server asks for one.
     NonceMissing,
     /// A `nonce` that is not this server's, or too old.
@@ -96,6 +98,8 @@ impl ProofReason {
             Self::Target => "`htu` of the proof is not the address of the request",
             Self::IssuedAt { is_ahead: true, .. } => "`iat` of the proof is in the future",
             Self::IssuedAt { is_ahead: false, .. } => "`iat` of the proof is too long ago",
+            Self::OutOfTime("exp") => "`exp` of the proof has passed",
+            Self::OutOfTime(name) => return format!("`{name}` of the proof is to come").into(),
             Self::NonceMissing => "the proof has no `nonce`, and this server asks for one",
             Self::NonceNotAccepted => "`nonce` of the proof is not of this server, or too old",
             Self::OtherToken => "`ath` of the proof is not the hash of the access token",
@@ -128,7 +132,7 @@ impl ProofReason {
                 "make a proof for this very request: its method in `htm`, and in `htu` its address below \
                  the base URL, without query"
             }
-            Self::IssuedAt { .. } => {
+            Self::IssuedAt { .. } | Self::OutOfTime(_) => {
                 return vec![
                     Advice::client("make a new proof for each request, by a clock that is right"),
                     Advice::server("check the clock of this server"),

@@ -242,6 +242,27 @@ async fn section_4_3_check_11_it_was_made_a_short_time_ago() {
     }
 }
 
+/// A proof is a JWT: RFC 7519 sections 4.1.4 and 4.1.5, with the leeway of 60 s.
+#[tokio::test]
+async fn a_proof_that_says_when_it_ends_or_begins_is_held_to_it() {
+    let world = World::start().await;
+    for (name, date, words) in [
+        ("exp", json!(NOW - 60), Some("`exp` of the proof has passed")),
+        ("exp", json!(NOW - 59), None),
+        ("exp", json!(NOW + 1), None),
+        ("nbf", json!(NOW + 61), Some("`nbf` of the proof is to come")),
+        ("nbf", json!(NOW + 60), None),
+        ("exp", json!("soon"), Some("`exp` of the proof is no date")),
+        ("nbf", Value::Null, Some("`nbf` of the proof is no date")),
+    ] {
+        let reply = world.changed(|proof| proof.claim(name, date)).await;
+        match words {
+            None => drop(reply.is_let_in()),
+            Some(words) => reply.is_no_good_proof(words),
+        }
+    }
+}
+
 #[tokio::test]
 async fn section_4_3_check_12_it_is_for_this_token_and_of_the_key_of_this_token() {
     let world = World::start().await;

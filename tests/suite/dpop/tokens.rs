@@ -1,7 +1,7 @@
 //! Which tokens come by which scheme, and what binds them (RFC 9449 sections 6 and 7, RFC 7800).
 
 use http::Request;
-use serde_json::json;
+use serde_json::{Value, json};
 use tower_fhir_auth::authentication::SenderConstraint;
 use tower_fhir_auth::explanation::Check;
 use tower_fhir_auth::{FhirAuthLayer, authenticated};
@@ -102,6 +102,29 @@ async fn cnf_is_an_object_whose_members_are_known_thumbprints() {
         let reply = world.send(&format!("Bearer {token}"), &[&proof]).await;
         reply.is_refused_by(Check::Confirmation, words);
     }
+}
+
+/// Keycloak 26.7 says beside `jkt` how its key is proved.
+#[tokio::test]
+async fn what_keycloak_writes_beside_jkt_binds_to_the_same_key_and_nothing_else_passes() {
+    let world = World::start().await;
+    let jkt = world.key.thumbprint();
+    let send = async |cnf: Value, with_proof: bool| {
+        let token = world.server.token().claim("cnf", cnf).sign().unwrap();
+        let proof = world.proof(&token).sign().unwrap();
+        let proofs = [proof.as_str()];
+        world.send(&format!("DPoP {token}"), if with_proof { &proofs } else { &[] }).await
+    };
+    let good = json!({"jkt": jkt, "kc-jkt-type": "DPoP"});
+    send(good.clone(), true).await.is_let_in();
+    send(good, false).await.is_refused_on_dpop("invalid_token", "has no proof of it");
+    for other in [json!("attestation"), json!("dpop"), json!(null), json!({}), json!(["DPoP"])] {
+        let reply = send(json!({"jkt": jkt, "kc-jkt-type": other}), true).await;
+        reply.is_refused_by(Check::Confirmation, "other than `jkt` and `x5t#S256`");
+    }
+    // It binds to nothing by itself.
+    let reply = send(json!({"kc-jkt-type": "DPoP"}), true).await;
+    reply.is_refused_by(Check::Confirmation, "`cnf`");
 }
 
 #[tokio::test]
