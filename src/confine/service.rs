@@ -15,7 +15,7 @@ use super::body::ConfinedBody;
 use super::capability::Capabilities;
 use super::headers;
 use super::judge::Judge;
-use super::metadata;
+use super::metadata::{self, Rewriting};
 use super::passed;
 use super::request_body::RequestBody;
 use super::settings::ConfineSettings;
@@ -79,11 +79,12 @@ impl<S: Clone> Confine<S> {
         B: Body + Send + 'static,
         R: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
     {
-        let (gate, settings) = (Arc::clone(&self.gate), Arc::clone(&self.settings));
+        let (gate, max_body) = (Arc::clone(&self.gate), self.settings.max_body);
+        let rewriting = Rewriting { gate, max_body, is_confined: true };
         let (parts, _) = request.into_parts();
-        let answer = metadata::answer(self.ready(), gate, settings, parts);
+        let answer = metadata::answer(self.ready(), rewriting, parts);
         let future = async move { answer.await.map(|answer| answer.map(ConfinedBody::bytes)) };
-        ConfineFuture { state: State::Judged { future: Box::pin(future) } }
+        ConfineFuture::judged(Box::pin(future))
     }
 }
 
@@ -136,10 +137,10 @@ where
             if has_form {
                 let (gate, settings) = (Arc::clone(&self.gate), Arc::clone(&self.settings));
                 let answer = passed::search(self.ready(), gate, settings, request);
-                return ConfineFuture { state: State::Judged { future: Box::pin(answer) } };
+                return ConfineFuture::judged(Box::pin(answer));
             }
-            let future = self.inner.call(request.map(RequestBody::of_client));
-            return ConfineFuture { state: State::Through { future } };
+            let future = self.inner.call(request.map(RequestBody::passed));
+            return ConfineFuture::through(future);
         };
         let ready = self.ready();
         let (gate, settings) = (Arc::clone(&self.gate), Arc::clone(&self.settings));
@@ -170,6 +171,16 @@ pin_project! {
         Through { #[pin] future: F },
         Judged { future: Boxed<R, E> },
         Refused { response: Option<Response<Bytes>> },
+    }
+}
+
+impl<F, R, E> ConfineFuture<F, R, E> {
+    pub(super) fn through(future: F) -> Self {
+        Self { state: State::Through { future } }
+    }
+
+    pub(super) fn judged(future: Boxed<R, E>) -> Self {
+        Self { state: State::Judged { future } }
     }
 }
 

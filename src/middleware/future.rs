@@ -105,7 +105,7 @@ where
                     if let Some(caller) = caller.take() {
                         caller.put_into(response.extensions_mut());
                     }
-                    return Poll::Ready(Ok(response.map(ResponseBody::inner)));
+                    return Poll::Ready(Ok(response.map(ResponseBody::passed)));
                 }
                 StateProjection::Waiting { wait, held } => {
                     let waited = ready!(wait.as_mut().poll(context));
@@ -123,7 +123,7 @@ where
                 StateProjection::Answered { response } => {
                     // Polled after completion: stay pending rather than panic.
                     return match response.take() {
-                        Some(response) => Poll::Ready(Ok(response.map(ResponseBody::refusal))),
+                        Some(response) => Poll::Ready(Ok(response.map(ResponseBody::bytes))),
                         None => Poll::Pending,
                     };
                 }

@@ -39,7 +39,7 @@ mod sender;
 mod service;
 mod unread_body;
 
-pub use body::ResponseBody;
+pub use body::{PassedBody, ResponseBody};
 pub use future::ResponseFuture;
 #[cfg(feature = "confine")]
 pub(crate) use gate::Gate;
