@@ -279,7 +279,7 @@ fn whole() -> Vec<Row<Shot>> {
             BY_HAND,
             || {
                 let whole = bundle(&[observation("2")]).to_string();
-                raw(200, &whole[..whole.len() - 3])
+                raw(200, whole.strip_suffix('}').unwrap())
             },
             UNJUDGED,
         ),

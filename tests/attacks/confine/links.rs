@@ -90,7 +90,7 @@ fn pages() -> Vec<Attack> {
             ..shot(next).holding("system/*.cruds")
         }),
         on_page("a page that was forged", NO_PAGE, |_, next| shot(forged(&next))),
-        on_page("a page that is cut", NO_PAGE, |_, next| shot(next[..next.len() - 4].to_owned())),
+        on_page("a page that is cut", NO_PAGE, |_, next| shot(next.split_at(next.len() - 4).0)),
         on_page("a page that is made up", NO_PAGE, |_, _| shot("/_pages/AAAA")),
         on_page("a page that has expired", NO_PAGE, |world, next| {
             world.clock.advance(3600);

@@ -71,6 +71,7 @@ impl Shot {
     }
 
     /// With a body of FHIR JSON, unless a header says otherwise.
+    #[expect(clippy::needless_pass_by_value, reason = "rows have them as they are written")]
     pub(crate) fn sending(mut self, body: impl ToString) -> Self {
         self.body = body.to_string();
         if !self.headers.iter().any(|(name, _)| *name == "content-type") {

@@ -135,15 +135,15 @@ fn instances() -> Vec<Row<Shot>> {
         row(
             "a link of one's own record to another",
             "contract 5: Patient.link",
-            patient(json!({})),
-            patient(json!({"link": [{"other": {"reference": "Patient/2"}, "type": "seealso"}]})),
+            patient(&json!({})),
+            patient(&json!({"link": [{"other": {"reference": "Patient/2"}, "type": "seealso"}]})),
             Refused::Access("cannot change `link`"),
         ),
     ]
 }
 
 /// An update of one's own record.
-fn patient(more: Value) -> Shot {
+fn patient(more: &Value) -> Shot {
     let mut resource =
         json!({"resourceType": "Patient", "id": "1", "name": [{"family": "mark-of-1"}]});
     resource.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());

@@ -187,7 +187,7 @@ fn answers(mut text: &str) -> Vec<(u16, HeaderMap, String)> {
         let (body, rest) = match is_chunked {
             true => chunks(rest),
             false => {
-                let length = length.unwrap_or(if status == "204" { 0 } else { rest.len() });
+                let length = length.unwrap_or_else(|| if status == "204" { 0 } else { rest.len() });
                 let (body, rest) = rest.split_at(length.min(rest.len()));
                 (body.to_owned(), rest)
             }
