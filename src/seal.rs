@@ -4,10 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, Nonce, RandomizedNonceKey};
-use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand;
 
 use crate::jose::base64url;
+use crate::jose::digest::sha256;
 
 /// The purpose that a seal is bound to: nothing sealed for another one opens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,8 +63,8 @@ impl SealKey {
     ///
     /// When it is shorter.
     pub fn new(bytes: &[u8]) -> Result<Self, SealKeyError> {
-        let longer = (bytes.len() > KEY).then(|| digest(&SHA256, bytes));
-        let bytes = longer.as_ref().map_or(bytes, AsRef::as_ref);
+        let longer = (bytes.len() > KEY).then(|| sha256(bytes));
+        let bytes = longer.as_ref().map_or(bytes, <[u8; KEY]>::as_slice);
         let key = RandomizedNonceKey::new(&AES_256_GCM_SIV, bytes).map_err(|_| SealKeyError)?;
         Ok(Self(Arc::new(key)))
     }

@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod asked;
+pub mod confined;
 pub mod issuer;
 pub mod judged;
 pub mod model;

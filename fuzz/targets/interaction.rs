@@ -93,6 +93,7 @@ fn written(base: &BaseUrl, route: &Route, path: &str) -> String {
             let kind = route.operation.clone().unwrap_or_default();
             segments.extend(["_operations".to_owned(), kind, route.id.clone().unwrap_or_default()]);
         }
+        "page" => segments.extend(["_pages".to_owned(), route.id.clone().unwrap_or_default()]),
         _ => segments.extend(on.into_iter().flatten().cloned()),
     }
     match route.kind {

@@ -15,11 +15,13 @@ pub(super) struct NoAnswer {
     text: String,
     /// True if there was an answer that cannot be judged.
     is_unreadable: bool,
+    /// The time after which the server behind wants to be asked again.
+    retry_after: Option<HeaderValue>,
 }
 
 impl NoAnswer {
     fn new(status: StatusCode, issue_type: IssueType, text: impl Into<String>) -> Self {
-        Self { status, issue_type, text: text.into(), is_unreadable: false }
+        Self { status, issue_type, text: text.into(), is_unreadable: false, retry_after: None }
     }
 
     /// A resource that is hidden, and one that does not exist.
@@ -44,6 +46,14 @@ impl NoAnswer {
     /// A version that is not, or no longer, the one that is there.
     pub(super) fn changed() -> Self {
         Self::precondition("the resource is not, or no longer, the one that the change is about")
+    }
+
+    /// A change that the server behind has refused for another resource, or that came too late: which it is
+    /// would tell of resources that are hidden.
+    pub(super) fn stands_against() -> Self {
+        let text = "the server behind does not make the change: something that the resource refers to, or that \
+                    refers to it, stands against it, or it was changed by now";
+        Self::new(StatusCode::CONFLICT, IssueType::Conflict, text)
     }
 
     pub(super) fn several_match() -> Self {
@@ -202,6 +212,38 @@ impl NoAnswer {
         Self::new(status, code, "the server behind has refused the request")
     }
 
+    /// The refusal of a change by a token that is confined. What it says of another resource, such as one that a
+    /// reference names, is not told: it may be hidden.
+    pub(super) fn of_refused_change(status: StatusCode, body: &[u8]) -> Self {
+        use IssueType::{Conflict, Deleted, Duplicate, NotFound};
+        let refusal = Self::of_server(status, body);
+        let of_others = [StatusCode::NOT_FOUND, StatusCode::CONFLICT, StatusCode::GONE];
+        let are_others = [Conflict, Deleted, Duplicate, NotFound];
+        let is_about_others = status.is_client_error()
+            && status != StatusCode::UNAUTHORIZED
+            && (of_others.contains(&status) || are_others.contains(&refusal.issue_type));
+        if is_about_others { Self::stands_against() } else { refusal }
+    }
+
+    /// Keeps the time after which the server behind wants to be asked again (RFC 9110 section 10.2.3), where it
+    /// refuses for now.
+    pub(super) fn after(mut self, headers: &HeaderMap) -> Self {
+        let mut values = headers.get_all(RETRY_AFTER).iter();
+        let is_time = |value: &&HeaderValue| {
+            let bytes = value.as_bytes();
+            let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b" ,:-+".contains(byte);
+            (1..=32).contains(&bytes.len()) && bytes.iter().all(is_plain)
+        };
+        if let (true, (Some(value), None)) = (self.is_for_now(), (values.next(), values.next())) {
+            self.retry_after = Some(value).filter(is_time).cloned();
+        }
+        self
+    }
+
+    fn is_for_now(&self) -> bool {
+        matches!(self.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS)
+    }
+
     pub(super) fn status(&self) -> StatusCode {
         self.status
     }
@@ -222,9 +264,10 @@ impl NoAnswer {
         let format = Format::wanted_by(request);
         let body = OperationOutcome::new(self.issue_type, self.text).to_format(format);
         let mut response = document(self.status, format.media_type(), body.into(), request);
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
-        }
+        let soon = || HeaderValue::from_static("1");
+        let is_unavailable = self.status == StatusCode::SERVICE_UNAVAILABLE;
+        let later = self.retry_after.or_else(|| is_unavailable.then(soon));
+        response.headers_mut().extend(later.map(|later| (RETRY_AFTER, later)));
         response
     }
 }

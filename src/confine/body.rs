@@ -9,6 +9,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::lines::Lines;
+use crate::middleware::PassedBody;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -26,15 +27,14 @@ pin_project! {
     #[derive(Debug)]
     #[project = KindProjection]
     enum Kind<R> {
-        Inner { #[pin] body: R },
+        Plain { #[pin] body: PassedBody<R> },
         Lines { #[pin] body: Lines<R> },
-        Bytes { bytes: Option<Bytes> },
     }
 }
 
 impl<R> ConfinedBody<R> {
     pub(super) fn inner(body: R) -> Self {
-        Self { kind: Kind::Inner { body } }
+        Self { kind: Kind::Plain { body: PassedBody::passed(body) } }
     }
 
     pub(super) fn lines(body: Lines<R>) -> Self {
@@ -42,8 +42,7 @@ impl<R> ConfinedBody<R> {
     }
 
     pub(super) fn bytes(bytes: Bytes) -> Self {
-        let bytes = Some(bytes).filter(|bytes| !bytes.is_empty());
-        Self { kind: Kind::Bytes { bytes } }
+        Self { kind: Kind::Plain { body: PassedBody::bytes(bytes) } }
     }
 }
 
@@ -66,33 +65,24 @@ where
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<R::Data>, BoxError>>> {
         match self.project().kind.project() {
-            KindProjection::Inner { body } => {
+            KindProjection::Plain { body } => {
                 body.poll_frame(context).map(|frame| frame.map(|frame| frame.map_err(Into::into)))
             }
             KindProjection::Lines { body } => body.poll_frame(context),
-            KindProjection::Bytes { bytes } => {
-                let data = bytes.take().map(R::Data::from);
-                Poll::Ready(data.map(Frame::data).map(Ok))
-            }
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
-            Kind::Inner { body } => body.is_end_stream(),
+            Kind::Plain { body } => body.is_end_stream(),
             Kind::Lines { .. } => false,
-            Kind::Bytes { bytes } => bytes.is_none(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
-            Kind::Inner { body } => body.size_hint(),
+            Kind::Plain { body } => body.size_hint(),
             Kind::Lines { .. } => SizeHint::new(),
-            Kind::Bytes { bytes } => {
-                let length = bytes.as_ref().map_or(0, Bytes::len);
-                SizeHint::with_exact(u64::try_from(length).unwrap_or(u64::MAX))
-            }
         }
     }
 }

@@ -13,6 +13,8 @@ pub(super) struct Job {
     /// The address, relative to the base of the server behind.
     pub(super) link: String,
     pub(super) part: Part,
+    /// Of a file, the address of the status that has named it.
+    pub(super) status: Option<String>,
     /// The types that are exported; `None` for all of them.
     pub(super) types: Option<Vec<String>>,
     issuer: String,
@@ -43,14 +45,15 @@ impl Job {
         expires: UnixTime,
     ) -> Self {
         let (issuer, subject) = (owner.issuer().to_owned(), owner.subject().to_owned());
-        Self { link, part, types, issuer, subject, expires: expires.as_secs() }
+        Self { link, part, status: None, types, issuer, subject, expires: expires.as_secs() }
     }
 
-    /// Makes the address of another part, for the same owner and the same time.
+    /// Makes the address of a part that this status names, for the same owner and the same time.
     pub(super) fn other(&self, link: String, part: Part) -> Self {
+        let status = (!matches!(part, Part::Status { .. })).then(|| self.link.clone());
         let (types, expires) = (self.types.clone(), self.expires);
         let (issuer, subject) = (self.issuer.clone(), self.subject.clone());
-        Self { link, part, types, issuer, subject, expires }
+        Self { link, part, status, types, issuer, subject, expires }
     }
 
     /// Seals it, as the last segment of its address.

@@ -11,7 +11,6 @@ use tower_service::Service;
 
 use super::answer::{NoAnswer, document};
 use super::request_body::RequestBody;
-use super::settings::ConfineSettings;
 use super::statement::Here;
 use super::upstream::{Fault, Upstream};
 use crate::fhir::Format;
@@ -27,11 +26,20 @@ pub(super) fn is_asked<B>(interior: &Interior, request: &Request<B>) -> bool {
         && interior.server.base_url.below(path) == Some("/metadata")
 }
 
+/// The way in which a statement is written anew.
+#[derive(Clone, Debug)]
+pub(super) struct Rewriting {
+    pub(super) interior: Arc<Interior>,
+    /// The most bytes of a statement.
+    pub(super) max_body: usize,
+    /// True if answers are confined here, and what cannot be is refused.
+    pub(super) is_confined: bool,
+}
+
 /// Answers a request for the statement.
 pub(super) async fn answer<S, B, R>(
     ready: S,
-    interior: Arc<Interior>,
-    settings: Arc<ConfineSettings>,
+    rewriting: Rewriting,
     mut request: Parts,
 ) -> Result<Response<Bytes>, S::Error>
 where
@@ -40,11 +48,11 @@ where
 {
     // Nobody has judged it.
     request.headers.remove(AUTHORIZATION);
-    match statement(ready, &interior, &settings, &request).await {
+    match statement(ready, &rewriting, &request).await {
         Ok(response) => Ok(response),
         Err(Fault::Service(error)) => Err(error),
         Err(Fault::NoAnswer(answer)) => {
-            interior.note_refusal(answer.code(), None, answer.text(), &request);
+            rewriting.interior.note_refusal(answer.code(), None, answer.text(), &request);
             Ok(answer.respond(&request))
         }
     }
@@ -52,8 +60,7 @@ where
 
 async fn statement<S, B, R>(
     ready: S,
-    interior: &Interior,
-    settings: &ConfineSettings,
+    Rewriting { interior, max_body, is_confined }: &Rewriting,
     request: &Parts,
 ) -> Result<Response<Bytes>, Fault<S::Error>>
 where
@@ -71,13 +78,14 @@ where
         }
         Some(_) | None => request.uri.path().to_owned(),
     };
-    let mut upstream = Upstream::new(ready, request, settings.max_body);
+    let mut upstream = Upstream::new(ready, request, *max_body);
     let answer = upstream.get(&address).await?;
     if answer.status != StatusCode::OK {
-        return Err(Fault::NoAnswer(NoAnswer::of_server(answer.status, &answer.body)));
+        return Err(Fault::NoAnswer(answer.refusal()));
     }
     let base = interior.server.base_url.as_str().trim_end_matches('/');
-    let here = Here { base, security: interior.capability_security() };
+    let security = interior.capability_security();
+    let here = Here { base, security, is_confined: *is_confined };
     let rule = &interior.authorizer;
     let text = std::str::from_utf8(&answer.body).ok();
     let written = text.and_then(|text| here.rewritten(text, |name| rule.may_grant_operation(name)));

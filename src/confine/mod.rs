@@ -16,8 +16,9 @@
 //!
 //! An export (`$export`) is of the types that were granted, whoever asks for it, and its owner's alone: the
 //! server's addresses are sealed as `_operations/export/[sealed]`, with the owner and the types. Nothing of it is
-//! kept here: after an end (`DELETE`) it is the server behind that answers 404, and for files that it goes on to
-//! show there is none. Of files that may hold other types each line is looked at.
+//! kept here: after an end (`DELETE`) it is the server behind that answers 404, and before a file is shown its
+//! status is asked for, so that files which that server goes on to show are 404, too. Of files that may hold other
+//! types each line is looked at.
 //!
 //! The server behind is asked for uncompressed JSON, without conditions, and may ignore all that it is asked. Of
 //! the headers of such a request go on `Accept-Language`, `Authorization`, `Host`, `traceparent`, `tracestate`,
@@ -50,8 +51,19 @@
 //! A link to a next page is to one that shows something: the pages in between are looked at, up to 16 of them or
 //! [as many bytes](ConfineSettings::max_body) as one answer may have. Where that was not enough, the link goes on
 //! from there: a page that shows nothing and has a next one tells that there are as many hidden pages. How long an
-//! answer takes grows with what is hidden. A page that shows something is asked for twice, unless it is the first or nothing of the type is
-//! hidden from the token.
+//! answer takes grows with what is hidden. A page that shows something is asked for twice, unless it is the first or nothing of
+//! the type is hidden from the token.
+//!
+//! Where one parameter says who belongs to the patient, a search is narrowed by it, and pages are full. Of a type
+//! with several, such as Observation (`subject`, `performer`), pages are those of the server behind with what is
+//! hidden taken out: a page with fewer results than were asked for, which is not the last, tells how many hidden
+//! ones lie between two of one's own in the order that was asked for, up to the size of 17 pages, and never whose
+//! they are or what they say. Who must not know even
+//! their number has the server behind narrow its searches.
+//!
+//! Of a change that the server behind refuses for another resource (404, 409, 410, or a code that says so) the
+//! answer is always the same 409: what a reference names may be hidden, absent or deleted. A server that checks
+//! references tells by *accepting* one that there is such a resource: its id has to be known before.
 //!
 //! Who is confined to a patient or by a constraint gets the same 404 for a resource that is hidden, one that does
 //! not exist, and one that cannot be read; operators are told of the last. A server behind that answers 5xx for
@@ -80,6 +92,7 @@ mod local;
 mod manifest;
 mod members;
 mod metadata;
+mod metadata_layer;
 mod page;
 mod passed;
 mod patch;
@@ -103,6 +116,7 @@ pub use crate::seal::{SealKey, SealKeyError};
 pub use body::ConfinedBody;
 pub use layer::{ConfineLayer, ConfinedLayer};
 pub use local::Addresses;
+pub use metadata_layer::{Metadata, MetadataLayer};
 pub use request_body::RequestBody;
 pub use service::{Confine, ConfineFuture};
 pub use settings::ConfineSettings;

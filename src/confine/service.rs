@@ -15,7 +15,7 @@ use super::body::ConfinedBody;
 use super::confined::Confined;
 use super::headers;
 use super::judge::Judge;
-use super::metadata;
+use super::metadata::{self, Rewriting};
 use super::passed;
 use super::request_body::RequestBody;
 use super::settings::ConfineSettings;
@@ -86,10 +86,12 @@ impl<S: Clone> Confine<S> {
         B: Body + Send + 'static,
         R: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
     {
+        let max_body = settings.max_body;
+        let rewriting = Rewriting { interior, max_body, is_confined: true };
         let (parts, _) = request.into_parts();
-        let answer = metadata::answer(self.ready(), interior, settings, parts);
+        let answer = metadata::answer(self.ready(), rewriting, parts);
         let future = async move { answer.await.map(|answer| answer.map(ConfinedBody::bytes)) };
-        ConfineFuture { state: State::Judged { future: Box::pin(future) } }
+        ConfineFuture::judged(Box::pin(future))
     }
 }
 
@@ -132,10 +134,10 @@ where
             passed::localize(&mut request, &interior, &settings);
             if has_form {
                 let answer = passed::search(self.ready(), interior, settings, request);
-                return ConfineFuture { state: State::Judged { future: Box::pin(answer) } };
+                return ConfineFuture::judged(Box::pin(answer));
             }
-            let future = self.inner.call(request.map(RequestBody::of_client));
-            return ConfineFuture { state: State::Through { future } };
+            let future = self.inner.call(request.map(RequestBody::passed));
+            return ConfineFuture::through(future);
         };
         let ready = self.ready();
         let judged = async move {
@@ -164,6 +166,16 @@ pin_project! {
         Through { #[pin] future: F },
         Judged { future: Boxed<R, E> },
         Refused { response: Option<Response<Bytes>> },
+    }
+}
+
+impl<F, R, E> ConfineFuture<F, R, E> {
+    pub(super) fn through(future: F) -> Self {
+        Self { state: State::Through { future } }
+    }
+
+    pub(super) fn judged(future: Boxed<R, E>) -> Self {
+        Self { state: State::Judged { future } }
     }
 }
 

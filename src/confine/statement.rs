@@ -29,6 +29,8 @@ pub(super) struct Here<'a> {
     /// The base that clients know, without a slash at its end.
     pub(super) base: &'a str,
     pub(super) security: Value,
+    /// True if what cannot be confined is refused.
+    pub(super) is_confined: bool,
 }
 
 impl Here<'_> {
@@ -72,27 +74,36 @@ impl Here<'_> {
             return rest.write();
         }
         rest.set("security", &self.security)?;
-        edit(&mut rest, "", may_grant);
+        self.edit(&mut rest, "", may_grant);
         rest.edit_list("resource", |mut resource| {
             let name = resource.text("type")?;
-            edit(&mut resource, &name, may_grant);
+            self.edit(&mut resource, &name, may_grant);
             resource.write()
         });
         rest.write()
     }
-}
 
-/// Leaves out what is always refused: operations that no rule grants, and search parameters that look into what
-/// may be hidden, or of which nobody can tell what they do.
-fn edit(members: &mut Members<'_>, resource_type: &str, may_grant: &impl Fn(&str) -> bool) {
-    members.edit_list("operation", |operation| {
-        let name = operation.text("name")?;
-        let name = name.trim_start_matches('$');
-        (!way::is_always_refused(name) && may_grant(name)).then(|| operation.write()).flatten()
-    });
-    members.edit_list("searchParam", |parameter| {
-        let name = parameter.text("name")?;
-        let is_asked = OF_RESULTS.contains(&&*name) || search::is_known(resource_type, &name);
-        is_asked.then(|| parameter.write()).flatten()
-    });
+    /// Leaves out what is always refused: operations that no rule grants, and where answers are confined search
+    /// parameters that look into what may be hidden, or of which nobody can tell what they do.
+    fn edit(
+        &self,
+        members: &mut Members<'_>,
+        resource_type: &str,
+        may_grant: &impl Fn(&str) -> bool,
+    ) {
+        members.edit_list("operation", |operation| {
+            let name = operation.text("name")?;
+            let name = name.trim_start_matches('$');
+            let is_refused = self.is_confined && way::is_always_refused(name);
+            (!is_refused && may_grant(name)).then(|| operation.write()).flatten()
+        });
+        if !self.is_confined {
+            return;
+        }
+        members.edit_list("searchParam", |parameter| {
+            let name = parameter.text("name")?;
+            let is_asked = OF_RESULTS.contains(&&*name) || search::is_known(resource_type, &name);
+            is_asked.then(|| parameter.write()).flatten()
+        });
+    }
 }

@@ -54,6 +54,18 @@ pub(super) enum Fault<E> {
     NoAnswer(NoAnswer),
 }
 
+impl Answer {
+    /// Returns what to tell a client of a refusal.
+    pub(super) fn refusal(&self) -> NoAnswer {
+        NoAnswer::of_server(self.status, &self.body).after(&self.headers)
+    }
+
+    /// Returns what to tell a client that is confined of the refusal of a change.
+    pub(super) fn refusal_of_change(&self) -> NoAnswer {
+        NoAnswer::of_refused_change(self.status, &self.body).after(&self.headers)
+    }
+}
+
 impl<S> Upstream<S> {
     /// Takes a service that is ready, and the head of the client's request.
     pub(super) fn new(service: S, request: &Parts, max_body: usize) -> Self {
@@ -68,7 +80,7 @@ impl<S> Upstream<S> {
         S: Service<Request<RequestBody<B>>, Response = Response<R>>,
         R: Body<Error: Into<BoxError>>,
     {
-        self.ask(Method::GET, address, RequestBody::empty(), HeaderMap::new()).await
+        self.ask(Method::GET, address, RequestBody::default(), HeaderMap::new()).await
     }
 
     /// Searches by `POST`, with these parameters.
@@ -172,7 +184,9 @@ impl<S> Upstream<S> {
         match answer.status {
             StatusCode::OK => {}
             StatusCode::NOT_FOUND | StatusCode::GONE => return Ok(None),
-            other => return Err(Fault::NoAnswer(NoAnswer::no_lookup(other))),
+            other => {
+                return Err(Fault::NoAnswer(NoAnswer::no_lookup(other).after(&answer.headers)));
+            }
         }
         let text = std::str::from_utf8(&answer.body).ok();
         let text = text.filter(|text| BorrowedResource::parse(text).is_ok());

@@ -14,7 +14,6 @@
 pub(crate) mod algorithm;
 pub(crate) mod base64url;
 pub(crate) mod compact;
-#[cfg(feature = "client")]
 pub(crate) mod digest;
 pub(crate) mod header;
 pub(crate) mod json;

@@ -3,18 +3,15 @@
 use std::fmt;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use aws_lc_rs::digest::{Context, SHA256, digest};
 
 use super::algorithm::KeyKind;
 use super::base64url;
+use super::digest::{Sha256, sha256, sha256_of_both};
 use super::signature::KeyMaterial;
-
-/// The size of a SHA-256, in bytes.
-const SIZE: usize = 32;
 
 /// A SHA-256 by which a token names what it is bound to.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Thumbprint([u8; SIZE]);
+pub(crate) struct Thumbprint(Sha256);
 
 impl Thumbprint {
     /// Reads base64url of 32 bytes, in its one spelling.
@@ -24,18 +21,12 @@ impl Thumbprint {
 
     /// Hashes bytes: a certificate in DER, an access token in ASCII.
     pub(crate) fn of(bytes: &[u8]) -> Self {
-        Self::from_hash(digest(&SHA256, bytes).as_ref())
+        Self(sha256(bytes))
     }
 
     /// Takes a hash that somebody else has made, if it has the size of one.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)
-    }
-
-    fn from_hash(hash: &[u8]) -> Self {
-        let mut bytes = [0; SIZE];
-        bytes.iter_mut().zip(hash).for_each(|(to, from)| *to = *from);
-        Self(bytes)
     }
 
     /// Hashes the members that a key of its kind must have, in the order of their names, without
@@ -62,10 +53,7 @@ impl Thumbprint {
 
     /// Hashes a string together with this thumbprint.
     pub(crate) fn with(&self, text: &str) -> Self {
-        let mut context = Context::new(&SHA256);
-        context.update(&self.0);
-        context.update(text.as_bytes());
-        Self::from_hash(context.finish().as_ref())
+        Self(sha256_of_both(&self.0, text.as_bytes()))
     }
 
     /// Compares in a time that does not tell where two differ.

@@ -1,4 +1,4 @@
-//! The body of a guarded service: the inner one, or that of a refusal.
+//! A body that passes untouched, or bytes that take its place.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -7,10 +7,13 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
+/// The body of a response: the inner service's, untouched, or the bytes of a refusal.
+pub type ResponseBody<B> = PassedBody<B>;
+
 pin_project! {
-    /// The body of a response: the inner service's, untouched, or the bytes of a refusal.
+    /// A body that passes untouched, or bytes that take its place.
     #[derive(Debug)]
-    pub struct ResponseBody<B> {
+    pub struct PassedBody<B> {
         #[pin]
         kind: Kind<B>,
     }
@@ -20,39 +23,39 @@ pin_project! {
     #[derive(Debug)]
     #[project = KindProjection]
     enum Kind<B> {
-        Inner { #[pin] body: B },
-        Refusal { bytes: Option<Bytes> },
+        Passed { #[pin] body: B },
+        Bytes { bytes: Option<Bytes> },
     }
 }
 
-impl<B> ResponseBody<B> {
-    /// Returns the inner service's body, else the bytes of the refusal.
+impl<B> PassedBody<B> {
+    /// Returns the body that passes, else the bytes in its place.
     #[cfg(feature = "axum")]
     pub(crate) fn into_inner(self) -> Result<B, Bytes> {
         match self.kind {
-            Kind::Inner { body } => Ok(body),
-            Kind::Refusal { bytes } => Err(bytes.unwrap_or_default()),
+            Kind::Passed { body } => Ok(body),
+            Kind::Bytes { bytes } => Err(bytes.unwrap_or_default()),
         }
     }
 
-    pub(crate) fn inner(body: B) -> Self {
-        Self { kind: Kind::Inner { body } }
+    pub(crate) fn passed(body: B) -> Self {
+        Self { kind: Kind::Passed { body } }
     }
 
-    pub(crate) fn refusal(bytes: Bytes) -> Self {
-        let bytes = Some(bytes).filter(|bytes| !bytes.is_empty());
-        Self { kind: Kind::Refusal { bytes } }
+    pub(crate) fn bytes(bytes: impl Into<Bytes>) -> Self {
+        let bytes = Some(bytes.into()).filter(|bytes| !bytes.is_empty());
+        Self { kind: Kind::Bytes { bytes } }
     }
 }
 
-impl<B> Default for ResponseBody<B> {
+impl<B> Default for PassedBody<B> {
     /// Makes an empty body, which outer layers need for answers of their own.
     fn default() -> Self {
-        Self::refusal(Bytes::new())
+        Self::bytes(Bytes::new())
     }
 }
 
-impl<B> Body for ResponseBody<B>
+impl<B> Body for PassedBody<B>
 where
     B: Body,
     B::Data: From<Bytes>,
@@ -65,8 +68,8 @@ where
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         match self.project().kind.project() {
-            KindProjection::Inner { body } => body.poll_frame(context),
-            KindProjection::Refusal { bytes } => {
+            KindProjection::Passed { body } => body.poll_frame(context),
+            KindProjection::Bytes { bytes } => {
                 let data = bytes.take().map(B::Data::from);
                 Poll::Ready(data.map(Frame::data).map(Ok))
             }
@@ -75,15 +78,15 @@ where
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
-            Kind::Inner { body } => body.is_end_stream(),
-            Kind::Refusal { bytes } => bytes.is_none(),
+            Kind::Passed { body } => body.is_end_stream(),
+            Kind::Bytes { bytes } => bytes.is_none(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
-            Kind::Inner { body } => body.size_hint(),
-            Kind::Refusal { bytes } => {
+            Kind::Passed { body } => body.size_hint(),
+            Kind::Bytes { bytes } => {
                 let length = bytes.as_ref().map_or(0, Bytes::len);
                 SizeHint::with_exact(u64::try_from(length).unwrap_or(u64::MAX))
             }

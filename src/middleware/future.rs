@@ -109,14 +109,14 @@ where
             let next = match state.as_mut().project() {
                 StateProjection::Inner { future } => {
                     let response = ready!(future.poll(context))?;
-                    return Poll::Ready(Ok(response.map(ResponseBody::inner)));
+                    return Poll::Ready(Ok(response.map(ResponseBody::passed)));
                 }
                 StateProjection::Naming { future, caller } => {
                     let mut response = ready!(future.poll(context))?;
                     if let Some(caller) = caller.take() {
                         caller.put_into(response.extensions_mut());
                     }
-                    return Poll::Ready(Ok(response.map(ResponseBody::inner)));
+                    return Poll::Ready(Ok(response.map(ResponseBody::passed)));
                 }
                 StateProjection::Waiting { wait, held } => {
                     let waited = ready!(wait.as_mut().poll(context));
@@ -138,7 +138,7 @@ where
                 StateProjection::Answered { response } => {
                     // Polled after completion: stay pending rather than panic.
                     return match response.take() {
-                        Some(response) => Poll::Ready(Ok(response.map(ResponseBody::refusal))),
+                        Some(response) => Poll::Ready(Ok(response.map(ResponseBody::bytes))),
                         None => Poll::Pending,
                     };
                 }

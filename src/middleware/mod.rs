@@ -48,7 +48,7 @@ mod service;
 mod unread_body;
 
 pub use bases::{FhirBases, FhirBasesLayer};
-pub use body::ResponseBody;
+pub use body::{PassedBody, ResponseBody};
 pub use future::ResponseFuture;
 #[cfg(feature = "confine")]
 pub(crate) use gates::Gates;

@@ -84,7 +84,9 @@ impl Pair {
         // Whoever asks for no words would take any reason.
         let is_told = attack.told.contains(expected.words)
             && (attack.told.is_empty() || !expected.words.is_empty());
-        let has_pause = attack.retry_after == (attack.status == 503);
+        let is_right = attack.retry_after == (attack.status == 503);
+        // The gateway has a pause for a server that is out of reach.
+        let has_pause = is_right || attack.status == 502;
         let expected = (expected.status, expected.error, expected.code, expected.check);
         (found != expected || !is_told || !has_pause)
             .then(|| format!("the attack is not refused as {refused:?}: {attack}"))
@@ -122,6 +124,10 @@ pub(crate) enum Refused {
     ///
     /// [`Access`]: tower_fhir_auth::Access
     Hidden,
+    /// With this status, code and words, by the layer that confines or by the gateway.
+    Judged(u16, &'static str, &'static str),
+    /// It is answered, and nothing of it is in the answer, nor has it changed anything.
+    LeftOut,
     /// By the HTTP server in front, 0 where it only closes the connection: it never reaches the
     /// layer.
     Unreached(u16),
@@ -169,6 +175,8 @@ impl Refused {
             Self::Unguarded => (500, None, Some("exception"), None, "no authentication layer"),
             Self::TooLong => (414, None, Some("too-long"), None, "more than 64 KiB"),
             Self::Hidden => (404, None, Some("not-found"), None, ""),
+            Self::Judged(status, code, words) => (status, None, Some(code), None, words),
+            Self::LeftOut => (0, None, None, None, "left out"),
             Self::Unreached(status) => (status, None, None, None, ""),
         };
         Expected { status, error, code, check: check.map(Check::name), words }

@@ -18,9 +18,11 @@ mod bundles;
 mod claims;
 mod compact;
 mod composition;
+mod confine;
 mod entra;
 mod fetching;
 mod framing;
+mod gateway;
 mod header;
 mod http2;
 mod introspection;
@@ -35,6 +37,9 @@ mod key_sets;
 mod kit;
 mod open_paths;
 mod peers;
+#[path = "../examples/programs.rs"]
+#[expect(dead_code, reason = "the examples use more of it")]
+mod programs;
 mod records;
 mod roles;
 mod scopes;
@@ -70,6 +75,7 @@ fn families() -> impl IntoIterator<Item = (&'static str, Vec<Attack>)> {
         peers,
         http2,
         framing,
+        gateway,
         header,
         composition,
         swaps,
@@ -78,6 +84,7 @@ fn families() -> impl IntoIterator<Item = (&'static str, Vec<Attack>)> {
         records,
         roles,
         bundles,
+        confine,
         addresses,
         claims,
         compact,

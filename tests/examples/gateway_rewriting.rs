@@ -133,3 +133,22 @@ async fn a_provenance_in_a_header_needs_the_right_to_create_it() {
         assert_eq!(sent, provenance.replace(&format!("{BASE}/"), ""));
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metadata_is_written_anew_whoever_confines() {
+    let careless = Careless::start().await;
+    for sections in
+        ["", "confine = \"upstream\"\nauthorization = \"relay\"", "confine = \"nobody\""]
+    {
+        let gateway = Gateway::before(&careless.base, sections).await;
+        let ask = |accept: &'static str| {
+            let url = gateway.server.url("/metadata");
+            gateway.client.get(url).header("accept", accept).send()
+        };
+        let statement = json_of(ask("application/fhir+json").await.unwrap()).await;
+        assert_eq!(statement["implementation"]["url"], BASE, "{sections}: {statement}");
+        assert!(!statement.to_string().contains(&careless.base), "{sections}: {statement}");
+        let xml = ask("application/fhir+xml").await.unwrap();
+        assert_eq!(xml.status(), 406, "{sections}");
+    }
+}

@@ -19,6 +19,8 @@ const JUDGED_AT_ONCE: usize = 16 * 1024;
 pub(super) struct Buffered {
     held: AtomicUsize,
     limit: usize,
+    /// The bytes that one request may hold.
+    share: usize,
     /// Turns at judging, in KiB. What is read out of a body takes more than the body, and so does what is written.
     turns: Arc<Semaphore>,
     /// The same number, for operators: of all configurations together.
@@ -26,9 +28,12 @@ pub(super) struct Buffered {
 }
 
 impl Buffered {
-    pub(super) fn up_to(limit: usize) -> Arc<Self> {
+    /// With room for so many bytes, of which one request may hold a half, and in any case a question and an answer
+    /// of the longest that are looked into.
+    pub(super) fn up_to(limit: usize, longest: usize) -> Arc<Self> {
         let (held, turns) = (AtomicUsize::new(0), Arc::new(Semaphore::new(JUDGED_AT_ONCE)));
-        Arc::new(Self { held, limit, turns, figure: meter::buffered() })
+        let share = (limit / 2).max(longest.saturating_mul(2)).min(limit);
+        Arc::new(Self { held, limit, share, turns, figure: meter::buffered() })
     }
 }
 
@@ -103,13 +108,13 @@ impl Account {
     }
 
     /// Holds more bytes of a client, unless they are sent on as they come.
-    pub(super) fn holds_of_client(&self, bytes: usize) -> bool {
-        self.0.sends.load(Ordering::Relaxed) || self.take(bytes)
+    pub(super) fn holds_of_client(&self, bytes: usize) -> Result<(), Unanswered> {
+        if self.0.sends.load(Ordering::Relaxed) { Ok(()) } else { self.take(bytes) }
     }
 
-    /// Holds more bytes of an answer, unless those of all requests would be too many.
-    pub(super) fn holds(&self, bytes: usize) -> bool {
-        self.0.streams.load(Ordering::Relaxed) || self.take(bytes)
+    /// Holds more bytes of an answer, unless its own or those of all requests would be too many.
+    pub(super) fn holds(&self, bytes: usize) -> Result<(), Unanswered> {
+        if self.0.streams.load(Ordering::Relaxed) { Ok(()) } else { self.take(bytes) }
     }
 
     pub(super) fn holds_something(&self) -> bool {
@@ -118,14 +123,17 @@ impl Account {
 
     /// Takes an eighth more than there is: what connections read ahead, and what is read out of a body. A request
     /// that is alone has all of the room for its bytes.
-    fn take(&self, bytes: usize) -> bool {
+    fn take(&self, bytes: usize) -> Result<(), Unanswered> {
         let taken = bytes.saturating_add(bytes / 8);
         let own = self.0.held.fetch_add(taken, Ordering::Relaxed);
         let before = self.0.all.held.fetch_add(taken, Ordering::Relaxed);
         self.0.all.tell();
-        let limit = self.0.all.limit;
+        let Buffered { limit, share, .. } = *self.0.all;
         let room = if own == before { limit.saturating_add(limit / 8) } else { limit };
-        before.saturating_add(taken) <= room
+        if share < limit && own.saturating_add(taken) > share.saturating_add(share / 8) {
+            return Err(Unanswered::OverShare);
+        }
+        if before.saturating_add(taken) <= room { Ok(()) } else { Err(Unanswered::Busy) }
     }
 }
 
@@ -155,19 +163,35 @@ mod tests {
 
     #[test]
     fn what_a_request_holds_is_given_back_with_it() {
-        let all = Buffered::up_to(10);
+        let all = Buffered::up_to(10, 10);
         let (one, other) = (Account::of_a_request(&all), Account::of_a_request(&all));
-        assert!(one.holds(6) && other.holds(4) && !other.holds(1));
+        let busy = Err(Unanswered::Busy);
+        assert_eq!((one.holds(6), other.holds(4), other.holds(1)), (Ok(()), Ok(()), busy));
         let kept = one.clone();
         drop(one);
-        assert!(!other.holds(1));
+        assert_eq!(other.holds(1), busy);
         drop(kept);
-        assert!(other.holds(3));
+        assert_eq!(other.holds(3), Ok(()));
         other.streams();
-        assert!(other.holds(100), "what streams is not held");
-        assert!(!other.holds_of_client(100), "what a client sends may be");
-        assert!(other.while_sending(|| other.holds_of_client(100)), "unless it is sent on");
+        assert_eq!(other.holds(100), Ok(()), "what streams is not held");
+        assert_eq!(other.holds_of_client(100), busy, "what a client sends may be");
+        let sent = other.while_sending(|| other.holds_of_client(100));
+        assert_eq!(sent, Ok(()), "unless it is sent on");
         drop(other);
         assert_eq!(all.held.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn one_request_holds_a_half_and_leaves_the_rest_to_others() {
+        let all = Buffered::up_to(1000, 100);
+        let (one, other) = (Account::of_a_request(&all), Account::of_a_request(&all));
+        assert_eq!(one.holds(250), Ok(()));
+        assert_eq!(one.holds(250), Ok(()));
+        assert_eq!(one.holds(1), Err(Unanswered::OverShare));
+        assert_eq!(other.holds(100), Ok(()), "there is room for others");
+        // A question and an answer of the longest have room in any case.
+        let all = Buffered::up_to(1000, 400);
+        let one = Account::of_a_request(&all);
+        assert_eq!((one.holds_of_client(400), one.holds(400)), (Ok(()), Ok(())));
     }
 }

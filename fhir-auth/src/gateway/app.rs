@@ -8,7 +8,7 @@ use http::{HeaderValue, Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tower_fhir_auth::config::{Config, ConfinedBy, CorsOrigins, UpstreamConfig, UpstreamVersions};
-use tower_fhir_auth::confine::{ConfineSettings, SealKey};
+use tower_fhir_auth::confine::{ConfineSettings, MetadataLayer, SealKey};
 use tower_fhir_auth::{Enforcement, FhirAuthLayer, FhirAuthLayerBuilder};
 use tower_layer::Layer;
 use tower_service::Service;
@@ -57,6 +57,9 @@ pub(super) fn gateway(
         ConfinedBy::Nobody => builder.step_up_by_address_alone(true).build()?,
         _ => return Err(Failure::new("upstream.confine: is not supported yet")),
     };
+    // What it says about itself is written anew, whoever confines.
+    let statement = ConfineSettings::default().max_body(settings.max_body);
+    let upstream = MetadataLayer::new(&auth, &statement).layer(upstream);
     let app = around(auth.layer(upstream), buffered, metadata);
     Ok((meter::around(cors::around(app, &origins)), auth))
 }

@@ -181,17 +181,20 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>>> Body for AnswerBody<B> {
             };
             this.wait.set(None);
             let data = match frame {
-                Some(Ok(frame)) if !this.account.holds(frame.data_ref().map_or(0, Bytes::len)) => {
-                    *this.is_over = true;
-                    this.account.met(Unanswered::Busy);
-                    return Poll::Ready(Some(Err("too much is held of other answers".into())));
+                Some(Ok(frame)) => {
+                    let length = frame.data_ref().map_or(0, Bytes::len);
+                    if let Err(full) = this.account.holds(length) {
+                        *this.is_over = true;
+                        this.account.met(full);
+                        return Poll::Ready(Some(Err("too much is held of answers".into())));
+                    }
+                    match (frame.into_data(), this.rewriter.as_mut()) {
+                        (Ok(data), Some(rewriter)) => rewriter.push(&data),
+                        (Ok(data), None) => data,
+                        // Trailers are of the connection to the server behind.
+                        (Err(_), _) => continue,
+                    }
                 }
-                Some(Ok(frame)) => match (frame.into_data(), this.rewriter.as_mut()) {
-                    (Ok(data), Some(rewriter)) => rewriter.push(&data),
-                    (Ok(data), None) => data,
-                    // Trailers are of the connection to the server behind.
-                    (Err(_), _) => continue,
-                },
                 Some(Err(error)) => {
                     *this.is_over = true;
                     this.account.met(Unanswered::OutOfReach);
@@ -243,7 +246,7 @@ mod tests {
         trailers.insert("x-fhir-patient", http::HeaderValue::from_static("2"));
         let body = Full::new(Bytes::from_static(b"{}"));
         let body = body.with_trailers(std::future::ready(Some(Ok(trailers))));
-        let account = Account::of_a_request(&Buffered::up_to(0));
+        let account = Account::of_a_request(&Buffered::up_to(0, 0));
         let sent = SentBody::new(body, None, Progress::begin(), account).collect().await.unwrap();
         assert_eq!(sent.trailers(), None);
         assert_eq!(sent.to_bytes(), "{}");
@@ -251,7 +254,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn sixteen_mib_are_judged_at_a_time_and_who_waits_too_long_is_told_to_come_again() {
-        let all = Buffered::up_to(1 << 30);
+        let all = Buffered::up_to(1 << 30, 1 << 30);
         let limit = Duration::from_secs(30);
         let read = |length: usize| {
             let account = Account::of_a_request(&all);

@@ -9,7 +9,6 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::account::Account;
-use super::unanswered::Unanswered;
 use crate::server::BoxError;
 
 pin_project! {
@@ -39,8 +38,8 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>>> Body for ClientBody<B> {
         let frame = ready!(this.inner.poll_frame(context));
         let frame = frame.map(|frame| frame.map_err(Into::into));
         let length = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
-        if !this.account.holds_of_client(length.map_or(0, Bytes::len)) {
-            this.account.met(Unanswered::Busy);
+        if let Err(full) = this.account.holds_of_client(length.map_or(0, Bytes::len)) {
+            this.account.met(full);
             return Poll::Ready(Some(Err("too much is held of other requests".into())));
         }
         Poll::Ready(frame)

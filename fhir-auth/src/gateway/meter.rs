@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `fhir_auth_gateway_requests_total` | counter, answers to clients | `status`: `1xx` to `5xx` |
 //! | `fhir_auth_gateway_upstream_faults_total` | counter | `kind`: `not_for_clients`, `out_of_reach`, `too_late` |
-//! | `fhir_auth_gateway_over_limit_total` | counter, requests beyond `max_buffered` | |
+//! | `fhir_auth_gateway_over_limit_total` | counter, requests beyond `max_buffered`, or beyond one request's share of it | |
 //! | `fhir_auth_gateway_buffered_bytes` | gauge, held of all requests together | |
 //!
 //! Beside them stand those of the layer, whose labels are words of its own and the issuers of the file: nothing
@@ -99,7 +99,7 @@ fn answered(status: StatusCode) {
 
 /// Counts what has gone wrong with a request.
 pub(super) fn failed(fault: Unanswered) {
-    if fault == Unanswered::Busy {
+    if matches!(fault, Unanswered::Busy | Unanswered::OverShare) {
         metrics::counter!(OVER_LIMIT).increment(1);
     } else if let Some(kind) = upstream_fault(fault) {
         of_kind(kind).increment(1);
@@ -129,6 +129,7 @@ fn upstream_fault(fault: Unanswered) -> Option<&'static str> {
         | Unanswered::Elsewhere
         | Unanswered::LongForm
         | Unanswered::LongHeader
+        | Unanswered::OverShare
         | Unanswered::Provenance => None,
     }
 }

@@ -21,6 +21,8 @@ pub(super) enum Unanswered {
     LongHeader,
     /// It cannot be connected to, or has broken off.
     OutOfReach,
+    /// What is held for this request alone is too much.
+    OverShare,
     /// A Provenance in a header, which nobody has judged.
     Provenance,
     /// It wants other credentials, sends its clients elsewhere, or speaks of the connection.
@@ -69,6 +71,12 @@ impl Unanswered {
             Self::OutOfReach => {
                 (StatusCode::BAD_GATEWAY, Transient, "the server behind is out of reach")
             }
+            Self::OverShare => (
+                StatusCode::BAD_GATEWAY,
+                IssueType::TooCostly,
+                "what has to be looked into for this request is more than one request may take: ask for fewer \
+                 entries, or send fewer",
+            ),
             Self::Provenance => (
                 StatusCode::FORBIDDEN,
                 Forbidden,

@@ -79,7 +79,7 @@ impl Upstream {
             .http1_max_buf_size(READ_AT_ONCE)
             .build(connector);
         let (bases, timeout) = (Bases::new(public, url), config.timeout);
-        let buffered = Buffered::up_to(config.max_buffered);
+        let buffered = Buffered::up_to(config.max_buffered, config.max_body);
         Some(Self(Arc::new(Inner { connections, rules, bases, timeout, buffered })))
     }
 

@@ -1,5 +1,6 @@
 //! What the crate should have answered, without a line of the crate.
 
+pub mod asking;
 pub mod bearer;
 pub mod compartment;
 pub mod grants;
@@ -7,4 +8,5 @@ pub mod json;
 pub mod roles;
 pub mod route;
 pub mod scope;
+pub mod shown;
 pub mod token;

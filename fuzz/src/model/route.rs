@@ -43,6 +43,9 @@ pub fn route(
         ("GET", "_history", []) => return Some(plain("history-system")),
         ("POST", "_search", []) => return Some(plain("search-system")),
         (_, "_operations", rest) => return job(method, rest),
+        ("GET", "_pages", [sealed]) if is_sealed(sealed) => {
+            return Some(Route { id: Some((*sealed).to_owned()), ..plain("page") });
+        }
         (_, name, []) if operation(method, name).is_some() => {
             let operation = operation(method, name);
             return Some(Route { operation, ..plain("operation") });
@@ -112,11 +115,6 @@ fn plain(kind: &'static str) -> Route {
 fn job(method: &str, rest: &[&str]) -> Option<Route> {
     let [kind, id, files @ ..] = rest else { return None };
     let is_file = |file: &&str| is_id(&file.replace('_', "-"));
-    // A sealed address has the alphabet of base64url, and any length.
-    let is_sealed = |id: &str| {
-        !id.is_empty()
-            && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
-    };
     if !is_name(kind) || !(is_id(id) || is_sealed(id)) || !files.iter().all(is_file) {
         return None;
     }
@@ -127,6 +125,12 @@ fn job(method: &str, rest: &[&str]) -> Option<Route> {
     };
     let (operation, id) = (Some((*kind).to_owned()), Some((*id).to_owned()));
     Some(Route { operation, id, ..plain(code) })
+}
+
+/// A sealed address has the alphabet of base64url, and any length.
+fn is_sealed(id: &str) -> bool {
+    let is_of_alphabet = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    !id.is_empty() && id.bytes().all(is_of_alphabet)
 }
 
 /// The name of an operation that may be called with a method.

@@ -15,6 +15,7 @@ use crate::confine::stop::{Judged, Stop};
 use crate::confine::upstream::Fault;
 use crate::confine::version::Version;
 use crate::fhir::InteractionKind as Kind;
+use crate::fhir::compartment::Node;
 use crate::telemetry::log;
 
 /// A resource that the caller may change.
@@ -97,56 +98,69 @@ where
 
     /// Returns the answer for a resource that was deleted: whoever may have changed it before may know.
     async fn gone(&mut self, id: &str) -> Judged<Stop<S::Error>, S::Error> {
-        let Some(last) = self.last_content(id).await? else {
+        let last = self.last_contents(id, None).await?;
+        if last.is_empty() {
             return Ok(NoAnswer::not_found().into());
-        };
-        let Ok(one) = Candidate::read(&last) else { return Ok(NoAnswer::not_found().into()) };
-        Ok(match self.may_touch(one).await {
-            Ok(()) => NoAnswer::gone().into(),
-            Err(stop) => stop,
-        })
+        }
+        for text in &last {
+            let Ok(one) = Candidate::read(text) else { return Ok(NoAnswer::not_found().into()) };
+            if let Err(stop) = self.may_touch(one).await {
+                return Ok(stop);
+            }
+        }
+        Ok(NoAnswer::gone().into())
     }
 
-    /// Returns the answer to a read of a resource that was deleted: whoever may have seen it before may know.
+    /// Returns the answer to a read of a resource that was deleted, or of the version that is its deletion: whoever
+    /// may have seen it before may know.
     pub(super) async fn gone_to_readers(&mut self) -> Judged<Stop<S::Error>, S::Error> {
         let interaction = self.access.interaction();
-        // A version that was deleted would have to be judged by the one before it.
-        let id = interaction.id().filter(|_| interaction.kind() == Kind::Read).map(str::to_owned);
+        let is_version = interaction.kind() == Kind::VersionRead;
+        let version = interaction.path().rsplit('/').next().filter(|_| is_version);
+        let (id, version) = (interaction.id().map(str::to_owned), version.map(str::to_owned));
         let last = match id {
-            Some(id) => self.last_content(&id).await?,
-            None => None,
+            Some(id) => self.last_contents(&id, version.as_deref()).await?,
+            None => Vec::new(),
         };
-        let Some(Ok(one)) = last.as_deref().map(Candidate::read) else {
+        let candidates: Result<Vec<_>, _> = last.iter().map(|text| Candidate::read(text)).collect();
+        let Some(candidates) = candidates.ok().filter(|all| !all.is_empty()) else {
             return Ok(NoAnswer::not_found().into());
         };
-        Ok(match self.verdicts(&[one], false).await? == [true] {
+        let verdicts = self.verdicts(&candidates, false).await?;
+        Ok(match verdicts.iter().all(|is_shown| *is_shown) {
             true => NoAnswer::gone().into(),
             false => NoAnswer::not_found().into(),
         })
     }
 
-    /// Returns the resource before it was deleted, if the history has it.
-    pub(super) async fn last_content(&mut self, id: &str) -> Judged<Option<String>, S::Error> {
+    /// Returns the resource as it was before it was deleted, or before a version that is a deletion, if the history
+    /// has it. Where it cannot be told which content was the last, that is each of them: the order of a history
+    /// alone is the word of the server behind.
+    async fn last_contents(
+        &mut self,
+        id: &str,
+        until: Option<&str>,
+    ) -> Judged<Vec<String>, S::Error> {
         let path = format!("{}/_history", self.instance(id));
         let answer = match self.upstream.get(&path).await {
             Ok(answer) if answer.status == StatusCode::OK => answer,
-            Ok(_) => return Ok(None),
-            Err(Fault::NoAnswer(unread)) if unread.is_unreadable() => return Ok(None),
+            Ok(_) => return Ok(Vec::new()),
+            Err(Fault::NoAnswer(unread)) if unread.is_unreadable() => return Ok(Vec::new()),
             Err(fault) => return Err(fault.into()),
         };
         let text = std::str::from_utf8(&answer.body).ok();
-        let Some(bundle) = text.and_then(Bundle::parse) else { return Ok(None) };
-        // The newest comes first.
+        let Some(bundle) = text.and_then(Bundle::parse) else { return Ok(Vec::new()) };
+        let mut contents = Vec::new();
         for entry in &bundle.entry {
-            match Candidate::of_entry(entry) {
-                Ok(None) => {}
-                Ok(Some(one)) if self.is_instance(&one, id) => {
-                    return Ok(entry.resource().map(str::to_owned));
+            match (Candidate::of_entry(entry), entry.resource()) {
+                (Ok(None), _) | (_, None) => {}
+                (Ok(Some(one)), Some(text)) if self.is_instance(&one, id) => {
+                    contents.push((number_of(&one), text));
                 }
-                Ok(Some(_)) | Err(_) => return Ok(None),
+                (Ok(Some(_)) | Err(_), _) => return Ok(Vec::new()),
             }
         }
-        Ok(None)
+        Ok(newest(&contents, until).into_iter().map(str::to_owned).collect())
     }
 }
 
@@ -162,6 +176,24 @@ impl<S, B> Judge<S, B> {
         self.access.interaction().resource_type() == Some(&*one.resource_type)
             && one.id() == Some(id)
     }
+}
+
+/// The version of a resource, where it is a number.
+fn number_of(one: &Candidate<'_>) -> Option<u64> {
+    let meta = ResourceRef::from(&one.resource).member("meta")?;
+    meta.member("versionId")?.string()?.parse().ok()
+}
+
+/// Returns the newest of contents up to a version; each of them, unless their numbers tell.
+fn newest<'a>(contents: &[(Option<u64>, &'a str)], until: Option<&str>) -> Vec<&'a str> {
+    let all = || contents.iter().map(|(_, text)| *text).collect();
+    let numbered: Option<Vec<(u64, &str)>> =
+        contents.iter().map(|(number, text)| number.zip(Some(*text))).collect();
+    let until = until.map_or(Some(u64::MAX), |version| version.parse().ok());
+    let Some((numbered, until)) = numbered.zip(until) else { return all() };
+    let before = || numbered.iter().filter(|(number, _)| *number <= until);
+    let Some(last) = before().map(|(number, _)| *number).max() else { return Vec::new() };
+    before().filter(|(number, _)| *number == last).map(|(_, text)| *text).collect()
 }
 
 /// Hides what cannot be read. The operator is told.

@@ -147,7 +147,8 @@ where
     ) -> Judged<Response<ConfinedBody<R>>, S::Error> {
         let wanted = self.request.headers.get_all(ACCEPT).iter().next().cloned();
         let wanted = wanted.map(|wanted| (ACCEPT, wanted));
-        let answer = self.upstream.send(Method::GET, address, RequestBody::empty(), wanted).await?;
+        let answer =
+            self.upstream.send(Method::GET, address, RequestBody::default(), wanted).await?;
         if binary::is_resource(answer.headers()) || answer.status() != StatusCode::OK {
             let answer = self.upstream.read(answer).await?;
             if let Some(absence) = super::absence(answer.status, true) {

@@ -1,7 +1,7 @@
 //! Exports (Bulk Data Access 2.0): their beginning, their status, their files and their end.
 //!
 //! Nothing is kept here: an address has in its seal whose it is, and leads to the server behind as long as that
-//! knows it. What that server has ended is 404; its files are as soon as it says so.
+//! knows it. What that server has ended is 404, and so are the files of it: before each its status is asked for.
 
 use bytes::Bytes;
 use http::header::{
@@ -35,6 +35,9 @@ const X_PROGRESS: HeaderName = HeaderName::from_static("x-progress");
 
 const NDJSON: &str = "application/fhir+ndjson";
 
+/// The forms of a status that can be read.
+const WANTED_STATUS: &str = "application/json, application/fhir+json;q=0.9";
+
 impl<S, B, R> Judge<S, B>
 where
     S: Service<Request<RequestBody<B>>, Response = Response<R>>,
@@ -52,8 +55,8 @@ where
         let address = join(&self.path(), &query);
         let method = self.access.interaction().method().clone();
         let body = match std::mem::replace(&mut self.body, Unread::Read) {
-            Unread::Client(body) if method == Method::POST => RequestBody::of_client(body),
-            Unread::Client(_) | Unread::Bytes(_) | Unread::Read => RequestBody::empty(),
+            Unread::Client(body) if method == Method::POST => RequestBody::passed(body),
+            Unread::Client(_) | Unread::Bytes(_) | Unread::Read => RequestBody::default(),
         };
         self.is_unread = method == Method::GET;
         let kind = self.request.headers.get(CONTENT_TYPE).filter(|_| method == Method::POST);
@@ -63,7 +66,7 @@ where
         let answer = self.upstream.send(method, &address, body, asked).await?;
         let answer = self.upstream.read(answer).await?;
         if answer.status != StatusCode::ACCEPTED {
-            return Err(NoAnswer::of_server(answer.status, &answer.body).into());
+            return Err(answer.refusal().into());
         }
         let location = answer.headers.get(CONTENT_LOCATION).and_then(|value| value.to_str().ok());
         let link = location.and_then(|location| self.below(location));
@@ -106,7 +109,8 @@ where
     /// Ends an export: its owner may, whatever the token holds by now.
     async fn cancel(&mut self, job: &Job) -> Judged<Response<Bytes>, S::Error> {
         let address = self.below_base(&job.link);
-        let answer = self.upstream.send(Method::DELETE, &address, RequestBody::empty(), []).await?;
+        let answer =
+            self.upstream.send(Method::DELETE, &address, RequestBody::default(), []).await?;
         let answer = self.upstream.read(answer).await?;
         match answer.status {
             StatusCode::OK | StatusCode::ACCEPTED | StatusCode::NO_CONTENT => {
@@ -122,10 +126,10 @@ where
             return Err(NoAnswer::only_json().into());
         }
         let address = self.below_base(&job.link);
-        let json = HeaderValue::from_static("application/json, application/fhir+json;q=0.9");
+        let json = HeaderValue::from_static(WANTED_STATUS);
         let answer = self
             .upstream
-            .send(Method::GET, &address, RequestBody::empty(), [(ACCEPT, json)])
+            .send(Method::GET, &address, RequestBody::default(), [(ACCEPT, json)])
             .await?;
         let answer = self.upstream.read(answer).await?;
         match answer.status {
@@ -147,13 +151,29 @@ where
         Ok(response)
     }
 
+    /// Checks that the server behind still knows the export that a file is of: of one that was ended it may go on
+    /// to serve files.
+    async fn check_not_ended(&mut self, job: &Job) -> Judged<(), S::Error> {
+        let Some(status) = &job.status else { return Err(NoAnswer::no_such_export().into()) };
+        let address = self.below_base(status);
+        let json = HeaderValue::from_static(WANTED_STATUS);
+        let wanted = [(ACCEPT, json)];
+        let answer =
+            self.upstream.send(Method::GET, &address, RequestBody::default(), wanted).await?;
+        match answer.status() {
+            StatusCode::OK | StatusCode::ACCEPTED => Ok(()),
+            _ => Err(refused(&self.upstream.read(answer).await?).into()),
+        }
+    }
+
     /// A file, as it streams by.
     async fn file(&mut self, job: &Job) -> Judged<Response<ConfinedBody<R>>, S::Error> {
         let address = self.below_base(&job.link);
         let wanted = "application/fhir+ndjson, application/ndjson;q=0.9, */*;q=0.1";
         let wanted = (ACCEPT, HeaderValue::from_static(wanted));
+        self.check_not_ended(job).await?;
         let answer =
-            self.upstream.send(Method::GET, &address, RequestBody::empty(), [wanted]).await?;
+            self.upstream.send(Method::GET, &address, RequestBody::default(), [wanted]).await?;
         if answer.status() != StatusCode::OK {
             let answer = self.upstream.read(answer).await?;
             return Err(refused(&answer).into());
@@ -240,6 +260,6 @@ fn pass(name: &HeaderName, from: &HeaderMap, to: &mut HeaderMap) {
 fn refused(answer: &Answer) -> NoAnswer {
     match answer.status {
         StatusCode::NOT_FOUND | StatusCode::GONE => NoAnswer::no_such_export(),
-        status => NoAnswer::of_server(status, &answer.body),
+        _ => answer.refusal(),
     }
 }

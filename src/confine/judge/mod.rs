@@ -11,6 +11,7 @@ mod names;
 mod order;
 mod pages;
 mod single;
+mod target;
 mod transaction;
 mod verdicts;
 mod versioning;
@@ -314,7 +315,7 @@ where
 /// Returns the text of an answer that is a success.
 fn whole<E>(answer: &Answer) -> Judged<&str, E> {
     if answer.status != StatusCode::OK {
-        return Err(NoAnswer::of_server(answer.status, &answer.body).into());
+        return Err(answer.refusal().into());
     }
     std::str::from_utf8(&answer.body).map_err(|_| unreadable("it is no text"))
 }

@@ -4,7 +4,8 @@ use hashbrown::{HashMap, HashSet};
 
 use super::order::{Content, Order};
 use super::single::Single;
-use super::write::{Sent, Target};
+use super::target::{Target, is_confined};
+use super::write::Sent;
 use crate::confine::answer::NoAnswer;
 use crate::confine::sent_bundle::SentEntry;
 use crate::confine::stop::{Judged, Stop};
@@ -17,6 +18,13 @@ pub(super) struct Planned<'a> {
     pub(super) single: Single,
     /// The change; `None` for a read.
     pub(super) change: Option<(Order, Target)>,
+}
+
+impl Planned<'_> {
+    /// Reports whether it is a change that is confined to some of the resources of the type.
+    pub(super) fn is_confined(&self) -> bool {
+        self.change.is_some() && is_confined(&self.single.access)
+    }
 }
 
 /// The names of what the entries are about, for references to them.

@@ -8,7 +8,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tower_service::Service;
 
 use super::{BoxError, Judge};
-use crate::authorization::{Access, BorrowedResource};
+use crate::authorization::{Access, BorrowedResource, ResourceRef};
 use crate::confine::answer::NoAnswer;
 use crate::confine::headers;
 use crate::confine::preference::Returned;
@@ -17,6 +17,7 @@ use crate::confine::stop::Judged;
 use crate::confine::tree::{Tree, unmarked};
 use crate::confine::unread::Unread;
 use crate::fhir::InteractionKind as Kind;
+use crate::fhir::compartment::Node;
 
 const IF_NONE_EXIST: HeaderName = HeaderName::from_static("if-none-exist");
 
@@ -155,6 +156,13 @@ fn check_references(tree: &Tree) -> Result<(), NoAnswer> {
 /// relative one where the base of the server is taken off.
 fn is_condition(reference: &str) -> bool {
     reference.contains('?')
+}
+
+/// The id that a resource brings along; empty where it is no text.
+pub(super) fn id_of(resource: &str) -> Option<String> {
+    let resource = BorrowedResource::parse(resource).ok()?;
+    let id = ResourceRef::from(&resource).member("id")?;
+    Some(id.string().unwrap_or_default().to_owned())
 }
 
 /// Returns the values of a header, as a list.

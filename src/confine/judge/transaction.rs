@@ -10,7 +10,8 @@ use tower_service::Service;
 use super::names::{Names, Planned};
 use super::order::Order;
 use super::single::Single;
-use super::write::{Sent, Target};
+use super::target::Target;
+use super::write::Sent;
 use super::written::Answered;
 use super::{BoxError, FHIR_JSON, Judge};
 use crate::confine::answer::NoAnswer;
@@ -208,7 +209,8 @@ where
         match answer.status {
             StatusCode::OK => Ok(Some(answer)),
             StatusCode::PRECONDITION_FAILED => Err(NoAnswer::changed().into()),
-            other => Err(NoAnswer::of_server(other, &answer.body).into()),
+            _ if planned.iter().any(Planned::is_confined) => Err(answer.refusal_of_change().into()),
+            _ => Err(answer.refusal().into()),
         }
     }
 

@@ -75,7 +75,9 @@ where
                 .contains(&answer.status);
         match answer.status {
             StatusCode::OK => Ok(answer.body),
-            status if is_trouble => Err(NoAnswer::no_statement(status).into()),
+            status if is_trouble => {
+                Err(NoAnswer::no_statement(status).after(&answer.headers).into())
+            }
             _ => Ok(Bytes::new()),
         }
     }

@@ -5,9 +5,10 @@ use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 use tower_service::Service;
 
-use super::order::{Content, Order, check_patch};
+use super::order::{Content, Order, check_patch, id_of};
+use super::target::{Target, is_confined};
 use super::{BoxError, Judge};
-use crate::authorization::{BorrowedResource, Denial, ResourceRef, StoreError};
+use crate::authorization::{BorrowedResource, Denial, StoreError};
 use crate::confine::answer::NoAnswer;
 use crate::confine::entry::Candidate;
 use crate::confine::patch::{asks, patched};
@@ -15,22 +16,6 @@ use crate::confine::request_body::RequestBody;
 use crate::confine::stop::{Judged, Stop};
 use crate::confine::tree::Tree;
 use crate::fhir::InteractionKind as Kind;
-use crate::fhir::compartment::Node;
-use crate::fhir::is_id;
-use crate::smart::Permissions;
-
-/// The resource that a change is about.
-#[derive(Debug)]
-pub(super) enum Target {
-    /// One that is there, or that the address names.
-    Instance(String),
-    /// A new one, unless the server behind finds one by this condition.
-    New { condition: Option<String> },
-    /// The one that a conditional creation has found instead.
-    Found(String),
-    /// None: a conditional deletion has found nothing.
-    Nothing,
-}
 
 /// A change as it is sent.
 #[derive(Debug, Default)]
@@ -98,54 +83,6 @@ where
                 let sent = Sent { if_none_exist: None, ..sent };
                 self.carried_out(sent, order.returned).await
             }
-        }
-    }
-
-    /// Finds the resource that a change is about.
-    pub(super) async fn target(&mut self, order: &Order) -> Judged<Target, S::Error> {
-        let interaction = self.access.interaction().clone();
-        let query = interaction.query().unwrap_or_default();
-        let kind = interaction.kind();
-        let conditional = matches!(
-            kind,
-            Kind::ConditionalUpdate | Kind::ConditionalPatch | Kind::ConditionalDelete
-        );
-        if !conditional {
-            self.check_parameters(query)?;
-        }
-        if kind == Kind::ConditionalCreate {
-            let condition = order.if_none_exist.as_deref().unwrap_or_default();
-            let found = self.only_match(condition).await?;
-            return Ok(match found.id {
-                Some(id) => Target::Found(id),
-                None => Target::New { condition: found.exact },
-            });
-        }
-        if !conditional {
-            return Ok(match interaction.id() {
-                Some(id) => Target::Instance(id.to_owned()),
-                None => Target::New { condition: None },
-            });
-        }
-        let found = self.only_match(query).await?;
-        match (found.id, kind) {
-            (Some(id), _) => Ok(Target::Instance(id)),
-            (None, Kind::ConditionalDelete) => Ok(Target::Nothing),
-            (None, Kind::ConditionalPatch) => Err(NoAnswer::no_match().into()),
-            (None, _) => self.new_by_update(order, found.exact),
-        }
-    }
-
-    /// A conditional update that finds nothing creates. With an id of its own it is an update that names an
-    /// instance.
-    fn new_by_update(&self, order: &Order, condition: Option<String>) -> Judged<Target, S::Error> {
-        let resource = self.sent(order)?;
-        match id_of(resource) {
-            Some(_) if self.is_confined() => Err(NoAnswer::not_found().into()),
-            Some(id) if is_id(&id) => Ok(Target::Instance(id)),
-            Some(_) => Err(NoAnswer::bad_request("`id` of the body is no id").into()),
-            None if order.if_match.is_some() => Err(NoAnswer::changed().into()),
-            None => Ok(Target::New { condition }),
         }
     }
 
@@ -268,37 +205,12 @@ where
             Err(StoreError::Hidden) => Err(NoAnswer::not_found().into()),
         }
     }
-
-    /// Checks the parameters of an address that is no search.
-    fn check_parameters(&self, query: &str) -> Judged<(), S::Error> {
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            let is_hard = name == "_hardDelete" && matches!(&*value, "true" | "false");
-            if !matches!(&*name, "_format" | "_pretty") && !is_hard {
-                let name = crate::display_safe::sanitize(&name);
-                let text = format!(
-                    "a parameter that R4 does not define here may reach more than was granted: `{name}`"
-                );
-                return Err(Stop::Denied(Denial::new(text)));
-            }
-        }
-        Ok(())
-    }
 }
 
 impl<S, B> Judge<S, B> {
     /// Reports whether what may be changed is confined to some of the resources of the type.
-    fn is_confined(&self) -> bool {
-        let interaction = self.access.interaction();
-        let kind = interaction.kind();
-        let permission = if matches!(kind, Kind::Delete | Kind::ConditionalDelete) {
-            Permissions::DELETE
-        } else if matches!(kind, Kind::Create | Kind::ConditionalCreate) {
-            Permissions::CREATE
-        } else {
-            Permissions::UPDATE
-        };
-        let resource_type = interaction.resource_type().unwrap_or_default();
-        !self.access.may(permission, resource_type).is_open()
+    pub(super) fn is_confined(&self) -> bool {
+        is_confined(&self.access)
     }
 
     /// Reports whether a deletion asks for the history to be deleted, too.
@@ -309,7 +221,7 @@ impl<S, B> Judge<S, B> {
     }
 
     /// Returns the resource of the body, if it is one of the type of the address.
-    fn sent<'o, E>(&self, order: &'o Order) -> Judged<&'o str, E> {
+    pub(super) fn sent<'o, E>(&self, order: &'o Order) -> Judged<&'o str, E> {
         let Content::Resource(text) = &order.content else {
             return Err(NoAnswer::bad_request("there is no resource").into());
         };
@@ -338,13 +250,6 @@ impl<S, B> Judge<S, B> {
             }
         }
     }
-}
-
-/// The id that a resource brings along; empty where it is no text.
-fn id_of(resource: &str) -> Option<String> {
-    let resource = BorrowedResource::parse(resource).ok()?;
-    let id = ResourceRef::from(&resource).member("id")?;
-    Some(id.string().unwrap_or_default().to_owned())
 }
 
 fn tree<E>(text: &str) -> Judged<Tree, E> {

@@ -104,9 +104,10 @@ where
             StatusCode::CREATED if !deletes => {}
             StatusCode::ACCEPTED if deletes => {}
             StatusCode::PRECONDITION_FAILED => return Err(NoAnswer::changed().into()),
+            _ if self.is_confined() => return Err(answer.refusal_of_change().into()),
             StatusCode::NOT_FOUND => return Err(NoAnswer::not_found().into()),
             StatusCode::GONE => return Err(NoAnswer::gone().into()),
-            other => return Err(NoAnswer::of_server(other, &answer.body).into()),
+            _ => return Err(answer.refusal().into()),
         }
         let status = match answer.status {
             StatusCode::OK if deletes => StatusCode::NO_CONTENT,

@@ -319,3 +319,29 @@ async fn a_refusal_of_the_server_keeps_its_status_and_its_code() {
         assert!(!got.text.contains("mark"), "{}", got.text);
     }
 }
+
+#[tokio::test]
+async fn files_of_an_export_that_was_ended_are_404_also_where_the_server_behind_still_has_them() {
+    let mut confined = Confined::before(exporter()).await;
+    let scope = "system/Observation.rs";
+    let job = begun(&get(&confined, scope, "app", "/$export").await);
+    get(&confined, scope, "app", &job).await;
+    let manifest = get(&confined, scope, "app", &job).await.json();
+    let all: Vec<String> =
+        ["output", "deleted", "error"].iter().flat_map(|of| files(&manifest, of)).collect();
+    assert_eq!(all.len(), 3);
+    for (status, told) in [(404, 404), (410, 404), (202, 200), (200, 200), (503, 503), (401, 502)] {
+        let serving = exporter().answering_by(move |line| {
+            let is_status = line == "GET /r4/$export-poll-status?_jobId=7";
+            let status = if is_status { status } else { 200 };
+            let body = if is_status { "{\"mark\":1}" } else { OBSERVATIONS };
+            Some(Response::builder().status(status).body(Full::from(body)).unwrap())
+        });
+        confined.server = serving;
+        for below in &all {
+            let got = get(&confined, scope, "app", below).await;
+            assert_eq!(got.status, told, "{status} {below}: {}", got.text);
+            assert!(!got.text.contains("mark"), "{}", got.text);
+        }
+    }
+}

@@ -271,3 +271,41 @@ async fn a_request_that_no_layer_has_let_in_is_500() {
         assert_eq!(reached, usize::from(status == 200), "{method} {uri}");
     }
 }
+
+#[tokio::test]
+async fn the_time_after_which_the_server_wants_to_be_asked_again_goes_on() {
+    for (status, headers, told) in [
+        (429, &[("retry-after", "120")][..], Some("120")),
+        (503, &[("retry-after", "120")], Some("120")),
+        (
+            503,
+            &[("retry-after", "Wed, 21 Oct 2026 07:28:00 GMT")],
+            Some("Wed, 21 Oct 2026 07:28:00 GMT"),
+        ),
+        (503, &[("retry-after", "<mark>")], Some("1")),
+        (503, &[("retry-after", "1"), ("retry-after", "2")], Some("1")),
+        (503, &[], Some("1")),
+        (429, &[], None),
+        (500, &[("retry-after", "120")], None),
+        (422, &[("retry-after", "120")], None),
+    ] {
+        let server = answering(status, headers, "");
+        let settings = ConfineSettings::default().versions_checked();
+        let confined = Confined::with(server, settings).await;
+        let token = confined.token("patient/*.cruds system/Patient.rs", "1", "app");
+        for (method, below) in [
+            ("GET", "/Observation"),
+            ("GET", "/Observation/a1"),
+            ("GET", "/metadata"),
+            ("DELETE", "/Observation/a1"),
+            ("GET", "/$export?_type=Patient"),
+        ] {
+            let request = Request::builder().method(method).uri(format!("/r4{below}"));
+            let got = confined.send(&token, request).await;
+            let found = got.headers.get("retry-after").map(|value| value.to_str().unwrap());
+            let is_hidden = got.status == 404;
+            assert_eq!(found, told.filter(|_| !is_hidden), "{status} {method} {below}: {got:?}");
+            assert!(!format!("{:?}{}", got.headers, got.text).contains("mark"), "{got:?}");
+        }
+    }
+}

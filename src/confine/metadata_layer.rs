@@ -1,0 +1,85 @@
+//! A layer for `metadata` alone, where a server behind confines answers by itself.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use http_body::Body;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::body::ConfinedBody;
+use super::metadata::{self, Rewriting};
+use super::request_body::RequestBody;
+use super::service::ConfineFuture;
+use super::settings::ConfineSettings;
+use crate::middleware::{FhirAuthLayer, Gates, InnerService};
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Writes the CapabilityStatement of the service inside with the address and the security of this server, and
+/// without operations that nobody is granted. All else passes untouched.
+///
+/// [`ConfineLayer`](super::ConfineLayer) does so by itself: this is for services that confine answers themselves.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct MetadataLayer {
+    gates: Gates,
+    max_body: usize,
+}
+
+impl MetadataLayer {
+    /// Creates it for the inside of a layer. Of the settings [`max_body`](ConfineSettings::max_body) counts.
+    pub fn new(auth: &FhirAuthLayer, settings: &ConfineSettings) -> Self {
+        Self { gates: auth.gates().clone(), max_body: settings.max_body }
+    }
+}
+
+impl<S: InnerService> Layer<S> for MetadataLayer {
+    type Service = Metadata<S>;
+
+    fn layer(&self, inner: S) -> Metadata<S> {
+        Metadata { inner, layer: self.clone() }
+    }
+}
+
+/// A service whose CapabilityStatement is written anew. Made by [`MetadataLayer`].
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Metadata<S> {
+    inner: S,
+    layer: MetadataLayer,
+}
+
+impl<S, B, R> Service<Request<B>> for Metadata<S>
+where
+    S: Service<Request<RequestBody<B>>, Response = Response<R>, Future: Send, Error: Send>
+        + Clone
+        + Send
+        + 'static,
+    B: Body + Send + 'static,
+    R: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    type Response = Response<ConfinedBody<R>>;
+    type Error = S::Error;
+    type Future = ConfineFuture<S::Future, R, S::Error>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let interior = Arc::clone(&self.layer.gates.current().interior);
+        if !metadata::is_asked(&interior, &request) {
+            return ConfineFuture::through(self.inner.call(request.map(RequestBody::passed)));
+        }
+        // The service that was made ready answers; a clone takes its place.
+        let fresh = self.inner.clone();
+        let ready = std::mem::replace(&mut self.inner, fresh);
+        let (parts, _) = request.into_parts();
+        let rewriting = Rewriting { interior, max_body: self.layer.max_body, is_confined: false };
+        let answer = metadata::answer(ready, rewriting, parts);
+        let future = async move { answer.await.map(|answer| answer.map(ConfinedBody::bytes)) };
+        ConfineFuture::judged(Box::pin(future))
+    }
+}
