@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use crate::callers::Caller;
 use crate::changes::Written;
-use crate::data::{Data, Version, marks_in};
+use crate::data::{Data, Version};
+use crate::marks::marks_in;
 use crate::requests::Request;
 use crate::wire::Reply;
 
@@ -44,6 +45,10 @@ impl Known<'_> {
         let host = self.behind.trim_start_matches("http://").trim_end_matches("/fhir");
         if said.contains(host) {
             leaks.push("the address of the server behind".to_owned());
+        }
+        // It would prove nothing that nobody is shown anything.
+        if reply.status == 401 {
+            leaks.push("a caller whose token is good is not known".to_owned());
         }
         let is_kept = reply.headers.get("cache-control").is_none_or(|value| value != "no-store");
         if is_kept && !is_public(request) {
