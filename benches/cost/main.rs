@@ -18,6 +18,7 @@
 mod support;
 
 mod allocations;
+mod confined;
 mod decisions;
 mod flood;
 mod growth;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
     paths::measure(&mut report);
     growth::measure(&mut report);
     decisions::measure(&mut report);
+    confined::measure(&mut report);
     swap::measure(&mut report);
     flood::measure(&mut report);
     allocations::measure(&mut report);

@@ -401,7 +401,7 @@ impl FhirAuthLayerBuilder {
             gate: Arc::new(Gate {
                 authenticator,
                 well_known,
-                policy: Arc::new(Policy { authorizer, handlers: self.handlers, step_up }),
+                policy: Arc::new(Policy::new(authorizer, self.handlers, step_up)),
                 paths: self.paths,
                 resource_types,
                 responder: self.responder,

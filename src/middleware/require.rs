@@ -97,11 +97,8 @@ impl RequireAuthLayer {
             return is_ours.then(|| access.narrowed(&self.authorizer));
         }
         let asked = self.asked_as_optional(request)?.clone();
-        let further = Policy {
-            authorizer: Arc::clone(&self.authorizer),
-            handlers: policy.handlers.clone(),
-            step_up: Arc::clone(&policy.step_up),
-        };
+        let (authorizer, step_up) = (Arc::clone(&self.authorizer), Arc::clone(&policy.step_up));
+        let further = Policy::new(authorizer, policy.handlers.clone(), step_up);
         Some(Access::authorize(&Arc::new(further), verified, asked))
     }
 
