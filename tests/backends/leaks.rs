@@ -114,9 +114,17 @@ pub(crate) fn missing(
         known.map(|one| (one.resource_type, one.id, one.number)).collect()
     };
     let there: BTreeSet<_> = found(shown, None).into_iter().collect();
+    // What a server shows in the compartment of a patient whose it is not is no answer, and scopes of the caller's own
+    // patient do not count in that of another.
+    let compartment = compartment_of(request);
+    let mut caller = caller.clone();
+    caller.patient = caller.patient.filter(|own| compartment.is_none_or(|other| other == *own));
     let visible = |name: &(String, String, usize)| {
         let version = data.named(&name.0, &name.1).find(|version| version.number == name.2);
-        version.filter(|version| caller.may_see(version, "r") && caller.may_see(version, "s"))
+        let is_of = |patient| version.is_some_and(|one| one.members.contains(&patient));
+        version
+            .filter(|version| caller.may_see(version, "r") && caller.may_see(version, "s"))
+            .filter(|version| version.is_shared || compartment.is_none_or(is_of))
     };
     let matches = found(all, Some("match"));
     let matches: Vec<&Version> = matches.iter().filter_map(visible).collect();
@@ -133,6 +141,12 @@ pub(crate) fn missing(
         .filter(|name| !there.contains(name))
         .map(|name| format!("{name:?}"))
         .collect()
+}
+
+/// The patient in whose compartment is searched.
+fn compartment_of(request: &Request) -> Option<usize> {
+    let rest = request.path.strip_prefix("/Patient/p").filter(|_| request.kind == "compartment")?;
+    rest.split(['/', '?']).next()?.parse().ok()
 }
 
 /// The version that a resource is: by its marks, or the one that there is now.
