@@ -19,6 +19,7 @@ mod support;
 
 mod allocations;
 mod bound;
+mod confined;
 mod decisions;
 mod flood;
 mod growth;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
     bound::measure(&mut report);
     growth::measure(&mut report);
     decisions::measure(&mut report);
+    confined::measure(&mut report);
     swap::measure(&mut report);
     flood::measure(&mut report);
     allocations::measure(&mut report);

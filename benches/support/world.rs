@@ -158,7 +158,7 @@ pub(crate) fn layer_of(issuer: TrustedIssuer) -> FhirAuthLayerBuilder {
 #[derive(Clone)]
 pub(crate) struct Bare;
 
-impl Service<Request<()>> for Bare {
+impl<B> Service<Request<B>> for Bare {
     type Response = Response<String>;
     type Error = Infallible;
     type Future = Ready<Result<Response<String>, Infallible>>;
@@ -167,7 +167,7 @@ impl Service<Request<()>> for Bare {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<()>) -> Self::Future {
+    fn call(&mut self, request: Request<B>) -> Self::Future {
         drop(request);
         ready(Ok(Response::new(String::new())))
     }
@@ -204,6 +204,11 @@ impl Requests {
         Self { authorization: Some(value), ..Self::without_token() }
     }
 
+    /// To another address below the base.
+    pub(crate) fn at(self, path: &str) -> Self {
+        Self { uri: format!("/r4{path}").parse().expect("an address"), ..self }
+    }
+
     pub(crate) fn next(&self) -> Request<()> {
         let mut request = Request::new(());
         *request.uri_mut() = self.uri.clone();
@@ -224,9 +229,9 @@ pub(crate) fn in_turn(tokens: &[String]) -> impl FnMut() -> Request<()> {
 }
 
 /// Calls a service whose answer is ready at once, and holds it to a status.
-pub(crate) fn call<S, B>(service: &mut S, request: Request<()>, expected: u16)
+pub(crate) fn call<S, A, B>(service: &mut S, request: Request<A>, expected: u16)
 where
-    S: Service<Request<()>, Response = Response<B>>,
+    S: Service<Request<A>, Response = Response<B>>,
 {
     let mut context = Context::from_waker(Waker::noop());
     assert!(service.poll_ready(&mut context).is_ready());

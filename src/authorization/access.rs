@@ -1,15 +1,14 @@
 //! What was granted, and the questions that a handler has about it.
 
-use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
 use super::authorizer::all;
-use super::handlers::Handlers;
+use super::policy::{EveryType, Policy, interaction_of};
 use super::subject::{Shows, Subject, Writes};
 use super::{
     AccessRequest, Authorizer, Confinement, Denial, Grant, JobOwner, ResourceFilter, ResourceRef,
-    StepUpRules, StoreError, Visibility,
+    StoreError, Visibility,
 };
 use crate::authentication::Principal;
 use crate::fhir::base_url::MAX_ADDRESS;
@@ -46,16 +45,6 @@ pub struct Access {
     policy: Arc<Policy>,
     /// Rules of single routes, which have to grant too.
     further: Vec<Arc<dyn Authorizer>>,
-}
-
-/// The rule of a layer, and what stands behind it.
-#[derive(Debug)]
-pub(crate) struct Policy {
-    pub(crate) authorizer: Arc<dyn Authorizer>,
-    pub(crate) handlers: Handlers,
-    pub(crate) step_up: Arc<StepUpRules>,
-    /// The configuration of the layer that it belongs to, of which it knows no more.
-    pub(crate) layer: Arc<dyn Any + Send + Sync>,
 }
 
 /// The kind of answer that an [`Access`] has to the question which resources its interaction is
@@ -115,6 +104,10 @@ impl Access {
     pub(super) fn rules(&self) -> impl Iterator<Item = &dyn Authorizer> {
         let further = self.further.iter().map(|rule| &**rule);
         std::iter::once(&*self.policy.authorizer).chain(further)
+    }
+
+    pub(super) fn every_type(&self) -> &EveryType {
+        &self.policy.every_type
     }
 
     pub(super) fn grant(&self) -> &Grant {
@@ -350,18 +343,6 @@ impl Access {
     #[must_use]
     pub fn owns(&self, owner: &JobOwner) -> bool {
         self.owner().is_some_and(|caller| caller == *owner)
-    }
-}
-
-/// Returns the interaction on a type that a single permission stands for.
-pub(super) fn interaction_of(permission: Permissions) -> InteractionKind {
-    match permission {
-        Permissions::CREATE => InteractionKind::Create,
-        Permissions::READ => InteractionKind::Read,
-        Permissions::UPDATE => InteractionKind::Update,
-        Permissions::DELETE => InteractionKind::Delete,
-        Permissions::SEARCH => InteractionKind::SearchType,
-        _ => InteractionKind::Unknown,
     }
 }
 

@@ -41,6 +41,7 @@ mod enforcement;
 mod grant;
 mod handlers;
 mod job_owner;
+mod policy;
 mod require;
 mod resource_filter;
 mod resource_ref;
@@ -51,7 +52,6 @@ mod storage;
 mod subject;
 mod unconfined;
 
-pub(crate) use access::Policy;
 pub use access::{Access, Answer};
 pub use access_policy::{AccessMode, AccessPolicy};
 pub use access_request::AccessRequest;
@@ -66,6 +66,7 @@ pub use grant::Grant;
 pub use handlers::ConstraintMatcher;
 pub(crate) use handlers::{Constraints, Handlers};
 pub use job_owner::JobOwner;
+pub(crate) use policy::Policy;
 pub use require::{
     Authenticated, RequireRoles, RequireScopes, authenticated, require_all_roles,
     require_all_scopes, require_any_role, require_any_scope, require_role, require_scope,

@@ -4,7 +4,7 @@
 use http::Method;
 
 use super::Access;
-use super::access::interaction_of;
+use super::policy::interaction_of;
 use super::subject::Writes;
 use crate::fhir::{Interaction, InteractionKind as Kind};
 use crate::smart::Permissions;
@@ -44,9 +44,10 @@ impl Access {
         let alike = self.rules().all(|rule| rule.treats_unnamed_types_alike());
         let is_open =
             |asked: &Interaction| self.ask(asked).is_ok_and(|grant| grant.confinement().is_open());
-        permissions.iter().map(interaction_of).all(|kind| {
+        permissions.iter().all(|permission| {
+            let kind = interaction_of(permission);
             let mut names = interaction.resource_types().names();
-            is_open(&interaction.on_every_type(kind))
+            is_open(self.every_type().of(permission, interaction))
                 && (alike || names.all(|name| is_open(&interaction.on_type(kind, name))))
         })
     }

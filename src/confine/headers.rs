@@ -1,5 +1,7 @@
 //! The headers of a request as they go on.
 
+use std::borrow::Cow;
+
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue};
 
@@ -112,8 +114,12 @@ fn is_async(preference: &str) -> bool {
 }
 
 /// Returns the name of a header as the servers read it that take `_` for `-`.
-fn plain(name: &HeaderName) -> String {
-    name.as_str().replace('_', "-")
+fn plain(name: &HeaderName) -> Cow<'_, str> {
+    let name = name.as_str();
+    match name.contains('_') {
+        true => Cow::Owned(name.replace('_', "-")),
+        false => Cow::Borrowed(name),
+    }
 }
 
 fn remove(headers: &mut HeaderMap, is_one: impl Fn(&str) -> bool) {

@@ -9,6 +9,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body;
 use tower_service::Service;
 
+use super::addresses::localized;
 use super::answer::{NoAnswer, document};
 use super::request_body::RequestBody;
 use super::statement::Here;
@@ -92,8 +93,8 @@ where
     let written = written.ok_or_else(|| {
         Fault::NoAnswer(NoAnswer::unreadable("it is no CapabilityStatement in JSON"))
     })?;
-    let body: Box<str> = written.into();
-    let body = Bytes::from(String::from(body));
+    let behind = settings.upstream.as_deref().unwrap_or(base);
+    let body = Bytes::from(localized(written.get(), behind, base));
     let mut response = document(StatusCode::OK, Format::Json.media_type(), body, request);
     let everybody = HeaderValue::from_static("*");
     response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, everybody);

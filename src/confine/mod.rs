@@ -69,6 +69,7 @@
 //! not exist, and one that cannot be read; operators are told of the last. A server behind that answers 5xx for
 //! hidden resources alone would tell them apart.
 
+mod addresses;
 mod along;
 mod answer;
 mod attachment;

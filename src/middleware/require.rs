@@ -118,12 +118,9 @@ impl RequireAuthLayer {
             return Some(access.narrowed(&self.authorizer));
         }
         let asked = as_optional(request.extensions())?.clone();
-        let further = Policy {
-            authorizer: Arc::clone(&self.authorizer),
-            handlers: policy.handlers.clone(),
-            step_up: Arc::clone(&policy.step_up),
-            layer: Arc::clone(&policy.layer),
-        };
+        let (authorizer, step_up) = (Arc::clone(&self.authorizer), Arc::clone(&policy.step_up));
+        let layer = Arc::clone(&policy.layer);
+        let further = Policy::new(authorizer, policy.handlers.clone(), step_up, layer);
         Some(Access::authorize(&Arc::new(further), verified, asked))
     }
 }

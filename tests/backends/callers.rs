@@ -1,6 +1,7 @@
 //! Who asks: tokens that confine, and what each may see by the rules of SMART, said once more and by itself.
 
 use serde_json::Value;
+use tower_fhir_auth::authentication::{Clock, SystemClock};
 use tower_fhir_auth::test_util::TestIssuer;
 
 use crate::data::{PATIENTS, Version};
@@ -78,7 +79,9 @@ impl Caller {
     fn with(issuer: &TestIssuer, scope: &'static str, patient: Option<usize>) -> Self {
         let is_patient = scope.starts_with('@');
         let scope = scope.trim_start_matches('@');
-        let token = issuer.token().claim("aud", BASE).claim("scope", scope);
+        // A run takes longer than a token lives that nobody refreshes.
+        let tomorrow = SystemClock.now().as_secs() + 24 * 60 * 60;
+        let token = issuer.token().claim("aud", BASE).claim("scope", scope).claim("exp", tomorrow);
         let token = token.claim("sub", format!("{scope} {patient:?}"));
         let token = match patient {
             Some(patient) if is_patient => token.claim("fhirUser", format!("Patient/p{patient}")),

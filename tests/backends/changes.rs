@@ -6,7 +6,8 @@ use fastrand::Rng;
 use serde_json::{Value, json};
 
 use crate::callers::Caller;
-use crate::data::{Data, PATIENTS, Version, marks_in};
+use crate::data::{Data, PATIENTS, Version};
+use crate::marks::marks_in;
 use crate::requests::Request;
 
 /// The first number of marks that changes write.

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
+use crate::marks::{MARK, check_the_look, unmarked};
+
 /// How many patients there are.
 pub(crate) const PATIENTS: usize = 6;
 
@@ -34,11 +36,8 @@ pub(crate) struct Data {
     by_name: HashMap<(String, String), Vec<usize>>,
 }
 
-/// The start of a mark. What follows it are digits, and a dot.
-const MARK: &str = "mark";
-
 impl Data {
-    /// Makes the data, which are the same each time.
+    /// Makes the data, which are the same each time. Each string in them has a mark.
     pub(crate) fn new() -> Self {
         let mut made = Self::default();
         let mut maker = Maker { next_id: 0, names: HashMap::new() };
@@ -59,6 +58,11 @@ impl Data {
                     }
                 }
             }
+        }
+        check_the_look();
+        for version in &made.versions {
+            let bare = unmarked(&version.resource);
+            assert!(bare.is_empty(), "no mark in {} of {}", bare.join(", "), version.resource_type);
         }
         made
     }
@@ -194,16 +198,6 @@ impl Data {
     pub(crate) fn current(&self) -> impl Iterator<Item = &Version> {
         self.versions.iter().filter(|version| version.is_current)
     }
-}
-
-/// The marks in a text, in the order in which they stand.
-pub(crate) fn marks_in(text: &str) -> impl Iterator<Item = &str> {
-    text.match_indices(MARK).filter_map(|(start, _)| {
-        let rest = text.get(start + MARK.len()..)?;
-        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        let is_mark = digits > 0 && rest.as_bytes().get(digits) == Some(&b'.');
-        if is_mark { text.get(start..start + MARK.len() + digits + 1) } else { None }
-    })
 }
 
 /// What templates name.

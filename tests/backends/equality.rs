@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::data::marks_in;
+use crate::marks::marks_in;
 use crate::requests::Request;
 use crate::wire::Reply;
 

@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use crate::callers::Caller;
 use crate::changes::Written;
-use crate::data::{Data, Version, marks_in};
+use crate::data::{Data, Version};
+use crate::marks::marks_in;
 use crate::requests::Request;
 use crate::wire::Reply;
 
@@ -44,6 +45,10 @@ impl Known<'_> {
         let host = self.behind.trim_start_matches("http://").trim_end_matches("/fhir");
         if said.contains(host) {
             leaks.push("the address of the server behind".to_owned());
+        }
+        // It would prove nothing that nobody is shown anything.
+        if reply.status == 401 {
+            leaks.push("a caller whose token is good is not known".to_owned());
         }
         let is_kept = reply.headers.get("cache-control").is_none_or(|value| value != "no-store");
         if is_kept && !is_public(request) {
@@ -109,9 +114,17 @@ pub(crate) fn missing(
         known.map(|one| (one.resource_type, one.id, one.number)).collect()
     };
     let there: BTreeSet<_> = found(shown, None).into_iter().collect();
+    // What a server shows in the compartment of a patient whose it is not is no answer, and scopes of the caller's own
+    // patient do not count in that of another.
+    let compartment = compartment_of(request);
+    let mut caller = caller.clone();
+    caller.patient = caller.patient.filter(|own| compartment.is_none_or(|other| other == *own));
     let visible = |name: &(String, String, usize)| {
         let version = data.named(&name.0, &name.1).find(|version| version.number == name.2);
-        version.filter(|version| caller.may_see(version, "r") && caller.may_see(version, "s"))
+        let is_of = |patient| version.is_some_and(|one| one.members.contains(&patient));
+        version
+            .filter(|version| caller.may_see(version, "r") && caller.may_see(version, "s"))
+            .filter(|version| version.is_shared || compartment.is_none_or(is_of))
     };
     let matches = found(all, Some("match"));
     let matches: Vec<&Version> = matches.iter().filter_map(visible).collect();
@@ -128,6 +141,12 @@ pub(crate) fn missing(
         .filter(|name| !there.contains(name))
         .map(|name| format!("{name:?}"))
         .collect()
+}
+
+/// The patient in whose compartment is searched.
+fn compartment_of(request: &Request) -> Option<usize> {
+    let rest = request.path.strip_prefix("/Patient/p").filter(|_| request.kind == "compartment")?;
+    rest.split(['/', '?']).next()?.parse().ok()
 }
 
 /// The version that a resource is: by its marks, or the one that there is now.

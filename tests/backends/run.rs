@@ -1,6 +1,6 @@
 //! All requests of a run, a few at a time, and its figures.
 
-use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -11,6 +11,7 @@ use crate::callers::Caller;
 use crate::changes::Written;
 use crate::data::Data;
 use crate::equality::{ANOTHER_ENTRY, are_refused_alike, difference, excepted};
+use crate::figures::Figures;
 use crate::leaks::{Known, missing};
 use crate::requests::Request;
 use crate::servers::{Behind, Server};
@@ -19,30 +20,15 @@ use crate::wire::{Reply, Wire};
 /// How many requests are under way at a time.
 const AT_A_TIME: usize = 4;
 
-/// How many failures are told in full.
-const MOST_TOLD: usize = 60;
-
 pub(crate) struct Plan {
     pub(crate) seed: u64,
-    pub(crate) count: u64,
+    /// The numbers of the requests that are made: each one depends on the seed and its number alone, so that a run
+    /// can be made in parts.
+    pub(crate) numbers: Range<u64>,
     /// One request alone, which is told in full.
     pub(crate) only: Option<u64>,
     /// True if some requests change something, and all come one after the other.
     pub(crate) changes: bool,
-}
-
-/// What a run has come to.
-#[derive(Default)]
-struct Figures {
-    answers: BTreeMap<(&'static str, u16), u64>,
-    pages: usize,
-    resources: usize,
-    refusals: BTreeMap<String, u64>,
-    excepted: BTreeMap<String, u64>,
-    /// Requests that the enforcing example answers with a success, and of those the ones that pass the gateway.
-    granted: (u32, u32),
-    compared: u64,
-    failures: Vec<String>,
 }
 
 struct World {
@@ -114,15 +100,16 @@ pub(crate) async fn equality(plan: &Plan) -> bool {
 
 async fn all(world: World, plan: &Plan, name: &str) -> bool {
     let start = Instant::now();
-    let (world, next) = (Arc::new(world), Arc::new(AtomicU64::new(plan.only.unwrap_or(0))));
-    let end = plan.only.map_or(plan.count, |only| only + 1);
+    let numbers = plan.only.map_or(plan.numbers.clone(), |only| only..only + 1);
+    let (world, next) = (Arc::new(world), Arc::new(AtomicU64::new(numbers.start)));
     let mut workers = tokio::task::JoinSet::new();
     for _ in 0..if plan.changes { 1 } else { AT_A_TIME } {
         let (world, next, seed) = (Arc::clone(&world), Arc::clone(&next), plan.seed);
+        let numbers = numbers.clone();
         workers.spawn(async move {
             loop {
                 let number = next.fetch_add(1, Ordering::SeqCst);
-                if number >= end {
+                if number >= numbers.end {
                     break;
                 }
                 world.one(seed, number).await;
@@ -132,7 +119,7 @@ async fn all(world: World, plan: &Plan, name: &str) -> bool {
     while let Some(ended) = workers.join_next().await {
         ended.unwrap();
     }
-    world.report(name, plan, start)
+    world.figures.lock().unwrap().report(name, plan, start.elapsed())
 }
 
 impl World {
@@ -156,7 +143,7 @@ impl World {
             Some(enforcing) => Some(enforcing.pages(&caller.token, &request).await),
             None => None,
         };
-        let mut granted = (0, 0);
+        let mut granted = false;
         let mut class = None;
         if let Some(ours) = &ours {
             if let Some(difference) = difference(ours, &replies) {
@@ -168,13 +155,14 @@ impl World {
                     wrong.push(format!("answers differ: {difference}"));
                 }
             }
-            granted.0 = u32::from(ours[0].status < 300);
-            granted.1 = u32::from(ours[0].status < 300 && replies[0].status < 300);
+            granted = ours[0].status < 300;
         }
         let compared = !self.changes
             && request.method != "HEAD"
             && replies[0].status == 200
-            && request.is_of_several();
+            && request.is_of_several()
+            // It has a number alone, whatever a server that ignores the parameter shows to everybody.
+            && !request.asks_for("_summary=count");
         if compared {
             let all = self.gateway.pages(&self.everybody.token, &request).await;
             wrong.extend(
@@ -245,65 +233,21 @@ impl World {
         number: u64,
         request: &Request,
         replies: &[Reply],
-        (wrong, granted, class, compared): (Vec<String>, (u32, u32), Option<String>, bool),
+        (wrong, granted, class, compared): (Vec<String>, bool, Option<String>, bool),
     ) {
         let mut figures = self.figures.lock().unwrap();
-        *figures.answers.entry((request.kind, replies[0].status)).or_default() += 1;
-        figures.pages += replies.len();
-        figures.resources += replies.iter().map(|reply| reply.resources().len()).sum::<usize>();
-        figures.granted.0 += granted.0;
-        figures.granted.1 += granted.1;
+        figures.note(request, replies, granted);
         figures.compared += u64::from(compared);
         if let Some(class) = class {
-            *figures.excepted.entry(class).or_default() += 1;
-        }
-        if replies[0].status >= 400 && request.method != "HEAD" {
-            *figures.refusals.entry(replies[0].reason()).or_default() += 1;
+            figures.note_meant(class);
         }
         if !wrong.is_empty() {
             let caller = &self.callers[request.caller];
-            let more = wrong.len().saturating_sub(3);
-            let told = wrong.into_iter().take(3).collect::<Vec<_>>().join("; ");
-            let more = if more == 0 { String::new() } else { format!("; {more} more") };
             let who = format!("{} of {:?}", caller.scope, caller.patient);
-            figures.failures.push(format!("{number}: {told}{more}\n    {who}: {}", request.text()));
+            figures.note_failure(number, wrong, &who, request);
         }
-    }
-
-    fn report(&self, name: &str, plan: &Plan, start: Instant) -> bool {
-        let figures = self.figures.lock().unwrap();
-        println!("\nrefusals by reason:");
-        for (reason, count) in &figures.refusals {
-            println!("{count:>6}  {reason}");
+        if figures.requests % 500 == 0 {
+            eprintln!("{} requests", figures.requests);
         }
-        println!("differences that are meant:");
-        for (class, count) in &figures.excepted {
-            println!("{count:>6}  {class}");
-        }
-        println!("answers by kind and status:");
-        for ((kind, status), count) in &figures.answers {
-            println!("{count:>6}  {kind} {status}");
-        }
-        for failure in figures.failures.iter().take(MOST_TOLD) {
-            println!("FAILED {failure}");
-        }
-        let share = match figures.granted {
-            (0, _) => String::new(),
-            (granted, passed) => format!(
-                "; {passed} of {granted} granted requests pass ({:.1} %)",
-                100.0 * f64::from(passed) / f64::from(granted)
-            ),
-        };
-        println!(
-            "{name}: {} requests, seed {}, {} answers with {} resources, {} searches compared with an unconfined token's, {} failures{share}; {:.0} s",
-            plan.count,
-            plan.seed,
-            figures.pages,
-            figures.resources,
-            figures.compared,
-            figures.failures.len(),
-            start.elapsed().as_secs_f64(),
-        );
-        figures.failures.is_empty()
     }
 }

@@ -10,7 +10,7 @@ use tower_fhir_auth::test_util::TestIssuer;
 use crate::support::{Example, Fhir, command, status};
 
 /// A command as the server prints it: what to expect, and the line to paste.
-fn samples(server: &mut Example) -> Vec<(String, String)> {
+pub(crate) fn samples(server: &mut Example) -> Vec<(String, String)> {
     let mut samples = Vec::new();
     let mut expectation = String::new();
     let mut line = String::new();

@@ -15,6 +15,7 @@ mod explain_token;
 mod fhir_server;
 mod gateway;
 mod gateway_cors;
+mod gateway_demo;
 mod gateway_framing;
 mod gateway_https;
 mod gateway_metrics;

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tower_fhir_auth::test_util::TestIssuer;
 
-const BASE: &str = "https://fhir.example.org/r4";
+pub(crate) const BASE: &str = "https://fhir.example.org/r4";
 
 /// A process that ends with this.
 pub(crate) struct Process(Child);
@@ -42,11 +42,7 @@ impl Gateway {
         let host = base.strip_prefix("http://").unwrap().strip_suffix("/r4").unwrap().to_owned();
         let gateway = Self { process, host, issuer, _folder: folder };
         let token = gateway.token("system/*.rs");
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while !gateway.ask(&token, "/Observation/o1").await.starts_with("HTTP/1.1 200") {
-            assert!(Instant::now() < deadline, "no keys");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        ready(&gateway.host, &gateway.head("GET", "/Observation/o1", &token, "")).await;
         gateway
     }
 
@@ -64,13 +60,30 @@ impl Gateway {
     }
 
     pub(crate) async fn ask(&self, token: &str, path: &str) -> String {
-        let mut stream = TcpStream::connect(&self.host).await.unwrap();
-        let head = self.head("GET", path, token, "");
-        stream.write_all(head.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        answer
+        asked(&self.host, &self.head("GET", path, token, "")).await
     }
+
+    pub(crate) fn issuer_url(&self) -> &str {
+        self.issuer.url()
+    }
+}
+
+/// Waits until a server has its keys.
+pub(crate) async fn ready(host: &str, head: &str) {
+    let head = head.replace("host: a\r\n", "host: a\r\nconnection: close\r\n");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !asked(host, &head).await.starts_with("HTTP/1.1 200") {
+        assert!(Instant::now() < deadline, "no keys");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+async fn asked(host: &str, head: &str) -> String {
+    let mut stream = TcpStream::connect(host).await.unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
 }
 
 impl Process {
@@ -82,10 +95,10 @@ impl Process {
         (Self(child), base)
     }
 
-    /// A bare proxy, and its host.
-    pub(crate) fn proxy(upstream: &str) -> (Self, String) {
+    /// A bare proxy, or one with the layer that trusts an issuer, and its host.
+    pub(crate) fn proxy(upstream: &str, issuer: Option<&str>) -> (Self, String) {
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["proxy", upstream]);
+        command.args(["proxy", upstream]).args(issuer);
         Self::start(command)
     }
 

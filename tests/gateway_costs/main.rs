@@ -8,9 +8,14 @@
 //!
 //! - memory that grows by no more than 32 MiB while 1 GiB streams each way,
 //! - 100 answers of 16 MiB at once that are judged, within `max_buffered` and 128 MiB,
-//! - processor time of a request that passes through, against that of a bare proxy of the same client and server.
+//! - processor time of a request that passes through, against that of a bare proxy of the same client and server,
+//!   and against that of the same proxy with the layer around it.
 
-#![expect(clippy::unwrap_used, reason = "a failed step of a measurement is a failed one")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a failed step of a measurement is a failed one"
+)]
 
 mod backend;
 mod gateway;
@@ -32,10 +37,10 @@ const MAX_BUFFERED: u64 = 256;
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let [mode, upstream] = arguments.as_slice()
+    if let [mode, upstream, issuer @ ..] = arguments.as_slice()
         && mode == "proxy"
     {
-        proxy::serve(upstream).await;
+        proxy::serve(upstream, issuer.first().map(String::as_str)).await;
         return ExitCode::SUCCESS;
     }
     let backend = backend::start().await;
@@ -55,13 +60,11 @@ async fn main() -> ExitCode {
     if cfg!(debug_assertions) {
         println!("processor time: not measured without optimisation");
     } else {
-        let ratio = passed_through(&backend).await;
-        figure(
-            "processor time of a request that passes through, over a bare proxy's",
-            ratio,
-            1.35,
-            "times",
-        );
+        let [gateway, guarded] = passed_through(&backend).await;
+        let name = "processor time of a request that passes through, over a bare proxy's";
+        figure(name, gateway, 1.35, "times");
+        let name = "the same, over that of the proxy with the layer around it";
+        figure(name, gateway / guarded, 1.0, "times");
     }
     if is_kept { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -142,26 +145,42 @@ async fn judged(gateway: &Gateway) -> f64 {
     mib(gateway.process.peak())
 }
 
-/// The processor time of a request through the gateway, over that through a bare proxy: the median of pairs.
-async fn passed_through(backend: &str) -> f64 {
-    const PAIRS: usize = 9;
+/// The processor time of a request through the gateway, and through a bare proxy with the layer around it, over
+/// that through the bare proxy: the medians of rounds in which all three take turns.
+async fn passed_through(backend: &str) -> [f64; 2] {
+    const ROUNDS: usize = 9;
     const REQUESTS: u32 = 4000;
     let gateway = Gateway::before(backend, MAX_BUFFERED).await;
-    let (proxy, host) = Process::proxy(backend);
     let token = gateway.token("system/*.cruds");
     let head =
         gateway.head("GET", "/Observation/o1", &token, "").replace("connection: close\r\n", "");
-    let mut ratios = Vec::new();
-    for _ in 0..=PAIRS {
-        let one = cost(&gateway.process, &gateway.host, &head, REQUESTS).await;
-        let other = cost(&proxy, &host, &head.replace("/r4/", "/fhir/"), REQUESTS).await;
-        println!("{one:.1} µs through the gateway, {other:.1} µs through the proxy");
-        ratios.push(one / other);
+    let (bare, bare_host) = Process::proxy(backend, None);
+    let (guarded, guarded_host) = Process::proxy(backend, Some(gateway.issuer_url()));
+    gateway::ready(&guarded_host, &head).await;
+    let all = [(&gateway.process, &gateway.host), (&guarded, &guarded_host), (&bare, &bare_host)];
+    let mut ratios = [Vec::new(), Vec::new()];
+    for round in 0..=ROUNDS {
+        let mut took = [0.0; 3];
+        for turn in 0..all.len() {
+            let place = (round + turn) % all.len();
+            let (process, host) = all[place];
+            took[place] = cost(process, host, &head, REQUESTS).await;
+        }
+        let [gateway, guarded, bare] = took;
+        println!(
+            "{gateway:.1} µs through the gateway, {guarded:.1} µs through the proxy with the layer, {bare:.1} µs \
+             through the proxy"
+        );
+        // The first round warms up.
+        if round > 0 {
+            ratios[0].push(gateway / bare);
+            ratios[1].push(guarded / bare);
+        }
     }
-    // The first pair warms up.
-    ratios.remove(0);
-    ratios.sort_by(f64::total_cmp);
-    ratios.get(PAIRS / 2).copied().unwrap()
+    ratios.map(|mut ratios| {
+        ratios.sort_by(f64::total_cmp);
+        ratios[ROUNDS / 2]
+    })
 }
 
 /// The processor time of a request, in µs.

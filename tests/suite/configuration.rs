@@ -486,5 +486,5 @@ fn the_files_of_the_readmes_and_the_manual_are_read() {
             assert!(read.is_ok(), "{page}: {}", read.unwrap_err());
         }
     }
-    assert_eq!(files, 3);
+    assert_eq!(files, 4);
 }

@@ -152,8 +152,11 @@ impl std::fmt::Debug for Buffered {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.all.held.fetch_sub(*self.held.get_mut(), Ordering::Relaxed);
-        self.all.tell();
+        let held = *self.held.get_mut();
+        if held > 0 {
+            self.all.held.fetch_sub(held, Ordering::Relaxed);
+            self.all.tell();
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! The head of a request, as it goes on to the server behind.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION};
 use http::request::Parts;
@@ -38,6 +40,8 @@ pub(super) struct Rules {
     path: String,
     authorization: UpstreamAuthorization,
     headers: Vec<CallerHeader>,
+    /// The names of these, as they are compared with those of a client.
+    told: Vec<String>,
 }
 
 impl Rules {
@@ -54,7 +58,18 @@ impl Rules {
         let (authorization, headers) = (config.authorization.clone(), config.headers.clone());
         let is_translated = config.confine == ConfinedBy::Gateway;
         let upstream = (!is_translated).then(|| upstream.as_str().to_owned());
-        Some(Self { public, upstream, bases, scheme, authority, path, authorization, headers })
+        let told = headers.iter().map(|own| hyphenated(own.name.as_str()).into_owned()).collect();
+        Some(Self {
+            public,
+            upstream,
+            bases,
+            scheme,
+            authority,
+            path,
+            authorization,
+            headers,
+            told,
+        })
     }
 
     /// Makes the head that goes on. The caller is in the extensions, where one was judged.
@@ -139,16 +154,14 @@ impl Rules {
     fn pass(&self, from: &HeaderMap, to: &mut HeaderMap) {
         let named = named_by_connection(from);
         for (name, value) in from {
-            let read = name.as_str().replace('_', "-");
-            let is_callers =
-                self.headers.iter().any(|own| own.name.as_str().replace('_', "-") == read);
+            let read = hyphenated(name.as_str());
             let stays = OWN.contains(&&*read)
                 || OF_CONNECTION.contains(&&*read)
                 || OVERRIDES.contains(&&*read)
                 || read.starts_with("x-forwarded-")
                 || read.starts_with("x-original-")
                 || named.iter().any(|named| *named == name.as_str())
-                || is_callers;
+                || self.told.iter().any(|told| *told == read);
             if !stays {
                 to.append(name.clone(), value.clone());
             }
@@ -233,6 +246,14 @@ fn now(headers: &mut HeaderMap) {
     headers.remove("prefer");
     for value in kept {
         headers.append("prefer", value);
+    }
+}
+
+/// Returns the name of a header as those servers read it that take `_` for `-`.
+fn hyphenated(name: &str) -> Cow<'_, str> {
+    match name.contains('_') {
+        true => Cow::Owned(name.replace('_', "-")),
+        false => Cow::Borrowed(name),
     }
 }
 

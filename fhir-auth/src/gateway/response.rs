@@ -51,13 +51,13 @@ pub(super) fn head(
 /// Removes what is about the connection to the server behind, or about other servers than this one.
 fn strip(headers: &mut HeaderMap) {
     let named = named_by_connection(headers);
-    let of_connection = OF_CONNECTION.iter().map(|name| (*name).to_owned());
-    let cors = headers.keys().map(HeaderName::as_str);
-    let cors: Vec<String> =
-        cors.filter(|name| name.starts_with("access-control-")).map(str::to_owned).collect();
-    let others = [ALT_SVC.as_str().to_owned()];
-    for name in named.into_iter().chain(of_connection).chain(cors).chain(others) {
-        headers.remove(name.as_str());
+    let named = named.iter().map(String::as_str).chain(OF_CONNECTION).chain([ALT_SVC.as_str()]);
+    for name in named {
+        headers.remove(name);
+    }
+    let cors = headers.keys().filter(|name| name.as_str().starts_with("access-control-"));
+    for name in cors.cloned().collect::<Vec<HeaderName>>() {
+        headers.remove(name);
     }
 }
 

@@ -108,6 +108,27 @@ async fn the_statement_is_json_alone_and_asked_for_as_such() {
 }
 
 #[tokio::test]
+async fn addresses_of_the_server_behind_are_those_that_clients_know_wherever_they_stand() {
+    let statement = r#"{"resourceType":"CapabilityStatement","url":"http://10.0.0.7:8081/fhir/metadata",
+        "rest":[{"mode":"server",
+            "operation":[{"name":"everything","definition":"http://10.0.0.7:8081/fhir/OperationDefinition/e"}],
+            "resource":[{"type":"Patient","supportedProfile":["http:\/\/10.0.0.7:8081\/fhir\/StructureDefinition\/p"],
+                "profile":"http://hl7.org/fhir/StructureDefinition/Patient"}]}]}"#;
+    let settings = ConfineSettings::default().upstream_base("http://10.0.0.7:8081/fhir");
+    let confined = Confined::with(saying(statement), settings).await;
+    let got = ask(&confined, Request::get("/r4/metadata")).await;
+    let said = got.json();
+    let rest = &said["rest"][0];
+    let definition = &rest["operation"][0]["definition"];
+    assert_eq!(*definition, format!("{BASE}/OperationDefinition/e"));
+    let resource = &rest["resource"][0];
+    assert_eq!(resource["supportedProfile"][0], format!("{BASE}/StructureDefinition/p"));
+    assert_eq!(resource["profile"], "http://hl7.org/fhir/StructureDefinition/Patient");
+    assert_eq!(said["url"], format!("{BASE}/metadata"));
+    assert!(!got.text.contains("10.0.0.7"), "{}", got.text);
+}
+
+#[tokio::test]
 async fn what_is_no_statement_or_too_large_a_one_is_502_and_a_refusal_keeps_its_status() {
     for (status, body, told) in [
         (200, "no JSON mark", 502),
