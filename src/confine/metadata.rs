@@ -12,6 +12,7 @@ use tower_service::Service;
 use super::addresses::localized;
 use super::answer::{NoAnswer, document};
 use super::request_body::RequestBody;
+use super::settings::ConfineSettings;
 use super::statement::Here;
 use super::upstream::{Fault, Upstream};
 use crate::fhir::Format;
@@ -31,8 +32,8 @@ pub(super) fn is_asked<B>(interior: &Interior, request: &Request<B>) -> bool {
 #[derive(Clone, Debug)]
 pub(super) struct Rewriting {
     pub(super) interior: Arc<Interior>,
-    /// The most bytes of a statement.
-    pub(super) max_body: usize,
+    /// Of which the size of a body and the base of the server behind count.
+    pub(super) settings: Arc<ConfineSettings>,
     /// True if answers are confined here, and what cannot be is refused.
     pub(super) is_confined: bool,
 }
@@ -61,7 +62,7 @@ where
 
 async fn statement<S, B, R>(
     ready: S,
-    Rewriting { interior, max_body, is_confined }: &Rewriting,
+    Rewriting { interior, settings, is_confined }: &Rewriting,
     request: &Parts,
 ) -> Result<Response<Bytes>, Fault<S::Error>>
 where
@@ -79,7 +80,7 @@ where
         }
         Some(_) | None => request.uri.path().to_owned(),
     };
-    let mut upstream = Upstream::new(ready, request, *max_body);
+    let mut upstream = Upstream::new(ready, request, settings.max_body);
     let answer = upstream.get(&address).await?;
     if answer.status != StatusCode::OK {
         return Err(Fault::NoAnswer(answer.refusal()));

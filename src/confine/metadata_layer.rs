@@ -25,13 +25,14 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 #[must_use]
 pub struct MetadataLayer {
     gates: Gates,
-    max_body: usize,
+    settings: Arc<ConfineSettings>,
 }
 
 impl MetadataLayer {
-    /// Creates it for the inside of a layer. Of the settings [`max_body`](ConfineSettings::max_body) counts.
-    pub fn new(auth: &FhirAuthLayer, settings: &ConfineSettings) -> Self {
-        Self { gates: auth.gates().clone(), max_body: settings.max_body }
+    /// Creates it for the inside of a layer. Of the settings [`max_body`](ConfineSettings::max_body) and
+    /// [`upstream_base`](ConfineSettings::upstream_base) count.
+    pub fn new(auth: &FhirAuthLayer, settings: ConfineSettings) -> Self {
+        Self { gates: auth.gates().clone(), settings: Arc::new(settings) }
     }
 }
 
@@ -77,7 +78,8 @@ where
         let fresh = self.inner.clone();
         let ready = std::mem::replace(&mut self.inner, fresh);
         let (parts, _) = request.into_parts();
-        let rewriting = Rewriting { interior, max_body: self.layer.max_body, is_confined: false };
+        let settings = Arc::clone(&self.layer.settings);
+        let rewriting = Rewriting { interior, settings, is_confined: false };
         let answer = metadata::answer(ready, rewriting, parts);
         let future = async move { answer.await.map(|answer| answer.map(ConfinedBody::bytes)) };
         ConfineFuture::judged(Box::pin(future))

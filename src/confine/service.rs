@@ -86,8 +86,7 @@ impl<S: Clone> Confine<S> {
         B: Body + Send + 'static,
         R: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
     {
-        let max_body = settings.max_body;
-        let rewriting = Rewriting { interior, max_body, is_confined: true };
+        let rewriting = Rewriting { interior, settings, is_confined: true };
         let (parts, _) = request.into_parts();
         let answer = metadata::answer(self.ready(), rewriting, parts);
         let future = async move { answer.await.map(|answer| answer.map(ConfinedBody::bytes)) };

@@ -176,7 +176,8 @@ impl Gate {
 
     /// Refuses a request for its token, or for what should have come with it.
     fn refuse_token(&self, error: AuthenticationError, scheme: Scheme) -> Rejection {
-        let rejection = Rejection::of_authentication(error, &self.interior.server).of_scheme(scheme);
+        let rejection =
+            Rejection::of_authentication(error, &self.interior.server).of_scheme(scheme);
         rejection.with_nonce(|| self.authenticator.dpop_nonce())
     }
 

@@ -58,8 +58,7 @@ pub(super) fn gateway(
         _ => return Err(Failure::new("upstream.confine: is not supported yet")),
     };
     // What it says about itself is written anew, whoever confines.
-    let statement = ConfineSettings::default().max_body(settings.max_body);
-    let upstream = MetadataLayer::new(&auth, &statement).layer(upstream);
+    let upstream = MetadataLayer::new(&auth, confine(&settings, made)?).layer(upstream);
     let app = around(auth.layer(upstream), buffered, metadata);
     Ok((meter::around(cors::around(app, &origins)), auth))
 }
