@@ -4,6 +4,7 @@ mod addresses;
 mod answers;
 mod bundles;
 mod claims;
+mod confined;
 mod operators;
 mod providers;
 mod resources;
@@ -48,6 +49,7 @@ pub(crate) fn all() -> impl Iterator<Item = Shape> {
         scopes::SHAPES,
         addresses::SHAPES,
         bundles::SHAPES,
+        confined::SHAPES,
         resources::SHAPES,
         answers::SHAPES,
         providers::SHAPES,
