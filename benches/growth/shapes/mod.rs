@@ -5,6 +5,7 @@ mod answers;
 mod bound;
 mod bundles;
 mod claims;
+mod confined;
 mod operators;
 mod providers;
 mod resources;
@@ -49,6 +50,7 @@ pub(crate) fn all() -> impl Iterator<Item = Shape> {
         scopes::SHAPES,
         addresses::SHAPES,
         bundles::SHAPES,
+        confined::SHAPES,
         resources::SHAPES,
         answers::SHAPES,
         providers::SHAPES,
