@@ -47,7 +47,7 @@ pub(super) const SHAPES: &[Named] = &[
     }),
     ("proof: headers of it", |n| {
         let (layer, token, _) = bound(Dpop::new());
-        let proofs = listed(n, |m| format!("proof-{m}"));
+        let proofs = listed(n, |m| format!("{m}{}", "a".repeat(80)));
         decision(
             &layer,
             move || {
@@ -227,7 +227,7 @@ fn certificate<N: AsRef<str>>(
     value: String,
 ) -> Reading {
     let layer = certified(format, proxies);
-    let cnf = json!({"x5t#S256": "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"});
+    let cnf = json!({"x5t#S256": "A".repeat(43)});
     let token = key().token().claim("cnf", cnf).sign().expect("a token");
     let request = move || with(from_peer(get("/Patient/1", &token)), "client-cert", &value);
     decision(&layer, request, &[401])

@@ -1,6 +1,6 @@
 //! The requirements of a layer, judged by a caller's token and the present time.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -178,7 +178,10 @@ impl Caller<'_> {
         }
         let wanted = || blocks.iter().map(|block| &block.acr).filter(|acr| !acr.is_empty());
         let first = wanted().next().cloned().unwrap_or_default();
-        let in_all = |value: &&String| wanted().all(|acr| acr.contains(value));
+        // Sets, so that many values are not compared with as many.
+        let others: Vec<HashSet<&String>> =
+            wanted().skip(1).map(|acr| acr.iter().collect()).collect();
+        let in_all = |value: &&String| others.iter().all(|other| other.contains(value));
         let common: Vec<String> = first.iter().filter(in_all).cloned().collect();
         let acr = if common.is_empty() { first } else { common };
         let max_age = blocks.iter().filter_map(|block| block.max_auth_age).min();
