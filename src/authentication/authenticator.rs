@@ -129,7 +129,7 @@ impl Authenticator {
         let mut waited = Waited::default();
         loop {
             let found = bearer::find(request.headers, request.uri);
-            match self.decide(found, request, &waited, &mut NoRecorder) {
+            match self.decide(&found, request, &waited, &mut NoRecorder) {
                 Ok(principal) => return Ok(principal),
                 Err(Interruption::Refused(error)) => return Err(error),
                 Err(Interruption::Wait(wait)) => waited = wait.over(waited).await,
@@ -156,7 +156,7 @@ impl Authenticator {
         let found = || bearer::find(request.headers, request.uri);
         // The explanation is the result.
         while let Err(Interruption::Wait(wait)) =
-            self.decide(found(), request, &waited, &mut explanation)
+            self.decide(&found(), request, &waited, &mut explanation)
         {
             waited = wait.over(waited).await;
             explanation = Explanation::new();
@@ -233,7 +233,7 @@ impl Authenticator {
     /// sender has to prove, which are made at each request.
     pub(crate) fn decide<R: Recorder>(
         &self,
-        found: Result<Presented<'_>, Reason>,
+        found: &Result<Presented<'_>, Reason>,
         request: RequestHead<'_>,
         waited: &Waited,
         recorder: &mut R,
@@ -242,7 +242,7 @@ impl Authenticator {
         let presented = found.as_ref().ok().filter(|_| R::USES_CACHE);
         let principal = match presented.and_then(|presented| self.remembered(presented)) {
             Some(principal) => principal,
-            None => self.identify(found, waited, recorder)?,
+            None => self.identify(found.clone(), waited, recorder)?,
         };
         let Some(confirmation) = principal.confirmation() else {
             Possession::none(recorder);

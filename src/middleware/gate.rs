@@ -148,7 +148,7 @@ impl Gate {
         let scheme = || scheme.unwrap_or_else(|| Scheme::of(headers));
         let extensions = Some(&*granted);
         let request = RequestHead { method: Some(method), uri, headers, extensions };
-        let principal = match self.authenticator.decide(found, request, waited, recorder) {
+        let principal = match self.authenticator.decide(&found, request, waited, recorder) {
             Ok(principal) => principal,
             Err(Interruption::Wait(wait)) => return Err(wait),
             Err(Interruption::Refused(error)) => {
@@ -164,13 +164,9 @@ impl Gate {
             granted.insert(principal);
             return Ok(Decision::Pass);
         }
-        Ok(match self.authorize(head, &principal, recorder) {
-            Ok(access) => {
-                granted.insert(access);
-                granted.insert(principal);
-                Decision::Pass
-            }
-            Err(denied) => Decision::Reject(denied.of_scheme(scheme()).of_caller(&principal)),
+        Ok(match self.authorize(head, principal, granted, recorder) {
+            Ok(()) => Decision::Pass,
+            Err(denied) => Decision::Reject(denied.of_scheme(scheme())),
         })
     }
 
@@ -185,25 +181,29 @@ impl Gate {
     fn authorize<R: Recorder>(
         &self,
         head: Head<'_>,
-        principal: &Principal,
+        principal: Principal,
+        granted: &mut Extensions,
         recorder: &mut R,
-    ) -> Result<Access, Rejection> {
+    ) -> Result<(), Rejection> {
         let interaction = self.interior.interaction(head);
         // No interaction of FHIR may be granted, too: only a denial says whether that is the fault.
         recorder.passed(Check::Interaction, || Evidence::found(describe(&interaction)));
-        match Access::authorize(&self.policy, principal, interaction) {
+        match Access::authorize(&self.policy, &principal, interaction) {
             Ok(access) => {
                 let rule = || Evidence::found(access.granted_by().to_string());
                 recorder.passed(Check::Authorization, rule);
                 recorder.passed(Check::StepUp, Evidence::none);
-                Ok(access)
+                granted.insert(access);
+                granted.insert(principal);
+                Ok(())
             }
             Err(denial) => {
                 if denial.asks_for_step_up() {
                     recorder.passed(Check::Authorization, Evidence::none);
                 }
                 recorder.failed(|| denial.finding());
-                Err(Rejection::of_authorization(&denial, &self.interior.server))
+                let denied = Rejection::of_authorization(&denial, &self.interior.server);
+                Err(denied.of_caller(&principal))
             }
         }
     }

@@ -242,6 +242,7 @@ impl Interaction {
         self.part(self.operation)
     }
 
+    #[inline]
     fn part(&self, span: Option<Span>) -> Option<&str> {
         span?.within(self.path())
     }
