@@ -24,6 +24,8 @@ pub(crate) struct Slice {
     elapsed: Duration,
     /// Of the server.
     cpu: Duration,
+    /// Of what it asks, which is within it.
+    of_helper: Duration,
     /// In nanoseconds.
     pub(crate) latencies: Histogram<u32>,
     requests: f64,
@@ -38,6 +40,11 @@ impl Slice {
     /// CPU time for a request, in microseconds.
     pub(crate) fn cpu(&self) -> f64 {
         self.cpu.as_secs_f64() * 1e6 / self.requests
+    }
+
+    /// That of it which is what the server asks.
+    pub(crate) fn cpu_of_helper(&self) -> f64 {
+        self.of_helper.as_secs_f64() * 1e6 / self.requests
     }
 }
 
@@ -77,9 +84,9 @@ async fn load(
         asking.spawn(ask_until(end, start, connection, Arc::clone(&bytes)));
     }
     sleep_until(start).await;
-    let (started, cpu_before) = (Instant::now(), running.server.cpu()?);
+    let (started, before) = (Instant::now(), cpu(running)?);
     sleep_until(end).await;
-    let (elapsed, cpu_after) = (started.elapsed(), running.server.cpu()?);
+    let (elapsed, after) = (started.elapsed(), cpu(running)?);
 
     let mut latencies = latencies()?;
     while let Some(of_one) = asking.join_next().await {
@@ -87,7 +94,15 @@ async fn load(
     }
     let requests = f64::from(u32::try_from(latencies.len())?);
     ensure!(requests > 0.0, "not one answer in {length:?}");
-    Ok(Slice { elapsed, cpu: cpu_after.saturating_sub(cpu_before), latencies, requests })
+    let of_server = after.0.saturating_sub(before.0);
+    let of_helper = after.1.saturating_sub(before.1);
+    Ok(Slice { elapsed, cpu: of_server + of_helper, of_helper, latencies, requests })
+}
+
+/// The CPU times of a server and of what it asks.
+fn cpu(running: &Running) -> Result<(Duration, Duration)> {
+    let of_helper = running.helper.as_ref().map_or(Ok(Duration::ZERO), kit::Server::cpu);
+    Ok((running.server.cpu()?, of_helper?))
 }
 
 /// Asks without a pause, and tells the latencies of answers from `start` on.

@@ -10,6 +10,7 @@
 //!     -- --slice 2000       milliseconds for each server in each round; 250 without it
 //!     -- --connections 16   that ask at once; 50 without it
 //!     -- --only axum        the servers whose name has this text
+//!     -- --decisions        proxies that ask `fhir-auth decide`, in the place of the others
 //! ```
 //!
 //! Read on in the order of a run: the kit's issuer makes a key and tokens; `servers` starts
@@ -19,6 +20,7 @@
 //! Needs Linux, which tells the CPU time of another process. Figures of different runs do not
 //! compare: the ratios of one run do. Exit status 1 says that a bound was missed.
 
+mod decisions;
 mod http;
 mod load;
 mod measure;
@@ -55,6 +57,14 @@ fn compare(options: &Options) -> Result<ExitCode> {
     let tokens = Tokens::of(&issuer)?;
     let rows = measure::all(options, &issuer.trust, &tokens)?;
 
+    if options.decisions {
+        let table = decisions::table(&rows);
+        println!("{table}");
+        if options.write {
+            decisions::write(options, &table).context("decisions.md")?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
     let table = report::table(&rows)?;
     let bounds = report::bounds(&rows);
     let verdicts = kit::verdicts(&bounds);

@@ -24,7 +24,7 @@ pub(crate) struct Contender {
 }
 
 pub(crate) fn all(options: &Options, trust: &Trust, tokens: &Tokens) -> Result<Vec<Row>> {
-    let wanted: Vec<Server> = Server::ALL.into_iter().filter(|one| options.wants(*one)).collect();
+    let wanted: Vec<Server> = options.servers();
     ensure!(!wanted.is_empty(), "no server has `{}` in its name", options.only);
     let mut rows = Vec::new();
     for server in wanted {
@@ -79,6 +79,11 @@ impl Contender {
     /// CPU time of the server for a request, in microseconds.
     pub(crate) fn cpu(&self) -> f64 {
         median(self.slices.iter().map(Slice::cpu).collect())
+    }
+
+    /// That of it which is what the server asks.
+    pub(crate) fn cpu_of_helper(&self) -> f64 {
+        median(self.slices.iter().map(Slice::cpu_of_helper).collect())
     }
 
     /// How many times the CPU time of another server, round by round.

@@ -24,13 +24,16 @@ pub(crate) struct Options {
     /// How many ask at once. Each keeps its connection.
     pub(crate) connections: usize,
     pub(crate) write: bool,
+    /// Whether it is about proxies that ask for decisions.
+    pub(crate) decisions: bool,
     /// Part of the names of the servers that are wanted.
     pub(crate) only: String,
 }
 
 impl Options {
-    pub(crate) fn wants(&self, server: Server) -> bool {
-        server.name().contains(&self.only)
+    pub(crate) fn servers(&self) -> Vec<Server> {
+        let all: &[Server] = if self.decisions { &Server::DECISIONS } else { &Server::ALL };
+        all.iter().copied().filter(|server| server.name().contains(&self.only)).collect()
     }
 }
 
@@ -41,6 +44,7 @@ pub(crate) fn command() -> Result<Command> {
         // As many as common load generators open unless told otherwise (hey, oha).
         connections: 50,
         write: false,
+        decisions: false,
         only: String::new(),
     };
     let mut arguments = lexopt::Parser::from_env();
@@ -54,6 +58,7 @@ pub(crate) fn command() -> Result<Command> {
             Long("slice") => options.slice = Duration::from_millis(arguments.value()?.parse()?),
             Long("connections") => options.connections = arguments.value()?.parse()?,
             Long("write") => options.write = true,
+            Long("decisions") => options.decisions = true,
             Long("only") => options.only = arguments.value()?.string()?,
             _ => return Err(argument.unexpected().into()),
         }

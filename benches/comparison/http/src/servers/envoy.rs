@@ -35,7 +35,7 @@ pub(super) fn start(filter: Filter, trust: &Trust) -> Result<Running> {
     let mut command = command(program());
     command.args(["--concurrency", "1", "--disable-hot-restart", "--log-level", "error"]);
     command.arg("--config-yaml").arg(configuration(filter, trust, port).to_string());
-    Ok(Running { server: Server::start(command)?, port, _files: None })
+    Ok(Running::of(Server::start(command)?, port, None))
 }
 
 /// JSON is YAML.

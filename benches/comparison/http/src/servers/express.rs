@@ -34,5 +34,5 @@ pub(super) fn start(checks: bool, trust: &Trust) -> Result<Running> {
     if checks {
         command.env("ISSUER", &trust.issuer).env("AUDIENCE", &trust.audience);
     }
-    Ok(Running { server: Server::start(command)?, port, _files: None })
+    Ok(Running::of(Server::start(command)?, port, None))
 }

@@ -27,7 +27,7 @@ pub(super) fn start(checks: bool, trust: &Trust) -> Result<Running> {
     fs::write(&configuration, whole(port, &rules))?;
     let mut command = command(PROGRAM);
     command.arg("-db").arg("-f").arg(configuration);
-    Ok(Running { server: Server::start(command)?, port, _files: Some(files) })
+    Ok(Running::of(Server::start(command)?, port, Some(files)))
 }
 
 fn whole(port: u16, rules: &str) -> String {

@@ -4,6 +4,7 @@ pub(crate) mod axum;
 mod envoy;
 mod express;
 mod haproxy;
+mod proxied;
 
 use anyhow::Result;
 use kit::Trust;
@@ -11,6 +12,7 @@ use tempfile::TempDir;
 
 use self::axum::Guard;
 use self::envoy::Filter;
+use self::proxied::Proxy;
 
 /// How many verified tokens a cache has room for.
 const REMEMBERED: usize = 10_000;
@@ -20,16 +22,35 @@ const REMEMBERED: usize = 10_000;
 pub(crate) enum Server {
     Axum(Guard),
     Envoy(Filter),
-    Express { checks: bool },
-    Haproxy { checks: bool },
+    Express {
+        checks: bool,
+    },
+    Haproxy {
+        checks: bool,
+    },
+    /// A proxy before a server, which asks `fhir-auth decide`, or does not.
+    Proxied {
+        proxy: Proxy,
+        asks: bool,
+    },
 }
 
 /// A server that answers on a port of 127.0.0.1.
 pub(crate) struct Running {
     pub(crate) server: kit::Server,
+    /// What it asks, whose time counts too.
+    pub(crate) helper: Option<kit::Server>,
     pub(crate) port: u16,
     /// The files that it reads.
     pub(crate) _files: Option<TempDir>,
+    /// The server behind a proxy, whose time does not.
+    pub(crate) _upstream: Option<kit::Server>,
+}
+
+impl Running {
+    fn of(server: kit::Server, port: u16, files: Option<TempDir>) -> Self {
+        Self { server, helper: None, port, _files: files, _upstream: None }
+    }
 }
 
 impl Server {
@@ -54,6 +75,20 @@ impl Server {
         Self::Express { checks: true },
     ];
 
+    /// A decision for each proxy, beside one in process.
+    pub(crate) const DECISIONS: [Self; 10] = [
+        Self::AXUM,
+        Self::LAYER,
+        Self::Proxied { proxy: Proxy::Nginx, asks: false },
+        Self::Proxied { proxy: Proxy::Nginx, asks: true },
+        Self::Proxied { proxy: Proxy::Envoy, asks: false },
+        Self::Proxied { proxy: Proxy::Envoy, asks: true },
+        Self::Proxied { proxy: Proxy::Caddy, asks: false },
+        Self::Proxied { proxy: Proxy::Caddy, asks: true },
+        Self::Proxied { proxy: Proxy::Haproxy, asks: false },
+        Self::Proxied { proxy: Proxy::Haproxy, asks: true },
+    ];
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Axum(Guard::None) => "axum",
@@ -68,6 +103,7 @@ impl Server {
             Self::Express { checks: true } => "Express, express-oauth2-jwt-bearer",
             Self::Haproxy { checks: false } => "HAProxy",
             Self::Haproxy { checks: true } => "HAProxy, jwt_verify",
+            Self::Proxied { proxy, asks } => proxy.name(asks),
         }
     }
 
@@ -78,6 +114,7 @@ impl Server {
             Self::Envoy(_) => Self::Envoy(Filter::None),
             Self::Express { .. } => Self::Express { checks: false },
             Self::Haproxy { .. } => Self::Haproxy { checks: false },
+            Self::Proxied { proxy, .. } => Self::Proxied { proxy, asks: false },
         }
     }
 
@@ -91,6 +128,7 @@ impl Server {
             Self::Envoy(_) => envoy::version(),
             Self::Express { checks } => express::version(checks),
             Self::Haproxy { .. } => haproxy::version(),
+            Self::Proxied { proxy, .. } => proxy.version(),
         }
     }
 
@@ -100,6 +138,7 @@ impl Server {
             Self::Envoy(filter) => envoy::start(filter, trust),
             Self::Express { checks } => express::start(checks, trust),
             Self::Haproxy { checks } => haproxy::start(checks, trust),
+            Self::Proxied { proxy, asks } => proxied::start(proxy, asks, trust),
         }
     }
 }

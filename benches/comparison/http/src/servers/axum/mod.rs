@@ -55,7 +55,7 @@ pub(super) fn start(guard: Guard, trust: &Trust) -> Result<Running> {
     let task = Task { guard, port: free_port()?, trust: trust.clone() };
     let mut command = command(env::current_exe()?);
     command.arg("--serve").arg(serde_json::to_string(&task)?);
-    Ok(Running { server: Server::start(command)?, port: task.port, _files: None })
+    Ok(Running::of(Server::start(command)?, task.port, None))
 }
 
 /// What the new process does, until it is ended.
