@@ -133,7 +133,7 @@ fn is_b64token(token: &[u8]) -> bool {
 fn is_allowed(byte: u8) -> bool {
     // `-`, `.`, `/` and the digits follow each other; with the bit of small letters, so do all letters.
     // Each range less is an instruction less for each sixteen bytes.
-    matches!(byte | 0x20, b'a'..=b'z')
+    (byte | 0x20).is_ascii_lowercase()
         | matches!(byte, b'-'..=b'9')
         | (byte == b'_')
         | (byte == b'~')

@@ -17,7 +17,7 @@ pub(crate) struct Confirmation {
     pub(crate) certificate: Option<Thumbprint>,
 }
 
-/// What Keycloak 26.7 writes beside `jkt`.
+/// The member that Keycloak 26.7 writes beside `jkt`.
 const KEYCLOAK_PROOF: &str = "kc-jkt-type";
 
 impl Confirmation {

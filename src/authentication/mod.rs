@@ -33,6 +33,7 @@ pub(crate) mod authenticator;
 pub(crate) mod bearer;
 mod builder;
 mod cache;
+mod caller_kind;
 mod certificate;
 mod claim_error;
 mod claim_strings;
@@ -70,6 +71,7 @@ pub use authenticator::Authenticator;
 pub use builder::AuthenticatorBuilder;
 #[cfg(all(test, feature = "config"))]
 pub(crate) use cache::DEFAULT_TOKENS;
+pub use caller_kind::CallerKind;
 pub use certificate::{
     CertificateFormat, CertificateHeader, ClientCertificate, MutualTls, PeerAddress,
 };
@@ -83,7 +85,7 @@ pub use error::AuthenticationError;
 #[cfg(feature = "client")]
 pub use introspection::{Introspection, IntrospectionClient};
 pub use issuer::TrustedIssuer;
-pub use principal::{CallerKind, Principal};
+pub use principal::Principal;
 pub use sender_constraint::SenderConstraint;
 
 pub use crate::seal::{SealKey, SealKeyError};

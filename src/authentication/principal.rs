@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
+use super::caller_kind::CallerKind;
 use super::claim_error::ClaimError;
 use super::claim_strings::{ClaimStrings, List};
 use super::claims::Claims;
@@ -66,18 +67,6 @@ struct Caller {
     /// The confirmation that the sender of the token has to prove, at each request.
     confirmation: Option<Box<Confirmation>>,
     sign_in: OnceLock<Box<SignIn>>,
-}
-
-/// The kind of caller a token was issued to: an application or a user.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum CallerKind {
-    /// An application by itself.
-    Application,
-    /// A user, through an application.
-    User,
-    /// The issuer does not say.
-    Unknown,
 }
 
 impl Principal {
@@ -380,21 +369,6 @@ fn warn_of_missed_roles(claims: &Claims<'_>, settings: &IssuerSettings) {
             "no roles were found in a token that has a claim of one of these names: they are the \
              steps of one path, not a choice of claims"
         );
-    }
-}
-
-impl CallerKind {
-    fn of(claims: &Claims<'_>, settings: &IssuerSettings) -> Self {
-        if settings.tenant.is_none() {
-            return Self::Unknown;
-        }
-        let has = |name| claims.list(name).next().is_some();
-        match claims.string_or_none("idtyp") {
-            Some("app") => Self::Application,
-            Some(_) => Self::User,
-            None if has("roles") && !has("scp") => Self::Application,
-            None => Self::User,
-        }
     }
 }
 

@@ -14,10 +14,11 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::body::ResponseBody;
+use super::builder::FhirAuthLayerBuilder;
 use super::future::ResponseFuture;
 use super::inner::InnerService;
 use super::interior::{log_refusal, strip_untrusted};
-use super::layer::{FhirAuthLayer, FhirAuthLayerBuilder};
+use super::layer::FhirAuthLayer;
 use super::paths::OutsideBase;
 use super::service::{guard, release_readiness};
 use super::unread_body::announce_close;

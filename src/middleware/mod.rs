@@ -27,6 +27,7 @@
 mod audit;
 mod bases;
 mod body;
+mod builder;
 mod caller_span;
 mod future;
 mod gate;
@@ -49,13 +50,14 @@ mod unread_body;
 
 pub use bases::{FhirBases, FhirBasesLayer};
 pub use body::{PassedBody, ResponseBody};
+pub use builder::FhirAuthLayerBuilder;
 pub use future::ResponseFuture;
 #[cfg(feature = "confine")]
 pub(crate) use gates::Gates;
 pub use inner::InnerService;
 #[cfg(feature = "confine")]
 pub(crate) use interior::{Confinement, Interior};
-pub use layer::{FhirAuthLayer, FhirAuthLayerBuilder};
+pub use layer::FhirAuthLayer;
 pub use paths::OutsideBase;
 #[cfg(feature = "tracing")]
 pub use request_span::{SPAN_FIELDS, request_span};

@@ -1,6 +1,6 @@
 //! The settings of a layer about paths that need no token.
 
-use super::layer::FhirAuthLayerBuilder;
+use super::builder::FhirAuthLayerBuilder;
 use super::paths::OutsideBase;
 
 impl FhirAuthLayerBuilder {

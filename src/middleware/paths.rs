@@ -18,9 +18,9 @@ pub enum OutsideBase {
     #[default]
     Refuse,
     /// Hands them to the inner service as if the layer were not there, without a look at their token: for an
-    /// application that guards its other routes by itself, or with layers of their own. A
-    /// [`Principal`](crate::Principal) that such a layer has put into the request stays there, so that
-    /// layers of several bases may stand around one another.
+    /// application that guards its other routes by itself. A [`Principal`](crate::Principal) that the request
+    /// brings is removed, whoever put it there: several bases are guarded by one
+    /// [`FhirBasesLayer`](super::FhirBasesLayer), not by layers around each other.
     PassOn,
 }
 

@@ -3,13 +3,14 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
+use super::builder::FhirAuthLayerBuilder;
 use super::gate::Gate;
 #[cfg(feature = "confine")]
 use super::gates::Gates;
 use super::gates::Replacements;
 #[cfg(feature = "confine")]
 use super::interior::Confinement;
-use super::layer::{FhirAuthLayer, FhirAuthLayerBuilder};
+use super::layer::FhirAuthLayer;
 use crate::display_safe::sanitize;
 use crate::error::BuildError;
 use crate::keys::SharedKeys;

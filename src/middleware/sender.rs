@@ -1,6 +1,6 @@
 //! The settings of a layer for those who send tokens: what they prove, and how they have signed in.
 
-use super::layer::FhirAuthLayerBuilder;
+use super::builder::FhirAuthLayerBuilder;
 use crate::authentication::{Dpop, MutualTls};
 use crate::authorization::StepUp;
 

@@ -108,7 +108,7 @@ fn no_file_imports_one_that_imports_it() {
     let all: usize = imports.values().map(BTreeSet::len).sum();
     assert!(all > 500, "only {all} imports were found: is the search broken?");
     let knows = |file: &str, other: &str| imports[file].contains(other);
-    assert!(knows("middleware::layer", "fhir::base_url"), "a re-export is not followed");
+    assert!(knows("middleware::builder", "fhir::base_url"), "a re-export is not followed");
     assert!(knows("keys::refresher", "keys::schedule"), "`super` is not followed");
     let circles: BTreeSet<Vec<&str>> = imports.keys().map(|file| circle(&imports, file)).collect();
     let circles: Vec<_> = circles.iter().filter(|files| files.len() > 1).collect();
@@ -202,7 +202,8 @@ fn the_root_has_dev_dependencies_for_examples_alone() {
     let is_of_the_root = |file: &&PathBuf| !of_their_own.iter().any(|own| file.starts_with(own));
     let examples = examples.iter().filter(is_of_the_root);
     let code: String = examples.map(|file| code(file)).collect();
-    for name in names {
+    // Chosen for what it leaves out of a build, and named nowhere.
+    for name in names.into_iter().filter(|name| *name != "idna_adapter") {
         let path = format!("{}::", name.replace('-', "_"));
         assert!(code.contains(&path), "no example of the root uses `{name}`");
     }

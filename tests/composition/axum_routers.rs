@@ -4,7 +4,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::routing::get;
 use http::Request;
-use tower_fhir_auth::middleware::OutsideBase;
+use tower_fhir_auth::middleware::{FhirBasesLayer, OutsideBase};
 use tower_fhir_auth::{
     FhirAuthLayer, FhirAuthLayerBuilder, Principal, ScopePolicy, authenticated, require_role,
     require_scope,
@@ -58,16 +58,21 @@ const CLINIC: &str = "https://api.example.org/clinic";
 const LAB: &str = "https://api.example.org/lab";
 
 #[tokio::test]
-async fn layers_around_merged_routers_each_guard_their_own_base_and_documents() {
+async fn one_layer_around_merged_routers_guards_each_base_and_its_documents() {
     let server = by_scopes().await;
-    let clinic = of_base(&server, CLINIC, OutsideBase::PassOn).await;
-    let lab = of_base(&server, LAB, OutsideBase::PassOn).await;
+    let bases = FhirBasesLayer::new().outside_base(OutsideBase::PassOn);
+    for base in [CLINIC, LAB] {
+        let layer = FhirAuthLayer::builder(base).issuer(server.issuer.trusted());
+        bases.add(layer.clock(server.clock.clone()).authorizer(ScopePolicy::new())).unwrap();
+    }
+    for (_, layer) in bases.all() {
+        layer.ready().await;
+    }
     let app = Router::new()
         .route("/clinic/Patient/{id}", get(hello))
         .merge(Router::new().route("/lab/Observation/{id}", get(hello)))
         .route("/about", get(|| async { "open" }))
-        .layer(clinic)
-        .layer(lab);
+        .layer(bases);
     let (to_clinic, to_lab) = (for_base(&server, CLINIC), for_base(&server, LAB));
     for (path, token, expected) in [
         ("/clinic/Patient/1", Some(&to_clinic), (200, "hello alice")),
@@ -96,7 +101,8 @@ async fn a_layer_that_passes_on_reports_nothing_and_lets_nobody_into_what_is_its
     let lab = of_base(&server, LAB, OutsideBase::PassOn).await;
     let of_the_clinic = clinic.require(authenticated());
     let app = Router::new()
-        .route("/lab/Observation/{id}", get(hello))
+        .route("/lab/Observation/{id}", get(|| async { "let in" }))
+        .route("/lab/Device/{id}", get(hello))
         .route("/lab/Patient/{id}", get(hello).layer(of_the_clinic))
         .layer(clinic)
         .layer(lab);
@@ -104,7 +110,8 @@ async fn a_layer_that_passes_on_reports_nothing_and_lets_nobody_into_what_is_its
     let log = OperatorLog::start();
     assert_eq!(ask(&app, "/lab/Observation/1", Some(&token)).await.status, 200);
     assert_eq!(log.lines("INFO", "tower_fhir_auth::audit: "), 1, "{}", log.text());
-    // The caller of the one layer is nobody to a requirement of the other.
+    // The caller of the one layer is nobody within the other.
+    assert_eq!(ask(&app, "/lab/Device/1", Some(&token)).await.status, 500);
     assert_eq!(ask(&app, "/lab/Patient/1", Some(&token)).await.status, 500);
 }
 

@@ -1,0 +1,31 @@
+//! Applications and users told apart.
+
+use super::claims::Claims;
+use super::issuer::IssuerSettings;
+
+/// The kind of caller a token was issued to: an application or a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CallerKind {
+    /// An application by itself.
+    Application,
+    /// A user, through an application.
+    User,
+    /// The issuer does not say.
+    Unknown,
+}
+
+impl CallerKind {
+    pub(super) fn of(claims: &Claims<'_>, settings: &IssuerSettings) -> Self {
+        if settings.tenant.is_none() {
+            return Self::Unknown;
+        }
+        let has = |name| claims.list(name).next().is_some();
+        match claims.string_or_none("idtyp") {
+            Some("app") => Self::Application,
+            Some(_) => Self::User,
+            None if has("roles") && !has("scp") => Self::Application,
+            None => Self::User,
+        }
+    }
+}
