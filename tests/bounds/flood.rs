@@ -30,45 +30,46 @@ pub(crate) fn hold(page: &mut Page) {
 
 /// Requests that differ in all that a stranger chooses.
 fn forged(page: &mut Page, runtime: &tokio::runtime::Runtime) {
-    let recorder = DebuggingRecorder::new();
-    let snapshotter = recorder.snapshotter();
-    let (kept, log) = metrics::with_local_recorder(&recorder, || {
-        let _entered = runtime.enter();
-        let set = set_with(Vec::new());
-        let layer = layer(Source { set: Some(set), loads: Arc::default() });
-        runtime.block_on(layer.ready());
-        // The one forced load of the cooldown.
-        runtime.block_on(async {
-            drop(
-                layer
-                    .authenticator()
-                    .authenticate(request("a").headers(), &"/r4".parse().unwrap())
-                    .await,
-            )
-        });
-        let inner = service_fn(|_: Request<Empty<bytes::Bytes>>| async {
-            Ok::<_, std::convert::Infallible>(Response::new(Empty::<bytes::Bytes>::new()))
-        });
-        let mut service = layer.layer(inner);
-        let mut send = |from: usize| {
-            for n in from..from + FLOOD {
-                let mut request = request(&format!("kid-{n}"));
-                *request.uri_mut() = format!("/r4/X{n}?a{n}={n}").parse().unwrap();
-                *request.method_mut() = format!("M{n}").parse().unwrap();
-                drop(at_once(service.call(request)));
-            }
-        };
+    // A recorder keeps the durations that nobody reads, so that memory is measured without one.
+    let kept = flood(runtime, |send| {
         // What is made once is made.
         send(0);
-        let kept = measure(|| send(FLOOD)).bytes_current;
-        let log = LogLines::of(tracing::Level::WARN, || send(2 * FLOOD));
-        (kept, log)
+        measure(|| send(FLOOD)).bytes_current
+    });
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    let log = metrics::with_local_recorder(&recorder, || {
+        flood(runtime, |send| LogLines::of(tracing::Level::WARN, || send(0)))
     });
     let series = snapshotter.snapshot().into_vec().len() as u64;
     let kept = u64::try_from(kept.max(0)).unwrap();
     page.hold("1,000 forged tokens, all different", "kept, bytes", kept);
     page.hold("1,000 forged tokens, all different", "series of metrics", series);
     page.hold("1,000 forged tokens, all different", "lines of warnings", log.lines);
+}
+
+/// Lends what sends so many different requests, from a number on, to a layer of its own.
+fn flood<T>(runtime: &tokio::runtime::Runtime, act: impl FnOnce(&mut dyn FnMut(usize)) -> T) -> T {
+    let _entered = runtime.enter();
+    let layer = layer(Source { set: Some(set_with(Vec::new())), loads: Arc::default() });
+    runtime.block_on(layer.ready());
+    let uri = "/r4".parse().unwrap();
+    let first = request("a");
+    // The one forced load of the cooldown.
+    let forced = layer.authenticator();
+    drop(runtime.block_on(forced.authenticate(first.headers(), &uri)));
+    let inner = service_fn(|_: Request<Empty<bytes::Bytes>>| async {
+        Ok::<_, std::convert::Infallible>(Response::new(Empty::<bytes::Bytes>::new()))
+    });
+    let mut service = layer.layer(inner);
+    act(&mut |from| {
+        for n in from..from + FLOOD {
+            let mut request = request(&format!("kid-{n}"));
+            *request.uri_mut() = format!("/r4/X{n}?a{n}={n}").parse().unwrap();
+            *request.method_mut() = format!("M{n}").parse().unwrap();
+            drop(at_once(service.call(request)));
+        }
+    })
 }
 
 /// Loads that strangers force, of a set of which much cannot be used.
