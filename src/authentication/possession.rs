@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::certificate::MutualTls;
 use super::confirmation::Confirmation;
-use super::dpop::{self, Dpop, Nonces, Replays, Situation, Unremembered};
+use super::dpop::{self, Dpop, KnownKeys, Nonces, Replays, Situation, Unremembered};
 use super::error::AuthenticationError;
 use super::request::RequestHead;
 use crate::error::BuildError;
@@ -22,6 +22,7 @@ pub(super) struct Possession {
     nonces: Nonces,
     /// Shared with the configurations that this one replaces, and that replace it.
     replays: Arc<Replays>,
+    known: KnownKeys,
     mutual_tls: MutualTls,
     /// The scheme and host by which clients address the API; `None` where it is not known.
     origin: Option<Box<str>>,
@@ -54,7 +55,7 @@ impl Possession {
         let origin = base_url.map(|base| base.origin().into());
         let mutual_tls = mutual_tls.unwrap_or_default();
         let replays = Arc::new(Replays::new(dpop.max_age.saturating_add(leeway)));
-        Ok(Self { dpop, nonces, replays, mutual_tls, origin })
+        Ok(Self { dpop, nonces, replays, known: KnownKeys::new(), mutual_tls, origin })
     }
 
     /// Takes over the memory of the configuration that is replaced: a proof that it accepted serves no more,
@@ -109,6 +110,7 @@ impl Possession {
             token: bound.token,
             key,
             nonces: self.dpop.nonce.then_some(&self.nonces),
+            known: &self.known,
             max_age: self.dpop.max_age,
             leeway: bound.leeway,
             not_before: self.replays.not_before(),
@@ -116,11 +118,16 @@ impl Possession {
         }))?;
         // An explanation leaves the proof as good as it was.
         let remembered = match R::USES_CACHE {
-            true => self.replays.remember(&proven.key, &proven.jti, proven.issued, now),
-            false => self.replays.look(&proven.key, &proven.jti, now),
+            true => self.replays.remember(&key, &proven.jti, proven.issued, now),
+            false => self.replays.look(&key, &proven.jti, now),
         };
         match remembered {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                if R::USES_CACHE {
+                    self.known.keep(&proven.key, proven.algorithm);
+                }
+                Ok(())
+            }
             Err(Unremembered::Replayed) => {
                 let replayed: Result<(), _> = Err(Reason::Proof(ProofReason::Replayed));
                 let checked = Checked::new(Check::Proof, replayed, Evidence::none);

@@ -6,12 +6,14 @@
 //!   proof: shape, header, key, signature, claims ─► nonce ─► cnf.jkt ─► replay: not seen before
 //! ```
 
+mod known_keys;
 mod nonce;
 mod proof;
 mod replay;
 mod settings;
 mod target;
 
+pub(super) use self::known_keys::KnownKeys;
 pub(crate) use self::nonce::Nonces;
 pub(crate) use self::proof::{Situation, check};
 pub(crate) use self::replay::{Replays, Unremembered};

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName};
 
+use super::known_keys::KnownKeys;
 use super::nonce::Nonces;
 use crate::authentication::request::RequestHead;
 use crate::explanation::{Check, Checked, Evidence, ProofReason, Reason};
@@ -33,6 +34,8 @@ pub(crate) struct Situation<'a> {
     pub(crate) key: Thumbprint,
     /// The maker of nonces, where proofs must have one.
     pub(crate) nonces: Option<&'a Nonces>,
+    /// The keys of proofs that were accepted before.
+    pub(crate) known: &'a KnownKeys,
     pub(crate) max_age: Duration,
     pub(crate) leeway: Duration,
     /// The time of the first proof that would be known if it had been accepted before.
@@ -43,7 +46,8 @@ pub(crate) struct Situation<'a> {
 /// A proof that passed every check but that for a replay.
 #[derive(Debug)]
 pub(crate) struct ProvenKey {
-    pub(crate) key: Thumbprint,
+    pub(crate) key: ProofKey,
+    pub(crate) algorithm: Algorithm,
     pub(crate) jti: String,
     /// The time that the proof was made at.
     pub(crate) issued: UnixTime,
@@ -87,7 +91,7 @@ impl Situation<'_> {
         let mut buffer = Buffer::new();
         let segments = Segments::decode(proof, &mut buffer).map_err(malformed)?;
         let jws = CompactJws::parse(segments).map_err(malformed)?;
-        let key = key_of(&jws.header)?;
+        let (key, algorithm) = key_of(&jws.header, self.known)?;
         let verified = key.key.verify(jws.signing_input, jws.signature);
         verified.map_err(|_| ProofReason::Signature)?;
 
@@ -106,7 +110,7 @@ impl Situation<'_> {
         if !key.thumbprint.is(&self.key) {
             return Err(ProofReason::OtherKey);
         }
-        Ok(ProvenKey { key: self.key, jti: jti.to_owned(), issued })
+        Ok(ProvenKey { key, algorithm, jti: jti.to_owned(), issued })
     }
 
     fn judge_target(&self, claims: &Document<'_>) -> Result<(), ProofReason> {
@@ -151,7 +155,7 @@ impl Situation<'_> {
 }
 
 /// Reads the header of a proof, and the key in it (RFC 9449 sections 4.2 and 4.3).
-fn key_of(members: &Document<'_>) -> Result<ProofKey, ProofReason> {
+fn key_of(members: &Document<'_>, known: &KnownKeys) -> Result<(ProofKey, Algorithm), ProofReason> {
     let header = JoseHeader::read(members).map_err(|error| match error {
         HeaderError::Unsigned(_) | HeaderError::NoAlgorithm => ProofReason::Algorithm,
         HeaderError::Unsupported(name) | HeaderError::NotAString(name) => ProofReason::Header(name),
@@ -164,8 +168,9 @@ fn key_of(members: &Document<'_>) -> Result<ProofKey, ProofReason> {
     let algorithm: Algorithm = header.alg.parse().map_err(|_| ProofReason::Algorithm)?;
     let jwk = members.get("jwk").ok_or_else(|| ProofReason::Key("is missing".to_owned()))?;
     let jwk = jwk.as_object().ok_or_else(|| ProofReason::Key("is no JSON object".to_owned()))?;
-    ProofKey::read(jwk, algorithm)
-        .map_err(|error| ProofReason::Key(format!("cannot be used: {error}")))
+    let key = ProofKey::read_unless(jwk, algorithm, |thumbprint| known.find(thumbprint, algorithm))
+        .map_err(|error| ProofReason::Key(format!("cannot be used: {error}")))?;
+    Ok((key, algorithm))
 }
 
 fn date(claims: &Document<'_>, name: &'static str) -> Result<Option<UnixTime>, ProofReason> {
