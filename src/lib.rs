@@ -24,12 +24,12 @@
 //!
 //! ```no_run
 //! use axum::{Router, routing::get};
-//! use tower_fhir_auth::{FhirAuthLayer, Principal, TrustedIssuer, require_any_scope};
+//! use tower_fhir_auth::{FhirAuthLayer, Principal, ScopePolicy, TrustedIssuer};
 //!
 //! # async fn start() -> Result<(), Box<dyn std::error::Error>> {
 //! let auth = FhirAuthLayer::builder("https://fhir.example.org/r4")
 //!     .issuer(TrustedIssuer::discover("https://idp.example.org/realms/fhir"))
-//!     .authorizer(require_any_scope(["system/Patient.rs", "user/Patient.rs"]))
+//!     .authorizer(ScopePolicy::new())
 //!     .build()?;
 //!
 //! let app = Router::new()
@@ -57,7 +57,7 @@
 //! # Refusals
 //!
 //! A refused request gets status, `WWW-Authenticate` (RFC 6750, RFC 9728) and an OperationOutcome
-//! in JSON or XML, a gRPC status where it is gRPC, or on request problem details
+//! in JSON or XML, a gRPC status where it is gRPC, or problem details (RFC 9457)
 //! ([`ProblemResponder`](rejection::ProblemResponder)). The text names the check, and for issuer,
 //! audience, times and algorithm both sides; how much is told is a setting
 //! ([`Disclosure`](rejection::Disclosure)). The [`Rejection`] is in the response's extensions. [`FhirAuthLayer::explain`] keeps every check

@@ -1,4 +1,15 @@
-//! Long prose: how things work and why.
+//! How things work and why, in the order in which most people need it:
+//!
+//! - begin: [getting started](getting_started), [how a request flows](request_flow), `configuration`, `providers`,
+//!   `entra`, [ten mistakes](mistakes), [coming from elsewhere](migrating)
+//! - authentication: [audiences], [the life of keys](keys), `introspection`, [DPoP](dpop), [mutual TLS](mutual_tls)
+//! - authorization: [SMART scopes](smart_scopes), [roles], [patients], [rules of your own](authorizers),
+//!   [step-up](step_up), `confinement`
+//! - in an application: `composition`, `testing`, `observability`
+//! - at work: [operations], [proxies], [defaults], [costs], [what a stranger can hold](strangers), [threats],
+//!   [dependencies]
+//!
+//! Pages without a link are there with the features that they are about.
 
 #[doc = include_str!("getting_started.md")]
 pub mod getting_started {}

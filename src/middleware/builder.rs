@@ -220,8 +220,8 @@ impl FhirAuthLayerBuilder {
 
     /// Puts the [`Principal`](crate::Principal) and the [`Access`](crate::Access) of each request that is
     /// let in into the extensions of its response, too, for layers outside: access logs, traces, limits by
-    /// caller. Refusals have a [`Rejection`] there, which knows its
-    /// [`caller`](Rejection::caller). Default: `false`, for it costs three allocations.
+    /// caller. Refusals have a [`Rejection`](crate::Rejection) there, which knows its
+    /// [`caller`](crate::Rejection::caller). Default: `false`, for it costs three allocations.
     ///
     /// ```
     /// use http::Response;
