@@ -31,18 +31,23 @@ impl Confirmation {
             Some(value) => value.as_object().ok_or(ClaimReason::ConfirmationMalformed)?,
         };
         let mut read = Self { key: None, certificate: None };
+        let mut says_how = false;
         let mut members = members.into_iter();
         while let (Some(name), Some(value)) = (members.next(), members.next()) {
             let place = match name.as_str() {
                 Some("jkt") => &mut read.key,
                 Some("x5t#S256") => &mut read.certificate,
-                Some(KEYCLOAK_PROOF) if value.as_str() == Some("DPoP") => continue,
+                Some(KEYCLOAK_PROOF) if value.as_str() == Some("DPoP") => {
+                    says_how = true;
+                    continue;
+                }
                 Some(_) | None => return Err(ClaimReason::ConfirmationUnknown),
             };
             let thumbprint = value.as_str().and_then(Thumbprint::parse);
             *place = Some(thumbprint.ok_or(ClaimReason::ConfirmationMalformed)?);
         }
         match read {
+            Self { key: None, .. } if says_how => Err(ClaimReason::ConfirmationUnknown),
             Self { key: None, certificate: None } => Err(ClaimReason::ConfirmationMalformed),
             bound => Ok(Some(bound)),
         }

@@ -19,6 +19,7 @@ pub(crate) struct ProofKey {
 
 impl ProofKey {
     /// Reads a `jwk`: by the rules for keys of issuers, prepared for one algorithm alone.
+    #[cfg(any(test, feature = "test-util"))]
     pub(crate) fn read(jwk: Row<'_>, algorithm: Algorithm) -> Result<Self, JwkError> {
         Self::read_unless(jwk, algorithm, |_| None)
     }

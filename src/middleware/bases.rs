@@ -21,6 +21,7 @@ use super::interior::{log_refusal, strip_untrusted};
 use super::layer::FhirAuthLayer;
 use super::paths::OutsideBase;
 use super::service::{guard, release_readiness};
+use super::spelling::plainest;
 use super::unread_body::announce_close;
 use crate::error::BuildError;
 use crate::fhir::{BaseUrl, Format, IssueType, OperationOutcome};
@@ -232,7 +233,15 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let table = self.bases.table.load();
-        let found = table.find(request.uri().path());
+        let path = request.uri().path();
+        let found = table.find(path);
+        // What a router within reads as the path of another base is that of none.
+        let otherwise = table.find(&plainest(path)).map(|(path, _)| path);
+        if otherwise != found.map(|(path, _)| path) {
+            drop(table);
+            release_readiness(&mut self.inner);
+            return ResponseFuture::answered(unknown(&request.into_parts().0));
+        }
         let gate = found.map(|(path, layer)| (path, layer.gates.current()));
         // A layer that was given another base since serves none: the path of the request is not its own.
         let gate = gate.filter(|(path, gate)| gate.interior.server.base_url.path() == *path);

@@ -46,6 +46,7 @@ mod request_span;
 mod require;
 mod sender;
 mod service;
+mod spelling;
 mod unread_body;
 
 pub use bases::{FhirBases, FhirBasesLayer};

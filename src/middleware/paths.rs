@@ -3,6 +3,7 @@
 use http::header::ACCESS_CONTROL_REQUEST_METHOD;
 use http::{HeaderMap, Method, Uri};
 
+use super::spelling::plainest;
 use crate::error::BuildError;
 use crate::fhir::{BaseUrl, Interaction, InteractionKind, ResourceTypes};
 
@@ -66,7 +67,7 @@ impl Paths {
     pub(super) fn passes_on(&self, base: &BaseUrl, uri: &Uri) -> bool {
         self.outside_base == OutsideBase::PassOn
             && !self.public_outside.iter().any(|listed| listed == uri.path())
-            && base.below(uri.path()).is_none()
+            && is_outside(base, uri.path())
     }
 
     pub(super) fn need(
@@ -83,7 +84,9 @@ impl Paths {
             Some(below) if self.public.iter().any(|public| public == below) => TokenNeed::None,
             Some(below) if self.is_optional(below) => TokenNeed::Optional,
             None if self.public_outside.iter().any(is) => TokenNeed::None,
-            None if self.outside_base == OutsideBase::PassOn => TokenNeed::None,
+            None if self.outside_base == OutsideBase::PassOn && is_outside(base, path) => {
+                TokenNeed::None
+            }
             Some(_) | None => TokenNeed::Required,
         }
     }
@@ -95,6 +98,11 @@ impl Paths {
             false => optional == below,
         })
     }
+}
+
+/// Reports whether a path lies outside the base, also as a server within may read it.
+fn is_outside(base: &BaseUrl, path: &str) -> bool {
+    base.below(path).is_none() && base.below(&plainest(path)).is_none()
 }
 
 /// Returns what was expected of a path that is to be public, where it cannot be.

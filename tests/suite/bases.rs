@@ -202,13 +202,12 @@ async fn a_request_to_no_base_is_404_and_no_spelling_leads_from_one_base_to_anot
         let outcome: Value = serde_json::from_str(&answer.body).unwrap();
         assert_eq!(outcome["issue"][0]["code"], "not-found", "{path}");
     }
-    // They lie in the base of the first, which decides.
-    for path in ["/t/amber/fhir/../../beech/fhir/Patient/1", "/t/amber/fhir/%2e%2e/Patient/1"] {
-        let answer = get(&bases, path, &token).await;
-        assert_eq!((answer.status, answer.caller), (200, Some(tenants[0].issuer())), "{path}");
-        let other = tenants[1].token().sign().unwrap();
-        assert_eq!(get(&bases, path, &other).await.status, 401, "{path}");
-    }
+    // It stays in the base of the first, which decides.
+    let path = "/t/amber/fhir/x/%2e%2e/Patient/1";
+    let answer = get(&bases, path, &token).await;
+    assert_eq!((answer.status, answer.caller), (200, Some(tenants[0].issuer())));
+    let other = tenants[1].token().sign().unwrap();
+    assert_eq!(get(&bases, path, &other).await.status, 401);
     assert_eq!(get(&bases, "/t/amber/fhir/Patient/1", &token).await.status, 200);
     assert_eq!(get(&bases, "/t/am/fhir/Patient/1", &token).await.status, 401);
 }
@@ -244,6 +243,42 @@ async fn the_longest_base_is_meant_and_what_is_outside_of_all_can_be_passed_on()
     assert_eq!(get(&bases, "/t/Patient/1", &token).await.status, 401);
     let passed = get(&bases, "/other", &token).await;
     assert_eq!((passed.status, passed.caller), (200, None));
+}
+
+/// A router within decodes what it routes by, and some servers follow dots.
+#[tokio::test]
+async fn a_path_that_reads_as_that_of_another_base_belongs_to_none() {
+    let tenants = ["amber", "beech"].map(Tenant::named);
+    let keys = format!("{{\"keys\": [{}]}}", tenants[0].key.jwk());
+    let outer = || {
+        let keys = JwkSet::parse(keys.as_bytes()).unwrap();
+        FhirAuthLayer::builder(format!("{ORIGIN}/t"))
+            .issuer(TrustedIssuer::with_keys("https://outer.example.org", keys))
+            .authorizer(authenticated())
+    };
+    let own = tenants[1].token().sign().unwrap();
+    let outer_token = tenants[0].token().claim("iss", "https://outer.example.org");
+    let outer_token = outer_token.claim("aud", format!("{ORIGIN}/t")).sign().unwrap();
+    for outside in [OutsideBase::Refuse, OutsideBase::PassOn] {
+        let bases = FhirBasesLayer::new().outside_base(outside);
+        let settings = tenants.iter().map(Tenant::settings);
+        bases.add_all(settings.chain([outer()])).unwrap();
+        assert_eq!(get(&bases, "/t/any", &outer_token).await.status, 200);
+        for path in [
+            "/t/%61mber/fhir/Patient/1",
+            "/t/%2561mber/fhir/Patient/1",
+            "//t/amber/fhir/Patient/1",
+            "/t/x/../amber/fhir/Patient/1",
+            "/t/x/%2e%2e/amber/fhir/Patient/1",
+            "/t;v=1/amber/fhir/Patient/1",
+            "/t/amber%2Ffhir/Patient/1",
+            "/t/beech/fhir/../../amber/fhir/Patient/1",
+        ] {
+            for token in [&outer_token, &own] {
+                assert_eq!(get(&bases, path, token).await.status, 404, "{outside:?} {path}");
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -220,6 +220,11 @@ async fn what_is_outside_the_base_url_can_be_passed_on() {
         assert_eq!(ask(&layer, path, None).await, (StatusCode::OK, Some((false, false))), "{path}");
     }
     assert_eq!(ask(&layer, "/r4/Patient/1", None).await.0, StatusCode::UNAUTHORIZED);
+    // Some servers read these as the base.
+    for path in ["//r4/Patient/1", "/x/../r4/Patient/1", "/%724/Patient/1", "/r4;x/Patient/1"] {
+        let status = ask(&layer, path, None).await.0;
+        assert_eq!(status, StatusCode::UNAUTHORIZED, "{path}");
+    }
     let metadata = ask(&layer, "/.well-known/oauth-protected-resource/r4", None).await;
     assert_eq!(metadata, (StatusCode::OK, None), "the layer's own document");
 }

@@ -125,6 +125,10 @@ async fn what_keycloak_writes_beside_jkt_binds_to_the_same_key_and_nothing_else_
     // It binds to nothing by itself.
     let reply = send(json!({"kc-jkt-type": "DPoP"}), true).await;
     reply.is_refused_by(Check::Confirmation, "`cnf`");
+    // Nor does it say anything of a certificate.
+    let certificate = "A".repeat(43);
+    let reply = send(json!({"x5t#S256": certificate, "kc-jkt-type": "DPoP"}), true).await;
+    reply.is_refused_by(Check::Confirmation, "other than `jkt` and `x5t#S256`");
 }
 
 #[tokio::test]
