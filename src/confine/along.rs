@@ -1,6 +1,6 @@
 //! Resources that come along with the results of a search.
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use serde_json::Value;
 
 use super::entry::Candidate;
@@ -31,13 +31,20 @@ pub(super) fn hide_companions_of_hidden(
         let id = one.id().unwrap_or_default().to_owned();
         places.entry((one.resource_type.clone(), id)).or_default().push(place);
     }
-    let is_result = |place: &usize| candidates.get(*place).is_some_and(|one| !one.comes_along);
+    let is_shown_result = |place: &usize| {
+        let is_result = candidates.get(*place).is_some_and(|one| !one.comes_along);
+        is_result && shown.get(*place) == Some(&true)
+    };
+    let results: HashSet<Name> = places
+        .iter()
+        .filter(|(_, places)| places.iter().any(is_shown_result))
+        .map(|(name, _)| name.clone())
+        .collect();
     let mut stays: Vec<bool> =
         candidates.iter().zip(&*shown).map(|(one, shown)| *shown && !one.comes_along).collect();
     let mut next: Vec<usize> = Vec::new();
     for (place, names) in names.iter().enumerate() {
-        let mut named = names.iter().filter_map(|name| places.get(name)).flatten();
-        let names_a_result = named.any(|to| is_result(to) && shown.get(*to) == Some(&true));
+        let names_a_result = names.iter().any(|name| results.contains(name));
         if let Some(stays) = stays.get_mut(place) {
             *stays |= names_a_result && shown.get(place) == Some(&true);
             if *stays {
@@ -47,12 +54,13 @@ pub(super) fn hide_companions_of_hidden(
     }
     while let Some(place) = next.pop() {
         let named = names.get(place).into_iter().flatten();
-        for to in named.filter_map(|name| places.get(name)).flatten() {
-            if let Some(stays) = stays.get_mut(*to).filter(|stays| !**stays)
-                && shown.get(*to) == Some(&true)
+        // Where a name was followed once, all of its places are known.
+        for to in named.filter_map(|name| places.remove(name)).flatten() {
+            if let Some(stays) = stays.get_mut(to).filter(|stays| !**stays)
+                && shown.get(to) == Some(&true)
             {
                 *stays = true;
-                next.push(*to);
+                next.push(to);
             }
         }
     }
@@ -67,6 +75,9 @@ fn names_in(one: &Candidate<'_>, is_shown: bool, base: &BaseUrl) -> Vec<Name> {
     if is_shown {
         references(&ResourceRef::from(&one.resource).to_value(), base, &mut names);
     }
+    // A resource may name another one as often as it likes.
+    names.sort_unstable();
+    names.dedup();
     names
 }
 

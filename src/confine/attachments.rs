@@ -5,6 +5,7 @@
 //! resource is read again, and is refused: else everybody could have every Binary shown.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use serde::Deserialize;
 use serde::de::Error as _;
@@ -79,7 +80,7 @@ impl Attachments<'_> {
         sent: &str,
     ) -> Result<Option<String>, NoAnswer> {
         check_form(sent)?;
-        let mut known: Option<Vec<String>> = None;
+        let mut known: Option<HashSet<String>> = None;
         let mut is_known = |link: &String| {
             let read = || before.map(|text| self.binaries(text)).unwrap_or_default();
             known.get_or_insert_with(read).contains(link)
@@ -110,7 +111,7 @@ impl Attachments<'_> {
     }
 
     /// The Binaries that a resource of the server behind has as attachments.
-    fn binaries(&self, resource: &str) -> Vec<String> {
+    fn binaries(&self, resource: &str) -> HashSet<String> {
         let urls = urls(resource).unwrap_or_default();
         let read = urls.into_iter().filter_map(|url| serde_json::from_str(url.get()).ok());
         read.filter_map(|url: Cow<'_, str>| self.binary(&url)).collect()

@@ -1,5 +1,7 @@
 //! Headers, as both ways of an exchange read them.
 
+use std::collections::HashSet;
+
 use http::HeaderMap;
 use http::header::{CONNECTION, CONTENT_ENCODING, CONTENT_TYPE};
 
@@ -21,7 +23,7 @@ pub(super) const OF_BYTES: [&str; 6] =
     ["content-length", "accept-ranges", "content-digest", "content-md5", "digest", "repr-digest"];
 
 /// Returns the headers that `Connection` names.
-pub(super) fn named_by_connection(headers: &HeaderMap) -> Vec<String> {
+pub(super) fn named_by_connection(headers: &HeaderMap) -> HashSet<String> {
     let values = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
     let names =
         values.flat_map(|value| value.split(',')).map(|name| name.trim().to_ascii_lowercase());

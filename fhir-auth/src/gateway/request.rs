@@ -160,7 +160,7 @@ impl Rules {
                 || OVERRIDES.contains(&&*read)
                 || read.starts_with("x-forwarded-")
                 || read.starts_with("x-original-")
-                || named.iter().any(|named| *named == name.as_str())
+                || named.contains(name.as_str())
                 || self.told.iter().any(|told| *told == read);
             if !stays {
                 to.append(name.clone(), value.clone());

@@ -116,6 +116,9 @@ where
     }
 }
 
+/// The most criteria of a condition: each is asked of every resource that the server behind finds.
+const MAX_CRITERIA: usize = 32;
+
 /// Reads the criteria of a condition: one that nobody can evaluate is not ignored.
 fn criteria<E>(search: &Access, resource_type: &str, query: &str) -> Judged<Vec<Criterion>, E> {
     let base = search.interaction().base();
@@ -128,7 +131,14 @@ fn criteria<E>(search: &Access, resource_type: &str, query: &str) -> Judged<Vec<
         };
         criteria.push(criterion.map_err(unread)?);
     }
-    if criteria.is_empty() { Err(no_search()) } else { Ok(criteria) }
+    match criteria.len() {
+        0 => Err(no_search()),
+        1..=MAX_CRITERIA => Ok(criteria),
+        more => {
+            let text = format!("the condition has {more} parameters: at most {MAX_CRITERIA}");
+            Err(NoAnswer::bad_request(text).into())
+        }
+    }
 }
 
 fn no_search<E>() -> Stop<E> {

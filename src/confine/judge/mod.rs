@@ -344,9 +344,12 @@ fn is_known(asked: &HeaderMap, answer: &HeaderMap) -> bool {
     let Some(etag) = answer.get(http::header::ETAG).and_then(|etag| etag.to_str().ok()) else {
         return false;
     };
-    let weak = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+    fn weak(tag: &str) -> &str {
+        tag.trim().trim_start_matches("W/")
+    }
+    let etag = weak(etag);
     let mut known = asked.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    known.any(|tags| tags.split(',').any(|tag| weak(tag) == weak(etag)))
+    known.any(|tags| tags.split(',').any(|tag| weak(tag) == etag))
 }
 
 fn join(path: &str, query: &str) -> String {

@@ -83,7 +83,7 @@ where
         let hides = self.hides_results();
         let mut candidates = Vec::new();
         let mut places = Vec::new();
-        let mut hides_unread = false;
+        let mut unread: Option<(usize, &'static str)> = None;
         for entry in &bundle.entry {
             places.push(match Candidate::of_entry(entry) {
                 Ok(Some(candidate)) => {
@@ -92,18 +92,24 @@ where
                 }
                 Ok(None) => Place::Nothing(self.shows_deletion(entry)),
                 Err(why) if hides => {
-                    log::warn!(reason = why, "an entry of the server behind is hidden");
-                    let _ = why;
-                    hides_unread = true;
+                    unread.get_or_insert((0, why)).0 += 1;
                     Place::Nothing(false)
                 }
                 Err(why) => return Err(unreadable(why)),
             });
         }
+        if let Some((entries, reason)) = unread {
+            log::warn!(
+                entries,
+                reason,
+                "entries of the server behind cannot be read, and are hidden"
+            );
+            let _ = (entries, reason);
+        }
         let are_current = self.bundle_type() == "searchset";
         let mut verdicts = self.verdicts(&candidates, are_current).await?;
         let base = self.access.interaction().base();
-        hide_companions_of_hidden(&candidates, &mut verdicts, hides_unread, base);
+        hide_companions_of_hidden(&candidates, &mut verdicts, unread.is_some(), base);
         let is_kept = |place: &Place| match place {
             Place::Candidate(place) => verdicts.get(*place) == Some(&true),
             Place::Nothing(is_kept) => *is_kept,

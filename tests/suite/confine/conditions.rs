@@ -88,6 +88,18 @@ async fn a_condition_that_nobody_can_evaluate_is_never_ignored() {
     }
 }
 
+/// Each is asked of every resource that the server behind finds.
+#[tokio::test]
+async fn a_condition_has_at_most_32_parameters() {
+    let confined = Confined::before(store().server()).await;
+    for (parameters, expected) in [(32, 204), (33, 400)] {
+        let condition = vec!["identifier=s|own"; parameters].join("&");
+        let below = format!("/Observation?{condition}");
+        let got = sent(&confined, OWN, "DELETE", &below, &[], "").await;
+        assert_eq!(got.status, expected, "{parameters}: {}", got.text);
+    }
+}
+
 #[tokio::test]
 async fn a_conditional_creation_finds_ones_own_and_creates_beside_what_is_hidden() {
     let store = store();
