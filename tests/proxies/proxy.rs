@@ -49,6 +49,7 @@ impl Proxy {
             Self::Envoy => "Envoy",
             Self::Caddy => "Caddy",
             Self::Haproxy => "HAProxy",
+            Self::Traefik => "Traefik",
         }
     }
 
@@ -151,7 +152,7 @@ impl Proxy {
             }
             Self::Traefik => {
                 write("fhir.yml", "traefik");
-                let line = page::block("console", &real);
+                let line = page.block("console", &real);
                 command.args(line.split_whitespace().skip(1)).arg("--log.level=ERROR");
             }
         }
