@@ -166,7 +166,14 @@ fn each_dependency_that_may_change_is_named_in_one_file() {
             ],
         ),
         ("base64", &["jose/base64url.rs", "test_util/signing.rs"]),
-        ("quick_cache", &["authentication/cache.rs", "authentication/introspection/memo.rs"]),
+        (
+            "quick_cache",
+            &[
+                "authentication/cache.rs",
+                "authentication/introspection/memo.rs",
+                "authentication/dpop/known_keys.rs",
+            ],
+        ),
         ("reqwest", &["keys/https.rs", "keys/public_address.rs"]),
         ("metrics", &["telemetry/meter.rs"]),
         ("jsonwebtoken", &["jose/jwk_set.rs"]),
