@@ -35,7 +35,7 @@ pub(super) const SHAPES: &[Named] = &[
         bundle_at("/Provenance", 0, entries, &[])
     }),
     ("confined: a deep resource", |n| {
-        let nested = (0..(n / 8).min(100)).fold(json!("x"), |inner, _| json!({"a": [inner]}));
+        let nested = (0..(n / 8).min(14)).fold(json!("x"), |inner, _| json!({"a": [inner]}));
         let flag = json!({"resourceType": "Flag", "id": "1", "subject": patient("1"), "x": nested,
             "text": "x".repeat(n)});
         read("/Flag/1", flag)
@@ -101,7 +101,9 @@ pub(super) const SHAPES: &[Named] = &[
     ("confined: placeholders of a transaction", |n| sent("transaction", 0, placed(n))),
     ("confined: operations of a patch", |n| {
         let operation = |value| json!({"op": "replace", "path": "/status", "value": value});
-        let patch: Vec<Value> = listed(n, |m| format!("s{m}")).into_iter().map(operation).collect();
+        // At most 200 are taken.
+        let values = (0..100).map(|m| format!("{m}{}", "s".repeat(n / 100)));
+        let patch: Vec<Value> = values.map(operation).collect();
         asked(0, "PATCH", "/Flag/1", json!(patch).to_string(), behind)
     }),
     ("confined: members of what is written", |n| {
