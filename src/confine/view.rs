@@ -147,12 +147,28 @@ fn all_shown(
     true
 }
 
-/// Returns a resource of an answer that another one of it depends on, if there is exactly one such.
-pub(super) fn among(candidates: &[Candidate<'_>], reference: &ResourceReference) -> Option<Value> {
-    let mut same = candidates.iter().map(|one| ResourceRef::from(&one.resource));
-    let found = same.find(|resource| reference.is(*resource))?;
-    if same.any(|resource| reference.is(resource)) {
-        return None;
+/// The resources of an answer by type and id: each is looked up, and not looked for.
+pub(super) struct Among<'c, 'a> {
+    candidates: &'c [Candidate<'a>],
+    /// `None` where two are called alike.
+    places: HashMap<(&'c str, &'c str), Option<usize>>,
+}
+
+impl<'c, 'a> Among<'c, 'a> {
+    pub(super) fn new(candidates: &'c [Candidate<'a>]) -> Self {
+        let mut places = HashMap::new();
+        for (place, one) in candidates.iter().enumerate() {
+            let Some(id) = one.id() else { continue };
+            let name = (&*one.resource_type, id);
+            places.entry(name).and_modify(|place| *place = None).or_insert(Some(place));
+        }
+        Self { candidates, places }
     }
-    Some(found.to_value().into_owned())
+
+    /// Returns the one that another one of the answer depends on, if there is exactly one such.
+    pub(super) fn find(&self, reference: &ResourceReference) -> Option<Value> {
+        let place = (*self.places.get(&(&*reference.resource_type, &*reference.id))?)?;
+        let resource = ResourceRef::from(&self.candidates.get(place)?.resource);
+        reference.is(resource).then(|| resource.to_value().into_owned())
+    }
 }

@@ -9,7 +9,7 @@ use crate::confine::answer::NoAnswer;
 use crate::confine::entry::Candidate;
 use crate::confine::request_body::RequestBody;
 use crate::confine::stop::Judged;
-use crate::confine::view::{Verdict, View, among};
+use crate::confine::view::{Among, Verdict, View};
 use crate::fhir::ResourceReference;
 
 /// The most resources that are looked up for one request, to judge what points to them.
@@ -31,6 +31,7 @@ where
         let access = self.access.clone();
         let mut view = View::new(&access);
         let mut verdicts: Vec<Verdict> = candidates.iter().map(|one| view.verdict(one)).collect();
+        let mut on_page: Option<Among<'_, '_>> = None;
         // Each round learns something new, and of one resource no more than 64 are asked for.
         loop {
             let mut missing = Vec::new();
@@ -44,7 +45,8 @@ where
                 if self.known.has(&reference) {
                     continue;
                 }
-                match among(candidates, &reference).filter(|_| are_current) {
+                let on_page = on_page.get_or_insert_with(|| Among::new(candidates));
+                match on_page.find(&reference).filter(|_| are_current) {
                     Some(found) => self.known.insert(reference, Some(found)),
                     None => self.look_up(reference).await?,
                 }
