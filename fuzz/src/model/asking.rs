@@ -26,7 +26,9 @@ pub fn fault_of_address(
     query: &str,
     is_type: impl Fn(&str) -> bool,
 ) -> Option<String> {
-    if path.contains(['%', '\\', ';', '~']) || path.contains("//") || path.contains("/.") {
+    // An id may begin with dots.
+    let has_dots = path.split('/').any(|segment| matches!(segment, "." | ".."));
+    if path.contains(['%', '\\', ';', '~']) || path.contains("//") || has_dots {
         return Some("a path that can be read otherwise".to_owned());
     }
     let has_query = !query.is_empty();
