@@ -13,7 +13,9 @@ use http_body_util::Full;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 use tower_fhir_auth_fuzz::confined::{Confined, Got, TOKENS, send};
-use tower_fhir_auth_fuzz::model::shown::{fault_of_bundle, may_be_shown};
+use tower_fhir_auth_fuzz::model::shown::{
+    fault_of_bundle, is_binary_of_what_is_shown, may_be_shown,
+};
 use tower_fhir_auth_fuzz::model::token::BASE;
 
 fuzz_target!(|data: &str| {
@@ -27,8 +29,9 @@ fuzz_target!(|data: &str| {
     let request = request.header("authorization", format!("Bearer {}", &*token.token));
     let Ok(request) = request.body(Full::<Bytes>::default()) else { return };
     let last = answers.len().saturating_sub(1);
+    let sent = answers.clone();
     let got = send(request, move |number, _| {
-        let answer = answers.get(number.min(last)).map(String::as_str).unwrap_or("404 ");
+        let answer = sent.get(number.min(last)).map(String::as_str).unwrap_or("404 ");
         // A status of three digits may stand before.
         match answer.split_at_checked(4) {
             Some((status, text)) if status.ends_with(' ') => match status.trim_end().parse() {
@@ -38,10 +41,10 @@ fuzz_target!(|data: &str| {
             _ => (200, answer.to_owned()),
         }
     });
-    check(token, below, &got);
+    check(token, below, &answers, &got);
 });
 
-fn check(token: &Confined, below: &str, got: &Got) {
+fn check(token: &Confined, below: &str, answers: &[String], got: &Got) {
     let headers = format!("{:?}", got.headers);
     assert!(!headers.contains("mark-of-the-server"), "{headers}");
     if got.status == 304 || got.text.is_empty() {
@@ -54,8 +57,13 @@ fn check(token: &Confined, below: &str, got: &Got) {
         return;
     }
     let shown: Value = serde_json::from_str(&got.text).expect("what is shown is JSON");
-    let hides =
-        |resource: &Value| !may_be_shown(resource, token.to_patient, token.to_final, token.types);
+    let may_show =
+        |resource: &Value| may_be_shown(resource, token.to_patient, token.to_final, token.types);
+    let hides = |resource: &Value| {
+        let is_granted = token.types.is_empty() || token.types.contains(&"Binary");
+        !may_show(resource)
+            && !(is_granted && is_binary_of_what_is_shown(resource, answers, &may_show))
+    };
     if shown["resourceType"] != "Bundle" {
         let is_own = ["CapabilityStatement", "TerminologyCapabilities"];
         let is_statement = is_own.iter().any(|name| shown["resourceType"] == *name);

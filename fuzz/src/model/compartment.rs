@@ -146,7 +146,7 @@ pub fn elements<'a>(value: &'a Value, path: &str) -> Vec<&'a Value> {
     }
 }
 
-fn reference(element: &Value) -> Option<Named> {
+pub fn reference(element: &Value) -> Option<Named> {
     let text = element.as_object()?.get("reference")?.as_str()?;
     let named = instance(text).or_else(|| instance(below_base(text)?.strip_prefix('/')?));
     Some(named.map_or(Named::Other, |(of, id)| Named::Here(of, id)))

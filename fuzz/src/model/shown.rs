@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::compartment::{is_seen, references};
+use super::compartment::{Named, is_seen, reference, references};
 
 /// Reports whether a resource may be shown to a token of patient 1, or of what is final, or both. Of types that
 /// the model of the compartment does not know this is what must hold at least.
@@ -20,6 +20,32 @@ pub fn may_be_shown(resource: &Value, to_patient: bool, to_final: bool, types: &
         }
     };
     is_granted && is_final && (!to_patient || is_own())
+}
+
+/// Reports whether a Binary is seen through its security context: one of the resources that the server behind
+/// sent, which may be shown itself.
+pub fn is_binary_of_what_is_shown(
+    resource: &Value,
+    answers: &[String],
+    may_show: &dyn Fn(&Value) -> bool,
+) -> bool {
+    let context = &resource["securityContext"];
+    let Some(Named::Here(name, id)) = reference(context) else { return false };
+    let is_it = |sent: &Value| sent["resourceType"] == name.as_str() && sent["id"] == id.as_str();
+    resource["resourceType"] == "Binary"
+        && answers
+            .iter()
+            .filter_map(|answer| serde_json::from_str(answer.get(answer.find('{')?..)?).ok())
+            .any(|answer: Value| any_within(&answer, &|sent| is_it(sent) && may_show(sent)))
+}
+
+fn any_within(value: &Value, is_it: &dyn Fn(&Value) -> bool) -> bool {
+    is_it(value)
+        || match value {
+            Value::Array(items) => items.iter().any(|item| any_within(item, is_it)),
+            Value::Object(members) => members.values().any(|item| any_within(item, is_it)),
+            _ => false,
+        }
 }
 
 /// Says what in a bundle is none of this layer: members that it does not write, and links to elsewhere.
