@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use axum::http::Method;
 use serde_json::Value;
 use tower_fhir_auth::authorization::{ResourceFilter, StoreError};
 use tower_fhir_auth::fhir::ResourceReference;
@@ -67,6 +68,19 @@ impl<'a> Confinement<'a> {
             let mut sets = filter.confinement().sets();
             sets.all(|set| set.iter().any(|alternative| alternative.constraint().is_none()))
         })
+    }
+
+    /// The refusal of a search that depends on a type which the caller may not search: the layer's own, as it
+    /// says it of a chain whose type is spelled out.
+    pub(crate) fn no_chain_to(&self, resource_type: &str) -> Denial {
+        let interaction = self.rights.interaction();
+        let searched = interaction.searched_type().or_else(|| interaction.resource_type());
+        let spelled = format!("{}?subject:{resource_type}._id=1", searched.unwrap_or_default());
+        let text = "a chain may reach a type that the token cannot search";
+        match self.rights.of_entry(&Method::GET, &spelled, None) {
+            Err(denial) if searched.is_some() => denial,
+            Ok(_) | Err(_) => Denial::new(text),
+        }
     }
 
     /// Whether what is granted on a type is confined to some of its resources.

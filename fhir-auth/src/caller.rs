@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderValue};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use tower_fhir_auth::Principal;
 use tower_fhir_auth::config::{CallerHeader, CallerMember};
+use tower_fhir_auth::fhir::BaseUrl;
 
 /// The longest value of a header.
 const MAX_VALUE: usize = 4 * 1024;
@@ -29,10 +30,11 @@ impl TooLong {
 pub(crate) fn tell(
     caller: Option<&Principal>,
     wanted: &[CallerHeader],
+    base: &BaseUrl,
     headers: &mut HeaderMap,
 ) -> Result<(), TooLong> {
     for header in wanted {
-        let value = caller.map(|caller| value(caller, header.member)).unwrap_or_default();
+        let value = caller.map(|caller| value(caller, header.member, base)).unwrap_or_default();
         if value.len() > MAX_VALUE {
             return Err(TooLong);
         }
@@ -42,14 +44,14 @@ pub(crate) fn tell(
     Ok(())
 }
 
-fn value(caller: &Principal, member: CallerMember) -> String {
+fn value(caller: &Principal, member: CallerMember, base: &BaseUrl) -> String {
     match member {
         CallerMember::Issuer => encoded(caller.issuer()),
         CallerMember::Subject => encoded(caller.subject().unwrap_or_default()),
         CallerMember::Client => encoded(caller.client_id().unwrap_or_default()),
         CallerMember::Scopes => list(caller.scopes()),
         CallerMember::Roles => list(caller.roles()),
-        CallerMember::Patient => encoded(caller.patient().unwrap_or_default()),
+        CallerMember::Patient => encoded(&caller.patient_id(base).unwrap_or_default()),
         CallerMember::FhirUser => encoded(caller.fhir_user().unwrap_or_default()),
         _ => String::new(),
     }

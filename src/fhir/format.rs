@@ -83,8 +83,7 @@ fn asked_for(request: &Parts) -> Option<Format> {
 }
 
 fn accepted(request: &Parts) -> Format {
-    let mut best = [0.0_f32; 2];
-    let [json, xml] = &mut best;
+    let (mut json, mut xml, mut any) = (0.0_f32, 0.0_f32, 0.0_f32);
     for value in request.headers.get_all(ACCEPT) {
         let Ok(value) = value.to_str() else { continue };
         for range in value.split(',') {
@@ -92,13 +91,15 @@ fn accepted(request: &Parts) -> Format {
             let media_type = parameters.next().unwrap_or_default();
             let quality = parameters.find_map(quality).unwrap_or(1.0);
             match format_of(media_type) {
-                Some(Format::Xml) => *xml = xml.max(quality),
-                Some(Format::Json) => *json = json.max(quality),
+                Some(Format::Xml) => xml = xml.max(quality),
+                Some(Format::Json) if media_type.trim().ends_with('*') => any = any.max(quality),
+                Some(Format::Json) => json = json.max(quality),
                 None => {}
             }
         }
     }
-    if *xml > *json { Format::Xml } else { Format::Json }
+    // What is named goes before what is only not excluded (RFC 9110 section 12.5.1).
+    if xml > json && xml >= any { Format::Xml } else { Format::Json }
 }
 
 fn quality(parameter: &str) -> Option<f32> {
@@ -167,6 +168,11 @@ mod tests {
             ("/", &["application/fhir+xml;q=0.5, application/fhir+json"], Format::Json),
             ("/", &["application/fhir+xml, application/fhir+json"], Format::Json),
             ("/", &["text/plain", "application/xml"], Format::Xml),
+            ("/", &["application/fhir+xml, */*"], Format::Xml),
+            ("/", &["application/fhir+xml, text/plain, application/*"], Format::Xml),
+            ("/", &["application/fhir+xml;q=0.5, */*"], Format::Json),
+            ("/", &["application/fhir+xml, application/fhir+json, */*"], Format::Json),
+            ("/", &["application/xml;q=0"], Format::Json),
             ("/", &["application/xml;q=x"], Format::Json),
             ("/?_format=xml", &["application/json"], Format::Xml),
             ("/?_format=application/fhir+xml", &[], Format::Xml),

@@ -7,18 +7,21 @@ use crate::jose::base64url;
 /// The replacement of a token.
 const TOKEN: &str = "(token)";
 
-/// Returns a string for a log: what looks like a token is replaced, and what is over `longest`
-/// bytes is cut. A path may
-/// hold one where a client builds its URLs wrongly, and logs are read by more people than tokens
-/// are meant for.
+/// Returns a string for a log: what looks like a token is replaced, and what would be written in more than
+/// `longest` bytes is cut. A path may hold one where a client builds its URLs wrongly, and logs are read by more
+/// people than tokens are meant for.
 pub(super) fn of(text: &str, longest: usize) -> Cow<'_, str> {
     let kept = without_tokens(text);
-    if kept.len() <= longest {
-        return kept;
+    // Lines are written with escapes, which are longer than what they stand for.
+    let mut written = 0;
+    let end = kept.char_indices().find_map(|(at, character)| {
+        written += character.escape_debug().map(char::len_utf8).sum::<usize>();
+        (written > longest).then_some(at)
+    });
+    match end.and_then(|end| kept.get(..end)) {
+        Some(start) => Cow::Owned(format!("{start}… ({} bytes)", text.len())),
+        None => kept,
     }
-    let end = (0..=longest).rev().find(|end| kept.is_char_boundary(*end)).unwrap_or_default();
-    let start = kept.get(..end).unwrap_or_default();
-    Cow::Owned(format!("{start}… ({} bytes)", text.len()))
 }
 
 /// Replaces compact JWS: three segments of base64url, of which the first decodes to an object.
@@ -29,18 +32,16 @@ fn without_tokens(text: &str) -> Cow<'_, str> {
     let mut at = 0;
     while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
         let run = rest.bytes().take_while(|byte| is_base64url(*byte)).count();
-        if run > 0
-            && rest.get(..run).is_some_and(begins_with_an_object)
+        let start = rest.get(..run).and_then(start_of_object);
+        if let Some(start) = start
             && let Some(end) = end_of_token(rest, run)
         {
-            kept.push_str(text.get(copied..at).unwrap_or_default());
+            kept.push_str(text.get(copied..at + start).unwrap_or_default());
             kept.push_str(TOKEN);
             at += end;
             copied = at;
         } else {
-            // Behind the run, and the character that ends it.
-            let next = rest.get(run..).and_then(|rest| rest.chars().next());
-            at += run + next.map_or(0, char::len_utf8);
+            at += run + end_of_separator(rest.get(run..).unwrap_or_default());
         }
     }
     if copied == 0 {
@@ -48,6 +49,28 @@ fn without_tokens(text: &str) -> Cow<'_, str> {
     }
     kept.push_str(text.get(copied..).unwrap_or_default());
     Cow::Owned(kept)
+}
+
+/// Returns where the header of a token may begin in a run of base64url: where it begins, or behind letters that a
+/// client has put before it.
+fn start_of_object(run: &str) -> Option<usize> {
+    if run.is_empty() {
+        return None;
+    }
+    if begins_with_an_object(run) {
+        return Some(0);
+    }
+    // `{"` in base64url.
+    run.find("eyJ")
+}
+
+/// Returns the length of what ends a run: a character, or an octet that is percent-encoded, whose digits would
+/// join the run behind it.
+fn end_of_separator(text: &str) -> usize {
+    match text.as_bytes() {
+        [b'%', high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => 3,
+        _ => text.chars().next().map_or(0, char::len_utf8),
+    }
 }
 
 /// Returns where a token ends whose first segment has this length, if it has two more.
@@ -95,11 +118,20 @@ mod tests {
             for (text, expected) in [
                 (format!("/r4/Patient/{token}"), "/r4/Patient/(token)".to_owned()),
                 (format!("{token}/x"), "(token)/x".to_owned()),
+                (format!("/r4/Bearer%20{token}"), "/r4/Bearer%20(token)".to_owned()),
+                (format!("/r4/Patient%2F{token}"), "/r4/Patient%2F(token)".to_owned()),
                 (format!("a=é{token}&b={token}"), "a=é(token)&b=(token)".to_owned()),
             ] {
                 assert_eq!(of(&text, 512), expected);
             }
         }
+    }
+
+    #[test]
+    fn letters_before_a_token_do_not_hide_it() {
+        assert_eq!(of(&format!("/r4/token-{JWS}"), 512), "/r4/token-(token)");
+        assert_eq!(of(&format!("/r4/é%{JWS}"), 512), "/r4/é%(token)");
+        assert_eq!(of(&format!("/r4/%e{JWS}"), 512), "/r4/%e(token)");
     }
 
     #[test]
@@ -115,5 +147,7 @@ mod tests {
         let long = "é".repeat(30_000);
         let cut = of(&long, 512);
         assert!(cut.len() < 600 && cut.ends_with("… (60000 bytes)"), "{cut}");
+        let escaped = "\u{80}\"\\".repeat(200);
+        assert!(format!("{:?}", of(&escaped, 512)).len() < 560);
     }
 }

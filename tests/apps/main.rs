@@ -1,5 +1,5 @@
-//! SMART apps and backend services that nobody here has written, at oidc-provider, before the example server and
-//! before the gateway.
+//! SMART apps and backend services that nobody here has written, at oidc-provider and Keycloak, before the example
+//! server and before the gateway.
 //!
 //! Not part of a plain `cargo test`, because it needs Node 20 or later, Chromium, and for HAPI a JDK:
 //!
@@ -7,11 +7,15 @@
 //! apt-get install chromium && npm ci --prefix tests/apps && cargo test --test apps
 //! mvn -q -f tests/apps/java compile && cargo test --test apps -- --ignored java
 //! mvn -q -f tests/backends/hapi compile && cargo test --test apps -- --ignored hapi
+//! .ci/world apps                    all of it, and Keycloak
 //! ```
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failed step of a test is a failed test")]
 #![expect(clippy::indexing_slicing, reason = "serde_json answers null where nothing is")]
 
+mod keycloak;
+#[path = "../providers/program.rs"]
+mod program;
 #[expect(dead_code, reason = "the tests of the examples use all of it")]
 #[path = "../examples/programs.rs"]
 mod programs;
@@ -19,6 +23,7 @@ mod world;
 
 use std::process::Command;
 
+use keycloak::Keycloak;
 use serde_json::{Value, json};
 use world::{Place, World, folder};
 
@@ -33,9 +38,16 @@ fn said(mut command: Command) -> Value {
 /// fhirclient launches standalone in Chromium, Amara signs in, and the app reads what is hers.
 async fn launches_and_reads(place: Place) {
     let world = World::start(place).await;
+    reads_what_is_hers(&said(launch(&world)));
+}
+
+fn launch(world: &World) -> Command {
     let mut node = Command::new("node");
     node.arg(folder("launch.mjs")).args([&world.app, &world.base]);
-    let read = said(node);
+    node
+}
+
+fn reads_what_is_hers(read: &Value) {
     assert_eq!(read["id"], "1", "{read}");
     assert_eq!(read["patient"]["name"][0]["family"], "Peeters");
     assert_eq!(read["user"], "Patient/1");
@@ -147,4 +159,16 @@ async fn hapi_behind_the_gateway_is_read_and_written_by_fhir_kit_client_and_its_
     let world = World::start(Place::Hapi).await;
     reads_and_writes(&world, fhir_kit_client());
     reads_and_writes(&world, hapi_client());
+}
+
+#[tokio::test]
+#[ignore = "needs Keycloak, a JDK and Maven: .ci/world apps"]
+async fn fhirclient_launches_at_keycloak_before_server_gateway_and_hapi() {
+    let keycloak = Keycloak::start().await;
+    for place in [Place::Server, Place::Gateway, Place::Hapi] {
+        let world = World::start_at(place, Some(&keycloak.issuer)).await;
+        let mut node = launch(&world);
+        node.arg("keycloak").env("SMART_USER", "ada").env("SMART_PASSWORD", "ada-secret");
+        reads_what_is_hers(&said(node));
+    }
 }

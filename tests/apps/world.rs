@@ -51,6 +51,12 @@ pub(crate) fn folder(name: &str) -> PathBuf {
 
 impl World {
     pub(crate) async fn start(place: Place) -> Self {
+        Self::start_at(place, None).await
+    }
+
+    /// Starts what is guarded by tokens of an issuer: of oidc-provider, which serves the app's pages, or another,
+    /// whose tokens name the API as the guide of Keycloak has it.
+    pub(crate) async fn start_at(place: Place, issuer: Option<&str>) -> Self {
         // Apps ask at the base itself, so that its port has to be known before.
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let base = format!("http://{free}/fhir");
@@ -61,8 +67,11 @@ impl World {
         let file = folder.path().join("auth.toml");
         let mut configuration = format!(
             "base_url = \"{base}\"\naccess = \"scopes\"\n[[issuers]]\nissuer = \"{}\"\n",
-            text("issuer")
+            issuer.map_or_else(|| text("issuer"), str::to_owned)
         );
+        if issuer.is_some() {
+            configuration += "audiences = [\"https://fhir.example.org/r4\"]\n";
+        }
         let mut programs = Vec::new();
         let arguments = ["--config", file.to_str().unwrap(), "--listen", &free.to_string()];
         match place {

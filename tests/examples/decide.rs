@@ -248,6 +248,18 @@ async fn the_headers_are_always_there_and_empty_where_nobody_is_known() {
         let bare = decider.issuer.token().claim("aud", BASE).claim("scope", "system/*.rs");
         let bare = decider.about("GET", "/Patient/7").bearer_auth(bare.sign().unwrap());
         assert_eq!(header(&bare.send().await.unwrap(), "x-fhir-patient"), "");
+        // The one patient of a token, as its id, wherever the token says it.
+        for (claim, value) in [
+            ("fhirUser", "Patient/9".to_owned()),
+            ("fhirUser", format!("{BASE}/Patient/9")),
+            ("patient", format!("{BASE}/Patient/9")),
+        ] {
+            let token = decider.issuer.token().claim("aud", BASE).claim("scope", "user/*.rs");
+            let token = token.claim(claim, value.clone());
+            let request = decider.about("GET", "/Patient/9").bearer_auth(token.sign().unwrap());
+            let answer = request.send().await.unwrap();
+            assert_eq!(header(&answer, "x-fhir-patient"), "9", "{claim} {value}");
+        }
 
         for (method, path) in [
             ("GET", "/metadata"),

@@ -32,15 +32,29 @@ async fn the_life_of_a_resource() {
     let patch = json!([{"op": "add", "path": "/active", "value": true}]);
     let patched = fhir.with_body(ALL, "PATCH", &path, patch).await;
     assert_eq!((patched.status, &patched.body["active"]), (200, &json!(true)));
-    for tags in ["W/\"4\"", "\"4\"", "W/\"7\", W/\"4\"", "*"] {
+    // Lines of a list are one list, and media types have no case.
+    let (other, own) = (("if-match", "W/\"7\""), ("if-match", "W/\"4\""));
+    let patch = json!([{"op": "test", "path": "/active", "value": true}]);
+    let kind = ("content-type", "Application/JSON-Patch+JSON");
+    let lines = fhir.send(&token, "PATCH", &path, &[other, own, kind], patch).await;
+    assert_eq!(lines.status, 200, "{}", lines.text);
+    for tags in ["W/\"5\"", "\"5\"", "W/\"7\", W/\"5\"", "*"] {
         let headers = [("if-none-match", tags)];
         let unchanged = fhir.send(&token, "GET", &path, &headers, Value::Null).await;
         assert_eq!(unchanged.status, 304, "{tags}");
+    }
+    for method in ["PUT", "PATCH"] {
+        let address = "/Patient?identifier=x&_hardDelete=true";
+        let unknown = fhir.with_body(ALL, method, address, patient("Haddad")).await;
+        assert_eq!(unknown.status, 400, "{method}: {}", unknown.text);
     }
     let mut third = patient("Haddad");
     third["id"] = id.clone().into();
     let only_new = fhir.send(&token, "PUT", &path, &[("if-none-match", "*")], third.clone()).await;
     assert_eq!(only_new.status, 412);
+    let lines = [("if-none-match", "W/\"7\""), ("if-none-match", "*")];
+    let lines = fhir.send(&token, "PUT", &path, &lines, third.clone()).await;
+    assert_eq!(lines.status, 412);
     let quiet = [("if-match", "*"), ("prefer", "return=minimal")];
     let quiet = fhir.send(&token, "PUT", &path, &quiet, third).await;
     assert_eq!((quiet.status, quiet.text.as_str()), (200, ""));
@@ -54,7 +68,7 @@ async fn the_life_of_a_resource() {
     let history = fhir.as_caller(ALL, "GET", &format!("{path}/_history")).await;
     let methods = history.body["entry"].as_array().unwrap().iter();
     let methods: Vec<&str> = methods.map(|e| e["request"]["method"].as_str().unwrap()).collect();
-    assert_eq!(methods, ["DELETE", "PUT", "PUT", "PUT", "PUT", "POST"], "newest first");
+    assert_eq!(methods, ["DELETE", "PUT", "PUT", "PUT", "PUT", "PUT", "POST"], "newest first");
     let mut own_id = patient("Okonkwo");
     own_id["id"] = "own-id".into();
     assert_eq!(fhir.with_body(ALL, "PUT", "/Patient/own-id", own_id).await.status, 201);

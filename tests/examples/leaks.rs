@@ -67,6 +67,39 @@ async fn leak_01_chains_reveal_nothing_of_types_that_are_not_granted() {
 }
 
 #[tokio::test]
+async fn leak_01_each_link_of_a_chain_is_judged_and_the_scope_is_of_the_tokens_kind() {
+    let fhir = scopes().await;
+    for (scope, path, missing) in [
+        (
+            "user/Observation.s user/Encounter.s",
+            "/Observation?encounter.patient.name=x",
+            "user/Patient.s",
+        ),
+        (
+            "user/Observation.s user/Patient.s",
+            "/Observation?subject:Patient.organization.name=x",
+            "user/",
+        ),
+        (
+            "user/Patient.s user/Observation.s",
+            "/Patient?_has:Observation:patient:encounter.status=x",
+            "user/Encounter.s",
+        ),
+        ("patient/Observation.rs patient/Patient.rs", "/Observation?subject.name=x", "patient/"),
+        ("system/Observation.rs", "/Observation?encounter.status=x", "system/Encounter.s"),
+    ] {
+        let reply = fhir.as_caller(scope, "GET", path).await;
+        assert_eq!(reply.status, 403, "{path} with {scope}: {}", reply.text);
+        let challenge = reply.headers["www-authenticate"].to_str().unwrap();
+        let asked = challenge.split_once("scope=\"").map(|(_, rest)| rest).unwrap_or_default();
+        assert!(
+            asked.starts_with(missing) || asked.contains(&format!(" {missing}")),
+            "{path}: {challenge}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn leak_02_includes_bring_only_what_may_be_read() {
     let fhir = scopes().await;
     let own = fhir.as_caller(OWN, "GET", "/Observation?_include=Observation:subject").await;

@@ -208,6 +208,10 @@ fn mistakes_of_one_key_each() {
         "cookie",
         "via",
         "if-none-exist",
+        "dpop",
+        "WWW-Authenticate",
+        "traceparent",
+        "client_cert",
     ] {
         let found = errors(&format!("[upstream]\nheaders = {{ patient = \"{name}\" }}"));
         assert!(

@@ -128,8 +128,10 @@ pub(crate) fn pairs(query: &[u8]) -> Vec<(String, String)> {
     form_urlencoded::parse(query).into_owned().collect()
 }
 
+/// The value of a header; lines of one that is a list are one list (RFC 9110 section 5.3).
 fn text(headers: &HeaderMap, name: &str) -> Option<String> {
-    headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+    let lines = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
+    lines.map(|line| line.into_owned()).reduce(|list, line| format!("{list}, {line}"))
 }
 
 /// Some clients write a condition with the mark of a query.
@@ -139,7 +141,10 @@ fn without_mark(condition: String) -> String {
 
 fn resource(media_type: Option<String>, body: &[u8]) -> Result<Content, Refusal> {
     let media_type = media_type.unwrap_or_else(|| "application/fhir+json".to_owned());
-    let is_json = media_type.split(';').next().is_some_and(|name| name.trim().ends_with("json"));
+    let is_json = media_type
+        .split(';')
+        .next()
+        .is_some_and(|name| name.trim().to_ascii_lowercase().ends_with("json"));
     if !is_json {
         let text = "resources are `application/fhir+json` to this server";
         return Err(Refusal::new(
@@ -156,7 +161,8 @@ fn resource(media_type: Option<String>, body: &[u8]) -> Result<Content, Refusal>
 
 fn patch(media_type: Option<String>, body: &[u8]) -> Result<Content, Refusal> {
     let media_type = media_type.unwrap_or_default();
-    if media_type.split(';').next().map(str::trim) != Some("application/json-patch+json") {
+    let name = media_type.split(';').next().map(str::trim).unwrap_or_default();
+    if !name.eq_ignore_ascii_case("application/json-patch+json") {
         let text = "a patch is `application/json-patch+json` to this server";
         return Err(Refusal::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,

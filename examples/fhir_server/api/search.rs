@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
+use tower_fhir_auth::InteractionKind;
 use tower_fhir_auth::fhir::search::SearchParameter;
 use tower_fhir_auth::fhir::{BaseUrl, ResourceReference, ResourceTypes};
 use tower_fhir_auth::smart::Permissions;
-use tower_fhir_auth::{Denial, InteractionKind};
 
 use super::answer::{Answer, Refusal};
 use super::order::Order;
@@ -94,30 +94,49 @@ pub(crate) fn page(
 }
 
 /// This store evaluates no chains. One that may reach what the caller must not depend on is
-/// refused for that reason, whatever the store can do: a chain whose type is spelled out has been
-/// judged by the layer.
+/// refused for that reason, whatever the store can do.
 pub(crate) fn chains(
     confinement: &Confinement<'_>,
     parameters: &[(String, String)],
 ) -> Result<(), Refusal> {
     let types = ResourceTypes::r4();
     for (name, _) in parameters {
-        let link = match name.split_once('.') {
-            Some((link, _)) if !link.contains(':') => link,
-            _ => continue,
-        };
-        let targets: Vec<&str> = match link {
-            "patient" => vec!["Patient"],
-            "encounter" => vec!["Encounter"],
-            "subject" => vec!["Device", "Group", "Location", "Patient"],
-            _ => types.names().collect(),
-        };
-        if let Some(hidden) = targets.iter().find(|name| !confinement.may_depend_on(name)) {
-            let denial = Denial::new("a chain may reach a type that the token cannot search");
-            return Err(denial.required_scopes([format!("user/{hidden}.s")]).into());
+        let reached = reached(name, &types);
+        if let Some(hidden) = reached.iter().find(|name| !confinement.may_depend_on(name)) {
+            return Err(confinement.no_chain_to(hidden).into());
         }
     }
     Ok(())
+}
+
+/// The types that a parameter may reach beside the one that is searched: those of `_has`, and those of each link
+/// of a chain.
+fn reached<'a>(name: &'a str, known: &'a ResourceTypes) -> Vec<&'a str> {
+    let (mut types, mut rest) = (Vec::new(), name);
+    while let Some(reverse) = rest.strip_prefix("_has:") {
+        let mut parts = reverse.splitn(3, ':');
+        types.extend(parts.next().filter(|name| is_type(name)));
+        rest = parts.nth(1).unwrap_or_default();
+    }
+    let mut links: Vec<&str> = rest.split('.').collect();
+    links.pop();
+    for link in links {
+        match link.split_once(':') {
+            Some((_, name)) if is_type(name) => types.push(name),
+            _ => types.extend(targets(link, known)),
+        }
+    }
+    types
+}
+
+/// The types that a reference may have, as far as this store knows.
+fn targets<'a>(link: &str, known: &'a ResourceTypes) -> Vec<&'a str> {
+    match link {
+        "patient" => vec!["Patient"],
+        "encounter" => vec!["Encounter"],
+        "subject" => vec!["Device", "Group", "Location", "Patient"],
+        _ => known.names().collect(),
+    }
 }
 
 /// What a search finds among what the caller may search: to the others it is not there, also in

@@ -106,8 +106,13 @@ fn only_match(
     order: &Order<'_>,
     condition: &[(String, String)],
 ) -> Result<Option<ResourceReference>, Refusal> {
+    // What the interaction takes beside its condition: any other parameter has to be one of the search.
+    let is_taken = |(name, value): &&(String, String)| {
+        let deletes = order.interaction.kind() == Kind::ConditionalDelete;
+        deletes && name == "_hardDelete" && matches!(&**value, "true" | "false")
+    };
     let condition: Vec<(String, String)> =
-        condition.iter().filter(|(name, _)| name != "_hardDelete").cloned().collect();
+        condition.iter().filter(|parameter| !is_taken(parameter)).cloned().collect();
     chains(confinement, &condition)?;
     let of_results =
         |name: &str| matches!(name, "_count" | "_offset" | "_summary" | "_include" | "_revinclude");

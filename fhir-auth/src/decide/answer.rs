@@ -10,7 +10,7 @@ use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tower_fhir_auth::config::{CallerHeader, Config, ConfinedBy};
-use tower_fhir_auth::fhir::{Format, IssueType, OperationOutcome};
+use tower_fhir_auth::fhir::{BaseUrl, Format, IssueType, OperationOutcome};
 use tower_fhir_auth::{Enforcement, FhirAuth, FhirAuthLayer, FhirAuthLayerBuilder, Rejection};
 use tower_layer::Layer;
 use tower_service::Service;
@@ -30,6 +30,7 @@ struct Decider {
     peers: Peers,
     service: FhirAuth<Granted>,
     headers: Vec<CallerHeader>,
+    base: BaseUrl,
 }
 
 /// Makes of a configuration what answers sub-requests, by a layer that succeeds the one before.
@@ -52,8 +53,8 @@ pub(super) fn app(
     // Nobody sees bodies here.
     let auth = builder.step_up_by_address_alone(true).build()?;
     let headers = upstream.headers;
-    let granted = Granted { auth: auth.clone(), base, headers: headers.clone() };
-    let decider = Arc::new(Decider { row, peers, service: auth.layer(granted), headers });
+    let granted = Granted { auth: auth.clone(), base: base.clone(), headers: headers.clone() };
+    let decider = Arc::new(Decider { row, peers, service: auth.layer(granted), headers, base });
     let app = App::from_fn(move |request| {
         let decider = Arc::clone(&decider);
         Box::pin(async move { decider.answer(request).await })
@@ -113,7 +114,7 @@ impl Decider {
 
     /// Adds the headers about the caller to a document of the layer, which is everybody's.
     fn say_nobody(&self, document: &mut http::response::Parts) {
-        if let Ok(nobody) = allowed(None, &self.headers) {
+        if let Ok(nobody) = allowed(None, &self.headers, &self.base) {
             let headers = nobody.headers().iter().filter(|(name, _)| **name != CACHE_CONTROL);
             document.headers.extend(headers.map(|(name, value)| (name.clone(), value.clone())));
         }

@@ -46,7 +46,7 @@ impl Granted {
                  `X-HTTP-Method-Override`: the server behind may heed it",
             );
         }
-        match allowed(request.extensions.get::<Principal>(), &self.headers) {
+        match allowed(request.extensions.get::<Principal>(), &self.headers, &self.base) {
             Ok(response) => response,
             Err(TooLong) => refused(TooLong::TEXT),
         }
@@ -58,13 +58,14 @@ impl Granted {
 pub(super) fn allowed(
     caller: Option<&Principal>,
     wanted: &[CallerHeader],
+    base: &BaseUrl,
 ) -> Result<Response<Bytes>, TooLong> {
     let mut response = Response::new(Bytes::new());
     *response.status_mut() = StatusCode::OK;
     response.extensions_mut().insert(Passes);
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    caller::tell(caller, wanted, headers)?;
+    caller::tell(caller, wanted, base, headers)?;
     Ok(response)
 }
 

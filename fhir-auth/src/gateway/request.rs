@@ -110,7 +110,7 @@ impl Rules {
             }
             UpstreamAuthorization::Drop | UpstreamAuthorization::Relay | _ => {}
         }
-        caller::tell(caller, &self.headers, headers)?;
+        caller::tell(caller, &self.headers, &self.public, headers)?;
         Ok(sent)
     }
 

@@ -54,6 +54,28 @@ pub(super) fn of_user_scopes<'a>(principal: &'a Principal, base: &BaseUrl) -> Co
     }
 }
 
+impl Principal {
+    /// Returns the id of the token's patient: the launch context (`patient`, or what the issuer calls it), else the
+    /// Patient that `fhirUser` is (SMART App Launch 2.2, "Scopes and Launch Context"). `None` where there is none,
+    /// and where what is there is no Patient of this base, or names two.
+    ///
+    /// ```
+    /// use tower_fhir_auth::fhir::BaseUrl;
+    /// use tower_fhir_auth::test_util::TestCaller;
+    ///
+    /// let base = BaseUrl::parse("https://fhir.example.org/r4").unwrap();
+    /// let caller = TestCaller::new().claim("fhirUser", "https://fhir.example.org/r4/Patient/7");
+    /// assert_eq!(caller.principal().patient_id(&base).as_deref(), Some("7"));
+    /// ```
+    #[must_use]
+    pub fn patient_id(&self, base: &BaseUrl) -> Option<Cow<'_, str>> {
+        match of_patient_scopes(self, base) {
+            Confined::ToPatient(id) => Some(id),
+            Confined::Unconfined | Confined::PatientMissing(_) | Confined::UserUnknown(_) => None,
+        }
+    }
+}
+
 /// The user of a token.
 enum FhirUser<'a> {
     Patient(Cow<'a, str>),

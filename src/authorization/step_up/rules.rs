@@ -104,7 +104,11 @@ impl StepUpRules {
                     || block.on.iter().any(|target| target.concerns(interaction, enforced)))
         };
         let blocks: Vec<&StepUp> = self.blocks.iter().filter(is_about).collect();
-        match blocks.iter().find_map(|block| caller.fault_of(block)) {
+        // What nobody can read is told before what a better sign-in would mend.
+        let is_unreadable =
+            caller.has_no_time() && blocks.iter().any(|block| block.max_auth_age.is_some());
+        let fault = is_unreadable.then_some(Fault::AuthTime);
+        match fault.or_else(|| blocks.iter().find_map(|block| caller.fault_of(block))) {
             None => Ok(()),
             Some(fault) => Err(caller.denial(&fault, &blocks)),
         }
@@ -154,11 +158,18 @@ impl Caller<'_> {
         }
         let age = block.max_auth_age?;
         match self.principal.sign_in().time {
-            AuthTime::Absent => Some(Fault::Age),
-            AuthTime::At(time) if time <= self.now.saturating_add(self.leeway) => {
-                (time.saturating_add(age) < self.now).then_some(Fault::Age)
-            }
-            AuthTime::At(_) | AuthTime::Unreadable => Some(Fault::AuthTime),
+            _ if self.has_no_time() => Some(Fault::AuthTime),
+            AuthTime::At(time) => (time.saturating_add(age) < self.now).then_some(Fault::Age),
+            AuthTime::Absent | AuthTime::Unreadable => Some(Fault::Age),
+        }
+    }
+
+    /// Reports whether `auth_time` is no time at which somebody can have signed in.
+    fn has_no_time(&self) -> bool {
+        match self.principal.sign_in().time {
+            AuthTime::Absent => false,
+            AuthTime::At(time) => time > self.now.saturating_add(self.leeway),
+            AuthTime::Unreadable => true,
         }
     }
 

@@ -48,8 +48,8 @@ pub(super) fn kind(name: &str) -> Kind {
     match name {
         "link" => Kind::Link,
         "request" => Kind::Request,
-        "attachment" | "content" | "document" | "image" | "photo" | "presentedForm" => Kind::File,
-        "deleted" | "error" | "output" => Kind::File,
+        "attachment" | "content" | "document" | "form" | "image" | "photo" => Kind::File,
+        "deleted" | "error" | "output" | "presentedForm" => Kind::File,
         name if name.ends_with("Attachment") => Kind::File,
         _ => Kind::Other,
     }

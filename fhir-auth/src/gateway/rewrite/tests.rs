@@ -156,7 +156,9 @@ fn what_names_something_by_an_address_of_the_server_keeps_its_name() {
     ] {
         assert_eq!(rewritten(&text), text);
     }
-    for name in ["photo", "content", "attachment", "valueAttachment", "presentedForm", "output"] {
+    for name in
+        ["photo", "content", "attachment", "valueAttachment", "presentedForm", "form", "output"]
+    {
         let text = format!(r#"{{"{name}":[{{"contentType":"a/b","url":"{here}"}}]}}"#);
         assert_eq!(rewritten(&text), text.replace("http://localhost/fhir", PUBLIC), "{name}");
     }
