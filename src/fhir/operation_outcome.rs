@@ -7,6 +7,13 @@ use super::format::Format;
 use crate::display_safe::is_safe;
 
 /// The codes of `OperationOutcome.issue.code` (value set `issue-type`).
+///
+/// ```
+/// use tower_fhir_auth::fhir::{IssueType, OperationOutcome};
+///
+/// let outcome = OperationOutcome::new(IssueType::NotFound, "there is no such Patient");
+/// assert!(outcome.to_json().contains(r#""code":"not-found""#));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum IssueType {

@@ -95,6 +95,15 @@ impl KeySettings {
     /// it decides which addresses it rejects; a `jwks_uri` that is internal by number, or dialled
     /// without the proxy, is rejected whatever the provider. Default: no proxy, whatever the
     /// environment says.
+    ///
+    /// ```
+    /// use tower_fhir_auth::TrustedIssuer;
+    /// use tower_fhir_auth::keys::KeySettings;
+    ///
+    /// // Keys are fetched by way of `HTTPS_PROXY`.
+    /// let issuer = TrustedIssuer::discover("https://idp.example.org")
+    ///     .key_settings(KeySettings::default().proxy_from_environment(true));
+    /// ```
     pub fn proxy_from_environment(mut self, enabled: bool) -> Self {
         self.environment_proxy = enabled;
         self

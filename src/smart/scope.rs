@@ -10,6 +10,14 @@ use super::permissions::Permissions;
 use crate::fhir::{ResourceTypes, resource_type};
 
 /// On whose behalf a scope is granted.
+///
+/// ```
+/// use tower_fhir_auth::smart::{ScopeContext, SmartScope};
+///
+/// let scope: SmartScope = "patient/Observation.rs".parse()?;
+/// assert_eq!(scope.context(), ScopeContext::Patient);
+/// # Ok::<(), tower_fhir_auth::smart::SmartScopeError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum ScopeContext {
@@ -67,6 +75,13 @@ struct ScopeConstraint {
 }
 
 /// A string is not a scope for FHIR resources. It grants nothing.
+///
+/// ```
+/// use tower_fhir_auth::smart::SmartScope;
+///
+/// // The letters of version 2 stand in the order `cruds`.
+/// assert!("patient/Observation.sr".parse::<SmartScope>().is_err());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected a SMART scope such as `user/Observation.rs`")]
 #[non_exhaustive]
