@@ -210,7 +210,7 @@ mod tests {
             "/Patient/.a",
             "/Patient/..a",
             "/.well-known/smart-configuration",
-            "/caf%C3%A9",
+            "/na%C3%AFve",
         ] {
             assert!(is_unambiguous_path(plain), "{plain}");
         }
