@@ -29,6 +29,15 @@ use crate::secure_url::PlainHttp;
 ///     .algorithms([Algorithm::Rs256])
 ///     .roles_claim("realm_access.roles")
 ///     .leeway(Duration::from_secs(30));
+///
+/// // By RFC 9068 alone, with claims of its own names, and not told to clients.
+/// # #[cfg(feature = "client")]
+/// let issuer = TrustedIssuer::discover("https://backend.example.org")
+///     .token_types(["at+jwt"])
+///     .required_claims(["sub", "jti"])
+///     .scope_claims(["scope", "permissions"])
+///     .patient_claims(["launch_patient"])
+///     .advertise(false);
 /// ```
 #[derive(Clone, Debug)]
 #[must_use]

@@ -18,7 +18,10 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 ///
 /// let settings = KeySettings::default()
 ///     .refresh(Duration::from_secs(600))
-///     .max_stale(Duration::from_secs(6 * 3600));
+///     .max_stale(Duration::from_secs(6 * 3600))
+///     .cooldown(Duration::from_secs(60)) // between loads that requests ask for
+///     .timeout(Duration::from_secs(3))
+///     .max_bytes(64 * 1024);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]

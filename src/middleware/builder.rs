@@ -39,6 +39,7 @@ use crate::time::Clock;
 ///     .issuer(TrustedIssuer::discover("https://idp.example.org/realms/fhir"))
 ///     .authorizer(ScopePolicy::new())
 ///     .public(["/metadata", "/health"])
+///     .token_cache_capacity(50_000)
 ///     .build()?;
 /// # let _ = layer;
 /// # Ok(()) }

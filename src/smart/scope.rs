@@ -44,9 +44,11 @@ pub enum ScopeContext {
 /// let scope: SmartScope = "patient/Observation.read".parse()?;
 /// assert_eq!(scope.to_string(), "patient/Observation.rs");
 /// assert!(scope.permissions().contains(Permissions::SEARCH));
+/// assert!(scope.covers("Observation") && !scope.covers("Condition"));
 ///
 /// let entra: SmartScope = "user.all.read".parse()?;
 /// assert_eq!(entra.to_string(), "user/*.rs");
+/// assert!(entra.covers_every_type());
 /// assert!("user/Observation.sr".parse::<SmartScope>().is_err());
 /// # Ok::<(), tower_fhir_auth::smart::SmartScopeError>(())
 /// ```

@@ -107,6 +107,16 @@ impl Answer {
     }
 
     /// Answers only after a very long time.
+    ///
+    /// ```
+    /// use tower_fhir_auth::test_util::{Answer, TestIssuer};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let issuer = TestIssuer::start().await?;
+    /// issuer.answer("/jwks", Answer::hang());
+    /// # Ok(()) }
+    /// ```
     pub fn hang() -> Self {
         Self::status(StatusCode::OK).after(Duration::from_secs(3600))
     }
@@ -142,6 +152,17 @@ impl TestIssuer {
     }
 
     /// Starts an issuer that signs with another algorithm.
+    ///
+    /// ```
+    /// use tower_fhir_auth::jose::Algorithm;
+    /// use tower_fhir_auth::test_util::TestIssuer;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let issuer = TestIssuer::with_algorithm(Algorithm::Es384).await?;
+    /// assert_eq!(issuer.key().algorithm(), Algorithm::Es384);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
@@ -303,6 +324,22 @@ impl TestIssuer {
     }
 
     /// Returns the number of requests for the key set.
+    ///
+    /// ```
+    /// use tower_fhir_auth::test_util::TestIssuer;
+    /// use tower_fhir_auth::{FhirAuthLayer, authenticated};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let issuer = TestIssuer::start().await?;
+    /// let layer = FhirAuthLayer::builder("https://api.example.org")
+    ///     .issuer(issuer.trusted())
+    ///     .authorizer(authenticated())
+    ///     .build()?;
+    /// layer.ready().await;
+    /// assert_eq!(issuer.jwks_requests(), 1);
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn jwks_requests(&self) -> u64 {
         self.state().requests.get(JWKS).copied().unwrap_or(0)

@@ -76,12 +76,10 @@ pub(crate) fn too_wide(file: &Path) -> Vec<String> {
     let is_root = file.ends_with("lib.rs");
     let (mut wide, mut language) = (Vec::new(), None);
     for (number, line) in fs::read_to_string(file).unwrap().lines().enumerate() {
-        let shown = match line.trim_start() {
-            _ if is_page => line,
-            rest if is_root && rest.starts_with("//! ") => &rest[4..],
-            rest if rest.starts_with("/// ") => &rest[4..],
-            _ => continue,
-        };
+        let rest = line.trim_start();
+        let root = rest.strip_prefix("//! ").filter(|_| is_root);
+        let page = Some(line).filter(|_| is_page);
+        let Some(shown) = page.or(root).or_else(|| rest.strip_prefix("/// ")) else { continue };
         if let Some(fence) = shown.strip_prefix("```") {
             language = if language.is_some() { None } else { Some(fence.to_owned()) };
         } else if matches!(language.as_deref(), Some("" | "no_run" | "text"))

@@ -121,6 +121,16 @@ impl Entra {
 
     /// Fetches discovery documents from another address than the cloud's login host, for example
     /// through a proxy. The issuers that are accepted stay the cloud's.
+    ///
+    /// ```
+    /// use tower_fhir_auth::Entra;
+    ///
+    /// let entra = Entra::tenant(
+    ///     "11111111-2222-3333-4444-555555555555",
+    ///     "66666666-7777-8888-9999-000000000000",
+    /// )
+    /// .authority("https://login.internal.example.org"); // a mirror of its documents
+    /// ```
     #[cfg(feature = "client")]
     pub fn authority(mut self, authority: impl Into<String>) -> Self {
         self.authority = Some(authority.into());

@@ -69,7 +69,10 @@ struct TypeRules {
 /// ```
 /// use tower_fhir_auth::fhir::PatientCompartment;
 ///
-/// let compartment = PatientCompartment::builder().shared(["Organization", "Location"]).build()?;
+/// let compartment = PatientCompartment::builder()
+///     .shared(["Organization", "Location"])
+///     .less(["Group:member", "Appointment:actor"])
+///     .build()?;
 /// assert!(compartment.is_shared("Location") && !compartment.is_shared("Practitioner"));
 /// # Ok::<(), tower_fhir_auth::fhir::CompartmentError>(())
 /// ```
