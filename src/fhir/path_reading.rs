@@ -152,13 +152,16 @@ mod tests {
 
     #[test]
     fn a_long_path_is_decoded_in_the_time_of_its_length() {
-        let time = |length: usize| {
-            let path = format!("/%{}2e", "25".repeat(length));
+        let once = |path: &str| {
             let start = std::time::Instant::now();
-            assert_eq!(decoded(&path), "/.");
+            assert_eq!(decoded(path), "/.");
             start.elapsed()
         };
-        time(1000);
+        // The least of several: whatever else the machine does only makes it longer.
+        let time = |length: usize| {
+            let path = format!("/%{}2e", "25".repeat(length));
+            (0..20).map(|_| once(&path)).min().unwrap()
+        };
         let (short, long) = (time(10_000), time(100_000));
         assert!(long < short * 60, "{short:?} {long:?}");
     }
