@@ -8,6 +8,14 @@ use std::sync::Arc;
 
 /// An error that prevents a layer or an authenticator from being built. None occurs at request
 /// time.
+///
+/// ```
+/// use tower_fhir_auth::{BuildError, FhirAuthLayer, authenticated};
+///
+/// let builder = FhirAuthLayer::builder("https://api.example.org").authorizer(authenticated());
+/// let problem = builder.build();
+/// assert!(matches!(problem, Err(BuildError::NoIssuer)));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {

@@ -5,11 +5,11 @@
 //! # How a request is decided
 //!
 //! ```text
-//! Request ─► bearer ─► JWS ─► header ─► issuer ─► alg, typ ─► key ─► signature ─► kind ─► aud ─► claims
-//!            400/401   401     401       401        401      401/503    401        401     401     401
-//!                                                                                                   │
-//!  inner service ◄─ Principal + Access in extensions ◄─ authorize ◄─ interaction ◄──────────────────┘
-//!                                                         403
+//! Request ─► bearer ─► JWS ─► header ─► issuer ─► alg, typ ─► key ─► signature ─► kind ─┐
+//!            400/401   401    401       401       401         401/503   401       401   │
+//!    ┌──────────────────────────────────────────────────────────────────────────────────┘
+//!    └► aud ─► claims ─► interaction ─► authorize ─► Principal + Access ─► inner service
+//!       401    401                      403          in the extensions
 //! ```
 //!
 //! Every stage is one call in the [`Authenticator`], made in this order, and the first that fails

@@ -47,10 +47,27 @@ const KEY: usize = 32;
 
 /// A key that seals page links and the nonces of DPoP (AES-256-GCM-SIV, RFC 8452). All instances of
 /// a server need the same ones, or what one has sealed serves there alone.
+///
+/// ```
+/// use tower_fhir_auth::authentication::{Dpop, SealKey};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let (new, old) = ([7; 32], [8; 32]);
+/// // The same on each instance. The first one seals, and both open what was sealed.
+/// let dpop = Dpop::new().seal_keys([SealKey::new(&new)?, SealKey::new(&old)?]);
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct SealKey(Arc<RandomizedNonceKey>);
 
 /// Bytes are not a key.
+///
+/// ```
+/// use tower_fhir_auth::authentication::SealKey;
+///
+/// let error = SealKey::new(b"too short").unwrap_err();
+/// println!("{error}");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a key that seals has 32 bytes or more")]
 #[non_exhaustive]

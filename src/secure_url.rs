@@ -22,6 +22,13 @@ use url::{Host, Origin, Url};
 pub struct PlainHttp(Arc<[Origin]>);
 
 /// A text is not an exact origin of plain http.
+///
+/// ```
+/// use tower_fhir_auth::danger::PlainHttp;
+///
+/// let error = PlainHttp::new(["https://idp.internal"]).unwrap_err();
+/// assert_eq!(error.found, "https://idp.internal");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected an origin `http://host[:port]` and nothing else, found `{found}`")]
 #[non_exhaustive]

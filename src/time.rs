@@ -10,6 +10,16 @@ const LAST_SECOND: i64 = 253_402_300_799;
 /// A point in time, in milliseconds since `1970-01-01T00:00:00Z`, leap seconds not counted.
 ///
 /// `Display` writes RFC 3339 in UTC, to the second, for example `2026-01-01T00:00:00Z`.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_fhir_auth::authentication::UnixTime;
+///
+/// let issued = UnixTime::from_secs(1_700_000_000);
+/// let expires = issued.saturating_add(Duration::from_secs(300));
+/// assert_eq!(expires.as_secs(), 1_700_000_300);
+/// assert!(issued < expires);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnixTime {
     millis: i64,
@@ -117,6 +127,20 @@ impl fmt::Display for UnixTime {
 ///
 /// The default is [`SystemClock`]. Another one makes tests of expiry deterministic; the `test-util`
 /// feature brings one that only moves when it is told to.
+///
+/// ```
+/// use tower_fhir_auth::authentication::{Clock, UnixTime};
+///
+/// /// Stands still.
+/// #[derive(Debug)]
+/// struct Noon;
+///
+/// impl Clock for Noon {
+///     fn now(&self) -> UnixTime {
+///         UnixTime::from_secs(1_700_000_000)
+///     }
+/// }
+/// ```
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// Returns the present moment.
     fn now(&self) -> UnixTime;
@@ -129,6 +153,12 @@ impl<C: Clock + ?Sized> Clock for Arc<C> {
 }
 
 /// The operating system's wall clock.
+///
+/// ```
+/// use tower_fhir_auth::authentication::{Clock, SystemClock, UnixTime};
+///
+/// assert!(SystemClock.now() > UnixTime::from_secs(1_700_000_000));
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(clippy::exhaustive_structs, reason = "written as a value; it will never have fields")]
 pub struct SystemClock;

@@ -26,6 +26,18 @@ use crate::telemetry::log;
 use crate::time::{Clock, SystemClock};
 
 /// Collects the settings of an [`Authenticator`].
+///
+/// ```
+/// use tower_fhir_auth::{AudiencePolicy, Authenticator, TrustedIssuer};
+///
+/// # async fn start() -> Result<(), Box<dyn std::error::Error>> {
+/// let authenticator = Authenticator::builder()
+///     .issuer(TrustedIssuer::discover("https://idp.example.org"))
+///     .audience(AudiencePolicy::exact(["https://api.example.org"]))
+///     .build()?;
+/// authenticator.ready().await;
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 #[must_use]
 pub struct AuthenticatorBuilder {

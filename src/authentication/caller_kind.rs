@@ -4,6 +4,15 @@ use super::claims::Claims;
 use super::issuer::IssuerSettings;
 
 /// The kind of caller a token was issued to: an application or a user.
+///
+/// ```
+/// use tower_fhir_auth::Principal;
+/// use tower_fhir_auth::authentication::CallerKind;
+///
+/// fn is_a_person(caller: &Principal) -> bool {
+///     caller.kind() == CallerKind::User
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CallerKind {

@@ -3,6 +3,15 @@
 use std::fmt;
 
 /// A claim is present, but does not have the requested type. Its value is not told.
+///
+/// ```
+/// use tower_fhir_auth::Principal;
+/// use tower_fhir_auth::authentication::ClaimError;
+///
+/// fn floor(caller: &Principal) -> Result<u8, ClaimError> {
+///     Ok(caller.claim("floor")?.unwrap_or(0))
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClaimError {

@@ -15,6 +15,15 @@ const MOST_ACTORS: usize = 4;
 const MOST_PURPOSES: usize = 32;
 
 /// A party that acts for the subject of a token (`act`, RFC 8693 section 4.1).
+///
+/// ```
+/// use tower_fhir_auth::Principal;
+///
+/// /// Names who acts for the caller, for a line of an audit.
+/// fn actors(caller: &Principal) -> Vec<String> {
+///     caller.actors().into_iter().filter_map(|actor| actor.subject.or(actor.client_id)).collect()
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Actor {
@@ -28,6 +37,14 @@ pub struct Actor {
 
 /// A purpose of use: a code, mostly of `http://terminology.hl7.org/CodeSystem/v3-ActReason`, such as
 /// `ETREAT` for emergency treatment.
+///
+/// ```
+/// use tower_fhir_auth::Principal;
+///
+/// fn is_an_emergency(caller: &Principal) -> bool {
+///     caller.purpose_of_use().iter().any(|purpose| purpose.code == "ETREAT")
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct PurposeOfUse {

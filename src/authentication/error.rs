@@ -5,6 +5,18 @@ use std::time::Duration;
 use crate::explanation::{Finding, InvalidRequest, OtherCredentials, Reason};
 
 /// An error that kept a request from having a [`Principal`](crate::Principal).
+///
+/// ```
+/// use tower_fhir_auth::authentication::AuthenticationError;
+///
+/// fn is_the_fault_of_the_client(error: &AuthenticationError) -> bool {
+///     use AuthenticationError::{IntrospectionUnavailable, KeysUnavailable, TooManyProofs};
+///     !matches!(
+///         error,
+///         KeysUnavailable { .. } | IntrospectionUnavailable { .. } | TooManyProofs { .. }
+///     )
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuthenticationError {

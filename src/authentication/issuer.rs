@@ -29,6 +29,15 @@ use crate::secure_url::PlainHttp;
 ///     .algorithms([Algorithm::Rs256])
 ///     .roles_claim("realm_access.roles")
 ///     .leeway(Duration::from_secs(30));
+///
+/// // By RFC 9068 alone, with claims of its own names, and not told to clients.
+/// # #[cfg(feature = "client")]
+/// let issuer = TrustedIssuer::discover("https://backend.example.org")
+///     .token_types(["at+jwt"])
+///     .required_claims(["sub", "jti"])
+///     .scope_claims(["scope", "permissions"])
+///     .patient_claims(["launch_patient"])
+///     .advertise(false);
 /// ```
 #[derive(Clone, Debug)]
 #[must_use]
@@ -126,6 +135,16 @@ impl TrustedIssuer {
 
     /// Trusts an OpenID provider whose discovery document has another address. Its `issuer` must
     /// still be this one, and an https URL as for [`discover`](Self::discover).
+    ///
+    /// ```
+    /// use tower_fhir_auth::TrustedIssuer;
+    ///
+    /// // Its tokens have one name, and this network reaches it by another.
+    /// let issuer = TrustedIssuer::discover_at(
+    ///     "https://idp.example.org/realms/fhir",
+    ///     "https://idp.internal/realms/fhir/.well-known/openid-configuration",
+    /// );
+    /// ```
     #[cfg(feature = "client")]
     pub fn discover_at(issuer: impl Into<String>, discovery: impl Into<String>) -> Self {
         let discovery = Some(discovery.into());
@@ -135,6 +154,13 @@ impl TrustedIssuer {
     /// Trusts an issuer whose key set is fetched from `jwks_uri`, without discovery. `issuer` is only
     /// compared with `iss`, and may be any text of 1 to 512 characters without control characters,
     /// such as `http://adfs.example.org/adfs/services/trust`; so it is with the constructors below.
+    ///
+    /// ```
+    /// use tower_fhir_auth::TrustedIssuer;
+    ///
+    /// let issuer =
+    ///     TrustedIssuer::with_jwks_uri("https://idp.example.org", "https://idp.example.org/jwks");
+    /// ```
     #[cfg(feature = "client")]
     pub fn with_jwks_uri(issuer: impl Into<String>, jwks_uri: impl Into<String>) -> Self {
         let jwks_uri = Some(jwks_uri.into());
@@ -143,6 +169,12 @@ impl TrustedIssuer {
 
     /// Trusts an issuer whose key set is in a file, without any network. The file is read again
     /// when it changes; if it is broken or gone by then, the last good keys stay.
+    ///
+    /// ```
+    /// use tower_fhir_auth::TrustedIssuer;
+    ///
+    /// let issuer = TrustedIssuer::with_jwks_file("https://idp.example.org", "/etc/fhir/jwks.json");
+    /// ```
     pub fn with_jwks_file(issuer: impl Into<String>, path: impl Into<PathBuf>) -> Self {
         Self::new(issuer, KeyOrigin::File(path.into()))
     }
@@ -227,6 +259,13 @@ impl TrustedIssuer {
 
     /// Sets the clients accepted, by `client_id`, `azp`, `appid` and `cid`: all of these that a
     /// token has must be the same. Default: any.
+    ///
+    /// ```
+    /// use tower_fhir_auth::TrustedIssuer;
+    ///
+    /// let issuer =
+    ///     TrustedIssuer::discover("https://idp.example.org").clients(["portal", "nightly-export"]);
+    /// ```
     pub fn clients<T: Into<String>>(mut self, clients: impl IntoIterator<Item = T>) -> Self {
         self.settings.clients = Some(clients.into_iter().map(Into::into).collect());
         self
@@ -295,6 +334,15 @@ impl TrustedIssuer {
     }
 
     /// Sets the largest age of a token by `iat`, which is then required. Default: none.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_fhir_auth::TrustedIssuer;
+    ///
+    /// let issuer = TrustedIssuer::discover("https://idp.example.org")
+    ///     .required_claims(["sub", "iat"])
+    ///     .max_token_age(Duration::from_secs(3600));
+    /// ```
     pub fn max_token_age(mut self, age: Duration) -> Self {
         self.settings.max_token_age = Some(age);
         self

@@ -7,7 +7,7 @@
 //! ```text
 //! headers ─► Authenticator ─► Principal: issuer, subject, client, roles, scopes, patient
 //!              │     ▲  │
-//!              │     │  └───► AuthenticationError: missing, malformed, refused, or keys unavailable
+//!              │     │  └───► AuthenticationError: missing, malformed, refused, keys unavailable
 //!              ▼     │
 //!         TrustedIssuer, Entra: name, keys, audiences, algorithms, claims
 //! ```

@@ -34,6 +34,7 @@ use crate::time::UnixTime;
 /// fn greeting(request: &http::Request<()>) -> String {
 ///     match request.extensions().get::<Principal>() {
 ///         Some(caller) if caller.has_scope("system/Patient.rs") => "an application".to_owned(),
+///         Some(caller) if caller.has_role("nurse") => "a nurse".to_owned(),
 ///         Some(caller) => format!("{} of {}", caller.subject().unwrap_or("?"), caller.issuer()),
 ///         None => "nobody".to_owned(),
 ///     }
@@ -257,6 +258,16 @@ impl Principal {
     }
 
     /// Returns the time when the token expires (`exp`).
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    /// use tower_fhir_auth::Principal;
+    ///
+    /// /// How long a WebSocket that was opened with a token may stay open.
+    /// fn remaining(caller: &Principal) -> Duration {
+    ///     SystemTime::from(caller.expires_at()).duration_since(SystemTime::now()).unwrap_or_default()
+    /// }
+    /// ```
     #[must_use]
     pub fn expires_at(&self) -> UnixTime {
         self.0.expires_at

@@ -37,6 +37,17 @@ use http::Method;
 /// | shows an asynchronous job | [`owns`](Self::owns) |
 ///
 /// Declare as [`Enforcement`](super::Enforcement) only what the handlers really enforce.
+///
+/// ```
+/// use serde_json::Value;
+/// use tower_fhir_auth::{Access, Visibility};
+///
+/// /// Leaves of what was found what the caller may see.
+/// fn shown(access: &Access, found: Vec<Value>) -> Vec<Value> {
+///     let is_shown = |resource: &Value| access.may_show(resource) == Visibility::Shown;
+///     found.into_iter().filter(|resource| is_shown(resource)).collect()
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Access {
     interaction: Interaction,
@@ -49,6 +60,20 @@ pub struct Access {
 
 /// The kind of answer that an [`Access`] has to the question which resources its interaction is
 /// about.
+///
+/// ```
+/// use serde_json::Value;
+/// use tower_fhir_auth::authorization::Answer;
+/// use tower_fhir_auth::{Access, Visibility};
+///
+/// fn may_be_sent(access: &Access, resource: &Value) -> bool {
+///     match access.answer() {
+///         Answer::Plain(filter) => filter.shows(resource) == Visibility::Shown,
+///         // None has a resource, and those of a composite are judged entry by entry.
+///         _ => false,
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Answer<'a> {
@@ -232,6 +257,17 @@ impl Access {
     }
 
     /// Judges a resource that would come along with a result of this interaction.
+    ///
+    /// ```
+    /// use serde_json::Value;
+    /// use tower_fhir_auth::{Access, Visibility};
+    ///
+    /// /// Leaves of what an `_include` has found what the caller may see.
+    /// fn included(access: &Access, found: Vec<Value>) -> Vec<Value> {
+    ///     let is_shown = |resource: &Value| access.may_include(resource) == Visibility::Shown;
+    ///     found.into_iter().filter(|resource| is_shown(resource)).collect()
+    /// }
+    /// ```
     pub fn may_include<'r>(&self, resource: impl Into<ResourceRef<'r>>) -> Visibility {
         let resource = resource.into();
         self.readable(resource_type(resource)).shows(resource)
@@ -282,6 +318,19 @@ impl Access {
     /// `request.url` and `request.ifNoneExist`. The URL is relative to the base, with or without a
     /// leading slash, or absolute below the base.
     ///
+    /// ```
+    /// use http::Method;
+    /// use serde_json::Value;
+    /// use tower_fhir_auth::{Access, Denial};
+    ///
+    /// /// What is granted to an entry of a batch, for the handler of its interaction.
+    /// fn entry(access: &Access, entry: &Value) -> Result<Access, Denial> {
+    ///     let text = |name: &str| entry["request"][name].as_str();
+    ///     let method = text("method").and_then(|method| method.parse().ok()).unwrap_or(Method::GET);
+    ///     access.authorize_entry(&method, text("url").unwrap_or_default(), text("ifNoneExist"))
+    /// }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Why the entry is refused. A bundle within a bundle always is.
@@ -304,6 +353,15 @@ impl Access {
     ///
     /// [`MAX_SEARCH_BODY`]: Self::MAX_SEARCH_BODY
     ///
+    /// ```
+    /// use tower_fhir_auth::{Access, Denial};
+    ///
+    /// /// `POST /Observation/_search`: what is granted when the body counts, too.
+    /// fn searched(access: &Access, body: &str) -> Result<Access, Denial> {
+    ///     access.authorize_search_body(body)
+    /// }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Why the search is refused.
@@ -317,6 +375,15 @@ impl Access {
     /// Judges a further page of a search or history: by the address of that, relative to the base, with the
     /// parameters that were in its body.
     ///
+    /// ```
+    /// use tower_fhir_auth::{Access, Denial};
+    ///
+    /// /// A further page of a search whose address was sealed into the link that now comes back.
+    /// fn page(access: &Access, opened: &str) -> Result<Access, Denial> {
+    ///     access.authorize_page(opened)
+    /// }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Why it is refused to the token that comes now.
@@ -326,6 +393,15 @@ impl Access {
 
     /// Reports whether the caller may export resources of a type (`$export`): to narrow an export
     /// without `_type`, and to judge again whoever asks for the status or the files of one.
+    ///
+    /// ```
+    /// use tower_fhir_auth::Access;
+    ///
+    /// /// The types of an export without `_type`.
+    /// fn exported<'t>(access: &Access, types: &[&'t str]) -> Vec<&'t str> {
+    ///     types.iter().filter(|name| access.may_export(name)).copied().collect()
+    /// }
+    /// ```
     #[must_use]
     pub fn may_export(&self, resource_type: &str) -> bool {
         self.ask(&self.interaction.export_of(resource_type)).is_ok()

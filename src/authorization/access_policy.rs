@@ -5,6 +5,14 @@ use super::{AccessRequest, Authorizer, Denial, Grant, RolePolicy, ScopePolicy};
 use crate::telemetry::log;
 
 /// The grants that a request needs (`access`).
+///
+/// ```
+/// use tower_fhir_auth::{AccessMode, AccessPolicy, RoleDefinitions, RolePolicy, ScopePolicy};
+///
+/// let roles = RolePolicy::new(RoleDefinitions::microsoft());
+/// let policy = AccessPolicy::new(AccessMode::RolesAndScopes, roles, ScopePolicy::new());
+/// assert_eq!(AccessMode::RolesAndScopes.name(), "roles-and-scopes");
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AccessMode {

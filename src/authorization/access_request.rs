@@ -10,6 +10,17 @@ use crate::fhir::{Interaction, PatientCompartment};
 
 /// The question that an [`Authorizer`](super::Authorizer) answers: may this caller do this interaction, before
 /// handlers that enforce so much?
+///
+/// ```
+/// use tower_fhir_auth::{AccessRequest, Denial, Grant, InteractionKind, authorize_fn};
+///
+/// let reads_alone = authorize_fn(|request: &AccessRequest<'_>| {
+///     match request.interaction().kind() {
+///         InteractionKind::Read => Ok(Grant::by("reads are for everybody")),
+///         _ => Err(Denial::new("this server only reads")),
+///     }
+/// });
+/// ```
 #[derive(Clone, Copy)]
 pub struct AccessRequest<'a> {
     principal: &'a Principal,

@@ -8,6 +8,15 @@ use crate::smart::Constraint;
 
 /// One way in which something is allowed: of one patient only, or of resources that match a
 /// constraint only, or both. With neither it is open.
+///
+/// ```
+/// use tower_fhir_auth::Grant;
+/// use tower_fhir_auth::authorization::Alternative;
+///
+/// let amara = Alternative::new(Some("amara"), None);
+/// assert_eq!(amara.patient(), Some("amara"));
+/// let grant = Grant::by("the portal").confined_to(amara);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Alternative {
     patient: Option<Box<str>>,
@@ -19,6 +28,16 @@ pub struct Alternative {
 /// results". Without any it is not allowed.
 ///
 /// It is a sorted set: an alternative that another one makes superfluous is left out.
+///
+/// ```
+/// use tower_fhir_auth::authorization::{Alternative, Alternatives};
+///
+/// let of = |id: &str| Alternatives::from_iter([Alternative::new(Some(id), None)]);
+/// let either = of("amara").or(of("bela"));
+/// assert_eq!(either.iter().count(), 2);
+/// // Whoever may see all of them is confined to none.
+/// assert!(either.or(Alternatives::open()).is_open());
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Alternatives(SmallVec<[Alternative; 1]>);
 

@@ -8,6 +8,17 @@ use super::denial::Denial;
 use super::grant::Grant;
 
 /// An authorizer that is a function. Made by [`authorize_fn`].
+///
+/// ```
+/// use tower_fhir_auth::authorization::AuthorizeFn;
+/// use tower_fhir_auth::{AccessRequest, Denial, Grant, authorize_fn};
+///
+/// fn nobody(_: &AccessRequest<'_>) -> Result<Grant, Denial> {
+///     Err(Denial::new("this server is closed"))
+/// }
+///
+/// let closed: AuthorizeFn<_> = authorize_fn(nobody);
+/// ```
 #[derive(Clone, Copy)]
 pub struct AuthorizeFn<F>(F);
 

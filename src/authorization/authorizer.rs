@@ -92,10 +92,24 @@ pub trait Authorizer: fmt::Debug + Send + Sync + 'static {
 }
 
 /// Grants when any of its rules does. Made by [`Authorizer::or`] and [`any_of`].
+///
+/// ```
+/// use tower_fhir_auth::authorization::AnyOf;
+/// use tower_fhir_auth::{Authorizer, require_role, require_scope};
+///
+/// let either: AnyOf = require_role("admin").or(require_scope("orders.read"));
+/// ```
 #[derive(Clone, Debug)]
 pub struct AnyOf(Vec<Arc<dyn Authorizer>>);
 
 /// Grants when all of its rules do. Made by [`Authorizer::and`] and [`all_of`].
+///
+/// ```
+/// use tower_fhir_auth::authorization::AllOf;
+/// use tower_fhir_auth::{Authorizer, require_role, require_scope};
+///
+/// let both: AllOf = require_role("clerk").and(require_scope("orders.read"));
+/// ```
 #[derive(Clone, Debug)]
 pub struct AllOf(Vec<Arc<dyn Authorizer>>);
 
@@ -115,6 +129,13 @@ pub fn any_of(rules: impl IntoIterator<Item = Box<dyn Authorizer>>) -> AnyOf {
 
 /// Grants when all of `rules` do; with no rules, never, because nothing would be checked. For two
 /// rules that are known there is [`Authorizer::and`].
+///
+/// ```
+/// use tower_fhir_auth::authorization::all_of;
+/// use tower_fhir_auth::{Authorizer, require_role, require_scope};
+///
+/// let rule = all_of([require_role("clerk").boxed(), require_scope("orders.read").boxed()]);
+/// ```
 pub fn all_of(rules: impl IntoIterator<Item = Box<dyn Authorizer>>) -> AllOf {
     AllOf(rules.into_iter().map(Arc::from).collect())
 }

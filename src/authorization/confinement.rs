@@ -9,6 +9,16 @@ use super::{Alternative, Alternatives};
 /// There are several sets where several things were asked about at once: two permissions, or two
 /// rules. They are kept side by side, since multiplied out they would grow with the product of
 /// what a token has of each.
+///
+/// ```
+/// use tower_fhir_auth::authorization::{Alternative, Confinement};
+///
+/// let amara = Confinement::from(Alternative::new(Some("amara"), None));
+/// let bela = Confinement::from(Alternative::new(Some("bela"), None));
+/// assert_eq!(amara.clone().or(bela.clone()).sets().count(), 1); // of two alternatives
+/// // Nothing belongs to both of them.
+/// assert!(amara.and(bela).is_none());
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Confinement(
     /// None for everything; sets that are open are left out.

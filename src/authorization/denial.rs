@@ -10,6 +10,13 @@ use crate::explanation::{Check, Evidence, Finding, Reason, Requirement, StepUpRe
 use crate::fhir::AddressFault;
 
 /// The answer of an authorizer that does not let a request pass.
+///
+/// ```
+/// use tower_fhir_auth::Denial;
+///
+/// let denial = Denial::new("no scope of the token grants this").required_scopes(["orders.read"]);
+/// assert_eq!(denial.scopes().collect::<Vec<_>>(), ["orders.read"]);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Denial {
@@ -97,6 +104,12 @@ impl Denial {
     }
 
     /// Names the roles that would have been enough, together. A challenge cannot tell them.
+    ///
+    /// ```
+    /// use tower_fhir_auth::Denial;
+    ///
+    /// let denial = Denial::new("only clerks may do this").required_roles(["clerk"]);
+    /// ```
     pub fn required_roles<R: Into<String>>(self, roles: impl IntoIterator<Item = R>) -> Self {
         let roles: Vec<String> = roles.into_iter().map(Into::into).collect();
         if roles.is_empty() {
@@ -108,6 +121,14 @@ impl Denial {
 
     /// Sets the token's side of the message, such as the scopes that it has: shown to the client,
     /// where the [`Disclosure`](crate::rejection::Disclosure) allows.
+    ///
+    /// ```
+    /// use tower_fhir_auth::Denial;
+    ///
+    /// let denial = Denial::new("the ward is closed at night")
+    ///     .with_found("02:14")
+    ///     .with_expected("06:00 to 22:00");
+    /// ```
     pub fn with_found(mut self, found: impl AsRef<str>) -> Self {
         self.told.found = Some(sanitize(found.as_ref()));
         self

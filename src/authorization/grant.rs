@@ -10,6 +10,15 @@ use super::Confinement;
 use crate::smart::SmartScope;
 
 /// The answer of an authorizer that lets a request pass.
+///
+/// ```
+/// use tower_fhir_auth::Grant;
+/// use tower_fhir_auth::authorization::Alternative;
+///
+/// let grant = Grant::by("portal").confined_to(Alternative::new(Some("amara"), None));
+/// assert_eq!(grant.rule().to_string(), "portal");
+/// assert!(!grant.confinement().is_open());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Grant {

@@ -3,6 +3,20 @@
 use std::fmt;
 
 /// The owner of an asynchronous job: an issuer and a subject of it, exactly.
+///
+/// ```
+/// use tower_fhir_auth::Access;
+/// use tower_fhir_auth::authorization::JobOwner;
+///
+/// /// An export that runs in the background. Whoever began it may ask for it.
+/// struct Job {
+///     owner: JobOwner,
+/// }
+///
+/// fn find<'j>(job: &'j Job, access: &Access) -> Option<&'j Job> {
+///     access.owns(&job.owner).then_some(job)
+/// }
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct JobOwner {
     issuer: String,

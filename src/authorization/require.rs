@@ -4,15 +4,36 @@ use super::{AccessRequest, Authorizer, Denial, Grant};
 use crate::explanation::Requirement;
 
 /// Grants everything to every verified caller. Made by [`authenticated`].
+///
+/// ```
+/// use tower_fhir_auth::authenticated;
+/// use tower_fhir_auth::authorization::Authenticated;
+///
+/// let anybody: Authenticated = authenticated();
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Authenticated;
 
 /// Grants to callers with scopes. Made by [`require_scope`] and its siblings.
+///
+/// ```
+/// use tower_fhir_auth::authorization::RequireScopes;
+/// use tower_fhir_auth::require_scope;
+///
+/// let rule: RequireScopes = require_scope("orders.read");
+/// ```
 #[derive(Clone, Debug)]
 pub struct RequireScopes(Texts);
 
 /// Grants to callers with roles. Made by [`require_role`] and its siblings.
+///
+/// ```
+/// use tower_fhir_auth::authorization::RequireRoles;
+/// use tower_fhir_auth::require_role;
+///
+/// let rule: RequireRoles = require_role("admin");
+/// ```
 #[derive(Clone, Debug)]
 pub struct RequireRoles(Texts);
 
@@ -29,6 +50,12 @@ enum HowMany {
 }
 
 /// Grants everything to every caller with a valid token: authentication alone.
+///
+/// ```
+/// use tower_fhir_auth::{FhirAuthLayer, authenticated};
+///
+/// let builder = FhirAuthLayer::builder("https://api.example.org").authorizer(authenticated());
+/// ```
 #[must_use]
 pub fn authenticated() -> Authenticated {
     Authenticated
@@ -44,26 +71,56 @@ pub fn require_scope(scope: impl Into<String>) -> RequireScopes {
 }
 
 /// Requires any one of several scopes.
+///
+/// ```
+/// use tower_fhir_auth::require_any_scope;
+///
+/// let rule = require_any_scope(["orders.read", "orders.write"]);
+/// ```
 pub fn require_any_scope<S: Into<String>>(scopes: impl IntoIterator<Item = S>) -> RequireScopes {
     RequireScopes(Texts::new(scopes, HowMany::Any))
 }
 
 /// Requires all of several scopes.
+///
+/// ```
+/// use tower_fhir_auth::authorization::require_all_scopes;
+///
+/// let rule = require_all_scopes(["orders.read", "customers.read"]);
+/// ```
 pub fn require_all_scopes<S: Into<String>>(scopes: impl IntoIterator<Item = S>) -> RequireScopes {
     RequireScopes(Texts::new(scopes, HowMany::All))
 }
 
 /// Requires a role, compared exactly.
+///
+/// ```
+/// use tower_fhir_auth::require_role;
+///
+/// let rule = require_role("admin");
+/// ```
 pub fn require_role(role: impl Into<String>) -> RequireRoles {
     require_all_roles([role])
 }
 
 /// Requires any one of several roles.
+///
+/// ```
+/// use tower_fhir_auth::require_any_role;
+///
+/// let rule = require_any_role(["admin", "clerk"]);
+/// ```
 pub fn require_any_role<S: Into<String>>(roles: impl IntoIterator<Item = S>) -> RequireRoles {
     RequireRoles(Texts::new(roles, HowMany::Any))
 }
 
 /// Requires all of several roles.
+///
+/// ```
+/// use tower_fhir_auth::authorization::require_all_roles;
+///
+/// let rule = require_all_roles(["clerk", "night-shift"]);
+/// ```
 pub fn require_all_roles<S: Into<String>>(roles: impl IntoIterator<Item = S>) -> RequireRoles {
     RequireRoles(Texts::new(roles, HowMany::All))
 }

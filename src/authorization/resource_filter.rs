@@ -15,13 +15,18 @@ use crate::fhir::{BaseUrl, PatientCompartment, ResourceReference};
 ///
 /// ```
 /// use serde_json::Value;
+/// use tower_fhir_auth::fhir::ResourceReference;
 /// use tower_fhir_auth::smart::Permissions;
 /// use tower_fhir_auth::Access;
 ///
 /// /// The Observations of a page that the caller may search, resolving what decides about them.
-/// fn visible(access: &Access, page: Vec<Value>, store: impl Fn(&str, &str) -> Option<Value>) -> Vec<Value> {
+/// fn visible(
+///     access: &Access,
+///     page: Vec<Value>,
+///     store: impl Fn(&str, &str) -> Option<Value>,
+/// ) -> Vec<Value> {
 ///     let observations = access.may(Permissions::SEARCH, "Observation");
-///     let look_up = |to: &tower_fhir_auth::fhir::ResourceReference| store(&to.resource_type, &to.id);
+///     let look_up = |to: &ResourceReference| store(&to.resource_type, &to.id);
 ///     page.into_iter().filter(|resource| observations.shows_with(resource, look_up)).collect()
 /// }
 /// ```
@@ -37,6 +42,28 @@ pub struct ResourceFilter<'a> {
 }
 
 /// The answer to the question whether a resource may be shown.
+///
+/// ```
+/// use serde_json::Value;
+/// use tower_fhir_auth::fhir::ResourceReference;
+/// use tower_fhir_auth::{Access, Visibility};
+///
+/// /// Shows a resource that depends on others where the store has them and all are shown.
+/// fn is_shown(
+///     access: &Access,
+///     resource: &Value,
+///     find: impl Fn(&ResourceReference) -> Option<Value>,
+/// ) -> bool {
+///     match access.may_show(resource) {
+///         Visibility::Shown => true,
+///         Visibility::Hidden => false,
+///         Visibility::Depends(on) => on.iter().all(|reference| {
+///             find(reference)
+///                 .is_some_and(|target| access.may_show(&target) == Visibility::Shown)
+///         }),
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 #[expect(clippy::exhaustive_enums, reason = "who asks has to answer each of the three")]

@@ -9,6 +9,14 @@ use crate::fhir::compartment::Node;
 use crate::jose::json::{Document, Json, JsonError};
 
 /// A resource that is handed over to be judged: a [`Value`], or a [`BorrowedResource`].
+///
+/// ```
+/// use serde_json::json;
+/// use tower_fhir_auth::authorization::ResourceRef;
+///
+/// let patient = json!({"resourceType": "Patient", "id": "amara"});
+/// let resource: ResourceRef<'_> = (&patient).into();
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct ResourceRef<'a>(Inner<'a>);
 
@@ -43,6 +51,12 @@ pub struct BorrowedResource<'a> {
 
 /// A text is no JSON object, has a member twice in one object, is nested deeper than 32 levels, or has
 /// more than 65,535 names and values.
+///
+/// ```
+/// use tower_fhir_auth::authorization::BorrowedResource;
+///
+/// assert!(BorrowedResource::parse("[]").is_err());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the resource {0}")]
 pub struct ResourceError(JsonError);

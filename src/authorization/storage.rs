@@ -6,6 +6,19 @@ use crate::fhir::ResourceReference;
 use crate::fhir::compartment::{Node, NotAbout, PatientHere, id, resource_type};
 
 /// The reason for which a change must not be made.
+///
+/// ```
+/// use http::StatusCode;
+/// use tower_fhir_auth::authorization::StoreError;
+///
+/// fn status(error: &StoreError) -> StatusCode {
+///     match error {
+///         // As if it did not exist.
+///         StoreError::Hidden => StatusCode::NOT_FOUND,
+///         _ => StatusCode::FORBIDDEN,
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StoreError {

@@ -16,6 +16,15 @@ impl Access {
     ///
     /// A change is never about the type of its address alone: a deletion may reach what refers to the
     /// resource, and a body may be of another type.
+    ///
+    /// ```
+    /// use tower_fhir_auth::Access;
+    ///
+    /// /// Whether a page may be sent as the store has it, without a look at each resource.
+    /// fn may_stream(access: &Access) -> bool {
+    ///     access.is_unconfined()
+    /// }
+    /// ```
     #[must_use]
     pub fn is_unconfined(&self) -> bool {
         let needed = Permissions::READ | Permissions::SEARCH | changes(self.interaction());

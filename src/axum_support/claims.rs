@@ -47,6 +47,25 @@ struct Read<T> {
 }
 
 /// The reason for which there are no [`Claims`].
+///
+/// ```
+/// use serde::Deserialize;
+/// use tower_fhir_auth::axum_support::{Claims, ClaimsRejection};
+///
+/// #[derive(Clone, Deserialize)]
+/// struct Staff {
+///     ward: String,
+/// }
+///
+/// async fn ward(staff: Result<Claims<Staff>, ClaimsRejection>) -> String {
+///     match staff {
+///         Ok(Claims(staff)) => staff.ward,
+///         Err(ClaimsRejection::Mismatch) => "no ward".to_owned(),
+///         Err(error) => error.to_string(),
+///     }
+/// }
+/// # let _: axum::Router = axum::Router::new().route("/ward", axum::routing::get(ward));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClaimsRejection {

@@ -50,6 +50,21 @@ use crate::middleware::ResponseBody;
 
 /// The handler is not behind a [`FhirAuthLayer`](crate::FhirAuthLayer), or is on one of its public
 /// paths.
+///
+/// ```
+/// use axum::response::{IntoResponse, Response};
+/// use tower_fhir_auth::Principal;
+/// use tower_fhir_auth::axum_support::NotGuarded;
+///
+/// async fn hello(caller: Result<Principal, NotGuarded>) -> Response {
+///     match caller {
+///         Ok(caller) => caller.issuer().to_owned().into_response(),
+///         // 500: the route was added behind the layer.
+///         Err(error) => error.into_response(),
+///     }
+/// }
+/// # let _: axum::Router = axum::Router::new().route("/", axum::routing::get(hello));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("this handler needs a verified caller, but no authentication layer guards its path")]
 #[non_exhaustive]

@@ -15,22 +15,70 @@ use tower_service::Service;
 ///
 /// `axum::serve` takes a `Router` as it is, and no other service: without this it complains that
 /// `FhirAuth<Router>` is no `Service<IncomingStream<'_, _>>`.
+///
+/// ```
+/// use axum::Router;
+/// use tower::Layer;
+/// use tower_fhir_auth::axum_support::into_make_service;
+/// use tower_fhir_auth::{FhirAuthLayer, TrustedIssuer, authenticated};
+///
+/// # async fn start() -> Result<(), Box<dyn std::error::Error>> {
+/// let auth = FhirAuthLayer::builder("https://api.example.org")
+///     .issuer(TrustedIssuer::discover("https://idp.example.org"))
+///     .authorizer(authenticated())
+///     .build()?;
+/// // Around the router and its fallback.
+/// let app = auth.layer(Router::new());
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
+/// axum::serve(listener, into_make_service(app)).await?;
+/// # Ok(()) }
+/// ```
 pub fn into_make_service<S: Clone>(service: S) -> IntoMakeService<S> {
     IntoMakeService(service)
 }
 
 /// Makes an [`AxumService`] for each connection. Made by [`into_make_service`].
+///
+/// ```
+/// use tower_fhir_auth::axum_support::{IntoMakeService, into_make_service};
+///
+/// let service: IntoMakeService<axum::Router> = into_make_service(axum::Router::new());
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct IntoMakeService<S>(S);
 
 /// A service whose responses have the body that axum serves.
+///
+/// ```
+/// use tower::ServiceExt;
+/// use tower_fhir_auth::axum_support::{AxumService, into_make_service};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// // As `axum::serve` does for each connection.
+/// let app: AxumService<axum::Router> = into_make_service(axum::Router::new()).oneshot(()).await?;
+/// # let _ = app;
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct AxumService<S>(S);
 
 pin_project! {
     /// The response of an [`AxumService`].
+    ///
+    /// ```
+    /// use tower::{Service, ServiceExt};
+    /// use tower_fhir_auth::axum_support::{AxumServiceFuture, into_make_service};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut app = into_make_service(axum::Router::new()).oneshot(()).await?;
+    /// let response: AxumServiceFuture<_> = app.call(http::Request::new(axum::body::Body::empty()));
+    /// assert_eq!(response.await?.status(), 404);
+    /// # Ok(()) }
+    /// ```
     #[derive(Debug)]
     #[must_use = "futures do nothing unless polled"]
     pub struct AxumServiceFuture<F> {

@@ -5,6 +5,26 @@ use http::HeaderName;
 use super::reader::Reader;
 
 /// A header, and what of the caller it tells.
+///
+/// ```
+/// use tower_fhir_auth::config::Config;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let config = Config::from_toml(r#"
+///     base_url = "https://fhir.example.org/r4"
+///     access   = "scopes"
+///
+///     [[issuers]]
+///     issuer = "https://idp.example.org"
+///
+///     [upstream]
+///     url     = "http://127.0.0.1:8081/fhir"
+///     headers = { subject = "X-Subject" }
+/// "#)?;
+/// let header = &config.gateway().upstream.headers[0];
+/// assert_eq!(header.name, "x-subject");
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CallerHeader {
@@ -15,6 +35,20 @@ pub struct CallerHeader {
 }
 
 /// A property of the caller.
+///
+/// ```
+/// use tower_fhir_auth::Principal;
+/// use tower_fhir_auth::config::CallerMember;
+///
+/// fn value(caller: &Principal, member: CallerMember) -> Option<&str> {
+///     match member {
+///         CallerMember::Issuer => Some(caller.issuer()),
+///         CallerMember::Subject => caller.subject(),
+///         CallerMember::Client => caller.client_id(),
+///         _ => None,
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CallerMember {

@@ -7,6 +7,19 @@ use super::reader::Reader;
 use crate::display_safe::sanitize;
 
 /// The origins whose scripts may read answers of the gateway.
+///
+/// ```
+/// use http::HeaderValue;
+/// use tower_fhir_auth::config::CorsOrigins;
+///
+/// fn is_allowed(origins: &CorsOrigins, origin: &HeaderValue) -> bool {
+///     match origins {
+///         CorsOrigins::Any => true,
+///         CorsOrigins::Only(listed) => listed.contains(origin),
+///         _ => false,
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CorsOrigins {

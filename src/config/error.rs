@@ -4,6 +4,15 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// All errors of a configuration, one line each: file, key, and what was expected.
+///
+/// ```
+/// use tower_fhir_auth::config::Config;
+///
+/// let error = Config::from_toml("acess = \"scopes\"").unwrap_err();
+/// // Each problem of the file, a line each.
+/// eprintln!("{error}");
+/// assert!(error.problems().len() > 1);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
     file: Option<PathBuf>,
@@ -11,6 +20,14 @@ pub struct ConfigError {
 }
 
 /// One error of a configuration.
+///
+/// ```
+/// use tower_fhir_auth::config::Config;
+///
+/// let error = Config::from_toml("acess = \"scopes\"").unwrap_err();
+/// let problem = error.problems().iter().find(|problem| problem.key() == "acess");
+/// assert!(problem.is_some_and(|problem| problem.message().contains("`access`")));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     key: String,

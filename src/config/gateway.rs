@@ -15,6 +15,15 @@ use crate::fhir::BaseUrl;
 
 /// The sections of the file that are for the gateway alone. Every program reads them, so that a mistake is
 /// found by each.
+///
+/// ```
+/// use tower_fhir_auth::config::{ConfinedBy, GatewayConfig};
+///
+/// fn describe(gateway: &GatewayConfig) -> String {
+///     let confined = gateway.upstream.confine == ConfinedBy::Gateway;
+///     format!("{}, answers confined here: {confined}", gateway.listen)
+/// }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct GatewayConfig {
@@ -31,6 +40,14 @@ pub struct GatewayConfig {
 }
 
 /// The files of `[listen] tls`.
+///
+/// ```
+/// use tower_fhir_auth::config::TlsFiles;
+///
+/// fn asks_for_certificates(tls: Option<&TlsFiles>) -> bool {
+///     tls.is_some_and(|tls| tls.client_ca.is_some())
+/// }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct TlsFiles {
@@ -43,6 +60,15 @@ pub struct TlsFiles {
 }
 
 /// `[upstream]`: the server behind.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_fhir_auth::config::UpstreamConfig;
+///
+/// let upstream = UpstreamConfig::default();
+/// assert_eq!(upstream.url, None);
+/// assert_eq!(upstream.timeout, Duration::from_secs(30));
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct UpstreamConfig {
@@ -68,6 +94,14 @@ pub struct UpstreamConfig {
 }
 
 /// The side that holds answers to what was granted.
+///
+/// ```
+/// use tower_fhir_auth::config::{ConfinedBy, UpstreamConfig};
+///
+/// fn is_held_to_patients(upstream: &UpstreamConfig) -> bool {
+///     upstream.confine != ConfinedBy::Nobody
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConfinedBy {
@@ -81,6 +115,19 @@ pub enum ConfinedBy {
 }
 
 /// The credentials that the server behind is sent, as `Authorization`.
+///
+/// ```
+/// use http::HeaderValue;
+/// use tower_fhir_auth::config::UpstreamAuthorization;
+///
+/// fn header(setting: &UpstreamAuthorization, received: &HeaderValue) -> Option<HeaderValue> {
+///     match setting {
+///         UpstreamAuthorization::Relay => Some(received.clone()),
+///         UpstreamAuthorization::Literal(value) => Some(value.clone()),
+///         _ => None,
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UpstreamAuthorization {
@@ -94,6 +141,19 @@ pub enum UpstreamAuthorization {
 }
 
 /// The types whose resources the server behind updates only in the version that was judged.
+///
+/// ```
+/// use tower_fhir_auth::config::{UpstreamConfig, UpstreamVersions};
+/// use tower_fhir_auth::confine::ConfineSettings;
+///
+/// fn settings(upstream: &UpstreamConfig) -> ConfineSettings {
+///     let settings = ConfineSettings::default().max_body(upstream.max_body);
+///     match upstream.versions {
+///         UpstreamVersions::Checked => settings.versions_checked(),
+///         _ => settings,
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UpstreamVersions {

@@ -249,6 +249,23 @@ impl Config {
 
     /// Puts another FHIR base of the server behind in the place of `[upstream] url`.
     ///
+    /// ```
+    /// use tower_fhir_auth::config::Config;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let config = Config::from_toml(r#"
+    ///     base_url = "https://fhir.example.org/r4"
+    ///     access   = "scopes"
+    ///
+    ///     [[issuers]]
+    ///     issuer = "https://idp.example.org"
+    /// "#)?;
+    /// // Of a command line.
+    /// let config = config.upstream_url("http://127.0.0.1:8081/fhir")?;
+    /// assert!(config.gateway().upstream.url.is_some());
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// When it is none that the file may name.

@@ -16,6 +16,19 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pin_project! {
     /// The body of a confined service: the inner service's, untouched, what was judged of it, or the bytes of
     /// a refusal.
+    ///
+    /// ```
+    /// use http::Response;
+    /// use http_body_util::{BodyExt, Full};
+    /// use tower_fhir_auth::confine::ConfinedBody;
+    ///
+    /// type Inner = Full<bytes::Bytes>;
+    ///
+    /// async fn read(response: Response<ConfinedBody<Inner>>) -> Result<usize, String> {
+    ///     let body = response.into_body().collect().await;
+    ///     Ok(body.map_err(|error| error.to_string())?.to_bytes().len())
+    /// }
+    /// ```
     #[derive(Debug)]
     pub struct ConfinedBody<R> {
         #[pin]

@@ -85,6 +85,22 @@ impl<S: InnerService> Layer<S> for ConfinedLayer {
 
 /// Holds the answers of a service to what an outer [`FhirAuthLayer`] has granted. A request that this very
 /// layer has not let in is refused with 500.
+///
+/// ```
+/// use axum::Router;
+/// use tower_fhir_auth::confine::ConfineSettings;
+/// use tower_fhir_auth::{FhirAuthLayer, ScopePolicy, TrustedIssuer};
+///
+/// # async fn start() -> Result<(), Box<dyn std::error::Error>> {
+/// let layer = FhirAuthLayer::builder("https://fhir.example.org/r4")
+///     .issuer(TrustedIssuer::discover("https://idp.example.org"))
+///     .authorizer(ScopePolicy::new())
+///     .build_confined(ConfineSettings::default())?;
+/// // Each for itself, with a layer of your own between them.
+/// let (auth, confine) = layer.into_parts();
+/// # let _ = (auth, confine);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ConfineLayer {

@@ -16,6 +16,18 @@ const FOREIGN: &str = "https://foreign.invalid";
 ///
 /// [`ConfineLayer`](super::ConfineLayer) does so by itself where its settings have an
 /// [`upstream_base`](super::ConfineSettings::upstream_base): this is for proxies that are used without it.
+///
+/// ```
+/// use tower_fhir_auth::confine::Addresses;
+/// use tower_fhir_auth::fhir::BaseUrl;
+///
+/// let base: BaseUrl = "https://fhir.example.org/r4".parse()?;
+/// let addresses = Addresses::new(&base, "http://127.0.0.1:8081/fhir");
+/// let query = "subject=https://fhir.example.org/r4/Patient/amara";
+/// let sent = addresses.query("/Observation", query);
+/// assert_eq!(sent.as_deref(), Some("subject=Patient%2Famara"));
+/// # Ok::<(), tower_fhir_auth::fhir::BaseUrlError>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Addresses<'a> {
     base: &'a BaseUrl,

@@ -21,6 +21,16 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// without operations that nobody is granted. All else passes untouched.
 ///
 /// [`ConfineLayer`](super::ConfineLayer) does so by itself: this is for services that confine answers themselves.
+///
+/// ```
+/// use tower_fhir_auth::FhirAuthLayer;
+/// use tower_fhir_auth::confine::{ConfineSettings, MetadataLayer};
+///
+/// fn inside(auth: &FhirAuthLayer) -> MetadataLayer {
+///     let settings = ConfineSettings::default().upstream_base("http://127.0.0.1:8081/fhir");
+///     MetadataLayer::new(auth, settings)
+/// }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct MetadataLayer {
@@ -45,6 +55,15 @@ impl<S: InnerService> Layer<S> for MetadataLayer {
 }
 
 /// A service whose CapabilityStatement is written anew. Made by [`MetadataLayer`].
+///
+/// ```
+/// use tower::Layer;
+/// use tower_fhir_auth::confine::{Metadata, MetadataLayer};
+///
+/// fn around(layer: &MetadataLayer, proxy: axum::Router) -> Metadata<axum::Router> {
+///     layer.layer(proxy)
+/// }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Metadata<S> {

@@ -29,8 +29,8 @@
 //! # Changes
 //!
 //! ```text
-//! PUT, PATCH, DELETE ─► read what is there ─► may it be left so? ─► may it become so? ─► If-Match of what was read
-//!                           404, 410               404, 403               403, 412
+//! PUT, PATCH, DELETE ─► read what is there ─► may it change? ─► may it become so? ─► If-Match of
+//!                          404, 410              404, 403          403, 412         what was read
 //! ```
 //!
 //! Of a token that is confined, the resource is judged as it is and as it would be, and the change goes on with

@@ -25,6 +25,15 @@ use crate::middleware::{Gates, Interior, release_readiness};
 use crate::rejection::Rejection;
 
 /// Holds the answers of an inner service to what was granted. Made by [`ConfineLayer`](super::ConfineLayer).
+///
+/// ```
+/// use tower::Layer;
+/// use tower_fhir_auth::confine::{Confine, ConfineLayer};
+///
+/// fn around(layer: &ConfineLayer, proxy: axum::Router) -> Confine<axum::Router> {
+///     layer.layer(proxy)
+/// }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Confine<S> {
@@ -153,6 +162,18 @@ type Boxed<R, E> = Pin<Box<dyn Future<Output = Result<Response<ConfinedBody<R>>,
 
 pin_project! {
     /// The future of a [`Confine`]: the inner service's, or that of an answer which is judged.
+    ///
+    /// ```
+    /// use tower::{Layer, Service};
+    /// use tower_fhir_auth::confine::ConfineLayer;
+    ///
+    /// async fn ask(layer: &ConfineLayer, proxy: axum::Router) -> http::StatusCode {
+    ///     let mut service = layer.layer(proxy);
+    ///     // A `ConfineFuture`.
+    ///     let answer = service.call(http::Request::new(axum::body::Body::empty()));
+    ///     answer.await.map_or(http::StatusCode::BAD_GATEWAY, |answer| answer.status())
+    /// }
+    /// ```
     pub struct ConfineFuture<F, R, E> {
         #[pin]
         state: State<F, R, E>,

@@ -5,6 +5,16 @@ use std::time::Duration;
 use crate::seal::SealKey;
 
 /// The settings of a [`ConfineLayer`](super::ConfineLayer).
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_fhir_auth::confine::ConfineSettings;
+///
+/// let settings = ConfineSettings::default()
+///     .upstream_base("http://127.0.0.1:8081/fhir")
+///     .max_body(4 * 1024 * 1024)
+///     .page_lifetime(Duration::from_secs(600));
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ConfineSettings {

@@ -10,6 +10,15 @@ macro_rules! checks {
     ) => {
         /// One check that a token passes on its way to a [`Principal`](crate::Principal), in the order
         /// in which they are made. With several faults the first one is reported.
+        ///
+        /// ```
+        /// use tower_fhir_auth::explanation::{Check, Explanation};
+        ///
+        /// fn is_a_matter_of_clocks(explanation: &Explanation) -> bool {
+        ///     let failed = explanation.failure().map(|finding| finding.check());
+        ///     matches!(failed, Some(Check::Expiry | Check::NotBefore | Check::IssuedAt))
+        /// }
+        /// ```
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
         pub enum Check {

@@ -12,6 +12,21 @@ use super::reason::Reason;
 /// `found` and `expected` hold only what may be shown: `iss`, `aud`, times, `alg`, `typ`, `kid`,
 /// scopes and roles, in printable ASCII and at most 256 characters of each value. The value
 /// of any other claim never gets here.
+///
+/// ```
+/// use tower_fhir_auth::explanation::Finding;
+///
+/// fn page(finding: &Finding) -> String {
+///     let mut page = format!("{}: {}", finding.check().name(), finding.summary());
+///     if let (Some(found), Some(expected)) = (finding.found(), finding.expected()) {
+///         page += &format!(" (found {found}, expected {expected})");
+///     }
+///     for advice in finding.advice() {
+///         page += &format!("\n- {}: {}", advice.side.name(), advice.text);
+///     }
+///     page
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     check: Check,

@@ -1,6 +1,15 @@
 //! Roles of a caller that was denied, and the reason why each did not grant.
 
 /// A role of a caller that was denied. Operators are shown it, clients are not.
+///
+/// ```
+/// use tower_fhir_auth::explanation::HeldRole;
+///
+/// fn told(role: &HeldRole) -> String {
+///     let way = if role.assigned { "assigned here" } else { "of the token" };
+///     format!("{} ({way})", role.name)
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HeldRole {
@@ -13,6 +22,14 @@ pub struct HeldRole {
 }
 
 /// The reason why a role did not grant a request.
+///
+/// ```
+/// use tower_fhir_auth::explanation::{HeldRole, RoleStanding};
+///
+/// fn is_a_typo(role: &HeldRole) -> bool {
+///     role.standing == RoleStanding::Undefined
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RoleStanding {

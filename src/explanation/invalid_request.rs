@@ -3,6 +3,14 @@
 use std::fmt;
 
 /// A fault of the request itself, whatever its token (RFC 6750 section 3.1, `invalid_request`).
+///
+/// ```
+/// use tower_fhir_auth::explanation::{InvalidRequest, Reason};
+///
+/// fn was_quoted(reason: &Reason) -> bool {
+///     matches!(reason, Reason::MalformedRequest(InvalidRequest::Quoted))
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidRequest {
@@ -45,6 +53,14 @@ pub enum InvalidRequest {
 }
 
 /// Credentials that are no bearer token. They count as none.
+///
+/// ```
+/// use tower_fhir_auth::explanation::{OtherCredentials, Reason};
+///
+/// fn forgot_the_scheme(reason: &Reason) -> bool {
+///     matches!(reason, Reason::OtherCredentials(OtherCredentials::NoScheme))
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OtherCredentials {

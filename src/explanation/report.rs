@@ -11,6 +11,19 @@ use crate::display_safe::sanitize;
 ///
 /// After the first failure the checks go on, as far as that needs no key and no right of the caller:
 /// what would fail, too, is told, and makes nobody a [`Principal`](crate::Principal).
+///
+/// ```
+/// use http::Request;
+/// use tower_fhir_auth::FhirAuthLayer;
+///
+/// async fn explain(layer: &FhirAuthLayer, token: &str) -> Result<String, http::Error> {
+///     let credentials = format!("Bearer {token}");
+///     let request = Request::get("/r4/Patient/1").header("authorization", credentials);
+///     let (parts, ()) = request.body(())?.into_parts();
+///     let explanation = layer.explain(&parts).await;
+///     Ok(explanation.to_string())
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Explanation {
     steps: Vec<Step>,
@@ -20,6 +33,18 @@ pub struct Explanation {
 }
 
 /// The verdict of an [`Explanation`]: that of the layer on the same request.
+///
+/// ```
+/// use tower_fhir_auth::explanation::{Explanation, Verdict};
+///
+/// fn status(explanation: &Explanation) -> u8 {
+///     match explanation.verdict() {
+///         Verdict::Accepted => 0,
+///         Verdict::Refused => 1,
+///         _ => 2,
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Verdict {
@@ -33,6 +58,14 @@ pub enum Verdict {
 
 /// The part of a verified token that may be shown, beside what was checked. Each list is separated
 /// by spaces.
+///
+/// ```
+/// use tower_fhir_auth::explanation::Explanation;
+///
+/// fn scopes(explanation: &Explanation) -> &str {
+///     &explanation.holds().scopes
+/// }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TokenContents {
@@ -45,6 +78,16 @@ pub struct TokenContents {
 }
 
 /// One line of an [`Explanation`].
+///
+/// ```
+/// use tower_fhir_auth::explanation::Explanation;
+///
+/// fn print(explanation: &Explanation) {
+///     for step in explanation.steps() {
+///         println!("{:<16} {}", step.check.name(), step.outcome.name());
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Step {
@@ -55,6 +98,18 @@ pub struct Step {
 }
 
 /// The outcome of one check.
+///
+/// ```
+/// use tower_fhir_auth::explanation::{Explanation, StepOutcome};
+///
+/// /// Counts the checks that a token has passed, or would pass behind the one that failed.
+/// fn passed(explanation: &Explanation) -> usize {
+///     let is_good = |outcome: &StepOutcome| {
+///         matches!(outcome, StepOutcome::Passed { .. } | StepOutcome::WouldPass { .. })
+///     };
+///     explanation.steps().iter().filter(|step| is_good(&step.outcome)).count()
+/// }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum StepOutcome {

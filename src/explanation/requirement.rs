@@ -9,6 +9,22 @@ use crate::fhir::AddressFault;
 /// One thing that a caller would have needed to be granted a request.
 ///
 /// A [`Denial`](crate::Denial) keeps them as data, so that advice never takes a role for a scope.
+///
+/// ```
+/// use tower_fhir_auth::explanation::{Reason, Requirement};
+///
+/// /// Returns the scopes that would have been enough, for a client that may ask for them.
+/// fn scopes(reason: &Reason) -> Vec<String> {
+///     let Reason::Denied { requirements, .. } = reason else { return Vec::new() };
+///     let mut scopes = Vec::new();
+///     for requirement in requirements {
+///         if let Requirement::Scopes(needed) | Requirement::AnyScope(needed) = requirement {
+///             scopes.extend(needed.iter().cloned());
+///         }
+///     }
+///     scopes
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Requirement {

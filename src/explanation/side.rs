@@ -1,6 +1,14 @@
 //! One way out of a refusal, and the side that can take it.
 
 /// The side that can mend something.
+///
+/// ```
+/// use tower_fhir_auth::explanation::{Finding, Side};
+///
+/// fn can_be_mended_here(finding: &Finding) -> bool {
+///     finding.advice().iter().any(|advice| advice.side == Side::Server)
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Side {
@@ -13,6 +21,16 @@ pub enum Side {
 }
 
 /// One way out of a refusal.
+///
+/// ```
+/// use tower_fhir_auth::explanation::Finding;
+///
+/// fn print(finding: &Finding) {
+///     for advice in finding.advice() {
+///         println!("{}: {}", advice.side.name(), advice.text);
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Advice {

@@ -106,6 +106,13 @@ impl BaseUrl {
 }
 
 /// A string is not a valid base URL.
+///
+/// ```
+/// use tower_fhir_auth::fhir::BaseUrl;
+///
+/// assert!("http://fhir.example.org/r4".parse::<BaseUrl>().is_err());
+/// assert!("http://127.0.0.1:8080/r4".parse::<BaseUrl>().is_ok());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "expected an https URL (http for loopback and `[danger] plain_http` only) without user, query or \

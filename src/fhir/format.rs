@@ -5,6 +5,18 @@ use http::header::ACCEPT;
 use http::request::Parts;
 
 /// A format of FHIR resources.
+///
+/// ```
+/// use http::Request;
+/// use tower_fhir_auth::fhir::Format;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let request = Request::get("/r4/Patient/1").header("accept", "application/fhir+xml").body(())?;
+/// let format = Format::wanted_by(&request.into_parts().0);
+/// assert_eq!(format, Format::Xml);
+/// assert_eq!(format.media_type(), "application/fhir+xml");
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Format {

@@ -7,6 +7,13 @@ use super::format::Format;
 use crate::display_safe::is_safe;
 
 /// The codes of `OperationOutcome.issue.code` (value set `issue-type`).
+///
+/// ```
+/// use tower_fhir_auth::fhir::{IssueType, OperationOutcome};
+///
+/// let outcome = OperationOutcome::new(IssueType::NotFound, "there is no such Patient");
+/// assert!(outcome.to_json().contains(r#""code":"not-found""#));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum IssueType {
@@ -203,6 +210,21 @@ impl OperationOutcome {
     }
 
     /// Writes the outcome in a format.
+    ///
+    /// ```
+    /// use http::{Response, header::CONTENT_TYPE, request::Parts};
+    /// use tower_fhir_auth::fhir::{Format, IssueType, OperationOutcome};
+    ///
+    /// fn not_found(request: &Parts) -> Response<String> {
+    ///     let format = Format::wanted_by(request);
+    ///     let outcome = OperationOutcome::new(IssueType::NotFound, "there is no such resource");
+    ///     let mut response = Response::new(outcome.to_format(format));
+    ///     *response.status_mut() = http::StatusCode::NOT_FOUND;
+    ///     let media_type = http::HeaderValue::from_static(format.media_type());
+    ///     response.headers_mut().insert(CONTENT_TYPE, media_type);
+    ///     response
+    /// }
+    /// ```
     #[must_use]
     pub fn to_format(&self, format: Format) -> String {
         match format {

@@ -36,6 +36,12 @@ pub struct ResourceTypes(
 );
 
 /// A string is not a name that a resource type can have.
+///
+/// ```
+/// use tower_fhir_auth::fhir::ResourceTypes;
+///
+/// assert!(ResourceTypes::r4().with(["Claims/1"]).is_err());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{name}` is no name of a resource type: 2 to 64 letters, the first in upper case, and no \

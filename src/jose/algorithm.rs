@@ -6,6 +6,14 @@ use std::str::FromStr;
 /// An asymmetric signature algorithm that an issuer may be allowed to use.
 ///
 /// `none` and the symmetric algorithms are not among them, so no setting can allow one.
+///
+/// ```
+/// use tower_fhir_auth::TrustedIssuer;
+/// use tower_fhir_auth::jose::Algorithm;
+///
+/// let issuer = TrustedIssuer::discover("https://idp.example.org").algorithms([Algorithm::Es256]);
+/// assert_eq!(Algorithm::Es256.name(), "ES256");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Algorithm {
@@ -118,6 +126,14 @@ impl FromStr for Algorithm {
 }
 
 /// An unknown algorithm name.
+///
+/// ```
+/// use tower_fhir_auth::jose::Algorithm;
+///
+/// assert_eq!("PS256".parse(), Ok(Algorithm::Ps256));
+/// // No signature, and no key that only the provider has.
+/// assert!("none".parse::<Algorithm>().is_err() && "HS256".parse::<Algorithm>().is_err());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "expected one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA, Ed25519"

@@ -62,6 +62,14 @@ pub(crate) struct VerificationKey {
 }
 
 /// The reason why an entry of a key set is left out. The rest of the set is not affected.
+///
+/// ```
+/// use tower_fhir_auth::jose::JwkSet;
+///
+/// let set = JwkSet::parse(br#"{"keys": [{"kty": "RSA", "kid": "a", "e": "AQAB"}]}"#)?;
+/// println!("{}", set.left_out()[0].reason);
+/// # Ok::<(), tower_fhir_auth::jose::JwkSetError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum JwkError {

@@ -49,6 +49,17 @@ pub struct JwkSet {
 }
 
 /// An entry of a key set that is not used, with the reason.
+///
+/// ```
+/// use tower_fhir_auth::jose::JwkSet;
+///
+/// let set = JwkSet::parse(br#"{"keys": [{"kty": "oct", "kid": "shared", "k": "c2VjcmV0"}]}"#)?;
+/// for entry in set.left_out() {
+///     println!("{entry:?}");
+/// }
+/// assert!(set.is_empty() && set.left_out().len() == 1);
+/// # Ok::<(), tower_fhir_auth::jose::JwkSetError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LeftOut {
@@ -61,6 +72,13 @@ pub struct LeftOut {
 }
 
 /// The reason why a string is not a key set.
+///
+/// ```
+/// use tower_fhir_auth::jose::JwkSet;
+///
+/// let error = JwkSet::parse(b"<html>Not Found</html>").unwrap_err();
+/// println!("{error}");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum JwkSetError {

@@ -4,6 +4,14 @@ use crate::error::ErrorCause;
 use crate::jose::{JwkError, JwkSetError};
 
 /// An error that kept keys from being loaded. The last good ones stay in use.
+///
+/// ```
+/// use tower_fhir_auth::keys::KeyError;
+///
+/// fn is_worth_a_second_try(error: &KeyError) -> bool {
+///     matches!(error, KeyError::Timeout | KeyError::Transport { .. } | KeyError::Status { .. })
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {

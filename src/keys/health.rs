@@ -14,6 +14,17 @@ use crate::time::UnixTime;
 ///
 /// Serialised it is an object for a readiness response, with `age` and `next_refresh` as
 /// `age_seconds` and `next_refresh_seconds`, in whole seconds.
+///
+/// ```
+/// use tower_fhir_auth::FhirAuthLayer;
+///
+/// fn print(layer: &FhirAuthLayer) {
+///     for issuer in layer.health() {
+///         let last_error = issuer.last_error.map(|error| error.to_string()).unwrap_or_default();
+///         println!("{}: {} keys {last_error}", issuer.issuer, issuer.keys);
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct KeyHealth {
@@ -49,6 +60,16 @@ pub struct KeyHealth {
 /// The state of the introspection of an issuer's tokens, since the start of the layer.
 ///
 /// Serialised it is an object, with `paused` as `paused_seconds`, in whole seconds.
+///
+/// ```
+/// use tower_fhir_auth::FhirAuthLayer;
+///
+/// fn answers(layer: &FhirAuthLayer) -> bool {
+///     let health = layer.health();
+///     let mut asked = health.iter().filter_map(|issuer| issuer.introspection.as_ref());
+///     asked.all(|provider| provider.reachable)
+/// }
+/// ```
 #[derive(Clone, Debug, Default, Serialize)]
 #[non_exhaustive]
 pub struct IntrospectionHealth {

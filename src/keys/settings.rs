@@ -18,7 +18,10 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 ///
 /// let settings = KeySettings::default()
 ///     .refresh(Duration::from_secs(600))
-///     .max_stale(Duration::from_secs(6 * 3600));
+///     .max_stale(Duration::from_secs(6 * 3600))
+///     .cooldown(Duration::from_secs(60)) // between loads that requests ask for
+///     .timeout(Duration::from_secs(3))
+///     .max_bytes(64 * 1024);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
@@ -95,6 +98,15 @@ impl KeySettings {
     /// it decides which addresses it rejects; a `jwks_uri` that is internal by number, or dialled
     /// without the proxy, is rejected whatever the provider. Default: no proxy, whatever the
     /// environment says.
+    ///
+    /// ```
+    /// use tower_fhir_auth::TrustedIssuer;
+    /// use tower_fhir_auth::keys::KeySettings;
+    ///
+    /// // Keys are fetched by way of `HTTPS_PROXY`.
+    /// let issuer = TrustedIssuer::discover("https://idp.example.org")
+    ///     .key_settings(KeySettings::default().proxy_from_environment(true));
+    /// ```
     pub fn proxy_from_environment(mut self, enabled: bool) -> Self {
         self.environment_proxy = enabled;
         self

@@ -33,7 +33,8 @@ use crate::error::BuildError;
 ///         .shared_keys(&shared)
 ///         .build()
 /// };
-/// let (internal, external) = (layer("https://fhir.example.org/a")?, layer("https://fhir.example.org/b")?);
+/// let internal = layer("https://fhir.example.org/a")?;
+/// let external = layer("https://fhir.example.org/b")?;
 /// assert_eq!(shared.len(), 1);
 /// # drop((internal, external)); Ok(()) }
 /// # #[cfg(not(feature = "client"))]

@@ -51,6 +51,18 @@ pub trait KeySource: fmt::Debug + Send + Sync + 'static {
 pub type LoadFuture<'a> = Pin<Box<dyn Future<Output = Result<LoadedKeys, KeyError>> + Send + 'a>>;
 
 /// The result of one load of a [`KeySource`].
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_fhir_auth::jose::JwkSet;
+/// use tower_fhir_auth::keys::{KeyTag, LoadedKeys};
+///
+/// # let keys = JwkSet::parse(br#"{"keys": []}"#)?;
+/// let loaded = LoadedKeys::new(keys)
+///     .tag(KeyTag::new(*b"version 7"))
+///     .max_age(Duration::from_secs(600));
+/// # Ok::<(), tower_fhir_auth::jose::JwkSetError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct LoadedKeys {
     /// `None` when they are those of the previous load.
@@ -60,6 +72,13 @@ pub struct LoadedKeys {
 }
 
 /// A tag by which a source recognises its keys: an `ETag`, a hash, the content itself.
+///
+/// ```
+/// use tower_fhir_auth::keys::KeyTag;
+///
+/// let tag = KeyTag::new(*b"\"33a64df5\"");
+/// assert_eq!(tag.as_bytes(), b"\"33a64df5\"");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyTag(Arc<[u8]>);
 
@@ -85,6 +104,18 @@ impl LoadedKeys {
 
     /// Confirms the keys in use, which are still the present ones. Valid only in reply to the tag
     /// of these very keys: without one it is a failed load.
+    ///
+    /// ```
+    /// use tower_fhir_auth::jose::JwkSet;
+    /// use tower_fhir_auth::keys::{KeyTag, LoadedKeys};
+    ///
+    /// fn loaded(known: Option<&KeyTag>, tag: KeyTag, set: JwkSet) -> LoadedKeys {
+    ///     match known == Some(&tag) {
+    ///         true => LoadedKeys::unchanged(),
+    ///         false => LoadedKeys::new(set).tag(tag),
+    ///     }
+    /// }
+    /// ```
     #[must_use]
     pub fn unchanged() -> Self {
         Self { set: None, max_age: None, tag: None }

@@ -1,15 +1,26 @@
-//! How things work and why, in the order in which most people need it:
-//!
-//! - begin: [getting started](getting_started), [how a request flows](request_flow), `configuration`, `providers`,
-//!   `entra`, [ten mistakes](mistakes), [coming from elsewhere](migrating)
-//! - authentication: [audiences], [the life of keys](keys), `introspection`, [DPoP](dpop), [mutual TLS](mutual_tls)
-//! - authorization: [SMART scopes](smart_scopes), [roles], [patients], [rules of your own](authorizers),
-//!   [step-up](step_up), `confinement`
-//! - in an application: `composition`, `testing`, `observability`
-//! - at work: [operations], [proxies], [defaults], [costs], [what a stranger can hold](strangers), [threats],
-//!   [dependencies]
-//!
-//! Pages without a link are there with the features that they are about.
+#![cfg_attr(
+    all(
+        feature = "client",
+        feature = "config",
+        feature = "confine",
+        feature = "metrics",
+        feature = "test-util",
+        feature = "tracing"
+    ),
+    doc = include_str!("index.md")
+)]
+#![cfg_attr(
+    not(all(
+        feature = "client",
+        feature = "config",
+        feature = "confine",
+        feature = "metrics",
+        feature = "test-util",
+        feature = "tracing"
+    )),
+    doc = "How things work and why. Documented with all features, this page lists its pages in the order in which \
+           most people need them; without a feature the pages on it are missing."
+)]
 
 #[doc = include_str!("getting_started.md")]
 pub mod getting_started {}
@@ -79,6 +90,7 @@ pub mod confinement {}
 // Its blocks run among the tests, for they name crates that no example is built with.
 #[cfg(not(doctest))]
 #[doc = include_str!("composition.md")]
+#[doc = include_str!("tonic.md")]
 pub mod composition {}
 
 #[doc = include_str!("observability.md")]

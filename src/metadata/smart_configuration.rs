@@ -44,6 +44,15 @@ impl SmartConfiguration {
     }
 
     /// Makes no document: the inner service answers the path, as any other public path.
+    ///
+    /// ```
+    /// use tower_fhir_auth::FhirAuthLayer;
+    /// use tower_fhir_auth::metadata::SmartConfiguration;
+    ///
+    /// // A handler of the application answers `/.well-known/smart-configuration`.
+    /// let builder = FhirAuthLayer::builder("https://fhir.example.org/r4")
+    ///     .smart_configuration(SmartConfiguration::unpublished());
+    /// ```
     pub fn unpublished() -> Self {
         Self { published: false, ..Self::new() }
     }

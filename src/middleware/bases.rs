@@ -1,11 +1,12 @@
 //! Many FHIR bases in one process, each with a layer of its own.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
@@ -21,9 +22,9 @@ use super::interior::{log_refusal, strip_untrusted};
 use super::layer::FhirAuthLayer;
 use super::paths::OutsideBase;
 use super::service::{guard, release_readiness};
-use super::spelling::plainest;
 use super::unread_body::announce_close;
 use crate::error::BuildError;
+use crate::fhir::path_reading::{has_step_up, may_lead_out, plainest};
 use crate::fhir::{BaseUrl, Format, IssueType, OperationOutcome};
 use crate::hot_swap::Replaceable;
 use crate::keys::SharedKeys;
@@ -53,7 +54,8 @@ use crate::keys::SharedKeys;
 /// #     "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#)?;
 /// let bases = FhirBasesLayer::new();
 /// for tenant in ["amber", "beech"] {
-///     let issuer = TrustedIssuer::with_keys(format!("https://idp.example.org/{tenant}"), keys.clone());
+///     let issuer = format!("https://idp.example.org/{tenant}");
+///     let issuer = TrustedIssuer::with_keys(issuer, keys.clone());
 ///     let base = format!("https://fhir.example.org/t/{tenant}/fhir");
 ///     bases.add(FhirAuthLayer::builder(base).issuer(issuer).authorizer(authenticated()))?;
 /// }
@@ -79,6 +81,14 @@ pub struct FhirBasesLayer {
 }
 
 /// The service of a [`FhirBasesLayer`].
+///
+/// ```
+/// use axum::Router;
+/// use tower::Layer;
+/// use tower_fhir_auth::middleware::{FhirBases, FhirBasesLayer};
+///
+/// let guarded: FhirBases<Router> = FhirBasesLayer::new().layer(Router::new());
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct FhirBases<S> {
@@ -94,10 +104,18 @@ struct Bases {
     change: Mutex<()>,
 }
 
+/// The base of a path, and its layer.
+type Found<'t> = (&'t str, &'t FhirAuthLayer);
+
+/// A path that is of one base for some and of another, or of none, for others.
+struct Ambiguous;
+
 /// The layers by the paths of their bases.
 #[derive(Clone, Default)]
 struct Table {
     by_path: HashMap<Arc<str>, FhirAuthLayer>,
+    /// The paths that a base lies below, or has lain.
+    outer: HashSet<Box<str>>,
     /// The length of the longest path, and the most slashes that one has: no longer beginning of a request's
     /// path is looked up.
     longest: usize,
@@ -188,12 +206,14 @@ impl Table {
     fn insert(&mut self, path: Arc<str>, layer: FhirAuthLayer) {
         self.longest = self.longest.max(path.len());
         self.deepest = self.deepest.max(path.matches('/').count());
+        let slashes = path.match_indices('/').filter_map(|(at, _)| path.get(..at));
+        self.outer.extend(slashes.map(Box::from));
         self.by_path.insert(path, layer);
     }
 
     /// Returns the base that a path is meant for: the one whose document of RFC 9728 it names, else the longest
     /// that it lies in. What it takes grows with the path, up to that of the longest base.
-    fn find(&self, path: &str) -> Option<(&str, &FhirAuthLayer)> {
+    fn find(&self, path: &str) -> Option<Found<'_>> {
         let document = path.strip_prefix(BaseUrl::RESOURCE_METADATA);
         if let Some(found) = document.and_then(|base| self.by_path.get_key_value(base)) {
             return Some((found.0, found.1));
@@ -204,6 +224,22 @@ impl Table {
         let bases =
             ends.iter().rev().filter_map(|end| self.by_path.get_key_value(path.get(..*end)?));
         bases.map(|(path, layer)| (&**path, layer)).next()
+    }
+
+    /// Returns the base that a path is meant for, however often who is within decodes it, and whether they follow
+    /// dots or not.
+    fn meant(&self, path: &str) -> Result<Option<Found<'_>>, Ambiguous> {
+        let found = self.find(path);
+        let Cow::Owned(plainest) = plainest(path) else { return Ok(found) };
+        let otherwise = self.find(&plainest).map(|(base, _)| base);
+        let is_same = otherwise == found.map(|(base, _)| base);
+        // Steps that some do not see may lead into a base below as well.
+        let stays = !has_step_up(path)
+            || found.is_some_and(|(base, _)| {
+                let rest = path.get(base.len()..).unwrap_or_default();
+                !self.outer.contains(base) && !may_lead_out(rest)
+            });
+        if is_same && stays { Ok(found) } else { Err(Ambiguous) }
     }
 }
 
@@ -234,14 +270,11 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let table = self.bases.table.load();
         let path = request.uri().path();
-        let found = table.find(path);
-        // What a router within reads as the path of another base is that of none.
-        let otherwise = table.find(&plainest(path)).map(|(path, _)| path);
-        if otherwise != found.map(|(path, _)| path) {
+        let Ok(found) = table.meant(path) else {
             drop(table);
             release_readiness(&mut self.inner);
             return ResponseFuture::answered(unknown(&request.into_parts().0));
-        }
+        };
         let gate = found.map(|(path, layer)| (path, layer.gates.current()));
         // A layer that was given another base since serves none: the path of the request is not its own.
         let gate = gate.filter(|(path, gate)| gate.interior.server.base_url.path() == *path);

@@ -12,6 +12,19 @@ pub type ResponseBody<B> = PassedBody<B>;
 
 pin_project! {
     /// A body that passes untouched, or bytes that take its place.
+    ///
+    /// ```
+    /// use http::Response;
+    /// use http_body_util::{BodyExt, Full};
+    /// use std::convert::Infallible;
+    /// use tower_fhir_auth::middleware::PassedBody;
+    ///
+    /// type Inner = Full<bytes::Bytes>;
+    ///
+    /// async fn read(response: Response<PassedBody<Inner>>) -> Result<usize, Infallible> {
+    ///     Ok(response.into_body().collect().await?.to_bytes().len())
+    /// }
+    /// ```
     #[derive(Debug)]
     pub struct PassedBody<B> {
         #[pin]

@@ -30,6 +30,20 @@ use crate::telemetry::meter::LayerMeter;
 use crate::time::Clock;
 
 /// Collects the settings of a [`FhirAuthLayer`].
+///
+/// ```
+/// use tower_fhir_auth::{FhirAuthLayer, ScopePolicy, TrustedIssuer};
+///
+/// # async fn start() -> Result<(), Box<dyn std::error::Error>> {
+/// let layer = FhirAuthLayer::builder("https://fhir.example.org/r4")
+///     .issuer(TrustedIssuer::discover("https://idp.example.org/realms/fhir"))
+///     .authorizer(ScopePolicy::new())
+///     .public(["/metadata", "/health"])
+///     .token_cache_capacity(50_000)
+///     .build()?;
+/// # let _ = layer;
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 #[must_use]
 pub struct FhirAuthLayerBuilder {
@@ -98,6 +112,14 @@ impl FhirAuthLayerBuilder {
     }
 
     /// Trusts several issuers.
+    ///
+    /// ```
+    /// use tower_fhir_auth::{FhirAuthLayer, TrustedIssuer};
+    ///
+    /// let names = ["https://idp.example.org/staff", "https://idp.example.org/patients"];
+    /// let builder = FhirAuthLayer::builder("https://fhir.example.org/r4")
+    ///     .issuers(names.map(TrustedIssuer::discover));
+    /// ```
     pub fn issuers(mut self, issuers: impl IntoIterator<Item = TrustedIssuer>) -> Self {
         self.authenticator = self.authenticator.issuers(issuers);
         self
@@ -127,6 +149,15 @@ impl FhirAuthLayerBuilder {
 
     /// Sets the rules by which a resource belongs to a patient. Default: those of R4, with a few
     /// changes that [`PatientCompartment`] describes.
+    ///
+    /// ```
+    /// use tower_fhir_auth::FhirAuthLayer;
+    /// use tower_fhir_auth::fhir::PatientCompartment;
+    ///
+    /// let rules = PatientCompartment::builder().shared(["Organization", "Location"]).build()?;
+    /// let builder = FhirAuthLayer::builder("https://fhir.example.org/r4").patient_compartment(rules);
+    /// # Ok::<(), tower_fhir_auth::fhir::CompartmentError>(())
+    /// ```
     pub fn patient_compartment(mut self, compartment: PatientCompartment) -> Self {
         self.handlers.compartment = compartment;
         self
@@ -231,7 +262,9 @@ impl FhirAuthLayerBuilder {
     /// fn caller<B>(response: &Response<B>) -> String {
     ///     let extensions = response.extensions();
     ///     let refused = extensions.get::<Rejection>().and_then(Rejection::caller);
-    ///     let Some(caller) = extensions.get::<Principal>().or(refused) else { return "-".to_owned() };
+    ///     let Some(caller) = extensions.get::<Principal>().or(refused) else {
+    ///         return "-".to_owned();
+    ///     };
     ///     let rule = extensions.get::<Access>().map(|access| access.granted_by().to_string());
     ///     format!("{} by {}", caller.subject().unwrap_or("?"), rule.as_deref().unwrap_or("no rule"))
     /// }

@@ -17,6 +17,18 @@ use crate::authentication::wait::{Wait, Waited};
 
 pin_project! {
     /// The future of [`FhirAuth`](crate::FhirAuth): the inner service's, or a refusal.
+    ///
+    /// ```
+    /// use axum::{Router, body::Body};
+    /// use http::Request;
+    /// use tower::Service;
+    /// use tower_fhir_auth::FhirAuth;
+    /// use tower_fhir_auth::middleware::ResponseFuture;
+    ///
+    /// fn ask(app: &mut FhirAuth<Router>, request: Request<Body>) -> ResponseFuture<Router, Body> {
+    ///     app.call(request)
+    /// }
+    /// ```
     pub struct ResponseFuture<S, B>
     where
         S: Service<Request<B>>,

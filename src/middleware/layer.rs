@@ -129,6 +129,18 @@ impl FhirAuthLayer {
 
     /// Returns the `security` of `CapabilityStatement.rest`, to be merged into the statement of
     /// your server: SMART on FHIR, with the endpoints that are known.
+    ///
+    /// ```
+    /// use serde_json::{Value, json};
+    /// use tower_fhir_auth::FhirAuthLayer;
+    ///
+    /// fn metadata(auth: &FhirAuthLayer) -> Value {
+    ///     json!({
+    ///         "resourceType": "CapabilityStatement",
+    ///         "rest": [{"mode": "server", "security": auth.capability_security()}]
+    ///     })
+    /// }
+    /// ```
     #[must_use]
     pub fn capability_security(&self) -> serde_json::Value {
         self.gates.current().interior.capability_security()
@@ -143,6 +155,17 @@ impl FhirAuthLayer {
     }
 
     /// Returns the response to a handler's denial. It is logged and counted like the layer's own.
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use http::{Response, request::Parts};
+    /// use tower_fhir_auth::{Denial, FhirAuthLayer};
+    ///
+    /// /// In a layer within, which has looked something up.
+    /// fn off_duty(auth: &FhirAuthLayer, request: &Parts) -> Response<Bytes> {
+    ///     auth.refuse(&Denial::new("the caller is not on duty"), request)
+    /// }
+    /// ```
     #[must_use]
     pub fn refuse(&self, denial: &Denial, request: &Parts) -> Response<Bytes> {
         let rejection = self.rejection(denial).of_request(request);

@@ -46,7 +46,6 @@ mod request_span;
 mod require;
 mod sender;
 mod service;
-mod spelling;
 mod unread_body;
 
 pub use bases::{FhirBases, FhirBasesLayer};

@@ -43,6 +43,12 @@ impl FhirAuthLayerBuilder {
 
     /// Sets the exact public paths of the host outside the base URL, such as `/healthz`. Default:
     /// none.
+    ///
+    /// ```
+    /// use tower_fhir_auth::FhirAuthLayer;
+    ///
+    /// let builder = FhirAuthLayer::builder("https://example.org/fhir").public_outside(["/healthz"]);
+    /// ```
     pub fn public_outside<P: Into<String>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
         self.paths.public_outside = paths.into_iter().map(Into::into).collect();
         self

@@ -3,8 +3,8 @@
 use http::header::ACCESS_CONTROL_REQUEST_METHOD;
 use http::{HeaderMap, Method, Uri};
 
-use super::spelling::plainest;
 use crate::error::BuildError;
+use crate::fhir::path_reading::{has_step_up, is_unambiguous_path, plainest};
 use crate::fhir::{BaseUrl, Interaction, InteractionKind, ResourceTypes};
 
 /// The paths that are public unless the application says otherwise.
@@ -12,6 +12,14 @@ pub(crate) const DEFAULT_PUBLIC: [&str; 3] =
     ["/metadata", "/.well-known/smart-configuration", "/health"];
 
 /// The treatment of requests outside the path of the base URL.
+///
+/// ```
+/// use tower_fhir_auth::FhirAuthLayer;
+/// use tower_fhir_auth::middleware::OutsideBase;
+///
+/// let builder =
+///     FhirAuthLayer::builder("https://example.org/fhir").outside_base(OutsideBase::PassOn);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OutsideBase {
@@ -100,9 +108,10 @@ impl Paths {
     }
 }
 
-/// Reports whether a path lies outside the base, also as a server within may read it.
+/// Reports whether a path lies outside the base, also as a server within may read it. One with steps upwards may lead
+/// into it for who does not see all of them.
 fn is_outside(base: &BaseUrl, path: &str) -> bool {
-    base.below(path).is_none() && base.below(&plainest(path)).is_none()
+    base.below(path).is_none() && base.below(&plainest(path)).is_none() && !has_step_up(path)
 }
 
 /// Returns what was expected of a path that is to be public, where it cannot be.
@@ -159,18 +168,10 @@ pub(crate) fn outside_fault(path: &str, base: &BaseUrl) -> Option<&'static str> 
 /// Reports whether a string can be the path of a request, in the one spelling that every server
 /// reads alike. A pattern would silently match nothing.
 fn is_plain(path: &str) -> bool {
-    let Some(segments) = path.strip_prefix('/') else {
-        return false;
-    };
-    let odd = ['?', '#', '*', '{', '}', ';', '\\'];
-    let is_graphic = |byte: u8| byte.is_ascii_graphic();
-    let lower = segments.to_ascii_lowercase();
-    let is_encoded = ["%2e", "%2f", "%5c"].iter().any(|encoded| lower.contains(encoded));
-    // A trailing slash leaves one empty segment at the end, which is allowed.
-    let whole = segments.strip_suffix('/').unwrap_or(segments);
-    let dotted = |segment: &str| matches!(segment, "" | "." | "..");
-    let is_dotted = !segments.is_empty() && whole.split('/').any(dotted);
-    path.bytes().all(is_graphic) && !path.contains(odd) && !is_encoded && !is_dotted
+    path.starts_with('/')
+        && path.bytes().all(|byte| byte.is_ascii_graphic())
+        && !path.contains(['*', '{', '}'])
+        && is_unambiguous_path(path)
 }
 
 /// Reports whether a request is a CORS preflight (Fetch standard section 4.8), which never carries

@@ -138,7 +138,10 @@ impl FhirAuthLayerBuilder {
     /// ```
     /// use tower_fhir_auth::{BuildError, FhirAuthLayer, FhirAuthLayerBuilder};
     ///
-    /// fn next(serving: &FhirAuthLayer, settings: FhirAuthLayerBuilder) -> Result<FhirAuthLayer, BuildError> {
+    /// fn next(
+    ///     serving: &FhirAuthLayer,
+    ///     settings: FhirAuthLayerBuilder,
+    /// ) -> Result<FhirAuthLayer, BuildError> {
     ///     settings.succeeding(serving).build()
     /// }
     /// ```

@@ -33,6 +33,17 @@ use crate::rejection::Rejection;
 ///
 /// [`FhirAuthLayer`]: crate::FhirAuthLayer
 /// [`FhirAuthLayer::require`]: crate::FhirAuthLayer::require
+///
+/// ```
+/// use axum::{Router, routing::get};
+/// use tower_fhir_auth::middleware::RequireAuthLayer;
+/// use tower_fhir_auth::{FhirAuthLayer, require_role};
+///
+/// fn app(auth: FhirAuthLayer) -> Router {
+///     let admins: RequireAuthLayer = auth.require(require_role("admin"));
+///     Router::new().route("/admin", get(|| async { "hello" }).layer(admins)).layer(auth)
+/// }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct RequireAuthLayer {
@@ -41,6 +52,17 @@ pub struct RequireAuthLayer {
 }
 
 /// The service of [`RequireAuthLayer`].
+///
+/// ```
+/// use axum::Router;
+/// use tower::Layer;
+/// use tower_fhir_auth::middleware::RequireAuth;
+/// use tower_fhir_auth::{FhirAuthLayer, require_role};
+///
+/// fn admins(auth: &FhirAuthLayer, app: Router) -> RequireAuth<Router> {
+///     auth.require(require_role("admin")).layer(app)
+/// }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct RequireAuth<S> {

@@ -7,6 +7,16 @@ use crate::authorization::StepUp;
 impl FhirAuthLayerBuilder {
     /// Adds a requirement on how the user of a token was authenticated, see [`StepUp`]. All that are
     /// about an interaction have to be met. Default: none.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_fhir_auth::FhirAuthLayer;
+    /// use tower_fhir_auth::authorization::StepUp;
+    ///
+    /// let recent = StepUp::on(["*.d"])?.acr(["mfa"]).max_auth_age(Duration::from_secs(300));
+    /// let builder = FhirAuthLayer::builder("https://fhir.example.org/r4").step_up(recent);
+    /// # Ok::<(), tower_fhir_auth::BuildError>(())
+    /// ```
     pub fn step_up(mut self, requirement: StepUp) -> Self {
         self.step_up.push(requirement);
         self
@@ -22,6 +32,14 @@ impl FhirAuthLayerBuilder {
     }
 
     /// Sets how proofs of DPoP are judged, see [`Dpop`]. Default: [`Dpop::new`].
+    ///
+    /// ```
+    /// use tower_fhir_auth::FhirAuthLayer;
+    /// use tower_fhir_auth::authentication::Dpop;
+    ///
+    /// let dpop = Dpop::new().nonce(true);
+    /// let builder = FhirAuthLayer::builder("https://fhir.example.org/r4").dpop(dpop);
+    /// ```
     pub fn dpop(mut self, dpop: Dpop) -> Self {
         self.authenticator = self.authenticator.dpop(dpop);
         self

@@ -21,6 +21,16 @@ use crate::hot_swap::Current;
 /// one that was made ready for a request that is refused, or has to wait for a key, is dropped. `B`
 /// is unbounded; `ResBody` needs only what a server needs anyway: `http_body::Body`, with data that
 /// can be made of `Bytes`.
+///
+/// ```
+/// use axum::Router;
+/// use tower::Layer;
+/// use tower_fhir_auth::{FhirAuth, FhirAuthLayer};
+///
+/// fn guarded(auth: &FhirAuthLayer, app: Router) -> FhirAuth<Router> {
+///     auth.layer(app)
+/// }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct FhirAuth<S> {

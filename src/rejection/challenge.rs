@@ -11,6 +11,20 @@ impl Rejection {
     /// The values of `WWW-Authenticate`, one a challenge: empty where the refusal has none. The error
     /// stands on the scheme that was used, which comes first; with 401 the other one is offered where
     /// it is accepted, too.
+    ///
+    /// ```
+    /// use http::{Response, header::WWW_AUTHENTICATE};
+    /// use tower_fhir_auth::Rejection;
+    ///
+    /// fn answer(rejection: &Rejection) -> Response<String> {
+    ///     let mut response = Response::new(rejection.description().to_owned());
+    ///     *response.status_mut() = rejection.status();
+    ///     for challenge in rejection.www_authenticate() {
+    ///         response.headers_mut().append(WWW_AUTHENTICATE, challenge);
+    ///     }
+    ///     response
+    /// }
+    /// ```
     #[must_use]
     pub fn www_authenticate(&self) -> Vec<HeaderValue> {
         self.challenges().into_iter().flatten().collect()

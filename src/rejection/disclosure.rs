@@ -4,6 +4,15 @@
 use crate::explanation::Check;
 
 /// The amount that a refusal tells.
+///
+/// ```
+/// use tower_fhir_auth::rejection::Disclosure;
+/// use tower_fhir_auth::{FhirAuthLayer, ScopePolicy};
+///
+/// let builder = FhirAuthLayer::builder("https://fhir.example.org/r4")
+///     .authorizer(ScopePolicy::new())
+///     .disclosure(Disclosure::Minimal);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Disclosure {

@@ -5,6 +5,17 @@ use http::StatusCode;
 use crate::fhir::IssueType;
 
 /// The kind of a refusal. Each has one line in one table.
+///
+/// ```
+/// use http::Response;
+/// use tower_fhir_auth::{Rejection, RejectionKind};
+///
+/// /// Reports whether a client should get a new token, and ask again.
+/// fn is_worth_a_new_token<B>(response: &Response<B>) -> bool {
+///     let kind = response.extensions().get::<Rejection>().map(Rejection::kind);
+///     kind == Some(RejectionKind::ExpiredToken)
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RejectionKind {

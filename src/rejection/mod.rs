@@ -55,6 +55,17 @@ use crate::fhir::{BaseUrl, OperationOutcome};
 /// A refusal. The layer puts it into the extensions of every response that refuses, also where a
 /// [`RejectionResponder`] of your own made the response, so that outer layers can log and count.
 /// It is an `Error`, too, for layers that answer with one.
+///
+/// ```
+/// use http::Response;
+/// use tower_fhir_auth::Rejection;
+///
+/// /// Says in a line of a log why a response is a refusal, if it is one.
+/// fn reason<B>(response: &Response<B>) -> Option<String> {
+///     let rejection = response.extensions().get::<Rejection>()?;
+///     Some(format!("{} {}: {}", rejection.status(), rejection.kind().name(), rejection.detail()))
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Rejection(Arc<Refused>, Scheme);
 

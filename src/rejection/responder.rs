@@ -41,6 +41,26 @@ pub trait RejectionResponder: fmt::Debug + Send + Sync + 'static {
 }
 
 /// OperationOutcome in JSON or XML as the client asks; for gRPC a status in the headers.
+///
+/// ```
+/// use bytes::Bytes;
+/// use http::{HeaderValue, Response, request::Parts};
+/// use tower_fhir_auth::Rejection;
+/// use tower_fhir_auth::rejection::{DefaultResponder, RejectionResponder};
+///
+/// /// Adds to each refusal where people find help.
+/// #[derive(Debug)]
+/// struct WithHelp;
+///
+/// impl RejectionResponder for WithHelp {
+///     fn respond(&self, rejection: &Rejection, request: &Parts) -> Response<Bytes> {
+///         let mut response = DefaultResponder.respond(rejection, request);
+///         let link = HeaderValue::from_static("<https://help.example.org/tokens>; rel=\"help\"");
+///         response.headers_mut().insert("link", link);
+///         response
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(clippy::exhaustive_structs, reason = "written as a value; it will never have fields")]
 pub struct DefaultResponder;

@@ -9,6 +9,15 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 /// Names and values are decoded: take them as data, not as a piece of a query. As in a search, a
 /// comma in a value separates alternatives. They are in alphabetical order, each once. `Display`
 /// writes them as in a scope: `category=laboratory&status=final`, what is not plain encoded.
+///
+/// ```
+/// use tower_fhir_auth::smart::Constraint;
+///
+/// /// Names the columns that a search in a database has to compare.
+/// fn columns(constraint: &Constraint) -> Vec<&str> {
+///     constraint.parameters().map(|(name, _)| name).collect()
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Constraint(Box<[(Box<str>, Box<str>)]>);
 

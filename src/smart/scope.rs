@@ -10,6 +10,14 @@ use super::permissions::Permissions;
 use crate::fhir::{ResourceTypes, resource_type};
 
 /// On whose behalf a scope is granted.
+///
+/// ```
+/// use tower_fhir_auth::smart::{ScopeContext, SmartScope};
+///
+/// let scope: SmartScope = "patient/Observation.rs".parse()?;
+/// assert_eq!(scope.context(), ScopeContext::Patient);
+/// # Ok::<(), tower_fhir_auth::smart::SmartScopeError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum ScopeContext {
@@ -36,9 +44,11 @@ pub enum ScopeContext {
 /// let scope: SmartScope = "patient/Observation.read".parse()?;
 /// assert_eq!(scope.to_string(), "patient/Observation.rs");
 /// assert!(scope.permissions().contains(Permissions::SEARCH));
+/// assert!(scope.covers("Observation") && !scope.covers("Condition"));
 ///
 /// let entra: SmartScope = "user.all.read".parse()?;
 /// assert_eq!(entra.to_string(), "user/*.rs");
+/// assert!(entra.covers_every_type());
 /// assert!("user/Observation.sr".parse::<SmartScope>().is_err());
 /// # Ok::<(), tower_fhir_auth::smart::SmartScopeError>(())
 /// ```
@@ -67,6 +77,13 @@ struct ScopeConstraint {
 }
 
 /// A string is not a scope for FHIR resources. It grants nothing.
+///
+/// ```
+/// use tower_fhir_auth::smart::SmartScope;
+///
+/// // The letters of version 2 stand in the order `cruds`.
+/// assert!("patient/Observation.sr".parse::<SmartScope>().is_err());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected a SMART scope such as `user/Observation.rs`")]
 #[non_exhaustive]

@@ -26,6 +26,12 @@ pub struct Metric {
 }
 
 /// The kind of a metric.
+///
+/// ```
+/// use tower_fhir_auth::telemetry::MetricKind;
+///
+/// assert_eq!(MetricKind::Histogram.name(), "histogram");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MetricKind {

@@ -45,8 +45,11 @@ const AUDIENCE: &str = "https://audience.test";
 /// let caller = TestCaller::new().claim("scope", "patient/*.rs").claim("patient", "1");
 /// let access = caller.access(Method::GET, "/Observation/7")?;
 ///
-/// let own = json!({"resourceType": "Observation", "id": "7", "subject": {"reference": "Patient/1"}});
-/// let other = json!({"resourceType": "Observation", "id": "7", "subject": {"reference": "Patient/2"}});
+/// let of = |patient: &str| {
+///     json!({"resourceType": "Observation", "id": "7", "subject": {"reference": patient}})
+/// };
+/// let own = of("Patient/1");
+/// let other = of("Patient/2");
 /// assert_eq!((read(&access, &own), read(&access, &other)), (200, 404));
 /// # Ok::<(), tower_fhir_auth::test_util::TestUtilError>(())
 /// ```

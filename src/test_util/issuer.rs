@@ -30,6 +30,25 @@ const JWKS: &str = "/jwks";
 const DISCOVERY: &str = "/.well-known/openid-configuration";
 
 /// A loopback issuer: discovery document, key set, tokens. It stops when it is dropped.
+///
+/// ```
+/// use tower_fhir_auth::test_util::TestIssuer;
+/// use tower_fhir_auth::{FhirAuthLayer, authenticated};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let issuer = TestIssuer::start().await?;
+/// let layer = FhirAuthLayer::builder("https://api.example.org")
+///     .issuer(issuer.trusted())
+///     .authorizer(authenticated())
+///     .build()?;
+/// layer.ready().await;
+///
+/// let token = issuer.token().claim("aud", "https://api.example.org").sign()?;
+/// issuer.rotate()?; // its next tokens are signed by another key
+/// # let _ = token;
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 pub struct TestIssuer {
     url: String,
@@ -52,6 +71,20 @@ struct State {
 }
 
 /// An answer that replaces a document.
+///
+/// ```
+/// use http::StatusCode;
+/// use std::time::Duration;
+/// use tower_fhir_auth::test_util::{Answer, TestIssuer};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let issuer = TestIssuer::start().await?;
+/// // An endpoint of the provider that fails, slowly.
+/// let answer = Answer::status(StatusCode::BAD_GATEWAY).after(Duration::from_millis(50));
+/// issuer.answer("/introspect", answer);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Answer {
@@ -74,6 +107,16 @@ impl Answer {
     }
 
     /// Answers only after a very long time.
+    ///
+    /// ```
+    /// use tower_fhir_auth::test_util::{Answer, TestIssuer};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let issuer = TestIssuer::start().await?;
+    /// issuer.answer("/jwks", Answer::hang());
+    /// # Ok(()) }
+    /// ```
     pub fn hang() -> Self {
         Self::status(StatusCode::OK).after(Duration::from_secs(3600))
     }
@@ -109,6 +152,17 @@ impl TestIssuer {
     }
 
     /// Starts an issuer that signs with another algorithm.
+    ///
+    /// ```
+    /// use tower_fhir_auth::jose::Algorithm;
+    /// use tower_fhir_auth::test_util::TestIssuer;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let issuer = TestIssuer::with_algorithm(Algorithm::Es384).await?;
+    /// assert_eq!(issuer.key().algorithm(), Algorithm::Es384);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
@@ -212,6 +266,18 @@ impl TestIssuer {
 
     /// Publishes a key that a later rotation will sign with, as careful providers do.
     ///
+    /// ```
+    /// use tower_fhir_auth::test_util::TestIssuer;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let issuer = TestIssuer::start().await?;
+    /// issuer.publish_next()?; // both keys are published
+    /// issuer.rotate()?; // the new one signs
+    /// issuer.withdraw_old_key();
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// When no key can be generated.
@@ -234,6 +300,18 @@ impl TestIssuer {
     }
 
     /// Answers everything with status 500.
+    ///
+    /// ```
+    /// use tower_fhir_auth::test_util::TestIssuer;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let issuer = TestIssuer::start().await?;
+    /// issuer.fail();
+    /// // … what does the application answer now?
+    /// issuer.recover();
+    /// # Ok(()) }
+    /// ```
     pub fn fail(&self) {
         for path in [JWKS, DISCOVERY] {
             self.answer(path, Answer::status(StatusCode::INTERNAL_SERVER_ERROR));
@@ -246,6 +324,22 @@ impl TestIssuer {
     }
 
     /// Returns the number of requests for the key set.
+    ///
+    /// ```
+    /// use tower_fhir_auth::test_util::TestIssuer;
+    /// use tower_fhir_auth::{FhirAuthLayer, authenticated};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let issuer = TestIssuer::start().await?;
+    /// let layer = FhirAuthLayer::builder("https://api.example.org")
+    ///     .issuer(issuer.trusted())
+    ///     .authorizer(authenticated())
+    ///     .build()?;
+    /// layer.ready().await;
+    /// assert_eq!(issuer.jwks_requests(), 1);
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn jwks_requests(&self) -> u64 {
         self.state().requests.get(JWKS).copied().unwrap_or(0)

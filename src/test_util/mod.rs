@@ -46,6 +46,16 @@ pub use signing::SigningKey;
 pub use token::TokenBuilder;
 
 /// An error of a test's own issuer.
+///
+/// ```
+/// use http::Method;
+/// use tower_fhir_auth::ScopePolicy;
+/// use tower_fhir_auth::test_util::{TestCaller, TestUtilError};
+///
+/// let caller = TestCaller::new().claim("scope", "user/Patient.r").authorizer(ScopePolicy::new());
+/// let refused = caller.access(Method::DELETE, "/Patient/1");
+/// assert!(matches!(refused, Err(TestUtilError::Refused(_))));
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TestUtilError {

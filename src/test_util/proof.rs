@@ -27,6 +27,25 @@ impl SigningKey {
 
 impl TokenBuilder {
     /// Binds the token to a key: it serves with proofs of that key alone.
+    ///
+    /// ```
+    /// use http::Method;
+    /// use std::sync::Arc;
+    /// use tower_fhir_auth::authentication::{Clock, SystemClock};
+    /// use tower_fhir_auth::jose::Algorithm;
+    /// use tower_fhir_auth::test_util::{ProofBuilder, SigningKey, TestIssuer};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let issuer = TestIssuer::start().await?;
+    /// let key = Arc::new(SigningKey::generate("of-the-client", Algorithm::Es256)?);
+    /// let token = issuer.token().bound_to(&key).sign()?;
+    /// let url = "https://fhir.example.org/r4/Patient/1";
+    /// let proof = ProofBuilder::new(key, &Method::GET, url, SystemClock.now());
+    /// let proof = proof.of_token(&token).sign()?;
+    /// # let _ = proof;
+    /// # Ok(()) }
+    /// ```
     pub fn bound_to(self, key: &SigningKey) -> Self {
         self.claim("cnf", json!({"jkt": key.thumbprint()}))
     }

@@ -27,6 +27,17 @@ use super::TestUtilError;
 use crate::jose::Algorithm;
 
 /// A private key with its `kid`, freshly made. Its `Debug` output has neither half of it.
+///
+/// ```
+/// use tower_fhir_auth::jose::{Algorithm, JwkSet};
+/// use tower_fhir_auth::test_util::SigningKey;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let key = SigningKey::generate("mine", Algorithm::Es256)?;
+/// let set = serde_json::json!({"keys": [key.jwk()]});
+/// assert_eq!(JwkSet::parse(set.to_string().as_bytes())?.len(), 1);
+/// # Ok(()) }
+/// ```
 pub struct SigningKey {
     kid: String,
     algorithm: Algorithm,

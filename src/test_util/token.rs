@@ -11,6 +11,18 @@ use crate::time::UnixTime;
 ///
 /// It begins with `iss`, `sub` = `alice`, `client_id` = `app`, `jti`, `iat` = now and `exp` five
 /// minutes later, and a header with `alg`, `kid` and `typ` = `at+jwt`. `aud` is yours to set.
+///
+/// ```
+/// use tower_fhir_auth::test_util::TestIssuer;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let issuer = TestIssuer::start().await?;
+/// let expired = issuer.token().claim("aud", "https://api.example.org").claim("exp", 1).sign()?;
+/// let without_subject = issuer.token().without("sub").sign()?;
+/// # let _ = (expired, without_subject);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct TokenBuilder {

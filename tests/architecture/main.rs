@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failed step of a test is a failed test")]
 
+mod examples;
 mod functions;
 mod imports;
 
@@ -272,6 +273,29 @@ fn no_summary_opens_with_a_question_word_or_a_reference_back() {
         }
     }
     assert!(summaries > 1000, "only {summaries} summaries were found: is the search broken?");
+}
+
+/// A reader copies before they read. Methods may share the example of their type.
+#[test]
+fn each_public_type_trait_and_function_has_an_example_that_compiles() {
+    let (mut lacking, mut items) = (Vec::new(), 0);
+    for file in sources(&source_folder()) {
+        let (here, count) = examples::lacking(&file);
+        lacking.extend(here);
+        items += count;
+    }
+    assert!(items > 180, "only {items} public items were found: is the search broken?");
+    assert!(lacking.is_empty(), "without an example:\n{}", lacking.join("\n"));
+}
+
+/// Wider ones have a scroll bar, which hides the end of a line or of a picture.
+#[test]
+fn examples_and_pictures_fit_the_column_of_the_documentation() {
+    let mut files = sources(&source_folder());
+    let manual = fs::read_dir(source_folder().join("manual")).unwrap();
+    files.extend(manual.map(|page| page.unwrap().path()).filter(|page| page.is_file()));
+    let wide: Vec<String> = files.iter().flat_map(|file| examples::too_wide(file)).collect();
+    assert!(wide.is_empty(), "{wide:#?}");
 }
 
 /// Whoever reads the index of the crate sees the paved path; the rest is in modules.

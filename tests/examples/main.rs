@@ -5,6 +5,9 @@
 
 mod bound;
 mod careless_server;
+#[cfg(all(unix, not(target_vendor = "apple")))]
+#[path = "../suite/keys/certified.rs"]
+mod certified;
 mod check;
 mod cors;
 mod decide;
@@ -33,6 +36,9 @@ mod searches;
 mod slow_clients;
 mod small;
 mod support;
+#[cfg(all(unix, not(target_vendor = "apple")))]
+#[path = "../suite/keys/tls_listener.rs"]
+mod tls_listener;
 #[cfg(all(unix, not(target_vendor = "apple")))]
 #[path = "../suite/keys/tls_provider.rs"]
 mod tls_provider;

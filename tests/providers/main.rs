@@ -14,6 +14,8 @@
 #![expect(clippy::indexing_slicing, reason = "serde_json answers null where nothing is")]
 
 mod bound;
+#[path = "../suite/keys/certified.rs"]
+mod certified;
 mod glewlwyd;
 mod guide;
 mod introspected;
@@ -25,3 +27,5 @@ mod rotation;
 mod server;
 mod step_up;
 mod tls;
+#[path = "../suite/keys/tls_listener.rs"]
+mod tls_listener;

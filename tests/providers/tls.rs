@@ -1,72 +1,41 @@
 //! Certificates of an authority of the test, clients that show one, and a server that asks for it.
 
 use std::future::IntoFuture;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::extract::connect_info::{ConnectInfo, Connected};
-use axum::serve::{IncomingStream, Listener};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use axum::serve::IncomingStream;
 use http::Request;
-use rcgen::{
-    BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DistinguishedName, DnType,
-    IsCa, KeyPair,
-};
 use tempfile::TempDir;
-use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
+use tokio::net::TcpListener;
 use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
-use tokio_rustls::rustls::pki_types::PrivateKeyDer;
-use tokio_rustls::rustls::server::WebPkiClientVerifier;
-use tokio_rustls::rustls::{RootCertStore, ServerConfig};
-use tokio_rustls::server::TlsStream;
+use tokio_rustls::rustls::server::{WantsServerCert, WebPkiClientVerifier};
+use tokio_rustls::rustls::{ConfigBuilder, RootCertStore, ServerConfig};
 use tower::util::MapRequestLayer;
 use tower_fhir_auth::FhirAuthLayer;
 use tower_fhir_auth::authentication::ClientCertificate;
 
+use crate::certified::{self, Identity, pem};
 use crate::server::{ready, whoami};
+use crate::tls_listener::TlsListener;
 
 /// An authority, and a folder with its files: `ca.pem`, `tls.pem` and `tls.key` of a server at loopback.
 pub(crate) struct Authority {
-    issuer: CertifiedIssuer<'static, KeyPair>,
+    signing: certified::Authority,
     folder: TempDir,
-    server: (Certificate, KeyPair),
-}
-
-/// A certificate of a client with its key.
-pub(crate) struct Identity {
-    pub(crate) certificate: Certificate,
-    key: KeyPair,
-}
-
-fn pem(label: &str, der: &[u8]) -> String {
-    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", STANDARD.encode(der))
-}
-
-/// One that has the name of its authority would look as if it had signed itself.
-fn named(name: &str, hosts: Vec<String>) -> CertificateParams {
-    let mut params = CertificateParams::new(hosts).unwrap();
-    params.distinguished_name = DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, name);
-    params
+    server: Identity,
 }
 
 impl Authority {
     pub(crate) fn new() -> Self {
-        let mut params = named("authority", vec![]);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-        let key = KeyPair::generate().unwrap();
-        let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-        let params = named("server", names);
-        let server = (params.signed_by(&key, &issuer).unwrap(), key);
-        let authority = Self { issuer, folder: tempfile::tempdir().unwrap(), server };
+        let signing = certified::Authority::new();
+        let server = signing.signs("server", &["localhost", "127.0.0.1"]);
+        let authority = Self { signing, folder: tempfile::tempdir().unwrap(), server };
         let write = |name: &str, text: String| std::fs::write(authority.file(name), text).unwrap();
-        write("ca.pem", pem("CERTIFICATE", authority.issuer.der()));
-        write("tls.pem", pem("CERTIFICATE", authority.server.0.der()));
-        write("tls.key", pem("PRIVATE KEY", &authority.server.1.serialize_der()));
+        write("ca.pem", authority.signing.pem());
+        write("tls.pem", pem("CERTIFICATE", authority.server.certificate.der()));
+        write("tls.key", pem("PRIVATE KEY", &authority.server.key.serialize_der()));
         authority
     }
 
@@ -83,9 +52,7 @@ impl Authority {
     }
 
     pub(crate) fn client(&self, name: &str) -> Identity {
-        let key = KeyPair::generate().unwrap();
-        let params = named(name, vec![]);
-        Identity { certificate: params.signed_by(&key, &self.issuer).unwrap(), key }
+        self.signing.signs(name, &[])
     }
 
     /// A client that trusts the authority, and shows a certificate or none.
@@ -103,7 +70,7 @@ impl Authority {
         ready(&layer).await;
         let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("https://localhost:{}/r4/Patient/1", tcp.local_addr().unwrap().port());
-        let listener = TlsListener { tcp, tls: TlsAcceptor::from(Arc::new(self.config())) };
+        let listener = TlsListener::new(tcp, self.asking(), &self.server);
         let shown = MapRequestLayer::new(|mut request: Request<axum::body::Body>| {
             let shown = request.extensions().get::<ConnectInfo<Shown>>();
             if let Some(der) = shown.and_then(|ConnectInfo(Shown(der))| der.clone()) {
@@ -118,19 +85,16 @@ impl Authority {
     }
 
     /// Certificates are asked for, and whoever has none is served all the same.
-    fn config(&self) -> ServerConfig {
+    fn asking(&self) -> ConfigBuilder<ServerConfig, WantsServerCert> {
         let provider = Arc::new(default_provider());
         let mut roots = RootCertStore::empty();
-        roots.add(self.issuer.der().clone()).unwrap();
+        roots.add(self.signing.0.der().clone()).unwrap();
         let asked =
             WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
-        let key = PrivateKeyDer::try_from(self.server.1.serialize_der()).unwrap();
         ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_client_cert_verifier(asked.allow_unauthenticated().build().unwrap())
-            .with_single_cert(vec![self.server.0.der().clone()], key)
-            .unwrap()
     }
 }
 
@@ -143,29 +107,5 @@ impl Connected<IncomingStream<'_, TlsListener>> for Shown {
         let (_, session) = stream.io().get_ref();
         let first = session.peer_certificates().and_then(|chain| chain.first());
         Self(first.map(|certificate| certificate.to_vec()))
-    }
-}
-
-struct TlsListener {
-    tcp: TcpListener,
-    tls: TlsAcceptor,
-}
-
-impl Listener for TlsListener {
-    type Io = TlsStream<TcpStream>;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        loop {
-            let (stream, peer) = self.tcp.accept().await.unwrap();
-            // A client that does not trust the certificate breaks off.
-            if let Ok(stream) = self.tls.accept(stream).await {
-                return (stream, peer);
-            }
-        }
-    }
-
-    fn local_addr(&self) -> std::io::Result<SocketAddr> {
-        self.tcp.local_addr()
     }
 }

@@ -11,10 +11,6 @@ use axum::extract::{ConnectInfo, Request};
 use axum::routing::get;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use rcgen::{
-    BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DistinguishedName, DnType,
-    IsCa, KeyPair,
-};
 use serde_json::json;
 use tower::util::MapRequestLayer;
 use tower_fhir_auth::Enforcement;
@@ -22,30 +18,12 @@ use tower_fhir_auth::authentication::PeerAddress;
 use tower_fhir_auth::config::Config;
 use tower_fhir_auth::test_util::TestIssuer;
 
+use crate::certified::{Authority, Identity, pem};
 use crate::kit::BASE;
 use crate::page::CERTIFICATES;
 use crate::proxy::Proxy;
 
-/// A certificate with its key.
-struct Identity {
-    certificate: Certificate,
-    key: KeyPair,
-}
-
-struct Authority(CertifiedIssuer<'static, KeyPair>);
-
-fn pem(label: &str, der: &[u8]) -> String {
-    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", STANDARD.encode(der))
-}
-
-/// One that has the name of its authority would look as if it had signed itself.
-fn subject(name: &str, hosts: Vec<String>) -> CertificateParams {
-    let mut params = CertificateParams::new(hosts).unwrap();
-    params.distinguished_name = DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, name);
-    params
-}
-
+/// What the tests take of a certificate.
 impl Identity {
     fn certificate(&self) -> String {
         pem("CERTIFICATE", self.certificate.der())
@@ -61,41 +39,27 @@ impl Identity {
     }
 }
 
-impl Authority {
-    fn new() -> Self {
-        let mut params = subject("authority", vec![]);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+/// Writes the files that the configurations name.
+fn write_files(authority: &Authority, folder: &Path) {
+    let server = authority.signs("localhost", &["localhost"]);
+    let (certificate, key) = (server.certificate(), server.key());
+    for (name, text) in [
+        ("ca.pem", authority.pem()),
+        ("tls-and-key.pem", format!("{certificate}{key}")),
+        ("tls.pem", certificate),
+        ("tls.key", key),
+    ] {
+        std::fs::write(folder.join(name), text).unwrap();
     }
+}
 
-    fn signs(&self, name: &str) -> Identity {
-        let key = KeyPair::generate().unwrap();
-        let params = subject(name, vec![name.to_owned()]);
-        Identity { certificate: params.signed_by(&key, &self.0).unwrap(), key }
-    }
-
-    /// The files that the configurations name.
-    fn write_files(&self, folder: &Path) {
-        let server = self.signs("localhost");
-        let (certificate, key) = (server.certificate(), server.key());
-        for (name, text) in [
-            ("ca.pem", pem("CERTIFICATE", self.0.der())),
-            ("tls-and-key.pem", format!("{certificate}{key}")),
-            ("tls.pem", certificate),
-            ("tls.key", key),
-        ] {
-            std::fs::write(folder.join(name), text).unwrap();
-        }
-    }
-
-    fn http(&self, identity: Option<&Identity>) -> reqwest::Client {
-        let root = pem("CERTIFICATE", self.0.der());
-        let root = reqwest::Certificate::from_pem(root.as_bytes()).unwrap();
-        let builder = reqwest::Client::builder().tls_certs_only([root]);
-        let Some(identity) = identity else { return builder.build().unwrap() };
-        let text = identity.certificate() + &identity.key();
-        builder.identity(reqwest::Identity::from_pem(text.as_bytes()).unwrap()).build().unwrap()
-    }
+/// A client that trusts the authority, and shows a certificate or none.
+fn http(authority: &Authority, identity: Option<&Identity>) -> reqwest::Client {
+    let root = reqwest::Certificate::from_pem(authority.pem().as_bytes()).unwrap();
+    let builder = reqwest::Client::builder().tls_certs_only([root]);
+    let Some(identity) = identity else { return builder.build().unwrap() };
+    let text = identity.certificate() + &identity.key();
+    builder.identity(reqwest::Identity::from_pem(text.as_bytes()).unwrap()).build().unwrap()
 }
 
 /// A server whose configuration has the block of the manual, and answers with the headers that its handlers see.
@@ -157,7 +121,7 @@ impl Clients {
         header: Written<'_>,
     ) -> reqwest::Result<(u16, String)> {
         self.requests += 1;
-        let request = self.authority.http(who).get(&self.through).bearer_auth(token);
+        let request = http(&self.authority, who).get(&self.through).bearer_auth(token);
         let request = request.timeout(Duration::from_secs(10));
         let add = |request: reqwest::RequestBuilder, (name, value): &(&'static str, String)| {
             request.header(*name, value)
@@ -188,15 +152,15 @@ pub(crate) async fn pass_through(proxy: Proxy) -> Option<String> {
     let block = page.block("toml", &[]);
     let server = server(&issuer, &block).await;
     let folder = tempfile::tempdir().unwrap();
-    authority.write_files(folder.path());
+    write_files(&authority, folder.path());
     let others = [("127.0.0.1:8080", server.as_str())];
     let running = proxy.start_in(folder, page, "127.0.0.1:8443", &others).await;
     let port = running.address.rsplit(':').next().unwrap();
     let through = format!("https://localhost:{port}/r4/Patient/1");
     let directly = format!("http://{server}/r4/Patient/1");
 
-    let (mine, others) = (authority.signs("me"), authority.signs("somebody-else"));
-    let stranger = Authority::new().signs("nobody-that-is-known");
+    let (mine, others) = (authority.signs("me", &[]), authority.signs("somebody-else", &[]));
+    let stranger = Authority::new().signs("nobody-that-is-known", &[]);
     let token = issuer.token().claim("aud", BASE).claim("scope", "system/*.rs");
     let plain = token.clone().sign().unwrap();
     let bound = token.claim("cnf", json!({"x5t#S256": mine.thumbprint()})).sign().unwrap();

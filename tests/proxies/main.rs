@@ -16,6 +16,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failed step of a test is a failed test")]
 
 mod certificates;
+#[path = "../suite/keys/certified.rs"]
+mod certified;
 mod kit;
 mod page;
 mod proxy;

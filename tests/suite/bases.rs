@@ -273,6 +273,13 @@ async fn a_path_that_reads_as_that_of_another_base_belongs_to_none() {
             "/t;v=1/amber/fhir/Patient/1",
             "/t/amber%2Ffhir/Patient/1",
             "/t/beech/fhir/../../amber/fhir/Patient/1",
+            // For who decodes more often than most.
+            "/t/%2525252561mber/fhir/Patient/1",
+            // For who decodes once, and is inside where others are out of it again.
+            "/t/x/%2e%2e/amber/fhir/%252e%252e/%252e%252e/y",
+            "/x/%2e%2e/t/amber/fhir/%252e%252e/%252e%252e/%252e%252e/y",
+            // For who follows dots before they decode, and steps out of one name where others do out of two.
+            "/t/beech/fhir/a%252fb/%2e%2e/%252e%252e/x",
         ] {
             for token in [&outer_token, &own] {
                 assert_eq!(get(&bases, path, token).await.status, 404, "{outside:?} {path}");

@@ -29,6 +29,7 @@ mod introspection;
 mod keys;
 mod launch_context;
 mod manual;
+mod manual_tables;
 mod middleware;
 mod mtls;
 mod open_paths;

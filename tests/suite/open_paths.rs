@@ -76,6 +76,9 @@ async fn where_a_token_is_optional_one_that_comes_is_authenticated_and_not_autho
         "/r4/docs/a%2fb",
         "/r4/docs/a%5Cb",
         "/r4/docs/a;b",
+        "/r4/docs/a%3bb",
+        "/r4/docs/%252e%252e/a",
+        "/r4/docs/%25252525252e%2e/a",
         "/r4//docs/a",
     ] {
         assert_eq!(ask(&layer, path, None).await.0, StatusCode::UNAUTHORIZED, "{path}");
@@ -221,7 +224,14 @@ async fn what_is_outside_the_base_url_can_be_passed_on() {
     }
     assert_eq!(ask(&layer, "/r4/Patient/1", None).await.0, StatusCode::UNAUTHORIZED);
     // Some servers read these as the base.
-    for path in ["//r4/Patient/1", "/x/../r4/Patient/1", "/%724/Patient/1", "/r4;x/Patient/1"] {
+    for path in [
+        "//r4/Patient/1",
+        "/x/../r4/Patient/1",
+        "/%724/Patient/1",
+        "/%2525252525724/Patient/1",
+        "/r4;x/Patient/1",
+        "/x/%2e%2e/r4/%252e%252e/y",
+    ] {
         let status = ask(&layer, path, None).await.0;
         assert_eq!(status, StatusCode::UNAUTHORIZED, "{path}");
     }

@@ -10,6 +10,13 @@ use crate::explanation::CertificateReason;
 use crate::jose::{Thumbprint, base64url};
 
 /// The format in which a proxy writes the certificate of a client.
+///
+/// ```
+/// use tower_fhir_auth::authentication::CertificateFormat;
+///
+/// let format = CertificateFormat::of_header("Client-Cert");
+/// assert_eq!(format, Some(CertificateFormat::ClientCert));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CertificateFormat {
@@ -36,6 +43,16 @@ impl CertificateFormat {
 
 /// A header in which trusted proxies pass the certificate of the client on. It counts where the peer
 /// of the connection ([`PeerAddress`]) is one of them; from elsewhere it is removed.
+///
+/// ```
+/// use tower_fhir_auth::authentication::{CertificateFormat, CertificateHeader, MutualTls};
+///
+/// // nginx on this host sets it from `$ssl_client_escaped_cert`.
+/// let header =
+///     CertificateHeader::new("x-client-cert", CertificateFormat::Pem, ["127.0.0.1/32"])?;
+/// let mutual_tls = MutualTls::of_connections().header(header);
+/// # Ok::<(), tower_fhir_auth::BuildError>(())
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct CertificateHeader {

@@ -27,11 +27,29 @@ use crate::jose::Thumbprint;
 /// ```
 ///
 /// Nothing of it is kept but its SHA-256.
+///
+/// ```
+/// use http::Request;
+/// use tower_fhir_auth::authentication::ClientCertificate;
+///
+/// let mut request = Request::new(());
+/// # let der = [0x30, 0];
+/// request.extensions_mut().insert(ClientCertificate::from_der(der));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ClientCertificate(Thumbprint);
 
 /// The settings for certificates of clients: makes the layer say that it takes tokens that are bound
 /// to one, and where else than from the connection a certificate may come.
+///
+/// ```
+/// use tower_fhir_auth::FhirAuthLayer;
+/// use tower_fhir_auth::authentication::MutualTls;
+///
+/// let builder =
+///     FhirAuthLayer::builder("https://fhir.example.org/r4")
+///         .mutual_tls(MutualTls::of_connections());
+/// ```
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct MutualTls {

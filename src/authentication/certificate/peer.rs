@@ -7,6 +7,22 @@ use ipnet::IpNet;
 /// The address of the other side of the connection that a request has come by. Whoever accepts
 /// connections puts it into the extensions of each request; it must never be one that a header names.
 /// With axum it is that of `ConnectInfo<SocketAddr>`.
+///
+/// ```
+/// use axum::extract::ConnectInfo;
+/// use http::Request;
+/// use std::net::SocketAddr;
+/// use tower_fhir_auth::authentication::PeerAddress;
+///
+/// /// For `axum::middleware::map_request`, outside the layer.
+/// fn with_peer<B>(
+///     ConnectInfo(peer): ConnectInfo<SocketAddr>,
+///     mut request: Request<B>,
+/// ) -> Request<B> {
+///     request.extensions_mut().insert(PeerAddress::new(peer));
+///     request
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerAddress(IpAddr);
 

@@ -3,6 +3,17 @@
 use std::fmt;
 
 /// The clouds that Microsoft Entra ID is in.
+///
+/// ```
+/// use tower_fhir_auth::Entra;
+/// use tower_fhir_auth::authentication::EntraCloud;
+///
+/// let entra = Entra::tenant(
+///     "11111111-2222-3333-4444-555555555555",
+///     "66666666-7777-8888-9999-000000000000",
+/// )
+/// .cloud(EntraCloud::UsGovernment);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EntraCloud {

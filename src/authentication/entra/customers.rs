@@ -7,6 +7,18 @@ use crate::error::BuildError;
 
 /// Collects what is needed to trust a tenant for customers: Azure AD B2C or Microsoft Entra
 /// External ID. Made by [`Entra::b2c`] and [`Entra::external_id`].
+///
+/// ```
+/// use tower_fhir_auth::Entra;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let issuer = Entra::external_id("contoso")
+///     .tenant("11111111-2222-3333-4444-555555555555")
+///     .application("66666666-7777-8888-9999-000000000000")
+///     .issuer()?;
+/// # let _ = issuer;
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct EntraCustomers {

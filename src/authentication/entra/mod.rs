@@ -87,6 +87,17 @@ impl Entra {
 
     /// Trusts several tenants, each by its id, for an API that is registered for the accounts of
     /// any organization. No other tenant is trusted.
+    ///
+    /// ```
+    /// use tower_fhir_auth::Entra;
+    ///
+    /// let entra = Entra::tenants(
+    ///     ["11111111-2222-3333-4444-555555555555", "99999999-2222-3333-4444-555555555555"],
+    ///     "66666666-7777-8888-9999-000000000000",
+    /// );
+    /// assert_eq!(entra.issuers()?.len(), 4); // both versions of each
+    /// # Ok::<(), tower_fhir_auth::BuildError>(())
+    /// ```
     pub fn tenants<T: Into<String>>(
         tenants: impl IntoIterator<Item = T>,
         application: impl Into<String>,
@@ -110,6 +121,16 @@ impl Entra {
 
     /// Fetches discovery documents from another address than the cloud's login host, for example
     /// through a proxy. The issuers that are accepted stay the cloud's.
+    ///
+    /// ```
+    /// use tower_fhir_auth::Entra;
+    ///
+    /// let entra = Entra::tenant(
+    ///     "11111111-2222-3333-4444-555555555555",
+    ///     "66666666-7777-8888-9999-000000000000",
+    /// )
+    /// .authority("https://login.internal.example.org"); // a mirror of its documents
+    /// ```
     #[cfg(feature = "client")]
     pub fn authority(mut self, authority: impl Into<String>) -> Self {
         self.authority = Some(authority.into());

@@ -163,6 +163,15 @@ impl Introspection {
 
     /// Accepts signed answers alone (RFC 9701). Default: an answer as plain JSON counts as well, for
     /// which the provider is known by TLS.
+    ///
+    /// ```
+    /// use tower_fhir_auth::TrustedIssuer;
+    /// use tower_fhir_auth::authentication::{Introspection, IntrospectionClient};
+    ///
+    /// let client = IntrospectionClient::with_secret("fhir.example.org", "secret");
+    /// let issuer = TrustedIssuer::discover("https://idp.example.org")
+    ///     .introspection(Introspection::discover(client).require_signed_answers());
+    /// ```
     pub fn require_signed_answers(mut self) -> Self {
         self.requires_signature = true;
         self

@@ -5,6 +5,12 @@ use std::fmt;
 use bitflags::bitflags;
 
 /// One thing that a role may do, named as in `roles.json`.
+///
+/// ```
+/// use tower_fhir_auth::authorization::{DataAction, IssuerLimits};
+///
+/// let limits = IssuerLimits::new().allow("https://partner.example.org", [DataAction::Read]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DataAction {

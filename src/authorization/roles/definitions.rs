@@ -50,6 +50,13 @@ pub(crate) struct RoleDefinition {
 }
 
 /// The reason why a text is no `roles.json`.
+///
+/// ```
+/// use tower_fhir_auth::RoleDefinitions;
+///
+/// let error = RoleDefinitions::parse(b"{}").unwrap_err();
+/// println!("{error}");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("role definitions (roles.json): {0}")]
 #[non_exhaustive]

@@ -103,11 +103,30 @@ impl RolePolicy {
     }
 
     /// Puts other definitions in force, at once, for all clones.
+    ///
+    /// ```
+    /// use tower_fhir_auth::{RoleDefinitions, RolePolicy};
+    ///
+    /// /// What was granted by the old ones is judged by the new ones from the next request on.
+    /// fn reload(policy: &RolePolicy, text: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
+    ///     policy.replace_definitions(RoleDefinitions::parse(text)?);
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn replace_definitions(&self, roles: RoleDefinitions) {
         self.roles.replace(roles);
     }
 
     /// Puts other assignments in force, at once, for all clones.
+    ///
+    /// ```
+    /// use tower_fhir_auth::RolePolicy;
+    /// use tower_fhir_auth::authorization::Assignments;
+    ///
+    /// fn reload(policy: &RolePolicy) {
+    ///     policy.replace_assignments(Assignments::new());
+    /// }
+    /// ```
     pub fn replace_assignments(&self, assignments: Assignments) {
         self.assignments.replace(assignments);
     }

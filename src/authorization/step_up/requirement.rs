@@ -28,6 +28,13 @@ pub struct StepUp {
 }
 
 /// The callers that a [`StepUp`] is about.
+///
+/// ```
+/// use tower_fhir_auth::authorization::{StepUp, StepUpCallers};
+///
+/// let rule = StepUp::on(["*.d"])?.acr(["mfa"]).callers(StepUpCallers::All);
+/// # Ok::<(), tower_fhir_auth::BuildError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StepUpCallers {

@@ -4,6 +4,18 @@ use crate::display_safe::sanitize;
 use crate::explanation::side::Advice;
 
 /// The reason for which the `aud` of a token is refused (RFC 7519 section 4.1.3).
+///
+/// ```
+/// use tower_fhir_auth::explanation::{AudienceReason, Reason};
+///
+/// /// Returns the audiences of a token that was made for another API.
+/// fn audiences(reason: &Reason) -> &[String] {
+///     match reason {
+///         Reason::Audience(AudienceReason::Mismatch { audiences, .. }) => audiences,
+///         _ => &[],
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AudienceReason {

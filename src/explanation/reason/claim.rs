@@ -5,6 +5,17 @@ use std::borrow::Cow;
 use crate::explanation::side::Advice;
 
 /// The reason for which a further claim of a token is refused.
+///
+/// ```
+/// use tower_fhir_auth::explanation::{ClaimReason, Reason};
+///
+/// fn missing(reason: &Reason) -> Option<&str> {
+///     match reason {
+///         Reason::Claim(ClaimReason::Missing(name)) => Some(name),
+///         _ => None,
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClaimReason {

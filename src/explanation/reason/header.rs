@@ -5,6 +5,15 @@ use std::borrow::Cow;
 use crate::explanation::side::Advice;
 
 /// The reason for which the header of a token is refused (RFC 7515 section 4.1).
+///
+/// ```
+/// use tower_fhir_auth::explanation::{HeaderReason, Reason};
+///
+/// /// Reports whether an ID token, or another that is none for APIs, was sent by its `typ`.
+/// fn is_of_another_kind(reason: &Reason) -> bool {
+///     matches!(reason, Reason::Header(HeaderReason::TypeOfAnotherToken))
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HeaderReason {

@@ -5,6 +5,14 @@ use std::borrow::Cow;
 use crate::explanation::side::Advice;
 
 /// The reason for which a token is refused by what its provider says of it (RFC 7662 section 2.2).
+///
+/// ```
+/// use tower_fhir_auth::explanation::{IntrospectionReason, Reason};
+///
+/// fn was_revoked(reason: &Reason) -> bool {
+///     matches!(reason, Reason::Introspection(IntrospectionReason::Inactive))
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum IntrospectionReason {

@@ -6,6 +6,17 @@ use crate::display_safe::sanitize;
 use crate::explanation::side::Advice;
 
 /// The reason for which the `iss` of a token is refused (RFC 7519 section 4.1.1).
+///
+/// ```
+/// use tower_fhir_auth::explanation::{IssuerReason, Reason};
+///
+/// fn stranger(reason: &Reason) -> Option<&str> {
+///     match reason {
+///         Reason::Issuer(IssuerReason::NotTrusted { issuer, .. }) => Some(issuer),
+///         _ => None,
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum IssuerReason {

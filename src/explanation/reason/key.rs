@@ -6,6 +6,15 @@ use crate::explanation::side::Advice;
 use crate::jose::JwkError;
 
 /// The reason for which no key verifies a token (RFC 7515 section 6).
+///
+/// ```
+/// use tower_fhir_auth::explanation::{KeyReason, Reason};
+///
+/// /// Reports whether the provider publishes no key of the token's `kid`.
+/// fn is_unknown(reason: &Reason) -> bool {
+///     matches!(reason, Reason::Key(KeyReason::Unknown))
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeyReason {

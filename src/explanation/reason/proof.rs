@@ -6,6 +6,14 @@ use crate::explanation::side::Advice;
 use crate::time::UnixTime;
 
 /// The reason for which a proof of DPoP is not accepted (RFC 9449 section 4.3).
+///
+/// ```
+/// use tower_fhir_auth::explanation::{ProofReason, Reason};
+///
+/// fn was_sent_twice(reason: &Reason) -> bool {
+///     matches!(reason, Reason::Proof(ProofReason::Replayed))
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProofReason {
@@ -60,6 +68,14 @@ pub enum ProofReason {
 }
 
 /// The reason for which a token that is bound to a certificate is not accepted (RFC 8705 section 3).
+///
+/// ```
+/// use tower_fhir_auth::explanation::{CertificateReason, Reason};
+///
+/// fn has_shown_none(reason: &Reason) -> bool {
+///     matches!(reason, Reason::Certificate(CertificateReason::Missing))
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CertificateReason {

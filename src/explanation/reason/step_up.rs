@@ -3,6 +3,14 @@
 use crate::explanation::side::Advice;
 
 /// The reason for which a user has to be authenticated anew.
+///
+/// ```
+/// use tower_fhir_auth::explanation::{Reason, StepUpReason};
+///
+/// fn has_to_sign_in_again(reason: &Reason) -> bool {
+///     matches!(reason, Reason::StepUp(StepUpReason::Age | StepUpReason::AuthTime))
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StepUpReason {

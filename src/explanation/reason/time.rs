@@ -6,6 +6,17 @@ use std::time::Duration;
 use crate::explanation::side::Advice;
 
 /// The reason for which the times of a token are refused (RFC 7519 sections 4.1.4 to 4.1.6).
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_fhir_auth::explanation::{Reason, TimeReason};
+///
+/// /// Reports whether a token has expired only just, so that clocks may differ.
+/// fn only_just(reason: &Reason) -> bool {
+///     let Reason::Time(TimeReason::Expired { ago, .. }) = reason else { return false };
+///     *ago < Duration::from_secs(5)
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TimeReason {

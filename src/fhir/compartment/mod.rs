@@ -65,6 +65,17 @@ struct TypeRules {
 }
 
 /// Collects the changes to R4's definition. Made by [`PatientCompartment::builder`].
+///
+/// ```
+/// use tower_fhir_auth::fhir::PatientCompartment;
+///
+/// let compartment = PatientCompartment::builder()
+///     .shared(["Organization", "Location"])
+///     .less(["Group:member", "Appointment:actor"])
+///     .build()?;
+/// assert!(compartment.is_shared("Location") && !compartment.is_shared("Practitioner"));
+/// # Ok::<(), tower_fhir_auth::fhir::CompartmentError>(())
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct PatientCompartmentBuilder {
@@ -74,6 +85,14 @@ pub struct PatientCompartmentBuilder {
 }
 
 /// An entry of `also`, `less` or `shared` cannot be.
+///
+/// ```
+/// use tower_fhir_auth::fhir::PatientCompartment;
+///
+/// // An Observation belongs to a patient, so that it cannot be of none.
+/// let error = PatientCompartment::builder().shared(["Observation"]).build().unwrap_err();
+/// println!("{error}");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{list}`: expected {expected}, found \"{entry}\"")]
 #[non_exhaustive]

@@ -70,6 +70,13 @@ pub(crate) fn visit<'a, N: Node<'a>>(node: N, path: &str, found: &mut dyn FnMut(
 
 /// A resource of this server, as a reference names it: `Patient/1`, absolute below the base URL or
 /// relative to it, of any version.
+///
+/// ```
+/// use tower_fhir_auth::fhir::ResourceReference;
+///
+/// let reference = ResourceReference::new("Patient", "amara");
+/// assert_eq!((&*reference.resource_type, &*reference.id), ("Patient", "amara"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct ResourceReference {

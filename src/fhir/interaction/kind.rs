@@ -1,6 +1,15 @@
 //! The kinds of interaction.
 
 /// The kind of an interaction (R4 section 3.1.0).
+///
+/// ```
+/// use tower_fhir_auth::{Interaction, InteractionKind};
+///
+/// fn is_search(interaction: &Interaction) -> bool {
+///     use InteractionKind::{SearchCompartment, SearchSystem, SearchType};
+///     matches!(interaction.kind(), SearchType | SearchSystem | SearchCompartment)
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum InteractionKind {

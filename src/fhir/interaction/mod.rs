@@ -237,6 +237,18 @@ impl Interaction {
     }
 
     /// Returns the name of the operation, without the dollar sign.
+    ///
+    /// ```
+    /// use http::{HeaderMap, Method};
+    /// use tower_fhir_auth::Interaction;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let base = "https://fhir.example.org/r4".parse()?;
+    /// let address = "/r4/Patient/1/%24everything".parse()?;
+    /// let interaction = Interaction::parse(&base, &Method::GET, &address, &HeaderMap::new());
+    /// assert_eq!(interaction.operation(), Some("everything"));
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn operation(&self) -> Option<&str> {
         self.part(self.operation)

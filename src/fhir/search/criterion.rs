@@ -39,6 +39,17 @@ pub struct Criterion {
 }
 
 /// The reason why a parameter cannot be evaluated.
+///
+/// ```
+/// use tower_fhir_auth::fhir::BaseUrl;
+/// use tower_fhir_auth::fhir::search::Criterion;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let base: BaseUrl = "https://fhir.example.org/r4".parse()?;
+/// let error = Criterion::parse(&base, "Observation", "colour", "red").unwrap_err();
+/// println!("{error}");
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CriterionError {

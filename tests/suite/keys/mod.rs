@@ -1,6 +1,7 @@
 //! The life of keys: what `src/keys` guarantees, against providers that rotate, fail and misbehave.
 
 mod answers;
+mod certified;
 mod compared_issuers;
 mod faults;
 mod fleet;
@@ -13,4 +14,5 @@ mod plain_http;
 mod provider;
 mod refresher;
 mod refresher_model;
+mod tls_listener;
 mod tls_provider;
