@@ -87,7 +87,8 @@ impl Http2 {
                 }
             }
         };
-        tokio::time::timeout(Duration::from_secs(15), read).await.expect("a frame does not come");
+        let read = tokio::time::timeout(Duration::from_secs(15), read).await;
+        assert!(read.is_ok(), "a frame does not come");
         found.into_iter().flatten().collect()
     }
 }
@@ -118,14 +119,14 @@ async fn an_answer_that_a_client_does_not_take_ends_its_stream_and_no_other() {
     let (own, all) = (gateway.token("patient/*.rs"), gateway.token("system/*.rs"));
     for window in [0, 10] {
         let mut client = Http2::open(&gateway, window).await;
-        // Judged and held, passed through, short, and one that needs no token.
+        // Judged and held; then passed through, short, and one that needs no token.
         client.get(1, "/r4/Observation/large8", Some(&own)).await;
-        client.get(3, "/r4/Observation/large8", Some(&all)).await;
-        client.get(5, "/r4/Observation/o10", Some(&own)).await;
-        client.get(7, "/r4/metadata", None).await;
         let head = client.frame(HEADERS, 1).await;
         assert_eq!(head[0], 0x88, "200 (RFC 7541 appendix A)");
         assert!(held(&gateway, &admin).await >= f64::from(8 << 20), "{window}");
+        client.get(3, "/r4/Observation/large8", Some(&all)).await;
+        client.get(5, "/r4/Observation/o10", Some(&own)).await;
+        client.get(7, "/r4/metadata", None).await;
         let begun = Instant::now();
         for code in client.frames(RESET, &[1, 3, 5, 7]).await {
             assert_eq!(code, [0, 0, 0, 8], "CANCEL");
@@ -233,7 +234,7 @@ async fn a_client_that_stops_in_its_request_is_told_so() {
             stream.write_all(head.as_bytes()).await.unwrap();
             let mut answer = [0; 12];
             let read = stream.read_exact(&mut answer);
-            tokio::time::timeout(Duration::from_secs(5), read).await.expect("no answer").unwrap();
+            tokio::time::timeout(Duration::from_secs(5), read).await.unwrap().unwrap();
             let answer = String::from_utf8_lossy(&answer);
             assert_eq!(answer, "HTTP/1.1 408", "{scope} {path}");
         }

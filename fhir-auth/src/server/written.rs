@@ -135,7 +135,7 @@ mod tests {
         let (mut here, begun) = (Written::new(here, PATIENCE), Instant::now());
         let reads = tokio::spawn(async move {
             loop {
-                tokio::time::sleep(Duration::from_secs(7)).await;
+                sleep(Duration::from_secs(7)).await;
                 let _ = there.read_u8().await;
             }
         });
@@ -152,7 +152,7 @@ mod tests {
         let reads = tokio::spawn(async move {
             let mut room = vec![0; ENOUGH];
             for _ in 0..5 {
-                tokio::time::sleep(Duration::from_secs(20)).await;
+                sleep(Duration::from_secs(20)).await;
                 there.read_exact(&mut room).await.unwrap();
             }
         });
@@ -162,6 +162,6 @@ mod tests {
         reads.await.unwrap();
         assert!(begun.elapsed() > 3 * PATIENCE);
         // A pause of the server is none of the client.
-        tokio::time::sleep(2 * PATIENCE).await;
+        sleep(2 * PATIENCE).await;
     }
 }
