@@ -43,7 +43,7 @@ struct Statement {
     read_at: UnixTime,
 }
 
-/// What there is for somebody who asks.
+/// The answer to somebody who asks.
 pub(super) enum Found<'a> {
     Kept(Bytes),
     /// Whoever has it may ask the server behind, and nobody else does so at the same time.

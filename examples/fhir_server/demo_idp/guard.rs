@@ -1,4 +1,4 @@
-//! Who may talk to the provider: programs of this machine, its own pages, and the page of the demo. A site that
+//! A guard of the provider, for programs of this machine, its own pages, and the page of the demo. A site that
 //! somebody happens to have open is none of these.
 
 use std::sync::Arc;

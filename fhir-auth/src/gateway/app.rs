@@ -64,7 +64,7 @@ pub(super) fn gateway(
     Ok((meter::around(cors::around(app, &origins)), auth))
 }
 
-/// What the requests of a configuration have in common.
+/// The common ground of the requests of a configuration.
 struct Common {
     buffered: Arc<Buffered>,
     /// The longest time between two parts of a request's body.

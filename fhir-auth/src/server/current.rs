@@ -136,7 +136,7 @@ impl Current {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// What holds for connections from now on.
+    /// Returns the rules for connections from now on.
     pub(super) fn terms(&self) -> Terms {
         let Serving { tls, patience, .. } = self.serving();
         Terms { tls, patience }

@@ -1,5 +1,5 @@
-//! What a client of HTTP/2 has still to take of an answer. Its window may be closed for as long as it likes
-//! (RFC 9113 section 5.2), while the connection itself gets on.
+//! The part of an answer that a client of HTTP/2 has still to take. Its window may be closed for as long as it
+//! likes (RFC 9113 section 5.2), while the connection itself gets on.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -50,7 +50,7 @@ const IDLE: Duration = Duration::from_secs(60);
 /// The time that requests under way have to finish when the server is told to stop.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// What holds for a connection that begins now.
+/// The rules for a connection that begins now.
 pub(super) struct Terms {
     /// Accepts it; without it, it is plain.
     pub(super) tls: Option<TlsAcceptor>,

@@ -11,11 +11,11 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::outgoing::Outgoing;
 
 tokio::task_local! {
-    /// What the client has still to take of the answer of this task.
+    /// The part of the answer of this task that the client has still to take.
     static OUTGOING: Outgoing;
 }
 
-/// Returns what the client has still to take of the answer that this task gives.
+/// Returns the part of the answer of this task that the client has still to take.
 pub(super) fn outgoing() -> Option<Outgoing> {
     OUTGOING.try_with(Clone::clone).ok()
 }
