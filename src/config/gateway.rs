@@ -80,7 +80,8 @@ pub struct UpstreamConfig {
     pub authorization: UpstreamAuthorization,
     /// The updates that it is trusted to make conditional.
     pub versions: UpstreamVersions,
-    /// The longest wait until its answer begins, and between two parts of it.
+    /// The longest wait until its answer begins, and between two parts of it; and for a client that gets on neither
+    /// with its request nor with its answer.
     pub timeout: Duration,
     /// The most bytes of one body that is looked into.
     pub max_body: usize,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::capability::Capabilities;
 use super::settings::ConfineSettings;
+use super::statements::Statements;
 use crate::error::BuildError;
 use crate::middleware::Interior;
 use crate::seal::SealKey;
@@ -13,6 +14,7 @@ use crate::seal::SealKey;
 pub(super) struct Confined {
     pub(super) settings: Arc<ConfineSettings>,
     pub(super) capabilities: Arc<Capabilities>,
+    pub(super) statements: Arc<Statements>,
     /// `true` where no key was given, so that one was made.
     is_key_made: bool,
 }
@@ -36,6 +38,7 @@ impl Confined {
             let made = known.map_or_else(SealKey::random, Ok);
             settings.keys.push(made.map_err(|_| BuildError::NoRandomNumbers)?);
         }
-        Ok(Self { settings: Arc::new(settings), capabilities: Arc::default(), is_key_made })
+        let (capabilities, statements) = Default::default();
+        Ok(Self { settings: Arc::new(settings), capabilities, statements, is_key_made })
     }
 }

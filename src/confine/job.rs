@@ -16,6 +16,7 @@ pub(super) struct Job {
     /// Of a file, the address of the status that has named it.
     pub(super) status: Option<String>,
     /// The types that are exported; `None` for all of them.
+    #[serde(with = "packed")]
     pub(super) types: Option<Vec<String>>,
     issuer: String,
     subject: String,
@@ -78,5 +79,77 @@ impl Job {
     /// Reports whether a type is among those that are exported.
     pub(super) fn has(&self, name: &str) -> bool {
         self.types.as_ref().is_none_or(|types| types.iter().any(|one| one == name))
+    }
+}
+
+/// Types in an address: there is one for each file of a manifest, and a bit of each type of R4 in it.
+mod packed {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::fhir::ResourceTypes;
+
+    #[derive(Serialize, Deserialize)]
+    struct Packed {
+        r4: Vec<u8>,
+        /// Those that the application has declared.
+        others: Vec<String>,
+    }
+
+    pub(super) fn serialize<S: Serializer>(
+        types: &Option<Vec<String>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let packed = types.as_ref().map(|types| {
+            let r4 = ResourceTypes::r4();
+            let names: Vec<&str> = r4.names().collect();
+            let is_one = |name: &&str| types.iter().any(|one| one == name);
+            let byte = |names: &[&str]| {
+                let bits = names.iter().enumerate().filter(|(_, name)| is_one(name));
+                bits.fold(0, |byte, (place, _)| byte | 1 << place)
+            };
+            let others = types.iter().filter(|name| !r4.contains(name)).cloned().collect();
+            Packed { r4: names.chunks(8).map(byte).collect(), others }
+        });
+        packed.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Vec<String>>, D::Error> {
+        let packed = Option::<Packed>::deserialize(deserializer)?;
+        Ok(packed.map(|Packed { r4, others }| {
+            let has = |place: usize| {
+                let byte = r4.get(place / 8).copied().unwrap_or_default();
+                byte & (1 << (place % 8)) != 0
+            };
+            let types = ResourceTypes::r4();
+            let named = types.names().enumerate().filter(|(place, _)| has(*place));
+            named.map(|(_, name)| name.to_owned()).chain(others).collect()
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fhir::ResourceTypes;
+
+    #[test]
+    fn an_address_has_the_same_length_of_one_type_as_of_all() {
+        let (key, owner) = (SealKey::new(&[7; 32]).unwrap(), JobOwner::new("issuer", "subject"));
+        let end = UnixTime::from_secs(100);
+        let sealed = |types: Vec<String>| {
+            let link = "/status/1".to_owned();
+            let job = Job::new(link, Part::Resources, Some(types), &owner, end);
+            let sealed = job.seal(&key, "here").unwrap();
+            let now = UnixTime::from_secs(99);
+            let opened = Job::open(&sealed, std::slice::from_ref(&key), "here", &owner, now);
+            assert_eq!(opened, Some(job));
+            sealed.len()
+        };
+        let all: Vec<String> = ResourceTypes::r4().names().map(str::to_owned).collect();
+        let own = vec!["Observation".to_owned(), "Patient".to_owned(), "OfOurs".to_owned()];
+        assert!(sealed(all[3..4].to_vec()).abs_diff(sealed(all.clone())) < 80);
+        assert!(sealed(own) < 400);
     }
 }

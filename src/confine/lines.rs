@@ -14,6 +14,12 @@ use crate::telemetry::log;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
+/// Marks a request, by an extension, whose answer is read line by line: of it one line is held, of up to
+/// [`max_body`](super::ConfineSettings::max_body) bytes.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct ReadByLine;
+
 pin_project! {
     /// A file of an export, line by line. One that cannot be judged ends it with an error: a file that lacks
     /// something without a word would be taken for whole.
@@ -131,11 +137,16 @@ fn kept(
         if pieces.peek().is_none() && !is_end {
             break;
         }
-        if is_kept(line)? {
-            all.append(line);
-            all.push(b'\n');
+        // Its room goes with it: a long line is not held twice.
+        let mut whole = std::mem::take(line);
+        if is_kept(&whole)? {
+            whole.push(b'\n');
+            if all.is_empty() {
+                all = whole;
+            } else {
+                all.append(&mut whole);
+            }
         }
-        line.clear();
     }
     Ok(all)
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, AUTHORIZATION};
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body;
+use serde_json::Value;
 use tower_service::Service;
 
 use super::addresses::localized;
@@ -14,11 +15,15 @@ use super::answer::{NoAnswer, document};
 use super::request_body::RequestBody;
 use super::settings::ConfineSettings;
 use super::statement::Here;
+use super::statements::{Found, Statements};
 use super::upstream::{Fault, Upstream};
+use crate::authentication::Principal;
 use crate::fhir::Format;
 use crate::middleware::Interior;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+const DPOP: HeaderName = HeaderName::from_static("dpop");
 
 /// Reports whether a request is for the statement of this server.
 pub(super) fn is_asked<B>(interior: &Interior, request: &Request<B>) -> bool {
@@ -34,6 +39,7 @@ pub(super) struct Rewriting {
     pub(super) interior: Arc<Interior>,
     /// Of which the size of a body and the base of the server behind count.
     pub(super) settings: Arc<ConfineSettings>,
+    pub(super) statements: Arc<Statements>,
     /// True if answers are confined here, and what cannot be is refused.
     pub(super) is_confined: bool,
 }
@@ -48,8 +54,11 @@ where
     S: Service<Request<RequestBody<B>>, Response = Response<R>>,
     R: Body<Error: Into<BoxError>>,
 {
-    // Nobody has judged it.
-    request.headers.remove(AUTHORIZATION);
+    if request.extensions.get::<Principal>().is_none() {
+        // Nobody has judged it.
+        request.headers.remove(AUTHORIZATION);
+        request.headers.remove(DPOP);
+    }
     match statement(ready, &rewriting, &request).await {
         Ok(response) => Ok(response),
         Err(Fault::Service(error)) => Err(error),
@@ -62,7 +71,7 @@ where
 
 async fn statement<S, B, R>(
     ready: S,
-    Rewriting { interior, settings, is_confined }: &Rewriting,
+    rewriting: &Rewriting,
     request: &Parts,
 ) -> Result<Response<Bytes>, Fault<S::Error>>
 where
@@ -74,20 +83,61 @@ where
     }
     let query = request.uri.query().unwrap_or_default();
     let mode = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "mode");
-    let address = match mode.as_ref().map(|(_, value)| &**value) {
-        Some(mode @ ("full" | "normative" | "terminology")) => {
-            format!("{}?mode={mode}", request.uri.path())
+    let Rewriting { interior, statements, .. } = rewriting;
+    let (of_mode, mode) = statements.of(mode.as_ref().map(|(_, value)| &**value));
+    let security = interior.capability_security();
+    // What a caller is told may be the caller's alone.
+    let body = if request.extensions.get::<Principal>().is_some() {
+        asked(ready, rewriting, request, (mode, &security)).await?
+    } else {
+        match of_mode.find(interior, &security).await {
+            Found::Kept(body) => body,
+            Found::Failed => {
+                return Err(Fault::NoAnswer(NoAnswer::no_statement(StatusCode::BAD_GATEWAY)));
+            }
+            Found::Asks(turn) => match asked(ready, rewriting, request, (mode, &security)).await {
+                Ok(body) => {
+                    turn.keep(&body, interior, security);
+                    body
+                }
+                Err(fault) => {
+                    turn.failed();
+                    return Err(fault);
+                }
+            },
         }
-        Some(_) | None => request.uri.path().to_owned(),
+    };
+    let mut response = document(StatusCode::OK, Format::Json.media_type(), body, request);
+    let everybody = HeaderValue::from_static("*");
+    response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, everybody);
+    Ok(response)
+}
+
+/// Asks the server behind, and writes its statement anew.
+async fn asked<S, B, R>(
+    ready: S,
+    Rewriting { interior, settings, is_confined, .. }: &Rewriting,
+    request: &Parts,
+    (mode, security): (Option<&str>, &Value),
+) -> Result<Bytes, Fault<S::Error>>
+where
+    S: Service<Request<RequestBody<B>>, Response = Response<R>>,
+    R: Body<Error: Into<BoxError>>,
+{
+    let address = match mode {
+        Some(mode) => format!("{}?mode={mode}", request.uri.path()),
+        None => request.uri.path().to_owned(),
     };
     let mut upstream = Upstream::new(ready, request, settings.max_body);
-    let answer = upstream.get(&address).await?;
+    // The proof goes with its token.
+    let proof = request.headers.get(DPOP).map(|proof| (DPOP, proof.clone()));
+    let answer = upstream.send(Method::GET, &address, RequestBody::default(), proof).await?;
+    let answer = upstream.read(answer).await.map_err(Fault::NoAnswer)?;
     if answer.status != StatusCode::OK {
         return Err(Fault::NoAnswer(answer.refusal()));
     }
     let base = interior.server.base_url.as_str().trim_end_matches('/');
-    let security = interior.capability_security();
-    let here = Here { base, security, is_confined: *is_confined };
+    let here = Here { base, security: security.clone(), is_confined: *is_confined };
     let rule = &interior.authorizer;
     let text = std::str::from_utf8(&answer.body).ok();
     let written = text.and_then(|text| here.rewritten(text, |name| rule.may_grant_operation(name)));
@@ -95,9 +145,5 @@ where
         Fault::NoAnswer(NoAnswer::unreadable("it is no CapabilityStatement in JSON"))
     })?;
     let behind = settings.upstream.as_deref().unwrap_or(base);
-    let body = Bytes::from(localized(written.get(), behind, base));
-    let mut response = document(StatusCode::OK, Format::Json.media_type(), body, request);
-    let everybody = HeaderValue::from_static("*");
-    response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, everybody);
-    Ok(response)
+    Ok(Bytes::from(localized(written.get(), behind, base)))
 }

@@ -13,6 +13,7 @@ use super::metadata::{self, Rewriting};
 use super::request_body::RequestBody;
 use super::service::ConfineFuture;
 use super::settings::ConfineSettings;
+use super::statements::Statements;
 use crate::middleware::{FhirAuthLayer, Gates, InnerService};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -36,13 +37,15 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub struct MetadataLayer {
     gates: Gates,
     settings: Arc<ConfineSettings>,
+    statements: Arc<Statements>,
 }
 
 impl MetadataLayer {
     /// Creates it for the inside of a layer. Of the settings [`max_body`](ConfineSettings::max_body) and
     /// [`upstream_base`](ConfineSettings::upstream_base) count.
     pub fn new(auth: &FhirAuthLayer, settings: ConfineSettings) -> Self {
-        Self { gates: auth.gates().clone(), settings: Arc::new(settings) }
+        let (gates, statements) = (auth.gates().clone(), Arc::default());
+        Self { gates, settings: Arc::new(settings), statements }
     }
 }
 
@@ -97,8 +100,8 @@ where
         let fresh = self.inner.clone();
         let ready = std::mem::replace(&mut self.inner, fresh);
         let (parts, _) = request.into_parts();
-        let settings = Arc::clone(&self.layer.settings);
-        let rewriting = Rewriting { interior, settings, is_confined: false };
+        let MetadataLayer { settings, statements, .. } = self.layer.clone();
+        let rewriting = Rewriting { interior, settings, statements, is_confined: false };
         let answer = metadata::answer(ready, rewriting, parts);
         let future = async move { answer.await.map(|answer| answer.map(ConfinedBody::bytes)) };
         ConfineFuture::judged(Box::pin(future))

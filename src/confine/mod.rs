@@ -20,6 +20,9 @@
 //! status is asked for, so that files which that server goes on to show are 404, too. Of files that may hold other
 //! types each line is looked at.
 //!
+//! `metadata` is asked from the server behind once at a time, and what it says serves for 5 s, to whoever asks without
+//! a token that was judged.
+//!
 //! The server behind is asked for uncompressed JSON, without conditions, and may ignore all that it is asked. Of
 //! the headers of such a request go on `Accept-Language`, `Authorization`, `Host`, `traceparent`, `tracestate`,
 //! `User-Agent`, `X-Correlation-Id` and `X-Request-Id`. Of no request go on those that override its method or its
@@ -104,6 +107,7 @@ mod sent_bundle;
 mod service;
 mod settings;
 mod statement;
+mod statements;
 mod stop;
 mod tree;
 mod unambiguous;
@@ -116,6 +120,7 @@ mod way;
 pub use crate::seal::{SealKey, SealKeyError};
 pub use body::ConfinedBody;
 pub use layer::{ConfineLayer, ConfinedLayer};
+pub use lines::ReadByLine;
 pub use local::Addresses;
 pub use metadata_layer::{Metadata, MetadataLayer};
 pub use request_body::RequestBody;

@@ -18,7 +18,6 @@ use super::judge::Judge;
 use super::metadata::{self, Rewriting};
 use super::passed;
 use super::request_body::RequestBody;
-use super::settings::ConfineSettings;
 use super::way::Way;
 use crate::authorization::Access;
 use crate::middleware::{Gates, Interior, release_readiness};
@@ -85,7 +84,7 @@ impl<S: Clone> Confine<S> {
     fn metadata<B, R>(
         &mut self,
         interior: Arc<Interior>,
-        settings: Arc<ConfineSettings>,
+        confined: &Confined,
         request: Request<B>,
     ) -> ConfineFuture<S::Future, R, S::Error>
     where
@@ -95,7 +94,9 @@ impl<S: Clone> Confine<S> {
         B: Body + Send + 'static,
         R: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
     {
-        let rewriting = Rewriting { interior, settings, is_confined: true };
+        let (settings, statements) =
+            (Arc::clone(&confined.settings), Arc::clone(&confined.statements));
+        let rewriting = Rewriting { interior, settings, statements, is_confined: true };
         let (parts, _) = request.into_parts();
         let answer = metadata::answer(self.ready(), rewriting, parts);
         let future = async move { answer.await.map(|answer| answer.map(ConfinedBody::bytes)) };
@@ -128,10 +129,10 @@ where
             let response = interior.reject(Rejection::unguarded(&interior.server), request);
             return ConfineFuture { state: State::Refused { response: Some(response) } };
         };
-        let settings = Arc::clone(&confined.settings);
         if metadata::is_asked(&interior, &request) {
-            return self.metadata(interior, settings, request);
+            return self.metadata(interior, &confined, request);
         }
+        let settings = Arc::clone(&confined.settings);
         let way = access.as_ref().map_or(Way::Through, |access| Way::of(access, request.headers()));
         let has_form = access.as_ref().is_some_and(|access| passed::has_form(access, &settings));
         if !access.as_ref().is_some_and(Access::changes) {

@@ -12,6 +12,7 @@ use tower_service::Service;
 
 use super::answer::NoAnswer;
 use super::headers;
+use super::lines::ReadByLine;
 use super::request_body::RequestBody;
 use crate::authorization::BorrowedResource;
 use crate::fhir::ResourceReference;
@@ -72,6 +73,11 @@ impl<S> Upstream<S> {
         let mut request = request.clone();
         request.headers = headers::for_judged(&request.headers);
         Self { service, is_ready: true, request, max_body, left: MAX_REQUESTS }
+    }
+
+    /// Marks the requests from now on as those whose answers are read line by line.
+    pub(super) fn reads_by_line(&mut self) {
+        self.request.extensions.insert(ReadByLine);
     }
 
     /// Asks by `GET`.

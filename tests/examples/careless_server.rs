@@ -140,7 +140,13 @@ async fn answer(State(state): State<Arc<Shared>>, request: Request) -> Response 
         all.find(|one| one["resourceType"] == name && one["id"] == id)
     };
     match below.as_slice() {
-        ["metadata"] => fhir(&json!({"resourceType": "CapabilityStatement"}).to_string()),
+        // One part of it is large.
+        ["metadata"] => {
+            let text =
+                if parts.uri.query().is_some() { "x".repeat(1 << 20) } else { String::new() };
+            let named = json!({"resourceType": "CapabilityStatement", "description": text});
+            fhir(&named.to_string())
+        }
         ["Observation", "slow"] => {
             let mut waiting = Waiting(&state, false);
             tokio::time::sleep(Duration::from_secs(60)).await;

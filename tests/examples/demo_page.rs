@@ -223,6 +223,8 @@ async fn somebody_signs_in_by_a_code_and_is_granted_what_they_may_have() {
     let (_, answer) = demo.exchange(&demo.code().await).await;
     let (_, more) = refresh(&answer["refresh_token"], "user/*.rs").await;
     assert_eq!(more["error"], "invalid_scope");
+    let (status, own) = refresh(&answer["refresh_token"], "patient/*.rs").await;
+    assert_eq!(status, 200, "a token that was refused is not used up: {own}");
 }
 
 #[tokio::test]
@@ -303,5 +305,42 @@ async fn a_code_needs_its_verifier_and_serves_once_and_no_other_site_reads_a_tok
         let answer = request.form(&form).send().await.unwrap();
         let allowed = answer.headers().get("access-control-allow-origin").unwrap();
         assert_eq!(allowed, &*demo.origin, "what a browser compares with {origin}");
+    }
+}
+
+#[tokio::test]
+async fn no_other_site_talks_to_the_provider() {
+    let demo = Demo::start().await;
+    let issuer = demo.described["issuer"].as_str().unwrap();
+    let rotate = demo.described["rotate"].as_str().unwrap();
+    for (host, status) in [
+        ("evil.example", 421),
+        ("evil.example:1", 421),
+        ("127.0.0.1.evil.example", 421),
+        ("localhost:1", 200),
+        ("[::1]", 200),
+    ] {
+        let request = demo.client.get(format!("{issuer}/jwks")).header("host", host);
+        assert_eq!(request.send().await.unwrap().status(), status, "{host}");
+        let request = demo.client.post(rotate).header("host", host);
+        let expected = if status == 200 { 204 } else { status };
+        assert_eq!(request.send().await.unwrap().status(), expected, "{host}");
+    }
+    let own = demo.origin.as_str();
+    for (headers, status) in [
+        (&[][..], 204),
+        (&[("origin", own), ("sec-fetch-site", "same-site")], 204),
+        (&[("origin", issuer)], 204),
+        (&[("origin", "null"), ("sec-fetch-site", "same-origin")], 204),
+        (&[("origin", "https://evil.example"), ("sec-fetch-site", "cross-site")], 403),
+        (&[("origin", "https://evil.example")], 403),
+        (&[("origin", "http://127.0.0.1:1"), ("sec-fetch-site", "same-site")], 403),
+        (&[("origin", "null")], 403),
+        (&[("sec-fetch-site", "cross-site")], 403),
+    ] {
+        let request = demo.client.post(rotate);
+        let request =
+            headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        assert_eq!(request.send().await.unwrap().status(), status, "{headers:?}");
     }
 }

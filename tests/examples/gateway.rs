@@ -32,10 +32,17 @@ impl Gateway {
         sections: &str,
         environment: &[(&str, &str)],
     ) -> Self {
+        Self::by_file(|issuer| text(issuer, upstream, sections), environment).await
+    }
+
+    pub(crate) async fn by_file(
+        text: impl FnOnce(&TestIssuer) -> String,
+        environment: &[(&str, &str)],
+    ) -> Self {
         let issuer = TestIssuer::start().await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("gateway.toml");
-        std::fs::write(&file, text(&issuer, upstream, sections)).unwrap();
+        std::fs::write(&file, text(&issuer)).unwrap();
         let file = file.to_str().unwrap().to_owned();
         let names =
             environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -54,6 +61,13 @@ impl Gateway {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         gateway
+    }
+
+    /// Has another configuration read.
+    pub(crate) fn reload(&self, upstream: &str, sections: &str) {
+        let file = self.folder.path().join("gateway.toml");
+        std::fs::write(file, text(&self.issuer, upstream, sections)).unwrap();
+        self.server.signal("-HUP");
     }
 
     /// A token of patient 1.

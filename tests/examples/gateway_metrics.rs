@@ -5,8 +5,13 @@ use std::collections::HashMap;
 use crate::careless_server::Careless;
 use crate::gateway::Gateway;
 
+/// An address that nobody listens at.
+pub(crate) fn free_port() -> String {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}
+
 /// The figures by their names with labels.
-async fn figures(gateway: &Gateway, admin: &str) -> HashMap<String, f64> {
+pub(crate) async fn figures(gateway: &Gateway, admin: &str) -> HashMap<String, f64> {
     let answer = gateway.client.get(format!("http://{admin}/metrics")).send().await.unwrap();
     assert_eq!(answer.status(), 200);
     assert!(answer.headers()["content-type"].to_str().unwrap().starts_with("text/plain"));
@@ -19,8 +24,7 @@ async fn figures(gateway: &Gateway, admin: &str) -> HashMap<String, f64> {
 #[tokio::test(flavor = "multi_thread")]
 async fn operators_alone_read_figures_that_no_client_makes_more_of() {
     let careless = Careless::start().await;
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let admin = port.to_string();
+    let admin = free_port();
     let sections = format!("timeout = \"700ms\"\n[admin]\naddress = \"{admin}\"");
     let gateway = Gateway::before(&careless.base, &sections).await;
     let requests = |class: &str| format!("fhir_auth_gateway_requests_total{{status=\"{class}\"}}");
@@ -64,8 +68,7 @@ async fn operators_alone_read_figures_that_no_client_makes_more_of() {
 async fn what_a_slow_client_has_not_read_yet_is_held_and_told() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let careless = Careless::start().await;
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let admin = port.to_string();
+    let admin = free_port();
     let sections =
         format!("max_body = \"10MiB\"\nmax_buffered = \"12MiB\"\n[admin]\naddress = \"{admin}\"");
     let gateway = Gateway::before(&careless.base, &sections).await;

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use uuid::Uuid;
 
 use super::clients::Client;
+use super::token::OAuthError;
 
 /// How long a code serves (RFC 6749 section 4.1.2 recommends ten minutes at most).
 const CODE_LIFETIME: Duration = Duration::from_secs(60);
@@ -27,6 +28,14 @@ pub(super) struct Grant {
     pub(super) redirect_uri: String,
     /// The S256 challenge of RFC 7636.
     pub(super) challenge: String,
+}
+
+/// A grant that is used once more.
+pub(super) struct Refreshed {
+    pub(super) grant: Grant,
+    pub(super) scope: String,
+    /// The refresh token that serves next.
+    pub(super) token: String,
 }
 
 /// A grant, found by the first part of its code and of its refresh tokens.
@@ -86,21 +95,35 @@ impl Grants {
         Some((grant, token))
     }
 
-    /// Replaces a refresh token. One that was replaced before ends the grant: one of the two who have it is
-    /// somebody else (RFC 9700 section 4.14.2).
-    pub(super) fn refresh(&mut self, token: &str, now: Instant) -> Option<(Grant, String)> {
-        let mut found = self.take(token)?;
-        let (id, secret) = token.split_once('.')?;
-        let Stage::Exchanged(Some(expected)) = &found.stage else { return None };
+    /// Replaces a refresh token, for the scopes that are asked for or all that were granted. One that was replaced
+    /// before ends the grant: one of the two who have it is somebody else (RFC 9700 section 4.14.2). One that is
+    /// refused for the scopes alone serves on.
+    pub(super) fn refresh(
+        &mut self,
+        token: &str,
+        scope: Option<&str>,
+        now: Instant,
+    ) -> Result<Refreshed, OAuthError> {
+        const INVALID: OAuthError = OAuthError("invalid_grant");
+        let mut found = self.take(token).ok_or(INVALID)?;
+        let (id, secret) = token.split_once('.').ok_or(INVALID)?;
+        let Stage::Exchanged(Some(expected)) = &found.stage else { return Err(INVALID) };
         if !same(expected, secret) || now.duration_since(found.since) >= GRANT_LIFETIME {
-            return None;
+            return Err(INVALID);
         }
+        let granted = &found.grant.scopes;
+        let is_granted = |one: &str| granted.iter().any(|granted| granted == one);
+        if scope.is_some_and(|scope| !scope.split(' ').all(is_granted)) {
+            self.0.push_front(found);
+            return Err(OAuthError("invalid_scope"));
+        }
+        let scope = scope.map_or_else(|| granted.join(" "), str::to_owned);
         let next = random();
         let token = format!("{id}.{next}");
         found.stage = Stage::Exchanged(Some(next));
         let grant = found.grant.clone();
         self.0.push_front(found);
-        Some((grant, token))
+        Ok(Refreshed { grant, scope, token })
     }
 
     fn take(&mut self, secret: &str) -> Option<Remembered> {
@@ -157,7 +180,7 @@ mod tests {
         let (mut grants, now) = (Grants::default(), Instant::now());
         let (code, token) = exchanged(&mut grants, now);
         assert!(grants.exchange(&code, (REDIRECT, VERIFIER), now).is_none());
-        assert!(grants.refresh(&token, now).is_none());
+        assert!(grants.refresh(&token, None, now).is_err());
     }
 
     #[test]
@@ -182,14 +205,24 @@ mod tests {
     fn a_refresh_token_is_replaced_and_the_one_before_ends_the_grant() {
         let (mut grants, now) = (Grants::default(), Instant::now());
         let (_, first) = exchanged(&mut grants, now);
-        let (_, second) = grants.refresh(&first, now).unwrap();
+        let second = grants.refresh(&first, None, now).unwrap().token;
         assert_ne!(first, second);
-        let (_, third) = grants.refresh(&second, now).unwrap();
-        assert!(grants.refresh(&second, now).is_none());
-        assert!(grants.refresh(&third, now).is_none());
+        let third = grants.refresh(&second, None, now).unwrap().token;
+        assert!(grants.refresh(&second, None, now).is_err());
+        assert!(grants.refresh(&third, None, now).is_err());
 
         let (_, token) = exchanged(&mut grants, now);
-        assert!(grants.refresh(&token, now + GRANT_LIFETIME).is_none());
+        assert!(grants.refresh(&token, None, now + GRANT_LIFETIME).is_err());
+    }
+
+    #[test]
+    fn a_refresh_token_that_is_refused_for_its_scopes_serves_on() {
+        let (mut grants, now) = (Grants::default(), Instant::now());
+        let (_, token) = exchanged(&mut grants, now);
+        let refused = grants.refresh(&token, Some("system/*.rs"), now);
+        assert_eq!(refused.err().map(|error| error.0), Some("invalid_scope"));
+        let next = grants.refresh(&token, Some(OFFLINE), now).unwrap();
+        assert_eq!((&*next.scope, next.token == token), (OFFLINE, false));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 mod authorize;
 mod clients;
 mod grants;
+mod guard;
 mod token;
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -12,6 +13,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
@@ -74,7 +76,8 @@ impl DemoIdp {
         });
         // Scripts of the page alone may read a token.
         let cors = CorsLayer::new().allow_origin(HeaderValue::from_str(origin)?);
-        let app = router().layer(cors).with_state(Arc::clone(&issuer));
+        let guard = from_fn_with_state(Arc::clone(&issuer), guard::own_sites_alone);
+        let app = router().layer(guard).layer(cors).with_state(Arc::clone(&issuer));
         tokio::spawn(axum::serve(listener, app).into_future());
         tokio::spawn(async move {
             loop {

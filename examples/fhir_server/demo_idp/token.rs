@@ -17,7 +17,7 @@ use tower_fhir_auth::test_util::TokenBuilder;
 
 use super::Issuer;
 use super::clients::{BACKEND, CLIENTS, Client, OFFLINE, PAGE, SECRET};
-use super::grants::Grant;
+use super::grants::{Grant, Refreshed};
 
 /// How long a token serves, in seconds, unless another time is asked for.
 const LIFETIME: i64 = 300;
@@ -148,13 +148,9 @@ fn by_refresh_token(
     is_the_page(headers, request)?;
     let token = request.refresh_token.as_deref().ok_or(OAuthError("invalid_request"))?;
     let mut grants = issuer.grants.lock().unwrap_or_else(PoisonError::into_inner);
-    let found = grants.refresh(token, Instant::now());
-    let (grant, next) = found.ok_or(OAuthError("invalid_grant"))?;
-    let scope = request.scope.clone().unwrap_or_else(|| grant.scopes.join(" "));
-    if !scope.split(' ').all(|one| grant.scopes.iter().any(|granted| granted == one)) {
-        return Err(OAuthError("invalid_scope"));
-    }
-    Ok(issued(issuer, &grant, scope, Some(next)))
+    let Refreshed { grant, scope, token } =
+        grants.refresh(token, request.scope.as_deref(), Instant::now())?;
+    Ok(issued(issuer, &grant, scope, Some(token)))
 }
 
 fn issued(
@@ -208,6 +204,7 @@ fn authenticate(headers: &HeaderMap, request: &TokenRequest) -> Option<&'static 
 }
 
 /// An error of RFC 6749 section 5.2.
+#[derive(Debug)]
 pub(super) struct OAuthError(pub(super) &'static str);
 
 impl axum::response::IntoResponse for OAuthError {

@@ -15,25 +15,72 @@ use super::unanswered::Unanswered;
 /// The most KiB of bodies that are judged at once.
 const JUDGED_AT_ONCE: usize = 16 * 1024;
 
-/// The bytes that are held of all requests together.
+/// The bytes that are held of all requests together: one for a process, whatever configuration serves.
 pub(super) struct Buffered {
-    held: AtomicUsize,
-    limit: usize,
-    /// The bytes that one request may hold.
-    share: usize,
+    /// Of requests with a token that was verified.
+    callers: Room,
+    /// Of all others, who take nothing of what there is for callers.
+    strangers: Room,
     /// Turns at judging, in KiB. What is read out of a body takes more than the body, and so does what is written.
     turns: Arc<Semaphore>,
-    /// The same number, for operators: of all configurations together.
+    /// The same number, for operators.
     figure: Gauge,
 }
 
+/// The bytes that some requests hold together.
+#[derive(Default)]
+struct Room {
+    held: AtomicUsize,
+    limit: AtomicUsize,
+    /// The bytes that one request may hold.
+    share: AtomicUsize,
+}
+
 impl Buffered {
-    /// With room for so many bytes, of which one request may hold a half, and in any case a question and an answer
-    /// of the longest that are looked into.
-    pub(super) fn up_to(limit: usize, longest: usize) -> Arc<Self> {
-        let (held, turns) = (AtomicUsize::new(0), Arc::new(Semaphore::new(JUDGED_AT_ONCE)));
-        let share = (limit / 2).max(longest.saturating_mul(2)).min(limit);
-        Arc::new(Self { held, limit, share, turns, figure: meter::buffered() })
+    /// Without any room yet.
+    pub(super) fn new() -> Arc<Self> {
+        let turns = Arc::new(Semaphore::new(JUDGED_AT_ONCE));
+        let (callers, strangers) = Default::default();
+        Arc::new(Self { callers, strangers, turns, figure: meter::buffered() })
+    }
+
+    /// Makes room for so many bytes, of which one request may hold a half, and in any case a question and an answer
+    /// of the longest that are looked into. Strangers have an eighth beside, or what one of the longest takes, if
+    /// that is no more than a half.
+    pub(super) fn make_room(&self, limit: usize, longest: usize) {
+        self.callers.set(limit, (limit / 2).max(longest.saturating_mul(2)).min(limit));
+        let of_strangers = (limit / 8).max(longest.min(limit / 2));
+        self.strangers.set(of_strangers, of_strangers);
+    }
+
+    fn tell(&self) {
+        let held = self.callers.held().saturating_add(self.strangers.held());
+        let held = u32::try_from(held >> 10).unwrap_or(u32::MAX);
+        self.figure.set(f64::from(held) * 1024.0);
+    }
+}
+
+impl Room {
+    fn set(&self, limit: usize, share: usize) {
+        self.limit.store(limit, Ordering::Relaxed);
+        self.share.store(share, Ordering::Relaxed);
+    }
+
+    fn held(&self) -> usize {
+        self.held.load(Ordering::Relaxed)
+    }
+
+    /// Takes bytes for a request that holds `own` of them already. One that is alone has all of the room for its
+    /// bytes.
+    fn take(&self, own: usize, taken: usize) -> Result<(), Unanswered> {
+        let before = self.held.fetch_add(taken, Ordering::Relaxed);
+        let (limit, share) =
+            (self.limit.load(Ordering::Relaxed), self.share.load(Ordering::Relaxed));
+        let room = if own == before { limit.saturating_add(limit / 8) } else { limit };
+        if share < limit && own.saturating_add(taken) > share.saturating_add(share / 8) {
+            return Err(Unanswered::OverShare);
+        }
+        if before.saturating_add(taken) <= room { Ok(()) } else { Err(Unanswered::Busy) }
     }
 }
 
@@ -45,17 +92,41 @@ pub(super) struct Account(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     all: Arc<Buffered>,
+    is_of_caller: AtomicBool,
     held: AtomicUsize,
+    /// The length of the longest line that is held.
+    line: AtomicUsize,
     streams: AtomicBool,
     sends: AtomicBool,
+    awaits_client: AtomicBool,
     turn: Mutex<Option<OwnedSemaphorePermit>>,
     trouble: OnceLock<Unanswered>,
 }
 
 impl Account {
     pub(super) fn of_a_request(all: &Arc<Buffered>) -> Self {
-        let (held, streams, sends, turn, trouble) = Default::default();
-        Self(Arc::new(Inner { all: Arc::clone(all), held, streams, sends, turn, trouble }))
+        let all = Arc::clone(all);
+        let (is_of_caller, held, line, streams, sends, awaits_client) = Default::default();
+        let (turn, trouble) = Default::default();
+        Self(Arc::new(Inner {
+            all,
+            is_of_caller,
+            held,
+            line,
+            streams,
+            sends,
+            awaits_client,
+            turn,
+            trouble,
+        }))
+    }
+
+    /// Notes that it is of a caller whose token was verified, before anything is held of it: until then it is a
+    /// stranger's.
+    pub(super) fn is_of_a_caller(&self) {
+        if !self.holds_something() {
+            self.0.is_of_caller.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Notes what has gone wrong. An answer that had to be judged as a whole is then another one.
@@ -99,6 +170,24 @@ impl Account {
         })
     }
 
+    /// Reports whether it is of a caller.
+    pub(super) fn has_caller(&self) -> bool {
+        self.0.is_of_caller.load(Ordering::Relaxed)
+    }
+
+    /// Notes whether the next part of its body is the client's to send.
+    pub(super) fn awaits_client(&self, awaits: bool) {
+        self.0.awaits_client.store(awaits, Ordering::Relaxed);
+    }
+
+    /// Returns what it is that has not come in time.
+    pub(super) fn late(&self) -> Unanswered {
+        match self.0.awaits_client.load(Ordering::Relaxed) {
+            true => Unanswered::Unsent,
+            false => Unanswered::TooLate,
+        }
+    }
+
     /// Polls a body that is sent on: what it takes from the client in the meantime is not held.
     pub(super) fn while_sending<T>(&self, poll: impl FnOnce() -> T) -> T {
         self.0.sends.store(true, Ordering::Relaxed);
@@ -117,36 +206,38 @@ impl Account {
         if self.0.streams.load(Ordering::Relaxed) { Ok(()) } else { self.take(bytes) }
     }
 
+    /// Holds a line of an answer that streams by, as long as the longest one so far.
+    pub(super) fn holds_line(&self, length: usize) -> Result<(), Unanswered> {
+        let longest = self.0.line.fetch_max(length, Ordering::Relaxed);
+        if length > longest { self.take(length - longest) } else { Ok(()) }
+    }
+
     pub(super) fn holds_something(&self) -> bool {
         self.0.held.load(Ordering::Relaxed) > 0
     }
 
-    /// Takes an eighth more than there is: what connections read ahead, and what is read out of a body. A request
-    /// that is alone has all of the room for its bytes.
+    /// Takes an eighth more than there is: what connections read ahead, and what is read out of a body.
     fn take(&self, bytes: usize) -> Result<(), Unanswered> {
         let taken = bytes.saturating_add(bytes / 8);
         let own = self.0.held.fetch_add(taken, Ordering::Relaxed);
-        let before = self.0.all.held.fetch_add(taken, Ordering::Relaxed);
+        let done = self.0.room().take(own, taken);
         self.0.all.tell();
-        let Buffered { limit, share, .. } = *self.0.all;
-        let room = if own == before { limit.saturating_add(limit / 8) } else { limit };
-        if share < limit && own.saturating_add(taken) > share.saturating_add(share / 8) {
-            return Err(Unanswered::OverShare);
-        }
-        if before.saturating_add(taken) <= room { Ok(()) } else { Err(Unanswered::Busy) }
+        done
     }
 }
 
-impl Buffered {
-    fn tell(&self) {
-        let held = u32::try_from(self.held.load(Ordering::Relaxed) >> 10).unwrap_or(u32::MAX);
-        self.figure.set(f64::from(held) * 1024.0);
+impl Inner {
+    fn room(&self) -> &Room {
+        match self.is_of_caller.load(Ordering::Relaxed) {
+            true => &self.all.callers,
+            false => &self.all.strangers,
+        }
     }
 }
 
 impl std::fmt::Debug for Buffered {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Buffered").field("limit", &self.limit).finish_non_exhaustive()
+        f.debug_struct("Buffered").finish_non_exhaustive()
     }
 }
 
@@ -154,7 +245,7 @@ impl Drop for Inner {
     fn drop(&mut self) {
         let held = *self.held.get_mut();
         if held > 0 {
-            self.all.held.fetch_sub(held, Ordering::Relaxed);
+            self.room().held.fetch_sub(held, Ordering::Relaxed);
             self.all.tell();
         }
     }
@@ -164,10 +255,22 @@ impl Drop for Inner {
 mod tests {
     use super::*;
 
+    fn up_to(limit: usize, longest: usize) -> Arc<Buffered> {
+        let all = Buffered::new();
+        all.make_room(limit, longest);
+        all
+    }
+
+    fn caller(all: &Arc<Buffered>) -> Account {
+        let account = Account::of_a_request(all);
+        account.is_of_a_caller();
+        account
+    }
+
     #[test]
     fn what_a_request_holds_is_given_back_with_it() {
-        let all = Buffered::up_to(10, 10);
-        let (one, other) = (Account::of_a_request(&all), Account::of_a_request(&all));
+        let all = up_to(10, 10);
+        let (one, other) = (caller(&all), caller(&all));
         let busy = Err(Unanswered::Busy);
         assert_eq!((one.holds(6), other.holds(4), other.holds(1)), (Ok(()), Ok(()), busy));
         let kept = one.clone();
@@ -181,20 +284,43 @@ mod tests {
         let sent = other.while_sending(|| other.holds_of_client(100));
         assert_eq!(sent, Ok(()), "unless it is sent on");
         drop(other);
-        assert_eq!(all.held.load(Ordering::Relaxed), 0);
+        assert_eq!(all.callers.held(), 0);
     }
 
     #[test]
     fn one_request_holds_a_half_and_leaves_the_rest_to_others() {
-        let all = Buffered::up_to(1000, 100);
-        let (one, other) = (Account::of_a_request(&all), Account::of_a_request(&all));
+        let all = up_to(1000, 100);
+        let (one, other) = (caller(&all), caller(&all));
         assert_eq!(one.holds(250), Ok(()));
         assert_eq!(one.holds(250), Ok(()));
         assert_eq!(one.holds(1), Err(Unanswered::OverShare));
         assert_eq!(other.holds(100), Ok(()), "there is room for others");
         // A question and an answer of the longest have room in any case.
-        let all = Buffered::up_to(1000, 400);
-        let one = Account::of_a_request(&all);
+        let all = up_to(1000, 400);
+        let one = caller(&all);
         assert_eq!((one.holds_of_client(400), one.holds(400)), (Ok(()), Ok(())));
+    }
+    #[test]
+    fn strangers_take_nothing_of_what_there_is_for_callers() {
+        let all = up_to(1000, 50);
+        let strangers: Vec<Account> = (0..5).map(|_| Account::of_a_request(&all)).collect();
+        let held: Vec<_> = strangers.iter().map(|one| one.holds(50)).collect();
+        let busy = Err(Unanswered::Busy);
+        assert_eq!(held, [Ok(()), Ok(()), busy, busy, busy], "an eighth");
+        assert_eq!((caller(&all).holds(500), caller(&all).holds(380)), (Ok(()), Ok(())));
+        drop(strangers);
+        assert_eq!((all.strangers.held(), all.callers.held()), (0, 0));
+    }
+
+    #[test]
+    fn what_requests_hold_counts_also_after_the_room_has_become_another() {
+        let all = up_to(1000, 100);
+        let one = caller(&all);
+        assert_eq!(one.holds(400), Ok(()));
+        all.make_room(600, 100);
+        assert_eq!(caller(&all).holds(200), Err(Unanswered::Busy));
+        drop(one);
+        assert_eq!(caller(&all).holds(200), Ok(()));
+        assert_eq!(all.callers.held(), 0);
     }
 }

@@ -1,6 +1,7 @@
 //! The answerer of requests: the layer, and the server behind within it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::ACCESS_CONTROL_ALLOW_ORIGIN;
@@ -15,6 +16,7 @@ use tower_service::Service;
 
 use super::account::{Account, Buffered};
 use super::held::{Answered, ClientBody};
+use super::known::Known;
 use super::unanswered::{Asked, Unanswered};
 use super::upstream::Upstream;
 use super::{cors, meter};
@@ -22,11 +24,11 @@ use crate::failure::Failure;
 use crate::server::{App, AppBody, BoxError, whole};
 
 /// The gateway of a configuration, and its layer, which succeeds the one before. `made` seals page links where
-/// the file names no keys.
+/// the file names no keys, and `buffered` is what all requests hold.
 pub(super) fn gateway(
     config: Config,
     before: Option<&FhirAuthLayer>,
-    made: &SealKey,
+    (made, buffered): (&SealKey, &Arc<Buffered>),
 ) -> Result<(App, FhirAuthLayer), Failure> {
     let settings = config.gateway().upstream.clone();
     let Some(url) = &settings.url else {
@@ -36,7 +38,7 @@ pub(super) fn gateway(
     let upstream = Upstream::new(config.base_url(), url, &settings);
     let upstream =
         upstream.ok_or_else(|| Failure::new("upstream.url: expected the address of a server"))?;
-    let buffered = upstream.buffered();
+    let common = Common { buffered: Arc::clone(buffered), patience: settings.timeout };
     let metadata = format!("{}/metadata", config.base_url().path());
     let origins = config.gateway().cors.clone();
     let policy = config.policy()?;
@@ -44,9 +46,8 @@ pub(super) fn gateway(
     let builder = before.into_iter().fold(builder, FhirAuthLayerBuilder::succeeding);
     let auth = match settings.confine {
         ConfinedBy::Gateway => {
-            let layer = builder.build_confined(confine(&settings, made)?)?;
-            let auth = layer.auth().clone();
-            let app = around(layer.layer(upstream), buffered, metadata);
+            let (auth, confine) = builder.build_confined(confine(&settings, made)?)?.into_parts();
+            let app = around(auth.layer(Known(confine.layer(upstream))), common, metadata);
             return Ok((meter::around(cors::around(app, &origins)), auth));
         }
         // The server behind is told what was granted, and nothing of step-up.
@@ -59,11 +60,18 @@ pub(super) fn gateway(
     };
     // What it says about itself is written anew, whoever confines.
     let upstream = MetadataLayer::new(&auth, confine(&settings, made)?).layer(upstream);
-    let app = around(auth.layer(upstream), buffered, metadata);
+    let app = around(auth.layer(Known(upstream)), common, metadata);
     Ok((meter::around(cors::around(app, &origins)), auth))
 }
 
-fn around<S, R>(service: S, buffered: Arc<Buffered>, metadata: String) -> App
+/// The common ground of the requests of a configuration.
+struct Common {
+    buffered: Arc<Buffered>,
+    /// The longest time between two parts of a request's body.
+    patience: Duration,
+}
+
+fn around<S, R>(service: S, Common { buffered, patience }: Common, metadata: String) -> App
 where
     S: Service<
             Request<ClientBody<Incoming>>,
@@ -79,7 +87,7 @@ where
     App::from_fn(move |request| {
         let account = Account::of_a_request(&buffered);
         let is_open = request.uri().path() == metadata;
-        let answer = answer(service.clone(), account, request);
+        let answer = answer(service.clone(), (account, patience), request);
         Box::pin(async move {
             let mut response = answer.await;
             if is_open {
@@ -94,7 +102,7 @@ where
 
 async fn answer<S, R>(
     mut service: S,
-    account: Account,
+    (account, patience): (Account, Duration),
     request: Request<Incoming>,
 ) -> Response<AppBody>
 where
@@ -107,7 +115,7 @@ where
     let ready = std::future::poll_fn(|context| service.poll_ready(context)).await;
     let answer = match ready {
         Ok(()) => {
-            let body = ClientBody::new(body, account.clone());
+            let body = ClientBody::new(body, account.clone(), patience);
             service.call(Request::from_parts(parts, body)).await
         }
         Err(unanswered) => Err(unanswered),
@@ -118,7 +126,7 @@ where
         (Ok(response), None) => {
             response.map(|body| Answered::new(body.map_err(Into::into), account).boxed_unsync())
         }
-        (Err(unanswered), _) | (Ok(_), Some(unanswered)) => unanswered.respond(asked).map(whole),
+        (_, Some(unanswered)) | (Err(unanswered), None) => unanswered.respond(asked).map(whole),
     }
 }
 

@@ -1,43 +1,29 @@
 //! `--demo`: the page of the example server at the root, for what this gateway guards. It explains requests by
 //! the configuration that serves, and signs people in at its provider.
 //!
-//! The files are those of `examples/fhir_server/page`.
+//! The files are those of `examples/fhir_server/page`, and so is what both have in common.
+
+#[path = "page/common.rs"]
+mod common;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_fhir_auth::FhirAuthLayer;
-use tower_fhir_auth::explanation::Explanation;
 use tower_fhir_auth::fhir::BaseUrl;
 use url::{Origin, Url};
 
+use self::common::{
+    DESCRIPTION, EXPLAIN, FILES, MAX_QUESTION, Question, explained, is_for_loopback,
+    is_of_the_page, policy, protect,
+};
 use crate::failure::Failure;
 use crate::server::{App, AppBody, whole};
-
-/// The files, and what they are.
-const FILES: [(&str, &str, &str); 7] = [
-    ("/", "text/html; charset=utf-8", include_str!("page/index.html")),
-    ("/style.css", "text/css; charset=utf-8", include_str!("page/style.css")),
-    ("/page.js", "text/javascript; charset=utf-8", include_str!("page/page.js")),
-    ("/callers.js", "text/javascript; charset=utf-8", include_str!("page/callers.js")),
-    ("/oauth.js", "text/javascript; charset=utf-8", include_str!("page/oauth.js")),
-    ("/show.js", "text/javascript; charset=utf-8", include_str!("page/show.js")),
-    ("/icon.svg", "image/svg+xml", include_str!("page/icon.svg")),
-];
-const DESCRIPTION: &str = "/demo.json";
-const EXPLAIN: &str = "/explain";
-
-/// The largest question: a token of the size that is read at all, and requests.
-const MAX_QUESTION: usize = 128 << 10;
-
-/// The most requests that one question is about.
-const MAX_REQUESTS: usize = 64;
 
 /// Requests that change nothing, whatever server is behind.
 const SAMPLES: [(&str, &str); 7] = [
@@ -57,20 +43,6 @@ struct Page {
     client: Option<String>,
 }
 
-/// Which requests, with one token.
-#[derive(Deserialize)]
-struct Question {
-    token: Option<String>,
-    requests: Vec<Asked>,
-}
-
-#[derive(Deserialize)]
-struct Asked {
-    method: String,
-    /// Below the base URL.
-    path: String,
-}
-
 type Refused = (StatusCode, String);
 
 /// Serves the page, and by `app` all that is not of the page.
@@ -86,10 +58,7 @@ pub(super) fn before(
     }
     let page = Arc::new(Page { auth: auth.clone(), base: base.clone(), client });
     Ok(App::from_fn(move |request| {
-        let path = request.uri().path();
-        let is_of_the_page =
-            [DESCRIPTION, EXPLAIN].contains(&path) || FILES.iter().any(|(file, ..)| *file == path);
-        if !is_of_the_page {
+        if !is_of_the_page(request.uri().path()) {
             return app.answer(request);
         }
         let page = Arc::clone(&page);
@@ -124,20 +93,10 @@ impl Page {
         };
         let mut response = Response::new(whole(Bytes::from(text)));
         *response.status_mut() = status;
-        let headers = response.headers_mut();
-        if let Ok(policy) = HeaderValue::try_from(policy(&endpoints)) {
-            headers.insert(CONTENT_SECURITY_POLICY, policy);
+        if let Ok(policy) = HeaderValue::try_from(policy(&origin(&endpoints))) {
+            protect(response.headers_mut(), policy);
         }
-        for (name, value) in [
-            (CONTENT_TYPE, kind),
-            (CACHE_CONTROL, "no-store"),
-            (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-            (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-            (HeaderName::from_static("referrer-policy"), "no-referrer"),
-            (HeaderName::from_static("x-content-type-options"), "nosniff"),
-        ] {
-            headers.insert(name, HeaderValue::from_static(value));
-        }
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
         response
     }
 
@@ -172,20 +131,7 @@ impl Page {
             |error: &dyn std::error::Error| (StatusCode::BAD_REQUEST, error.to_string());
         let question: Question =
             serde_json::from_slice(&body.to_bytes()).map_err(|error| malformed(&error))?;
-        if question.requests.len() > MAX_REQUESTS {
-            let text = format!("at most {MAX_REQUESTS} requests at once");
-            return Err((StatusCode::PAYLOAD_TOO_LARGE, text));
-        }
-        let mut explained: Vec<Explanation> = Vec::with_capacity(question.requests.len());
-        for asked in &question.requests {
-            let uri = format!("{}{}", self.base.path(), asked.path);
-            let mut request = Request::builder().method(&*asked.method).uri(uri);
-            if let Some(token) = &question.token {
-                request = request.header("authorization", format!("Bearer {token}"));
-            }
-            let request = request.body(()).map_err(|error| malformed(&error))?;
-            explained.push(self.auth.explain(&request.into_parts().0).await);
-        }
+        let explained = explained(&self.auth, &self.base, question).await?;
         let text = serde_json::to_string(&explained).map_err(|error| malformed(&error))?;
         Ok(("application/json", text))
     }
@@ -206,23 +152,12 @@ fn scopes(endpoints: &Value) -> Vec<&str> {
     scopes
 }
 
-/// Nothing of elsewhere but the provider's token endpoint.
-fn policy(endpoints: &Value) -> String {
+/// Returns the origin of the provider's token endpoint, where it is known.
+fn origin(endpoints: &Value) -> String {
     let token = endpoints.get("token_endpoint").and_then(Value::as_str);
     let origin = token.and_then(|token| Url::parse(token).ok()).map(|url| url.origin());
-    let provider = match origin {
-        Some(origin @ Origin::Tuple(..)) => format!(" {}", origin.ascii_serialization()),
+    match origin {
+        Some(origin @ Origin::Tuple(..)) => origin.ascii_serialization(),
         Some(Origin::Opaque(_)) | None => String::new(),
-    };
-    format!(
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
-         connect-src 'self'{provider}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
-         require-trusted-types-for 'script'"
-    )
-}
-
-fn is_for_loopback(uri: &Uri, headers: &HeaderMap) -> bool {
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok()?.parse().ok());
-    let authority = uri.authority().cloned().or(host);
-    authority.is_some_and(|name| ["127.0.0.1", "[::1]", "localhost"].contains(&name.host()))
+    }
 }

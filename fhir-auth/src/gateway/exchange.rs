@@ -134,9 +134,31 @@ pin_project! {
         #[pin]
         wait: Option<Sleep>,
         account: Account,
+        // The length of the line that has begun, where somebody reads it line by line.
+        line: Option<usize>,
         turn: Option<Turn>,
         is_over: bool,
     }
+}
+
+/// Holds the data of a frame, or the lines of it.
+fn held(
+    data: Option<&Bytes>,
+    account: &Account,
+    line: &mut Option<usize>,
+) -> Result<(), Unanswered> {
+    let data = data.map(AsRef::as_ref).unwrap_or_default();
+    let Some(begun) = line else { return account.holds(data.len()) };
+    let (mut longest, mut length) = (0, *begun);
+    for piece in data.split_inclusive(|byte| *byte == b'\n') {
+        length = length.saturating_add(piece.len());
+        longest = longest.max(length);
+        if piece.ends_with(b"\n") {
+            length = 0;
+        }
+    }
+    *begun = length;
+    account.holds_line(longest)
 }
 
 /// The wait for the turn to judge a body that has been read; false if it has not come in time.
@@ -149,7 +171,13 @@ impl<B> AnswerBody<B> {
         limit: Duration,
         account: Account,
     ) -> Self {
-        Self { inner, rewriter, limit, wait: None, account, turn: None, is_over: false }
+        let (wait, line, turn) = (None, None, None);
+        Self { inner, rewriter, limit, wait, account, line, turn, is_over: false }
+    }
+
+    /// Is read line by line, so that each of its lines is held while it streams by.
+    pub(super) fn by_line(self, is_so: bool) -> Self {
+        Self { line: is_so.then_some(0), ..self }
     }
 }
 
@@ -182,8 +210,7 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>>> Body for AnswerBody<B> {
             this.wait.set(None);
             let data = match frame {
                 Some(Ok(frame)) => {
-                    let length = frame.data_ref().map_or(0, Bytes::len);
-                    if let Err(full) = this.account.holds(length) {
+                    if let Err(full) = held(frame.data_ref(), this.account, this.line) {
                         *this.is_over = true;
                         this.account.met(full);
                         return Poll::Ready(Some(Err("too much is held of answers".into())));
@@ -246,18 +273,45 @@ mod tests {
         trailers.insert("x-fhir-patient", http::HeaderValue::from_static("2"));
         let body = Full::new(Bytes::from_static(b"{}"));
         let body = body.with_trailers(std::future::ready(Some(Ok(trailers))));
-        let account = Account::of_a_request(&Buffered::up_to(0, 0));
+        let account = Account::of_a_request(&Buffered::new());
         let sent = SentBody::new(body, None, Progress::begin(), account).collect().await.unwrap();
         assert_eq!(sent.trailers(), None);
         assert_eq!(sent.to_bytes(), "{}");
     }
 
+    #[tokio::test]
+    async fn a_line_of_a_file_that_streams_by_is_held_and_what_is_short_is_not_added_up() {
+        let all = Buffered::new();
+        all.make_room(1 << 20, 1 << 20);
+        let read = |line: usize, number: usize| {
+            let account = Account::of_a_request(&all);
+            account.is_of_a_caller();
+            account.streams();
+            let mut text = vec![b' '; line];
+            text.push(b'\n');
+            let body = Full::new(Bytes::from(text.repeat(number)));
+            let limit = Duration::from_secs(30);
+            let body = AnswerBody::new(body, None, limit, account.clone()).by_line(true);
+            (account, body.collect())
+        };
+        let (_, body) = read(1000, 5000);
+        assert!(body.await.is_ok());
+        let (other, body) = read(700_000, 1);
+        assert!(body.await.is_ok());
+        let (account, body) = read(700_000, 1);
+        assert!(body.await.is_err());
+        assert_eq!(account.trouble(), Some(Unanswered::Busy));
+        drop((account, other));
+    }
+
     #[tokio::test(start_paused = true)]
     async fn sixteen_mib_are_judged_at_a_time_and_who_waits_too_long_is_told_to_come_again() {
-        let all = Buffered::up_to(1 << 30, 1 << 30);
+        let all = Buffered::new();
+        all.make_room(1 << 30, 1 << 30);
         let limit = Duration::from_secs(30);
         let read = |length: usize| {
             let account = Account::of_a_request(&all);
+            account.is_of_a_caller();
             let body = Full::new(Bytes::from(vec![b' '; length]));
             (account.clone(), AnswerBody::new(body, None, limit, account).collect())
         };

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use http::HeaderMap;
 use http::header::{CONNECTION, CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName};
 
 /// Headers of one connection (RFC 9110 section 7.6.1), beside those that `Connection` names.
 pub(super) const OF_CONNECTION: [&str; 9] = [
@@ -22,12 +22,12 @@ pub(super) const OF_CONNECTION: [&str; 9] = [
 pub(super) const OF_BYTES: [&str; 6] =
     ["content-length", "accept-ranges", "content-digest", "content-md5", "digest", "repr-digest"];
 
-/// Returns the headers that `Connection` names.
-pub(super) fn named_by_connection(headers: &HeaderMap) -> HashSet<String> {
+/// Returns those of the headers that `Connection` names: it may name any number of others, as often as it likes.
+pub(super) fn named_by_connection(headers: &HeaderMap) -> HashSet<HeaderName> {
     let values = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
-    let names =
-        values.flat_map(|value| value.split(',')).map(|name| name.trim().to_ascii_lowercase());
-    names.collect()
+    let names = values.flat_map(|value| value.split(',')).map(str::trim);
+    let present = names.filter(|name| headers.contains_key(*name));
+    present.filter_map(|name| name.parse().ok()).collect()
 }
 
 /// Reports whether a body is JSON that may be rewritten. The bytes of a Binary are nobody's but its own; only
@@ -46,4 +46,24 @@ pub(super) fn is_json(headers: &HeaderMap, is_binary: bool) -> bool {
         _ => false,
     };
     is_plain && is_json
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    #[test]
+    fn of_the_names_in_connection_those_that_are_there_count() {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-hop", HeaderValue::from_static("1"));
+        headers.insert("x-kept", HeaderValue::from_static("1"));
+        let many = "x-absent,X-Hop , close, \u{e9}, ,".repeat(1000);
+        headers.append("connection", HeaderValue::from_bytes(many.as_bytes()).unwrap());
+        assert!(named_by_connection(&headers).is_empty(), "what is no text names nothing");
+        let many = "x-absent,X-Hop , close, ,".repeat(10_000);
+        headers.append("connection", HeaderValue::from_bytes(many.as_bytes()).unwrap());
+        let named = named_by_connection(&headers);
+        assert_eq!(named, HashSet::from([HeaderName::from_static("x-hop")]));
+    }
 }

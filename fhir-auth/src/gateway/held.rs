@@ -3,12 +3,15 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
+use tokio::time::{Sleep, sleep};
 
 use super::account::Account;
+use super::unanswered::Unanswered;
 use crate::server::BoxError;
 
 pin_project! {
@@ -17,12 +20,17 @@ pin_project! {
         #[pin]
         inner: B,
         account: Account,
+        patience: Duration,
+        // The end of the wait for the next part, while there is one.
+        #[pin]
+        wait: Option<Sleep>,
     }
 }
 
 impl<B> ClientBody<B> {
-    pub(super) fn new(inner: B, account: Account) -> Self {
-        Self { inner, account }
+    /// `patience` is the longest time between two parts of a caller's, and that of all of a stranger's.
+    pub(super) fn new(inner: B, account: Account, patience: Duration) -> Self {
+        Self { inner, account, patience, wait: None }
     }
 }
 
@@ -34,8 +42,25 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>>> Body for ClientBody<B> {
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let this = self.project();
-        let frame = ready!(this.inner.poll_frame(context));
+        let mut this = self.project();
+        let Poll::Ready(frame) = this.inner.poll_frame(context) else {
+            this.account.awaits_client(true);
+            if this.wait.is_none() {
+                this.wait.set(Some(sleep(*this.patience)));
+            }
+            if let Some(wait) = this.wait.as_pin_mut() {
+                ready!(wait.poll(context));
+            }
+            this.account.met(Unanswered::Unsent);
+            return Poll::Ready(Some(Err("the client has stopped in its request".into())));
+        };
+        if this.wait.is_some() {
+            this.account.awaits_client(false);
+            // A stranger has the time for all of it.
+            if this.account.has_caller() {
+                this.wait.set(None);
+            }
+        }
         let frame = frame.map(|frame| frame.map_err(Into::into));
         let length = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
         if let Err(full) = this.account.holds_of_client(length.map_or(0, Bytes::len)) {
@@ -101,5 +126,55 @@ impl<B: Body<Data = Bytes>> Body for Answered<B> {
 
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::super::account::Buffered;
+    use super::*;
+
+    /// A body of which a byte comes every 20 seconds.
+    struct Slow {
+        left: usize,
+        next: Pin<Box<Sleep>>,
+    }
+
+    const PAUSE: Duration = Duration::from_secs(20);
+
+    impl Body for Slow {
+        type Data = Bytes;
+        type Error = BoxError;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+            if self.left == 0 {
+                return Poll::Ready(None);
+            }
+            ready!(self.next.as_mut().poll(context));
+            self.left -= 1;
+            self.next = Box::pin(sleep(PAUSE));
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"x")))))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_gets_on_with_each_part_and_a_stranger_has_one_time_for_all_of_them() {
+        let all = Buffered::new();
+        all.make_room(1000, 1000);
+        for (is_of_caller, trouble) in [(true, None), (false, Some(Unanswered::Unsent))] {
+            let account = Account::of_a_request(&all);
+            if is_of_caller {
+                account.is_of_a_caller();
+            }
+            let slow = Slow { left: 5, next: Box::pin(sleep(PAUSE)) };
+            let body = ClientBody::new(slow, account.clone(), Duration::from_secs(30));
+            assert_eq!(body.collect().await.is_ok(), is_of_caller);
+            assert_eq!(account.trouble(), trouble);
+        }
     }
 }

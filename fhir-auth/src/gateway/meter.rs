@@ -133,6 +133,7 @@ fn upstream_fault(fault: Unanswered) -> Option<&'static str> {
         | Unanswered::LongForm
         | Unanswered::LongHeader
         | Unanswered::OverShare
-        | Unanswered::Provenance => None,
+        | Unanswered::Provenance
+        | Unanswered::Unsent => None,
     }
 }

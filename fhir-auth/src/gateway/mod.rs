@@ -14,6 +14,7 @@ mod demo;
 mod exchange;
 mod headers;
 mod held;
+mod known;
 mod meter;
 mod request;
 mod response;
@@ -29,6 +30,7 @@ use lexopt::Parser;
 use tower_fhir_auth::FhirAuthLayer;
 use tower_fhir_auth::confine::SealKey;
 
+use self::account::Buffered;
 use self::meter::Figures;
 use crate::failure::Failure;
 use crate::server::Source;
@@ -88,13 +90,18 @@ async fn gateway(options: Options) -> Result<(), Failure> {
     let key = SealKey::random().map_err(|_| Failure::new("the system has no random numbers"))?;
     let Options { config, listen, upstream, demo, demo_client } = options;
     let figures = Figures::collect();
+    let buffered = Buffered::new();
     let source = Source::new(config, upstream, move |config, before: Option<&FhirAuthLayer>| {
         let base = config.base_url().clone();
-        let (app, auth) = app::gateway(config, before, &key)?;
+        let (limit, longest) =
+            (config.gateway().upstream.max_buffered, config.gateway().upstream.max_body);
+        let (app, auth) = app::gateway(config, before, (&key, &buffered))?;
         let app = match demo {
             true => demo::before(app, &auth, &base, demo_client.clone())?,
             false => app,
         };
+        // Not by one that cannot be used.
+        buffered.make_room(limit, longest);
         Ok((app, auth))
     });
     let source = source.with_metrics(move || figures.respond());

@@ -160,7 +160,7 @@ impl Rules {
                 || OVERRIDES.contains(&&*read)
                 || read.starts_with("x-forwarded-")
                 || read.starts_with("x-original-")
-                || named.contains(name.as_str())
+                || named.contains(name)
                 || self.told.iter().any(|told| *told == read);
             if !stays {
                 to.append(name.clone(), value.clone());

@@ -51,7 +51,7 @@ pub(super) fn head(
 /// Removes what is about the connection to the server behind, or about other servers than this one.
 fn strip(headers: &mut HeaderMap) {
     let named = named_by_connection(headers);
-    let named = named.iter().map(String::as_str).chain(OF_CONNECTION).chain([ALT_SVC.as_str()]);
+    let named = named.iter().map(HeaderName::as_str).chain(OF_CONNECTION).chain([ALT_SVC.as_str()]);
     for name in named {
         headers.remove(name);
     }

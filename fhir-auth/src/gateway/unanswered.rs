@@ -29,6 +29,8 @@ pub(super) enum Unanswered {
     NotForClients,
     /// It has not answered in time.
     TooLate,
+    /// The client has stopped in the middle of its request.
+    Unsent,
 }
 
 /// The properties of a request that an answer of the gateway itself depends on.
@@ -91,6 +93,11 @@ impl Unanswered {
                 StatusCode::GATEWAY_TIMEOUT,
                 Transient,
                 "the server behind has not answered in time",
+            ),
+            Self::Unsent => (
+                StatusCode::REQUEST_TIMEOUT,
+                Transient,
+                "the body of the request has not come in time",
             ),
         }
     }

@@ -19,6 +19,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tower_fhir_auth::Access;
 use tower_fhir_auth::config::UpstreamConfig;
+use tower_fhir_auth::confine::ReadByLine;
 use tower_fhir_auth::fhir::BaseUrl;
 use tower_service::Service;
 
@@ -59,7 +60,6 @@ struct Inner {
     rules: Rules,
     bases: Bases,
     timeout: Duration,
-    buffered: Arc<Buffered>,
 }
 
 impl Upstream {
@@ -79,13 +79,7 @@ impl Upstream {
             .http1_max_buf_size(READ_AT_ONCE)
             .build(connector);
         let (bases, timeout) = (Bases::new(public, url), config.timeout);
-        let buffered = Buffered::up_to(config.max_buffered, config.max_body);
-        Some(Self(Arc::new(Inner { connections, rules, bases, timeout, buffered })))
-    }
-
-    /// The bytes that are held of all answers together.
-    pub(super) fn buffered(&self) -> Arc<Buffered> {
-        Arc::clone(&self.0.buffered)
+        Some(Self(Arc::new(Inner { connections, rules, bases, timeout })))
     }
 }
 
@@ -110,7 +104,7 @@ impl Inner {
             return Ok(body.boxed_unsync());
         }
         let whole = Limited::new(body, Access::MAX_SEARCH_BODY).collect();
-        let whole = progress.within(self.timeout, whole).await.ok_or(Unanswered::TooLate)?;
+        let whole = progress.within(self.timeout, whole).await.ok_or_else(|| account.late())?;
         let whole = whole.map_err(|error| match error.is::<LengthLimitError>() {
             true => Unanswered::LongForm,
             false => Unanswered::OutOfReach,
@@ -140,11 +134,11 @@ impl Inner {
         }
         let (mut head, ()) = self.rules.head(&parts)?.into_parts();
         let account = parts.extensions.get::<Account>().cloned();
-        let account = account.unwrap_or_else(|| Account::of_a_request(&self.buffered));
+        let account = account.unwrap_or_else(|| Account::of_a_request(&Buffered::new()));
         let progress = Progress::begin();
         let body = self.body(&parts.uri, &mut head, body, &progress, &account).await?;
         let answer = self.connections.request(Request::from_parts(head, body));
-        let answer = progress.within(self.timeout, answer).await.ok_or(Unanswered::TooLate)?;
+        let answer = progress.within(self.timeout, answer).await.ok_or_else(|| account.late())?;
         let answer = answer.map_err(|error| {
             tracing::warn!(error = cause(&error), "no answer of the server behind");
             Unanswered::OutOfReach
@@ -154,7 +148,8 @@ impl Inner {
         let kind = response::head(&mut answer, &parts.method, is_binary, &self.bases)?;
         let rewriter =
             (kind == BodyKind::Rewritten).then(|| Rewriter::of_answer(self.bases.clone()));
-        let body = AnswerBody::new(body, rewriter, self.timeout, account);
+        let is_by_line = parts.extensions.get::<ReadByLine>().is_some();
+        let body = AnswerBody::new(body, rewriter, self.timeout, account).by_line(is_by_line);
         Ok(Response::from_parts(answer, Either::Left(body)))
     }
 }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -11,6 +12,7 @@ use tower_fhir_auth::FhirAuthLayer;
 use tower_fhir_auth::config::{Config, ConfigError, ConfigFile};
 
 use super::app::{App, whole};
+use super::serve::Terms;
 use super::signals::HangUp;
 use super::tls;
 use crate::failure::Failure;
@@ -87,9 +89,9 @@ impl Source {
     fn serving(&self, config: Config, before: Option<&FhirAuthLayer>) -> Result<Serving, Failure> {
         let made = || {
             let tls = config.gateway().tls.as_ref().map(tls::acceptor).transpose()?;
-            let place = Place::of(&config);
+            let (place, patience) = (Place::of(&config), config.gateway().upstream.timeout);
             let (app, auth) = (self.make)(config, before)?;
-            Ok(Serving { app, auth, tls, place })
+            Ok(Serving { app, auth, tls, patience, place })
         };
         made().map_err(|failure| self.in_file(&failure))
     }
@@ -105,6 +107,9 @@ struct Serving {
     auth: FhirAuthLayer,
     /// Accepts connections; without it they are plain.
     tls: Option<TlsAcceptor>,
+    /// The longest time for which a client may take nothing of an answer: that of the server behind between two
+    /// parts of it.
+    patience: Duration,
     place: Place,
 }
 
@@ -131,9 +136,10 @@ impl Current {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// What accepts connections now; without it they are plain.
-    pub(super) fn tls(&self) -> Option<TlsAcceptor> {
-        self.serving().tls
+    /// Returns the rules for connections from now on.
+    pub(super) fn terms(&self) -> Terms {
+        let Serving { tls, patience, .. } = self.serving();
+        Terms { tls, patience }
     }
 
     /// The port for clients.

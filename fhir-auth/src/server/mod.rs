@@ -3,10 +3,14 @@
 
 mod app;
 mod current;
+mod idle;
+mod outgoing;
 mod peer;
 mod serve;
 mod signals;
+mod streams;
 mod tls;
+mod written;
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -15,6 +19,7 @@ pub(crate) use self::app::{App, AppBody, BoxError, whole};
 use self::current::Current;
 pub(crate) use self::current::Source;
 pub(crate) use self::peer::Peer;
+use self::serve::Terms;
 use self::signals::HangUp;
 use crate::failure::Failure;
 
@@ -39,11 +44,12 @@ pub(crate) async fn run(source: Source, address: Option<&str>) -> Result<(), Fai
     let following = tokio::spawn(current.clone().follow(source.clone(), file, hang_up));
     let here = public.local_addr().map_err(|error| Failure::new(error.to_string()))?;
     source.may_listen(here)?;
-    let scheme = if current.tls().is_some() { "https" } else { "http" };
+    let scheme = if current.terms().tls.is_some() { "https" } else { "http" };
     println!("listening on {scheme}://{here}{path}");
     let admin = async {
         if let Some(listener) = admin {
-            serve::until(stopped.clone(), (listener, || None), current.admin(&source)).await;
+            let terms = || Terms { tls: None, ..current.terms() };
+            serve::until(stopped.clone(), (listener, terms), current.admin(&source)).await;
         }
     };
     let signalled = async {
@@ -51,7 +57,7 @@ pub(crate) async fn run(source: Source, address: Option<&str>) -> Result<(), Fai
         // Nobody is left to be told if both have ended.
         let _ = stop.send(true);
     };
-    let public = (public, || current.tls());
+    let public = (public, || current.terms());
     tokio::join!(serve::until(stopped.clone(), public, current.public()), admin, signalled);
     following.abort();
     Ok(())

@@ -2,15 +2,15 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
@@ -19,14 +19,18 @@ use tokio_rustls::TlsAcceptor;
 use tower_fhir_auth::authentication::{ClientCertificate, PeerAddress};
 
 use super::app::App;
+use super::idle::Use;
+use super::outgoing::OutgoingBody;
 use super::peer::Peer;
+use super::streams::{Streams, outgoing};
+use super::written::Written;
 
 /// Room for the largest token that is answered with more than a shrug, and for other headers.
 const HEADERS: u32 = 256 * 1024;
 const HEADERS_OF_HTTP_1: usize = 256 * 1024;
 
 /// The most connections at once; others wait until one ends.
-const MAX_CONNECTIONS: usize = 1024;
+const MAX_CONNECTIONS: u16 = 1024;
 
 /// The time in which a handshake and the head of the first request, or of the next one, have to come.
 const HEAD: Duration = Duration::from_secs(10);
@@ -37,18 +41,30 @@ const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// The most requests at once on one connection.
 const MAX_STREAMS: u32 = 100;
 
+/// The most bytes of one answer that wait in a connection of HTTP/2 for the client to take them.
+const WAITING: usize = 64 * 1024;
+
+/// The time for which a connection of HTTP/2 is kept that nobody uses: to answer pings is no use of it.
+const IDLE: Duration = Duration::from_secs(60);
+
 /// The time that requests under way have to finish when the server is told to stop.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Serves a port until told to stop. A connection has TLS where there is an acceptor by then.
+/// The rules for a connection that begins now.
+pub(super) struct Terms {
+    /// Accepts it; without it, it is plain.
+    pub(super) tls: Option<TlsAcceptor>,
+    /// The longest time for which a client may take nothing of an answer.
+    pub(super) patience: Duration,
+}
+
+/// Serves a port until told to stop.
 pub(super) async fn until(
     mut stop: watch::Receiver<bool>,
-    (listener, tls): (TcpListener, impl Fn() -> Option<TlsAcceptor>),
+    (listener, terms): (TcpListener, impl Fn() -> Terms),
     app: App,
 ) {
-    let builder = builder();
-    let graceful = GracefulShutdown::new();
-    let free = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let free = Arc::new(Semaphore::new(usize::from(MAX_CONNECTIONS)));
     loop {
         let accepted = async {
             let permit = Arc::clone(&free).acquire_owned().await;
@@ -69,34 +85,17 @@ pub(super) async fn until(
         };
         // Each answer is one write, which must not wait for the one before to be acknowledged.
         let _ = stream.set_nodelay(true);
-        let connection =
-            Connection { builder: builder.clone(), app: app.clone(), peer, certificate: None };
-        let (tls, watcher) = (tls(), graceful.watcher());
+        let Terms { tls, patience } = terms();
+        let (app, stop) = (app.clone(), stop.clone());
+        let connection = Connection { app, patience, stop, peer, certificate: None };
         tokio::spawn(async move {
             let _permit = permit;
-            match tls {
-                None => {
-                    if let Ok(Ok(version)) = timeout(HEAD, Version::begun(&stream)).await {
-                        connection.serve(stream, version, watcher).await;
-                    }
-                }
-                // A handshake that fails, or takes for ever, is its client's business.
-                Some(tls) => {
-                    if let Ok(Ok(stream)) = timeout(HEAD, tls.accept(stream)).await {
-                        let session = stream.get_ref().1;
-                        let version = Version::agreed(session.alpn_protocol());
-                        let shown = session.peer_certificates().and_then(<[_]>::first);
-                        let certificate = shown.map(ClientCertificate::from_der);
-                        let connection = Connection { certificate, ..connection };
-                        connection.serve(stream, version, watcher).await;
-                    }
-                }
-            }
+            connection.begin(stream, tls).await;
         });
     }
     drop(listener);
     // A client that keeps its request open does not keep the server alive.
-    let _ = timeout(GRACE, graceful.shutdown()).await;
+    let _ = timeout(GRACE, free.acquire_many(MAX_CONNECTIONS.into())).await;
 }
 
 /// The version of HTTP that a client speaks.
@@ -136,23 +135,47 @@ impl Version {
 
 /// A connection that is to be served.
 struct Connection {
-    builder: Builder<TokioExecutor>,
     app: App,
+    patience: Duration,
+    stop: watch::Receiver<bool>,
     peer: SocketAddr,
     /// The certificate that the client has shown, verified.
     certificate: Option<ClientCertificate>,
 }
 
 impl Connection {
-    async fn serve<I>(self, stream: I, version: Version, watcher: Watcher)
+    async fn begin(self, stream: TcpStream, tls: Option<TlsAcceptor>) {
+        match tls {
+            None => {
+                if let Ok(Ok(version)) = timeout(HEAD, Version::begun(&stream)).await {
+                    self.serve(stream, version).await;
+                }
+            }
+            // A handshake that fails, or takes for ever, is its client's business.
+            Some(tls) => {
+                if let Ok(Ok(stream)) = timeout(HEAD, tls.accept(stream)).await {
+                    let session = stream.get_ref().1;
+                    let version = Version::agreed(session.alpn_protocol());
+                    let shown = session.peer_certificates().and_then(<[_]>::first);
+                    let certificate = shown.map(ClientCertificate::from_der);
+                    Self { certificate, ..self }.serve(stream, version).await;
+                }
+            }
+        }
+    }
+
+    async fn serve<I>(self, stream: I, version: Version)
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let Self { builder, app, peer, certificate } = self;
+        let Self { app, patience, mut stop, peer, certificate } = self;
+        let builder = builder(patience);
         let builder = match version {
             Version::Http1 => builder.http1_only(),
             Version::Http2 => builder.http2_only(),
         };
+        let used = Use::begin();
+        let counted = used.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
             let extensions = request.extensions_mut();
             extensions.insert(Peer(peer));
@@ -160,17 +183,28 @@ impl Connection {
             if let Some(certificate) = certificate {
                 extensions.insert(certificate);
             }
-            let answer = app.answer(request);
-            async move { Ok::<_, Infallible>(answer.await) }
+            let (answer, in_use) = (app.answer(request), counted.by_request());
+            async move {
+                let response = answer.await;
+                let of_client = outgoing();
+                Ok::<_, Infallible>(response.map(|body| OutgoingBody::new(body, of_client, in_use)))
+            }
         });
-        let connection = builder.serve_connection(TokioIo::new(stream), service);
-        // How a connection ends is its client's business.
-        let _ = watcher.watch(connection.into_owned()).await;
+        let stream = TokioIo::new(Written::new(stream, patience));
+        let mut connection = pin!(builder.serve_connection(stream, service));
+        tokio::select! {
+            // How a connection ends is its client's business.
+            _ = connection.as_mut() => return,
+            _ = stop.wait_for(|stop| *stop) => {}
+            () = used.has_ended_for(IDLE) => {}
+        }
+        connection.as_mut().graceful_shutdown();
+        let _ = connection.await;
     }
 }
 
-fn builder() -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
+fn builder(patience: Duration) -> Builder<Streams> {
+    let mut builder = Builder::new(Streams { patience });
     let mut http1 = builder.http1();
     http1.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEADERS_OF_HTTP_1);
     builder
@@ -178,6 +212,7 @@ fn builder() -> Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .max_header_list_size(HEADERS)
         .max_concurrent_streams(MAX_STREAMS)
+        .max_send_buf_size(WAITING)
         .keep_alive_interval(KEEP_ALIVE)
         .keep_alive_timeout(KEEP_ALIVE);
     builder

@@ -172,6 +172,9 @@ where
         let wanted = "application/fhir+ndjson, application/ndjson;q=0.9, */*;q=0.1";
         let wanted = (ACCEPT, HeaderValue::from_static(wanted));
         self.check_not_ended(job).await?;
+        if job.types.is_some() || matches!(job.part, Part::Errors) {
+            self.upstream.reads_by_line();
+        }
         let answer =
             self.upstream.send(Method::GET, &address, RequestBody::default(), [wanted]).await?;
         if answer.status() != StatusCode::OK {

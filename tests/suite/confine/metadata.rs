@@ -4,7 +4,7 @@ use http::Request;
 use serde_json::{Value, json};
 use tower_fhir_auth::authorization::{RoleDefinitions, RolePolicy, ScopePolicy};
 use tower_fhir_auth::confine::ConfineSettings;
-use tower_fhir_auth::{Authorizer, require_role};
+use tower_fhir_auth::{Authorizer, FhirAuthLayer, require_role};
 
 use super::careless::Careless;
 use super::{Confined, Got};
@@ -157,4 +157,41 @@ async fn what_is_no_statement_or_too_large_a_one_is_502_and_a_refusal_keeps_its_
     let confined = Confined::with(saying(STATEMENT), settings).await;
     let got = ask(&confined, Request::get("/r4/metadata")).await;
     assert_eq!((got.status.as_u16(), &got.json()["issue"][0]["code"]), (502, &"too-costly".into()));
+}
+
+#[tokio::test]
+async fn the_server_behind_is_asked_for_its_statement_once_for_all_who_ask_within_a_while() {
+    let confined = Confined::before(saying(STATEMENT)).await;
+    let asked = || confined.server.asked().len();
+    let first = ask(&confined, Request::get("/r4/metadata")).await;
+    for query in ["", "?_format=json", "?_summary=true", "?mode=unheard-of"] {
+        let other = ask(&confined, Request::get(format!("/r4/metadata{query}"))).await;
+        assert_eq!((other.status, &other.text), (first.status, &first.text), "{query}");
+    }
+    let head = ask(&confined, Request::head("/r4/metadata")).await;
+    assert_eq!(head.headers["content-length"], first.headers["content-length"]);
+    assert_eq!(asked(), 1);
+    for mode in ["full", "normative", "terminology", "full"] {
+        ask(&confined, Request::get(format!("/r4/metadata?mode={mode}"))).await;
+    }
+    assert_eq!(asked(), 4, "another mode is another statement");
+    confined.clock.advance(4);
+    ask(&confined, Request::get("/r4/metadata")).await;
+    assert_eq!(asked(), 4);
+    confined.clock.advance(1);
+    ask(&confined, Request::get("/r4/metadata")).await;
+    assert_eq!(asked(), 5, "it serves for a while");
+    let next = FhirAuthLayer::builder(BASE).issuer(confined.issuer.trusted());
+    let next = next.authorizer(ScopePolicy::new()).clock(confined.clock.clone());
+    confined.layer.replace(next, ConfineSettings::default()).unwrap();
+    ask(&confined, Request::get("/r4/metadata")).await;
+    assert_eq!(asked(), 6, "and as long as the configuration");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_statement_is_not_kept() {
+    let mut confined = Confined::before(Careless::default().answering("/metadata", 503, "")).await;
+    assert_eq!(ask(&confined, Request::get("/r4/metadata")).await.status, 503);
+    confined.server = saying(STATEMENT);
+    assert_eq!(ask(&confined, Request::get("/r4/metadata")).await.status, 200);
 }

@@ -1,0 +1,31 @@
+//! Callers, told from strangers.
+
+use std::task::{Context, Poll};
+
+use http::Request;
+use tower_fhir_auth::Principal;
+use tower_service::Service;
+
+use super::account::Account;
+
+/// A service that notes whose token was verified, before anything is read of the request.
+#[derive(Clone, Debug)]
+pub(super) struct Known<S>(pub(super) S);
+
+impl<S: Service<Request<B>>, B> Service<Request<B>> for Known<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.0.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> S::Future {
+        let is_known = request.extensions().get::<Principal>().is_some();
+        if let Some(account) = request.extensions().get::<Account>().filter(|_| is_known) {
+            account.is_of_a_caller();
+        }
+        self.0.call(request)
+    }
+}

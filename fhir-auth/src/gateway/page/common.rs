@@ -1,0 +1,1 @@
+../../../../examples/fhir_server/page/common.rs

@@ -1,0 +1,104 @@
+//! Statements of the server behind, which everybody may ask for: one question at a time, and its answer serves for
+//! a while.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::Value;
+use tokio::sync::{Mutex, MutexGuard};
+
+use crate::middleware::Interior;
+use crate::time::UnixTime;
+
+/// The time for which a statement serves.
+const KEPT: Duration = Duration::from_secs(5);
+
+/// The largest one that is kept. One that is larger is asked for each time, and still once at a time.
+const MAX_KEPT: usize = 4 * 1024 * 1024;
+
+/// The values of `mode` that ask for another statement.
+const MODES: [&str; 3] = ["full", "normative", "terminology"];
+
+/// Statements as they were written anew not long ago: one without a mode, and one of each. They go with the
+/// configuration that they were written by.
+#[derive(Debug, Default)]
+pub(super) struct Statements([OfMode; 1 + MODES.len()]);
+
+#[derive(Debug, Default)]
+pub(super) struct OfMode {
+    kept: Mutex<Option<Statement>>,
+    /// The number of questions that had no answer, so that those who waited for it do not ask again, one after the
+    /// other.
+    failures: AtomicUsize,
+}
+
+#[derive(Debug)]
+struct Statement {
+    body: Bytes,
+    /// The part that is ours, which changes with what is known of issuers.
+    security: Value,
+    by: Weak<Interior>,
+    read_at: UnixTime,
+}
+
+/// The answer to somebody who asks.
+pub(super) enum Found<'a> {
+    Kept(Bytes),
+    /// Whoever has it may ask the server behind, and nobody else does so at the same time.
+    Asks(Turn<'a>),
+    /// The question of somebody else had no answer in the meantime.
+    Failed,
+}
+
+/// A turn to ask.
+pub(super) struct Turn<'a> {
+    kept: MutexGuard<'a, Option<Statement>>,
+    failures: &'a AtomicUsize,
+}
+
+impl Statements {
+    /// Returns those that a `mode` asks for, and the mode as it is sent on.
+    pub(super) fn of(&self, mode: Option<&str>) -> (&OfMode, Option<&'static str>) {
+        let [plain, others @ ..] = &self.0;
+        let found = others.iter().zip(MODES).find(|(_, known)| Some(*known) == mode);
+        found.map_or((plain, None), |(one, known)| (one, Some(known)))
+    }
+}
+
+impl OfMode {
+    pub(super) async fn find(&self, interior: &Arc<Interior>, security: &Value) -> Found<'_> {
+        let before = self.failures.load(Ordering::Relaxed);
+        let kept = self.kept.lock().await;
+        let now = interior.now();
+        let found = kept.as_ref().filter(|one| {
+            one.by.as_ptr() == Arc::as_ptr(interior)
+                && one.security == *security
+                && one.read_at <= now
+                && now < one.read_at.saturating_add(KEPT)
+        });
+        match found {
+            Some(found) => Found::Kept(found.body.clone()),
+            None if self.failures.load(Ordering::Relaxed) != before => Found::Failed,
+            None => Found::Asks(Turn { kept, failures: &self.failures }),
+        }
+    }
+}
+
+impl Turn<'_> {
+    /// Keeps what has been asked for.
+    pub(super) fn keep(mut self, body: &Bytes, interior: &Arc<Interior>, security: Value) {
+        *self.kept = (body.len() <= MAX_KEPT).then(|| Statement {
+            body: body.clone(),
+            security,
+            by: Arc::downgrade(interior),
+            read_at: interior.now(),
+        });
+    }
+
+    /// Notes that there was no answer, for all who have waited for it.
+    pub(super) fn failed(self) {
+        self.failures.fetch_add(1, Ordering::Relaxed);
+    }
+}
