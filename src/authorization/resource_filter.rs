@@ -192,9 +192,23 @@ impl<'a> ResourceFilter<'a> {
     /// Judges a resource that another one's visibility depends on: by whose it is, scopes aside.
     pub fn shows_target<'r>(&self, resource: impl Into<ResourceRef<'r>>) -> Visibility {
         let resource = resource.into();
-        let patients = self.confinement.alternatives().filter_map(Alternative::patient);
-        let verdicts = patients.map(|patient| self.of_patient(resource, patient, true));
+        let verdicts = self.patients().into_iter();
+        let verdicts = verdicts.map(|patient| self.of_patient(resource, patient, true));
         verdicts.reduce(Visibility::or).unwrap_or(Visibility::Hidden)
+    }
+
+    /// The patients that it confines to, each once, however many scopes name one.
+    pub(crate) fn patients(&self) -> Vec<&str> {
+        let mut patients: Vec<&str> = Vec::new();
+        let all = self.confinement.alternatives().filter_map(Alternative::patient);
+        all.for_each(|patient| {
+            if patients.last() != Some(&patient) {
+                patients.push(patient);
+            }
+        });
+        patients.sort_unstable();
+        patients.dedup();
+        patients
     }
 
     fn judge<'r, N: Node<'r>>(&self, resource: N) -> Visibility {

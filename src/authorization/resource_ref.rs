@@ -85,6 +85,39 @@ impl<'a> From<&'a BorrowedResource<'a>> for ResourceRef<'a> {
     }
 }
 
+#[cfg(feature = "confine")]
+impl ResourceRef<'_> {
+    /// Visits every object in it, itself included, without making a tree of it.
+    pub(crate) fn for_each_object(self, visit: &mut dyn FnMut(Self)) {
+        if self.is_object() {
+            visit(self);
+        }
+        match self.0 {
+            Inner::Value(Value::Array(items)) => {
+                items.iter().for_each(|item| Self::from(item).for_each_object(visit));
+            }
+            Inner::Value(Value::Object(members)) => {
+                members.values().for_each(|member| Self::from(member).for_each_object(visit));
+            }
+            Inner::Text(resource) => {
+                let whole = resource.document.whole();
+                whole.into_iter().for_each(|part| parts(part, visit));
+            }
+            Inner::Part(part) => parts(part, visit),
+            Inner::Value(_) => {}
+        }
+    }
+}
+
+/// Visits the objects within the items of an array, or the values of an object.
+#[cfg(feature = "confine")]
+fn parts<'a>(of: Json<'a>, visit: &mut dyn FnMut(ResourceRef<'a>)) {
+    if let Json::Array(row) | Json::Object(row) = of {
+        // The names of members are texts, in which there is no object.
+        row.for_each(|part| ResourceRef(Inner::Part(part)).for_each_object(visit));
+    }
+}
+
 impl<'a> Node<'a> for ResourceRef<'a> {
     fn member(self, name: &str) -> Option<Self> {
         match self.0 {

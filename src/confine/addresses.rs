@@ -2,11 +2,17 @@
 
 use std::borrow::Cow;
 
+use super::bounded::TooLong;
 use super::link;
 
 /// Writes each text of sound JSON that is an address below the base of the server behind as one below the base
-/// that clients know. All else keeps its bytes.
-pub(super) fn localized(text: &str, behind: &str, base: &str) -> String {
+/// that clients know, into no more than so many bytes. All else keeps its bytes.
+pub(super) fn localized(
+    text: &str,
+    behind: &str,
+    base: &str,
+    limit: usize,
+) -> Result<String, TooLong> {
     let mut written = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, from)) = split_before_text(rest) {
@@ -17,10 +23,13 @@ pub(super) fn localized(text: &str, behind: &str, base: &str) -> String {
             Some(local) => written.push_str(&local),
             None => written.push_str(one),
         }
+        if written.len() > limit {
+            return Err(TooLong);
+        }
         rest = after;
     }
     written.push_str(rest);
-    written
+    if written.len() > limit { Err(TooLong) } else { Ok(written) }
 }
 
 fn split_before_text(text: &str) -> Option<(&str, &str)> {
@@ -100,7 +109,10 @@ mod tests {
             (r#"["X/1", "\\", "", "h"]"#, r#"["X/1", "\\", "", "h"]"#),
             (r#""\"http://10.0.0.7:8081/fhir""#, r#""\"http://10.0.0.7:8081/fhir""#),
         ] {
-            assert_eq!(localized(text, behind, "https://h.test/r4"), expected, "{text}");
+            let written = localized(text, behind, "https://h.test/r4", expected.len());
+            assert_eq!(written.as_deref(), Ok(expected), "{text}");
+            let shorter = localized(text, behind, "https://h.test/r4", expected.len() - 1);
+            assert_eq!(shorter, Err(TooLong), "{text}");
         }
     }
 }

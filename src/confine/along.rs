@@ -1,12 +1,10 @@
 //! Resources that come along with the results of a search.
 
-use hashbrown::{HashMap, HashSet};
-use serde_json::Value;
-
 use super::entry::Candidate;
 use crate::authorization::ResourceRef;
 use crate::fhir::BaseUrl;
-use crate::fhir::compartment::{Node, resource_of};
+use crate::fhir::compartment::Target;
+use hashbrown::{HashMap, HashSet};
 
 /// Hides what came along with what is hidden alone, be that a result or another companion: it would tell that
 /// somebody's resource refers to it, such as whose doctor somebody is. What stays is named by a result that is
@@ -24,27 +22,17 @@ pub(super) fn hide_companions_of_hidden(
     if !hides || !shows_companions {
         return;
     }
-    let names: Vec<Vec<Name>> =
-        candidates.iter().zip(&*shown).map(|(one, shown)| names_in(one, *shown, base)).collect();
-    let mut places: HashMap<Name, Vec<usize>> = HashMap::new();
-    for (place, one) in candidates.iter().enumerate() {
-        let id = one.id().unwrap_or_default().to_owned();
-        places.entry((one.resource_type.clone(), id)).or_default().push(place);
-    }
-    let is_shown_result = |place: &usize| {
-        let is_result = candidates.get(*place).is_some_and(|one| !one.comes_along);
-        is_result && shown.get(*place) == Some(&true)
-    };
-    let results: HashSet<Name> = places
+    let named = Named::of(candidates, shown);
+    let names: Vec<HashSet<usize>> = candidates
         .iter()
-        .filter(|(_, places)| places.iter().any(is_shown_result))
-        .map(|(name, _)| name.clone())
+        .zip(&*shown)
+        .map(|(one, shown)| if *shown { named.by(one, base) } else { HashSet::new() })
         .collect();
     let mut stays: Vec<bool> =
         candidates.iter().zip(&*shown).map(|(one, shown)| *shown && !one.comes_along).collect();
     let mut next: Vec<usize> = Vec::new();
     for (place, names) in names.iter().enumerate() {
-        let names_a_result = names.iter().any(|name| results.contains(name));
+        let names_a_result = names.iter().any(|name| named.is_shown_result(*name));
         if let Some(stays) = stays.get_mut(place) {
             *stays |= names_a_result && shown.get(place) == Some(&true);
             if *stays {
@@ -52,46 +40,66 @@ pub(super) fn hide_companions_of_hidden(
             }
         }
     }
+    let mut others = named.places;
     while let Some(place) = next.pop() {
-        let named = names.get(place).into_iter().flatten();
-        // Where a name was followed once, all of its places are known.
-        for to in named.filter_map(|name| places.remove(name)).flatten() {
-            if let Some(stays) = stays.get_mut(to).filter(|stays| !**stays)
-                && shown.get(to) == Some(&true)
-            {
-                *stays = true;
-                next.push(to);
+        for name in names.get(place).into_iter().flatten() {
+            // Where a name was followed once, all of its places are known.
+            for to in others.get_mut(*name).map(std::mem::take).into_iter().flatten() {
+                if let Some(stays) = stays.get_mut(to).filter(|stays| !**stays)
+                    && shown.get(to) == Some(&true)
+                {
+                    *stays = true;
+                    next.push(to);
+                }
             }
         }
     }
     shown.copy_from_slice(&stays);
 }
 
-type Name = (String, String);
-
-/// Returns the resources of this server that a resource refers to; of one that is hidden, none.
-fn names_in(one: &Candidate<'_>, is_shown: bool, base: &BaseUrl) -> Vec<Name> {
-    let mut names = Vec::new();
-    if is_shown {
-        references(&ResourceRef::from(&one.resource).to_value(), base, &mut names);
-    }
-    // A resource may name another one as often as it likes.
-    names.sort_unstable();
-    names.dedup();
-    names
+/// The resources of an answer by their names, each name with a number.
+struct Named<'c> {
+    numbers: HashMap<(&'c str, &'c str), usize>,
+    /// The places of those of a name.
+    places: Vec<Vec<usize>>,
+    /// True for the names of results that are shown.
+    are_results: Vec<bool>,
 }
 
-/// Collects the references in a value, which is no deeper than [`BorrowedResource`](crate::authorization) takes.
-fn references(value: &Value, base: &BaseUrl, names: &mut Vec<Name>) {
-    match value {
-        Value::Array(values) => values.iter().for_each(|value| references(value, base, names)),
-        Value::Object(members) => {
-            let named = members.get("reference").and_then(Value::as_str);
-            let named = named.and_then(|text| resource_of(text, base));
-            names.extend(named.map(|named| (named.resource_type, named.id)));
-            members.values().for_each(|value| references(value, base, names));
+impl<'c> Named<'c> {
+    fn of(candidates: &'c [Candidate<'_>], shown: &[bool]) -> Self {
+        let (mut numbers, mut places, mut are_results) =
+            (HashMap::new(), Vec::<Vec<usize>>::new(), Vec::<bool>::new());
+        for (place, (one, shown)) in candidates.iter().zip(shown).enumerate() {
+            let name = (&*one.resource_type, one.id().unwrap_or_default());
+            let number = *numbers.entry(name).or_insert(places.len());
+            if number == places.len() {
+                places.push(Vec::new());
+                are_results.push(false);
+            }
+            if let (Some(places), Some(is_result)) =
+                (places.get_mut(number), are_results.get_mut(number))
+            {
+                places.push(place);
+                *is_result |= *shown && !one.comes_along;
+            }
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        Self { numbers, places, are_results }
+    }
+
+    fn is_shown_result(&self, name: usize) -> bool {
+        self.are_results.get(name) == Some(&true)
+    }
+
+    /// Returns the names in the answer that a resource refers to, each once, as often as it may name one.
+    fn by(&self, one: &Candidate<'_>, base: &BaseUrl) -> HashSet<usize> {
+        let mut names = HashSet::new();
+        ResourceRef::from(&one.resource).for_each_object(&mut |object| {
+            if let Target::Here { resource_type, id } = Target::of(object, base) {
+                names.extend(self.numbers.get(&(&*resource_type, &*id)).copied());
+            }
+        });
+        names
     }
 }
 

@@ -5,6 +5,7 @@ use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 
+use super::patch;
 use crate::fhir::{Format, IssueType, OperationOutcome};
 
 /// The reason for which a request has no answer of the server behind.
@@ -111,6 +112,15 @@ impl NoAnswer {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, IssueType::TooLong, text)
     }
 
+    pub(super) fn of_patch(fault: patch::Fault) -> Self {
+        match fault {
+            patch::Fault::Wrong(text) => Self::bad_request(text),
+            patch::Fault::TooLarge(text) => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, IssueType::TooLong, text)
+            }
+        }
+    }
+
     pub(super) fn no_json() -> Self {
         let text =
             "a resource that has to be judged is uncompressed JSON (`application/fhir+json`)";
@@ -194,6 +204,25 @@ impl NoAnswer {
         );
         let answer = Self::new(StatusCode::BAD_GATEWAY, IssueType::TooCostly, text);
         Self { is_unreadable: true, ..answer }
+    }
+
+    pub(super) fn too_many_entries_behind(limit: usize) -> Self {
+        let text = format!(
+            "the answer of the server behind has more than {limit} entries, and cannot be judged: ask for \
+             fewer by `_count`"
+        );
+        let answer = Self::new(StatusCode::BAD_GATEWAY, IssueType::TooCostly, text);
+        Self { is_unreadable: true, ..answer }
+    }
+
+    /// An answer that was judged, and would be too large as it goes to the client: addresses that are sealed, or of
+    /// this server, are longer than they were.
+    pub(super) fn written_too_large(limit: usize) -> Self {
+        let text = format!(
+            "the answer has more than {limit} bytes with the addresses of this server: ask for fewer entries \
+             by `_count`"
+        );
+        Self::new(StatusCode::BAD_GATEWAY, IssueType::TooCostly, text)
     }
 
     /// Reports whether there was an answer that cannot be judged.

@@ -13,7 +13,8 @@ use serde_json::value::RawValue;
 
 use super::answer::NoAnswer;
 use super::attachment::Attachment;
-use super::caller::Caller;
+use super::bounded::TooLong;
+use super::caller::CallerMark;
 use super::link;
 use crate::authentication::UnixTime;
 use crate::fhir::BaseUrl;
@@ -25,7 +26,7 @@ use crate::span::Span;
 #[derive(Debug)]
 pub(super) struct Attachments<'a> {
     /// `None` for a token without a subject, for which nothing is sealed.
-    pub(super) caller: Option<Caller>,
+    pub(super) caller: Option<CallerMark>,
     pub(super) keys: &'a [SealKey],
     /// The servers that it seals for.
     pub(super) place: String,
@@ -61,10 +62,10 @@ impl Attachments<'_> {
     /// The types of resources that decide by their attachments who sees a Binary.
     pub(super) const TYPES: [&'static str; 3] = ["DocumentReference", "DiagnosticReport", "Media"];
 
-    /// Seals the address of each Binary that a resource of the server behind has as an attachment. `None` where
-    /// it has none.
-    pub(super) fn sealed(&self, resource: &str) -> Option<String> {
-        rewritten(resource, |url| {
+    /// Seals the address of each Binary that a resource of the server behind has as an attachment, with who sees
+    /// it, in no more than so many bytes. `None` where it has none.
+    pub(super) fn sealed(&self, resource: &str, room: usize) -> Result<Option<String>, TooLong> {
+        rewritten(resource, room, |url| {
             let caller = self.caller.clone()?;
             let attachment = Attachment::new(self.binary(url)?, caller, self.expires);
             let sealed = attachment.seal(self.keys.first()?, &self.place)?;
@@ -78,6 +79,7 @@ impl Attachments<'_> {
         &self,
         before: Option<&str>,
         sent: &str,
+        room: usize,
     ) -> Result<Option<String>, NoAnswer> {
         check_form(sent)?;
         let mut known: Option<HashSet<String>> = None;
@@ -86,7 +88,7 @@ impl Attachments<'_> {
             known.get_or_insert_with(read).contains(link)
         };
         let mut is_refused = false;
-        let opened = rewritten(sent, |url| {
+        let opened = rewritten(sent, room, |url| {
             let (link, is_sealed) = match self.sealed_part(url) {
                 Some(sealed) => {
                     let open = |caller| Attachment::open(sealed, self.keys, &self.place, caller);
@@ -106,7 +108,7 @@ impl Attachments<'_> {
                             address as it was read, or the data itself";
                 Err(NoAnswer::bad_request(text))
             }
-            false => Ok(opened),
+            false => opened.map_err(|_| NoAnswer::changes_too_long(room)),
         }
     }
 
@@ -180,28 +182,37 @@ fn check_form(sent: &str) -> Result<(), NoAnswer> {
     }
 }
 
-/// Writes other addresses for attachments, and all else byte by byte as it was. `None` where nothing changes.
-fn rewritten(text: &str, mut other: impl FnMut(&str) -> Option<String>) -> Option<String> {
+/// Writes other addresses for attachments, and all else byte by byte as it was, in no more than so many bytes.
+/// `None` where nothing changes.
+fn rewritten(
+    text: &str,
+    room: usize,
+    mut other: impl FnMut(&str) -> Option<String>,
+) -> Result<Option<String>, TooLong> {
     let mut written = String::new();
     let mut from = 0;
-    for url in urls(text).ok()? {
+    for url in urls(text).unwrap_or_default() {
         let Ok(value) = serde_json::from_str::<Cow<'_, str>>(url.get()) else { continue };
         let Some(value) = other(&value) else { continue };
-        let place = Span::of(url.get(), text)?.range();
-        written.push_str(text.get(from..place.start)?);
-        written.push_str(&serde_json::to_string(&value).ok()?);
+        let Some(place) = Span::of(url.get(), text).map(Span::range) else { return Ok(None) };
+        written.push_str(text.get(from..place.start).unwrap_or_default());
+        written.push_str(&serde_json::to_string(&value).unwrap_or_default());
         from = place.end;
+        if written.len() > room {
+            return Err(TooLong);
+        }
     }
     if from == 0 {
-        return None;
+        return Ok(None);
     }
-    written.push_str(text.get(from..)?);
-    Some(written)
+    written.push_str(text.get(from..).unwrap_or_default());
+    if written.len() > room { Err(TooLong) } else { Ok(Some(written)) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::confine::caller::Caller;
 
     const BASE: &str = "https://fhir.example.org/r4";
 
@@ -213,7 +224,9 @@ mod tests {
         let keys = [SealKey::new(&[7; 32]).unwrap()];
         let now = UnixTime::from_secs(seconds);
         run(&Attachments {
-            caller: Some(Caller::named(subject)).filter(|_| !subject.is_empty()),
+            caller: Some(Caller::named(subject))
+                .filter(|_| !subject.is_empty())
+                .and_then(|caller| caller.mark()),
             keys: &keys,
             place: "here".to_owned(),
             base: &base,
@@ -221,6 +234,18 @@ mod tests {
             now,
             expires: now.saturating_add(std::time::Duration::from_secs(100)),
         })
+    }
+
+    fn sealed_of(all: &Attachments<'_>, text: &str) -> Option<String> {
+        all.sealed(text, 100_000).unwrap()
+    }
+
+    fn opened_of(
+        all: &Attachments<'_>,
+        before: Option<&str>,
+        sent: &str,
+    ) -> Result<Option<String>, NoAnswer> {
+        all.opened(before, sent, 100_000)
     }
 
     fn report(url: &str) -> String {
@@ -247,20 +272,20 @@ mod tests {
                     "resourceType":"DocumentReference"}}"#
                 ),
             ] {
-                let sealed = with("amara", 0, |all| all.sealed(&text)).unwrap();
+                let sealed = with("amara", 0, |all| sealed_of(all, &text)).unwrap();
                 assert!(
                     sealed.contains(&format!("\"{BASE}/_pages/")) && !sealed.contains("Binary")
                 );
-                let back = with("amara", 99, |all| all.opened(None, &sealed));
+                let back = with("amara", 99, |all| opened_of(all, None, &sealed));
                 assert_eq!(back.unwrap(), Some(text.replace(url, opened)), "{text}");
                 for (subject, seconds) in [("bela", 0), ("amara", 100), ("", 0)] {
-                    let refused = with(subject, seconds, |all| all.opened(None, &sealed));
+                    let refused = with(subject, seconds, |all| opened_of(all, None, &sealed));
                     assert!(refused.is_err(), "{subject} {seconds}: {refused:?}");
                 }
                 // One that the resource has already may stay.
-                let late = with("amara", 100, |all| all.opened(Some(&text), &sealed));
+                let late = with("amara", 100, |all| opened_of(all, Some(&text), &sealed));
                 assert!(late.is_ok_and(|opened| opened.is_some()));
-                assert_eq!(with("", 0, |all| all.sealed(&text)), None, "for nobody");
+                assert_eq!(with("", 0, |all| sealed_of(all, &text)), None, "for nobody");
             }
         }
     }
@@ -278,8 +303,8 @@ mod tests {
             r#"{"resourceType":"Media","presentedForm":[{"url":"Binary/b"}]}"#.to_owned(),
             r#"{"resourceType":"Media","content":null}"#.to_owned(),
         ] {
-            assert_eq!(with("amara", 0, |all| all.sealed(&text)), None, "{text}");
-            let opened = with("amara", 0, |all| all.opened(None, &text));
+            assert_eq!(with("amara", 0, |all| sealed_of(all, &text)), None, "{text}");
+            let opened = with("amara", 0, |all| opened_of(all, None, &text));
             assert_eq!(opened, Ok(None), "{text}");
         }
     }
@@ -296,8 +321,8 @@ mod tests {
             r#"{"resourceType":"DocumentReference","content":[{"attachment":[{"url":"Binary/b"}]}]}"#,
             "no JSON",
         ] {
-            assert_eq!(with("amara", 0, |all| all.sealed(text)), None, "{text}");
-            let opened = with("amara", 0, |all| all.opened(None, text));
+            assert_eq!(with("amara", 0, |all| sealed_of(all, text)), None, "{text}");
+            let opened = with("amara", 0, |all| opened_of(all, None, text));
             assert!(opened.is_err(), "{text}");
         }
     }
@@ -308,13 +333,14 @@ mod tests {
         let absolute = format!("{BASE}/Binary/b");
         let behind = format!("{UPSTREAM}/Binary/b");
         for url in ["Binary/b", &absolute, &behind, &sealed, "_pages/AAAA"] {
-            let refused = with("amara", 0, |all| all.opened(None, &report(url)));
+            let refused = with("amara", 0, |all| opened_of(all, None, &report(url)));
             assert!(refused.is_err(), "{url}");
-            let other = with("amara", 0, |all| all.opened(Some(&report("Binary/c")), &report(url)));
+            let other =
+                with("amara", 0, |all| opened_of(all, Some(&report("Binary/c")), &report(url)));
             assert!(other.is_err(), "{url}");
         }
         for url in ["Binary/b", &absolute] {
-            let kept = with("amara", 0, |all| all.opened(Some(&report(&behind)), &report(url)));
+            let kept = with("amara", 0, |all| opened_of(all, Some(&report(&behind)), &report(url)));
             assert_eq!(kept, Ok(Some(report("Binary/b"))), "{url}");
         }
     }

@@ -5,15 +5,23 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 
+use super::answer::NoAnswer;
+use super::at_most::AtMost;
+use super::bounded::{self, TooLong};
+
+/// The most entries of a bundle of the server behind, and the most links.
+const MAX_ENTRIES: usize = 65_535;
+const MAX_LINKS: usize = 1000;
+
 /// A bundle of the server behind. Members that are not here do not go on.
 #[derive(Debug, Deserialize)]
 pub(super) struct Bundle<'a> {
     #[serde(borrow, rename = "resourceType")]
     resource_type: Cow<'a, str>,
     #[serde(borrow, default)]
-    link: Vec<Link<'a>>,
+    link: AtMost<Link<'a>, MAX_LINKS>,
     #[serde(borrow, default)]
-    pub(super) entry: Vec<Entry<'a>>,
+    entry: AtMost<Entry<'a>, MAX_ENTRIES>,
     #[serde(borrow)]
     total: Option<&'a RawValue>,
 }
@@ -85,6 +93,16 @@ struct Kept<'a> {
     resource: Option<Box<RawValue>>,
 }
 
+impl Kept<'_> {
+    /// Returns the length of its resource.
+    fn length(&self) -> usize {
+        match &self.resource {
+            Some(written) => written.get().len(),
+            None => self.entry.resource().map_or(0, str::len),
+        }
+    }
+}
+
 impl Serialize for Kept<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match &self.resource {
@@ -96,14 +114,26 @@ impl Serialize for Kept<'_> {
 
 impl<'a> Bundle<'a> {
     /// Reads a bundle; one with a member twice is none.
-    pub(super) fn parse(text: &'a str) -> Option<Self> {
-        let bundle: Self = serde_json::from_str(text).ok()?;
-        (bundle.resource_type == "Bundle").then_some(bundle)
+    pub(super) fn parse(text: &'a str) -> Result<Self, NoAnswer> {
+        let no_bundle = || NoAnswer::unreadable("it is no Bundle");
+        let bundle: Self = serde_json::from_str(text).map_err(|_| no_bundle())?;
+        if bundle.resource_type != "Bundle" {
+            return Err(no_bundle());
+        }
+        match bundle.entry.are_more || bundle.link.are_more {
+            true => Err(NoAnswer::too_many_entries_behind(MAX_ENTRIES)),
+            false => Ok(bundle),
+        }
+    }
+
+    pub(super) fn entries(&self) -> &[Entry<'a>] {
+        &self.entry.items
     }
 
     /// Returns the address of the next page, as the server behind writes it.
     pub(super) fn next_page(&self) -> Option<&str> {
-        let mut next = self.link.iter().filter(|link| link.relation.as_deref() == Some("next"));
+        let mut next =
+            self.link.items.iter().filter(|link| link.relation.as_deref() == Some("next"));
         next.find_map(|link| link.url.as_deref())
     }
 
@@ -113,33 +143,34 @@ impl<'a> Bundle<'a> {
     }
 
     /// Writes the entries that are kept, with links of this server, and with `other` texts of resources where
-    /// there are such.
+    /// there are such, into no more than so many bytes. `other` is told how many of them are left.
     pub(super) fn write(
         &self,
         kind: &'static str,
         own: String,
         next: Option<String>,
         kept: &[bool],
-        other: impl Fn(&str) -> Option<String>,
-    ) -> Option<Vec<u8>> {
+        limit: usize,
+        other: impl Fn(&str, usize) -> Result<Option<String>, TooLong>,
+    ) -> Result<Vec<u8>, TooLong> {
         let next = next.map(|next| link("next", next));
-        let entries = self.entry.iter().zip(kept).filter(|(_, kept)| **kept);
+        let kept = self.entries().iter().zip(kept).filter(|(_, kept)| **kept);
+        let mut room = limit;
+        let mut entry = Vec::new();
+        for (kept, _) in kept {
+            let one = kept.written_with(|resource| other(resource, room))?;
+            room = room.checked_sub(one.length()).ok_or(TooLong)?;
+            entry.push(one);
+        }
         let written = Written {
             resource_type: "Bundle",
             kind,
             total: None,
             link: std::iter::once(link("self", own)).chain(next).collect(),
-            entry: entries.map(|(entry, _)| entry.written_with(&other)).collect(),
+            entry,
         };
-        // What grows by doubling would hold more than there is.
-        let length = |kept: &Kept<'_>| match &kept.resource {
-            Some(written) => written.get().len(),
-            None => kept.entry.resource().map_or(0, str::len),
-        };
-        let lengths = written.entry.iter().map(|kept| length(kept) + 256);
-        let mut text = Vec::with_capacity(lengths.sum::<usize>() + 1024);
-        serde_json::to_writer(&mut text, &written).ok()?;
-        Some(text)
+        let lengths = written.entry.iter().map(|kept| kept.length() + 256);
+        bounded::to_vec(&written, lengths.sum::<usize>() + 1024, limit)
     }
 }
 
@@ -181,10 +212,13 @@ impl<'a> Entry<'a> {
         self.mode() == Some("outcome")
     }
 
-    fn written_with(&self, other: impl Fn(&str) -> Option<String>) -> Kept<'_> {
-        let resource = self.resource().and_then(other);
+    fn written_with(
+        &self,
+        other: impl Fn(&str) -> Result<Option<String>, TooLong>,
+    ) -> Result<Kept<'_>, TooLong> {
+        let resource = self.resource().map(other).transpose()?.flatten();
         let resource = resource.and_then(|text| RawValue::from_string(text).ok());
-        Kept { entry: self, resource }
+        Ok(Kept { entry: self, resource })
     }
 
     fn with_resource<'b>(&'b self, resource: &'b RawValue) -> Entry<'b> {

@@ -3,6 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::authentication::Principal;
+use crate::jose::base64url;
+use crate::jose::digest::sha256;
+
+/// A digest of a caller.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct CallerMark(String);
 
 /// A caller, as it is told from others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +28,12 @@ impl Caller {
             client: principal.client_id().map(str::to_owned),
             patient: principal.patient().map(str::to_owned),
         })
+    }
+
+    /// Returns what stands for the caller in something that is sealed many times: as long as it is for everybody.
+    /// `None` for what cannot be written, which no caller is.
+    pub(super) fn mark(&self) -> Option<CallerMark> {
+        Some(CallerMark(base64url::encode(&sha256(&serde_json::to_vec(self).ok()?))))
     }
 
     #[cfg(test)]

@@ -5,7 +5,8 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use hashbrown::HashSet;
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use tokio::sync::Mutex;
 
 use crate::authentication::UnixTime;
@@ -31,25 +32,53 @@ pub(super) struct Versioning {
     read_at: UnixTime,
 }
 
+/// A statement, of which nothing else is read: all of it would take many times its bytes.
+#[derive(Deserialize)]
+struct Statement<'a> {
+    #[serde(rename = "resourceType")]
+    resource_type: String,
+    #[serde(borrow)]
+    rest: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Rest<'a> {
+    mode: String,
+    #[serde(borrow)]
+    resource: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Resource<'a> {
+    #[serde(rename = "type")]
+    name: String,
+    #[serde(borrow)]
+    versioning: Option<&'a RawValue>,
+}
+
+/// Returns the items of a list that can be read; none of what is no list.
+fn items<'a, T: Deserialize<'a>>(list: Option<&'a RawValue>) -> impl Iterator<Item = T> {
+    let items = list.and_then(|list| serde_json::from_str::<Vec<&RawValue>>(list.get()).ok());
+    items.into_iter().flatten().filter_map(|item| serde_json::from_str(item.get()).ok())
+}
+
 impl Versioning {
     /// Reads a CapabilityStatement. What is none says nothing.
     pub(super) fn read(statement: &[u8], known: &ResourceTypes, read_at: UnixTime) -> Self {
-        let statement: Value = serde_json::from_slice(statement).unwrap_or_default();
-        let is_statement = statement.get("resourceType") == Some(&"CapabilityStatement".into());
-        let list = |value: &Value, name: &str| match value.get(name) {
-            Some(Value::Array(items)) => items.clone(),
-            _ => Vec::new(),
-        };
-        let servers = list(&statement, "rest").into_iter().filter(|rest| {
-            is_statement && rest.get("mode").and_then(Value::as_str) == Some("server")
-        });
+        let statement: Option<Statement<'_>> = serde_json::from_slice(statement).ok();
+        let statement = statement.filter(|one| one.resource_type == "CapabilityStatement");
+        let rest = statement.and_then(|statement| statement.rest);
+        let servers = items::<Rest<'_>>(rest).filter(|rest| rest.mode == "server");
         let (mut types, mut others) = (HashSet::new(), HashSet::new());
-        for resource in servers.flat_map(|rest| list(&rest, "resource")) {
-            let text = |name: &str| resource.get(name).and_then(Value::as_str);
-            let Some(name) = text("type").filter(|name| known.contains(name)) else { continue };
-            match text("versioning") {
-                Some("versioned-update") => types.insert(name.to_owned()),
-                _ => others.insert(name.to_owned()),
+        let resources = servers.flat_map(|rest| items::<Resource<'_>>(rest.resource));
+        for Resource { name, versioning } in resources {
+            if !known.contains(&name) {
+                continue;
+            }
+            let said = versioning.and_then(|said| serde_json::from_str::<String>(said.get()).ok());
+            match said.as_deref() {
+                Some("versioned-update") => types.insert(name),
+                _ => others.insert(name),
             };
         }
         // What is said twice, and not alike, is not said.
@@ -74,7 +103,7 @@ impl Versioning {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue};
 
+use super::preference::Returned;
+
 /// The headers of a request that is judged which go on. All others might make its answer another one than
 /// the resource as it is: conditions, ranges, preferences, and what a server has of its own.
 const PASSED: [&str; 8] = [
@@ -17,6 +19,9 @@ const PASSED: [&str; 8] = [
     "x-correlation-id",
     "x-request-id",
 ];
+
+/// The most of them that go on, with those that come several times: each request for one of a client has them.
+const MAX_PASSED: usize = 32;
 
 /// Resources that a client wants recorded beside those that it writes.
 const PROVENANCE: &str = "x-provenance";
@@ -70,12 +75,24 @@ pub(super) fn strip_async(headers: &mut HeaderMap) {
 pub(super) fn for_judged(headers: &HeaderMap) -> HeaderMap {
     let passed = headers.iter().filter(|(name, _)| PASSED.contains(&name.as_str()));
     let mut asked: HeaderMap = HeaderMap::new();
-    for (name, value) in passed {
+    for (name, value) in passed.take(MAX_PASSED) {
         asked.append(name, value.clone());
     }
     asked.insert(ACCEPT, HeaderValue::from_static("application/fhir+json"));
     asked.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     asked
+}
+
+/// Returns the headers that the entries of a bundle have in common, each as if it came by itself: the few that count
+/// for one, read once. What an entry may be answered in is JSON, whatever else the client of the bundle accepts.
+pub(super) fn of_entries(bundle: &HeaderMap) -> HeaderMap {
+    let mut shared = HeaderMap::new();
+    let preference = HeaderValue::from_static(Returned::of(bundle).preference());
+    shared.insert(HeaderName::from_static("prefer"), preference);
+    if let Some(provenance) = bundle.get(PROVENANCE) {
+        shared.insert(HeaderName::from_static(PROVENANCE), provenance.clone());
+    }
+    shared
 }
 
 /// Reports whether the headers describe a form that is not compressed; one that says nothing is taken for one.

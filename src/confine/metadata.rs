@@ -137,13 +137,19 @@ where
         return Err(Fault::NoAnswer(answer.refusal()));
     }
     let base = interior.server.base_url.as_str().trim_end_matches('/');
-    let here = Here { base, security: security.clone(), is_confined: *is_confined };
+    let limit = settings.max_body;
+    let here = Here::new(base, security.clone(), *is_confined, limit);
     let rule = &interior.authorizer;
     let text = std::str::from_utf8(&answer.body).ok();
     let written = text.and_then(|text| here.rewritten(text, |name| rule.may_grant_operation(name)));
+    let too_large = || Fault::NoAnswer(NoAnswer::written_too_large(limit));
+    if here.is_full() {
+        return Err(too_large());
+    }
     let written = written.ok_or_else(|| {
         Fault::NoAnswer(NoAnswer::unreadable("it is no CapabilityStatement in JSON"))
     })?;
     let behind = settings.upstream.as_deref().unwrap_or(base);
-    Ok(Bytes::from(localized(written.get(), behind, base)))
+    let body = localized(written.get(), behind, base, limit).map_err(|_| too_large())?;
+    Ok(Bytes::from(body))
 }

@@ -71,14 +71,36 @@
 //! Who is confined to a patient or by a constraint gets the same 404 for a resource that is hidden, one that does
 //! not exist, and one that cannot be read; operators are told of the last. A server behind that answers 5xx for
 //! hidden resources alone would tell them apart.
+//!
+//! # What a request may cost
+//!
+//! | | at most | beyond |
+//! |---|---|---|
+//! | bytes of an answer, as it comes and as it is written for the client | [`max_body`](ConfineSettings::max_body) | 502 `too-costly` |
+//! | entries of an answer | 65,535 | 502 `too-costly` |
+//! | resources that are looked up, for one that depends on them | 64 | hidden |
+//! | resources that are looked up, for a request | 256 | 502 `too-costly` |
+//! | requests to the server behind | 4,096 | 413 |
+//! | entries of a bundle that is sent | 1,000 | 413 |
+//! | names and values of a resource that is judged | 65,535 | 400, read 404 |
+//! | values of a patch | 65,535 | 413 |
+//! | operations of a patch, and items of lists that they push along | 200; 1,048,576 | 413 |
+//! | parameters of a condition, and values between their commas | 32; 64 | 400 |
+//! | bytes of a placeholder of a transaction | 128 | 400 |
+//! | values of the headers that go on | 32 | left out |
+//!
+//! Of a resource that was looked up the verdict alone is kept, one for all that point to it. Entries that are refused
+//! take a line of the log for each kind of refusal, and not for each of them.
 
 mod addresses;
 mod along;
 mod answer;
+mod at_most;
 mod attachment;
 mod attachments;
 mod binary;
 mod body;
+mod bounded;
 mod bundle;
 mod caller;
 mod capability;
@@ -89,6 +111,7 @@ mod headers;
 mod job;
 mod judge;
 mod kick_off;
+mod known;
 mod layer;
 mod lines;
 mod link;

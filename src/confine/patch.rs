@@ -5,7 +5,8 @@ use std::slice::from_ref;
 use json_patch::{PatchOperation, patch_unsafe};
 use serde_json::Value;
 
-use super::tree::{Tree, are_equal, unmarked};
+use super::tree::{MAX_VALUES, Tree, are_equal, unmarked};
+use super::unambiguous;
 
 /// The most operations of a patch.
 const MAX_OPERATIONS: usize = 200;
@@ -16,37 +17,56 @@ const MAX_DEPTH: usize = 32;
 /// The bytes that a value takes beside its text, roughly.
 const VALUE_SIZE: usize = 16;
 
+/// The most items of lists that the operations push along, all together: one that puts an item at the front of a
+/// list moves all the others.
+const MAX_PUSHED: usize = 1 << 20;
+
+/// The reason for which a patch is not applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// It is no patch, or none of this resource.
+    Wrong(String),
+    /// It would take too much.
+    TooLarge(String),
+}
+
+/// The room that the operations of a patch share.
+struct Room {
+    /// The bytes of what they put into the resource, roughly.
+    size: usize,
+    values: usize,
+    pushed: usize,
+}
+
 /// Applies a patch to a resource, which may become so many bytes large, roughly, with all that the operations
 /// carry; or says why it cannot be applied.
-pub(super) fn patched(resource: &Tree, patch: &str, max_size: usize) -> Result<Tree, String> {
+pub(super) fn patched(resource: &Tree, patch: &str, max_size: usize) -> Result<Tree, Fault> {
     let operations = read(patch)?;
     let mut patched = resource.marked().clone();
-    let mut size_left = max_size;
-    if !is_within_limits(&patched, MAX_DEPTH, &mut size_left) {
+    let mut room = Room { size: max_size, values: MAX_VALUES, pushed: MAX_PUSHED };
+    if !room.has_room_for(&patched, MAX_DEPTH) {
         // What is too large already may shrink.
-        size_left = 0;
+        (room.size, room.values) = (0, 0);
     }
     for operation in &operations {
-        if !is_carried(operation, &patched, &mut size_left) {
-            return Err("the patch makes the resource too large".to_owned());
-        }
+        room.take(operation, &patched)?;
         if let PatchOperation::Test(test) = operation {
             let found = patched.pointer(test.path.as_str());
             if !found.is_some_and(|found| are_equal(found, &test.value)) {
-                return Err(
-                    "the patch cannot be applied: a value is not the one of its test".to_owned()
-                );
+                let text = "the patch cannot be applied: a value is not the one of its test";
+                return Err(Fault::Wrong(text.to_owned()));
             }
             continue;
         }
         // The `unsafe` one does not undo a failed patch. It need not, on a copy, and undoing a failed `move`
         // panics.
-        patch_unsafe(&mut patched, from_ref(operation))
-            .map_err(|error| format!("the patch cannot be applied: {}", error.kind))?;
+        patch_unsafe(&mut patched, from_ref(operation)).map_err(|error| {
+            Fault::Wrong(format!("the patch cannot be applied: {}", error.kind))
+        })?;
     }
     for name in ["resourceType", "id"] {
         if patched.get(name) != resource.marked().get(name) {
-            return Err(format!("the patch would change `{name}`"));
+            return Err(Fault::Wrong(format!("the patch would change `{name}`")));
         }
     }
     Ok(Tree::of_marked(patched))
@@ -61,14 +81,27 @@ pub(super) fn asks(patch: &str) -> bool {
     read(patch).is_ok_and(|operations| operations.iter().any(asks))
 }
 
+/// Reads the text of a patch as a tree, which has a bounded number of values.
+pub(super) fn tree(patch: &str) -> Result<Tree, Fault> {
+    Tree::parse(patch).map_err(|unread| match unread {
+        unambiguous::Fault::TooMany => {
+            Fault::TooLarge(format!("a patch has at most {MAX_VALUES} values"))
+        }
+        unambiguous::Fault::NoJson | unambiguous::Fault::Twice => no_patch(),
+    })
+}
+
+pub(super) fn no_patch() -> Fault {
+    Fault::Wrong("the body is no JSON Patch".to_owned())
+}
+
 /// Reads the operations, whose values keep their marks.
-fn read(patch: &str) -> Result<Vec<PatchOperation>, String> {
-    const NO_PATCH: &str = "the body is no JSON Patch";
-    let no_patch = || NO_PATCH.to_owned();
-    let tree = Tree::parse(patch).map_err(|_| no_patch())?;
+fn read(patch: &str) -> Result<Vec<PatchOperation>, Fault> {
+    let tree = tree(patch)?;
     let Value::Array(operations) = tree.marked() else { return Err(no_patch()) };
     if operations.len() > MAX_OPERATIONS {
-        return Err(format!("a patch has at most {MAX_OPERATIONS} operations"));
+        let text = format!("a patch has at most {MAX_OPERATIONS} operations: send several");
+        return Err(Fault::TooLarge(text));
     }
     let read = |operation: &Value| {
         let mut members = operation.as_object().ok_or_else(no_patch)?.clone();
@@ -82,43 +115,81 @@ fn read(patch: &str) -> Result<Vec<PatchOperation>, String> {
     operations.iter().map(read).collect()
 }
 
-/// Reports whether what an operation puts into the resource is within the limits. No more than that is walked
-/// through, and all of it counts, so that the cost of a patch does not grow with operations times size.
-fn is_carried(operation: &PatchOperation, resource: &Value, size_left: &mut usize) -> bool {
-    let (path, value) = match operation {
-        PatchOperation::Add(add) => (&add.path, Some(&add.value)),
-        PatchOperation::Replace(replace) => (&replace.path, Some(&replace.value)),
-        PatchOperation::Move(from_to) => (&from_to.path, resource.pointer(from_to.from.as_str())),
-        PatchOperation::Copy(from_to) => (&from_to.path, resource.pointer(from_to.from.as_str())),
-        PatchOperation::Test(_) | PatchOperation::Remove(_) => return true,
-    };
-    // What cannot be found is told when the operation is applied.
-    let Some(value) = value else { return true };
-    let depth_left = MAX_DEPTH.saturating_sub(path.as_str().matches('/').count());
-    is_within_limits(value, depth_left, size_left)
-}
-
-fn is_within_limits(value: &Value, depth_left: usize, size_left: &mut usize) -> bool {
-    let Some(depth_left) = depth_left.checked_sub(1) else { return false };
-    if !take(size_left, value.as_str().unwrap_or_default()) {
-        return false;
-    }
-    match value {
-        Value::Array(items) => {
-            items.iter().all(|item| is_within_limits(item, depth_left, size_left))
+impl Room {
+    /// Takes what an operation carries and what it moves, so that the cost of a patch does not grow with operations
+    /// times size.
+    fn take(&mut self, operation: &PatchOperation, resource: &Value) -> Result<(), Fault> {
+        let pushed: usize = places(operation).map(|place| length_around(place, resource)).sum();
+        let Some(pushed) = self.pushed.checked_sub(pushed) else {
+            let text = "the patch moves too many items of lists: send fewer operations in one";
+            return Err(Fault::TooLarge(text.to_owned()));
+        };
+        self.pushed = pushed;
+        match self.carries(operation, resource) {
+            true => Ok(()),
+            false => Err(Fault::TooLarge("the patch makes the resource too large".to_owned())),
         }
-        Value::Object(members) => members.iter().all(|(name, member)| {
-            take(size_left, name) && is_within_limits(member, depth_left, size_left)
-        }),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
+    }
+
+    /// Reports whether what an operation puts into the resource is within the limits. No more than that is walked
+    /// through, and all of it counts.
+    fn carries(&mut self, operation: &PatchOperation, resource: &Value) -> bool {
+        let (path, value) = match operation {
+            PatchOperation::Add(add) => (&add.path, Some(&add.value)),
+            PatchOperation::Replace(replace) => (&replace.path, Some(&replace.value)),
+            PatchOperation::Move(moved) => (&moved.path, resource.pointer(moved.from.as_str())),
+            PatchOperation::Copy(copied) => (&copied.path, resource.pointer(copied.from.as_str())),
+            PatchOperation::Test(_) | PatchOperation::Remove(_) => return true,
+        };
+        // What cannot be found is told when the operation is applied.
+        let Some(value) = value else { return true };
+        let depth_left = MAX_DEPTH.saturating_sub(path.as_str().matches('/').count());
+        self.has_room_for(value, depth_left)
+    }
+
+    fn has_room_for(&mut self, value: &Value, depth_left: usize) -> bool {
+        let Some(depth_left) = depth_left.checked_sub(1) else { return false };
+        let values_left = self.values.checked_sub(1);
+        self.values = values_left.unwrap_or_default();
+        if values_left.is_none() || !self.has_bytes_for(value.as_str().unwrap_or_default()) {
+            return false;
+        }
+        match value {
+            Value::Array(items) => items.iter().all(|item| self.has_room_for(item, depth_left)),
+            Value::Object(members) => members.iter().all(|(name, member)| {
+                self.has_bytes_for(name) && self.has_room_for(member, depth_left)
+            }),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
+        }
+    }
+
+    /// Takes room for a text; false where there is no more.
+    fn has_bytes_for(&mut self, text: &str) -> bool {
+        let rest = self.size.checked_sub(VALUE_SIZE + text.len());
+        self.size = rest.unwrap_or_default();
+        rest.is_some()
     }
 }
 
-/// Takes room for a text; false where there is no more.
-fn take(size_left: &mut usize, text: &str) -> bool {
-    let rest = size_left.checked_sub(VALUE_SIZE + text.len());
-    *size_left = rest.unwrap_or_default();
-    rest.is_some()
+/// Returns the places where an operation puts something in or takes it out.
+fn places(operation: &PatchOperation) -> impl Iterator<Item = &str> {
+    let (one, other) = match operation {
+        PatchOperation::Add(add) => (Some(add.path.as_str()), None),
+        PatchOperation::Remove(remove) => (Some(remove.path.as_str()), None),
+        PatchOperation::Move(moved) => (Some(moved.path.as_str()), Some(moved.from.as_str())),
+        PatchOperation::Copy(copied) => (Some(copied.path.as_str()), None),
+        PatchOperation::Test(_) | PatchOperation::Replace(_) => (None, None),
+    };
+    one.into_iter().chain(other)
+}
+
+/// Returns the number of items that are moved where one is put into a list, or taken out of it: all behind it.
+fn length_around(place: &str, resource: &Value) -> usize {
+    let Some((list, index)) = place.rsplit_once('/') else { return 0 };
+    let items = resource.pointer(list).and_then(Value::as_array);
+    // `-` is the place behind the last one.
+    let index = index.parse().unwrap_or(usize::MAX);
+    items.map_or(0, |items| items.len().saturating_sub(index))
 }
 
 #[cfg(test)]
@@ -127,7 +198,7 @@ mod tests {
 
     const PATIENT: &str = r#"{"resourceType":"Patient","id":"1","name":[{"family":"A"}],"extension":[{"valueDecimal":5.40}]}"#;
 
-    fn after(patch: &str) -> Result<String, String> {
+    fn after(patch: &str) -> Result<String, Fault> {
         patched(&Tree::parse(PATIENT).unwrap(), patch, 1 << 20).map(|tree| tree.write())
     }
 
@@ -183,5 +254,34 @@ mod tests {
         let test = r#"{"op":"test","path":"/id","value":"1"}"#;
         assert!(after(&format!("[{}]", vec![test; 200].join(","))).is_ok());
         assert!(after(&format!("[{}]", vec![test; 201].join(","))).is_err());
+    }
+
+    #[test]
+    fn a_patch_that_would_take_too_much_says_so() {
+        let of = |operation: &str, number: usize| {
+            format!("[{}]", vec![operation.to_owned(); number].join(","))
+        };
+        let list = |length: usize| {
+            let items = vec!["1"; length].join(",");
+            Tree::parse(&format!(r#"{{"resourceType":"Basic","id":"1","x":[{items}]}}"#)).unwrap()
+        };
+        let is_too_large = |resource: &Tree, patch: &str| {
+            let fault = patched(resource, patch, 1 << 24).err();
+            matches!(fault, Some(Fault::TooLarge(_)))
+        };
+        let test = r#"{"op":"test","path":"/id","value":"1"}"#;
+        assert!(is_too_large(&list(1), &of(test, MAX_OPERATIONS + 1)), "operations");
+        assert!(is_too_large(&list(1), &of("1", MAX_VALUES)), "values");
+        // Each at the front pushes all the others along; one at the end pushes none.
+        let (front, end) = ("/x/0", "/x/-");
+        let add = |place: &str| format!(r#"{{"op":"add","path":"{place}","value":1}}"#);
+        let long = list(50_000);
+        assert!(!is_too_large(&long, &of(&add(front), 20)));
+        assert!(is_too_large(&long, &of(&add(front), 21)), "inserts");
+        assert!(!is_too_large(&long, &of(&add(end), 200)));
+        let remove = r#"{"op":"remove","path":"/x/0"}"#;
+        assert!(is_too_large(&long, &of(remove, 22)), "removals");
+        let copy = r#"{"op":"copy","from":"/x","path":"/y"}"#;
+        assert!(is_too_large(&list(40_000), &of(copy, 1)), "values that are copied");
     }
 }

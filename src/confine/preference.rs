@@ -22,6 +22,15 @@ impl Returned {
         preferences.find_map(read).unwrap_or_default()
     }
 
+    /// The preference as a client has it.
+    pub(super) fn preference(self) -> &'static str {
+        match self {
+            Self::Resource => "return=representation",
+            Self::Nothing => "return=minimal",
+            Self::Outcome => "return=OperationOutcome",
+        }
+    }
+
     /// The preference that goes on: what would not be shown is not asked for.
     pub(super) fn asked(self) -> &'static str {
         match self {
@@ -63,6 +72,9 @@ mod tests {
             for value in values {
                 headers.append("prefer", value.parse().unwrap());
             }
+            assert_eq!(Returned::of(&headers), expected, "{values:?}");
+            headers.clear();
+            headers.insert("prefer", expected.preference().parse().unwrap());
             assert_eq!(Returned::of(&headers), expected, "{values:?}");
         }
     }

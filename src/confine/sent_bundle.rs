@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::answer::NoAnswer;
+use super::at_most::AtMost;
 use super::unambiguous::{self, Fault};
 
 /// The most entries of a bundle.
@@ -26,7 +27,7 @@ struct Form<'a> {
     #[serde(borrow, rename = "type")]
     kind: Cow<'a, str>,
     #[serde(borrow, default)]
-    entry: Option<Vec<&'a RawValue>>,
+    entry: Option<AtMost<&'a RawValue, MAX_ENTRIES>>,
 }
 
 /// An entry of it.
@@ -81,13 +82,14 @@ impl<'a> SentBundle<'a> {
             NoAnswer::bad_request(match fault {
                 Fault::NoJson => "the body is no JSON",
                 Fault::Twice => "an object of the body names a member twice",
+                Fault::TooMany => "an object of the body has too many members",
             })
         })?;
         let no_bundle =
             |_| NoAnswer::bad_request("only a Bundle with a `type` is sent to the base");
         let form: Form<'a> = serde_json::from_str(text).map_err(no_bundle)?;
         let entries = form.entry.unwrap_or_default();
-        if entries.len() > MAX_ENTRIES {
+        if entries.are_more {
             return Err(NoAnswer::too_many_entries(MAX_ENTRIES));
         }
         let is_transaction = form.kind == "transaction";
@@ -95,7 +97,7 @@ impl<'a> SentBundle<'a> {
             let text = "only a Bundle whose `type` is `batch` or `transaction` is sent to the base";
             return Err(NoAnswer::bad_request(text));
         }
-        let entries = entries.into_iter().map(RawValue::get).collect();
+        let entries = entries.items.into_iter().map(RawValue::get).collect();
         Ok(Self { is_transaction, entries })
     }
 }

@@ -34,8 +34,8 @@ impl Default for ConfineSettings {
 }
 
 impl ConfineSettings {
-    /// The most bytes of one answer that has to be judged, beyond which it is 502, and of one body that is written,
-    /// beyond which it is 413. Default: 16 MiB.
+    /// The most bytes of one answer that has to be judged, as it comes and as it is written, beyond which it is 502,
+    /// and of one body that a client writes, beyond which it is 413. Default: 16 MiB.
     pub fn max_body(mut self, bytes: usize) -> Self {
         self.max_body = bytes;
         self

@@ -1,5 +1,7 @@
 //! The CapabilityStatement of the server behind, as it is with this layer before it.
 
+use std::cell::Cell;
+
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
@@ -27,13 +29,25 @@ const OF_RESULTS: [&str; 12] = [
 #[derive(Debug)]
 pub(super) struct Here<'a> {
     /// The base that clients know, without a slash at its end.
-    pub(super) base: &'a str,
-    pub(super) security: Value,
+    base: &'a str,
+    security: Value,
     /// True if what cannot be confined is refused.
-    pub(super) is_confined: bool,
+    is_confined: bool,
+    /// The bytes that may still be written; `None` where there were not enough.
+    room: Cell<Option<usize>>,
 }
 
-impl Here<'_> {
+impl<'a> Here<'a> {
+    /// Makes those of a statement of no more than so many bytes.
+    pub(super) fn new(base: &'a str, security: Value, is_confined: bool, limit: usize) -> Self {
+        Self { base, security, is_confined, room: Cell::new(Some(limit)) }
+    }
+
+    /// Reports whether a statement was not written because it would be too long.
+    pub(super) fn is_full(&self) -> bool {
+        self.room.get().is_none()
+    }
+
     /// Writes a statement with the address and the security of this server, and without what is always refused
     /// here. `None` for what is no statement.
     pub(super) fn rewritten(
@@ -70,9 +84,13 @@ impl Here<'_> {
         mut rest: Members<'_>,
         may_grant: &impl Fn(&str) -> bool,
     ) -> Option<Box<RawValue>> {
+        if self.is_full() {
+            return None;
+        }
         if rest.text("mode").as_deref() == Some("client") {
             return rest.write();
         }
+        // Each of them gets the security of this server, however short it is.
         rest.set("security", &self.security)?;
         self.edit(&mut rest, "", may_grant);
         rest.edit_list("resource", |mut resource| {
@@ -80,7 +98,10 @@ impl Here<'_> {
             self.edit(&mut resource, &name, may_grant);
             resource.write()
         });
-        rest.write()
+        let written = rest.write()?;
+        let left = self.room.get().and_then(|room| room.checked_sub(written.get().len()));
+        self.room.set(left);
+        left.map(|_| written)
     }
 
     /// Leaves out what is always refused: operations that no rule grants, and where answers are confined search

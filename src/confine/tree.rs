@@ -15,14 +15,21 @@ use super::unambiguous::{self, Fault};
 const NUMBER: char = '#';
 const TEXT: char = '=';
 
+/// The most values of a document: a tree takes many times the bytes of its text.
+pub(super) const MAX_VALUES: usize = 65_535;
+
+/// The longest number that is compared by what it is. A longer one is equal to none that is written otherwise: it
+/// could be compared with each of many.
+const MAX_NUMBER: usize = 256;
+
 /// A JSON document whose numbers keep their digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Tree(Value);
 
 impl Tree {
-    /// Reads a document, in which no object may name a member twice.
+    /// Reads a document of a bounded number of values, in which no object may name a member twice.
     pub(super) fn parse(text: &str) -> Result<Self, Fault> {
-        unambiguous::check(text)?;
+        unambiguous::check_up_to(text, MAX_VALUES)?;
         serde_json::from_slice(&marked(text)).map(Self).map_err(|_| Fault::NoJson)
     }
 
@@ -100,6 +107,9 @@ pub(super) fn are_equal(one: &Value, other: &Value) -> bool {
 
 /// Reads a number as its sign, its digits without zeros at either end, and the power of ten of the last one.
 fn decimal(text: &str) -> Option<(bool, String, i64)> {
+    if text.len() > MAX_NUMBER {
+        return None;
+    }
     let (is_negative, text) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text),
@@ -286,6 +296,12 @@ mod tests {
         ] {
             assert_eq!(are_equal(number(one).marked(), number(other).marked()), expected, "{one}");
         }
+        let long = |more: &str| number(&format!("1.{}{more}", "0".repeat(MAX_NUMBER)));
+        assert!(are_equal(long("").marked(), long("").marked()));
+        assert!(
+            !are_equal(long("").marked(), long("0").marked()),
+            "it is compared as it is written"
+        );
     }
 
     #[test]

@@ -7,14 +7,13 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body::Body;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use serde_json::Value;
 use tower_service::Service;
 
 use super::answer::NoAnswer;
 use super::headers;
 use super::lines::ReadByLine;
 use super::request_body::RequestBody;
-use crate::authorization::BorrowedResource;
+use crate::authorization::{BorrowedResource, ResourceRef};
 use crate::fhir::ResourceReference;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -64,6 +63,20 @@ impl Answer {
     /// Returns what to tell a client that is confined of the refusal of a change.
     pub(super) fn refusal_of_change(&self) -> NoAnswer {
         NoAnswer::of_refused_change(self.status, &self.body).after(&self.headers)
+    }
+}
+
+/// A resource that was looked up.
+pub(super) struct Found(Bytes);
+
+impl Found {
+    pub(super) fn text(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    /// Returns the resource; `None` for what cannot be read.
+    pub(super) fn resource(&self) -> Option<BorrowedResource<'_>> {
+        BorrowedResource::parse(self.text()).ok()
     }
 }
 
@@ -174,7 +187,7 @@ impl<S> Upstream<S> {
         &mut self,
         base_path: &str,
         reference: &ResourceReference,
-    ) -> Result<Option<Value>, Fault<S::Error>>
+    ) -> Result<Option<Found>, Fault<S::Error>>
     where
         S: Service<Request<RequestBody<B>>, Response = Response<R>>,
         R: Body<Error: Into<BoxError>>,
@@ -194,13 +207,10 @@ impl<S> Upstream<S> {
                 return Err(Fault::NoAnswer(NoAnswer::no_lookup(other).after(&answer.headers)));
             }
         }
-        let text = std::str::from_utf8(&answer.body).ok();
-        let text = text.filter(|text| BorrowedResource::parse(text).is_ok());
-        let found: Option<Value> = text.and_then(|text| serde_json::from_str(text).ok());
-        Ok(found.filter(|found| {
-            found.get("resourceType").is_some_and(|of| of == resource_type)
-                && found.get("id").is_some_and(|of| of == id)
-        }))
+        let found = Found(answer.body);
+        let is_asked =
+            found.resource().is_some_and(|resource| reference.is(ResourceRef::from(&resource)));
+        Ok(is_asked.then_some(found))
     }
 }
 

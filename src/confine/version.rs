@@ -33,7 +33,8 @@ impl Version {
 
     /// Reports whether entity tags, in a list or as `*`, name it. They are compared weakly, as FHIR's are weak.
     pub(super) fn is_among(&self, tags: &str) -> bool {
-        tags.split(',').map(str::trim).any(|tag| tag == "*" || plain(tag) == plain(&self.0))
+        let own = plain(&self.0);
+        tags.split(',').map(str::trim).any(|tag| tag == "*" || plain(tag) == own)
     }
 }
 

@@ -1,9 +1,9 @@
 //! The verdicts on the resources of an answer.
 
 use hashbrown::HashMap;
-use serde_json::Value;
 
 use super::entry::Candidate;
+use super::known::{Known, Target, Targets, Whose};
 use crate::authorization::{Access, ResourceFilter, ResourceRef, Visibility};
 use crate::fhir::ResourceReference;
 use crate::fhir::compartment::{self, MAX_LOOKUPS, Node};
@@ -12,45 +12,65 @@ use crate::smart::Permissions;
 /// Judges the resources of one answer.
 pub(super) struct View<'a> {
     access: &'a Access,
-    filters: HashMap<(String, bool), ResourceFilter<'a>>,
+    /// The places of the filters by type: of results, and of what comes along.
+    places: [HashMap<String, usize>; 2],
+    filters: Vec<Filter<'a>>,
+    /// The types whose every resource may be read, as far as that was asked.
+    readable: HashMap<String, bool>,
+}
+
+/// A filter, and the number of the verdicts on what its resources depend on.
+struct Filter<'a> {
+    filter: ResourceFilter<'a>,
+    known: usize,
 }
 
 /// The verdict on a resource.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Verdict {
     Shown,
     Hidden,
-    /// It depends on these.
-    Depends(Vec<ResourceReference>),
+    /// It depends on others.
+    Depends(Walk),
 }
 
-/// The resources that are known beside those of an answer: `None` where there is no such one.
-#[derive(Debug, Default)]
-pub(super) struct Known(HashMap<ResourceReference, Option<Value>>);
+/// A walk through what a resource depends on, which goes on where it had to wait.
+#[derive(Debug)]
+pub(super) struct Walk {
+    filter: usize,
+    own: Option<Target>,
+    reached: Vec<Target>,
+    /// Those of which nothing was known when it came to them.
+    waiting: Vec<Target>,
+}
 
-impl Known {
-    pub(super) fn has(&self, reference: &ResourceReference) -> bool {
-        self.0.contains_key(reference)
-    }
-
-    pub(super) fn insert(&mut self, reference: ResourceReference, resource: Option<Value>) {
-        self.0.insert(reference, resource);
-    }
+/// A resource that has to be found, for the resources of a filter.
+pub(super) struct Missing {
+    filter: usize,
+    target: Target,
 }
 
 impl<'a> View<'a> {
     pub(super) fn new(access: &'a Access) -> Self {
-        Self { access, filters: HashMap::new() }
+        let (places, filters, readable) = Default::default();
+        Self { access, places, filters, readable }
     }
 
     /// Judges a resource by itself.
-    pub(super) fn verdict(&mut self, one: &Candidate<'_>) -> Verdict {
+    pub(super) fn verdict(&mut self, one: &Candidate<'_>, known: &mut Known) -> Verdict {
         let resource = ResourceRef::from(&one.resource);
-        match self.filter(one).shows(resource) {
+        let filter = self.filter(one, known);
+        let visibility = self.filters.get(filter).map(|found| found.filter.shows(resource));
+        match visibility.unwrap_or(Visibility::Hidden) {
             Visibility::Shown if self.hides_content(resource) => Verdict::Hidden,
             Visibility::Shown => Verdict::Shown,
             Visibility::Depends(targets) if !targets.iter().any(|to| to.is(resource)) => {
-                Verdict::Depends(targets)
+                let targets_of = self.filters.get(filter).and_then(|one| known.get_mut(one.known));
+                let Some(all) = targets_of else { return Verdict::Hidden };
+                let own = one.id().map(|id| ResourceReference::new(&*one.resource_type, id));
+                let own = own.map(|own| all.place(own));
+                let reached: Vec<Target> = targets.into_iter().map(|to| all.place(to)).collect();
+                Verdict::Depends(Walk { filter, own, waiting: reached.clone(), reached })
             }
             Visibility::Hidden | Visibility::Depends(_) => Verdict::Hidden,
         }
@@ -58,7 +78,7 @@ impl<'a> View<'a> {
 
     /// Reports whether it is a Binary that is the content of something of a type which may not be read
     /// altogether (R4, `Binary.securityContext`). By itself each of these is read.
-    fn hides_content(&self, resource: ResourceRef<'_>) -> bool {
+    fn hides_content(&mut self, resource: ResourceRef<'_>) -> bool {
         let context = resource.member("securityContext");
         let Some(context) = context.filter(|_| compartment::resource_type(resource) == "Binary")
         else {
@@ -67,84 +87,110 @@ impl<'a> View<'a> {
         let base = self.access.interaction().base();
         let named = context.member("reference").and_then(Node::string);
         let named = named.and_then(|text| compartment::resource_of(text, base));
+        // A Binary may be the content of something again.
         named.is_none_or(|named| {
-            let may_read = || self.access.may(Permissions::READ, &named.resource_type).is_open();
-            // A Binary may be the content of something again.
-            named.resource_type == "Binary" || !may_read()
+            named.resource_type == "Binary" || !self.may_read_all(named.resource_type)
         })
+    }
+
+    fn may_read_all(&mut self, resource_type: String) -> bool {
+        let access = self.access;
+        let answer = |name: &String| access.may(Permissions::READ, name).is_open();
+        *self.readable.entry(resource_type).or_insert_with_key(answer)
     }
 
     /// Judges a resource by what it depends on, as far as that is known. The rest is added to `missing`, all
     /// of it at once.
-    pub(super) fn settle(
-        &mut self,
-        verdict: &mut Verdict,
-        one: &Candidate<'_>,
-        known: &Known,
-        missing: &mut Vec<ResourceReference>,
-    ) {
-        let Verdict::Depends(targets) = verdict else { return };
-        let filter = self.filter(one);
-        let unknown = missing.len();
-        match all_shown(filter, ResourceRef::from(&one.resource), targets, known, missing) {
-            false => {
-                missing.truncate(unknown);
-                *verdict = Verdict::Hidden;
-            }
-            true if missing.len() == unknown => *verdict = Verdict::Shown,
-            true => {}
+    pub(super) fn settle(&self, verdict: &mut Verdict, known: &Known, missing: &mut Vec<Missing>) {
+        let Verdict::Depends(walk) = verdict else { return };
+        let targets = self.filters.get(walk.filter).and_then(|one| known.get(one.known));
+        let may_be_shown = targets.is_some_and(|targets| walk.goes_on(targets));
+        if !may_be_shown {
+            *verdict = Verdict::Hidden;
+        } else if walk.waiting.is_empty() {
+            *verdict = Verdict::Shown;
+        } else {
+            let filter = walk.filter;
+            missing.extend(walk.waiting.iter().map(|&target| Missing { filter, target }));
         }
     }
 
-    fn filter(&mut self, one: &Candidate<'_>) -> &ResourceFilter<'a> {
-        let access = self.access;
-        let key = (one.resource_type.clone(), one.comes_along);
-        self.filters.entry(key).or_insert_with(|| match one.comes_along {
-            true => access.readable(&one.resource_type),
-            false => access.shown(&one.resource_type),
-        })
+    /// Returns the name of what is missing; `None` if it was found in the meantime.
+    pub(super) fn name(
+        &self,
+        missing: &Missing,
+        known: &Known,
+    ) -> Option<std::sync::Arc<ResourceReference>> {
+        known.get(self.filters.get(missing.filter)?.known)?.unknown(missing.target)
+    }
+
+    /// Judges what was missing; `None` where there is no such resource.
+    pub(super) fn learn(
+        &self,
+        missing: &Missing,
+        found: Option<ResourceRef<'_>>,
+        known: &mut Known,
+    ) {
+        let Some(Filter { filter, known: number }) = self.filters.get(missing.filter) else {
+            return;
+        };
+        let visibility = found.map_or(Visibility::Hidden, |found| filter.shows_target(found));
+        if let Some(targets) = known.get_mut(*number) {
+            targets.learn(missing.target, visibility);
+        }
+    }
+
+    /// Returns the place of the filter for a resource.
+    fn filter(&mut self, one: &Candidate<'_>, known: &mut Known) -> usize {
+        let [results, along] = &mut self.places;
+        let places = if one.comes_along { along } else { results };
+        if let Some(place) = places.get(&one.resource_type) {
+            return *place;
+        }
+        let filter = match one.comes_along {
+            true => self.access.readable(&one.resource_type),
+            false => self.access.shown(&one.resource_type),
+        };
+        let place = self.filters.len();
+        places.insert(one.resource_type.clone(), place);
+        let number = known.of_patients(&filter.patients());
+        self.filters.push(Filter { filter, known: number });
+        place
     }
 }
 
-/// Reports whether nothing of what a resource depends on is hidden, as far as it is known. It may take
-/// [`MAX_LOOKUPS`] resources; one that leads back to itself leads to nobody.
-fn all_shown(
-    filter: &ResourceFilter<'_>,
-    resource: ResourceRef<'_>,
-    targets: &[ResourceReference],
-    known: &Known,
-    missing: &mut Vec<ResourceReference>,
-) -> bool {
-    let mut pending = targets.to_vec();
-    let mut next = 0;
-    while let Some(target) = pending.get(next).cloned() {
-        next += 1;
-        if next > MAX_LOOKUPS {
-            return false;
-        }
-        let found = match known.0.get(&target) {
-            Some(Some(found)) => found,
-            Some(None) => return false,
-            None => {
-                missing.push(target);
-                continue;
-            }
-        };
-        match filter.shows_target(found) {
-            Visibility::Shown => {}
-            Visibility::Hidden => return false,
-            Visibility::Depends(further) => {
-                for one in further {
-                    match pending.contains(&one) || one.is(resource) {
-                        true if one.is_provenance() => return false,
-                        true => {}
-                        false => pending.push(one),
+impl Walk {
+    /// Goes on as far as it is known what the resource depends on, and reports whether nothing of that is hidden.
+    /// It may take [`MAX_LOOKUPS`] resources; one that leads back to itself leads to nobody.
+    fn goes_on(&mut self, targets: &Targets) -> bool {
+        let mut pending = std::mem::take(&mut self.waiting);
+        let mut next = 0;
+        while let Some(target) = pending.get(next).copied() {
+            next += 1;
+            match targets.whose(target) {
+                Whose::Unknown => self.waiting.push(target),
+                Whose::Shown => {}
+                Whose::Hidden => return false,
+                Whose::Depends(further) => {
+                    for &one in further {
+                        match self.own == Some(one) || self.reached.contains(&one) {
+                            true if targets.is_provenance(one) => return false,
+                            true => {}
+                            false => {
+                                self.reached.push(one);
+                                pending.push(one);
+                            }
+                        }
                     }
                 }
             }
+            // All of them would have to be looked up.
+            if self.reached.len() > MAX_LOOKUPS {
+                return false;
+            }
         }
+        true
     }
-    true
 }
 
 /// The resources of an answer by type and id: each is looked up, and not looked for.
@@ -166,9 +212,9 @@ impl<'c, 'a> Among<'c, 'a> {
     }
 
     /// Returns the one that another one of the answer depends on, if there is exactly one such.
-    pub(super) fn find(&self, reference: &ResourceReference) -> Option<Value> {
+    pub(super) fn find(&self, reference: &ResourceReference) -> Option<ResourceRef<'_>> {
         let place = (*self.places.get(&(&*reference.resource_type, &*reference.id))?)?;
         let resource = ResourceRef::from(&self.candidates.get(place)?.resource);
-        reference.is(resource).then(|| resource.to_value().into_owned())
+        reference.is(resource).then_some(resource)
     }
 }

@@ -293,7 +293,7 @@ where
 /// Answers a request to no base.
 fn unknown(request: &Parts) -> Response<Bytes> {
     let text = "there is no FHIR API at this address";
-    log_refusal("unknown-base", None, text, request);
+    log_refusal("unknown-base", None, text, (None, request));
     let format = Format::wanted_by(request);
     let outcome = OperationOutcome::new(IssueType::NotFound, text).to_format(format);
     let body = if request.method == Method::HEAD { Bytes::new() } else { outcome.into() };

@@ -174,8 +174,26 @@ impl Interior {
         reason: &str,
         request: &Parts,
     ) {
-        log_refusal(kind, check, reason, request);
+        log_refusal(kind, check, reason, (None, request));
         self.meter.refusal(kind, check);
+    }
+
+    /// Counts the refusal of an entry of a bundle, which is logged with others.
+    #[cfg(feature = "confine")]
+    pub(crate) fn count_refusal(&self, kind: &'static str, check: Option<&'static str>) {
+        self.meter.refusal(kind, check);
+    }
+
+    /// Logs the refusal of so many entries of a bundle, with the reason of the first one.
+    #[cfg(feature = "confine")]
+    pub(crate) fn log_refusals(
+        &self,
+        kind: &'static str,
+        check: Option<&'static str>,
+        reason: &str,
+        (entries, request): (usize, &Parts),
+    ) {
+        log_refusal(kind, check, reason, (Some(entries), request));
     }
 
     /// Logs and counts a refusal, and makes its response.
@@ -188,12 +206,12 @@ impl Interior {
     }
 }
 
-/// Logs a refusal, also one of no configuration.
+/// Logs a refusal, also one of no configuration, or of so many entries of a bundle.
 pub(super) fn log_refusal(
     kind: &'static str,
     check: Option<&'static str>,
     reason: &str,
-    request: &Parts,
+    (entries, request): (Option<usize>, &Parts),
 ) {
     log::info!(
         target: "tower_fhir_auth::rejection",
@@ -203,9 +221,10 @@ pub(super) fn log_refusal(
         method = &*super::loggable::of(request.method.as_str(), 32),
         path = &*super::loggable::of(request.uri.path(), 512),
         reason = &*super::loggable::of(reason, 1024),
+        entries,
         "request refused"
     );
-    let _ = (kind, check, reason, request);
+    let _ = (kind, check, reason, request, entries);
 }
 
 /// Removes a `Principal` or `Access` that a request brings with it, which proves nothing.

@@ -5,7 +5,7 @@ use std::future::{Ready, ready};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 use serde_json::{Value, json};
 use tower_fhir_auth::confine::{ConfineSettings, RequestBody, SealKey};
 use tower_fhir_auth::jose::Algorithm;
@@ -17,7 +17,7 @@ use crate::world::{self, BASE, Key};
 
 pub(super) const SHAPES: &[Named] = &[
     ("confined: entries of a page", |n| page(0, flags(n), &[])),
-    ("confined: entries of a page, and scopes", |n| page(n / 2, flags(n / 2), &[])),
+    ("confined: entries of a page, and scopes", |n| page(scopes(n), flags(n / 2), &[])),
     ("confined: links of a page", |n| page(0, Vec::new(), &links(n))),
     ("confined: links and entries of a page", |n| page(0, flags(n / 2), &links(n / 2))),
     ("confined: includes of a page", |n| {
@@ -73,7 +73,7 @@ pub(super) const SHAPES: &[Named] = &[
     }),
     ("confined: parameters of a search, and scopes", |n| {
         let query = filled(n / 2, "&", |m| format!("identifier={m}"));
-        asked(n / 2, "GET", &format!("/Flag?{query}"), String::new(), |_| {
+        asked(scopes(n), "GET", &format!("/Flag?{query}"), String::new(), |_| {
             bundle(Vec::new(), &json!([])).to_string()
         })
     }),
@@ -95,7 +95,7 @@ pub(super) const SHAPES: &[Named] = &[
     ("confined: entries of a batch, and scopes", |n| {
         let entries = listed(n / 2, |m| format!("Flag?identifier={m:012}")).into_iter();
         let entries = entries.map(|url| json!({"request": {"method": "GET", "url": url}}));
-        sent("batch", n / 2, entries.collect())
+        sent("batch", scopes(n), entries.collect())
     }),
     ("confined: entries of a transaction", |n| sent("transaction", 0, changes(n))),
     ("confined: placeholders of a transaction", |n| sent("transaction", 0, placed(n))),
@@ -122,11 +122,17 @@ pub(super) const SHAPES: &[Named] = &[
     }),
 ];
 
-fn patient(id: &str) -> Value {
+/// The bytes of scopes beside `n / 2` bytes of something else. With a thousand more there are as many constraints as
+/// count, 32, at every size: up to there each resource is compared with each of them.
+pub(super) fn scopes(n: usize) -> usize {
+    n / 2 + 1000
+}
+
+pub(super) fn patient(id: &str) -> Value {
     json!({"reference": format!("Patient/{id}")})
 }
 
-fn flag(id: &str, of: &str) -> Value {
+pub(super) fn flag(id: &str, of: &str) -> Value {
     json!({"resourceType": "Flag", "id": id, "status": "active", "subject": patient(of)})
 }
 
@@ -152,7 +158,7 @@ fn document(room: usize) -> Value {
         "subject": patient("1"), "content": content})
 }
 
-fn bundle(entries: Vec<Value>, links: &Value) -> Value {
+pub(super) fn bundle(entries: Vec<Value>, links: &Value) -> Value {
     json!({"resourceType": "Bundle", "type": "searchset", "link": links, "entry": entries})
 }
 
@@ -176,7 +182,12 @@ fn page(scopes: usize, entries: Vec<Value>, links: &[Value]) -> Reading {
     bundle_at("/Flag", scopes, entries, links)
 }
 
-fn bundle_at(path: &str, scopes: usize, entries: Vec<Value>, links: &[Value]) -> Reading {
+pub(super) fn bundle_at(
+    path: &str,
+    scopes: usize,
+    entries: Vec<Value>,
+    links: &[Value],
+) -> Reading {
     let own = path.to_owned();
     let text = bundle(entries, &json!(links)).to_string();
     asked(scopes, "GET", path, String::new(), move |address| match address.ends_with(&own) {
@@ -190,7 +201,7 @@ fn read(path: &str, resource: Value) -> Reading {
     asked(0, "GET", path, String::new(), move |_| text.clone())
 }
 
-fn sent(kind: &str, scopes: usize, entries: Vec<Value>) -> Reading {
+pub(super) fn sent(kind: &str, scopes: usize, entries: Vec<Value>) -> Reading {
     let answers: Vec<Value> =
         entries.iter().map(|_| json!({"response": {"status": "200"}})).collect();
     let answer = json!({"resourceType": "Bundle", "entry": answers}).to_string();
@@ -202,7 +213,7 @@ fn sent(kind: &str, scopes: usize, entries: Vec<Value>) -> Reading {
 }
 
 /// A server with every Flag of patient 1.
-fn behind(address: &str) -> String {
+pub(super) fn behind(address: &str) -> String {
     let told = match address.rsplit('/').next().unwrap_or_default() {
         "metadata" => json!({"resourceType": "CapabilityStatement", "rest": [{"mode": "server",
             "resource": [{"type": "Flag", "versioning": "versioned-update"}]}]}),
@@ -221,12 +232,12 @@ fn with_headers(headers: Vec<(String, String)>) -> Reading {
         }
         Request::from_parts(parts, body)
     };
-    made(0, ("GET", "/Flag/1"), String::new(), &[200], behind, request)
+    made(Sent::get("/Flag/1"), &[200], behind, request)
 }
 
-fn asked(
+pub(super) fn asked(
     scopes: usize,
-    method: &str,
+    method: &'static str,
     path: &str,
     body: String,
     answer: impl Fn(&str) -> String + Send + Sync + 'static,
@@ -236,20 +247,35 @@ fn asked(
 
 fn answered(
     scopes: usize,
-    method: &str,
+    method: &'static str,
     path: &str,
     body: String,
     statuses: &'static [u16],
     answer: impl Fn(&str) -> String + Send + Sync + 'static,
 ) -> Reading {
-    made(scopes, (method, path), body, statuses, answer, |request| request)
+    made(Sent { scopes, method, body, ..Sent::get(path) }, statuses, answer, |request| request)
 }
 
-/// A request by a token of a patient, with so many bytes of scopes under constraints, and its answer.
-fn made(
-    scopes: usize,
-    (method, path): (&str, &str),
-    body: String,
+/// A request by a token of a patient, and what the server behind says.
+pub(super) struct Sent {
+    /// The bytes of scopes under constraints.
+    pub(super) scopes: usize,
+    pub(super) method: &'static str,
+    pub(super) path: String,
+    pub(super) body: String,
+    pub(super) subject: String,
+    pub(super) etag: String,
+}
+
+impl Sent {
+    pub(super) fn get(path: &str) -> Self {
+        let (path, subject, etag) = (path.to_owned(), "amara".to_owned(), "W/\"1\"".to_owned());
+        Self { scopes: 0, method: "GET", path, body: String::new(), subject, etag }
+    }
+}
+
+pub(super) fn made(
+    Sent { scopes, method, path, body, subject, etag }: Sent,
     statuses: &'static [u16],
     answer: impl Fn(&str) -> String + Send + Sync + 'static,
     finish: impl Fn(Request<String>) -> Request<String>,
@@ -260,11 +286,11 @@ fn made(
         0 => own.to_owned(),
         room => filled(room, " ", |n| format!("user/Flag.cruds?_id={n}")) + " " + own,
     };
-    let token = key.token().without("roles").claim("patient", "1").claim("sub", "amara");
+    let token = key.token().without("roles").claim("patient", "1").claim("sub", subject);
     let token = token.claim("scp", scopes).sign().expect("a token");
     let settings = ConfineSettings::default().seal_keys([SealKey::new(&[7; 32]).expect("a key")]);
     let layer = world::layer(key.set()).build_confined(settings).expect("a layer");
-    let mut service = layer.layer(Behind(Arc::new(answer)));
+    let mut service = layer.layer(Behind(Arc::new(answer), etag.parse().expect("a header")));
     let kind =
         if method == "PATCH" { "application/json-patch+json" } else { "application/fhir+json" };
     let request = || {
@@ -283,7 +309,7 @@ fn made(
 
 /// The server behind.
 #[derive(Clone)]
-struct Behind(Arc<dyn Fn(&str) -> String + Send + Sync>);
+struct Behind(Arc<dyn Fn(&str) -> String + Send + Sync>, HeaderValue);
 
 impl Service<Request<RequestBody<String>>> for Behind {
     type Response = Response<String>;
@@ -297,7 +323,7 @@ impl Service<Request<RequestBody<String>>> for Behind {
     fn call(&mut self, request: Request<RequestBody<String>>) -> Self::Future {
         let response = Response::new((self.0)(&request.uri().to_string()));
         let (mut parts, body) = response.into_parts();
-        parts.headers.insert("etag", http::HeaderValue::from_static("W/\"1\""));
+        parts.headers.insert("etag", self.1.clone());
         ready(Ok(Response::from_parts(parts, body)))
     }
 }

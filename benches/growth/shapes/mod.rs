@@ -7,6 +7,7 @@ mod bundles;
 mod claims;
 mod confined;
 mod operators;
+mod products;
 mod providers;
 mod resources;
 mod scopes;
@@ -51,6 +52,7 @@ pub(crate) fn all() -> impl Iterator<Item = Shape> {
         addresses::SHAPES,
         bundles::SHAPES,
         confined::SHAPES,
+        products::SHAPES,
         resources::SHAPES,
         answers::SHAPES,
         providers::SHAPES,

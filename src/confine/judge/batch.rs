@@ -1,6 +1,7 @@
 //! Bundles that are posted to the base: a batch is taken apart, and its answers are put together.
 
 use bytes::Bytes;
+use http::request::Parts;
 use http::{Request, Response, StatusCode};
 use http_body::Body;
 use tower_service::Service;
@@ -8,10 +9,43 @@ use tower_service::Service;
 use super::{BoxError, FHIR_JSON, Judge};
 use crate::confine::answer::{NoAnswer, document};
 use crate::confine::entry_answer::{self, EntryAnswer};
+use crate::confine::headers;
 use crate::confine::request_body::RequestBody;
 use crate::confine::sent_bundle::{SentBundle, SentEntry};
 use crate::confine::stop::{Judged, Stop, unreadable};
+use crate::middleware::Interior;
 use crate::rejection::Rejection;
+
+/// The refusals of the entries of a bundle: a line of the log for each kind, and not for each entry.
+#[derive(Debug, Default)]
+pub(super) struct RefusedEntries(Vec<Refused>);
+
+#[derive(Debug)]
+struct Refused {
+    kind: Kind,
+    /// That of the first one.
+    reason: String,
+    entries: usize,
+}
+
+/// The kind of a refusal, and the check that has failed.
+type Kind = (&'static str, Option<&'static str>);
+
+impl RefusedEntries {
+    fn add(&mut self, interior: &Interior, kind: Kind, reason: &str) {
+        interior.count_refusal(kind.0, kind.1);
+        match self.0.iter_mut().find(|one| one.kind == kind) {
+            Some(known) => known.entries += 1,
+            None => self.0.push(Refused { kind, reason: reason.to_owned(), entries: 1 }),
+        }
+    }
+
+    fn log(self, interior: &Interior, request: &Parts) {
+        for Refused { kind: (kind, check), reason, entries } in self.0 {
+            interior.log_refusals(kind, check, &reason, (entries, request));
+        }
+    }
+}
 
 impl<S, B, R> Judge<S, B>
 where
@@ -23,10 +57,13 @@ where
     pub(super) async fn bundle(&mut self) -> Judged<Response<Bytes>, S::Error> {
         let text = self.json().await?;
         let bundle = SentBundle::parse(&text)?;
+        self.of_entries = headers::of_entries(&self.request.headers);
         let (kind, answers) = match bundle.is_transaction {
-            true => ("transaction-response", self.transaction(&bundle.entries).await?),
-            false => ("batch-response", self.batch(&bundle.entries).await?),
+            true => ("transaction-response", self.transaction(&bundle.entries).await),
+            false => ("batch-response", self.batch(&bundle.entries).await),
         };
+        std::mem::take(&mut self.refused_entries).log(&self.interior, &self.request);
+        let answers = answers?;
         let written = entry_answer::write(kind, &answers);
         let written = written.ok_or_else(|| unreadable("it cannot be written"))?;
         Ok(document(StatusCode::OK, FHIR_JSON, written.into(), &self.request))
@@ -62,7 +99,7 @@ where
     /// Holds the answer of an entry to the room that those before have left: what was changed is told without
     /// the resource, and what was read is refused.
     pub(super) fn fitted(
-        &self,
+        &mut self,
         answer: EntryAnswer,
         changes: bool,
         room: &mut usize,
@@ -90,7 +127,7 @@ where
 
     /// Makes the answer of an entry, also out of a refusal.
     pub(super) fn entry_answer(
-        &self,
+        &mut self,
         answer: Judged<Response<Bytes>, S::Error>,
     ) -> Judged<EntryAnswer, S::Error> {
         Ok(match answer {
@@ -101,15 +138,15 @@ where
                 let rejection = Rejection::of_authorization(&denial, &self.interior.server);
                 let check = rejection.check().map(|check| check.name());
                 let (kind, detail) = (rejection.kind().name(), rejection.detail());
-                self.interior.note_refusal(kind, check, detail, &self.request);
+                self.refused_entries.add(&self.interior, (kind, check), detail);
                 EntryAnswer::refused(rejection.status(), &rejection.outcome())
             }
         })
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "an answer is given once")]
-    fn refused_entry(&self, answer: NoAnswer) -> EntryAnswer {
-        self.interior.note_refusal(answer.code(), None, answer.text(), &self.request);
+    fn refused_entry(&mut self, answer: NoAnswer) -> EntryAnswer {
+        self.refused_entries.add(&self.interior, (answer.code(), None), answer.text());
         EntryAnswer::refused(answer.status(), &answer.outcome())
     }
 }

@@ -149,9 +149,9 @@ where
             Err(fault) => return Err(fault.into()),
         };
         let text = std::str::from_utf8(&answer.body).ok();
-        let Some(bundle) = text.and_then(Bundle::parse) else { return Ok(Vec::new()) };
+        let Some(Ok(bundle)) = text.map(Bundle::parse) else { return Ok(Vec::new()) };
         let mut contents = Vec::new();
-        for entry in &bundle.entry {
+        for entry in bundle.entries() {
             match (Candidate::of_entry(entry), entry.resource()) {
                 (Ok(None), _) | (_, None) => {}
                 (Ok(Some(one)), Some(text)) if self.is_instance(&one, id) => {

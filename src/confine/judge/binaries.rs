@@ -1,5 +1,7 @@
 //! Binaries: judged by what they are the content of, or by who was shown their address.
 
+use std::cell::OnceCell;
+
 use bytes::Bytes;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
@@ -13,6 +15,7 @@ use crate::confine::attachment::Attachment;
 use crate::confine::attachments::Attachments;
 use crate::confine::binary;
 use crate::confine::body::ConfinedBody;
+use crate::confine::bounded::TooLong;
 use crate::confine::caller::Caller;
 use crate::confine::entry::Candidate;
 use crate::confine::request_body::RequestBody;
@@ -91,8 +94,7 @@ where
         let Some(found) = self.upstream.look_up(base.path(), &named).await? else {
             return Ok(false);
         };
-        let text = found.to_string();
-        let Ok(one) = Candidate::read(&text) else { return Ok(false) };
+        let Ok(one) = Candidate::read(found.text()) else { return Ok(false) };
         let own = std::mem::replace(&mut self.access, of_context);
         let verdicts = self.verdicts(&[one], true).await;
         self.access = own;
@@ -102,7 +104,7 @@ where
     /// A further page, or a Binary whose address was sealed as one is.
     pub(super) async fn page_or_binary(&mut self) -> Judged<Response<ConfinedBody<R>>, S::Error> {
         let sealed = self.access.interaction().id().unwrap_or_default();
-        let caller = Caller::of(self.access.principal());
+        let caller = Caller::of(self.access.principal()).and_then(|caller| caller.mark());
         let open = |caller| Attachment::open(sealed, &self.settings.keys, &self.place(), &caller);
         let attachment = caller.and_then(open);
         match attachment.filter(|one| one.serves(self.interior.now())) {
@@ -178,14 +180,30 @@ where
 }
 
 impl<S, B> Judge<S, B> {
-    /// Returns a resource with the addresses of its Binaries sealed, where the caller may not read every Binary
-    /// anyway; `None` where it stays as it is.
-    pub(super) fn with_sealed_attachments(&self, resource: &str) -> Option<String> {
-        let may_have_some = memchr::memmem::find(resource.as_bytes(), b"Binary").is_some();
-        if !may_have_some || self.access.may(Permissions::READ, "Binary").is_open() {
-            return None;
+    /// Returns the sealer of the resources of an answer, which is made once for all of them. It returns each with
+    /// the addresses of its Binaries sealed, where the caller may not read every Binary anyway, and `None` where it
+    /// stays as it is.
+    pub(super) fn sealing(&self) -> impl Fn(&str, usize) -> Result<Option<String>, TooLong> {
+        let attachments = OnceCell::new();
+        move |resource, room| {
+            if memchr::memmem::find(resource.as_bytes(), b"Binary").is_none() {
+                return Ok(None);
+            }
+            let reads_all = || self.access.may(Permissions::READ, "Binary").is_open();
+            let made = attachments.get_or_init(|| (!reads_all()).then(|| self.attachments()));
+            made.as_ref().map_or(Ok(None), |made| made.sealed(resource, room))
         }
-        self.attachments().sealed(resource)
+    }
+
+    /// Returns an answer that is one resource with the addresses of its Binaries sealed.
+    pub(super) fn with_sealed_attachments(&self, body: Bytes) -> Result<Bytes, NoAnswer> {
+        let limit = self.settings.max_body;
+        let Ok(text) = std::str::from_utf8(&body) else { return Ok(body) };
+        match self.sealing()(text, limit) {
+            Ok(Some(sealed)) => Ok(sealed.into()),
+            Ok(None) => Ok(body),
+            Err(TooLong) => Err(NoAnswer::written_too_large(limit)),
+        }
     }
 
     /// Reports whether resources of a type have the addresses of their Binaries sealed for this caller.
@@ -203,7 +221,7 @@ impl<S, B> Judge<S, B> {
         if self.access.may(Permissions::READ, "Binary").is_open() {
             return Ok(sent);
         }
-        let opened = self.attachments().opened(before, &sent)?;
+        let opened = self.attachments().opened(before, &sent, self.settings.max_body)?;
         Ok(opened.unwrap_or(sent))
     }
 
@@ -211,7 +229,7 @@ impl<S, B> Judge<S, B> {
     pub(super) fn attachments(&self) -> Attachments<'_> {
         let now = self.interior.now();
         Attachments {
-            caller: Caller::of(self.access.principal()),
+            caller: Caller::of(self.access.principal()).and_then(|caller| caller.mark()),
             keys: &self.settings.keys,
             place: self.place(),
             base: self.access.interaction().base(),

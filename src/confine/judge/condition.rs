@@ -16,7 +16,7 @@ use crate::confine::entry::Candidate;
 use crate::confine::preference::Returned;
 use crate::confine::query;
 use crate::confine::request_body::RequestBody;
-use crate::confine::stop::{Judged, Stop, unreadable};
+use crate::confine::stop::{Judged, Stop};
 use crate::fhir::InteractionKind as Kind;
 use crate::fhir::search::Criterion;
 
@@ -71,10 +71,9 @@ where
         for _ in 0..MAX_PAGES {
             let answer = self.upstream.get(&address).await?;
             bytes += answer.body.len();
-            let bundle =
-                Bundle::parse(whole(&answer)?).ok_or_else(|| unreadable("it is no Bundle"))?;
+            let bundle = Bundle::parse(whole(&answer)?)?;
             let kept = self.kept(&bundle).await?;
-            for (entry, _) in bundle.entry.iter().zip(kept).filter(|(_, kept)| *kept) {
+            for (entry, _) in bundle.entries().iter().zip(kept).filter(|(_, kept)| *kept) {
                 let Ok(Some(one)) = Candidate::of_entry(entry) else { continue };
                 // A server may ignore what it is asked.
                 let value = || serde_json::from_str::<Value>(entry.resource().unwrap_or_default());
@@ -116,14 +115,25 @@ where
     }
 }
 
-/// The most criteria of a condition: each is asked of every resource that the server behind finds.
+/// The most criteria of a condition, and the most values of all of them: each is compared with every resource that
+/// the server behind finds.
 const MAX_CRITERIA: usize = 32;
+const MAX_VALUES: usize = 64;
 
 /// Reads the criteria of a condition: one that nobody can evaluate is not ignored.
 fn criteria<E>(search: &Access, resource_type: &str, query: &str) -> Judged<Vec<Criterion>, E> {
     let base = search.interaction().base();
     let mut criteria = Vec::new();
+    let mut values = 0;
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        values += value.split(',').count();
+        if criteria.len() >= MAX_CRITERIA || values > MAX_VALUES {
+            let text = format!(
+                "the condition has too many parts: at most {MAX_CRITERIA} parameters, and {MAX_VALUES} values \
+                 between their commas"
+            );
+            return Err(NoAnswer::bad_request(text).into());
+        }
         let criterion = Criterion::parse(base, resource_type, &name, &value);
         let unread = |error| {
             let name = crate::display_safe::sanitize(&name);
@@ -131,14 +141,7 @@ fn criteria<E>(search: &Access, resource_type: &str, query: &str) -> Judged<Vec<
         };
         criteria.push(criterion.map_err(unread)?);
     }
-    match criteria.len() {
-        0 => Err(no_search()),
-        1..=MAX_CRITERIA => Ok(criteria),
-        more => {
-            let text = format!("the condition has {more} parameters: at most {MAX_CRITERIA}");
-            Err(NoAnswer::bad_request(text).into())
-        }
-    }
+    if criteria.is_empty() { Err(no_search()) } else { Ok(criteria) }
 }
 
 fn no_search<E>() -> Stop<E> {

@@ -33,8 +33,7 @@ where
         };
         let total = match is_open {
             true => {
-                let bundle = Bundle::parse(whole(&answer)?);
-                let total = bundle.and_then(|bundle| bundle.total());
+                let total = Bundle::parse(whole(&answer)?)?.total();
                 total.ok_or_else(|| unreadable("it does not tell the number of results"))?
             }
             false => self.counted(answer).await?,
@@ -53,10 +52,9 @@ where
             if bytes > self.settings.max_body {
                 break;
             }
-            let bundle = Bundle::parse(whole(&answer)?);
-            let bundle = bundle.ok_or_else(|| unreadable("it is no Bundle"))?;
+            let bundle = Bundle::parse(whole(&answer)?)?;
             let kept = self.kept(&bundle).await?;
-            let results = bundle.entry.iter().zip(kept);
+            let results = bundle.entries().iter().zip(kept);
             let shown = results.filter(|(entry, is_kept)| *is_kept && !entry.comes_along()).count();
             total += u64::try_from(shown).unwrap_or_default();
             let Some(next) = bundle.next_page() else { return Ok(total) };

@@ -18,6 +18,7 @@ mod versioning;
 mod write;
 mod written;
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -27,11 +28,13 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Body;
 use tower_service::Service;
 
+use self::batch::RefusedEntries;
 use super::answer::{NoAnswer, describe, document};
 use super::body::ConfinedBody;
 use super::capability::Capabilities;
 use super::entry::Candidate;
 use super::headers;
+use super::known::Known;
 use super::page::Page;
 use super::query;
 use super::request_body::RequestBody;
@@ -39,13 +42,13 @@ use super::settings::ConfineSettings;
 use super::stop::{Judged, Stop, unreadable};
 use super::unread::Unread;
 use super::upstream::{Answer, Upstream};
-use super::view::Known;
 use super::way::Way;
 use crate::authentication::bearer::Scheme;
 use crate::authorization::{Access, Denial};
 use crate::fhir::Format;
 use crate::middleware::{Interior, announce_close};
 use crate::rejection::Rejection;
+use crate::telemetry::log;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -60,6 +63,11 @@ pub(super) struct Judge<S, B> {
     access: Access,
     way: Way,
     request: Parts,
+    /// The headers of each entry, of a bundle.
+    of_entries: HeaderMap,
+    refused_entries: RefusedEntries,
+    /// The links of the server behind that were dropped, as they are none of it.
+    links_elsewhere: Cell<usize>,
     body: Unread<B>,
     /// True until all of the body has been read.
     is_unread: bool,
@@ -92,6 +100,9 @@ where
             access,
             way,
             request,
+            of_entries: HeaderMap::new(),
+            refused_entries: RefusedEntries::default(),
+            links_elsewhere: Cell::new(0),
             body,
             is_unread,
             known,
@@ -107,6 +118,10 @@ where
         } else {
             self.judged().await.map(|response| response.map(ConfinedBody::bytes))
         };
+        let links = self.links_elsewhere.get();
+        if links > 0 {
+            log::warn!(links, "links of the server behind lead elsewhere, and were dropped");
+        }
         let mut response = match judged {
             Ok(response) => response,
             Err(Stop::Service(error)) => return Err(error),
@@ -202,13 +217,7 @@ where
         }
         let (status, body) = match is_known(&self.request.headers, &answer.headers) {
             true => (StatusCode::NOT_MODIFIED, Bytes::new()),
-            false => match std::str::from_utf8(&answer.body).ok() {
-                Some(text) => match self.with_sealed_attachments(text) {
-                    Some(sealed) => (StatusCode::OK, sealed.into()),
-                    None => (StatusCode::OK, answer.body),
-                },
-                None => (StatusCode::OK, answer.body),
-            },
+            false => (StatusCode::OK, self.with_sealed_attachments(answer.body)?),
         };
         let mut response = document(status, FHIR_JSON, body, &self.request);
         describe(&answer.headers, response.headers_mut());

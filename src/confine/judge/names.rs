@@ -12,6 +12,9 @@ use crate::confine::stop::{Judged, Stop};
 use crate::confine::tree::Tree;
 use crate::fhir::InteractionKind as Kind;
 
+/// The longest placeholder: each reference to what is created gets it. One of `urn:uuid:` has 45 bytes.
+const MAX_PLACEHOLDER: usize = 128;
+
 /// An entry, as far as its address and its conditions tell.
 pub(super) struct Planned<'a> {
     pub(super) entry: SentEntry<'a>,
@@ -68,6 +71,11 @@ impl Names {
                 return Err(refused("two entries of the transaction have one condition"));
             }
             let Some(placeholder) = one.entry.placeholder() else { continue };
+            if placeholder.len() > MAX_PLACEHOLDER {
+                return Err(refused(
+                    "a `fullUrl` of the transaction is too long for a placeholder",
+                ));
+            }
             let is_taken =
                 names.known.contains_key(placeholder) || names.new.contains_key(placeholder);
             if is_taken {

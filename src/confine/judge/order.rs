@@ -11,6 +11,7 @@ use super::{BoxError, Judge};
 use crate::authorization::{Access, BorrowedResource, ResourceRef};
 use crate::confine::answer::NoAnswer;
 use crate::confine::headers;
+use crate::confine::patch;
 use crate::confine::preference::Returned;
 use crate::confine::request_body::RequestBody;
 use crate::confine::stop::Judged;
@@ -122,8 +123,8 @@ pub(super) fn check_resource(text: &str) -> Result<(), NoAnswer> {
 
 /// Checks that a JSON Patch which the server behind applies puts no such reference into the resource.
 pub(super) fn check_patch(patch: &str) -> Result<(), NoAnswer> {
-    let no_patch = || NoAnswer::bad_request("the body is no JSON Patch");
-    let tree = Tree::parse(patch).map_err(|_| no_patch())?;
+    let no_patch = || NoAnswer::of_patch(patch::no_patch());
+    let tree = patch::tree(patch).map_err(NoAnswer::of_patch)?;
     check_references(&tree)?;
     for operation in tree.marked().as_array().ok_or_else(no_patch)? {
         let path = operation.get("path").and_then(unmarked).ok_or_else(no_patch)?;

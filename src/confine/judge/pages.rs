@@ -1,6 +1,7 @@
 //! Bundles, page by page.
 
 use bytes::Bytes;
+use hashbrown::HashMap;
 use http::{Request, Response, StatusCode};
 use http_body::Body;
 use tower_service::Service;
@@ -58,7 +59,7 @@ where
         number: u32,
         hides: bool,
     ) -> Judged<Response<Bytes>, S::Error> {
-        let bundle = Bundle::parse(whole(answer)?).ok_or_else(|| unreadable("it is no Bundle"))?;
+        let bundle = Bundle::parse(whole(answer)?)?;
         let kept = self.kept(&bundle).await?;
         let ahead = match bundle.next_page() {
             Some(next) => self.ahead(next, number).await,
@@ -70,10 +71,9 @@ where
         }
         let own = self.own_url(of);
         let next = ahead.and_then(|ahead| self.sealed(ahead, of));
-        let written = bundle.write(self.bundle_type(), own, next, &kept, |resource| {
-            self.with_sealed_attachments(resource)
-        });
-        let written = written.ok_or_else(|| unreadable("it cannot be written"))?;
+        let (kind, limit) = (self.bundle_type(), self.settings.max_body);
+        let written = bundle.write(kind, own, next, &kept, limit, self.sealing());
+        let written = written.map_err(|_| NoAnswer::written_too_large(limit))?;
         Ok(document(StatusCode::OK, FHIR_JSON, written.into(), &self.request))
     }
 
@@ -84,13 +84,14 @@ where
         let mut candidates = Vec::new();
         let mut places = Vec::new();
         let mut unread: Option<(usize, &'static str)> = None;
-        for entry in &bundle.entry {
+        let mut deletions = Deletions::default();
+        for entry in bundle.entries() {
             places.push(match Candidate::of_entry(entry) {
                 Ok(Some(candidate)) => {
                     candidates.push(candidate);
                     Place::Candidate(candidates.len() - 1)
                 }
-                Ok(None) => Place::Nothing(self.shows_deletion(entry)),
+                Ok(None) => Place::Nothing(deletions.shows(self, entry)),
                 Err(why) if hides => {
                     unread.get_or_insert((0, why)).0 += 1;
                     Place::Nothing(false)
@@ -136,7 +137,7 @@ where
             let Ok(answer) = self.upstream.get(&address).await else { break };
             bytes += answer.body.len();
             let text = whole::<S::Error>(&answer).ok();
-            let Some(bundle) = text.and_then(Bundle::parse) else { break };
+            let Some(Ok(bundle)) = text.map(Bundle::parse) else { break };
             match self.kept(&bundle).await {
                 Ok(kept) if !kept.contains(&true) => {}
                 Ok(_) => {
@@ -167,31 +168,37 @@ where
     }
 }
 
-impl<S, B> Judge<S, B> {
-    /// Returns what a link of the server behind names below its base.
-    pub(super) fn below(&self, next: &str) -> Option<String> {
-        let below = link::below(self.base(), next);
-        let below = below.or_else(|| link::below(self.upstream_base(), next));
-        if below.is_none() {
-            log::warn!("a link of the server behind leads elsewhere, and was dropped");
-        }
-        below
-    }
+/// Whether the deletions of a type are shown, asked once for a history.
+#[derive(Default)]
+struct Deletions(HashMap<String, bool>);
 
+impl Deletions {
     /// Reports whether an entry of a history tells of a deletion that may be seen: of a type of which everything
     /// may be, for whose a deleted resource was is not known here.
-    fn shows_deletion(&self, entry: &Entry<'_>) -> bool {
-        let interaction = self.access.interaction();
-        let address = entry.deleted().filter(|_| self.bundle_type() == "history");
-        let below = address.and_then(|address| self.below(address));
+    fn shows<S, B>(&mut self, judge: &Judge<S, B>, entry: &Entry<'_>) -> bool {
+        let interaction = judge.access.interaction();
+        let address = entry.deleted().filter(|_| judge.bundle_type() == "history");
+        let below = address.and_then(|address| judge.below(address));
         let named = below.as_deref().and_then(|below| below.strip_prefix('/'));
-        let named = named.and_then(|named| resource_of(named, interaction.base()));
-        named.is_some_and(|named| {
-            let is_asked =
-                interaction.resource_type().is_none_or(|name| name == named.resource_type)
-                    && interaction.id().is_none_or(|id| id == named.id);
-            is_asked && self.access.shown(&named.resource_type).is_open()
-        })
+        let Some(named) = named.and_then(|named| resource_of(named, interaction.base())) else {
+            return false;
+        };
+        let is_asked = interaction.resource_type().is_none_or(|name| name == named.resource_type)
+            && interaction.id().is_none_or(|id| id == named.id);
+        let is_open = |name: &String| judge.access.shown(name).is_open();
+        is_asked && *self.0.entry(named.resource_type).or_insert_with_key(is_open)
+    }
+}
+
+impl<S, B> Judge<S, B> {
+    /// Returns what a link of the server behind names below its base. Those that lead elsewhere are counted.
+    pub(super) fn below(&self, link: &str) -> Option<String> {
+        let below = link::below(self.base(), link);
+        let below = below.or_else(|| link::below(self.upstream_base(), link));
+        if below.is_none() {
+            self.links_elsewhere.set(self.links_elsewhere.get() + 1);
+        }
+        below
     }
 
     /// The address of a search that is named below the base.

@@ -1,9 +1,9 @@
 //! An entry of a bundle, judged as a request by itself.
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
+use http::header::{CONTENT_TYPE, HeaderName};
 use http::request::Parts;
-use http::{HeaderValue, Method};
+use http::{HeaderValue, Method, Request};
 use serde::Deserialize;
 
 use super::Judge;
@@ -61,20 +61,18 @@ impl<S, B> Judge<S, B> {
             Some(query) => format!("{}?{query}", interaction.path()),
             None => interaction.path().to_owned(),
         };
-        let mut request = self.request.clone();
+        let (mut request, ()) = Request::new(()).into_parts();
         request.method = method;
-        request.uri = at(&request.uri, &address)
+        request.version = self.request.version;
+        request.uri = at(&self.request.uri, &address)
             .ok_or_else(|| NoAnswer::bad_request("`url` of an entry is none"))?;
-        for name in [CONTENT_TYPE, CONTENT_LENGTH, CONTENT_ENCODING] {
-            request.headers.remove(name);
-        }
+        request.headers = self.of_entries.clone();
         for (name, value) in [
             ("if-match", asked.if_match.as_deref()),
             ("if-none-match", asked.if_none_match.as_deref()),
             ("if-none-exist", if_none_exist),
         ] {
             let name = HeaderName::from_static(name);
-            request.headers.remove(&name);
             let Some(value) = value else { continue };
             let value = HeaderValue::from_str(value)
                 .map_err(|_| NoAnswer::bad_request("a condition of an entry is no text"))?;

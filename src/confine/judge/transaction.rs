@@ -251,7 +251,7 @@ where
     }
 
     fn read_entry(
-        &self,
+        &mut self,
         read: Judged<Response<Bytes>, S::Error>,
         has_changed: bool,
     ) -> Judged<EntryAnswer, S::Error> {

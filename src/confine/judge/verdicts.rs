@@ -9,7 +9,8 @@ use crate::confine::answer::NoAnswer;
 use crate::confine::entry::Candidate;
 use crate::confine::request_body::RequestBody;
 use crate::confine::stop::Judged;
-use crate::confine::view::{Among, Verdict, View};
+use crate::confine::upstream::Found;
+use crate::confine::view::{Among, Missing, Verdict, View};
 use crate::fhir::ResourceReference;
 
 /// The most resources that are looked up for one request, to judge what points to them.
@@ -30,39 +31,41 @@ where
     ) -> Judged<Vec<bool>, S::Error> {
         let access = self.access.clone();
         let mut view = View::new(&access);
-        let mut verdicts: Vec<Verdict> = candidates.iter().map(|one| view.verdict(one)).collect();
+        let known = &mut self.known;
+        let mut verdicts: Vec<Verdict> =
+            candidates.iter().map(|one| view.verdict(one, known)).collect();
         let mut on_page: Option<Among<'_, '_>> = None;
         // Each round learns something new, and of one resource no more than 64 are asked for.
         loop {
-            let mut missing = Vec::new();
-            for (verdict, one) in verdicts.iter_mut().zip(candidates) {
-                view.settle(verdict, one, &self.known, &mut missing);
+            let mut missing: Vec<Missing> = Vec::new();
+            for verdict in &mut verdicts {
+                view.settle(verdict, &self.known, &mut missing);
             }
             if missing.is_empty() {
                 break;
             }
-            for reference in missing {
-                if self.known.has(&reference) {
-                    continue;
-                }
+            for one in missing {
+                let Some(reference) = view.name(&one, &self.known) else { continue };
                 let on_page = on_page.get_or_insert_with(|| Among::new(candidates));
                 match on_page.find(&reference).filter(|_| are_current) {
-                    Some(found) => self.known.insert(reference, Some(found)),
-                    None => self.look_up(reference).await?,
+                    Some(found) => view.learn(&one, Some(found), &mut self.known),
+                    None => {
+                        let found = self.look_up(&reference).await?;
+                        let found = found.as_ref().and_then(Found::resource);
+                        view.learn(&one, found.as_ref().map(Into::into), &mut self.known);
+                    }
                 }
             }
         }
-        Ok(verdicts.into_iter().map(|verdict| verdict == Verdict::Shown).collect())
+        Ok(verdicts.iter().map(|verdict| matches!(verdict, Verdict::Shown)).collect())
     }
 
-    async fn look_up(&mut self, reference: ResourceReference) -> Judged<(), S::Error> {
+    async fn look_up(&mut self, reference: &ResourceReference) -> Judged<Option<Found>, S::Error> {
         if self.looked_up >= MAX_LOOKUPS {
             return Err(NoAnswer::too_many_lookups(MAX_LOOKUPS).into());
         }
         self.looked_up += 1;
         let base = self.access.interaction().base().path().to_owned();
-        let found = self.upstream.look_up(&base, &reference).await?;
-        self.known.insert(reference, found);
-        Ok(())
+        Ok(self.upstream.look_up(&base, reference).await?)
     }
 }

@@ -179,7 +179,7 @@ where
             return Err(Stop::Denied(Denial::new(text)));
         }
         let after = patched(&tree(before)?, patch, self.settings.max_body);
-        let after = after.map_err(NoAnswer::bad_request)?.write();
+        let after = after.map_err(NoAnswer::of_patch)?.write();
         super::order::check_resource(&after)?;
         Ok(after)
     }

@@ -12,6 +12,7 @@ use tower_service::Service;
 use super::write::Sent;
 use super::{BoxError, FHIR_JSON, Judge};
 use crate::confine::answer::{NoAnswer, document};
+use crate::confine::bounded::TooLong;
 use crate::confine::entry::Candidate;
 use crate::confine::preference::Returned;
 use crate::confine::request_body::RequestBody;
@@ -180,10 +181,13 @@ where
             is_hidden,
             location: place(answered.location),
             content_location: place(answered.content_location),
-            body: answered
-                .body
-                .filter(|_| is_shown)
-                .map(|text| self.with_sealed_attachments(text).unwrap_or_else(|| text.to_owned())),
+            body: answered.body.filter(|_| is_shown).and_then(|text| {
+                match self.sealing()(text, self.settings.max_body) {
+                    Ok(sealed) => Some(sealed.unwrap_or_else(|| text.to_owned())),
+                    // What was changed is told without the resource.
+                    Err(TooLong) => None,
+                }
+            }),
         })
     }
 }

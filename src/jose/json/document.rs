@@ -26,6 +26,12 @@ impl<'a> Document<'a> {
         self.nodes.value(self.index_of_name(name)? + 1)
     }
 
+    /// Returns the object that the document is.
+    #[cfg(feature = "confine")]
+    pub(crate) fn whole(&self) -> Option<Json<'_>> {
+        self.nodes.value(0)
+    }
+
     /// Reports whether a member is present, whatever its value.
     #[inline]
     pub(crate) fn has(&self, name: &str) -> bool {

@@ -3,6 +3,10 @@
 /// The deepest nesting of objects and arrays.
 pub(crate) const MAX_DEPTH: u8 = 32;
 
+/// The most names and values, of which the last name may still have a value: ten times what the largest token has
+/// room for.
+pub(crate) const MAX_NODES: usize = 65_535;
+
 /// The reason why a document was rejected. It tells the position, never the content.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum JsonError {

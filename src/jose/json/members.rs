@@ -42,7 +42,6 @@ impl Members {
     #[inline]
     pub(super) fn add(&mut self, name: Span, nodes: &mut Nodes<'_>) -> Result<(), JsonError> {
         let bytes = nodes.bytes_at(name);
-        // 65,535 is ten times the nodes that the largest token has room for.
         let index = u16::try_from(nodes.row.len()).map_err(|_| JsonError::TooMany)?;
         let mut before = None;
         if let Some(newest) = self.newest.get_mut(bucket_of(bytes)) {

@@ -9,7 +9,7 @@
 //! value  = string / object / array / number / "true" / "false" / "null"
 //! ```
 
-use super::error::{JsonError, MAX_DEPTH};
+use super::error::{JsonError, MAX_DEPTH, MAX_NODES};
 use super::members::Members;
 use super::nodes::{Node, Nodes};
 use crate::span::Span;
@@ -130,6 +130,10 @@ impl Reader<'_> {
         let mut at = self.next(at + 1);
         if self.byte(at) != b']' {
             loop {
+                // Values of members are counted by their names.
+                if self.nodes.row.len() >= MAX_NODES {
+                    return Err(JsonError::TooMany);
+                }
                 at = self.value(at, depth + 1)?;
                 at = self.next(at);
                 if self.byte(at) == b']' {

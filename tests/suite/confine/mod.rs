@@ -6,6 +6,7 @@ mod bundles;
 mod careless;
 mod changes;
 mod conditions;
+mod costs;
 mod counts;
 mod deleted;
 mod exports;
