@@ -125,6 +125,7 @@ mod passed;
 mod patch;
 mod preference;
 mod query;
+mod refused_entries;
 mod request_body;
 mod sent_bundle;
 mod service;

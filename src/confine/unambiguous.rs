@@ -41,7 +41,7 @@ struct Look<'l> {
     values: &'l Cell<usize>,
     /// The members of all objects that have not ended.
     open: &'l Cell<usize>,
-    /// What was found, for which an error of the reader has only words.
+    /// The fault that was found, for which an error of the reader has only words.
     fault: &'l Cell<Option<Fault>>,
 }
 

@@ -1,7 +1,6 @@
 //! Bundles that are posted to the base: a batch is taken apart, and its answers are put together.
 
 use bytes::Bytes;
-use http::request::Parts;
 use http::{Request, Response, StatusCode};
 use http_body::Body;
 use tower_service::Service;
@@ -13,39 +12,7 @@ use crate::confine::headers;
 use crate::confine::request_body::RequestBody;
 use crate::confine::sent_bundle::{SentBundle, SentEntry};
 use crate::confine::stop::{Judged, Stop, unreadable};
-use crate::middleware::Interior;
 use crate::rejection::Rejection;
-
-/// The refusals of the entries of a bundle: a line of the log for each kind, and not for each entry.
-#[derive(Debug, Default)]
-pub(super) struct RefusedEntries(Vec<Refused>);
-
-#[derive(Debug)]
-struct Refused {
-    kind: Kind,
-    /// That of the first one.
-    reason: String,
-    entries: usize,
-}
-
-/// The kind of a refusal, and the check that has failed.
-type Kind = (&'static str, Option<&'static str>);
-
-impl RefusedEntries {
-    fn add(&mut self, interior: &Interior, kind: Kind, reason: &str) {
-        interior.count_refusal(kind.0, kind.1);
-        match self.0.iter_mut().find(|one| one.kind == kind) {
-            Some(known) => known.entries += 1,
-            None => self.0.push(Refused { kind, reason: reason.to_owned(), entries: 1 }),
-        }
-    }
-
-    fn log(self, interior: &Interior, request: &Parts) {
-        for Refused { kind: (kind, check), reason, entries } in self.0 {
-            interior.log_refusals(kind, check, &reason, (entries, request));
-        }
-    }
-}
 
 impl<S, B, R> Judge<S, B>
 where

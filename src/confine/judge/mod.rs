@@ -10,6 +10,7 @@ mod hiding;
 mod names;
 mod order;
 mod pages;
+mod searches;
 mod single;
 mod target;
 mod transaction;
@@ -28,15 +29,14 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Body;
 use tower_service::Service;
 
-use self::batch::RefusedEntries;
 use super::answer::{NoAnswer, describe, document};
 use super::body::ConfinedBody;
 use super::capability::Capabilities;
 use super::entry::Candidate;
-use super::headers;
 use super::known::Known;
 use super::page::Page;
 use super::query;
+use super::refused_entries::RefusedEntries;
 use super::request_body::RequestBody;
 use super::settings::ConfineSettings;
 use super::stop::{Judged, Stop, unreadable};
@@ -222,68 +222,6 @@ where
         let mut response = document(status, FHIR_JSON, body, &self.request);
         describe(&answer.headers, response.headers_mut());
         Ok(response)
-    }
-
-    /// A search, a history or `$everything`, by `GET`.
-    async fn several(&mut self) -> Judged<Response<Bytes>, S::Error> {
-        let hides = self.hides_instance();
-        let found = self.found(hides).await;
-        self.hidden_if_unreadable(found, hides)
-    }
-
-    async fn found(&mut self, hides: bool) -> Judged<Response<Bytes>, S::Error> {
-        let own = self.request.uri.query().unwrap_or_default().to_owned();
-        if query::asks_for_count(&[&own]) {
-            return self.count(&[&own]).await;
-        }
-        let query = query::rewritten(&self.access, self.upstream_base(), &own)?;
-        let query = query::narrowed(&self.access, query);
-        let address = join(&self.path(), &query);
-        let answer = self.upstream.get(&address).await?;
-        let of = self.own_address(&[&own]);
-        if hides && matches!(answer.status, StatusCode::NOT_FOUND | StatusCode::GONE) {
-            return Err(NoAnswer::not_found().into());
-        }
-        self.filtered(&answer, &of, 0, hides).await
-    }
-
-    async fn search_by_post(&mut self) -> Judged<Response<Bytes>, S::Error> {
-        if !headers::describe_a_form(&self.request.headers) {
-            return Err(NoAnswer::no_form().into());
-        }
-        let Some(body) = self.search_body().await else {
-            return Err(NoAnswer::body_too_long().into());
-        };
-        let Ok(parameters) = std::str::from_utf8(&body) else {
-            return Err(NoAnswer::bad_request("the body of the search is no form").into());
-        };
-        self.access = self.access.authorize_search_body(parameters).map_err(Stop::Denied)?;
-        let hides = self.hides_instance();
-        let found = self.found_by_post(parameters, hides).await;
-        self.hidden_if_unreadable(found, hides)
-    }
-
-    async fn found_by_post(
-        &mut self,
-        parameters: &str,
-        hides: bool,
-    ) -> Judged<Response<Bytes>, S::Error> {
-        let own = self.request.uri.query().unwrap_or_default().to_owned();
-        if query::asks_for_count(&[&own, parameters]) {
-            return self.count(&[&own, parameters]).await;
-        }
-        let form = query::narrowed(
-            &self.access,
-            query::rewritten(&self.access, self.upstream_base(), parameters)?,
-        );
-        let address =
-            join(&self.path(), &query::rewritten(&self.access, self.upstream_base(), &own)?);
-        let answer = self.upstream.post_search(&address, form).await?;
-        if hides && matches!(answer.status, StatusCode::NOT_FOUND | StatusCode::GONE) {
-            return Err(NoAnswer::not_found().into());
-        }
-        let of = self.own_address(&[&own, parameters]);
-        self.filtered(&answer, &of, 0, hides).await
     }
 
     /// A further page, judged as the search that it is of would be now.

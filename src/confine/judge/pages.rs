@@ -168,7 +168,7 @@ where
     }
 }
 
-/// Whether the deletions of a type are shown, asked once for a history.
+/// The types whose deletions are shown, each asked for once in a history.
 #[derive(Default)]
 struct Deletions(HashMap<String, bool>);
 

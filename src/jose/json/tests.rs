@@ -69,6 +69,15 @@ fn a_text_has_a_bounded_number_of_members() {
 }
 
 #[test]
+fn the_values_of_lists_count_with_the_members() {
+    let list = |number: usize| format!("{{\"a\":[{}]}}", vec!["1"; number].join(","));
+    // Beside them there are the object, the name and the list.
+    assert!(Document::parse(&list(65_532)).is_ok());
+    assert_eq!(Document::parse(&list(65_533)).err(), Some(JsonError::TooMany));
+    assert_eq!(Document::parse(&list(1_000_000)).err(), Some(JsonError::TooMany));
+}
+
+#[test]
 fn numbers_are_read_as_floating_point_and_must_be_finite() {
     let object = Document::parse(r#"{"exp":1700000000.5,"n":-3,"big":18446744073709551615}"#);
     let object = object.unwrap();

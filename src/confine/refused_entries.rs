@@ -1,0 +1,37 @@
+//! The refusals of the entries of a bundle, as operators are told of them.
+
+use http::request::Parts;
+
+use crate::middleware::Interior;
+
+/// The refusals of the entries of a bundle: a line of the log for each kind, and not for each entry.
+#[derive(Debug, Default)]
+pub(super) struct RefusedEntries(Vec<Refused>);
+
+#[derive(Debug)]
+struct Refused {
+    kind: Kind,
+    /// That of the first one.
+    reason: String,
+    entries: usize,
+}
+
+/// The kind of a refusal, and the check that has failed.
+type Kind = (&'static str, Option<&'static str>);
+
+impl RefusedEntries {
+    /// Counts one.
+    pub(super) fn add(&mut self, interior: &Interior, kind: Kind, reason: &str) {
+        interior.count_refusal(kind.0, kind.1);
+        match self.0.iter_mut().find(|one| one.kind == kind) {
+            Some(known) => known.entries += 1,
+            None => self.0.push(Refused { kind, reason: reason.to_owned(), entries: 1 }),
+        }
+    }
+
+    pub(super) fn log(self, interior: &Interior, request: &Parts) {
+        for Refused { kind: (kind, check), reason, entries } in self.0 {
+            interior.log_refusals(kind, check, &reason, (entries, request));
+        }
+    }
+}
