@@ -190,9 +190,12 @@ pub(super) fn bundle_at(
 ) -> Reading {
     let own = path.to_owned();
     let text = bundle(entries, &json!(links)).to_string();
-    asked(scopes, "GET", path, String::new(), move |address| match address.ends_with(&own) {
-        true => text.clone(),
-        false => behind(address),
+    asked(scopes, "GET", path, String::new(), move |address| {
+        // The search is narrowed by the layer.
+        match address.split('?').next().is_some_and(|path| path.ends_with(&own)) {
+            true => text.clone(),
+            false => behind(address),
+        }
     })
 }
 

@@ -67,7 +67,7 @@ pub(crate) fn all() -> impl Iterator<Item = Shape> {
 type Named = (&'static str, fn(usize) -> Reading);
 
 /// How often a reading is gone through, and one more.
-const READY: usize = 3;
+const READY: usize = 4;
 
 /// The decision on a request, which has one of these statuses, over and over.
 fn decision(
