@@ -55,8 +55,10 @@ impl TrustedIssuer {
         self.key_settings.check()?;
         let StartedKeys { keys, provider } =
             starter.start(&self.keys, self.key_settings.clone())?;
-        #[cfg(not(feature = "client"))]
-        let _ = before;
+        let keys = match before {
+            Some(before) => keys.or_those_of(&before.keys),
+            None => keys,
+        };
         #[cfg(feature = "client")]
         let introspector = match self.introspection {
             None => None,

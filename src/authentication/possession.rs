@@ -1,6 +1,5 @@
 //! What the sender of a bound token has to prove: its key, its certificate, or both.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::certificate::MutualTls;
@@ -20,8 +19,8 @@ use crate::time::UnixTime;
 pub(super) struct Possession {
     dpop: Dpop,
     nonces: Nonces,
-    /// Shared with the configurations that this one replaces, and that replace it.
-    replays: Arc<Replays>,
+    /// Its memory is shared with the configurations that this one replaces, and that replace it.
+    replays: Replays,
     known: KnownKeys,
     mutual_tls: MutualTls,
     /// The scheme and host by which clients address the API; `None` where it is not known.
@@ -54,15 +53,14 @@ impl Possession {
         let nonces = Nonces::new(dpop.keys.clone(), base_url.map_or("", BaseUrl::as_str))?;
         let origin = base_url.map(|base| base.origin().into());
         let mutual_tls = mutual_tls.unwrap_or_default();
-        let replays = Arc::new(Replays::new(dpop.max_age.saturating_add(leeway)));
+        let replays = Replays::new(dpop.max_age.saturating_add(leeway));
         Ok(Self { dpop, nonces, replays, known: KnownKeys::new(), mutual_tls, origin })
     }
 
     /// Takes over the memory of the configuration that is replaced: a proof that it accepted serves no more,
     /// and its nonces go on to serve where their key was made at start.
     pub(super) fn after(mut self, before: &Self, now: UnixTime) -> Self {
-        before.replays.remember_for(self.replays.window(), now);
-        self.replays = Arc::clone(&before.replays);
+        self.replays = self.replays.after(&before.replays, now);
         self.nonces = self.nonces.after(&before.nonces);
         self
     }

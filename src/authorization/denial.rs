@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::Enforcement;
+use super::role_names::role_names;
 use super::step_up::Insufficient;
 use crate::display_safe::sanitize;
 use crate::explanation::{Check, Evidence, Finding, Reason, Requirement, StepUpReason};
@@ -115,7 +116,7 @@ impl Denial {
         if roles.is_empty() {
             return self;
         }
-        let expected = roles.join(" ");
+        let expected = role_names(&roles, true);
         self.requires([Requirement::Roles(roles)]).with_expected(expected)
     }
 

@@ -45,6 +45,7 @@ mod policy;
 mod require;
 mod resource_filter;
 mod resource_ref;
+mod role_names;
 mod roles;
 mod scopes;
 mod step_up;

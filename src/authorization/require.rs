@@ -1,6 +1,10 @@
 //! Plain requirements, for routes that are not FHIR: a scope or a role by its text.
 
+use super::denial::Told;
+use super::role_names::role_names;
 use super::{AccessRequest, Authorizer, Denial, Grant};
+use crate::authentication::Principal;
+use crate::display_safe::sanitize;
 use crate::explanation::Requirement;
 
 /// Grants everything to every verified caller. Made by [`authenticated`].
@@ -198,9 +202,7 @@ impl Authorizer for RequireRoles {
         let principal = request.principal();
         match self.0.met(|role| principal.has_role(role)) {
             Some(met) => Ok(Grant::by(format!("role `{}`", met.join(" ")))),
-            None => Err(Denial::new("no role of the token grants this")
-                .requires(self.0.required(Requirement::Roles, Requirement::AnyRole))
-                .with_expected(self.0.expected())),
+            None => Err(self.denial(principal)),
         }
     }
 
@@ -208,6 +210,35 @@ impl Authorizer for RequireRoles {
         true
     }
 }
+
+impl RequireRoles {
+    /// Names the role as a role: a bare word beside scopes would be taken for one. Which roles the caller has
+    /// is told to operators alone.
+    fn denial(&self, principal: &Principal) -> Denial {
+        let summary = "the token lacks a role that this requires";
+        let expected = match self.0.texts.is_empty() {
+            true => String::new(),
+            false => role_names(&self.0.texts, self.0.how_many == HowMany::All),
+        };
+        let held: Vec<&str> = principal.roles().take(MOST_TOLD).collect();
+        let held = match held.is_empty() {
+            true => "no roles".to_owned(),
+            false => role_names(&held, true),
+        };
+        let told = Told {
+            summary: summary.into(),
+            found: Some(sanitize(&held)),
+            expected: Some(sanitize(&expected)).filter(|expected| !expected.is_empty()),
+        };
+        Denial::new(summary)
+            .requires(self.0.required(Requirement::Roles, Requirement::AnyRole))
+            .with_expected(expected)
+            .telling_operators(told)
+    }
+}
+
+/// The most roles of a caller that operators are told of.
+const MOST_TOLD: usize = 16;
 
 fn listed<'a>(held: impl Iterator<Item = &'a str>) -> String {
     let held: Vec<&str> = held.collect();

@@ -29,6 +29,13 @@ const PROVENANCE: &str = "x-provenance";
 /// The preference for an answer that comes later (R4 section 3.1.0.1.7.1).
 const ASYNC: &str = "respond-async";
 
+/// Reports whether the headers have none of those that are removed from a request that passes through, which the
+/// names of most tell at a look.
+pub(super) fn are_ordinary(headers: &HeaderMap) -> bool {
+    let is_ordinary = |name: &HeaderName| !name.as_str().starts_with('x') && name != "prefer";
+    headers.keys().all(is_ordinary)
+}
+
 /// Removes what asks the server behind to read another request out of this one than the one that was judged,
 /// in any spelling: some servers take `_` for `-`.
 pub(super) fn strip_overrides(headers: &mut HeaderMap) {

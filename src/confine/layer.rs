@@ -63,8 +63,8 @@ impl ConfinedLayer {
         settings: FhirAuthLayerBuilder,
         confine: ConfineSettings,
     ) -> Result<(), BuildError> {
-        let before = Confined::of(&self.auth.gates().keep().interior);
-        let confined = Confined::new(confine, before.as_deref())
+        let before = self.auth.gates().keep();
+        let confined = Confined::new(confine, Confined::of(&before.interior))
             .inspect_err(|error| self.auth.refuse_configuration(error))?;
         self.auth.replace(settings.confined(confined))
     }
@@ -123,8 +123,9 @@ impl FhirAuthLayerBuilder {
     ///
     /// As [`build`](Self::build), and when the system has no random numbers for a key.
     pub fn build_confined(self, settings: ConfineSettings) -> Result<ConfinedLayer, BuildError> {
-        let before = self.predecessor().and_then(|before| Confined::of(&before.interior));
-        let confined = Confined::new(settings, before.as_deref())?;
+        let before = self.predecessor();
+        let before = before.as_deref().and_then(|before| Confined::of(&before.interior));
+        let confined = Confined::new(settings, before)?;
         let auth = self.confined(confined).build()?;
         let confine = ConfineLayer { gates: auth.gates().clone() };
         Ok(ConfinedLayer { auth, confine })

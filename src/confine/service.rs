@@ -12,12 +12,14 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::body::ConfinedBody;
+use super::capability::Capabilities;
 use super::confined::Confined;
 use super::headers;
 use super::judge::Judge;
 use super::metadata::{self, Rewriting};
 use super::passed;
 use super::request_body::RequestBody;
+use super::settings::ConfineSettings;
 use super::way::Way;
 use crate::authorization::Access;
 use crate::middleware::{Gates, Interior, release_readiness};
@@ -40,12 +42,21 @@ pub struct Confine<S> {
     gates: Gates,
 }
 
-/// The configuration by which the outer layer has let a request in, and what it has granted, if it was asked.
-struct LetIn {
-    interior: Arc<Interior>,
-    confined: Arc<Confined>,
-    access: Option<Access>,
+/// The treatment of a request that an outer layer has let in.
+enum Step {
+    /// It passes without a look, but for the addresses in it where the server behind has another base.
+    Through {
+        localized: Option<Kept>,
+    },
+    /// The form in its body has such addresses, too.
+    Form(Kept),
+    /// It is for the server's own statement.
+    Metadata(Rewriting),
+    Judged(Kept, Arc<Capabilities>, Way, Box<Access>),
 }
+
+/// The configuration by which the request was let in, for as long as it takes.
+type Kept = (Arc<Interior>, Arc<ConfineSettings>);
 
 /// No outer layer has let a request in.
 struct Unguarded;
@@ -55,9 +66,9 @@ impl<S> Confine<S> {
         Self { inner, gates }
     }
 
-    /// Returns how the outer layer has let a request in; an error if no layer has, or if it was another request
-    /// by then.
-    fn let_in<B>(&self, request: &Request<B>) -> Result<LetIn, Unguarded> {
+    /// Plans how to deal with a request, and whether it changes something; an error if no outer layer has let it
+    /// in, or if it was another request by then. Most requests pass, and for them nothing is cloned.
+    fn plan<B>(&self, request: &Request<B>) -> Result<(Step, bool), Unguarded> {
         let access = request.extensions().get::<Access>();
         let interior = match access {
             Some(access) if access.interaction().is_of(request.method(), request.uri()) => {
@@ -66,10 +77,33 @@ impl<S> Confine<S> {
             Some(_) => None,
             None => Interior::of_public(request),
         };
-        let is_ours = |interior: &Arc<Interior>| interior.layer == self.gates.layer();
+        let is_ours = |interior: &&Interior| interior.layer == self.gates.layer();
         let interior = interior.filter(is_ours).ok_or(Unguarded)?;
-        let confined = Confined::of(&interior).ok_or(Unguarded)?;
-        Ok(LetIn { interior, confined, access: access.cloned() })
+        let Confined { settings, capabilities, statements, .. } =
+            Confined::of(interior).ok_or(Unguarded)?;
+        let keep = || Some((Interior::keep(request)?, Arc::clone(settings)));
+        let kept = || keep().ok_or(Unguarded);
+        let changes = access.is_some_and(Access::changes);
+        if metadata::is_asked(interior, request) {
+            let (interior, settings) = kept()?;
+            let statements = Arc::clone(statements);
+            let rewriting = Rewriting { interior, settings, statements, is_confined: true };
+            return Ok((Step::Metadata(rewriting), changes));
+        }
+        let step = match access.map(|access| (Way::of(access, request.headers()), access)) {
+            Some((Way::Through, access)) if passed::has_form(access, settings) => {
+                Step::Form(kept()?)
+            }
+            None | Some((Way::Through, _)) => {
+                let localized = settings.upstream.is_some().then(kept).transpose()?;
+                Step::Through { localized }
+            }
+            Some((way, access)) => {
+                let access = Box::new(access.clone());
+                Step::Judged(kept()?, Arc::clone(capabilities), way, access)
+            }
+        };
+        Ok((step, changes))
     }
 }
 
@@ -80,11 +114,18 @@ impl<S: Clone> Confine<S> {
         std::mem::replace(&mut self.inner, fresh)
     }
 
+    /// Refuses a request that no outer layer has let in.
+    fn unguarded<B, F, R, E>(&mut self, request: Request<B>) -> ConfineFuture<F, R, E> {
+        release_readiness(&mut self.inner);
+        let interior = Arc::clone(&self.gates.current().interior);
+        let response = interior.reject(Rejection::unguarded(&interior.server), request);
+        ConfineFuture { state: State::Refused { response: Some(response) } }
+    }
+
     /// Answers for the server's own statement, which nobody needs a token for.
     fn metadata<B, R>(
         &mut self,
-        interior: Arc<Interior>,
-        confined: &Confined,
+        rewriting: Rewriting,
         request: Request<B>,
     ) -> ConfineFuture<S::Future, R, S::Error>
     where
@@ -94,9 +135,6 @@ impl<S: Clone> Confine<S> {
         B: Body + Send + 'static,
         R: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
     {
-        let (settings, statements) =
-            (Arc::clone(&confined.settings), Arc::clone(&confined.statements));
-        let rewriting = Rewriting { interior, settings, statements, is_confined: true };
         let (parts, _) = request.into_parts();
         let answer = metadata::answer(self.ready(), rewriting, parts);
         let future = async move { answer.await.map(|answer| answer.map(ConfinedBody::bytes)) };
@@ -122,38 +160,39 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        headers::strip_overrides(request.headers_mut());
-        let Ok(LetIn { interior, confined, access }) = self.let_in(&request) else {
-            release_readiness(&mut self.inner);
-            let interior = Arc::clone(&self.gates.current().interior);
-            let response = interior.reject(Rejection::unguarded(&interior.server), request);
-            return ConfineFuture { state: State::Refused { response: Some(response) } };
-        };
-        if metadata::is_asked(&interior, &request) {
-            return self.metadata(interior, &confined, request);
+        let are_ordinary = headers::are_ordinary(request.headers());
+        if !are_ordinary {
+            headers::strip_overrides(request.headers_mut());
         }
-        let settings = Arc::clone(&confined.settings);
-        let way = access.as_ref().map_or(Way::Through, |access| Way::of(access, request.headers()));
-        let has_form = access.as_ref().is_some_and(|access| passed::has_form(access, &settings));
-        if !access.as_ref().is_some_and(Access::changes) {
-            headers::strip_provenance(request.headers_mut());
-        }
-        headers::strip_async(request.headers_mut());
-        let Some(access) = access.filter(|_| way != Way::Through) else {
-            passed::localize(&mut request, &interior, &settings);
-            if has_form {
-                let answer = passed::search(self.ready(), interior, settings, request);
-                return ConfineFuture::judged(Box::pin(answer));
+        let Ok((step, changes)) = self.plan(&request) else { return self.unguarded(request) };
+        if !are_ordinary {
+            if !changes {
+                headers::strip_provenance(request.headers_mut());
             }
-            let future = self.inner.call(request.map(RequestBody::passed));
-            return ConfineFuture::through(future);
-        };
-        let ready = self.ready();
-        let judged = async move {
-            let known = (settings, Arc::clone(&confined.capabilities));
-            Judge::new(ready, interior, known, (way, access), request.into_parts()).answer().await
-        };
-        ConfineFuture { state: State::Judged { future: Box::pin(judged) } }
+            headers::strip_async(request.headers_mut());
+        }
+        match step {
+            Step::Metadata(rewriting) => self.metadata(rewriting, request),
+            Step::Judged((interior, settings), capabilities, way, access) => {
+                let ready = self.ready();
+                let judged = async move {
+                    let (known, asked) = ((settings, capabilities), (way, *access));
+                    Judge::new(ready, interior, known, asked, request.into_parts()).answer().await
+                };
+                ConfineFuture::judged(Box::pin(judged))
+            }
+            Step::Form((interior, settings)) => {
+                passed::localize(&mut request, &interior, &settings);
+                let answer = passed::search(self.ready(), interior, settings, request);
+                ConfineFuture::judged(Box::pin(answer))
+            }
+            Step::Through { localized } => {
+                if let Some((interior, settings)) = localized {
+                    passed::localize(&mut request, &interior, &settings);
+                }
+                ConfineFuture::through(self.inner.call(request.map(RequestBody::passed)))
+            }
+        }
     }
 }
 

@@ -29,7 +29,7 @@ pub enum InvalidRequest {
     #[error("the bearer token is empty")]
     EmptyToken,
     /// `Bearer Bearer`, and then the token.
-    #[error("the scheme `Bearer` is there twice")]
+    #[error("the scheme `Bearer` appears twice")]
     SchemeTwice,
     /// A token between quotation marks.
     #[error("the bearer token is in quotes")]
@@ -38,7 +38,7 @@ pub enum InvalidRequest {
     #[error("the bearer token has `=` at position {0}: it may only pad the end of a token")]
     Padding(usize),
     /// A character that no bearer token has (RFC 6750 section 2.1), and its position from 1; `None`
-    /// for a byte that is no UTF-8.
+    /// for a byte that is not UTF-8.
     #[error(
         "the bearer token has {} at position {position}, which RFC 6750 section 2.1 does not allow",
         Named(*character)
@@ -124,7 +124,7 @@ struct Named(Option<char>);
 
 impl fmt::Display for Named {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(character) = self.0 else { return f.write_str("a byte that is no UTF-8") };
+        let Some(character) = self.0 else { return f.write_str("a byte that is not UTF-8") };
         match character {
             ' ' => f.write_str("a space")?,
             '\t' => f.write_str("a tab")?,

@@ -18,9 +18,7 @@ use crate::error::{BuildError, ErrorCause};
 use crate::hot_swap::HotSwap;
 use crate::jose::JwkSet;
 use crate::secure_url;
-use crate::time::Clock;
-#[cfg(feature = "client")]
-use crate::watched_file;
+use crate::time::{self, Clock};
 
 /// The place that keys come from.
 #[derive(Debug)]
@@ -134,11 +132,7 @@ impl KeyPlan {
 
 impl KeyStart {
     pub(super) fn new(plan: &Arc<KeyPlan>, settings: KeySettings, clock: &Arc<dyn Clock>) -> Self {
-        #[cfg(feature = "client")]
-        let authorities = settings.ca_files.iter().map(|path| watched_file::read(path).ok());
-        #[cfg(not(feature = "client"))]
-        let authorities = std::iter::empty();
-        let authorities = authorities.collect();
+        let authorities = settings.authorities();
         Self { plan: Arc::clone(plan), settings, authorities, clock: Arc::clone(clock) }
     }
 
@@ -146,7 +140,7 @@ impl KeyStart {
         self.plan.is_same_as(&other.plan)
             && self.settings == other.settings
             && self.authorities == other.authorities
-            && is_same(&self.clock, &other.clock)
+            && time::is_same(&self.clock, &other.clock)
     }
 
     /// Begins to load the keys, or takes those that are given.

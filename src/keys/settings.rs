@@ -7,6 +7,8 @@ use std::time::Duration;
 use crate::error::BuildError;
 use crate::jose::KeyPolicy;
 use crate::secure_url::PlainHttp;
+#[cfg(feature = "client")]
+use crate::watched_file;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -58,6 +60,15 @@ impl Default for KeySettings {
 }
 
 impl KeySettings {
+    /// Reads the files of certificate authorities as they are now.
+    pub(crate) fn authorities(&self) -> Vec<Option<Vec<u8>>> {
+        #[cfg(feature = "client")]
+        let authorities = self.ca_files.iter().map(|path| watched_file::read(path).ok());
+        #[cfg(not(feature = "client"))]
+        let authorities = std::iter::empty();
+        authorities.collect()
+    }
+
     /// Sets how often keys are loaded in the background, less up to a tenth at random. A `max-age`
     /// of the provider replaces it, within 1 min and 24 h, and neither exceeds three quarters of
     /// [`max_stale`](Self::max_stale). Default: 1 h. From 1 s to 30 days. A JWKS file is read every

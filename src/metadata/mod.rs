@@ -53,9 +53,10 @@ impl WellKnown {
         if !matches!(*method, Method::GET | Method::HEAD) {
             return None;
         }
-        let document = if uri.path() == self.protected_resource.path() {
+        let path = uri.path();
+        let document = if path == self.protected_resource.path() {
             self.protected_resource.document()
-        } else if uri.path() == self.smart_path && self.smart_configuration.is_published() {
+        } else if path == self.smart_path && self.smart_configuration.is_published() {
             self.smart_configuration.document(advertised.provider()).into()
         } else {
             return None;

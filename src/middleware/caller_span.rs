@@ -15,5 +15,5 @@ mod off {
 
     pub(crate) fn let_in(_: &Extensions) {}
     pub(crate) fn open() {}
-    pub(crate) fn refused(_: &Rejection, _: impl FnOnce() -> Option<Interaction>) {}
+    pub(crate) fn refused(_: &Rejection, _: impl FnOnce() -> Interaction) {}
 }

@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::body::ResponseBody;
-use super::gate::Gate;
+use super::gate::{Decision, Gate};
 use super::let_in::LetIn;
 use crate::authentication::wait::{Wait, Waited};
 
@@ -102,11 +102,11 @@ fn decided_again<S: Service<Request<B>>, B>(
         }
     };
     let Held { request, gate, service } = *held;
-    let caller = LetIn::of(&request, &gate);
-    match gate.carry_out(decision, request) {
-        Ok(request) => State::Readying { admitted: Some(Box::new((service, request, caller))) },
-        Err(response) => State::Answered { response: Some(response) },
+    if let Decision::Answer(answer) = decision {
+        return State::Answered { response: Some(gate.answer(answer, request)) };
     }
+    let caller = LetIn::of(&request, &gate);
+    State::Readying { admitted: Some(Box::new((service, request, caller))) }
 }
 
 impl<S, B, ResBody> Future for ResponseFuture<S, B>

@@ -7,9 +7,10 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{Extensions, Request, Response};
 
+use super::admission::Admission;
 use super::audit;
 use super::caller_span;
-use super::interior::{Head, Interior, LetInWithoutAccess, strip_untrusted};
+use super::interior::{Head, Interior, LetInWithoutAccess};
 use super::paths::TokenNeed;
 use super::unread_body::announce_close;
 use crate::authentication::authenticator::Interruption;
@@ -38,15 +39,27 @@ pub(crate) struct Gate {
 pub(super) enum Decision {
     /// The inner service answers.
     Pass,
-    /// The layer answers with a document of its own, boxed: the other decisions are a word each.
+    /// The layer does.
+    Answer(Answer),
+}
+
+/// The layer's own answer to a request.
+pub(super) enum Answer {
+    /// A document, boxed: it is rare.
     Document(Box<Response<Bytes>>),
     Reject(Rejection),
+}
+
+impl From<Rejection> for Decision {
+    fn from(rejection: Rejection) -> Self {
+        Self::Answer(Answer::Reject(rejection))
+    }
 }
 
 impl Gate {
     /// Decides on a request, or returns the wait that has to come before. Where the
     /// caller is known, the inner service finds [`Principal`] and [`Access`] in the extensions;
-    /// those that came in prove nothing here, and are removed first.
+    /// those that came in prove nothing here, and never reach it.
     #[inline]
     pub(super) fn decide<B>(
         &self,
@@ -56,13 +69,14 @@ impl Gate {
         let interior = &*self.interior;
         let started = interior.meter.start();
         let mut extensions = mem::take(request.extensions_mut());
-        strip_untrusted(&mut extensions);
-        let passes_on = interior.paths.passes_on(&interior.server.base_url, request.uri());
         self.authenticator.mutual_tls().strip(request.headers_mut(), &extensions);
         let head = Head::of(request);
-        let decision = self.walk(head, waited, &mut extensions, &mut NoRecorder);
+        let mut admission = Admission::new(&mut extensions);
+        let decision = self.walk(head, waited, &mut admission, &mut NoRecorder);
+        let has_access = admission.end();
+        let passes_on = || interior.paths.passes_on(&interior.server.base_url, request.uri());
         // Of a request that passes as if the layer were not there, another layer reports.
-        if !(passes_on && matches!(decision, Ok(Decision::Pass))) {
+        if has_access || !matches!(decision, Ok(Decision::Pass)) || !passes_on() {
             self.report(&decision, head, &extensions, started);
         }
         *request.extensions_mut() = extensions;
@@ -86,13 +100,12 @@ impl Gate {
                 let verdict = || if is_granted() { Verdict::Granted } else { Verdict::Open };
                 self.interior.meter.decided(started, verdict);
             }
-            Ok(Decision::Reject(rejection)) => {
+            Ok(Decision::Answer(Answer::Reject(rejection))) => {
                 let interaction = || Some(self.interior.interaction(head));
                 audit::refused(head.headers, rejection, interaction);
-                caller_span::refused(rejection, interaction);
                 self.interior.meter.decided(started, || Verdict::Refused);
             }
-            Ok(Decision::Document(_)) => {
+            Ok(Decision::Answer(Answer::Document(_))) => {
                 caller_span::open();
                 self.interior.meter.decided(started, || Verdict::Open);
             }
@@ -113,7 +126,7 @@ impl Gate {
         &self,
         head: Head<'_>,
         waited: &Waited,
-        granted: &mut Extensions,
+        admission: &mut Admission<'_>,
         recorder: &mut R,
     ) -> Result<Decision, Wait> {
         let Head { method, uri, headers } = head;
@@ -121,13 +134,13 @@ impl Gate {
         let base_url = &interior.server.base_url;
         if let Some(document) = interior.well_known.answer(method, uri, &interior.advertised) {
             recorder.public();
-            return Ok(Decision::Document(Box::new(document)));
+            return Ok(Decision::Answer(Answer::Document(Box::new(document))));
         }
         let need = interior.paths.need(base_url, method, uri, headers);
         let optional = (need == TokenNeed::Optional).then(|| interior.interaction(head));
         if optional.is_some() || (need == TokenNeed::None && interior.confines()) {
             let policy = Arc::clone(&self.policy);
-            granted.insert(LetInWithoutAccess { policy, optional });
+            admission.without_access(LetInWithoutAccess { policy, optional });
         }
         if need == TokenNeed::None {
             recorder.public();
@@ -141,18 +154,18 @@ impl Gate {
         if base_url.is_too_long(uri) {
             let too_long: Result<(), _> = Err(Reason::AddressTooLong);
             let _ = recorder.check(Checked::new(Check::Interaction, too_long, Evidence::none));
-            return Ok(Decision::Reject(Rejection::uri_too_long(&interior.server)));
+            return Ok(Rejection::uri_too_long(&interior.server).into());
         }
 
         let scheme = found.as_ref().ok().map(|presented| presented.scheme);
         let scheme = || scheme.unwrap_or_else(|| Scheme::of(headers));
-        let extensions = Some(&*granted);
+        let extensions = Some(admission.extensions());
         let request = RequestHead { method: Some(method), uri, headers, extensions };
         let principal = match self.authenticator.decide(&found, request, waited, recorder) {
             Ok(principal) => principal,
             Err(Interruption::Wait(wait)) => return Err(wait),
             Err(Interruption::Refused(error)) => {
-                return Ok(Decision::Reject(self.refuse_token(error, scheme())));
+                return Ok(self.refuse_token(error, scheme()).into());
             }
         };
 
@@ -161,12 +174,12 @@ impl Gate {
             recorder.passed(Check::Interaction, optional);
             recorder.passed(Check::Authorization, optional);
             recorder.passed(Check::StepUp, optional);
-            granted.insert(principal);
+            admission.caller(principal);
             return Ok(Decision::Pass);
         }
-        Ok(match self.authorize(head, principal, granted, recorder) {
+        Ok(match self.authorize(head, principal, admission, recorder) {
             Ok(()) => Decision::Pass,
-            Err(denied) => Decision::Reject(denied.of_scheme(scheme())),
+            Err(denied) => denied.of_scheme(scheme()).into(),
         })
     }
 
@@ -182,7 +195,7 @@ impl Gate {
         &self,
         head: Head<'_>,
         principal: Principal,
-        granted: &mut Extensions,
+        admission: &mut Admission<'_>,
         recorder: &mut R,
     ) -> Result<(), Rejection> {
         let interaction = self.interior.interaction(head);
@@ -193,8 +206,7 @@ impl Gate {
                 let rule = || Evidence::found(access.granted_by().to_string());
                 recorder.passed(Check::Authorization, rule);
                 recorder.passed(Check::StepUp, Evidence::none);
-                granted.insert(access);
-                granted.insert(principal);
+                admission.grant(access, principal);
                 Ok(())
             }
             Err(denial) => {
@@ -214,10 +226,11 @@ impl Gate {
         let head = Head { method, uri, headers };
         let mut waited = Waited::default();
         let mut explanation = Explanation::new();
-        let mut granted = extensions.clone();
-        strip_untrusted(&mut granted);
+        let mut extensions = extensions.clone();
         // The explanation is the result.
-        while let Err(wait) = self.walk(head, &waited, &mut granted, &mut explanation) {
+        while let Err(wait) =
+            { self.walk(head, &waited, &mut Admission::new(&mut extensions), &mut explanation) }
+        {
             waited = wait.over(waited).await;
             explanation = Explanation::new();
         }
@@ -242,20 +255,14 @@ impl Gate {
         }
     }
 
-    /// Carries out a decision: the request for the inner service, or the layer's own response.
-    #[inline]
-    pub(super) fn carry_out<B>(
-        &self,
-        decision: Decision,
-        request: Request<B>,
-    ) -> Result<Request<B>, Response<Bytes>> {
-        match decision {
-            Decision::Pass => Ok(request),
-            Decision::Document(mut document) => {
+    /// Makes the layer's own response.
+    pub(super) fn answer<B>(&self, answer: Answer, request: Request<B>) -> Response<Bytes> {
+        match answer {
+            Answer::Document(mut document) => {
                 announce_close(&request.into_parts().0, document.headers_mut());
-                Err(*document)
+                *document
             }
-            Decision::Reject(rejection) => Err(self.interior.reject(rejection, request)),
+            Answer::Reject(rejection) => self.interior.reject(rejection, request),
         }
     }
 }

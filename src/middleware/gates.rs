@@ -1,7 +1,12 @@
 //! The configuration of a layer that decides now, and what became of others that were to take its place.
 
+use std::future::{Future, poll_fn};
 use std::ops::Deref;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+
+use tokio::sync::watch;
 
 use super::gate::Gate;
 use super::interior::LayerId;
@@ -16,21 +21,26 @@ pub(crate) struct Gates(Arc<Shared>);
 struct Shared {
     layer: LayerId,
     current: Replaceable<Gate>,
-    replacements: Mutex<Replacements>,
+    /// Tells those who wait for a configuration of the next one.
+    replaced: watch::Sender<()>,
+    /// Held while a configuration is built and put in force: one after the other.
+    turn: Mutex<()>,
+    /// The mistake in the last configuration that was to be put in force; `None` when it was.
+    fault: Mutex<Option<Arc<str>>>,
 }
 
-/// The replacements of a configuration.
-#[derive(Debug, Default)]
-pub(super) struct Replacements {
-    /// The mistake in the last one, which was refused; `None` when it was put in force.
-    pub(super) fault: Option<Arc<str>>,
+/// The turn to replace a configuration, until it is dropped.
+pub(super) struct Turn<'g> {
+    shared: &'g Shared,
+    _held: MutexGuard<'g, ()>,
 }
 
 impl Gates {
     pub(super) fn new(first: Gate) -> Self {
         let layer = first.interior.layer;
         let current = Replaceable::new(Arc::new(first));
-        Self(Arc::new(Shared { layer, current, replacements: Mutex::default() }))
+        let (turn, fault) = (Mutex::default(), Mutex::default());
+        Self(Arc::new(Shared { layer, current, replaced: watch::Sender::new(()), turn, fault }))
     }
 
     pub(crate) fn layer(&self) -> LayerId {
@@ -51,14 +61,55 @@ impl Gates {
         AuthenticatorOf(self.keep())
     }
 
-    pub(super) fn replace(&self, gate: Gate) {
-        self.0.current.replace(Arc::new(gate));
+    /// Resolves when the configuration that decides by then has all of its keys.
+    pub(super) async fn ready(&self) {
+        let mut replaced = self.0.replaced.subscribe();
+        loop {
+            replaced.borrow_and_update();
+            let gate = self.keep();
+            let (mut ready, mut next) =
+                (pin!(gate.authenticator.ready()), pin!(replaced.changed()));
+            let is_ready = poll_fn(|context| match next.as_mut().poll(context) {
+                Poll::Ready(_) => Poll::Ready(false),
+                Poll::Pending => ready.as_mut().poll(context).map(|()| true),
+            });
+            if is_ready.await {
+                return;
+            }
+        }
     }
 
-    /// Returns the replacements, which are made one after the other: under this lock.
-    pub(super) fn replacements(&self) -> MutexGuard<'_, Replacements> {
+    /// Waits for the turn to build a configuration and to put it in force.
+    pub(super) fn turn(&self) -> Turn<'_> {
         // One that panics has replaced nothing.
-        self.0.replacements.lock().unwrap_or_else(PoisonError::into_inner)
+        let held = self.0.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        Turn { shared: &self.0, _held: held }
+    }
+
+    /// Returns the mistake in the last configuration that was to be put in force. Does not wait for one that is
+    /// being built.
+    pub(super) fn fault(&self) -> Option<Arc<str>> {
+        self.0.fault().clone()
+    }
+
+    /// Takes note of a configuration that was to be put in force and was refused.
+    pub(super) fn refused(&self, fault: Arc<str>) {
+        *self.0.fault() = Some(fault);
+    }
+}
+
+impl Turn<'_> {
+    /// Puts a configuration in force.
+    pub(super) fn replace(self, gate: Gate) {
+        self.shared.current.replace(Arc::new(gate));
+        *self.shared.fault() = None;
+        self.shared.replaced.send_replace(());
+    }
+}
+
+impl Shared {
+    fn fault(&self) -> MutexGuard<'_, Option<Arc<str>>> {
+        self.fault.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

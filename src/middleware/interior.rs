@@ -12,6 +12,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{Extensions, HeaderMap, Method, Request, Response, Uri};
 
+use super::caller_span;
 use super::paths::Paths;
 #[cfg(feature = "confine")]
 use super::paths::TokenNeed;
@@ -100,26 +101,35 @@ pub(super) struct LetInWithoutAccess {
 
 impl Interior {
     /// Returns the configuration that a policy belongs to.
-    pub(super) fn of_policy(policy: &Policy) -> Option<Arc<Self>> {
-        Arc::clone(&policy.layer).downcast().ok()
+    pub(super) fn of_policy(policy: &Policy) -> Option<&Self> {
+        policy.layer.downcast_ref()
     }
 
     /// Returns the configuration by which an access was given.
     #[cfg(feature = "confine")]
-    pub(crate) fn of(access: &Access) -> Option<Arc<Self>> {
+    pub(crate) fn of(access: &Access) -> Option<&Self> {
         Self::of_policy(access.policy())
     }
 
     /// Returns the configuration by which a request was let in without an [`Access`]: on a public path, where
     /// a token is optional, as a preflight.
     #[cfg(feature = "confine")]
-    pub(crate) fn of_public<B>(request: &Request<B>) -> Option<Arc<Self>> {
+    pub(crate) fn of_public<B>(request: &Request<B>) -> Option<&Self> {
         let LetInWithoutAccess { policy, .. } = request.extensions().get()?;
         let Head { method, uri, headers } = Head::of(request);
         Self::of_policy(policy).filter(|interior| {
             let base_url = &interior.server.base_url;
             interior.paths.need(base_url, method, uri, headers) != TokenNeed::Required
         })
+    }
+
+    /// Returns this configuration to be kept, by a request that it has let in.
+    #[cfg(feature = "confine")]
+    pub(crate) fn keep<B>(request: &Request<B>) -> Option<Arc<Self>> {
+        let access = request.extensions().get::<Access>().map(Access::policy);
+        let policy =
+            access.or_else(|| Some(&request.extensions().get::<LetInWithoutAccess>()?.policy));
+        Arc::clone(&policy?.layer).downcast().ok()
     }
 
     /// Reports whether a layer within confines, which has to know what was let in without a look at a token.
@@ -141,6 +151,14 @@ impl Interior {
         let Head { method, uri, headers } = head;
         let (base_url, types) = (&self.server.base_url, &self.resource_types);
         Interaction::parse_with_types(base_url, types, method, uri, headers)
+    }
+
+    /// Returns the interaction of a request as it came: a router in between may have taken a prefix away.
+    fn interaction_of(&self, request: &Parts) -> Interaction {
+        let Parts { method, uri, headers, extensions, .. } = request;
+        let met = extensions.get::<Access>().map(Access::interaction);
+        let met = met.or_else(|| extensions.get::<LetInWithoutAccess>()?.optional.as_ref());
+        met.cloned().unwrap_or_else(|| self.interaction(Head { method, uri, headers }))
     }
 
     /// Returns the `security` of `CapabilityStatement.rest`.
@@ -196,8 +214,9 @@ impl Interior {
         log_refusal(kind, check, reason, (Some(entries), request));
     }
 
-    /// Logs and counts a refusal, and makes its response.
+    /// Logs and counts a refusal, tells the span around the layer, and makes its response.
     pub(crate) fn respond(&self, rejection: Rejection, request: &Parts) -> Response<Bytes> {
+        caller_span::refused(&rejection, || self.interaction_of(request));
         let check = rejection.check().map(|check| check.name());
         self.note_refusal(rejection.kind().name(), check, rejection.detail(), request);
         let mut response = self.responder.respond(&rejection, request);

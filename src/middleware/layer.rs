@@ -59,10 +59,10 @@ pub struct FhirAuthLayer {
 }
 
 impl FhirAuthLayer {
-    /// Resolves when every issuer has keys. Until then its tokens are answered with 503, so there
-    /// is no need to wait; while a provider is down this does not resolve.
+    /// Resolves when every issuer has keys, of the configuration that is in force by then. Until then its
+    /// tokens are answered with 503, so there is no need to wait; while a provider is down this does not resolve.
     pub async fn ready(&self) {
-        self.gates.keep().authenticator.ready().await;
+        self.gates.ready().await;
     }
 
     /// Returns the state of each issuer's keys, for readiness checks.

@@ -24,6 +24,7 @@
 //! # }
 //! ```
 
+mod admission;
 mod audit;
 mod bases;
 mod body;

@@ -7,7 +7,6 @@ use super::builder::FhirAuthLayerBuilder;
 use super::gate::Gate;
 #[cfg(feature = "confine")]
 use super::gates::Gates;
-use super::gates::Replacements;
 #[cfg(feature = "confine")]
 use super::interior::Confinement;
 use super::layer::FhirAuthLayer;
@@ -49,17 +48,16 @@ impl FhirAuthLayer {
     /// The first setting that cannot work. The present configuration stays, and the mistake is the
     /// [fault](Self::configuration_fault) of the layer until another configuration is put in force.
     pub fn replace(&self, settings: FhirAuthLayerBuilder) -> Result<(), BuildError> {
-        let mut replacements = self.gates.replacements();
+        let turn = self.gates.turn();
         let before = self.gates.keep();
         match settings.within(&before).gate(self.gates.layer(), Some(&before)) {
             Ok(gate) => {
-                self.gates.replace(gate);
-                replacements.fault = None;
+                turn.replace(gate);
                 log::info!("another configuration is in force");
                 Ok(())
             }
             Err(error) => {
-                replacements.refused(&error);
+                self.refuse_configuration(&error);
                 Err(error)
             }
         }
@@ -69,24 +67,18 @@ impl FhirAuthLayer {
     /// there is a builder: a file that cannot be read. It is the [fault](Self::configuration_fault) of the layer
     /// until another configuration is put in force.
     pub fn refuse_configuration(&self, fault: &impl Display) {
-        self.gates.replacements().refused(fault);
+        let fault = fault.to_string();
+        let told = sanitize(&fault);
+        log::error!(fault = &*told, "the new configuration cannot be used: the old one serves");
+        let _ = told;
+        self.gates.refused(fault.into());
     }
 
     /// Returns what is wrong with the last configuration that was to be put in force, if it was refused: the one
     /// before serves. [`readiness`](Self::readiness) tells it as well.
     #[must_use]
     pub fn configuration_fault(&self) -> Option<Arc<str>> {
-        self.gates.replacements().fault.clone()
-    }
-}
-
-impl Replacements {
-    fn refused(&mut self, fault: &impl Display) {
-        let fault = fault.to_string();
-        let told = sanitize(&fault);
-        log::error!(fault = &*told, "the new configuration cannot be used: the old one serves");
-        let _ = told;
-        self.fault = Some(fault.into());
+        self.gates.fault()
     }
 }
 

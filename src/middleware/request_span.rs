@@ -87,17 +87,15 @@ pub(super) fn open() {
     }
 }
 
-/// Records that a request was refused.
+/// Records that a request was refused, by the layer or by what is within it.
 #[inline]
-pub(super) fn refused(rejection: &Rejection, interaction: impl FnOnce() -> Option<Interaction>) {
+pub(super) fn refused(rejection: &Rejection, interaction: impl FnOnce() -> Interaction) {
     if let Some(span) = asked_for() {
         span.record(VERDICT, "refused").record(ERROR, rejection.kind().name());
         record(&span, CHECK, rejection.check().map(|check| check.name()));
         if let Some(caller) = rejection.caller() {
             record_caller(&span, caller);
-            if let Some(interaction) = interaction() {
-                record_interaction(&span, &interaction);
-            }
+            record_interaction(&span, &interaction());
         }
     }
 }

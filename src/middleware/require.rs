@@ -10,7 +10,6 @@ use tower_service::Service;
 
 use super::audit;
 use super::body::ResponseBody;
-use super::caller_span;
 use super::future::ResponseFuture;
 use super::gates::Gates;
 use super::inner::InnerService;
@@ -110,7 +109,6 @@ impl RequireAuthLayer {
                         granted.or_else(|| as_optional(extensions)).cloned()
                     };
                     audit::refused(request.headers(), &rejection, interaction);
-                    caller_span::refused(&rejection, interaction);
                 }
                 Err(interior.reject(rejection, request))
             }
@@ -129,7 +127,7 @@ impl RequireAuthLayer {
     fn let_in_by(&self, extensions: &Extensions) -> Option<Arc<Policy>> {
         let access = extensions.get::<Access>().map(Access::policy);
         let policy = access.or_else(|| Some(&extensions.get::<LetInWithoutAccess>()?.policy))?;
-        let is_ours = |interior: Arc<Interior>| interior.layer == self.gates.layer();
+        let is_ours = |interior: &Interior| interior.layer == self.gates.layer();
         Interior::of_policy(policy).is_some_and(is_ours).then(|| Arc::clone(policy))
     }
 

@@ -8,7 +8,7 @@ use tower_service::Service;
 
 use super::body::ResponseBody;
 use super::future::ResponseFuture;
-use super::gate::Gate;
+use super::gate::{Decision, Gate};
 use super::gates::Gates;
 use super::let_in::LetIn;
 use crate::authentication::wait::Waited;
@@ -82,19 +82,16 @@ where
             return ResponseFuture::waiting(wait, request, Arc::clone(&gate), inner.clone());
         }
     };
+    if let Decision::Answer(answer) = decision {
+        let response = gate.answer(answer, request);
+        release_readiness(inner);
+        return ResponseFuture::answered(response);
+    }
     let caller = LetIn::of(&request, &gate);
-    match gate.carry_out(decision, request) {
-        Ok(request) => {
-            drop(gate);
-            match caller {
-                None => ResponseFuture::inner(inner.call(request)),
-                Some(caller) => ResponseFuture::naming(inner.call(request), caller),
-            }
-        }
-        Err(response) => {
-            release_readiness(inner);
-            ResponseFuture::answered(response)
-        }
+    drop(gate);
+    match caller {
+        None => ResponseFuture::inner(inner.call(request)),
+        Some(caller) => ResponseFuture::naming(inner.call(request), caller),
     }
 }
 

@@ -93,8 +93,7 @@ mod on {
                 open: verdict(Verdict::Open),
                 duration: histogram(metric::DECISION_DURATION),
                 waits: histogram(metric::WAIT_DURATION),
-                // A recorder that keeps anything has a size; the one in place of none has not.
-                is_recorded: metrics::with_recorder(|to| size_of_val(to) > 0),
+                is_recorded: is_recorded(),
                 layer,
             }
         }
@@ -118,6 +117,10 @@ mod on {
 
         /// Counts a refusal.
         pub(crate) fn refusal(&self, kind: &'static str, check: Option<&'static str>) {
+            // Its labels take 600 of the 7,100 instructions of a refusal.
+            if !is_recorded() {
+                return;
+            }
             let labels = vec![
                 Label::from_static_parts("kind", kind),
                 Label::from_static_parts("check", check.unwrap_or("none")),
@@ -181,6 +184,13 @@ mod on {
         let issuer = Label::new("issuer", issuer.to_owned());
         let labels = vec![issuer, Label::from_static_parts("outcome", outcome)];
         counter(&Key::from_parts(metric.name, labels)).increment(1);
+    }
+
+    /// Reports whether anybody has installed a recorder by now.
+    #[inline]
+    fn is_recorded() -> bool {
+        // One that keeps anything has a size; the one in place of none has not.
+        metrics::with_recorder(|to| size_of_val(to) > 0)
     }
 
     fn counter(key: &Key) -> Counter {

@@ -201,7 +201,7 @@ fn proofs() -> Vec<Row<Make>> {
                 let proof = ProofBuilder::new(w.other.clone(), &Method::GET, &url, now());
                 w.with(proof.of_token(&w.token))
             },
-            Refused::Token(Check::Proof, "another key than that of `cnf.jkt`"),
+            Refused::Token(Check::Proof, "a key other than that of `cnf.jkt`"),
         ),
         row(
             "a stolen token as a bearer token",
@@ -246,7 +246,7 @@ fn nonces() -> Vec<Row<Make>> {
             "RFC 9449 section 11.3",
             good,
             |w: &World| w.with(w.proof().claim("nonce", "eyJ7S_zG.eyJH0-Z.HX4w-7v")),
-            Refused::Nonce("not of this server"),
+            Refused::Nonce("not made by this server"),
         ),
         row(
             "the nonce is that of another server",
@@ -257,7 +257,7 @@ fn nonces() -> Vec<Row<Make>> {
                 nonce.reverse();
                 w.with(w.proof().claim("nonce", String::from_utf8(nonce).unwrap()))
             },
-            Refused::Nonce("not of this server"),
+            Refused::Nonce("not made by this server"),
         ),
     ]
 }
@@ -269,7 +269,7 @@ fn certificates() -> Vec<Row<Make>> {
         w.of_certificate(&DER).extension(proxy).header("client-cert", WRITTEN)
     };
     let missing = Refused::Token(Check::Certificate, "the request came without one");
-    let other = Refused::Token(Check::Certificate, "another than that of `cnf.x5t#S256`");
+    let other = Refused::Token(Check::Certificate, "is not that of `cnf.x5t#S256`");
     vec![
         row(
             "a stolen token without its certificate",
@@ -328,7 +328,7 @@ fn certificates() -> Vec<Row<Make>> {
                 let request = w.of_certificate(&DER).extension(proxy);
                 request.header("client-cert", format!(":MAMCAQg=:, {WRITTEN}"))
             },
-            Refused::Token(Check::Certificate, "no single one"),
+            Refused::Token(Check::Certificate, "does not hold exactly one"),
         ),
     ]
 }

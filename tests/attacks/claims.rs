@@ -81,13 +81,13 @@ fn dates() -> Vec<Row<Make>> {
             "exp is missing",
             "GO-2026-5732",
             |s| s.token().without("exp"),
-            Refused::Token(Check::RequiredClaims, "`exp` is required and missing"),
+            Refused::Token(Check::RequiredClaims, "`exp` is required but missing"),
         ),
         against(
             "exp is null",
             "CVE-2026-25537",
             |s| s.token().claim("exp", json!(null)),
-            Refused::Token(Check::RequiredClaims, "`exp` is required and missing"),
+            Refused::Token(Check::RequiredClaims, "`exp` is required but missing"),
         ),
         against(
             "nbf is in an hour",

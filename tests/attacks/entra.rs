@@ -109,7 +109,7 @@ pub(crate) fn attacks() -> Vec<Attack> {
 }
 
 fn keys() -> Vec<Row<Make>> {
-    const FOREIGN: Refused = Refused::Token(Check::Key, "is said to be another issuer's");
+    const FOREIGN: Refused = Refused::Token(Check::Key, "belongs to another issuer");
     let storm = "Storm-0558";
     let v1: Make = |c| c.of_version(1, TENANT);
     let v2: Make = Cloud::token;
@@ -126,7 +126,7 @@ fn keys() -> Vec<Row<Make>> {
 fn tenants() -> Vec<Row<Make>> {
     const ISSUER: Refused = Refused::Token(Check::Issuer, "`iss` is not a trusted issuer");
     const MISMATCH: Refused = Refused::Token(Check::Tenant, "`tid` is not the tenant");
-    const MISSING: Refused = Refused::Token(Check::Tenant, "`tid` is required and missing");
+    const MISSING: Refused = Refused::Token(Check::Tenant, "`tid` is required but missing");
     const AUDIENCE: Refused = Refused::Token(Check::Audience, "`aud` does not name this server");
     const KIND: Refused = Refused::Token(Check::TokenKind, "an ID token of Microsoft Entra ID");
     const GRAPH: Refused = Refused::Token(Check::Signature, "this is a token for Microsoft Graph");

@@ -113,7 +113,7 @@ fn credentials() -> Vec<Row<Vec<u8>>> {
             "a scheme twice",
             rfc,
             b"authorization: Bearer Bearer TOKEN\r\n",
-            Refused::Request("is there twice"),
+            Refused::Request("appears twice"),
         ),
         against(
             "Bearer somewhere within",
@@ -150,7 +150,7 @@ fn credentials() -> Vec<Row<Vec<u8>>> {
             "C1 bytes",
             "tried by hand: C1 bytes",
             b"authorization: Bearer TOKEN\x80\x9f\r\n",
-            odd("a byte that is no UTF-8"),
+            odd("a byte that is not UTF-8"),
         ),
         against(
             "C1 characters",
@@ -168,7 +168,7 @@ fn credentials() -> Vec<Row<Vec<u8>>> {
             "a letter of Latin-1",
             "tried by hand",
             b"authorization: Bearer TOKEN\xe9\r\n",
-            odd("a byte that is no UTF-8"),
+            odd("a byte that is not UTF-8"),
         ),
         against(
             "a semicolon behind",

@@ -72,7 +72,7 @@ fn rows() -> Vec<Row<Sent>> {
             "C1 bytes",
             "tried by hand: C1 bytes",
             get(&[("authorization", b"Bearer x\x80\x9f")]),
-            Refused::Request("a byte that is no UTF-8"),
+            Refused::Request("a byte that is not UTF-8"),
         ),
         against(
             "two tokens by a comma",

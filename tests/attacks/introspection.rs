@@ -61,7 +61,7 @@ fn answers() -> Vec<Row> {
             "a token that never expires",
             section,
             json!({"exp": null}),
-            Refused::Token(Check::RequiredClaims, "`exp` is required and missing"),
+            Refused::Token(Check::RequiredClaims, "`exp` is required but missing"),
         ),
     ]
 }

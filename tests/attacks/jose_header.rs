@@ -126,8 +126,9 @@ fn parameters() -> Vec<Row<Make>> {
 }
 
 fn algorithms() -> Vec<Row<Make>> {
-    const UNSIGNED: Refused = Refused::Token(Check::Header, "`alg` names no asymmetric signature");
-    const UNKNOWN: Refused = Refused::Token(Check::Algorithm, "`alg` is not one that this server");
+    const UNSIGNED: Refused = Refused::Token(Check::Header, "`alg` is not an asymmetric signature");
+    const UNKNOWN: Refused =
+        Refused::Token(Check::Algorithm, "`alg` is not an algorithm that this server");
     let none = "CVE-2015-9235, CVE-2015-2951, CVE-2021-22160";
     fn unsigned(server: &Server, alg: &str) -> String {
         let header = json!({"alg": alg, "typ": "at+jwt"}).to_string();

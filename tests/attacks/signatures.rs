@@ -29,7 +29,7 @@ async fn ask(server: &Server, make: Make) -> Reply {
 
 const GOOD: Make = |s| s.token().sign().unwrap();
 const INVALID: Refused = Refused::Token(Check::Signature, "the signature does not verify");
-const UNSIGNED: Refused = Refused::Token(Check::Header, "`alg` names no asymmetric signature");
+const UNSIGNED: Refused = Refused::Token(Check::Header, "`alg` is not an asymmetric signature");
 /// The order of the base point of P-256.
 const ORDER: &[u8; 32] = b"\xff\xff\xff\xff\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\
     \xbc\xe6\xfa\xad\xa7\x17\x9e\x84\xf3\xb9\xca\xc2\xfc\x63\x25\x51";

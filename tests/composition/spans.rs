@@ -6,7 +6,7 @@ use axum::routing::get;
 use http::Request;
 use serde_json::json;
 use tower_fhir_auth::middleware::{SPAN_FIELDS, request_span};
-use tower_fhir_auth::{Principal, require_role};
+use tower_fhir_auth::{Access, Principal, authenticated, require_role};
 use tower_http::trace::TraceLayer;
 
 use crate::kit::{application, ask, bearer, by_scopes, send};
@@ -120,6 +120,57 @@ async fn the_span_knows_what_a_route_has_refused() {
     let line = last_line(&log);
     let (_, last) = line.rsplit_once("fhir_auth.verdict=").unwrap();
     has(last, &["\"refused\"", "error.type=\"forbidden\""]);
+}
+
+/// What the span says last, for some subscribers keep all that was recorded.
+#[track_caller]
+fn last_verdict(log: &OperatorLog) -> String {
+    let line = last_line(log);
+    let (_, last) = line.rsplit_once("fhir_auth.verdict=").unwrap();
+    last.to_owned()
+}
+
+#[tokio::test]
+async fn the_span_knows_that_a_route_asks_for_a_token_where_the_layer_does_not() {
+    let server = Server::layered(|layer| layer.optional(["/docs/"])).await;
+    let signed_in = server.layer.require(authenticated());
+    let route = get(|| async { "hello" }).layer(signed_in);
+    let app = traced(&server, Router::new().route("/r4/docs/{id}", route));
+    let log = OperatorLog::start();
+    assert_eq!(ask(&app, "/r4/docs/a", None).await.status, 401);
+    has(&last_verdict(&log), &["\"refused\"", "error.type=\"missing-credentials\""]);
+}
+
+#[tokio::test]
+async fn the_span_knows_of_a_route_that_the_layer_within_does_not_know() {
+    let (server, other) = (by_scopes().await, by_scopes().await);
+    let foreign = other.layer.require(authenticated());
+    let route = get(|| async { "hello" }).layer(foreign);
+    let app = traced(&server, Router::new().route("/r4/Patient/{id}", route));
+    let log = OperatorLog::start();
+    let token = bearer(&server, "user/Patient.rs");
+    assert_eq!(ask(&app, "/r4/Patient/1", Some(&token)).await.status, 500);
+    has(&last_verdict(&log), &["\"refused\"", "error.type=\"unguarded\""]);
+}
+
+#[tokio::test]
+async fn the_span_knows_what_a_handler_has_refused() {
+    let server = by_scopes().await;
+    let layer = server.layer.clone();
+    let handler = move |request: Request<Body>| {
+        let layer = layer.clone();
+        async move {
+            let (parts, _) = request.into_parts();
+            let access: &Access = parts.extensions.get().unwrap();
+            let denied = access.authorize_entry(&http::Method::DELETE, "Device/1", None);
+            layer.refuse(&denied.unwrap_err(), &parts).map(Body::from)
+        }
+    };
+    let app = traced(&server, Router::new().nest("/r4", Router::new().fallback(handler)));
+    let log = OperatorLog::start();
+    let token = bearer(&server, "user/Patient.rs");
+    assert_eq!(ask(&app, "/r4/Patient/1", Some(&token)).await.status, 403);
+    has(&last_verdict(&log), &["\"refused\"", "error.type=\"forbidden\""]);
 }
 
 #[tokio::test]

@@ -79,7 +79,7 @@ async fn a_bound_token_comes_with_its_certificate_as_bearer() {
     for _ in 0..2 {
         Sent::new(&server, bound(&server)).certificate(&DER).passes().await;
         Sent::new(&server, bound(&server)).fails(MISSING).await;
-        let other = "another than that of `cnf.x5t#S256`";
+        let other = "is not that of `cnf.x5t#S256`";
         Sent::new(&server, bound(&server)).certificate(&OTHER).fails(other).await;
     }
     let token = bound(&server).sign().unwrap();
@@ -100,7 +100,7 @@ async fn a_token_that_was_seen_before_needs_its_certificate_again() {
     let with = |der: &[u8]| request().extension(ClientCertificate::from_der(der));
     server.send(with(&DER)).await.is_let_in();
     server.send(request()).await.is_refused_by(Check::Certificate, MISSING);
-    server.send(with(&OTHER)).await.is_refused_by(Check::Certificate, "another");
+    server.send(with(&OTHER)).await.is_refused_by(Check::Certificate, "is not that of");
     server.send(with(&DER)).await.is_let_in();
 }
 
@@ -190,7 +190,7 @@ async fn two_headers_a_chain_and_garbage_count_as_no_certificate() {
     send(vec![String::new()]).fails(MISSING).await;
     send(vec![one.clone(), one.clone()]).fails("two headers").await;
     for bad in [format!("{one}, {one}"), encoded(&[DER, DER].concat()), "x".to_owned()] {
-        send(vec![bad]).fails("no single one").await;
+        send(vec![bad]).fails("does not hold exactly one").await;
     }
 }
 
@@ -203,7 +203,7 @@ async fn the_certificate_of_a_proxy_is_not_that_of_its_client() {
     let direct = Sent::new(&server, bound(&server)).peer("10.9.9.9:1").certificate(&DER);
     direct.passes().await;
     let both = Sent::new(&server, bound(&server)).peer("10.9.9.9:1").certificate(&OTHER);
-    both.header(&encoded(&DER)).fails("another").await;
+    both.header(&encoded(&DER)).fails("is not that of").await;
 }
 
 /// What the handlers see of the header.

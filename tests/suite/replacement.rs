@@ -1,6 +1,7 @@
 //! A configuration that is replaced, as a whole, while the layer serves.
 
 use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,6 +9,7 @@ use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use serde_json::Value;
 use tower::{Layer, ServiceExt, service_fn};
+use tower_fhir_auth::authentication::{Clock, SystemClock, UnixTime};
 use tower_fhir_auth::explanation::Check;
 use tower_fhir_auth::keys::KeySettings;
 use tower_fhir_auth::test_util::{Answer, TestIssuer};
@@ -161,6 +163,78 @@ async fn a_request_that_was_let_in_passes_the_requirements_within_after_a_replac
         .body(Full::new(Bytes::new()));
     let within_another = other.layer.layer(require.layer(inner));
     assert_eq!(within_another.oneshot(request.unwrap()).await.unwrap().status(), 500);
+}
+
+#[tokio::test]
+async fn ready_waits_for_the_configuration_that_is_in_force() {
+    let (down, up) = (TestIssuer::start().await.unwrap(), TestIssuer::start().await.unwrap());
+    down.fail();
+    let layer = settings(&down).build().unwrap();
+    let waiting = tokio::spawn({
+        let layer = layer.clone();
+        async move { layer.ready().await }
+    });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(!waiting.is_finished());
+    layer.replace(settings(&up)).unwrap();
+    tokio::time::timeout(Duration::from_secs(10), waiting).await.unwrap().unwrap();
+    assert!(layer.health()[0].usable);
+}
+
+#[tokio::test]
+async fn ready_does_not_resolve_for_a_configuration_that_is_not_in_force_any_more() {
+    let (down, up) = (TestIssuer::start().await.unwrap(), TestIssuer::start().await.unwrap());
+    down.fail();
+    let slow = Answer::json(&up.jwks()).after(Duration::from_millis(500));
+    up.answer("/jwks", slow);
+    let layer = settings(&up).build().unwrap();
+    let (ready, next) = (layer.ready(), layer.clone());
+    let replaced = async move {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        next.replace(settings(&down)).unwrap();
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = ready => panic!("its keys are not there: {:?}", layer.health()),
+        () = replaced => {}
+        () = tokio::time::sleep(Duration::from_secs(2)) => {}
+    }
+}
+
+/// A clock that can be stopped, with all who ask it.
+#[derive(Clone, Debug, Default)]
+struct Stoppable(Arc<Mutex<()>>);
+
+impl Clock for Stoppable {
+    fn now(&self) -> UnixTime {
+        drop(self.0.lock().unwrap());
+        SystemClock.now()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn readiness_is_told_while_a_configuration_is_built() {
+    let issuer = TestIssuer::start().await.unwrap();
+    let layer = settings(&issuer).build().unwrap();
+    layer.refuse_configuration(&"auth.toml: base_url: expected text");
+    tokio::time::timeout(Duration::from_secs(10), layer.ready()).await.unwrap();
+    let clock = Stoppable::default();
+    let stopped = clock.0.lock().unwrap();
+    let (building, next) = (layer.clone(), settings(&issuer).clock(clock.clone()));
+    let building = tokio::task::spawn_blocking(move || building.replace(next).unwrap());
+    std::thread::sleep(Duration::from_millis(200));
+    let probed = layer.clone();
+    let probe = tokio::task::spawn_blocking(move || readiness(&probed));
+    std::thread::sleep(Duration::from_millis(200));
+    let (was_built, was_told) = (building.is_finished(), probe.is_finished());
+    drop(stopped);
+    assert!(!was_built, "it asks the clock");
+    assert!(was_told, "a probe does not wait");
+    let (status, told) = probe.await.unwrap();
+    assert_eq!((status, &told["ready"]), (StatusCode::OK, &Value::Bool(true)));
+    assert_eq!(told["configuration"], "auth.toml: base_url: expected text");
+    building.await.unwrap();
+    assert_eq!(layer.configuration_fault(), None);
 }
 
 #[tokio::test]

@@ -115,9 +115,10 @@ impl CertificateHeader {
         let mut values = headers.get_all(&self.name).iter();
         let value = values.next().ok_or(CertificateReason::Missing)?;
         if values.next().is_some() {
-            return Err(CertificateReason::Unusable("the proxy has sent two headers of one"));
+            return Err(CertificateReason::Unusable("the proxy has sent two headers with one"));
         }
-        let unreadable = CertificateReason::Unusable("the header of the proxy has no single one");
+        let unreadable =
+            CertificateReason::Unusable("the header of the proxy does not hold exactly one");
         let text = HeaderValue::to_str(value).map_err(|_| unreadable)?.trim();
         // As a proxy writes it where the client has shown none.
         if text.is_empty() {

@@ -167,7 +167,7 @@ fn key_of(members: &Document<'_>, known: &KnownKeys) -> Result<(ProofKey, Algori
     }
     let algorithm: Algorithm = header.alg.parse().map_err(|_| ProofReason::Algorithm)?;
     let jwk = members.get("jwk").ok_or_else(|| ProofReason::Key("is missing".to_owned()))?;
-    let jwk = jwk.as_object().ok_or_else(|| ProofReason::Key("is no JSON object".to_owned()))?;
+    let jwk = jwk.as_object().ok_or_else(|| ProofReason::Key("is not a JSON object".to_owned()))?;
     let key = ProofKey::read_unless(jwk, algorithm, |thumbprint| known.find(thumbprint, algorithm))
         .map_err(|error| ProofReason::Key(format!("cannot be used: {error}")))?;
     Ok((key, algorithm))
@@ -176,7 +176,7 @@ fn key_of(members: &Document<'_>, known: &KnownKeys) -> Result<(ProofKey, Algori
 fn date(claims: &Document<'_>, name: &'static str) -> Result<Option<UnixTime>, ProofReason> {
     let Some(value) = claims.get(name) else { return Ok(None) };
     let date = value.as_number().and_then(UnixTime::from_numeric_date);
-    let malformed = || ProofReason::Malformed(format!("`{name}` of the proof is no date"));
+    let malformed = || ProofReason::Malformed(format!("`{name}` of the proof is not a date"));
     date.map(Some).ok_or_else(malformed)
 }
 

@@ -2,7 +2,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | what is kept | a hash of each proof's `jti`, by the key of the proof, until the proof is too old by itself, also by the settings that replace the present ones |
+//! | what is kept | a hash of each proof's `jti`, by the key of the proof, until the proof is too old by itself for all settings that are in use |
 //! | when | only after the token and the proof have passed every other check |
 //! | how much | 1,000 for one key, 100,000 in all: some 10 MB |
 //! | when it is full | proofs of that one key are not accepted for a while, or of all where many keys have filled it |
@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hashbrown::HashMap;
@@ -26,8 +26,14 @@ const MOST_OF_ONE_KEY: usize = 1_000;
 /// The most proofs that are remembered at a time.
 const MOST: usize = 100_000;
 
-/// The proofs that were accepted.
+/// The proofs that were accepted, by settings of which each has its own handle.
 pub(crate) struct Replays {
+    shared: Arc<Shared>,
+    /// The age at which these settings accept no proof.
+    window: Duration,
+}
+
+struct Shared {
     memory: Mutex<Memory>,
     /// The seconds since 1970 of the first proof that is known if it was accepted; none is older at the start.
     not_before: AtomicI64,
@@ -37,18 +43,13 @@ pub(crate) struct Replays {
 
 #[derive(Default)]
 struct Memory {
-    /// The proofs of each key, and until when each has to be remembered.
-    keys: HashMap<Thumbprint, Vec<Remembered>>,
-    /// The keys of the proofs that are forgotten after each second, each with their number.
-    forgotten_after: BTreeMap<i64, HashMap<Thumbprint, usize>>,
+    /// The proofs of each key, and when each was made.
+    keys: HashMap<Thumbprint, HashMap<Thumbprint, UnixTime>>,
+    /// The keys of the proofs that were made by the end of each second, each with their number.
+    by_second: BTreeMap<i64, HashMap<Thumbprint, usize>>,
     number: usize,
-    /// The longest age at which any of the settings accept a proof.
-    window: Duration,
-}
-
-struct Remembered {
-    proof: Thumbprint,
-    until: UnixTime,
+    /// The windows of all settings in use, each with their number. Proofs are remembered for the longest.
+    windows: BTreeMap<Duration, usize>,
 }
 
 /// The reason for which a proof is not remembered, and its request not let in.
@@ -67,40 +68,34 @@ impl Replays {
     }
 
     fn bounded(window: Duration, most_of_one_key: usize, most: usize) -> Self {
-        let memory = Mutex::new(Memory { window, ..Memory::default() });
-        Self { memory, not_before: AtomicI64::new(i64::MIN), most_of_one_key, most }
+        let memory = Memory { windows: BTreeMap::from([(window, 1)]), ..Memory::default() };
+        let memory = Mutex::new(memory);
+        let not_before = AtomicI64::new(i64::MIN);
+        Self { shared: Arc::new(Shared { memory, not_before, most_of_one_key, most }), window }
     }
 
-    /// Returns the age until which proofs are remembered.
-    pub(crate) fn window(&self) -> Duration {
-        self.memory().window
+    /// Goes on with the memory of other settings, which remembers proofs for as long as either accepts them.
+    /// What was forgotten by now is not accepted by either.
+    pub(crate) fn after(mut self, before: &Self, now: UnixTime) -> Self {
+        let mut memory = before.shared.memory();
+        let known = memory.window();
+        if self.window > known {
+            // Whole seconds are forgotten, and not before they have ended.
+            let first = UnixTime::from_secs(now.as_secs()).saturating_sub(known).as_secs();
+            let first = first.saturating_add(i64::from(known.subsec_nanos() > 0));
+            before.shared.not_before.fetch_max(first, Ordering::Relaxed);
+            memory.forget(now);
+        }
+        *memory.windows.entry(self.window).or_default() += 1;
+        drop(memory);
+        // The memory that it gives up is its own, and empty.
+        self.shared = Arc::clone(&before.shared);
+        self
     }
 
     /// Returns the time of the first proof that is known if it was accepted.
     pub(crate) fn not_before(&self) -> UnixTime {
-        // The number orders no other memory.
-        UnixTime::from_secs(self.not_before.load(Ordering::Relaxed))
-    }
-
-    /// Remembers proofs, and those that are remembered now, for as long as other settings accept them. What
-    /// was forgotten by now is not accepted by these settings either.
-    pub(crate) fn remember_for(&self, window: Duration, now: UnixTime) {
-        let mut memory = self.memory();
-        let Some(longer) = window.checked_sub(memory.window).filter(|longer| !longer.is_zero())
-        else {
-            return;
-        };
-        // Whole seconds are forgotten, and not before they have ended.
-        let first = UnixTime::from_secs(now.as_secs()).saturating_sub(memory.window).as_secs();
-        let rounded_up = i64::from(memory.window.subsec_nanos() > 0);
-        self.not_before.fetch_max(first.saturating_add(rounded_up), Ordering::Relaxed);
-        memory.forget(now);
-        memory.extend(longer);
-        memory.window = window;
-    }
-
-    fn memory(&self) -> MutexGuard<'_, Memory> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+        UnixTime::from_secs(self.shared.not_before.load(Ordering::Relaxed))
     }
 
     /// Remembers a proof, unless it was seen before.
@@ -113,11 +108,10 @@ impl Replays {
     ) -> Result<(), Unremembered> {
         // Outside the lock: it is what takes longest.
         let proof = key.with(jti);
-        let mut memory = self.memory();
-        let until = issued.saturating_add(memory.window);
-        self.has_room(&mut memory, key, &proof, now)?;
-        memory.keys.entry(*key).or_default().push(Remembered { proof, until });
-        let second = memory.forgotten_after.entry(until.as_secs()).or_default();
+        let mut memory = self.shared.memory();
+        self.shared.has_room(&mut memory, key, &proof, now)?;
+        memory.keys.entry(*key).or_default().insert(proof, issued);
+        let second = memory.by_second.entry(end_of_second(issued)).or_default();
         *second.entry(*key).or_default() += 1;
         memory.number += 1;
         Ok(())
@@ -130,7 +124,24 @@ impl Replays {
         jti: &str,
         now: UnixTime,
     ) -> Result<(), Unremembered> {
-        self.has_room(&mut self.memory(), key, &key.with(jti), now)
+        self.shared.has_room(&mut self.shared.memory(), key, &key.with(jti), now)
+    }
+}
+
+impl Drop for Replays {
+    /// Proofs that only these settings accept need not be remembered any more.
+    fn drop(&mut self) {
+        let mut memory = self.shared.memory();
+        if let Some(number) = memory.windows.get_mut(&self.window) {
+            *number = number.saturating_sub(1);
+        }
+        memory.windows.retain(|_, number| *number > 0);
+    }
+}
+
+impl Shared {
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn has_room(
@@ -141,47 +152,43 @@ impl Replays {
         now: UnixTime,
     ) -> Result<(), Unremembered> {
         memory.forget(now);
-        let of_key = memory.keys.get(key).map(Vec::as_slice).unwrap_or_default();
-        if of_key.iter().any(|known| known.proof == *proof) {
+        let of_key = memory.keys.get(key);
+        if of_key.is_some_and(|known| known.contains_key(proof)) {
             return Err(Unremembered::Replayed);
         }
-        let is_full = of_key.len() >= self.most_of_one_key;
-        let first = match is_full {
-            true => of_key.iter().map(|known| known.until).min(),
-            false if memory.number < self.most => return Ok(()),
-            false => {
-                memory.forgotten_after.keys().next().map(|second| UnixTime::from_secs(*second))
-            }
+        let full = of_key.filter(|known| known.len() >= self.most_of_one_key);
+        let first = match full {
+            Some(known) => known.values().min().copied(),
+            None if memory.number < self.most => return Ok(()),
+            None => memory.by_second.keys().next().map(|second| UnixTime::from_secs(*second)),
         };
-        let free = first.unwrap_or(now).saturating_add(Duration::from_secs(1));
+        let until = first.map(|issued| issued.saturating_add(memory.window()));
+        let free = until.unwrap_or(now).saturating_add(Duration::from_secs(1));
         Err(Unremembered::NoRoom(free.since(now)))
     }
 }
 
 impl Memory {
-    /// Moves the time at which each proof is forgotten.
-    fn extend(&mut self, longer: Duration) {
-        self.forgotten_after.clear();
-        for (key, proofs) in &mut self.keys {
-            for proof in proofs {
-                proof.until = proof.until.saturating_add(longer);
-                let second = self.forgotten_after.entry(proof.until.as_secs()).or_default();
-                *second.entry(*key).or_default() += 1;
-            }
-        }
+    /// Returns the longest age at which any of the settings accept a proof.
+    fn window(&self) -> Duration {
+        self.windows.last_key_value().map(|(window, _)| *window).unwrap_or_default()
     }
 
     /// Forgets the proofs that are too old by now: each is removed once, by whoever comes next.
     fn forget(&mut self, now: UnixTime) {
-        while let Some(first) = self.forgotten_after.first_entry()
-            && *first.key() < now.as_secs()
+        let window = self.window();
+        let is_over = |second: i64| {
+            UnixTime::from_secs(second).saturating_add(window).as_secs() < now.as_secs()
+        };
+        while let Some(first) = self.by_second.first_entry()
+            && is_over(*first.key())
         {
             let second = *first.key();
             let forgotten = first.remove();
             for (key, number) in forgotten {
                 self.number = self.number.saturating_sub(number);
                 let Some(proofs) = self.keys.get_mut(&key) else { continue };
-                proofs.retain(|known| known.until.as_secs() > second);
+                proofs.retain(|_, issued| end_of_second(*issued) > second);
                 if proofs.is_empty() {
                     self.keys.remove(&key);
                 }
@@ -190,9 +197,17 @@ impl Memory {
     }
 }
 
+/// Returns the first whole second that is not before a time.
+fn end_of_second(time: UnixTime) -> i64 {
+    let second = time.as_secs();
+    second.saturating_add(i64::from(UnixTime::from_secs(second) < time))
+}
+
 impl fmt::Debug for Replays {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Replays").field("proofs", &self.memory().number).finish_non_exhaustive()
+        f.debug_struct("Replays")
+            .field("proofs", &self.shared.memory().number)
+            .finish_non_exhaustive()
     }
 }
 
@@ -218,8 +233,8 @@ mod tests {
         assert_eq!(replays.look(&one, "b", at(60)), Ok(()));
         assert_eq!(replays.remember(&other, "a", at(60), at(0)), Ok(()));
         assert_eq!(replays.remember(&one, "a", at(121), at(61)), Ok(()));
-        assert_eq!(replays.memory().number, 1);
-        assert_eq!(replays.memory().keys.len(), 1);
+        assert_eq!(replays.shared.memory().number, 1);
+        assert_eq!(replays.shared.memory().keys.len(), 1);
     }
 
     #[test]
@@ -250,20 +265,41 @@ mod tests {
     #[test]
     fn settings_that_accept_older_proofs_find_those_remembered_and_accept_none_that_was_forgotten()
     {
-        let replays = Replays::new(Duration::from_secs(60));
+        let before = Replays::new(Duration::from_secs(60));
         let key = key(1);
-        assert_eq!(replays.remember(&key, "forgotten", at(0), at(0)), Ok(()));
-        assert_eq!(replays.remember(&key, "known", at(70), at(70)), Ok(()));
-        let now = at(100);
-        replays.remember_for(Duration::from_secs(600), now);
-        assert_eq!(replays.not_before(), at(40), "what was made before may be forgotten");
-        assert_eq!(replays.look(&key, "known", at(131)), Err(Unremembered::Replayed));
-        assert_eq!(replays.look(&key, "known", at(670)), Err(Unremembered::Replayed));
-        assert_eq!(replays.look(&key, "known", at(671)), Ok(()));
-        assert_eq!(replays.memory().number, 0);
-        // Settings that accept less leave it as it is: those before may come back.
-        replays.remember_for(Duration::from_secs(60), at(700));
-        assert_eq!(replays.window(), Duration::from_secs(600));
-        assert_eq!(replays.not_before(), at(40));
+        assert_eq!(before.remember(&key, "forgotten", at(0), at(0)), Ok(()));
+        assert_eq!(before.remember(&key, "known", at(70), at(70)), Ok(()));
+        let longer = Replays::new(Duration::from_secs(600)).after(&before, at(100));
+        drop(before);
+        assert_eq!(longer.not_before(), at(40), "what was made before may be forgotten");
+        assert_eq!(longer.look(&key, "known", at(131)), Err(Unremembered::Replayed));
+        assert_eq!(longer.look(&key, "known", at(670)), Err(Unremembered::Replayed));
+        assert_eq!(longer.look(&key, "known", at(671)), Ok(()));
+        assert_eq!(longer.shared.memory().number, 0);
+    }
+
+    #[test]
+    fn settings_that_accept_less_shorten_the_memory_once_those_before_are_not_in_use() {
+        let before = Replays::new(Duration::from_secs(600));
+        let (key, now) = (key(1), at(100));
+        assert_eq!(before.remember(&key, "old", at(30), now), Ok(()));
+        assert_eq!(before.remember(&key, "young", at(90), now), Ok(()));
+        let shorter = Replays::new(Duration::from_secs(60)).after(&before, now);
+        assert_eq!(before.look(&key, "old", now), Err(Unremembered::Replayed), "still in use");
+        drop(before);
+        assert_eq!(shorter.look(&key, "young", now), Err(Unremembered::Replayed));
+        assert_eq!(shorter.shared.memory().number, 1);
+        // What is forgotten by now is not accepted by settings that accept more, either.
+        let longer = Replays::new(Duration::from_secs(600)).after(&shorter, now);
+        assert_eq!(longer.not_before(), at(40));
+    }
+
+    #[test]
+    fn settings_that_are_given_up_before_they_are_in_force_change_nothing() {
+        let before = Replays::new(Duration::from_secs(60));
+        drop(Replays::new(Duration::from_secs(600)).after(&before, at(0)));
+        assert_eq!(before.shared.memory().window(), Duration::from_secs(60));
+        drop(Replays::new(Duration::from_secs(1)).after(&before, at(0)));
+        assert_eq!(before.shared.memory().window(), Duration::from_secs(60));
     }
 }

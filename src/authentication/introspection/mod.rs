@@ -47,6 +47,7 @@ pub use settings::{Introspection, IntrospectionClient};
 
 use self::client::ClientAuthentication;
 use self::provider::{Endpoint, Provider};
+use self::questions::Way;
 use self::settings::ClientProof;
 use self::signed::SignedAnswers;
 use super::audience::AudiencePolicy;
@@ -82,10 +83,11 @@ pub(super) struct Surroundings<'s> {
 impl Surroundings<'_> {
     /// Returns the questions of the configuration that is replaced, with all that their provider has answered,
     /// where nothing has changed that they depend on. Each answer is judged by the new rules.
-    fn questions_of_before(&self, introspection: &Introspection) -> Option<Questions> {
+    fn questions_of_before(&self, introspection: &Introspection, way: &Way) -> Option<Questions> {
         let before = self.before.filter(|before| before.settings == *introspection)?;
         let questions = before.questions.as_ref()?;
-        questions.are_put_for(self.issuer, self.keys, self.base_url).then(|| questions.clone())
+        let are_put = questions.are_put_for(way, self.issuer, self.keys, self.base_url);
+        are_put.then(|| questions.clone())
     }
 }
 
@@ -104,7 +106,8 @@ impl Introspection {
         if around.is_silent {
             return Ok(Introspector { settings: self, questions: None });
         }
-        if let Some(questions) = around.questions_of_before(&self) {
+        let way = Way::new(key_settings, &around.clock);
+        if let Some(questions) = around.questions_of_before(&self, &way) {
             return Ok(Introspector { settings: self, questions: Some(questions) });
         }
         let runtime = Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
@@ -127,9 +130,7 @@ impl Introspection {
         if let Endpoint::Written(url) = &provider.endpoint {
             provider.warn_of_secret(url);
         }
-        let clock = Arc::clone(&around.clock);
-        let questions =
-            Questions::new(provider, self.max_age, key_settings.timeout, clock, runtime);
+        let questions = Questions::new(provider, self.max_age, way, runtime);
         Ok(Introspector { settings: self, questions: Some(questions) })
     }
 }

@@ -20,9 +20,9 @@ use super::report::Report;
 use super::signed::SignedAnswers;
 use crate::authentication::audience::AudiencePolicy;
 use crate::authentication::issuer::IssuerSettings;
-use crate::keys::{IntrospectionHealth, IssuerKeys};
+use crate::keys::{IntrospectionHealth, IssuerKeys, KeySettings};
 use crate::telemetry::meter;
-use crate::time::Clock;
+use crate::time::{self, Clock};
 
 /// The shortest pause that a client is asked for: `Retry-After: 0` would invite it back at once.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
@@ -59,10 +59,31 @@ struct Shared {
     unknown: Arc<Lane>,
     report: Report,
     turned_away: AtomicU64,
-    timeout: Duration,
     issuer: Arc<str>,
-    clock: Arc<dyn Clock>,
+    way: Way,
     runtime: Handle,
+}
+
+/// The way in which a provider is asked.
+#[derive(Debug)]
+pub(super) struct Way {
+    settings: KeySettings,
+    /// The files of certificate authorities, as they were read.
+    authorities: Vec<Option<Vec<u8>>>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Way {
+    pub(super) fn new(settings: &KeySettings, clock: &Arc<dyn Clock>) -> Self {
+        let authorities = settings.authorities();
+        Self { settings: settings.clone(), authorities, clock: Arc::clone(clock) }
+    }
+
+    fn is_same_as(&self, other: &Self) -> bool {
+        self.settings == other.settings
+            && self.authorities == other.authorities
+            && time::is_same(&self.clock, &other.clock)
+    }
 }
 
 type Receiver = watch::Receiver<Option<Outcome>>;
@@ -91,13 +112,7 @@ impl AnswerWait {
 }
 
 impl Questions {
-    pub(super) fn new(
-        provider: Provider,
-        max_age: Duration,
-        timeout: Duration,
-        clock: Arc<dyn Clock>,
-        runtime: Handle,
-    ) -> Self {
+    pub(super) fn new(provider: Provider, max_age: Duration, way: Way, runtime: Handle) -> Self {
         let issuer = Arc::clone(&provider.issuer);
         Self(Arc::new(Shared {
             provider,
@@ -107,9 +122,8 @@ impl Questions {
             unknown: Lane::of_unknown(),
             report: Report::default(),
             turned_away: AtomicU64::new(0),
-            timeout,
             issuer,
-            clock,
+            way,
             runtime,
         }))
     }
@@ -161,10 +175,11 @@ impl Questions {
         wait
     }
 
-    /// Reports whether signed answers are verified by these keys and rules. The settings and the clock by which
-    /// keys are loaded, and a provider is asked, are the same where the keys are.
+    /// Reports whether the provider is asked in the same way, and signed answers are verified by these keys and
+    /// rules.
     pub(super) fn are_put_for(
         &self,
+        way: &Way,
         issuer: &IssuerSettings,
         keys: &IssuerKeys,
         base_url: &AudiencePolicy,
@@ -172,6 +187,7 @@ impl Questions {
         let SignedAnswers { keys: own_keys, settings, base_url: own_base_url, .. } =
             &self.0.provider.signed;
         own_keys.are_those_of(keys)
+            && self.0.way.is_same_as(way)
             && settings.algorithms == issuer.algorithms
             && settings.leeway == issuer.leeway
             && settings.key_issuer() == issuer.key_issuer()
@@ -198,7 +214,7 @@ impl Questions {
 /// Puts one question, and tells everybody who waits for it.
 async fn put(mut closing: Closing, token: String) {
     let (shared, lane) = (Arc::clone(&closing.shared), Arc::clone(&closing.lane));
-    let Ok(Ok(_permit)) = timeout(shared.timeout, lane.at_once.acquire()).await else {
+    let Ok(Ok(_permit)) = timeout(shared.timeout(), lane.at_once.acquire()).await else {
         return;
     };
     // A pause has begun while this question waited for its turn.
@@ -206,8 +222,8 @@ async fn put(mut closing: Closing, token: String) {
     {
         return;
     }
-    let ask = shared.provider.ask(&token, shared.clock.now());
-    let result = timeout(shared.timeout, ask).await;
+    let ask = shared.provider.ask(&token, shared.way.clock.now());
+    let result = timeout(shared.timeout(), ask).await;
     closing.close(result.unwrap_or(Err(IntrospectionError::Timeout)));
 }
 
@@ -226,7 +242,7 @@ impl Closing {
         let Self { shared, hash, sender, permission, lane, .. } = self;
         let Some(permission) = permission.take() else { return };
         meter::introspection(&shared.issuer, meter_name(&result));
-        shared.report.note(&shared.issuer, &result, shared.clock.now());
+        shared.report.note(&shared.issuer, &result, shared.way.clock.now());
         match &result {
             Err(error) if error.is_outage() => lane.circuit.failed(permission),
             Ok(_) => lane.circuit.succeeded(permission),
@@ -278,16 +294,22 @@ impl Shared {
     /// Returns what is known of a token. A signed answer counts under the keys that verified it.
     fn known(&self, token: TokenHash) -> Known {
         let keys = &self.provider.signed.keys;
-        self.memo.get(token, self.clock.now(), |answer| {
+        self.memo.get(token, self.way.clock.now(), |answer| {
             answer.key_set().is_none_or(|key_set| keys.usable_set_id() == Some(key_set))
         })
     }
 
     fn wait(&self, outcome: Receiver, lane: &Arc<Lane>) -> LookUp {
         match lane.wait() {
-            Some(place) => LookUp::Open(AnswerWait { outcome, bound: self.timeout, _place: place }),
+            Some(place) => {
+                LookUp::Open(AnswerWait { outcome, bound: self.timeout(), _place: place })
+            }
             None => self.turned_away(),
         }
+    }
+
+    fn timeout(&self) -> Duration {
+        self.way.settings.timeout
     }
 
     fn turned_away(&self) -> LookUp {

@@ -55,7 +55,7 @@ impl ClaimReason {
     pub(super) fn sentence(&self) -> Cow<'static, str> {
         let fixed = match self {
             Self::NotAString(name) => return format!("`{name}` is not a string").into(),
-            Self::Missing(name) => return format!("`{name}` is required and missing").into(),
+            Self::Missing(name) => return format!("`{name}` is required but missing").into(),
             Self::ClientConflict(name) => {
                 return format!("`{name}` names another client than a claim before it").into();
             }
@@ -67,7 +67,7 @@ impl ClaimReason {
             }
             Self::TenantRepeated => "`tid` appears more than once, differing in case",
             Self::TenantMismatch => "`tid` is not the tenant that `iss` names",
-            Self::TenantMissing => "`tid` is required and missing",
+            Self::TenantMissing => "`tid` is required but missing",
             Self::ConfirmationNull => "`cnf` is null: it does not say to whom the token is bound",
             Self::ConfirmationMalformed => {
                 "`cnf` is malformed: it does not say to whom the token is bound"
@@ -76,14 +76,14 @@ impl ClaimReason {
                 "`cnf` binds the token to its sender by a member other than `jkt` and `x5t#S256`"
             }
             Self::SenderConstrained => {
-                "`cnf` binds the token to its sender: it was presented as a bearer token"
+                "`cnf` binds the token to its sender, but it was presented as a bearer token"
             }
             Self::BoundTokenRefused => {
                 "`cnf` binds the token to its sender, which this server does not accept"
             }
             Self::NotBound => "`cnf` is missing: the token is not bound to its sender",
             Self::NotBoundToKey => {
-                "the token came by the scheme `DPoP`, and no `cnf.jkt` binds it to a key"
+                "the token was sent with the scheme `DPoP`, but no `cnf.jkt` binds it to a key"
             }
         };
         fixed.into()

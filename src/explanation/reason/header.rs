@@ -48,8 +48,8 @@ impl HeaderReason {
             }
             Self::NestedToken => "`cty` says that the token wraps another token",
             Self::AlgorithmMissing => "the header has no `alg`",
-            Self::AlgorithmNotASignature => "`alg` names no asymmetric signature",
-            Self::AlgorithmUnknown => "`alg` is not one that this server knows",
+            Self::AlgorithmNotASignature => "`alg` is not an asymmetric signature algorithm",
+            Self::AlgorithmUnknown => "`alg` is not an algorithm that this server supports",
             Self::AlgorithmNotAccepted => "`alg` is not accepted from this issuer",
             Self::TypeNotAccepted | Self::TypeOfAnotherToken => {
                 "`typ` is not that of an access token"
@@ -65,7 +65,7 @@ impl HeaderReason {
             | Self::NestedToken
             | Self::AlgorithmMissing
             | Self::AlgorithmNotASignature => vec![Advice::provider(
-                "sign access tokens with an asymmetric algorithm, without `crit`, `b64`, `zip` and a \
+                "sign access tokens with an asymmetric algorithm, without `crit`, `b64`, `zip` or a \
                  nested token (`cty`)",
             )],
             // No setting would make it one.

@@ -46,7 +46,9 @@ impl KeyReason {
             Self::ForAnotherAlgorithm => {
                 "the key that `kid` names may not be used with the token's `alg`"
             }
-            Self::OfAnotherIssuer => "the key that `kid` names is said to be another issuer's",
+            Self::OfAnotherIssuer => {
+                "the key set says that the key of the token's `kid` belongs to another issuer"
+            }
             Self::SameId => "too many keys of the issuer have the token's `kid`",
             Self::NoId => "too many keys of the issuer fit the token, which has no `kid`",
         };

@@ -145,7 +145,7 @@ impl Reason {
             Self::Certificate(reason) => return reason.sentence(),
             Self::Proof(reason) => return reason.sentence(),
             Self::StepUp(reason) => reason.sentence(),
-            Self::AddressTooLong => "the address has more than 64 KiB, which is refused with 414",
+            Self::AddressTooLong => "the address is longer than 64 KiB",
             Self::Denied { summary, .. } => return summary.clone(),
         };
         fixed.into()

@@ -91,17 +91,17 @@ impl ProofReason {
     pub(super) fn sentence(&self) -> Cow<'static, str> {
         let fixed = match self {
             Self::Missing => {
-                "`cnf.jkt` binds the token to a key, and the request has no proof of it in `DPoP`"
+                "`cnf.jkt` binds the token to a key, but the request has no proof of it in `DPoP`"
             }
             Self::Repeated => "more than one `DPoP` header",
-            Self::TooLarge => "the proof in `DPoP` has more than 8 KiB",
+            Self::TooLarge => "the proof in `DPoP` is larger than 8 KiB",
             Self::Malformed(sentence) => return sentence.clone().into(),
             Self::Header(name) => {
                 return format!("`{name}` in the header of the proof is not accepted").into();
             }
             Self::Type => "`typ` of the proof is not `dpop+jwt`",
             Self::Algorithm => {
-                "`alg` of the proof is no asymmetric signature algorithm of this server"
+                "`alg` of the proof is not an asymmetric signature algorithm that this server supports"
             }
             Self::Key(words) => return format!("`jwk` of the proof {words}").into(),
             Self::Signature => "the signature of the proof does not verify with its `jwk`",
@@ -115,11 +115,15 @@ impl ProofReason {
             Self::IssuedAt { is_ahead: true, .. } => "`iat` of the proof is in the future",
             Self::IssuedAt { is_ahead: false, .. } => "`iat` of the proof is too long ago",
             Self::OutOfTime("exp") => "`exp` of the proof has passed",
-            Self::OutOfTime(name) => return format!("`{name}` of the proof is to come").into(),
-            Self::NonceMissing => "the proof has no `nonce`, and this server asks for one",
-            Self::NonceNotAccepted => "`nonce` of the proof is not of this server, or too old",
+            Self::OutOfTime(name) => {
+                return format!("`{name}` of the proof is in the future").into();
+            }
+            Self::NonceMissing => "the proof has no `nonce`, but this server asks for one",
+            Self::NonceNotAccepted => {
+                "`nonce` of the proof was not made by this server, or is too old"
+            }
             Self::OtherToken => "`ath` of the proof is not the hash of the access token",
-            Self::OtherKey => "the proof is of another key than that of `cnf.jkt`",
+            Self::OtherKey => "the proof is signed with a key other than that of `cnf.jkt`",
             Self::Replayed => "`jti` of the proof was used before",
         };
         fixed.into()
@@ -145,8 +149,8 @@ impl ProofReason {
                 "put `jti`, `htm`, `htu`, `iat` and `ath` into the proof (RFC 9449 section 4.2)"
             }
             Self::Method | Self::Target => {
-                "make a proof for this very request: its method in `htm`, and in `htu` its address below \
-                 the base URL, without query"
+                "make a proof for this very request, with its method in `htm` and its address below the \
+                 base URL in `htu`, without the query"
             }
             Self::IssuedAt { .. } | Self::OutOfTime(_) => {
                 return vec![
@@ -155,7 +159,7 @@ impl ProofReason {
                 ];
             }
             Self::NonceMissing | Self::NonceNotAccepted => {
-                "put the value of `DPoP-Nonce` of this response into `nonce` of a new proof"
+                "put the `DPoP-Nonce` of this response into `nonce` of a new proof"
             }
             Self::OtherToken => "put the base64url of the SHA-256 of the access token into `ath`",
             Self::OtherKey => "sign the proof with the key that the token was asked for with",
@@ -169,15 +173,13 @@ impl CertificateReason {
     pub(super) fn sentence(self) -> Cow<'static, str> {
         match self {
             Self::Missing => {
-                "`cnf.x5t#S256` binds the token to a certificate, and the request came without one"
+                "`cnf.x5t#S256` binds the token to a certificate, but the request came without one"
                     .into()
             }
             Self::Unusable(why) => {
-                format!("`cnf.x5t#S256` binds the token to a certificate, and {why}").into()
+                format!("`cnf.x5t#S256` binds the token to a certificate, but {why}").into()
             }
-            Self::Other => {
-                "the certificate of the client is another than that of `cnf.x5t#S256`".into()
-            }
+            Self::Other => "the certificate of the client is not that of `cnf.x5t#S256`".into(),
         }
     }
 

@@ -25,17 +25,17 @@ pub enum StepUpReason {
 impl StepUpReason {
     pub(crate) fn sentence(self) -> &'static str {
         match self {
-            Self::Level => "`acr` is none that this interaction requires",
+            Self::Level => "`acr` is not one of those that this interaction requires",
             Self::Age => "`auth_time` is missing or too long ago for this interaction",
-            Self::AuthTime => "`auth_time` is no time, or in the future",
+            Self::AuthTime => "`auth_time` is not a valid time, or is in the future",
         }
     }
 
     pub(in crate::explanation) fn advice(self) -> Vec<Advice> {
         match self {
             Self::Level | Self::Age => vec![Advice::client(
-                "ask for another token with `acr_values` and `max_age` of the challenge, for which the \
-                 user signs in anew",
+                "ask for a new token with the `acr_values` and `max_age` of the challenge: the user \
+                 has to sign in again",
             )],
             Self::AuthTime => vec![Advice::provider(
                 "put the time of the sign-in into `auth_time`, in seconds since 1970",

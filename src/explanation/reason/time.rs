@@ -61,7 +61,7 @@ impl TimeReason {
             Self::IssuedInTheFuture { .. } => "`iat` is in the future",
             Self::IssuedTooLongAgo => "`iat` is too long ago",
             Self::IssuedAtMissing => "`iat` is missing",
-            Self::ExpiryMissing => "`exp` is required and missing",
+            Self::ExpiryMissing => "`exp` is required but missing",
             Self::Expired { .. } => "the token has expired (`exp`)",
         };
         fixed.into()

@@ -106,22 +106,15 @@ impl Interaction {
         address: Option<PathAndQuery>,
         conditions: impl FnOnce() -> C,
     ) -> Self {
-        let mut interaction = Self::at(base, types, method, address, |address| {
+        Self::at(base, types, method, address, |address| {
             let has_query = address.query().is_some_and(|query| !query.is_empty());
             let below = base.below(address.path())?;
-            Some(Route::parse(types, method, below, has_query))
-        });
-        if interaction.kind == InteractionKind::Create {
-            // Some clients include the leading `?` of the query.
-            let read = conditions().map(|text| text.strip_prefix('?').unwrap_or(&text).into());
-            let conditions: Vec<_> = read.collect();
-            if !conditions.is_empty() {
-                interaction.kind = InteractionKind::ConditionalCreate;
-                let outside = OutsideUri { conditions, ..OutsideUri::default() };
-                interaction.outside_uri = Some(Box::new(outside));
-            }
-        }
-        interaction
+            let route = Route::parse(types, method, below, has_query);
+            Some(match route.kind == InteractionKind::Create {
+                true => under_conditions(route, conditions()),
+                false => (route, None),
+            })
+        })
     }
 
     /// Reads an address and keeps it.
@@ -130,12 +123,13 @@ impl Interaction {
         types: &ResourceTypes,
         method: &Method,
         address: Option<PathAndQuery>,
-        read: impl FnOnce(&PathAndQuery) -> Option<Route<'_>>,
+        read: impl FnOnce(&PathAndQuery) -> Option<(Route<'_>, Option<Box<OutsideUri>>)>,
     ) -> Self {
         let path = address.as_ref().map_or("", PathAndQuery::path);
         let span = |part: Option<&str>| part.and_then(|part| Span::of(part, path));
         let said = address.as_ref().and_then(read);
-        let said = said.unwrap_or_else(|| Route::of(InteractionKind::Unknown));
+        let (said, outside_uri) =
+            said.unwrap_or_else(|| (Route::of(InteractionKind::Unknown), None));
         Self {
             base: base.clone(),
             types: types.clone(),
@@ -145,7 +139,7 @@ impl Interaction {
             id: span(said.id),
             operation: span(said.operation),
             searched_type: span(said.searched_type),
-            outside_uri: None,
+            outside_uri,
             address,
         }
     }
@@ -179,7 +173,7 @@ impl Interaction {
         let address = format!("{}/{resource_type}", self.base.path()).parse().ok();
         Self::at(&self.base, &self.types, &method, address, |address| {
             let (_, name) = address.path().rsplit_once('/')?;
-            Some(Route { resource_type: Some(name), ..Route::of(kind) })
+            Some((Route { resource_type: Some(name), ..Route::of(kind) }, None))
         })
     }
 
@@ -190,7 +184,7 @@ impl Interaction {
         let method = method_on_type(kind).unwrap_or(Method::GET);
         Self::at(&self.base, &self.types, &method, address, |address| {
             let (_, name) = address.path().rsplit_once('/')?;
-            Some(Route { resource_type: Some(name), ..Route::of(kind) })
+            Some((Route { resource_type: Some(name), ..Route::of(kind) }, None))
         })
     }
 
@@ -351,6 +345,22 @@ impl Interaction {
     pub fn query(&self) -> Option<&str> {
         self.address.as_ref()?.query()
     }
+}
+
+/// Reads what a creation depends on, if it has conditions.
+fn under_conditions<'a>(
+    route: Route<'a>,
+    conditions: impl Iterator<Item = Box<str>>,
+) -> (Route<'a>, Option<Box<OutsideUri>>) {
+    // Some clients include the leading `?` of the query.
+    let read = conditions.map(|text| text.strip_prefix('?').unwrap_or(&text).into());
+    let conditions: Vec<_> = read.collect();
+    if conditions.is_empty() {
+        return (route, None);
+    }
+    let outside = OutsideUri { conditions, ..OutsideUri::default() };
+    let route = Route { kind: InteractionKind::ConditionalCreate, ..route };
+    (route, Some(Box::new(outside)))
 }
 
 /// Returns the method of an interaction on a type that is asked about without an instance.

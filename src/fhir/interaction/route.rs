@@ -25,7 +25,10 @@ impl<'a> Route<'a> {
         below: &'a str,
         has_query: bool,
     ) -> Self {
-        Self::from_segments(types, method, &segments(below), has_query)
+        // The list is filled in its place: returned, it would be copied.
+        let mut segments = SmallVec::new();
+        split(below, &mut segments);
+        Self::from_segments(types, method, &segments, has_query)
     }
 
     pub(super) fn from_segments(
@@ -149,8 +152,13 @@ fn is_sealed(segment: &str) -> bool {
 /// faster than SIMD.
 pub(super) fn segments(below: &str) -> SmallVec<[&str; 8]> {
     let mut segments = SmallVec::new();
+    split(below, &mut segments);
+    segments
+}
+
+fn split<'a>(below: &'a str, segments: &mut SmallVec<[&'a str; 8]>) {
     let path = match below.strip_prefix('/') {
-        None | Some("") => return segments,
+        None | Some("") => return,
         Some(path) => path,
     };
     let mut start = 0;
@@ -161,7 +169,6 @@ pub(super) fn segments(below: &str) -> SmallVec<[&str; 8]> {
         }
     }
     segments.push(path.get(start..).unwrap_or_default());
-    segments
 }
 
 #[derive(Clone, Copy)]

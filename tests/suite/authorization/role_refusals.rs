@@ -2,14 +2,14 @@
 
 use http::Request;
 use serde_json::{Value, json};
-use tower_fhir_auth::authorization::{Assignments, DataAction, IssuerLimits};
+use tower_fhir_auth::authorization::{Assignments, DataAction, IssuerLimits, require_all_roles};
 use tower_fhir_auth::config::Config;
 use tower_fhir_auth::explanation::{Finding, HeldRole, Reason, Requirement, RoleStanding, Side};
 use tower_fhir_auth::rejection::Disclosure;
 use tower_fhir_auth::test_util::TokenBuilder;
 use tower_fhir_auth::{
-    AccessMode, AccessPolicy, Authorizer, Enforcement, RoleDefinitions, RolePolicy, ScopePolicy,
-    authorize_fn,
+    AccessMode, AccessPolicy, Authorizer, Denial, Enforcement, RoleDefinitions, RolePolicy,
+    ScopePolicy, authorize_fn, require_any_role, require_role,
 };
 
 use crate::operator_log::OperatorLog;
@@ -70,6 +70,40 @@ impl Refused {
         assert_eq!(self.finding.to_string(), self.detail, "one text for both");
         assert!(!self.client.contains(words), "`{words}` in {}", self.client);
     }
+}
+
+/// A bare name beside scopes would be taken for one.
+#[tokio::test]
+async fn a_required_role_is_named_as_a_role_and_those_of_the_caller_to_operators_alone() {
+    let advised = |text: &str| vec![(Side::Provider, text.to_owned())];
+    for (rule, accepted, advice) in [
+        (require_role("admin"), "the role admin", "assign the role `admin` to the caller"),
+        (
+            require_all_roles(["admin", "nurse"]),
+            "the roles admin and nurse",
+            "assign the roles `admin` and `nurse` to the caller",
+        ),
+        (
+            require_any_role(["admin", "nurse", "clerk"]),
+            "the role admin, nurse or clerk",
+            "assign the role `admin`, `nurse` or `clerk` to the caller",
+        ),
+    ] {
+        let server = Server::authorizing(rule).await;
+        let refused =
+            refused(&server, roles(server.token(), &["porter"]), "GET", "/Patient/1").await;
+        let told =
+            format!("the token lacks a role that this requires: this server accepts `{accepted}`");
+        assert!(refused.client.contains(&told), "{}", refused.client);
+        assert!(!refused.client.contains("scope="), "{}", refused.client);
+        refused.tells_operators_alone("the role porter");
+        assert_eq!(refused.advice(), advised(advice));
+    }
+    let closed = authorize_fn(|_| Err(Denial::new("closed").required_roles(["admin"])));
+    let server = Server::authorizing(closed).await;
+    let denied = refused(&server, server.token(), "GET", "/Patient/1").await;
+    assert!(denied.client.contains("this server accepts `the role admin`"), "{}", denied.client);
+    assert_eq!(denied.advice(), advised("assign the role `admin` to the caller"));
 }
 
 fn roles(token: TokenBuilder, roles: &[&str]) -> TokenBuilder {

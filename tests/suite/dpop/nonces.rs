@@ -39,7 +39,10 @@ async fn section_9_a_nonce_that_is_forged_or_old_is_replaced() {
         let token = world.bound();
         let proof = world.proof(&token).claim("nonce", bad).sign().unwrap();
         let reply = world.send(&format!("DPoP {token}"), &[&proof]).await;
-        reply.is_refused_on_dpop("use_dpop_nonce", "`nonce` of the proof is not of this server");
+        reply.is_refused_on_dpop(
+            "use_dpop_nonce",
+            "`nonce` of the proof was not made by this server",
+        );
         assert!(!reply.header("dpop-nonce").is_empty());
     }
     let try_after = async |seconds: i64| {

@@ -53,7 +53,7 @@ async fn section_4_3_check_2_it_is_one_well_formed_jwt() {
     world.send(&format!("DPoP {token}"), &[&largest]).await.is_let_in();
     let too_large = large(6_000);
     assert!(too_large.len() > 8 * 1024);
-    world.send(&format!("DPoP {token}"), &[&too_large]).await.is_no_good_proof("more than 8 KiB");
+    world.send(&format!("DPoP {token}"), &[&too_large]).await.is_no_good_proof("larger than 8 KiB");
     for doubled in
         [r#"{"jti":"a","jti":"b","htm":"GET","htu":"x","iat":1,"ath":"x"}"#, r#"["jti"]"#, ""]
     {
@@ -131,7 +131,7 @@ async fn section_4_3_check_6_its_signature_verifies_with_the_key_in_it() {
     missing.is_no_good_proof("`jwk` of the proof is missing");
     for jwk in [json!("x"), json!(null), json!([])] {
         let reply = world.changed(|proof| proof.header("jwk", jwk)).await;
-        reply.is_no_good_proof("`jwk` of the proof is no JSON object");
+        reply.is_no_good_proof("`jwk` of the proof is not a JSON object");
     }
     let reply = world.changed(|proof| proof.header("jwk", json!({"kty": "EC"}))).await;
     reply.is_no_good_proof("`jwk` of the proof cannot be used: `crv` is missing");
@@ -250,10 +250,10 @@ async fn a_proof_that_says_when_it_ends_or_begins_is_held_to_it() {
         ("exp", json!(NOW - 60), Some("`exp` of the proof has passed")),
         ("exp", json!(NOW - 59), None),
         ("exp", json!(NOW + 1), None),
-        ("nbf", json!(NOW + 61), Some("`nbf` of the proof is to come")),
+        ("nbf", json!(NOW + 61), Some("`nbf` of the proof is in the future")),
         ("nbf", json!(NOW + 60), None),
-        ("exp", json!("soon"), Some("`exp` of the proof is no date")),
-        ("nbf", Value::Null, Some("`nbf` of the proof is no date")),
+        ("exp", json!("soon"), Some("`exp` of the proof is not a date")),
+        ("nbf", Value::Null, Some("`nbf` of the proof is not a date")),
     ] {
         let reply = world.changed(|proof| proof.claim(name, date)).await;
         match words {
@@ -275,7 +275,7 @@ async fn section_4_3_check_12_it_is_for_this_token_and_of_the_key_of_this_token(
     let proof = ProofBuilder::new(key(Algorithm::Es256), &http::Method::GET, &url, now);
     let proof = proof.of_token(&token).sign().unwrap();
     let reply = world.send(&format!("DPoP {token}"), &[&proof]).await;
-    reply.is_refused_on_dpop("invalid_token", "another key than that of `cnf.jkt`");
+    reply.is_refused_on_dpop("invalid_token", "a key other than that of `cnf.jkt`");
 }
 
 #[tokio::test]

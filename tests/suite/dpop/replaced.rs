@@ -6,7 +6,7 @@ use tower_fhir_auth::authentication::Dpop;
 use tower_fhir_auth::{FhirAuthLayer, authenticated};
 
 use super::kit::World;
-use crate::support::BASE;
+use crate::support::{BASE, NOW};
 
 fn replace(world: &World, dpop: Dpop) {
     let next = FhirAuthLayer::builder(BASE)
@@ -46,6 +46,26 @@ async fn settings_that_accept_older_proofs_accept_none_that_may_have_been_forgot
     }
     world.server.clock.advance(179);
     world.send(&credentials, &[&known_later]).await.is_no_good_proof("used before");
+}
+
+#[tokio::test]
+async fn settings_that_accept_younger_proofs_alone_remember_no_others() {
+    let world = World::with(Dpop::new().max_age(Duration::from_secs(3600))).await;
+    let token = world.token().claim("exp", NOW + 3600).sign().unwrap();
+    let credentials = format!("DPoP {token}");
+    for _ in 0..1000 {
+        let proof = world.proof(&token).sign().unwrap();
+        assert_eq!(world.send(&credentials, &[&proof]).await.status, 200);
+    }
+    let full = world.send(&credentials, &[&world.proof(&token).sign().unwrap()]).await;
+    assert_eq!((full.status.as_u16(), full.header("retry-after")), (503, "3661"));
+    replace(&world, Dpop::new());
+    let full = world.send(&credentials, &[&world.proof(&token).sign().unwrap()]).await;
+    assert_eq!((full.status.as_u16(), full.header("retry-after")), (503, "121"));
+    world.server.clock.advance(121);
+    let proof = world.proof(&token).sign().unwrap();
+    world.send(&credentials, &[&proof]).await.is_let_in();
+    world.send(&credentials, &[&proof]).await.is_no_good_proof("used before");
 }
 
 #[tokio::test]

@@ -38,7 +38,7 @@ async fn n3_active_is_the_boolean_true_and_nothing_like_it() {
 
 #[tokio::test]
 async fn n4_exp_is_required_and_judged_as_nbf_and_iat_are() {
-    refused(json!({"exp": null}), Check::RequiredClaims, "`exp` is required and missing").await;
+    refused(json!({"exp": null}), Check::RequiredClaims, "`exp` is required but missing").await;
     refused(json!({"exp": "soon"}), Check::Expiry, "`exp` is not a valid NumericDate").await;
     refused(json!({"nbf": NOW + 61}), Check::NotBefore, "`nbf` is in the future").await;
     refused(json!({"iat": NOW + 61}), Check::IssuedAt, "`iat` is in the future").await;

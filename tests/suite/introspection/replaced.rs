@@ -1,10 +1,15 @@
 //! Answers when the configuration is replaced.
 
+use std::time::Duration;
+
+use serde_json::json;
 use tower_fhir_auth::authentication::{Introspection, IntrospectionClient};
 use tower_fhir_auth::explanation::Check;
+use tower_fhir_auth::jose::{Algorithm, JwkSet};
+use tower_fhir_auth::test_util::SigningKey;
 use tower_fhir_auth::{AudiencePolicy, FhirAuthLayer, TrustedIssuer, authenticated};
 
-use super::kit::{CLIENT, Guarded, OPAQUE, SECRET};
+use super::kit::{CLIENT, Guarded, OPAQUE, SECRET, quick};
 use crate::support::BASE;
 
 fn issuer(server: &Guarded, secret: &str) -> TrustedIssuer {
@@ -42,6 +47,52 @@ async fn a_provider_that_is_asked_otherwise_is_asked_again() {
     server.bearer(OPAQUE).await.is_let_in();
     let asked = server.provider.times();
     replace(&server, issuer(&server, "another secret"));
+    server.bearer(OPAQUE).await.is_let_in();
+    assert_eq!(server.provider.times(), asked + 1);
+}
+
+/// An issuer whose keys are given with the settings, and are read anew with each of them.
+fn of_fixed_keys(server: &Guarded, key: &SigningKey) -> TrustedIssuer {
+    let keys = json!({"keys": [key.jwk()]}).to_string();
+    let keys = JwkSet::parse(keys.as_bytes()).unwrap();
+    let client = IntrospectionClient::with_secret(CLIENT, SECRET);
+    let introspection = Introspection::at(server.provider.endpoint(), client);
+    TrustedIssuer::with_keys(server.provider.url.clone(), keys).introspection(introspection)
+}
+
+#[tokio::test]
+async fn answers_are_kept_where_the_keys_of_the_issuer_are_given_and_are_the_same() {
+    let server = Guarded::start().await;
+    server.provider.says(OPAQUE, server.provider.good());
+    let key = SigningKey::generate("one", Algorithm::Es256).unwrap();
+    replace(&server, of_fixed_keys(&server, &key));
+    server.bearer(OPAQUE).await.is_let_in();
+    let asked = server.provider.times();
+    for _ in 0..3 {
+        replace(&server, of_fixed_keys(&server, &key));
+        server.bearer(OPAQUE).await.is_let_in();
+        assert_eq!(server.provider.times(), asked, "the answer is kept");
+    }
+    // Other keys would verify other answers.
+    let other = SigningKey::generate("one", Algorithm::Es256).unwrap();
+    replace(&server, of_fixed_keys(&server, &other));
+    server.bearer(OPAQUE).await.is_let_in();
+    assert_eq!(server.provider.times(), asked + 1);
+}
+
+#[tokio::test]
+async fn a_provider_of_given_keys_that_is_reached_otherwise_is_asked_again() {
+    let server = Guarded::start().await;
+    server.provider.says(OPAQUE, server.provider.good());
+    let key = SigningKey::generate("one", Algorithm::Es256).unwrap();
+    replace(&server, of_fixed_keys(&server, &key).key_settings(quick()));
+    server.bearer(OPAQUE).await.is_let_in();
+    let asked = server.provider.times();
+    replace(&server, of_fixed_keys(&server, &key).key_settings(quick()));
+    server.bearer(OPAQUE).await.is_let_in();
+    assert_eq!(server.provider.times(), asked, "the answer is kept");
+    let longer = quick().timeout(Duration::from_secs(2));
+    replace(&server, of_fixed_keys(&server, &key).key_settings(longer));
     server.bearer(OPAQUE).await.is_let_in();
     assert_eq!(server.provider.times(), asked + 1);
 }

@@ -83,8 +83,8 @@ async fn r2_a_header_that_is_wrong_is_told_what_is_wrong_with_it() {
         |scheme: &str| format!("credentials of the scheme `{scheme}`; this server takes `Bearer`");
     let end = token.len() + 1;
     for (value, status, words) in [
-        (format!("Bearer Bearer {token}"), 400, "the scheme `Bearer` is there twice".to_owned()),
-        (format!("Bearer bearer {token}"), 400, "the scheme `Bearer` is there twice".to_owned()),
+        (format!("Bearer Bearer {token}"), 400, "the scheme `Bearer` appears twice".to_owned()),
+        (format!("Bearer bearer {token}"), 400, "the scheme `Bearer` appears twice".to_owned()),
         ("Bearer Bearer".to_owned(), 401, "the token has 1 segment".to_owned()),
         (format!("Bearer \"{token}\""), 400, "the bearer token is in quotes".to_owned()),
         (format!("Bearer '{token}'"), 400, "the bearer token is in quotes".to_owned()),
@@ -149,7 +149,7 @@ async fn r2_a_header_that_is_wrong_is_told_what_is_wrong_with_it() {
     }
     let bytes = server.authorization(b"Bearer ab\xe9").await;
     bytes.is_bad_request();
-    assert!(bytes.body.contains("a byte that is no UTF-8 at position 3"), "{}", bytes.body);
+    assert!(bytes.body.contains("a byte that is not UTF-8 at position 3"), "{}", bytes.body);
 }
 
 #[tokio::test]

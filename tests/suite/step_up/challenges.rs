@@ -62,11 +62,11 @@ async fn a_time_of_sign_in_that_is_none_or_in_the_future_is_an_invalid_token() {
     for time in [json!(NOW + 100), json!("1800000000"), json!(null), json!({}), json!(1e300)] {
         let token = strong(&server).claim("auth_time", time.clone());
         let reply = ask(&server, "DELETE", "/Patient/1", token).await;
-        reply.is_refused_by(Check::StepUp, "`auth_time` is no time, or in the future");
+        reply.is_refused_by(Check::StepUp, "`auth_time` is not a valid time, or is in the future");
         // A better sign-in would not mend it, whatever else is missing.
         let token = weak(&server).claim("auth_time", time);
         let reply = ask(&server, "DELETE", "/Patient/1", token).await;
-        reply.is_refused_by(Check::StepUp, "`auth_time` is no time, or in the future");
+        reply.is_refused_by(Check::StepUp, "`auth_time` is not a valid time, or is in the future");
     }
 }
 
