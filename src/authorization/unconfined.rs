@@ -37,6 +37,16 @@ impl Access {
             && self.is_open_on_every_type(needed)
     }
 
+    /// Reports whether this is an operation on what the request brings along, for which there is a right of its
+    /// own that the caller holds without a patient or a constraint: its answer shows no resource of the server.
+    #[cfg(feature = "confine")]
+    pub(crate) fn may_run_by_a_right_of_its_own(&self) -> bool {
+        let interaction = self.interaction();
+        matches!(interaction.operation(), Some("convert-data" | "validate"))
+            && interaction.id().is_none()
+            && self.grant().confinement().is_open()
+    }
+
     /// Reports whether this interaction may change resources: an operation may, too.
     #[cfg(feature = "confine")]
     pub(crate) fn changes(&self) -> bool {

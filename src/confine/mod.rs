@@ -104,6 +104,7 @@ mod bounded;
 mod bundle;
 mod caller;
 mod capability;
+mod chain;
 mod confined;
 mod entry;
 mod entry_answer;

@@ -4,6 +4,7 @@
 use form_urlencoded::{Serializer, parse};
 
 use super::answer::NoAnswer;
+use super::chain;
 use super::local::Addresses;
 use crate::authorization::{Access, Alternatives, Denial, ResourceFilter};
 use crate::display_safe::sanitize;
@@ -16,6 +17,9 @@ const OF_RESULTS: [&str; 7] =
 
 /// Parameters that are for the layer to heed: what has to be judged comes whole, and as JSON.
 const LEFT_OUT: [&str; 5] = ["_elements", "_format", "_pretty", "_summary", "_total"];
+
+/// Parameters that may look at other resources than those of the type that is searched.
+const OF_OTHERS: [&str; 5] = ["_contained", "_containedType", "_filter", "_list", "_query"];
 
 /// The reason for which a search is not asked.
 #[derive(Debug)]
@@ -183,15 +187,23 @@ fn check(access: &Access, name: &str, value: &str) -> Result<(), NotAsked> {
             false => Err(denied("a modifier that this parameter does not have", name)),
         };
     }
-    if name.contains('.') || modifier.contains(':') || base == "_has" {
-        return Err(denied("a chain", name));
-    }
     let searched = interaction.searched_type().or_else(|| interaction.resource_type());
     let searched = searched.unwrap_or_default();
-    if !search::is_known(searched, base) {
-        return Err(denied("a parameter that R4 does not define here", name));
-    }
     let filter = access.shown(searched);
+    // A caller whose results are not confined sees what the server behind finds.
+    let is_open = !searched.is_empty() && filter.is_open();
+    if name.contains('.') || modifier.contains(':') || base == "_has" {
+        return match is_open && chain::is_open(access, name) {
+            true => Ok(()),
+            false => Err(denied("a chain", name)),
+        };
+    }
+    if !search::is_known(searched, base) {
+        return match is_open && !OF_OTHERS.contains(&base) {
+            true => Ok(()),
+            false => Err(denied("a parameter that R4 does not define here", name)),
+        };
+    }
     let patient = filter.confinement().sets().find_map(Alternatives::only_patient);
     let asks_for_another = |id| {
         let patient = PatientHere { id, base: interaction.base() };

@@ -54,7 +54,7 @@ impl Way {
                 interaction.kind(),
                 Kind::Capabilities | Kind::Page | Kind::JobStatus | Kind::JobCancel
             );
-        match !is_of_its_own && access.is_unconfined() {
+        match !is_of_its_own && (access.is_unconfined() || access.may_run_by_a_right_of_its_own()) {
             true => Self::Through,
             false => Self::judged(access),
         }

@@ -208,7 +208,7 @@ async fn a_key_of_one_tenant_or_cloud_verifies_no_other_token() {
             if admitted {
                 reply.is_let_in();
             } else {
-                reply.is_refused_by(Check::Key, "another issuer's");
+                reply.is_refused_by(Check::Key, "belongs to another issuer");
             }
             // Without a name, a foreign key is not tried either.
             let token = cloud.token(version, tenant, APPLICATION).without_header("kid");

@@ -33,7 +33,7 @@ async fn invariants_hold(cloud: &Cloud, layer: &FhirAuthLayer, case: &str) {
     assert_eq!(ask(layer, token()).await.status, 200, "{case}");
     for (key, check) in [(&cloud.fixed, Check::Key), (&cloud.elsewhere, Check::Key)] {
         let foreign = token().header("kid", key.kid()).signed_by(Arc::clone(key));
-        ask(layer, foreign).await.is_refused_by(check, "another issuer's");
+        ask(layer, foreign).await.is_refused_by(check, "belongs to another issuer");
     }
     ask(layer, token().claim("tid", OTHER)).await.is_refused_by(Check::Tenant, "`tid`");
     ask(layer, token().without("tid")).await.is_refused_by(Check::Tenant, "`tid`");

@@ -38,15 +38,6 @@ where
             return Err(NoAnswer::only_json().into());
         }
         let hides = self.hides_results();
-        let read = self.read_binary(wants_content, hides).await;
-        self.hidden_if_unreadable(read, hides)
-    }
-
-    async fn read_binary(
-        &mut self,
-        wants_content: bool,
-        hides: bool,
-    ) -> Judged<Response<Bytes>, S::Error> {
         let path = self.path();
         let answer = self.upstream.get(&path).await?;
         if let Some(absence) = super::absence(answer.status, hides) {
@@ -70,6 +61,9 @@ where
             return Err(NoAnswer::not_found().into());
         }
         let mut response = match wants_content {
+            _ if super::is_known(&self.request.headers, &answer.headers) => {
+                document(StatusCode::NOT_MODIFIED, FHIR_JSON, Bytes::new(), &self.request)
+            }
             true => binary::content(text, &self.request)
                 .ok_or_else(|| unreadable("it has no content"))?,
             false => document(StatusCode::OK, FHIR_JSON, answer.body.clone(), &self.request),

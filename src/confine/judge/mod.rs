@@ -23,7 +23,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::IF_NONE_MATCH;
+use http::header::{ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
 use http::request::Parts;
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Body;
@@ -192,11 +192,6 @@ where
     /// A read, or a version.
     async fn one(&mut self) -> Judged<Response<Bytes>, S::Error> {
         let hides = self.hides_results();
-        let read = self.read(hides).await;
-        self.hidden_if_unreadable(read, hides)
-    }
-
-    async fn read(&mut self, hides: bool) -> Judged<Response<Bytes>, S::Error> {
         let path = self.path();
         let answer = self.upstream.get(&path).await?;
         if hides && answer.status == StatusCode::GONE {
@@ -286,17 +281,24 @@ fn absence(status: StatusCode, hides: bool) -> Option<NoAnswer> {
     }
 }
 
-/// Reports whether a client knows the version already (RFC 9110 section 13.1.2).
+/// Reports whether a client knows the version already, by its tag, or else its date (RFC 9110 section 13.2.2).
 fn is_known(asked: &HeaderMap, answer: &HeaderMap) -> bool {
-    let Some(etag) = answer.get(http::header::ETAG).and_then(|etag| etag.to_str().ok()) else {
-        return false;
-    };
     fn weak(tag: &str) -> &str {
         tag.trim().trim_start_matches("W/")
     }
-    let etag = weak(etag);
-    let mut known = asked.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    known.any(|tags| tags.split(',').any(|tag| weak(tag) == etag))
+    let text = |name| answer.get(name).and_then(|value| value.to_str().ok());
+    if asked.contains_key(IF_NONE_MATCH) {
+        let mut known = asked.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+        let etag = text(ETAG).map(weak);
+        let is_it = |tag: &str| tag.trim() == "*" || etag.is_some_and(|etag| weak(tag) == etag);
+        return known.any(|tags| tags.split(',').any(is_it));
+    }
+    let since = asked.get(IF_MODIFIED_SINCE).and_then(|value| value.to_str().ok());
+    let date = |text: &str| httpdate::parse_http_date(text).ok();
+    match (since.and_then(date), text(LAST_MODIFIED).and_then(date)) {
+        (Some(since), Some(modified)) => modified <= since,
+        (None, _) | (_, None) => false,
+    }
 }
 
 fn join(path: &str, query: &str) -> String {

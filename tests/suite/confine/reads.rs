@@ -1,8 +1,9 @@
 //! Reads and versions: what is hidden looks as if there were none.
 
 use http::Request;
+use serde_json::json;
 
-use super::careless::Careless;
+use super::careless::{Careless, fhir};
 use super::{Confined, records};
 
 #[tokio::test]
@@ -62,6 +63,7 @@ async fn conditions_are_answered_here_and_head_has_no_body() {
     };
     assert_eq!(ask("if-none-match", "\"1\", W/\"3\"").await.status, 304);
     assert_eq!(ask("if-none-match", "\"4\"").await.status, 200);
+    assert_eq!(ask("if-none-match", "*").await.status, 304);
     assert_eq!(ask("range", "bytes=0-1").await.status, 200);
     let hidden = Request::get("/r4/Observation/a2").header("if-none-match", "W/\"3\"");
     assert_eq!(confined.send(&token, hidden).await.status, 404);
@@ -71,6 +73,37 @@ async fn conditions_are_answered_here_and_head_has_no_body() {
     let head = confined.send(&token, Request::head("/r4/Observation/a2")).await;
     assert_eq!(head.status, 404);
     assert!(confined.server.asked().iter().all(|(address, _)| address.starts_with("GET ")));
+}
+
+#[tokio::test]
+async fn a_date_is_a_condition_where_no_tag_is() {
+    let server = Careless::always(|| {
+        let own = json!({"resourceType": "Observation", "id": "a1", "subject": {"reference": "Patient/1"}});
+        let mut answer = fhir(&own);
+        let date = "Sun, 06 Nov 1994 08:49:37 GMT".parse().unwrap();
+        answer.headers_mut().insert("last-modified", date);
+        answer
+    });
+    let confined = Confined::before(server).await;
+    let token = confined.token("patient/*.rs", "1", "amara");
+    for (headers, status) in [
+        (vec![("if-modified-since", "Sun, 06 Nov 1994 08:49:37 GMT")], 304),
+        (vec![("if-modified-since", "Mon, 07 Nov 1994 08:49:37 GMT")], 304),
+        (vec![("if-modified-since", "Sat, 05 Nov 1994 08:49:37 GMT")], 200),
+        (vec![("if-modified-since", "yesterday")], 200),
+        (
+            vec![
+                ("if-modified-since", "Mon, 07 Nov 1994 08:49:37 GMT"),
+                ("if-none-match", "W/\"9\""),
+            ],
+            200,
+        ),
+    ] {
+        let request = Request::get("/r4/Observation/a1");
+        let request =
+            headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        assert_eq!(confined.send(&token, request).await.status, status, "{headers:?}");
+    }
 }
 
 #[tokio::test]

@@ -2,9 +2,12 @@
 
 use http::Request;
 use serde_json::{Value, json};
+use tower_fhir_auth::authentication::UnixTime;
+use tower_fhir_auth::authorization::{RoleDefinitions, RolePolicy};
 
 use super::careless::Careless;
 use super::{Confined, observation, records};
+use crate::support::{BASE, NOW};
 
 const OWN: [&str; 5] =
     ["Patient/1", "Observation/a1", "Observation/b1", "Practitioner/p", "Provenance/own"];
@@ -193,5 +196,65 @@ async fn parameters_that_look_into_what_is_hidden_are_refused() {
         assert_eq!(got.status, status, "{query}: {}", got.text);
         let asked = confined.server.asked().len() - before;
         assert_eq!(asked > 0, status == 200, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn callers_whose_results_are_not_confined_search_as_the_server_does() {
+    let confined = Confined::before(Careless::with(records())).await;
+    let two = "system/Observation.rs system/Patient.rs";
+    for (scope, query, status) in [
+        (two, "subject:Patient.name=x", 200),
+        (two, "patient.name=x", 200),
+        (two, "_has:Observation:patient:code=x", 200),
+        (two, "_text=x", 200),
+        (two, "unheard-of=x", 200),
+        // What may look into types that were not granted.
+        (two, "subject.name=x", 403),
+        (two, "subject:Patient.organization.name=x", 403),
+        (two, "subject:Group.member:Patient.name=x", 403),
+        (two, "_has:Provenance:target:agent=x", 403),
+        (two, "_has:Observation:patient:_has:Provenance:target:agent=x", 403),
+        (two, "_has:Observation:patient:encounter.status=x", 403),
+        (two, "_filter=x", 403),
+        (two, "_list=x", 403),
+        (two, "_query=x", 403),
+        (two, "_sort=subject.name", 403),
+        ("system/Observation.rs system/Patient.rs?_id=1", "subject:Patient.name=x", 403),
+        ("patient/Observation.rs system/Patient.rs", "subject:Patient.name=x", 403),
+        ("system/Observation.rs?status=final system/Patient.rs", "unheard-of=x", 403),
+    ] {
+        let got = confined.get(scope, &format!("/Observation?{query}")).await;
+        assert_eq!(got.status, status, "{scope} {query}: {}", got.text);
+    }
+}
+
+#[tokio::test]
+async fn an_operation_on_what_is_brought_along_needs_its_own_right_alone() {
+    let role = |name: &str, action: &str| {
+        let role =
+            json!({"name": name, "dataActions": [action], "notDataActions": [], "scopes": ["/"]});
+        RoleDefinitions::parse(json!({"roles": [role]}).to_string().as_bytes()).unwrap()
+    };
+    for (action, below, status) in [
+        ("convertData", "/$convert-data", 200),
+        ("resourceValidate", "/Patient/$validate", 200),
+        ("resourceValidate", "/Patient/1/$validate", 403),
+        ("resourceValidate", "/$convert-data", 403),
+        ("read", "/Patient/1/$unheard-of", 403),
+    ] {
+        let server = Careless::with(records());
+        let confined = Confined::ruled(server, |_| RolePolicy::new(role("r", action))).await;
+        let token = confined.issuer.token_at(UnixTime::from_secs(NOW)).claim("aud", BASE);
+        let token = token.claim("roles", json!(["r"])).sign().unwrap();
+        let request = Request::post(format!("/r4{below}"));
+        let got = confined.send_with(&token, request, "{}").await;
+        assert_ne!(
+            got.status == 403,
+            status == 200,
+            "{action} {below}: {} {}",
+            got.status,
+            got.text
+        );
     }
 }
