@@ -80,7 +80,7 @@ where
 /// An application with one route, which writes a resource of 2 kB for each answer.
 fn application() -> Router {
     let mut resource = observation(1, 1);
-    let text = "Repeat in two weeks, with ferritin and transferrin saturation. ".repeat(9);
+    let text = "Repeat in two weeks, with ferritin and iron saturation. ".repeat(9);
     resource["note"] = json!([{"text": text}]);
     let resource = Arc::new(resource);
     let read = move |Path(id): Path<String>| {

@@ -15,7 +15,19 @@ use crate::telemetry::log;
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Marks a request, by an extension, whose answer is read line by line: of it one line is held, of up to
-/// [`max_body`](super::ConfineSettings::max_body) bytes.
+/// [`max_body`](super::ConfineSettings::max_body) bytes. A service that counts what its answers hold looks for it.
+///
+/// ```
+/// use tower_fhir_auth::confine::ReadByLine;
+///
+/// fn held(request: &http::Request<()>, longest_line: usize, body: usize) -> usize {
+///     match request.extensions().get::<ReadByLine>() {
+///         Some(_) => longest_line,
+///         None => body,
+///     }
+/// }
+/// assert_eq!(held(&http::Request::new(()), 100, 5_000), 5_000);
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct ReadByLine;
