@@ -32,7 +32,8 @@ fn without_tokens(text: &str) -> Cow<'_, str> {
     let mut at = 0;
     while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
         let run = rest.bytes().take_while(|byte| is_base64url(*byte)).count();
-        let start = rest.get(..run).and_then(start_of_object);
+        let is_escaped = text.get(..at).is_some_and(|before| before.ends_with('%'));
+        let start = rest.get(..run).and_then(|run| start_of_object(run, is_escaped));
         if let Some(start) = start
             && let Some(end) = end_of_token(rest, run)
         {
@@ -41,7 +42,9 @@ fn without_tokens(text: &str) -> Cow<'_, str> {
             at += end;
             copied = at;
         } else {
-            at += run + end_of_separator(rest.get(run..).unwrap_or_default());
+            // Behind the run, and the character that ends it.
+            let next = rest.get(run..).and_then(|rest| rest.chars().next());
+            at += run + next.map_or(0, char::len_utf8);
         }
     }
     if copied == 0 {
@@ -51,26 +54,13 @@ fn without_tokens(text: &str) -> Cow<'_, str> {
     Cow::Owned(kept)
 }
 
-/// Returns where the header of a token may begin in a run of base64url: where it begins, or behind letters that a
-/// client has put before it.
-fn start_of_object(run: &str) -> Option<usize> {
-    if run.is_empty() {
-        return None;
-    }
-    if begins_with_an_object(run) {
-        return Some(0);
-    }
+/// Returns where the header of a token may begin in a run of base64url: where it begins, behind the digits of an
+/// escape, or behind letters that a client has put before it.
+fn start_of_object(run: &str, is_escaped: bool) -> Option<usize> {
+    let mut starts = [0, 2].into_iter().take(if is_escaped { 2 } else { 1 });
+    let begins_at = |start: &usize| run.get(*start..).is_some_and(begins_with_an_object);
     // `{"` in base64url.
-    run.find("eyJ")
-}
-
-/// Returns the length of what ends a run: a character, or an octet that is percent-encoded, whose digits would
-/// join the run behind it.
-fn end_of_separator(text: &str) -> usize {
-    match text.as_bytes() {
-        [b'%', high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => 3,
-        _ => text.chars().next().map_or(0, char::len_utf8),
-    }
+    starts.find(begins_at).or_else(|| run.find("eyJ"))
 }
 
 /// Returns where a token ends whose first segment has this length, if it has two more.
@@ -120,6 +110,7 @@ mod tests {
                 (format!("{token}/x"), "(token)/x".to_owned()),
                 (format!("/r4/Bearer%20{token}"), "/r4/Bearer%20(token)".to_owned()),
                 (format!("/r4/Patient%2F{token}"), "/r4/Patient%2F(token)".to_owned()),
+                (format!("%2f{token}"), "%2f(token)".to_owned()),
                 (format!("a=é{token}&b={token}"), "a=é(token)&b=(token)".to_owned()),
             ] {
                 assert_eq!(of(&text, 512), expected);
