@@ -47,7 +47,7 @@ where
         let one = Candidate::read(text).map_err(unreadable)?;
         let id = self.access.interaction().id();
         if one.resource_type != "Binary" || one.id() != id {
-            return Err(unreadable("it is another resource than the one that was asked for"));
+            return Err(super::another(hides));
         }
         let is_shown = match ResourceRef::from(&one.resource).member("securityContext") {
             None => self.verdicts(&[one], false).await? == [true],

@@ -205,7 +205,7 @@ where
         let is_asked = interaction.resource_type() == Some(&*one.resource_type)
             && interaction.id() == one.id();
         if !is_asked {
-            return Err(unreadable("it is another resource than the one that was asked for"));
+            return Err(another(hides));
         }
         if self.verdicts(&[one], false).await? != [true] {
             return Err(NoAnswer::not_found().into());
@@ -278,6 +278,15 @@ fn absence(status: StatusCode, hides: bool) -> Option<NoAnswer> {
         StatusCode::NOT_FOUND => Some(NoAnswer::not_found()),
         StatusCode::GONE => Some(NoAnswer::gone()),
         _ => None,
+    }
+}
+
+/// The stop where the server behind sends another resource than the one that was asked for, which it may do for
+/// what is hidden alone.
+fn another<E>(hides: bool) -> Stop<E> {
+    match hides {
+        true => NoAnswer::not_found().into(),
+        false => unreadable("it is another resource than the one that was asked for"),
     }
 }
 

@@ -42,8 +42,6 @@ async fn an_answer_that_cannot_be_judged_is_502() {
         (vec![], "[1, 2] mark"),
         (vec![("content-encoding", "gzip")], "mark"),
         (vec![], DOUBLED),
-        (vec![], OTHER),
-        (vec![], r#"{"resourceType":"Patient","id":"a1","note":"mark"}"#),
     ] {
         let confined = Confined::before(answering(200, &headers, body)).await;
         assert_unjudged(&confined.get("patient/*.rs", "/Observation").await, body);
@@ -57,6 +55,13 @@ async fn an_answer_that_cannot_be_judged_is_502() {
         let hidden = confined.get("patient/*.rs", "/Observation/a1/_history").await;
         assert_eq!(hidden.status, 404, "{body}: {}", hidden.text);
         assert!(!format!("{:?}{}", hidden.headers, hidden.text).contains("mark"));
+    }
+    // Another resource than the one that was asked for may stand for one that is hidden.
+    for body in [OTHER, r#"{"resourceType":"Patient","id":"a1","note":"mark"}"#] {
+        let confined = Confined::before(answering(200, &[], body)).await;
+        assert_unjudged(&confined.get("patient/*.rs", "/Observation").await, body);
+        assert_unjudged(&confined.get("system/Observation.rs", "/Observation/a1").await, body);
+        assert_eq!(confined.get("patient/*.rs", "/Observation/a1").await.status, 404, "{body}");
     }
 }
 
