@@ -60,12 +60,16 @@ impl Principal {
     /// and where what is there is no Patient of this base, or names two.
     ///
     /// ```
-    /// use tower_fhir_auth::fhir::BaseUrl;
+    /// use http::Method;
     /// use tower_fhir_auth::test_util::TestCaller;
     ///
-    /// let base = BaseUrl::parse("https://fhir.example.org/r4").unwrap();
-    /// let caller = TestCaller::new().claim("fhirUser", "https://fhir.example.org/r4/Patient/7");
-    /// assert_eq!(caller.principal().patient_id(&base).as_deref(), Some("7"));
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let caller = TestCaller::new().claim("scope", "user/*.rs").claim("fhirUser", "Patient/7");
+    /// let access = caller.access(Method::GET, "/Patient/7")?;
+    /// let base = access.interaction().base();
+    /// assert_eq!(caller.principal()?.patient_id(base).as_deref(), Some("7"));
+    /// # Ok(())
+    /// # }
     /// ```
     #[must_use]
     pub fn patient_id(&self, base: &BaseUrl) -> Option<Cow<'_, str>> {
