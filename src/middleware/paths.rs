@@ -102,7 +102,7 @@ impl Paths {
     fn is_optional(&self, below: &str) -> bool {
         self.optional.iter().any(|optional| match optional.ends_with('/') {
             // What an inner router may read as another path is not below this one.
-            true => below.starts_with(&**optional) && is_plain(below),
+            true => below.starts_with(&**optional) && is_read_alike(below),
             false => optional == below,
         })
     }
@@ -165,13 +165,15 @@ pub(crate) fn outside_fault(path: &str, base: &BaseUrl) -> Option<&'static str> 
     }
 }
 
-/// Reports whether a string can be the path of a request, in the one spelling that every server
-/// reads alike. A pattern would silently match nothing.
+/// Reports whether a configured string can be the path of a request, in the one spelling that every
+/// server reads alike. A pattern would silently match nothing.
 fn is_plain(path: &str) -> bool {
-    path.starts_with('/')
-        && path.bytes().all(|byte| byte.is_ascii_graphic())
-        && !path.contains(['*', '{', '}'])
-        && is_unambiguous_path(path)
+    path.starts_with('/') && !path.contains(['*', '{', '}']) && is_read_alike(path)
+}
+
+/// Reports whether every server reads a path alike.
+fn is_read_alike(path: &str) -> bool {
+    path.bytes().all(|byte| byte.is_ascii_graphic()) && is_unambiguous_path(path)
 }
 
 /// Reports whether a request is a CORS preflight (Fetch standard section 4.8), which never carries
