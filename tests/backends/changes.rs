@@ -126,10 +126,15 @@ impl Changes<'_> {
         Self::made("patch", "PATCH", format!("/{of}/{id}"), Some(patch))
     }
 
+    /// Of a patient who is gone the example takes nothing more, which is its own rule: they stay.
     fn delete(&mut self) -> Request {
-        let one = self.one();
-        let path = format!("/{}/{}", one.resource_type, one.id);
-        Self::made("delete", "DELETE", path, None)
+        loop {
+            let one = self.one();
+            if one.resource_type != "Patient" {
+                let path = format!("/{}/{}", one.resource_type, one.id);
+                return Self::made("delete", "DELETE", path, None);
+            }
+        }
     }
 
     fn condition(&mut self, of: &str) -> String {
@@ -147,7 +152,9 @@ impl Changes<'_> {
             resource.as_object_mut().unwrap().remove("id");
         }
         match self.rng.u8(..3) {
-            0 => Self::made("conditional delete", "DELETE", format!("/{of}?{condition}"), None),
+            0 if of != "Patient" => {
+                Self::made("conditional delete", "DELETE", format!("/{of}?{condition}"), None)
+            }
             _ => Self::made(
                 "conditional update",
                 "PUT",
@@ -190,7 +197,7 @@ impl Changes<'_> {
                     format!("urn:uuid:00000000-0000-4000-8000-{:012}", self.number * 10 + place);
                 json!({"fullUrl": full_url, "resource": resource, "request": request("POST", of)})
             }
-            2 => json!({"request": request("DELETE", name)}),
+            2 if of != "Patient" => json!({"request": request("DELETE", name)}),
             3 => json!({"request": request("GET", format!("{of}?_count=3"))}),
             4 => json!({"request": request("GET", format!("{name}/_history"))}),
             _ => json!({"request": request("GET", name)}),

@@ -48,6 +48,15 @@ async fn the_life_of_a_resource() {
         let unknown = fhir.with_body(ALL, method, address, patient("Haddad")).await;
         assert_eq!(unknown.status, 400, "{method}: {}", unknown.text);
     }
+    for (date, status) in [
+        ("Sat, 01 Jan 2033 00:00:00 GMT", 304),
+        ("Sat, 01 Jan 2000 00:00:00 GMT", 200),
+        ("a day", 200),
+    ] {
+        let headers = [("if-modified-since", date)];
+        let reply = fhir.send(&token, "GET", &path, &headers, Value::Null).await;
+        assert_eq!(reply.status, status, "{date}");
+    }
     let mut third = patient("Haddad");
     third["id"] = id.clone().into();
     let only_new = fhir.send(&token, "PUT", &path, &[("if-none-match", "*")], third.clone()).await;

@@ -181,6 +181,18 @@ impl IntoResponse for Answer {
     }
 }
 
+impl Answer {
+    /// Whether what it shows has not changed since a date.
+    pub(crate) fn is_as_at(&self, date: &str) -> bool {
+        let read = |date: &str| httpdate::parse_http_date(date).ok();
+        let modified = self.last_modified.as_deref().and_then(http_date);
+        match (read(date), modified.as_deref().and_then(read)) {
+            (Some(date), Some(modified)) => modified <= date,
+            (None, _) | (_, None) => false,
+        }
+    }
+}
+
 fn http_date(instant: &str) -> Option<String> {
     humantime::parse_rfc3339(instant).ok().map(httpdate::fmt_http_date)
 }

@@ -1,6 +1,6 @@
 //! What a request, or an entry of a bundle, asks for beside its interaction.
 
-use axum::http::header::{CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH};
+use axum::http::header::{CONTENT_TYPE, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use serde_json::Value;
@@ -19,6 +19,8 @@ pub(crate) struct Order<'a> {
     pub(crate) parameters: Vec<(String, String)>,
     pub(crate) if_match: Option<String>,
     pub(crate) if_none_match: Option<String>,
+    /// Heeded without a tag (RFC 9110 section 13.1.3).
+    pub(crate) if_modified_since: Option<String>,
     /// The search of a conditional creation.
     pub(crate) if_none_exist: Option<String>,
     pub(crate) body: Content,
@@ -81,6 +83,7 @@ impl<'a> Order<'a> {
             parameters,
             if_match: header(IF_MATCH.as_str()),
             if_none_match: header(IF_NONE_MATCH.as_str()),
+            if_modified_since: header(IF_MODIFIED_SINCE.as_str()),
             if_none_exist: header("if-none-exist").map(without_mark),
             body: content,
             new_id: None,
@@ -107,6 +110,7 @@ impl<'a> Order<'a> {
             parameters: pairs(interaction.query().unwrap_or_default().as_bytes()),
             if_match: request("ifMatch"),
             if_none_match: request("ifNoneMatch"),
+            if_modified_since: None,
             if_none_exist: request("ifNoneExist").map(without_mark),
             body: content,
             new_id: None,

@@ -44,7 +44,12 @@ fn show(
         return Err(Refusal::gone());
     }
     let answer = Answer::version(StatusCode::OK, version);
-    if order.if_none_match.as_ref().is_some_and(|tags| names(tags, version.version)) {
+    let is_known = match (&order.if_none_match, &order.if_modified_since) {
+        (Some(tags), _) => names(tags, version.version),
+        (None, Some(since)) => answer.is_as_at(since),
+        (None, None) => false,
+    };
+    if is_known {
         return Ok(Answer { resource: None, status: StatusCode::NOT_MODIFIED, ..answer });
     }
     Ok(answer)
