@@ -198,7 +198,8 @@ impl Changes<'_> {
                 json!({"fullUrl": full_url, "resource": resource, "request": request("POST", of)})
             }
             2 if of != "Patient" => json!({"request": request("DELETE", name)}),
-            3 => json!({"request": request("GET", format!("{of}?_count=3"))}),
+            // Whole: a page may be short where something is hidden, and nobody follows its links here.
+            3 => json!({"request": request("GET", format!("{of}?_count=1000"))}),
             4 => json!({"request": request("GET", format!("{name}/_history"))}),
             _ => json!({"request": request("GET", name)}),
         }
