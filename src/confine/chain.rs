@@ -1,25 +1,49 @@
 //! Chains and `_has` of callers whose results are not confined: what they may look into.
 
+use std::collections::HashMap;
+
 use crate::authorization::Access;
 use crate::smart::Permissions;
 
-/// Reports whether every type that a chain may reach can be searched without a patient or a constraint. A link
-/// whose type is not spelled out may reach any, but for those that name one type in all of R4.
-pub(super) fn is_open(access: &Access, name: &str) -> bool {
-    let is_open = |name: &str| access.may(Permissions::SEARCH, name).is_open();
-    let types = access.interaction().resource_types();
-    let mut rest = name;
-    while let Some(reverse) = rest.strip_prefix("_has:") {
-        let mut parts = reverse.splitn(3, ':');
-        if !parts.next().is_some_and(|name| types.contains(name) && is_open(name)) {
-            return false;
-        }
-        rest = parts.nth(1).unwrap_or_default();
+/// The types that the chains of one request reach. Each is judged once, however many links name it.
+pub(super) struct Reached<'a> {
+    access: &'a Access,
+    verdicts: HashMap<String, bool>,
+}
+
+impl<'a> Reached<'a> {
+    pub(super) fn of(access: &'a Access) -> Self {
+        Self { access, verdicts: HashMap::new() }
     }
-    let Some((links, _)) = rest.rsplit_once('.') else { return rest.len() < name.len() };
-    links.split('.').all(|link| match link.split_once(':') {
-        Some((_, name)) => types.contains(name) && is_open(name),
-        None if matches!(link, "patient") => is_open("Patient"),
-        None => false,
-    })
+
+    /// Reports whether every type that a chain may reach can be searched without a patient or a constraint. A link
+    /// whose type is not spelled out may reach any, but for `patient`, which names one type in all of R4.
+    pub(super) fn by(&mut self, name: &str) -> bool {
+        let mut rest = name;
+        while let Some(reverse) = rest.strip_prefix("_has:") {
+            let mut parts = reverse.splitn(3, ':');
+            if !parts.next().is_some_and(|name| self.is_open(name)) {
+                return false;
+            }
+            rest = parts.nth(1).unwrap_or_default();
+        }
+        let Some((links, _)) = rest.rsplit_once('.') else { return rest.len() < name.len() };
+        links.split('.').all(|link| match link.split_once(':') {
+            Some((_, name)) => self.is_open(name),
+            None => link == "patient" && self.is_open("Patient"),
+        })
+    }
+
+    fn is_open(&mut self, resource_type: &str) -> bool {
+        if let Some(verdict) = self.verdicts.get(resource_type) {
+            return *verdict;
+        }
+        // Nothing is kept of names that are no types: a stranger has as many as an address holds.
+        let is_type = self.access.interaction().resource_types().contains(resource_type);
+        let is_open = is_type && self.access.may(Permissions::SEARCH, resource_type).is_open();
+        if is_type {
+            self.verdicts.insert(resource_type.to_owned(), is_open);
+        }
+        is_open
+    }
 }

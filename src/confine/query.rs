@@ -35,8 +35,9 @@ pub(super) fn rewritten(access: &Access, upstream: &str, query: &str) -> Result<
     let searched = interaction.searched_type().or_else(|| interaction.resource_type());
     let searched = searched.unwrap_or_default();
     let mut asked = Serializer::new(String::new());
+    let mut reached = chain::Reached::of(access);
     for (name, value) in parse(query.as_bytes()) {
-        check(access, &name, &value)?;
+        check(access, &mut reached, (&name, &value))?;
         if !LEFT_OUT.contains(&base_name(&name)) {
             asked.append_pair(&name, &addresses.value(searched, &name, &value));
         }
@@ -166,7 +167,11 @@ fn at_most(access: &Access, filter: &ResourceFilter<'_>, resource_type: &str) ->
 }
 
 /// Checks a parameter: one that looks into what is hidden, or that nobody can tell what it does, is refused.
-fn check(access: &Access, name: &str, value: &str) -> Result<(), NotAsked> {
+fn check(
+    access: &Access,
+    reached: &mut chain::Reached<'_>,
+    (name, value): (&str, &str),
+) -> Result<(), NotAsked> {
     let interaction = access.interaction();
     let (base, modifier) = name.split_once(':').unwrap_or((name, ""));
     if base == "_summary" && value == "count" && !is_exact(access) {
@@ -193,7 +198,7 @@ fn check(access: &Access, name: &str, value: &str) -> Result<(), NotAsked> {
     // A caller whose results are not confined sees what the server behind finds.
     let is_open = !searched.is_empty() && filter.is_open();
     if name.contains('.') || modifier.contains(':') || base == "_has" {
-        return match is_open && chain::is_open(access, name) {
+        return match is_open && reached.by(name) {
             true => Ok(()),
             false => Err(denied("a chain", name)),
         };
