@@ -20,8 +20,12 @@ pub(crate) fn counted(work: &mut dyn FnMut()) {
 }
 
 /// The instructions of each work of each scenario, of which there are so many. This program goes
-/// through the scenarios that follow `--count`.
-pub(crate) fn count(scenarios: &[&str], works: usize) -> Result<Vec<Vec<u64>>, Box<dyn Error>> {
+/// through the scenarios that follow `--count` and how often each is read.
+pub(crate) fn count(
+    scenarios: &[&str],
+    readings: usize,
+    works: usize,
+) -> Result<Vec<Vec<u64>>, Box<dyn Error>> {
     let share = scenarios.len().div_ceil(RUNS).max(1);
     let counted: Vec<Result<Vec<u64>, String>> = thread::scope(|scope| {
         let shares = scenarios.chunks(share).enumerate();
@@ -29,7 +33,7 @@ pub(crate) fn count(scenarios: &[&str], works: usize) -> Result<Vec<Vec<u64>>, B
             .map(|(number, share)| {
                 scope.spawn(move || {
                     let expected = share.len() * works;
-                    one_run(number, share, expected).map_err(|error| error.to_string())
+                    one_run(number, share, readings, expected).map_err(|error| error.to_string())
                 })
             })
             .collect();
@@ -42,7 +46,12 @@ pub(crate) fn count(scenarios: &[&str], works: usize) -> Result<Vec<Vec<u64>>, B
     Ok(all.chunks(works).map(<[u64]>::to_vec).collect())
 }
 
-fn one_run(number: usize, scenarios: &[&str], expected: usize) -> Result<Vec<u64>, Box<dyn Error>> {
+fn one_run(
+    number: usize,
+    scenarios: &[&str],
+    readings: usize,
+    expected: usize,
+) -> Result<Vec<u64>, Box<dyn Error>> {
     let folder = env::temp_dir().join(format!("growth-{}-{number}", std::process::id()));
     fs::create_dir_all(&folder)?;
     let file = folder.join("counted");
@@ -53,6 +62,7 @@ fn one_run(number: usize, scenarios: &[&str], expected: usize) -> Result<Vec<u64
         .arg(format!("--callgrind-out-file={}", file.display()))
         .arg(env::current_exe()?)
         .arg("--count")
+        .arg(readings.to_string())
         .args(scenarios)
         .stdout(Stdio::null())
         .output()?;

@@ -37,9 +37,13 @@ use shapes::Shape;
 /// The sizes, in bytes of what is sent.
 const SIZES: [usize; 4] = [1_000, 2_000, 4_000, 8_000];
 
-/// The readings at each size, of which the cheapest counts: seeds of hash tables are random, and now and then the
-/// allocator tidies up in the middle of one. That is a tenth of some figures, and no growth.
+/// The readings at each size, of which the cheaper one counts: now and then the allocator tidies up in the middle
+/// of one.
 const READINGS: usize = 2;
+
+/// The readings of a shape that seems to grow too fast, of which the median counts: seeds of hash tables are random,
+/// which is a twentieth of some figures, and no growth.
+const READINGS_IN_DOUBT: usize = 41;
 
 /// By what a doubling may multiply a figure: twice, and a tenth of slack.
 const BOUND: f64 = 2.2;
@@ -49,11 +53,12 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         // Without valgrind, to see whether all shapes are what they are meant to be.
         ["--count"] => {
-            shapes::all().for_each(|shape| count(shape.name));
+            shapes::all().for_each(|shape| count(shape.name, READINGS));
             Ok(ExitCode::SUCCESS)
         }
-        ["--count", names @ ..] => {
-            names.iter().for_each(|name| count(name));
+        ["--count", readings, names @ ..] => {
+            let readings = readings.parse()?;
+            names.iter().for_each(|name| count(name, readings));
             Ok(ExitCode::SUCCESS)
         }
         arguments => judge(arguments.iter().find(|argument| !argument.starts_with("--")).copied()),
@@ -61,7 +66,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
 }
 
 /// Goes through a shape at each size, under valgrind.
-fn count(name: &str) {
+fn count(name: &str, readings: usize) {
     let shape = shapes::all().find(|shape| shape.name == name).expect("a shape of this name");
     for size in SIZES {
         // Told where something goes wrong.
@@ -69,7 +74,7 @@ fn count(name: &str) {
         let shapes::Reading { mut read, mut apart } = (shape.make)(size);
         // The first one fills caches.
         read();
-        for _ in 0..READINGS {
+        for _ in 0..readings {
             callgrind::counted(&mut *read);
         }
         callgrind::counted(&mut *apart);
@@ -79,27 +84,46 @@ fn count(name: &str) {
 /// Returns the instructions of one reading, out of several and what does not count of each.
 fn of_one(counted: &[u64]) -> u64 {
     let (apart, readings) = counted.split_last().expect("figures of a size");
-    readings.iter().min().expect("a reading").saturating_sub(*apart)
+    let mut readings = readings.to_vec();
+    readings.sort_unstable();
+    readings[(readings.len() - 1) / 2].saturating_sub(*apart)
+}
+
+/// The instructions of one reading at each size.
+struct Figures(Vec<u64>);
+
+impl Figures {
+    /// The most by which a doubling of the bytes multiplies them.
+    fn worst(&self) -> f64 {
+        self.0.windows(2).map(|pair| pair[1] as f64 / pair[0] as f64).fold(0.0, f64::max)
+    }
+}
+
+/// Measures shapes, each size as often as said.
+fn measured(names: &[&str], readings: usize) -> Result<Vec<Figures>, Box<dyn Error>> {
+    let counted = callgrind::count(names, readings, (readings + 1) * SIZES.len())?;
+    let figures = |counted: Vec<u64>| Figures(counted.chunks(readings + 1).map(of_one).collect());
+    Ok(counted.into_iter().map(figures).collect())
 }
 
 fn judge(wanted: Option<&str>) -> Result<ExitCode, Box<dyn Error>> {
     let is_wanted = |shape: &Shape| wanted.is_none_or(|wanted| shape.name.contains(wanted));
-    let shapes: Vec<Shape> = shapes::all().filter(is_wanted).collect();
-    let names: Vec<&str> = shapes.iter().map(|shape| shape.name).collect();
-    let counted = callgrind::count(&names, (READINGS + 1) * SIZES.len())?;
+    let names: Vec<&str> = shapes::all().filter(is_wanted).map(|shape| shape.name).collect();
     println!("{:<56} {:>44} {:>7}", "one reading", "instructions at n, 2n, 4n, 8n", "worst");
     let (mut worst, mut worst_name) = (0.0, "none");
-    for (shape, counted) in shapes.iter().zip(counted) {
-        let figures: Vec<u64> = counted.chunks(READINGS + 1).map(of_one).collect();
-        let doublings = figures.windows(2).map(|pair| pair[1] as f64 / pair[0] as f64);
-        let ratio = doublings.fold(0.0, f64::max);
-        if ratio > worst {
-            (worst, worst_name) = (ratio, shape.name);
+    for (name, mut figures) in names.iter().copied().zip(measured(&names, READINGS)?) {
+        let mut remark = "";
+        if figures.worst() > BOUND {
+            figures = measured(&[name], READINGS_IN_DOUBT)?.pop().expect("figures of a shape");
+            remark = if figures.worst() > BOUND { "MISSED" } else { "read again" };
         }
-        let shown: Vec<String> = figures.iter().map(u64::to_string).collect();
-        let verdict = if ratio > BOUND { "MISSED" } else { "" };
-        println!("{:<56} {:>44} {ratio:>7.2} {verdict}", shape.name, shown.join(", "));
+        let ratio = figures.worst();
+        if ratio > worst {
+            (worst, worst_name) = (ratio, name);
+        }
+        let shown: Vec<String> = figures.0.iter().map(u64::to_string).collect();
+        println!("{name:<56} {:>44} {ratio:>7.2} {remark}", shown.join(", "));
     }
-    println!("growth: {} shapes, worst {worst:.2} ({worst_name}), bound {BOUND}", shapes.len());
+    println!("growth: {} shapes, worst {worst:.2} ({worst_name}), bound {BOUND}", names.len());
     Ok(if worst > BOUND { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

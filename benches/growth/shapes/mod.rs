@@ -103,31 +103,32 @@ fn request(method: &str, path: &str, token: &str) -> Request<()> {
     request.header("authorization", format!("Bearer {token}")).body(()).expect("a request")
 }
 
-/// Texts by their numbers, until there is no more room.
+/// Texts by their numbers, as many as there is room for.
 fn filled(room: usize, separator: &str, one: impl Fn(usize) -> String) -> String {
-    let mut text = one(0);
-    for n in 1.. {
-        let next = one(n);
-        if text.len() + separator.len() + next.len() > room {
-            break;
-        }
-        text.push_str(separator);
-        text.push_str(&next);
-    }
-    text
+    let texts = fitting(room, separator.len(), &one).max(1);
+    (0..texts).map(one).collect::<Vec<_>>().join(separator)
 }
 
-/// As many texts as there is room for.
+/// As many texts as there is room for, each with its quotes and a comma.
 fn listed(room: usize, one: impl Fn(usize) -> String) -> Vec<String> {
-    let mut left = room;
-    let mut texts = Vec::new();
-    loop {
-        let next = one(texts.len());
-        // Quotes and a comma.
-        let Some(less) = left.checked_sub(next.len() + 3) else { return texts };
-        left = less;
-        texts.push(next);
+    let texts = fitting(room, 3, &one);
+    (0..texts).map(one).collect()
+}
+
+/// How many texts there is room for: in twice the room never more than twice as many, as rounding would have it.
+fn fitting(room: usize, beside: usize, one: impl Fn(usize) -> String) -> usize {
+    let fit = |room: usize| {
+        let ends = (0..).scan(0, |end, n| {
+            *end += one(n).len() + beside;
+            Some(*end)
+        });
+        ends.take_while(|end| *end <= room + beside).count()
+    };
+    let mut unit = room;
+    while unit % 2 == 0 && unit > 1_000 {
+        unit /= 2;
     }
+    fit(room).min(fit(unit) * (room / unit.max(1)))
 }
 
 /// A handler that keeps what it is handed over.
