@@ -43,7 +43,7 @@ const READINGS: usize = 2;
 
 /// The readings of a shape that seems to grow too fast, of which the median counts: seeds of hash tables are random,
 /// which is a twentieth of some figures, and no growth.
-const READINGS_IN_DOUBT: usize = 41;
+pub(crate) const READINGS_IN_DOUBT: usize = 15;
 
 /// By what a doubling may multiply a figure: twice, and a tenth of slack.
 const BOUND: f64 = 2.2;

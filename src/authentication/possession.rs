@@ -121,8 +121,8 @@ impl Possession {
         };
         match remembered {
             Ok(()) => {
-                if R::USES_CACHE {
-                    self.known.keep(&proven.key, proven.algorithm);
+                if let Some(header) = proven.new_header.filter(|_| R::USES_CACHE) {
+                    self.known.keep(header, proven.key);
                 }
                 Ok(())
             }

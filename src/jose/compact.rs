@@ -80,6 +80,11 @@ impl<'a> Segments<'a> {
         Self::decode_or_none(jws, buffer).ok_or_else(|| diagnose(jws))
     }
 
+    /// Reads the payload alone, below a header that was read before.
+    pub(crate) fn read_payload(&self) -> Result<Document<'a>, ShapeError> {
+        object("payload", self.payload)
+    }
+
     fn decode_or_none(token: &'a [u8], buffer: &'a mut Buffer) -> Option<Self> {
         // From both ends, where the first and the last segment are short. A further dot in the
         // middle then fails as base64url.

@@ -1,7 +1,5 @@
 //! The public key in the header of a proof of possession (RFC 9449 section 4.2).
 
-use std::sync::Arc;
-
 use super::algorithm::Algorithm;
 use super::json::Row;
 use super::jwk::{self, JwkError, KeyPolicy};
@@ -9,37 +7,22 @@ use super::signature::PreparedKey;
 use super::thumbprint::Thumbprint;
 
 /// A public key that a sender proves to have, for the one algorithm of its proof.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct ProofKey {
-    pub(crate) key: Arc<PreparedKey>,
+    pub(crate) key: PreparedKey,
     pub(crate) thumbprint: Thumbprint,
-    /// True if it was prepared before.
-    pub(crate) is_known: bool,
 }
 
 impl ProofKey {
     /// Reads a `jwk`: by the rules for keys of issuers, prepared for one algorithm alone.
-    #[cfg(any(test, feature = "test-util"))]
     pub(crate) fn read(jwk: Row<'_>, algorithm: Algorithm) -> Result<Self, JwkError> {
-        Self::read_unless(jwk, algorithm, |_| None)
-    }
-
-    /// Reads a `jwk` whose key may have been prepared for the same algorithm before.
-    pub(crate) fn read_unless(
-        jwk: Row<'_>,
-        algorithm: Algorithm,
-        known: impl FnOnce(Thumbprint) -> Option<Arc<PreparedKey>>,
-    ) -> Result<Self, JwkError> {
         let (kind, material) = jwk::public_key(&jwk, KeyPolicy::default())?;
         if !jwk::algorithms(&jwk, kind)?.contains(&algorithm) {
             return Err(JwkError::Algorithm(algorithm.name().to_owned()));
         }
         let thumbprint = Thumbprint::of_key(kind, &material);
-        if let Some(key) = known(thumbprint) {
-            return Ok(Self { key, thumbprint, is_known: true });
-        }
         let key = PreparedKey::prepare(&material, algorithm).map_err(|_| JwkError::Point)?;
-        Ok(Self { key: Arc::new(key), thumbprint, is_known: false })
+        Ok(Self { key, thumbprint })
     }
 }
 

@@ -66,8 +66,8 @@ pub(crate) fn all() -> impl Iterator<Item = Shape> {
 
 type Named = (&'static str, fn(usize) -> Reading);
 
-/// How often a reading is gone through, and one more.
-const READY: usize = 4;
+/// How often a reading is gone through at most, with the first time, which does not count.
+const READY: usize = crate::READINGS_IN_DOUBT + 1;
 
 /// The decision on a request, which has one of these statuses, over and over.
 fn decision(
@@ -125,7 +125,7 @@ fn fitting(room: usize, beside: usize, one: impl Fn(usize) -> String) -> usize {
         ends.take_while(|end| *end <= room + beside).count()
     };
     let mut unit = room;
-    while unit % 2 == 0 && unit > 1_000 {
+    while unit.is_multiple_of(2) && unit > 1_000 {
         unit /= 2;
     }
     fit(room).min(fit(unit) * (room / unit.max(1)))

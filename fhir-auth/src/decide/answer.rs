@@ -78,7 +78,7 @@ impl Decider {
     fn original(&self, asked: &Parts) -> Result<Request<()>, Response<Bytes>> {
         let peer = asked.extensions.get::<Peer>();
         if !self.peers.include(peer) {
-            let peer = peer.map(|Peer(address)| address.ip().to_string());
+            let peer = peer.map(|peer| peer.address().to_string());
             tracing::warn!(peer, "a sub-request from an address that is not among `--peers`");
             return Err(refused(asked, "authorization sub-requests are answered to proxies alone"));
         }

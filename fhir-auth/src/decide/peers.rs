@@ -14,9 +14,9 @@ pub(super) struct Peers(Vec<IpNet>);
 impl Peers {
     /// Reports whether a connection is one of theirs. One that nothing is known of is not.
     pub(super) fn include(&self, peer: Option<&Peer>) -> bool {
-        let Some(Peer(address)) = peer else { return false };
+        let Some(address) = peer.map(Peer::address) else { return false };
         // An IPv4 address is one, also where the socket speaks IPv6.
-        let address = address.ip().to_canonical();
+        let address = address.to_canonical();
         self.0.iter().any(|network| network.contains(&address))
     }
 }
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     fn include(peers: &Peers, address: &str) -> bool {
-        peers.include(Some(&Peer(address.parse().unwrap())))
+        peers.include(Some(&Peer::new(address.parse().unwrap())))
     }
 
     #[test]

@@ -22,6 +22,17 @@ pub(super) const OF_CONNECTION: [&str; 9] = [
 pub(super) const OF_BYTES: [&str; 6] =
     ["content-length", "accept-ranges", "content-digest", "content-md5", "digest", "repr-digest"];
 
+/// Media types of what is FHIR's, or changes it.
+const JSON_OF_FHIR: [&str; 4] = [
+    "application/fhir+json",
+    "application/fhir+ndjson",
+    "application/json+fhir",
+    "application/json-patch+json",
+];
+
+/// Media types of JSON that may be the content of a Binary.
+const OTHER_JSON: [&str; 3] = ["application/json", "text/json", "application/ndjson"];
+
 /// Returns those of the headers that `Connection` names: it may name any number of others, as often as it likes.
 pub(super) fn named_by_connection(headers: &HeaderMap) -> HashSet<HeaderName> {
     let values = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
@@ -36,16 +47,9 @@ pub(super) fn is_json(headers: &HeaderMap, is_binary: bool) -> bool {
     let is_plain = headers.get_all(CONTENT_ENCODING).iter().all(|coding| coding == "identity");
     let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let media_type = media_type.and_then(|value| value.split(';').next()).unwrap_or_default();
-    let media_type = media_type.trim().to_ascii_lowercase();
-    let is_json = match media_type.as_str() {
-        "application/fhir+json"
-        | "application/fhir+ndjson"
-        | "application/json+fhir"
-        | "application/json-patch+json" => true,
-        "application/json" | "text/json" | "application/ndjson" => !is_binary,
-        _ => false,
-    };
-    is_plain && is_json
+    let media_type = media_type.trim();
+    let is_one_of = |types: &[&str]| types.iter().any(|one| one.eq_ignore_ascii_case(media_type));
+    is_plain && (is_one_of(&JSON_OF_FHIR) || (!is_binary && is_one_of(&OTHER_JSON)))
 }
 
 #[cfg(test)]

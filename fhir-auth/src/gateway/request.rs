@@ -87,20 +87,19 @@ impl Rules {
             now(headers);
         }
         self.pass_provenance(request, headers)?;
-        if let Some(asked) = headers.get_mut("if-none-exist")
+        if let Some(asked) = headers.get_mut(IF_NONE_EXIST)
             && let Some(local) = self.translated(&request.uri, asked.to_str().unwrap_or_default())
         {
             *asked = HeaderValue::try_from(local).map_err(|_| Unanswered::Elsewhere)?;
         }
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        if let Some(Peer(address)) = request.extensions.get() {
-            let address = HeaderValue::try_from(address.ip().to_string());
-            headers.extend(address.ok().map(|address| (X_FORWARDED_FOR, address)));
+        if let Some(address) = request.extensions.get::<Peer>().and_then(Peer::text) {
+            headers.insert(X_FORWARDED_FOR, address.clone());
         }
         match &self.authorization {
             UpstreamAuthorization::Relay if caller.is_some() => {
                 // The proof goes with its token.
-                let proof = request.headers.get("dpop").cloned();
+                let proof = request.headers.get(DPOP).cloned();
                 headers.extend(proof.map(|proof| (DPOP, proof)));
                 let own = request.headers.get(AUTHORIZATION).cloned();
                 headers.extend(own.map(|own| (AUTHORIZATION, own)));
@@ -122,10 +121,13 @@ impl Rules {
             return Err(Unanswered::Elsewhere);
         }
         let is_judged = request.extensions.get::<Access>().is_some();
-        let below = if is_judged { below.replace("%24", "$") } else { below.to_owned() };
-        let path = match (self.path.as_str(), below.as_str()) {
+        let below = match is_judged && below.contains("%24") {
+            true => Cow::Owned(below.replace("%24", "$")),
+            false => Cow::Borrowed(below),
+        };
+        let path = match (self.path.as_str(), &*below) {
             ("", "") => "/".to_owned(),
-            (base, below) => format!("{base}{below}"),
+            (base, below) => [base, below].concat(),
         };
         let is_known = request.extensions.get::<Principal>().is_some();
         let query = request.uri.query().map(|query| match is_known {
@@ -133,7 +135,7 @@ impl Rules {
             false => without_token(query),
         });
         let address = match query {
-            Some(query) => format!("{path}?{query}"),
+            Some(query) => [path.as_str(), "?", query.as_str()].concat(),
             None => path,
         };
         let mut parts = http::uri::Parts::default();
@@ -153,6 +155,7 @@ impl Rules {
     /// Copies the headers that may pass.
     fn pass(&self, from: &HeaderMap, to: &mut HeaderMap) {
         let named = named_by_connection(from);
+        to.reserve(from.len() + self.headers.len() + OWN.len());
         for (name, value) in from {
             let read = hyphenated(name.as_str());
             let stays = OWN.contains(&&*read)
@@ -187,6 +190,10 @@ impl Rules {
 }
 
 const DPOP: HeaderName = HeaderName::from_static("dpop");
+
+const IF_NONE_EXIST: HeaderName = HeaderName::from_static("if-none-exist");
+
+const PREFER: HeaderName = HeaderName::from_static("prefer");
 
 const X_PROVENANCE: HeaderName = HeaderName::from_static("x-provenance");
 
@@ -231,11 +238,14 @@ fn begins_export(request: &Parts) -> bool {
 
 /// Removes what asks for an answer that comes later, by another address.
 fn now(headers: &mut HeaderMap) {
+    if !headers.contains_key(PREFER) {
+        return;
+    }
     let is_later = |preference: &str| {
         preference.trim_start().to_ascii_lowercase().starts_with("respond-async")
     };
     let kept: Vec<HeaderValue> = headers
-        .get_all("prefer")
+        .get_all(PREFER)
         .iter()
         .filter_map(|value| {
             let preferences = value.to_str().ok()?.split(',').filter(|one| !is_later(one));
@@ -243,9 +253,9 @@ fn now(headers: &mut HeaderMap) {
             HeaderValue::try_from(kept).ok().filter(|kept| !kept.is_empty())
         })
         .collect();
-    headers.remove("prefer");
+    headers.remove(PREFER);
     for value in kept {
-        headers.append("prefer", value);
+        headers.append(PREFER, value);
     }
 }
 

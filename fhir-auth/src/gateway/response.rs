@@ -33,30 +33,32 @@ pub(super) fn head(
     }
     answer.version = Version::HTTP_11;
     let headers = &mut answer.headers;
-    strip(headers);
+    let is_rewritten = status != StatusCode::PARTIAL_CONTENT && is_json(headers, is_binary);
+    strip(headers, is_rewritten);
     for name in [LOCATION, CONTENT_LOCATION] {
         localize(headers, &name, bases);
     }
-    if status == StatusCode::PARTIAL_CONTENT || !is_json(headers, is_binary) {
+    if !is_rewritten {
         return Ok(BodyKind::AsItIs);
     }
     let is_empty = [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&status);
-    for name in OF_BYTES {
-        headers.remove(name);
-    }
     let has_body = *method != Method::HEAD && !is_empty;
     Ok(if has_body { BodyKind::Rewritten } else { BodyKind::AsItIs })
 }
 
-/// Removes what is about the connection to the server behind, or about other servers than this one.
-fn strip(headers: &mut HeaderMap) {
+/// Removes what is about the connection to the server behind, about other servers than this one, or about bytes that
+/// become others.
+fn strip(headers: &mut HeaderMap, is_rewritten: bool) {
     let named = named_by_connection(headers);
-    let named = named.iter().map(HeaderName::as_str).chain(OF_CONNECTION).chain([ALT_SVC.as_str()]);
-    for name in named {
-        headers.remove(name);
-    }
-    let cors = headers.keys().filter(|name| name.as_str().starts_with("access-control-"));
-    for name in cors.cloned().collect::<Vec<HeaderName>>() {
+    let goes = |name: &&HeaderName| {
+        let text = name.as_str();
+        OF_CONNECTION.contains(&text)
+            || *name == ALT_SVC
+            || text.starts_with("access-control-")
+            || (is_rewritten && OF_BYTES.contains(&text))
+            || named.contains(*name)
+    };
+    for name in headers.keys().filter(goes).cloned().collect::<Vec<HeaderName>>() {
         headers.remove(name);
     }
 }

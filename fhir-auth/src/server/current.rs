@@ -99,9 +99,8 @@ impl Source {
 
 /// The configuration that serves now.
 #[derive(Clone)]
-pub(super) struct Current(Arc<RwLock<Serving>>);
+pub(super) struct Current(Arc<RwLock<Arc<Serving>>>);
 
-#[derive(Clone)]
 struct Serving {
     app: App,
     auth: FhirAuthLayer,
@@ -129,17 +128,17 @@ impl Place {
 
 impl Current {
     pub(super) fn of(source: &Source, config: Config) -> Result<Self, Failure> {
-        Ok(Self(Arc::new(RwLock::new(source.serving(config, None)?))))
+        Ok(Self(Arc::new(RwLock::new(Arc::new(source.serving(config, None)?)))))
     }
 
-    fn serving(&self) -> Serving {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    fn serving(&self) -> Arc<Serving> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Returns the rules for connections from now on.
     pub(super) fn terms(&self) -> Terms {
-        let Serving { tls, patience, .. } = self.serving();
-        Terms { tls, patience }
+        let serving = self.serving();
+        Terms { tls: serving.tls.clone(), patience: serving.patience }
     }
 
     /// The port for clients.
@@ -181,18 +180,18 @@ impl Current {
     /// Makes the successor of what serves beside it, and puts it in its place. Requests that have begun go on
     /// with the old one.
     fn replace(&self, source: &Source, read: Result<Config, ConfigError>) {
-        let Serving { auth, place, .. } = self.serving();
+        let before = self.serving();
         let config = read.map_err(Failure::from).and_then(|config| source.completed(config));
-        match config.and_then(|config| source.serving(config, Some(&auth))) {
+        match config.and_then(|config| source.serving(config, Some(&before.auth))) {
             Ok(next) => {
-                if next.place != place {
+                if next.place != before.place {
                     tracing::warn!("other addresses to listen on are used after a restart alone");
                 }
                 tracing::warn!("a new configuration serves");
                 let mut serving = self.0.write().unwrap_or_else(PoisonError::into_inner);
-                *serving = Serving { place, ..next };
+                *serving = Arc::new(Serving { place: before.place.clone(), ..next });
             }
-            Err(fault) => auth.refuse_configuration(&fault),
+            Err(fault) => before.auth.refuse_configuration(&fault),
         }
     }
 }

@@ -175,10 +175,10 @@ impl Connection {
             Version::Http2 => builder.http2_only(),
         };
         let used = Use::begin();
-        let counted = used.clone();
+        let (counted, shown) = (used.clone(), Peer::new(peer));
         let service = service_fn(move |mut request: Request<Incoming>| {
             let extensions = request.extensions_mut();
-            extensions.insert(Peer(peer));
+            extensions.insert(shown.clone());
             extensions.insert(PeerAddress::new(peer));
             if let Some(certificate) = certificate {
                 extensions.insert(certificate);

@@ -1,5 +1,6 @@
 //! One proof: what RFC 9449 section 4.3 has checked of it, in order.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName};
@@ -46,8 +47,9 @@ pub(crate) struct Situation<'a> {
 /// A proof that passed every check but that for a replay.
 #[derive(Debug)]
 pub(crate) struct ProvenKey {
-    pub(crate) key: ProofKey,
-    pub(crate) algorithm: Algorithm,
+    pub(crate) key: Arc<ProofKey>,
+    /// The header that the key came in, if that was not known before.
+    pub(crate) new_header: Option<Box<[u8]>>,
     pub(crate) jti: String,
     /// The time that the proof was made at.
     pub(crate) issued: UnixTime,
@@ -90,12 +92,18 @@ impl Situation<'_> {
         let malformed = |error| ProofReason::Malformed(format!("the proof {error}"));
         let mut buffer = Buffer::new();
         let segments = Segments::decode(proof, &mut buffer).map_err(malformed)?;
-        let jws = CompactJws::parse(segments).map_err(malformed)?;
-        let (key, algorithm) = key_of(&jws.header, self.known)?;
-        let verified = key.key.verify(jws.signing_input, jws.signature);
+        // Of the same bytes the same comes.
+        let (key, new_header, claims) = match self.known.find(segments.header) {
+            Some(key) => (key, None, segments.read_payload().map_err(malformed)?),
+            None => {
+                let jws = CompactJws::parse(segments).map_err(malformed)?;
+                (Arc::new(key_of(&jws.header)?), Some(segments.header.into()), jws.payload)
+            }
+        };
+        let verified = key.key.verify(segments.signing_input, segments.signature);
         verified.map_err(|_| ProofReason::Signature)?;
 
-        let claims = &jws.payload;
+        let claims = &claims;
         let jti = string(claims, "jti")?;
         if jti.is_empty() || jti.len() > LONGEST_ID {
             return Err(ProofReason::Identifier);
@@ -110,7 +118,7 @@ impl Situation<'_> {
         if !key.thumbprint.is(&self.key) {
             return Err(ProofReason::OtherKey);
         }
-        Ok(ProvenKey { key, algorithm, jti: jti.to_owned(), issued })
+        Ok(ProvenKey { key, new_header, jti: jti.to_owned(), issued })
     }
 
     fn judge_target(&self, claims: &Document<'_>) -> Result<(), ProofReason> {
@@ -155,7 +163,7 @@ impl Situation<'_> {
 }
 
 /// Reads the header of a proof, and the key in it (RFC 9449 sections 4.2 and 4.3).
-fn key_of(members: &Document<'_>, known: &KnownKeys) -> Result<(ProofKey, Algorithm), ProofReason> {
+fn key_of(members: &Document<'_>) -> Result<ProofKey, ProofReason> {
     let header = JoseHeader::read(members).map_err(|error| match error {
         HeaderError::Unsigned(_) | HeaderError::NoAlgorithm => ProofReason::Algorithm,
         HeaderError::Unsupported(name) | HeaderError::NotAString(name) => ProofReason::Header(name),
@@ -168,9 +176,8 @@ fn key_of(members: &Document<'_>, known: &KnownKeys) -> Result<(ProofKey, Algori
     let algorithm: Algorithm = header.alg.parse().map_err(|_| ProofReason::Algorithm)?;
     let jwk = members.get("jwk").ok_or_else(|| ProofReason::Key("is missing".to_owned()))?;
     let jwk = jwk.as_object().ok_or_else(|| ProofReason::Key("is not a JSON object".to_owned()))?;
-    let key = ProofKey::read_unless(jwk, algorithm, |thumbprint| known.find(thumbprint, algorithm))
-        .map_err(|error| ProofReason::Key(format!("cannot be used: {error}")))?;
-    Ok((key, algorithm))
+    ProofKey::read(jwk, algorithm)
+        .map_err(|error| ProofReason::Key(format!("cannot be used: {error}")))
 }
 
 fn date(claims: &Document<'_>, name: &'static str) -> Result<Option<UnixTime>, ProofReason> {

@@ -51,7 +51,7 @@ fn positive(figure: f64) -> String {
 
 /// The same server without its check.
 fn bare(rows: &[Row], server: Server) -> Option<&Contender> {
-    let bare = rows.iter().find(|row| server.checks() && row.server == server.bare())?;
+    let bare = rows.iter().find(|row| server != row.server && row.server == server.bare())?;
     bare.outcome.as_ref().ok()
 }
 
@@ -80,6 +80,7 @@ pasted, and stand before a server that answers at once; *before axum* is the sam
 are answered, {rounds} times {slice} ms for each server in turn. CPU is the user and system time of the proxy's process
 and of `fhir-auth decide`, without that of the server behind. *A decision* is how much more that is than without the
 sub-request, or without the layer, in the same round. All are medians of the rounds. Proxies have one thread.
+The gateway decides by itself; its figure is all that it does, as a proxy too.
 
 {table}"
     );

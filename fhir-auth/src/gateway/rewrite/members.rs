@@ -1,5 +1,7 @@
 //! Members, by their names: which hold addresses, and which have objects that do.
 
+use std::borrow::Cow;
+
 /// The longest name of a member that has to be remembered, each character of it escaped.
 pub(super) const LONGEST_NAME: usize = 6 * 24;
 
@@ -56,13 +58,14 @@ pub(super) fn kind(name: &str) -> Kind {
 }
 
 /// Returns a name without its escapes; one that is too long or broken is none.
-pub(super) fn unescaped(name: &[u8]) -> String {
-    let text = std::str::from_utf8(name).ok().filter(|name| name.len() <= LONGEST_NAME);
-    match text {
+pub(super) fn unescaped(name: &[u8]) -> Cow<'_, str> {
+    let short = Some(name).filter(|name| name.len() <= LONGEST_NAME);
+    match short.and_then(|name| std::str::from_utf8(name).ok()) {
         Some(text) if text.contains('\\') => {
-            serde_json::from_str(&format!("\"{text}\"")).unwrap_or_default()
+            let text: String = serde_json::from_str(&format!("\"{text}\"")).unwrap_or_default();
+            Cow::Owned(text)
         }
-        Some(text) => text.to_owned(),
-        None => String::new(),
+        Some(text) => Cow::Borrowed(text),
+        None => Cow::Borrowed(""),
     }
 }

@@ -160,10 +160,21 @@ impl Rewriter {
         std::mem::take(&mut self.held).into()
     }
 
-    /// Returns the next place in a part that means something.
-    fn skipped(&self, part: &Bytes, at: usize) -> usize {
+    /// Returns the next place in a part that means something. A name that is in it as a whole, without an escape,
+    /// is read where it stands.
+    fn skipped(&mut self, part: &Bytes, at: usize) -> usize {
         let rest = part.get(at..).unwrap_or_default();
         match self.place {
+            Place::Name { escaped: false } if self.name.is_empty() => {
+                let end = memchr::memchr2(b'"', b'\\', rest);
+                match end.and_then(|end| rest.split_at_checked(end)) {
+                    Some((name, [b'"', ..])) => {
+                        self.named(name);
+                        at + name.len() + 1
+                    }
+                    _ => at,
+                }
+            }
             Place::Text { escaped: false } => {
                 memchr::memchr2(b'"', b'\\', rest).map_or(part.len(), |next| at + next)
             }
@@ -297,18 +308,25 @@ impl Rewriter {
 
     fn name(&mut self, byte: u8, escaped: bool) {
         if byte == b'"' && !escaped {
-            let inside = self.open.last().map_or(Kind::Other, |open| open.kind);
-            let name = unescaped(&self.name);
-            self.address = address(self.way, name.as_bytes(), inside);
-            self.member = kind(&name);
-            self.expects_name = false;
-            self.place = Place::Between;
+            let name = std::mem::take(&mut self.name);
+            self.named(&name);
+            self.name = name;
             return;
         }
         if self.name.len() <= LONGEST_NAME {
             self.name.push(byte);
         }
         self.place = Place::Name { escaped: byte == b'\\' && !escaped };
+    }
+
+    /// Takes the name of the member whose value follows, as it is written.
+    fn named(&mut self, written: &[u8]) {
+        let inside = self.open.last().map_or(Kind::Other, |open| open.kind);
+        let name = unescaped(written);
+        self.address = address(self.way, name.as_bytes(), inside);
+        self.member = kind(&name);
+        self.expects_name = false;
+        self.place = Place::Between;
     }
 
     fn compared(&mut self, byte: u8, escape: Escape) -> Step {

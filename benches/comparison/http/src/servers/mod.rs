@@ -3,6 +3,7 @@
 pub(crate) mod axum;
 mod envoy;
 mod express;
+mod gateway;
 mod haproxy;
 mod proxied;
 
@@ -25,6 +26,8 @@ pub(crate) enum Server {
     Express {
         checks: bool,
     },
+    /// `fhir-auth gateway`, a proxy that checks by itself.
+    Gateway,
     Haproxy {
         checks: bool,
     },
@@ -76,9 +79,10 @@ impl Server {
     ];
 
     /// A decision for each proxy, beside one in process.
-    pub(crate) const DECISIONS: [Self; 10] = [
+    pub(crate) const DECISIONS: [Self; 11] = [
         Self::AXUM,
         Self::LAYER,
+        Self::Gateway,
         Self::Proxied { proxy: Proxy::Nginx, asks: false },
         Self::Proxied { proxy: Proxy::Nginx, asks: true },
         Self::Proxied { proxy: Proxy::Envoy, asks: false },
@@ -101,6 +105,7 @@ impl Server {
             Self::Envoy(Filter::JwtAuthnCached) => "Envoy, jwt_authn with its cache",
             Self::Express { checks: false } => "Express",
             Self::Express { checks: true } => "Express, express-oauth2-jwt-bearer",
+            Self::Gateway => "`fhir-auth gateway` before axum",
             Self::Haproxy { checks: false } => "HAProxy",
             Self::Haproxy { checks: true } => "HAProxy, jwt_verify",
             Self::Proxied { proxy, asks } => proxy.name(asks),
@@ -113,13 +118,15 @@ impl Server {
             Self::Axum(_) => Self::AXUM,
             Self::Envoy(_) => Self::Envoy(Filter::None),
             Self::Express { .. } => Self::Express { checks: false },
+            // There is none: it stands for itself.
+            Self::Gateway => Self::Gateway,
             Self::Haproxy { .. } => Self::Haproxy { checks: false },
             Self::Proxied { proxy, .. } => Self::Proxied { proxy, asks: false },
         }
     }
 
     pub(crate) fn checks(self) -> bool {
-        self != self.bare()
+        self == Self::Gateway || self != self.bare()
     }
 
     pub(crate) fn version(self) -> Result<String> {
@@ -127,6 +134,7 @@ impl Server {
             Self::Axum(guard) => axum::version(guard),
             Self::Envoy(_) => envoy::version(),
             Self::Express { checks } => express::version(checks),
+            Self::Gateway => gateway::version(),
             Self::Haproxy { .. } => haproxy::version(),
             Self::Proxied { proxy, .. } => proxy.version(),
         }
@@ -137,6 +145,7 @@ impl Server {
             Self::Axum(guard) => axum::start(guard, trust),
             Self::Envoy(filter) => envoy::start(filter, trust),
             Self::Express { checks } => express::start(checks, trust),
+            Self::Gateway => gateway::start(trust),
             Self::Haproxy { checks } => haproxy::start(checks, trust),
             Self::Proxied { proxy, asks } => proxied::start(proxy, asks, trust),
         }

@@ -126,12 +126,18 @@ pub(super) fn start(proxy: Proxy, asks: bool, trust: &Trust) -> Result<Running> 
     Ok(Running { server, helper, port, _files: Some(files), _upstream: Some(upstream.server) })
 }
 
-/// `fhir-auth decide`, as cargo has built it for production.
-fn decide(proxy: Proxy, trust: &Trust, port: u16, folder: &Path) -> Result<Server> {
+/// `fhir-auth`, as cargo has built it for production.
+pub(super) fn fhir_auth() -> Result<PathBuf> {
     let program = env::var_os("FHIR_AUTH")
         .map_or_else(|| root().join("target/release/fhir-auth"), PathBuf::from);
     let advice = "`cargo build --release -p fhir-auth` makes it";
     ensure!(program.exists(), "there is no {}: {advice}", program.display());
+    Ok(program)
+}
+
+/// `fhir-auth decide`, which a proxy asks.
+fn decide(proxy: Proxy, trust: &Trust, port: u16, folder: &Path) -> Result<Server> {
+    let program = fhir_auth()?;
     let file = folder.join("auth.toml");
     let text = format!(
         "base_url = \"https://fhir.example.org/r4\"\naccess = \"roles-or-scopes\"\n\
