@@ -4,7 +4,7 @@
 use std::fs;
 
 use anyhow::Result;
-use kit::{Server, Trust, command, free_port, locked_version};
+use kit::{Server, Trust, command, free_port};
 
 use super::Running;
 use super::axum::{self, Guard};
