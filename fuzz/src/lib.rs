@@ -6,6 +6,8 @@
 
 pub mod access;
 pub mod asked;
+pub mod caller;
+pub mod client;
 pub mod confined;
 pub mod issuer;
 pub mod judged;

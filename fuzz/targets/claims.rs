@@ -5,17 +5,16 @@
 
 #![no_main]
 
-use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue, Uri};
 use libfuzzer_sys::fuzz_target;
-use serde_json::Value;
+use tower_fhir_auth::Authenticator;
 use tower_fhir_auth::authentication::AuthenticationError as E;
-use tower_fhir_auth::{Authenticator, Principal};
+use tower_fhir_auth_fuzz::caller::says_what_was_signed;
 use tower_fhir_auth_fuzz::issuer::{authenticator, forge, sign};
-use tower_fhir_auth_fuzz::model::token::{Caller, judge, judge_parts};
+use tower_fhir_auth_fuzz::model::token::{judge, judge_parts};
 use tower_fhir_auth_fuzz::service::at_once;
 
 static UNCACHED: LazyLock<Authenticator> = LazyLock::new(|| authenticator(0));
@@ -46,21 +45,3 @@ fuzz_target!(|payload: &[u8]| {
         (verdict, expected) => panic!("{verdict:?}, expected {expected:?}"),
     }
 });
-
-fn says_what_was_signed(principal: &Principal, caller: &Caller) {
-    let set =
-        |items: Vec<&str>| -> BTreeSet<String> { items.into_iter().map(str::to_owned).collect() };
-    assert_eq!(principal.issuer(), caller.issuer);
-    assert_eq!(principal.subject(), caller.subject.as_deref());
-    assert_eq!(principal.client_id(), caller.client.as_deref());
-    assert_eq!(set(principal.roles().collect()), caller.roles);
-    assert_eq!(set(principal.scopes().collect()), caller.scopes);
-    assert_eq!(set(principal.groups().collect()), caller.groups);
-    assert_eq!(principal.expires_at().as_secs(), caller.expires_at);
-    for (name, value) in &caller.claims {
-        assert_eq!(principal.claim::<Value>(name).as_ref(), Ok(&Some(value.clone())), "{name}");
-    }
-    assert_eq!(principal.claims::<Value>().unwrap(), Value::Object(caller.claims.clone()));
-    let patient = caller.claims.get("patient").and_then(Value::as_str);
-    assert_eq!(principal.patient(), patient);
-}

@@ -5,14 +5,12 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::principal::Principal;
+use super::purpose_of_use::PurposeOfUse;
 use super::sign_in::texts;
 use crate::time::UnixTime;
 
 /// The most actors that are told, each for the next one (RFC 8693 section 4.1).
 const MOST_ACTORS: usize = 4;
-
-/// The most purposes that are told.
-const MOST_PURPOSES: usize = 32;
 
 /// A party that acts for the subject of a token (`act`, RFC 8693 section 4.1).
 ///
@@ -33,25 +31,6 @@ pub struct Actor {
     pub issuer: Option<String>,
     /// `client_id` of the actor.
     pub client_id: Option<String>,
-}
-
-/// A purpose of use: a code, mostly of `http://terminology.hl7.org/CodeSystem/v3-ActReason`, such as
-/// `ETREAT` for emergency treatment.
-///
-/// ```
-/// use tower_fhir_auth::Principal;
-///
-/// fn is_an_emergency(caller: &Principal) -> bool {
-///     caller.purpose_of_use().iter().any(|purpose| purpose.code == "ETREAT")
-/// }
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub struct PurposeOfUse {
-    /// The code system, as the token has it.
-    pub system: Option<String>,
-    /// The code.
-    pub code: String,
 }
 
 #[derive(Deserialize)]
@@ -102,36 +81,11 @@ impl Principal {
     /// (`extensions.ihe_iua.purpose_of_use`) and UDAP (`extensions.hl7-b2b.purpose_of_use`) put them.
     #[must_use]
     pub fn purpose_of_use(&self) -> Vec<PurposeOfUse> {
-        let extensions: Option<Value> = self.claim("extensions").ok().flatten();
-        let listed = ["ihe_iua", "hl7-b2b"].into_iter().flat_map(|name| {
-            match extensions.as_ref().and_then(|all| all.get(name)?.get("purpose_of_use")) {
-                Some(Value::Array(purposes)) => purposes.iter().collect(),
-                Some(purpose) => vec![purpose],
-                None => Vec::new(),
-            }
-        });
-        listed.take(MOST_PURPOSES).filter_map(PurposeOfUse::read).collect()
+        self.sign_in().purposes.clone()
     }
 
     /// Returns the texts of a claim: one, or a list.
     fn texts_of(&self, name: &str) -> Vec<String> {
         self.claim(name).ok().flatten().map(texts).unwrap_or_default()
-    }
-}
-
-impl PurposeOfUse {
-    /// Reads a coding, or a code system and a code with `#` between them.
-    fn read(purpose: &Value) -> Option<Self> {
-        let text = |name: &str| purpose.get(name).and_then(Value::as_str);
-        let (system, code) = match purpose {
-            Value::String(whole) => match whole.rsplit_once('#') {
-                Some((system, code)) => (Some(system), code),
-                None => (None, whole.as_str()),
-            },
-            Value::Object(_) => (text("system"), text("code")?),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => return None,
-        };
-        let system = system.filter(|system| !system.is_empty()).map(str::to_owned);
-        (!code.is_empty()).then(|| Self { system, code: code.to_owned() })
     }
 }

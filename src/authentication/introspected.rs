@@ -17,6 +17,8 @@ use super::introspection::{
 use super::issuer::IssuerSettings;
 use super::issuer_in_use::Issuer;
 use super::principal::Principal;
+#[cfg(fuzzing)]
+use super::request::RequestHead;
 use super::token_kind;
 use super::validation::{self, ValidatedClaims, Verified};
 use super::validity::Validity;
@@ -194,6 +196,28 @@ fn active(
             let error = AuthenticationError::IntrospectionUnavailable { issuer, retry_after };
             Err(Interruption::Refused(error))
         }
+    }
+}
+
+/// The door of the fuzzer: answers come over the network alone.
+#[cfg(fuzzing)]
+impl Authenticator {
+    /// Judges an opaque token by the body of an answer; `None` if that is no answer.
+    pub fn authenticate_by_answer(
+        &self,
+        token: &str,
+        body: &[u8],
+    ) -> Option<Result<Principal, AuthenticationError>> {
+        let answer = Answer::read(body, Instant::now(), None).ok()?;
+        let waited = Waited::for_answer(Outcome::Answered(answer.shared()));
+        let (parts, ()) = http::Request::new(()).into_parts();
+        let presented = Presented { scheme: Scheme::Bearer, token: token.as_bytes() };
+        let head = RequestHead::of_parts(&parts);
+        Some(match self.decide(&Ok(presented), head, &waited, &mut NoRecorder) {
+            Ok(principal) => Ok(principal),
+            Err(Interruption::Refused(error)) => Err(error),
+            Err(Interruption::Wait(_)) => return None,
+        })
     }
 }
 

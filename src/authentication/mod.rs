@@ -55,6 +55,7 @@ mod key_selection;
 pub(crate) mod offered;
 mod possession;
 mod principal;
+mod purpose_of_use;
 pub(crate) mod request;
 pub(crate) mod roles_claim;
 mod sender_constraint;
@@ -76,7 +77,7 @@ pub use certificate::{
     CertificateFormat, CertificateHeader, ClientCertificate, MutualTls, PeerAddress,
 };
 pub use claim_error::ClaimError;
-pub use context::{Actor, PurposeOfUse};
+pub use context::Actor;
 pub use dpop::Dpop;
 #[cfg(feature = "client")]
 pub use entra::EntraCustomers;
@@ -86,6 +87,7 @@ pub use error::AuthenticationError;
 pub use introspection::{Introspection, IntrospectionClient};
 pub use issuer::TrustedIssuer;
 pub use principal::Principal;
+pub use purpose_of_use::PurposeOfUse;
 pub use sender_constraint::SenderConstraint;
 
 pub use crate::seal::{SealKey, SealKeyError};

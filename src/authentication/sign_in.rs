@@ -1,11 +1,12 @@
-//! How the user of a token was authenticated, as requirements ask for it.
+//! How the user of a token was authenticated, and for which purpose it is used, as requirements ask for it.
 
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use super::purpose_of_use::PurposeOfUse;
 use crate::time::UnixTime;
 
-/// The sign-in of a token's user, as requirements ask for it. It is read once for a token, for a
+/// The sign-in of a token's user, and the purposes of the caller, as requirements ask for them. It is read once for a token, for a
 /// bundle may ask a thousand times.
 #[derive(Debug, Default)]
 pub(crate) struct SignIn {
@@ -16,6 +17,8 @@ pub(crate) struct SignIn {
     pub(crate) time: AuthTime,
     /// `true` where the client declares by `xms_cc` that it can answer a claims challenge.
     pub(crate) reads_claims: bool,
+    /// The purposes of use.
+    pub(crate) purposes: Vec<PurposeOfUse>,
 }
 
 /// The time when the user was authenticated.
@@ -39,6 +42,8 @@ struct SignInClaims {
     auth_time: Option<Value>,
     #[serde(deserialize_with = "present")]
     xms_cc: Option<Value>,
+    #[serde(deserialize_with = "present")]
+    extensions: Option<Value>,
 }
 
 /// Reads a claim that is present, which `null` is, too.
@@ -68,6 +73,10 @@ impl SignIn {
                 .unwrap_or_default()
                 .iter()
                 .any(|one| one == "cp1"),
+            purposes: claims
+                .extensions
+                .map(|extensions| PurposeOfUse::read_all(&extensions))
+                .unwrap_or_default(),
         }
     }
 }

@@ -49,6 +49,13 @@ impl Waited {
         &NOTHING
     }
 
+    /// Returns what a request has waited for that was answered.
+    #[cfg(fuzzing)]
+    #[cfg(feature = "client")]
+    pub(crate) fn for_answer(outcome: Outcome) -> Self {
+        Self { for_key: false, answer: Some(outcome) }
+    }
+
     /// Asks for a wait for a key, unless the request had one.
     pub(crate) fn or_for_key(&self, ask: impl FnOnce() -> Option<KeyWait>) -> Option<Wait> {
         (!self.for_key).then(ask).flatten().map(Wait::Key)

@@ -105,7 +105,7 @@ impl AccessPolicy {
     #[must_use]
     pub fn grants_everything(&self, request: &AccessRequest<'_>) -> bool {
         let principal = request.principal();
-        let by_roles = || self.roles.hold_everything(principal);
+        let by_roles = || self.roles.hold_everything(request);
         let by_scopes = || self.scopes.hold_everything(request);
         match self.mode {
             AccessMode::Roles => by_roles(),

@@ -7,6 +7,7 @@ use super::Enforcement;
 use super::handlers::Handlers;
 use crate::authentication::Principal;
 use crate::fhir::{Interaction, PatientCompartment};
+use crate::time::UnixTime;
 
 /// The question that an [`Authorizer`](super::Authorizer) answers: may this caller do this interaction, before
 /// handlers that enforce so much?
@@ -67,6 +68,20 @@ impl<'a> AccessRequest<'a> {
     #[must_use]
     pub fn patient_compartment(&self) -> &'a PatientCompartment {
         &self.handlers.compartment
+    }
+
+    /// The present time by the clock of the layer, for rules that depend on it.
+    ///
+    /// ```
+    /// use tower_fhir_auth::AccessRequest;
+    ///
+    /// fn is_in_this_century(request: &AccessRequest<'_>) -> bool {
+    ///     request.now().as_secs() < 4_102_444_800
+    /// }
+    /// ```
+    #[must_use]
+    pub fn now(&self) -> UnixTime {
+        self.handlers.clock.now()
     }
 
     pub(crate) fn handlers(&self) -> &'a Handlers {

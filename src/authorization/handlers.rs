@@ -9,6 +9,7 @@ use super::Enforcement;
 use crate::fhir::search::{self, Criterion};
 use crate::fhir::{BaseUrl, PatientCompartment};
 use crate::smart::Constraint;
+use crate::time::{Clock, SystemClock};
 
 /// The duties of the handlers behind the layer, and the rules by which resources are judged for
 /// them.
@@ -17,6 +18,8 @@ pub(crate) struct Handlers {
     pub(crate) enforcement: Enforcement,
     pub(crate) compartment: PatientCompartment,
     pub(crate) constraints: Constraints,
+    /// The clock of the layer, for rules that depend on the time.
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 /// Evaluates the constraints of scopes such as `user/Observation.rs?category=laboratory`
@@ -113,6 +116,7 @@ impl Default for Handlers {
             enforcement: Enforcement::empty(),
             compartment: PatientCompartment::default(),
             constraints: Constraints::default(),
+            clock: Arc::new(SystemClock),
         }
     }
 }

@@ -75,8 +75,8 @@ pub use require::{
 pub use resource_filter::{ResourceFilter, Visibility};
 pub use resource_ref::{BorrowedResource, ResourceError, ResourceRef};
 pub use roles::{
-    Assignments, CallerId, DataAction, IssuerLimits, RoleDefinitions, RoleDefinitionsError,
-    RolePolicy,
+    Assignments, CallerId, DataAction, IssuerLimits, RoleCondition, RoleDefinitions,
+    RoleDefinitionsError, RolePolicy,
 };
 pub use scopes::ScopePolicy;
 pub(crate) use step_up::{Insufficient, StepUpChallenge, StepUpRules};

@@ -303,7 +303,10 @@ impl Config {
                 assignments = assignments.assign(issuer, caller.clone(), roles.iter().cloned());
             }
         }
-        Ok(policy.assignments(assignments))
+        let mut conditions = self.roles.when.iter().cloned();
+        conditions.try_fold(policy.assignments(assignments), |policy, (role, condition)| {
+            policy.role_counts_when(role, condition)
+        })
     }
 
     /// Makes the policy of the file's access mode.

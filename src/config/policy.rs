@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use super::assigned::{Assigned, assignments};
 use super::issuers::IssuerConfig;
 use super::reader::Reader;
-use crate::authorization::{AccessMode, RoleDefinitions};
+use crate::authorization::{AccessMode, RoleCondition, RoleDefinitions};
 use crate::display_safe::sanitize;
+use crate::error::BuildError;
 use crate::fhir::{BaseUrl, ResourceTypes};
 use crate::keys::KeySettings;
 use crate::metadata::SmartConfiguration;
@@ -120,6 +121,8 @@ pub(crate) fn smart(root: &mut Reader<'_>, access: AccessMode) -> SmartConfigura
 pub(crate) struct Roles {
     pub(crate) definitions: Option<Definitions>,
     pub(crate) assign: Assigned,
+    /// The conditions under which roles count.
+    pub(crate) when: Vec<(String, RoleCondition)>,
 }
 
 /// The source of role definitions.
@@ -153,8 +156,29 @@ pub(crate) fn roles(root: &mut Reader<'_>, issuers: &[IssuerConfig]) -> Roles {
     if let Some(fault) = fault {
         roles.reject("assign", fault);
     }
+    let when = roles.tables("when").unwrap_or_default();
+    let when = when.into_iter().filter_map(condition).collect();
     roles.finish();
-    Roles { definitions, assign }
+    Roles { definitions, assign, when }
+}
+
+/// Reads the condition under which a role counts.
+fn condition(mut when: Reader<'_>) -> Option<(String, RoleCondition)> {
+    let role = when.required("role", "the name of a role");
+    let mut condition = RoleCondition::new();
+    if let Some(purposes) = when.some_texts("purpose_of_use") {
+        condition = condition.purpose_of_use(purposes);
+    }
+    if let Some(age) = when.duration("max_auth_age") {
+        condition = condition.max_auth_age(age);
+    }
+    let checked = condition.check().map_err(|error| {
+        let BuildError::Setting { setting, expected } = error else { return };
+        let key = setting.strip_prefix("roles.when.").unwrap_or("purpose_of_use");
+        when.reject(key, format!("expected {expected}"));
+    });
+    when.finish();
+    role.filter(|_| checked.is_ok()).map(|role| (role, condition))
 }
 
 /// Reads the role definitions, which must be valid now; their file is read again where they are

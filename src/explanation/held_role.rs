@@ -35,6 +35,9 @@ pub struct HeldRole {
 pub enum RoleStanding {
     /// No role of this name is defined.
     Undefined,
+    /// It is defined, and counts only under a condition that the token does not meet, such as a purpose of use
+    /// ([`RoleCondition`](crate::authorization::RoleCondition)).
+    Conditional,
     /// It is defined, but without all of the data actions that the request requires.
     Insufficient,
 }

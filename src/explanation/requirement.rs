@@ -132,8 +132,12 @@ impl Requirement {
 /// Names the least that would be enough; what is mostly wrong is the name of a role.
 fn data_actions(least: &[&str], roles: &[HeldRole]) -> String {
     let least = named("data action", least, "and");
-    let is_undefined = |role: &&HeldRole| role.standing == RoleStanding::Undefined;
-    match roles.iter().find(is_undefined) {
+    let of = |standing| roles.iter().find(|role: &&HeldRole| role.standing == standing);
+    match of(RoleStanding::Undefined).or_else(|| of(RoleStanding::Conditional)) {
+        Some(HeldRole { name, standing: RoleStanding::Conditional, .. }) => format!(
+            "the role `{name}` counts under a condition that the token does not meet (`[[roles.when]]`): \
+             let the client ask for a token that does, or give the caller a role with {least} and no more"
+        ),
         Some(HeldRole { name, .. }) => format!(
             "define the role `{name}` with {least}, or give the caller a defined role that has no \
              more than that"

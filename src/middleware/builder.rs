@@ -348,7 +348,8 @@ impl FhirAuthLayerBuilder {
             confinement: self.confinement,
         });
         let layer: Arc<dyn Any + Send + Sync> = Arc::<Interior>::clone(&interior);
-        let policy = Arc::new(Policy::new(authorizer, self.handlers, step_up, layer));
+        let handlers = Handlers { clock: authenticator.clock(), ..self.handlers };
+        let policy = Arc::new(Policy::new(authorizer, handlers, step_up, layer));
         Ok(Gate { authenticator, policy, interior, names_callers: self.names_callers })
     }
 }

@@ -6,6 +6,7 @@ mod bound;
 mod bundles;
 mod claims;
 mod confined;
+mod introspected;
 mod operators;
 mod products;
 mod providers;
@@ -58,6 +59,7 @@ pub(crate) fn all() -> impl Iterator<Item = Shape> {
         providers::SHAPES,
         operators::SHAPES,
         bound::SHAPES,
+        introspected::SHAPES,
     ]
     .into_iter()
     .flatten()

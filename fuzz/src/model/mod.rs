@@ -5,6 +5,7 @@ pub mod bearer;
 pub mod compartment;
 pub mod grants;
 pub mod json;
+pub mod proof;
 pub mod roles;
 pub mod route;
 pub mod scope;

@@ -118,6 +118,38 @@ pub fn judge_parts(header: &[u8], payload: &[u8], is_signed: bool) -> Verdict {
     Ok(caller(claims, issuer, rules))
 }
 
+/// Judges the body of an answer to an introspection (RFC 7662 section 2.2) about an opaque token; `None` if it is
+/// no answer.
+pub fn judge_answer(body: &[u8]) -> Option<Verdict> {
+    let claims = json::object(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body))?;
+    Some(answered(claims))
+}
+
+fn answered(claims: Members) -> Verdict {
+    let is_active = claims.get("active") == Some(&Value::Bool(true));
+    if !is_active || claims.get("iss").is_some_and(|issuer| issuer != ISSUER) {
+        return Err("introspection");
+    }
+    let kind = claims.get("token_type").and_then(Value::as_str).unwrap_or_default();
+    let others = [
+        "refresh_token",
+        "refresh",
+        "urn:ietf:params:oauth:token-type:refresh_token",
+        "id_token",
+        "urn:ietf:params:oauth:token-type:id_token",
+        "n_a",
+    ];
+    if others.contains(&kind.to_ascii_lowercase().as_str()) {
+        return Err("token-kind");
+    }
+    check_claims(&claims, Rules::DEFAULT)?;
+    // Nobody could prove anything.
+    if kind.eq_ignore_ascii_case("DPoP") {
+        return Err("token-kind");
+    }
+    Ok(caller(claims, ISSUER.to_owned(), Rules::DEFAULT))
+}
+
 /// The algorithm of a header that some issuer might send.
 fn header_of(header: &Members) -> Option<&str> {
     let changes_the_meaning = ["crit", "b64", "zip"].iter().any(|name| header.contains_key(*name));
@@ -133,7 +165,7 @@ fn header_of(header: &Members) -> Option<&str> {
 }
 
 /// A media type without `application/`, in lower case.
-fn media_type(name: &str) -> String {
+pub(super) fn media_type(name: &str) -> String {
     let lower = name.to_ascii_lowercase();
     lower.strip_prefix("application/").map(str::to_owned).unwrap_or(lower)
 }
@@ -209,7 +241,7 @@ fn is_of_client(claims: &Members, allowed: &[&str]) -> bool {
 }
 
 /// A `NumericDate` in milliseconds, within the years of RFC 3339.
-fn date(claims: &Members, name: &str) -> Result<Option<i64>, ()> {
+pub(super) fn date(claims: &Members, name: &str) -> Result<Option<i64>, ()> {
     const LAST: f64 = 253_402_300_799.0;
     let Some(value) = claims.get(name) else { return Ok(None) };
     let seconds = value.as_f64().filter(|seconds| (-LAST..=LAST).contains(seconds)).ok_or(())?;

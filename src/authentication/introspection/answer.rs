@@ -60,7 +60,7 @@ impl Answer {
     }
 
     /// Lets several requests share the answer.
-    pub(super) fn shared(self) -> Answer<Arc<ActiveAnswer>> {
+    pub(in crate::authentication) fn shared(self) -> Answer<Arc<ActiveAnswer>> {
         match self {
             Self::Active(answer) => Answer::Active(Arc::new(answer)),
             Self::Inactive => Answer::Inactive,

@@ -3,12 +3,14 @@
 //! ```text
 //! definitions (roles.json) ─┐
 //! assignments (who has what) ├─► policy ─► the union of a caller's data actions
-//! the token's roles ─────────┘      ▲
+//! the token's roles ─────────┤      ▲
+//! conditions (when they count)┘     │
 //! interaction ─► required ──────────┘   the table of Microsoft's FHIR server
 //! ```
 
 mod assignments;
 mod caseless;
+mod condition;
 mod data_action;
 mod definitions;
 mod json_object;
@@ -18,6 +20,7 @@ mod refusal;
 mod required;
 
 pub use self::assignments::{Assignments, CallerId};
+pub use self::condition::RoleCondition;
 pub use self::data_action::DataAction;
 pub use self::definitions::{RoleDefinitions, RoleDefinitionsError};
 pub use self::limits::IssuerLimits;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 use tokio::runtime::Handle;
 
+use super::condition::{Conditions, RoleCondition};
 use super::data_action::DataActions;
 use super::refusal::refusal;
 use super::required::{Required, required};
@@ -32,6 +33,7 @@ use crate::watched_file::{self, WatchedFile};
 pub struct RolePolicy {
     roles: Arc<HotSwap<RoleDefinitions>>,
     assignments: Arc<HotSwap<Assignments>>,
+    conditions: Arc<Conditions>,
     /// The task that reads the file again.
     _watch: Option<Arc<BackgroundTask>>,
 }
@@ -70,7 +72,7 @@ impl RolePolicy {
 
     fn of(roles: Arc<HotSwap<RoleDefinitions>>, watch: Option<Arc<BackgroundTask>>) -> Self {
         let assignments = Arc::new(HotSwap::new(None));
-        Self { roles, assignments, _watch: watch }
+        Self { roles, assignments, conditions: Arc::default(), _watch: watch }
     }
 
     /// Gives further roles to callers by who they are.
@@ -79,26 +81,47 @@ impl RolePolicy {
         self
     }
 
+    /// Lets a role count only for callers whose token meets a condition, whether the token names the role or it is
+    /// assigned. One that is not met leaves the other roles as they are.
+    ///
+    /// # Errors
+    ///
+    /// When the condition asks for nothing, or for what no token can have.
+    pub fn role_counts_when(
+        mut self,
+        role: impl AsRef<str>,
+        condition: RoleCondition,
+    ) -> Result<Self, BuildError> {
+        Arc::make_mut(&mut self.conditions).add(role.as_ref(), condition)?;
+        Ok(self)
+    }
+
     /// Reports whether any role is defined now: without, none grants.
     pub(crate) fn defines_any(&self) -> bool {
         self.roles.snapshot().get().is_some_and(|roles| !roles.is_empty())
     }
 
-    /// Reports whether the roles of a caller hold the mark `smart`.
+    /// Reports whether the roles of a caller hold the mark `smart`. It takes away, and needs no condition to be met.
     pub(crate) fn mark_as_smart(&self, principal: &Principal) -> bool {
-        self.actions_of(principal).contains(DataActions::SMART)
+        self.actions_of(principal, |_| true).contains(DataActions::SMART)
     }
 
-    /// Reports whether the roles of a caller hold every data action that is a right.
-    pub(crate) fn hold_everything(&self, principal: &Principal) -> bool {
-        self.actions_of(principal).contains(DataActions::EVERY)
+    /// Reports whether the roles of a caller that count hold every data action that is a right.
+    pub(crate) fn hold_everything(&self, request: &AccessRequest<'_>) -> bool {
+        let counts = |role: &str| self.unmet(role, request).is_none();
+        self.actions_of(request.principal(), counts).contains(DataActions::EVERY)
+    }
+
+    /// The condition of a role that the caller does not meet.
+    fn unmet(&self, role: &str, request: &AccessRequest<'_>) -> Option<&RoleCondition> {
+        self.conditions.unmet(role, request.principal(), || request.now())
     }
 
     /// The union of what a caller's roles may do, those of the token and the assigned ones.
-    fn actions_of(&self, principal: &Principal) -> DataActions {
+    fn actions_of(&self, principal: &Principal, counts: impl Fn(&str) -> bool) -> DataActions {
         let assignments = self.assignments.snapshot();
         let assigned = assignments.get().into_iter().flat_map(|all| all.roles_of(principal));
-        let held = principal.roles().chain(assigned);
+        let held = principal.roles().chain(assigned).filter(|role| counts(role));
         self.roles.snapshot().get().map(|roles| roles.union(held)).unwrap_or_default()
     }
 
@@ -135,17 +158,21 @@ impl RolePolicy {
     /// may grant.
     pub(crate) fn grant(&self, request: &AccessRequest<'_>) -> Option<Grant> {
         let required = required(request.interaction(), request.enforcement()).ok()?;
-        self.met(request.principal(), required)
+        self.met(request, required)
     }
 
     /// The grant of the roles that have a part in it, if they hold enough together.
-    fn met(&self, principal: &Principal, required: Required) -> Option<Grant> {
+    fn met(&self, request: &AccessRequest<'_>, required: Required) -> Option<Grant> {
+        let principal = request.principal();
         let (roles, assignments) = (self.roles.snapshot(), self.assignments.snapshot());
         let roles = roles.get()?;
         let mut actions = DataActions::default();
         let mut by: SmallVec<[Rule; 1]> = SmallVec::new();
         let mut add = |role: &str| {
             let Some(role) = roles.get(role) else { return };
+            if self.unmet(&role.name, request).is_some() {
+                return;
+            }
             actions |= role.actions;
             if required.concerns(role.actions) {
                 by.push(Rule::Role(role.name.clone()));
@@ -166,7 +193,7 @@ impl Authorizer for RolePolicy {
         let required = required(request.interaction(), enforced).map_err(|undeclared| {
             Denial::new("the roles of the caller do not count for this").undeclared(undeclared)
         })?;
-        if let Some(grant) = self.met(principal, required) {
+        if let Some(grant) = self.met(request, required) {
             return Ok(grant);
         }
         if let Some(fault) = request.interaction().address_fault() {
@@ -175,7 +202,8 @@ impl Authorizer for RolePolicy {
         let (roles, assigned) = (self.roles.snapshot(), self.assignments.snapshot());
         let (none, assigned) = (RoleDefinitions::default(), assigned.get());
         let definitions = roles.get().unwrap_or(&none);
-        let denial = refusal(principal, assigned, definitions, required, request.interaction());
+        let unmet = |role: &str| self.unmet(role, request);
+        let denial = refusal(request, (assigned, definitions), required, unmet);
         if principal.lacks_groups() && assigned.is_some_and(|all| all.are_of(principal)) {
             return Err(denial.note(
                 "the token does not list the groups of the caller, which are too many, so that no \

@@ -1,11 +1,12 @@
 //! Refusals by role: little for clients; for operators the caller's roles and what is known of each.
 
+use super::condition::RoleCondition;
 use super::data_action::DataActions;
 use super::definitions::RoleDefinition;
 use super::required::{Required, Unlisted};
 use super::{Assignments, RoleDefinitions};
 use crate::authentication::Principal;
-use crate::authorization::{Denial, Enforcement, Told};
+use crate::authorization::{AccessRequest, Denial, Enforcement, Told};
 use crate::display_safe::sanitize;
 use crate::explanation::{HeldRole, Requirement, RoleStanding};
 use crate::fhir::Interaction;
@@ -20,15 +21,15 @@ const ROOM: usize = 160;
 const SUMMARY: &str = "no role of the caller grants this interaction";
 
 /// Tells why the roles of a caller do not grant what is required.
-pub(super) fn refusal(
-    principal: &Principal,
-    assignments: Option<&Assignments>,
-    definitions: &RoleDefinitions,
+pub(super) fn refusal<'c>(
+    request: &AccessRequest<'_>,
+    (assignments, definitions): (Option<&Assignments>, &RoleDefinitions),
     required: Required,
-    interaction: &Interaction,
+    unmet: impl Fn(&str) -> Option<&'c RoleCondition>,
 ) -> Denial {
+    let (principal, interaction) = (request.principal(), request.interaction());
     let Some(words) = required.words() else { return unlisted(SUMMARY, required, interaction) };
-    let roles = CallerRoles::of(principal, assignments, definitions);
+    let roles = CallerRoles::of(principal, assignments, definitions, unmet);
     let expected = format!("a role with {words}");
     let denial = Denial::new(SUMMARY);
     let least = required.least_beside(roles.actions).names();
@@ -90,7 +91,10 @@ pub(super) fn unlisted(
 #[derive(Default)]
 struct CallerRoles {
     undefined: Kept,
+    conditional: Kept,
     insufficient: Kept,
+    /// The condition of the first of the conditional ones.
+    condition: String,
     actions: DataActions,
 }
 
@@ -101,22 +105,36 @@ struct Kept {
 }
 
 impl CallerRoles {
-    fn of(
+    fn of<'c>(
         principal: &Principal,
         assignments: Option<&Assignments>,
         definitions: &RoleDefinitions,
+        unmet: impl Fn(&str) -> Option<&'c RoleCondition>,
     ) -> Self {
         let mut all = Self::default();
-        principal.roles().for_each(|role| all.add(role, false, definitions));
+        let mut add = |role: &str, assigned| all.add(role, assigned, definitions, unmet(role));
+        principal.roles().for_each(|role| add(role, false));
         let assigned = assignments.into_iter().flat_map(|each| each.roles_of(principal));
-        assigned.for_each(|role| all.add(role, true, definitions));
+        assigned.for_each(|role| add(role, true));
         all
     }
 
-    fn add(&mut self, role: &str, assigned: bool, definitions: &RoleDefinitions) {
-        let (kept, standing) = match definitions.get(role) {
-            None => (&mut self.undefined, RoleStanding::Undefined),
-            Some(defined) => {
+    fn add(
+        &mut self,
+        role: &str,
+        assigned: bool,
+        definitions: &RoleDefinitions,
+        unmet: Option<&RoleCondition>,
+    ) {
+        let (kept, standing) = match (definitions.get(role), unmet) {
+            (None, _) => (&mut self.undefined, RoleStanding::Undefined),
+            (Some(_), Some(condition)) => {
+                if self.condition.is_empty() {
+                    self.condition = condition.to_string();
+                }
+                (&mut self.conditional, RoleStanding::Conditional)
+            }
+            (Some(defined), None) => {
                 self.actions |= defined.actions;
                 (&mut self.insufficient, RoleStanding::Insufficient)
             }
@@ -129,8 +147,10 @@ impl CallerRoles {
 
     /// Names the roles by their standing.
     fn told(&self) -> String {
+        let conditional = format!("roles that count only with {}: ", self.condition);
         let groups = [
             ("roles that are not defined: ", &self.undefined),
+            (conditional.as_str(), &self.conditional),
             ("roles without this: ", &self.insufficient),
         ];
         let groups = groups.iter().filter(|(_, kept)| kept.total > 0);
@@ -140,7 +160,8 @@ impl CallerRoles {
     }
 
     fn into_kept(self) -> Vec<HeldRole> {
-        self.undefined.roles.into_iter().chain(self.insufficient.roles).collect()
+        let defined = self.conditional.roles.into_iter().chain(self.insufficient.roles);
+        self.undefined.roles.into_iter().chain(defined).collect()
     }
 }
 

@@ -6,6 +6,7 @@ mod local_rights;
 pub(crate) mod oracle;
 mod plain;
 mod resources;
+mod role_conditions;
 mod role_definitions;
 mod role_refusals;
 mod roles;

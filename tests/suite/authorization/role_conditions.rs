@@ -1,0 +1,150 @@
+//! Roles that count only with a purpose of use and a sign-in that is not long ago: emergency access.
+
+use http::Request;
+use serde_json::{Value, json};
+use tower_fhir_auth::authentication::{Clock, SystemClock};
+use tower_fhir_auth::config::Config;
+use tower_fhir_auth::explanation::RoleStanding;
+use tower_fhir_auth::test_util::{TestClock, TestIssuer, TokenBuilder};
+use tower_fhir_auth::{Enforcement, FhirAuthLayer};
+
+use crate::support::{BASE, Reply, send};
+
+/// A role of the file that may read; `PatientReader` may read by id alone, and under no condition.
+const EMERGENCY: &str = "[[roles.when]]\nrole = \"GLOBALREADER\"\npurpose_of_use = [\"ETREAT\", \"https://a.example|b\"]\n\
+     max_auth_age = \"5m\"\n";
+
+struct World {
+    issuer: TestIssuer,
+    layer: FhirAuthLayer,
+    now: i64,
+}
+
+impl World {
+    async fn start(access: &str, conditions: &str) -> Self {
+        let issuer = TestIssuer::start().await.unwrap();
+        let now = SystemClock.now().as_secs();
+        let text = format!(
+            "base_url = \"{BASE}\"\naccess = \"{access}\"\n[[issuers]]\nissuer = \"{}\"\n\
+             assign = {{ \"sub:assigned\" = [\"globalReader\"] }}\n\
+             [roles]\ndefinitions = \"../examples/fhir_server/roles.json\"\n{conditions}",
+            issuer.url()
+        );
+        let config = Config::from_toml(&text).unwrap();
+        let policy = config.policy().unwrap();
+        let builder = config.layer(policy).unwrap().handlers_enforce(Enforcement::ALL);
+        let layer = builder.clock(TestClock::at(now)).build().unwrap();
+        layer.ready().await;
+        Self { issuer, layer, now }
+    }
+
+    fn token(&self) -> TokenBuilder {
+        self.issuer.token().claim("aud", BASE).claim("roles", json!(["globalReader"]))
+    }
+
+    async fn read(&self, token: TokenBuilder) -> Reply {
+        let bearer = format!("Bearer {}", token.sign().unwrap());
+        send(&self.layer, Request::get("/r4/Patient/1").header("authorization", bearer)).await
+    }
+}
+
+/// `extensions` with these purposes, as IHE IUA has them.
+fn purposes(purposes: impl Into<Value>) -> Value {
+    json!({"ihe_iua": {"purpose_of_use": purposes.into()}})
+}
+
+#[tokio::test]
+async fn a_role_under_a_condition_counts_for_a_purpose_and_a_recent_sign_in_alone() {
+    let world = World::start("roles", EMERGENCY).await;
+    let act_reason = "http://terminology.hl7.org/CodeSystem/v3-ActReason";
+    let good = || purposes(json!([{"system": act_reason, "code": "ETREAT"}]));
+    let (recent, now) = (json!(world.now - 300), world.now);
+    for (extensions, auth_time, is_let_in) in [
+        (good(), recent.clone(), true),
+        (purposes(json!([{"code": "TREAT"}, {"code": "ETREAT"}])), recent.clone(), true),
+        (purposes(json!("urn:oid:2.16.840.1.113883.5.8#ETREAT")), recent.clone(), true),
+        (json!({"hl7-b2b": {"purpose_of_use": ["https://a.example#b"]}}), recent.clone(), true),
+        (good(), json!(now + 60), true),
+        // Another code, another system, another case, another place, none.
+        (purposes(json!([{"code": "TREAT"}])), recent.clone(), false),
+        (
+            purposes(json!([{"system": "https://a.example", "code": "ETREAT"}])),
+            recent.clone(),
+            false,
+        ),
+        (purposes(json!([{"code": "b"}])), recent.clone(), false),
+        (purposes(json!([{"code": "etreat"}])), recent.clone(), false),
+        (json!({"purpose_of_use": [{"code": "ETREAT"}]}), recent.clone(), false),
+        (Value::Null, recent, false),
+        // Too long ago, in the future, no time.
+        (good(), json!(now - 301), false),
+        (good(), json!(now + 61), false),
+        (good(), json!("now"), false),
+        (good(), Value::Null, false),
+    ] {
+        let token = world
+            .token()
+            .claim("extensions", extensions.clone())
+            .claim("auth_time", auth_time.clone());
+        let reply = world.read(token).await;
+        assert_eq!(reply.status == 200, is_let_in, "{extensions} {auth_time}: {}", reply.body);
+        assert!(is_let_in || reply.status == 403);
+    }
+}
+
+#[tokio::test]
+async fn it_is_so_for_roles_that_are_assigned_and_leaves_other_roles_and_scopes_as_they_are() {
+    let world = World::start("roles-or-scopes", EMERGENCY).await;
+    let assigned = || world.token().without("roles").claim("sub", "assigned");
+    assert_eq!(world.read(assigned()).await.status, 403);
+    let purpose = purposes(json!([{"code": "ETREAT"}]));
+    let token = assigned().claim("extensions", purpose).claim("auth_time", world.now);
+    world.read(token).await.is_let_in();
+    let two = world.token().claim("roles", json!(["globalReader", "globalAdmin"]));
+    world.read(two).await.is_let_in();
+    world.read(world.token().claim("scope", "user/Patient.r")).await.is_let_in();
+    // Without a condition it is a role as any other.
+    let plain = World::start("roles", "").await;
+    plain.read(plain.token()).await.is_let_in();
+}
+
+#[tokio::test]
+async fn operators_are_told_which_condition_is_not_met_and_clients_are_not() {
+    let world = World::start("roles", EMERGENCY).await;
+    let reply = world.read(world.token()).await;
+    assert_eq!(reply.status, 403);
+    let rejection = reply.rejection.as_ref().unwrap();
+    let detail = rejection.detail().to_string();
+    let told = "roles that count only with a purpose of use among `ETREAT` `https://a.example|b` and a sign-in \
+                within 5m: 'globalReader'";
+    assert!(detail.contains(told), "{detail}");
+    assert!(
+        !reply.body.contains("ETREAT") && !reply.body.contains("globalReader"),
+        "{}",
+        reply.body
+    );
+    let token = world.token().sign().unwrap();
+    let request = Request::get("/r4/Patient/1").header("authorization", format!("Bearer {token}"));
+    let (parts, ()) = request.body(()).unwrap().into_parts();
+    let explanation = world.layer.explain(&parts).await;
+    let advice = explanation.to_string();
+    assert!(advice.contains("counts under a condition that the token does not meet"), "{advice}");
+    assert_ne!(RoleStanding::Conditional, RoleStanding::Insufficient);
+}
+
+#[test]
+fn a_condition_that_asks_for_nothing_is_an_error_of_the_file() {
+    for (lines, expected) in [
+        ("role = \"a\"", "purpose_of_use"),
+        ("purpose_of_use = [\"BTG\"]", "role: is required"),
+        ("role = \"a\"\nmax_auth_age = \"0s\"", "max_auth_age: expected more than 0s"),
+        ("role = \"a\"\npurpose_of_use = [\"|\"]", "purpose_of_use: expected codes such as"),
+        ("role = \"a\"\nmax_auth_age = \"5m\"\nacr = [\"x\"]", "acr: unknown key"),
+    ] {
+        let text = format!(
+            "base_url = \"{BASE}\"\n[[issuers]]\nissuer = \"https://idp.example.org\"\n[[roles.when]]\n{lines}\n"
+        );
+        let error = Config::from_toml(&text).unwrap_err().to_string();
+        assert!(error.contains(expected), "{lines}: {error}");
+    }
+}
