@@ -45,9 +45,10 @@
 //!
 //! An [`Authorizer`] grants or denies, on a verified [`Principal`] and an [`Interaction`]:
 //! [`RolePolicy`] by Microsoft's `roles.json`, [`ScopePolicy`] by SMART scopes, [`AccessPolicy`] by
-//! both. For routes that are not FHIR there are plain requirements, such as
-//! `require_role("admin").or(require_scope("orders.read"))`; [`FhirAuthLayer::require`] puts one on
-//! a single route. What no authorizer grants is refused. The module [`authorization`] has them all.
+//! both. For an API that is not FHIR there are plain requirements, such as
+//! `require_role("admin").or(require_scope("orders.read"))`; [`FhirAuthLayer::require`] narrows a
+//! single route by one. [Authorizers](manual::authorizers) has routes of both kinds in one server.
+//! What no authorizer grants is refused. The module [`authorization`] has them all.
 //!
 //! The layer sees addresses, and neither bodies nor resources. What a grant leaves for the handler
 //! (the compartment of a patient, the constraint of a scope, the entries of a bundle) it finds in

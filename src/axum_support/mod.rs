@@ -10,8 +10,10 @@
 //! # let _: axum::Router = axum::Router::new().route("/", axum::routing::get(hello));
 //! ```
 //!
-//! A handler outside the layer gets 500, not 401: no token could help it. `Option<Principal>` and
-//! `Option<Access>` are for handlers that also serve public paths.
+//! A handler outside the layer gets 500, not 401: no token could help it. `Option<Principal>` is for handlers
+//! that also serve without a token: on a path of [`optional`](crate::FhirAuthLayerBuilder::optional) it is the caller,
+//! if there is one, and a bad token is refused; on a path of [`public`](crate::FhirAuthLayerBuilder::public) it is
+//! always `None`, for no token is looked at. Neither path has an `Access`.
 //!
 //! `Router::layer` boxes what each layer makes. A layer around the whole router needs no box, and
 //! also guards requests that match no route. `axum::serve` takes it by [`into_make_service`]:

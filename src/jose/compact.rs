@@ -29,7 +29,7 @@ pub(crate) struct CompactJws<'a> {
 pub(crate) enum ShapeError {
     #[error("has {0} bytes, more than {MAX_TOKEN}")]
     TooLarge(usize),
-    #[error("has {0} segments instead of three")]
+    #[error("has {0} {segments} instead of three", segments = if *.0 == 1 { "segment" } else { "segments" })]
     Segments(usize),
     #[error("is encrypted (five segments): only signed tokens are accepted")]
     Encrypted,

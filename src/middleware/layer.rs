@@ -59,8 +59,10 @@ pub struct FhirAuthLayer {
 }
 
 impl FhirAuthLayer {
-    /// Resolves when every issuer has keys, of the configuration that is in force by then. Until then its
-    /// tokens are answered with 503, so there is no need to wait; while a provider is down this does not resolve.
+    /// Resolves when every issuer has keys, of the configuration that is in force by then. There is no need to wait
+    /// for it: a token that comes earlier waits for the first load, no longer than
+    /// [`KeySettings::timeout`](crate::keys::KeySettings::timeout), and gets 503 where that has brought none. While a
+    /// provider is down this does not resolve.
     pub async fn ready(&self) {
         self.gates.ready().await;
     }
@@ -91,7 +93,9 @@ impl FhirAuthLayer {
     }
 
     /// Makes a further layer, for single routes inside this one: it asks `authorizer` about the
-    /// [`Principal`](crate::Principal) that this layer has verified.
+    /// [`Principal`](crate::Principal) that this layer has verified. It narrows what the layer has granted. Where the
+    /// layer has a FHIR policy, which grants no other addresses, the path of such a route has to be
+    /// [`optional`](crate::FhirAuthLayerBuilder::optional): see [authorizers](crate::manual::authorizers).
     pub fn require(&self, authorizer: impl Authorizer) -> RequireAuthLayer {
         RequireAuthLayer::new(self.gates.clone(), authorizer)
     }

@@ -137,16 +137,12 @@ impl Conditions {
     }
 
     /// Returns the condition of a role that the caller does not meet.
-    #[inline]
     pub(super) fn unmet(
         &self,
         role: &str,
         caller: &Principal,
-        now: impl FnOnce() -> UnixTime,
+        now: UnixTime,
     ) -> Option<&RoleCondition> {
-        if self.0.is_empty() {
-            return None;
-        }
-        self.0.get(&Caseless(role)).filter(|condition| !condition.is_met(caller, now()))
+        self.0.get(&Caseless(role)).filter(|condition| !condition.is_met(caller, now))
     }
 }

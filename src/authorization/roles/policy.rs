@@ -33,7 +33,8 @@ use crate::watched_file::{self, WatchedFile};
 pub struct RolePolicy {
     roles: Arc<HotSwap<RoleDefinitions>>,
     assignments: Arc<HotSwap<Assignments>>,
-    conditions: Arc<Conditions>,
+    /// `None` where no role has one, which is seen at once.
+    conditions: Option<Arc<Conditions>>,
     /// The task that reads the file again.
     _watch: Option<Arc<BackgroundTask>>,
 }
@@ -72,7 +73,7 @@ impl RolePolicy {
 
     fn of(roles: Arc<HotSwap<RoleDefinitions>>, watch: Option<Arc<BackgroundTask>>) -> Self {
         let assignments = Arc::new(HotSwap::new(None));
-        Self { roles, assignments, conditions: Arc::default(), _watch: watch }
+        Self { roles, assignments, conditions: None, _watch: watch }
     }
 
     /// Gives further roles to callers by who they are.
@@ -92,7 +93,8 @@ impl RolePolicy {
         role: impl AsRef<str>,
         condition: RoleCondition,
     ) -> Result<Self, BuildError> {
-        Arc::make_mut(&mut self.conditions).add(role.as_ref(), condition)?;
+        let conditions = self.conditions.get_or_insert_default();
+        Arc::make_mut(conditions).add(role.as_ref(), condition)?;
         Ok(self)
     }
 
@@ -113,8 +115,9 @@ impl RolePolicy {
     }
 
     /// The condition of a role that the caller does not meet.
+    #[inline]
     fn unmet(&self, role: &str, request: &AccessRequest<'_>) -> Option<&RoleCondition> {
-        self.conditions.unmet(role, request.principal(), || request.now())
+        self.conditions.as_ref()?.unmet(role, request.principal(), request.now())
     }
 
     /// The union of what a caller's roles may do, those of the token and the assigned ones.
@@ -164,15 +167,27 @@ impl RolePolicy {
     /// The grant of the roles that have a part in it, if they hold enough together.
     fn met(&self, request: &AccessRequest<'_>, required: Required) -> Option<Grant> {
         let principal = request.principal();
+        match &self.conditions {
+            None => self.met_by(principal, required, |_| true),
+            Some(_) => {
+                let counts = |role: &str| self.unmet(role, request).is_none();
+                self.met_by(principal, required, counts)
+            }
+        }
+    }
+
+    fn met_by(
+        &self,
+        principal: &Principal,
+        required: Required,
+        counts: impl Fn(&str) -> bool,
+    ) -> Option<Grant> {
         let (roles, assignments) = (self.roles.snapshot(), self.assignments.snapshot());
         let roles = roles.get()?;
         let mut actions = DataActions::default();
         let mut by: SmallVec<[Rule; 1]> = SmallVec::new();
         let mut add = |role: &str| {
-            let Some(role) = roles.get(role) else { return };
-            if self.unmet(&role.name, request).is_some() {
-                return;
-            }
+            let Some(role) = roles.get(role).filter(|role| counts(&role.name)) else { return };
             actions |= role.actions;
             if required.concerns(role.actions) {
                 by.push(Rule::Role(role.name.clone()));

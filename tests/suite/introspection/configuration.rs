@@ -57,7 +57,7 @@ async fn the_file_says_all_that_the_contract_has() {
     bearer(&briefly, OPAQUE).await.is_let_in();
     assert_eq!(provider.times(), 4);
     let always = with(", when = \"always\"");
-    bearer(&always, OPAQUE).await.is_refused_by(Check::Shape, "segments");
+    bearer(&always, OPAQUE).await.is_refused_by(Check::Shape, "segment");
     let jwt = provider.jwt(json!({}));
     bearer(&always, &jwt).await.is_refused_by(Check::Introspection, "not active");
 

@@ -85,7 +85,7 @@ async fn a_jwt_of_the_issuer_is_judged_here_alone_where_only_opaque_tokens_are_a
 async fn an_opaque_token_is_shown_to_nobody_where_every_jwt_is_asked_about() {
     let server = Guarded::of_every_token().await;
     server.provider.says(OPAQUE, server.provider.good());
-    server.bearer(OPAQUE).await.is_refused_by(Check::Shape, "segments");
+    server.bearer(OPAQUE).await.is_refused_by(Check::Shape, "segment");
     assert_eq!(server.provider.times(), 0);
 }
 

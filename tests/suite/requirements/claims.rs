@@ -198,7 +198,7 @@ async fn the_first_fault_in_order_is_the_one_reported() {
     token = token.header("crit", json!(["x"]));
     server.get(token.clone()).await.is_refused_by(Check::Header, "`crit`");
     let token = format!("{}.", token.sign().unwrap());
-    server.bearer(&token).await.is_refused_by(Check::Shape, "segments");
+    server.bearer(&token).await.is_refused_by(Check::Shape, "segment");
     let large = format!("{token}{}", "A".repeat(20_000));
     server.bearer(&large).await.is_refused_by(Check::Size, "too large");
     let query = Request::get("/r4/Patient?access_token=x").header("authorization", "Bearer x");
