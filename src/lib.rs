@@ -48,7 +48,7 @@
 //! both. For an API that is not FHIR there are plain requirements, such as
 //! `require_role("admin").or(require_scope("orders.read"))`; [`FhirAuthLayer::require`] narrows a
 //! single route by one. [Authorizers](manual::authorizers) has routes of both kinds in one server.
-//! What no authorizer grants is refused. The module [`authorization`] has them all.
+//! What no authorizer grants is refused, and without one `build` fails. The module [`authorization`] has them all.
 //!
 //! The layer sees addresses, and neither bodies nor resources. What a grant leaves for the handler
 //! (the compartment of a patient, the constraint of a scope, the entries of a bundle) it finds in

@@ -244,7 +244,9 @@ impl Principal {
         self.0.kind
     }
 
-    /// Reports whether the token has a role, compared exactly.
+    /// Reports whether the token has a role, compared exactly. It is the token's word alone: roles that the server
+    /// assigns, and the [conditions](crate::authorization::RoleCondition) of roles, are those of a
+    /// [`RolePolicy`](crate::RolePolicy).
     #[must_use]
     pub fn has_role(&self, role: &str) -> bool {
         self.roles().any(|held| held == role)

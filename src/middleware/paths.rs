@@ -23,7 +23,8 @@ pub(crate) const DEFAULT_PUBLIC: [&str; 3] =
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OutsideBase {
-    /// Asks for a token, and grants them as what they are: no FHIR interaction.
+    /// Asks for a token, and then the authorizer, to which they are no FHIR interaction: FHIR policies refuse them, and
+    /// a rule of your own may grant them.
     #[default]
     Refuse,
     /// Hands them to the inner service as if the layer were not there, without a look at their token: for an
