@@ -215,10 +215,15 @@ fn export(
 ) -> bool {
     let mut candidates = [&["*"], types].concat().into_iter();
     let has_one = !listed.is_empty() || candidates.any(holds);
-    let reached = params.iter().filter_map(|param| match param {
-        Param::Reaches(_, other) => Some(*other),
-        Param::Anywhere(_) => Some("*"),
-        Param::Plain(_) | Param::Types(_) | Param::Patient(_) => None,
+    // Nobody looks at what comes along in a file.
+    let reached = params.iter().flat_map(|param| match param {
+        Param::Reaches(_, other) => vec![*other],
+        Param::Anywhere(_) => vec!["*"],
+        Param::Plain("_include=Observation:subject") => {
+            vec!["Device", "Group", "Location", "Patient"]
+        }
+        Param::Plain("_revinclude=Provenance:target") => vec!["Provenance"],
+        Param::Plain(_) | Param::Types(_) | Param::Patient(_) => Vec::new(),
     });
     let of_start: &[&str] = match route.resource_type.as_deref() {
         Some("Patient") => &["Patient"],
