@@ -45,6 +45,10 @@ fuzz_target!(|data: &str| {
 });
 
 fn check(token: &Confined, below: &str, answers: &[String], got: &Got) {
+    // A public path is for everybody, and what stands there is the server's own.
+    if below.split(['?', '#']).next() == Some("/health") {
+        return;
+    }
     let headers = format!("{:?}", got.headers);
     assert!(!headers.contains("mark-of-the-server"), "{headers}");
     if got.status == 304 || got.text.is_empty() {
