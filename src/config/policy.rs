@@ -1,5 +1,6 @@
 //! All settings of the file except the issuers.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use super::assigned::{Assigned, assignments};
@@ -157,7 +158,13 @@ pub(crate) fn roles(root: &mut Reader<'_>, issuers: &[IssuerConfig]) -> Roles {
         roles.reject("assign", fault);
     }
     let when = roles.tables("when").unwrap_or_default();
-    let when = when.into_iter().filter_map(condition).collect();
+    let when: Vec<_> = when.into_iter().filter_map(condition).collect();
+    let mut known = HashSet::new();
+    if let Some((role, _)) = when.iter().find(|(role, _)| !known.insert(role.to_ascii_lowercase()))
+    {
+        let found = sanitize(role);
+        roles.reject("when", format!("expected each role once, found `{found}` again"));
+    }
     roles.finish();
     Roles { definitions, assign, when }
 }

@@ -129,11 +129,15 @@ impl fmt::Display for RoleCondition {
 }
 
 impl Conditions {
-    /// Adds that of a role.
+    /// Adds that of a role, which has one alone: a second one could take away what the first asks for.
     pub(super) fn add(&mut self, role: &str, condition: RoleCondition) -> Result<(), BuildError> {
         condition.check()?;
-        self.0.insert(CaselessName::new(role), condition);
-        Ok(())
+        match self.0.insert(CaselessName::new(role), condition) {
+            None => Ok(()),
+            Some(_) => {
+                Err(BuildError::Setting { setting: "roles.when", expected: "each role once" })
+            }
+        }
     }
 
     /// Returns the condition of a role that the caller does not meet.

@@ -87,7 +87,7 @@ impl RolePolicy {
     ///
     /// # Errors
     ///
-    /// When the condition asks for nothing, or for what no token can have.
+    /// When the condition asks for nothing, or for what no token can have, or the role has a condition already.
     pub fn role_counts_when(
         mut self,
         role: impl AsRef<str>,

@@ -137,6 +137,10 @@ fn a_condition_that_asks_for_nothing_is_an_error_of_the_file() {
     for (lines, expected) in [
         ("role = \"a\"", "purpose_of_use"),
         ("purpose_of_use = [\"BTG\"]", "role: is required"),
+        (
+            "role = \"a\"\nmax_auth_age = \"5m\"\n[[roles.when]]\nrole = \"A\"\nmax_auth_age = \"9h\"",
+            "when: expected each role once, found `A` again",
+        ),
         ("role = \"a\"\nmax_auth_age = \"0s\"", "max_auth_age: expected more than 0s"),
         ("role = \"a\"\npurpose_of_use = [\"|\"]", "purpose_of_use: expected codes such as"),
         ("role = \"a\"\nmax_auth_age = \"5m\"\nacr = [\"x\"]", "acr: unknown key"),
