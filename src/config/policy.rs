@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::assigned::{Assigned, assignments};
 use super::issuers::IssuerConfig;
-use super::reader::Reader;
+use super::reader::{Reader, nearest};
 use crate::authorization::{AccessMode, RoleCondition, RoleDefinitions};
 use crate::display_safe::sanitize;
 use crate::error::BuildError;
@@ -142,7 +142,8 @@ pub(crate) fn roles(root: &mut Reader<'_>, issuers: &[IssuerConfig]) -> Roles {
     let Some(mut roles) = root.table("roles") else {
         return Roles::default();
     };
-    let definitions = definitions(&mut roles);
+    let has_definitions = roles.has("definitions");
+    let (definitions, defined) = definitions(&mut roles).unzip();
     let assign = roles.table("assign");
     if assign.is_some() && issuers.len() > 1 {
         let message = "with several issuers an id must belong to one: expected `assign` in its \
@@ -164,6 +165,14 @@ pub(crate) fn roles(root: &mut Reader<'_>, issuers: &[IssuerConfig]) -> Roles {
     {
         let found = sanitize(role);
         roles.reject("when", format!("expected each role once, found `{found}` again"));
+    }
+    // Definitions that cannot be read are a mistake already.
+    let undefined = match (defined, has_definitions) {
+        (None, true) => None,
+        (defined, _) => first_undefined(&when, &defined.unwrap_or_default()),
+    };
+    if let Some(message) = undefined {
+        roles.reject("when", message);
     }
     roles.finish();
     Roles { definitions, assign, when }
@@ -188,14 +197,22 @@ fn condition(mut when: Reader<'_>) -> Option<(String, RoleCondition)> {
     role.filter(|_| checked.is_ok()).map(|role| (role, condition))
 }
 
+/// Says which role has a condition without being defined: misspelled, it would leave the right one without.
+fn first_undefined(when: &[(String, RoleCondition)], defined: &RoleDefinitions) -> Option<String> {
+    let (role, _) = when.iter().find(|(role, _)| defined.get(role).is_none())?;
+    let nearest = nearest(role, defined.names());
+    let hint = nearest.map(|near| format!(": did you mean `{near}`?")).unwrap_or_default();
+    Some(format!("expected a role that `definitions` defines, found `{}`{hint}", sanitize(role)))
+}
+
 /// Reads the role definitions, which must be valid now; their file is read again where they are
 /// used.
-fn definitions(roles: &mut Reader<'_>) -> Option<Definitions> {
+fn definitions(roles: &mut Reader<'_>) -> Option<(Definitions, RoleDefinitions)> {
     let text = roles.text("definitions")?;
     let built_in = RoleDefinitions::BUILT_IN;
     let names = built_in.map(|(name, _)| format!("`{name}`")).join(" or ");
     if let Some((_, made)) = built_in.iter().find(|(name, _)| *name == text) {
-        return Some(Definitions::BuiltIn(made()));
+        return Some((Definitions::BuiltIn(made()), made()));
     }
     if text.starts_with(BUILT_IN) {
         return roles
@@ -209,7 +226,7 @@ fn definitions(roles: &mut Reader<'_>) -> Option<Definitions> {
         RoleDefinitions::parse(&json).map_err(|error| format!("{}: {error}", path.display()))
     });
     match parsed {
-        Ok(_) => Some(Definitions::File(path)),
+        Ok(defined) => Some((Definitions::File(path), defined)),
         Err(message) => roles.fail("definitions", message),
     }
 }

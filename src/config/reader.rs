@@ -286,11 +286,7 @@ impl<'a> Reader<'a> {
     /// Reports every key that was not taken, naming the nearest known one.
     pub(crate) fn finish(self) {
         for key in self.table.keys() {
-            let similar = |known: &&&str| {
-                // strsim's distances are small integers: a smaller one is nearer.
-                strsim::damerau_levenshtein(known, key)
-            };
-            let nearest = self.known.iter().min_by_key(similar);
+            let nearest = nearest(key, self.known.iter().copied());
             let hint = nearest.map(|near| format!(": did you mean `{near}`?")).unwrap_or_default();
             self.reject(key, format!("unknown key{hint}"));
         }
@@ -322,6 +318,11 @@ impl<'a> Reader<'a> {
         }
         expanded.map(|expanded| expanded + rest)
     }
+}
+
+/// Returns the known name that is most like another one.
+pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    known.min_by_key(|known| strsim::damerau_levenshtein(known, name))
 }
 
 /// Reports whether JSON can express a value.

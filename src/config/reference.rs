@@ -61,6 +61,10 @@ fn file_with(section: &str, values: &Table) -> Table {
     let text = match section.strip_suffix('.') {
         None => format!("{base}{lines}[[issuers]]\n{issuer}"),
         Some("issuers[0]") => format!("{base}[[issuers]]\n{issuer}{lines}"),
+        // A condition is about a role that is defined.
+        Some("roles.when[0]") => format!(
+            "{base}[[issuers]]\n{issuer}[roles]\ndefinitions = \"builtin:microsoft\"\n[[roles.when]]\n{lines}"
+        ),
         Some(name) => {
             let header = match name.strip_suffix("[0]") {
                 Some(array) => format!("[[{array}]]"),

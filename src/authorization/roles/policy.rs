@@ -87,14 +87,18 @@ impl RolePolicy {
     ///
     /// # Errors
     ///
-    /// When the condition asks for nothing, or for what no token can have, or the role has a condition already.
+    /// When the condition asks for nothing, or for what no token can have, or the role has a condition already, or
+    /// none of this name is defined: a misspelled one would leave the right one without a condition.
     pub fn role_counts_when(
         mut self,
         role: impl AsRef<str>,
         condition: RoleCondition,
     ) -> Result<Self, BuildError> {
-        let conditions = self.conditions.get_or_insert_default();
-        Arc::make_mut(conditions).add(role.as_ref(), condition)?;
+        let role = role.as_ref();
+        if self.roles.snapshot().get().is_none_or(|roles| roles.get(role).is_none()) {
+            return Err(BuildError::Setting { setting: "roles.when", expected: "a defined role" });
+        }
+        Arc::make_mut(self.conditions.get_or_insert_default()).add(role, condition)?;
         Ok(self)
     }
 

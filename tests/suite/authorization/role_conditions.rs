@@ -1,12 +1,15 @@
 //! Roles that count only with a purpose of use and a sign-in that is not long ago: emergency access.
 
+use std::time::Duration;
+
 use http::Request;
 use serde_json::{Value, json};
 use tower_fhir_auth::authentication::{Clock, SystemClock};
+use tower_fhir_auth::authorization::RoleCondition;
 use tower_fhir_auth::config::Config;
 use tower_fhir_auth::explanation::RoleStanding;
 use tower_fhir_auth::test_util::{TestClock, TestIssuer, TokenBuilder};
-use tower_fhir_auth::{Enforcement, FhirAuthLayer};
+use tower_fhir_auth::{Enforcement, FhirAuthLayer, RoleDefinitions, RolePolicy};
 
 use crate::support::{BASE, Reply, send};
 
@@ -133,6 +136,17 @@ async fn operators_are_told_which_condition_is_not_met_and_clients_are_not() {
 }
 
 #[test]
+fn a_condition_is_about_a_role_that_is_defined() {
+    let recent = || RoleCondition::new().max_auth_age(Duration::from_secs(300));
+    for (role, is_defined) in
+        [("globalReader", true), ("GLOBALREADER", true), ("globalReadr", false)]
+    {
+        let policy = RolePolicy::new(RoleDefinitions::microsoft());
+        assert_eq!(policy.role_counts_when(role, recent()).is_ok(), is_defined, "{role}");
+    }
+}
+
+#[test]
 fn a_condition_that_asks_for_nothing_is_an_error_of_the_file() {
     for (lines, expected) in [
         ("role = \"a\"", "purpose_of_use"),
@@ -144,6 +158,14 @@ fn a_condition_that_asks_for_nothing_is_an_error_of_the_file() {
         ("role = \"a\"\nmax_auth_age = \"0s\"", "max_auth_age: expected more than 0s"),
         ("role = \"a\"\npurpose_of_use = [\"|\"]", "purpose_of_use: expected codes such as"),
         ("role = \"a\"\nmax_auth_age = \"5m\"\nacr = [\"x\"]", "acr: unknown key"),
+        (
+            "role = \"a\"\nmax_auth_age = \"5m\"",
+            "when: expected a role that `definitions` defines, found `a`",
+        ),
+        (
+            "role = \"globalReadr\"\nmax_auth_age = \"5m\"\n[roles]\ndefinitions = \"builtin:microsoft\"",
+            "found `globalReadr`: did you mean `globalReader`?",
+        ),
     ] {
         let text = format!(
             "base_url = \"{BASE}\"\n[[issuers]]\nissuer = \"https://idp.example.org\"\n[[roles.when]]\n{lines}\n"
