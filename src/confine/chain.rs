@@ -20,18 +20,26 @@ impl<'a> Reached<'a> {
     /// whose type is not spelled out may reach any, but for `patient`, which names one type in all of R4.
     pub(super) fn by(&mut self, name: &str) -> bool {
         let mut rest = name;
-        while let Some(reverse) = rest.strip_prefix("_has:") {
-            let mut parts = reverse.splitn(3, ':');
-            if !parts.next().is_some_and(|name| self.is_open(name)) {
-                return false;
-            }
-            rest = parts.nth(1).unwrap_or_default();
+        loop {
+            rest = if let Some(reverse) = rest.strip_prefix("_has:") {
+                let mut parts = reverse.splitn(3, ':');
+                if !parts.next().is_some_and(|name| self.is_open(name)) {
+                    return false;
+                }
+                parts.nth(1).unwrap_or_default()
+            } else if let Some((link, further)) = rest.split_once('.') {
+                let is_open = match link.split_once(':') {
+                    Some((_, name)) => self.is_open(name),
+                    None => link == "patient" && self.is_open("Patient"),
+                };
+                if !is_open {
+                    return false;
+                }
+                further
+            } else {
+                return rest.len() < name.len();
+            };
         }
-        let Some((links, _)) = rest.rsplit_once('.') else { return rest.len() < name.len() };
-        links.split('.').all(|link| match link.split_once(':') {
-            Some((_, name)) => self.is_open(name),
-            None => link == "patient" && self.is_open("Patient"),
-        })
     }
 
     fn is_open(&mut self, resource_type: &str) -> bool {

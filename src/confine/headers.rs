@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderName,
+};
 use http::{HeaderMap, HeaderValue};
 
 use super::preference::Returned;
@@ -20,8 +22,10 @@ const PASSED: [&str; 8] = [
     "x-request-id",
 ];
 
-/// The most of them that go on, with those that come several times: each request for one of a client has them.
+/// The most of them that go on, with those that come several times, and the most of their bytes beside the token:
+/// each request for one of a client has them.
 const MAX_PASSED: usize = 32;
+const MAX_PASSED_BYTES: usize = 4096;
 
 /// Resources that a client wants recorded beside those that it writes.
 const PROVENANCE: &str = "x-provenance";
@@ -82,8 +86,13 @@ pub(super) fn strip_async(headers: &mut HeaderMap) {
 pub(super) fn for_judged(headers: &HeaderMap) -> HeaderMap {
     let passed = headers.iter().filter(|(name, _)| PASSED.contains(&name.as_str()));
     let mut asked: HeaderMap = HeaderMap::new();
+    let mut bytes = 0;
     for (name, value) in passed.take(MAX_PASSED) {
-        asked.append(name, value.clone());
+        let is_free = matches!(*name, AUTHORIZATION | HOST);
+        bytes += if is_free { 0 } else { value.len() };
+        if is_free || bytes <= MAX_PASSED_BYTES {
+            asked.append(name, value.clone());
+        }
     }
     asked.insert(ACCEPT, HeaderValue::from_static("application/fhir+json"));
     asked.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));

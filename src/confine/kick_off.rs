@@ -1,5 +1,7 @@
 //! The beginning of an export: what is asked of the server behind, and which types it is of.
 
+use std::collections::HashSet;
+
 use form_urlencoded::{Serializer, parse};
 use http::Method;
 
@@ -65,9 +67,10 @@ impl KickOff {
 /// The types that `_type` names, each once.
 fn named(query: &str) -> Vec<String> {
     let mut named: Vec<String> = Vec::new();
+    let mut known = HashSet::new();
     for (_, value) in parse(query.as_bytes()).filter(|(name, _)| name == "_type") {
         for name in value.split(',').map(str::trim).filter(|name| !name.is_empty()) {
-            if !named.iter().any(|known| known == name) {
+            if known.insert(name.to_owned()) {
                 named.push(name.to_owned());
             }
         }

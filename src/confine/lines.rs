@@ -10,6 +10,7 @@ use pin_project_lite::pin_project;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::at_most::AtMost;
 use crate::telemetry::log;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -47,6 +48,9 @@ pin_project! {
         is_over: bool,
     }
 }
+
+/// The most entries of a Bundle in one line. What a list takes in memory is many times what it takes as text.
+const MAX_ENTRIES: usize = 65_535;
 
 /// The parts of a line that are judged.
 #[derive(Deserialize)]
@@ -174,13 +178,17 @@ fn is_kept(line: &[u8], types: &[String], are_deletions: bool) -> Result<bool, &
         return Ok(types.iter().any(|one| *one == read.resource_type));
     }
     let Some(entries) = read.entry else { return Ok(false) };
-    let entries: Vec<Entry<'_>> = serde_json::from_str(entries.get()).map_err(|_| unreadable)?;
+    let entries: AtMost<Entry<'_>, MAX_ENTRIES> =
+        serde_json::from_str(entries.get()).map_err(|_| unreadable)?;
+    if entries.are_more {
+        return Err("a line of it has more entries than are looked into");
+    }
     let is_granted = |entry: &Entry<'_>| {
         let deleted = entry.request.as_ref().filter(|asked| asked.method == "DELETE");
         let of = deleted.and_then(|asked| asked.url.split_once('/'));
         entry.resource.is_none() && of.is_some_and(|(name, _)| types.iter().any(|one| one == name))
     };
-    Ok(entries.iter().all(is_granted))
+    Ok(entries.items.iter().all(is_granted))
 }
 
 #[cfg(test)]

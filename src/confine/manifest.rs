@@ -2,6 +2,7 @@
 //! this server.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -67,14 +68,22 @@ struct WrittenFile<'a> {
 
 /// Writes a manifest for clients: what was asked for, and an address here for each file. `address` tells that of
 /// a part, or `None` for one that leads elsewhere; files of types that are not exported are left out. `None` for
-/// what is no manifest.
+/// what is no manifest, and for one whose addresses take more than `limit` bytes: each has its owner in it.
 pub(super) fn rewritten(
     text: &str,
     request: &str,
     is_exported: impl Fn(&str) -> bool,
     address: impl Fn(&str, Part) -> Option<String>,
+    limit: usize,
 ) -> Option<Vec<u8>> {
     let manifest: Manifest<'_> = serde_json::from_str(text).ok()?;
+    let room = Cell::new(Some(limit));
+    let address = |url: &str, part: Part| {
+        let left = room.get()?;
+        let address = address(url, part)?;
+        room.set(left.checked_sub(address.len()));
+        room.get().map(|_| address)
+    };
     let resources = |url: &str| address(url, Part::Resources);
     let deletions = |url: &str| address(url, Part::Deletions);
     let errors = |url: &str| address(url, Part::Errors);
@@ -91,8 +100,9 @@ pub(super) fn rewritten(
         output: files(&manifest.output, &is_exported, resources),
         deleted: files(&manifest.deleted, is_deletion, deletions),
         error: files(&manifest.error, |kind| kind == "OperationOutcome", errors),
-        link: next.collect(),
+        link: next.take(1).collect(),
     };
+    room.get()?;
     serde_json::to_vec(&written).ok()
 }
 
@@ -106,4 +116,33 @@ fn files<'f>(
         Some(WrittenFile { kind: &file.kind, url: address(&file.url)?, count: file.count })
     });
     written.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest(files: usize, pages: usize, limit: usize) -> Option<serde_json::Value> {
+        let text = serde_json::json!({
+            "output": vec![serde_json::json!({"type": "Patient", "url": "f"}); files],
+            "link": vec![serde_json::json!({"relation": "next", "url": "p"}); pages],
+        });
+        let address = |url: &str, _| Some(format!("https://fhir.example.org/{url}"));
+        let written = rewritten(&text.to_string(), "r", |_| true, address, limit)?;
+        serde_json::from_slice(&written).ok()
+    }
+
+    #[test]
+    fn the_addresses_of_a_manifest_take_no_more_than_an_answer_may() {
+        let length = "https://fhir.example.org/f".len();
+        assert_eq!(manifest(3, 0, 3 * length).unwrap()["output"].as_array().unwrap().len(), 3);
+        assert_eq!(manifest(3, 0, 3 * length - 1), None);
+        assert_eq!(manifest(1_000, 1_000, 4096), None);
+    }
+
+    #[test]
+    fn one_page_follows() {
+        let link = &manifest(0, 3, 4096).unwrap()["link"];
+        assert_eq!(link.as_array().unwrap().len(), 1, "{link}");
+    }
 }

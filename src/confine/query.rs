@@ -35,9 +35,9 @@ pub(super) fn rewritten(access: &Access, upstream: &str, query: &str) -> Result<
     let searched = interaction.searched_type().or_else(|| interaction.resource_type());
     let searched = searched.unwrap_or_default();
     let mut asked = Serializer::new(String::new());
-    let mut reached = chain::Reached::of(access);
+    let mut checked = Checked::of(access, searched);
     for (name, value) in parse(query.as_bytes()) {
-        check(access, &mut reached, (&name, &value))?;
+        checked.check(&name, &value)?;
         if !LEFT_OUT.contains(&base_name(&name)) {
             asked.append_pair(&name, &addresses.value(searched, &name, &value));
         }
@@ -166,57 +166,72 @@ fn at_most(access: &Access, filter: &ResourceFilter<'_>, resource_type: &str) ->
     Some(AtMost { more, is_exact })
 }
 
-/// Checks a parameter: one that looks into what is hidden, or that nobody can tell what it does, is refused.
-fn check(
-    access: &Access,
-    reached: &mut chain::Reached<'_>,
-    (name, value): (&str, &str),
-) -> Result<(), NotAsked> {
-    let interaction = access.interaction();
-    let (base, modifier) = name.split_once(':').unwrap_or((name, ""));
-    if base == "_summary" && value == "count" && !is_exact(access) {
-        let text = "`_summary=count` would count what is hidden from this token: search without it, and count \
-                    the entries";
-        return Err(NotAsked::Otherwise(NoAnswer::bad_request(text)));
+/// What the parameters of one search are checked by, found once for all of them.
+struct Checked<'a> {
+    access: &'a Access,
+    searched: &'a str,
+    /// What is shown of the type that is searched.
+    filter: ResourceFilter<'a>,
+    reached: chain::Reached<'a>,
+    /// True if what may be seen can be counted by the server behind; known once it is asked.
+    is_exact: Option<bool>,
+}
+
+impl<'a> Checked<'a> {
+    fn of(access: &'a Access, searched: &'a str) -> Self {
+        let (filter, reached) = (access.shown(searched), chain::Reached::of(access));
+        Self { access, searched, filter, reached, is_exact: None }
     }
-    if base == "_sort" && value.contains(['.', ':']) {
-        return Err(denied("a sort by another resource", name));
-    }
-    let is_of_everything =
-        interaction.kind() == InteractionKind::Operation && matches!(base, "start" | "end");
-    if LEFT_OUT.contains(&base) || OF_RESULTS.contains(&base) || is_of_everything {
-        let repeats =
-            matches!(base, "_include" | "_revinclude") && matches!(modifier, "iterate" | "recurse");
-        return match modifier.is_empty() || repeats {
-            true => Ok(()),
-            false => Err(denied("a modifier that this parameter does not have", name)),
+
+    /// Checks a parameter: one that looks into what is hidden, or that nobody can tell what it does, is refused.
+    fn check(&mut self, name: &str, value: &str) -> Result<(), NotAsked> {
+        let interaction = self.access.interaction();
+        let (base, modifier) = name.split_once(':').unwrap_or((name, ""));
+        if base == "_summary"
+            && value == "count"
+            && !*self.is_exact.get_or_insert_with(|| is_exact(self.access))
+        {
+            let text = "`_summary=count` would count what is hidden from this token: search without it, and count \
+                        the entries";
+            return Err(NotAsked::Otherwise(NoAnswer::bad_request(text)));
+        }
+        if base == "_sort" && value.contains(['.', ':']) {
+            return Err(denied("a sort by another resource", name));
+        }
+        let is_of_everything =
+            interaction.kind() == InteractionKind::Operation && matches!(base, "start" | "end");
+        if LEFT_OUT.contains(&base) || OF_RESULTS.contains(&base) || is_of_everything {
+            let repeats = matches!(base, "_include" | "_revinclude")
+                && matches!(modifier, "iterate" | "recurse");
+            return match modifier.is_empty() || repeats {
+                true => Ok(()),
+                false => Err(denied("a modifier that this parameter does not have", name)),
+            };
+        }
+        let searched = self.searched;
+        // A caller whose results are not confined sees what the server behind finds.
+        let is_open = !searched.is_empty() && self.filter.is_open();
+        if name.contains('.') || modifier.contains(':') || base == "_has" {
+            return match is_open && self.reached.by(name) {
+                true => Ok(()),
+                false => Err(denied("a chain", name)),
+            };
+        }
+        if !search::is_known(searched, base) {
+            return match is_open && !OF_OTHERS.contains(&base) {
+                true => Ok(()),
+                false => Err(denied("a parameter that R4 does not define here", name)),
+            };
+        }
+        let mut sets = self.filter.confinement().sets();
+        let asks_for_another = |id| {
+            let patient = PatientHere { id, base: interaction.base() };
+            compartment::asks_for_another(searched, name, value, patient)
         };
-    }
-    let searched = interaction.searched_type().or_else(|| interaction.resource_type());
-    let searched = searched.unwrap_or_default();
-    let filter = access.shown(searched);
-    // A caller whose results are not confined sees what the server behind finds.
-    let is_open = !searched.is_empty() && filter.is_open();
-    if name.contains('.') || modifier.contains(':') || base == "_has" {
-        return match is_open && reached.by(name) {
-            true => Ok(()),
-            false => Err(denied("a chain", name)),
-        };
-    }
-    if !search::is_known(searched, base) {
-        return match is_open && !OF_OTHERS.contains(&base) {
-            true => Ok(()),
-            false => Err(denied("a parameter that R4 does not define here", name)),
-        };
-    }
-    let patient = filter.confinement().sets().find_map(Alternatives::only_patient);
-    let asks_for_another = |id| {
-        let patient = PatientHere { id, base: interaction.base() };
-        compartment::asks_for_another(searched, name, value, patient)
-    };
-    match patient.is_some_and(asks_for_another) {
-        true => Err(denied("a search for somebody else, or for whom nobody can tell,", name)),
-        false => Ok(()),
+        match sets.find_map(Alternatives::only_patient).is_some_and(asks_for_another) {
+            true => Err(denied("a search for somebody else, or for whom nobody can tell,", name)),
+            false => Ok(()),
+        }
     }
 }
 

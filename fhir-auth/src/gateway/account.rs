@@ -147,6 +147,12 @@ impl Account {
         self.0.turn.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
+    /// Gives the turn back: it asks the server behind again, whose answer may take its time, and judges nothing
+    /// meanwhile.
+    pub(super) fn asks_again(&self) {
+        self.0.turn.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
     /// Waits for the turn to judge what has been read, and tells whether it has come within `limit`; `None` if it
     /// needs none, or has one already: who waits for a second one could wait for ever.
     pub(super) fn turn(

@@ -334,6 +334,28 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn who_asks_the_server_again_holds_up_nobody_meanwhile() {
+        let all = Buffered::new();
+        all.make_room(1 << 30, 1 << 30);
+        let limit = Duration::from_secs(30);
+        let read = |account: &Account, length: usize| {
+            let body = Full::new(Bytes::from(vec![b' '; length]));
+            AnswerBody::new(body, None, limit, account.clone()).collect()
+        };
+        let (batch, other) = (Account::of_a_request(&all), Account::of_a_request(&all));
+        batch.is_of_a_caller();
+        other.is_of_a_caller();
+        assert!(read(&batch, 15 << 20).await.is_ok());
+        batch.asks_again();
+        let begun = Instant::now();
+        assert!(read(&other, 4 << 20).await.is_ok());
+        assert_eq!(begun.elapsed(), Duration::ZERO);
+        // The turn for its next answer is as large as what it holds by then.
+        assert!(read(&batch, 1).await.is_err());
+        assert_eq!((batch.trouble(), begun.elapsed()), (Some(Unanswered::Busy), limit));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_client_may_take_its_time_as_long_as_it_gets_on() {
         let (progress, limit) = (Progress::begin(), Duration::from_secs(30));
         let slow = async {

@@ -150,6 +150,10 @@ where
         };
         let text = std::str::from_utf8(&answer.body).ok();
         let Some(Ok(bundle)) = text.map(Bundle::parse) else { return Ok(Vec::new()) };
+        // The last content may be on a page that is not here: a history may begin with the oldest.
+        if bundle.next_page().is_some() {
+            return Ok(Vec::new());
+        }
         let mut contents = Vec::new();
         for entry in bundle.entries() {
             match (Candidate::of_entry(entry), entry.resource()) {

@@ -143,7 +143,13 @@ where
             let address = self.address_of(&job.other(link, part))?;
             address.to_str().ok().map(str::to_owned)
         };
-        let written = manifest::rewritten(whole(&answer)?, request, is_exported, address);
+        let written = manifest::rewritten(
+            whole(&answer)?,
+            request,
+            is_exported,
+            address,
+            self.settings.max_body,
+        );
         let written = written.ok_or_else(|| unreadable("it is no manifest of an export"))?;
         let mut response =
             document(StatusCode::OK, "application/json", written.into(), &self.request);

@@ -81,13 +81,18 @@ where
     /// others may be, too.
     pub(super) async fn kept(&mut self, bundle: &Bundle<'_>) -> Judged<Vec<bool>, S::Error> {
         let hides = self.hides_results();
+        let (searched, shared) = (self.only_type(), self.access.patient_compartment());
         let mut candidates = Vec::new();
         let mut places = Vec::new();
         let mut unread: Option<(usize, &'static str)> = None;
         let mut deletions = Deletions::default();
         for entry in bundle.entries() {
             places.push(match Candidate::of_entry(entry) {
-                Ok(Some(candidate)) => {
+                Ok(Some(mut candidate)) => {
+                    // A server need not say so, and whom a shared resource is about, it does not say itself.
+                    let is_other = |searched| searched != candidate.resource_type;
+                    candidate.comes_along |= searched.is_some_and(is_other)
+                        && shared.is_shared(&candidate.resource_type);
                     candidates.push(candidate);
                     Place::Candidate(candidates.len() - 1)
                 }
@@ -116,6 +121,15 @@ where
             Place::Nothing(is_kept) => *is_kept,
         };
         Ok(places.iter().map(is_kept).collect())
+    }
+
+    /// The one type whose resources are the results of this search: shared ones of others come along.
+    fn only_type(&self) -> Option<&str> {
+        let interaction = self.access.interaction();
+        match interaction.kind() == Kind::SearchType {
+            true => interaction.resource_type(),
+            false => interaction.searched_type(),
+        }
     }
 
     /// Finds the next page that shows something: a link to one that shows nothing would tell that something

@@ -26,7 +26,7 @@ impl StringTest {
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         match text.is_empty() {
             true => Err("the value is empty".to_owned()),
-            false => Ok(Self(text.to_lowercase())),
+            false => Ok(Self(folded(text).collect())),
         }
     }
 
@@ -45,7 +45,15 @@ impl StringTest {
         }
     }
 
+    /// Looks no further than the value is long, however long the text is.
     fn begins(&self, text: &str) -> bool {
-        text.to_lowercase().starts_with(&self.0)
+        let mut text = folded(text);
+        self.0.chars().all(|wanted| text.next() == Some(wanted))
     }
+}
+
+/// Returns the characters in lower case, of which a sigma has one, wherever it stands in a word.
+fn folded(text: &str) -> impl Iterator<Item = char> {
+    let lower = text.chars().flat_map(char::to_lowercase);
+    lower.map(|character| if character == 'ς' { 'σ' } else { character })
 }

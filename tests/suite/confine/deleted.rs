@@ -70,6 +70,21 @@ async fn the_last_content_is_that_of_the_highest_version_and_not_the_first_of_th
 }
 
 #[tokio::test]
+async fn where_a_history_goes_on_the_last_content_is_not_known() {
+    let entries = [version("1", Some("1")), version("2", Some("1"))];
+    let page = |next: &[&str]| {
+        let next = next.iter().map(|url| json!({"relation": "next", "url": url}));
+        json!({"resourceType": "Bundle", "type": "history", "entry": entries, "link": next.collect::<Vec<_>>()})
+    };
+    for (history, status) in [(page(&[]), 410), (page(&["http://localhost/fhir?page=2"]), 404)] {
+        let server = Careless::default().answering("/Observation/x", 410, "{}");
+        let server = server.answering("/Observation/x/_history", 200, &history);
+        let got = read(&Confined::before(server).await, "/Observation/x").await;
+        assert_eq!(got.status, status, "{}", got.text);
+    }
+}
+
+#[tokio::test]
 async fn where_no_numbers_tell_the_last_content_each_of_them_must_have_been_visible() {
     for (history, status) in [
         ([version("", Some("1")), version("", Some("1"))], 410),

@@ -48,6 +48,29 @@ async fn only_types_that_are_granted_come_along() {
 }
 
 #[tokio::test]
+async fn in_a_search_of_one_type_others_come_along_whatever_the_server_says_of_them() {
+    for mode in [json!({"mode": "match"}), json!({}), Value::Null] {
+        let entry = |resource: Value| json!({"resource": resource, "search": mode});
+        let mut own = observation("a1", "1", "laboratory");
+        own["performer"] = json!([{"reference": "Practitioner/of-1"}]);
+        let mut other = observation("a2", "2", "laboratory");
+        other["performer"] = json!([{"reference": "Practitioner/of-2"}]);
+        let doctor = |id: &str| entry(json!({"resourceType": "Practitioner", "id": id}));
+        let entries = [entry(own), entry(other), doctor("of-1"), doctor("of-2")];
+        let found = json!({"resourceType": "Bundle", "type": "searchset", "entry": entries});
+        for include in [
+            "/Observation?_include=Observation%3Aperformer",
+            "/Patient/1/Observation?_include=Observation%3Aperformer",
+        ] {
+            let confined =
+                Confined::before(Careless::default().answering(include, 200, &found)).await;
+            let got = confined.get("patient/*.rs", include).await;
+            assert_eq!(got.entries(), ["Observation/a1", "Practitioner/of-1"], "{}", got.text);
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_comes_along_with_hidden_results_alone_is_hidden() {
     let observed = |id: &str, patient: &str, doctor: &str| {
         let mut observed = observation(id, patient, "laboratory");
@@ -220,6 +243,15 @@ async fn callers_whose_results_are_not_confined_search_as_the_server_does() {
         (two, "_list=x", 403),
         (two, "_query=x", 403),
         (two, "_sort=subject.name", 403),
+        // Behind a chain, too.
+        (two, "patient._has:Observation:patient:code=x", 200),
+        (
+            "system/Observation.rs system/Patient.rs patient/Device.rs",
+            "patient._has:Device:patient:type=x",
+            403,
+        ),
+        (two, "subject:Patient._has:Provenance:target:agent=x", 403),
+        (two, "_has:Observation:patient:subject:Patient._has:Provenance:target:agent=x", 403),
         ("system/Observation.rs system/Patient.rs?_id=1", "subject:Patient.name=x", 403),
         ("patient/Observation.rs system/Patient.rs", "subject:Patient.name=x", 403),
         ("system/Observation.rs?status=final system/Patient.rs", "unheard-of=x", 403),

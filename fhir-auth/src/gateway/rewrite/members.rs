@@ -39,7 +39,10 @@ pub(super) fn address(way: Way, name: &[u8], inside: Kind) -> Option<Address> {
             Some(Address::Absolute)
         }
         (Way::ToServer, b"reference") => Some(Address::Relative),
-        (Way::ToServer, b"url") if inside == Kind::Request => Some(Address::Relative),
+        // A file by another name of the server behind would be one of this server when it comes back.
+        (Way::ToServer, b"url") if matches!(inside, Kind::File | Kind::Request) => {
+            Some(Address::Relative)
+        }
         _ => None,
     }
 }

@@ -207,6 +207,8 @@ fn addresses_that_clients_know_mean_resources_of_the_server_behind() {
         for (before, after) in [
             (r#"{"subject":{"reference":""#, r#""},"valueDecimal":5.40}"#),
             (r#"{"entry":[{"request":{"method":"GET","url":""#, r#""}}]}"#),
+            (r#"{"content":[{"attachment":{"contentType":"a/b","url":""#, r#""}}]}"#),
+            (r#"{"content":{"url":""#, r#""}}"#),
         ] {
             let text = format!("{before}{value}{after}");
             assert_eq!(sent(&text), format!("{before}{expected}{after}"), "{value}");
@@ -217,7 +219,6 @@ fn addresses_that_clients_know_mean_resources_of_the_server_behind() {
             (r#"{"request":""#, r#""}"#),
             (r#"{"extension":[{"url":""#, r#""}]}"#),
             (r#"{"link":[{"relation":"self","url":""#, r#""}]}"#),
-            (r#"{"content":{"url":""#, r#""}}"#),
         ] {
             let text = format!("{before}{value}{after}");
             assert_eq!(sent(&text), text);
