@@ -272,6 +272,14 @@ mod tests {
     }
 
     #[test]
+    fn two_headers_have_one_format_whatever_their_case() {
+        let of = CertificateFormat::of_header;
+        assert_eq!(of("Client-Cert"), Some(CertificateFormat::ClientCert));
+        assert_eq!(of("X-Forwarded-Client-Cert"), Some(CertificateFormat::Xfcc));
+        assert_eq!(of("x-client-cert"), None);
+    }
+
+    #[test]
     fn two_a_chain_and_what_is_none_count_as_no_certificate() {
         let pem = "-----BEGIN CERTIFICATE-----MAMCAQc=-----END CERTIFICATE-----";
         let hash = "f3".repeat(32);
@@ -290,6 +298,7 @@ mod tests {
             (F::Xfcc, vec![&*format!("Hash={hash};Cert=\"{pem}\"")]),
             (F::Xfcc, vec![&*format!("Hash={hash};Subject=\"CN=x")]),
             (F::Xfcc, vec!["Hash=f3"]),
+            (F::Xfcc, vec![&*format!("Hash={hash}f")]),
         ] {
             let values: Vec<&str> = values;
             let found = read(format, &values);
@@ -307,6 +316,8 @@ mod tests {
             format!("Hash={own};X=\",By=x;Hash={other};Subject=\"CN=a\\\"b\""),
             format!("Hash={own};X=a\"b,Hash={other}\""),
             format!("Hash={own};X=\"a\"b\",Hash={other};Y=\"\""),
+            format!("Hash={own};X=\"a\"b=\",Hash={other};Y=c\""),
+            format!("Hash={own};X=\"a\"b=\",Hash={other}\""),
             format!("Hash={own};X=\\\""),
         ] {
             assert!(read(CertificateFormat::Xfcc, &[&value]).is_err(), "{value}");

@@ -61,3 +61,41 @@ impl Nonces {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 1_800_000_000;
+
+    fn nonces(keys: &[u8]) -> Nonces {
+        let keys = keys.iter().map(|byte| SealKey::new(&[*byte; 32]).unwrap()).collect();
+        Nonces::new(keys, "https://fhir.example.org").unwrap()
+    }
+
+    fn serves(nonces: &Nonces, made_by: &Nonces) -> bool {
+        let now = UnixTime::from_secs(NOW);
+        nonces.is_good(&made_by.make(now).unwrap(), now)
+    }
+
+    #[test]
+    fn a_nonce_serves_for_five_minutes_and_where_clocks_differ_by_one() {
+        let nonces = nonces(&[1]);
+        let nonce = nonces.make(UnixTime::from_secs(NOW)).unwrap();
+        for (seconds, is_good) in [(-61, false), (-60, true), (0, true), (299, true), (300, false)]
+        {
+            let at = UnixTime::from_secs(NOW + seconds);
+            assert_eq!(nonces.is_good(&nonce, at), is_good, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_was_made_is_gone_on_with_and_one_that_was_given_is_not() {
+        let (made, given) = (nonces(&[]), nonces(&[1]));
+        assert!(serves(&nonces(&[]).after(&made), &made));
+        assert!(!serves(&nonces(&[2]).after(&made), &made), "a key was given instead");
+        assert!(!serves(&nonces(&[]).after(&given), &given), "the key was taken away");
+        assert!(!serves(&nonces(&[2]).after(&given), &given), "another key was given");
+        assert_eq!(given.keys.len(), 1, "none is made beside one that was given");
+    }
+}

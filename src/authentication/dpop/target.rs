@@ -8,34 +8,25 @@ use url::Url;
 /// `origin` ends without a slash.
 pub(super) fn is_for(htu: &str, origin: &str, path: &str) -> bool {
     // As nearly every client writes it.
-    if htu.strip_prefix(origin).is_some_and(|rest| rest == path && is_plain(path)) {
+    if htu.strip_prefix(origin) == Some(path) {
         return true;
     }
-    let normal = |text: &str| normalised(text);
-    normal(htu).is_some_and(|named| normal(&format!("{origin}{path}")) == Some(named))
+    normalised(htu).is_some_and(|named| normalised(&format!("{origin}{path}")) == Some(named))
 }
 
-/// Reports whether a path is in its normal form whatever follows: nothing is encoded, and no segment
-/// has dots alone.
-fn is_plain(path: &str) -> bool {
-    !path.contains(['%', '?', '#']) && !path.contains("/.")
-}
-
-/// Returns an address in its normal form; `None` where it is none, or names a user.
+/// Returns an address in its normal form; `None` where it is none.
 fn normalised(text: &str) -> Option<String> {
     // What the parser of a browser would mend is no address of RFC 3986.
     let is_allowed =
         |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=%".contains(&byte);
     let (scheme, rest) = text.split_once("://")?;
-    let is_scheme = scheme.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    if !text.bytes().all(is_allowed) || !is_scheme || rest.starts_with(['/', '?', '#']) {
+    if !text.bytes().all(is_allowed) || rest.starts_with(['/', '?', '#']) {
         return None;
     }
     let end = rest.find(['?', '#']).unwrap_or(rest.len());
     let address = unescaped(&format!("{scheme}://{}", rest.get(..end)?))?;
-    let url = Url::parse(&address).ok()?;
-    let is_anonymous = url.username().is_empty() && url.password().is_none();
-    is_anonymous.then(|| url.to_string())
+    // A user within it stays, and makes it another one.
+    Some(Url::parse(&address).ok()?.into())
 }
 
 /// Decodes the bytes that need no encoding, and writes the encoding of all others in upper case
@@ -112,6 +103,10 @@ mod tests {
             "https://fhir.example.org/r4/Pati\tent/1",
             "https://fhir.example.org/r4/Patient/1%",
             "https://fhir.example.org/r4/Patient/%zz",
+            "a:https://fhir.example.org/r4/Patient/1",
+            "//https://fhir.example.org/r4/Patient/1",
+            "https://a:b@fhir.example.org/r4/Patient/1",
+            "https://:b@fhir.example.org/r4/Patient/1",
             "/r4/Patient/1",
             "",
         ] {

@@ -365,7 +365,13 @@ mod tests {
             .map(|issuer| issuer.name().to_owned())
             .collect();
         assert!(names.iter().all(|name| name.contains("55555555555a")), "{names:?}");
-        for text in ["", "1-2-3-4-5", "11111111-2222-3333-4444-55555555555g"] {
+        assert!(is_guid(TENANT));
+        for text in [
+            "",
+            "1-2-3-4-5",
+            "11111111-2222-3333-4444-55555555555g",
+            "11111111-2222-3333-4444-555555555555-",
+        ] {
             assert!(!is_guid(text), "{text}");
         }
     }

@@ -119,11 +119,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn questions_that_were_open_already_make_no_pause_longer() {
         let circuit = Circuit::default();
+        let early = circuit.admit().unwrap();
         let open: Vec<_> = (0..1000).map(|_| circuit.admit().unwrap()).collect();
         open.into_iter().for_each(|permission| circuit.failed(permission));
         assert!(circuit.pause().unwrap() <= Duration::from_millis(500));
         tokio::time::advance(Duration::from_millis(500)).await;
         circuit.unused(circuit.admit().unwrap());
-        assert!(circuit.admit().is_ok(), "a trial that was not made");
+        let trial = circuit.admit().expect("a trial that was not made");
+        circuit.unused(early);
+        assert_eq!(circuit.admit().unwrap_err(), Duration::ZERO, "one trial alone");
+        circuit.unused(trial);
     }
 }
