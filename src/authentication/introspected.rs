@@ -78,7 +78,7 @@ impl Authenticator {
         let verified = Verified::by_answer(said, is_audience_known);
         let validated =
             validation::validate(&claims, verified, scheme, issuer, self.clock.now(), recorder)?;
-        let is_bound = validated.confirmation().is_some();
+        let is_bound = validated.confirmation().is_some_and(|cnf| cnf.key.is_some());
         let said = NoRecorder.check(token_kind::bound_as_said(&claims, is_bound));
         said.inspect_err(|finding| recorder.failed(|| finding.clone()))?;
         let principal = Principal::new(&validated, &issuer.settings, |_| true);
@@ -125,7 +125,8 @@ impl Authenticator {
             NoRecorder.check(confirmation::read(answer))?;
             let either = confirmation::check_either(own, answer, settings, scheme);
             let bound_by = NoRecorder.check(either)?;
-            NoRecorder.check(token_kind::bound_as_said(answer, bound_by.is_some()))?;
+            let is_bound = bound_by.as_ref().is_some_and(|cnf| cnf.key.is_some());
+            NoRecorder.check(token_kind::bound_as_said(answer, is_bound))?;
             if answer.has("exp") {
                 NoRecorder.check(validation::expiry(answer, settings, now))?;
             }

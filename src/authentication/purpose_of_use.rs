@@ -45,7 +45,11 @@ impl PurposeOfUse {
                 Some((system, code)) => (Some(system), code),
                 None => (None, whole.as_str()),
             },
-            Value::Object(_) => (text("system"), text("code")?),
+            // A system that is no text is another one, whichever was meant.
+            Value::Object(coding) => match coding.get("system") {
+                None | Some(Value::Null) => (None, text("code")?),
+                Some(system) => (Some(system.as_str()?), text("code")?),
+            },
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => return None,
         };
         let system = system.filter(|system| !system.is_empty()).map(str::to_owned);

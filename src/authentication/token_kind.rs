@@ -46,10 +46,10 @@ pub(crate) fn of_answer(
 #[cfg(feature = "client")]
 pub(super) fn bound_as_said(
     answer: &Claims<'_>,
-    is_bound: bool,
+    is_bound_to_a_key: bool,
 ) -> Checked<(), impl FnOnce() -> Evidence> {
     let token_type = answer.string_or_none("token_type").unwrap_or_default();
-    let result = match token_type.eq_ignore_ascii_case("DPoP") && !is_bound {
+    let result = match token_type.eq_ignore_ascii_case("DPoP") && !is_bound_to_a_key {
         true => other("`token_type` is `DPoP`, and no `cnf` names its key", None),
         false => Ok(()),
     };

@@ -392,7 +392,8 @@ impl Access {
     }
 
     /// Reports whether the caller may export resources of a type (`$export`): to narrow an export
-    /// without `_type`, and to judge again whoever asks for the status or the files of one.
+    /// without `_type`, and to judge again whoever asks for the status or the files of one. It takes the step that
+    /// an export requires, too.
     ///
     /// ```
     /// use tower_fhir_auth::Access;
@@ -404,7 +405,7 @@ impl Access {
     /// ```
     #[must_use]
     pub fn may_export(&self, resource_type: &str) -> bool {
-        self.ask(&self.interaction.export_of(resource_type)).is_ok()
+        self.with_interaction(self.interaction.export_of(resource_type)).is_ok()
     }
 
     /// The owner to record for a job that this request starts. `None` for a token without a

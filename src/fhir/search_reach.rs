@@ -22,9 +22,10 @@ pub(crate) enum Reach {
     Anywhere,
 }
 
-/// Parameters that look in places which they do not name: filters, lists, groups, contained
-/// resources.
-const ANYWHERE: [&str; 6] = ["_contained", "_containedtype", "_filter", "_in", "_list", "_query"];
+/// Parameters that reach places which they do not name: filters, lists, groups, contained resources, and what
+/// refers to a resource that is deleted.
+const ANYWHERE: [&str; 7] =
+    ["_cascade", "_contained", "_containedtype", "_filter", "_in", "_list", "_query"];
 
 /// Returns what a query reaches. It is decoded as servers decode it; whatever two servers might
 /// read differently reaches anywhere: nothing is guessed.
@@ -249,6 +250,9 @@ mod tests {
             "_typeFilter=x",
             "_typeFilter=Observation%3Fa%3Db,Condition%3Fa%3Db",
             "_LIST=1",
+            "_cascade=delete",
+            "_Cascade=delete",
+            "%5Fcascade=delete",
             "_in=Group/1",
             "_sort=organization.name",
             "subject._list=1",

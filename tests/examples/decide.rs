@@ -297,7 +297,7 @@ async fn the_headers_are_always_there_and_empty_where_nobody_is_known() {
     }
 }
 
-const UNSEEN: [(&str, &str, &str); 17] = [
+const UNSEEN: [(&str, &str, &str); 19] = [
     ("POST", "", "the entries of a bundle"),
     ("POST", "/", "the entries of a bundle"),
     ("POST", "/Observation/_search", "search by GET"),
@@ -313,6 +313,8 @@ const UNSEEN: [(&str, &str, &str); 17] = [
     ("GET", "/Patient?_filter=name%20eq%20x", "an include, a chain"),
     ("GET", "/Observation?_sort=subject.name", "an include, a chain"),
     ("DELETE", "/Observation?subject.name=x", "an include, a chain"),
+    ("DELETE", "/Patient/1?_cascade=delete", "an include, a chain"),
+    ("DELETE", "/Patient/1?%5FCascade=delete", "an include, a chain"),
     ("GET", "/Patient/1/$everything", "the answer of this operation"),
     ("GET", "/$export?_type=Patient", "the answer of this operation"),
 ];
@@ -372,6 +374,22 @@ async fn a_conditional_creation_and_a_provenance_in_a_header_are_seen() {
         let request = decider.about("POST", "/Observation").bearer_auth(decider.token(granted));
         let answer = request.header(header.0, header.1).send().await.unwrap();
         assert_eq!(answer.status(), expected, "{granted} {header:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_of_what_refers_to_a_resource_takes_the_right_to_delete_every_type() {
+    let decider = Decider::of_scopes("forward", "").await;
+    for name in ["x-cascade", "x_cascade"] {
+        for (granted, expected) in [
+            ("system/Patient.d", 403),
+            ("system/*.rs system/Patient.d", 403),
+            ("system/*.cruds", 200),
+        ] {
+            let request = decider.about("DELETE", "/Patient/1").header(name, "delete");
+            let answer = request.bearer_auth(decider.token(granted)).send().await.unwrap();
+            assert_eq!(answer.status(), expected, "{granted} {name}");
+        }
     }
 }
 

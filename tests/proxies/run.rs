@@ -62,7 +62,7 @@ impl Stand {
 const BODY: &[u8] = b"{\"valueDecimal\": 1.50,\r\n \"note\": \"\xc3\xa9\"}";
 
 /// What a client sends to be somebody else, or to ask for something else.
-const SPOOFED: [(&str, &str); 16] = [
+const SPOOFED: [(&str, &str); 17] = [
     ("X-Fhir-Issuer", "spoofed"),
     ("x-fhir-subject", "spoofed"),
     ("X-FHIR-PATIENT", "spoofed"),
@@ -76,6 +76,7 @@ const SPOOFED: [(&str, &str); 16] = [
     ("X-Forwarded-Method", "GET"),
     ("X-Forwarded-Uri", "/r4/metadata?spoofed"),
     ("X_Original_URI", "/r4/metadata?spoofed"),
+    ("X-Cascade", "spoofed"),
     ("X-HTTP-Method-Override", "spoofed"),
     ("X-Method-Override", "spoofed"),
     ("X-Auth-Status", "200"),

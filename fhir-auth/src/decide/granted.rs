@@ -46,6 +46,11 @@ impl Granted {
                  `X-HTTP-Method-Override`: the server behind may heed it",
             );
         }
+        if cascades(request) {
+            return refused(
+                "`X-Cascade` deletes what refers to the resource, too: it takes the right to delete every type",
+            );
+        }
         match allowed(request.extensions.get::<Principal>(), &self.headers, &self.base) {
             Ok(response) => response,
             Err(TooLong) => refused(TooLong::TEXT),
@@ -79,6 +84,15 @@ fn writes_provenance(request: &Parts) -> bool {
     is_change
         && has_provenance(&request.headers)
         && !request.extensions.get::<Access>().is_some_and(may)
+}
+
+/// Reports whether a header asks to delete more than the address names (HAPI's `X-Cascade`), for a caller that may not
+/// delete resources of every type.
+fn cascades(request: &Parts) -> bool {
+    let is_asked = request.headers.keys().any(|name| plain(name) == "x-cascade");
+    is_asked
+        && request.method == Method::DELETE
+        && !request.extensions.get::<Access>().is_some_and(Access::is_unconfined)
 }
 
 fn has_provenance(headers: &HeaderMap) -> bool {

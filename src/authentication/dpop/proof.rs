@@ -13,7 +13,7 @@ use crate::jose::compact::{Buffer, CompactJws, Segments};
 use crate::jose::header::{HeaderError, JoseHeader, media_type};
 use crate::jose::json::{Document, Json};
 use crate::jose::proof_key::ProofKey;
-use crate::jose::{Algorithm, Thumbprint};
+use crate::jose::{Algorithm, JwkError, Thumbprint};
 use crate::time::UnixTime;
 
 /// The header of proofs.
@@ -176,8 +176,17 @@ fn key_of(members: &Document<'_>) -> Result<ProofKey, ProofReason> {
     let algorithm: Algorithm = header.alg.parse().map_err(|_| ProofReason::Algorithm)?;
     let jwk = members.get("jwk").ok_or_else(|| ProofReason::Key("is missing".to_owned()))?;
     let jwk = jwk.as_object().ok_or_else(|| ProofReason::Key("is not a JSON object".to_owned()))?;
-    ProofKey::read(jwk, algorithm)
-        .map_err(|error| ProofReason::Key(format!("cannot be used: {error}")))
+    ProofKey::read(jwk, algorithm).map_err(|error| {
+        // What stands in the key is not repeated: somebody may have put a private one there.
+        let fault = if matches!(error, JwkError::Unsupported(_)) {
+            "its type or curve is not supported".to_owned()
+        } else if matches!(error, JwkError::Algorithm(_)) {
+            "it does not fit the algorithm of the proof".to_owned()
+        } else {
+            error.to_string()
+        };
+        ProofReason::Key(format!("cannot be used: {fault}"))
+    })
 }
 
 fn date(claims: &Document<'_>, name: &'static str) -> Result<Option<UnixTime>, ProofReason> {

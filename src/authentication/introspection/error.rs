@@ -19,11 +19,12 @@ pub(crate) enum IntrospectionError {
 }
 
 impl IntrospectionError {
-    /// Reports whether the provider is to blame. A 400 is about the question (RFC 6749 section 5.2), as
-    /// some have it for tokens of a form that they do not issue: whoever sends such tokens must not make
-    /// the provider look down to others.
+    /// Reports whether the provider is to blame. Some statuses are about what was asked: 400 (RFC 6749 section 5.2)
+    /// for tokens of a form that they do not issue, and those of a firewall or a proxy before it, which take a token
+    /// for an attack or for too long. Whoever sends such tokens must not make the provider look down to others.
     pub(super) fn is_outage(&self) -> bool {
-        !matches!(self, Self::Request(KeyError::Status { status: 400, .. }))
+        let Self::Request(KeyError::Status { status, .. }) = self else { return true };
+        !matches!(status, 400 | 403 | 406 | 411 | 413 | 414 | 415 | 422 | 431)
     }
 }
 

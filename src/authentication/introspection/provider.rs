@@ -14,7 +14,7 @@ use super::signed::SignedAnswers;
 use crate::keys::{self, DocumentKind, HttpsClient, KeyError, NamedBy, Question, Reply};
 use crate::secure_url::PlainHttp;
 use crate::telemetry::log;
-use crate::time::UnixTime;
+use crate::time::Clock;
 
 /// The time that an endpoint counts which was found.
 const FOUND_COUNTS: Duration = Duration::from_secs(3600);
@@ -57,11 +57,11 @@ impl Provider {
     pub(super) async fn ask(
         &self,
         token: &str,
-        now: UnixTime,
+        clock: &dyn Clock,
     ) -> Result<Answer, IntrospectionError> {
         let (url, named_by) = self.endpoint().await?;
         let asked_at = Instant::now();
-        let credentials = self.authentication.credentials(&self.issuer, now)?;
+        let credentials = self.authentication.credentials(&self.issuer, clock.now())?;
         let mut fields = vec![("token", token), ("token_type_hint", "access_token")];
         let mut basic = None;
         match &credentials {
@@ -85,7 +85,7 @@ impl Provider {
             }
         };
         let Reply { media_type, body, address } = reply;
-        let answer = self.read(&media_type, &body, asked_at, now).await;
+        let answer = self.read(&media_type, &body, asked_at, clock).await;
         answer.map_err(|fault| IntrospectionError::Answer { address, fault })
     }
 
@@ -102,10 +102,10 @@ impl Provider {
         media_type: &str,
         body: &[u8],
         asked_at: Instant,
-        now: UnixTime,
+        clock: &dyn Clock,
     ) -> Result<Answer, AnswerFault> {
         match media_type {
-            "application/token-introspection+jwt" => self.signed.read(body, asked_at, now).await,
+            "application/token-introspection+jwt" => self.signed.read(body, asked_at, clock).await,
             "application/json" if self.requires_signature => Err(AnswerFault::Unsigned),
             "application/json" => Answer::read(body, asked_at, None),
             _ => Err(AnswerFault::MediaType),

@@ -222,7 +222,7 @@ async fn put(mut closing: Closing, token: String) {
     {
         return;
     }
-    let ask = shared.provider.ask(&token, shared.way.clock.now());
+    let ask = shared.provider.ask(&token, &*shared.way.clock);
     let result = timeout(shared.timeout(), ask).await;
     closing.close(result.unwrap_or(Err(IntrospectionError::Timeout)));
 }

@@ -12,7 +12,7 @@ use crate::authentication::issuer::IssuerSettings;
 use crate::jose::compact::{Buffer, CompactJws, Segments};
 use crate::jose::header::{JoseHeader, media_type};
 use crate::keys::{IssuerKeys, KeySetId};
-use crate::time::UnixTime;
+use crate::time::{Clock, UnixTime};
 
 /// The rules for signed answers of one issuer.
 #[derive(Debug)]
@@ -40,16 +40,17 @@ enum Judged {
 }
 
 impl SignedAnswers {
-    /// Verifies a signed answer. A key that is unknown is waited for, as with a token.
+    /// Verifies a signed answer, which was made after the question. A key that is unknown is waited for, as with a
+    /// token.
     pub(super) async fn read(
         &self,
         body: &[u8],
         asked_at: Instant,
-        now: UnixTime,
+        clock: &dyn Clock,
     ) -> Result<Answer, AnswerFault> {
         let mut waited = false;
         loop {
-            match self.verify(body, asked_at, now)? {
+            match self.verify(body, asked_at, clock.now())? {
                 Ok(answer) => return Ok(answer),
                 Err(()) if waited => return Err(AnswerFault::Key),
                 Err(()) => {

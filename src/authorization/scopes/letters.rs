@@ -2,8 +2,10 @@
 //! about.
 
 use super::requirement::{RequiredAccess, ScopeRequirement, Target, Via};
+use http::Method;
+
 use crate::authorization::Enforcement;
-use crate::fhir::Interaction;
+use crate::fhir::{Interaction, InteractionKind};
 use crate::smart::Permissions;
 
 /// Reports whether an interaction needs a permission on a type, or on any type at all. What it may
@@ -17,7 +19,7 @@ pub(in crate::authorization) fn needs(
     // Handlers leave out includes that are not granted; nobody leaves out those that take a step more.
     let enforced = enforced.difference(Enforcement::INCLUDES);
     let ScopeRequirement::All(required) = ScopeRequirement::of(interaction, enforced) else {
-        return false;
+        return interaction.kind() == InteractionKind::Operation && may_do(interaction, permission);
     };
     required.each.iter().any(|RequiredAccess { permissions, target, via }| {
         let permissions = if *via == Via::Included { Permissions::READ } else { *permissions };
@@ -30,4 +32,20 @@ pub(in crate::authorization) fn needs(
         };
         is_on && permissions.contains(permission)
     })
+}
+
+/// Reports whether an operation to which no letters belong may do what a permission is for. On which types is not
+/// known: what it does is up to its definition.
+fn may_do(interaction: &Interaction, permission: Permissions) -> bool {
+    let reads = Permissions::READ | Permissions::SEARCH;
+    match interaction.operation().unwrap_or_default() {
+        // They work on what they are sent, and on terminology.
+        "convert-data" | "expand" | "lookup" | "subsumes" | "translate" | "validate"
+        | "validate-code" => false,
+        "docref" | "includes" | "lastn" | "member-match" => reads.contains(permission),
+        _ => match *interaction.method() {
+            Method::GET | Method::HEAD => reads.contains(permission),
+            _ => true,
+        },
+    }
 }

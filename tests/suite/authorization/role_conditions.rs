@@ -76,6 +76,13 @@ async fn a_role_under_a_condition_counts_for_a_purpose_and_a_recent_sign_in_alon
             false,
         ),
         (purposes(json!([{"code": "b"}])), recent.clone(), false),
+        // A system that is no text is not HL7's.
+        (
+            purposes(json!([{"system": ["https://a.example"], "code": "ETREAT"}])),
+            recent.clone(),
+            false,
+        ),
+        (purposes(json!([{"system": 5, "code": "ETREAT"}])), recent.clone(), false),
         (purposes(json!([{"code": "etreat"}])), recent.clone(), false),
         (json!({"purpose_of_use": [{"code": "ETREAT"}]}), recent.clone(), false),
         (Value::Null, recent, false),

@@ -288,4 +288,14 @@ async fn a_refusal_repeats_nothing_of_a_proof() {
     }
     let reply = world.changed(|proof| proof.header("alg", secret)).await;
     assert!(!format!("{reply:?}").contains(secret));
+    for jwk in [
+        json!({"kty": secret}),
+        json!({"kty": "EC", "crv": secret}),
+        json!({"kty": "OKP", "crv": secret, "x": secret}),
+        json!({"kty": "EC", "crv": "P-256", "alg": secret, "x": secret, "y": secret}),
+    ] {
+        let reply = world.changed(|proof| proof.header("jwk", jwk.clone())).await;
+        assert_eq!(reply.status, 401);
+        assert!(!format!("{reply:?}").contains(secret), "{jwk}: {reply:?}");
+    }
 }

@@ -141,6 +141,11 @@ async fn an_answer_that_says_dpop_and_names_no_key_is_refused() {
     let token = client.server.provider.jwt(json!({}));
     client.server.provider.says_with(&token, json!({"token_type": "DPoP"}));
     client.bearer(&token).await.is_refused_by(Check::TokenKind, "`cnf`");
+    // A certificate is no key of DPoP.
+    let certificate = "A".repeat(43);
+    let token = client.server.provider.jwt(json!({"cnf": {"x5t#S256": certificate}}));
+    client.server.provider.says_with(&token, json!({"token_type": "DPoP"}));
+    client.bearer(&token).await.is_refused_by(Check::TokenKind, "`cnf`");
     let bound = client.server.provider.jwt(json!({"cnf": client.own()}));
     client.server.provider.says_with(&bound, json!({"token_type": "DPoP"}));
     client.proven(&bound).await.is_let_in();

@@ -148,12 +148,14 @@ async fn tokens_that_the_provider_stumbles_over_make_it_look_down_to_nobody_else
     let server = Guarded::with(|settings| settings.max_age(BRIEFLY)).await;
     server.provider.says(OPAQUE, server.provider.good());
     server.bearer(OPAQUE).await.is_let_in();
-    // As some answer to tokens of a form that they do not issue.
-    server.provider.behave(Manner::Raw(400, "application/json", "{}".to_owned()));
-    for index in 0..20 {
-        server.bearer(&format!("a.b.c.d.{index}")).await.is_unavailable();
+    // As some answer to tokens of a form that they do not issue, and firewalls to what looks like an attack.
+    for (round, status) in [400, 403, 406, 411, 413, 414, 415, 422, 431].into_iter().enumerate() {
+        server.provider.behave(Manner::Raw(status, "text/html", "<p>blocked".to_owned()));
+        for index in 0..10 {
+            server.bearer(&format!("a.b.{status}.{index}")).await.is_unavailable();
+        }
+        assert_eq!(server.provider.times(), 11 + 10 * round, "{status}");
     }
-    assert_eq!(server.provider.times(), 21);
     server.provider.behave(Manner::Json);
     server.provider.says("new", server.provider.good());
     server.bearer("new").await.is_let_in();

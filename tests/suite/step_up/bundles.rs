@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::Method;
-use tower_fhir_auth::authorization::{Grant, authorize_fn};
+use tower_fhir_auth::authorization::{Grant, StepUp, authorize_fn};
 use tower_fhir_auth::{Access, Enforcement};
 
 use super::{MFA, ask, on, server, strong, weak};
@@ -34,7 +34,11 @@ async fn an_entry_takes_the_step_of_its_own_interaction() {
 
 /// A server whose service within is said to judge no step-up, or not to enforce what bodies hold.
 async fn by_address_alone(enforced: Enforcement, is_said: bool) -> Server {
-    let requirement = on(["Patient.d"]).acr([MFA]);
+    ruled(on(["Patient.d"]).acr([MFA]), enforced, is_said).await
+}
+
+/// The same with a requirement of its own: every interaction is granted.
+async fn ruled(requirement: StepUp, enforced: Enforcement, is_said: bool) -> Server {
     let algorithm = tower_fhir_auth::jose::Algorithm::Es256;
     Server::build(
         algorithm,
@@ -83,6 +87,60 @@ async fn an_address_that_is_no_interaction_and_operations_in_bulk_take_every_ste
         assert_eq!(ask(&server, method, path, strong(&server)).await.status, 200);
     }
     assert_eq!(ask(&server, "POST", "/Patient/$validate", weak(&server)).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_operation_to_which_no_letter_belongs_takes_the_steps_of_what_it_may_do() {
+    for (target, challenged, passing) in [
+        (
+            "Patient.c",
+            &[("POST", "/$import"), ("POST", "/Patient/1/$unheard-of")][..],
+            &[
+                ("GET", "/Patient/1/$unheard-of"),
+                ("POST", "/Patient/$member-match"),
+                ("POST", "/Patient/$validate"),
+            ][..],
+        ),
+        (
+            "Observation.r",
+            &[
+                ("GET", "/DocumentReference/$docref?patient=1"),
+                ("POST", "/DocumentReference/$docref"),
+                ("GET", "/Patient/$includes"),
+                ("POST", "/Patient/$member-match"),
+                ("GET", "/Observation/$lastn"),
+                ("HEAD", "/Patient/1/$unheard-of"),
+            ],
+            &[
+                ("POST", "/$convert-data"),
+                ("GET", "/ValueSet/$expand"),
+                ("GET", "/CodeSystem/$lookup"),
+                ("GET", "/CodeSystem/$subsumes"),
+                ("GET", "/ConceptMap/$translate"),
+                ("GET", "/ValueSet/$validate-code"),
+            ],
+        ),
+    ] {
+        let server = ruled(on([target]).acr([MFA]), Enforcement::ALL, false).await;
+        for (paths, status) in [(challenged, 401), (passing, 200)] {
+            for (method, path) in paths {
+                let reply = ask(&server, method, path, weak(&server)).await;
+                assert_eq!(reply.status, status, "{target} {method} {path}: {reply:#?}");
+                assert_eq!(ask(&server, method, path, strong(&server)).await.status, 200);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn whoever_may_export_a_type_has_taken_the_step_for_it() {
+    let server = server([on(["Patient.s"]).acr([MFA])]).await;
+    for (token, may_export) in [(weak(&server), false), (strong(&server), true)] {
+        let reply = ask(&server, "GET", "/Observation/1", token).await;
+        let access = reply.access.unwrap();
+        assert_eq!(access.may_export("Patient"), may_export);
+        assert!(access.may_export("Observation"));
+    }
 }
 
 #[tokio::test]

@@ -61,6 +61,12 @@ async fn each_letter_of_an_interaction_counts() {
             &[("GET", "/Patient/1"), ("GET", "/$export")],
         ),
         ("Patient.c", &[("POST", "/Patient")], &[("PUT", "/Patient/1"), ("GET", "/metadata")]),
+        // What refers to a resource that is deleted may be of any type.
+        (
+            "Observation.d",
+            &[("DELETE", "/Patient/1?_cascade=delete"), ("DELETE", "/Observation/1")],
+            &[("DELETE", "/Patient/1")],
+        ),
     ] {
         let server = server([on([target]).acr([MFA])]).await;
         for (method, path) in challenged {
