@@ -194,6 +194,7 @@ fn normalise(text: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jose::json::Document;
 
     #[test]
     fn urls_are_normalised_only_as_documented() {
@@ -216,5 +217,35 @@ mod tests {
         }
         assert_eq!(normalise("http://h:80"), "http://h");
         assert_eq!(normalise("API"), "API");
+    }
+
+    #[test]
+    fn many_audiences_of_a_token_are_judged_as_few() {
+        let exact = AudiencePolicy::exact(["api", "https://h/a"]);
+        let url = AudiencePolicy::url(["https://h/a"]);
+        for count in [1, FEW, FEW + 1, 4 * FEW] {
+            let mut given = vec!["other"; count];
+            assert!(!exact.accepts_any(&given) && !url.accepts_any(&given), "{count}");
+            *given.last_mut().unwrap() = "https://H/a/";
+            assert!(!exact.accepts_any(&given) && url.accepts_any(&given), "{count}");
+            *given.last_mut().unwrap() = "https://h/a";
+            assert!(exact.accepts_any(&given) && url.accepts_any(&given), "{count}");
+        }
+    }
+
+    #[test]
+    fn tokens_of_cognito_are_known_by_their_pool_or_their_claims() {
+        for (claims, is_one) in [
+            (r#"{"iss":"https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_a"}"#, true),
+            (r#"{"iss":"https://cognito-idp.cn-north-1.amazonaws.com.cn/cn-north-1_a"}"#, true),
+            (r#"{"iss":"https://cognito-idp.eu-west-1.example.org/eu-west-1_a"}"#, false),
+            (r#"{"iss":"https://idp.amazonaws.com/a"}"#, false),
+            (r#"{"token_use":"access","client_id":"a"}"#, true),
+            (r#"{"token_use":"id","client_id":"a"}"#, false),
+            (r#"{"token_use":"access"}"#, false),
+        ] {
+            let claims = Claims::new(Document::parse(claims).unwrap());
+            assert_eq!(is_of_cognito(&claims), is_one, "{:?}", claims.sources().0);
+        }
     }
 }

@@ -122,7 +122,6 @@ impl Authenticator {
             (&issuer.settings, self.clock.now(), jwt.confirmation().copied());
         let judge = || {
             NoRecorder.check(token_kind::of_answer(answer, settings))?;
-            NoRecorder.check(confirmation::read(answer))?;
             let either = confirmation::check_either(own, answer, settings, scheme);
             let bound_by = NoRecorder.check(either)?;
             let is_bound = bound_by.as_ref().is_some_and(|cnf| cnf.key.is_some());

@@ -340,3 +340,19 @@ fn date_against(
         (Ok(_), None) | (Err(_), _) => Evidence::none(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_of_other_kinds_end_as_those_of_jwts_do_and_are_not_that_of_access_tokens() {
+        for other in ["logout+jwt", "dpop+jwt", "application/secevent+JWT"] {
+            assert!(is_other_kind(other), "{other}");
+        }
+        for own in ["at+jwt", "AT+JWT", "application/at+jwt", "JWT", ""] {
+            assert!(!is_other_kind(own), "{own}");
+        }
+        assert_eq!((or_absent(""), or_absent("JWT")), ("(absent)", "JWT"));
+    }
+}

@@ -433,7 +433,8 @@ async fn an_external_provider_has_its_clients_its_audience_and_its_limits() {
     assert_eq!(ask("GET", token().claim("aud", BASE)).await.status, 401);
     assert_eq!(ask("GET", token().without("fhirUser")).await.status, 401);
     let b2c = token().without("fhirUser").claim("extension_fhirUser", "Practitioner/1");
-    assert_eq!(ask("GET", b2c).await.status, 200);
+    assert_eq!(ask("GET", b2c.clone()).await.status, 200);
+    assert_eq!(ask("GET", b2c.without("sub")).await.status, 401, "it stands for `fhirUser` alone");
 }
 
 /// InterSystems compares the audience with the base URL after normalising both, one or several.

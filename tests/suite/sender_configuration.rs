@@ -1,7 +1,11 @@
 //! What the file says when it is wrong about senders and their users: `[dpop]`, `[mtls]`,
 //! `[[require]]`, `sender_constraint`, `introspection`.
 
+use std::time::Duration;
+
+use tower_fhir_auth::authentication::Dpop;
 use tower_fhir_auth::config::Config;
+use tower_fhir_auth::{FhirAuthLayer, TrustedIssuer, authenticated};
 
 use crate::support::BASE;
 
@@ -38,6 +42,17 @@ fn a_mistake_about_proofs_names_its_key_and_what_was_expected() {
         ("[dopp]\nnonce = true", "dopp: unknown key: did you mean `dpop`?"),
         ("[[dpop]]\nnonce = true", "dpop: expected a table, found an array"),
     ]);
+}
+
+#[tokio::test]
+async fn an_age_of_proofs_that_cannot_be_remembered_is_an_error_in_code_too() {
+    for (seconds, is_good) in [(0, false), (1, true), (3600, true), (3601, false)] {
+        let layer = FhirAuthLayer::builder(BASE)
+            .issuer(TrustedIssuer::discover("https://idp.example.org"))
+            .authorizer(authenticated())
+            .dpop(Dpop::new().max_age(Duration::from_secs(seconds)));
+        assert_eq!(layer.build().is_ok(), is_good, "{seconds}");
+    }
 }
 
 #[test]

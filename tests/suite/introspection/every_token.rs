@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use tower_fhir_auth::authentication::Introspection;
 use tower_fhir_auth::explanation::Check;
+use tower_fhir_auth::{AudiencePolicy, TrustedIssuer};
 
 use super::kit::Guarded;
 use crate::support::{BASE, NOW, Reply};
@@ -112,6 +113,15 @@ async fn an_audience_has_to_be_in_both_that_names_this_server() {
     let answer = json!({"active": true, "aud": "other"});
     let refused = reply(json!({"aud": both}), answer).await;
     refused.is_refused_by(Check::Introspection, "`aud` of the provider's answer contradicts");
+    // Each names this server, and they are not the same.
+    let two = |issuer: TrustedIssuer| issuer.audience(AudiencePolicy::exact([BASE, "api"]));
+    let server = Guarded::built(Introspection::of_every_token, two, |layer| layer).await;
+    for (audience, is_let_in) in [("api", false), (BASE, true)] {
+        let token = server.provider.jwt(json!({"aud": BASE, "jti": audience}));
+        server.provider.says(&token, json!({"active": true, "aud": audience}));
+        let reply = server.bearer(&token).await;
+        assert_eq!(reply.status == 200, is_let_in, "{audience}: {reply:#?}");
+    }
 }
 
 #[tokio::test]

@@ -180,6 +180,29 @@ async fn an_endpoint_that_moved_is_found_again() {
 }
 
 #[tokio::test]
+async fn an_endpoint_is_looked_for_again_after_an_outage_and_not_after_a_refusal() {
+    for (status, is_kept) in [(400, true), (403, true), (404, false), (500, false)] {
+        let provider = Provider::start().await;
+        let client = IntrospectionClient::with_secret(CLIENT, SECRET);
+        let discovery = format!("{}/.well-known/openid-configuration", provider.url);
+        let issuer = TrustedIssuer::discover_at(&provider.url, discovery)
+            .introspection(Introspection::discover(client).max_age(Duration::ZERO))
+            .key_settings(quick());
+        let builder = FhirAuthLayer::builder(BASE).issuer(issuer);
+        let layer = builder.authorizer(authenticated()).build().unwrap();
+        provider.says(OPAQUE, provider.good());
+        bearer(&layer, OPAQUE).await.is_let_in();
+        // A document in which nothing would be found.
+        provider.change_metadata(&json!({"issuer": "http://127.0.0.1:1"}));
+        provider.behave(super::kit::Manner::Raw(status, "text/plain", String::new()));
+        bearer(&layer, OPAQUE).await.is_unavailable();
+        provider.behave(super::kit::Manner::Json);
+        let reply = bearer(&layer, OPAQUE).await;
+        assert_eq!(reply.status == 200, is_kept, "{status}: {reply:#?}");
+    }
+}
+
+#[tokio::test]
 async fn an_endpoint_may_be_written() {
     let server = Guarded::start().await;
     let provider = Provider::start().await;

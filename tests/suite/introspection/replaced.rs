@@ -51,6 +51,40 @@ async fn a_provider_that_is_asked_otherwise_is_asked_again() {
     assert_eq!(server.provider.times(), asked + 1);
 }
 
+#[tokio::test]
+async fn rules_by_which_a_signed_answer_would_be_judged_otherwise_have_it_asked_again() {
+    let same = |issuer: TrustedIssuer| issuer.audience(AudiencePolicy::exact([BASE]));
+    let changed: [fn(TrustedIssuer) -> TrustedIssuer; 3] = [
+        |issuer| issuer.algorithms([Algorithm::Es256]),
+        |issuer| issuer.leeway(Duration::from_secs(1)),
+        |issuer| issuer.key_settings(quick().timeout(Duration::from_secs(2))),
+    ];
+    for change in changed {
+        let server = Guarded::start().await;
+        server.provider.says(OPAQUE, server.provider.good());
+        replace(&server, same(issuer(&server, SECRET)));
+        server.bearer(OPAQUE).await.is_let_in();
+        let asked = server.provider.times();
+        replace(&server, same(issuer(&server, SECRET)));
+        server.bearer(OPAQUE).await.is_let_in();
+        assert_eq!(server.provider.times(), asked, "nothing has changed");
+        replace(&server, change(same(issuer(&server, SECRET))));
+        server.bearer(OPAQUE).await.is_let_in();
+        assert_eq!(server.provider.times(), asked + 1);
+    }
+    // A signed answer may be for the base URL.
+    let server = Guarded::start().await;
+    server.provider.says(OPAQUE, server.provider.good());
+    replace(&server, same(issuer(&server, SECRET)));
+    server.bearer(OPAQUE).await.is_let_in();
+    let asked = server.provider.times();
+    let elsewhere = FhirAuthLayer::builder("https://other.test/r4");
+    let elsewhere = elsewhere.issuer(same(issuer(&server, SECRET))).authorizer(authenticated());
+    server.layer.replace(elsewhere).unwrap();
+    server.bearer(OPAQUE).await.is_let_in();
+    assert_eq!(server.provider.times(), asked + 1);
+}
+
 /// An issuer whose keys are given with the settings, and are read anew with each of them.
 fn of_fixed_keys(server: &Guarded, key: &SigningKey) -> TrustedIssuer {
     let keys = json!({"keys": [key.jwk()]}).to_string();

@@ -1,7 +1,9 @@
 //! Signed answers (RFC 9701).
 
 use serde_json::{Value, json};
+use tower_fhir_auth::TrustedIssuer;
 use tower_fhir_auth::explanation::Check;
+use tower_fhir_auth::jose::Algorithm;
 
 use super::kit::{CLIENT, Guarded, Manner, OPAQUE};
 use crate::support::{BASE, NOW, Reply};
@@ -61,6 +63,20 @@ async fn s3_the_signature_of_a_signed_answer_is_one_of_the_issuer() {
         json!({"kid": "three"}),
     ] {
         signed(json!({}), header).await.is_unavailable();
+    }
+}
+
+#[tokio::test]
+async fn s3_its_algorithm_is_one_that_is_accepted_of_the_issuer() {
+    for (algorithm, is_let_in) in [(Algorithm::Es256, true), (Algorithm::Es384, false)] {
+        let accepting = |issuer: TrustedIssuer| issuer.algorithms([algorithm]);
+        let server = Guarded::built(|settings| settings, accepting, |layer| layer).await;
+        server.provider.says(OPAQUE, server.provider.good());
+        server.provider.behave(Manner::signed());
+        let reply = server.bearer(OPAQUE).await;
+        assert_eq!(reply.status == 200, is_let_in, "{reply:#?}");
+        let error = server.health().last_error;
+        assert_eq!(error.is_some_and(|error| error.contains("`alg`")), !is_let_in);
     }
 }
 

@@ -141,3 +141,22 @@ async fn health_and_readiness_show_the_provider() {
     assert_eq!((&introspection["reachable"], &introspection["asked"]), (&json!(false), &json!(2)));
     assert_eq!(readiness["ready"], true, "the keys are there");
 }
+
+#[tokio::test]
+async fn an_outage_and_its_end_are_told_once_each() {
+    let log = OperatorLog::start();
+    let server = Guarded::start().await;
+    for round in 1..=2 {
+        server.provider.behave(Manner::Raw(500, "", String::new()));
+        for token in ["a", "b"] {
+            server.bearer(&format!("{token}{round}")).await.is_unavailable();
+        }
+        assert_eq!(log.lines("WARN", "introspection failed"), round, "{}", log.text());
+        server.provider.behave(Manner::Json);
+        for token in ["c", "d"] {
+            server.bearer(&format!("{token}{round}")).await;
+        }
+        let again = log.lines("INFO", "answers introspections again");
+        assert_eq!(again, round, "{}", log.text());
+    }
+}
