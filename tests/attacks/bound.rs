@@ -106,6 +106,32 @@ fn proofs() -> Vec<Row<Make>> {
             |world: &World| world.with(world.proof().claim("jti", "once")),
             Refused::Proof("`jti` of the proof was used before"),
         ),
+        row(
+            "a proof is replayed with another query",
+            "RFC 9449 sections 4.3, 11.1",
+            |world: &World| world.with(world.proof().claim("jti", "once")),
+            |world: &World| {
+                let again = world.with(world.proof().claim("jti", "once"));
+                again.uri("/r4/Patient/1?_summary=true")
+            },
+            Refused::Proof("`jti` of the proof was used before"),
+        ),
+        row(
+            "a `jti` is used again in a proof that is written otherwise",
+            "RFC 9449 section 11.1",
+            |world: &World| world.with(world.proof().claim("jti", "once")),
+            |world: &World| {
+                let other = world.proof().claim("jti", "once").claim("more", "x");
+                world.with(other.header("more", "x"))
+            },
+            Refused::Proof("`jti` of the proof was used before"),
+        ),
+        against(
+            "an address with a sign in its encoding",
+            "RFC 3986 section 2.1",
+            |w| w.with(w.proof().claim("htu", format!("{BASE}/Patient/%+1"))),
+            "`htu` of the proof",
+        ),
         against(
             "a proof for another address is replayed",
             "RFC 9449 section 11.1",
@@ -298,6 +324,16 @@ fn certificates() -> Vec<Row<Make>> {
                     .extension(stranger)
                     .header("client-cert", WRITTEN)
                     .header("x-forwarded-for", "10.0.0.1")
+            },
+            missing,
+        ),
+        row(
+            "the header of a proxy, by somebody else, with an underscore",
+            "RFC 8705 sections 6.5, 7.4",
+            passed_on,
+            |w: &World| {
+                let stranger = PeerAddress::new(([10, 0, 0, 2], 1).into());
+                w.of_certificate(&DER).extension(stranger).header("client_cert", WRITTEN)
             },
             missing,
         ),

@@ -127,10 +127,15 @@ pub(crate) fn missing(
             .filter(|version| version.is_shared || compartment.is_none_or(is_of))
     };
     let matches = found(all, Some("match"));
-    let matches: Vec<&Version> = matches.iter().filter_map(visible).collect();
+    // With includes, shared resources of other types come along, whatever the server says of them.
+    let searched = request.only_type().filter(|_| request.includes().next().is_some());
+    let is_result =
+        |one: &&Version| !one.is_shared || searched.is_none_or(|of| of == one.resource_type);
+    let (matches, others): (Vec<&Version>, Vec<&Version>) =
+        matches.iter().filter_map(visible).partition(|one| is_result(one));
     // What comes along comes with a match that may be seen, too.
     let along = found(all, Some("include"));
-    let along = along.iter().filter_map(visible).filter(|one| {
+    let along = along.iter().filter_map(visible).chain(others).filter(|one| {
         matches.iter().any(|of| request.includes().any(|include| include.joins(of, one)))
     });
     let wanted: Vec<&Version> = matches.iter().copied().chain(along).collect();

@@ -64,6 +64,17 @@ impl Request {
         pairs.filter_map(Include::parse)
     }
 
+    /// The one type that is searched, where there is one.
+    pub(crate) fn only_type(&self) -> Option<&str> {
+        let path = self.path.split('?').next()?.trim_end_matches("/_search");
+        let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
+        match (self.kind, segments.as_slice()) {
+            ("search" | "search by POST", [of]) | ("compartment", [_, _, of]) => Some(*of),
+            _ => None,
+        }
+        .filter(|of| of.starts_with(char::is_uppercase))
+    }
+
     /// All that is sent, but for the token.
     pub(crate) fn text(&self) -> String {
         let headers: Vec<String> =

@@ -123,9 +123,12 @@ where
         Ok(places.iter().map(is_kept).collect())
     }
 
-    /// The one type whose resources are the results of this search: shared ones of others come along.
+    /// The one type whose resources are the results of a search with includes: shared ones of others come along.
     fn only_type(&self) -> Option<&str> {
         let interaction = self.access.interaction();
+        if !interaction.has_includes() {
+            return None;
+        }
         match interaction.kind() == Kind::SearchType {
             true => interaction.resource_type(),
             false => interaction.searched_type(),

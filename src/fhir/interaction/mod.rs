@@ -309,6 +309,13 @@ impl Interaction {
         reached.any(|reach| !matches!(reach, Reach::Result(_) | Reach::Patient(_)))
     }
 
+    /// Reports whether other resources are asked for beside the results of a search.
+    #[cfg(feature = "confine")]
+    pub(crate) fn has_includes(&self) -> bool {
+        let mut reached = self.queries().flat_map(reached);
+        reached.any(|reach| matches!(reach, Reach::Included(_) | Reach::UntypedReference))
+    }
+
     /// Reports whether a deletion also asks to delete the history (`_hardDelete`, `_purgeHistory`, HAPI's
     /// `_expunge`), in whatever spelling and with whatever value: `false` is not recognised.
     pub(crate) fn is_hard_delete(&self) -> bool {

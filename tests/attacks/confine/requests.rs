@@ -120,6 +120,36 @@ fn addresses() -> Vec<Row<Shot>> {
             Shot::get("/Patient/2/%24everything"),
             another,
         ),
+        denied(
+            "another by a modifier of HAPI",
+            BY_HAND,
+            search("patient:mdm=Patient/2"),
+            "somebody else",
+        ),
+        denied(
+            "everything, and of whom a server takes for the same",
+            BY_HAND,
+            Shot::get("/Patient/1/$everything?_mdm=true"),
+            "a parameter that R4 does not define here",
+        ),
+        denied(
+            "the newest of everybody",
+            "contract 6: Operations",
+            Shot::get("/Observation/$lastn"),
+            "no scope grants",
+        ),
+        denied(
+            "documents of another",
+            "contract 6: Operations",
+            Shot::get("/DocumentReference/$docref?patient=2"),
+            "no scope grants",
+        ),
+        denied(
+            "a query in a language of its own",
+            BY_HAND,
+            Shot::get("/$graphql?query=x"),
+            "no scope grants",
+        ),
         row(
             "the history of one's own, taken away",
             BY_HAND,
