@@ -12,7 +12,7 @@ use tower_fhir_auth::explanation::Check;
 use tower_fhir_auth::jose::Algorithm;
 use tower_fhir_auth::test_util::{Answer, SigningKey, TestIssuer, TokenBuilder};
 use tower_fhir_auth::{
-    Entra, FhirAuthLayer, RoleDefinitions, RolePolicy, ScopePolicy, authenticated,
+    AudiencePolicy, Entra, FhirAuthLayer, RoleDefinitions, RolePolicy, ScopePolicy, authenticated,
 };
 
 use crate::support::{BASE, Reply, send};
@@ -564,4 +564,15 @@ async fn mistakes_in_the_block_are_told_with_their_key() {
         let error = cloud.file(&issuer, &assign).unwrap_err();
         assert!(error.contains(words), "no `{words}` in {error}");
     }
+}
+
+#[test]
+fn no_audience_at_all_is_an_error_and_not_that_of_the_preset() {
+    let nobody: [&str; 0] = [];
+    let issuers = Entra::tenant(TENANT, APPLICATION).issuers().unwrap();
+    let issuers = issuers.into_iter().map(|issuer| issuer.audience(AudiencePolicy::exact(nobody)));
+    let layer = FhirAuthLayer::builder(BASE).issuers(issuers).authorizer(authenticated());
+    let _runtime = tokio::runtime::Runtime::new().unwrap();
+    let _guard = _runtime.enter();
+    assert!(layer.build().is_err());
 }

@@ -298,6 +298,7 @@ mod tests {
             (F::Xfcc, vec![&*format!("Hash={hash};Cert=\"{pem}\"")]),
             (F::Xfcc, vec![&*format!("Hash={hash};Subject=\"CN=x")]),
             (F::Xfcc, vec!["Hash=f3"]),
+            (F::Xfcc, vec![&*format!("By=x,By=y;Hash={hash}")]),
             (F::Xfcc, vec![&*format!("Hash={hash}f")]),
         ] {
             let values: Vec<&str> = values;

@@ -14,9 +14,6 @@ use crate::explanation::StepUpReason;
 use crate::fhir::{Interaction, InteractionKind};
 use crate::time::{Clock, UnixTime};
 
-/// The operations that change or delete many resources, which no letter of their address says.
-const IN_BULK: [&str; 3] = ["bulk-delete", "bulk-update", "purge-history"];
-
 /// The requirements of a layer.
 #[derive(Debug)]
 pub(crate) struct StepUpRules {
@@ -73,7 +70,6 @@ impl StepUpRules {
         is(InteractionKind::Unknown)
             || (is(InteractionKind::Batch) && is_left(Enforcement::BUNDLE_ENTRIES))
             || (interaction.has_unseen_body() && is_left(Enforcement::SEARCH_BODIES))
-            || interaction.operation().is_some_and(|name| IN_BULK.contains(&name))
     }
 
     /// Checks that the caller was authenticated as the interaction requires.
@@ -116,12 +112,10 @@ impl StepUpRules {
 
     /// Reports whether the caller meets every requirement on any interaction at all.
     pub(in crate::authorization) fn are_met_everywhere(&self, principal: &Principal) -> bool {
-        let caller = || self.caller(principal);
-        self.blocks.is_empty()
-            || self.blocks.iter().all(|block| {
-                let caller = caller();
-                !block.is_about(&caller) || caller.fault_of(block).is_none()
-            })
+        self.blocks.iter().all(|block| {
+            let caller = self.caller(principal);
+            !block.is_about(&caller) || caller.fault_of(block).is_none()
+        })
     }
 
     fn caller<'a>(&'a self, principal: &'a Principal) -> Caller<'a> {

@@ -292,7 +292,11 @@ async fn a_refusal_repeats_nothing_of_a_proof() {
         json!({"kty": secret}),
         json!({"kty": "EC", "crv": secret}),
         json!({"kty": "OKP", "crv": secret, "x": secret}),
-        json!({"kty": "EC", "crv": "P-256", "alg": secret, "x": secret, "y": secret}),
+        {
+            let mut own = key(Algorithm::Es256).jwk();
+            own["alg"] = secret.into();
+            own
+        },
     ] {
         let reply = world.changed(|proof| proof.header("jwk", jwk.clone())).await;
         assert_eq!(reply.status, 401);

@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
+use base64::Engine;
 use serde_json::json;
 use tower_fhir_auth::authentication::{Introspection, IntrospectionClient};
 use tower_fhir_auth::explanation::Check;
 use tower_fhir_auth::jose::{Algorithm, JwkSet};
-use tower_fhir_auth::test_util::SigningKey;
+use tower_fhir_auth::test_util::{SigningKey, TestClock};
 use tower_fhir_auth::{AudiencePolicy, FhirAuthLayer, TrustedIssuer, authenticated};
 
 use super::kit::{CLIENT, Guarded, OPAQUE, SECRET, quick};
-use crate::support::BASE;
+use crate::support::{BASE, NOW};
 
 fn issuer(server: &Guarded, secret: &str) -> TrustedIssuer {
     let client = IntrospectionClient::with_secret(CLIENT, secret);
@@ -83,6 +84,36 @@ async fn rules_by_which_a_signed_answer_would_be_judged_otherwise_have_it_asked_
     server.layer.replace(elsewhere).unwrap();
     server.bearer(OPAQUE).await.is_let_in();
     assert_eq!(server.provider.times(), asked + 1);
+}
+
+#[tokio::test]
+async fn another_clock_or_another_authority_in_the_same_file_has_it_asked_again() {
+    let server = Guarded::start().await;
+    server.provider.says(OPAQUE, server.provider.good());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.pem");
+    let write = || {
+        let made = rcgen::generate_simple_self_signed(["idp.example.org".to_owned()]).unwrap();
+        let der = base64::engine::general_purpose::STANDARD.encode(made.cert.der());
+        let pem = format!("-----BEGIN CERTIFICATE-----\n{der}\n-----END CERTIFICATE-----\n");
+        std::fs::write(&file, pem).unwrap();
+    };
+    let of_file = || issuer(&server, SECRET).key_settings(quick().ca_file(&file));
+    write();
+    replace(&server, of_file());
+    server.bearer(OPAQUE).await.is_let_in();
+    let asked = server.provider.times();
+    replace(&server, of_file());
+    server.bearer(OPAQUE).await.is_let_in();
+    assert_eq!(server.provider.times(), asked, "nothing has changed");
+    write();
+    replace(&server, of_file());
+    server.bearer(OPAQUE).await.is_let_in();
+    assert_eq!(server.provider.times(), asked + 1);
+    let next = FhirAuthLayer::builder(BASE).issuer(of_file()).authorizer(authenticated());
+    server.layer.replace(next.clock(TestClock::at(NOW))).unwrap();
+    server.bearer(OPAQUE).await.is_let_in();
+    assert_eq!(server.provider.times(), asked + 2);
 }
 
 /// An issuer whose keys are given with the settings, and are read anew with each of them.

@@ -336,3 +336,16 @@ fn without_a_runtime_building_is_an_error_and_no_panic() {
         .build();
     assert!(matches!(built, Err(BuildError::NoRuntime)));
 }
+
+#[tokio::test]
+async fn settings_that_cannot_work_are_errors_in_code_too() {
+    for (settings, is_good) in [
+        (KeySettings::default(), true),
+        (KeySettings::default().refresh(Duration::ZERO), false),
+        (KeySettings::default().refresh(Duration::from_secs(31 * 24 * 3600)), false),
+    ] {
+        let issuer = TrustedIssuer::discover("https://idp.example.org").key_settings(settings);
+        let layer = FhirAuthLayer::builder(BASE).issuer(issuer).authorizer(authenticated());
+        assert_eq!(layer.build().is_ok(), is_good);
+    }
+}

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use http::Method;
-use tower_fhir_auth::authorization::{Grant, StepUp, authorize_fn};
+use tower_fhir_auth::authorization::{Grant, StepUp, StepUpCallers, authorize_fn};
 use tower_fhir_auth::{Access, Enforcement};
 
 use super::{MFA, ask, on, server, strong, weak};
-use crate::support::Server;
+use crate::support::{NOW, Server};
 
 #[tokio::test]
 async fn an_entry_takes_the_step_of_its_own_interaction() {
@@ -129,6 +129,23 @@ async fn an_operation_to_which_no_letter_belongs_takes_the_steps_of_what_it_may_
                 assert_eq!(ask(&server, method, path, strong(&server)).await.status, 200);
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn nothing_passes_unseen_of_a_caller_who_has_not_taken_every_step_that_is_about_it() {
+    let requirement = || on(["Patient.d"]).max_auth_age(Duration::from_secs(60));
+    let requirements = [requirement().callers(StepUpCallers::Users)];
+    let server = server(requirements).await;
+    for (token, is_unconfined) in [
+        (strong(&server), true),
+        (weak(&server), false),
+        (strong(&server).claim("auth_time", NOW + 1000), false),
+        // An application.
+        (weak(&server).claim("sub", "app"), true),
+    ] {
+        let access = ask(&server, "POST", "", token).await.access.unwrap();
+        assert_eq!(access.is_unconfined(), is_unconfined);
     }
 }
 

@@ -9,7 +9,7 @@ use tower_fhir_auth::authorization::{StepUp, StepUpCallers};
 use tower_fhir_auth::explanation::Check;
 use tower_fhir_auth::jose::JwkSet;
 use tower_fhir_auth::test_util::{SigningKey, TestClock, TokenBuilder};
-use tower_fhir_auth::{Entra, FhirAuthLayer, RejectionKind, authenticated};
+use tower_fhir_auth::{Entra, FhirAuthLayer, RejectionKind, TrustedIssuer, authenticated};
 
 use super::{MFA, ask, on, server, strong, weak};
 use crate::support::{BASE, NOW, Reply, send};
@@ -71,6 +71,23 @@ async fn a_time_of_sign_in_that_is_none_or_in_the_future_is_an_invalid_token() {
 }
 
 #[tokio::test]
+async fn a_time_of_sign_in_counts_where_one_is_asked_for() {
+    let server = server([on(["Patient.d"]).acr([MFA])]).await;
+    for time in [json!("soon"), json!(NOW + 1000)] {
+        let token = strong(&server).claim("auth_time", time);
+        ask(&server, "DELETE", "/Patient/1", token).await.is_let_in();
+    }
+}
+
+#[tokio::test]
+async fn where_no_value_satisfies_all_the_challenge_names_those_of_the_first() {
+    let requirements = [on(["*.d"]).acr([MFA]), on(["Patient.d"]).acr(["urn:example:card"])];
+    let server = server(requirements).await;
+    let reply = ask(&server, "DELETE", "/Patient/1", weak(&server)).await;
+    is_challenged(&reply, "acr_values=\"urn:example:mfa\"");
+}
+
+#[tokio::test]
 async fn what_is_not_granted_is_403_before_any_step_up() {
     let server = server([five_minutes()]).await;
     let token = weak(&server).claim("scope", "system/Patient.r");
@@ -111,6 +128,25 @@ async fn tokens_without_a_user_are_left_out_where_only_users_are_asked() {
     assert_eq!(delete(weak(&server).claim("sub", "app")).await, 200);
     let user = weak(&server).claim("sub", "app").claim("fhirUser", "Practitioner/1");
     assert_eq!(delete(user).await, 401);
+    // They are meant where nothing is said of callers.
+    let server = super::server([on(["Patient.d"]).acr([MFA])]).await;
+    let application = weak(&server).claim("sub", "app");
+    assert_eq!(ask(&server, "DELETE", "/Patient/1", application).await.status, 401);
+}
+
+#[tokio::test]
+async fn values_that_no_challenge_can_name_are_errors() {
+    for (value, is_good) in
+        [(MFA, true), ("", false), ("a b", false), ("a\"b", false), ("a\\b", false)]
+    {
+        let layer = FhirAuthLayer::builder(BASE)
+            .issuer(TrustedIssuer::discover("https://idp.example.org"))
+            .authorizer(authenticated())
+            .step_up(on(["Patient.d"]).acr([value]));
+        let is_about_acr =
+            layer.build().is_err_and(|error| error.to_string().contains("require.acr"));
+        assert_eq!(is_about_acr, !is_good, "{value}");
+    }
 }
 
 const TENANT: &str = "11111111-2222-3333-4444-555555555555";
@@ -168,6 +204,18 @@ async fn entra_compares_acrs_and_clients_that_can_read_it_get_a_claims_challenge
     let claims = challenge.split_once("claims=\"").unwrap().1.split('"').next().unwrap();
     let claims: Value = serde_json::from_slice(&STANDARD.decode(claims).unwrap()).unwrap();
     assert_eq!(claims, json!({"access_token": {"acrs": {"essential": true, "value": "c1"}}}));
+    // A time that is asked for is an essential claim, too.
+    let timed = FhirAuthLayer::builder(BASE)
+        .issuers(issuers.clone())
+        .clock(TestClock::at(NOW))
+        .authorizer(authenticated())
+        .step_up(on(["Patient.r"]).max_auth_age(Duration::from_secs(60)))
+        .build()
+        .unwrap();
+    let reply = get(&timed, token().claim("xms_cc", json!(["cp1"]))).await;
+    let claims = reply.challenge().split_once("claims=\"").unwrap().1.split('"').next().unwrap();
+    let claims: Value = serde_json::from_slice(&STANDARD.decode(claims).unwrap()).unwrap();
+    assert_eq!(claims, json!({"access_token": {"auth_time": {"essential": true}}}));
     // An application has no user to sign in.
     let users = layer(StepUpCallers::Users);
     get(&users, token().claim("idtyp", "app")).await.is_let_in();
