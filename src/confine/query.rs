@@ -166,11 +166,11 @@ fn at_most(access: &Access, filter: &ResourceFilter<'_>, resource_type: &str) ->
     Some(AtMost { more, is_exact })
 }
 
-/// What the parameters of one search are checked by, found once for all of them.
+/// The rules for the parameters of one search, found once for all of them.
 struct Checked<'a> {
     access: &'a Access,
     searched: &'a str,
-    /// What is shown of the type that is searched.
+    /// The resources that are shown of the type that is searched.
     filter: ResourceFilter<'a>,
     reached: chain::Reached<'a>,
     /// True if what may be seen can be counted by the server behind; known once it is asked.

@@ -31,7 +31,7 @@ const LEEWAY: Duration = Duration::from_secs(60);
 /// let emergency = RoleCondition::new()
 ///     .purpose_of_use(["ETREAT", "BTG"])
 ///     .max_auth_age(Duration::from_secs(300));
-/// let policy = RolePolicy::new(RoleDefinitions::azure())
+/// let policy = RolePolicy::new(RoleDefinitions::microsoft())
 ///     .role_counts_when("globalReader", emergency)?;
 /// # Ok::<(), tower_fhir_auth::BuildError>(())
 /// ```
