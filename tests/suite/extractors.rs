@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
+use axum::extract::FromRequestParts;
 use axum::routing::get;
 use http::{Method, Request};
 use serde::{Deserialize, Deserializer};
@@ -77,6 +78,17 @@ async fn claims_without_a_layer_are_500() {
 async fn claims_are_read_once_for_a_request() {
     let (status, _) = ask(Some(TestCaller::new()), "/thrice").await;
     assert_eq!((status, READ.load(Ordering::SeqCst)), (200, 1));
+}
+
+#[tokio::test]
+async fn claims_are_those_of_the_caller_that_the_request_has_now() {
+    let caller = |name: &str| TestCaller::new().claim("department", name).principal().unwrap();
+    let (mut parts, ()) = Request::new(()).into_parts();
+    for department in ["radiology", "surgery"] {
+        parts.extensions.insert(caller(department));
+        let read = Claims::<Staff>::from_request_parts(&mut parts, &()).await;
+        assert_eq!(read.unwrap().0.department, department);
+    }
 }
 
 #[test]

@@ -160,3 +160,14 @@ async fn a_roles_claim_without_a_name_is_an_error() {
         assert!(matches!(fault, BuildError::Setting { setting: "roles_claim", .. }), "{fault}");
     }
 }
+
+#[tokio::test]
+async fn a_role_that_looks_like_a_scope_is_none() {
+    let server = crate::support::Server::start().await;
+    let token =
+        server.token().without("scope").claim("roles", json!(["system/Patient.rs", "admin"]));
+    let reply = server.get(token).await;
+    let caller = reply.is_let_in();
+    assert_eq!(caller.roles().collect::<Vec<_>>(), ["system/Patient.rs", "admin"]);
+    assert_eq!(caller.scopes().count(), 0, "{caller:?}");
+}

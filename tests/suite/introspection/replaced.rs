@@ -98,7 +98,8 @@ async fn another_clock_or_another_authority_in_the_same_file_has_it_asked_again(
         let pem = format!("-----BEGIN CERTIFICATE-----\n{der}\n-----END CERTIFICATE-----\n");
         std::fs::write(&file, pem).unwrap();
     };
-    let of_file = || issuer(&server, SECRET).key_settings(quick().ca_file(&file));
+    let key = SigningKey::generate("one", Algorithm::Es256).unwrap();
+    let of_file = || of_fixed_keys(&server, &key).key_settings(quick().ca_file(&file));
     write();
     replace(&server, of_file());
     server.bearer(OPAQUE).await.is_let_in();
