@@ -89,8 +89,9 @@ pub(super) fn for_judged(headers: &HeaderMap) -> HeaderMap {
     let mut bytes = 0;
     for (name, value) in passed.take(MAX_PASSED) {
         let is_free = matches!(*name, AUTHORIZATION | HOST);
-        bytes += if is_free { 0 } else { value.len() };
-        if is_free || bytes <= MAX_PASSED_BYTES {
+        let more = if is_free { 0 } else { value.len() };
+        if bytes + more <= MAX_PASSED_BYTES {
+            bytes += more;
             asked.append(name, value.clone());
         }
     }

@@ -4,8 +4,10 @@ use std::sync::LazyLock;
 
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use proptest::prelude::*;
+use serde_json::json;
 use tokio::runtime::Runtime;
 use tower_fhir_auth::fhir::BaseUrl;
+use tower_fhir_auth::fhir::search::Criterion;
 use tower_fhir_auth::jose::JwkSet;
 use tower_fhir_auth::smart::{Permissions, SmartScope};
 use tower_fhir_auth::{Interaction, InteractionKind, RoleDefinitions};
@@ -97,5 +99,22 @@ proptest! {
         }
         let wrapped = format!("{{\"keys\":[{text}]}}");
         let _ = JwkSet::parse(wrapped.as_bytes());
+    }
+}
+
+#[test]
+fn a_string_begins_with_a_value_in_any_case_and_wherever_a_word_ends() {
+    let base: BaseUrl = crate::support::BASE.parse().unwrap();
+    for (value, family, matches) in [
+        ("\u{39f}\u{394}\u{39f}\u{3a3}", "\u{3bf}\u{3b4}\u{3cc}\u{3c2}", false),
+        ("\u{39f}\u{394}\u{39f}\u{3a3}", "\u{3bf}\u{3b4}\u{3bf}\u{3c2}", true),
+        ("\u{3bf}\u{3b4}\u{3bf}\u{3c3}", "\u{39f}\u{394}\u{39f}\u{3a3} 1", true),
+        ("MUE", "mueller", true),
+        ("mueller", "MUE", false),
+        ("mueller", "mueller", true),
+    ] {
+        let criterion = Criterion::parse(&base, "Patient", "family", value).unwrap();
+        let patient = json!({"resourceType": "Patient", "name": [{"family": family}]});
+        assert_eq!(criterion.matches(&patient), matches, "{value} {family}");
     }
 }

@@ -144,12 +144,11 @@ impl Account {
     /// Notes that the answer goes to the client as it comes from now on, and is held no more.
     pub(super) fn streams(&self) {
         self.0.streams.store(true, Ordering::Relaxed);
-        self.0.turn.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.gives_turn_back();
     }
 
-    /// Gives the turn back: it asks the server behind again, whose answer may take its time, and judges nothing
-    /// meanwhile.
-    pub(super) fn asks_again(&self) {
+    /// Lets others judge: what asks the server behind again, whose answer may take its time, judges nothing meanwhile.
+    pub(super) fn gives_turn_back(&self) {
         self.0.turn.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 

@@ -346,7 +346,7 @@ mod tests {
         batch.is_of_a_caller();
         other.is_of_a_caller();
         assert!(read(&batch, 15 << 20).await.is_ok());
-        batch.asks_again();
+        batch.gives_turn_back();
         let begun = Instant::now();
         assert!(read(&other, 4 << 20).await.is_ok());
         assert_eq!(begun.elapsed(), Duration::ZERO);

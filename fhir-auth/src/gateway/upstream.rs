@@ -135,7 +135,7 @@ impl Inner {
         let (mut head, ()) = self.rules.head(&parts)?.into_parts();
         let account = parts.extensions.get::<Account>().cloned();
         let account = account.unwrap_or_else(|| Account::of_a_request(&Buffered::new()));
-        account.asks_again();
+        account.gives_turn_back();
         let progress = Progress::begin();
         let body = self.body(&parts.uri, &mut head, body, &progress, &account).await?;
         let answer = self.connections.request(Request::from_parts(head, body));

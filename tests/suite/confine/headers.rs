@@ -93,6 +93,30 @@ async fn of_a_request_that_is_judged_only_known_headers_go_on() {
 }
 
 #[tokio::test]
+async fn headers_go_on_with_4_kib_for_each_request_for_one_of_a_client() {
+    let confined = Confined::before(Careless::with(records())).await;
+    for (length, goes_on) in [(4096 - 1, true), (4096, false)] {
+        let request = Request::get("/r4/Observation/a1")
+            .header("user-agent", "a".repeat(length))
+            .header("x-request-id", "7");
+        let got = confined.send(&confined.token("patient/*.rs", "1", "amara"), request).await;
+        assert_eq!(got.status, 200, "{}", got.text);
+        let headers = confined.server.last_headers();
+        // The one that does not fit is left out, and no other.
+        let first = usize::from(headers.contains_key("user-agent"));
+        let second = usize::from(headers.contains_key("x-request-id"));
+        assert_eq!(first + second, if goes_on { 2 } else { 1 }, "{length}");
+        assert!(headers.contains_key("authorization"));
+    }
+    let request = Request::get("/r4/Observation/a1")
+        .header("user-agent", "a".repeat(5000))
+        .header("x-request-id", "7");
+    confined.send(&confined.token("patient/*.rs", "1", "amara"), request).await;
+    let headers = confined.server.last_headers();
+    assert!(headers.contains_key("x-request-id") && !headers.contains_key("user-agent"));
+}
+
+#[tokio::test]
 async fn nobody_gets_an_answer_that_comes_later() {
     let confined = Confined::before(Careless::with(records())).await;
     let token = confined.token("system/*.rs", "1", "amara");

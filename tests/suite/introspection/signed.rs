@@ -1,5 +1,7 @@
 //! Signed answers (RFC 9701).
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tower_fhir_auth::TrustedIssuer;
 use tower_fhir_auth::explanation::Check;
@@ -64,6 +66,23 @@ async fn s3_the_signature_of_a_signed_answer_is_one_of_the_issuer() {
     ] {
         signed(json!({}), header).await.is_unavailable();
     }
+}
+
+#[tokio::test]
+async fn s4_iat_is_judged_by_the_clock_at_which_the_answer_arrives() {
+    let server = Guarded::start().await;
+    server.provider.says(OPAQUE, server.provider.good());
+    // Beyond the leeway of 60 s when it is asked, and within it when it answers.
+    let claims = json!({"iat": NOW + 65});
+    server.provider.behave(Manner::Signed { claims, header: json!({}) });
+    server.provider.delay(Duration::from_millis(300));
+    let later = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert_eq!(server.provider.times(), 1, "it has been asked by now");
+        server.clock.advance(10);
+    };
+    let (reply, ()) = tokio::join!(server.bearer(OPAQUE), later);
+    reply.is_let_in();
 }
 
 #[tokio::test]
