@@ -145,6 +145,14 @@ async fn only_every_action_that_the_wildcard_stands_for_reaches_what_is_no_inter
         (reply.status.as_u16(), reply.rejection.unwrap().check()),
         (403, Some(Check::Interaction))
     );
+    let unlimited = authorize_fn(|request| {
+        let limits = IssuerLimits::new()
+            .allow(request.principal().issuer(), DataAction::ALL.iter().copied());
+        limits.authorize(request)
+    });
+    let server = Server::authorizing(unlimited).await;
+    let reply = server.send(request(&server, "GET", "/r4/Patient/", "globalAdmin")).await;
+    assert_eq!(reply.status, 200, "whose callers may do everything");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! What a verified caller may do: scopes, roles, what they confine, and an oracle over all of it.
 
 mod confinement;
+mod denials;
 mod everything;
 mod local_rights;
 pub(crate) mod oracle;

@@ -1,11 +1,16 @@
 //! Plain requirements, and rules of one's own.
 
+use std::sync::Arc;
+
 use serde_json::json;
-use tower_fhir_auth::authorization::{all_of, any_of, require_all_roles, require_all_scopes};
+use tower_fhir_auth::authorization::{
+    AccessMode, AccessPolicy, RoleDefinitions, RolePolicy, all_of, any_of, require_all_roles,
+    require_all_scopes,
+};
 use tower_fhir_auth::{
-    Authorizer, BuildError, Denial, FhirAuthLayer, Grant, InteractionKind, RejectionKind,
-    TrustedIssuer, authenticated, authorize_fn, require_any_role, require_any_scope, require_role,
-    require_scope,
+    AccessRequest, Authorizer, BuildError, Denial, FhirAuthLayer, Grant, InteractionKind,
+    RejectionKind, ScopePolicy, TrustedIssuer, authenticated, authorize_fn, require_any_role,
+    require_any_scope, require_role, require_scope,
 };
 
 use crate::support::{BASE, Server};
@@ -103,4 +108,68 @@ fn a_layer_without_an_issuer_or_without_a_rule_is_an_error() {
         FhirAuthLayer::builder(BASE).issuer(issuer).build().err(),
         Some(BuildError::NoAuthorizer)
     );
+}
+
+/// A rule that says of types and operations what it is told to.
+#[derive(Debug)]
+struct Says(bool);
+
+impl Authorizer for Says {
+    fn authorize(&self, _: &AccessRequest<'_>) -> Result<Grant, Denial> {
+        Ok(Grant::by("anybody"))
+    }
+
+    fn treats_unnamed_types_alike(&self) -> bool {
+        self.0
+    }
+
+    fn may_grant_operation(&self, _: &str) -> bool {
+        self.0
+    }
+}
+
+/// A rule that says nothing of them.
+#[derive(Debug)]
+struct Silent;
+
+impl Authorizer for Silent {
+    fn authorize(&self, _: &AccessRequest<'_>) -> Result<Grant, Denial> {
+        Ok(Grant::by("anybody"))
+    }
+}
+
+#[test]
+fn a_rule_of_rules_grants_an_operation_where_these_may_and_treats_types_alike_where_all_do() {
+    let says = |rule: &dyn Authorizer| {
+        (rule.treats_unnamed_types_alike(), rule.may_grant_operation("validate"))
+    };
+    assert_eq!(says(&Silent), (false, true), "which is always right");
+    assert_eq!(says(&authenticated()), (true, true));
+    assert_eq!(says(&require_role("r")), (true, true));
+    assert_eq!(says(&require_scope("s")), (true, true));
+    for (one, other) in [(false, false), (false, true), (true, false), (true, true)] {
+        assert_eq!(says(&Says(one).or(Says(other))), (one && other, one || other));
+        assert_eq!(says(&Says(one).and(Says(other))), (one && other, one && other));
+        assert_eq!(says(&Says(one).boxed()), (one, one));
+        let shared: Arc<dyn Authorizer> = Arc::new(Says(one));
+        assert_eq!(says(&shared), (one, one));
+    }
+}
+
+/// Scopes grant `$everything` and `$export`, roles what their data actions do.
+#[test]
+fn an_operation_that_no_scope_grants_is_granted_where_roles_alone_are_enough() {
+    for (mode, expected) in [
+        (AccessMode::Scopes, false),
+        (AccessMode::RolesAndScopes, false),
+        (AccessMode::Roles, true),
+        (AccessMode::RolesOrScopes, true),
+        (AccessMode::Microsoft, true),
+    ] {
+        let roles = RolePolicy::new(RoleDefinitions::microsoft());
+        let policy = AccessPolicy::new(mode, roles, ScopePolicy::new());
+        assert_eq!(policy.may_grant_operation("validate"), expected, "{mode:?}");
+        assert!(policy.may_grant_operation("everything"), "{mode:?}");
+        assert!(policy.treats_unnamed_types_alike());
+    }
 }

@@ -1,11 +1,11 @@
 //! What `Access` says of resources: which may be shown, and which changes may be made.
 
 use serde_json::{Value, json};
-use tower_fhir_auth::authorization::{Answer, StoreError};
+use tower_fhir_auth::authorization::{Alternative, Alternatives, Answer, StoreError};
 use tower_fhir_auth::fhir::{PatientCompartment, ResourceReference};
 use tower_fhir_auth::jose::Algorithm;
 use tower_fhir_auth::smart::Permissions;
-use tower_fhir_auth::{Access, Enforcement, ScopePolicy, Visibility};
+use tower_fhir_auth::{Access, Enforcement, Grant, ScopePolicy, Visibility, authorize_fn};
 
 use super::confinement::{ask, granted};
 use crate::support::{BASE, Server};
@@ -105,6 +105,14 @@ async fn a_provenance_is_shown_to_whoever_may_see_all_of_its_targets() {
         ("Patient", id) => Some(json!({"resourceType": "Patient", "id": id})),
         ("Provenance", "own") => Some(json!({"resourceType": "Provenance",
             "target": [{"reference": "Observation/own"}]})),
+        ("Provenance", "too") => Some(json!({"resourceType": "Provenance",
+            "target": [{"reference": "Observation/own"}, {"reference": "Patient/1"}]})),
+        ("Provenance", "others") => Some(json!({"resourceType": "Provenance",
+            "target": [{"reference": "Observation/other"}]})),
+        ("Provenance", "back") => Some(json!({"resourceType": "Provenance",
+            "target": [{"reference": "Provenance/x"}]})),
+        ("Provenance", "x") => Some(json!({"resourceType": "Provenance", "id": "x",
+            "target": [{"reference": "Patient/1"}]})),
         ("Provenance", "circle") => Some(json!({"resourceType": "Provenance",
             "target": [{"reference": "Provenance/circle"}, {"reference": "Patient/1"}]})),
         ("Questionnaire", _) => Some(json!({"resourceType": "Questionnaire"})),
@@ -117,6 +125,9 @@ async fn a_provenance_is_shown_to_whoever_may_see_all_of_its_targets() {
         (vec!["Observation/own/_history/3".to_owned(), "Organization/o".to_owned()], true),
         (vec!["Patient/1".to_owned()], true),
         (vec!["Provenance/own".to_owned()], true),
+        (vec!["Provenance/own".to_owned(), "Provenance/too".to_owned()], true),
+        (vec!["Provenance/others".to_owned()], false),
+        (vec!["Provenance/back".to_owned()], false),
         (vec!["Provenance/circle".to_owned()], false),
         (vec!["Provenance/x".to_owned(), "Patient/1".to_owned()], false),
         (vec!["Patient/2".to_owned()], false),
@@ -613,4 +624,85 @@ async fn a_borrowed_resource_is_judged_as_a_parsed_one() {
     for text in ["[]", "{", r#"{"id": "1", "id": "2"}"#, "null", ""] {
         assert!(BorrowedResource::parse(text).is_err(), "{text}");
     }
+}
+
+/// Alternatives are tried one after the other, each with its own patient and its own constraint.
+#[tokio::test]
+async fn a_resource_is_shown_by_any_alternative() {
+    let server = server().await;
+    let scope = "user/Observation.rs?status=draft user/Observation.rs?status=final";
+    let access = granted(&server, scope, "GET", "/Observation/x").await;
+    for (status, expected) in [("draft", true), ("final", true), ("amended", false)] {
+        let resource = json!({"resourceType": "Observation", "id": "x", "status": status});
+        assert_eq!(access.may_show(&resource) == Visibility::Shown, expected, "{status}");
+    }
+    let patients = authorize_fn(|_| {
+        let each = ["1", "2"].map(|patient| Alternative::new(Some(patient), None));
+        Ok(Grant::by("both").confined_to(Alternatives::from_iter(each)))
+    });
+    let server = Server::enforcing(Enforcement::ALL, patients).await;
+    let access = own(&server, "GET", "/Observation/x").await;
+    for (patient, expected) in [("1", true), ("2", true), ("3", false)] {
+        let resource = observation(&format!("Patient/{patient}"));
+        assert_eq!(access.may_show(&resource) == Visibility::Shown, expected, "{patient}");
+    }
+}
+
+#[tokio::test]
+async fn a_compartment_holds_what_is_the_patients_and_not_what_all_share() {
+    let server = server().await;
+    let access = own(&server, "GET", "/Patient/1/$everything").await;
+    let compartment = access.compartment("1");
+    for (resource, expected) in [
+        (observation("Patient/1"), true),
+        (observation("Patient/2"), false),
+        (json!({"resourceType": "Organization", "id": "o"}), false),
+    ] {
+        assert_eq!(compartment.shows(&resource) == Visibility::Shown, expected, "{resource}");
+    }
+}
+
+#[tokio::test]
+async fn no_target_of_a_provenance_is_looked_up_twice() {
+    let server = server().await;
+    let access = own(&server, "GET", "/Provenance").await;
+    let of = |targets: &[&str]| {
+        let target: Vec<Value> = targets.iter().map(|to| json!({"reference": to})).collect();
+        json!({"resourceType": "Provenance", "target": target})
+    };
+    let mut asked = Vec::new();
+    let look_up = |to: &ResourceReference| {
+        asked.push(to.to_string());
+        Some(match &*to.resource_type {
+            "Provenance" => of(&["Observation/o"]),
+            _ => observation("Patient/1"),
+        })
+    };
+    let provenance = of(&["Provenance/a", "Provenance/b", "Observation/o"]);
+    assert!(access.shown("Provenance").shows_with(&provenance, look_up));
+    assert_eq!(asked, ["Provenance/a", "Provenance/b", "Observation/o"]);
+}
+
+#[tokio::test]
+async fn an_export_shows_the_types_that_may_be_exported() {
+    let server = server().await;
+    let scope = "system/Observation.rs system/Device.r";
+    let access = granted(&server, scope, "GET", "/$export?_type=Observation").await;
+    for (resource_type, expected) in [("Observation", true), ("Device", false), ("Patient", false)]
+    {
+        let resource = json!({"resourceType": resource_type, "id": "x"});
+        let is_shown = access.may_show(&resource) == Visibility::Shown;
+        assert_eq!(is_shown, expected, "{resource_type}");
+        assert_eq!(access.may_export(resource_type), expected, "{resource_type}");
+    }
+}
+
+#[tokio::test]
+async fn a_search_body_of_more_than_64_kib_is_refused() {
+    let server = server().await;
+    let access = own(&server, "POST", "/Observation/_search").await;
+    let body = |length: usize| format!("code={}", "x".repeat(length - 5));
+    assert!(access.authorize_search_body(&body(Access::MAX_SEARCH_BODY)).is_ok());
+    let denial = access.authorize_search_body(&body(Access::MAX_SEARCH_BODY + 1)).unwrap_err();
+    assert!(denial.summary().contains("64 KiB"), "{denial}");
 }

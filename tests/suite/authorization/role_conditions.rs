@@ -142,6 +142,48 @@ async fn operators_are_told_which_condition_is_not_met_and_clients_are_not() {
     assert_ne!(RoleStanding::Conditional, RoleStanding::Insufficient);
 }
 
+#[tokio::test]
+async fn a_condition_of_a_sign_in_alone_asks_for_no_purpose() {
+    let world =
+        World::start("roles", "[[roles.when]]\nrole = \"globalReader\"\nmax_auth_age = \"5m\"\n")
+            .await;
+    world.read(world.token().claim("auth_time", world.now - 300)).await.is_let_in();
+    assert_eq!(world.read(world.token().claim("auth_time", world.now - 301)).await.status, 403);
+}
+
+#[test]
+fn a_condition_says_what_a_token_needs() {
+    let minutes = Duration::from_secs(300);
+    for (condition, expected) in [
+        (RoleCondition::new().max_auth_age(minutes), "a sign-in within 5m"),
+        (RoleCondition::new().purpose_of_use(["BTG"]), "a purpose of use among `BTG`"),
+        (
+            RoleCondition::new().purpose_of_use(["BTG", "s|c"]).max_auth_age(minutes),
+            "a purpose of use among `BTG` `s|c` and a sign-in within 5m",
+        ),
+    ] {
+        assert_eq!(condition.to_string(), expected);
+    }
+}
+
+#[test]
+fn a_condition_that_asks_for_nothing_is_an_error() {
+    let minutes = Duration::from_secs(300);
+    for (condition, is_one) in [
+        (RoleCondition::new(), false),
+        (RoleCondition::new().max_auth_age(Duration::ZERO), false),
+        (RoleCondition::new().purpose_of_use(["s|"]), false),
+        (RoleCondition::new().purpose_of_use(["|c"]), false),
+        (RoleCondition::new().purpose_of_use([""]).max_auth_age(minutes), false),
+        (RoleCondition::new().purpose_of_use(["BTG"]), true),
+        (RoleCondition::new().max_auth_age(minutes), true),
+    ] {
+        let policy = RolePolicy::new(RoleDefinitions::microsoft());
+        let told = format!("{condition:?}");
+        assert_eq!(policy.role_counts_when("globalReader", condition).is_ok(), is_one, "{told}");
+    }
+}
+
 #[test]
 fn a_condition_is_about_a_role_that_is_defined() {
     let recent = || RoleCondition::new().max_auth_age(Duration::from_secs(300));

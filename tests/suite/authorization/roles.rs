@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::Request;
 use serde_json::json;
 use tower_fhir_auth::{
-    AccessMode, AccessPolicy, BuildError, RoleDefinitions, RolePolicy, ScopePolicy,
+    AccessMode, AccessPolicy, BuildError, Enforcement, RoleDefinitions, RolePolicy, ScopePolicy,
 };
 
 use crate::support::Server;
@@ -92,5 +92,30 @@ async fn the_microsoft_rule_asks_scopes_of_those_marked_smart_alone() {
     ] {
         let token = server.token().claim("roles", json!(roles)).claim("scope", scope);
         assert_eq!(server.get(token).await.status.as_u16(), expected, "{roles:?} {scope}");
+    }
+}
+
+#[tokio::test]
+async fn a_grant_names_the_roles_that_have_a_part_in_it() {
+    let roles = RoleDefinitions::parse(definitions("read").as_bytes()).unwrap();
+    let server = Server::authorizing(RolePolicy::new(roles)).await;
+    let reply = server.get(server.token().claim("roles", json!(["creator", "reader", "x"]))).await;
+    assert_eq!(reply.access.unwrap().granted_by().to_string(), "role `reader`");
+}
+
+/// What handlers do not enforce is refused, whatever roles there are.
+#[tokio::test]
+async fn pages_and_jobs_are_for_roles_where_the_application_serves_them() {
+    for (enforced, page, job) in [
+        (Enforcement::empty(), 403, 403),
+        (Enforcement::PAGES, 200, 403),
+        (Enforcement::JOBS, 403, 200),
+        (Enforcement::ALL, 200, 200),
+    ] {
+        let roles = RoleDefinitions::parse(definitions("export").as_bytes()).unwrap();
+        let server = Server::enforcing(enforced, RolePolicy::new(roles)).await;
+        let asked = async |uri| status(&server, "GET", uri, &["reader"]).await;
+        assert_eq!(asked("/r4/_pages/sealed").await, page, "{enforced}");
+        assert_eq!(asked("/r4/_operations/export/1").await, job, "{enforced}");
     }
 }
