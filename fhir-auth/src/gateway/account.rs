@@ -8,8 +8,10 @@ use std::time::Duration;
 use metrics::Gauge;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
+use tower_fhir_auth::Principal;
 
 use super::meter;
+use super::shares::{Caller, Shares};
 use super::unanswered::Unanswered;
 
 /// The most KiB of bodies that are judged at once.
@@ -19,6 +21,8 @@ const JUDGED_AT_ONCE: usize = 16 * 1024;
 pub(super) struct Buffered {
     /// Of requests with a token that was verified.
     callers: Room,
+    /// The same, for each caller.
+    shares: Shares,
     /// Of all others, who take nothing of what there is for callers.
     strangers: Room,
     /// Turns at judging, in KiB. What is read out of a body takes more than the body, and so does what is written.
@@ -40,12 +44,12 @@ impl Buffered {
     /// Without any room yet.
     pub(super) fn new() -> Arc<Self> {
         let turns = Arc::new(Semaphore::new(JUDGED_AT_ONCE));
-        let (callers, strangers) = Default::default();
-        Arc::new(Self { callers, strangers, turns, figure: meter::buffered() })
+        let (callers, shares, strangers) = Default::default();
+        Arc::new(Self { callers, shares, strangers, turns, figure: meter::buffered() })
     }
 
-    /// Makes room for so many bytes, of which one request may hold a half, and in any case a question and an answer
-    /// of the longest that are looked into. Strangers have an eighth beside, or what one of the longest takes, if
+    /// Makes room for so many bytes, of which one request may hold a half, and all requests of one caller together, and
+    /// in any case a question and an answer of the longest that are looked into. Strangers have an eighth beside, or what one of the longest takes, if
     /// that is no more than a half.
     pub(super) fn make_room(&self, limit: usize, longest: usize) {
         self.callers.set(limit, (limit / 2).max(longest.saturating_mul(2)).min(limit));
@@ -74,13 +78,24 @@ impl Room {
     /// bytes.
     fn take(&self, own: usize, taken: usize) -> Result<(), Unanswered> {
         let before = self.held.fetch_add(taken, Ordering::Relaxed);
-        let (limit, share) =
-            (self.limit.load(Ordering::Relaxed), self.share.load(Ordering::Relaxed));
+        let limit = self.limit.load(Ordering::Relaxed);
         let room = if own == before { limit.saturating_add(limit / 8) } else { limit };
-        if share < limit && own.saturating_add(taken) > share.saturating_add(share / 8) {
+        if self.is_over_share(own.saturating_add(taken)) {
             return Err(Unanswered::OverShare);
         }
         if before.saturating_add(taken) <= room { Ok(()) } else { Err(Unanswered::Busy) }
+    }
+
+    /// Checks what the requests of one caller hold together: however slowly they take it or send it, there is room
+    /// for others.
+    fn check_caller(&self, held: usize) -> Result<(), Unanswered> {
+        if self.is_over_share(held) { Err(Unanswered::Busy) } else { Ok(()) }
+    }
+
+    fn is_over_share(&self, held: usize) -> bool {
+        let (limit, share) =
+            (self.limit.load(Ordering::Relaxed), self.share.load(Ordering::Relaxed));
+        share < limit && held > share.saturating_add(share / 8)
     }
 }
 
@@ -92,7 +107,8 @@ pub(super) struct Account(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     all: Arc<Buffered>,
-    is_of_caller: AtomicBool,
+    /// `None` until its token was verified.
+    caller: OnceLock<Caller>,
     held: AtomicUsize,
     /// The length of the longest line that is held.
     line: AtomicUsize,
@@ -106,11 +122,11 @@ struct Inner {
 impl Account {
     pub(super) fn of_a_request(all: &Arc<Buffered>) -> Self {
         let all = Arc::clone(all);
-        let (is_of_caller, held, line, streams, sends, awaits_client) = Default::default();
+        let (caller, held, line, streams, sends, awaits_client) = Default::default();
         let (turn, trouble) = Default::default();
         Self(Arc::new(Inner {
             all,
-            is_of_caller,
+            caller,
             held,
             line,
             streams,
@@ -121,12 +137,24 @@ impl Account {
         }))
     }
 
-    /// Notes that it is of a caller whose token was verified, before anything is held of it: until then it is a
-    /// stranger's.
-    pub(super) fn is_of_a_caller(&self) {
+    /// Notes whose token was verified, before anything is held of it: until then it is a stranger's.
+    pub(super) fn is_of(&self, principal: &Principal) {
+        self.is_of_a(self.0.all.shares.caller(principal));
+    }
+
+    fn is_of_a(&self, caller: Caller) {
         if !self.holds_something() {
-            self.0.is_of_caller.store(true, Ordering::Relaxed);
+            // Who it is does not change.
+            let _ = self.0.caller.set(caller);
         }
+    }
+
+    /// A request of a caller of that name.
+    #[cfg(test)]
+    pub(super) fn of_a_caller(all: &Arc<Buffered>, name: &str) -> Self {
+        let account = Self::of_a_request(all);
+        account.is_of_a(all.shares.named("https://idp.test", Some(name)));
+        account
     }
 
     /// Notes what has gone wrong. An answer that had to be judged as a whole is then another one.
@@ -177,7 +205,7 @@ impl Account {
 
     /// Reports whether it is of a caller.
     pub(super) fn has_caller(&self) -> bool {
-        self.0.is_of_caller.load(Ordering::Relaxed)
+        self.0.caller.get().is_some()
     }
 
     /// Notes whether the next part of its body is the client's to send.
@@ -225,17 +253,19 @@ impl Account {
     fn take(&self, bytes: usize) -> Result<(), Unanswered> {
         let taken = bytes.saturating_add(bytes / 8);
         let own = self.0.held.fetch_add(taken, Ordering::Relaxed);
-        let done = self.0.room().take(own, taken);
-        self.0.all.tell();
-        done
+        let (all, room) = (&self.0.all, self.0.room());
+        let done = room.take(own, taken);
+        let of_caller = self.0.caller.get().map_or(0, |caller| all.shares.take(*caller, taken));
+        all.tell();
+        done.and_then(|()| room.check_caller(of_caller))
     }
 }
 
 impl Inner {
     fn room(&self) -> &Room {
-        match self.is_of_caller.load(Ordering::Relaxed) {
-            true => &self.all.callers,
-            false => &self.all.strangers,
+        match self.caller.get() {
+            Some(_) => &self.all.callers,
+            None => &self.all.strangers,
         }
     }
 }
@@ -251,6 +281,9 @@ impl Drop for Inner {
         let held = *self.held.get_mut();
         if held > 0 {
             self.room().held.fetch_sub(held, Ordering::Relaxed);
+            if let Some(caller) = self.caller.get() {
+                self.all.shares.give_back(*caller, held);
+            }
             self.all.tell();
         }
     }
@@ -266,10 +299,11 @@ mod tests {
         all
     }
 
+    /// Another one each time.
     fn caller(all: &Arc<Buffered>) -> Account {
-        let account = Account::of_a_request(all);
-        account.is_of_a_caller();
-        account
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        Account::of_a_caller(all, &number.to_string())
     }
 
     #[test]
@@ -305,6 +339,26 @@ mod tests {
         let one = caller(&all);
         assert_eq!((one.holds_of_client(400), one.holds(400)), (Ok(()), Ok(())));
     }
+
+    #[test]
+    fn the_requests_of_one_caller_hold_a_half_together() {
+        let all = up_to(1000, 100);
+        let amara = || Account::of_a_caller(&all, "amara");
+        let (first, second, third) = (amara(), amara(), amara());
+        assert_eq!((first.holds(300), second.holds(200)), (Ok(()), Ok(())));
+        assert_eq!(third.holds(100), Err(Unanswered::Busy));
+        drop(third);
+        assert_eq!(
+            Account::of_a_caller(&all, "bela").holds(300),
+            Ok(()),
+            "there is room for others"
+        );
+        drop(first);
+        assert_eq!(amara().holds(100), Ok(()), "and for the same one afterwards");
+        drop(second);
+        assert_eq!(all.callers.held(), 0);
+    }
+
     #[test]
     fn strangers_take_nothing_of_what_there_is_for_callers() {
         let all = up_to(1000, 50);

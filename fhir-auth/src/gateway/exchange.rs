@@ -284,8 +284,7 @@ mod tests {
         let all = Buffered::new();
         all.make_room(1 << 20, 1 << 20);
         let read = |line: usize, number: usize| {
-            let account = Account::of_a_request(&all);
-            account.is_of_a_caller();
+            let account = Account::of_a_caller(&all, "amara");
             account.streams();
             let mut text = vec![b' '; line];
             text.push(b'\n');
@@ -310,8 +309,7 @@ mod tests {
         all.make_room(1 << 30, 1 << 30);
         let limit = Duration::from_secs(30);
         let read = |length: usize| {
-            let account = Account::of_a_request(&all);
-            account.is_of_a_caller();
+            let account = Account::of_a_caller(&all, "amara");
             let body = Full::new(Bytes::from(vec![b' '; length]));
             (account.clone(), AnswerBody::new(body, None, limit, account).collect())
         };
@@ -342,9 +340,8 @@ mod tests {
             let body = Full::new(Bytes::from(vec![b' '; length]));
             AnswerBody::new(body, None, limit, account.clone()).collect()
         };
-        let (batch, other) = (Account::of_a_request(&all), Account::of_a_request(&all));
-        batch.is_of_a_caller();
-        other.is_of_a_caller();
+        let (batch, other) =
+            (Account::of_a_caller(&all, "batch"), Account::of_a_caller(&all, "other"));
         assert!(read(&batch, 15 << 20).await.is_ok());
         batch.gives_turn_back();
         let begun = Instant::now();

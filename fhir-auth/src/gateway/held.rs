@@ -167,10 +167,10 @@ mod tests {
         let all = Buffered::new();
         all.make_room(1000, 1000);
         for (is_of_caller, trouble) in [(true, None), (false, Some(Unanswered::Unsent))] {
-            let account = Account::of_a_request(&all);
-            if is_of_caller {
-                account.is_of_a_caller();
-            }
+            let account = match is_of_caller {
+                true => Account::of_a_caller(&all, "amara"),
+                false => Account::of_a_request(&all),
+            };
             let slow = Slow { left: 5, next: Box::pin(sleep(PAUSE)) };
             let body = ClientBody::new(slow, account.clone(), Duration::from_secs(30));
             assert_eq!(body.collect().await.is_ok(), is_of_caller);

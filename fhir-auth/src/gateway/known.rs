@@ -22,9 +22,10 @@ impl<S: Service<Request<B>>, B> Service<Request<B>> for Known<S> {
     }
 
     fn call(&mut self, request: Request<B>) -> S::Future {
-        let is_known = request.extensions().get::<Principal>().is_some();
-        if let Some(account) = request.extensions().get::<Account>().filter(|_| is_known) {
-            account.is_of_a_caller();
+        let known = request.extensions();
+        if let (Some(account), Some(principal)) = (known.get::<Account>(), known.get::<Principal>())
+        {
+            account.is_of(principal);
         }
         self.0.call(request)
     }

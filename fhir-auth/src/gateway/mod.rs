@@ -19,6 +19,7 @@ mod meter;
 mod request;
 mod response;
 mod rewrite;
+mod shares;
 mod spelling;
 mod unanswered;
 mod upstream;

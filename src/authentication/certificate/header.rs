@@ -92,19 +92,18 @@ impl CertificateHeader {
         extensions.get::<PeerAddress>().is_some_and(|peer| peer.is_in(&self.proxies))
     }
 
-    /// Removes the header from a request that no trusted proxy has sent.
+    /// Removes the header from a request that no trusted proxy has sent, and from any what others would take for it,
+    /// who read `_` as `-`: a proxy writes the one, and may pass the other on.
     pub(super) fn strip(&self, headers: &mut HeaderMap, extensions: &Extensions) {
-        if self.comes_from(extensions) {
-            return;
+        if !self.comes_from(extensions) {
+            headers.remove(&self.name);
         }
-        headers.remove(&self.name);
-        // Others read `_` as `-`, and would take it for the header of the proxy.
-        let name = self.name.as_str();
-        let alike: Vec<HeaderName> = headers
-            .keys()
-            .filter(|other| other.as_str().replace('_', "-") == name.replace('_', "-"))
-            .cloned()
-            .collect();
+        let is_alike = |other: &HeaderName| {
+            let read = |name: &HeaderName| name.as_str().replace('_', "-");
+            *other != self.name && read(other) == read(&self.name)
+        };
+        let alike: Vec<HeaderName> =
+            headers.keys().filter(|name| is_alike(name)).cloned().collect();
         alike.iter().for_each(|other| {
             headers.remove(other);
         });

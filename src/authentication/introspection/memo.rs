@@ -3,7 +3,7 @@
 //! | | |
 //! |---|---|
 //! | an active token | its answer counts until `max_age` after it was asked for, and never past `exp`. It stays in memory after that, and counts for nothing but this: whose token was active before is not turned away as unknown |
-//! | any other token | that it was refused counts for 5 s |
+//! | any other token | that it was refused counts for 5 s, and so does an answer by which it has expired |
 //! | how many | 10,000 answers of 1 KiB in all, larger ones at the expense of others, and 10,000 refusals. Those that were used again outlive those seen once |
 //!
 //! The hash is SHA-256: a stranger who could make two tokens of one hash could take the answer to one
@@ -87,16 +87,20 @@ impl Memo {
         Self { answers, refusals, max_age }
     }
 
-    /// Returns what is known of a token; of an active one, if `counts` has nothing against its answer.
+    /// Returns what is known of a token; of an active one, if `counts` has nothing against its answer. One that has
+    /// expired by that, leeway included, is refused by it, and not asked about each time.
     pub(super) fn get(
         &self,
         token: TokenHash,
-        now: UnixTime,
+        (now, leeway): (UnixTime, Duration),
         counts: impl FnOnce(&ActiveAnswer) -> bool,
     ) -> Known {
         if let Some(answer) = self.answers.as_ref().and_then(|answers| answers.get(&token)) {
             let is_recent = Instant::now() < self.counts_until(&answer);
-            return match is_recent && is_before_expiry(&answer, now) && counts(&answer) {
+            let is_active = is_recent && is_before_expiry(&answer, now);
+            let is_refused = answer.asked_at.elapsed() < REFUSED_COUNTS
+                && answer.expires_at.is_some_and(|at| at.saturating_add(leeway) <= now);
+            return match (is_active || is_refused) && counts(&answer) {
                 true => Known::Active(answer),
                 false => Known::Before,
             };

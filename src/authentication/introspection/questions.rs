@@ -293,8 +293,8 @@ fn outcome_of(known: &Known) -> Option<Outcome> {
 impl Shared {
     /// Returns what is known of a token. A signed answer counts under the keys that verified it.
     fn known(&self, token: TokenHash) -> Known {
-        let keys = &self.provider.signed.keys;
-        self.memo.get(token, self.way.clock.now(), |answer| {
+        let SignedAnswers { keys, settings, .. } = &self.provider.signed;
+        self.memo.get(token, (self.way.clock.now(), settings.leeway), |answer| {
             answer.key_set().is_none_or(|key_set| keys.usable_set_id() == Some(key_set))
         })
     }

@@ -1,5 +1,7 @@
 //! One search parameter with its value, and the resources that match it.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use super::date::DateTest;
@@ -13,8 +15,11 @@ use super::token::TokenTest;
 use crate::fhir::BaseUrl;
 use crate::fhir::resource_type::is_like_a_type;
 
-/// The most values between the commas of one parameter: each is compared with each element.
+/// The most values between the commas of one parameter.
 const MAX_VALUES: usize = 256;
+
+/// The most of those that are in an order, and so compared one by one with each element: dates, numbers and quantities.
+const MAX_ORDERED: usize = 16;
 
 /// A search parameter with its value, such as `category=laboratory`, for the resources of one type
 /// (R4, <https://hl7.org/fhir/R4/search.html>).
@@ -34,8 +39,7 @@ const MAX_VALUES: usize = 256;
 pub struct Criterion {
     base: BaseUrl,
     elements: &'static str,
-    /// The values between the commas; one that matches is enough.
-    tests: Vec<Test>,
+    test: Test,
 }
 
 /// The reason why a parameter cannot be evaluated.
@@ -65,20 +69,23 @@ pub enum CriterionError {
     /// The value is none for a parameter of this type: what is wrong with it.
     #[error("{0}")]
     Value(String),
-    /// It has more than 256 values, separated by commas.
-    #[error("at most {MAX_VALUES} values are compared")]
+    /// It has more than 256 values, separated by commas, or more than 16 dates, numbers or quantities.
+    #[error(
+        "at most {MAX_VALUES} values are compared, and {MAX_ORDERED} dates, numbers or quantities"
+    )]
     TooManyValues,
 }
 
+/// The values between the commas, any one of which is enough.
 #[derive(Clone, Debug)]
 enum Test {
-    Date(DateTest),
-    Number(NumberTest),
-    Quantity(QuantityTest),
+    Date(Vec<DateTest>),
+    Number(Vec<NumberTest>),
+    Quantity(Vec<QuantityTest>),
     Reference(ReferenceTest),
     String(StringTest),
     Token(TokenTest),
-    Uri(String),
+    Uri(HashSet<String>),
 }
 
 impl Criterion {
@@ -110,21 +117,27 @@ impl Criterion {
             return Err(CriterionError::NotEvaluable);
         }
         let values = split(value, ',');
-        if values.len() > MAX_VALUES {
+        let most = match kind {
+            Kind::Date | Kind::Number | Kind::Quantity => MAX_ORDERED,
+            Kind::Reference
+            | Kind::String
+            | Kind::Token
+            | Kind::Uri
+            | Kind::Composite
+            | Kind::Special => MAX_VALUES,
+        };
+        if values.len() > most {
             return Err(CriterionError::TooManyValues);
         }
-        let tests = values.into_iter().map(|text| Test::parse(base, kind, modifier, text));
-        let tests = tests.collect::<Result<_, String>>().map_err(CriterionError::Value)?;
-        Ok(Self { base: base.clone(), elements, tests })
+        let test = Test::parse(base, (kind, modifier), &values).map_err(CriterionError::Value)?;
+        Ok(Self { base: base.clone(), elements, test })
     }
 
     /// Reports whether a resource of the type matches. What cannot be compared does not match.
     #[must_use]
     pub fn matches(&self, resource: &Value) -> bool {
         paths(self.elements).any(|(path, target)| {
-            any_at(resource, path, &mut |element| {
-                self.tests.iter().any(|test| test.fits(element, target, &self.base))
-            })
+            any_at(resource, path, &mut |element| self.test.fits(element, target, &self.base))
         })
     }
 }
@@ -132,35 +145,42 @@ impl Criterion {
 impl Test {
     fn parse(
         base: &BaseUrl,
-        kind: Kind,
-        modifier: Option<&str>,
-        text: &str,
+        (kind, modifier): (Kind, Option<&str>),
+        values: &[&str],
     ) -> Result<Self, String> {
-        match kind {
-            Kind::Token => TokenTest::parse(text).map(Self::Token),
-            Kind::Quantity => QuantityTest::parse(text).map(Self::Quantity),
-            Kind::Date => DateTest::parse(&unescaped(text)?).map(Self::Date),
-            Kind::Number => NumberTest::parse(&unescaped(text)?).map(Self::Number),
-            Kind::Reference => {
-                ReferenceTest::parse(base, modifier, &unescaped(text)?).map(Self::Reference)
+        let plain = || values.iter().map(|text| unescaped(text));
+        let all = || plain().collect::<Result<Vec<String>, String>>();
+        Ok(match kind {
+            Kind::Token => Self::Token(TokenTest::parse(values)?),
+            Kind::Quantity => {
+                let each = values.iter().map(|text| QuantityTest::parse(text));
+                Self::Quantity(each.collect::<Result<_, _>>()?)
             }
-            Kind::String => StringTest::parse(&unescaped(text)?).map(Self::String),
-            Kind::Uri if text.is_empty() => Err("the value is empty".to_owned()),
-            Kind::Uri => unescaped(text).map(Self::Uri),
-            Kind::Composite | Kind::Special => Err("the parameter is not plain".to_owned()),
-        }
+            Kind::Date => {
+                Self::Date(plain().map(|text| DateTest::parse(&text?)).collect::<Result<_, _>>()?)
+            }
+            Kind::Number => {
+                let each = plain().map(|text| NumberTest::parse(&text?));
+                Self::Number(each.collect::<Result<_, _>>()?)
+            }
+            Kind::Reference => Self::Reference(ReferenceTest::parse(base, modifier, all()?)?),
+            Kind::String => Self::String(StringTest::parse(all()?)?),
+            Kind::Uri if values.contains(&"") => return Err("the value is empty".to_owned()),
+            Kind::Uri => Self::Uri(all()?.into_iter().collect()),
+            Kind::Composite | Kind::Special => return Err("the parameter is not plain".to_owned()),
+        })
     }
 
     /// Compares an element; of references, where `target` names a type, those to it alone count.
     fn fits(&self, element: &Value, target: Option<&str>, base: &BaseUrl) -> bool {
         match self {
-            Self::Date(test) => test.matches(element),
-            Self::Number(test) => test.matches(element),
-            Self::Quantity(test) => test.matches(element),
+            Self::Date(tests) => tests.iter().any(|test| test.matches(element)),
+            Self::Number(tests) => tests.iter().any(|test| test.matches(element)),
+            Self::Quantity(tests) => tests.iter().any(|test| test.matches(element)),
             Self::Reference(test) => test.matches(element, target, base),
             Self::String(test) => test.matches(element),
             Self::Token(test) => test.matches(element),
-            Self::Uri(wanted) => element.as_str() == Some(wanted),
+            Self::Uri(wanted) => element.as_str().is_some_and(|text| wanted.contains(text)),
         }
     }
 }
@@ -328,6 +348,12 @@ mod tests {
             CriterionError::TooManyValues
         );
         assert!(criterion("Observation", "status", &vec!["a"; 256].join(",")).is_ok());
+        for (name, value) in [("date", "2024"), ("value-quantity", "5")] {
+            let values = |count: usize| vec![value; count].join(",");
+            assert!(criterion("Observation", name, &values(16)).is_ok());
+            let many = criterion("Observation", name, &values(17));
+            assert_eq!(many.unwrap_err(), CriterionError::TooManyValues, "{name}");
+        }
     }
 
     #[test]

@@ -17,17 +17,30 @@ const PARTS: [&str; 11] = [
     "text",
 ];
 
-/// The beginning of a string, in any case. Accents are not folded: who looks for `Möller` is not shown
-/// `Moller`, which R4 leaves to the server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct StringTest(String);
+/// The beginnings of strings to look for, in any case, any one of which is enough. Accents are not folded: who looks
+/// for `Möller` is not shown `Moller`, which R4 leaves to the server.
+#[derive(Clone, Debug)]
+pub(super) struct StringTest {
+    /// In their order, none of which begins with another.
+    beginnings: Vec<String>,
+    /// The number of characters of the longest.
+    longest: usize,
+}
 
 impl StringTest {
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
-        match text.is_empty() {
-            true => Err("the value is empty".to_owned()),
-            false => Ok(Self(folded(text).collect())),
+    pub(super) fn parse(values: impl IntoIterator<Item = String>) -> Result<Self, String> {
+        let mut beginnings = Vec::new();
+        for text in values {
+            if text.is_empty() {
+                return Err("the value is empty".to_owned());
+            }
+            beginnings.push(folded(&text).collect::<String>());
         }
+        beginnings.sort_unstable();
+        // What begins with another one comes right behind it, or behind others that do.
+        beginnings.dedup_by(|next, before| next.starts_with(before.as_str()));
+        let longest = beginnings.iter().map(|text| text.chars().count()).max().unwrap_or_default();
+        Ok(Self { beginnings, longest })
     }
 
     /// Compares a string, or each part of a HumanName or an Address.
@@ -45,10 +58,13 @@ impl StringTest {
         }
     }
 
-    /// Looks no further than the value is long, however long the text is.
+    /// Looks no further than the values are long, however long the text is. The only one that it can begin with is the
+    /// last that does not come after it, since none begins with another.
     fn begins(&self, text: &str) -> bool {
-        let mut text = folded(text);
-        self.0.chars().all(|wanted| text.next() == Some(wanted))
+        let text: String = folded(text).take(self.longest).collect();
+        let after = self.beginnings.partition_point(|beginning| *beginning <= text);
+        let last = after.checked_sub(1).and_then(|place| self.beginnings.get(place));
+        last.is_some_and(|beginning| text.starts_with(beginning.as_str()))
     }
 }
 
@@ -56,4 +72,40 @@ impl StringTest {
 fn folded(text: &str) -> impl Iterator<Item = char> {
     let lower = text.chars().flat_map(char::to_lowercase);
     lower.map(|character| if character == 'ς' { 'σ' } else { character })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_string_begins_with_any_of_many() {
+        let all = ["Ok", "okafor", "b", "Bü", "ba", "z", "Σ"];
+        let test = StringTest::parse(all.map(str::to_owned)).unwrap();
+        for text in ["ok", "OKAFOR", "Oka", "B", "bach", "BÜ", "z", "zz", "ς", "σa"] {
+            assert!(test.matches(&json!(text)), "{text}");
+        }
+        for text in ["", "o", "O", "a", "y", "ä", "{"] {
+            assert!(!test.matches(&json!(text)), "{text}");
+        }
+    }
+
+    /// Against each value by itself.
+    #[test]
+    fn many_find_what_each_finds() {
+        let words: Vec<String> = ["a", "b", "ab", "ba", "aab", "abb", "B", "é"]
+            .iter()
+            .flat_map(|one| ["", "a", "b", "é"].map(|end| format!("{one}{end}")))
+            .collect();
+        let values: Vec<String> = words.iter().skip(5).step_by(3).cloned().collect();
+        let together = StringTest::parse(values.clone()).unwrap();
+        for word in &words {
+            let alone = values.iter().any(|value| {
+                folded(word).collect::<String>().starts_with(&folded(value).collect::<String>())
+            });
+            assert_eq!(together.matches(&json!(word)), alone, "{word}");
+        }
+    }
 }

@@ -1,35 +1,46 @@
 //! Tokens as values of a search: codes, identifiers and the like (R4, Search, "token").
 
+use std::collections::{HashMap, HashSet};
+
 use serde_json::Value;
 
 use super::escapes::{split, unescaped};
 
-/// A token to look for. Both parts are compared to the letter.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum TokenTest {
+/// The tokens to look for, any one of which is enough. Both parts are compared to the letter, and looked up: an
+/// element costs the same, however many there are.
+#[derive(Clone, Debug, Default)]
+pub(super) struct TokenTest {
     /// `code`: of whatever system.
-    Code(String),
-    /// `system|code`, or `|code` for one without a system.
-    Of(Option<String>, String),
+    codes: HashSet<String>,
+    /// `system|code`, by its system.
+    of_systems: HashMap<String, HashSet<String>>,
+    /// `|code`: without a system.
+    of_none: HashSet<String>,
     /// `system|`: whatever code.
-    System(String),
+    systems: HashSet<String>,
 }
 
 impl TokenTest {
-    /// A value that is still escaped.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    /// Reads values that are still escaped.
+    pub(super) fn parse(values: &[&str]) -> Result<Self, String> {
+        let mut test = Self::default();
+        values.iter().try_for_each(|value| test.add(value))?;
+        Ok(test)
+    }
+
+    fn add(&mut self, text: &str) -> Result<(), String> {
         let parts = split(text, '|').into_iter().map(unescaped);
-        let parts = parts.collect::<Result<Vec<String>, String>>()?;
-        let part = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
-        match parts.as_slice() {
-            [code] => part(code).map(Self::Code),
-            [system, code] => match (part(system), part(code)) {
-                (system, Some(code)) => Some(Self::Of(system, code)),
-                (system, None) => system.map(Self::System),
+        let mut parts = parts.collect::<Result<Vec<String>, String>>()?.into_iter();
+        match (parts.next().unwrap_or_default(), parts.next(), parts.next()) {
+            (code, None, None) if !code.is_empty() => self.codes.insert(code),
+            (system, Some(code), None) if !code.is_empty() => match system.is_empty() {
+                true => self.of_none.insert(code),
+                false => self.of_systems.entry(system).or_default().insert(code),
             },
-            _ => None,
-        }
-        .ok_or_else(|| format!("`{text}` is no token"))
+            (system, Some(_), None) if !system.is_empty() => self.systems.insert(system),
+            _ => return Err(format!("`{text}` is no token")),
+        };
+        Ok(())
     }
 
     /// For an element of any type that R4 searches by tokens.
@@ -53,11 +64,13 @@ impl TokenTest {
     }
 
     fn is(&self, system: Option<&str>, code: Option<&str>) -> bool {
-        match self {
-            Self::Code(wanted) => code == Some(wanted),
-            Self::Of(of, wanted) => code == Some(wanted) && system == of.as_deref(),
-            Self::System(wanted) => system == Some(wanted),
-        }
+        let with_system = match system {
+            Some(system) => self.of_systems.get(system),
+            None => Some(&self.of_none),
+        };
+        code.is_some_and(|code| {
+            self.codes.contains(code) || with_system.is_some_and(|codes| codes.contains(code))
+        }) || system.is_some_and(|system| self.systems.contains(system))
     }
 }
 
@@ -68,7 +81,7 @@ mod tests {
     use super::*;
 
     fn matches(test: &str, element: &Value) -> bool {
-        TokenTest::parse(test).unwrap().matches(element)
+        TokenTest::parse(&[test]).unwrap().matches(element)
     }
 
     #[test]
@@ -83,6 +96,25 @@ mod tests {
         for test in ["|4548-4", "http://loinc.org|local", "http://other.test|", "words", "4548"] {
             assert!(!matches(test, &concept), "{test}");
         }
+    }
+
+    #[test]
+    fn any_of_many_is_enough() {
+        let test = TokenTest::parse(&["a", "s|b", "s|c", "|d", "t|"]).unwrap();
+        for (element, expected) in [
+            (json!({"system": "s", "code": "a"}), true),
+            (json!({"system": "s", "code": "b"}), true),
+            (json!({"system": "s", "code": "c"}), true),
+            (json!({"code": "d"}), true),
+            (json!({"system": "t"}), true),
+            (json!({"code": "b"}), false),
+            (json!({"system": "u", "code": "b"}), false),
+            (json!({"system": "s", "code": "d"}), false),
+            (json!({"system": "s"}), false),
+        ] {
+            assert_eq!(test.matches(&element), expected, "{element}");
+        }
+        assert!(TokenTest::parse(&["a", "|"]).is_err(), "each has to be one");
     }
 
     #[test]
@@ -109,7 +141,7 @@ mod tests {
         assert!(matches(r"a\|b|c\,d", &json!({"system": "a|b", "code": "c,d"})));
         assert!(matches(r"a\\|b", &json!({"system": r"a\", "code": "b"})));
         for text in ["", "|", "a|b|c", r"a\", r"a\b"] {
-            assert!(TokenTest::parse(text).is_err(), "{text}");
+            assert!(TokenTest::parse(&[text]).is_err(), "{text}");
         }
     }
 }

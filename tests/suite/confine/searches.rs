@@ -122,6 +122,19 @@ async fn what_comes_along_with_a_hidden_companion_alone_is_hidden() {
     }
 }
 
+/// R4 has them on the page of what they came along with (Search, "Including other resources in result").
+#[tokio::test]
+async fn what_comes_along_on_a_page_of_its_own_is_hidden() {
+    let doctor = json!({"resource": {"resourceType": "Practitioner", "id": "p"}, "search": {"mode": "include"}});
+    let found = json!({"resourceType": "Bundle", "type": "searchset", "entry": [doctor]});
+    let include = "/Observation?_include=Observation%3Aperformer";
+    let confined = Confined::before(Careless::default().answering(include, 200, &found)).await;
+    let got = confined.get("patient/*.rs", include).await;
+    assert!(got.entries().is_empty(), "{}", got.text);
+    let all = confined.get("user/Observation.rs system/Practitioner.r", include).await;
+    assert_eq!(all.entries(), ["Practitioner/p"], "{}", all.text);
+}
+
 #[tokio::test]
 async fn a_search_by_post_is_judged_with_its_body() {
     let confined = Confined::before(Careless::with(records())).await;

@@ -48,6 +48,23 @@ async fn n8_the_age_of_an_answer_begins_with_the_question() {
 }
 
 #[tokio::test]
+async fn n8_a_token_that_has_expired_by_its_answer_is_not_asked_about_each_time() {
+    let server = Guarded::built(|settings| settings, |issuer| issuer, without_cache).await;
+    server.provider.says_with(OPAQUE, json!({"exp": NOW - 60}));
+    for _ in 0..3 {
+        server.bearer(OPAQUE).await.is_refused_by(Check::Expiry, "the token has expired");
+    }
+    assert_eq!(server.provider.times(), 1);
+    // Within the leeway it would be let in, which no kept answer does.
+    let server = Guarded::built(|settings| settings, |issuer| issuer, without_cache).await;
+    server.provider.says_with(OPAQUE, json!({"exp": NOW - 59}));
+    for _ in 0..3 {
+        server.bearer(OPAQUE).await.is_let_in();
+    }
+    assert_eq!(server.provider.times(), 3);
+}
+
+#[tokio::test]
 async fn n8_an_answer_is_not_kept_past_exp() {
     for layer in [without_cache, |layer: FhirAuthLayerBuilder| layer] {
         let server = Guarded::built(|settings| settings, |issuer| issuer, layer).await;
