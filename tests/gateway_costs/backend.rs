@@ -29,6 +29,7 @@ pub(crate) async fn start() -> String {
             get(|| async { fhir("{\"resourceType\":\"CapabilityStatement\"}".into()) }),
         )
         .route("/fhir/Observation/o1", get(|| async { fhir(Body::from(observation(1))) }))
+        .route("/fhir/Observation/public", get(|| async { fhir(Body::from(observation(1))) }))
         .route("/fhir/Observation/stream", get(|| async { fhir(Body::new(Parts(STREAMED))) }))
         .route("/fhir/Observation", get(move || async move { fhir(Body::from(bundle)) }))
         .route("/fhir/Observation", post(taken));

@@ -11,6 +11,9 @@ use tower_fhir_auth::test_util::TestIssuer;
 
 pub(crate) const BASE: &str = "https://fhir.example.org/r4";
 
+/// A path that takes no token: nobody is judged who asks for it, and the gateway is a bare proxy.
+pub(crate) const PUBLIC: &str = "/Observation/public";
+
 /// A process that ends with this.
 pub(crate) struct Process(Child);
 
@@ -28,7 +31,7 @@ impl Gateway {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("gateway.toml");
         let text = format!(
-            "base_url = \"{BASE}\"\naccess = \"scopes\"\n[[issuers]]\nissuer = \"{}\"\n\
+            "base_url = \"{BASE}\"\naccess = \"scopes\"\npublic = [\"{PUBLIC}\"]\n[[issuers]]\nissuer = \"{}\"\n\
              [upstream]\nurl = \"{upstream}\"\nmax_buffered = \"{max_buffered}MiB\"\n",
             issuer.url()
         );

@@ -216,16 +216,15 @@ fn least<'a>(
         let so_far = permissions.entry(name).or_default();
         *so_far |= needed;
     };
-    for one in required {
-        let needed = if one.via == Via::Included { Permissions::READ } else { one.permissions };
+    for one in required.iter().filter(|one| one.via != Via::Included) {
         match &one.target {
-            Target::Type(name) => take(&**name, needed),
-            Target::EveryType => take("*", needed),
+            Target::Type(name) => take(&**name, one.permissions),
+            Target::EveryType => take("*", one.permissions),
             Target::AnyOf(_) | Target::SomeType => {}
         }
     }
     let own = || principal.scope_set().types();
-    for one in required {
+    for one in required.iter().filter(|one| one.via != Via::Included) {
         let is_meant = |name: &str| match &one.target {
             Target::AnyOf(types) => types.contains(name),
             Target::Type(_) | Target::SomeType | Target::EveryType => true,
@@ -244,6 +243,19 @@ fn least<'a>(
         };
         let so_far = permissions.entry(name).or_default();
         *so_far |= one.permissions;
+    }
+    // What comes along takes one permission of several, and one that is there is enough.
+    for one in required.iter().filter(|one| one.via == Via::Included) {
+        let name = match &one.target {
+            Target::Type(name) => &**name,
+            Target::EveryType => "*",
+            Target::AnyOf(_) | Target::SomeType => continue,
+        };
+        let is_held =
+            |name| permissions.get(name).is_some_and(|all| all.intersects(one.permissions));
+        if !is_held(name) && !is_held("*") {
+            *permissions.entry(name).or_default() |= Permissions::READ;
+        }
     }
     let of_all = permissions.get("*").copied().unwrap_or_default();
     permissions.retain(|name, needed| *name == "*" || !of_all.contains(*needed));

@@ -2,6 +2,7 @@
 
 mod confinement;
 mod denials;
+mod enough;
 mod everything;
 mod local_rights;
 pub(crate) mod oracle;

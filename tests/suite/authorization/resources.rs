@@ -5,7 +5,7 @@ use tower_fhir_auth::authorization::{Alternative, Alternatives, Answer, StoreErr
 use tower_fhir_auth::fhir::{PatientCompartment, ResourceReference};
 use tower_fhir_auth::jose::Algorithm;
 use tower_fhir_auth::smart::Permissions;
-use tower_fhir_auth::{Access, Enforcement, Grant, ScopePolicy, Visibility, authorize_fn};
+use tower_fhir_auth::{Access, Denial, Enforcement, Grant, ScopePolicy, Visibility, authorize_fn};
 
 use super::confinement::{ask, granted};
 use crate::support::{BASE, Server};
@@ -359,6 +359,63 @@ async fn a_patient_changes_its_own_record_and_leaves_its_links() {
     let reply = ask(&server, OWN, json!("1"), "POST", "/Patient").await;
     assert_eq!(reply.status, 403);
     assert!(reply.body.contains("cannot create a Patient"), "{}", reply.body);
+    // Nor by an update that finds none.
+    let conditional = own(&server, "PUT", "/Patient?identifier=x").await;
+    let created = json!({"resourceType": "Patient", "id": "1"});
+    assert_eq!(status(&conditional.may_store(None, Some(&created))), 403);
+}
+
+/// A rule of one's own that grants the address grants no change of what is of the type.
+#[tokio::test]
+async fn a_change_takes_the_right_to_it_on_the_type() {
+    let rule = authorize_fn(|request| match request.interaction().id() {
+        Some("x") => Ok(Grant::by("x alone")),
+        _ => Err(Denial::new("x alone")),
+    });
+    let server = Server::enforcing(Enforcement::ALL, rule).await;
+    let update = own(&server, "PUT", "/Observation/x").await;
+    let mine = observation("Patient/1");
+    assert_eq!(status(&update.may_store(Some(&mine), Some(&mine))), 403);
+}
+
+/// A change is made where one alternative allows it, and refused by the one that comes nearest.
+#[tokio::test]
+async fn a_change_is_judged_by_each_alternative() {
+    let of = |patients: &'static [&'static str]| {
+        authorize_fn(move |_| {
+            let each = patients.iter().map(|patient| Alternative::new(Some(patient), None));
+            Ok(Grant::by("both").confined_to(Alternatives::from_iter(each)))
+        })
+    };
+    let mut seen = observation("Patient/2");
+    seen["performer"] = json!([{"reference": "Patient/1"}]);
+    for (patients, resource, expected) in [
+        (&["1", "2"][..], observation("Patient/1"), 200),
+        (&["1", "2"], observation("Patient/2"), 200),
+        (&["1", "2"], observation("Patient/3"), 404),
+        (&["1", "3"], seen.clone(), 403),
+        (&["0", "1"], seen, 403),
+    ] {
+        let server = Server::enforcing(Enforcement::ALL, of(patients)).await;
+        let update = own(&server, "PUT", "/Observation/x").await;
+        let stored = update.may_store(Some(&resource), Some(&resource));
+        assert_eq!(status(&stored), expected, "{patients:?} {resource}");
+    }
+}
+
+/// A rule of one's own may confine one interaction, and no other.
+#[tokio::test]
+async fn access_that_is_confined_itself_is_confined_whatever_is_granted_beside_it() {
+    let rule = authorize_fn(|request| {
+        let grant = Grant::by("a rule");
+        Ok(match request.interaction().id() {
+            Some("x") => grant.confined_to(Alternative::new(Some("1"), None)),
+            _ => grant,
+        })
+    });
+    let server = Server::enforcing(Enforcement::ALL, rule).await;
+    assert!(!own(&server, "GET", "/Observation/x").await.is_unconfined());
+    assert!(own(&server, "GET", "/Observation/y").await.is_unconfined());
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! SMART scopes as policy, through the layer.
 
 use http::Request;
+use tower_fhir_auth::fhir::ResourceTypes;
 use tower_fhir_auth::{Enforcement, ScopePolicy};
 
 use crate::support::{Reply, Server};
@@ -43,6 +44,11 @@ const TABLE: &[(&str, &str, &[&str])] = &[
     ("GET", "/$export", &["system/*.rs"]),
     ("GET", "/$export", &["system/*.r", "system/*.s"]),
     ("GET", "/Patient/1/$everything", &["user/*.rs"]),
+    ("GET", "/Patient/1/$everything?_type=Patient", &["user/Patient.rs"]),
+    // Its body may name others.
+    ("POST", "/Patient/1/$everything?_type=Patient", &["user/*.rs"]),
+    ("GET", "/Patient/1/Observation?_type=Encounter", &["user/Observation.s"]),
+    ("DELETE", "/Patient?_type=Encounter", &["user/Patient.ds", "user/Encounter.s"]),
     ("GET", "/Patient?_include=Patient:organization", &["user/*.rs"]),
     ("GET", "/Patient?_revinclude=Observation:subject", &["user/*.rs"]),
     ("GET", "/Observation?subject.name=x", &["user/*.rs"]),
@@ -317,4 +323,67 @@ async fn no_wildcard_is_advised_where_every_wildcard_has_a_constraint() {
         assert_eq!(named, !advised.is_empty(), "{held}: {}", reply.challenge());
         assert!(reply.challenge().contains(advised), "{held}: {}", reply.challenge());
     }
+}
+
+/// As with wildcards under a constraint that one of the types can have.
+#[tokio::test]
+async fn a_search_of_any_of_several_types_may_be_looked_at_by_one_of_them() {
+    let server = Server::enforcing(Enforcement::ALL, ScopePolicy::new()).await;
+    for (scope, expected) in [
+        ("user/Flag.s", 200),
+        ("user/*.s?status=active", 200),
+        ("user/*.s?gender=male", 403),
+        ("user/Patient.s", 403),
+    ] {
+        let reply = send(&server, "POST", "/_search?_type=Flag,Device", scope).await;
+        assert_eq!(reply.status, expected, "{scope}: {}", reply.body);
+    }
+}
+
+#[tokio::test]
+async fn more_than_64_types_take_a_wildcard() {
+    let server = Server::authorizing(ScopePolicy::new()).await;
+    let types = ResourceTypes::r4();
+    for (count, expected) in [(64, 200), (65, 403)] {
+        let named: Vec<&str> = types.names().take(count).collect();
+        let uri = format!("?_type={}", named.join(","));
+        let scopes = named.iter().map(|name| format!("user/{name}.s")).collect::<Vec<_>>();
+        assert_eq!(send(&server, "GET", &uri, &scopes.join(" ")).await.status, expected, "{count}");
+        assert_eq!(send(&server, "GET", &uri, "user/*.s").await.status, 200, "{count}");
+        // And so do as many that are reached in other ways.
+        let included = named.iter().map(|name| format!("_has:{name}:subject:code=x"));
+        let uri = format!("/Patient?{}", included.collect::<Vec<_>>().join("&"));
+        let scopes = format!("user/Patient.s {}", scopes.join(" "));
+        let expected = if count > 63 { 403 } else { 200 };
+        assert_eq!(send(&server, "GET", &uri, &scopes).await.status, expected, "{count}");
+        assert_eq!(send(&server, "GET", &uri, "user/*.rs").await.status, 200, "{count}");
+    }
+}
+
+#[tokio::test]
+async fn pages_and_jobs_are_for_scopes_where_the_application_serves_them() {
+    for (enforced, page, job) in [
+        (Enforcement::empty(), 403, 403),
+        (Enforcement::PAGES, 200, 403),
+        (Enforcement::JOBS, 403, 200),
+    ] {
+        let server = Server::enforcing(enforced, ScopePolicy::new()).await;
+        let asked = async |uri| send(&server, "GET", uri, "user/Flag.rs").await.status;
+        assert_eq!(asked("/_pages/sealed").await, page, "{enforced}");
+        assert_eq!(asked("/_operations/export/1").await, job, "{enforced}");
+    }
+}
+
+/// A grant names each scope that has a part in it, and a refusal each reason, once.
+#[tokio::test]
+async fn scopes_and_reasons_are_named_once() {
+    let server = Server::enforcing(Enforcement::ALL, ScopePolicy::new()).await;
+    let reply = send(&server, "GET", "?_type=Flag,Device", "user/*.s").await;
+    assert_eq!(reply.access.unwrap().granted_by().to_string(), "scope `user/*.s`");
+    let token = server.token().claim("scope", "user/Flag.r user/Flag.rs user/*.r");
+    let bearer = format!("Bearer {}", token.claim("fhirUser", "somebody").sign().unwrap());
+    let request = Request::get("/r4/Flag/1").header("authorization", bearer);
+    let reply = server.send(request).await;
+    assert_eq!(reply.status, 403);
+    assert_eq!(reply.body.matches("names nobody").count(), 1, "{}", reply.body);
 }

@@ -41,6 +41,8 @@ async fn each_letter_of_an_interaction_counts() {
                 ("GET", "/Observation?code=x"),
                 ("GET", "?_type=Observation"),
                 ("GET", "/$export?_type=Observation"),
+                // What comes along is read.
+                ("GET", "/Observation?_include=Observation:subject:Patient"),
             ],
         ),
         (
