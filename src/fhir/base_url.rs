@@ -176,10 +176,25 @@ mod tests {
             "https://h/#a",
             "/r4",
             "",
+            "https://u@h/",
             "https://u:p@h/",
             "https://:p@h/",
         ] {
             assert!(bad.parse::<BaseUrl>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_url_with_user_query_or_fragment_is_not_below_the_base() {
+        let base: BaseUrl = "https://h/r4".parse().unwrap();
+        for (url, expected) in [
+            ("https://h/r4/Patient/1", Some("/Patient/1")),
+            ("https://u@h/r4/Patient/1", None),
+            ("https://:p@h/r4/Patient/1", None),
+            ("https://h/r4/Patient/1?x", None),
+            ("https://h/r4/Patient/1#x", None),
+        ] {
+            assert_eq!(base.relative(url).as_deref(), expected, "{url}");
         }
     }
 }

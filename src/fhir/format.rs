@@ -159,6 +159,7 @@ mod tests {
             ("/", &["text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"], true),
             ("/", &["application/pdf, application/fhir+json;q=0.5"], true),
             ("/", &["application/pdf;q=0.5", "application/fhir+json"], false),
+            ("/", &["application/pdf;q=0.5, */*"], true),
             ("/", &["application/pdf;q=0"], false),
             ("/?_format=json", &["application/pdf"], false),
         ] {

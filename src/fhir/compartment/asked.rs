@@ -80,5 +80,9 @@ mod tests {
             let found = asks_for_another("Observation", name, value, patient);
             assert_eq!(found, another, "{name}={value}");
         }
+        // Also of a type for which R4 has no such parameter.
+        for name in ["patient", "subject"] {
+            assert!(asks_for_another("Schedule", name, "Patient/2", patient), "{name}");
+        }
     }
 }

@@ -199,3 +199,41 @@ impl NotAbout {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn membership(resource: &Value) -> Membership {
+        let base = "https://fhir.example.org/r4".parse().unwrap();
+        PatientCompartment::default().membership(resource, PatientHere { id: "1", base: &base })
+    }
+
+    #[test]
+    fn one_reference_of_several_is_enough() {
+        for performers in [["Patient/1", "Practitioner/p"], ["Practitioner/p", "Patient/1"]] {
+            let performer = performers.map(|one| json!({"reference": one}));
+            let resource = json!({"resourceType": "Observation", "performer": performer});
+            assert_eq!(membership(&resource), Membership::Member, "{resource}");
+        }
+    }
+
+    #[test]
+    fn targets_are_counted_once_each_and_no_more_than_are_looked_up() {
+        for (different, repeated, expected) in
+            [(1, 1, 1), (40, 2, 40), (MAX_LOOKUPS, 3, MAX_LOOKUPS), (MAX_LOOKUPS + 1, 1, 0)]
+        {
+            let targets = (0..different * repeated).map(|n| n % different);
+            let targets = targets.map(|n| json!({"reference": format!("Observation/{n}")}));
+            let targets: Vec<Value> = targets.collect();
+            let resource = json!({"resourceType": PROVENANCE, "target": targets});
+            let found = match membership(&resource) {
+                Membership::Depends(targets) => targets.len(),
+                Membership::Member | Membership::NotMember => 0,
+            };
+            assert_eq!(found, expected, "{different} targets, {repeated} times");
+        }
+    }
+}

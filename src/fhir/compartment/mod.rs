@@ -264,3 +264,25 @@ fn find(entry: &str) -> Option<&'static PatientReference> {
     let of = PATIENT_REFERENCES.iter().find(|of| of.resource_type == resource_type)?;
     of.parameters.iter().find(|parameter| parameter.name == name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neither_a_link_of_a_patient_nor_the_patient_of_a_provenance_counts() {
+        let compartment = PatientCompartment::default();
+        for (resource_type, expected) in [
+            ("Provenance", &["target"][..]),
+            ("Patient", &[]),
+            ("Group", &[]),
+            ("Device", &["patient"]),
+            ("AllergyIntolerance", &["asserter", "patient", "recorder"]),
+        ] {
+            let found: Vec<&str> = compartment.parameters(resource_type).collect();
+            assert_eq!(found, expected, "{resource_type}");
+        }
+        let without = PatientCompartment::builder().also(["Device:patient"]).build().unwrap();
+        assert!(!without.has_place_for("Provenance"));
+    }
+}

@@ -226,7 +226,15 @@ mod tests {
                 json!("https://fhir.example.org/r4x/Device/1/_history/2"),
                 Target::Elsewhere { resource_type: "Device" },
             ),
+            (
+                json!("http://other.example.org/Patient/1"),
+                Target::Elsewhere { resource_type: "Patient" },
+            ),
             (json!("http://other.example.org/Patient/1?x=y"), Target::Unresolved),
+            (json!("https://other.example.org/r4?x=/Patient/1"), Target::Unresolved),
+            (json!("https://other.example.org/patients/1"), Target::Unresolved),
+            (json!("https://other.example.org/Patient/a_b"), Target::Unresolved),
+            (json!("ftp://other.example.org/Patient/1"), Target::Unresolved),
             (json!("https://other.example.org/somebody"), Target::Unresolved),
             (json!("Patient?identifier=1"), Target::Unresolved),
             (json!("https://fhir.example.org/r4/Patient?identifier=1"), Target::Unresolved),
@@ -237,6 +245,7 @@ mod tests {
             (json!("Patient/a_b"), Target::Unresolved),
             (json!("patient/1"), Target::Unresolved),
             (json!("Patient/1/x"), Target::Unresolved),
+            (json!("Patient/1/_history/a_b"), Target::Unresolved),
             (json!(""), Target::Unresolved),
             (json!(7), Target::Unresolved),
             (json!(null), Target::Unresolved),
@@ -250,6 +259,29 @@ mod tests {
             assert_eq!(Target::of(&odd, &base), Target::Unresolved, "{odd}");
         }
         assert_eq!(Target::of(&json!({"display": "Amara"}), &base), Target::Nothing);
+    }
+
+    #[test]
+    fn an_instance_is_named_by_its_type_and_its_id() {
+        for (target, expected) in [
+            (here("Patient", "1"), true),
+            (here("Group", "1"), false),
+            (here("Patient", "2"), false),
+            (Target::Elsewhere { resource_type: "Patient" }, false),
+        ] {
+            assert_eq!(target.names("Patient", "1"), expected, "{target:?}");
+        }
+        let reference = ResourceReference::new(PROVENANCE, "1");
+        for (resource, expected) in [
+            (json!({"resourceType": "Provenance", "id": "1"}), true),
+            (json!({"resourceType": "Patient", "id": "1"}), false),
+            (json!({"resourceType": "Provenance", "id": "2"}), false),
+            (json!({"id": "1"}), false),
+        ] {
+            assert_eq!(reference.is(&resource), expected, "{resource}");
+        }
+        assert!(reference.is_provenance());
+        assert!(!ResourceReference::new("Patient", "1").is_provenance());
     }
 
     #[test]
