@@ -249,9 +249,12 @@ mod tests {
         assert_eq!(types.names().count(), 148);
         assert_eq!(types.with(["Foo", "Patient"]).unwrap(), types);
         assert_eq!(ResourceTypes::r4().with(["Patient"]).unwrap(), ResourceTypes::r4());
-        for (name, expected) in
-            [("fOO", Some("Foo")), ("PATIENT", Some("Patient")), ("nutritionIntake", None)]
-        {
+        for (name, expected) in [
+            ("fOO", Some("Foo")),
+            ("PATIENT", Some("Patient")),
+            ("Patient", None),
+            ("nutritionIntake", None),
+        ] {
             assert_eq!(types.in_other_case(name), expected, "{name}");
         }
         for name in ["", "F", "foo", "Foo1", "Foo/Bar", "PATIENT", "TransPort", "*"] {

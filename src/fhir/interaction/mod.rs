@@ -406,6 +406,7 @@ mod tests {
                 ("PUT", "Patient?identifier=x", Kind::ConditionalUpdate),
                 ("POST", "Patient", Kind::Create),
                 ("POST", "", Kind::Batch),
+                ("POST", base.as_str().trim_end_matches('/'), Kind::Batch),
                 ("GET", "/Patient/1", Kind::Read),
                 ("GET", "/Patient?identifier=x", Kind::SearchType),
                 ("GET", "/_history", Kind::HistorySystem),
@@ -433,6 +434,7 @@ mod tests {
                 ("GET", "https://elsewhere/r4/Patient/1", Kind::Unknown),
                 ("GET", "https://h/r4x/Patient/1", Kind::Unknown),
                 ("GET", "https://h.evil/r4/Patient/1", Kind::Unknown),
+                ("GET", "https://hPatient/1", Kind::Unknown),
                 ("GET", "../Patient/1", Kind::Unknown),
                 ("GET", "Patient/1 x", Kind::Unknown),
                 ("GET", "Patient/%31", Kind::Unknown),
@@ -445,6 +447,79 @@ mod tests {
         let create = bundle.entry(&Method::POST, "Patient", Some("identifier=x"));
         assert_eq!(create.kind(), Kind::ConditionalCreate);
         assert_eq!(create.queries().collect::<Vec<_>>(), ["identifier=x"]);
+    }
+
+    #[test]
+    fn an_entry_elsewhere_is_told_from_one_with_a_colon_in_it() {
+        let bundle = bundle(&"https://h/r4".parse().unwrap());
+        let unknown = |name: &str| AddressProblem::UnknownType {
+            name: Some(name.to_owned()),
+            is_of_later_version: false,
+        };
+        for (url, expected) in [
+            ("https://elsewhere/r4/Patient/1", AddressProblem::OtherBase),
+            ("https://h/r4Patient/1", AddressProblem::OtherBase),
+            ("x-y.z+1:Patient/1", AddressProblem::OtherBase),
+            (":Patient/1", unknown(":Patient")),
+            ("a_b:Patient/1", unknown("a_b:Patient")),
+        ] {
+            let fault = bundle.entry(&Method::GET, url, None).address_fault().unwrap();
+            assert_eq!(fault.problem(), &expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_search_by_post_is_told_by_method_and_address() {
+        let base = "https://h/r4".parse().unwrap();
+        for (method, uri, expected) in [
+            (Method::POST, "/r4/Patient/_search", true),
+            (Method::POST, "/r4/_search?_count=1", true),
+            (Method::GET, "/r4/Patient/_search", false),
+            (Method::POST, "/r4/Patient", false),
+        ] {
+            let found =
+                Interaction::parse(&base, &method, &uri.parse().unwrap(), &HeaderMap::new());
+            assert_eq!(found.is_search_by_post(), expected, "{method} {uri}");
+        }
+    }
+
+    fn search(query: &str) -> Interaction {
+        let base = "https://h/r4".parse().unwrap();
+        let uri = format!("/r4/Observation?{query}").parse().unwrap();
+        Interaction::parse(&base, &Method::GET, &uri, &HeaderMap::new())
+    }
+
+    #[test]
+    fn a_search_looks_beyond_what_it_is_about_where_a_parameter_does() {
+        for (query, expected) in [
+            ("", false),
+            ("code=x&_count=5&_sort=-date", false),
+            ("patient=1", false),
+            ("_type=Patient", false),
+            ("_include=Observation:subject", true),
+            ("_revinclude=Provenance:target", true),
+            ("subject.name=x", true),
+            ("_has:Provenance:target:agent=x", true),
+            ("_filter=x", true),
+            ("_sort=subject.name", true),
+        ] {
+            assert_eq!(search(query).looks_beyond(), expected, "{query}");
+        }
+    }
+
+    #[cfg(feature = "confine")]
+    #[test]
+    fn what_comes_along_is_told_from_what_is_only_searched() {
+        for (query, expected) in [
+            ("", false),
+            ("code=x&patient=1", false),
+            ("_has:Provenance:target:agent=x", false),
+            ("_include=Observation:subject:Patient", true),
+            ("_include=*", true),
+            ("_revinclude=Provenance:target", true),
+        ] {
+            assert_eq!(search(query).has_includes(), expected, "{query}");
+        }
     }
 
     #[test]

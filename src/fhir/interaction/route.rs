@@ -292,6 +292,7 @@ mod tests {
             ("DELETE", "/r4/_operations/export/7f", Kind::JobCancel),
             ("GET", "/r4/_operations/export/aZ09-_", Kind::JobStatus),
             ("DELETE", "/r4/_operations/export/aZ09-_", Kind::JobCancel),
+            ("GET", "/r4/_operations/export/a.b", Kind::JobStatus),
         ] {
             assert_eq!(kind(method, uri), expected, "{method} {uri}");
         }
@@ -329,6 +330,8 @@ mod tests {
             ("GET", "/r4/Patient/a_b"),
             ("GET", "/r4/Patient/1/_history/2/3"),
             ("PUT", "/r4/Patient"),
+            ("PATCH", "/r4/Patient"),
+            ("DELETE", "/r4/Patient"),
             ("DELETE", "/r4"),
             ("POST", "/r4/Patient/1"),
             ("TRACE", "/r4/Patient/1"),
@@ -351,6 +354,8 @@ mod tests {
             ("GET", "/r4/_operations"),
             ("GET", "/r4/_operations/export"),
             ("GET", "/r4/_operations/../7f"),
+            ("GET", "/r4/_operations/export/.."),
+            ("GET", "/r4/_operations/export/a;b"),
             ("GET", "/r4/_operations/export/7f/.."),
             ("GET", "/r4/_operations/export/7f/"),
             ("POST", "/r4/_operations/export/7f"),

@@ -127,6 +127,8 @@ mod tests {
             ("PUT", "/r4/Patient/", P::TrailingSlash, None),
             ("GET", "/r4//Patient/1", P::EmptySegment, Some("/r4/Patient/1")),
             ("GET", "/r4/patient//1/", P::EmptySegment, Some("/r4/Patient/1")),
+            // Nothing is looked for that so long an address could mean.
+            ("GET", &format!("/r4{}Patient/1", "/".repeat(600)), P::EmptySegment, None),
             ("GET", "/r4/Patient/../Observation", P::DotSegment, None),
             ("GET", "/r4/./Patient", P::DotSegment, None),
             ("GET", "/r4/Pa%74ient/1", P::PercentEncoding, Some("/r4/Patient/1")),
@@ -148,7 +150,14 @@ mod tests {
             ("GET", "/r4/Patient/1/Foo", unknown("Foo", false), None),
             ("GET", "/r4/other", unknown("other", false), None),
             ("GET", "/r4/Patient;x/1", unknown("Patient;x", false), None),
+            (
+                "GET",
+                &format!("/r4/{long}/1"),
+                P::UnknownType { name: None, is_of_later_version: false },
+                None,
+            ),
             ("GET", "/r4/Patient/an_id", id_with('_'), None),
+            ("GET", "/r4/Patient/an-id.of_mine", id_with('_'), None),
             ("GET", "/r4/Patient/1;x", id_with(';'), None),
             ("GET", "/r4/Patient/1/_history/a_b", id_with('_'), None),
             ("GET", &format!("/r4/Patient/{long}"), P::IdLength { length: 70 }, None),
@@ -180,6 +189,7 @@ mod tests {
         }
         assert_eq!(fault_at("https://h/r4", "GET", "/r4/Note/1"), None);
         let at_root = fault_at("https://h", "GET", "/Patient//1").unwrap();
+        assert_eq!(at_root.problem(), &P::EmptySegment);
         assert_eq!(at_root.intended(), Some("/Patient/1"));
         let authority = fault_at("https://h", "CONNECT", "h:443").unwrap();
         assert_eq!(authority, P::Unreadable.into());
@@ -192,6 +202,15 @@ mod tests {
             let intended = intended.intended().unwrap();
             assert_eq!(fault_at("https://h/r4", "GET", intended), None, "{uri} {intended}");
         }
+    }
+
+    #[test]
+    fn a_type_that_is_declared_is_meant_as_it_stands() {
+        let types = ResourceTypes::r4().with(["NOTE", "Note"]).unwrap();
+        let (base, uri) = ("https://h/r4".parse().unwrap(), "/r4/Note//1".parse().unwrap());
+        let headers = HeaderMap::new();
+        let found = Interaction::parse_with_types(&base, &types, &Method::GET, &uri, &headers);
+        assert_eq!(found.address_fault().unwrap().intended(), Some("/r4/Note/1"));
     }
 
     #[test]
