@@ -249,6 +249,9 @@ mod tests {
             "_filter=x",
             "_typeFilter=x",
             "_typeFilter=Observation%3Fa%3Db,Condition%3Fa%3Db",
+            "_typeFilter=observation%3Fa%3Db",
+            // A filter within a filter.
+            "_typeFilter=Observation%3F_typeFilter%3DCondition%253Fa%253Db",
             "_LIST=1",
             "_cascade=delete",
             "_Cascade=delete",

@@ -143,6 +143,16 @@ mod tests {
     }
 
     #[test]
+    fn the_number_of_segments_is_told() {
+        for (token, expected) in [
+            (&b"e30"[..], "has 1 segment instead of three"),
+            (b"e30.e30", "has 2 segments instead of three"),
+        ] {
+            assert_eq!(error(token).unwrap().to_string(), expected);
+        }
+    }
+
+    #[test]
     fn each_segment_is_the_one_that_it_was_sent_as() {
         let mut buffer = Buffer::new();
         let segments = Segments::decode(b"eyJhIjoxfQ.eyJiIjoyfQ.AQID", &mut buffer).unwrap();

@@ -335,3 +335,57 @@ fn without_leading_zeros(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes.drain(..zeros);
     bytes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads an RSA key with this exponent, and with an odd modulus of 2048 bits.
+    fn rsa_error(e: &[u8], rsa_exponent_3: bool) -> Option<JwkError> {
+        let (n, e) = (base64url::encode(&[0xff; 256]), base64url::encode(e));
+        let entry = format!(r#"{{"kty":"RSA","alg":"RS256","n":"{n}","e":"{e}"}}"#);
+        VerificationKey::parse(&entry, KeyPolicy { rsa_exponent_3 }).err()
+    }
+
+    #[test]
+    fn an_rsa_exponent_is_odd_and_at_least_65537_or_3_where_that_is_accepted() {
+        for (e, accepted, accepted_with_3) in [
+            (&[1, 0, 1][..], true, true),
+            (&[1, 0, 3], true, true),
+            (&[1, 0, 0, 1], true, true),
+            (&[0, 1, 0, 1], true, true),
+            (&[3], false, true),
+            (&[1], false, false),
+            (&[2], false, false),
+            (&[5], false, false),
+            (&[17], false, false),
+            (&[0xff, 0xff], false, false),
+            (&[1, 0, 0], false, false),
+            (&[1, 0, 2], false, false),
+            (&[1, 0, 0, 0], false, false),
+            (&[1, 0, 0, 0, 1], false, false),
+            (&[], false, false),
+        ] {
+            let error = |is_accepted: bool| (!is_accepted).then_some(JwkError::Exponent);
+            assert_eq!(rsa_error(e, false), error(accepted), "{e:?}");
+            assert_eq!(rsa_error(e, true), error(accepted_with_3), "{e:?} with 3");
+        }
+    }
+
+    #[test]
+    fn a_certificate_alone_is_no_key_and_one_beside_a_key_does_not_matter() {
+        let key = |members: &str| {
+            let entry = format!(r#"{{"kty":"OKP","crv":"Ed25519"{members}}}"#);
+            VerificationKey::parse(&entry, KeyPolicy::default()).err()
+        };
+        let x = r#","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo""#;
+        for (members, expected) in [
+            (r#","x5c":["MIIB"]"#.to_owned(), Some(JwkError::CertificateAlone)),
+            (String::new(), Some(JwkError::Missing("x"))),
+            (format!(r#","x5c":["MIIB"]{x}"#), None),
+            (x.to_owned(), None),
+        ] {
+            assert_eq!(key(&members), expected, "{members}");
+        }
+    }
+}

@@ -301,3 +301,75 @@ impl TryFrom<&jsonwebtoken::jwk::JwkSet> for JwkSet {
         Self::parse(&json)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// The same key under the same `kid`, with these members beside.
+    fn entry(members: &Value) -> Value {
+        let mut entry = json!({"kty": "OKP", "crv": "Ed25519", "kid": "one",
+            "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"});
+        for (name, value) in members.as_object().unwrap() {
+            entry[name] = value.clone();
+        }
+        entry
+    }
+
+    fn set(keys: &[Value]) -> JwkSet {
+        JwkSet::parse(json!({"keys": keys}).to_string().as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn a_key_that_stands_twice_is_one_unless_its_algorithms_differ() {
+        let (plain, eddsa) = (entry(&json!({})), entry(&json!({"alg": "EdDSA"})));
+        let (ed25519, other) = (entry(&json!({"alg": "Ed25519"})), entry(&json!({"kid": "other"})));
+        let of_issuer = entry(&json!({"issuer": "https://idp.test"}));
+        for (keys, expected) in [
+            (vec![&plain, &plain], 1),
+            (vec![&eddsa, &plain, &eddsa], 2),
+            (vec![&plain, &eddsa], 2),
+            (vec![&eddsa, &ed25519], 2),
+            (vec![&plain, &other], 2),
+            (vec![&plain, &of_issuer], 2),
+        ] {
+            let keys: Vec<Value> = keys.into_iter().cloned().collect();
+            assert_eq!(set(&keys).len(), expected, "{keys:?}");
+        }
+    }
+
+    #[test]
+    fn why_there_is_no_key_is_told_by_kid_algorithm_and_issuer() {
+        let set = set(&[entry(&json!({"issuer": "https://idp.test"}))]);
+        let expected = |issuer: &str| ExpectedKeyIssuer {
+            tenant: "t".to_owned(),
+            issuers: vec![issuer.to_owned()],
+            cloud: "global",
+        };
+        let (own, another) = (expected("https://idp.test"), expected("https://another.test"));
+        for (kid, algorithm, issuer, why) in [
+            (Some("one"), Algorithm::EdDsa, None, None),
+            (Some("one"), Algorithm::EdDsa, Some(&own), None),
+            (None, Algorithm::EdDsa, Some(&own), None),
+            (Some("one"), Algorithm::Rs256, None, Some(NoKey::Unfit)),
+            (Some("one"), Algorithm::Rs256, Some(&own), Some(NoKey::Unfit)),
+            (Some("one"), Algorithm::EdDsa, Some(&another), Some(NoKey::Foreign)),
+            (Some("two"), Algorithm::EdDsa, None, Some(NoKey::Unknown)),
+            (None, Algorithm::Rs256, None, Some(NoKey::Unknown)),
+            (None, Algorithm::EdDsa, Some(&another), Some(NoKey::Unknown)),
+        ] {
+            let found = set.select(kid, algorithm, issuer).err();
+            assert_eq!(found, why, "{kid:?} {algorithm} {issuer:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_key_that_is_unknown_may_come_with_the_next_load() {
+        assert!(NoKey::Unknown.is_unknown());
+        for why in [NoKey::Unfit, NoKey::Foreign, NoKey::Ambiguous] {
+            assert!(!why.is_unknown(), "{why:?}");
+        }
+    }
+}

@@ -262,6 +262,7 @@ mod tests {
             ("value-quantity", "5.4||mg"),
             ("patient", "2"),
             ("patient", "Group/1"),
+            ("performer:Patient", "p"),
             ("performer", "2"),
             ("performer", "Patient/2"),
             ("encounter", "e"),

@@ -215,6 +215,8 @@ mod tests {
         assert!(
             matches("le2024-03", &timing) && matches("2024-03", &json!({"event": ["2024-03-05"]}))
         );
+        let repeated = json!({"repeat": {"boundsPeriod": march}});
+        assert!(matches("2024-03", &repeated) && !matches("2024-04", &repeated));
         for odd in [
             json!({}),
             json!({"start": 1}),
@@ -235,6 +237,7 @@ mod tests {
         assert_eq!(length("1900"), Some(365 * DAY));
         assert_eq!(length("2024-02"), Some(29 * DAY));
         assert_eq!(length("2024-02-29"), Some(DAY));
+        assert_eq!(length("2000-02-29"), Some(DAY));
         assert_eq!(length("2024-02-29T10:00"), Some(MINUTE));
         assert_eq!(length("2024-02-29T10:00:00Z"), Some(SECOND));
         assert_eq!(length("2024-02-29T10:00:00.123Z"), Some(SECOND / 1000));
@@ -262,6 +265,7 @@ mod tests {
             "2024-00",
             "2024-2",
             "2023-02-29",
+            "1900-02-29",
             "2024-01-32",
             "2024-01-01-01",
             "2024T10:00",

@@ -190,6 +190,9 @@ mod tests {
         for text in ["", "x", "5.", ".5", "5.4.3", "1e", "1e99", "ap5", "sa5", "٥", "--1", "+1"] {
             assert!(NumberTest::parse(text).is_err(), "{text}");
         }
+        for (digits, expected) in [(30, true), (31, false)] {
+            assert_eq!(NumberTest::parse(&"1".repeat(digits)).is_ok(), expected, "{digits}");
+        }
     }
 
     #[test]
@@ -202,7 +205,12 @@ mod tests {
         {
             assert!(matches(test), "{test}");
         }
-        for test in ["5.4||mg", "5.4|http://other.test|mmol/L", "6||mmol/L"] {
+        for test in [
+            "5.4||mg",
+            "5.4|http://other.test|mmol/L",
+            "5.4|http://unitsofmeasure.org|mg",
+            "6||mmol/L",
+        ] {
             assert!(!matches(test), "{test}");
         }
         for text in ["5.4|", "5.4|a", "5.4|a|", "5.4|a|b|c", "|a|b", ""] {

@@ -270,7 +270,10 @@ mod tests {
         ]});
         assert_eq!(found("Appointment", "actor", &appointment), ["Patient/1", "Location/ward"]);
         assert_eq!(found("Appointment", "patient", &appointment), ["Patient/1"]);
-        assert_eq!(found("Appointment", "status", &json!({"status": "booked"})), [""; 0]);
+        // No reference, whatever stands there, and one that needs more than to read elements.
+        let odd = json!({"status": {"reference": "Patient/1"}, "reference": "Patient/1"});
+        assert_eq!(found("Appointment", "status", &odd), [""; 0]);
+        assert_eq!(found("Bundle", "composition", &odd), [""; 0]);
         let medication = json!({"medicationReference": {"reference": "Medication/m"}});
         assert_eq!(found("MedicationRequest", "medication", &medication), ["Medication/m"]);
         for odd in [json!(null), json!([1]), json!("Patient/1"), json!({"target": "Patient/1"})] {

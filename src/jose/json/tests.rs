@@ -78,6 +78,21 @@ fn the_values_of_lists_count_with_the_members() {
 }
 
 #[test]
+fn the_place_where_a_text_is_no_json_is_told() {
+    for (text, column) in [
+        (r#"{"a":"x"#, 8),
+        (r#"{"a":"\\"#, 9),
+        (r#"{"a"#, 4),
+        (r#"{"a":nulx}"#, 6),
+        (r#"{"a":1]"#, 7),
+        (r#"{"a":1} x"#, 9),
+    ] {
+        let expected = Some(JsonError::Syntax(column));
+        assert_eq!(Document::parse(text).err(), expected, "{text}");
+    }
+}
+
+#[test]
 fn numbers_are_read_as_floating_point_and_must_be_finite() {
     let object = Document::parse(r#"{"exp":1700000000.5,"n":-3,"big":18446744073709551615}"#);
     let object = object.unwrap();
@@ -204,6 +219,9 @@ fn what_is_json_is_what_the_library_takes_for_it() {
         r#"{"a":0x1}"#,
         r#"{"a":Infinity}"#,
         r#"{"a":nul}"#,
+        r#"{"a":nulx}"#,
+        r#"{"a":tRue}"#,
+        r#"{"a":falze}"#,
         r#"{"a":truex}"#,
         r#"{"a":1,}"#,
         r#"{,}"#,
