@@ -262,7 +262,6 @@ mod tests {
             ("value-quantity", "5.4||mg"),
             ("patient", "2"),
             ("patient", "Group/1"),
-            ("performer:Patient", "p"),
             ("performer", "2"),
             ("performer", "Patient/2"),
             ("encounter", "e"),
@@ -272,6 +271,25 @@ mod tests {
                 !criterion("Observation", name, value).unwrap().matches(&observation()),
                 "{name}={value}"
             );
+        }
+    }
+
+    #[test]
+    fn a_parameter_for_references_to_one_type_finds_none_to_another() {
+        let elsewhere = "https://other.test/fhir/Patient/2";
+        for (name, value, subject, expected) in [
+            ("patient", "1", "Patient/1", true),
+            ("patient", "1", "Group/1", false),
+            ("patient", "Group/1", "Group/1", false),
+            ("subject", "1", "Group/1", true),
+            ("subject", "Group/1", "Group/1", true),
+            ("subject", elsewhere, elsewhere, true),
+            // Of what type something elsewhere is, only its server can tell.
+            ("patient", elsewhere, elsewhere, false),
+        ] {
+            let resource = json!({"subject": {"reference": subject}});
+            let found = criterion("Observation", name, value).unwrap().matches(&resource);
+            assert_eq!(found, expected, "{name}={value} of {subject}");
         }
     }
 
