@@ -5,6 +5,15 @@ use std::collections::HashMap;
 use crate::authorization::Access;
 use crate::smart::Permissions;
 
+/// Parameters that may look at other resources than those of the type that is searched.
+const OF_OTHERS: [&str; 5] = ["_contained", "_containedType", "_filter", "_list", "_query"];
+
+/// Reports whether a parameter, with a modifier or without, may look at resources of any type.
+pub(super) fn looks_elsewhere(name: &str) -> bool {
+    let base = name.split(':').next().unwrap_or_default();
+    OF_OTHERS.iter().any(|other| other.eq_ignore_ascii_case(base))
+}
+
 /// The types that the chains of one request reach. Each is judged once, however many links name it.
 pub(super) struct Reached<'a> {
     access: &'a Access,
@@ -17,7 +26,8 @@ impl<'a> Reached<'a> {
     }
 
     /// Reports whether every type that a chain may reach can be searched without a patient or a constraint. A link
-    /// whose type is not spelled out may reach any, but for `patient`, which names one type in all of R4.
+    /// whose type is not spelled out may reach any, but for `patient`, which names one type in all of R4; and so may
+    /// a parameter at the end such as `_filter`.
     pub(super) fn by(&mut self, name: &str) -> bool {
         let mut rest = name;
         loop {
@@ -37,7 +47,7 @@ impl<'a> Reached<'a> {
                 }
                 further
             } else {
-                return rest.len() < name.len();
+                return rest.len() < name.len() && !looks_elsewhere(rest);
             };
         }
     }

@@ -18,9 +18,6 @@ const OF_RESULTS: [&str; 7] =
 /// Parameters that are for the layer to heed: what has to be judged comes whole, and as JSON.
 const LEFT_OUT: [&str; 5] = ["_elements", "_format", "_pretty", "_summary", "_total"];
 
-/// Parameters that may look at other resources than those of the type that is searched.
-const OF_OTHERS: [&str; 5] = ["_contained", "_containedType", "_filter", "_list", "_query"];
-
 /// The reason for which a search is not asked.
 #[derive(Debug)]
 pub(super) enum NotAsked {
@@ -218,7 +215,7 @@ impl<'a> Checked<'a> {
             };
         }
         if !search::is_known(searched, base) {
-            return match is_open && !OF_OTHERS.contains(&base) {
+            return match is_open && !chain::looks_elsewhere(base) {
                 true => Ok(()),
                 false => Err(denied("a parameter that R4 does not define here", name)),
             };

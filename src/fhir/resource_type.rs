@@ -138,8 +138,7 @@ pub(crate) fn is_spelled_as_a_type(name: &str) -> bool {
 
 /// Reports whether a string is the name of a known type in lower case, as in `launch/<type>`.
 pub(crate) fn is_known_in_lower_case(name: &str) -> bool {
-    let lower = name.bytes().all(|byte| byte.is_ascii_lowercase());
-    lower && BY_LOWER_CASE.contains_key(name)
+    BY_LOWER_CASE.contains_key(name)
 }
 
 /// Reports whether a name could be that of a type: an upper-case letter followed by letters.

@@ -135,13 +135,12 @@ fn has(rest: &str, reached: &mut Vec<Reach>) {
         reached.push(named(source, Reach::Searched));
         match parameter.strip_prefix("_has:") {
             Some(further) => rest = further,
-            None if parameter.contains('.') => return chain(parameter, reached),
-            None => return,
+            None => return chain(parameter, reached),
         }
     }
 }
 
-/// Reads `reference.parameter`, `reference:Type.parameter`, any number of links.
+/// Reads `reference.parameter`, `reference:Type.parameter`, any number of links, or none.
 fn chain(name: &str, reached: &mut Vec<Reach>) {
     let links: Vec<&str> = name.split('.').collect();
     let Some((parameter, links)) = links.split_last() else {
@@ -153,11 +152,12 @@ fn chain(name: &str, reached: &mut Vec<Reach>) {
             None => reached.push(Reach::UntypedReference),
         }
     }
-    if parameter.starts_with('_') && is_odd(parameter) {
-        reached.push(Reach::Anywhere);
-    }
-    if let Some(further) = parameter.strip_prefix("_has:") {
-        has(further, reached);
+    match parameter.strip_prefix("_has:") {
+        Some(further) => has(further, reached),
+        None if is_odd(parameter.split(':').next().unwrap_or_default()) => {
+            reached.push(Reach::Anywhere);
+        }
+        None => {}
     }
 }
 
@@ -247,6 +247,11 @@ mod tests {
             "_include=",
             "_include=Observation",
             "_filter=x",
+            "_has:Observation:patient:_filter=x",
+            "_has:Observation:patient:_LIST=1",
+            "_has:Observation:patient:_HAS:Device:patient:x=y",
+            "_has:Observation:patient:_has:Device:patient:_in=Group/1",
+            "subject:Patient._list:x=1",
             "_typeFilter=x",
             "_typeFilter=Observation%3Fa%3Db,Condition%3Fa%3Db",
             "_typeFilter=observation%3Fa%3Db",

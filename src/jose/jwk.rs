@@ -277,8 +277,9 @@ fn rsa(jwk: &impl Members, policy: KeyPolicy) -> Result<KeyMaterial, JwkError> {
     if !RSA_BITS.contains(&bits) || n.last().is_none_or(|low| low % 2 == 0) {
         return Err(JwkError::Modulus(bits));
     }
-    // 65537 is `01 00 01`; small exponents have turned padding mistakes into forged signatures.
-    let too_small = e.len() < 3 || (e.len() == 3 && e.as_slice() < [1, 0, 1].as_slice());
+    // 65537 is the least odd number of three bytes; small exponents have turned padding mistakes into forged
+    // signatures.
+    let too_small = e.len() < 3;
     let accepted_all_the_same = policy.rsa_exponent_3 && e == [3];
     if (too_small && !accepted_all_the_same)
         || e.len() > 4

@@ -184,13 +184,12 @@ impl PatientCompartmentBuilder {
                 "Observation:focus" | "Patient:link" => {
                     fault("also", entry, "a parameter that makes a resource the patient's own");
                 }
-                "Provenance:target" => {}
                 _ if find(entry).is_none() => fault("also", entry, expected),
                 _ => {}
             }
         }
         for entry in &self.less {
-            if entry != "Provenance:target" && find(entry).is_none() {
+            if find(entry).is_none() {
                 fault("less", entry, "a reference search parameter that can name a Patient");
             }
         }

@@ -185,6 +185,8 @@ async fn includes_chains_and_bodies_are_granted_by_name_or_where_handlers_judge_
         ("user/Observation.s user/Patient.s?_id=1", "?subject:Patient.name=x", 403, 403),
         ("user/Observation.s user/Device.s", "?_has:Device:patient:x=y", 200, 200),
         ("user/Observation.s", "?_has:Device:patient:x=y", 403, 403),
+        ("user/Observation.s user/Device.s", "?_has:Device:patient:_filter=x", 403, 403),
+        ("user/*.rs", "?_has:Device:patient:_filter=x", 200, 200),
         // Not spelled out: the handler's, if it is declared.
         ("user/Observation.s", "?_include=Observation:subject", 403, 200),
         ("user/Observation.s", "?subject.name=x", 403, 200),

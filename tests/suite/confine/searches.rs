@@ -257,6 +257,10 @@ async fn callers_whose_results_are_not_confined_search_as_the_server_does() {
         (two, "_query=x", 403),
         (two, "_sort=subject.name", 403),
         // Behind a chain, too.
+        (two, "patient._filter=x", 403),
+        (two, "subject:Patient._list=x", 403),
+        (two, "_has:Observation:patient:_filter=x", 403),
+        (two, "_has:Observation:patient:_list=x", 403),
         (two, "patient._has:Observation:patient:code=x", 200),
         (
             "system/Observation.rs system/Patient.rs patient/Device.rs",
