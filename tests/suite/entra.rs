@@ -365,6 +365,18 @@ async fn groups_that_do_not_fit_the_token_are_unknown_and_not_none() {
         assert_eq!(reply.status, 403);
         assert!(reply.body.contains("does not list the groups"), "{}", reply.body);
     }
+    // Where nothing is assigned to callers of the issuer, groups are not what is missing.
+    let elsewhere = Assignments::new().assign("https://other.test", "readers", ["globalReader"]);
+    for assignments in [None, Some(elsewhere)] {
+        let roles = RolePolicy::new(RoleDefinitions::microsoft());
+        let roles = match assignments {
+            Some(assignments) => roles.assignments(assignments),
+            None => roles,
+        };
+        let layer = cloud.layer_with(entra(), roles).await;
+        let reply = ask(&layer, token().claim("hasgroups", true)).await;
+        assert!(reply.status == 403 && !reply.body.contains("groups"), "{}", reply.body);
+    }
 }
 
 /// The thread that this crate began with: a FHIR server that knows its base URL alone answers 401

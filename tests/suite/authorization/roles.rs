@@ -101,6 +101,11 @@ async fn a_grant_names_the_roles_that_have_a_part_in_it() {
     let server = Server::authorizing(RolePolicy::new(roles)).await;
     let reply = server.get(server.token().claim("roles", json!(["creator", "reader", "x"]))).await;
     assert_eq!(reply.access.unwrap().granted_by().to_string(), "role `reader`");
+    // There are two ways to the same right.
+    let roles = RoleDefinitions::parse(definitions("readById").as_bytes()).unwrap();
+    let server = Server::authorizing(RolePolicy::new(roles)).await;
+    let reply = server.get(server.token().claim("roles", json!(["creator", "reader"]))).await;
+    assert_eq!(reply.access.unwrap().granted_by().to_string(), "role `reader`");
 }
 
 /// What handlers do not enforce is refused, whatever roles there are.
