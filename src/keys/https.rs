@@ -282,6 +282,7 @@ pub(super) fn without_secrets(url: &Url) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::test_util::{Answer, TestIssuer};
 
     #[test]
     fn json_is_declared_as_json() {
@@ -343,5 +344,51 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(!error.contains("internal address"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn what_is_not_declared_as_json_is_not_taken_whatever_it_is() {
+        let issuer = TestIssuer::start().await.unwrap();
+        let url = Url::parse(&issuer.jwks_uri()).unwrap();
+        let client = HttpsClient::new(&KeySettings::default()).unwrap();
+        for (content_type, is_taken) in [("application/json", true), ("text/html", false)] {
+            let declared = HeaderValue::from_static(content_type);
+            issuer.answer("/jwks", Answer::json(&issuer.jwks()).header(CONTENT_TYPE, declared));
+            let kind = DocumentKind::KeySet;
+            let fetched = client.get(kind, &url, NamedBy::Operator, None).await;
+            let is_refused = matches!(fetched, Err(KeyError::ContentType { .. }));
+            assert_eq!((fetched.is_ok(), is_refused), (is_taken, !is_taken), "{fetched:?}");
+        }
+    }
+
+    #[test]
+    fn a_fault_is_told_with_its_document_unless_it_tells_of_more() {
+        let fetched = || Fetched {
+            peer: None,
+            body: None,
+            etag: None,
+            max_age: None,
+            address: "https://h/d".to_owned(),
+            content_type: None,
+        };
+        let told = fetched().fault(KeyError::Discovery("no object")).to_string();
+        let expected = "`https://h/d` answered with status 200 and no content type: \
+                        discovery document: no object";
+        assert_eq!(told, expected);
+        let (expected, found) = ("https://a".to_owned(), "https://b".to_owned());
+        let other = KeyError::Issuer { expected, found };
+        assert_eq!(fetched().fault(other.clone()), other);
+    }
+
+    #[test]
+    fn the_proxy_of_the_environment_is_asked_only_where_that_is_set() {
+        for is_set in [false, true] {
+            let settings = KeySettings::default().proxy_from_environment(is_set);
+            let HttpsClient { trusted, inside, outside, .. } = HttpsClient::new(&settings).unwrap();
+            for client in [trusted, inside, outside] {
+                // It tells of proxies where it has any, or looks for them.
+                assert_eq!(format!("{client:?}").contains("proxies"), is_set, "{client:?}");
+            }
+        }
     }
 }

@@ -350,3 +350,84 @@ impl fmt::Debug for IssuerKeys {
         f.debug_struct("IssuerKeys").field("issuer", &self.issuer()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::SystemClock;
+    use std::task::{Context, Waker};
+    use tokio::runtime::Handle;
+
+    const KEY: &str =
+        r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+
+    fn clock() -> Arc<dyn Clock> {
+        Arc::new(SystemClock)
+    }
+
+    /// A key, and what else is in the set.
+    fn set(further: &str) -> JwkSet {
+        JwkSet::parse(format!("{{\"keys\":[{KEY}{further}]}}").as_bytes()).unwrap()
+    }
+
+    fn fixed(set: Option<JwkSet>, clock: &Arc<dyn Clock>) -> IssuerKeys {
+        IssuerKeys::fixed("https://a".into(), set.map(Arc::new), Arc::clone(clock))
+    }
+
+    /// Keys that a task would load, and that are loaded by hand.
+    fn refreshed(set: Option<JwkSet>, clock: &Arc<dyn Clock>) -> IssuerKeys {
+        let (settings, first) = (KeySettings::default(), set.map(Arc::new));
+        let shared = Shared::new("https://a".into(), settings, None, first, Arc::clone(clock));
+        let idle = BackgroundTask::spawn(&Handle::current(), std::future::pending::<()>());
+        IssuerKeys::refreshed(Arc::new(shared), idle)
+    }
+
+    fn load(keys: &IssuerKeys, result: Result<Option<JwkSet>, KeyError>) {
+        keys.shared.begin();
+        keys.shared.end(result, Instant::now());
+    }
+
+    #[tokio::test]
+    async fn keys_of_before_are_kept_where_nothing_loads_them_and_nothing_of_them_differs() {
+        let (own, other) = (clock(), clock());
+        let one = || Some(set(""));
+        let with_another = || Some(set(r#",{"kty":"oct","k":"eA"}"#));
+        for (case, keys, before, is_kept) in [
+            ("the same", fixed(one(), &own), fixed(one(), &own), true),
+            ("loaded from now on", refreshed(one(), &own), fixed(one(), &own), false),
+            ("loaded until now", fixed(one(), &own), refreshed(one(), &own), false),
+            ("loaded in another way", refreshed(one(), &own), refreshed(one(), &own), false),
+            ("another entry left out", fixed(with_another(), &own), fixed(one(), &own), false),
+            ("by another clock", fixed(one(), &other), fixed(one(), &own), false),
+            ("no keys", fixed(None, &own), fixed(None, &own), false),
+        ] {
+            let kept = keys.or_those_of(&before);
+            assert_eq!(Arc::ptr_eq(&kept.shared, &before.shared), is_kept, "{case}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_first_load_is_waited_for_until_it_has_ended_and_by_no_more_than_may_wait() {
+        assert!(fixed(None, &clock()).wait_for_first_load().is_none(), "nothing loads them");
+        let keys = refreshed(None, &clock());
+        let waits = (0..MAX_WAITING).map(|_| keys.wait_for_first_load().unwrap());
+        let waits: Vec<KeyWait> = waits.collect();
+        assert!(keys.wait_for_first_load().is_none() && keys.request_refresh().is_none());
+        drop(waits);
+        assert!(keys.wait_for_first_load().is_some());
+        load(&keys, Err(KeyError::Timeout));
+        assert!(keys.wait_for_first_load().is_none(), "it has ended");
+    }
+
+    #[tokio::test]
+    async fn keys_are_not_ready_when_a_load_has_failed() {
+        let keys = refreshed(None, &clock());
+        let mut ready = std::pin::pin!(keys.ready());
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(ready.as_mut().poll(&mut context).is_pending());
+        load(&keys, Err(KeyError::Timeout));
+        assert!(ready.as_mut().poll(&mut context).is_pending());
+        load(&keys, Ok(Some(set(""))));
+        assert!(ready.as_mut().poll(&mut context).is_ready());
+    }
+}

@@ -203,3 +203,84 @@ impl WeakKeys {
 fn is_same<T: ?Sized>(one: &Arc<T>, other: &Arc<T>) -> bool {
     ptr::addr_eq(Arc::as_ptr(one), Arc::as_ptr(other))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::{KeyError, KeyTag, LoadFuture, LoadedKeys};
+    use crate::time::SystemClock;
+
+    #[derive(Debug)]
+    struct Silent;
+
+    impl KeySource for Silent {
+        fn load(&self, _: Option<KeyTag>) -> LoadFuture<'_> {
+            Box::pin(std::future::pending::<Result<LoadedKeys, KeyError>>())
+        }
+    }
+
+    fn source() -> Arc<dyn KeySource> {
+        Arc::new(Silent)
+    }
+
+    fn file(path: &str) -> KeyOrigin {
+        KeyOrigin::File(path.into())
+    }
+
+    fn plan(name: &str, documented: &str, origin: KeyOrigin) -> Arc<KeyPlan> {
+        KeyPlan::new(name, vec![documented.into()], origin)
+    }
+
+    #[test]
+    fn who_is_asked_for_keys_and_whether_again_goes_by_their_origin() {
+        for (origin, loads, asks_a_provider) in [
+            (KeyOrigin::Source(source()), true, true),
+            (file("/a"), true, false),
+            (KeyOrigin::Fixed(Arc::default()), false, false),
+            (KeyOrigin::Nowhere, false, false),
+        ] {
+            let plan = plan("a", "a", origin);
+            assert_eq!(
+                (plan.loads(), plan.asks_a_provider()),
+                (loads, asks_a_provider),
+                "{plan:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn keys_are_the_same_where_they_come_from_one_place_under_the_same_names() {
+        let own = source();
+        let from = |source: &Arc<dyn KeySource>| KeyOrigin::Source(Arc::clone(source));
+        let (of_file, of_source) = (plan("a", "a", file("/a")), plan("a", "a", from(&own)));
+        for (one, other, is_same) in [
+            (&of_file, plan("a", "a", file("/a")), true),
+            (&of_file, plan("b", "a", file("/a")), false),
+            (&of_file, plan("a", "b", file("/a")), false),
+            (&of_file, plan("a", "a", file("/b")), false),
+            (&of_file, plan("a", "a", from(&own)), false),
+            (&of_source, plan("a", "a", from(&own)), true),
+            (&of_source, plan("a", "a", from(&source())), false),
+        ] {
+            assert_eq!(one.is_same_as(&other), is_same, "{one:?} {other:?}");
+        }
+    }
+
+    #[test]
+    fn keys_that_are_loaded_by_other_settings_authorities_or_clocks_are_others() {
+        let clock = || -> Arc<dyn Clock> { Arc::new(SystemClock) };
+        let (own, plan) = (clock(), plan("a", "a", file("/a")));
+        let settings = KeySettings::default;
+        let first = KeyStart::new(&plan, settings(), &own);
+        assert!(first.is_same_as(&KeyStart::new(&plan, settings(), &own)));
+        // A file of an authority that was renewed has the same name.
+        let authorities = vec![Some(b"renewed".to_vec())];
+        for (case, other) in [
+            ("settings", KeyStart::new(&plan, settings().max_bytes(1), &own)),
+            ("clock", KeyStart::new(&plan, settings(), &clock())),
+            ("authorities", KeyStart { authorities, ..first.clone() }),
+        ] {
+            assert!(!first.is_same_as(&other), "{case}");
+        }
+    }
+}

@@ -133,6 +133,7 @@ mod tests {
             "192.0.0.1",
             "198.18.0.1",
             "224.0.0.1",
+            "240.0.0.1",
             "255.255.255.255",
             "::1",
             "::",
@@ -141,13 +142,18 @@ mod tests {
             "ff02::1",
             "::ffff:10.0.0.1",
             "::ffff:169.254.169.254",
+            "::ffff:0:10.0.0.1",
             "64:ff9b::a00:1",
             "2002:7f00:1::",
         ] {
             assert!(is_internal(internal.parse().unwrap()), "{internal}");
         }
         for public in ["1.1.1.1", "172.32.0.1", "100.128.0.1", "2606:4700::1", "::ffff:8.8.8.8"] {
-            assert!(!is_internal(public.parse().unwrap()), "{public}");
+            let address = public.parse().unwrap();
+            assert!(!is_internal(address), "{public}");
+            for reach in [Reach::Network, Reach::Public] {
+                assert_eq!(reach.fault(address), None, "{public}: {reach:?}");
+            }
         }
     }
 

@@ -98,4 +98,24 @@ mod tests {
         gate.begin();
         assert_eq!(gate.request_refresh(now + cooldown, cooldown), Refresh::Join(2));
     }
+
+    #[test]
+    fn a_request_waits_for_a_load_that_is_to_come_or_under_way_and_for_no_other() {
+        let (now, cooldown) = (Instant::now(), Duration::from_secs(1));
+        let mut gate = RefreshGate::default();
+        assert_eq!(gate.request_refresh(now, cooldown), Refresh::Start(1));
+        // The refresher was woken, however long it takes to begin.
+        assert_eq!(gate.request_refresh(now + cooldown, cooldown), Refresh::Join(1));
+        gate.begin();
+        assert_eq!(gate.end(false), 1);
+        let later = now + cooldown / 2;
+        assert_eq!(gate.request_refresh(later, cooldown), Refresh::Denied);
+        // A load on schedule, which may bring the key as well.
+        gate.begin();
+        assert_eq!(gate.request_refresh(later, cooldown), Refresh::Join(2));
+        assert_eq!(gate.end(true), 2);
+        assert_eq!(gate.request_refresh(later, cooldown), Refresh::Denied);
+        gate.begin();
+        assert_eq!(gate.request_refresh(later, cooldown), Refresh::Denied, "it fails");
+    }
 }

@@ -115,3 +115,67 @@ fn usable(
         Some(_) | None => Ok(keys),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::LoadFuture;
+    use crate::time::SystemClock;
+    use std::sync::Mutex;
+
+    const KEY: &str =
+        r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+
+    fn loaded(key: &str) -> LoadedKeys {
+        LoadedKeys::new(JwkSet::parse(format!("{{\"keys\":[{key}]}}").as_bytes()).unwrap())
+    }
+
+    #[test]
+    fn keys_are_taken_if_there_is_one_and_unchanged_only_in_reply_to_a_tag() {
+        let tag = Some(KeyTag::new(*b"tag"));
+        let unusable = r#"{"kty":"oct","k":"eA"}"#;
+        for (installed, keys, is_taken) in [
+            (None, loaded(KEY), true),
+            (tag.clone(), loaded(KEY), true),
+            (None, loaded(unusable), false),
+            (tag.clone(), loaded(unusable), false),
+            (None, LoadedKeys::unchanged(), false),
+            (tag, LoadedKeys::unchanged(), true),
+        ] {
+            let told = format!("{installed:?} {keys:?}");
+            assert_eq!(usable(&installed)(keys).is_ok(), is_taken, "{told}");
+        }
+    }
+
+    /// A source that confirms its keys whenever it is sent their tag, and notes what it is sent.
+    #[derive(Debug, Default)]
+    struct Tagged(Mutex<Vec<Option<KeyTag>>>);
+
+    impl KeySource for Tagged {
+        fn load(&self, installed: Option<KeyTag>) -> LoadFuture<'_> {
+            let keys = match &installed {
+                None => loaded(KEY).tag(KeyTag::new(*b"tag")),
+                Some(_) => LoadedKeys::unchanged(),
+            };
+            self.0.lock().unwrap().push(installed);
+            let answer: Result<LoadedKeys, KeyError> = Ok(keys);
+            Box::pin(std::future::ready(answer))
+        }
+    }
+
+    #[tokio::test]
+    async fn keys_that_were_confirmed_keep_their_tag() {
+        let source = Arc::new(Tagged::default());
+        let clock = Arc::new(SystemClock);
+        let shared = Shared::new("https://a".into(), KeySettings::default(), None, None, clock);
+        let pause = Duration::from_millis(1);
+        let task = tokio::spawn(run(Arc::new(shared), Arc::<Tagged>::clone(&source), Some(pause)));
+        while source.0.lock().unwrap().len() < 4 {
+            tokio::time::sleep(pause).await;
+        }
+        task.abort();
+        let sent = source.0.lock().unwrap();
+        let has_tag: Vec<bool> = sent.iter().take(4).map(Option::is_some).collect();
+        assert_eq!(has_tag, [false, true, true, true]);
+    }
+}

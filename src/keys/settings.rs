@@ -171,3 +171,37 @@ impl KeySettings {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_setting_has_a_range_and_is_named_where_it_lies_outside() {
+        let (tick, second) = (Duration::from_nanos(1), Duration::from_secs(1));
+        let default = KeySettings::default;
+        for (settings, named) in [
+            (default(), None),
+            (default().refresh(second), None),
+            (default().refresh(second - tick), Some("refresh")),
+            (default().refresh(30 * DAY), None),
+            (default().refresh(30 * DAY + tick), Some("refresh")),
+            (default().cooldown(Duration::ZERO), None),
+            (default().cooldown(DAY), None),
+            (default().cooldown(DAY + tick), Some("cooldown")),
+            (default().max_stale(tick), None),
+            (default().max_stale(Duration::ZERO), Some("max_stale")),
+            (default().max_stale(365 * DAY), None),
+            (default().max_stale(365 * DAY + tick), Some("max_stale")),
+            (default().timeout(tick), None),
+            (default().timeout(Duration::ZERO), Some("timeout")),
+            (default().timeout(60 * second), None),
+            (default().timeout(60 * second + tick), Some("timeout")),
+            (default().max_bytes(1), None),
+            (default().max_bytes(0), Some("max_bytes")),
+        ] {
+            let faults: Vec<&str> = settings.faults().map(|(name, _)| name).collect();
+            assert_eq!(faults, Vec::from_iter(named), "{settings:?}");
+        }
+    }
+}
