@@ -124,3 +124,35 @@ impl fmt::Debug for SharedKeys {
         f.debug_struct("SharedKeys").field("keys", &self.len()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::origin::{KeyOrigin, KeyPlan};
+    use super::*;
+    use crate::keys::{KeyError, KeySettings, KeySource, KeyTag, LoadFuture, LoadedKeys};
+    use crate::time::{Clock, SystemClock};
+
+    #[derive(Debug)]
+    struct Silent;
+
+    impl KeySource for Silent {
+        fn load(&self, _: Option<KeyTag>) -> LoadFuture<'_> {
+            Box::pin(std::future::pending::<Result<LoadedKeys, KeyError>>())
+        }
+    }
+
+    #[tokio::test]
+    async fn names_whose_keys_are_given_up_are_forgotten() {
+        let shared = SharedKeys::new();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        for number in 0..100 {
+            let origin = KeyOrigin::Source(Arc::new(Silent));
+            let plan = KeyPlan::new(format!("https://{number}"), Vec::new(), origin);
+            let start = KeyStart::new(&plan, KeySettings::default(), &clock);
+            drop(shared.of(start).unwrap());
+        }
+        assert!(shared.is_empty());
+        let names = shared.started().by_name.len();
+        assert!(names <= 16, "{names}");
+    }
+}

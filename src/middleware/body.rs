@@ -106,3 +106,23 @@ where
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::Full;
+
+    #[test]
+    fn the_end_of_a_body_is_told_of_one_that_passes_and_of_bytes_in_its_place() {
+        let passed = |text: &'static str| PassedBody::passed(Full::new(Bytes::from(text)));
+        let in_its_place = |text: &'static str| PassedBody::bytes(text);
+        for (body, is_at_end) in [
+            (passed(""), true),
+            (passed("x"), false),
+            (in_its_place(""), true),
+            (in_its_place("x"), false),
+        ] {
+            assert_eq!(body.is_end_stream(), is_at_end, "{body:?}");
+        }
+    }
+}

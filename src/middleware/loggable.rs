@@ -102,9 +102,14 @@ mod tests {
     fn a_token_is_replaced_wherever_it_is() {
         let encoded = JWS.replace('.', "%2e");
         let upper = JWS.replacen('.', "%2E", 1);
-        for token in
-            [JWS, &encoded, &upper, "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.", "IHsiYSI6MX0.e30.AA"]
-        {
+        for token in [
+            JWS,
+            &encoded,
+            &upper,
+            "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.",
+            "IHsiYSI6MX0.e30.AA",
+            "eyJhbGciOiJub25lIn0.eyJzdWIiOiJh_-In0.c2-n_w",
+        ] {
             for (text, expected) in [
                 (format!("/r4/Patient/{token}"), "/r4/Patient/(token)".to_owned()),
                 (format!("{token}/x"), "(token)/x".to_owned()),

@@ -4,8 +4,10 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use tower::{Layer, ServiceExt, service_fn};
+use tower_fhir_auth::middleware::request_span;
 use tower_fhir_auth::test_util::TokenBuilder;
 use tower_fhir_auth::{Access, Enforcement, Principal, Rejection, ScopePolicy, require_role};
+use tracing::Instrument;
 
 use crate::operator_log::OperatorLog;
 use crate::support::{Reply, Server};
@@ -150,4 +152,18 @@ async fn a_layer_outside_finds_who_was_refused() {
     assert_eq!(refused.caller().and_then(Principal::subject), Some("alice"));
     let nobody = server.send(Request::get("/r4/Patient/1")).await;
     assert!(nobody.rejection.unwrap().caller().is_none());
+}
+
+#[tokio::test]
+async fn the_span_around_the_layer_tells_whether_something_was_granted() {
+    let server = server(false).await;
+    for (path, verdict) in [("/r4/Observation/o-7", "granted"), ("/r4/metadata", "open")] {
+        let log = OperatorLog::start();
+        let span = request_span(&Request::get(path).body(()).unwrap());
+        let asked = ask(&server, confined(&server), Request::get(path));
+        assert_eq!(asked.instrument(span.clone()).await.status, 200, "{path}");
+        tracing::info!(parent: &span, "answered");
+        let told = format!("fhir_auth.verdict=\"{verdict}\"");
+        assert_eq!(log.lines("answered", &told), 1, "{}", log.text());
+    }
 }

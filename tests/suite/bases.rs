@@ -202,6 +202,8 @@ async fn a_request_to_no_base_is_404_and_no_spelling_leads_from_one_base_to_anot
         let outcome: Value = serde_json::from_str(&answer.body).unwrap();
         assert_eq!(outcome["issue"][0]["code"], "not-found", "{path}");
     }
+    let head = ask(&bases, Request::head("/t/cedar/fhir/Patient/1")).await;
+    assert_eq!((head.status, head.body.as_str()), (404, ""));
     // It stays in the base of the first, which decides.
     let path = "/t/amber/fhir/x/%2e%2e/Patient/1";
     let answer = get(&bases, path, &token).await;
@@ -243,6 +245,9 @@ async fn the_longest_base_is_meant_and_what_is_outside_of_all_can_be_passed_on()
     assert_eq!(get(&bases, "/t/Patient/1", &token).await.status, 401);
     let passed = get(&bases, "/other", &token).await;
     assert_eq!((passed.status, passed.caller), (200, None));
+    // Escapes that everybody reads as the same base, or as none.
+    assert_eq!(get(&bases, "/t/Patient/%31", &token).await.status, 401);
+    assert_eq!(get(&bases, "/%6fther", &token).await.status, 200);
 }
 
 /// A router within decodes what it routes by, and some servers follow dots.

@@ -337,3 +337,26 @@ async fn every_reason_of_a_scope_is_explained_without_advice_to_take_more() {
         }
     }
 }
+
+#[tokio::test]
+async fn each_check_is_told_once_and_one_that_was_not_made_as_not_reached() {
+    let server = Server::authorizing(tower_fhir_auth::ScopePolicy::new()).await;
+    let token = server.token().claim("scope", "user/Observation.rs").sign().unwrap();
+    for (path, expected) in [
+        ("/r4/Patient/1", ["passed", "failed", "not-reached"]),
+        ("/r4/Foo/1", ["failed", "not-reached", "not-reached"]),
+        ("/r4/metadata", ["not-reached"; 3]),
+    ] {
+        let request = http::Request::get(path).header("authorization", format!("Bearer {token}"));
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        let explanation = server.layer.explain(&parts).await;
+        let steps = explanation.steps();
+        let checks: Vec<Check> = steps.iter().map(|step| step.check).collect();
+        assert_eq!(checks, Check::ALL, "{path}\n{explanation}");
+        let of_requests = steps.iter().skip(Check::OF_TOKENS.len());
+        let outcomes: Vec<&str> = of_requests.map(|step| step.outcome.name()).collect();
+        assert_eq!(outcomes, expected, "{path}\n{explanation}");
+        let is_looked_at = steps.first().is_some_and(|step| step.outcome.name() == "passed");
+        assert_eq!(is_looked_at, !explanation.is_public(), "{path}\n{explanation}");
+    }
+}

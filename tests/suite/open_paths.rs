@@ -1,15 +1,22 @@
 //! Paths where a token is not required: `public`, `optional`, `public_outside`, `outside_base`.
 
+use std::sync::Arc;
+
 use http::{Request, StatusCode};
+use metrics_util::debugging::{DebugValue, DebuggingRecorder};
+use serde_json::json;
 use tower::{Layer, ServiceExt};
+use tower_fhir_auth::authentication::UnixTime;
 use tower_fhir_auth::config::Config;
+use tower_fhir_auth::jose::{Algorithm, JwkSet};
 use tower_fhir_auth::middleware::{OutsideBase, RequireAuthLayer};
+use tower_fhir_auth::test_util::{SigningKey, TestClock, TokenBuilder};
 use tower_fhir_auth::{
     Access, BuildError, FhirAuthLayer, FhirAuthLayerBuilder, Principal, Rejection, RejectionKind,
     TrustedIssuer, authenticated, require_scope,
 };
 
-use crate::support::{BASE, Server};
+use crate::support::{BASE, NOW, Server, send};
 
 async fn layer(
     server: &Server,
@@ -242,6 +249,7 @@ async fn what_is_outside_the_base_url_can_be_passed_on() {
 #[test]
 fn a_path_that_cannot_be_optional_or_public_is_an_error_in_code_and_file() {
     for (setting, path) in [
+        ("optional", ""),
         ("optional", "/"),
         ("optional", "docs/"),
         ("optional", "/docs/*"),
@@ -255,9 +263,11 @@ fn a_path_that_cannot_be_optional_or_public_is_an_error_in_code_and_file() {
         ("optional", "/docs//"),
         ("public_outside", "/r4/docs"),
         ("public_outside", "/r4"),
+        ("public_outside", ""),
         ("public_outside", "healthz"),
         ("public_outside", "/health/{id}"),
         ("public_outside", "/a/../b"),
+        ("public", ""),
         ("public", "/docs/*"),
         ("public", "/docs/{id}"),
     ] {
@@ -291,4 +301,82 @@ fn a_path_of_a_declared_type_cannot_be_optional() {
         let undeclared = builder().build().unwrap_err();
         assert_eq!(undeclared, BuildError::NoIssuer, "{path} is a path like any other");
     }
+}
+
+#[test]
+fn what_is_wrong_with_an_optional_path_that_is_public_too_or_the_base_is_told() {
+    for (path, words) in [("/about", "not public as well"), ("/", "not the base URL itself")] {
+        let builder = FhirAuthLayer::builder(BASE).public(["/about"]).optional([path]);
+        let error = builder.authorizer(authenticated()).build().unwrap_err().to_string();
+        assert!(error.contains(words), "no `{words}` in: {error}");
+    }
+}
+
+const ISSUER: &str = "https://idp.example.org";
+
+/// The verdicts that are counted of one request to a layer of its own.
+async fn counted(
+    keys: &JwkSet,
+    base: &str,
+    outside: OutsideBase,
+    request: http::request::Builder,
+) -> Vec<String> {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    let _guard = metrics::set_default_local_recorder(&recorder);
+    let layer = FhirAuthLayer::builder(base)
+        .issuer(TrustedIssuer::with_keys(ISSUER, keys.clone()))
+        .authorizer(authenticated())
+        .clock(TestClock::at(NOW))
+        .public_outside(["/healthz"])
+        .outside_base(outside)
+        .build()
+        .unwrap();
+    send(&layer, request).await;
+    let mut verdicts = Vec::new();
+    for (key, _, _, value) in snapshotter.snapshot().into_vec() {
+        let is_counted = !matches!(value, DebugValue::Counter(0));
+        if key.key().name() == "fhir_auth_decisions_total" && is_counted {
+            let labels = key.key().labels().filter(|label| label.key() == "verdict");
+            verdicts.extend(labels.map(|label| label.value().to_owned()));
+        }
+    }
+    verdicts
+}
+
+#[tokio::test]
+async fn each_decision_is_counted_by_its_verdict_and_none_on_what_is_passed_on() {
+    use OutsideBase::{PassOn, Refuse};
+    let key = Arc::new(SigningKey::generate("one", Algorithm::Ed25519).unwrap());
+    let keys = json!({ "keys": [key.jwk()] }).to_string();
+    let keys = JwkSet::parse(keys.as_bytes()).unwrap();
+    let token = TokenBuilder::new(ISSUER, key, UnixTime::from_secs(NOW)).claim("aud", BASE);
+    let bearer = format!("Bearer {}", token.sign().unwrap());
+    let with_token = |path: &str| Request::get(path).header("authorization", &bearer);
+    let preflight =
+        |path: &str| Request::options(path).header("access-control-request-method", "GET");
+    let metadata = "/.well-known/oauth-protected-resource/r4";
+    for (case, outside, request, verdict) in [
+        ("a token", Refuse, with_token("/r4/Patient/1"), Some("granted")),
+        ("no token", Refuse, Request::get("/r4/Patient/1"), Some("refused")),
+        ("public", Refuse, Request::get("/r4/metadata"), Some("open")),
+        ("public outside", Refuse, Request::get("/healthz"), Some("open")),
+        ("outside", Refuse, Request::get("/other"), Some("refused")),
+        ("a preflight", Refuse, preflight("/r4/Patient/1"), Some("open")),
+        ("a preflight outside", Refuse, preflight("/other"), Some("open")),
+        ("a token", PassOn, with_token("/r4/Patient/1"), Some("granted")),
+        ("no token", PassOn, Request::get("/r4/Patient/1"), Some("refused")),
+        ("public", PassOn, Request::get("/r4/metadata"), Some("open")),
+        ("public outside", PassOn, Request::get("/healthz"), Some("open")),
+        ("a document of the layer", PassOn, Request::get(metadata), Some("open")),
+        ("outside", PassOn, Request::get("/other"), None),
+        ("a preflight outside", PassOn, preflight("/other"), None),
+    ] {
+        let verdicts = counted(&keys, BASE, outside, request).await;
+        assert_eq!(verdicts, Vec::from_iter(verdict), "{outside:?}: {case}");
+    }
+    // Decoded, the path of this base is another.
+    let base = "https://fhir.example.org/caf%C3%A9";
+    let verdicts = counted(&keys, base, PassOn, Request::get("/caf%C3%A9/metadata")).await;
+    assert_eq!(verdicts, ["open"]);
 }

@@ -145,3 +145,18 @@ async fn a_requirement_takes_no_caller_of_another_layer() {
     let reply = service.oneshot(request("/r4/Patient/1", token.clone())).await.unwrap();
     assert_eq!(reply.status(), 200);
 }
+
+/// Whom the layer has let in is not asked for a token again.
+#[tokio::test]
+async fn a_requirement_whose_caller_was_taken_away_on_the_way_is_one_of_an_unguarded_route() {
+    let server = Server::start().await;
+    let route = server.layer.require(authenticated()).layer(service_fn(inner));
+    let taken = tower::util::MapRequest::new(route, |mut request: Request<Body>| {
+        request.extensions_mut().remove::<Principal>();
+        request
+    });
+    let token = server.token().sign().unwrap();
+    let service = server.layer.layer(taken);
+    let reply = service.oneshot(request("/r4/Patient/1", Some(token))).await.unwrap();
+    assert_eq!(reply.status(), StatusCode::INTERNAL_SERVER_ERROR);
+}

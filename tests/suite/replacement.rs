@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,10 +12,12 @@ use serde_json::Value;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_fhir_auth::authentication::{Clock, SystemClock, UnixTime};
 use tower_fhir_auth::explanation::Check;
+use tower_fhir_auth::jose::{Algorithm, JwkSet};
 use tower_fhir_auth::keys::KeySettings;
-use tower_fhir_auth::test_util::{Answer, TestIssuer};
+use tower_fhir_auth::test_util::{Answer, SigningKey, TestIssuer};
 use tower_fhir_auth::{
-    AudiencePolicy, FhirAuthLayer, FhirAuthLayerBuilder, authenticated, require_scope,
+    AudiencePolicy, FhirAuthLayer, FhirAuthLayerBuilder, TrustedIssuer, authenticated,
+    require_scope,
 };
 
 use crate::support::{BASE, Server, send};
@@ -248,4 +251,23 @@ async fn a_successor_with_a_service_of_its_own_takes_over_what_goes_on() {
     let server = Server { issuer, clock, layer: next };
     server.get(server.token()).await.is_let_in();
     assert_eq!(server.issuer.jwks_requests(), before);
+}
+
+#[tokio::test]
+async fn ready_waits_on_where_one_configuration_without_keys_follows_another() {
+    let settings = |issuer: TrustedIssuer| {
+        FhirAuthLayer::builder(BASE).issuer(issuer).authorizer(authenticated())
+    };
+    let without = || TrustedIssuer::with_jwks_uri("https://a", "http://127.0.0.1:9/jwks");
+    let layer = settings(without()).build().unwrap();
+    let mut ready = std::pin::pin!(layer.ready());
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(ready.as_mut().poll(&mut context).is_pending());
+    layer.replace(settings(without())).unwrap();
+    assert!(ready.as_mut().poll(&mut context).is_pending());
+    let key = SigningKey::generate("one", Algorithm::Ed25519).unwrap();
+    let keys = serde_json::json!({ "keys": [key.jwk()] }).to_string();
+    let keys = JwkSet::parse(keys.as_bytes()).unwrap();
+    layer.replace(settings(TrustedIssuer::with_keys("https://a", keys))).unwrap();
+    assert!(ready.as_mut().poll(&mut context).is_ready());
 }

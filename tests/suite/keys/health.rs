@@ -5,22 +5,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
+use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use serde_json::json;
 use tower_fhir_auth::authentication::UnixTime;
 use tower_fhir_auth::authorization::RoleDefinitionsError;
 use tower_fhir_auth::explanation::Check;
 use tower_fhir_auth::jose::{JwkSet, JwkSetError};
 use tower_fhir_auth::keys::{KeyError, KeySettings};
-use tower_fhir_auth::test_util::{Answer, TestIssuer};
+use tower_fhir_auth::test_util::{Answer, TestClock, TestIssuer};
 use tower_fhir_auth::{BuildError, FhirAuthLayer, RolePolicy, TrustedIssuer, authenticated};
 
+use super::refresher::{Mood, Provider, Source};
 use crate::support::{BASE, NOW, Server};
 
 const JWKS: &str = "/jwks";
 
 #[tokio::test]
 async fn health_is_told_as_data_as_json_and_as_metrics() {
-    use metrics_util::debugging::{DebugValue, DebuggingRecorder};
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
     let _guard = metrics::set_default_local_recorder(&recorder);
@@ -68,20 +69,63 @@ async fn health_is_told_as_data_as_json_and_as_metrics() {
     }
 }
 
-#[tokio::test]
-async fn health_reads_the_clock_of_the_layer() {
-    use metrics_util::debugging::{DebugValue, DebuggingRecorder};
+/// When keys were loaded last, as the gauge tells it.
+fn loaded_at(snapshotter: &Snapshotter) -> Option<String> {
+    let gauge = "fhir_auth_keys_loaded_timestamp_seconds";
+    let mut all = snapshotter.snapshot().into_vec().into_iter();
+    all.find_map(|(key, _, _, value)| match value {
+        DebugValue::Gauge(value) if key.key().name() == gauge => Some(value.to_string()),
+        DebugValue::Counter(_) | DebugValue::Gauge(_) | DebugValue::Histogram(_) => None,
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_of_the_last_load_is_that_of_one_that_has_succeeded() {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
     let _guard = metrics::set_default_local_recorder(&recorder);
-    let loaded_at = || {
-        let gauge = "fhir_auth_keys_loaded_timestamp_seconds";
-        let mut all = snapshotter.snapshot().into_vec().into_iter();
-        all.find_map(|(key, _, _, value)| match value {
-            DebugValue::Gauge(value) if key.key().name() == gauge => Some(value.to_string()),
-            DebugValue::Counter(_) | DebugValue::Gauge(_) | DebugValue::Histogram(_) => None,
-        })
-    };
+    let (provider, clock) = (Provider::new(None), TestClock::at(NOW));
+    let source = Source(Arc::clone(&provider));
+    let settings = KeySettings::default().refresh(Duration::from_secs(1));
+    let layer = FhirAuthLayer::builder(BASE)
+        .issuer(TrustedIssuer::with_key_source("https://a", source).key_settings(settings))
+        .authorizer(authenticated())
+        .clock(clock.clone())
+        .build()
+        .unwrap();
+    layer.ready().await;
+    assert_eq!(loaded_at(&snapshotter), Some(NOW.to_string()));
+    clock.advance(30);
+    provider.mood(Mood::Fails);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(layer.health()[0].last_error.is_some());
+    assert_eq!(loaded_at(&snapshotter), Some(NOW.to_string()));
+    provider.mood(Mood::Good);
+    tokio::time::sleep(Duration::from_secs(21)).await;
+    assert_eq!(loaded_at(&snapshotter), Some((NOW + 30).to_string()));
+}
+
+#[tokio::test]
+async fn a_layer_is_not_ready_before_each_issuer_has_keys() {
+    // Nothing has run yet that could load any.
+    let layer = FhirAuthLayer::builder(BASE)
+        .issuer(TrustedIssuer::with_keys("https://a", one_key()))
+        .issuer(TrustedIssuer::with_jwks_uri("https://b", "http://127.0.0.1:9/jwks"))
+        .authorizer(authenticated())
+        .build()
+        .unwrap();
+    let ready = layer.readiness();
+    assert_eq!(ready.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let document: serde_json::Value = serde_json::from_slice(ready.body()).unwrap();
+    assert_eq!(document["ready"], false);
+}
+
+#[tokio::test]
+async fn health_reads_the_clock_of_the_layer() {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    let _guard = metrics::set_default_local_recorder(&recorder);
+    let loaded_at = || loaded_at(&snapshotter);
 
     let settings = KeySettings::default().cooldown(Duration::ZERO);
     let server = Server::trusting(|issuer| issuer.key_settings(settings)).await;
@@ -117,7 +161,7 @@ async fn health_is_one_object_of_json() {
         .issuer(TrustedIssuer::with_jwks_uri("https://a", issuer.jwks_uri()))
         .issuer(TrustedIssuer::with_keys("https://b", one_key()))
         .authorizer(authenticated())
-        .clock(tower_fhir_auth::test_util::TestClock::at(NOW))
+        .clock(TestClock::at(NOW))
         .build()
         .unwrap();
     while layer.health()[0].last_error.is_none() {

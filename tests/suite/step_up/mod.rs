@@ -5,11 +5,13 @@ mod challenges;
 mod principals;
 mod targets;
 
+use std::time::Duration;
+
 use tower_fhir_auth::authorization::StepUp;
 use tower_fhir_auth::test_util::TokenBuilder;
-use tower_fhir_auth::{Enforcement, ScopePolicy};
+use tower_fhir_auth::{BuildError, Enforcement, FhirAuthLayer, ScopePolicy, authenticated};
 
-use crate::support::{NOW, Reply, Server};
+use crate::support::{BASE, NOW, Reply, Server};
 
 const MFA: &str = "urn:example:mfa";
 
@@ -45,4 +47,19 @@ async fn ask(server: &Server, method: &str, path: &str, token: TokenBuilder) -> 
     let request = http::Request::builder().method(method).uri(format!("/r4{path}"));
     let bearer = format!("Bearer {}", token.sign().unwrap());
     server.send(request.header("authorization", bearer)).await
+}
+
+#[test]
+fn a_requirement_that_asks_for_nothing_or_on_no_type_is_an_error_at_start() {
+    for (requirement, named) in [
+        (on(["Patient.r"]), "require"),
+        (on(["Foo.r"]).acr([MFA]), "require.on"),
+        (on(["Patient.r"]).acr(["two words"]), "require.acr"),
+        (on(["Patient.r"]).max_auth_age(Duration::ZERO), "require.max_auth_age"),
+    ] {
+        let builder = FhirAuthLayer::builder(BASE).authorizer(authenticated());
+        let error = builder.step_up(requirement).build().unwrap_err();
+        let is_named = matches!(error, BuildError::Setting { setting, .. } if setting == named);
+        assert!(is_named, "{named}: {error}");
+    }
 }
