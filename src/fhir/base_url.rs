@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::Uri;
 use url::{Origin, Url};
 
+use super::path_reading::plainest;
 use crate::secure_url::{self, PlainHttp};
 
 /// The longest address, and the longest body of a search, in bytes, that are evaluated: the cost of
@@ -34,6 +35,8 @@ struct Parts {
     text: Box<str>,
     /// Without a trailing slash; empty at the root.
     path: Box<str>,
+    /// The path in its plainest reading.
+    plainest: Box<str>,
     origin: Origin,
     resource_metadata: Box<str>,
 }
@@ -55,8 +58,12 @@ impl BaseUrl {
     /// beginning with a slash. `None` when the path lies outside.
     #[must_use]
     pub fn below<'a>(&self, path: &'a str) -> Option<&'a str> {
-        let rest = path.strip_prefix(self.path())?;
-        (rest.is_empty() || rest.starts_with('/')).then_some(rest)
+        rest_below(self.path(), path)
+    }
+
+    /// Reports whether a path, in its plainest reading, lies in the base.
+    pub(crate) fn holds(&self, plainest: &str) -> bool {
+        rest_below(&self.0.plainest, plainest).is_some()
     }
 
     /// Reports whether the address of a request, as clients write it, is too long to be evaluated.
@@ -105,6 +112,11 @@ impl BaseUrl {
     pub(crate) const RESOURCE_METADATA: &'static str = "/.well-known/oauth-protected-resource";
 }
 
+fn rest_below<'a>(base: &str, path: &'a str) -> Option<&'a str> {
+    let rest = path.strip_prefix(base)?;
+    (rest.is_empty() || rest.starts_with('/')).then_some(rest)
+}
+
 /// A string is not a valid base URL.
 ///
 /// ```
@@ -140,7 +152,8 @@ impl BaseUrl {
         let origin = url.origin();
         let resource_metadata =
             format!("{}{}{path}", origin.ascii_serialization(), Self::RESOURCE_METADATA).into();
-        Ok(Self(Arc::new(Parts { text: text.into(), path, origin, resource_metadata })))
+        let plainest = plainest(&path).into();
+        Ok(Self(Arc::new(Parts { text: text.into(), path, plainest, origin, resource_metadata })))
     }
 }
 

@@ -29,16 +29,13 @@ fn is_internal_v4(address: Ipv4Addr) -> bool {
         || address.is_private()
         || address.is_link_local()
         || address.is_multicast()
-        || address.is_broadcast()
         || matches!((a, b, c), (0, _, _) | (100, 64..=127, _) | (192, 0, 0) | (198, 18..=19, _))
         || a >= 240
 }
 
 fn is_internal_v6(address: Ipv6Addr) -> bool {
     let [first, second, ..] = address.segments();
-    address.is_loopback()
-        || address.is_unspecified()
-        || address.is_multicast()
+    address.is_multicast()
         || address.is_unique_local()
         || address.is_unicast_link_local()
         // The deprecated site-local range, fec0::/10.

@@ -114,6 +114,8 @@ struct Ambiguous;
 #[derive(Clone, Default)]
 struct Table {
     by_path: HashMap<Arc<str>, FhirAuthLayer>,
+    /// The same paths, by their plainest reading.
+    by_plainest: HashMap<Box<str>, Arc<str>>,
     /// The paths that a base lies below, or has lain.
     outer: HashSet<Box<str>>,
     /// The length of the longest path, and the most slashes that one has: no longer beginning of a request's
@@ -163,7 +165,8 @@ impl FhirBasesLayer {
         for settings in settings {
             let layer = settings.sharing(&self.bases.shared_keys).build()?;
             let path = base_path(&layer);
-            if table.by_path.contains_key(&path) {
+            // Two spellings of one path are one for who decodes it.
+            if table.by_plainest.contains_key(&*plainest(&path)) {
                 return Err(BuildError::DuplicateBase(path.to_string()));
             }
             table.insert(path, layer);
@@ -178,6 +181,7 @@ impl FhirBasesLayer {
         let _changing = self.bases.change.lock().unwrap_or_else(PoisonError::into_inner);
         let mut table = Table::clone(&self.bases.table.load());
         let removed = table.by_path.remove(path)?;
+        table.by_plainest.remove(&*plainest(path));
         self.bases.table.replace(Arc::new(table));
         Some(removed)
     }
@@ -208,31 +212,42 @@ impl Table {
         self.deepest = self.deepest.max(path.matches('/').count());
         let slashes = path.match_indices('/').filter_map(|(at, _)| path.get(..at));
         self.outer.extend(slashes.map(Box::from));
+        self.by_plainest.insert(plainest(&path).into(), Arc::clone(&path));
         self.by_path.insert(path, layer);
     }
 
     /// Returns the base that a path is meant for: the one whose document of RFC 9728 it names, else the longest
     /// that it lies in. What it takes grows with the path, up to that of the longest base.
     fn find(&self, path: &str) -> Option<Found<'_>> {
+        let (base, layer) = self.longest_of(path, |base| self.by_path.get_key_value(base))?;
+        Some((base, layer))
+    }
+
+    /// Returns the base in which a path lies in its plainest reading.
+    fn find_plainest(&self, plainest: &str) -> Option<&str> {
+        self.longest_of(plainest, |base| self.by_plainest.get(base)).map(|base| &**base)
+    }
+
+    fn longest_of<T>(&self, path: &str, base: impl Fn(&str) -> Option<T>) -> Option<T> {
         let document = path.strip_prefix(BaseUrl::RESOURCE_METADATA);
-        if let Some(found) = document.and_then(|base| self.by_path.get_key_value(base)) {
-            return Some((found.0, found.1));
+        if let Some(found) = document.and_then(&base) {
+            return Some(found);
         }
         let slashes = path.match_indices('/').map(|(at, _)| at);
         let ends = slashes.chain([path.len()]).take(self.deepest + 1);
         let ends: SmallVec<[usize; 16]> = ends.take_while(|end| *end <= self.longest).collect();
-        let bases =
-            ends.iter().rev().filter_map(|end| self.by_path.get_key_value(path.get(..*end)?));
-        bases.map(|(path, layer)| (&**path, layer)).next()
+        ends.iter().rev().find_map(|end| base(path.get(..*end)?))
     }
 
     /// Returns the base that a path is meant for, however often who is within decodes it, and whether they follow
     /// dots or not.
     fn meant(&self, path: &str) -> Result<Option<Found<'_>>, Ambiguous> {
         let found = self.find(path);
-        let Cow::Owned(plainest) = plainest(path) else { return Ok(found) };
-        let otherwise = self.find(&plainest).map(|(base, _)| base);
-        let is_same = otherwise == found.map(|(base, _)| base);
+        let plainest = plainest(path);
+        let is_same = self.find_plainest(&plainest) == found.map(|(base, _)| base);
+        if matches!(plainest, Cow::Borrowed(_)) {
+            return if is_same { Ok(found) } else { Err(Ambiguous) };
+        }
         // Steps that some do not see may lead into a base below as well.
         let stays = !has_step_up(path)
             || found.is_some_and(|(base, _)| {

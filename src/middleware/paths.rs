@@ -112,7 +112,7 @@ impl Paths {
 /// Reports whether a path lies outside the base, also as a server within may read it. One with steps upwards may lead
 /// into it for who does not see all of them.
 fn is_outside(base: &BaseUrl, path: &str) -> bool {
-    base.below(path).is_none() && base.below(&plainest(path)).is_none() && !has_step_up(path)
+    base.below(path).is_none() && !base.holds(&plainest(path)) && !has_step_up(path)
 }
 
 /// Returns what was expected of a path that is to be public, where it cannot be.

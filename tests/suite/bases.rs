@@ -293,6 +293,40 @@ async fn a_path_that_reads_as_that_of_another_base_belongs_to_none() {
     }
 }
 
+/// A server that decodes reads each spelling as the base.
+#[tokio::test]
+async fn a_base_with_an_escape_is_found_as_it_is_written_and_in_no_other_spelling() {
+    let base = format!("{ORIGIN}/caf%C3%A9");
+    let settings = || {
+        let keys =
+            JwkSet::parse(format!("{{\"keys\": [{}]}}", Tenant::named("a").key.jwk()).as_bytes());
+        let issuer = TrustedIssuer::with_keys("https://idp.example.org/a", keys.unwrap());
+        FhirAuthLayer::builder(&base).issuer(issuer).authorizer(authenticated())
+    };
+    for outside in [OutsideBase::Refuse, OutsideBase::PassOn] {
+        let bases = FhirBasesLayer::new().outside_base(outside);
+        bases.add(settings()).unwrap();
+        for (path, status) in [
+            ("/caf%C3%A9/Patient/1", 401),
+            ("/caf%C3%A9/metadata", 200),
+            ("/.well-known/oauth-protected-resource/caf%C3%A9", 200),
+            ("/caf%c3%a9/Patient/1", 404),
+            ("/%63af%C3%A9/Patient/1", 404),
+            ("/x/../caf%C3%A9/Patient/1", 404),
+            ("/other", if outside == OutsideBase::PassOn { 200 } else { 404 }),
+        ] {
+            let answer = ask(&bases, Request::get(path)).await;
+            assert_eq!(answer.status, status, "{outside:?} {path}");
+        }
+        let layer = FhirAuthLayer::builder(format!("{ORIGIN}/caf%c3%a9"));
+        let twice = layer.issuer(TrustedIssuer::discover("https://idp.example.org"));
+        let twice = bases.add(twice.authorizer(authenticated()));
+        assert!(matches!(twice, Err(BuildError::DuplicateBase(_))), "{twice:?}");
+        assert!(bases.remove("/caf%C3%A9").is_some());
+        bases.add(settings()).unwrap();
+    }
+}
+
 #[tokio::test]
 async fn bases_come_and_go_and_one_path_is_taken_once() {
     let tenants = ["amber", "beech"].map(Tenant::named);

@@ -379,4 +379,8 @@ async fn each_decision_is_counted_by_its_verdict_and_none_on_what_is_passed_on()
     let base = "https://fhir.example.org/caf%C3%A9";
     let verdicts = counted(&keys, base, PassOn, Request::get("/caf%C3%A9/metadata")).await;
     assert_eq!(verdicts, ["open"]);
+    for path in ["/caf%c3%a9/Patient/1", "/%63af%C3%A9/Patient/1", "/caf%C3%A9/Patient/1"] {
+        let verdicts = counted(&keys, base, PassOn, Request::get(path)).await;
+        assert_eq!(verdicts, ["refused"], "{path}");
+    }
 }
