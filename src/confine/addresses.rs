@@ -104,6 +104,8 @@ mod tests {
             (r#"["HTTP://10.0.0.7:8081/fhir?a=\"b"]"#, r#"["https://h.test/r4?a=\"b"]"#),
             (r#"["http://10.0.0.7:8081/fhir/X/1|2#c"]"#, r#"["https://h.test/r4/X/1|2#c"]"#),
             (r#"["http://10.0.0.7:08081/fhir/X"]"#, r#"["https://h.test/r4/X"]"#),
+            (r#"["http://10.0.0.7:8081/FHIR"]"#, r#"["https://h.test/r4"]"#),
+            (r#"["http://10.0.0.8:8081/fhir/X"]"#, r#"["http://10.0.0.8:8081/fhir/X"]"#),
             (r#"["http://10.0.0.7:80810/fhir/X"]"#, r#"["http://10.0.0.7:80810/fhir/X"]"#),
             (r#"["http://10.0.0.7:8081/fhirx"]"#, r#"["http://10.0.0.7:8081/fhirx"]"#),
             (r#"["X/1", "\\", "", "h"]"#, r#"["X/1", "\\", "", "h"]"#),
@@ -113,6 +115,18 @@ mod tests {
             assert_eq!(written.as_deref(), Ok(expected), "{text}");
             let shorter = localized(text, behind, "https://h.test/r4", expected.len() - 1);
             assert_eq!(shorter, Err(TooLong), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_port_that_is_the_default_one_makes_no_other_server_also_of_an_ipv6_address() {
+        for (behind, text, expected) in [
+            ("http://[::1]:80/fhir", r#"["http://[::1]/fhir/X"]"#, r#"["https://h.test/r4/X"]"#),
+            ("http://[::1]/fhir", r#"["http://[::1]:80/fhir/X"]"#, r#"["https://h.test/r4/X"]"#),
+            ("http://[::1]/fhir", r#"["http://[::2]/fhir/X"]"#, r#"["http://[::2]/fhir/X"]"#),
+        ] {
+            let written = localized(text, behind, "https://h.test/r4", 100);
+            assert_eq!(written.as_deref(), Ok(expected), "{text}");
         }
     }
 }

@@ -153,4 +153,16 @@ mod tests {
         hide_companions_of_hidden(&candidates, &mut shown, false, &base);
         assert_eq!(shown, [true; 8]);
     }
+
+    #[test]
+    fn what_a_companion_of_hidden_results_brings_along_is_hidden_with_it() {
+        let hidden = r#"{"resourceType":"Observation","id":"2","performer":[{"reference":"Practitioner/b"}]}"#;
+        let b = r#"{"resourceType":"Practitioner","id":"b","x":{"reference":"Organization/o"}}"#;
+        let o = r#"{"resourceType":"Organization","id":"o"}"#;
+        let candidates = [of(hidden, false), of(b, true), of(o, true)];
+        let base = "https://h.test/fhir".parse().unwrap();
+        let mut shown = [false, true, true];
+        hide_companions_of_hidden(&candidates, &mut shown, false, &base);
+        assert_eq!(shown, [false; 3]);
+    }
 }

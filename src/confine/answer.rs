@@ -327,3 +327,35 @@ pub(super) fn describe(from: &HeaderMap, to: &mut HeaderMap) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_refusal_that_is_the_clients_fault_may_be_about_another_resource() {
+        let conflict = br#"{"resourceType":"OperationOutcome","issue":[{"code":"conflict"}]}"#;
+        for (status, told) in [(409, 409), (422, 409), (500, 500), (503, 503), (401, 502)] {
+            let status = StatusCode::from_u16(status).unwrap();
+            let refusal = NoAnswer::of_refused_change(status, conflict);
+            assert_eq!(refusal.status().as_u16(), told, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_time_to_be_asked_again_is_a_short_text_or_none() {
+        let (longest, longer) = ("1".repeat(32), "1".repeat(33));
+        for (value, is_kept) in [
+            ("120", true),
+            ("Wed, 21 Oct 2026 07:28:00 GMT", true),
+            (longest.as_str(), true),
+            (longer.as_str(), false),
+            ("", false),
+            ("1;x", false),
+        ] {
+            let headers: HeaderMap = HeaderMap::from_iter([(RETRY_AFTER, value.parse().unwrap())]);
+            let refusal = NoAnswer::of_server(StatusCode::SERVICE_UNAVAILABLE, b"").after(&headers);
+            assert_eq!(refusal.retry_after.is_some(), is_kept, "{value}");
+        }
+    }
+}

@@ -344,4 +344,15 @@ mod tests {
             assert_eq!(kept, Ok(Some(report("Binary/b"))), "{url}");
         }
     }
+
+    #[test]
+    fn what_is_written_with_other_addresses_takes_no_more_than_there_is_room_for() {
+        let text = report("Binary/b");
+        with("amara", 0, |all| {
+            let length = sealed_of(all, &text).unwrap().len();
+            assert!(all.sealed(&text, length).is_ok_and(|sealed| sealed.is_some()));
+            // What follows the last address counts, too.
+            assert_eq!(all.sealed(&text, length - 1), Err(TooLong));
+        });
+    }
 }

@@ -99,3 +99,23 @@ where
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::Full;
+
+    use super::*;
+
+    #[test]
+    fn a_body_has_ended_where_the_one_in_it_has() {
+        let of = |text: &'static str| {
+            ConfinedBody::inner(Full::new(Bytes::from_static(text.as_bytes())))
+        };
+        assert!(!of("x").is_end_stream() && of("").is_end_stream());
+        assert!(ConfinedBody::<Full<Bytes>>::default().is_end_stream());
+        assert!(!ConfinedBody::<Full<Bytes>>::bytes(Bytes::from_static(b"x")).is_end_stream());
+        // Of lines the last one may be to come when all parts have.
+        let lines = Lines::of_types(Full::new(Bytes::from_static(b"{}")), Vec::new(), 9);
+        assert!(!ConfinedBody::lines(lines).is_end_stream());
+    }
+}

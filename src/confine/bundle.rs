@@ -232,3 +232,19 @@ impl<'a> Entry<'a> {
         self.search.as_ref()?.mode.as_deref()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bundle_has_a_bounded_number_of_links() {
+        let of = |links: usize| {
+            let links = vec!["{}"; links].join(",");
+            format!(r#"{{"resourceType":"Bundle","link":[{links}]}}"#)
+        };
+        assert!(Bundle::parse(&of(MAX_LINKS)).is_ok());
+        let refused = Bundle::parse(&of(MAX_LINKS + 1)).err();
+        assert_eq!(refused, Some(NoAnswer::too_many_entries_behind(MAX_ENTRIES)));
+    }
+}

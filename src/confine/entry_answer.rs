@@ -163,3 +163,44 @@ impl<'a> ServerAnswer<'a> {
 pub(super) fn write(kind: &'static str, entries: &[EntryAnswer]) -> Option<Vec<u8>> {
     serde_json::to_vec(&Written { resource_type: "Bundle", kind, entry: entries }).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn words_about_an_entry_are_its_outcome_and_all_else_its_resource() {
+        let outcome =
+            r#"{"resourceType":"OperationOutcome","meta":{"lastUpdated":"2026-01-01T00:00:00Z"}}"#;
+        let patient = r#"{"resourceType":"Patient","meta":{"lastUpdated":"2026-01-01T00:00:00Z"}}"#;
+        for (status, body, is_outcome) in [
+            (200_u16, patient, false),
+            (201, patient, false),
+            (200, outcome, true),
+            (404, patient, true),
+            (503, patient, true),
+        ] {
+            let response = Response::builder().status(status);
+            let response = response.body(Bytes::from_static(body.as_bytes())).unwrap();
+            let written = write("batch-response", &[EntryAnswer::of(&response)]).unwrap();
+            let written: Value = serde_json::from_slice(&written).unwrap();
+            let entry = &written["entry"][0];
+            assert_eq!(entry["response"]["outcome"].is_object(), is_outcome, "{status} {entry}");
+            assert_eq!(entry["resource"].is_object(), !is_outcome, "{status} {entry}");
+            let has_date = entry["response"]["lastModified"].is_string();
+            assert_eq!(has_date, !is_outcome, "{status} {entry}");
+        }
+    }
+
+    #[test]
+    fn only_a_status_of_success_says_that_something_was_changed() {
+        for (status, expected) in
+            [(200, true), (201, true), (204, true), (304, false), (404, false), (503, false)]
+        {
+            let answer = EntryAnswer::with_status(StatusCode::from_u16(status).unwrap());
+            assert_eq!(answer.is_success(), expected, "{status}");
+        }
+    }
+}

@@ -163,3 +163,24 @@ fn remove(headers: &mut HeaderMap, is_one: impl Fn(&str) -> bool) {
         headers.remove(name);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resource_and_a_form_may_come_without_a_type_and_a_patch_may_not() {
+        for (content_type, json, form, patch) in [
+            (None, true, true, false),
+            (Some("application/fhir+json"), true, false, false),
+            (Some("application/x-www-form-urlencoded"), false, true, false),
+            (Some("application/json-patch+json; charset=utf-8"), false, false, true),
+        ] {
+            let value = content_type.map(HeaderValue::from_static);
+            let headers = HeaderMap::from_iter(value.map(|value| (CONTENT_TYPE, value)));
+            let described = [describe_json, describe_a_form, describe_a_json_patch];
+            let described = described.map(|describes| describes(&headers));
+            assert_eq!(described, [json, form, patch], "{content_type:?}");
+        }
+    }
+}

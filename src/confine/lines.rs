@@ -289,4 +289,15 @@ mod tests {
             assert!(read.is_err(), "{line}: {read:?}");
         }
     }
+
+    #[tokio::test]
+    async fn a_bundle_with_more_deletions_than_are_looked_into_ends_the_file() {
+        let deleted = r#"{"request":{"method":"DELETE","url":"Patient/1"}}"#;
+        for (number, is_kept) in [(MAX_ENTRIES, true), (MAX_ENTRIES + 1, false)] {
+            let entries = vec![deleted; number].join(",");
+            let line = format!(r#"{{"resourceType":"Bundle","entry":[{entries}]}}"#);
+            let kept = read(&line, line.len(), line.len()).await;
+            assert_eq!(kept.is_ok_and(|kept| !kept.is_empty()), is_kept, "{number}");
+        }
+    }
 }

@@ -155,6 +155,11 @@ mod tests {
                 Some("encounter=https%3A%2F%2Fforeign.invalid%2FEncounter%2F1"),
             ),
             (
+                "/Observation",
+                format!("encounter:not={here}Encounter/1"),
+                Some("encounter%3Anot=Encounter%2F1"),
+            ),
+            (
                 "/Patient",
                 format!("_has:Observation:patient:encounter={here}Encounter/1"),
                 Some("_has%3AObservation%3Apatient%3Aencounter=Encounter%2F1"),

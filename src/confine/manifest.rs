@@ -145,4 +145,22 @@ mod tests {
         let link = &manifest(0, 3, 4096).unwrap()["link"];
         assert_eq!(link.as_array().unwrap().len(), 1, "{link}");
     }
+
+    #[test]
+    fn files_of_deletions_are_bundles_or_of_types_that_are_exported() {
+        let file = |kind: &str| serde_json::json!({"type": kind, "url": kind});
+        let all = [file("Bundle"), file("Patient"), file("Condition")];
+        let text = serde_json::json!({"output": all, "deleted": all}).to_string();
+        let address = |url: &str, _| Some(url.to_owned());
+        let written = rewritten(&text, "r", |kind| kind == "Patient", address, 100).unwrap();
+        let written: serde_json::Value = serde_json::from_slice(&written).unwrap();
+        for (member, expected) in
+            [("output", &["Patient"][..]), ("deleted", &["Bundle", "Patient"])]
+        {
+            let files = written[member].as_array().unwrap();
+            let kinds: Vec<&str> =
+                files.iter().map(|file| file["type"].as_str().unwrap()).collect();
+            assert_eq!(kinds, expected, "{member}");
+        }
+    }
 }

@@ -284,4 +284,15 @@ mod tests {
         let copy = r#"{"op":"copy","from":"/x","path":"/y"}"#;
         assert!(is_too_large(&list(40_000), &of(copy, 1)), "values that are copied");
     }
+
+    #[test]
+    fn what_is_too_deep_already_may_shrink_and_not_grow() {
+        let (open, close) = ("[".repeat(MAX_DEPTH), "]".repeat(MAX_DEPTH));
+        let deep = format!(r#"{{"resourceType":"Basic","id":"1","x":{open}1{close}}}"#);
+        let deep = Tree::parse(&deep).unwrap();
+        let grown = patched(&deep, r#"[{"op":"add","path":"/y","value":1}]"#, 1 << 20);
+        assert!(matches!(grown, Err(Fault::TooLarge(_))), "{grown:?}");
+        let shrunk = patched(&deep, r#"[{"op":"remove","path":"/x"}]"#, 1 << 20);
+        assert_eq!(shrunk.unwrap().write(), r#"{"id":"1","resourceType":"Basic"}"#);
+    }
 }

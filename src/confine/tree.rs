@@ -291,6 +291,10 @@ mod tests {
             ("5", "\"5\"", false),
             ("[1.0,{\"a\":2}]", "[1,{\"a\":2.0}]", true),
             ("[1]", "[1,1]", false),
+            ("[1]", "[2]", false),
+            ("{\"a\":1}", "{\"a\":2}", false),
+            ("{\"a\":1}", "{\"b\":1}", false),
+            ("{\"a\":1}", "{\"a\":1,\"b\":1}", false),
             ("1e-99999999999999999999", "1e-99999999999999999999", true),
             ("1e-99999999999999999999", "1e-99999999999999999998", false),
         ] {
@@ -319,5 +323,18 @@ mod tests {
         assert!(tree.write().contains(r#""id":"7""#));
         tree.set_id(None);
         assert_eq!(tree.write(), expected);
+    }
+
+    #[test]
+    fn a_text_in_a_list_where_a_reference_has_its_only_one_is_found() {
+        for (text, expected) in [
+            (r#"{"subject":{"reference":["Patient/1"]}}"#, true),
+            (r#"{"a":[{"b":{"reference":[[1,"Patient/1"]]}}]}"#, true),
+            (r#"{"subject":{"reference":"Patient/1"}}"#, false),
+            (r#"{"subject":{"reference":[1,[true],{}]}}"#, false),
+            (r#"{"name":[{"given":["a"]}],"reference":[]}"#, false),
+        ] {
+            assert_eq!(Tree::parse(text).unwrap().has_list_of_references(), expected, "{text}");
+        }
     }
 }

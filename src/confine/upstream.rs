@@ -263,3 +263,46 @@ pub(super) fn at(uri: &Uri, address: &str) -> Option<Uri> {
     parts.path_and_query = Some(PathAndQuery::try_from(address).ok()?);
     Uri::from_parts(parts).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use http_body::Frame;
+    use http_body_util::Full;
+
+    use super::*;
+
+    /// A body that breaks off at once.
+    struct Broken;
+
+    impl Body for Broken {
+        type Data = Bytes;
+        type Error = BoxError;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+            Poll::Ready(Some(Err("broken off".into())))
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_breaks_off_is_told_from_one_that_is_too_large() {
+        let broken = whole(Response::new(Broken), 2).await.err();
+        assert_eq!(broken, Some(NoAnswer::unreadable("its body is broken off")));
+        let three = Response::new(Full::new(Bytes::from_static(b"abc")));
+        assert_eq!(whole(three, 2).await.err(), Some(NoAnswer::too_large(2)));
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_compressed_is_not_read() {
+        for (coding, is_read) in [("identity", true), ("gzip", false)] {
+            let answer = Response::builder().header(CONTENT_ENCODING, coding);
+            let answer = answer.body(Full::new(Bytes::from_static(b"{}"))).unwrap();
+            assert_eq!(whole(answer, 2).await.is_ok(), is_read, "{coding}");
+        }
+    }
+}

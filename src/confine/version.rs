@@ -70,6 +70,8 @@ mod tests {
             (vec!["*"], &json!({}), None),
             (vec!["W/\"\""], &json!({}), None),
             (vec!["\"a\", \"b\""], &json!({}), None),
+            (vec!["\"a b\""], &json!({}), None),
+            (vec!["\"a\"b\""], &json!({}), None),
             (vec![], &json!({"meta": {"versionId": "a\"b"}}), None),
             (vec![], &json!({"meta": {"versionId": 7}}), None),
         ] {

@@ -428,6 +428,9 @@ async fn a_body_that_can_be_read_in_two_ways_is_400() {
         let got = sent(&confined, OWN, "PUT", "/Observation/a1", &headers, body).await;
         assert_eq!(got.status, expected, "{headers:?} {body}: {}", got.text);
     }
+    let patch = Request::patch("/r4/Observation/a1");
+    let got = confined.send_with(&confined.token(OWN, "1", "amara"), patch, "[]").await;
+    assert_eq!(got.status, 415, "a patch of which nobody says what it is: {}", got.text);
     let settings = ConfineSettings::default().max_body(100);
     let small = Confined::with(store.server(), settings).await;
     let large = observation("x", "1", "laboratory");

@@ -67,6 +67,8 @@ async fn a_condition_that_nobody_can_evaluate_is_never_ignored() {
     let resource = identified("x", "1", "new");
     for (condition, expected) in [
         ("identifier=s|own&_count=1", 400),
+        ("identifier=s|own&_summary=true", 400),
+        ("identifier=s|own&_elements=id", 400),
         ("_summary=count", 400),
         ("_include=Observation:subject", 400),
         ("_format=json", 400),
@@ -85,6 +87,16 @@ async fn a_condition_that_nobody_can_evaluate_is_never_ignored() {
         let headers = [("if-none-exist", condition)];
         let got = sent(&confined, OWN, "POST", "/Observation", &headers, &resource).await;
         assert_eq!(got.status, expected, "POST {condition}: {}", got.text);
+    }
+}
+
+#[tokio::test]
+async fn the_form_of_the_answer_is_no_part_of_a_condition() {
+    for form in ["_format=json", "_pretty=true"] {
+        let confined = Confined::before(store().server()).await;
+        let below = format!("/Observation?identifier=s|own&{form}");
+        let got = sent(&confined, OWN, "DELETE", &below, &[], "").await;
+        assert_eq!(got.status, 204, "{form}: {}", got.text);
     }
 }
 

@@ -70,6 +70,15 @@ async fn results_are_counted_where_one_parameter_says_what_may_be_seen() {
 }
 
 #[tokio::test]
+async fn what_comes_along_is_no_result_that_counts() {
+    let mut records = devices();
+    records.push(json!({"resourceType": "Practitioner", "id": "p"}));
+    let confined = Confined::before(Careless::with(records)).await;
+    let got = confined.get("patient/*.rs", "/Device?_summary=count").await;
+    assert_eq!(got.json()["total"], 15, "{}", got.text);
+}
+
+#[tokio::test]
 async fn more_than_can_be_judged_at_once_is_not_counted() {
     let settings = ConfineSettings::default().max_body(2000);
     let confined = Confined::with(Careless::with(devices()).paging(5), settings).await;

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use serde_json::{Value, json};
+use tower_fhir_auth::authenticated;
 use tower_fhir_auth::authentication::UnixTime;
 
 use super::careless::Careless;
@@ -276,6 +277,65 @@ async fn what_may_not_be_exported_does_not_begin() {
     let token = token.claim("scope", "system/*.rs").claim("sub", json!(null)).sign().unwrap();
     let got = loose.send(&token, Request::get("/r4/$export")).await;
     assert_eq!((got.status.as_u16(), loose.server.asked().len()), (400, 0), "{}", got.text);
+}
+
+#[tokio::test]
+async fn the_types_of_an_export_are_named_once_and_its_form_is_not_asked_for() {
+    let several =
+        "system/Patient.rs system/Observation.rs system/Organization.rs system/ValueSet.rs";
+    for (scope, below, asked) in [
+        (
+            "system/Observation.rs",
+            "/$export?_type=Observation,Observation&_format=json&_type=Observation",
+            "/$export?_type=Observation",
+        ),
+        ("system/*.rs", "/$export?_type=Patient&_type=Patient", "/$export?_type=Patient"),
+        (several, "/$export", "/$export?_type=Observation%2COrganization%2CPatient%2CValueSet"),
+        // What is about no patient, and belongs to none that all patients share, is in none of theirs.
+        (
+            several,
+            "/Patient/$export",
+            "/Patient/$export?_type=Observation%2COrganization%2CPatient",
+        ),
+    ] {
+        let confined = Confined::before(exporter()).await;
+        begun(&get(&confined, scope, "app", below).await);
+        let (line, _) = confined.server.asked().last().cloned().unwrap();
+        assert_eq!(line, format!("GET /r4{asked}"), "{scope} {below}");
+    }
+}
+
+#[tokio::test]
+async fn the_query_of_an_export_has_at_most_8_kib() {
+    let confined = Confined::before(exporter()).await;
+    for (length, status) in [(8192, 202), (8193, 400)] {
+        let query = format!("_since={}", "1".repeat(length - "_since=".len()));
+        let got = get(&confined, "system/*.rs", "app", &format!("/$export?{query}")).await;
+        assert_eq!(got.status, status, "{length}: {}", got.text);
+    }
+    assert_eq!(confined.server.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn an_export_by_post_is_of_the_types_of_its_body_too() {
+    for (method, count) in [("GET", 1), ("POST", 2)] {
+        let confined = Confined::before(exporter()).await;
+        let token = confined.token("system/*.rs", "1", "app");
+        let request = Request::builder().method(method).uri("/r4/$export?_type=Observation");
+        let request = request.header("content-type", "application/fhir+json");
+        let job = begun(&confined.send_with(&token, request, "{}").await);
+        assert_eq!(confined.server.asked()[0].0, format!("{method} /r4/$export?_type=Observation"));
+        get(&confined, "system/*.rs", "app", &job).await;
+        let manifest = get(&confined, "system/*.rs", "app", &job).await.json();
+        assert_eq!(files(&manifest, "output").len(), count, "{method}: {manifest}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_server_behind_calls_an_export_is_refused_whatever_was_granted() {
+    let confined = Confined::ruled(exporter(), |_| authenticated()).await;
+    let got = get(&confined, "", "app", "/$export-poll-status?_jobId=7").await;
+    assert_eq!((got.status.as_u16(), confined.server.asked().len()), (403, 0), "{}", got.text);
 }
 
 #[tokio::test]

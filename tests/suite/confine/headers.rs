@@ -128,6 +128,7 @@ async fn nobody_gets_an_answer_that_comes_later() {
             Some("return=minimal, handling=strict"),
         ),
         ("/Observation", "return=minimal", Some("return=minimal")),
+        ("/Observation", "return=minimal,wait=1", Some("return=minimal,wait=1")),
         ("/metadata", "respond-async,", None),
     ] {
         let request = Request::get(format!("/r4{below}")).header("prefer", prefer);

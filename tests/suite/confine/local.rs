@@ -84,3 +84,19 @@ async fn a_form_that_has_to_be_read_is_a_plain_one_and_not_too_long() {
     }
     assert_eq!(confined.server.asked(), []);
 }
+
+#[tokio::test]
+async fn only_the_form_of_a_search_is_read_and_only_where_the_server_behind_has_another_base() {
+    let confined = before_another().await;
+    let token = confined.token("system/*.cruds", "1", "app");
+    let create = Request::post("/r4/Observation").header("content-type", "application/fhir+json");
+    let got = confined.send_with(&token, create, "{}").await;
+    assert_eq!(got.status, 200, "{}", got.text);
+    let confined = Confined::before(Careless::with(records())).await;
+    let token = confined.token("system/*.rs", "1", "app");
+    let search = Request::post("/r4/Observation/_search").header("content-type", "text/plain");
+    let got = confined.send_with(&token, search, "code=x").await;
+    assert_eq!(got.status, 200, "{}", got.text);
+    let asked = ("POST /r4/Observation/_search".to_owned(), "code=x".to_owned());
+    assert_eq!(confined.server.asked(), [asked]);
+}

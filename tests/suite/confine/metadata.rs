@@ -1,14 +1,23 @@
 //! `metadata`: the statement of the server behind, in the words of this one.
 
-use http::Request;
-use serde_json::{Value, json};
-use tower_fhir_auth::authorization::{RoleDefinitions, RolePolicy, ScopePolicy};
-use tower_fhir_auth::confine::ConfineSettings;
-use tower_fhir_auth::{Authorizer, FhirAuthLayer, require_role};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::careless::Careless;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use serde_json::{Value, json};
+use tower::{Layer, ServiceExt, service_fn};
+use tower_fhir_auth::authorization::{RoleDefinitions, RolePolicy, ScopePolicy};
+use tower_fhir_auth::confine::{ConfineSettings, MetadataLayer};
+use tower_fhir_auth::jose::Algorithm;
+use tower_fhir_auth::test_util::{TestClock, TestIssuer};
+use tower_fhir_auth::{Authorizer, FhirAuthLayer, authenticated, require_role};
+
+use super::careless::{Asked, Careless};
 use super::{Confined, Got};
-use crate::support::BASE;
+use crate::support::{BASE, NOW};
 
 const STATEMENT: &str = r#"{"resourceType":"CapabilityStatement", "id":"s", "fhirVersion":"4.0.1",
     "extension":[{"url":"http://x.test/decimal","valueDecimal":1.50}],
@@ -33,6 +42,20 @@ fn saying(statement: &str) -> Careless {
 /// Asks without a token.
 async fn ask(confined: &Confined, request: http::request::Builder) -> Got {
     confined.send_plain(request).await
+}
+
+/// Asks a server that confines by itself, with the layer for its statement alone before it.
+async fn ask_alone(
+    layer: &MetadataLayer,
+    server: &Careless,
+    request: http::request::Builder,
+) -> Got {
+    let request = request.body(Full::new(Bytes::new())).unwrap();
+    let response = layer.layer(server.service()).oneshot(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    let text = String::from_utf8(body.to_vec()).unwrap();
+    Got { status: parts.status, headers: parts.headers, text }
 }
 
 fn names(list: &Value) -> Vec<&str> {
@@ -186,6 +209,9 @@ async fn the_server_behind_is_asked_for_its_statement_once_for_all_who_ask_withi
     confined.layer.replace(next, ConfineSettings::default()).unwrap();
     ask(&confined, Request::get("/r4/metadata")).await;
     assert_eq!(asked(), 6, "and as long as the configuration");
+    confined.clock.advance(-1);
+    ask(&confined, Request::get("/r4/metadata")).await;
+    assert_eq!(asked(), 7, "and from the time on at which it was asked for");
 }
 
 #[tokio::test]
@@ -194,4 +220,105 @@ async fn an_answer_that_is_no_statement_is_not_kept() {
     assert_eq!(ask(&confined, Request::get("/r4/metadata")).await.status, 503);
     confined.server = saying(STATEMENT);
     assert_eq!(ask(&confined, Request::get("/r4/metadata")).await.status, 200);
+}
+
+#[tokio::test]
+async fn who_waited_for_a_statement_that_did_not_come_does_not_ask_again() {
+    let number = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&number);
+    let slow = service_fn(move |_: Asked| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        async {
+            tokio::task::yield_now().await;
+            let response = Response::builder().status(503);
+            Ok::<_, Infallible>(response.body(Full::new(Bytes::new())).unwrap())
+        }
+    });
+    let confined = Confined::before(Careless::default()).await;
+    let service = confined.layer.layer(slow);
+    let ask = || {
+        let request = Request::get("/r4/metadata").body(Full::new(Bytes::new())).unwrap();
+        service.clone().oneshot(request)
+    };
+    let (one, other) = tokio::join!(ask(), ask());
+    for response in [one.unwrap(), other.unwrap()] {
+        assert!(response.status().is_server_error(), "{}", response.status());
+    }
+    assert_eq!(number.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_token_that_was_judged_goes_on_and_what_its_caller_is_told_is_not_kept() {
+    let issuer = TestIssuer::with_algorithm(Algorithm::Es256).await.unwrap();
+    let clock = TestClock::at(NOW);
+    let layer = FhirAuthLayer::builder(BASE).issuer(issuer.trusted()).clock(clock.clone());
+    let layer = layer.authorizer(authenticated()).public(["/health"]);
+    let layer = layer.build_confined(ConfineSettings::default()).unwrap();
+    layer.auth().ready().await;
+    let confined = Confined { issuer, clock, layer, server: saying(STATEMENT) };
+    for asked in 1..=2 {
+        let got = confined.get("", "/metadata").await;
+        assert_eq!(got.status, 200, "{}", got.text);
+        assert_eq!(got.json()["implementation"]["url"], BASE);
+        assert!(confined.server.last_headers().contains_key("authorization"));
+        assert_eq!(confined.server.asked().len(), asked);
+    }
+}
+
+#[tokio::test]
+async fn a_statement_that_has_no_room_for_the_security_of_this_server_is_502() {
+    let rest = json!({"mode": "server", "documentation": "x".repeat(500)});
+    let statement = json!({"resourceType": "CapabilityStatement", "rest": [rest]}).to_string();
+    let settings = ConfineSettings::default().max_body(statement.len() + 30);
+    let confined = Confined::with(saying(&statement), settings).await;
+    let got = ask(&confined, Request::get("/r4/metadata")).await;
+    assert_eq!((got.status.as_u16(), &got.json()["issue"][0]["code"]), (502, &"too-costly".into()));
+}
+
+#[tokio::test]
+async fn of_a_server_that_confines_by_itself_the_statement_keeps_what_it_can_do() {
+    let confined = Confined::ruled(saying(STATEMENT), |_| authenticated()).await;
+    let layer = MetadataLayer::new(confined.layer.auth(), ConfineSettings::default());
+    let got = ask_alone(&layer, &confined.server, Request::get("/r4/metadata")).await;
+    let said = got.json();
+    assert_eq!(said["implementation"], json!({"description": "mine", "url": BASE}));
+    let rest = &said["rest"][0];
+    assert_eq!(rest["security"], confined.layer.auth().capability_security());
+    assert_eq!(names(&rest["searchParam"]), ["_id", "_text", "_type", "_filter"]);
+    let operations = ["export", "export-poll-status", "$everything", "validate"];
+    assert_eq!(names(&rest["operation"]), operations);
+}
+
+#[tokio::test]
+async fn of_a_server_that_confines_by_itself_all_but_the_statement_passes_untouched() {
+    let confined = Confined::ruled(saying(STATEMENT), |_| authenticated()).await;
+    let layer = MetadataLayer::new(confined.layer.auth(), ConfineSettings::default());
+    for line in ["GET /r4/Observation", "GET /r4/Observation/metadata", "POST /r4/metadata"] {
+        let (method, uri) = line.split_once(' ').unwrap();
+        let request = Request::builder().method(method).uri(uri);
+        let got = ask_alone(&layer, &confined.server, request).await;
+        assert_eq!(confined.server.asked().last().unwrap().0, line);
+        assert!(!got.headers.contains_key("access-control-allow-origin"), "{line}: {got:?}");
+        assert!(!got.headers.contains_key("cache-control"), "{line}: {got:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_statement_serves_as_long_as_the_configuration_that_it_was_written_by() {
+    let confined = Confined::ruled(saying(STATEMENT), |_| authenticated()).await;
+    let layer = MetadataLayer::new(confined.layer.auth(), ConfineSettings::default());
+    let ask = || ask_alone(&layer, &confined.server, Request::get("/r4/metadata"));
+    for _ in 0..2 {
+        assert!(names_of_operations(&ask().await).contains(&"validate".to_owned()));
+    }
+    assert_eq!(confined.server.asked().len(), 1);
+    let next = FhirAuthLayer::builder(BASE).issuer(confined.issuer.trusted());
+    let next = next.authorizer(ScopePolicy::new()).clock(confined.clock.clone());
+    confined.layer.replace(next, ConfineSettings::default()).unwrap();
+    assert!(!names_of_operations(&ask().await).contains(&"validate".to_owned()));
+}
+
+fn names_of_operations(got: &Got) -> Vec<String> {
+    let said = got.json();
+    names(&said["rest"][0]["operation"]).into_iter().map(str::to_owned).collect()
 }

@@ -1,6 +1,10 @@
 //! What is seen by what it points to.
 
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
 use serde_json::{Value, json};
+use tower::{Layer, ServiceBuilder, ServiceExt};
 
 use super::careless::Careless;
 use super::{Confined, bundle, observation};
@@ -108,4 +112,72 @@ async fn more_targets_than_are_looked_up_are_too_costly() {
             assert_eq!(got.entries().len(), provenances);
         }
     }
+}
+
+#[tokio::test]
+async fn a_target_that_cannot_be_read_shows_nothing() {
+    let found = bundle(&[provenance("p", &named(0..1))], None);
+    let server = Careless::default().answering("/Provenance", 200, &found).answering_by(|line| {
+        let target = observation("o0", "1", "laboratory").to_string();
+        let response = Response::builder().header("content-encoding", "gzip");
+        let response = response.body(Full::new(Bytes::from(target))).unwrap();
+        (line == "GET /r4/Observation/o0").then_some(response)
+    });
+    let got = Confined::before(server).await.get("patient/*.rs", "/Provenance").await;
+    assert!(got.entries().is_empty(), "{}", got.text);
+}
+
+#[tokio::test]
+async fn what_a_provenance_leads_to_counts_once_and_all_of_it_has_to_be_ones_own() {
+    let to = |name: &str, others: std::ops::Range<usize>| {
+        let mut targets = named(others);
+        targets.push(name.to_owned());
+        targets
+    };
+    let q = "Provenance/q";
+    for (first, second, is_shown, why) in [
+        (to(q, 0..40), named(0..40), true, "each is looked up once"),
+        (to(q, 0..40), named(40..80), false, "it leads to more than 64"),
+        (to(q, 0..1), to("Observation/of-2", 0..1), false, "it leads to somebody else's"),
+        (to(q, 0..1), to("Provenance/p", 0..1), false, "it leads back to itself"),
+        (to(q, 0..1), to(q, 0..1), false, "it leads to one that leads back to itself"),
+    ] {
+        let p = provenance("p", &first);
+        let mut records = observations(0..80);
+        records.push(observation("of-2", "2", "laboratory"));
+        records.push(provenance("q", &second));
+        records.push(p.clone());
+        let server = Careless::with(records).answering("/Provenance", 200, &bundle(&[p], None));
+        let got = Confined::before(server).await.get("patient/*.rs", "/Provenance").await;
+        assert_eq!(!got.entries().is_empty(), is_shown, "{why}: {}", got.text);
+    }
+}
+
+#[tokio::test]
+async fn a_version_that_led_back_to_itself_is_hidden_whatever_it_leads_to_now() {
+    for target in ["Provenance/p", "Provenance/q"] {
+        let mut records = observations(0..1);
+        records.push(provenance("p", &named(0..1)));
+        records.push(provenance("q", &["Provenance/p".to_owned()]));
+        let then = provenance("p", &[target.to_owned()]);
+        let history = bundle(&[then], None);
+        let server = Careless::with(records).answering("/Provenance/_history", 200, &history);
+        let got = Confined::before(server).await.get("patient/*.rs", "/Provenance/_history").await;
+        assert!(got.entries().is_empty(), "{target}: {}", got.text);
+    }
+}
+
+#[tokio::test]
+async fn the_server_behind_is_asked_when_it_is_ready() {
+    let mut records = observations(0..2);
+    records.push(provenance("p", &named(0..2)));
+    let confined = Confined::before(Careless::with(records)).await;
+    // It panics where nobody has waited for it.
+    let behind = ServiceBuilder::new().concurrency_limit(1).service(confined.server.service());
+    let token = confined.token("patient/*.rs", "1", "amara");
+    let request =
+        Request::get("/r4/Provenance/p").header("authorization", format!("Bearer {token}"));
+    let request = request.body(Full::new(Bytes::new())).unwrap();
+    let response = confined.layer.layer(behind).oneshot(request).await.unwrap();
+    assert_eq!((response.status().as_u16(), confined.server.asked().len()), (200, 3));
 }

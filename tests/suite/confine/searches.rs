@@ -19,6 +19,7 @@ async fn every_entry_is_judged_by_itself() {
         "/Observation",
         "/Observation?status=final&_count=50",
         "/Observation?_include=Observation:performer",
+        "/Observation?code=count",
         "/Patient/1/Observation",
         "/Patient/1/*",
         "/Observation/_history",
@@ -26,6 +27,7 @@ async fn every_entry_is_judged_by_itself() {
         "?_type=Observation,Patient",
         "/_history",
         "/Patient/1/$everything",
+        "/Patient/1/$everything?start=2024-01-01&end=2025-01-01",
     ] {
         let got = confined.get("patient/*.rs", below).await;
         assert_eq!(got.entries(), OWN, "{below}");
@@ -136,6 +138,40 @@ async fn what_comes_along_on_a_page_of_its_own_is_hidden() {
 }
 
 #[tokio::test]
+async fn what_comes_along_is_judged_by_the_right_to_read_it_also_of_the_type_of_the_results() {
+    let found = json!({"resourceType": "Bundle", "type": "searchset", "entry": [
+        {"resource": observation("a1", "1", "laboratory"), "search": {"mode": "match"}},
+        {"resource": observation("b2", "2", "vital-signs"), "search": {"mode": "include"}},
+    ]});
+    let server = Careless::default().answering("/Observation", 200, &found);
+    let confined = Confined::before(server).await;
+    let laboratory = "user/Observation.rs?category=laboratory";
+    for (scope, expected) in [
+        (laboratory.to_owned(), &["Observation/a1"][..]),
+        (format!("{laboratory} user/Observation.r"), &["Observation/a1", "Observation/b2"]),
+    ] {
+        let got = confined.get(&scope, "/Observation").await;
+        assert_eq!(got.entries(), expected, "{scope}: {}", got.text);
+    }
+}
+
+#[tokio::test]
+async fn words_of_the_server_behind_about_the_search_do_not_go_on() {
+    let words = json!({"resourceType": "OperationOutcome", "id": "w",
+        "issue": [{"severity": "warning", "code": "not-supported", "diagnostics": "mark"}]});
+    let found = json!({"resourceType": "Bundle", "type": "searchset", "entry": [
+        {"resource": observation("a1", "1", "laboratory"), "search": {"mode": "match"}},
+        {"resource": words, "search": {"mode": "outcome"}},
+    ]});
+    let server = Careless::default().answering("/Observation", 200, &found);
+    let confined = Confined::before(server).await;
+    for scope in ["patient/*.rs", "system/Observation.rs system/OperationOutcome.rs"] {
+        let got = confined.get(scope, "/Observation").await;
+        assert_eq!(got.entries(), ["Observation/a1"], "{scope}: {}", got.text);
+    }
+}
+
+#[tokio::test]
 async fn a_search_by_post_is_judged_with_its_body() {
     let confined = Confined::before(Careless::with(records())).await;
     let token = confined.token("patient/*.rs", "1", "amara");
@@ -218,6 +254,8 @@ async fn parameters_that_look_into_what_is_hidden_are_refused() {
         ("_summary:x=true", 403),
         ("_elements:x=id", 403),
         ("_count:x=1", 403),
+        ("_count:iterate=1", 403),
+        ("code:in:x=y", 403),
         ("_type:not=Patient", 403),
         ("_include:iterate=Observation:performer", 200),
         ("_revinclude:recurse=Provenance:target", 200),

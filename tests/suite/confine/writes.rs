@@ -1,13 +1,20 @@
 //! Changes, which pass only where all that they may reach is granted.
 
 use http::Request;
-use tower_fhir_auth::authorization::{AccessRequest, DataAction, IssuerLimits};
+use tower_fhir_auth::authentication::UnixTime;
+use tower_fhir_auth::authorization::{
+    AccessRequest, DataAction, IssuerLimits, ScopePolicy, StepUp,
+};
+use tower_fhir_auth::confine::ConfineSettings;
+use tower_fhir_auth::jose::Algorithm;
+use tower_fhir_auth::test_util::{TestClock, TestIssuer};
 use tower_fhir_auth::{
-    Authorizer, Denial, Grant, InteractionKind as Kind, authenticated, authorize_fn,
+    Authorizer, Denial, FhirAuthLayer, Grant, InteractionKind as Kind, authenticated, authorize_fn,
 };
 
 use super::careless::Careless;
 use super::{Confined, records};
+use crate::support::{BASE, NOW};
 
 /// A rule that grants everything but what `refused` says.
 fn all_but(
@@ -100,11 +107,56 @@ async fn a_rule_that_leaves_a_type_out_is_held_to_it() {
 }
 
 #[tokio::test]
+async fn a_search_by_a_rule_that_leaves_a_type_out_does_not_look_into_that_type() {
+    for (left_out, below, status) in [
+        ("Basic", "/Observation?unheard-of=x", 200),
+        ("Basic", "/Observation?subject:Patient.name=x", 200),
+        ("Basic", "/Observation?patient.name=x", 200),
+        ("Patient", "/Observation?patient.name=x", 403),
+        ("Basic", "/Observation?subject:Basic.code=x", 403),
+        ("Basic", "/Observation?_has:Observation:patient:code=x", 200),
+        ("Basic", "/Observation?_has:Basic:patient:code=x", 403),
+        ("Basic", "/Observation?_has:Unheard:patient:code=x", 403),
+        ("Basic", "/Observation?_has=x", 403),
+        ("Basic", "/Observation?_filter=x", 403),
+        ("Basic", "/Observation?_contained=true", 403),
+        ("Basic", "?_type=Observation&unheard-of=x", 403),
+    ] {
+        let rule = all_but(move |_, on| on == Some(left_out));
+        let confined = Confined::ruled(Careless::with(records()), |_| rule).await;
+        let got = confined.get("", below).await;
+        assert_eq!(got.status, status, "{left_out} {below}: {}", got.text);
+    }
+}
+
+#[tokio::test]
+async fn provenance_that_takes_a_step_up_to_be_created_does_not_come_along_without_it() {
+    let issuer = TestIssuer::with_algorithm(Algorithm::Es256).await.unwrap();
+    let clock = TestClock::at(NOW);
+    let layer = FhirAuthLayer::builder(BASE).issuer(issuer.trusted()).clock(clock.clone());
+    let step_up = StepUp::on(["Provenance.c"]).unwrap().acr(["urn:example:mfa"]);
+    let layer = layer.authorizer(ScopePolicy::new()).step_up(step_up);
+    let layer = layer.build_confined(ConfineSettings::default()).unwrap();
+    layer.auth().ready().await;
+    let confined = Confined { issuer, clock, layer, server: Careless::with(records()) };
+    for (acr, status) in [("urn:example:mfa", 200), ("urn:example:password", 403)] {
+        let token = confined.issuer.token_at(UnixTime::from_secs(NOW)).claim("aud", BASE);
+        let token = token.claim("scope", "system/*.cruds").claim("acr", acr).sign().unwrap();
+        let request = Request::put("/r4/Observation/a1");
+        let request = request.header("x-provenance", "{\"resourceType\":\"Provenance\"}");
+        let got = confined.send(&token, request).await;
+        assert_eq!(got.status, status, "{acr}: {}", got.text);
+        assert_eq!(confined.server.asked().len(), 1, "{acr}");
+    }
+}
+
+#[tokio::test]
 async fn provenance_comes_along_only_where_it_may_be_created() {
     let confined = Confined::before(Careless::with(records())).await;
     for (scope, method, name, expected, passed) in [
         ("system/*.rus", "PUT", "x-provenance", 403, false),
         ("system/*.rus", "PUT", "X_Provenance", 403, false),
+        ("system/*.rus system/Provenance.c?_id=1", "PUT", "x-provenance", 403, false),
         ("system/*.rus system/Provenance.c", "PUT", "x-provenance", 200, true),
         ("system/*.cruds", "PUT", "x-provenance", 200, true),
         ("system/*.cruds", "GET", "x-provenance", 200, false),
