@@ -249,7 +249,6 @@ impl NoAnswer {
         let of_others = [StatusCode::NOT_FOUND, StatusCode::CONFLICT, StatusCode::GONE];
         let are_others = [Conflict, Deleted, Duplicate, NotFound];
         let is_about_others = status.is_client_error()
-            && status != StatusCode::UNAUTHORIZED
             && (of_others.contains(&status) || are_others.contains(&refusal.issue_type));
         if is_about_others { Self::stands_against() } else { refusal }
     }

@@ -128,10 +128,6 @@ where
         }
         Poll::Ready(None)
     }
-
-    fn is_end_stream(&self) -> bool {
-        self.is_over
-    }
 }
 
 /// Takes a part of the file, `None` for its end, and returns the lines that are kept and whole.

@@ -48,9 +48,8 @@ impl<'a> Addresses<'a> {
     /// and get a host that is nobody's.
     #[must_use]
     pub fn query(&self, below: &str, query: &str) -> Option<String> {
-        // A scheme is there, or its colon is encoded: all else has no address.
-        let mut letters = query.as_bytes().windows(4);
-        if !letters.any(|four| four.eq_ignore_ascii_case(b"http")) {
+        // An address has a colon, if it is not encoded.
+        if !query.contains([':', '%']) {
             return None;
         }
         let resource_type = searched(below);
@@ -152,6 +151,17 @@ mod tests {
             (
                 "/Observation",
                 "encounter=HTTP://127.0.0.1:8081/fhir/Encounter/1".to_owned(),
+                Some("encounter=https%3A%2F%2Fforeign.invalid%2FEncounter%2F1"),
+            ),
+            // However it is written.
+            (
+                "/Observation",
+                "subject=%68ttps://fhir.example.org/r4/Patient/1".to_owned(),
+                Some("subject=Patient%2F1"),
+            ),
+            (
+                "/Observation",
+                "encounter=%68%54tp%3a//127.0.0.1:8081/fhir/Encounter/1".to_owned(),
                 Some("encounter=https%3A%2F%2Fforeign.invalid%2FEncounter%2F1"),
             ),
             (

@@ -143,7 +143,8 @@ async fn what_comes_along_is_judged_by_the_right_to_read_it_also_of_the_type_of_
         {"resource": observation("a1", "1", "laboratory"), "search": {"mode": "match"}},
         {"resource": observation("b2", "2", "vital-signs"), "search": {"mode": "include"}},
     ]});
-    let server = Careless::default().answering("/Observation", 200, &found);
+    // As it is asked, narrowed.
+    let server = Careless::default().answering("/Observation?category=laboratory", 200, &found);
     let confined = Confined::before(server).await;
     let laboratory = "user/Observation.rs?category=laboratory";
     for (scope, expected) in [
