@@ -69,6 +69,8 @@ async fn a_binary_is_judged_by_the_resource_that_it_is_the_content_of() {
         ("system/Binary.r patient/Observation.r", "own", 200),
         ("system/Binary.r system/Observation.r", "other", 200),
         ("patient/Observation.rs", "own", 403),
+        // A constraint on Binaries is not judged by what they are the content of.
+        ("patient/Binary.r?_id=own patient/Observation.rs", "own", 404),
     ] {
         let got = confined.get(scope, &format!("/Binary/{id}")).await;
         assert_eq!(got.status, status, "{scope} {id}: {}", got.text);
@@ -101,6 +103,8 @@ async fn content_comes_in_its_own_type_for_who_asks_and_cannot_be_taken_for_a_pa
         let got = confined.send(&token, ask(accept)).await;
         assert_eq!((got.status.as_u16(), &*got.text), (200, "<mark>"), "{accept}");
         assert_guarded(&got);
+        let known = confined.send(&token, ask(accept).header("if-none-match", "W/\"3\"")).await;
+        assert_eq!((known.status.as_u16(), &*known.text), (304, ""), "{accept}");
     }
     let head = Request::head("/r4/Binary/own").header("accept", "text/html");
     let head = confined.send(&token, head).await;
@@ -158,6 +162,9 @@ async fn a_binary_that_a_visible_document_has_is_served_to_who_has_seen_that() {
         }
     }
     assert_eq!(confined.get("patient/*.rs", "/Binary/nobodys").await.status, 404, "by itself");
+    let token = confined.token("patient/*.rs", "1", "amara");
+    let xml = Request::get(format!("/r4{sealed}")).header("accept", "application/fhir+xml");
+    assert_eq!(confined.send(&token, xml).await.status, 406);
     // Who may read every Binary needs no seal.
     let open =
         confined.get("patient/DocumentReference.r system/Binary.r", "/DocumentReference/d1").await;
@@ -199,6 +206,18 @@ async fn sealed_content_streams_as_the_server_writes_it_or_is_taken_out_of_the_r
         let head = confined.send(&token, ask("HEAD")).await;
         assert_eq!((&*head.text, &head.headers["content-length"]), ("", &"6".parse().unwrap()));
     }
+    let packed = binaries().answering_by(|line| {
+        let response = Response::builder().header("content-type", "text/html");
+        let response = response.header("content-encoding", "gzip");
+        (line == "GET /r4/Binary/nobodys").then(|| response.body(Full::from("mark")).unwrap())
+    });
+    let confined = Confined::before(packed).await;
+    let sealed = attachment(&confined.get("patient/*.rs", "/DocumentReference/d1").await.json());
+    let token = confined.token("patient/*.rs", "1", "amara");
+    let request = Request::get(format!("/r4{sealed}")).header("accept", "text/html");
+    let got = confined.send(&token, request).await;
+    assert_eq!(got.status, 502, "nobody has asked for it compressed: {}", got.text);
+    assert!(!got.text.contains("mark"), "{}", got.text);
     for status in [404, 410, 403] {
         let gone = binaries().answering("/Binary/nobodys", status, "{}");
         let confined = Confined::before(gone).await;
@@ -214,13 +233,21 @@ async fn sealed_content_streams_as_the_server_writes_it_or_is_taken_out_of_the_r
 
 #[tokio::test]
 async fn an_answer_that_is_another_resource_than_the_binary_is_none() {
-    let other = observation("nobodys", "2", "laboratory");
-    let server = binaries()
-        .answering_by(move |line| (line == "GET /r4/Binary/nobodys").then(|| fhir(&other)));
-    let confined = Confined::before(server).await;
+    let before = |other: Value| {
+        let server = binaries()
+            .answering_by(move |line| (line == "GET /r4/Binary/nobodys").then(|| fhir(&other)));
+        Confined::before(server)
+    };
+    for other in [binary("others", None), observation("nobodys", "2", "laboratory")] {
+        let confined = before(other.clone()).await;
+        let document = confined.get("patient/*.rs", "/DocumentReference/d1").await.json();
+        let sealed = attachment(&document);
+        assert_eq!(confined.get("patient/*.rs", &sealed).await.status, 502, "{other}");
+        let got = confined.get("system/Binary.r", "/Binary/nobodys").await;
+        assert_eq!(got.status, 502, "{other}");
+    }
+    let confined = before(observation("nobodys", "2", "laboratory")).await;
     let sealed = attachment(&confined.get("patient/*.rs", "/DocumentReference/d1").await.json());
-    assert_eq!(confined.get("patient/*.rs", &sealed).await.status, 502);
-    assert_eq!(confined.get("system/Binary.r", "/Binary/nobodys").await.status, 502);
     let token = confined.token("patient/*.rs", "1", "amara");
     let native = Request::get(format!("/r4{sealed}")).header("accept", "text/html");
     assert_eq!(confined.send(&token, native).await.status, 502);

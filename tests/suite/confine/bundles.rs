@@ -1,9 +1,17 @@
 //! Batches of tokens that are confined: each entry is judged as if it had come by itself.
 
-use base64::Engine as _;
-use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::careless::Careless;
+use base64::Engine as _;
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt, Full};
+use serde_json::{Value, json};
+use tower::{Layer, ServiceExt};
+use tower_fhir_auth::confine::ConfineSettings;
+
+use super::careless::{Asked, Careless};
 use super::changes::{OWN, sent};
 use super::store::Store;
 use super::{Confined, Got, observation, records};
@@ -65,12 +73,13 @@ async fn a_batch_is_taken_apart_and_its_answers_are_put_together_in_order() {
             entry("GET", "metadata", json!(null)),
             json!({"resource": own("x")}),
             json!({"request": {"method": "PUT", "url": "Observation/b1", "ifMatch": 99}}),
+            entry("POST", "Observation/_search", json!(null)),
         ],
     )
     .await;
     let expected = [
         "200", "404", "200", "403", "201", "403", "200", "412", "200", "404", "201", "204", "410",
-        "403", "403", "403", "400", "400",
+        "403", "403", "403", "400", "400", "400",
     ];
     assert_eq!(statuses(&got), expected, "{}", got.text);
     let answer = got.json();
@@ -153,4 +162,91 @@ async fn a_batch_by_who_may_do_everything_passes_as_it_is() {
     assert_eq!(got.status, 200, "{}", got.text);
     assert_eq!(confined.server.asked().len(), 1);
     assert_eq!(confined.server.asked()[0].0, "POST /r4");
+}
+
+/// The statuses of a bundle that is sent to a server which breaks off when an address is asked for once more than so
+/// many times; `None` where that is all of the answer.
+async fn before_a_break(
+    confined: &Confined,
+    bundle: &Value,
+    (address, times): (&'static str, usize),
+) -> Option<Vec<String>> {
+    let (server, asked) = (confined.server.service(), Arc::new(AtomicUsize::new(0)));
+    let breaking = tower::service_fn(move |request: Asked| {
+        let is_it = request.uri().path() == address;
+        let is_broken = is_it && asked.fetch_add(1, Ordering::Relaxed) >= times;
+        let server = server.clone();
+        async move {
+            match is_broken {
+                true => Err("broken off"),
+                false => Ok(server.oneshot(request).await.unwrap()),
+            }
+        }
+    });
+    let token = confined.token(OWN, "1", "amara");
+    let request = Request::post("/r4").header("authorization", format!("Bearer {token}"));
+    let request = request.header("content-type", "application/fhir+json");
+    let request = request.body(Full::new(Bytes::from(bundle.to_string()))).unwrap();
+    let response = confined.layer.layer(breaking).oneshot(request).await.ok()?;
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    let text = String::from_utf8(body.to_vec()).unwrap();
+    Some(statuses(&Got { status: parts.status, headers: parts.headers, text }))
+}
+
+#[tokio::test]
+async fn what_was_changed_before_the_server_broke_off_is_told() {
+    let create = entry("POST", "Observation", observation("x", "1", "laboratory"));
+    let refused = entry("POST", "Observation", observation("x", "2", "laboratory"));
+    let none = entry("DELETE", "Observation?code=none", json!(null));
+    let [breaks, read] =
+        ["a1", "b1"].map(|id| entry("GET", &format!("Observation/{id}"), json!(null)));
+    for (kind, entries, times, expected) in [
+        ("batch", vec![&create, &breaks, &read], 0, &["201", "502", "502"][..]),
+        ("batch", vec![&breaks, &create], 0, &[]),
+        ("batch", vec![&read, &breaks], 0, &[]),
+        ("batch", vec![&refused, &breaks], 0, &[]),
+        // It is read once before anything is changed, and once after that.
+        ("transaction", vec![&create, &breaks], 1, &["201", "502"]),
+        ("transaction", vec![&none, &breaks], 1, &[]),
+    ] {
+        let store = Store::with(&records());
+        let confined = Confined::before(store.server()).await;
+        let entries: Vec<Value> = entries.into_iter().cloned().collect();
+        let bundle = bundle_of(kind, &entries);
+        let found = before_a_break(&confined, &bundle, ("/r4/Observation/a1", times)).await;
+        assert_eq!(found.unwrap_or_default(), expected, "{bundle}");
+    }
+}
+
+#[tokio::test]
+async fn a_change_whose_answer_has_no_room_is_told_without_the_resource() {
+    let store = Store::with(&records());
+    let settings = ConfineSettings::default().max_body(3000);
+    let confined = Confined::with(store.server(), settings).await;
+    let data = base64::engine::general_purpose::STANDARD.encode("[]");
+    let patch = json!({"resourceType": "Binary", "contentType": "application/json-patch+json", "data": data});
+    let patches = vec![entry("PATCH", "Observation/a1", patch); 15];
+    let got = batch(&confined, OWN, &patches).await;
+    assert_eq!(statuses(&got), ["200"; 15]);
+    let entries = got.json()["entry"].as_array().cloned().unwrap();
+    let shown = entries.iter().filter(|one| one.get("resource").is_some()).count();
+    assert!((1..15).contains(&shown), "{}", got.text);
+}
+
+#[tokio::test]
+async fn what_no_request_is_left_for_is_not_taken_for_absent() {
+    let hidden = vec![observation("a2", "2", "laboratory")];
+    let server = Careless::with(hidden).paging(1).endless().answering("/Observation/x", 410, "{}");
+    let settings = ConfineSettings::default().versions_checked();
+    let confined = Confined::with(server, settings).await;
+    // 17 requests each, and one each.
+    let mut entries = vec![entry("GET", "Observation?status=final", json!(null)); 240];
+    entries.extend(vec![entry("GET", "Observation/zz", json!(null)); 15]);
+    // The last request tells that it is gone, and none is left for its history.
+    entries.push(entry("GET", "Observation/x", json!(null)));
+    entries.push(entry("DELETE", "Observation/a2", json!(null)));
+    let got = batch(&confined, OWN, &entries).await;
+    assert_eq!(statuses(&got)[254..], ["404", "413", "413"]);
+    assert_eq!(confined.server.asked().len(), 4096);
 }

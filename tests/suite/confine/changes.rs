@@ -3,11 +3,14 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use bytes::Bytes;
 use http::Request;
+use http_body_util::Full;
 use serde_json::json;
+use tower::{Layer, ServiceExt};
 use tower_fhir_auth::confine::ConfineSettings;
 
-use super::careless::Careless;
+use super::careless::{Asked, Careless};
 use super::store::Store;
 use super::{Confined, Got, observation, records};
 
@@ -302,6 +305,29 @@ async fn who_asks_at_the_same_time_asks_once() {
 }
 
 #[tokio::test]
+async fn who_has_waited_for_a_statement_that_did_not_come_does_not_ask_again() {
+    let confined = Confined::before(Careless::default().answering("/metadata", 500, "{}")).await;
+    let server = confined.server.service();
+    let slow = tower::service_fn(move |request: Asked| {
+        let server = server.clone();
+        async move {
+            tokio::task::yield_now().await;
+            server.oneshot(request).await
+        }
+    });
+    let token = confined.token(OWN, "1", "amara");
+    let ask = || {
+        let request = Request::delete("/r4/Observation/a1");
+        let request = request.header("authorization", format!("Bearer {token}"));
+        let request = request.body(Full::<Bytes>::default()).unwrap();
+        confined.layer.layer(slow.clone()).oneshot(request)
+    };
+    let all = futures_all((0..20).map(|_| ask())).await;
+    assert!(all.iter().all(|response| response.as_ref().unwrap().status() == 502));
+    assert_eq!(confined.server.asked().len(), 1);
+}
+
+#[tokio::test]
 async fn a_capability_statement_that_does_not_come_is_told_and_asked_for_again() {
     for (status, expected) in [(500, 502), (503, 503), (429, 503), (404, 403), (200, 403)] {
         let store = Store::with(&records());
@@ -452,9 +478,11 @@ async fn what_a_client_prefers_to_have_back_it_gets_and_never_what_it_may_not_se
         ("patient/*.cu", "return=representation", ""),
     ] {
         let headers = [("prefer", prefer)];
-        for (method, below) in [("PUT", "/Observation/a1"), ("POST", "/Observation")] {
+        for (method, below, status) in
+            [("PUT", "/Observation/a1", 200), ("POST", "/Observation", 201)]
+        {
             let got = sent(&confined, scope, method, below, &headers, &put).await;
-            assert!(got.status == 200 || got.status == 201, "{scope} {prefer}: {}", got.text);
+            assert_eq!(got.status, status, "{scope} {prefer}: {}", got.text);
             assert!(got.headers.contains_key("location") && got.headers.contains_key("etag"));
             match shows {
                 "" => assert_eq!(got.text, "", "{scope} {prefer}"),
@@ -462,6 +490,12 @@ async fn what_a_client_prefers_to_have_back_it_gets_and_never_what_it_may_not_se
             }
         }
     }
+    let outcome = [("prefer", "return=OperationOutcome")];
+    let got = sent(&confined, OWN, "DELETE", "/Observation/a1", &outcome, "").await;
+    assert_eq!(
+        (got.status.as_u16(), &got.json()["resourceType"]),
+        (200, &json!("OperationOutcome"))
+    );
 }
 
 #[tokio::test]
@@ -473,6 +507,7 @@ async fn a_server_that_answers_a_write_with_another_resource_leaks_nothing() {
         (200, "mark".to_owned(), 502),
         (200, observation("a1", "2", "laboratory").to_string(), 200),
         (200, json!({"resourceType": "OperationOutcome", "text": "mark"}).to_string(), 200),
+        (202, observation("a1", "1", "laboratory").to_string(), 502),
         (302, other.clone(), 502),
         (401, other.clone(), 502),
         (409, json!({"resourceType": "OperationOutcome", "issue": [{"code": "conflict", "diagnostics": "mark"}]}).to_string(), 409),
@@ -495,7 +530,7 @@ async fn a_server_that_answers_a_write_with_another_resource_leaks_nothing() {
                     .header("warning", "mark")
                     .body(answered.clone()),
             };
-            response.unwrap().map(http_body_util::Full::from)
+            response.unwrap().map(Full::from)
         });
         let settings = ConfineSettings::default().versions_checked();
         let confined = Confined::with(server, settings).await;
@@ -515,6 +550,8 @@ async fn what_may_reach_more_than_the_resource_is_refused() {
         (OWN, "/Observation/a1?_hardDelete=true", 403),
         (OWN, "/Observation/a1?_expunge=true", 403),
         ("system/Observation.cruds", "/Observation/a1?_cascade=delete", 403),
+        ("system/Observation.cruds", "/Observation/a1?_expunge=true", 403),
+        ("system/Observation.cruds", "/Observation/a1?_hardDelete=maybe", 403),
         ("system/Observation.cruds", "/Observation/a1/_history", 403),
         ("system/Observation.cruds", "/Observation/a1?_hardDelete=true", 204),
         (OWN, "/Observation/b1?_pretty=true", 204),
@@ -538,4 +575,32 @@ async fn provenance_in_a_header_goes_on_only_where_it_may_be_created_of_everybod
         assert_eq!(got.status, expected, "{scope}: {}", got.text);
     }
     assert!(confined.server.last_headers().contains_key("x-provenance"));
+}
+
+#[tokio::test]
+async fn a_history_is_deleted_only_where_that_is_asked_for() {
+    let confined = Confined::before(Careless::with(records())).await;
+    for (query, sent_on) in [
+        ("", ""),
+        ("?_hardDelete=false", ""),
+        ("?_pretty=true", ""),
+        ("?_hardDelete=true", "?_hardDelete=true"),
+        ("?_pretty=true&_hardDelete=true", "?_hardDelete=true"),
+    ] {
+        let below = format!("/Observation/a1{query}");
+        let got = sent(&confined, "system/Observation.d", "DELETE", &below, &[], "").await;
+        assert_eq!(got.status, 204, "{query}: {}", got.text);
+        let line = format!("DELETE /r4/Observation/a1{sent_on}");
+        assert_eq!(confined.server.asked().last().unwrap().0, line, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_created_without_an_id_is_sent_byte_by_byte() {
+    let store = Store::with(&records());
+    let confined = before(&store).await;
+    let text = r#"{"subject": {"reference": "Patient/1"},  "resourceType": "Observation"}"#;
+    let got = sent(&confined, OWN, "POST", "/Observation", &[], text).await;
+    assert_eq!(got.status, 201, "{}", got.text);
+    assert_eq!(confined.server.asked().last().unwrap().1, text);
 }

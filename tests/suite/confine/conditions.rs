@@ -1,7 +1,11 @@
 //! Conditional changes, which are resolved to what the caller may see.
 
+use http::Response;
+use http_body_util::Full;
 use serde_json::{Value, json};
+use tower_fhir_auth::confine::ConfineSettings;
 
+use super::careless::Careless;
 use super::changes::{OWN, sent};
 use super::store::Store;
 use super::{Confined, observation, records};
@@ -141,6 +145,9 @@ async fn a_conditional_creation_finds_ones_own_and_creates_beside_what_is_hidden
     let twice = [("if-none-exist", "identifier=s|a"), ("if-none-exist", "identifier=s|b")];
     let got = sent(&confined, OWN, "POST", "/Observation", &twice, identified("x", "1", "x")).await;
     assert_eq!(got.status, 400, "{}", got.text);
+    // What is no resource is none, whatever is there already.
+    let found = [("if-none-exist", "identifier=s|own")];
+    assert_eq!(sent(&confined, OWN, "POST", "/Observation", &found, "[]").await.status, 400);
 }
 
 #[tokio::test]
@@ -169,6 +176,10 @@ async fn a_conditional_update_creates_only_under_an_id_of_the_server() {
     let mut resource = identified("chosen", "1", "new");
     let got = sent(&confined, OWN, "PUT", below, &[], &resource).await;
     assert_eq!(got.status, 404, "{}", got.text);
+    // Nor is one updated that is there, and that the condition has not found.
+    let other = identified("o1", "1", "new");
+    assert_eq!(sent(&confined, OWN, "PUT", below, &[], &other).await.status, 404);
+    assert_eq!(store.json("Observation/o1"), identified("o1", "1", "own"));
     resource.as_object_mut().unwrap().remove("id");
     let condition = [("if-match", "W/\"1\"")];
     assert_eq!(sent(&confined, OWN, "PUT", below, &condition, &resource).await.status, 412);
@@ -176,4 +187,94 @@ async fn a_conditional_update_creates_only_under_an_id_of_the_server() {
     assert_eq!(sent(&confined, OWN, "PUT", below, &[], &resource).await.status, 200);
     resource["subject"] = json!({"reference": "Patient/2"});
     assert_eq!(sent(&confined, OWN, "PUT", below, &[], &resource).await.status, 403);
+}
+
+#[tokio::test]
+async fn who_may_update_every_resource_of_a_type_may_give_the_new_one_an_id() {
+    for (id, status) in [
+        (json!("chosen"), 201),
+        (json!(".."), 400),
+        (json!("a/../b"), 400),
+        (json!(""), 400),
+        (json!(7), 400),
+    ] {
+        let store = store();
+        let confined = Confined::before(store.server()).await;
+        let mut resource = identified("x", "2", "new");
+        resource["id"] = id.clone();
+        let below = "/Observation?identifier=s|new";
+        let scope = "system/Observation.cruds";
+        let got = sent(&confined, scope, "PUT", below, &[], &resource).await;
+        assert_eq!(got.status, status, "{id}: {}", got.text);
+        assert_eq!(store.text("Observation/chosen").is_some(), status == 201, "{id}");
+        assert_eq!(store.count() - self::store().count(), usize::from(status == 201), "{id}");
+    }
+}
+
+#[tokio::test]
+async fn a_condition_finds_results_of_its_type_and_nothing_that_comes_along() {
+    let entry =
+        |resource: Value, mode: &str| json!({"resource": resource, "search": {"mode": mode}});
+    let own = identified("o1", "1", "own");
+    let mut device = own.clone();
+    device["resourceType"] = "Device".into();
+    device["id"] = "d".into();
+    device["patient"] = json!({"reference": "Patient/1"});
+    let entries = [
+        entry(device, "match"),
+        entry(own.clone(), "match"),
+        entry(identified("i1", "1", "own"), "include"),
+    ];
+    let found = json!({"resourceType": "Bundle", "type": "searchset", "entry": entries});
+    let address = "/Observation?identifier=s%7Cown";
+    let server = Careless::with(vec![own]).answering(address, 200, &found);
+    let settings = ConfineSettings::default().versions_checked();
+    let confined = Confined::with(server, settings).await;
+    let got = sent(&confined, OWN, "DELETE", "/Observation?identifier=s|own", &[], "").await;
+    assert_eq!(got.status, 204, "{}", got.text);
+    assert_eq!(confined.server.asked().last().unwrap().0, "DELETE /r4/Observation/o1");
+}
+
+#[tokio::test]
+async fn what_a_condition_finds_is_looked_for_on_each_page_up_to_the_limit() {
+    let all: Vec<Value> =
+        (0..4).map(|number| identified(&format!("o{number}"), "1", &number.to_string())).collect();
+    // A page has more than 500 bytes.
+    for (limit, status) in [(100_000, 204), (1500, 412)] {
+        let settings = ConfineSettings::default().versions_checked().max_body(limit);
+        let confined = Confined::with(Careless::with(all.clone()).paging(1), settings).await;
+        let got = sent(&confined, OWN, "DELETE", "/Observation?identifier=s|3", &[], "").await;
+        assert_eq!(got.status, status, "{limit}: {}", got.text);
+    }
+}
+
+#[tokio::test]
+async fn a_creation_is_sent_again_only_where_its_condition_has_found_what_is_hidden() {
+    for (condition, status, expected, creations) in [
+        (Some("identifier=s|new"), 201, 201, 1),
+        (Some("identifier=s|new"), 200, 201, 2),
+        (Some("identifier=s|new"), 412, 201, 2),
+        (Some("identifier=s|new"), 422, 422, 1),
+        (None, 200, 200, 1),
+    ] {
+        let server = Careless::handled_by(move |method, _, headers, _| {
+            let is_asked = condition.is_none() || headers.contains_key("if-none-exist");
+            let (status, body) = match method {
+                "GET" => (200, "{\"resourceType\":\"Bundle\"}"),
+                _ if is_asked => (status, ""),
+                _ => (201, ""),
+            };
+            Response::builder().status(status).body(Full::from(body)).unwrap()
+        });
+        let confined = Confined::before(server).await;
+        let headers: Vec<(&str, &str)> =
+            condition.into_iter().map(|text| ("if-none-exist", text)).collect();
+        let scope = "user/Observation.cruds?category=laboratory";
+        let resource = identified("x", "2", "new");
+        let got = sent(&confined, scope, "POST", "/Observation", &headers, &resource).await;
+        assert_eq!(got.status, expected, "{condition:?} {status}: {}", got.text);
+        let asked = confined.server.asked();
+        let posts = asked.iter().filter(|(line, _)| line == "POST /r4/Observation").count();
+        assert_eq!(posts, creations, "{condition:?} {status}");
+    }
 }

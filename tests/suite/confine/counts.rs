@@ -143,3 +143,12 @@ async fn a_page_of_what_nobody_hides_is_asked_for_once() {
     }
     assert_eq!((seen, confined.server.asked().len()), (30, 3));
 }
+
+#[tokio::test]
+async fn what_comes_along_with_results_is_not_counted() {
+    let mut all: Vec<_> = devices().into_iter().take(15).collect();
+    all.push(json!({"resourceType": "Practitioner", "id": "p"}));
+    let confined = Confined::before(Careless::with(all)).await;
+    let got = confined.get("patient/*.rs", "/Device?_summary=count").await;
+    assert_eq!(got.json()["total"], 15, "{}", got.text);
+}

@@ -1,8 +1,12 @@
 //! What was deleted is known to whom it was shown before, whatever order a history is in.
 
+use http::Response;
+use http_body_util::Full;
 use serde_json::{Value, json};
+use tower_fhir_auth::confine::ConfineSettings;
 
 use super::careless::Careless;
+use super::changes::{OWN, sent};
 use super::{Confined, Got, observation};
 
 /// A version of an Observation; without a patient its deletion.
@@ -94,5 +98,35 @@ async fn where_no_numbers_tell_the_last_content_each_of_them_must_have_been_visi
     ] {
         let got = read(&having(&history, &[]).await, "/Observation/x").await;
         assert_eq!(got.status, status, "{history:?}: {}", got.text);
+    }
+}
+
+#[tokio::test]
+async fn where_no_history_says_whose_it_was_what_is_deleted_is_as_what_never_was() {
+    let history =
+        |entries: &[Value]| json!({"resourceType": "Bundle", "entry": entries}).to_string();
+    let own = history(&[version("1", Some("1"))]);
+    for (status, coding, body, expected) in [
+        (200, "identity", own.clone(), 410),
+        (500, "identity", own.clone(), 404),
+        (200, "gzip", own, 404),
+        (200, "identity", history(&[]), 404),
+    ] {
+        let server = Careless::handled_by(move |_, address, _, _| {
+            let response = Response::builder();
+            let response = match address.ends_with("/_history") {
+                true => {
+                    response.status(status).header("content-encoding", coding).body(body.clone())
+                }
+                false => response.status(410).body("{}".to_owned()),
+            };
+            response.unwrap().map(Full::from)
+        });
+        let settings = ConfineSettings::default().versions_checked();
+        let confined = Confined::with(server, settings).await;
+        for method in ["GET", "DELETE"] {
+            let got = sent(&confined, OWN, method, "/Observation/x", &[], "").await;
+            assert_eq!(got.status, expected, "{method} {status} {coding}: {}", got.text);
+        }
     }
 }

@@ -1,13 +1,18 @@
 //! Exports: their owner's alone, of the types that were granted.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use serde_json::{Value, json};
+use tower::{Layer, ServiceExt};
 use tower_fhir_auth::authenticated;
 use tower_fhir_auth::authentication::UnixTime;
+use tower_fhir_auth::confine::ReadByLine;
 
-use super::careless::Careless;
+use super::careless::{Asked, Careless};
 use super::{Confined, Got};
 use crate::support::{BASE, NOW};
 
@@ -20,7 +25,7 @@ const DELETIONS: &str = "{\"resourceType\":\"Bundle\",\"type\":\"transaction\",\
 
 /// A server that exports everything, whatever it is asked, after it has been asked twice.
 fn exporter() -> Careless {
-    let asked = std::sync::atomic::AtomicUsize::new(0);
+    let asked = AtomicUsize::new(0);
     Careless::default().answering_by(move |line| {
         let answer = |status: u16, headers: &[(&str, &str)], body: String| {
             let mut response = Response::builder().status(status);
@@ -35,15 +40,11 @@ fn exporter() -> Careless {
                 let at = format!("{BASE}/$export-poll-status?_jobId=7");
                 answer(202, &[("content-location", &at)], String::new())
             }
-            _ if line == status
-                && asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 0 =>
-            {
-                answer(
-                    202,
-                    &[("x-progress", "half"), ("retry-after", "3"), ("x-other", "mark")],
-                    String::new(),
-                )
-            }
+            _ if line == status && asked.fetch_add(1, Ordering::Relaxed) == 0 => answer(
+                202,
+                &[("x-progress", "half"), ("retry-after", "3"), ("x-other", "mark")],
+                String::new(),
+            ),
             _ if line == status => answer(
                 200,
                 &[("expires", "Thu, 01 Jan 2032 00:00:00 GMT")],
@@ -111,6 +112,8 @@ async fn an_export_is_narrowed_sealed_and_followed_to_its_files() {
         (202, &"half".parse().unwrap(), &"3".parse().unwrap())
     );
     assert!(!waits.headers.contains_key("x-other"));
+    let xml = Request::get(format!("/r4{job}")).header("accept", "application/fhir+xml");
+    assert_eq!(confined.send(&confined.token(scope, "1", "app"), xml).await.status, 406);
     let done = get(&confined, scope, "app", &job).await;
     assert_eq!(done.headers["content-type"], "application/json");
     assert_eq!(done.headers["cache-control"], "no-store");
@@ -350,6 +353,11 @@ async fn an_export_by_post_needs_every_type_for_its_body_may_name_others() {
     let (line, body) = confined.server.asked().last().cloned().unwrap();
     assert_eq!((&*line, &*body), ("POST /r4/$export", "{\"resourceType\":\"Parameters\"}"));
     assert_eq!(confined.server.asked().len(), 1);
+    // By `GET` it has none that anybody would have judged.
+    let token = confined.token("system/Observation.rs", "1", "app");
+    let got = confined.send_with(&token, Request::get("/r4/$export"), "{}").await;
+    assert_eq!(got.status, 202, "{}", got.text);
+    assert_eq!(confined.server.asked().last().unwrap().1, "");
 }
 
 #[tokio::test]
@@ -403,5 +411,87 @@ async fn files_of_an_export_that_was_ended_are_404_also_where_the_server_behind_
             assert_eq!(got.status, told, "{status} {below}: {}", got.text);
             assert!(!got.text.contains("mark"), "{}", got.text);
         }
+    }
+}
+
+/// The addresses of the first file of resources, of deletions and of errors, of an export that is over.
+async fn first_files(confined: &Confined, scope: &str) -> [String; 3] {
+    let job = begun(&get(confined, scope, "app", "/$export").await);
+    let mut got = get(confined, scope, "app", &job).await;
+    if got.status == 202 {
+        got = get(confined, scope, "app", &job).await;
+    }
+    let manifest = got.json();
+    ["output", "deleted", "error"].map(|of| files(&manifest, of).swap_remove(0))
+}
+
+#[tokio::test]
+async fn what_is_no_file_of_an_export_is_not_passed_on() {
+    let mut confined = Confined::before(exporter()).await;
+    let scope = "system/*.rs";
+    let [file, ..] = first_files(&confined, scope).await;
+    for (status, (name, value), told) in [
+        (200, ("content-type", "application/fhir+ndjson"), 200),
+        (200, ("content-type", "application/fhir+json; charset=utf-8"), 502),
+        (200, ("content-encoding", "gzip"), 502),
+        (206, ("content-range", "bytes 0-1/9"), 502),
+        (404, ("content-type", "text/plain"), 404),
+        (410, ("content-type", "text/plain"), 404),
+        (500, ("content-type", "text/plain"), 500),
+    ] {
+        confined.server = exporter().answering_by(move |line| {
+            let response = match line {
+                "GET /r4/Binary/o" => Response::builder().status(status).header(name, value),
+                _ => Response::builder(),
+            };
+            Some(response.body(Full::from("{\"mark\":1}")).unwrap())
+        });
+        let got = get(&confined, scope, "app", &file).await;
+        assert_eq!(got.status, told, "{status} {value}: {}", got.text);
+        assert_eq!(got.text.contains("mark"), told == 200, "{status} {value}: {}", got.text);
+    }
+}
+
+/// Reports whether the server behind is told that its answer is read by line.
+async fn is_read_by_line(confined: &Confined, scope: &str, below: &str) -> bool {
+    let is_marked = Arc::new(AtomicBool::new(false));
+    let (marked, server) = (Arc::clone(&is_marked), confined.server.service());
+    let noting = tower::service_fn(move |request: Asked| {
+        marked.fetch_or(request.extensions().get::<ReadByLine>().is_some(), Ordering::Relaxed);
+        server.clone().oneshot(request)
+    });
+    let token = confined.token(scope, "1", "app");
+    let request = Request::get(format!("/r4{below}"));
+    let request = request.header("authorization", format!("Bearer {token}"));
+    let request = request.body(Full::<Bytes>::default()).unwrap();
+    let response = confined.layer.layer(noting).oneshot(request).await.unwrap();
+    assert_eq!(response.status(), 200, "{below}");
+    is_marked.load(Ordering::Relaxed)
+}
+
+#[tokio::test]
+async fn a_file_of_which_lines_are_left_out_is_asked_for_as_one_that_is_read_by_line() {
+    let confined = Confined::before(exporter()).await;
+    for (scope, expected) in
+        [("system/*.rs", [false, false, true]), ("system/Observation.rs", [true, true, true])]
+    {
+        let files = first_files(&confined, scope).await;
+        for (file, expected) in files.iter().zip(expected) {
+            assert_eq!(is_read_by_line(&confined, scope, file).await, expected, "{scope} {file}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_status_address_that_would_be_too_long_here_is_502() {
+    for (length, status) in [(1_000, 202), (50_000, 502)] {
+        let at = format!("{BASE}/$export-poll-status?_jobId={}", "7".repeat(length));
+        let server = Careless::default().answering_by(move |_| {
+            let response = Response::builder().status(202).header("content-location", &at);
+            Some(response.body(Full::default()).unwrap())
+        });
+        let confined = Confined::before(server).await;
+        let got = get(&confined, "system/*.rs", "app", "/$export").await;
+        assert_eq!(got.status, status, "{length}: {}", got.text);
     }
 }

@@ -1,9 +1,12 @@
 //! What must not tell whether there is something.
 
+use http::Request;
 use serde_json::{Value, json};
+use tower_fhir_auth::authentication::UnixTime;
 
 use super::careless::Careless;
 use super::{Confined, bundle, observation, patient};
+use crate::support::{BASE, NOW};
 
 /// A server where `a2` is another patient's, `zz` does not exist, and `gone` is deleted.
 fn histories() -> Careless {
@@ -133,4 +136,70 @@ async fn a_search_for_somebody_else_is_refused() {
     }
     let laboratory = "user/Observation.rs?category=laboratory";
     assert_eq!(confined.get(laboratory, "/Observation?performer=Patient/2").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_compartment_that_is_searched_by_post_tells_no_more_than_by_get() {
+    let own = bundle(&[observation("a1", "1", "laboratory")], None);
+    let other = bundle(&[observation("a2", "2", "laboratory")], None);
+    let open = "system/Observation.rs system/Encounter.r";
+    for (scope, status, body, expected) in [
+        ("patient/*.rs", 200, &own, 200),
+        ("patient/*.rs", 200, &other, 404),
+        ("patient/*.rs", 404, &json!({}), 404),
+        ("patient/*.rs", 410, &json!({}), 404),
+        ("patient/*.rs", 500, &json!({}), 500),
+        (open, 200, &other, 200),
+        (open, 404, &json!({}), 404),
+        (open, 410, &json!({}), 410),
+    ] {
+        let server =
+            Careless::default().answering("/Encounter/e/Observation/_search", status, body);
+        let confined = Confined::before(server).await;
+        let token = confined.token(scope, "1", "amara");
+        let request = Request::post("/r4/Encounter/e/Observation/_search");
+        let got = confined.send_with(&token, request, "").await;
+        assert_eq!(got.status, expected, "{scope} {status}: {}", got.text);
+        if expected == 404 && scope != open {
+            let absent = confined.get(scope, "/Observation/zz").await;
+            assert_eq!(got.text, absent.text, "{status}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_history_whose_first_page_is_hidden_goes_on_to_one_that_is_not() {
+    let first = bundle(&[observation("a1", "2", "laboratory")], Some("?_page=2"));
+    let second = bundle(&[observation("a1", "1", "laboratory")], None);
+    let server = Careless::default().answering("/Observation/a1/_history", 200, &first);
+    let confined = Confined::before(server.answering("?_page=2", 200, &second)).await;
+    let got = confined.get("patient/*.rs", "/Observation/a1/_history").await;
+    assert!(got.entries().is_empty(), "{}", got.text);
+    let next = got.next().unwrap();
+    assert_eq!(confined.get("patient/*.rs", &next).await.entries(), ["Observation/a1"]);
+}
+
+#[tokio::test]
+async fn the_record_that_may_be_empty_is_that_of_the_patient_of_the_token() {
+    let empty = bundle(&[], None);
+    let server = ["/Patient/1/Observation", "/Encounter/1/Observation"]
+        .iter()
+        .fold(Careless::default(), |server, below| server.answering(below, 200, &empty));
+    let confined = Confined::before(server).await;
+    let absolute = format!("{BASE}/Patient/1");
+    for (scope, claim, value, below, expected) in [
+        ("patient/*.rs", "patient", "1", "/Patient/1/Observation", 200),
+        ("patient/*.rs", "patient", "Patient/1", "/Patient/1/Observation", 200),
+        ("patient/*.rs", "patient", &*absolute, "/Patient/1/Observation", 200),
+        ("patient/*.rs", "fhirUser", "Patient/1", "/Patient/1/Observation", 200),
+        ("patient/*.rs", "patient", "1", "/Encounter/1/Observation", 404),
+        ("system/Observation.rs", "patient", "Patient/2", "/Patient/1/Observation", 404),
+        ("user/Observation.rs", "fhirUser", "Practitioner/1", "/Patient/1/Observation", 404),
+    ] {
+        let token = confined.issuer.token_at(UnixTime::from_secs(NOW)).claim("aud", BASE);
+        let token = token.claim("sub", "amara").claim("scope", scope).claim(claim, value);
+        let request = Request::get(format!("/r4{below}"));
+        let got = confined.send(&token.sign().unwrap(), request).await;
+        assert_eq!(got.status, expected, "{scope} {claim} {value} {below}: {}", got.text);
+    }
 }

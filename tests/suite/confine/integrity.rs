@@ -6,7 +6,7 @@ use serde_json::json;
 use tower_fhir_auth::confine::ConfineSettings;
 
 use super::careless::Careless;
-use super::{Confined, Got, observation};
+use super::{Confined, Got, observation, patient};
 
 const OWN: &str = "patient/*.cruds";
 const ALL: &str = "system/*.cruds";
@@ -19,6 +19,7 @@ async fn refusing(status: u16, code: &'static str) -> Confined {
             "GET" if address.ends_with("/Observation/a1") => {
                 response.body(observation("a1", "1", "laboratory").to_string())
             }
+            "GET" if address.ends_with("/Patient/1") => response.body(patient("1").to_string()),
             "GET" => response.status(404).body("{}".to_owned()),
             _ => response.status(status).body(
                 json!({"resourceType": "OperationOutcome", "issue": [{"code": code,
@@ -35,7 +36,8 @@ async fn change(confined: &Confined, scope: &str, method: &str) -> Got {
     let mut resource = observation("a1", "1", "laboratory");
     resource["encounter"] = json!({"reference": "Encounter/hidden"});
     let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": [
-        {"resource": resource, "request": {"method": "PUT", "url": "Observation/a1"}}]});
+        {"resource": resource, "request": {"method": "PUT", "url": "Observation/a1"}},
+        {"request": {"method": "GET", "url": "Patient/1"}}]});
     let (method, below, body) = match method {
         "POST" => (method, "/Observation", resource),
         "transaction" => ("POST", "", bundle),
@@ -88,5 +90,22 @@ async fn who_may_change_every_resource_of_the_type_is_told_what_the_server_says(
     for (status, code) in [(404, "not-found"), (409, "conflict"), (410, "deleted")] {
         let got = change(&refusing(status, code).await, ALL, "PUT").await;
         assert_eq!(got.status, status, "{}", got.text);
+    }
+}
+
+#[tokio::test]
+async fn who_may_change_every_resource_of_a_type_alone_is_told_it_too() {
+    for (scope, method) in [
+        ("system/Observation.c", "POST"),
+        ("system/Observation.u", "PUT"),
+        ("system/Observation.d", "DELETE"),
+        // What is read beside is confined, and changes nothing.
+        ("system/Observation.u patient/Patient.r", "transaction"),
+    ] {
+        for (status, code) in [(404, "not-found"), (409, "conflict"), (410, "deleted")] {
+            let got = change(&refusing(status, code).await, scope, method).await;
+            assert_eq!(got.status, status, "{scope} {method}: {}", got.text);
+            assert!(!got.text.contains("mark"), "{}", got.text);
+        }
     }
 }

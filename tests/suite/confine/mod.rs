@@ -1,5 +1,6 @@
 //! The layer that confines, before a server that enforces nothing and ignores what it is asked.
 
+mod answered;
 mod attachments;
 mod binaries;
 mod bundles;

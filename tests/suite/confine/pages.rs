@@ -2,10 +2,11 @@
 
 use http::Request;
 use serde_json::json;
-use tower_fhir_auth::TrustedIssuer;
 use tower_fhir_auth::authentication::UnixTime;
 use tower_fhir_auth::confine::ConfineSettings;
+use tower_fhir_auth::{FhirAuthLayer, ScopePolicy, TrustedIssuer};
 
+use super::bundles::{bundle_of, entry, statuses};
 use super::careless::Careless;
 use super::{Confined, bundle, observation, patient};
 use crate::support::{BASE, NOW};
@@ -253,4 +254,58 @@ async fn hidden_pages_count_among_those_of_a_server_that_never_ends_them() {
     let sizes = walk(&confined, "/Observation").await;
     assert!(sizes.len() < 10_000 / 16 + 2, "{}", sizes.len());
     assert!(sizes.iter().all(|size| *size == 0));
+}
+
+#[tokio::test]
+async fn the_pages_that_are_looked_at_for_one_are_bounded_by_their_bytes() {
+    let all = ["1", "2", "2", "2", "2", "2", "2", "1"];
+    let of = |(number, patient): (usize, &&str)| {
+        observation(&format!("n{number}"), patient, "laboratory")
+    };
+    let server = Careless::with(all.iter().enumerate().map(of).collect()).paging(1);
+    // Two pages fit, and three do not.
+    let settings = ConfineSettings::default().max_body(1500);
+    let confined = Confined::with(server.clone(), settings).await;
+    assert_eq!(walk(&confined, "/Observation").await, [1, 0, 1]);
+    let confined = Confined::before(server).await;
+    assert_eq!(walk(&confined, "/Observation").await, [1, 1]);
+}
+
+#[tokio::test]
+async fn a_server_whose_base_is_the_root_of_its_host_is_asked_below_it() {
+    const ROOT: &str = "https://fhir.example.org";
+    let of = |id: &str, next: Option<&str>| bundle(&[observation(id, "1", "laboratory")], next);
+    let server = Careless::handled_by(move |method, address, _, _| {
+        let made = json!({"response": {"status": "201"}});
+        super::careless::fhir(&match (method, address) {
+            ("GET", "/Observation") => of("a1", Some("?_page=2")),
+            ("GET", "/?_page=2") => of("a2", Some("/Observation?_page=3")),
+            ("GET", "/Observation?_page=3") => of("a3", None),
+            ("POST", "/") => bundle_of("transaction-response", &[made]),
+            _ => json!({}),
+        })
+    });
+    let confined = Confined::before(server).await;
+    let layer = FhirAuthLayer::builder(ROOT).issuer(confined.issuer.trusted());
+    let layer = layer.authorizer(ScopePolicy::new()).clock(confined.clock.clone());
+    let layer = layer.build_confined(ConfineSettings::default()).unwrap();
+    layer.auth().ready().await;
+    let confined = Confined { layer, ..confined };
+    let token = confined.issuer.token_at(UnixTime::from_secs(NOW)).claim("aud", ROOT);
+    let token = token.claim("scope", "patient/*.crs").claim("patient", "1").claim("sub", "amara");
+    let token = token.sign().unwrap();
+    let (mut next, mut seen) = (Some("/Observation".to_owned()), Vec::new());
+    while let Some(below) = next {
+        let got = confined.send(&token, Request::get(below)).await;
+        seen.extend(got.entries());
+        let links = got.json()["link"].as_array().cloned().unwrap();
+        let link = links.iter().find(|link| link["relation"] == "next");
+        let url = link.map(|link| link["url"].as_str().unwrap());
+        next = url.map(|url| url.strip_prefix(ROOT).unwrap().to_owned());
+    }
+    assert_eq!(seen, ["Observation/a1", "Observation/a2", "Observation/a3"]);
+    let create = entry("POST", "Observation", observation("x", "1", "laboratory"));
+    let request = Request::post("/").header("content-type", "application/fhir+json");
+    let body = bundle_of("transaction", &[create]).to_string();
+    assert_eq!(statuses(&confined.send_with(&token, request, body).await), ["201"]);
 }

@@ -1,8 +1,10 @@
 //! Patches by tokens that may change what they may not read.
 
 use serde_json::json;
+use tower_fhir_auth::confine::ConfineSettings;
 
 use super::bundles::{bundle_of, entry};
+use super::careless::Careless;
 use super::changes::sent;
 use super::store::Store;
 use super::{Confined, observation, records};
@@ -54,4 +56,59 @@ async fn a_resource_that_may_be_changed_but_not_read_answers_no_test_in_a_bundle
         assert_eq!(got.status, expected, "{id}: {}", got.text);
     }
     assert_eq!(store.json("Observation/a1"), observation("a1", "1", "laboratory"));
+}
+
+#[tokio::test]
+async fn a_patch_of_what_is_open_goes_on_as_it_came_unless_it_could_attach_a_binary() {
+    let document = json!({"resourceType": "DocumentReference", "id": "d", "status": "current",
+        "subject": {"reference": "Patient/1"}});
+    let put = document.to_string();
+    let server = Careless::with(vec![observation("a1", "1", "laboratory"), document]);
+    let settings = ConfineSettings::default().versions_checked();
+    let confined = Confined::with(server, settings).await;
+    let patch = json!([{"op": "add", "path": "/language", "value": "en"}]).to_string();
+    let [resource, changes] = ["application/fhir+json", "application/json-patch+json"].map(Some);
+    let both = "system/DocumentReference.u system/Binary.r";
+    for (scope, below, body, lines, kind) in [
+        ("system/Observation.u", "Observation/a1", &*patch, &["PATCH"][..], changes),
+        (both, "DocumentReference/d", &*patch, &["PATCH"], changes),
+        ("system/DocumentReference.u", "DocumentReference/d", &*patch, &["GET", "PUT"], resource),
+        ("system/DocumentReference.u", "DocumentReference/d", &*put, &["PUT"], resource),
+        ("system/DocumentReference.d", "DocumentReference/d", "", &["DELETE"], None),
+    ] {
+        let before = confined.server.asked().len();
+        let method = match body {
+            "" => "DELETE",
+            _ if body.starts_with('[') => "PATCH",
+            _ => "PUT",
+        };
+        let got = sent(&confined, scope, method, &format!("/{below}"), &[], body).await;
+        assert!(got.status.is_success(), "{scope} {method}: {}", got.text);
+        let asked = confined.server.asked();
+        let asked: Vec<&str> = asked[before..].iter().map(|(line, _)| line.as_str()).collect();
+        let expected: Vec<String> =
+            lines.iter().map(|line| format!("{line} /r4/{below}")).collect();
+        assert_eq!(asked, expected, "{scope} {method}");
+        let headers = confined.server.last_headers();
+        let found = headers.get("content-type").map(|value| value.to_str().unwrap());
+        assert_eq!(found, kind, "{scope} {method}");
+    }
+}
+
+#[tokio::test]
+async fn in_a_patch_that_passes_only_references_are_looked_at() {
+    let server = Careless::with(vec![observation("a1", "1", "laboratory")]);
+    let confined = Confined::before(server).await;
+    for (operation, status) in [
+        (json!({"op": "copy", "from": "/status", "path": "/language"}), 200),
+        (json!({"op": "replace", "path": "/note/0/text", "value": "why?"}), 200),
+        (json!({"op": "replace", "path": "/subject/reference", "value": "Patient/1"}), 200),
+        (json!({"op": "replace", "path": "/subject/reference", "value": "Patient?name=x"}), 400),
+        (json!({"op": "copy", "from": "/note/0/text", "path": "/subject/reference"}), 400),
+    ] {
+        let patch = json!([operation]);
+        let scope = "system/Observation.u";
+        let got = sent(&confined, scope, "PATCH", "/Observation/a1", &[], &patch).await;
+        assert_eq!(got.status, status, "{operation}: {}", got.text);
+    }
 }

@@ -1,10 +1,14 @@
 //! What cannot be judged never leaves, and what cannot be held is refused.
 
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 use bytes::Bytes;
 use http::{Request, Response};
+use http_body::{Body, Frame};
 use http_body_util::Full;
 use tower::{Layer, ServiceExt};
-use tower_fhir_auth::confine::ConfineSettings;
+use tower_fhir_auth::confine::{ConfineSettings, RequestBody};
 
 use super::careless::Careless;
 use super::{Confined, records};
@@ -96,6 +100,11 @@ async fn an_entry_that_cannot_be_read_is_hidden_where_others_may_be() {
     let got = confined.get("patient/*.rs", "/Observation").await;
     assert_eq!(got.entries(), ["Observation/b1"]);
     assert!(!got.text.contains("mark"), "{}", got.text);
+    // Also where every Patient may be seen, whose compartment has others in it.
+    for below in ["/Patient/1/*", "/Patient/1/$everything"] {
+        let got = confined.get("patient/*.rs system/Patient.rs", below).await;
+        assert_eq!(got.entries(), ["Observation/b1"], "{below}");
+    }
     assert_unjudged(&confined.get("system/Observation.rs", "/Observation").await, "open");
 }
 
@@ -317,4 +326,59 @@ async fn the_time_after_which_the_server_wants_to_be_asked_again_goes_on() {
             assert!(!format!("{:?}{}", got.headers, got.text).contains("mark"), "{got:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_change_of_what_cannot_be_read_is_as_of_nothing() {
+    for (status, (name, value), body, expected) in [
+        (200, ("content-encoding", "gzip"), b"mark".to_vec(), 404),
+        (200, ("etag", "W/\"1\""), b"mark \xff".to_vec(), 404),
+        (200, ("etag", "W/\"1\""), b"mark".to_vec(), 404),
+        (200, ("etag", "W/\"1\""), OTHER.as_bytes().to_vec(), 404),
+        // Whether there is something, this does not tell.
+        (500, ("etag", "W/\"1\""), b"mark".to_vec(), 500),
+    ] {
+        let server = Careless::always(move || {
+            let response = Response::builder().status(status).header(name, value);
+            response.body(Full::from(body.clone())).unwrap()
+        });
+        let settings = ConfineSettings::default().versions_checked();
+        let confined = Confined::with(server, settings).await;
+        let token = confined.token("patient/*.cruds", "1", "amara");
+        let got = confined.send(&token, Request::delete("/r4/Observation/a2")).await;
+        assert_eq!(got.status, expected, "{status} {name}: {}", got.text);
+        assert!(!got.text.contains("mark"), "{}", got.text);
+        let asked = confined.server.asked();
+        assert!(asked.iter().all(|(line, _)| line.starts_with("GET ")), "{asked:?}");
+    }
+}
+
+/// A body that is broken off.
+struct Broken;
+
+impl Body for Broken {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+        Poll::Ready(Some(Err(std::io::ErrorKind::ConnectionReset.into())))
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_broken_off_is_400_and_not_too_long() {
+    let confined = Confined::before(Careless::default()).await;
+    let inner = tower::service_fn(|_: Request<RequestBody<Broken>>| async {
+        Ok::<_, std::convert::Infallible>(Response::new(Full::<Bytes>::default()))
+    });
+    let token = confined.token("patient/*.cruds", "1", "amara");
+    let request = Request::post("/r4/Observation")
+        .header("authorization", format!("Bearer {token}"))
+        .header("content-type", "application/fhir+json");
+    let request = request.body(Broken).unwrap();
+    let response = confined.layer.layer(inner).oneshot(request).await.unwrap();
+    assert_eq!(response.status(), 400);
 }

@@ -6,7 +6,7 @@ use tower_fhir_auth::authentication::UnixTime;
 use tower_fhir_auth::authorization::{RoleDefinitions, RolePolicy};
 
 use super::careless::Careless;
-use super::{Confined, observation, records};
+use super::{Confined, bundle, observation, records};
 use crate::support::{BASE, NOW};
 
 const OWN: [&str; 5] =
@@ -58,7 +58,9 @@ async fn in_a_search_of_one_type_others_come_along_whatever_the_server_says_of_t
         let mut other = observation("a2", "2", "laboratory");
         other["performer"] = json!([{"reference": "Practitioner/of-2"}]);
         let doctor = |id: &str| entry(json!({"resourceType": "Practitioner", "id": id}));
-        let entries = [entry(own), entry(other), doctor("of-1"), doctor("of-2")];
+        // One that is the patient's says so itself.
+        let visit = json!({"resourceType": "Encounter", "id": "of-1", "subject": {"reference": "Patient/1"}});
+        let entries = [entry(own), entry(other), doctor("of-1"), doctor("of-2"), entry(visit)];
         let found = json!({"resourceType": "Bundle", "type": "searchset", "entry": entries});
         for include in [
             "/Observation?_include=Observation%3Aperformer",
@@ -67,8 +69,36 @@ async fn in_a_search_of_one_type_others_come_along_whatever_the_server_says_of_t
             let confined =
                 Confined::before(Careless::default().answering(include, 200, &found)).await;
             let got = confined.get("patient/*.rs", include).await;
-            assert_eq!(got.entries(), ["Observation/a1", "Practitioner/of-1"], "{}", got.text);
+            let expected = ["Observation/a1", "Practitioner/of-1", "Encounter/of-1"];
+            assert_eq!(got.entries(), expected, "{}", got.text);
         }
+    }
+}
+
+#[tokio::test]
+async fn where_nothing_is_included_what_is_shared_is_judged_by_itself() {
+    let doctor = json!({"resourceType": "Practitioner", "id": "q"});
+    let (own, other) = (observation("a1", "1", "laboratory"), observation("a2", "2", "laboratory"));
+    let beside = bundle(&[own, other, doctor.clone()], None);
+    let server = Careless::default().answering("/Observation", 200, &beside);
+    let server = server.answering("/Practitioner", 200, &bundle(&[doctor], None));
+    let confined = Confined::before(server).await;
+    let got = confined.get("patient/*.rs", "/Observation").await;
+    assert_eq!(got.entries(), ["Observation/a1", "Practitioner/q"], "{}", got.text);
+    let got = confined.get("patient/*.rs", "/Practitioner").await;
+    assert_eq!(got.entries(), ["Practitioner/q"], "{}", got.text);
+}
+
+#[tokio::test]
+async fn the_address_of_a_bundle_is_that_of_its_search_here() {
+    let confined = Confined::before(Careless::with(records())).await;
+    for (below, own) in [
+        ("?_type=Observation,Patient", "?_type=Observation%2CPatient"),
+        ("/Observation?code=x", "/Observation?code=x"),
+        ("/Patient/1/$everything", "/Patient/1/$everything"),
+    ] {
+        let got = confined.get("patient/*.rs", below).await;
+        assert_eq!(got.json()["link"][0]["url"], format!("{BASE}{own}"), "{}", got.text);
     }
 }
 

@@ -119,6 +119,15 @@ async fn two_entries_about_one_resource_are_refused() {
             entry("DELETE", "Observation?_id=a1", json!(null)),
         ],
         [conditional("code=none"), conditional("code=none")],
+        // Nor have two one name.
+        [
+            named(entry("PUT", "Observation/a1", own("a1")), "urn:uuid:known"),
+            named(entry("PUT", "Observation/b1", own("b1")), "urn:uuid:known"),
+        ],
+        [
+            named(entry("PUT", "Observation/a1", own("a1")), "urn:uuid:known"),
+            named(entry("POST", "Observation", own("x")), "urn:uuid:known"),
+        ],
     ] {
         let got = transaction(&confined, OWN, &entries).await;
         assert_eq!(got.status, 400, "{entries:?}: {}", got.text);
@@ -182,8 +191,12 @@ async fn placeholders_are_judged_as_what_they_will_stand_for() {
     assert_eq!(got.status, 400, "{}", got.text);
     let conditional = entry("POST", "Observation", at("Encounter?identifier=known"));
     assert_eq!(transaction(&confined, OWN, &[conditional]).await.status, 400);
-    let condition = entry("DELETE", "Observation?encounter=urn:uuid:new", json!(null));
-    assert_eq!(transaction(&confined, OWN, &[condition]).await.status, 400);
+    for name in ["urn:uuid:new", "urn:oid:1.2.3"] {
+        let condition = entry("DELETE", &format!("Observation?encounter={name}"), json!(null));
+        let got = transaction(&confined, OWN, &[condition]).await;
+        assert_eq!(got.status, 400, "{name}: {}", got.text);
+        assert!(got.text.contains("what another entry creates"), "{name}: {}", got.text);
+    }
 }
 
 /// A `fullUrl` that names a resource which is there would make the server read references to that as others.
@@ -226,9 +239,11 @@ async fn a_foreign_full_url_gives_no_way_into_another_record() {
 async fn an_answer_that_does_not_fit_the_transaction_leaks_nothing() {
     let other = observation("a2", "2", "laboratory");
     let one = |entry: Value| bundle_of("transaction-response", &[entry]).to_string();
+    let made = json!({"response": {"status": "200"}});
     for (status, body, expected) in [
         (200, other.to_string(), 502),
         (200, bundle_of("transaction-response", &[]).to_string(), 502),
+        (200, bundle_of("transaction-response", &[made.clone(), made]).to_string(), 502),
         (200, one(json!({"response": {"status": "200"}, "resource": other})), 502),
         (200, one(json!({"response": {"status": "nonsense"}})), 502),
         (200, one(json!({"response": {"status": "404 mark"}})), 502),
@@ -407,4 +422,59 @@ async fn decimals_keep_their_digits_in_bundles() {
     let asked = confined.server.asked();
     let (_, sent) = asked.iter().rfind(|(line, _)| line == "POST /r4").unwrap();
     assert!(sent.contains("5.40") && sent.contains("Patient/1"), "{sent}");
+}
+
+#[tokio::test]
+async fn a_transaction_that_has_found_nothing_to_change_sends_none() {
+    let store = Store::with(&records());
+    let confined = Confined::before(store.server()).await;
+    let entries = [
+        entry("DELETE", "Observation?code=none", json!(null)),
+        entry("GET", "Observation/a1", json!(null)),
+    ];
+    assert_eq!(statuses(&transaction(&confined, OWN, &entries).await), ["204", "200"]);
+    let asked = confined.server.asked();
+    assert!(asked.iter().all(|(line, _)| line.starts_with("GET ")), "{asked:?}");
+}
+
+#[tokio::test]
+async fn a_resource_without_placeholders_goes_on_byte_by_byte() {
+    let store = Store::with(&records());
+    let confined = Confined::before(store.server()).await;
+    let resource = r#"{"subject": {"reference": "Patient/1"},  "resourceType": "Observation"}"#;
+    let body = format!(
+        r#"{{"resourceType":"Bundle","type":"transaction","entry":[
+            {{"fullUrl":"urn:uuid:1","resource":{resource},"request":{{"method":"POST","url":"Observation"}}}}]}}"#
+    );
+    let got = sent(&confined, OWN, "POST", "", &[], body).await;
+    assert_eq!(statuses(&got), ["201"]);
+    let asked = confined.server.asked();
+    let (_, sent) = asked.iter().rfind(|(line, _)| line == "POST /r4").unwrap();
+    assert!(sent.contains(resource), "{sent}");
+}
+
+#[tokio::test]
+async fn an_entry_shows_a_resource_where_one_was_asked_for_and_none_that_was_deleted() {
+    let made = json!({"response": {"status": "200"}, "resource": own("a1")});
+    let answered = bundle_of("transaction-response", &[made]).to_string();
+    for (method, prefer, shows) in [
+        ("PUT", "return=representation", true),
+        ("PUT", "return=minimal", false),
+        ("DELETE", "return=representation", false),
+    ] {
+        let answered = answered.clone();
+        let server = Careless::handled_by(move |method, _, _, _| {
+            let body = if method == "GET" { own("a1").to_string() } else { answered.clone() };
+            let response = http::Response::builder().header("etag", "W/\"1\"");
+            response.body(body).unwrap().map(http_body_util::Full::from)
+        });
+        let settings = ConfineSettings::default().versions_checked();
+        let confined = Confined::with(server, settings).await;
+        let resource = if method == "PUT" { own("a1") } else { json!(null) };
+        let body = bundle_of("transaction", &[entry(method, "Observation/a1", resource)]);
+        let got = sent(&confined, OWN, "POST", "", &[("prefer", prefer)], body).await;
+        assert_eq!(statuses(&got), ["200"], "{method} {prefer}");
+        let answer = &got.json()["entry"][0];
+        assert_eq!(answer.get("resource").is_some(), shows, "{method} {prefer}: {}", got.text);
+    }
 }
