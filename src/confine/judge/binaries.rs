@@ -20,7 +20,7 @@ use crate::confine::caller::Caller;
 use crate::confine::entry::Candidate;
 use crate::confine::request_body::RequestBody;
 use crate::confine::stop::{Judged, Stop, unreadable};
-use crate::confine::upstream::check_plain;
+use crate::confine::upstream::{Answer, check_plain};
 use crate::fhir::Format;
 use crate::fhir::compartment::{Node, resource_of};
 use crate::smart::Permissions;
@@ -125,16 +125,22 @@ where
             if let Some(absence) = super::absence(answer.status, true) {
                 return Err(absence.into());
             }
-            let one = Candidate::read(whole(&answer)?).map_err(unreadable)?;
-            if one.resource_type != "Binary" || one.id() != self.access.interaction().id() {
-                return Err(unreadable("it is another resource than the one that was asked for"));
-            }
+            self.check_binary(&answer)?;
             let body = answer.body.clone();
             let mut response = document(StatusCode::OK, FHIR_JSON, body, &self.request);
             describe(&answer.headers, response.headers_mut());
             return Ok(response.map(ConfinedBody::bytes));
         }
         self.streamed_content(&address).await
+    }
+
+    /// Checks that an answer is the Binary that was asked for.
+    fn check_binary(&self, answer: &Answer) -> Judged<(), S::Error> {
+        let one = Candidate::read(whole(answer)?).map_err(unreadable)?;
+        if one.resource_type != "Binary" || one.id() != self.access.interaction().id() {
+            return Err(unreadable("it is another resource than the one that was asked for"));
+        }
+        Ok(())
     }
 
     async fn streamed_content(
@@ -150,6 +156,7 @@ where
             if let Some(absence) = super::absence(answer.status, true) {
                 return Err(absence.into());
             }
+            self.check_binary(&answer)?;
             let content = binary::content(whole(&answer)?, &self.request);
             let mut content = content.ok_or_else(|| unreadable("it has no content"))?;
             describe(&answer.headers, content.headers_mut());

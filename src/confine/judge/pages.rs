@@ -224,7 +224,7 @@ impl<S, B> Judge<S, B> {
     /// The address of a search that is named below the base.
     pub(super) fn own_url(&self, of: &str) -> String {
         let base = self.base();
-        match of.is_empty() || of.starts_with('?') {
+        match of.starts_with('?') {
             true => format!("{base}{of}"),
             false => format!("{base}/{of}"),
         }
