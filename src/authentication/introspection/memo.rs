@@ -161,3 +161,28 @@ impl fmt::Debug for Memo {
         f.debug_struct("Memo").field("answers", &answers).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A provider may prolong a token.
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_by_which_a_token_has_expired_counts_for_five_seconds() {
+        let memo = Memo::new(Duration::from_secs(60));
+        let token = TokenHash::of(b"token");
+        let answer =
+            Answer::read(br#"{"active": true, "exp": 1000}"#, Instant::now(), None).unwrap();
+        memo.keep(token, &answer.shared());
+        let leeway = Duration::from_secs(60);
+        let counts = |now: i64| {
+            let known = memo.get(token, (UnixTime::from_secs(now), leeway), |_| true);
+            matches!(known, Known::Active(_))
+        };
+        assert!(counts(999), "not yet");
+        assert!(!counts(1000) && !counts(1059), "within the leeway it is asked about");
+        assert!(counts(1060));
+        tokio::time::advance(REFUSED_COUNTS).await;
+        assert!(!counts(1060));
+    }
+}

@@ -52,6 +52,12 @@ pub(super) struct Found {
     at: Instant,
 }
 
+impl Found {
+    fn counts(&self) -> bool {
+        self.at.elapsed() < FOUND_COUNTS
+    }
+}
+
 impl Provider {
     /// Asks about a token.
     pub(super) async fn ask(
@@ -120,9 +126,7 @@ impl Provider {
         };
         // Held while it is looked for: one question looks, the others wait for what it finds.
         let mut found = found.lock().await;
-        if let Some(Found { url, named_by, at }) = &*found
-            && at.elapsed() < FOUND_COUNTS
-        {
+        if let Some(Found { url, named_by, .. }) = found.as_ref().filter(|found| found.counts()) {
             return Ok((url.clone(), *named_by));
         }
         let mut last = IntrospectionError::NoEndpoint;
@@ -170,5 +174,20 @@ impl Endpoint {
         if let Self::Discovered { found, .. } = self {
             *found.lock().await = None;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_endpoint_is_looked_for_again_after_an_hour() {
+        let url = "https://idp.example.org/introspect".parse().unwrap();
+        let found = Found { url, named_by: NamedBy::Operator, at: Instant::now() };
+        tokio::time::advance(FOUND_COUNTS - Duration::from_secs(1)).await;
+        assert!(found.counts());
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(!found.counts());
     }
 }

@@ -3,12 +3,12 @@
 mod entry;
 mod fault;
 mod kind;
+mod parameters;
+mod related;
 mod route;
 
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Uri};
-use memchr::memmem;
-use percent_encoding::percent_decode_str;
 
 pub use self::fault::{AddressFault, AddressProblem};
 pub use self::kind::InteractionKind;
@@ -17,7 +17,6 @@ pub(crate) use self::route::is_id;
 use self::route::Route;
 use super::base_url::BaseUrl;
 use super::resource_type::ResourceTypes;
-use super::search_reach::{Reach, reached};
 use crate::span::Span;
 
 /// A FHIR interaction, or [`Unknown`](InteractionKind::Unknown) for any other request.
@@ -144,66 +143,6 @@ impl Interaction {
         }
     }
 
-    /// Reads an entry of a bundle that came to the same API: its `request.method`, `request.url`
-    /// and `request.ifNoneExist`. The URL is relative to the base, with or without one leading
-    /// slash, or absolute below it. An application that has an [`Access`](crate::Access) asks that to
-    /// [authorize the entry](crate::Access::authorize_entry) instead.
-    #[must_use]
-    pub fn entry(&self, method: &Method, url: &str, condition: Option<&str>) -> Self {
-        let (address, problem) = match entry::address(&self.base, &self.types, url) {
-            Ok(address) => (Some(address), None),
-            Err(problem) => (None, Some(problem)),
-        };
-        let conditions = || condition.map(Box::from).into_iter();
-        let mut entry = Self::of(&self.base, &self.types, method, address, conditions);
-        if problem.is_some() {
-            let outside = OutsideUri { problem, ..OutsideUri::default() };
-            entry.outside_uri = Some(Box::new(outside));
-        }
-        entry
-    }
-
-    /// Makes a create, read, update, delete or search of a type, without an instance.
-    pub(crate) fn on_type(&self, kind: InteractionKind, resource_type: &str) -> Self {
-        let method = method_on_type(kind).filter(|_| self.types.contains(resource_type));
-        let (kind, method) = match method {
-            Some(method) => (kind, method),
-            None => (InteractionKind::Unknown, Method::GET),
-        };
-        let address = format!("{}/{resource_type}", self.base.path()).parse().ok();
-        Self::at(&self.base, &self.types, &method, address, |address| {
-            let (_, name) = address.path().rsplit_once('/')?;
-            Some((Route { resource_type: Some(name), ..Route::of(kind) }, None))
-        })
-    }
-
-    /// Makes a create, read, update, delete or search of no type in particular: what grants it grants it on
-    /// every type, for nothing can name this one.
-    pub(crate) fn on_every_type(&self, kind: InteractionKind) -> Self {
-        let address = format!("{}/-", self.base.path()).parse().ok();
-        let method = method_on_type(kind).unwrap_or(Method::GET);
-        Self::at(&self.base, &self.types, &method, address, |address| {
-            let (_, name) = address.path().rsplit_once('/')?;
-            Some((Route { resource_type: Some(name), ..Route::of(kind) }, None))
-        })
-    }
-
-    /// Makes the export of one type.
-    pub(crate) fn export_of(&self, resource_type: &str) -> Self {
-        let known = self.types.contains(resource_type);
-        let address = format!("{}/$export?_type={resource_type}", self.base.path());
-        let address = address.parse().ok().filter(|_| known);
-        Self::of(&self.base, &self.types, &Method::GET, address, std::iter::empty)
-    }
-
-    /// Returns this search with the parameters of its body, which count beside those of its address
-    /// (R4 section 3.1.1.1.2).
-    pub(crate) fn with_body(&self, parameters: &str) -> Self {
-        let outside = self.outside_uri.as_deref().cloned().unwrap_or_default();
-        let outside = OutsideUri { body: Some(parameters.into()), ..outside };
-        Self { outside_uri: Some(Box::new(outside)), ..self.clone() }
-    }
-
     /// Returns the kind of the interaction.
     #[must_use]
     pub fn kind(&self) -> InteractionKind {
@@ -278,56 +217,6 @@ impl Interaction {
         &self.base
     }
 
-    /// Reports whether it is a search with parameters in a body that was not read.
-    pub(crate) fn has_unseen_body(&self) -> bool {
-        let has_body = self.outside_uri.as_ref().is_some_and(|outside| outside.body.is_some());
-        !has_body && self.is_search_by_post()
-    }
-
-    /// Reports whether it is a search whose parameters may be in the body.
-    #[must_use]
-    pub fn is_search_by_post(&self) -> bool {
-        self.method == Method::POST && self.path().ends_with("/_search")
-    }
-
-    /// Returns all queries of the request: that of the address, the parameters of a body that was
-    /// read, and the conditions of a creation.
-    pub(crate) fn queries(&self) -> impl Iterator<Item = &str> {
-        let outside = self.outside_uri.iter().flat_map(|outside| {
-            let conditions = outside.conditions.iter().map(|condition| &**condition);
-            outside.body.as_deref().into_iter().chain(conditions)
-        });
-        self.query().into_iter().chain(outside)
-    }
-
-    /// Reports whether its parameters look beyond the resources that it is about, or may: an include, a chain,
-    /// `_has`, a filter, a sort by another resource, and spellings that one server reads as such and another
-    /// does not.
-    #[must_use]
-    pub fn looks_beyond(&self) -> bool {
-        let mut reached = self.queries().flat_map(reached);
-        reached.any(|reach| !matches!(reach, Reach::Result(_) | Reach::Patient(_)))
-    }
-
-    /// Reports whether other resources are asked for beside the results of a search.
-    #[cfg(feature = "confine")]
-    pub(crate) fn has_includes(&self) -> bool {
-        let mut reached = self.queries().flat_map(reached);
-        reached.any(|reach| matches!(reach, Reach::Included(_) | Reach::UntypedReference))
-    }
-
-    /// Reports whether a deletion also asks to delete the history (`_hardDelete`, `_purgeHistory`, HAPI's
-    /// `_expunge`), in whatever spelling and with whatever value: `false` is not recognised.
-    pub(crate) fn is_hard_delete(&self) -> bool {
-        let Some(query) = self.query().filter(|query| !query.is_empty()) else {
-            return false;
-        };
-        let mut decoded: Vec<u8> = percent_decode_str(query).collect();
-        decoded.make_ascii_lowercase();
-        let asks = |words: &[u8]| memmem::find(&decoded, words).is_some();
-        asks(b"harddelete") || asks(b"purgehistory") || asks(b"expunge")
-    }
-
     /// Reports whether it is that of a request: nobody has rewritten the method or the address since it was
     /// judged.
     #[cfg(feature = "confine")]
@@ -368,183 +257,4 @@ fn under_conditions<'a>(
     let outside = OutsideUri { conditions, ..OutsideUri::default() };
     let route = Route { kind: InteractionKind::ConditionalCreate, ..route };
     (route, Some(Box::new(outside)))
-}
-
-/// Returns the method of an interaction on a type that is asked about without an instance.
-fn method_on_type(kind: InteractionKind) -> Option<Method> {
-    use InteractionKind as Kind;
-    let known = [
-        (Kind::Create, Method::POST),
-        (Kind::Read, Method::GET),
-        (Kind::SearchType, Method::GET),
-        (Kind::Update, Method::PUT),
-        (Kind::Delete, Method::DELETE),
-    ];
-    known.into_iter().find(|(known, _)| *known == kind).map(|(_, method)| method)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use InteractionKind as Kind;
-
-    fn bundle(base: &BaseUrl) -> Interaction {
-        let uri = if base.path().is_empty() { "/" } else { base.path() }.parse().unwrap();
-        Interaction::parse(base, &Method::POST, &uri, &HeaderMap::new())
-    }
-
-    #[test]
-    fn an_entry_of_a_bundle_is_read_like_a_request() {
-        for base in ["https://h/r4", "https://h/r4/", "https://h"] {
-            let base: BaseUrl = base.parse().unwrap();
-            let absolute = format!("{}/Patient/1", base.as_str().trim_end_matches('/'));
-            for (method, url, expected) in [
-                ("GET", "Patient/1", Kind::Read),
-                ("GET", &absolute, Kind::Read),
-                ("GET", "Patient?identifier=s|v", Kind::SearchType),
-                ("GET", "?_type=Patient", Kind::SearchSystem),
-                ("PUT", "Patient?identifier=x", Kind::ConditionalUpdate),
-                ("POST", "Patient", Kind::Create),
-                ("POST", "", Kind::Batch),
-                ("POST", base.as_str().trim_end_matches('/'), Kind::Batch),
-                ("GET", "/Patient/1", Kind::Read),
-                ("GET", "/Patient?identifier=x", Kind::SearchType),
-                ("GET", "/_history", Kind::HistorySystem),
-                ("GET", "/?_type=Patient", Kind::SearchSystem),
-                ("GET", "/$export", Kind::Operation),
-                ("GET", "/%24export", Kind::Operation),
-                ("GET", "/Patient/1/%24everything", Kind::Operation),
-                ("GET", "//Patient/1", Kind::Unknown),
-                ("GET", "///Patient/1", Kind::Unknown),
-                ("GET", "/\\Patient/1", Kind::Unknown),
-                ("GET", "\\Patient/1", Kind::Unknown),
-                ("GET", "/./Patient/1", Kind::Unknown),
-                ("GET", "/.", Kind::Unknown),
-                ("GET", "/../Patient/1", Kind::Unknown),
-                ("POST", "/", Kind::Unknown),
-                ("GET", "/metadata", Kind::Unknown),
-                ("GET", "/_operations/export/1", Kind::Unknown),
-                ("POST", "/_search", Kind::Unknown),
-                ("GET", "/r4/Patient/1", Kind::Unknown),
-                ("GET", "/patient/1", Kind::Unknown),
-                ("GET", "/Foo/1", Kind::Unknown),
-                ("GET", &format!("{absolute}#x"), Kind::Unknown),
-                ("GET", "Patient/1#x", Kind::Unknown),
-                ("GET", "urn:uuid:05efabf0-4be2-4561-91ce-51548425acb9", Kind::Unknown),
-                ("GET", "https://elsewhere/r4/Patient/1", Kind::Unknown),
-                ("GET", "https://h/r4x/Patient/1", Kind::Unknown),
-                ("GET", "https://h.evil/r4/Patient/1", Kind::Unknown),
-                ("GET", "https://hPatient/1", Kind::Unknown),
-                ("GET", "../Patient/1", Kind::Unknown),
-                ("GET", "Patient/1 x", Kind::Unknown),
-                ("GET", "Patient/%31", Kind::Unknown),
-            ] {
-                let entry = bundle(&base).entry(&method.parse().unwrap(), url, None);
-                assert_eq!(entry.kind(), expected, "{method} {url} at {base}");
-            }
-        }
-        let bundle = bundle(&"https://h/r4".parse().unwrap());
-        let create = bundle.entry(&Method::POST, "Patient", Some("identifier=x"));
-        assert_eq!(create.kind(), Kind::ConditionalCreate);
-        assert_eq!(create.queries().collect::<Vec<_>>(), ["identifier=x"]);
-    }
-
-    #[test]
-    fn an_entry_elsewhere_is_told_from_one_with_a_colon_in_it() {
-        let bundle = bundle(&"https://h/r4".parse().unwrap());
-        let unknown = |name: &str| AddressProblem::UnknownType {
-            name: Some(name.to_owned()),
-            is_of_later_version: false,
-        };
-        for (url, expected) in [
-            ("https://elsewhere/r4/Patient/1", AddressProblem::OtherBase),
-            ("https://h/r4Patient/1", AddressProblem::OtherBase),
-            ("x-y.z+1:Patient/1", AddressProblem::OtherBase),
-            (":Patient/1", unknown(":Patient")),
-            ("a_b:Patient/1", unknown("a_b:Patient")),
-        ] {
-            let fault = bundle.entry(&Method::GET, url, None).address_fault().unwrap();
-            assert_eq!(fault.problem(), &expected, "{url}");
-        }
-    }
-
-    #[test]
-    fn a_search_by_post_is_told_by_method_and_address() {
-        let base = "https://h/r4".parse().unwrap();
-        for (method, uri, expected) in [
-            (Method::POST, "/r4/Patient/_search", true),
-            (Method::POST, "/r4/_search?_count=1", true),
-            (Method::GET, "/r4/Patient/_search", false),
-            (Method::POST, "/r4/Patient", false),
-        ] {
-            let found =
-                Interaction::parse(&base, &method, &uri.parse().unwrap(), &HeaderMap::new());
-            assert_eq!(found.is_search_by_post(), expected, "{method} {uri}");
-        }
-    }
-
-    fn search(query: &str) -> Interaction {
-        let base = "https://h/r4".parse().unwrap();
-        let uri = format!("/r4/Observation?{query}").parse().unwrap();
-        Interaction::parse(&base, &Method::GET, &uri, &HeaderMap::new())
-    }
-
-    #[test]
-    fn a_search_looks_beyond_what_it_is_about_where_a_parameter_does() {
-        for (query, expected) in [
-            ("", false),
-            ("code=x&_count=5&_sort=-date", false),
-            ("patient=1", false),
-            ("_type=Patient", false),
-            ("_include=Observation:subject", true),
-            ("_revinclude=Provenance:target", true),
-            ("subject.name=x", true),
-            ("_has:Provenance:target:agent=x", true),
-            ("_filter=x", true),
-            ("_sort=subject.name", true),
-        ] {
-            assert_eq!(search(query).looks_beyond(), expected, "{query}");
-        }
-    }
-
-    #[cfg(feature = "confine")]
-    #[test]
-    fn what_comes_along_is_told_from_what_is_only_searched() {
-        for (query, expected) in [
-            ("", false),
-            ("code=x&patient=1", false),
-            ("_has:Provenance:target:agent=x", false),
-            ("_include=Observation:subject:Patient", true),
-            ("_include=*", true),
-            ("_revinclude=Provenance:target", true),
-        ] {
-            assert_eq!(search(query).has_includes(), expected, "{query}");
-        }
-    }
-
-    #[test]
-    fn an_export_of_one_type_names_it() {
-        for base in ["https://h/r4", "https://h"] {
-            let export = bundle(&base.parse().unwrap()).export_of("Patient");
-            assert_eq!((export.kind(), export.operation()), (Kind::Operation, Some("export")));
-            assert_eq!(export.query(), Some("_type=Patient"));
-            let none = bundle(&base.parse().unwrap()).export_of("Patient,Observation");
-            assert_eq!(none.kind(), Kind::Unknown);
-        }
-    }
-
-    #[test]
-    fn an_interaction_on_a_type_has_no_instance() {
-        let bundle = bundle(&"https://h/r4".parse().unwrap());
-        for kind in [Kind::Create, Kind::Read, Kind::Update, Kind::Delete, Kind::SearchType] {
-            let plain = bundle.on_type(kind, "Patient");
-            assert_eq!((plain.kind(), plain.id()), (kind, None));
-        }
-        for (kind, resource_type) in
-            [(Kind::Batch, "Patient"), (Kind::Read, "x/y"), (Kind::Read, "Foo")]
-        {
-            let none = bundle.on_type(kind, resource_type);
-            assert_eq!(none.kind(), Kind::Unknown);
-        }
-    }
 }

@@ -99,7 +99,8 @@ async fn it_holds_for_all_that_is_required_together() {
             "/_search?_type=Patient,Device&_include=Flag:subject:Patient",
             Some("user/Device.s user/Flag.r user/Patient.r"),
         ),
-        // A wildcard is all of them.
+        // A wildcard is all of them, also of what comes along.
+        ("openid", "GET", "?name=x&_include=Flag:subject:Patient", Some("user/*.s")),
         ("openid", "GET", "?_type=Flag&a.b=1", Some("user/*.rs")),
         // What an export starts from is one of the types that it is of.
         ("openid", "GET", "/Patient/$export", Some("system/Patient.rs")),

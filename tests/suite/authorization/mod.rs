@@ -1,12 +1,15 @@
 //! What a verified caller may do: scopes, roles, what they confine, and an oracle over all of it.
 
+mod changes;
 mod confinement;
 mod denials;
 mod enough;
 mod everything;
 mod local_rights;
 pub(crate) mod oracle;
+mod patients;
 mod plain;
+mod provenances;
 mod resources;
 mod role_conditions;
 mod role_definitions;

@@ -1,20 +1,19 @@
-//! What `Access` says of resources: which may be shown, and which changes may be made.
+//! What `Access` says of resources: which may be shown.
 
 use serde_json::{Value, json};
 use tower_fhir_auth::authorization::{Alternative, Alternatives, Answer, StoreError};
-use tower_fhir_auth::fhir::{PatientCompartment, ResourceReference};
+use tower_fhir_auth::fhir::PatientCompartment;
 use tower_fhir_auth::jose::Algorithm;
-use tower_fhir_auth::smart::Permissions;
-use tower_fhir_auth::{Access, Denial, Enforcement, Grant, ScopePolicy, Visibility, authorize_fn};
+use tower_fhir_auth::{Access, Enforcement, Grant, ScopePolicy, Visibility, authorize_fn};
 
 use super::confinement::{ask, granted};
 use crate::support::{BASE, Server};
 
-async fn server() -> Server {
+pub(super) async fn server() -> Server {
     Server::enforcing(Enforcement::ALL, ScopePolicy::new()).await
 }
 
-async fn of_compartment(compartment: PatientCompartment) -> Server {
+pub(super) async fn of_compartment(compartment: PatientCompartment) -> Server {
     let settings = |layer: tower_fhir_auth::FhirAuthLayerBuilder| {
         let layer = layer.authorizer(ScopePolicy::new()).handlers_enforce(Enforcement::ALL);
         layer.patient_compartment(compartment)
@@ -22,26 +21,17 @@ async fn of_compartment(compartment: PatientCompartment) -> Server {
     Server::build(Algorithm::Es256, |issuer| issuer, settings).await
 }
 
-fn of_patient(resource_type: &str, element: &str, patient: &str) -> Value {
+pub(super) fn of_patient(resource_type: &str, element: &str, patient: &str) -> Value {
     json!({"resourceType": resource_type, "id": "x", element: {"reference": patient}})
 }
 
-fn observation(subject: &str) -> Value {
+pub(super) fn observation(subject: &str) -> Value {
     of_patient("Observation", "subject", subject)
 }
 
-/// How a change ends, as a status.
-fn status(result: &Result<(), StoreError>) -> u16 {
-    match result {
-        Ok(()) => 200,
-        Err(StoreError::Denied(_)) => 403,
-        Err(_) => 404,
-    }
-}
+pub(super) const OWN: &str = "patient/*.cruds";
 
-const OWN: &str = "patient/*.cruds";
-
-async fn own(server: &Server, method: &str, uri: &str) -> Access {
+pub(super) async fn own(server: &Server, method: &str, uri: &str) -> Access {
     granted(server, OWN, method, uri).await
 }
 
@@ -94,315 +84,6 @@ async fn a_resource_is_shown_to_the_patient_whose_it_is() {
     }
 }
 
-#[tokio::test]
-async fn a_provenance_is_shown_to_whoever_may_see_all_of_its_targets() {
-    let server = server().await;
-    let access = own(&server, "GET", "/Provenance").await;
-    let look_up = |to: &ResourceReference| match (&*to.resource_type, &*to.id) {
-        ("Observation", "own") => Some(observation("Patient/1")),
-        ("Observation", "other") => Some(observation("Patient/2")),
-        ("Organization", "o") => Some(json!({"resourceType": "Organization", "id": "o"})),
-        ("Patient", id) => Some(json!({"resourceType": "Patient", "id": id})),
-        ("Provenance", "own") => Some(json!({"resourceType": "Provenance",
-            "target": [{"reference": "Observation/own"}]})),
-        ("Provenance", "too") => Some(json!({"resourceType": "Provenance",
-            "target": [{"reference": "Observation/own"}, {"reference": "Patient/1"}]})),
-        ("Provenance", "others") => Some(json!({"resourceType": "Provenance",
-            "target": [{"reference": "Observation/other"}]})),
-        ("Provenance", "back") => Some(json!({"resourceType": "Provenance",
-            "target": [{"reference": "Provenance/x"}]})),
-        ("Provenance", "x") => Some(json!({"resourceType": "Provenance", "id": "x",
-            "target": [{"reference": "Patient/1"}]})),
-        ("Provenance", "circle") => Some(json!({"resourceType": "Provenance",
-            "target": [{"reference": "Provenance/circle"}, {"reference": "Patient/1"}]})),
-        ("Questionnaire", _) => Some(json!({"resourceType": "Questionnaire"})),
-        ("Observation", id) if id.starts_with('n') => Some(observation("Patient/1")),
-        _ => None,
-    };
-    let many = |count: usize| (0..count).map(|n| format!("Observation/n{n}")).collect::<Vec<_>>();
-    for (targets, expected) in [
-        (vec!["Observation/own".to_owned()], true),
-        (vec!["Observation/own/_history/3".to_owned(), "Organization/o".to_owned()], true),
-        (vec!["Patient/1".to_owned()], true),
-        (vec!["Provenance/own".to_owned()], true),
-        (vec!["Provenance/own".to_owned(), "Provenance/too".to_owned()], true),
-        (vec!["Provenance/others".to_owned()], false),
-        (vec!["Provenance/back".to_owned()], false),
-        (vec!["Provenance/circle".to_owned()], false),
-        (vec!["Provenance/x".to_owned(), "Patient/1".to_owned()], false),
-        (vec!["Patient/2".to_owned()], false),
-        (vec!["Observation/own".to_owned(), "Observation/other".to_owned()], false),
-        (vec!["Observation/gone".to_owned()], false),
-        (vec!["Questionnaire/q".to_owned()], false),
-        (vec!["https://other.example.org/Observation/own".to_owned()], false),
-        (vec!["urn:uuid:1".to_owned(), "Observation/own".to_owned()], false),
-        (vec![], false),
-        (many(64), true),
-        (many(65), false),
-    ] {
-        let target: Vec<Value> = targets.iter().map(|to| json!({"reference": to})).collect();
-        let provenance = json!({"resourceType": "Provenance", "id": "x", "target": target,
-            "patient": {"reference": "Patient/1"}});
-        let filter = access.shown("Provenance");
-        assert_eq!(filter.shows_with(&provenance, look_up), expected, "{targets:?}");
-        // Without a store nothing is known of targets.
-        assert_ne!(access.may_show(&provenance), Visibility::Shown, "{targets:?}");
-    }
-    let none = PatientCompartment::builder().also(["Device:patient"]).build().unwrap();
-    let access = own(&of_compartment(none).await, "GET", "/Provenance").await;
-    let provenance = json!({"resourceType": "Provenance",
-        "target": [{"reference": "Observation/own"}]});
-    assert_eq!(access.may_show(&provenance), Visibility::Hidden, "nobody's without `target`");
-}
-
-/// Finding: a confined token wrote about others, as soon as it had a part in it.
-#[tokio::test]
-async fn a_confined_write_is_about_the_patient_and_no_other() {
-    let server = server().await;
-    for (resource, expected, words) in [
-        (observation("Patient/1"), 200, ""),
-        (observation(&format!("{BASE}/Patient/1")), 200, ""),
-        (observation("Patient/2"), 403, "`subject` of the resource names another patient"),
-        (observation("Patient/nobody"), 403, "names another patient"),
-        (observation("https://other.example.org/Patient/1"), 403, "names another patient"),
-        (observation("Patient?identifier=1"), 403, "not a plain reference"),
-        (observation("urn:uuid:1"), 403, "not a plain reference"),
-        (observation("#p"), 403, "not a plain reference"),
-        (
-            json!({"resourceType": "Observation", "subject": {"identifier": {"value": "1"}}}),
-            403,
-            "not a plain reference",
-        ),
-        (
-            json!({"resourceType": "Procedure", "subject": {"reference": "Patient/1"},
-                "performer": [[{"actor": {"reference": "Patient/2"}}]]}),
-            403,
-            "not a plain reference",
-        ),
-        (
-            json!({"resourceType": "Observation", "subject": {"reference": "Patient/1"},
-                "performer": [{"type": "Patient", "display": "another"}]}),
-            403,
-            "not a plain reference",
-        ),
-        (json!({"resourceType": "Observation"}), 403, "not about the patient"),
-        (
-            json!({"resourceType": "Observation", "subject": {"reference": "Patient/1"},
-                "performer": [{"reference": "Practitioner/p"}, {"display": "somebody"}]}),
-            200,
-            "",
-        ),
-        (
-            json!({"resourceType": "Observation", "subject": {"reference": "Patient/1"},
-                "performer": [{"reference": "Patient/2"}]}),
-            403,
-            "`performer` of the resource names another patient",
-        ),
-        (
-            json!({"resourceType": "Observation", "subject": {"reference": "Patient/2"},
-                "performer": [{"reference": "Patient/1"}]}),
-            403,
-            "names another patient",
-        ),
-        (
-            json!({"resourceType": "Observation", "performer": [{"reference": "Patient/1"}]}),
-            403,
-            "not about the patient",
-        ),
-        (
-            json!({"resourceType": "AllergyIntolerance", "patient": {"reference": "Patient/1"},
-                "recorder": {"reference": "Patient/2"}}),
-            403,
-            "`recorder`",
-        ),
-        (
-            json!({"resourceType": "AllergyIntolerance", "patient": {"reference": "Patient/2"},
-                "recorder": {"reference": "Patient/1"}}),
-            403,
-            "another",
-        ),
-        (
-            json!({"resourceType": "Condition", "subject": {"reference": "Patient/2"},
-                "asserter": {"reference": "Patient/1"}}),
-            403,
-            "another",
-        ),
-        (
-            json!({"resourceType": "DocumentReference", "subject": {"reference": "Patient/2"},
-                "author": [{"reference": "Patient/1"}]}),
-            403,
-            "another",
-        ),
-        (
-            json!({"resourceType": "Procedure", "subject": {"reference": "Patient/2"},
-                "performer": [{"actor": {"reference": "Patient/1"}}]}),
-            403,
-            "another",
-        ),
-        (json!({"resourceType": "Schedule", "actor": [{"reference": "Patient/1"}]}), 200, ""),
-        (of_patient("Device", "patient", "Patient/1"), 200, ""),
-        (of_patient("Device", "patient", "Patient/2"), 403, "another"),
-        (json!({"resourceType": "Device"}), 403, "not about"),
-    ] {
-        let uri = format!("/{}", resource["resourceType"].as_str().unwrap());
-        let create = own(&server, "POST", &uri).await;
-        let result = create.may_store(None, Some(&resource));
-        let why = match &result {
-            Err(StoreError::Denied(denial)) => denial.summary().to_owned(),
-            _ => String::new(),
-        };
-        assert_eq!(status(&result), expected, "{resource}");
-        assert!(why.contains(words), "{resource}: {why}");
-    }
-}
-
-#[tokio::test]
-async fn some_types_are_never_written_by_a_patient() {
-    let server = server().await;
-    for (resource, expected) in [
-        // Seen, and so refused; what is not seen is not there.
-        (json!({"resourceType": "Organization", "id": "x"}), 403),
-        (of_patient("AuditEvent", "x", "Patient/1"), 404),
-        (
-            json!({"resourceType": "AuditEvent", "id": "x",
-                "agent": [{"who": {"reference": "Patient/1"}}]}),
-            403,
-        ),
-        (
-            json!({"resourceType": "Person", "id": "x",
-                "link": [{"target": {"reference": "Patient/1"}}]}),
-            403,
-        ),
-        (
-            json!({"resourceType": "Group", "id": "x",
-                "member": [{"entity": {"reference": "Patient/1"}}]}),
-            404,
-        ),
-        (json!({"resourceType": "Questionnaire", "id": "x"}), 404),
-    ] {
-        let uri = format!("/{}/x", resource["resourceType"].as_str().unwrap());
-        let update = own(&server, "PUT", &uri).await;
-        let delete = own(&server, "DELETE", &uri).await;
-        let changed = update.may_store(Some(&resource), Some(&resource));
-        assert_eq!(status(&changed), expected, "{resource}");
-        assert_eq!(status(&delete.may_store(Some(&resource), None)), expected, "{resource}");
-    }
-    for name in ["Organization", "Provenance", "AuditEvent", "Group", "Person", "Questionnaire"] {
-        let reply = ask(&server, OWN, json!("1"), "POST", &format!("/{name}")).await;
-        assert_eq!(reply.status, 403, "{name}");
-    }
-    // A Provenance is refused to those who may see it, which only the store can tell.
-    let provenance = json!({"resourceType": "Provenance", "id": "x",
-        "target": [{"reference": "Patient/1"}]});
-    let update = own(&server, "PUT", "/Provenance/x").await;
-    match update.may_store(Some(&provenance), Some(&provenance)) {
-        Err(StoreError::DeniedIfShown(denial, targets)) => {
-            assert!(denial.summary().contains("Provenance"), "{denial}");
-            assert_eq!(targets.len(), 1);
-        }
-        other => panic!("{other:?}"),
-    }
-}
-
-#[tokio::test]
-async fn a_change_is_judged_before_and_after() {
-    let server = server().await;
-    let update = own(&server, "PUT", "/Observation/x").await;
-    let (mine, others) = (observation("Patient/1"), observation("Patient/2"));
-    let mut seen = observation("Patient/2");
-    seen["performer"] = json!([{"reference": "Patient/1"}]);
-    for (before, after, expected) in [
-        (Some(&mine), Some(&mine), 200),
-        (Some(&mine), Some(&others), 403),
-        (Some(&others), Some(&mine), 404),
-        (Some(&others), Some(&others), 404),
-        (Some(&seen), Some(&mine), 403),
-        // What does not exist looks like what is hidden, so that nothing is created by `PUT`.
-        (None, Some(&mine), 404),
-        (None, Some(&others), 404),
-        (Some(&mine), None, 200),
-    ] {
-        assert_eq!(status(&update.may_store(before, after)), expected, "{before:?} {after:?}");
-    }
-    let mut renamed = mine.clone();
-    renamed["id"] = "y".into();
-    assert_eq!(status(&update.may_store(Some(&mine), Some(&renamed))), 403);
-    // Nor may the body be of another type than the address, or none at all.
-    let device = of_patient("Device", "patient", "Patient/1");
-    let create = own(&server, "POST", "/Observation").await;
-    assert_eq!(status(&create.may_store(None, Some(&device))), 403);
-    assert_eq!(status(&create.may_store(None::<&Value>, None)), 403);
-    let read = own(&server, "GET", "/Observation/x").await;
-    assert_eq!(status(&read.may_store(Some(&mine), Some(&mine))), 403, "a read changes nothing");
-    let conditional = own(&server, "PUT", "/Observation?code=x").await;
-    assert_eq!(status(&conditional.may_store(None, Some(&mine))), 200, "it creates");
-    let patch = own(&server, "PATCH", "/Observation?code=x").await;
-    assert_eq!(status(&patch.may_store(None, Some(&mine))), 404);
-    let everybody = granted(&server, "user/*.cruds", "PUT", "/Observation/x").await;
-    assert_eq!(status(&everybody.may_store(None, Some(&others))), 200, "not confined");
-    let reads = granted(&server, "user/*.rs patient/*.u", "PUT", "/Observation/x").await;
-    assert_eq!(status(&reads.may_store(Some(&others), Some(&others))), 404, "letter by letter");
-}
-
-#[tokio::test]
-async fn a_patient_changes_its_own_record_and_leaves_its_links() {
-    let server = server().await;
-    let update = own(&server, "PUT", "/Patient/1").await;
-    let patient = json!({"resourceType": "Patient", "id": "1",
-        "link": [{"other": {"reference": "Patient/2"}, "type": "seealso"}]});
-    let mut renamed = patient.clone();
-    renamed["name"] = json!([{"family": "x"}]);
-    assert_eq!(status(&update.may_store(Some(&patient), Some(&renamed))), 200);
-    let mut linked = patient.clone();
-    linked["link"] = json!([]);
-    assert_eq!(status(&update.may_store(Some(&patient), Some(&linked))), 403);
-    let reply = ask(&server, OWN, json!("1"), "POST", "/Patient").await;
-    assert_eq!(reply.status, 403);
-    assert!(reply.body.contains("cannot create a Patient"), "{}", reply.body);
-    // Nor by an update that finds none.
-    let conditional = own(&server, "PUT", "/Patient?identifier=x").await;
-    let created = json!({"resourceType": "Patient", "id": "1"});
-    assert_eq!(status(&conditional.may_store(None, Some(&created))), 403);
-}
-
-/// A rule of one's own that grants the address grants no change of what is of the type.
-#[tokio::test]
-async fn a_change_takes_the_right_to_it_on_the_type() {
-    let rule = authorize_fn(|request| match request.interaction().id() {
-        Some("x") => Ok(Grant::by("x alone")),
-        _ => Err(Denial::new("x alone")),
-    });
-    let server = Server::enforcing(Enforcement::ALL, rule).await;
-    let update = own(&server, "PUT", "/Observation/x").await;
-    let mine = observation("Patient/1");
-    assert_eq!(status(&update.may_store(Some(&mine), Some(&mine))), 403);
-}
-
-/// A change is made where one alternative allows it, and refused by the one that comes nearest.
-#[tokio::test]
-async fn a_change_is_judged_by_each_alternative() {
-    let of = |patients: &'static [&'static str]| {
-        authorize_fn(move |_| {
-            let each = patients.iter().map(|patient| Alternative::new(Some(patient), None));
-            Ok(Grant::by("both").confined_to(Alternatives::from_iter(each)))
-        })
-    };
-    let mut seen = observation("Patient/2");
-    seen["performer"] = json!([{"reference": "Patient/1"}]);
-    for (patients, resource, expected) in [
-        (&["1", "2"][..], observation("Patient/1"), 200),
-        (&["1", "2"], observation("Patient/2"), 200),
-        (&["1", "2"], observation("Patient/3"), 404),
-        (&["1", "3"], seen.clone(), 403),
-        (&["0", "1"], seen, 403),
-    ] {
-        let server = Server::enforcing(Enforcement::ALL, of(patients)).await;
-        let update = own(&server, "PUT", "/Observation/x").await;
-        let stored = update.may_store(Some(&resource), Some(&resource));
-        assert_eq!(status(&stored), expected, "{patients:?} {resource}");
-    }
-}
-
 /// A rule of one's own may confine one interaction, and no other.
 #[tokio::test]
 async fn access_that_is_confined_itself_is_confined_whatever_is_granted_beside_it() {
@@ -416,47 +97,6 @@ async fn access_that_is_confined_itself_is_confined_whatever_is_granted_beside_i
     let server = Server::enforcing(Enforcement::ALL, rule).await;
     assert!(!own(&server, "GET", "/Observation/x").await.is_unconfined());
     assert!(own(&server, "GET", "/Observation/y").await.is_unconfined());
-}
-
-#[tokio::test]
-async fn a_constraint_holds_before_and_after_a_change() {
-    #[derive(Debug)]
-    struct ByStatus;
-    impl tower_fhir_auth::authorization::ConstraintMatcher for ByStatus {
-        fn supports(&self, _: &str, parameter: &str) -> bool {
-            parameter == "status"
-        }
-        fn matches(&self, resource: &Value, _: &str, value: &str) -> bool {
-            resource["status"] == value
-        }
-    }
-    let settings = |layer: tower_fhir_auth::FhirAuthLayerBuilder| {
-        let layer = layer.authorizer(ScopePolicy::new()).handlers_enforce(Enforcement::ALL);
-        layer.constraint_matcher(ByStatus)
-    };
-    let server = Server::build(Algorithm::Es256, |issuer| issuer, settings).await;
-    let of = |status: &str| json!({"resourceType": "Observation", "id": "x", "status": status});
-    let access = granted(&server, "user/*.cruds?status=final", "PUT", "/Observation/x").await;
-    for (before, after, expected) in [
-        (Some(of("final")), Some(of("final")), 200),
-        (Some(of("final")), Some(of("draft")), 403),
-        (Some(of("draft")), Some(of("final")), 404),
-        (None, Some(of("final")), 404),
-    ] {
-        let found = access.may_store(before.as_ref(), after.as_ref());
-        assert_eq!(status(&found), expected, "{before:?} {after:?}");
-    }
-    assert_eq!(access.may_show(&of("final")), Visibility::Shown);
-    assert_eq!(access.may_show(&of("draft")), Visibility::Hidden);
-    let create = granted(&server, "user/*.c?status=final", "POST", "/Observation").await;
-    assert_eq!(status(&create.may_store(None, Some(&of("final")))), 200);
-    assert_eq!(status(&create.may_store(None, Some(&of("draft")))), 403);
-    // Both at once: one's own, and final.
-    let both = granted(&server, "patient/*.r?status=final", "GET", "/Observation/x").await;
-    let mut mine = of("final");
-    assert_eq!(both.may_show(&mine), Visibility::Hidden);
-    mine["subject"] = json!({"reference": "Patient/1"});
-    assert_eq!(both.may_show(&mine), Visibility::Shown);
 }
 
 #[tokio::test]
@@ -543,7 +183,7 @@ async fn the_compartment_of_a_deployment_counts() {
     let mut other = observation("Patient/1");
     other["performer"] = json!([{"reference": "Patient/2"}]);
     let create = own(&server, "POST", "/Observation").await;
-    assert_eq!(status(&create.may_store(None, Some(&other))), 403);
+    assert!(matches!(create.may_store(None, Some(&other)), Err(StoreError::Denied(_))));
 }
 
 #[test]
@@ -564,89 +204,6 @@ fn a_compartment_that_cannot_be_says_why() {
         let builder = PatientCompartment::builder().also(list(also)).less(list(less));
         let error = builder.shared(list(shared)).build().unwrap_err().to_string();
         assert!(error.contains(words), "{also} {less} {shared}: {error}");
-    }
-}
-
-/// `user/` scopes are the user's own rights: a patient's are those of a patient.
-#[tokio::test]
-async fn user_scopes_confine_a_patient_and_the_relatives_of_one() {
-    let server = server().await;
-    for (user, patient, expected) in [
-        (json!(null), json!(null), Ok("-")),
-        (json!("Practitioner/p"), json!(null), Ok("-")),
-        (json!("Practitioner/p"), json!("1"), Ok("-")),
-        (json!(format!("{BASE}/PractitionerRole/p")), json!(null), Ok("-")),
-        (json!("Patient/2"), json!(null), Ok("2")),
-        (json!("Patient/2"), json!("1"), Ok("1")),
-        (json!(format!("{BASE}/Patient/2")), json!(null), Ok("2")),
-        (json!("RelatedPerson/r"), json!("1"), Ok("1")),
-        (json!("Person/r"), json!("Patient/1"), Ok("1")),
-        (json!("RelatedPerson/r"), json!(null), Err("`patient` is missing")),
-        (json!("Person/r"), json!(["1"]), Err("is not the id")),
-        (json!("Patient/2"), json!(["1"]), Err("is not the id")),
-        (json!(["Patient/2"]), json!("1"), Err("`fhirUser` is not a string")),
-        (json!({"reference": "Patient/2"}), json!("1"), Err("`fhirUser` is not a string")),
-        (json!("https://other.example.org/Patient/2"), json!("1"), Err("names nobody")),
-        (json!("Patient/2/_history/1"), json!("1"), Err("names nobody")),
-        (json!("somebody"), json!("1"), Err("names nobody")),
-        (json!("Organization/o"), json!("1"), Err("of a type that no user has")),
-        (json!("Device/d"), json!("1"), Err("of a type that no user has")),
-    ] {
-        let token = server.token().claim("scope", "user/Observation.rs");
-        let token = token.claim("fhirUser", user.clone()).claim("patient", patient.clone());
-        let request = http::Request::get("/r4/Observation/1");
-        let bearer = format!("Bearer {}", token.sign().unwrap());
-        let reply = server.send(request.header("authorization", bearer)).await;
-        match expected {
-            Ok(expected) => {
-                let access = reply.access.unwrap_or_else(|| panic!("{user}: {}", reply.body));
-                let filter = access.may(Permissions::READ, "Observation");
-                let mut patients = filter.confinement().sets().flatten();
-                let found = patients.next().and_then(|one| one.patient()).unwrap_or("-");
-                assert_eq!(found, expected, "{user} {patient}");
-            }
-            Err(words) => {
-                assert_eq!(reply.status, 403, "{user} {patient}");
-                assert!(reply.body.contains(words), "{user} {patient}: {}", reply.body);
-                let asked = reply.rejection.unwrap().required_scope();
-                let unreadable = words.contains("fhirUser")
-                    || words.contains("nobody")
-                    || words.contains("type");
-                let expected = (!unreadable).then_some("launch/patient user/Observation.rs");
-                assert_eq!(asked.as_deref(), expected, "{user} {patient}");
-            }
-        }
-        // An application by itself is nobody's.
-        let reply =
-            ask(&server, "system/Observation.rs", json!("1"), "GET", "/Observation/1").await;
-        assert_eq!(reply.status, 200);
-    }
-}
-
-#[tokio::test]
-async fn launch_contexts_that_disagree_are_no_launch_context() {
-    let rules = |issuer: tower_fhir_auth::TrustedIssuer| {
-        issuer.patient_claims(["patient", "ctx.patient", "launch_patient"])
-    };
-    let settings = |layer: tower_fhir_auth::FhirAuthLayerBuilder| {
-        layer.authorizer(ScopePolicy::new()).handlers_enforce(Enforcement::ALL)
-    };
-    let server = Server::build(Algorithm::Es256, rules, settings).await;
-    for (one, other, expected) in [
-        (json!("1"), json!("1"), 200),
-        (json!("1"), json!("Patient/1"), 200),
-        (json!("1"), json!(null), 200),
-        (json!(null), json!("1"), 200),
-        (json!("1"), json!("2"), 403),
-        (json!("1"), json!(["1"]), 403),
-        (json!("1"), json!(""), 403),
-    ] {
-        let token = server.token().claim("scope", "patient/Observation.r");
-        let token = token.claim("patient", one.clone()).claim("launch_patient", other.clone());
-        let bearer = format!("Bearer {}", token.sign().unwrap());
-        let request = http::Request::get("/r4/Observation/1").header("authorization", bearer);
-        let reply = server.send(request).await;
-        assert_eq!(reply.status.as_u16(), expected, "{one} {other}: {}", reply.body);
     }
 }
 
@@ -717,27 +274,6 @@ async fn a_compartment_holds_what_is_the_patients_and_not_what_all_share() {
     ] {
         assert_eq!(compartment.shows(&resource) == Visibility::Shown, expected, "{resource}");
     }
-}
-
-#[tokio::test]
-async fn no_target_of_a_provenance_is_looked_up_twice() {
-    let server = server().await;
-    let access = own(&server, "GET", "/Provenance").await;
-    let of = |targets: &[&str]| {
-        let target: Vec<Value> = targets.iter().map(|to| json!({"reference": to})).collect();
-        json!({"resourceType": "Provenance", "target": target})
-    };
-    let mut asked = Vec::new();
-    let look_up = |to: &ResourceReference| {
-        asked.push(to.to_string());
-        Some(match &*to.resource_type {
-            "Provenance" => of(&["Observation/o"]),
-            _ => observation("Patient/1"),
-        })
-    };
-    let provenance = of(&["Provenance/a", "Provenance/b", "Observation/o"]);
-    assert!(access.shown("Provenance").shows_with(&provenance, look_up));
-    assert_eq!(asked, ["Provenance/a", "Provenance/b", "Observation/o"]);
 }
 
 #[tokio::test]

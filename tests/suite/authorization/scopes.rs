@@ -387,3 +387,18 @@ async fn scopes_and_reasons_are_named_once() {
     assert_eq!(reply.status, 403);
     assert_eq!(reply.body.matches("names nobody").count(), 1, "{}", reply.body);
 }
+
+#[tokio::test]
+async fn the_own_patient_may_be_named_twice() {
+    let server = Server::enforcing(Enforcement::ALL, ScopePolicy::new()).await;
+    for (uri, expected) in [
+        ("/Patient/1/Observation?subject=Patient/1", 200),
+        ("/Observation?patient=1&subject=Patient/1", 200),
+        ("/Observation?patient=1&subject=Patient/2", 403),
+    ] {
+        let token = server.token().claim("scope", "patient/*.rs").claim("patient", "1");
+        let bearer = format!("Bearer {}", token.sign().unwrap());
+        let request = Request::get(format!("/r4{uri}")).header("authorization", bearer);
+        assert_eq!(server.send(request).await.status, expected, "{uri}");
+    }
+}

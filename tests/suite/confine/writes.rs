@@ -58,7 +58,7 @@ async fn a_bundle_passes_unseen_only_where_everything_may_be_done() {
 #[tokio::test]
 async fn a_limit_to_reading_lets_no_bundle_pass_unseen() {
     for (actions, granted) in [(vec![DataAction::Read], 400), (DataAction::ALL.to_vec(), 200)] {
-        let limited = |issuer: &tower_fhir_auth::test_util::TestIssuer| {
+        let limited = |issuer: &TestIssuer| {
             authenticated().and(IssuerLimits::new().allow(issuer.url(), actions))
         };
         let confined = Confined::ruled(Careless::with(records()), limited).await;
