@@ -313,6 +313,7 @@ async fn a_base_with_an_escape_is_found_as_it_is_written_and_in_no_other_spellin
             ("/caf%c3%a9/Patient/1", 404),
             ("/%63af%C3%A9/Patient/1", 404),
             ("/x/../caf%C3%A9/Patient/1", 404),
+            ("/caf\u{e9}/Patient/1", 404),
             ("/other", if outside == OutsideBase::PassOn { 200 } else { 404 }),
         ] {
             let answer = ask(&bases, Request::get(path)).await;

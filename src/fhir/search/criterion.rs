@@ -354,12 +354,17 @@ mod tests {
             ("patient", "Patient/1/_history/1"),
             ("patient", "urn:uuid:1"),
             ("subject:Group", "Patient/1"),
+            ("subject:Patient", "https://other.test/fhir/Patient/1"),
             ("date", "yesterday"),
             ("value-quantity", "much"),
             ("_profile", ""),
         ] {
             let error = criterion("Observation", name, value).unwrap_err();
             assert!(matches!(error, CriterionError::Value(_)), "{name}={value}: {error}");
+        }
+        for value in ["", "a,"] {
+            let error = criterion("Patient", "name", value).unwrap_err();
+            assert!(matches!(error, CriterionError::Value(_)), "{value}: {error}");
         }
         let many = vec!["a"; 257].join(",");
         assert_eq!(

@@ -192,6 +192,9 @@ async fn scopes_that_confine_grant_nothing_where_nobody_enforces_them() {
     assert_eq!(send(&server, "POST", "/Patient/_search", "user/*.rs").await.status, 200);
     assert_eq!(send(&server, "POST", "", "user/*.rs").await.status, 403);
     assert_eq!(send(&server, "POST", "", "user/*.cruds system/*.cruds").await.status, 403);
+    let everything = "/Patient/1/$everything?_type=Patient";
+    assert_eq!(send(&server, "GET", everything, "user/Patient.rs").await.status, 200);
+    assert_eq!(send(&server, "POST", everything, "user/Patient.rs").await.status, 403);
 }
 
 /// Whoever holds a permission under a constraint is not told to ask for it without.

@@ -3,7 +3,8 @@
 use http::Request;
 use serde_json::{Value, json};
 use tower_fhir_auth::authentication::UnixTime;
-use tower_fhir_auth::authorization::{RoleDefinitions, RolePolicy};
+use tower_fhir_auth::authorization::{Alternative, RoleDefinitions, RolePolicy};
+use tower_fhir_auth::{Denial, Grant, authorize_fn};
 
 use super::careless::Careless;
 use super::{Confined, bundle, observation, records};
@@ -375,4 +376,58 @@ async fn an_operation_on_what_is_brought_along_needs_its_own_right_alone() {
             got.text
         );
     }
+}
+
+/// A rule of one's own that looks at types, and at no query.
+#[tokio::test]
+async fn what_looks_elsewhere_is_refused_whatever_the_rule_grants() {
+    let rule = || {
+        authorize_fn(|request| match request.interaction().resource_type() {
+            Some("Observation" | "Patient") => Ok(Grant::by("a type")),
+            _ => Err(Denial::new("another type")),
+        })
+    };
+    let confined = Confined::ruled(Careless::with(records()), |_| rule()).await;
+    for (query, status) in [
+        ("patient.name=x", 200),
+        ("patient._filter=x", 403),
+        ("_has:Observation:patient:_list=x", 403),
+        ("_filter=x", 403),
+    ] {
+        let got = confined.get("", &format!("/Observation?{query}")).await;
+        assert_eq!(got.status, status, "{query}: {}", got.text);
+    }
+}
+
+/// What is brought along is nobody's record here, and a grant for one patient's is none for it.
+#[tokio::test]
+async fn a_grant_that_confines_runs_no_operation_on_what_is_brought_along() {
+    let confining = |patient: Option<&'static str>| {
+        authorize_fn(move |_| {
+            let grant = Grant::by("a rule");
+            Ok(match patient {
+                Some(patient) => grant.confined_to(Alternative::new(Some(patient), None)),
+                None => grant,
+            })
+        })
+    };
+    for (patient, is_refused) in [(None, false), (Some("1"), true)] {
+        let confined = Confined::ruled(Careless::with(records()), |_| confining(patient)).await;
+        let token = confined.token("", "1", "amara");
+        let request = Request::post("/r4/Patient/$validate");
+        let got = confined.send_with(&token, request, "{}").await;
+        assert_eq!(got.status == 403, is_refused, "{patient:?}: {}", got.text);
+    }
+}
+
+/// It changes nothing, and so nothing is said of where a change comes from.
+#[tokio::test]
+async fn a_search_by_post_goes_on_without_a_provenance() {
+    let confined = Confined::before(Careless::with(records())).await;
+    let token = confined.token("patient/*.rs", "1", "amara");
+    let request = Request::post("/r4/Observation/_search")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .header("x-provenance", "{}");
+    let got = confined.send_with(&token, request, "_count=9").await;
+    assert_eq!(got.status, 200, "{}", got.text);
 }
