@@ -313,6 +313,8 @@ mod tests {
                 "{text}"
             );
         }
+        let covers = |text: &str| text.parse::<SmartScope>().unwrap().covers_every_type();
+        assert!(covers("user/*.rs") && !covers("user/Patient.rs"));
         for text in ["system/*.cruds", "system/all.all", "system.*.*", "system$all.*"] {
             assert_eq!(text.parse::<SmartScope>().unwrap().to_string(), "system/*.cruds", "{text}");
         }

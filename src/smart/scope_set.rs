@@ -205,12 +205,13 @@ mod tests {
         let twice: Vec<&str> = texts.iter().chain(&texts).map(String::as_str).collect();
         let scopes = set(&[
             &twice[..],
-            &["patient/Flag.r?_id=40", "user/Flag.s", "user/*.r?_id=9"],
+            &["patient/Flag.r?_id=40", "user/Flag.s", "user/*.r?_id=9", "user/Flag.s?_id=0"],
         ]
         .concat());
         assert_eq!(scopes.all().len(), MAX_CONSTRAINTS + 3);
         assert!(shown(&scopes).contains(&"user/Flag.r?_id=31".to_owned()));
         assert!(!shown(&scopes).contains(&"user/Flag.r?_id=32".to_owned()));
+        assert!(shown(&scopes).contains(&"user/Flag.rs?_id=0".to_owned()), "it is one of them");
         let expected = texts[32..35].iter().map(|text| (&**text, ScopeError::TooManyConstraints));
         assert!(scopes.rejected().eq(expected), "the first few are told");
     }

@@ -222,6 +222,17 @@ async fn entra_compares_acrs_and_clients_that_can_read_it_get_a_claims_challenge
     assert_eq!(get(&users, token().claim("idtyp", "user")).await.status, 401);
 }
 
+/// RFC 9470 section 3: each parameter where it is asked for.
+#[tokio::test]
+async fn a_sign_in_that_is_recent_enough_asks_for_no_level() {
+    let server = server([on(["Patient.r"]).max_auth_age(Duration::from_secs(300))]).await;
+    let reply = server.get(weak(&server)).await;
+    assert_eq!(reply.status, 401);
+    let challenge = reply.challenge();
+    assert!(challenge.contains("max_age=\"300\""), "{challenge}");
+    assert!(!challenge.contains("acr_values"), "{challenge}");
+}
+
 #[tokio::test]
 async fn an_explanation_has_the_step() {
     let server = server([five_minutes()]).await;
