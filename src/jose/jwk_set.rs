@@ -308,7 +308,7 @@ mod tests {
 
     use super::*;
 
-    /// The same key under the same `kid`, with these members beside.
+    /// Returns the one key under the one `kid`, with these members beside.
     fn entry(members: &Value) -> Value {
         let mut entry = json!({"kty": "OKP", "crv": "Ed25519", "kid": "one",
             "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"});

@@ -114,7 +114,7 @@ struct Ambiguous;
 #[derive(Clone, Default)]
 struct Table {
     by_path: HashMap<Arc<str>, FhirAuthLayer>,
-    /// The same paths, by their plainest reading.
+    /// The paths by their plainest reading.
     by_plainest: HashMap<Box<str>, Arc<str>>,
     /// The paths that a base lies below, or has lain.
     outer: HashSet<Box<str>>,

@@ -296,7 +296,7 @@ async fn a_path_that_reads_as_that_of_another_base_belongs_to_none() {
 /// A server that decodes reads each spelling as the base.
 #[tokio::test]
 async fn a_base_with_an_escape_is_found_as_it_is_written_and_in_no_other_spelling() {
-    let base = format!("{ORIGIN}/caf%C3%A9");
+    let base = format!("{ORIGIN}/r%C3%A9");
     let settings = || {
         let keys =
             JwkSet::parse(format!("{{\"keys\": [{}]}}", Tenant::named("a").key.jwk()).as_bytes());
@@ -307,23 +307,23 @@ async fn a_base_with_an_escape_is_found_as_it_is_written_and_in_no_other_spellin
         let bases = FhirBasesLayer::new().outside_base(outside);
         bases.add(settings()).unwrap();
         for (path, status) in [
-            ("/caf%C3%A9/Patient/1", 401),
-            ("/caf%C3%A9/metadata", 200),
-            ("/.well-known/oauth-protected-resource/caf%C3%A9", 200),
-            ("/caf%c3%a9/Patient/1", 404),
-            ("/%63af%C3%A9/Patient/1", 404),
-            ("/x/../caf%C3%A9/Patient/1", 404),
-            ("/caf\u{e9}/Patient/1", 404),
+            ("/r%C3%A9/Patient/1", 401),
+            ("/r%C3%A9/metadata", 200),
+            ("/.well-known/oauth-protected-resource/r%C3%A9", 200),
+            ("/r%c3%a9/Patient/1", 404),
+            ("/%72%C3%A9/Patient/1", 404),
+            ("/x/../r%C3%A9/Patient/1", 404),
+            ("/r\u{e9}/Patient/1", 404),
             ("/other", if outside == OutsideBase::PassOn { 200 } else { 404 }),
         ] {
             let answer = ask(&bases, Request::get(path)).await;
             assert_eq!(answer.status, status, "{outside:?} {path}");
         }
-        let layer = FhirAuthLayer::builder(format!("{ORIGIN}/caf%c3%a9"));
+        let layer = FhirAuthLayer::builder(format!("{ORIGIN}/r%c3%a9"));
         let twice = layer.issuer(TrustedIssuer::discover("https://idp.example.org"));
         let twice = bases.add(twice.authorizer(authenticated()));
         assert!(matches!(twice, Err(BuildError::DuplicateBase(_))), "{twice:?}");
-        assert!(bases.remove("/caf%C3%A9").is_some());
+        assert!(bases.remove("/r%C3%A9").is_some());
         bases.add(settings()).unwrap();
     }
 }

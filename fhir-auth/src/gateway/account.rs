@@ -21,7 +21,7 @@ const JUDGED_AT_ONCE: usize = 16 * 1024;
 pub(super) struct Buffered {
     /// Of requests with a token that was verified.
     callers: Room,
-    /// The same, for each caller.
+    /// What each of them holds.
     shares: Shares,
     /// Of all others, who take nothing of what there is for callers.
     strangers: Room,

@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn a_string_begins_with_any_of_many() {
-        let all = ["Ok", "okafor", "b", "Bü", "ba", "z", "Σ"];
+        let all = ["Ok", "okafor", "b", "Bü", "bc", "z", "Σ"];
         let test = StringTest::parse(all.map(str::to_owned)).unwrap();
         for text in ["ok", "OKAFOR", "Oka", "B", "bach", "BÜ", "z", "zz", "ς", "σa"] {
             assert!(test.matches(&json!(text)), "{text}");
@@ -95,7 +95,7 @@ mod tests {
     /// Against each value by itself.
     #[test]
     fn many_find_what_each_finds() {
-        let words: Vec<String> = ["a", "b", "ab", "ba", "aab", "abb", "B", "é"]
+        let words: Vec<String> = ["a", "b", "ab", "bc", "aab", "abb", "B", "é"]
             .iter()
             .flat_map(|one| ["", "a", "b", "é"].map(|end| format!("{one}{end}")))
             .collect();
