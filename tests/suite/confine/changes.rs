@@ -604,3 +604,13 @@ async fn what_is_created_without_an_id_is_sent_byte_by_byte() {
     assert_eq!(got.status, 201, "{}", got.text);
     assert_eq!(confined.server.asked().last().unwrap().1, text);
 }
+
+#[tokio::test]
+async fn what_is_read_before_a_change_is_of_the_type_of_the_address() {
+    let other = json!({"resourceType": "Condition", "id": "a1", "subject": {"reference": "Patient/1"},
+        "meta": {"versionId": "1"}});
+    let server = Careless::with(records()).answering("/Observation/a1", 200, &other);
+    let confined = Confined::with(server, ConfineSettings::default().versions_checked()).await;
+    let got = sent(&confined, OWN, "DELETE", "/Observation/a1", &[], "").await;
+    assert_eq!(got.status, 404, "{}", got.text);
+}

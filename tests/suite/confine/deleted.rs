@@ -130,3 +130,18 @@ async fn where_no_history_says_whose_it_was_what_is_deleted_is_as_what_never_was
         }
     }
 }
+
+/// Whoever may see all of both types, and asked for one.
+#[tokio::test]
+async fn a_history_of_a_type_tells_of_no_other_types_deletions() {
+    let deletion = |url: &str| json!({"request": {"method": "DELETE", "url": url}});
+    let history = json!({"resourceType": "Bundle", "type": "history",
+        "entry": [deletion("Observation/x"), deletion("Condition/y")]});
+    let server = Careless::default().answering("/Observation/_history", 200, &history);
+    let confined = Confined::before(server).await;
+    let scope = "user/Observation.rs user/Condition.rs patient/Device.rs";
+    let got = confined.get(scope, "/Observation/_history").await.json();
+    let urls: Vec<_> =
+        got["entry"].as_array().unwrap().iter().map(|one| &one["request"]["url"]).collect();
+    assert_eq!(urls, ["Observation/x"], "{got}");
+}

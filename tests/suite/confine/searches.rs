@@ -431,3 +431,17 @@ async fn a_search_by_post_goes_on_without_a_provenance() {
     let got = confined.send_with(&token, request, "_count=9").await;
     assert_eq!(got.status, 200, "{}", got.text);
 }
+
+#[tokio::test]
+async fn everything_is_asked_for_by_parameters_of_its_own() {
+    let confined = Confined::before(Careless::with(records())).await;
+    for (query, status) in [
+        ("start=2024-01-01&end=2025-01-01", 200),
+        ("_since=2024-01-01T00:00:00Z", 200),
+        ("status=final", 403),
+        ("start:missing=true", 403),
+    ] {
+        let got = confined.get("patient/*.rs", &format!("/Patient/1/$everything?{query}")).await;
+        assert_eq!(got.status, status, "{query}: {}", got.text);
+    }
+}
