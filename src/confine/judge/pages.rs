@@ -115,10 +115,14 @@ where
         let are_current = self.bundle_type() == "searchset";
         let mut verdicts = self.verdicts(&candidates, are_current).await?;
         let base = self.access.interaction().base();
-        // A page of companions alone does not say whose they are: what they came along with is on another one.
-        let is_apart = hides && candidates.iter().all(|one| one.comes_along);
-        let hides_others = unread.is_some() || is_apart;
-        hide_companions_of_hidden(&candidates, &mut verdicts, hides_others, base);
+        hide_companions_of_hidden(&candidates, &mut verdicts, unread.is_some(), base);
+        // Apart from what they came along with, resources that all share do not say whose they are.
+        if hides && candidates.iter().all(|one| one.comes_along) {
+            let shared = self.access.patient_compartment();
+            for (one, is_shown) in candidates.iter().zip(&mut verdicts) {
+                *is_shown &= !shared.is_shared(&one.resource_type);
+            }
+        }
         let is_kept = |place: &Place| match place {
             Place::Candidate(place) => verdicts.get(*place) == Some(&true),
             Place::Nothing(is_kept) => *is_kept,

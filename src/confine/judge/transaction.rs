@@ -1,5 +1,7 @@
 //! Transactions: they pass whole, with `If-Match` of what was judged, or not at all.
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
@@ -25,6 +27,15 @@ use crate::confine::way::Way;
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 const PROVENANCE: HeaderName = HeaderName::from_static("x-provenance");
+
+/// Reports whether a value of a condition stands for what another entry creates: it is a placeholder, or a token of
+/// which a part is the name of an entry. The system of any other token may be an OID.
+fn names_an_entry(value: &str, named: &HashSet<String>) -> bool {
+    value.split(',').any(|one| match one.split_once('|') {
+        Some((system, code)) => named.contains(system) || named.contains(code),
+        None => one.contains("urn:uuid:") || one.contains("urn:oid:"),
+    })
+}
 
 /// The way in which an entry is dealt with.
 enum Step {
@@ -58,9 +69,11 @@ where
         if singles.iter().all(|(_, single)| single.way != Way::Write) {
             return self.reads(singles).await;
         }
+        let named = singles.iter().filter_map(|(entry, _)| entry.full_url.as_deref());
+        let named: HashSet<String> = named.map(str::to_owned).collect();
         let mut planned = Vec::with_capacity(entries.len());
         for (entry, single) in singles {
-            planned.push(self.planned(entry, single).await?);
+            planned.push(self.planned(entry, single, &named).await?);
         }
         let names = Names::of(&planned)?;
         let steps = self.steps(&planned, &names).await?;
@@ -100,24 +113,25 @@ where
         &mut self,
         entry: SentEntry<'a>,
         single: Single,
+        named: &HashSet<String>,
     ) -> Judged<Planned<'a>, S::Error> {
         let is_write = single.way == Way::Write;
         let outer = self.enter(single.clone());
         let change = match is_write {
-            true => self.ordered().await.map(Some),
+            true => self.ordered(named).await.map(Some),
             false => self.single_answer().await.map(|_| None),
         };
         self.leave(outer);
         Ok(Planned { entry, single, change: change? })
     }
 
-    async fn ordered(&mut self) -> Judged<(Order, Target), S::Error> {
+    async fn ordered(&mut self, named: &HashSet<String>) -> Judged<(Order, Target), S::Error> {
         let order = self.order().await?;
         let query = self.access.interaction().query().unwrap_or_default();
         let conditions = [query, order.if_none_exist.as_deref().unwrap_or_default()];
         let mut values =
             conditions.iter().flat_map(|query| form_urlencoded::parse(query.as_bytes()));
-        if values.any(|(_, value)| value.contains("urn:uuid:") || value.contains("urn:oid:")) {
+        if values.any(|(_, value)| names_an_entry(&value, named)) {
             let text = "a condition on what another entry creates is not resolved here";
             return Err(NoAnswer::bad_request(text).into());
         }

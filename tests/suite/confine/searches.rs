@@ -157,15 +157,17 @@ async fn what_comes_along_with_a_hidden_companion_alone_is_hidden() {
 
 /// R4 has them on the page of what they came along with (Search, "Including other resources in result").
 #[tokio::test]
-async fn what_comes_along_on_a_page_of_its_own_is_hidden() {
-    let doctor = json!({"resource": {"resourceType": "Practitioner", "id": "p"}, "search": {"mode": "include"}});
-    let found = json!({"resourceType": "Bundle", "type": "searchset", "entry": [doctor]});
+async fn what_all_share_is_hidden_on_a_page_apart_from_what_it_came_along_with() {
+    let along = |resource: Value| json!({"resource": resource, "search": {"mode": "include"}});
+    let doctor = along(json!({"resourceType": "Practitioner", "id": "p"}));
+    let own = along(observation("a1", "1", "laboratory"));
+    let found = json!({"resourceType": "Bundle", "type": "searchset", "entry": [doctor, own]});
     let include = "/Observation?_include=Observation%3Aperformer";
     let confined = Confined::before(Careless::default().answering(include, 200, &found)).await;
     let got = confined.get("patient/*.rs", include).await;
-    assert!(got.entries().is_empty(), "{}", got.text);
+    assert_eq!(got.entries(), ["Observation/a1"], "it says itself whose it is: {}", got.text);
     let all = confined.get("user/Observation.rs system/Practitioner.r", include).await;
-    assert_eq!(all.entries(), ["Practitioner/p"], "{}", all.text);
+    assert_eq!(all.entries(), ["Practitioner/p", "Observation/a1"], "{}", all.text);
 }
 
 #[tokio::test]
