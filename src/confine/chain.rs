@@ -3,15 +3,12 @@
 use std::collections::HashMap;
 
 use crate::authorization::Access;
+use crate::fhir::search_reach::is_odd;
 use crate::smart::Permissions;
-
-/// Parameters that may look at other resources than those of the type that is searched.
-const OF_OTHERS: [&str; 5] = ["_contained", "_containedType", "_filter", "_list", "_query"];
 
 /// Reports whether a parameter, with a modifier or without, may look at resources of any type.
 pub(super) fn looks_elsewhere(name: &str) -> bool {
-    let base = name.split(':').next().unwrap_or_default();
-    OF_OTHERS.iter().any(|other| other.eq_ignore_ascii_case(base))
+    is_odd(name.split(':').next().unwrap_or_default())
 }
 
 /// The types that the chains of one request reach. Each is judged once, however many links name it.

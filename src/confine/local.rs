@@ -100,14 +100,19 @@ fn is_reference(of: &str, name: &str) -> bool {
     let find = |of: &str, name: &str| {
         SearchParameter::find(of, name).is_some_and(|found| found.type_code() == "reference")
     };
-    if let Some(rest) = name.strip_prefix("_has:") {
-        let mut parts = rest.splitn(3, ':');
-        let (of, _, name) = (parts.next(), parts.next(), parts.next());
-        return of.zip(name).is_some_and(|(of, name)| is_reference(of, name));
-    }
-    if let Some((link, rest)) = name.split_once('.') {
-        let target = link.split_once(':').map(|(_, target)| target);
-        return target.is_some_and(|target| is_reference(target, rest));
+    let (mut of, mut name) = (of, name);
+    // A loop, not recursion: the address determines how deep it goes.
+    loop {
+        let further = if let Some(rest) = name.strip_prefix("_has:") {
+            let mut parts = rest.splitn(3, ':');
+            parts.next().zip(parts.nth(1))
+        } else if let Some((link, rest)) = name.split_once('.') {
+            link.split_once(':').map(|(_, target)| (target, rest))
+        } else {
+            break;
+        };
+        let Some(further) = further else { return false };
+        (of, name) = further;
     }
     let (name, modifier) = name.split_once(':').unwrap_or((name, ""));
     let is_address = modifier.is_empty()
@@ -120,6 +125,16 @@ fn is_reference(of: &str, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_links_of_a_chain_are_followed_however_many_there_are() {
+        let base: BaseUrl = "https://fhir.example.org/r4".parse().unwrap();
+        let addresses = Addresses::new(&base, "http://127.0.0.1:8081/fhir");
+        for link in ["a:B.", "_has:B:a:"] {
+            let query = format!("{}name=x:y", link.repeat(16_000));
+            assert_eq!(addresses.query("/Observation", &query), None, "{link}");
+        }
+    }
 
     #[test]
     fn addresses_of_this_server_are_relative_and_those_of_the_server_behind_are_foreign() {

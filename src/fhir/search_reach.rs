@@ -66,7 +66,7 @@ fn by_parameter(name: &str, value: &str, reached: &mut Vec<Reach>) {
 }
 
 /// Reports whether a name looks anywhere, or is another spelling of one handled by `reached`.
-fn is_odd(base: &str) -> bool {
+pub(crate) fn is_odd(base: &str) -> bool {
     let lower = base.to_ascii_lowercase();
     let judged = ["_has", "_include", "_revinclude", "_type", "_typefilter"];
     judged.contains(&lower.as_str()) || ANYWHERE.contains(&lower.as_str())

@@ -116,7 +116,7 @@ struct Table {
     by_path: HashMap<Arc<str>, FhirAuthLayer>,
     /// The paths by their plainest reading.
     by_plainest: HashMap<Box<str>, Arc<str>>,
-    /// The paths that a base lies below, or has lain.
+    /// The paths that a base lies below, or has lain, in their plainest reading.
     outer: HashSet<Box<str>>,
     /// The length of the longest path, and the most slashes that one has: no longer beginning of a request's
     /// path is looked up.
@@ -208,11 +208,14 @@ impl Default for FhirBasesLayer {
 
 impl Table {
     fn insert(&mut self, path: Arc<str>, layer: FhirAuthLayer) {
-        self.longest = self.longest.max(path.len());
-        self.deepest = self.deepest.max(path.matches('/').count());
-        let slashes = path.match_indices('/').filter_map(|(at, _)| path.get(..at));
+        let plainest: Box<str> = plainest(&path).into();
+        for spelling in [&*path, &*plainest] {
+            self.longest = self.longest.max(spelling.len());
+            self.deepest = self.deepest.max(spelling.matches('/').count());
+        }
+        let slashes = plainest.match_indices('/').filter_map(|(at, _)| plainest.get(..at));
         self.outer.extend(slashes.map(Box::from));
-        self.by_plainest.insert(plainest(&path).into(), Arc::clone(&path));
+        self.by_plainest.insert(plainest, Arc::clone(&path));
         self.by_path.insert(path, layer);
     }
 
@@ -243,16 +246,16 @@ impl Table {
     /// dots or not.
     fn meant(&self, path: &str) -> Result<Option<Found<'_>>, Ambiguous> {
         let found = self.find(path);
-        let plainest = plainest(path);
-        let is_same = self.find_plainest(&plainest) == found.map(|(base, _)| base);
-        if matches!(plainest, Cow::Borrowed(_)) {
+        let plain = plainest(path);
+        let is_same = self.find_plainest(&plain) == found.map(|(base, _)| base);
+        if matches!(plain, Cow::Borrowed(_)) {
             return if is_same { Ok(found) } else { Err(Ambiguous) };
         }
         // Steps that some do not see may lead into a base below as well.
         let stays = !has_step_up(path)
             || found.is_some_and(|(base, _)| {
                 let rest = path.get(base.len()..).unwrap_or_default();
-                !self.outer.contains(base) && !may_lead_out(rest)
+                !self.outer.contains(&*plainest(base)) && !may_lead_out(rest)
             });
         if is_same && stays { Ok(found) } else { Err(Ambiguous) }
     }

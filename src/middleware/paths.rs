@@ -160,9 +160,9 @@ pub(crate) fn optional_fault(
 /// Returns what was expected of a path that is to be public outside the base URL, where it cannot
 /// be.
 pub(crate) fn outside_fault(path: &str, base: &BaseUrl) -> Option<&'static str> {
-    match base.below(path) {
-        Some(_) => Some("expected a path outside the base URL: `public` is for those below it"),
-        None => public_fault(path),
+    match base.below(path).is_some() || base.holds(&plainest(path)) {
+        true => Some("expected a path outside the base URL: `public` is for those below it"),
+        false => public_fault(path),
     }
 }
 

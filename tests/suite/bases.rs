@@ -323,6 +323,20 @@ async fn a_base_with_an_escape_is_found_as_it_is_written_and_in_no_other_spellin
         let twice = layer.issuer(TrustedIssuer::discover("https://idp.example.org"));
         let twice = bases.add(twice.authorizer(authenticated()));
         assert!(matches!(twice, Err(BuildError::DuplicateBase(_))), "{twice:?}");
+        // Steps that some do not see lead into a base below, however that is written.
+        let below = FhirAuthLayer::builder(format!("{ORIGIN}/r%c3%a9/x"));
+        let below = below.issuer(TrustedIssuer::discover("https://idp.example.org"));
+        bases.add(below.authorizer(authenticated())).unwrap();
+        let answer = ask(&bases, Request::get("/r%C3%A9/x/../q")).await;
+        assert_eq!(answer.status, 404, "{outside:?}");
+        assert!(bases.remove("/r%c3%a9/x").is_some());
+        // With an escaped slash it is as deep as it is read.
+        let deep = FhirAuthLayer::builder(format!("{ORIGIN}/t%2Fr/x%2Fdeep"));
+        let deep = deep.issuer(TrustedIssuer::discover("https://idp.example.org"));
+        bases.add(deep.authorizer(authenticated())).unwrap();
+        let answer = ask(&bases, Request::get("/t/r/x/deep/Patient/1")).await;
+        assert_eq!(answer.status, 404, "{outside:?}");
+        assert!(bases.remove("/t%2Fr/x%2Fdeep").is_some());
         assert!(bases.remove("/r%C3%A9").is_some());
         bases.add(settings()).unwrap();
     }

@@ -291,6 +291,15 @@ fn a_path_that_cannot_be_optional_or_public_is_an_error_in_code_and_file() {
     }
 }
 
+/// A server that decodes serves it as one of the base.
+#[test]
+fn a_path_that_reads_as_one_of_the_base_is_not_outside() {
+    let builder = FhirAuthLayer::builder("https://fhir.example.org/t/%61mber");
+    let builder = builder.public_outside(["/t/amber/x"]).authorizer(authenticated());
+    let error = builder.build().unwrap_err();
+    assert!(matches!(error, BuildError::Path { setting: "public_outside", .. }), "{error}");
+}
+
 /// A type that the application declares spells interactions as those of R4 do.
 #[test]
 fn a_path_of_a_declared_type_cannot_be_optional() {

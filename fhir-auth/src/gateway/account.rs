@@ -249,15 +249,24 @@ impl Account {
         self.0.held.load(Ordering::Relaxed) > 0
     }
 
-    /// Takes an eighth more than there is: what connections read ahead, and what is read out of a body.
+    /// Takes an eighth more than there is: what connections read ahead, and what is read out of a body. What is
+    /// refused is not held, and does not count.
     fn take(&self, bytes: usize) -> Result<(), Unanswered> {
+        if bytes == 0 {
+            return Ok(());
+        }
         let taken = bytes.saturating_add(bytes / 8);
         let own = self.0.held.fetch_add(taken, Ordering::Relaxed);
         let (all, room) = (&self.0.all, self.0.room());
         let done = room.take(own, taken);
         let of_caller = self.0.caller.get().map_or(0, |caller| all.shares.take(*caller, taken));
+        let done = done.and_then(|()| room.check_caller(of_caller));
+        if done.is_err() {
+            self.0.held.fetch_sub(taken, Ordering::Relaxed);
+            self.0.give_back(taken);
+        }
         all.tell();
-        done.and_then(|()| room.check_caller(of_caller))
+        done
     }
 }
 
@@ -266,6 +275,13 @@ impl Inner {
         match self.caller.get() {
             Some(_) => &self.all.callers,
             None => &self.all.strangers,
+        }
+    }
+
+    fn give_back(&self, held: usize) {
+        self.room().held.fetch_sub(held, Ordering::Relaxed);
+        if let Some(caller) = self.caller.get() {
+            self.all.shares.give_back(*caller, held);
         }
     }
 }
@@ -280,10 +296,7 @@ impl Drop for Inner {
     fn drop(&mut self) {
         let held = *self.held.get_mut();
         if held > 0 {
-            self.room().held.fetch_sub(held, Ordering::Relaxed);
-            if let Some(caller) = self.caller.get() {
-                self.all.shares.give_back(*caller, held);
-            }
+            self.give_back(held);
             self.all.tell();
         }
     }
@@ -347,7 +360,8 @@ mod tests {
         let (first, second, third) = (amara(), amara(), amara());
         assert_eq!((first.holds(300), second.holds(200)), (Ok(()), Ok(())));
         assert_eq!(third.holds(100), Err(Unanswered::Busy));
-        drop(third);
+        assert_eq!(all.callers.held(), 562, "what was refused is not held, by who goes on either");
+        assert_eq!((third.holds(0), third.holds_of_client(0)), (Ok(()), Ok(())));
         assert_eq!(
             Account::of_a_caller(&all, "bela").holds(300),
             Ok(()),

@@ -116,18 +116,28 @@ where
         let mut verdicts = self.verdicts(&candidates, are_current).await?;
         let base = self.access.interaction().base();
         hide_companions_of_hidden(&candidates, &mut verdicts, unread.is_some(), base);
-        // Apart from what they came along with, resources that all share do not say whose they are.
         if hides && candidates.iter().all(|one| one.comes_along) {
-            let shared = self.access.patient_compartment();
-            for (one, is_shown) in candidates.iter().zip(&mut verdicts) {
-                *is_shown &= !shared.is_shared(&one.resource_type);
-            }
+            self.hide_those_apart(&candidates, &mut verdicts);
         }
         let is_kept = |place: &Place| match place {
             Place::Candidate(place) => verdicts.get(*place) == Some(&true),
             Place::Nothing(is_kept) => *is_kept,
         };
         Ok(places.iter().map(is_kept).collect())
+    }
+
+    /// Hides what came along with results of another page, but for the patient's own: of all else it is not told
+    /// here whether what it came along with may be seen.
+    fn hide_those_apart(&self, candidates: &[Candidate<'_>], shown: &mut [bool]) {
+        let mut own: HashMap<&str, bool> = HashMap::new();
+        for (one, is_shown) in candidates.iter().zip(shown) {
+            *is_shown &= *own.entry(&one.resource_type).or_insert_with(|| {
+                let readable = self.access.readable(&one.resource_type);
+                let mut sets = readable.confinement().sets();
+                !self.access.patient_compartment().is_shared(&one.resource_type)
+                    && sets.any(|set| set.only_patient().is_some())
+            });
+        }
     }
 
     /// The one type whose resources are the results of a search with includes: shared ones of others come along.

@@ -31,9 +31,9 @@ const PROVENANCE: HeaderName = HeaderName::from_static("x-provenance");
 /// Reports whether a value of a condition stands for what another entry creates: it is a placeholder, or a token of
 /// which a part is the name of an entry. The system of any other token may be an OID.
 fn names_an_entry(value: &str, named: &HashSet<String>) -> bool {
-    value.split(',').any(|one| match one.split_once('|') {
-        Some((system, code)) => named.contains(system) || named.contains(code),
-        None => one.contains("urn:uuid:") || one.contains("urn:oid:"),
+    value.split(',').any(|one| match one.contains('|') {
+        true => one.split('|').any(|part| named.contains(part)),
+        false => one.contains("urn:uuid:") || one.contains("urn:oid:"),
     })
 }
 
@@ -69,7 +69,7 @@ where
         if singles.iter().all(|(_, single)| single.way != Way::Write) {
             return self.reads(singles).await;
         }
-        let named = singles.iter().filter_map(|(entry, _)| entry.full_url.as_deref());
+        let named = singles.iter().filter_map(|(entry, _)| entry.placeholder());
         let named: HashSet<String> = named.map(str::to_owned).collect();
         let mut planned = Vec::with_capacity(entries.len());
         for (entry, single) in singles {

@@ -84,6 +84,8 @@ async fn it_holds_for_all_that_is_required_together() {
             include,
             Some("user/Flag.s user/Patient.r"),
         ),
+        // Of the type itself it is held under a constraint alone.
+        ("user/Flag.r?date=2024 user/Patient.r", "GET", include, None),
         // Any of several types for a look at the body, which names what else there is.
         ("openid", "POST", "/_search?_type=Flag,Device", Some("user/Device.s")),
         ("user/Flag.r", "POST", "/_search?_type=Flag,Device", Some("user/Flag.s")),

@@ -157,17 +157,27 @@ async fn what_comes_along_with_a_hidden_companion_alone_is_hidden() {
 
 /// R4 has them on the page of what they came along with (Search, "Including other resources in result").
 #[tokio::test]
-async fn what_all_share_is_hidden_on_a_page_apart_from_what_it_came_along_with() {
+async fn what_came_along_is_hidden_on_a_page_apart_but_for_the_patients_own() {
     let along = |resource: Value| json!({"resource": resource, "search": {"mode": "include"}});
-    let doctor = along(json!({"resourceType": "Practitioner", "id": "p"}));
-    let own = along(observation("a1", "1", "laboratory"));
-    let found = json!({"resourceType": "Bundle", "type": "searchset", "entry": [doctor, own]});
+    let doctor = || along(json!({"resourceType": "Practitioner", "id": "p"}));
+    let own = || along(observation("a1", "1", "laboratory"));
+    let other = || along(json!({"resourceType": "Patient", "id": "2"}));
     let include = "/Observation?_include=Observation%3Aperformer";
-    let confined = Confined::before(Careless::default().answering(include, 200, &found)).await;
-    let got = confined.get("patient/*.rs", include).await;
-    assert_eq!(got.entries(), ["Observation/a1"], "it says itself whose it is: {}", got.text);
-    let all = confined.get("user/Observation.rs system/Practitioner.r", include).await;
-    assert_eq!(all.entries(), ["Practitioner/p", "Observation/a1"], "{}", all.text);
+    for (entries, scope, expected) in [
+        ([doctor(), own()], "patient/*.rs", &["Observation/a1"][..]),
+        // Whoever may see every Patient is not told whose an Observation was.
+        ([other(), own()], "patient/Observation.rs user/Patient.r", &["Observation/a1"]),
+        (
+            [doctor(), other()],
+            "user/Observation.rs system/Practitioner.r user/Patient.r",
+            &["Practitioner/p", "Patient/2"],
+        ),
+    ] {
+        let found = json!({"resourceType": "Bundle", "type": "searchset", "entry": entries});
+        let confined = Confined::before(Careless::default().answering(include, 200, &found)).await;
+        let got = confined.get(scope, include).await;
+        assert_eq!(got.entries(), expected, "{scope}: {}", got.text);
+    }
 }
 
 #[tokio::test]
@@ -394,6 +404,8 @@ async fn what_looks_elsewhere_is_refused_whatever_the_rule_grants() {
         ("patient.name=x", 200),
         ("patient._filter=x", 403),
         ("_has:Observation:patient:_list=x", 403),
+        ("_has:Observation:patient:_in=Group/1", 403),
+        ("_has:Observation:patient:_HAS:Device:patient:x=y", 403),
         ("_filter=x", 403),
     ] {
         let got = confined.get("", &format!("/Observation?{query}")).await;

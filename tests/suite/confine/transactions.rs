@@ -198,9 +198,11 @@ async fn placeholders_are_judged_as_what_they_will_stand_for() {
         assert!(got.text.contains("what another entry creates"), "{name}: {}", got.text);
     }
     // The system of an identifier may be an OID, if no entry is called so.
-    for (name, is_refused) in [("urn:oid:1.2.4", false), ("urn:oid:1.2.3", true)] {
+    for (name, is_refused) in
+        [("urn:oid:1.2.4", false), ("7", false), ("", false), ("urn:oid:1.2.3", true)]
+    {
         let first = named(entry("POST", "Encounter", encounter.clone()), name);
-        for value in ["urn:oid:1.2.3|7", "http://i.test|urn:oid:1.2.3"] {
+        for value in ["urn:oid:1.2.3|7", "http://i.test|urn:oid:1.2.3", "|7,urn:oid:1.2.3|8"] {
             let condition = format!("Observation?identifier={value}");
             let condition = entry("DELETE", &condition, json!(null));
             let got = transaction(&confined, OWN, &[first.clone(), condition]).await;
