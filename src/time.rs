@@ -203,4 +203,19 @@ mod tests {
         assert_eq!(last.to_string(), "9999-12-31T23:59:59Z");
         assert_eq!(last.saturating_add(Duration::MAX).to_string(), "9999-12-31T23:59:59Z");
     }
+
+    #[test]
+    fn a_time_of_the_system_is_the_same_moment_before_1970_as_after() {
+        let span = Duration::from_millis(1500);
+        for (system, millis) in [
+            (UNIX_EPOCH - span, -1500),
+            (UNIX_EPOCH - Duration::from_millis(1), -1),
+            (UNIX_EPOCH, 0),
+            (UNIX_EPOCH + span, 1500),
+        ] {
+            let time = UnixTime { millis };
+            assert_eq!(UnixTime::from(system), time);
+            assert_eq!(SystemTime::from(time), system, "{millis}");
+        }
+    }
 }

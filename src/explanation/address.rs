@@ -59,3 +59,23 @@ pub(super) fn advice(fault: &AddressFault) -> Vec<Advice> {
     };
     vec![intended.unwrap_or(other)]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_of_an_entry_that_is_none_is_to_be_written_relative_to_the_base() {
+        let text =
+            "write the URL relative to the base URL, such as `Patient/1` or `Patient?name=x`";
+        for problem in [
+            AddressProblem::LeadingSlash,
+            AddressProblem::Fragment,
+            AddressProblem::OtherBase,
+            AddressProblem::Unreadable,
+        ] {
+            let told = format!("{problem:?}");
+            assert_eq!(advice(&problem.into()), [Advice::client(text)], "{told}");
+        }
+    }
+}

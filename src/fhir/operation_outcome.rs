@@ -398,8 +398,24 @@ mod tests {
     #[test]
     fn xml_holds_any_text() {
         let outcome =
-            OperationOutcome::new(IssueType::Invalid, "a\u{0}\u{1b}\u{ffff}\n\"<&>'\u{e9}");
-        let expected = "value=\"a\u{fffd}\u{fffd}\u{fffd}&#10;&quot;&lt;&amp;&gt;&apos;\u{e9}\"";
+            OperationOutcome::new(IssueType::Invalid, "a\u{0}\u{1b}\u{ffff}\t\n\r\"<&>'\u{e9}");
+        let expected =
+            "value=\"a\u{fffd}\u{fffd}\u{fffd}&#9;&#10;&#13;&quot;&lt;&amp;&gt;&apos;\u{e9}\"";
         assert!(outcome.to_xml().contains(expected), "{}", outcome.to_xml());
+    }
+
+    #[test]
+    fn issue_types_are_written_as_in_the_value_set_of_fhir() {
+        for (issue_type, code) in [
+            (IssueType::BusinessRule, "business-rule"),
+            (IssueType::LockError, "lock-error"),
+            (IssueType::NoStore, "no-store"),
+            (IssueType::Timeout, "timeout"),
+            (IssueType::Incomplete, "incomplete"),
+            (IssueType::Throttled, "throttled"),
+            (IssueType::Informational, "informational"),
+        ] {
+            assert_eq!(issue_type.code(), code);
+        }
     }
 }

@@ -52,3 +52,30 @@ impl KeySource for FileKeySource {
         Some(watched_file::READ_EVERY)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_is_unchanged_while_it_holds_what_the_keys_in_use_were_read_of() {
+        let keys = |kid: &str| {
+            format!(
+                r#"{{"keys":[{{"kty":"OKP","crv":"Ed25519","kid":"{kid}","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}}]}}"#
+            )
+        };
+        let name = format!("fhir-auth-key-file-{}.json", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::write(&path, keys("one")).unwrap();
+        let (source, first) = FileKeySource::open(path.clone(), KeyPolicy::default()).unwrap();
+        assert_eq!(first.len(), 1);
+        let read = source.load(None).await.unwrap();
+        assert!(read.set.is_some() && read.tag.is_some());
+        let again = source.load(read.tag.clone()).await.unwrap();
+        assert!(again.set.is_none());
+        std::fs::write(&path, keys("two")).unwrap();
+        let changed = source.load(read.tag.clone()).await.unwrap();
+        assert!(changed.set.is_some() && changed.tag != read.tag);
+        std::fs::remove_file(&path).unwrap();
+    }
+}

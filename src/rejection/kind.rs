@@ -141,3 +141,32 @@ impl RejectionKind {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use RejectionKind as K;
+
+    use super::*;
+
+    /// With [`Disclosure::Minimal`](crate::Disclosure::Minimal) it is all that a client reads.
+    #[test]
+    fn the_title_of_a_kind_tells_nothing_of_the_token() {
+        for (kind, title) in [
+            (K::MissingCredentials, "authentication is required"),
+            (K::InvalidRequest, "the request is malformed"),
+            (K::InvalidToken, "the access token is refused"),
+            (K::ExpiredToken, "the access token is refused"),
+            (K::InvalidDpopProof, "the proof of possession is refused"),
+            (K::UseDpopNonce, "the proof of possession needs a nonce of this server"),
+            (K::Forbidden, "the access token does not grant this"),
+            (K::InsufficientUserAuthentication, "the user has to be authenticated anew"),
+            (K::KeysUnavailable, "try again later"),
+            (K::IntrospectionUnavailable, "try again later"),
+            (K::TooManyProofs, "try again later"),
+            (K::UriTooLong, "the address is too long"),
+            (K::Unguarded, "the server is misconfigured"),
+        ] {
+            assert_eq!(kind.title(), title, "{kind:?}");
+        }
+    }
+}

@@ -154,3 +154,19 @@ async fn names_that_are_no_addresses_of_authorization_servers_are_not_listed() {
         assert_eq!(listed["authorization_servers"], expected, "{name}");
     }
 }
+
+/// The application answers preflights, so only it can say so.
+#[tokio::test]
+async fn cors_is_declared_in_the_statement_where_the_application_says_so() {
+    let issuer = TestIssuer::start().await.unwrap();
+    let settings =
+        || FhirAuthLayer::builder(BASE).issuer(issuer.trusted()).authorizer(authenticated());
+    for (settings, expected) in [
+        (settings(), json!(null)),
+        (settings().cors(true), json!(true)),
+        (settings().cors(true).cors(false), json!(null)),
+    ] {
+        let layer = settings.build().unwrap();
+        assert_eq!(layer.capability_security()["cors"], expected);
+    }
+}

@@ -50,6 +50,20 @@ async fn answered(server: &Server, token: TokenBuilder, path: &str) -> Response<
     response.map(|_| ())
 }
 
+/// The key of the token had to be loaded first.
+#[tokio::test]
+async fn a_caller_who_had_to_wait_is_named_in_the_response_too() {
+    for (names_callers, expected) in [(true, Some("alice")), (false, None)] {
+        let server = server(names_callers).await;
+        server.issuer.rotate().unwrap();
+        let response = answered(&server, confined(&server), "/r4/Observation/o-7").await;
+        assert_eq!(response.status(), 200);
+        let caller = response.extensions().get::<Principal>();
+        assert_eq!(caller.and_then(Principal::subject), expected);
+        assert_eq!(response.extensions().get::<Access>().is_some(), names_callers);
+    }
+}
+
 #[tokio::test]
 async fn each_request_that_is_let_in_is_one_event_with_caller_interaction_and_rule() {
     let server = server(false).await;

@@ -199,6 +199,8 @@ async fn a_request_that_needs_no_token_is_explained_as_one_and_no_other_is() {
         let explanation = server.layer.explain(&parts).await;
         assert_eq!(explanation.is_public(), is_public, "{method} {path}\n{explanation}");
         assert_eq!(explanation.is_accepted(), is_public, "{method} {path}");
+        let conclusion = "accepted: the request needs no token";
+        assert_eq!(explanation.conclusion() == conclusion, is_public, "{method} {path}");
         let reply = server.send(request()).await;
         assert_eq!(reply.status == 200, is_public, "{method} {path}: {}", reply.status);
     }
@@ -224,6 +226,12 @@ async fn without_a_token_or_without_keys_nothing_is_accepted() {
     let explanation = authenticator.explain(&headers, &"/".parse().unwrap()).await;
     assert!(!explanation.is_accepted() && explanation.failure().is_none());
     assert!(explanation.to_string().contains("unavailable  key"), "{explanation}");
+    let told = json!(explanation);
+    let checks = told["checks"].as_array().unwrap();
+    let key = checks.iter().find(|check| check["outcome"] == "unavailable").unwrap();
+    let why = key["summary"].as_str().unwrap();
+    assert_eq!(key["check"], "key");
+    assert_eq!(told["conclusion"], format!("undecided: {why}"));
 }
 
 /// Each new reason for which a scope does not count is told, and no advice is for more than was asked.

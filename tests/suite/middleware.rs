@@ -111,6 +111,21 @@ async fn a_known_key_is_decided_at_once_and_without_waiting() {
     assert!(matches!(poll, Poll::Ready(Ok(response)) if response.status() == StatusCode::OK));
 }
 
+#[tokio::test]
+async fn a_refusal_that_is_polled_again_is_pending_and_no_panic() {
+    let server = Server::start().await;
+    let mut service = server.layer.layer(Picky::default());
+    service.ready().await.unwrap();
+    let nobody = Request::get("/r4/Patient/1").body(Body::default()).unwrap();
+    let mut future = std::pin::pin!(service.call(nobody));
+    let mut context = Context::from_waker(std::task::Waker::noop());
+    let Poll::Ready(Ok(response)) = future.as_mut().poll(&mut context) else {
+        panic!("a refusal waits for nothing")
+    };
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    assert!(future.as_mut().poll(&mut context).is_pending());
+}
+
 /// Shows who stands in the request that is refused.
 #[derive(Debug)]
 struct WhoIsRefused;

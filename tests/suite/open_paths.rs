@@ -155,6 +155,28 @@ async fn a_requirement_on_an_optional_path_asks_for_a_token_and_is_then_the_only
     }
 }
 
+/// The layer alone verifies: what came behind it proves nothing.
+#[tokio::test]
+async fn a_token_that_was_put_in_behind_the_layer_lets_nobody_in() {
+    let server = Server::start().await;
+    let layer = layer(&server, |builder| builder.optional(["/docs/"])).await;
+    let inner = tower::service_fn(|_: Request<String>| async {
+        Ok::<_, std::convert::Infallible>(http::Response::new(String::new()))
+    });
+    let route = layer.require(authenticated()).layer(inner);
+    let bearer = format!("Bearer {}", server.token().sign().unwrap());
+    let bearer: http::HeaderValue = bearer.parse().unwrap();
+    let between = tower::util::MapRequest::new(route, move |mut request: Request<String>| {
+        request.headers_mut().insert("authorization", bearer.clone());
+        request
+    });
+    let request = Request::get("/r4/docs/a").body(String::new()).unwrap();
+    let reply = layer.layer(between).oneshot(request).await.unwrap();
+    assert_eq!(reply.status(), StatusCode::UNAUTHORIZED);
+    let kind = reply.extensions().get::<Rejection>().map(Rejection::kind);
+    assert_eq!(kind, Some(RejectionKind::MissingCredentials));
+}
+
 /// A router in between may take a prefix away: what is judged is the address as it came.
 #[tokio::test]
 async fn a_requirement_on_an_optional_path_judges_the_address_as_it_came() {

@@ -53,6 +53,16 @@ async fn another_configuration_decides_at_once_for_all_clones_and_services() {
 }
 
 #[tokio::test]
+async fn the_base_url_that_is_told_is_the_one_that_is_served_now() {
+    let issuer = TestIssuer::start().await.unwrap();
+    let layer = settings(&issuer).build().unwrap();
+    assert_eq!(layer.base_url(), BASE);
+    let other = FhirAuthLayer::builder("https://other.test/r4").issuer(issuer.trusted());
+    layer.replace(other.authorizer(authenticated())).unwrap();
+    assert_eq!(layer.base_url(), "https://other.test/r4");
+}
+
+#[tokio::test]
 async fn a_token_that_was_accepted_before_is_judged_by_the_new_configuration_at_once() {
     let server = Server::start().await;
     let token = server.token().sign().unwrap();

@@ -157,3 +157,27 @@ impl fmt::Display for Reason {
         f.write_str(&self.summary())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_reads_as_one_sentence_borrowed_or_moved() {
+        let denied = Reason::Denied { summary: "the ward is closed".into(), requirements: vec![] };
+        for (reason, sentence) in [
+            (Reason::MissingCredentials, "no bearer token in the `Authorization` header"),
+            (
+                Reason::OtherCredentials(OtherCredentials::NoScheme),
+                "a token without a scheme; this server takes `Bearer` before it",
+            ),
+            (Reason::MalformedRequest(InvalidRequest::EmptyToken), "the bearer token is empty"),
+            (Reason::MalformedToken("no JWT".to_owned()), "no JWT"),
+            (Reason::AddressTooLong, "the address is longer than 64 KiB"),
+            (denied, "the ward is closed"),
+        ] {
+            assert_eq!(reason.to_string(), sentence);
+            assert_eq!(reason.into_summary(), sentence);
+        }
+    }
+}

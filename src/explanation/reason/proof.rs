@@ -199,3 +199,76 @@ impl CertificateReason {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_fault_of_a_proof_comes_with_its_own_way_out() {
+        use ProofReason as P;
+        let made = "make the proof as RFC 9449 section 4.2 has it";
+        let claims = "put `jti`, `htm`, `htu`, `iat` and `ath` into the proof";
+        let request = "make a proof for this very request, with its method in `htm`";
+        let nonce = "put the `DPoP-Nonce` of this response into `nonce`";
+        for (reason, start) in [
+            (P::Missing, "send a fresh proof in the `DPoP` header of each request"),
+            (P::Repeated, "send one `DPoP` header"),
+            (P::TooLarge, made),
+            (P::Malformed(String::new()), made),
+            (P::Header("crit"), made),
+            (P::Type, made),
+            (P::Algorithm, "sign the proof with one of the algorithms that the challenge lists"),
+            (P::Key(String::new()), "put the public key of the proof into `jwk` of its header"),
+            (P::Signature, "sign the proof with the private key that belongs to its `jwk`"),
+            (P::Lacks("jti"), claims),
+            (P::NotAString("htm"), claims),
+            (P::Identifier, claims),
+            (P::Method, request),
+            (P::Target, request),
+            (P::NonceMissing, nonce),
+            (P::NonceNotAccepted, nonce),
+            (P::OtherToken, "put the base64url of the SHA-256 of the access token into `ath`"),
+            (P::OtherKey, "sign the proof with the key that the token was asked for with"),
+            (P::Replayed, "make a new proof for each request, with a `jti` of its own"),
+        ] {
+            let advice = reason.advice();
+            assert_eq!(advice.len(), 1, "{reason:?}");
+            let text = &advice[0].text;
+            assert!(text.starts_with(start), "{reason:?}: {text}");
+            assert_eq!(advice, [Advice::client(text.as_str())], "{reason:?}");
+        }
+    }
+
+    /// Either clock may be the wrong one.
+    #[test]
+    fn a_proof_out_of_its_time_is_a_matter_of_both_clocks() {
+        let found = UnixTime::from_secs(0);
+        for reason in [
+            ProofReason::IssuedAt { found, is_ahead: true },
+            ProofReason::IssuedAt { found, is_ahead: false },
+            ProofReason::OutOfTime("exp"),
+        ] {
+            let expected = [
+                Advice::client("make a new proof for each request, by a clock that is right"),
+                Advice::server("check the clock of this server"),
+            ];
+            assert_eq!(reason.advice(), expected, "{reason:?}");
+        }
+    }
+
+    #[test]
+    fn a_certificate_that_no_client_is_asked_for_is_a_matter_of_the_server_too() {
+        let client = Advice::client(
+            "connect with the certificate that the token was asked for with (RFC 8705 section 3)",
+        );
+        assert_eq!(CertificateReason::Other.advice(), [client.clone()]);
+        for reason in [CertificateReason::Missing, CertificateReason::Unusable("x")] {
+            let advice = reason.advice();
+            assert_eq!(advice.len(), 2, "{reason:?}");
+            assert_eq!(advice[0], client, "{reason:?}");
+            let words = "have clients asked for certificates: `[listen] tls.client_ca`";
+            assert!(advice[1].text.starts_with(words), "{reason:?}: {}", advice[1].text);
+        }
+    }
+}

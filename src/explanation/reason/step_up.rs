@@ -43,3 +43,20 @@ impl StepUpReason {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Another sign-in would not make a time of what is none.
+    #[test]
+    fn a_time_of_sign_in_that_is_none_is_a_matter_of_the_provider() {
+        let provider = "put the time of the sign-in into `auth_time`, in seconds since 1970";
+        assert_eq!(StepUpReason::AuthTime.advice(), [Advice::provider(provider)]);
+        let client = "ask for a new token with the `acr_values` and `max_age` of the challenge: \
+                      the user has to sign in again";
+        for reason in [StepUpReason::Level, StepUpReason::Age] {
+            assert_eq!(reason.advice(), [Advice::client(client)], "{reason:?}");
+        }
+    }
+}

@@ -236,4 +236,23 @@ mod tests {
             assert_eq!(found, expected, "{different} targets, {repeated} times");
         }
     }
+
+    /// Where an operator leaves the parameter out by which a resource is about somebody.
+    #[test]
+    fn what_would_be_about_the_patient_and_yet_not_be_shown_is_not_written() {
+        let subject = "Observation:subject";
+        let compartment = PatientCompartment::builder().less([subject]).build().unwrap();
+        let base = "https://fhir.example.org/r4".parse().unwrap();
+        let patient = PatientHere { id: "1", base: &base };
+        let about = json!({
+            "resourceType": "Observation", "subject": {"reference": "Patient/1"},
+        });
+        assert_eq!(compartment.check_about(&about, patient), Err(NotAbout::Outside));
+        let told = NotAbout::Outside.describe("Observation");
+        assert_eq!(told, "the resource would not be one of the patient of the token");
+        let mut shown = about.clone();
+        shown["performer"] = json!([{"reference": "Patient/1"}]);
+        assert_eq!(compartment.check_about(&shown, patient), Ok(()));
+        assert_eq!(PatientCompartment::default().check_about(&about, patient), Ok(()));
+    }
 }

@@ -98,3 +98,43 @@ impl InteractionKind {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use InteractionKind as K;
+
+    use super::*;
+
+    /// Logs, metrics and policies of others go by them.
+    #[test]
+    fn the_codes_are_those_of_fhir_and_their_like() {
+        for (kind, code) in [
+            (K::Read, "read"),
+            (K::VersionRead, "vread"),
+            (K::Update, "update"),
+            (K::ConditionalUpdate, "update-conditional"),
+            (K::Patch, "patch"),
+            (K::ConditionalPatch, "patch-conditional"),
+            (K::Delete, "delete"),
+            (K::ConditionalDelete, "delete-conditional"),
+            (K::Create, "create"),
+            (K::ConditionalCreate, "create-conditional"),
+            (K::SearchType, "search-type"),
+            (K::SearchSystem, "search-system"),
+            (K::SearchCompartment, "search-compartment"),
+            (K::HistoryInstance, "history-instance"),
+            (K::HistoryType, "history-type"),
+            (K::HistorySystem, "history-system"),
+            (K::DeleteHistory, "delete-history"),
+            (K::Batch, "batch"),
+            (K::Capabilities, "capabilities"),
+            (K::Operation, "operation"),
+            (K::JobStatus, "job-status"),
+            (K::JobCancel, "job-cancel"),
+            (K::Page, "page"),
+            (K::Unknown, "no interaction of FHIR"),
+        ] {
+            assert_eq!(kind.code(), code, "{kind:?}");
+        }
+    }
+}

@@ -391,4 +391,29 @@ mod tests {
             assert!(!criterion("Observation", "status", "final").unwrap().matches(&odd), "{odd}");
         }
     }
+
+    #[test]
+    fn a_number_is_compared_as_its_definition_reads_it() {
+        let chance = |value: &str| criterion("RiskAssessment", "probability", value);
+        let resource = json!({"prediction": [
+            {"probabilityRange": {"low": {"value": 5}}}, {"probabilityDecimal": 0.8},
+        ]});
+        for (value, expected) in [
+            ("0.8", true),
+            ("gt0.75", true),
+            ("0.1,0.8", true),
+            ("0.9", false),
+            ("5", false),
+            ("lt0.8", false),
+        ] {
+            assert_eq!(chance(value).unwrap().matches(&resource), expected, "{value}");
+        }
+        for value in ["", "high", "0.8,", "sa0.8", "eb0.8"] {
+            let error = chance(value).unwrap_err();
+            assert!(matches!(error, CriterionError::Value(_)), "{value}: {error}");
+        }
+        assert!(chance(&["1"; 16].join(",")).is_ok());
+        let many = chance(&["1"; 17].join(","));
+        assert_eq!(many.unwrap_err(), CriterionError::TooManyValues);
+    }
 }

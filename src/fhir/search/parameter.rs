@@ -251,6 +251,15 @@ mod tests {
             ["date", "subject", "code", "value-quantity", "code-value-quantity"].map(code),
             ["date", "reference", "token", "quantity", "composite"]
         );
+        for (resource_type, name, code) in [
+            ("RiskAssessment", "probability", "number"),
+            ("Location", "near", "special"),
+            ("Patient", "name", "string"),
+            ("Patient", "_profile", "uri"),
+        ] {
+            let found = SearchParameter::find(resource_type, name).unwrap();
+            assert_eq!(found.type_code(), code, "{resource_type} {name}");
+        }
         assert!(!SearchParameter::find("Location", "near").unwrap().is_evaluable());
     }
 

@@ -108,4 +108,24 @@ mod tests {
             assert_eq!(together.matches(&json!(word)), alone, "{word}");
         }
     }
+
+    #[test]
+    fn what_is_no_string_is_not_found() {
+        let test = StringTest::parse(["ok".to_owned()]).unwrap();
+        for element in [
+            json!(null),
+            json!(true),
+            json!(5),
+            json!(["ok"]),
+            json!({"given": 5, "family": {"text": "ok"}}),
+            json!({"given": [5, ["ok"]], "use": "ok"}),
+        ] {
+            assert!(!test.matches(&element), "{element}");
+        }
+        assert!(test.matches(&json!({"given": [5, "ok"]})));
+        for values in [vec![""], vec!["ok", ""]] {
+            let values = values.into_iter().map(str::to_owned);
+            assert_eq!(StringTest::parse(values).unwrap_err(), "the value is empty");
+        }
+    }
 }

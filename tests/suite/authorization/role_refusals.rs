@@ -320,6 +320,9 @@ async fn an_unknown_address_and_an_unlisted_operation_are_requirements_of_their_
     let unlisted = refused(&server, token(), "POST", "/$fly").await;
     assert_eq!(unlisted.requirements(), [Requirement::ListedOperation("fly".to_owned())]);
     assert_eq!(unlisted.finding.expected(), None);
+    let text = "no single data action stands for the operation `fly`: let a rule of this server's \
+                own grant it (`authorize_fn`)";
+    assert_eq!(unlisted.advice(), [(Side::Server, text.to_owned())]);
     let bundle = refused(&server, token(), "POST", "").await;
     assert!(matches!(bundle.requirements(), [Requirement::Declaration(_)]), "{:?}", bundle.finding);
 }

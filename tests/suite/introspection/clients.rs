@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use aws_lc_rs::encoding::AsBigEndian;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair,
+    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING,
+    ECDSA_P521_SHA512_FIXED_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair,
 };
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -22,11 +23,14 @@ use crate::support::{BASE, NOW, b64};
 
 /// A private key as a JWK, and its public half.
 fn p256(kid: &str) -> (Value, Value) {
-    let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+    on_curve("P-256", &ECDSA_P256_SHA256_FIXED_SIGNING, kid)
+}
+
+fn on_curve(curve: &str, signing: &'static EcdsaSigningAlgorithm, kid: &str) -> (Value, Value) {
+    let pair = EcdsaKeyPair::generate(signing).unwrap();
     let point = pair.public_key().as_ref();
-    let public = json!({
-        "kty": "EC", "crv": "P-256", "kid": kid, "x": b64(&point[1..33]), "y": b64(&point[33..]),
-    });
+    let (x, y) = point[1..].split_at(point.len() / 2);
+    let public = json!({"kty": "EC", "crv": curve, "kid": kid, "x": b64(x), "y": b64(y)});
     let mut private = public.clone();
     let secret: aws_lc_rs::encoding::EcPrivateKeyBin<'_> =
         pair.private_key().as_be_bytes().unwrap();
@@ -135,6 +139,38 @@ async fn n2_an_assertion_is_signed_for_the_issuer_once_each_and_for_a_minute() {
             }
             assert_ne!(ids[0], ids[1]);
         }
+    }
+}
+
+#[tokio::test]
+async fn n2_a_key_signs_with_the_algorithm_that_it_names_else_with_one_of_its_kind() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("key.jwk");
+    let p384 = || on_curve("P-384", &ECDSA_P384_SHA384_FIXED_SIGNING, "a");
+    let p521 = || on_curve("P-521", &ECDSA_P521_SHA512_FIXED_SIGNING, "a");
+    for ((mut private, public), named, alg) in [
+        (p256("a"), None, "ES256"),
+        (p384(), None, "ES384"),
+        (p384(), Some("ES384"), "ES384"),
+        (p521(), None, "ES512"),
+        (ed25519("a"), None, "EdDSA"),
+        (rsa("a"), None, "RS256"),
+        (rsa("a"), Some("RS384"), "RS384"),
+        (rsa("a"), Some("RS512"), "RS512"),
+        (rsa("a"), Some("PS384"), "PS384"),
+        (rsa("a"), Some("PS512"), "PS512"),
+    ] {
+        if let Some(named) = named {
+            private["alg"] = named.into();
+        }
+        fs::write(&path, private.to_string()).unwrap();
+        let (provider, layer) = by_key(&path).await;
+        bearer(&layer, OPAQUE).await.is_let_in();
+        let asked = provider.asked();
+        let assertion = &asked[0].form["client_assertion"];
+        let header = b64(format!(r#"{{"alg":"{alg}","kid":"a","typ":"JWT"}}"#));
+        assert_eq!(assertion.split('.').next().unwrap(), header, "{alg}");
+        verified(assertion, &public, &provider.url).await;
     }
 }
 

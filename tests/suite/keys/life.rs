@@ -49,6 +49,25 @@ async fn a_rotated_key_is_accepted_at_once_and_a_withdrawn_one_is_not() {
 }
 
 #[tokio::test]
+async fn a_key_that_was_published_ahead_is_accepted_without_another_load() {
+    let issuer = TestIssuer::start().await.unwrap();
+    issuer.publish_next().unwrap();
+    let layer = layer(issuer.trusted());
+    layer.ready().await;
+    let loads = issuer.jwks_requests();
+    let first = issuer.key();
+    issuer.rotate().unwrap();
+    assert_ne!(issuer.key().kid(), first.kid());
+    let bearer = format!("Bearer {}", issuer.token_for(&layer).sign().unwrap());
+    let request = http::Request::get("/r4/Patient/1").header("authorization", bearer);
+    send(&layer, request).await.is_let_in();
+    assert_eq!(issuer.jwks_requests(), loads);
+    assert_eq!(issuer.jwks()["keys"].as_array().unwrap().len(), 2);
+    issuer.withdraw_old_key();
+    assert_eq!(issuer.jwks()["keys"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn a_flood_of_unknown_keys_costs_the_provider_one_load_in_a_cooldown() {
     let server = Server::start().await;
     let before = server.issuer.jwks_requests();

@@ -94,6 +94,7 @@ async fn r2_a_header_that_is_wrong_is_told_what_is_wrong_with_it() {
         (format!("Bearer {token},"), 400, has("a comma (U+002C)", end)),
         (format!("Bearer {token}\""), 400, has("a quotation mark (U+0022)", end)),
         (format!("Bearer {token}\\"), 400, has("a backslash (U+005C)", end)),
+        (format!("Bearer {token}`"), 400, has("a grave accent (U+0060)", end)),
         (format!("Bearer <{token}>"), 400, has("`<` (U+003C)", 1)),
         ("Bearer ${TOKEN}".to_owned(), 400, has("`$` (U+0024)", 1)),
         ("Bearer abc%2Edef".to_owned(), 400, has("`%` (U+0025)", 4)),
