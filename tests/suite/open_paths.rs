@@ -8,6 +8,7 @@ use serde_json::json;
 use tower::{Layer, ServiceExt};
 use tower_fhir_auth::authentication::UnixTime;
 use tower_fhir_auth::config::Config;
+use tower_fhir_auth::confine::ConfineSettings;
 use tower_fhir_auth::jose::{Algorithm, JwkSet};
 use tower_fhir_auth::middleware::{OutsideBase, RequireAuthLayer};
 use tower_fhir_auth::test_util::{SigningKey, TestClock, TokenBuilder};
@@ -175,6 +176,28 @@ async fn a_token_that_was_put_in_behind_the_layer_lets_nobody_in() {
     assert_eq!(reply.status(), StatusCode::UNAUTHORIZED);
     let kind = reply.extensions().get::<Rejection>().map(Rejection::kind);
     assert_eq!(kind, Some(RejectionKind::MissingCredentials));
+}
+
+/// Also where the layer has marked the request for one within that confines.
+#[tokio::test]
+async fn a_requirement_on_a_public_path_lets_nobody_in() {
+    let server = Server::start().await;
+    let settings = || {
+        let builder = FhirAuthLayer::builder(BASE).issuer(server.issuer.trusted());
+        builder.authorizer(authenticated()).public(["/health"])
+    };
+    let confined = settings().build_confined(ConfineSettings::default()).unwrap();
+    for layer in [settings().build().unwrap(), confined.auth().clone()] {
+        let inner = tower::service_fn(|_: Request<String>| async {
+            Ok::<_, std::convert::Infallible>(http::Response::new(String::new()))
+        });
+        let service = layer.layer(layer.require(authenticated()).layer(inner));
+        let request = Request::get("/r4/health").body(String::new()).unwrap();
+        let reply = service.oneshot(request).await.unwrap();
+        assert_eq!(reply.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let kind = reply.extensions().get::<Rejection>().map(Rejection::kind);
+        assert_eq!(kind, Some(RejectionKind::Unguarded));
+    }
 }
 
 /// A router in between may take a prefix away: what is judged is the address as it came.
