@@ -192,23 +192,25 @@ impl<'a> ResourceFilter<'a> {
     /// Judges a resource that another one's visibility depends on: by whose it is, scopes aside.
     pub fn shows_target<'r>(&self, resource: impl Into<ResourceRef<'r>>) -> Visibility {
         let resource = resource.into();
-        let verdicts = self.patients().into_iter();
-        let verdicts = verdicts.map(|patient| self.of_patient(resource, patient, true));
-        verdicts.reduce(Visibility::or).unwrap_or(Visibility::Hidden)
+        let of_any = |patients: Vec<&str>| {
+            let verdicts = patients.into_iter();
+            let verdicts = verdicts.map(|patient| self.of_patient(resource, patient, true));
+            verdicts.fold(Visibility::Hidden, Visibility::or)
+        };
+        let sets = self.patients().into_iter().map(of_any);
+        sets.reduce(Visibility::and).unwrap_or(Visibility::Hidden)
     }
 
-    /// The patients that it confines to, each once, however many scopes name one.
-    pub(crate) fn patients(&self) -> Vec<&str> {
-        let mut patients: Vec<&str> = Vec::new();
-        let all = self.confinement.alternatives().filter_map(Alternative::patient);
-        all.for_each(|patient| {
-            if patients.last() != Some(&patient) {
-                patients.push(patient);
-            }
+    /// The patients that each set of alternatives confines to, each once, however many scopes name one. A set that
+    /// confines to none is left out.
+    pub(crate) fn patients(&self) -> Vec<Vec<&str>> {
+        let sets = self.confinement.sets().map(|set| {
+            // Alternatives are sorted by patient.
+            let mut patients: Vec<&str> = set.iter().filter_map(Alternative::patient).collect();
+            patients.dedup();
+            patients
         });
-        patients.sort_unstable();
-        patients.dedup();
-        patients
+        sets.filter(|patients| !patients.is_empty()).collect()
     }
 
     fn judge<'r, N: Node<'r>>(&self, resource: N) -> Visibility {

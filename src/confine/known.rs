@@ -8,11 +8,11 @@ use hashbrown::HashMap;
 use crate::authorization::Visibility;
 use crate::fhir::ResourceReference;
 
-/// The verdicts, apart for each set of patients that a resource may belong to.
+/// The verdicts, apart for all that a resource has to belong to: to a patient of each set.
 #[derive(Debug, Default)]
-pub(super) struct Known(Vec<(Vec<String>, Targets)>);
+pub(super) struct Known(Vec<(Vec<Vec<String>>, Targets)>);
 
-/// The verdicts for one set of patients.
+/// The verdicts for some sets of patients.
 #[derive(Debug, Default)]
 pub(super) struct Targets {
     places: HashMap<Arc<ResourceReference>, Target>,
@@ -33,12 +33,18 @@ pub(super) enum Whose {
 }
 
 impl Known {
-    /// Returns the number of the verdicts for some patients.
-    pub(super) fn of_patients(&mut self, patients: &[&str]) -> usize {
-        let found = self.0.iter().position(|(known, _)| known.iter().eq(patients));
+    /// Returns the number of the verdicts for some sets of patients.
+    pub(super) fn of_patients(&mut self, sets: &[Vec<&str>]) -> usize {
+        let are_these = |known: &[Vec<String>]| {
+            known.len() == sets.len()
+                && known.iter().zip(sets).all(|(known, patients)| known.iter().eq(patients))
+        };
+        let found = self.0.iter().position(|(known, _)| are_these(known));
         found.unwrap_or_else(|| {
-            let patients = patients.iter().map(|patient| (*patient).to_owned()).collect();
-            self.0.push((patients, Targets::default()));
+            let owned = |patients: &Vec<&str>| {
+                patients.iter().map(|patient| (*patient).to_owned()).collect()
+            };
+            self.0.push((sets.iter().map(owned).collect(), Targets::default()));
             self.0.len() - 1
         })
     }

@@ -1,10 +1,12 @@
 //! What `Access` says of a Provenance: it is whose its targets are.
 
 use serde_json::{Value, json};
-use tower_fhir_auth::Visibility;
+use tower_fhir_auth::authorization::{Alternative, Alternatives};
+use tower_fhir_auth::{Authorizer, Enforcement, Grant, Visibility, authorize_fn};
 use tower_fhir_auth::fhir::{PatientCompartment, ResourceReference};
 
 use super::resources::{observation, of_compartment, own, server};
+use crate::support::Server;
 
 #[tokio::test]
 async fn a_provenance_is_shown_to_whoever_may_see_all_of_its_targets() {
@@ -86,4 +88,24 @@ async fn no_target_of_a_provenance_is_looked_up_twice() {
     let provenance = of(&["Provenance/a", "Provenance/b", "Observation/o"]);
     assert!(access.shown("Provenance").shows_with(&provenance, look_up));
     assert_eq!(asked, ["Provenance/a", "Provenance/b", "Observation/o"]);
+}
+
+/// Two rules that have to grant each confine by themselves.
+#[tokio::test]
+async fn a_target_belongs_to_a_patient_of_each_rule() {
+    let of = |patients: &'static [&'static str]| {
+        authorize_fn(move |_| {
+            let each = patients.iter().map(|patient| Alternative::new(Some(patient), None));
+            Ok(Grant::by("a rule").confined_to(Alternatives::from_iter(each)))
+        })
+    };
+    let server = Server::enforcing(Enforcement::ALL, of(&["1", "2"]).and(of(&["1", "3"]))).await;
+    let access = own(&server, "GET", "/Provenance").await;
+    let look_up = |to: &ResourceReference| Some(observation(&format!("Patient/{}", to.id)));
+    for (id, expected) in [("1", true), ("2", false), ("3", false), ("4", false)] {
+        let provenance = json!({"resourceType": "Provenance",
+            "target": [{"reference": format!("Observation/{id}")}]});
+        let filter = access.shown("Provenance");
+        assert_eq!(filter.shows_with(&provenance, look_up), expected, "{id}");
+    }
 }
