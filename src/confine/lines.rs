@@ -208,6 +208,21 @@ mod tests {
         }
     }
 
+    /// A body of these frames.
+    struct Frames(std::vec::IntoIter<Result<Frame<Bytes>, &'static str>>);
+
+    impl Body for Frames {
+        type Data = Bytes;
+        type Error = &'static str;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, &'static str>>> {
+            Poll::Ready(self.0.next())
+        }
+    }
+
     fn types(names: &[&str]) -> Vec<String> {
         names.iter().map(|name| (*name).to_owned()).collect()
     }
@@ -239,6 +254,20 @@ mod tests {
             assert_eq!(read(&text, size, 1000).await.as_deref(), Ok(&*expected), "{size}");
         }
         assert_eq!(read("", 1, 10).await.as_deref(), Ok(""));
+    }
+
+    #[tokio::test]
+    async fn a_file_goes_on_without_trailers_and_ends_where_the_one_behind_breaks_off() {
+        let data = || Ok(Frame::data(Bytes::from_static(KEPT.as_bytes())));
+        for (between, expected) in [
+            (Ok(Frame::trailers(http::HeaderMap::new())), Ok(KEPT.repeat(2))),
+            (Err("broken off"), Err("broken off".to_owned())),
+        ] {
+            let frames = Frames(vec![data(), between, data()].into_iter());
+            let lines = Lines::of_types(frames, types(&["Observation"]), 1000).collect().await;
+            let read = lines.map(|read| String::from_utf8(read.to_bytes().to_vec()).unwrap());
+            assert_eq!(read.map_err(|error| error.to_string()), expected);
+        }
     }
 
     #[tokio::test]

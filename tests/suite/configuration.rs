@@ -3,6 +3,7 @@
 use serde_json::json;
 use tower_fhir_auth::AccessMode;
 use tower_fhir_auth::authenticated;
+use tower_fhir_auth::authentication::{Clock, SystemClock};
 use tower_fhir_auth::config::Config;
 use tower_fhir_auth::explanation::Check;
 use tower_fhir_auth::test_util::TestIssuer;
@@ -69,11 +70,12 @@ fn every_key_with_its_documented_example_is_understood() {
     for (word, mode) in [
         ("roles", AccessMode::Roles),
         ("scopes", AccessMode::Scopes),
+        ("roles-or-scopes", AccessMode::RolesOrScopes),
         ("roles-and-scopes", AccessMode::RolesAndScopes),
         ("microsoft", AccessMode::Microsoft),
     ] {
         let config = Config::from_toml(&file(&format!("access = \"{word}\""), "")).unwrap();
-        assert_eq!(config.access(), mode);
+        assert_eq!((config.access(), mode.name()), (mode, word));
     }
 }
 
@@ -156,6 +158,13 @@ fn mistakes_of_one_key_each() {
         ),
         (file("", "[keys]\nmax_bytes = -1"), "keys.max_bytes: expected 0 or more"),
         (
+            file("", "[keys]\nmax_bytes = \"x\""),
+            "keys.max_bytes: expected a whole number, found a string",
+        ),
+        (file("", "[keys]\nmax_bytes = 1.5"), "expected a whole number, found a number"),
+        (file("", "[keys]\nmax_bytes = 2026-01-01"), "expected a whole number, found a date"),
+        (file("", "[keys.max_bytes]"), "expected a whole number, found a table"),
+        (
             file("", "roles_claim = \"${NO_SUCH_VARIABLE_HERE}\""),
             "expected the environment variable `NO_SUCH_VARIABLE_HERE`",
         ),
@@ -204,10 +213,30 @@ fn presets_and_tables_are_checked_like_the_rest() {
             file("", "[smart]\ntoken_endpoint = \"${NO_SUCH_NAME}\""),
             "smart.token_endpoint: expected the env",
         ),
+        (file("", "[smart]\nx = [nan]"), "smart.x: expected a value that JSON can express"),
         (file("", "[cache]\ntokens = -1"), "cache.tokens: expected"),
+        (file("", "[roles]\nwhen = [5]"), "roles.when[0]: expected a table, found a whole number"),
+        (
+            file("", "[roles.assign]\n\"11111111-2222-3333-4444-555555555555/a\" = [\"r\"]"),
+            "roles.assign: expected no tenant in the key",
+        ),
     ] {
         let found = errors(&text);
         assert!(found.contains(words), "no `{words}` in\n{found}");
+    }
+}
+
+#[test]
+fn each_mistake_has_its_key_and_its_message() {
+    let error = Config::from_toml(&file("acess = \"roles\"", "leeway = 60")).unwrap_err();
+    assert_eq!(error.problems().len(), 2, "{error}");
+    for (key, words) in
+        [("acess", "did you mean `access`?"), ("issuers[0].leeway", "expected a duration")]
+    {
+        let found = error.problems().iter().find(|problem| problem.key() == key);
+        let message = found.unwrap_or_else(|| panic!("no `{key}` in {error}")).message();
+        assert!(message.contains(words), "{message}");
+        assert!(error.to_string().contains(&format!("{key}: {message}")), "{error}");
     }
 }
 
@@ -274,6 +303,32 @@ async fn the_settings_of_a_file_are_in_force() {
     }
     assert_eq!(send(&layer, http::Request::get("/r4/open")).await.status, 200);
     assert_eq!(send(&layer, http::Request::get("/r4/metadata")).await.status, 401);
+}
+
+#[tokio::test]
+async fn a_block_of_step_up_asks_for_a_level_and_a_time_together() {
+    let issuer = TestIssuer::start().await.unwrap();
+    let text = format!(
+        "base_url = \"{BASE}\"\n[[issuers]]\nissuer = \"{}\"\n\
+         [[require]]\non = [\"Patient.r\"]\nacr = [\"mfa\"]\nmax_auth_age = \"5m\"\n",
+        issuer.url()
+    );
+    let config = Config::from_toml(&text).unwrap();
+    let layer = config.layer(authenticated()).unwrap().build().unwrap();
+    let now = SystemClock.now().as_secs();
+    for (acr, time, expected) in
+        [("mfa", now - 10, 200), ("mfa", now - 600, 401), ("password", now - 10, 401)]
+    {
+        let token = issuer.token().claim("aud", BASE).claim("acr", acr).claim("auth_time", time);
+        let bearer = format!("Bearer {}", token.sign().unwrap());
+        let request = http::Request::get("/r4/Patient/1").header("authorization", bearer);
+        let reply = send(&layer, request).await;
+        assert_eq!(reply.status, expected, "{acr} {time}: {}", reply.body);
+        let challenge = reply.challenge();
+        let names_both =
+            challenge.contains("acr_values=\"mfa\"") && challenge.contains("max_age=\"300\"");
+        assert_eq!(names_both, expected == 401, "{acr} {time}: {challenge}");
+    }
 }
 
 #[tokio::test]

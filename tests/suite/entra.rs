@@ -12,7 +12,8 @@ use tower_fhir_auth::explanation::Check;
 use tower_fhir_auth::jose::Algorithm;
 use tower_fhir_auth::test_util::{Answer, SigningKey, TestIssuer, TokenBuilder};
 use tower_fhir_auth::{
-    AudiencePolicy, Entra, FhirAuthLayer, RoleDefinitions, RolePolicy, ScopePolicy, authenticated,
+    AudiencePolicy, BuildError, Entra, FhirAuthLayer, RoleDefinitions, RolePolicy, ScopePolicy,
+    authenticated,
 };
 
 use crate::support::{BASE, Reply, send};
@@ -568,6 +569,12 @@ async fn mistakes_in_the_block_are_told_with_their_key() {
         (one.replace(APPLICATION, "my-app"), "", "entra.client_id: expected the API's"),
         (several.replace(OTHER, "x"), "", "entra.allowed_tenants[1]: expected a tenant id"),
         (several.replace(OTHER, TENANT), "", "expected each tenant once"),
+        // A list beside one tenant can only exclude it.
+        (
+            format!("{one}\nentra.allowed_tenants = [\"{OTHER}\"]"),
+            "",
+            "entra.allowed_tenants: expected `tenant` to be one of",
+        ),
         (several.clone(), OID, "assign: expected `<tid>/<id>`"),
         (several, &format!("{STRANGER}/{OID}"), "with an allowed tenant"),
         (format!("{one}\n[[issuers]]\n{one}"), "", "expected each issuer once"),
@@ -576,6 +583,17 @@ async fn mistakes_in_the_block_are_told_with_their_key() {
         let error = cloud.file(&issuer, &assign).unwrap_err();
         assert!(error.contains(words), "no `{words}` in {error}");
     }
+}
+
+#[test]
+fn the_first_preset_that_cannot_be_right_is_the_error_at_start() {
+    let bad = |tenant: &str| Entra::tenant(tenant, APPLICATION);
+    let layer = FhirAuthLayer::builder(BASE)
+        .entra(bad("contoso.com"))
+        .entra(bad("contoso.org"))
+        .authorizer(authenticated());
+    let error = layer.build().unwrap_err();
+    assert!(matches!(&error, BuildError::Entra { found, .. } if found == "contoso.com"), "{error}");
 }
 
 #[test]

@@ -3,9 +3,10 @@
 use http::HeaderMap;
 use serde_json::json;
 use tower_fhir_auth::explanation::{Check, Explanation, Step, StepOutcome, Verdict};
-use tower_fhir_auth::test_util::TokenBuilder;
+use tower_fhir_auth::test_util::{TestIssuer, TokenBuilder};
+use tower_fhir_auth::{FhirAuthLayer, authenticated};
 
-use crate::support::{NOW, Server};
+use crate::support::{BASE, NOW, Server};
 
 async fn explain(server: &Server, token: Option<&str>) -> Explanation {
     let mut headers = HeaderMap::new();
@@ -213,7 +214,7 @@ async fn without_a_token_or_without_keys_nothing_is_accepted() {
     assert!(!none.is_accepted());
     assert_eq!(none.failure().unwrap().check(), Check::Credentials);
 
-    let issuer = tower_fhir_auth::test_util::TestIssuer::start().await.unwrap();
+    let issuer = TestIssuer::start().await.unwrap();
     issuer.fail();
     let authenticator = tower_fhir_auth::Authenticator::builder()
         .audience(tower_fhir_auth::AudiencePolicy::exact(["a"]))
@@ -367,4 +368,25 @@ async fn each_check_is_told_once_and_one_that_was_not_made_as_not_reached() {
         let is_looked_at = steps.first().is_some_and(|step| step.outcome.name() == "passed");
         assert_eq!(is_looked_at, !explanation.is_public(), "{path}\n{explanation}");
     }
+}
+
+#[tokio::test]
+async fn a_tool_that_looks_at_one_token_asks_its_issuer_alone_for_keys() {
+    let (one, other) = (TestIssuer::start().await.unwrap(), TestIssuer::start().await.unwrap());
+    let [own, foreign] =
+        [&one, &other].map(|issuer| issuer.token().claim("aud", BASE).sign().unwrap());
+    let layer = FhirAuthLayer::builder(BASE)
+        .issuers([one.trusted(), other.trusted()])
+        .authorizer(authenticated())
+        .load_keys_only_for(&own)
+        .build()
+        .unwrap();
+    for (token, expected) in [(own, Verdict::Accepted), (foreign, Verdict::Undecided)] {
+        let request = http::Request::get("/r4/Patient/1");
+        let request = request.header("authorization", format!("Bearer {token}"));
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        let explanation = layer.authenticator().explain_request(&parts).await;
+        assert_eq!(explanation.verdict(), expected, "{explanation}");
+    }
+    assert_eq!(other.jwks_requests(), 0);
 }

@@ -12,7 +12,7 @@ use serde_json::json;
 use tower::ServiceExt;
 use tower_fhir_auth::axum_support::Claims;
 use tower_fhir_auth::test_util::{TestCaller, TestUtilError};
-use tower_fhir_auth::{Principal, Visibility, require_role};
+use tower_fhir_auth::{Access, Principal, Visibility, require_role};
 
 #[derive(Clone, Deserialize)]
 struct Staff {
@@ -35,7 +35,15 @@ impl<'de> Deserialize<'de> for Counted {
 fn router() -> Router {
     let department = |Claims(staff): Claims<Staff>| async move { staff.department };
     let thrice = |_: Claims<Counted>, _: Claims<Counted>, Claims(_): Claims<Counted>| async {};
-    Router::new().route("/department", get(department)).route("/thrice", get(thrice))
+    let method = |access: Access| async move { access.interaction().method().to_string() };
+    let is_guarded = |access: Option<Access>, caller: Option<Principal>| async move {
+        (access.is_some() && caller.is_some()).to_string()
+    };
+    Router::new()
+        .route("/department", get(department))
+        .route("/thrice", get(thrice))
+        .route("/method", get(method))
+        .route("/guarded", get(is_guarded))
 }
 
 /// Asks the router as a handler test does: without a server, an issuer or a key.
@@ -70,6 +78,21 @@ async fn claims_that_do_not_fit_are_403_and_not_told() {
 #[tokio::test]
 async fn claims_without_a_layer_are_500() {
     let (status, body) = ask(None, "/department").await;
+    assert_eq!(status, 500);
+    assert!(body.contains("layer"), "{body}");
+}
+
+#[tokio::test]
+async fn what_is_granted_is_there_behind_the_layer_and_without_one_it_is_500_or_none() {
+    for (caller, path, expected) in [
+        (Some(TestCaller::new()), "/method", (200, "GET")),
+        (Some(TestCaller::new()), "/guarded", (200, "true")),
+        (None, "/guarded", (200, "false")),
+    ] {
+        let (status, body) = ask(caller, path).await;
+        assert_eq!((status, &*body), expected, "{path}");
+    }
+    let (status, body) = ask(None, "/method").await;
     assert_eq!(status, 500);
     assert!(body.contains("layer"), "{body}");
 }

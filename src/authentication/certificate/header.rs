@@ -309,6 +309,32 @@ mod tests {
         }
         assert_eq!(read(F::Xfcc, &["By=spiffe://a"]).ok(), None);
     }
+
+    /// X.690 section 8.1.3: a length of 128 octets and more stands in octets of its own.
+    #[test]
+    fn a_certificate_ends_where_its_length_says() {
+        for (length, content, is_one) in [
+            (&[127_u8][..], 127, true),
+            (&[0x81, 128], 128, true),
+            (&[0x82, 1, 0], 256, true),
+            (&[0x83, 0, 1, 0], 256, true),
+            (&[0x84, 0, 0, 1, 0], 256, true),
+            (&[0x85, 0, 0, 0, 1, 0], 256, false),
+            (&[127], 128, false),
+            (&[0x81, 128], 127, false),
+            (&[0x81, 128], 129, false),
+            (&[0x82, 1, 0], 1, false),
+            // Of no length of its own, and with fewer octets than it says.
+            (&[0x80], 0, false),
+            (&[0x84, 0, 0], 0, false),
+        ] {
+            let mut der = vec![0x30];
+            der.extend_from_slice(length);
+            der.resize(der.len() + content, 0);
+            assert_eq!(of_der(&der).is_some(), is_one, "{length:?} {content}");
+        }
+    }
+
     #[test]
     fn a_quote_in_the_wrong_place_hides_no_second_element() {
         let (own, other) = ("f3".repeat(32), "a1".repeat(32));

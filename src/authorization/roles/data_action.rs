@@ -184,5 +184,6 @@ mod tests {
         assert_eq!(all.iter().count(), DataAction::ALL.len());
         assert_eq!(DataActions::EVERY, all - DataActions::SMART);
         assert_eq!((DataActions::READ_BY_ID | DataActions::READ).to_string(), "read and readById");
+        assert_eq!(DataAction::ReadById.to_string(), "readById");
     }
 }

@@ -46,3 +46,31 @@ impl StepUpChallenge {
         Self::Claims { claims, authorization_uri: authorization_uri.to_owned() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// OpenID Connect Core section 5.5.1: `value` for one, `values` for several.
+    #[test]
+    fn the_claims_challenge_names_what_a_token_has_to_have() {
+        const AT: &str = "https://login.test/authorize";
+        for (acr, has_age, expected) in [
+            (&["c1"][..], false, json!({"acrs": {"essential": true, "value": "c1"}})),
+            (&["c1", "c2"], false, json!({"acrs": {"essential": true, "values": ["c1", "c2"]}})),
+            (&[], true, json!({"auth_time": {"essential": true}})),
+            (
+                &["c1"],
+                true,
+                json!({"acrs": {"essential": true, "value": "c1"},
+                    "auth_time": {"essential": true}}),
+            ),
+        ] {
+            let acr: Vec<String> = acr.iter().map(|&one| one.to_owned()).collect();
+            let claims = json!({"access_token": expected}).to_string();
+            let claims = base64url::to_padded(claims.as_bytes());
+            let expected = StepUpChallenge::Claims { claims, authorization_uri: AT.to_owned() };
+            assert_eq!(StepUpChallenge::of_entra(&acr, has_age, AT), expected, "{acr:?} {has_age}");
+        }
+    }
+}

@@ -1,7 +1,5 @@
 //! Search parameters of R4 that can name a Patient.
 
-use std::fmt;
-
 /// The type whose members belong to whoever may see all of its targets.
 pub(super) const PROVENANCE: &str = "Provenance";
 
@@ -20,10 +18,4 @@ pub(super) struct PatientReference {
     pub(super) in_compartment: bool,
     /// The elements it reads, below the type. Without one it confers nothing.
     pub(super) paths: &'static [&'static str],
-}
-
-impl fmt::Display for PatientReference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name)
-    }
 }

@@ -305,4 +305,18 @@ async fn a_constraint_holds_before_and_after_a_change() {
     assert_eq!(both.may_show(&mine), Visibility::Hidden);
     mine["subject"] = json!({"reference": "Patient/1"});
     assert_eq!(both.may_show(&mine), Visibility::Shown);
+    // One's own, and one of two.
+    let scope = "patient/*.u?status=draft patient/*.u?status=final";
+    let either = granted(&server, scope, "PUT", "/Observation/x").await;
+    let mut amended = mine.clone();
+    amended["status"] = "amended".into();
+    for (before, after, expected) in [
+        (&mine, &mine, 200),
+        (&mine, &amended, 403),
+        (&amended, &mine, 404),
+        (&of("final"), &of("final"), 404),
+    ] {
+        let found = either.may_store(Some(before), Some(after));
+        assert_eq!(status(&found), expected, "{before} {after}");
+    }
 }

@@ -40,6 +40,12 @@ fn words_are_a_requirement_only_where_nothing_else_is() {
 }
 
 #[test]
+fn a_denial_reads_as_its_summary_alone() {
+    let denial = Denial::new("closed").with_found("night").with_expected("day");
+    assert_eq!(denial.required_scopes(["s"]).to_string(), "closed");
+}
+
+#[test]
 fn of_two_denials_scopes_are_named_that_are_enough() {
     let (one, other) = (Denial::new("one").required_scopes(["a"]), Denial::new("other"));
     let named = |denial: Denial| denial.scopes().map(str::to_owned).collect::<Vec<_>>();

@@ -1,8 +1,10 @@
 //! The patient of a token: by its user, or by what was launched.
 
 use serde_json::json;
+use tower_fhir_auth::fhir::BaseUrl;
 use tower_fhir_auth::jose::Algorithm;
 use tower_fhir_auth::smart::Permissions;
+use tower_fhir_auth::test_util::TestCaller;
 use tower_fhir_auth::{Enforcement, ScopePolicy};
 
 use super::confinement::ask;
@@ -89,5 +91,29 @@ async fn launch_contexts_that_disagree_are_no_launch_context() {
         let request = http::Request::get("/r4/Observation/1").header("authorization", bearer);
         let reply = server.send(request).await;
         assert_eq!(reply.status.as_u16(), expected, "{one} {other}: {}", reply.body);
+    }
+}
+
+/// The launch context goes before the user.
+#[test]
+fn the_patient_of_a_token_is_one_of_this_base_or_none() {
+    let base: BaseUrl = BASE.parse().unwrap();
+    for (user, patient, expected) in [
+        (json!("Patient/7"), json!(null), Some("7")),
+        (json!(format!("{BASE}/Patient/7")), json!(null), Some("7")),
+        (json!("Patient/7"), json!("1"), Some("1")),
+        (json!("Practitioner/p"), json!("Patient/1"), Some("1")),
+        (json!(null), json!("1"), Some("1")),
+        (json!(null), json!(null), None),
+        (json!("Practitioner/p"), json!(null), None),
+        (json!("RelatedPerson/r"), json!(null), None),
+        (json!("https://other.example.org/Patient/7"), json!(null), None),
+        (json!(["Patient/7"]), json!(null), None),
+        (json!("Patient/7"), json!(["1"]), None),
+        (json!("Patient/7"), json!("https://other.example.org/Patient/1"), None),
+    ] {
+        let caller = TestCaller::new().claim("fhirUser", user.clone());
+        let caller = caller.claim("patient", patient.clone()).principal().unwrap();
+        assert_eq!(caller.patient_id(&base).as_deref(), expected, "{user} {patient}");
     }
 }

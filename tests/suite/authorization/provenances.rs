@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 use tower_fhir_auth::authorization::{Alternative, Alternatives};
-use tower_fhir_auth::{Authorizer, Enforcement, Grant, Visibility, authorize_fn};
 use tower_fhir_auth::fhir::{PatientCompartment, ResourceReference};
+use tower_fhir_auth::{Authorizer, Enforcement, Grant, Visibility, authorize_fn};
 
 use super::resources::{observation, of_compartment, own, server};
 use crate::support::Server;
@@ -108,4 +108,20 @@ async fn a_target_belongs_to_a_patient_of_each_rule() {
         let filter = access.shown("Provenance");
         assert_eq!(filter.shows_with(&provenance, look_up), expected, "{id}");
     }
+}
+
+#[tokio::test]
+async fn what_several_rules_make_depend_on_a_target_names_it_once() {
+    let of = |patients: [&'static str; 2]| {
+        authorize_fn(move |_| {
+            let each = patients.map(|patient| Alternative::new(Some(patient), None));
+            Ok(Grant::by("one of two").confined_to(Alternatives::from_iter(each)))
+        })
+    };
+    let server = Server::enforcing(Enforcement::ALL, of(["1", "2"]).and(of(["1", "3"]))).await;
+    let access = own(&server, "GET", "/Provenance").await;
+    let provenance = json!({"resourceType": "Provenance",
+        "target": [{"reference": "Observation/o"}, {"reference": "Observation/p"}]});
+    let targets = ["o", "p"].map(|id| ResourceReference::new("Observation", id));
+    assert_eq!(access.may_show(&provenance), Visibility::Depends(targets.to_vec()));
 }

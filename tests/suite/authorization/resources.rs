@@ -250,6 +250,17 @@ async fn a_resource_is_shown_by_any_alternative() {
         let resource = json!({"resourceType": "Observation", "id": "x", "status": status});
         assert_eq!(access.may_show(&resource) == Visibility::Shown, expected, "{status}");
     }
+    // Whose it is, is the same for both.
+    let scope = "patient/Observation.rs?status=draft patient/Observation.rs?status=final";
+    let access = granted(&server, scope, "GET", "/Observation/x").await;
+    for (status, patient, expected) in
+        [("draft", "1", true), ("final", "1", true), ("amended", "1", false), ("final", "2", false)]
+    {
+        let mut resource = observation(&format!("Patient/{patient}"));
+        resource["status"] = status.into();
+        let is_shown = access.may_show(&resource) == Visibility::Shown;
+        assert_eq!(is_shown, expected, "{status} {patient}");
+    }
     let patients = authorize_fn(|_| {
         let each = ["1", "2"].map(|patient| Alternative::new(Some(patient), None));
         Ok(Grant::by("both").confined_to(Alternatives::from_iter(each)))

@@ -9,7 +9,7 @@ use tower_fhir_auth::authorization::RoleCondition;
 use tower_fhir_auth::config::Config;
 use tower_fhir_auth::explanation::RoleStanding;
 use tower_fhir_auth::test_util::{TestClock, TestIssuer, TokenBuilder};
-use tower_fhir_auth::{Enforcement, FhirAuthLayer, RoleDefinitions, RolePolicy};
+use tower_fhir_auth::{BuildError, Enforcement, FhirAuthLayer, RoleDefinitions, RolePolicy};
 
 use crate::support::{BASE, Reply, send};
 
@@ -163,6 +163,22 @@ fn a_condition_says_what_a_token_needs() {
         ),
     ] {
         assert_eq!(condition.to_string(), expected);
+    }
+}
+
+/// A second one could take away what the first asks for.
+#[test]
+fn a_role_has_one_condition_and_one_that_is_not_defined_has_none() {
+    let condition = || RoleCondition::new().max_auth_age(Duration::from_secs(300));
+    let policy = RolePolicy::new(RoleDefinitions::microsoft());
+    let policy = policy.role_counts_when("globalReader", condition()).unwrap();
+    for (role, words) in [("GLOBALREADER", "each role once"), ("globalReeder", "a defined role")] {
+        match policy.clone().role_counts_when(role, condition()).err() {
+            Some(BuildError::Setting { setting: "roles.when", expected, .. }) => {
+                assert_eq!(expected, words, "{role}");
+            }
+            other => panic!("{role}: {other:?}"),
+        }
     }
 }
 

@@ -79,3 +79,18 @@ async fn what_was_there_before_a_creation_is_told_to_whom_it_is_not_hidden() {
         }
     }
 }
+
+#[tokio::test]
+async fn who_may_change_every_resource_of_a_type_is_told_that_one_is_not_there() {
+    for (status, expected) in [(404, 404), (410, 410), (412, 412)] {
+        let server = Careless::handled_by(move |_, _, _, _| {
+            Response::builder().status(status).body(Full::from("mark")).unwrap()
+        });
+        let confined = Confined::before(server).await;
+        let body = observation("a1", "1", "laboratory");
+        let scope = "system/Observation.cruds";
+        let got = sent(&confined, scope, "PUT", "/Observation/a1", &[], body).await;
+        assert_eq!(got.status, expected, "{status}: {}", got.text);
+        assert!(!got.text.contains("mark"), "{}", got.text);
+    }
+}

@@ -250,3 +250,15 @@ async fn what_no_request_is_left_for_is_not_taken_for_absent() {
     assert_eq!(statuses(&got)[254..], ["404", "413", "413"]);
     assert_eq!(confined.server.asked().len(), 4096);
 }
+
+/// The address of its status would be nowhere in the answer.
+#[tokio::test]
+async fn no_export_begins_in_a_batch() {
+    let confined = Confined::before(Careless::with(records())).await;
+    let [export, read] =
+        ["$export?_type=Observation", "Observation/a1"].map(|url| entry("GET", url, json!(null)));
+    let got = batch(&confined, "system/*.rs", &[export, read]).await;
+    assert_eq!(statuses(&got), ["403", "200"]);
+    let asked = confined.server.asked();
+    assert!(asked.iter().all(|(line, _)| !line.contains("export")), "{asked:?}");
+}

@@ -322,3 +322,17 @@ fn names_of_operations(got: &Got) -> Vec<String> {
     let said = got.json();
     names(&said["rest"][0]["operation"]).into_iter().map(str::to_owned).collect()
 }
+
+/// What becomes of it is for the layers around to say.
+#[tokio::test]
+async fn an_error_of_the_service_behind_stays_one() {
+    let confined = Confined::before(Careless::default()).await;
+    let token = confined.token("patient/*.rs", "1", "amara");
+    for path in ["/r4/metadata", "/r4/Observation", "/r4/Observation/a1"] {
+        let broken = service_fn(|_: Asked| async { Err::<Response<Full<Bytes>>, _>("broken off") });
+        let request = Request::get(path).header("authorization", format!("Bearer {token}"));
+        let request = request.body(Full::new(Bytes::new())).unwrap();
+        let answer = confined.layer.layer(broken).oneshot(request).await;
+        assert_eq!(answer.err(), Some("broken off"), "{path}");
+    }
+}

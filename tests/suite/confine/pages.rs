@@ -1,5 +1,7 @@
 //! Page links: sealed, and judged again.
 
+use std::time::Duration;
+
 use http::Request;
 use serde_json::json;
 use tower_fhir_auth::authentication::UnixTime;
@@ -308,4 +310,16 @@ async fn a_server_whose_base_is_the_root_of_its_host_is_asked_below_it() {
     let request = Request::post("/").header("content-type", "application/fhir+json");
     let body = bundle_of("transaction", &[create]).to_string();
     assert_eq!(statuses(&confined.send_with(&token, request, body).await), ["201"]);
+}
+
+#[tokio::test]
+async fn a_page_serves_as_long_as_the_settings_say() {
+    let settings = ConfineSettings::default().page_lifetime(Duration::from_secs(60));
+    let confined = Confined::with(Careless::with(thousand()).paging(10), settings).await;
+    let next = confined.get("patient/*.rs", "/Observation").await.next().unwrap();
+    for (seconds, status) in [(59, 200), (1, 404)] {
+        confined.clock.advance(seconds);
+        let got = confined.get("patient/*.rs", &next).await;
+        assert_eq!(got.status, status, "{seconds}: {}", got.text);
+    }
 }

@@ -459,3 +459,22 @@ async fn everything_is_asked_for_by_parameters_of_its_own() {
         assert_eq!(got.status, status, "{query}: {}", got.text);
     }
 }
+
+#[tokio::test]
+async fn the_body_of_a_search_is_a_text_of_at_most_64_kib() {
+    let confined = Confined::before(Careless::with(records())).await;
+    let long = "x".repeat(64 * 1024);
+    for (body, status, words) in [
+        (format!("code={long}").into_bytes(), 413, "more than 64 KiB"),
+        (b"code=\xff".to_vec(), 400, "no form"),
+        (b"code=x".to_vec(), 200, ""),
+    ] {
+        let token = confined.token("patient/*.rs", "1", "amara");
+        let request = Request::post("/r4/Observation/_search")
+            .header("content-type", "application/x-www-form-urlencoded");
+        let got = confined.send_with(&token, request, body).await;
+        assert_eq!(got.status, status, "{}", got.text);
+        assert!(got.text.contains(words), "no `{words}` in {}", got.text);
+        assert_eq!(confined.server.asked().is_empty(), status != 200, "{status}");
+    }
+}

@@ -490,3 +490,20 @@ async fn an_entry_shows_a_resource_where_one_was_asked_for_and_none_that_was_del
         assert_eq!(answer.get("resource").is_some(), shows, "{method} {prefer}: {}", got.text);
     }
 }
+
+#[tokio::test]
+async fn a_patch_of_what_is_open_goes_on_in_a_transaction_as_it_came() {
+    let made = json!({"response": {"status": "200"}, "resource": own("a1")});
+    let answered = bundle_of("transaction-response", &[made]).to_string();
+    let server = Careless::handled_by(move |_, _, _, _| {
+        http::Response::new(http_body_util::Full::from(answered.clone()))
+    });
+    let confined = Confined::before(server).await;
+    let data = STANDARD.encode(r#"[{"op":"replace","path":"/status","value":"final"}]"#);
+    let patch = json!({"resourceType": "Binary", "contentType": "application/json-patch+json",
+        "data": data});
+    let entries = [entry("PATCH", "Observation/a1", patch)];
+    let got = transaction(&confined, "system/Observation.cruds", &entries).await;
+    assert_eq!(statuses(&got), ["200"]);
+    assert_eq!(passed(&confined)["entry"], json!(entries));
+}

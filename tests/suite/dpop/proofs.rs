@@ -114,6 +114,11 @@ async fn section_4_3_check_5_its_algorithm_is_an_asymmetric_signature() {
         let reply = world.changed(|proof| proof.header(name, json!(["x"]))).await;
         reply.is_no_good_proof(&format!("`{name}` in the header of the proof"));
     }
+    // A JWT in it would have claims of its own.
+    for nested in ["JWT", "application/jwt"] {
+        let reply = world.changed(|proof| proof.header("cty", nested)).await;
+        reply.is_no_good_proof("`cty` in the header of the proof");
+    }
 }
 
 #[tokio::test]

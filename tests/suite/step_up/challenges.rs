@@ -189,6 +189,7 @@ async fn entra_compares_acrs_and_clients_that_can_read_it_get_a_claims_challenge
         send(layer, http::Request::get("/r4/Patient/1").header("authorization", bearer)).await
     };
     get(&all, token().claim("acrs", json!(["p1", "c1"]))).await.is_let_in();
+    get(&all, token().claim("acrs", "c1")).await.is_let_in();
     // `acr` says something else there.
     for weak in [token(), token().claim("acr", "c1"), token().claim("acrs", json!(["c2"]))] {
         is_challenged(&get(&all, weak).await, "acr_values=\"c1\"");
@@ -204,6 +205,8 @@ async fn entra_compares_acrs_and_clients_that_can_read_it_get_a_claims_challenge
     let claims = challenge.split_once("claims=\"").unwrap().1.split('"').next().unwrap();
     let claims: Value = serde_json::from_slice(&STANDARD.decode(claims).unwrap()).unwrap();
     assert_eq!(claims, json!({"access_token": {"acrs": {"essential": true, "value": "c1"}}}));
+    let reply = get(&all, token().claim("xms_cc", "cp1")).await;
+    assert!(reply.challenge().contains("error=\"insufficient_claims\""), "{}", reply.challenge());
     // A time that is asked for is an essential claim, too.
     let timed = FhirAuthLayer::builder(BASE)
         .issuers(issuers.clone())
