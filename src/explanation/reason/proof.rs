@@ -262,7 +262,7 @@ mod tests {
         let client = Advice::client(
             "connect with the certificate that the token was asked for with (RFC 8705 section 3)",
         );
-        assert_eq!(CertificateReason::Other.advice(), [client.clone()]);
+        assert_eq!(CertificateReason::Other.advice(), std::slice::from_ref(&client));
         for reason in [CertificateReason::Missing, CertificateReason::Unusable("x")] {
             let advice = reason.advice();
             assert_eq!(advice.len(), 2, "{reason:?}");

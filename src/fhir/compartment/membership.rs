@@ -237,7 +237,7 @@ mod tests {
         }
     }
 
-    /// Where an operator leaves the parameter out by which a resource is about somebody.
+    /// An operator may leave the parameter out by which a resource is about somebody.
     #[test]
     fn what_would_be_about_the_patient_and_yet_not_be_shown_is_not_written() {
         let subject = "Observation:subject";
