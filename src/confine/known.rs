@@ -96,3 +96,23 @@ impl Targets {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verdicts_are_apart_for_each_choice_of_patients() {
+        let mut known = Known::default();
+        let numbers = [
+            known.of_patients(&[vec!["1"]]),
+            known.of_patients(&[vec!["2"]]),
+            known.of_patients(&[vec!["1", "2"]]),
+            known.of_patients(&[vec!["1"], vec!["2"]]),
+            known.of_patients(&[]),
+        ];
+        assert_eq!(numbers, [0, 1, 2, 3, 4]);
+        assert_eq!(known.of_patients(&[vec!["1"], vec!["2"]]), 3);
+        assert_eq!(known.of_patients(&[vec!["1"]]), 0);
+    }
+}

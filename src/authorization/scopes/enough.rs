@@ -84,14 +84,7 @@ pub(super) fn enough<'a>(
     }
     let least = least(principal, &required.each);
     let constrained = UnderConstraint::of(principal, context);
-    // What comes along is read, also where another permission of its type is enough.
-    let is_read = |name: &str| {
-        let mut included = required.each.iter().filter(|one| one.via == Via::Included);
-        included.any(|one| matches!(&one.target, Target::Type(on) if on == name))
-    };
-    let takes =
-        |name: &str, needed| if is_read(name) { needed | Permissions::READ } else { needed };
-    if least.iter().any(|(name, needed)| constrained.holds(name, takes(name, *needed))) {
+    if least.iter().any(|(name, needed)| constrained.holds(name, *needed)) {
         return Enough { unusable, ..Enough::default() };
     }
     if constrained.has_no_free_wildcard() && least.iter().any(|(name, _)| *name == "*") {

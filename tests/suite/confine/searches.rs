@@ -338,6 +338,7 @@ async fn callers_whose_results_are_not_confined_search_as_the_server_does() {
         (two, "_list=x", 403),
         (two, "_query=x", 403),
         (two, "_sort=subject.name", 403),
+        (two, "code:a:b=x", 403),
         // Behind a chain, too.
         (two, "patient._filter=x", 403),
         (two, "subject:Patient._list=x", 403),
