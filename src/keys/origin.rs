@@ -205,13 +205,14 @@ fn is_same<T: ?Sized>(one: &Arc<T>, other: &Arc<T>) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::keys::{KeyError, KeyTag, LoadFuture, LoadedKeys};
     use crate::time::SystemClock;
 
+    /// A source that never answers.
     #[derive(Debug)]
-    struct Silent;
+    pub(in crate::keys) struct Silent;
 
     impl KeySource for Silent {
         fn load(&self, _: Option<KeyTag>) -> LoadFuture<'_> {

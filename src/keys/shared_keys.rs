@@ -127,19 +127,11 @@ impl fmt::Debug for SharedKeys {
 
 #[cfg(test)]
 mod tests {
+    use super::super::origin::tests::Silent;
     use super::super::origin::{KeyOrigin, KeyPlan};
     use super::*;
-    use crate::keys::{KeyError, KeySettings, KeySource, KeyTag, LoadFuture, LoadedKeys};
+    use crate::keys::KeySettings;
     use crate::time::{Clock, SystemClock};
-
-    #[derive(Debug)]
-    struct Silent;
-
-    impl KeySource for Silent {
-        fn load(&self, _: Option<KeyTag>) -> LoadFuture<'_> {
-            Box::pin(std::future::pending::<Result<LoadedKeys, KeyError>>())
-        }
-    }
 
     #[tokio::test]
     async fn names_whose_keys_are_given_up_are_forgotten() {

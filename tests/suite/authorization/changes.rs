@@ -1,12 +1,12 @@
 //! What `Access` says of changes: which may be made.
 
 use serde_json::{Value, json};
-use tower_fhir_auth::authorization::{Alternative, Alternatives, StoreError};
+use tower_fhir_auth::authorization::StoreError;
 use tower_fhir_auth::jose::Algorithm;
 use tower_fhir_auth::{Denial, Enforcement, Grant, ScopePolicy, Visibility, authorize_fn};
 
 use super::confinement::{ask, granted};
-use super::resources::{OWN, observation, of_patient, own, server};
+use super::resources::{OWN, observation, of_patient, of_patients, own, server};
 use crate::support::{BASE, Server};
 
 /// How a change ends, as a status.
@@ -244,12 +244,6 @@ async fn a_change_takes_the_right_to_it_on_the_type() {
 /// A change is made where one alternative allows it, and refused by the one that comes nearest.
 #[tokio::test]
 async fn a_change_is_judged_by_each_alternative() {
-    let of = |patients: &'static [&'static str]| {
-        authorize_fn(move |_| {
-            let each = patients.iter().map(|patient| Alternative::new(Some(patient), None));
-            Ok(Grant::by("both").confined_to(Alternatives::from_iter(each)))
-        })
-    };
     let mut seen = observation("Patient/2");
     seen["performer"] = json!([{"reference": "Patient/1"}]);
     for (patients, resource, expected) in [
@@ -259,7 +253,7 @@ async fn a_change_is_judged_by_each_alternative() {
         (&["1", "3"], seen.clone(), 403),
         (&["0", "1"], seen, 403),
     ] {
-        let server = Server::enforcing(Enforcement::ALL, of(patients)).await;
+        let server = Server::enforcing(Enforcement::ALL, of_patients(patients)).await;
         let update = own(&server, "PUT", "/Observation/x").await;
         let stored = update.may_store(Some(&resource), Some(&resource));
         assert_eq!(status(&stored), expected, "{patients:?} {resource}");

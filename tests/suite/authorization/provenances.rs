@@ -1,11 +1,10 @@
 //! What `Access` says of a Provenance: it is whose its targets are.
 
 use serde_json::{Value, json};
-use tower_fhir_auth::authorization::{Alternative, Alternatives};
 use tower_fhir_auth::fhir::{PatientCompartment, ResourceReference};
-use tower_fhir_auth::{Authorizer, Enforcement, Grant, Visibility, authorize_fn};
+use tower_fhir_auth::{Authorizer, Enforcement, Visibility};
 
-use super::resources::{observation, of_compartment, own, server};
+use super::resources::{observation, of_compartment, of_patients, own, server};
 use crate::support::Server;
 
 #[tokio::test]
@@ -93,13 +92,8 @@ async fn no_target_of_a_provenance_is_looked_up_twice() {
 /// Two rules that have to grant each confine by themselves.
 #[tokio::test]
 async fn a_target_belongs_to_a_patient_of_each_rule() {
-    let of = |patients: &'static [&'static str]| {
-        authorize_fn(move |_| {
-            let each = patients.iter().map(|patient| Alternative::new(Some(patient), None));
-            Ok(Grant::by("a rule").confined_to(Alternatives::from_iter(each)))
-        })
-    };
-    let server = Server::enforcing(Enforcement::ALL, of(&["1", "2"]).and(of(&["1", "3"]))).await;
+    let rule = of_patients(&["1", "2"]).and(of_patients(&["1", "3"]));
+    let server = Server::enforcing(Enforcement::ALL, rule).await;
     let access = own(&server, "GET", "/Provenance").await;
     let look_up = |to: &ResourceReference| Some(observation(&format!("Patient/{}", to.id)));
     for (id, expected) in [("1", true), ("2", false), ("3", false), ("4", false)] {
@@ -112,13 +106,8 @@ async fn a_target_belongs_to_a_patient_of_each_rule() {
 
 #[tokio::test]
 async fn what_several_rules_make_depend_on_a_target_names_it_once() {
-    let of = |patients: [&'static str; 2]| {
-        authorize_fn(move |_| {
-            let each = patients.map(|patient| Alternative::new(Some(patient), None));
-            Ok(Grant::by("one of two").confined_to(Alternatives::from_iter(each)))
-        })
-    };
-    let server = Server::enforcing(Enforcement::ALL, of(["1", "2"]).and(of(["1", "3"]))).await;
+    let rule = of_patients(&["1", "2"]).and(of_patients(&["1", "3"]));
+    let server = Server::enforcing(Enforcement::ALL, rule).await;
     let access = own(&server, "GET", "/Provenance").await;
     let provenance = json!({"resourceType": "Provenance",
         "target": [{"reference": "Observation/o"}, {"reference": "Observation/p"}]});

@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 use tower_fhir_auth::authorization::{Alternative, Alternatives, Answer, StoreError};
 use tower_fhir_auth::fhir::PatientCompartment;
 use tower_fhir_auth::jose::Algorithm;
-use tower_fhir_auth::{Access, Enforcement, Grant, ScopePolicy, Visibility, authorize_fn};
+use tower_fhir_auth::{
+    Access, Authorizer, Enforcement, Grant, ScopePolicy, Visibility, authorize_fn,
+};
 
 use super::confinement::{ask, granted};
 use crate::support::{BASE, Server};
@@ -19,6 +21,14 @@ pub(super) async fn of_compartment(compartment: PatientCompartment) -> Server {
         layer.patient_compartment(compartment)
     };
     Server::build(Algorithm::Es256, |issuer| issuer, settings).await
+}
+
+/// A rule that confines to any of some patients.
+pub(super) fn of_patients(patients: &'static [&'static str]) -> impl Authorizer {
+    authorize_fn(move |_| {
+        let each = patients.iter().map(|patient| Alternative::new(Some(patient), None));
+        Ok(Grant::by("a rule").confined_to(Alternatives::from_iter(each)))
+    })
 }
 
 pub(super) fn of_patient(resource_type: &str, element: &str, patient: &str) -> Value {
@@ -261,11 +271,7 @@ async fn a_resource_is_shown_by_any_alternative() {
         let is_shown = access.may_show(&resource) == Visibility::Shown;
         assert_eq!(is_shown, expected, "{status} {patient}");
     }
-    let patients = authorize_fn(|_| {
-        let each = ["1", "2"].map(|patient| Alternative::new(Some(patient), None));
-        Ok(Grant::by("both").confined_to(Alternatives::from_iter(each)))
-    });
-    let server = Server::enforcing(Enforcement::ALL, patients).await;
+    let server = Server::enforcing(Enforcement::ALL, of_patients(&["1", "2"])).await;
     let access = own(&server, "GET", "/Observation/x").await;
     for (patient, expected) in [("1", true), ("2", true), ("3", false)] {
         let resource = observation(&format!("Patient/{patient}"));
