@@ -31,7 +31,12 @@ impl<T> HotSwap<T> {
 
 impl<T> Snapshot<T> {
     pub(crate) fn get(&self) -> Option<&T> {
-        self.0.as_deref().map(|value| &**value)
+        self.shared().map(|value| &**value)
+    }
+
+    /// Returns the value to be kept beyond the snapshot, or to be told from one that comes later.
+    pub(crate) fn shared(&self) -> Option<&Arc<T>> {
+        self.0.as_deref()
     }
 }
 

@@ -1,8 +1,12 @@
 //! The strings of a principal: not copied, but stored as spans of the payload, which it keeps.
 
 use std::collections::HashSet;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
 use std::ops::Range;
+use std::sync::OnceLock;
 
+use hashbrown::HashTable;
 use smallvec::SmallVec;
 
 use super::claims::Claims;
@@ -19,6 +23,14 @@ pub(super) struct ClaimStrings {
     payload: usize,
     /// The strings of all lists, one list after the other.
     listed: SmallVec<[Span; 16]>,
+    /// The places of these strings by their hashes, once a list of many was looked through.
+    places: OnceLock<Places>,
+}
+
+/// Places in the row of listed strings.
+struct Places {
+    by_hash: HashTable<usize>,
+    hashes: RandomState,
 }
 
 /// A list of strings: a range of the spans.
@@ -91,14 +103,41 @@ impl ClaimStrings {
         self.spans(list).filter_map(|span| self.get(span))
     }
 
+    /// Reports whether a list has a string. One of many is looked up: a stranger chooses how many there are, and
+    /// another how often it is asked.
+    pub(super) fn contains(&self, list: List, item: &str) -> bool {
+        if list.len() <= FEW {
+            return self.of(list).any(|held| held == item);
+        }
+        let Places { by_hash, hashes } = self.places.get_or_init(|| self.places());
+        let is_it = |place: &usize| {
+            Range::from(list).contains(place) && self.listed_at(*place) == Some(item)
+        };
+        by_hash.find(hashes.hash_one(item), is_it).is_some()
+    }
+
+    fn places(&self) -> Places {
+        let (mut by_hash, hashes) =
+            (HashTable::with_capacity(self.listed.len()), RandomState::new());
+        let hash_of = |place: &usize| hashes.hash_one(self.listed_at(*place).unwrap_or_default());
+        for place in 0..self.listed.len() {
+            by_hash.insert_unique(hash_of(&place), place, hash_of);
+        }
+        Places { by_hash, hashes }
+    }
+
+    fn listed_at(&self, place: usize) -> Option<&str> {
+        self.get(*self.listed.get(place)?)
+    }
+
     pub(super) fn spans(&self, list: List) -> impl Iterator<Item = Span> {
         self.listed.get(Range::from(list)).unwrap_or_default().iter().copied()
     }
 
-    /// Returns the size of its allocations, in bytes.
+    /// Returns the size of its allocations, in bytes, with room for the places.
     pub(super) fn size(&self) -> usize {
         let listed = if self.listed.spilled() { self.listed.capacity() } else { 0 };
-        self.all.capacity() + listed * size_of::<Span>()
+        self.all.capacity() + listed * (size_of::<Span>() + 2 * size_of::<usize>() + 2)
     }
 }
 
@@ -123,8 +162,11 @@ mod tests {
     fn a_list_has_each_string_once_in_the_order_of_its_first_mention() {
         for many in [3, FEW, FEW + 1, 40] {
             let items: Vec<String> = (0..many).map(|n| format!("item \\ {n}")).collect();
+            let others: Vec<String> = (0..20).map(|n| format!("other {n}")).collect();
             let twice: Vec<_> = items.iter().flat_map(|item| [item, &items[0], item]).collect();
-            let payload = serde_json::json!({"sub": "alone", "roles": twice}).to_string();
+            let payload =
+                serde_json::json!({"sub": "alone", "roles": twice, "others": others.clone()})
+                    .to_string();
             // Without escapes, the strings are spans of the payload itself.
             for payload in [payload.replace("\\\\", "-"), payload] {
                 let claims = Claims::new(Document::parse(&payload).unwrap());
@@ -136,6 +178,9 @@ mod tests {
                 let again = strings.list(&claims, |list| {
                     claims.list("roles").skip(1).for_each(|role| list.add(role));
                 });
+                let others = strings.list(&claims, |list| {
+                    claims.list("others").for_each(|other| list.add(other));
+                });
                 let span = claims.span_of(claims.string_or_none("sub").unwrap()).unwrap();
                 strings.keep(&claims);
                 let expected = if payload.contains('\\') { "\\" } else { "-" };
@@ -143,6 +188,12 @@ mod tests {
                     items.iter().map(|item| item.replace('\\', expected)).collect();
                 assert_eq!(strings.of(list).collect::<Vec<_>>(), expected);
                 assert_eq!(list.len(), many);
+                let held = |list, item: &str| strings.contains(list, item);
+                assert!(expected.iter().all(|item| held(list, item)));
+                assert!(!held(list, "item") && !held(list, "alone"));
+                // What another list has is not in this one.
+                assert!(held(others, "other 3") && !held(list, "other 3"));
+                assert!(!held(others, &expected[0]));
                 assert!(strings.of(again).eq(strings.of(list)));
                 assert_eq!((strings.get(span), strings.payload()), (Some("alone"), &*payload));
             }

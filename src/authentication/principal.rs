@@ -230,6 +230,11 @@ impl Principal {
         self.0.strings.of(self.0.groups)
     }
 
+    /// Returns the number of its roles and groups.
+    pub(crate) fn roles_and_groups(&self) -> usize {
+        self.0.roles.len() + self.0.groups.len()
+    }
+
     /// Reports whether the token leaves out the groups of the caller because there are too many:
     /// then [`groups`](Self::groups) is not "none" but "unknown".
     #[must_use]
@@ -249,14 +254,14 @@ impl Principal {
     /// [`RolePolicy`](crate::RolePolicy).
     #[must_use]
     pub fn has_role(&self, role: &str) -> bool {
-        self.roles().any(|held| held == role)
+        self.0.strings.contains(self.0.roles, role)
     }
 
     /// Reports whether the token has a scope, compared exactly: `user/*.rs` does not imply
     /// `user/*.r`.
     #[must_use]
     pub fn has_scope(&self, scope: &str) -> bool {
-        self.scopes().any(|held| held == scope)
+        self.0.strings.contains(self.0.scopes, scope)
     }
 
     /// Returns the time when the token expires (`exp`).

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::authorizer::all;
+use super::caller_memo::CallerMemo;
 use super::policy::{EveryType, Policy, interaction_of};
 use super::subject::{Shows, Subject, Writes};
 use super::{
@@ -56,6 +57,7 @@ pub struct Access {
     policy: Arc<Policy>,
     /// Rules of single routes, which have to grant too.
     further: Vec<Arc<dyn Authorizer>>,
+    memo: CallerMemo,
 }
 
 /// The kind of answer that an [`Access`] has to the question which resources its interaction is
@@ -98,12 +100,14 @@ impl Access {
         principal: &Principal,
         interaction: Interaction,
     ) -> Result<Self, Denial> {
+        let memo = CallerMemo::default();
         let request = AccessRequest::before(&policy.handlers, principal, &interaction);
+        let request = request.with_memo(&memo);
         let grant = policy.authorizer.authorize(&request)?;
         let enforced = policy.handlers.enforcement;
         policy.step_up.check(principal, &interaction, enforced)?;
         let (principal, policy) = (principal.clone(), Arc::clone(policy));
-        Ok(Self { interaction, grant, principal, policy, further: Vec::new() })
+        Ok(Self { interaction, grant, principal, policy, further: Vec::new(), memo })
     }
 
     /// Returns the rule of the layer that has given it.
@@ -122,7 +126,7 @@ impl Access {
     /// Asks all rules about another interaction of the same caller.
     pub(super) fn ask(&self, interaction: &Interaction) -> Result<Grant, Denial> {
         let request = AccessRequest::before(&self.policy.handlers, &self.principal, interaction);
-        all(self.rules(), &request)
+        all(self.rules(), &request.with_memo(&self.memo))
     }
 
     /// All rules that have to grant.
@@ -144,7 +148,8 @@ impl Access {
         let enforced = self.policy.handlers.enforcement;
         self.policy.step_up.check(&self.principal, &interaction, enforced)?;
         let (principal, policy) = (self.principal.clone(), Arc::clone(&self.policy));
-        Ok(Self { interaction, grant, principal, policy, further: self.further.clone() })
+        let (further, memo) = (self.further.clone(), self.memo.clone());
+        Ok(Self { interaction, grant, principal, policy, further, memo })
     }
 
     fn filter(&self, confinement: Confinement) -> ResourceFilter<'_> {

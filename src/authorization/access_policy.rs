@@ -104,7 +104,6 @@ impl AccessPolicy {
     /// ```
     #[must_use]
     pub fn grants_everything(&self, request: &AccessRequest<'_>) -> bool {
-        let principal = request.principal();
         let by_roles = || self.roles.hold_everything(request);
         let by_scopes = || self.scopes.hold_everything(request);
         match self.mode {
@@ -113,7 +112,7 @@ impl AccessPolicy {
             AccessMode::RolesOrScopes => by_roles() || by_scopes(),
             AccessMode::RolesAndScopes => by_roles() && by_scopes(),
             AccessMode::Microsoft => {
-                by_roles() && (!self.roles.mark_as_smart(principal) || by_scopes())
+                by_roles() && (!self.roles.mark_as_smart(request) || by_scopes())
             }
         }
     }
@@ -147,7 +146,7 @@ impl Authorizer for AccessPolicy {
             AccessMode::RolesOrScopes => self.either(request),
             AccessMode::RolesAndScopes => all(self.both(), request),
             AccessMode::Microsoft => {
-                if self.roles.mark_as_smart(request.principal()) {
+                if self.roles.mark_as_smart(request) {
                     return all(self.both(), request);
                 }
                 self.roles.authorize(request)

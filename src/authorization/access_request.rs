@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::LazyLock;
 
 use super::Enforcement;
+use super::caller_memo::CallerMemo;
 use super::handlers::Handlers;
 use crate::authentication::Principal;
 use crate::fhir::{Interaction, PatientCompartment};
@@ -27,6 +28,7 @@ pub struct AccessRequest<'a> {
     principal: &'a Principal,
     interaction: &'a Interaction,
     handlers: &'a Handlers,
+    memo: Option<&'a CallerMemo>,
 }
 
 impl<'a> AccessRequest<'a> {
@@ -43,7 +45,16 @@ impl<'a> AccessRequest<'a> {
         principal: &'a Principal,
         interaction: &'a Interaction,
     ) -> Self {
-        Self { principal, interaction, handlers }
+        Self { principal, interaction, handlers, memo: None }
+    }
+
+    /// Lets rules keep what they find out about the caller.
+    pub(super) fn with_memo(self, memo: &'a CallerMemo) -> Self {
+        Self { memo: Some(memo), ..self }
+    }
+
+    pub(super) fn memo(&self) -> Option<&'a CallerMemo> {
+        self.memo
     }
 
     /// The verified caller.

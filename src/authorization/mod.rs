@@ -34,6 +34,7 @@ mod access_request;
 mod alternatives;
 mod authorize_fn;
 mod authorizer;
+mod caller_memo;
 mod confinement;
 mod criteria;
 mod denial;

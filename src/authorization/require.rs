@@ -2,6 +2,7 @@
 
 use super::denial::Told;
 use super::role_names::role_names;
+use super::scopes::{CallerScopes, of_caller};
 use super::{AccessRequest, Authorizer, Denial, Grant};
 use crate::authentication::Principal;
 use crate::display_safe::sanitize;
@@ -187,7 +188,7 @@ impl Authorizer for RequireScopes {
             None => Err(Denial::new("no scope of the token grants this")
                 .challenging(self.0.enough().to_vec())
                 .requires(self.0.required(Requirement::Scopes, Requirement::AnyScope))
-                .with_found(listed(principal.scopes()))
+                .with_found(of_caller(request, &CallerScopes::default()).listed(principal))
                 .with_expected(self.0.expected())),
         }
     }
@@ -239,11 +240,3 @@ impl RequireRoles {
 
 /// The most roles of a caller that operators are told of.
 const MOST_TOLD: usize = 16;
-
-fn listed<'a>(held: impl Iterator<Item = &'a str>) -> String {
-    let held: Vec<&str> = held.collect();
-    if held.is_empty() {
-        return "no scopes".to_owned();
-    }
-    held.join(" ")
-}

@@ -71,6 +71,12 @@ impl<'a> BorrowedResource<'a> {
         let document = Document::parse(text).map_err(ResourceError)?;
         Ok(Self { text, document, value: OnceLock::new() })
     }
+
+    /// Returns the number of its names and values.
+    #[cfg(feature = "confine")]
+    pub(crate) fn len(&self) -> usize {
+        self.document.len()
+    }
 }
 
 impl<'a> From<&'a Value> for ResourceRef<'a> {

@@ -94,11 +94,12 @@ impl<'c> Named<'c> {
     /// Returns the names in the answer that a resource refers to, each once, as often as it may name one.
     fn by(&self, one: &Candidate<'_>, base: &BaseUrl) -> HashSet<usize> {
         let mut names = HashSet::new();
-        ResourceRef::from(&one.resource).for_each_object(&mut |object| {
+        let mut add = |object: ResourceRef<'_>| {
             if let Target::Here { resource_type, id } = Target::of(object, base) {
                 names.extend(self.numbers.get(&(&*resource_type, &*id)).copied());
             }
-        });
+        };
+        one.look(|resource| resource.for_each_object(&mut add));
         names
     }
 }
@@ -106,12 +107,11 @@ impl<'c> Named<'c> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::authorization::BorrowedResource;
 
     fn of(text: &str, comes_along: bool) -> Candidate<'_> {
-        let resource = BorrowedResource::parse(text).unwrap();
-        let resource_type = text.split('"').nth(3).unwrap().to_owned();
-        Candidate { resource_type, resource, comes_along }
+        let mut one = Candidate::read(text).unwrap();
+        one.comes_along = comes_along;
+        one
     }
 
     #[test]

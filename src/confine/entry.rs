@@ -4,24 +4,43 @@ use super::bundle::Entry;
 use crate::authorization::{BorrowedResource, ResourceRef};
 use crate::fhir::compartment;
 
+/// The most names and values that are held of the resources of a page as they were read. A tree takes many times the
+/// bytes of its text, and it is strangers who fill pages: beyond, a resource is read again when it is looked at.
+const MAX_HELD: usize = 65_535;
+
 /// A resource that is judged.
 #[derive(Debug)]
 pub(super) struct Candidate<'a> {
     pub(super) resource_type: String,
-    pub(super) resource: BorrowedResource<'a>,
     /// True for what is no result, but comes along with one.
     pub(super) comes_along: bool,
+    id: Option<String>,
+    text: &'a str,
+    /// `None` where there was no room for it.
+    read: Option<BorrowedResource<'a>>,
+}
+
+/// The room for what is held of the resources of a page.
+#[derive(Debug)]
+pub(super) struct Room(usize);
+
+impl Room {
+    pub(super) fn of_a_page() -> Self {
+        Self(MAX_HELD)
+    }
 }
 
 impl<'a> Candidate<'a> {
     /// Reads a resource, or says why it cannot be judged.
     pub(super) fn read(text: &'a str) -> Result<Self, &'static str> {
-        let resource = BorrowedResource::parse(text).map_err(|_| "it is no FHIR JSON")?;
-        match compartment::resource_type(ResourceRef::from(&resource)) {
+        let read = BorrowedResource::parse(text).map_err(|_| "it is no FHIR JSON")?;
+        let resource = ResourceRef::from(&read);
+        let id = compartment::id(resource).map(str::to_owned);
+        match compartment::resource_type(resource) {
             "" => Err("it is no FHIR resource"),
             name => {
                 let resource_type = name.to_owned();
-                Ok(Self { resource_type, resource, comes_along: false })
+                Ok(Self { resource_type, comes_along: false, id, text, read: Some(read) })
             }
         }
     }
@@ -33,8 +52,56 @@ impl<'a> Candidate<'a> {
         Ok(Some(Self { comes_along: entry.comes_along(), ..Self::read(text)? }))
     }
 
+    /// Holds what was read as far as there is room.
+    pub(super) fn held_within(mut self, room: &mut Room) -> Self {
+        match room.0.checked_sub(self.read.as_ref().map_or(0, BorrowedResource::len)) {
+            Some(left) => room.0 = left,
+            None => self.read = None,
+        }
+        self
+    }
+
     /// Returns the logical id.
     pub(super) fn id(&self) -> Option<&str> {
-        compartment::id(ResourceRef::from(&self.resource))
+        self.id.as_deref()
+    }
+
+    /// Looks at the resource. `None`, which cannot be, is for what cannot be read a second time.
+    pub(super) fn look<T>(&self, look: impl FnOnce(ResourceRef<'_>) -> T) -> Option<T> {
+        match &self.read {
+            Some(read) => Some(look(read.into())),
+            None => BorrowedResource::parse(self.text).ok().map(|read| look((&read).into())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::confine::bundle::Bundle;
+    use crate::fhir::compartment::Node;
+
+    #[test]
+    fn of_a_page_no_more_is_held_than_of_one_resource_and_the_rest_is_read_again() {
+        let values = |count: usize| vec!["0"; count].join(",");
+        let entry = |id: &str, count: usize| {
+            let values = values(count);
+            format!(r#"{{"resource":{{"resourceType":"Basic","id":"{id}","x":[{values}]}}}}"#)
+        };
+        let entries =
+            [entry("a", 40_000), entry("b", 40_000), entry("c", 20_000), entry("d", 1)].join(",");
+        let text = format!(r#"{{"resourceType":"Bundle","entry":[{entries}]}}"#);
+        let bundle = Bundle::parse(&text).unwrap();
+        let mut room = Room::of_a_page();
+        let read = bundle.entries().iter().map(|one| Candidate::of_entry(one).unwrap().unwrap());
+        let read: Vec<Candidate<'_>> = read.map(|one| one.held_within(&mut room)).collect();
+        let held: Vec<bool> = read.iter().map(|one| one.read.is_some()).collect();
+        assert_eq!(held, [true, false, true, true]);
+        let id = |resource: ResourceRef<'_>| {
+            resource.member("id").and_then(Node::string).map(str::to_owned)
+        };
+        let ids: Vec<Option<String>> = read.iter().map(|one| one.look(id).unwrap()).collect();
+        assert!(ids.iter().map(Option::as_deref).eq(["a", "b", "c", "d"].map(Some)));
+        assert!(read.iter().map(Candidate::id).eq(["a", "b", "c", "d"].map(Some)));
     }
 }

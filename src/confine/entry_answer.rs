@@ -87,8 +87,10 @@ impl EntryAnswer {
             || response.status().is_server_error()
             || one.as_ref().is_some_and(|one| one.resource_type == "OperationOutcome");
         let last_modified = one.filter(|_| !is_outcome).and_then(|one| {
-            let updated = ResourceRef::from(&one.resource).member("meta")?.member("lastUpdated")?;
-            updated.string().map(str::to_owned)
+            let updated = |resource: ResourceRef<'_>| {
+                resource.member("meta")?.member("lastUpdated")?.string().map(str::to_owned)
+            };
+            one.look(updated)?
         });
         let (resource, outcome) = if is_outcome { (None, body) } else { (body, None) };
         let (status, location, etag) =

@@ -58,8 +58,18 @@ impl<'a> View<'a> {
 
     /// Judges a resource by itself.
     pub(super) fn verdict(&mut self, one: &Candidate<'_>, known: &mut Known) -> Verdict {
-        let resource = ResourceRef::from(&one.resource);
         let filter = self.filter(one, known);
+        let verdict = one.look(|resource| self.verdict_on(resource, one, filter, known));
+        verdict.unwrap_or(Verdict::Hidden)
+    }
+
+    fn verdict_on(
+        &mut self,
+        resource: ResourceRef<'_>,
+        one: &Candidate<'_>,
+        filter: usize,
+        known: &mut Known,
+    ) -> Verdict {
         let visibility = self.filters.get(filter).map(|found| found.filter.shows(resource));
         match visibility.unwrap_or(Visibility::Hidden) {
             Visibility::Shown if self.hides_content(resource) => Verdict::Hidden,
@@ -124,19 +134,17 @@ impl<'a> View<'a> {
         known.get(self.filters.get(missing.filter)?.known)?.unknown(missing.target)
     }
 
-    /// Judges what was missing; `None` where there is no such resource.
-    pub(super) fn learn(
-        &self,
-        missing: &Missing,
-        found: Option<ResourceRef<'_>>,
-        known: &mut Known,
-    ) {
-        let Some(Filter { filter, known: number }) = self.filters.get(missing.filter) else {
-            return;
-        };
-        let visibility = found.map_or(Visibility::Hidden, |found| filter.shows_target(found));
-        if let Some(targets) = known.get_mut(*number) {
-            targets.learn(missing.target, visibility);
+    /// Judges what was missing, and is found.
+    pub(super) fn target(&self, missing: &Missing, found: ResourceRef<'_>) -> Visibility {
+        let filter = self.filters.get(missing.filter);
+        filter.map_or(Visibility::Hidden, |one| one.filter.shows_target(found))
+    }
+
+    /// Keeps the verdict on what was missing; `None` where there is no such resource.
+    pub(super) fn learn(&self, missing: &Missing, found: Option<Visibility>, known: &mut Known) {
+        let number = self.filters.get(missing.filter).map(|one| one.known);
+        if let Some(targets) = number.and_then(|number| known.get_mut(number)) {
+            targets.learn(missing.target, found.unwrap_or(Visibility::Hidden));
         }
     }
 
@@ -212,9 +220,8 @@ impl<'c, 'a> Among<'c, 'a> {
     }
 
     /// Returns the one that another one of the answer depends on, if there is exactly one such.
-    pub(super) fn find(&self, reference: &ResourceReference) -> Option<ResourceRef<'_>> {
+    pub(super) fn find(&self, reference: &ResourceReference) -> Option<&Candidate<'a>> {
         let place = (*self.places.get(&(&*reference.resource_type, &*reference.id))?)?;
-        let resource = ResourceRef::from(&self.candidates.get(place)?.resource);
-        reference.is(resource).then_some(resource)
+        self.candidates.get(place)
     }
 }

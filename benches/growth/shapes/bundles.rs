@@ -3,12 +3,17 @@
 use std::hint::black_box;
 
 use http::Method;
-use tower_fhir_auth::Access;
+use tower_fhir_auth::authorization::Assignments;
 use tower_fhir_auth::jose::Algorithm;
+use tower_fhir_auth::test_util::TokenBuilder;
+use tower_fhir_auth::{
+    Access, AccessRequest, Authorizer, Denial, Grant, InteractionKind, RoleDefinitions, RolePolicy,
+    authorize_fn, require_role, require_scope,
+};
 
-use super::{Named, Reading, access, filled, request};
+use super::{Named, Reading, access, filled, listed, request};
 use crate::widest;
-use crate::world::{self, Key};
+use crate::world::{self, ISSUER, Key};
 
 pub(super) const SHAPES: &[Named] = &[
     ("bundle: entries", |n| entries(2_000, n / 20, |m| ("PUT", format!("Flag/{m:013}"), None))),
@@ -17,6 +22,54 @@ pub(super) const SHAPES: &[Named] = &[
     }),
     ("bundle: entries that search, and scopes", |n| {
         entries(n + 1_000, n / 10, |m| ("GET", format!("Flag?patient={m:06}"), None))
+    }),
+    ("bundle: entries that are granted, and roles", |n| {
+        let roles = listed(n, |m| format!("r{m}"));
+        by_caller(n, "GET", world::policy(RoleDefinitions::microsoft()), |token| {
+            let held = roles.into_iter().chain(["globalReader".to_owned()]);
+            token.claim("roles", held.collect::<Vec<_>>())
+        })
+    }),
+    ("bundle: entries that are refused, and roles", |n| {
+        let roles = listed(n, |m| format!("r{m}"));
+        by_caller(n, "PUT", world::policy(RoleDefinitions::microsoft()), |token| {
+            let held = roles.into_iter().chain(["globalReader".to_owned()]);
+            token.claim("roles", held.collect::<Vec<_>>())
+        })
+    }),
+    ("bundle: entries, and groups with assignments", |n| {
+        let group = |m: usize| format!("g{m}");
+        let assign = |all: Assignments, group: String| {
+            all.assign(ISSUER, format!("group:{group}").as_str(), ["globalReader"])
+        };
+        let assignments = listed(n, group).into_iter().fold(Assignments::new(), assign);
+        let roles = RolePolicy::new(RoleDefinitions::microsoft()).assignments(assignments);
+        let groups = listed(n, group);
+        by_caller(n, "GET", roles, |token| token.without("roles").claim("groups", groups))
+    }),
+    ("bundle: entries that are refused, and short scopes", |n| {
+        let scopes = filled(n, " ", |m| format!("s{m}"));
+        by_caller(n, "PUT", world::policy(RoleDefinitions::microsoft()), |token| {
+            token.without("roles").claim("scp", format!("user/Flag.r {scopes}"))
+        })
+    }),
+    ("bundle: entries, and scopes beside one that is required", |n| {
+        let scopes = filled(n, " ", |m| format!("s{m}"));
+        by_caller(n, "GET", require_scope("last"), |token| {
+            token.without("roles").claim("scp", format!("{scopes} last"))
+        })
+    }),
+    ("bundle: entries without a scope that is required, and others", |n| {
+        let scopes = filled(n, " ", |m| format!("s{m}"));
+        let either = require_scope("last").or(authenticated_for_bundles());
+        by_caller(n, "GET", either, |token| token.without("roles").claim("scp", scopes))
+    }),
+    ("bundle: entries, and roles beside one that is required", |n| {
+        let roles = listed(n, |m| format!("r{m}"));
+        by_caller(n, "GET", require_role("last"), |token| {
+            let held = roles.into_iter().chain(["last".to_owned()]);
+            token.claim("roles", held.collect::<Vec<_>>())
+        })
     }),
     ("bundle: conditional entries", |n| {
         entries(2_000, n / 32, |m| ("POST", "Flag".to_owned(), Some(format!("identifier={m:014}"))))
@@ -60,6 +113,34 @@ fn entries(scopes: usize, number: usize, entry: impl Fn(usize) -> Entry) -> Read
         for (method, url, condition) in &entries {
             let _ = black_box(access.authorize_entry(method, url, condition.as_deref()));
         }
+    })
+}
+
+/// Entries of a caller whose token is as large as they are together.
+fn by_caller(
+    n: usize,
+    method: &str,
+    policy: impl Authorizer,
+    change: impl FnOnce(TokenBuilder) -> TokenBuilder,
+) -> Reading {
+    let key = Key::new(Algorithm::EdDsa);
+    let token = change(key.token()).sign().expect("a token");
+    let layer = world::layer(key.set()).authorizer(policy).build().expect("a layer");
+    let access = access(&layer, request("POST", "", &token));
+    let method: Method = method.parse().expect("a method");
+    let urls: Vec<String> = (0..n / 20).map(|m| format!("Flag/{m:013}")).collect();
+    Reading::of(move || {
+        for url in &urls {
+            let _ = black_box(access.authorize_entry(&method, url, None));
+        }
+    })
+}
+
+/// Lets bundles in, and nothing else.
+fn authenticated_for_bundles() -> impl Authorizer {
+    authorize_fn(|request: &AccessRequest<'_>| match request.interaction().kind() {
+        InteractionKind::Batch => Ok(Grant::by("bundles are for everybody")),
+        _ => Err(Denial::new("nothing else is")),
     })
 }
 

@@ -257,13 +257,6 @@ impl RoleDefinitions {
         self.names.is_empty()
     }
 
-    /// The union of what these roles may do. Unknown ones add nothing, and what one role excludes
-    /// another may still have.
-    pub(crate) fn union<'a>(&self, roles: impl Iterator<Item = &'a str>) -> DataActions {
-        let defined = roles.filter_map(|role| self.get(role));
-        defined.fold(DataActions::default(), |union, role| union | role.actions)
-    }
-
     /// The definition of a role.
     pub(crate) fn get(&self, role: &str) -> Option<&RoleDefinition> {
         self.by_name.get(&Caseless(role))
@@ -319,6 +312,12 @@ impl<'de> Deserialize<'de> for Pattern {
 mod tests {
     use super::*;
 
+    /// The union of the data actions of roles. Unknown ones add nothing, and what one role excludes another may still have.
+    fn union_of(definitions: &RoleDefinitions, roles: &[&str]) -> DataActions {
+        let defined = roles.iter().filter_map(|role| definitions.get(role));
+        defined.fold(DataActions::default(), |union, role| union | role.actions)
+    }
+
     fn role(name: &str, actions: &str, not: &str) -> String {
         format!(
             r#"{{"name":"{name}","dataActions":{actions},"notDataActions":{not},"scopes":["/"]}}"#
@@ -340,7 +339,7 @@ mod tests {
             role("smart", r#"["smart"]"#, "[]"),
         ])
         .unwrap();
-        let union = |names: &[&str]| roles.union(names.iter().copied());
+        let union = |names: &[&str]| union_of(&roles, names);
         assert_eq!(union(&["ADMIN"]), DataActions::EVERY);
         assert!(!union(&["admin"]).contains(DataActions::SMART));
         assert!(!union(&["writer"]).contains(DataActions::HARD_DELETE));
@@ -405,7 +404,7 @@ mod tests {
         let azure = RoleDefinitions::azure();
         assert_eq!(azure.len(), table.len());
         for (role, names) in table {
-            let held = azure.union(std::iter::once(role));
+            let held = union_of(&azure, &[role]);
             for action in DataAction::ALL {
                 let named = |name: &&str| name.trim_end_matches("/action") == action.name();
                 let all = names == ["*"] && *action != DataAction::Smart;

@@ -9,10 +9,11 @@ use tokio::runtime::Handle;
 
 use super::condition::{Conditions, RoleCondition};
 use super::data_action::DataActions;
+use super::held::{CallerRoles, LookUp};
 use super::refusal::refusal;
 use super::required::{Required, required};
 use super::{Assignments, RoleDefinitions};
-use crate::authentication::Principal;
+use crate::authorization::caller_memo::CallerMemo;
 use crate::authorization::grant::Rule;
 use crate::authorization::{AccessRequest, Authorizer, Denial, Grant};
 use crate::background_task::BackgroundTask;
@@ -108,14 +109,14 @@ impl RolePolicy {
     }
 
     /// Reports whether the roles of a caller hold the mark `smart`. It takes away, and needs no condition to be met.
-    pub(crate) fn mark_as_smart(&self, principal: &Principal) -> bool {
-        self.actions_of(principal, |_| true).contains(DataActions::SMART)
+    pub(crate) fn mark_as_smart(&self, request: &AccessRequest<'_>) -> bool {
+        self.actions_of(request, |_| true).contains(DataActions::SMART)
     }
 
     /// Reports whether the roles of a caller that count hold every data action that is a right.
     pub(crate) fn hold_everything(&self, request: &AccessRequest<'_>) -> bool {
         let counts = |role: &str| self.unmet(role, request).is_none();
-        self.actions_of(request.principal(), counts).contains(DataActions::EVERY)
+        self.actions_of(request, counts).contains(DataActions::EVERY)
     }
 
     /// The condition of a role that the caller does not meet.
@@ -125,11 +126,36 @@ impl RolePolicy {
     }
 
     /// The union of what a caller's roles may do, those of the token and the assigned ones.
-    fn actions_of(&self, principal: &Principal, counts: impl Fn(&str) -> bool) -> DataActions {
-        let assignments = self.assignments.snapshot();
-        let assigned = assignments.get().into_iter().flat_map(|all| all.roles_of(principal));
-        let held = principal.roles().chain(assigned).filter(|role| counts(role));
-        self.roles.snapshot().get().map(|roles| roles.union(held)).unwrap_or_default()
+    fn actions_of(
+        &self,
+        request: &AccessRequest<'_>,
+        counts: impl Fn(&str) -> bool,
+    ) -> DataActions {
+        let mut actions = DataActions::default();
+        self.look_up(request, |roles, _| {
+            roles.each_defined(|name, role, _| {
+                if counts(name) {
+                    actions |= role.actions;
+                }
+            });
+        });
+        actions
+    }
+
+    /// Looks at the roles of a caller by the definitions and assignments that are in force.
+    fn look_up<T>(
+        &self,
+        request: &AccessRequest<'_>,
+        look: impl FnOnce(&CallerRoles<'_>, LookUp<'_>) -> T,
+    ) -> T {
+        let (definitions, assignments) = (self.roles.snapshot(), self.assignments.snapshot());
+        let look_up = LookUp {
+            principal: request.principal(),
+            definitions: definitions.shared(),
+            assignments: assignments.shared(),
+        };
+        let memo = request.memo().filter(|_| look_up.are_many());
+        look(&look_up.roles(memo.map(CallerMemo::roles)), look_up)
     }
 
     /// Puts other definitions in force, at once, for all clones.
@@ -170,37 +196,19 @@ impl RolePolicy {
 
     /// The grant of the roles that have a part in it, if they hold enough together.
     fn met(&self, request: &AccessRequest<'_>, required: Required) -> Option<Grant> {
-        let principal = request.principal();
-        match &self.conditions {
-            None => self.met_by(principal, required, |_| true),
-            Some(_) => {
-                let counts = |role: &str| self.unmet(role, request).is_none();
-                self.met_by(principal, required, counts)
-            }
-        }
-    }
-
-    fn met_by(
-        &self,
-        principal: &Principal,
-        required: Required,
-        counts: impl Fn(&str) -> bool,
-    ) -> Option<Grant> {
-        let (roles, assignments) = (self.roles.snapshot(), self.assignments.snapshot());
-        let roles = roles.get()?;
         let mut actions = DataActions::default();
         let mut by: SmallVec<[Rule; 1]> = SmallVec::new();
-        let mut add = |role: &str| {
-            let Some(role) = roles.get(role).filter(|role| counts(&role.name)) else { return };
-            actions |= role.actions;
-            if required.concerns(role.actions) {
-                by.push(Rule::Role(role.name.clone()));
-            }
-        };
-        principal.roles().for_each(&mut add);
-        if let Some(assigned) = assignments.get() {
-            assigned.roles_of(principal).for_each(&mut add);
-        }
+        self.look_up(request, |roles, _| {
+            roles.each_defined(|_, role, _| {
+                if self.unmet(&role.name, request).is_some() {
+                    return;
+                }
+                actions |= role.actions;
+                if required.concerns(role.actions) {
+                    by.push(Rule::Role(role.name.clone()));
+                }
+            });
+        });
         required.met_by(actions).then(|| Grant::by_all(by))
     }
 }
@@ -218,18 +226,20 @@ impl Authorizer for RolePolicy {
         if let Some(fault) = request.interaction().address_fault() {
             return Err(Denial::of_address(fault));
         }
-        let (roles, assigned) = (self.roles.snapshot(), self.assignments.snapshot());
-        let (none, assigned) = (RoleDefinitions::default(), assigned.get());
-        let definitions = roles.get().unwrap_or(&none);
-        let unmet = |role: &str| self.unmet(role, request);
-        let denial = refusal(request, (assigned, definitions), required, unmet);
-        if principal.lacks_groups() && assigned.is_some_and(|all| all.are_of(principal)) {
-            return Err(denial.note(
-                "the token does not list the groups of the caller, which are too many, so that no \
-                 assignment to a group counts",
-            ));
-        }
-        Err(denial)
+        Err(self.look_up(request, |roles, by| {
+            let none = RoleDefinitions::default();
+            let definitions = by.definitions.map_or(&none, |all| &**all);
+            let unmet = |role: &str| self.unmet(role, request);
+            let denial = refusal(request, roles, definitions, required, unmet);
+            let are_assigned = by.assignments.is_some_and(|all| all.are_of(principal));
+            match principal.lacks_groups() && are_assigned {
+                true => denial.note(
+                    "the token does not list the groups of the caller, which are too many, so that \
+                     no assignment to a group counts",
+                ),
+                false => denial,
+            }
+        }))
     }
 
     fn treats_unnamed_types_alike(&self) -> bool {

@@ -1,18 +1,15 @@
 //! Refusals by role: little for clients; for operators the caller's roles and what is known of each.
 
+use super::RoleDefinitions;
 use super::condition::RoleCondition;
 use super::data_action::DataActions;
 use super::definitions::RoleDefinition;
+use super::held::{CallerRoles, MAX_KEPT};
 use super::required::{Required, Unlisted};
-use super::{Assignments, RoleDefinitions};
-use crate::authentication::Principal;
 use crate::authorization::{AccessRequest, Denial, Enforcement, Told};
 use crate::display_safe::sanitize;
 use crate::explanation::{HeldRole, Requirement, RoleStanding};
 use crate::fhir::Interaction;
-
-/// The number of a caller's roles that are kept of each standing.
-const MAX_KEPT: usize = 8;
 
 /// The room for names in one list of a text, in bytes.
 const ROOM: usize = 160;
@@ -23,13 +20,14 @@ const SUMMARY: &str = "no role of the caller grants this interaction";
 /// Tells why the roles of a caller do not grant what is required.
 pub(super) fn refusal<'c>(
     request: &AccessRequest<'_>,
-    (assignments, definitions): (Option<&Assignments>, &RoleDefinitions),
+    held: &CallerRoles<'_>,
+    definitions: &RoleDefinitions,
     required: Required,
     unmet: impl Fn(&str) -> Option<&'c RoleCondition>,
 ) -> Denial {
-    let (principal, interaction) = (request.principal(), request.interaction());
+    let interaction = request.interaction();
     let Some(words) = required.words() else { return unlisted(SUMMARY, required, interaction) };
-    let roles = CallerRoles::of(principal, assignments, definitions, unmet);
+    let roles = Standings::of(held, unmet);
     let expected = format!("a role with {words}");
     let denial = Denial::new(SUMMARY);
     let least = required.least_beside(roles.actions).names();
@@ -89,7 +87,7 @@ pub(super) fn unlisted(
 
 /// The roles of a caller, the first of each standing by name.
 #[derive(Default)]
-struct CallerRoles {
+struct Standings {
     undefined: Kept,
     conditional: Kept,
     insufficient: Kept,
@@ -104,44 +102,42 @@ struct Kept {
     total: usize,
 }
 
-impl CallerRoles {
-    fn of<'c>(
-        principal: &Principal,
-        assignments: Option<&Assignments>,
-        definitions: &RoleDefinitions,
-        unmet: impl Fn(&str) -> Option<&'c RoleCondition>,
-    ) -> Self {
+impl Standings {
+    fn of<'c>(held: &CallerRoles<'_>, unmet: impl Fn(&str) -> Option<&'c RoleCondition>) -> Self {
         let mut all = Self::default();
-        let mut add = |role: &str, assigned| all.add(role, assigned, definitions, unmet(role));
-        principal.roles().for_each(|role| add(role, false));
-        let assigned = assignments.into_iter().flat_map(|each| each.roles_of(principal));
-        assigned.for_each(|role| add(role, true));
+        let (undefined, total) = held.undefined();
+        let undefined = undefined
+            .into_iter()
+            .map(|role| HeldRole::new(role.name, role.is_assigned, RoleStanding::Undefined));
+        all.undefined = Kept { roles: undefined.collect(), total };
+        held.each_defined(|name, role, is_assigned| {
+            all.add(name, role, is_assigned, unmet(name));
+        });
         all
     }
 
     fn add(
         &mut self,
-        role: &str,
-        assigned: bool,
-        definitions: &RoleDefinitions,
+        name: &str,
+        role: &RoleDefinition,
+        is_assigned: bool,
         unmet: Option<&RoleCondition>,
     ) {
-        let (kept, standing) = match (definitions.get(role), unmet) {
-            (None, _) => (&mut self.undefined, RoleStanding::Undefined),
-            (Some(_), Some(condition)) => {
+        let (kept, standing) = match unmet {
+            Some(condition) => {
                 if self.condition.is_empty() {
                     self.condition = condition.to_string();
                 }
                 (&mut self.conditional, RoleStanding::Conditional)
             }
-            (Some(defined), None) => {
-                self.actions |= defined.actions;
+            None => {
+                self.actions |= role.actions;
                 (&mut self.insufficient, RoleStanding::Insufficient)
             }
         };
         kept.total += 1;
         if kept.roles.len() < MAX_KEPT {
-            kept.roles.push(HeldRole::new(sanitize(role), assigned, standing));
+            kept.roles.push(HeldRole::new(sanitize(name), is_assigned, standing));
         }
     }
 

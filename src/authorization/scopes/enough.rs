@@ -2,11 +2,8 @@
 //! that the token has, and never in a wider one.
 
 use std::collections::BTreeMap;
-use std::ops::BitOr;
 
-use hashbrown::HashMap;
-
-use super::context::has_launch_context;
+use super::caller::{CallerScopes, Contexts};
 use super::evaluator::ScopeEvaluator;
 use super::inapplicable::Inapplicable;
 use super::requirement::{RequiredAccess, Requirements, Target, Via};
@@ -14,7 +11,7 @@ use crate::authentication::string_claim::StringClaim;
 use crate::authentication::{CallerKind, Principal};
 use crate::authorization::AccessRequest;
 use crate::fhir::resource_type;
-use crate::smart::{Constrained, Permissions, ScopeContext, ScopeKind, SmartScope, context_of};
+use crate::smart::{Permissions, ScopeContext};
 
 /// The scope that asks for a patient in context.
 pub(super) const LAUNCH_PATIENT: &str = "launch/patient";
@@ -60,6 +57,7 @@ fn own_constraint<'a>(
 pub(super) fn enough<'a>(
     evaluator: &ScopeEvaluator<'a>,
     request: &'a AccessRequest<'a>,
+    caller: &CallerScopes,
     required: &'a Requirements<'_>,
 ) -> Enough<'a> {
     let principal = request.principal();
@@ -74,7 +72,7 @@ pub(super) fn enough<'a>(
     }
     let exports = required.each.iter().any(|one| one.via == Via::Exported);
     let applies = |context| required.each.iter().all(|one| evaluator.would_apply(context, one));
-    let Some(context) = narrowest_context(principal, exports) else {
+    let Some(context) = narrowest_context(principal, caller, exports) else {
         let notes = exports.then_some(Inapplicable::NotOfSystem).into_iter().collect();
         return Enough { notes, ..Enough::default() };
     };
@@ -83,11 +81,14 @@ pub(super) fn enough<'a>(
         return Enough { unusable, ..Enough::default() };
     }
     let least = least(principal, &required.each);
-    let constrained = UnderConstraint::of(principal, context);
-    if least.iter().any(|(name, needed)| constrained.holds(name, *needed)) {
+    let constrained = caller.constrained(principal, context);
+    let is_wider = |name, needed| constrained.holds((principal, context), name, needed);
+    if least.iter().any(|(name, needed)| is_wider(name, *needed)) {
         return Enough { unusable, ..Enough::default() };
     }
-    if constrained.has_no_free_wildcard() && least.iter().any(|(name, _)| *name == "*") {
+    if constrained.has_no_free_wildcard(principal, context)
+        && least.iter().any(|(name, _)| *name == "*")
+    {
         return Enough { unusable, ..Enough::default() };
     }
     let written = least.into_iter().map(|(name, needed)| {
@@ -108,80 +109,24 @@ pub(super) fn enough<'a>(
 
 /// Returns the least scope for data that there is, where any would have been enough; none where the
 /// token has it under a constraint.
-pub(super) fn any_enough(principal: &Principal) -> Option<String> {
-    let context = narrowest_context(principal, false).unwrap_or(ScopeContext::User);
-    let is_wider = UnderConstraint::of(principal, context).holds("Patient", Permissions::READ);
+pub(super) fn any_enough(principal: &Principal, caller: &CallerScopes) -> Option<String> {
+    let context = narrowest_context(principal, caller, false).unwrap_or(ScopeContext::User);
+    let constrained = caller.constrained(principal, context);
+    let is_wider = constrained.holds((principal, context), "Patient", Permissions::READ);
     (!is_wider).then(|| format!("{}/Patient.r", word(context)))
-}
-
-/// The permissions that a token has under a constraint in one context, be it one that grants nothing:
-/// without the constraint a scope would be wider than what the token was given.
-struct UnderConstraint<'a> {
-    principal: &'a Principal,
-    context: ScopeContext,
-    /// By type, and for every type. A token may have many scopes: they are read once.
-    by_type: HashMap<&'a str, Permissions>,
-    of_every_type: Permissions,
-}
-
-impl<'a> UnderConstraint<'a> {
-    fn of(principal: &'a Principal, context: ScopeContext) -> Self {
-        let (mut by_type, mut of_every_type) = (HashMap::new(), Permissions::empty());
-        let held = principal.scopes().filter_map(Constrained::of);
-        for scope in held.filter(|scope| scope.context == context) {
-            match scope.resource_type {
-                Some(name) => *by_type.entry(name).or_default() |= scope.permissions,
-                None => of_every_type |= scope.permissions,
-            }
-        }
-        Self { principal, context, by_type, of_every_type }
-    }
-
-    /// Reports whether the token has scopes for every type under a constraint alone: one without would
-    /// undo it, whatever its permissions.
-    fn has_no_free_wildcard(&self) -> bool {
-        let is_free =
-            |scope: &SmartScope| scope.context() == self.context && scope.constraint().is_none();
-        !self.of_every_type.is_empty() && !self.principal.scope_set().about(None).any(is_free)
-    }
-
-    /// Reports whether some of the permissions are held under a constraint alone. Every type is
-    /// each of them: a wildcard would undo the constraint of any.
-    fn holds(&self, name: &str, needed: Permissions) -> bool {
-        let on = (name != "*").then_some(name);
-        let constrained = match on {
-            Some(name) => self.by_type.get(name).copied().unwrap_or_default(),
-            None => self.by_type.values().copied().fold(Permissions::empty(), BitOr::bitor),
-        };
-        let constrained = needed & (constrained | self.of_every_type);
-        if constrained.is_empty() {
-            return false;
-        }
-        let free = self
-            .principal
-            .scope_set()
-            .about(on)
-            .filter(|scope| scope.context() == self.context && scope.constraint().is_none());
-        let free = free.map(SmartScope::permissions).fold(Permissions::empty(), BitOr::bitor);
-        !free.contains(constrained)
-    }
 }
 
 /// Returns the narrowest context of the scopes that a token has, malformed ones too. One without
 /// any gets that of its patient, else that of a user.
-pub(super) fn narrowest_context(principal: &Principal, exports: bool) -> Option<ScopeContext> {
-    let held = |context| {
-        let mut named = principal.scopes().filter_map(context_of);
-        principal.smart_scopes().iter().any(|scope| scope.context() == context)
-            || named.any(|held| held == context)
-    };
-    if held(ScopeContext::Patient) {
+pub(super) fn narrowest_context(
+    principal: &Principal,
+    caller: &CallerScopes,
+    exports: bool,
+) -> Option<ScopeContext> {
+    let Contexts { patient, user, system, is_of_patient } = caller.contexts(principal);
+    if patient {
         return Some(ScopeContext::Patient).filter(|_| !exports);
     }
-    let (user, system) = (held(ScopeContext::User), held(ScopeContext::System));
-    let asks_for_patient =
-        |scope: &str| ScopeKind::of(scope) == ScopeKind::Launch && scope.ends_with("patient");
-    let is_of_patient = has_launch_context(principal) || principal.scopes().any(asks_for_patient);
     let is_of_user = principal.fhir_user_claim().claim != StringClaim::Absent;
     // No application by itself has scopes of users.
     let is_application = principal.kind() == CallerKind::Application;

@@ -8,6 +8,7 @@
 //! patient, fhirUser ─► context: whom each kind of scope confines to
 //! ```
 
+mod caller;
 mod context;
 mod enough;
 mod evaluator;
@@ -17,5 +18,7 @@ mod no_patient;
 mod policy;
 mod requirement;
 
+pub(super) use self::caller::CallerScopes;
 pub(super) use self::letters::needs;
 pub use self::policy::ScopePolicy;
+pub(super) use self::policy::of_caller;

@@ -8,18 +8,19 @@ use std::ptr;
 
 use hashbrown::HashSet;
 
+use super::caller::{CallerScopes, MAX_NOTES};
 use super::context::{self, Confined};
 use super::enough::{LAUNCH_PATIENT, any_enough, enough, narrowest_context};
 use super::evaluator::{GrantedBy, ScopeEvaluator};
 use super::inapplicable::{Inapplicable, Reasons};
 use super::requirement::{RequiredAccess, Requirements, ScopeRequirement, Target, Via};
 use crate::authentication::{CallerKind, Principal};
+use crate::authorization::caller_memo::CallerMemo;
 use crate::authorization::grant::Rule;
 use crate::authorization::subject::Subject;
 use crate::authorization::{AccessRequest, Authorizer, Confinement, Denial, Grant};
-use crate::display_safe::sanitize;
 use crate::explanation::Requirement;
-use crate::smart::{Permissions, ScopeContext, SmartScope, intended};
+use crate::smart::{Permissions, ScopeContext, SmartScope};
 
 /// Grants what the SMART scopes of a caller grant.
 ///
@@ -58,7 +59,8 @@ impl ScopePolicy {
     pub(in crate::authorization) fn are_of_a_patient(&self, request: &AccessRequest<'_>) -> bool {
         let principal = request.principal();
         let base = request.interaction().base();
-        match narrowest_context(principal, false) {
+        let own = CallerScopes::default();
+        match narrowest_context(principal, of_caller(request, &own), false) {
             Some(ScopeContext::Patient) => true,
             Some(ScopeContext::User) => {
                 context::of_user_scopes(principal, base) != Confined::Unconfined
@@ -80,13 +82,18 @@ impl Authorizer for ScopePolicy {
             ScopeRequirement::Never => Err(none_grants()),
             ScopeRequirement::Undeclared(missing) => Err(none_grants().undeclared(missing)),
             ScopeRequirement::AnyScope => any_scope(principal).ok_or_else(|| {
-                let enough = Vec::from_iter(any_enough(principal));
-                refusal(request, &enough, &Reasons::default(), None)
+                let own = CallerScopes::default();
+                let caller = of_caller(request, &own);
+                let enough = Vec::from_iter(any_enough(principal, caller));
+                refusal(request, caller, &enough, &Reasons::default(), None)
             }),
             ScopeRequirement::All(required) => {
                 let evaluator = ScopeEvaluator::new(request, &required);
-                satisfy_all(&evaluator, request, &required)
-                    .map_err(|reasons| denial(request, &evaluator, &required, reasons))
+                satisfy_all(&evaluator, request, &required).map_err(|reasons| {
+                    let own = CallerScopes::default();
+                    let caller = of_caller(request, &own);
+                    denial(request, caller, &evaluator, &required, reasons)
+                })
             }
         }
     }
@@ -98,6 +105,14 @@ impl Authorizer for ScopePolicy {
     fn may_grant_operation(&self, name: &str) -> bool {
         super::requirement::is_grantable(name)
     }
+}
+
+/// Returns what is known of the scopes of the caller, or room for it where nobody keeps it.
+pub(in crate::authorization) fn of_caller<'a>(
+    request: &AccessRequest<'a>,
+    own: &'a CallerScopes,
+) -> &'a CallerScopes {
+    request.memo().map_or(own, CallerMemo::scopes)
 }
 
 fn any_scope(principal: &Principal) -> Option<Grant> {
@@ -152,11 +167,9 @@ fn satisfy_all<'a>(
 /// The number of scopes that a grant names where any would do.
 const MAX_NAMED: usize = 8;
 
-/// The number of circumstances that a refusal tells.
-const MAX_NOTES: usize = 3;
-
 fn denial<'a>(
     request: &'a AccessRequest<'a>,
+    caller: &CallerScopes,
     evaluator: &ScopeEvaluator<'a>,
     required: &'a Requirements<'_>,
     mut reasons: Reasons<'a>,
@@ -164,7 +177,7 @@ fn denial<'a>(
     let has = |wanted: fn(&Inapplicable<'_>) -> bool| reasons.iter().any(wanted);
     // Whatever would be enough is more than the record of the one patient.
     if has(|reason| matches!(reason, Inapplicable::OtherPatient)) {
-        return refusal(request, &[], &reasons, None);
+        return refusal(request, caller, &[], &reasons, None);
     }
     if has(|reason| matches!(reason, Inapplicable::NoPatient(..))) {
         let with_patient = ScopeEvaluator::new(request, required).assuming_patient();
@@ -172,7 +185,8 @@ fn denial<'a>(
             let own = grant.scopes().map(ToString::to_string);
             let scopes: Vec<String> =
                 std::iter::once(LAUNCH_PATIENT.to_owned()).chain(own).collect();
-            return with_patient_of_entra(request, refusal(request, &scopes, &reasons, None));
+            let refusal = refusal(request, caller, &scopes, &reasons, None);
+            return with_patient_of_entra(request, refusal);
         }
     }
     // A scope of the token would be enough, if the user could be told or the application declared
@@ -187,11 +201,11 @@ fn denial<'a>(
         )
     });
     if server_is_short {
-        return refusal(request, &[], &reasons, None);
+        return refusal(request, caller, &[], &reasons, None);
     }
-    let enough = enough(evaluator, request, required);
+    let enough = enough(evaluator, request, caller, required);
     enough.notes.into_iter().for_each(|note| reasons.add(note));
-    refusal(request, &enough.scopes, &reasons, enough.unusable)
+    refusal(request, caller, &enough.scopes, &reasons, enough.unusable)
 }
 
 /// Adds how tokens of Microsoft Entra ID get a patient: nobody can ask it for one.
@@ -207,22 +221,20 @@ fn with_patient_of_entra(request: &AccessRequest<'_>, denial: Denial) -> Denial 
 
 fn refusal(
     request: &AccessRequest<'_>,
+    caller: &CallerScopes,
     enough: &[String],
     reasons: &Reasons<'_>,
     unusable: Option<Inapplicable<'_>>,
 ) -> Denial {
     let principal = request.principal();
     let types = request.interaction().resource_types();
-    let misspelled = principal.scopes().filter_map(|text| {
-        let meant = intended(text, types)?;
-        Some(format!("`{}` is not a SMART scope; `{}` is", sanitize(text), sanitize(&meant)))
-    });
-    let rejected = principal.scope_set().rejected();
-    let rejected = rejected.map(|(text, error)| format!("`{}` {error}", sanitize(text)));
     let unusable = unusable.map(|reason| reason.to_string()).into_iter();
-    let notes =
-        unusable.chain(reasons.iter().map(ToString::to_string)).chain(rejected).chain(misspelled);
-    let notes: Vec<String> = notes.take(MAX_NOTES).collect();
+    let mut notes: Vec<String> =
+        unusable.chain(reasons.iter().map(ToString::to_string)).take(MAX_NOTES).collect();
+    if notes.len() < MAX_NOTES {
+        let unreadable = caller.unreadable(principal, types).iter();
+        notes.extend(unreadable.take(MAX_NOTES - notes.len()).cloned());
+    }
     let mut denial = Denial::new("no scope of the token grants this");
     if !notes.is_empty() {
         denial = denial.note(notes.join("; "));
@@ -235,8 +247,7 @@ fn refusal(
             denial = denial.requires([Requirement::Parameter { resource_type, name }]);
         }
     }
-    let held: Vec<&str> = principal.scopes().collect();
-    let held = if held.is_empty() { "no scopes".to_owned() } else { held.join(" ") };
+    let held = caller.listed(principal);
     if enough.is_empty() {
         return denial.with_found(held);
     }

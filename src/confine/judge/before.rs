@@ -72,7 +72,7 @@ where
         if !self.is_instance(&one, id) {
             return Err(hidden("it is another resource than the one that was asked for"));
         }
-        let version = Version::of(headers, ResourceRef::from(&one.resource));
+        let version = one.look(|resource| Version::of(headers, resource)).flatten();
         self.may_touch(one).await?;
         Ok(version)
     }
@@ -81,8 +81,9 @@ where
     async fn may_touch(&mut self, one: Candidate<'_>) -> Judged<(), S::Error> {
         let deletes =
             matches!(self.access.interaction().kind(), Kind::Delete | Kind::ConditionalDelete);
-        let after = (!deletes).then_some(&one.resource);
-        match self.access.may_store(Some(&one.resource), after) {
+        let stored = one
+            .look(|resource| self.access.may_store(Some(resource), (!deletes).then_some(resource)));
+        match stored.unwrap_or(Err(StoreError::Hidden)) {
             Ok(()) => Ok(()),
             Err(StoreError::Denied(denial)) => Err(Stop::Denied(denial)),
             // A Provenance, which is seen where all of its targets are.
@@ -184,8 +185,10 @@ impl<S, B> Judge<S, B> {
 
 /// The version of a resource, where it is a number.
 fn number_of(one: &Candidate<'_>) -> Option<u64> {
-    let meta = ResourceRef::from(&one.resource).member("meta")?;
-    meta.member("versionId")?.string()?.parse().ok()
+    let number = |resource: ResourceRef<'_>| {
+        resource.member("meta")?.member("versionId")?.string()?.parse().ok()
+    };
+    one.look(number)?
 }
 
 /// Returns the newest of contents up to a version; each of them, unless their numbers tell.

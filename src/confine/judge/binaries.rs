@@ -49,13 +49,13 @@ where
         if one.resource_type != "Binary" || one.id() != id {
             return Err(super::another(hides));
         }
-        let is_shown = match ResourceRef::from(&one.resource).member("securityContext") {
+        let context = |resource: ResourceRef<'_>| {
+            let context = resource.member("securityContext")?;
+            Some(context.member("reference").and_then(Node::string).map(str::to_owned))
+        };
+        let is_shown = match one.look(context).flatten() {
             None => self.verdicts(&[one], false).await? == [true],
-            Some(context) => {
-                let named = context.member("reference").and_then(Node::string);
-                let named = named.map(str::to_owned);
-                self.shows_content_of(named.as_deref()).await?
-            }
+            Some(named) => self.shows_content_of(named.as_deref()).await?,
         };
         if !is_shown {
             return Err(NoAnswer::not_found().into());

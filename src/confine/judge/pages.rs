@@ -11,7 +11,7 @@ use crate::authorization::Access;
 use crate::confine::along::hide_companions_of_hidden;
 use crate::confine::answer::{NoAnswer, document};
 use crate::confine::bundle::{Bundle, Entry};
-use crate::confine::entry::Candidate;
+use crate::confine::entry::{Candidate, Room};
 use crate::confine::link;
 use crate::confine::page::Page;
 use crate::confine::request_body::RequestBody;
@@ -84,6 +84,7 @@ where
         let (searched, shared) = (self.only_type(), self.access.patient_compartment());
         let mut candidates = Vec::new();
         let mut places = Vec::new();
+        let mut room = Room::of_a_page();
         let mut unread: Option<(usize, &'static str)> = None;
         let mut deletions = Deletions::default();
         for entry in bundle.entries() {
@@ -93,7 +94,7 @@ where
                     let is_other = |searched| searched != candidate.resource_type;
                     candidate.comes_along |= searched.is_some_and(is_other)
                         && shared.is_shared(&candidate.resource_type);
-                    candidates.push(candidate);
+                    candidates.push(candidate.held_within(&mut room));
                     Place::Candidate(candidates.len() - 1)
                 }
                 Ok(None) => Place::Nothing(deletions.shows(self, entry)),

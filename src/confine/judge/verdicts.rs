@@ -5,6 +5,7 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::{BoxError, Judge};
+use crate::authorization::ResourceRef;
 use crate::confine::answer::NoAnswer;
 use crate::confine::entry::Candidate;
 use crate::confine::request_body::RequestBody;
@@ -47,14 +48,15 @@ where
             for one in missing {
                 let Some(reference) = view.name(&one, &self.known) else { continue };
                 let on_page = on_page.get_or_insert_with(|| Among::new(candidates));
-                match on_page.find(&reference).filter(|_| are_current) {
-                    Some(found) => view.learn(&one, Some(found), &mut self.known),
+                let found = match on_page.find(&reference).filter(|_| are_current) {
+                    Some(found) => found.look(|found| view.target(&one, found)),
                     None => {
                         let found = self.look_up(&reference).await?;
                         let found = found.as_ref().and_then(Found::resource);
-                        view.learn(&one, found.as_ref().map(Into::into), &mut self.known);
+                        found.map(|found| view.target(&one, ResourceRef::from(&found)))
                     }
-                }
+                };
+                view.learn(&one, found, &mut self.known);
             }
         }
         Ok(verdicts.iter().map(|verdict| matches!(verdict, Verdict::Shown)).collect())

@@ -32,6 +32,12 @@ impl<'a> Document<'a> {
         self.nodes.value(0)
     }
 
+    /// Returns the number of its names and values.
+    #[cfg(feature = "confine")]
+    pub(crate) fn len(&self) -> usize {
+        self.nodes.row.len()
+    }
+
     /// Reports whether a member is present, whatever its value.
     #[inline]
     pub(crate) fn has(&self, name: &str) -> bool {

@@ -6,6 +6,7 @@ mod denials;
 mod enough;
 mod everything;
 mod local_rights;
+mod many;
 pub(crate) mod oracle;
 mod patients;
 mod plain;

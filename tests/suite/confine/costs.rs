@@ -20,6 +20,46 @@ fn refused(got: &Got, status: u16, code: &str) {
     assert_eq!((got.status.as_u16(), &got.json()["issue"][0]["code"]), (status, &code.into()));
 }
 
+/// What is read of the first resource is more than is held of a whole page: the others are read again when they are
+/// looked at.
+#[tokio::test]
+async fn a_page_of_more_values_than_are_held_is_judged_as_any() {
+    let with = |mut one: Value, performer: Option<&str>, zeros: usize| {
+        one["x"] = json!(vec![0; zeros]);
+        one["performer"] = json!([{"reference": performer}]);
+        one
+    };
+    let provenance = |id: &str, target: &str| json!({"resourceType": "Provenance", "id": id, "target": [{"reference": target}]});
+    let doctor = |id: &str| json!({"resourceType": "Practitioner", "id": id});
+    let matches = [
+        with(observation("a1", "1", "laboratory"), Some("Practitioner/own"), 60_000),
+        with(observation("a2", "1", "laboratory"), Some("Practitioner/own"), 60_000),
+        with(observation("b1", "2", "laboratory"), Some("Practitioner/other"), 60_000),
+    ];
+    let along = [
+        with(doctor("own"), None, 60_000),
+        with(doctor("other"), None, 0),
+        provenance("p", "Observation/a2"),
+        provenance("q", "Observation/b1"),
+    ];
+    let entry =
+        |resource: &Value, mode: &str| json!({"resource": resource, "search": {"mode": mode}});
+    let entries: Vec<Value> = matches
+        .iter()
+        .map(|one| entry(one, "match"))
+        .chain(along.iter().map(|one| entry(one, "include")))
+        .collect();
+    let page = json!({"resourceType": "Bundle", "type": "searchset", "entry": entries});
+    let include = "/Observation?_include=Observation%3Aperformer&_revinclude=Provenance%3Atarget";
+    let confined = Confined::before(Careless::default().answering(include, 200, &page)).await;
+    let got = confined.get("patient/*.rs", include).await;
+    assert_eq!(
+        got.entries(),
+        ["Observation/a1", "Observation/a2", "Practitioner/own", "Provenance/p"]
+    );
+    assert_eq!(confined.server.asked().len(), 1, "targets on the page are not looked up");
+}
+
 fn document(attachments: usize) -> Value {
     let one = |number| json!({"attachment": {"url": format!("Binary/b{number}")}});
     json!({"resourceType": "DocumentReference", "id": "d", "subject": {"reference": "Patient/1"},

@@ -1,0 +1,33 @@
+//! What rules find out about a caller once, and need again for each entry of a bundle.
+//!
+//! A token may hold thousands of roles, groups and scopes, and a bundle thousands of entries: whoever looked through
+//! the one for each of the other would let strangers choose both factors of a product.
+
+use std::sync::{Arc, OnceLock};
+
+use super::roles::RolesMemo;
+use super::scopes::CallerScopes;
+
+/// The memo of one caller, made when something is found out. Clones share what was made before them.
+#[derive(Clone, Default)]
+pub(crate) struct CallerMemo(OnceLock<Arc<Known>>);
+
+#[derive(Default)]
+struct Known {
+    roles: RolesMemo,
+    scopes: CallerScopes,
+}
+
+impl CallerMemo {
+    pub(super) fn roles(&self) -> &RolesMemo {
+        &self.known().roles
+    }
+
+    pub(super) fn scopes(&self) -> &CallerScopes {
+        &self.known().scopes
+    }
+
+    fn known(&self) -> &Known {
+        self.0.get_or_init(Arc::default)
+    }
+}
