@@ -129,6 +129,13 @@ impl Access {
         all(self.rules(), &request.with_memo(&self.memo))
     }
 
+    /// Asks all rules whether they grant another interaction of the caller without confining it.
+    pub(super) fn is_granted_unconfined(&self, interaction: &Interaction) -> bool {
+        let request = AccessRequest::before(&self.policy.handlers, &self.principal, interaction);
+        let request = request.with_memo(&self.memo);
+        self.rules().all(|rule| rule.grants_unconfined(&request))
+    }
+
     /// All rules that have to grant.
     pub(super) fn rules(&self) -> impl Iterator<Item = &dyn Authorizer> {
         let further = self.further.iter().map(|rule| &**rule);

@@ -154,6 +154,20 @@ impl Authorizer for AccessPolicy {
         }
     }
 
+    fn grants_unconfined(&self, request: &AccessRequest<'_>) -> bool {
+        let by_roles = || self.roles.grants_unconfined(request);
+        let by_scopes = || self.scopes.grants_unconfined(request);
+        match self.mode {
+            AccessMode::Roles => by_roles(),
+            AccessMode::Scopes => by_scopes(),
+            AccessMode::RolesOrScopes => by_roles() || by_scopes(),
+            AccessMode::RolesAndScopes => by_roles() && by_scopes(),
+            AccessMode::Microsoft => {
+                by_roles() && (!self.roles.mark_as_smart(request) || by_scopes())
+            }
+        }
+    }
+
     fn treats_unnamed_types_alike(&self) -> bool {
         true
     }

@@ -50,6 +50,13 @@ pub trait Authorizer: fmt::Debug + Send + Sync + 'static {
     /// A [`Denial`] that says what would have been enough.
     fn authorize(&self, request: &AccessRequest<'_>) -> Result<Grant, Denial>;
 
+    /// Reports whether this rule grants a request and leaves nothing to be confined. It has to say what
+    /// [`authorize`](Self::authorize) says, and may say it sooner: it makes neither a grant nor a denial, and a layer
+    /// that confines asks it about each request ([`Access::is_unconfined`](super::Access::is_unconfined)).
+    fn grants_unconfined(&self, request: &AccessRequest<'_>) -> bool {
+        self.authorize(request).is_ok_and(|grant| grant.confinement().is_open())
+    }
+
     /// Reports whether this rule treats all resource types alike, but those that it, a role or a scope names,
     /// so that one question about a type that nothing names stands for all of them
     /// ([`Access::is_unconfined`](super::Access::is_unconfined)). `false` is always right: it costs a question
@@ -188,6 +195,10 @@ impl Authorizer for AnyOf {
         any(self.0.iter().map(|rule| &**rule), request)
     }
 
+    fn grants_unconfined(&self, request: &AccessRequest<'_>) -> bool {
+        self.0.iter().any(|rule| rule.grants_unconfined(request))
+    }
+
     fn treats_unnamed_types_alike(&self) -> bool {
         self.0.iter().all(|rule| rule.treats_unnamed_types_alike())
     }
@@ -200,6 +211,10 @@ impl Authorizer for AnyOf {
 impl Authorizer for AllOf {
     fn authorize(&self, request: &AccessRequest<'_>) -> Result<Grant, Denial> {
         all(self.0.iter().map(|rule| &**rule), request)
+    }
+
+    fn grants_unconfined(&self, request: &AccessRequest<'_>) -> bool {
+        !self.0.is_empty() && self.0.iter().all(|rule| rule.grants_unconfined(request))
     }
 
     fn treats_unnamed_types_alike(&self) -> bool {
@@ -216,6 +231,10 @@ impl Authorizer for Arc<dyn Authorizer> {
         (**self).authorize(request)
     }
 
+    fn grants_unconfined(&self, request: &AccessRequest<'_>) -> bool {
+        (**self).grants_unconfined(request)
+    }
+
     fn treats_unnamed_types_alike(&self) -> bool {
         (**self).treats_unnamed_types_alike()
     }
@@ -228,6 +247,10 @@ impl Authorizer for Arc<dyn Authorizer> {
 impl Authorizer for Box<dyn Authorizer> {
     fn authorize(&self, request: &AccessRequest<'_>) -> Result<Grant, Denial> {
         (**self).authorize(request)
+    }
+
+    fn grants_unconfined(&self, request: &AccessRequest<'_>) -> bool {
+        (**self).grants_unconfined(request)
     }
 
     fn treats_unnamed_types_alike(&self) -> bool {

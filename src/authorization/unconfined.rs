@@ -61,8 +61,7 @@ impl Access {
     fn is_open_on_every_type(&self, permissions: Permissions) -> bool {
         let interaction = self.interaction();
         let alike = self.rules().all(|rule| rule.treats_unnamed_types_alike());
-        let is_open =
-            |asked: &Interaction| self.ask(asked).is_ok_and(|grant| grant.confinement().is_open());
+        let is_open = |asked: &Interaction| self.is_granted_unconfined(asked);
         permissions.iter().all(|permission| {
             let kind = interaction_of(permission);
             let mut names = interaction.resource_types().names();

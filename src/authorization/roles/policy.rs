@@ -242,6 +242,12 @@ impl Authorizer for RolePolicy {
         }))
     }
 
+    fn grants_unconfined(&self, request: &AccessRequest<'_>) -> bool {
+        let counts = |role: &str| self.unmet(role, request).is_none();
+        required(request.interaction(), request.enforcement())
+            .is_ok_and(|required| required.met_by(self.actions_of(request, counts)))
+    }
+
     fn treats_unnamed_types_alike(&self) -> bool {
         true
     }

@@ -176,6 +176,18 @@ impl<'a> ScopeEvaluator<'a> {
         if alternatives.is_none() { Err(reasons) } else { Ok((alternatives.into(), by)) }
     }
 
+    /// Reports whether a scope grants the one permission of an interaction on its one type and confines to nothing.
+    pub(super) fn satisfy_unconfined(&self, required: &'a RequiredAccess<'_>, on: &'a str) -> bool {
+        let mut held = self.scopes().about(Some(on));
+        held.any(|scope| {
+            scope.permissions().contains(required.permissions)
+                && scope.constraint().is_none()
+                && self
+                    .check_applies(scope, required.permissions, Some(on), required.via)
+                    .is_ok_and(|patient| patient.is_none())
+        })
+    }
+
     /// Checks that a scope which covers a permission and a type applies (`on` is `None` for every type),
     /// and returns the patient that it confines to.
     fn check_applies(

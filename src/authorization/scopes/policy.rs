@@ -98,6 +98,29 @@ impl Authorizer for ScopePolicy {
         }
     }
 
+    fn grants_unconfined(&self, request: &AccessRequest<'_>) -> bool {
+        if request.interaction().address_fault().is_some() {
+            return false;
+        }
+        match ScopeRequirement::of(request.interaction(), request.enforcement()) {
+            ScopeRequirement::Nothing => true,
+            ScopeRequirement::Never | ScopeRequirement::Undeclared(_) => false,
+            ScopeRequirement::AnyScope => !request.principal().smart_scopes().is_empty(),
+            ScopeRequirement::All(required) => {
+                let evaluator = ScopeEvaluator::new(request, &required);
+                let is_plain = Subject::of(request.interaction()) == Subject::One;
+                required.each.iter().enumerate().all(|(place, one)| match &one.target {
+                    Target::Type(name) if is_plain && place == 0 => {
+                        evaluator.satisfy_unconfined(one, name)
+                    }
+                    Target::Type(_) | Target::AnyOf(_) | Target::SomeType | Target::EveryType => {
+                        evaluator.satisfy(one).is_ok()
+                    }
+                })
+            }
+        }
+    }
+
     fn treats_unnamed_types_alike(&self) -> bool {
         true
     }

@@ -11,8 +11,8 @@ use serde_json::json;
 use tokio::runtime::Runtime;
 use tower_fhir_auth::jose::Algorithm;
 use tower_fhir_auth::{
-    AccessMode, AccessPolicy, Authorizer, Enforcement, FhirAuthLayerBuilder, RoleDefinitions,
-    RolePolicy, ScopePolicy,
+    AccessMode, AccessPolicy, AccessRequest, Authorizer, Denial, Enforcement, FhirAuthLayerBuilder,
+    Grant, RoleDefinitions, RolePolicy, ScopePolicy,
 };
 
 use crate::support::Server;
@@ -23,9 +23,25 @@ static SCOPES: LazyLock<Server> = LazyLock::new(|| RUNTIME.block_on(enforcing(Sc
 /// Enforces everything, and declares a type of its own.
 async fn enforcing(rule: impl Authorizer) -> Server {
     let settings = |layer: FhirAuthLayerBuilder| {
-        layer.authorizer(rule).handlers_enforce(Enforcement::ALL).resource_types(["Foo"])
+        layer
+            .authorizer(InOneVoice(rule))
+            .handlers_enforce(Enforcement::ALL)
+            .resource_types(["Foo"])
     };
     Server::build(Algorithm::Es256, |issuer| issuer, settings).await
+}
+
+/// A rule that says the same by both of its answers.
+#[derive(Debug)]
+pub(crate) struct InOneVoice<R>(pub(crate) R);
+
+impl<R: Authorizer> Authorizer for InOneVoice<R> {
+    fn authorize(&self, request: &AccessRequest<'_>) -> Result<Grant, Denial> {
+        let answer = self.0.authorize(request);
+        let is_open = answer.as_ref().is_ok_and(|grant| grant.confinement().is_open());
+        assert_eq!(self.0.grants_unconfined(request), is_open, "{request:?}: {answer:?}");
+        answer
+    }
 }
 
 /// A request; which data actions it takes; which letters on which types it takes, `*` for every

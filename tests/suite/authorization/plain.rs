@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde_json::json;
 use tower_fhir_auth::authorization::{
-    AccessMode, AccessPolicy, RoleDefinitions, RolePolicy, all_of, any_of, require_all_roles,
-    require_all_scopes,
+    AccessMode, AccessPolicy, Alternative, Confinement, RoleDefinitions, RolePolicy, all_of,
+    any_of, require_all_roles, require_all_scopes,
 };
 use tower_fhir_auth::{
     AccessRequest, Authorizer, BuildError, Denial, FhirAuthLayer, Grant, InteractionKind,
@@ -13,6 +13,7 @@ use tower_fhir_auth::{
     require_any_scope, require_role, require_scope,
 };
 
+use super::oracle::InOneVoice;
 use crate::support::{BASE, Server};
 
 /// Whether a caller with these scopes and roles is let in, and what is said to be enough.
@@ -153,6 +154,37 @@ fn a_rule_of_rules_grants_an_operation_where_these_may_and_treats_types_alike_wh
         assert_eq!(says(&Says(one).boxed()), (one, one));
         let shared: Arc<dyn Authorizer> = Arc::new(Says(one));
         assert_eq!(says(&shared), (one, one));
+    }
+}
+
+/// Denies, or grants with something left to be confined, or without.
+#[derive(Clone, Debug)]
+struct Grants(Option<Confinement>);
+
+impl Authorizer for Grants {
+    fn authorize(&self, _: &AccessRequest<'_>) -> Result<Grant, Denial> {
+        let confinement = self.0.clone().ok_or_else(|| Denial::new("nobody"))?;
+        Ok(Grant::by("somebody").confined_to(confinement))
+    }
+}
+
+#[tokio::test]
+async fn rules_of_rules_grant_without_confining_where_their_grant_is_open() {
+    let of_amara = Confinement::from(Alternative::new(Some("amara"), None));
+    let each = [None, Some(of_amara), Some(Confinement::open())].map(Grants);
+    for one in &each {
+        for other in &each {
+            let (either, both) = (one.clone().or(other.clone()), one.clone().and(other.clone()));
+            let several = any_of([one.clone().boxed()]).and(all_of([other.clone().boxed()]));
+            let nothing = any_of([]).or(all_of([]));
+            let shared: Arc<dyn Authorizer> = Arc::new(either.clone());
+            let rules =
+                [either.boxed(), both.boxed(), several.boxed(), nothing.boxed(), shared.boxed()];
+            for rule in rules {
+                let server = Server::authorizing(InOneVoice(rule)).await;
+                server.get(server.token()).await;
+            }
+        }
     }
 }
 
