@@ -99,9 +99,6 @@ impl Authorizer for ScopePolicy {
     }
 
     fn grants_unconfined(&self, request: &AccessRequest<'_>) -> bool {
-        if request.interaction().address_fault().is_some() {
-            return false;
-        }
         match ScopeRequirement::of(request.interaction(), request.enforcement()) {
             ScopeRequirement::Nothing => true,
             ScopeRequirement::Never | ScopeRequirement::Undeclared(_) => false,

@@ -109,6 +109,21 @@ async fn two_policies_of_one_rule_have_answers_of_their_own() {
     }
 }
 
+/// The definitions are the same of both.
+#[tokio::test]
+async fn assignments_of_one_policy_are_none_of_another() {
+    let without = RolePolicy::new(definitions(&[("reader", "read")]));
+    let with = without.clone().assignments(Assignments::new());
+    let server = judging(with.clone().and(without)).await;
+    with.replace_assignments(assigned(&server, "group:group-3", &["reader"]));
+    let token = |roles: &[&str]| {
+        let token = server.token().claim("roles", many("role", roles));
+        token.claim("groups", many("group", &[]))
+    };
+    assert_eq!(sent(&server, token(&[]), "GET", "/Patient/1").await.status, 403);
+    assert_eq!(sent(&server, token(&["reader"]), "GET", "/Patient/1").await.status, 200);
+}
+
 /// A role that is spelled in several ways, or repeated by groups, is told once.
 #[tokio::test]
 async fn a_refusal_tells_the_first_roles_of_each_standing_and_the_number_of_the_others() {

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
+use http::Request;
 use serde_json::json;
 use tower_fhir_auth::authorization::{
     AccessMode, AccessPolicy, Alternative, Confinement, RoleDefinitions, RolePolicy, all_of,
     any_of, require_all_roles, require_all_scopes,
 };
 use tower_fhir_auth::{
-    AccessRequest, Authorizer, BuildError, Denial, FhirAuthLayer, Grant, InteractionKind,
-    RejectionKind, ScopePolicy, TrustedIssuer, authenticated, authorize_fn, require_any_role,
-    require_any_scope, require_role, require_scope,
+    AccessRequest, Authorizer, BuildError, Denial, Enforcement, FhirAuthLayer, Grant,
+    InteractionKind, RejectionKind, ScopePolicy, TrustedIssuer, authenticated, authorize_fn,
+    require_any_role, require_any_scope, require_role, require_scope,
 };
 
 use super::oracle::InOneVoice;
@@ -183,6 +184,45 @@ async fn rules_of_rules_grant_without_confining_where_their_grant_is_open() {
             for rule in rules {
                 let server = Server::authorizing(InOneVoice(rule)).await;
                 server.get(server.token()).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn policies_say_in_each_mode_whether_they_grant_without_confining() {
+    let roles = json!({"roles": [
+        {"name": "reader", "dataActions": ["read"], "notDataActions": [], "scopes": ["/"]},
+        {"name": "mark", "dataActions": ["smart"], "notDataActions": [], "scopes": ["/"]},
+    ]});
+    let roles = RolePolicy::new(RoleDefinitions::parse(roles.to_string().as_bytes()).unwrap());
+    for mode in [
+        AccessMode::Roles,
+        AccessMode::Scopes,
+        AccessMode::RolesOrScopes,
+        AccessMode::RolesAndScopes,
+        AccessMode::Microsoft,
+    ] {
+        let policy = AccessPolicy::new(mode, roles.clone(), ScopePolicy::new());
+        let server = Server::enforcing(Enforcement::ALL, InOneVoice(policy)).await;
+        for held in [&[][..], &["reader"], &["mark"], &["reader", "mark"]] {
+            for scopes in [
+                "",
+                "patient/*.rs",
+                "system/*.rs",
+                "system/Observation.rs patient/Patient.r",
+                "system/Observation.rs?status=final system/Patient.r",
+                "patient/Observation.rs system/Patient.r",
+            ] {
+                for path in
+                    ["/Observation/1", "/Observation", "/Observation?_include=Observation:subject"]
+                {
+                    let token = server.token().claim("roles", json!(held)).claim("scope", scopes);
+                    let bearer = format!("Bearer {}", token.claim("patient", "1").sign().unwrap());
+                    let request =
+                        Request::get(format!("/r4{path}")).header("authorization", bearer);
+                    assert!(matches!(server.send(request).await.status.as_u16(), 200 | 403));
+                }
             }
         }
     }

@@ -11,6 +11,7 @@ use tower_fhir_auth::explanation::RoleStanding;
 use tower_fhir_auth::test_util::{TestClock, TestIssuer, TokenBuilder};
 use tower_fhir_auth::{BuildError, Enforcement, FhirAuthLayer, RoleDefinitions, RolePolicy};
 
+use super::oracle::InOneVoice;
 use crate::support::{BASE, Reply, send};
 
 /// A role of the file that may read; `PatientReader` may read by id alone, and under no condition.
@@ -34,7 +35,7 @@ impl World {
             issuer.url()
         );
         let config = Config::from_toml(&text).unwrap();
-        let policy = config.policy().unwrap();
+        let policy = InOneVoice(config.policy().unwrap());
         let builder = config.layer(policy).unwrap().handlers_enforce(Enforcement::ALL);
         let layer = builder.clock(TestClock::at(now)).build().unwrap();
         layer.ready().await;
