@@ -23,7 +23,7 @@ pub(super) struct ClaimStrings {
     payload: usize,
     /// The strings of all lists, one list after the other.
     listed: SmallVec<[Span; 16]>,
-    /// The places of these strings by their hashes, once a list of many was looked through.
+    /// The places of these strings by their hashes, made when a list of many is first asked for a string.
     places: OnceLock<Places>,
 }
 

@@ -100,14 +100,14 @@ impl Access {
         principal: &Principal,
         interaction: Interaction,
     ) -> Result<Self, Denial> {
-        let memo = CallerMemo::default();
+        // One question needs no memo.
         let request = AccessRequest::before(&policy.handlers, principal, &interaction);
-        let request = request.with_memo(&memo);
         let grant = policy.authorizer.authorize(&request)?;
         let enforced = policy.handlers.enforcement;
         policy.step_up.check(principal, &interaction, enforced)?;
         let (principal, policy) = (principal.clone(), Arc::clone(policy));
-        Ok(Self { interaction, grant, principal, policy, further: Vec::new(), memo })
+        let (further, memo) = (Vec::new(), CallerMemo::default());
+        Ok(Self { interaction, grant, principal, policy, further, memo })
     }
 
     /// Returns the rule of the layer that has given it.
@@ -117,7 +117,7 @@ impl Access {
 
     /// Narrows this access by a further rule.
     pub(crate) fn narrowed(&self, rule: &Arc<dyn Authorizer>) -> Result<Self, Denial> {
-        let mut narrowed = self.clone();
+        let mut narrowed = Self { memo: self.memo.shared(), ..self.clone() };
         narrowed.further.push(Arc::clone(rule));
         narrowed.grant = narrowed.ask(&self.interaction)?;
         Ok(narrowed)
@@ -155,7 +155,7 @@ impl Access {
         let enforced = self.policy.handlers.enforcement;
         self.policy.step_up.check(&self.principal, &interaction, enforced)?;
         let (principal, policy) = (self.principal.clone(), Arc::clone(&self.policy));
-        let (further, memo) = (self.further.clone(), self.memo.clone());
+        let (further, memo) = (self.further.clone(), self.memo.shared());
         Ok(Self { interaction, grant, principal, policy, further, memo })
     }
 

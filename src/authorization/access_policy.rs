@@ -162,9 +162,11 @@ impl Authorizer for AccessPolicy {
             AccessMode::Scopes => by_scopes(),
             AccessMode::RolesOrScopes => by_roles() || by_scopes(),
             AccessMode::RolesAndScopes => by_roles() && by_scopes(),
-            AccessMode::Microsoft => {
-                by_roles() && (!self.roles.mark_as_smart(request) || by_scopes())
-            }
+            // In the order in which they are asked for a grant: definitions may be replaced between two questions.
+            AccessMode::Microsoft => match self.roles.mark_as_smart(request) {
+                true => by_scopes() && by_roles(),
+                false => by_roles(),
+            },
         }
     }
 

@@ -51,8 +51,9 @@ pub trait Authorizer: fmt::Debug + Send + Sync + 'static {
     fn authorize(&self, request: &AccessRequest<'_>) -> Result<Grant, Denial>;
 
     /// Reports whether this rule grants a request and leaves nothing to be confined. It has to say what
-    /// [`authorize`](Self::authorize) says, and may say it sooner: it makes neither a grant nor a denial, and a layer
-    /// that confines asks it about each request ([`Access::is_unconfined`](super::Access::is_unconfined)).
+    /// [`authorize`](Self::authorize) says, and is there for rules that can say it without making a grant or a denial:
+    /// with each request a layer that confines asks about reading, searching and changing every type
+    /// ([`Access::is_unconfined`](super::Access::is_unconfined)). A wrong `true` lets everything pass unjudged.
     fn grants_unconfined(&self, request: &AccessRequest<'_>) -> bool {
         self.authorize(request).is_ok_and(|grant| grant.confinement().is_open())
     }

@@ -8,7 +8,8 @@ use std::sync::{Arc, OnceLock};
 use super::roles::RolesMemo;
 use super::scopes::CallerScopes;
 
-/// The memo of one caller, made when something is found out. Clones share what was made before them.
+/// The memo of one caller. It takes no room until it is asked for, and a clone made before that is a memo of its own:
+/// see [`shared`](Self::shared).
 #[derive(Clone, Default)]
 pub(crate) struct CallerMemo(OnceLock<Arc<Known>>);
 
@@ -19,6 +20,12 @@ struct Known {
 }
 
 impl CallerMemo {
+    /// Returns the same memo, for the access of an entry: what is found out for one serves all.
+    pub(super) fn shared(&self) -> Self {
+        self.known();
+        self.clone()
+    }
+
     pub(super) fn roles(&self) -> &RolesMemo {
         &self.known().roles
     }

@@ -4,7 +4,7 @@ use super::bundle::Entry;
 use crate::authorization::{BorrowedResource, ResourceRef};
 use crate::fhir::compartment;
 
-/// The most names and values that are held of the resources of a page as they were read. A tree takes many times the
+/// The most names and values that are held of the resources of an answer as they were read. A tree takes many times the
 /// bytes of its text, and it is strangers who fill pages: beyond, a resource is read again when it is looked at.
 const MAX_HELD: usize = 65_535;
 
@@ -17,15 +17,15 @@ pub(super) struct Candidate<'a> {
     id: Option<String>,
     text: &'a str,
     /// `None` where there was no room for it.
-    read: Option<BorrowedResource<'a>>,
+    read: Option<Box<BorrowedResource<'a>>>,
 }
 
-/// The room for what is held of the resources of a page.
+/// The room for what is held of the resources of an answer.
 #[derive(Debug)]
 pub(super) struct Room(usize);
 
 impl Room {
-    pub(super) fn of_a_page() -> Self {
+    pub(super) fn of_an_answer() -> Self {
         Self(MAX_HELD)
     }
 }
@@ -40,7 +40,8 @@ impl<'a> Candidate<'a> {
             "" => Err("it is no FHIR resource"),
             name => {
                 let resource_type = name.to_owned();
-                Ok(Self { resource_type, comes_along: false, id, text, read: Some(read) })
+                let read = Some(Box::new(read));
+                Ok(Self { resource_type, comes_along: false, id, text, read })
             }
         }
     }
@@ -54,7 +55,7 @@ impl<'a> Candidate<'a> {
 
     /// Holds what was read as far as there is room.
     pub(super) fn held_within(mut self, room: &mut Room) -> Self {
-        match room.0.checked_sub(self.read.as_ref().map_or(0, BorrowedResource::len)) {
+        match room.0.checked_sub(self.read.as_ref().map_or(0, |read| read.len())) {
             Some(left) => room.0 = left,
             None => self.read = None,
         }
@@ -69,7 +70,7 @@ impl<'a> Candidate<'a> {
     /// Looks at the resource. `None`, which cannot be, is for what cannot be read a second time.
     pub(super) fn look<T>(&self, look: impl FnOnce(ResourceRef<'_>) -> T) -> Option<T> {
         match &self.read {
-            Some(read) => Some(look(read.into())),
+            Some(read) => Some(look((&**read).into())),
             None => BorrowedResource::parse(self.text).ok().map(|read| look((&read).into())),
         }
     }
@@ -92,7 +93,7 @@ mod tests {
             [entry("a", 40_000), entry("b", 40_000), entry("c", 20_000), entry("d", 1)].join(",");
         let text = format!(r#"{{"resourceType":"Bundle","entry":[{entries}]}}"#);
         let bundle = Bundle::parse(&text).unwrap();
-        let mut room = Room::of_a_page();
+        let mut room = Room::of_an_answer();
         let read = bundle.entries().iter().map(|one| Candidate::of_entry(one).unwrap().unwrap());
         let read: Vec<Candidate<'_>> = read.map(|one| one.held_within(&mut room)).collect();
         let held: Vec<bool> = read.iter().map(|one| one.read.is_some()).collect();

@@ -5,6 +5,7 @@ use std::hint::black_box;
 use http::Method;
 use tower_fhir_auth::authorization::Assignments;
 use tower_fhir_auth::jose::Algorithm;
+use tower_fhir_auth::smart::Permissions;
 use tower_fhir_auth::test_util::TokenBuilder;
 use tower_fhir_auth::{
     Access, AccessRequest, Authorizer, Denial, Grant, InteractionKind, RoleDefinitions, RolePolicy,
@@ -52,6 +53,11 @@ pub(super) const SHAPES: &[Named] = &[
         by_caller(n, "PUT", world::policy(RoleDefinitions::microsoft()), |token| {
             token.without("roles").claim("scp", format!("user/Flag.r {scopes}"))
         })
+    }),
+    ("bundle: entries that are granted and may not be read, and short scopes", |n| {
+        let scopes = filled(n, " ", |m| format!("s{m}"));
+        let granted = format!("user/Flag.cu {scopes}");
+        asked_again(n, |token| token.without("roles").claim("scp", granted))
     }),
     ("bundle: entries, and scopes beside one that is required", |n| {
         let scopes = filled(n, " ", |m| format!("s{m}"));
@@ -132,6 +138,21 @@ fn by_caller(
     Reading::of(move || {
         for url in &urls {
             let _ = black_box(access.authorize_entry(&method, url, None));
+        }
+    })
+}
+
+/// Entries that are granted, of each of which is asked whether it may be read, too.
+fn asked_again(n: usize, change: impl FnOnce(TokenBuilder) -> TokenBuilder) -> Reading {
+    let key = Key::new(Algorithm::EdDsa);
+    let token = change(key.token()).sign().expect("a token");
+    let access =
+        access(&world::layer(key.set()).build().expect("a layer"), request("POST", "", &token));
+    let urls: Vec<String> = (0..n / 20).map(|m| format!("Flag/{m:013}")).collect();
+    Reading::of(move || {
+        for url in &urls {
+            let entry = access.authorize_entry(&Method::PUT, url, None).expect("it is granted");
+            assert!(!black_box(entry.may(Permissions::READ, "Flag")).is_open());
         }
     })
 }

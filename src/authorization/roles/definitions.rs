@@ -312,7 +312,8 @@ impl<'de> Deserialize<'de> for Pattern {
 mod tests {
     use super::*;
 
-    /// The union of the data actions of roles. Unknown ones add nothing, and what one role excludes another may still have.
+    /// The union of the data actions of roles. Unknown ones add nothing, and what one role excludes another may still
+    /// have.
     fn union_of(definitions: &RoleDefinitions, roles: &[&str]) -> DataActions {
         let defined = roles.iter().filter_map(|role| definitions.get(role));
         defined.fold(DataActions::default(), |union, role| union | role.actions)

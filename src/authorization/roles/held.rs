@@ -13,12 +13,16 @@ use crate::display_safe::sanitize;
 /// Up to this many roles and groups, those of a token are looked up for each question.
 const FEW: usize = 16;
 
-/// The number of a caller's roles of each standing that are told.
+/// The most states of definitions and assignments by which roles are kept: an access may be held for long, and asked
+/// between many reloads.
+const MAX_STATES: usize = 8;
+
+/// The most roles of each standing that are told.
 pub(super) const MAX_KEPT: usize = 8;
 
 /// The roles of a caller.
 pub(super) enum CallerRoles<'a> {
-    /// They are looked up as they are asked for.
+    /// They are looked up as they are asked for, few or not.
     Few(LookUp<'a>),
     /// They were looked up once, for all questions about a caller.
     Many(&'a HeldRoles),
@@ -69,7 +73,8 @@ impl<'a> LookUp<'a> {
     /// Looks the roles up, or takes them from a memo.
     #[inline]
     pub(super) fn roles(self, memo: Option<&'a RolesMemo>) -> CallerRoles<'a> {
-        memo.map_or(CallerRoles::Few(self), |memo| CallerRoles::Many(memo.of(self)))
+        let held = memo.and_then(|memo| memo.of(self));
+        held.map_or(CallerRoles::Few(self), CallerRoles::Many)
     }
 
     #[inline]
@@ -136,15 +141,16 @@ impl HeldRoles {
 }
 
 impl RolesMemo {
-    fn of(&self, look_up: LookUp<'_>) -> &HeldRoles {
+    fn of(&self, look_up: LookUp<'_>) -> Option<&HeldRoles> {
         let mut memo = self;
-        loop {
+        for _ in 0..MAX_STATES {
             let looked = memo.0.get_or_init(|| Arc::new(Looked::at(look_up)));
             if looked.is_of(look_up) {
-                return &looked.roles;
+                return Some(&looked.roles);
             }
             memo = &looked.next;
         }
+        None
     }
 }
 

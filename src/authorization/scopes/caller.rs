@@ -1,5 +1,5 @@
-//! What a refusal tells of the scopes of a caller: read through all of them, for whichever entry of a bundle needs it
-//! first.
+//! What a refusal tells of the scopes of a caller. All of them are read once, for the first entry of a bundle that
+//! needs it.
 
 use std::sync::OnceLock;
 
@@ -54,7 +54,7 @@ impl CallerScopes {
         })
     }
 
-    /// Says of the first few scopes that grant nothing why.
+    /// Says of the first few scopes that grant nothing why. The types are those of the API, the same at each call.
     pub(super) fn unreadable(&self, principal: &Principal, types: &ResourceTypes) -> &[String] {
         self.unreadable.get_or_init(|| {
             let misspelled = principal.scopes().filter_map(|text| {

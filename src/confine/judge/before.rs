@@ -9,7 +9,7 @@ use super::{BoxError, Judge, absence, whole};
 use crate::authorization::{ResourceRef, StoreError};
 use crate::confine::answer::NoAnswer;
 use crate::confine::bundle::Bundle;
-use crate::confine::entry::Candidate;
+use crate::confine::entry::{Candidate, Room};
 use crate::confine::request_body::RequestBody;
 use crate::confine::stop::{Judged, Stop};
 use crate::confine::upstream::Fault;
@@ -123,7 +123,10 @@ where
             Some(id) => self.last_contents(&id, version.as_deref()).await?,
             None => Vec::new(),
         };
-        let candidates: Result<Vec<_>, _> = last.iter().map(|text| Candidate::read(text)).collect();
+        let mut room = Room::of_an_answer();
+        let read = last.iter().map(|text| Candidate::read(text));
+        let candidates: Result<Vec<_>, _> =
+            read.map(|one| one.map(|one| one.held_within(&mut room))).collect();
         let Some(candidates) = candidates.ok().filter(|all| !all.is_empty()) else {
             return Ok(NoAnswer::not_found().into());
         };

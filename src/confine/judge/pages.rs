@@ -84,7 +84,7 @@ where
         let (searched, shared) = (self.only_type(), self.access.patient_compartment());
         let mut candidates = Vec::new();
         let mut places = Vec::new();
-        let mut room = Room::of_a_page();
+        let mut room = Room::of_an_answer();
         let mut unread: Option<(usize, &'static str)> = None;
         let mut deletions = Deletions::default();
         for entry in bundle.entries() {
