@@ -24,6 +24,11 @@ impl<T> HotSwap<T> {
         self.0.get_or_init(|| ArcSwap::new(Arc::clone(&value))).store(value);
     }
 
+    /// Reports whether there has never been a value.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.get().is_none()
+    }
+
     pub(crate) fn snapshot(&self) -> Snapshot<T> {
         Snapshot(self.0.get().map(ArcSwap::load))
     }

@@ -230,6 +230,11 @@ impl Principal {
         self.0.strings.of(self.0.groups)
     }
 
+    /// Reports whether the token has no role.
+    pub(crate) fn has_no_roles(&self) -> bool {
+        self.0.roles.len() == 0
+    }
+
     /// Returns the number of its roles and groups.
     pub(crate) fn roles_and_groups(&self) -> usize {
         self.0.roles.len() + self.0.groups.len()

@@ -13,6 +13,7 @@ use super::held::{CallerRoles, LookUp};
 use super::refusal::refusal;
 use super::required::{Required, required};
 use super::{Assignments, RoleDefinitions};
+use crate::authentication::Principal;
 use crate::authorization::caller_memo::CallerMemo;
 use crate::authorization::grant::Rule;
 use crate::authorization::{AccessRequest, Authorizer, Denial, Grant};
@@ -187,9 +188,17 @@ impl RolePolicy {
         self.assignments.replace(assignments);
     }
 
+    /// Reports whether a caller can have no role: whatever is asked for takes one.
+    fn are_none_of(&self, principal: &Principal) -> bool {
+        self.assignments.is_empty() && principal.has_no_roles()
+    }
+
     /// Asks without reasons, which cost more than the answer: for a rule beside which another one
     /// may grant.
     pub(crate) fn grant(&self, request: &AccessRequest<'_>) -> Option<Grant> {
+        if self.are_none_of(request.principal()) {
+            return None;
+        }
         let required = required(request.interaction(), request.enforcement()).ok()?;
         self.met(request, required)
     }
@@ -243,6 +252,9 @@ impl Authorizer for RolePolicy {
     }
 
     fn grants_unconfined(&self, request: &AccessRequest<'_>) -> bool {
+        if self.are_none_of(request.principal()) {
+            return false;
+        }
         let counts = |role: &str| self.unmet(role, request).is_none();
         required(request.interaction(), request.enforcement())
             .is_ok_and(|required| required.met_by(self.actions_of(request, counts)))
