@@ -204,24 +204,32 @@ async fn policies_say_in_each_mode_whether_they_grant_without_confining() {
         AccessMode::Microsoft,
     ] {
         let policy = AccessPolicy::new(mode, roles.clone(), ScopePolicy::new());
-        let server = Server::enforcing(Enforcement::ALL, InOneVoice(policy)).await;
-        for held in [&[][..], &["reader"], &["mark"], &["reader", "mark"]] {
-            for scopes in [
-                "",
-                "patient/*.rs",
-                "system/*.rs",
-                "system/Observation.rs patient/Patient.r",
-                "system/Observation.rs?status=final system/Patient.r",
-                "patient/Observation.rs system/Patient.r",
-            ] {
-                for path in
-                    ["/Observation/1", "/Observation", "/Observation?_include=Observation:subject"]
-                {
-                    let token = server.token().claim("roles", json!(held)).claim("scope", scopes);
-                    let bearer = format!("Bearer {}", token.claim("patient", "1").sign().unwrap());
-                    let request =
-                        Request::get(format!("/r4{path}")).header("authorization", bearer);
-                    assert!(matches!(server.send(request).await.status.as_u16(), 200 | 403));
+        // Before handlers that leave out what may not come along, and before others.
+        for enforced in [Enforcement::ALL, Enforcement::ALL.difference(Enforcement::INCLUDES)] {
+            let server = Server::enforcing(enforced, InOneVoice(policy.clone())).await;
+            for held in [&[][..], &["reader"], &["mark"], &["reader", "mark"]] {
+                for scopes in [
+                    "",
+                    "patient/*.rs",
+                    "system/*.rs",
+                    "system/Observation.rs patient/Patient.r",
+                    "system/Observation.rs system/Patient.r",
+                    "system/Observation.rs?status=final system/Patient.r",
+                    "patient/Observation.rs system/Patient.r",
+                ] {
+                    for path in [
+                        "/Observation/1",
+                        "/Observation",
+                        "/Observation?_include=Observation:subject:Patient",
+                    ] {
+                        let token =
+                            server.token().claim("roles", json!(held)).claim("scope", scopes);
+                        let bearer =
+                            format!("Bearer {}", token.claim("patient", "1").sign().unwrap());
+                        let request =
+                            Request::get(format!("/r4{path}")).header("authorization", bearer);
+                        assert!(matches!(server.send(request).await.status.as_u16(), 200 | 403));
+                    }
                 }
             }
         }
