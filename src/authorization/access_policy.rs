@@ -105,15 +105,26 @@ impl AccessPolicy {
     #[must_use]
     pub fn grants_everything(&self, request: &AccessRequest<'_>) -> bool {
         let by_roles = || self.roles.hold_everything(request);
-        let by_scopes = || self.scopes.hold_everything(request);
+        self.is_so(request, by_roles, || self.scopes.hold_everything(request))
+    }
+
+    /// Reports whether something is so that holds by roles, by scopes, or takes both, as the mode has it.
+    fn is_so(
+        &self,
+        request: &AccessRequest<'_>,
+        by_roles: impl Fn() -> bool,
+        by_scopes: impl Fn() -> bool,
+    ) -> bool {
         match self.mode {
             AccessMode::Roles => by_roles(),
             AccessMode::Scopes => by_scopes(),
             AccessMode::RolesOrScopes => by_roles() || by_scopes(),
             AccessMode::RolesAndScopes => by_roles() && by_scopes(),
-            AccessMode::Microsoft => {
-                by_roles() && (!self.roles.mark_as_smart(request) || by_scopes())
-            }
+            // In the order in which they are asked for a grant: definitions may be replaced between two questions.
+            AccessMode::Microsoft => match self.roles.mark_as_smart(request) {
+                true => by_scopes() && by_roles(),
+                false => by_roles(),
+            },
         }
     }
 
@@ -156,18 +167,7 @@ impl Authorizer for AccessPolicy {
 
     fn grants_unconfined(&self, request: &AccessRequest<'_>) -> bool {
         let by_roles = || self.roles.grants_unconfined(request);
-        let by_scopes = || self.scopes.grants_unconfined(request);
-        match self.mode {
-            AccessMode::Roles => by_roles(),
-            AccessMode::Scopes => by_scopes(),
-            AccessMode::RolesOrScopes => by_roles() || by_scopes(),
-            AccessMode::RolesAndScopes => by_roles() && by_scopes(),
-            // In the order in which they are asked for a grant: definitions may be replaced between two questions.
-            AccessMode::Microsoft => match self.roles.mark_as_smart(request) {
-                true => by_scopes() && by_roles(),
-                false => by_roles(),
-            },
-        }
+        self.is_so(request, by_roles, || self.scopes.grants_unconfined(request))
     }
 
     fn treats_unnamed_types_alike(&self) -> bool {

@@ -11,7 +11,7 @@ use tower_fhir_auth::{
     RolePolicy, ScopePolicy, authorize_fn,
 };
 
-use crate::support::{BASE, Reply, Server};
+use crate::support::{BASE, MODES, Reply, Server};
 
 const EVERY_SCOPE: &str = "system/*.cruds user/*.cruds";
 
@@ -63,13 +63,7 @@ fn faults() -> Vec<(&'static str, String, &'static str, Option<&'static str>)> {
 
 #[tokio::test]
 async fn an_address_that_is_no_interaction_says_what_is_wrong_with_it() {
-    for mode in [
-        AccessMode::Roles,
-        AccessMode::Scopes,
-        AccessMode::RolesOrScopes,
-        AccessMode::RolesAndScopes,
-        AccessMode::Microsoft,
-    ] {
+    for mode in MODES {
         let server = server(mode).await;
         for (method, uri, words, intended) in faults() {
             let reply = ask(&server, method, &uri).await;

@@ -14,12 +14,21 @@ use tower_fhir_auth::explanation::Check;
 use tower_fhir_auth::jose::Algorithm;
 use tower_fhir_auth::test_util::{TestClock, TestIssuer, TokenBuilder};
 use tower_fhir_auth::{
-    Access, Authorizer, Enforcement, FhirAuthLayer, FhirAuthLayerBuilder, Principal, Rejection,
-    RejectionKind, TrustedIssuer, authenticated,
+    Access, AccessMode, Authorizer, Enforcement, FhirAuthLayer, FhirAuthLayerBuilder, Principal,
+    Rejection, RejectionKind, TrustedIssuer, authenticated,
 };
 
 pub(crate) const BASE: &str = "https://fhir.example.org/r4";
 pub(crate) const NOW: i64 = 1_800_000_000;
+
+/// Every access mode.
+pub(crate) const MODES: [AccessMode; 5] = [
+    AccessMode::Roles,
+    AccessMode::Scopes,
+    AccessMode::RolesOrScopes,
+    AccessMode::RolesAndScopes,
+    AccessMode::Microsoft,
+];
 
 pub(crate) struct Server {
     pub(crate) issuer: TestIssuer,

@@ -9,6 +9,7 @@ use super::definitions::RoleDefinition;
 use super::{Assignments, RoleDefinitions};
 use crate::authentication::Principal;
 use crate::display_safe::sanitize;
+use crate::explanation::{HeldRole, RoleStanding};
 
 /// Up to this many roles and groups, those of a token are looked up for each question.
 const FEW: usize = 16;
@@ -36,18 +37,11 @@ pub(super) struct LookUp<'a> {
     pub(super) assignments: Option<&'a Arc<Assignments>>,
 }
 
-/// A role of a caller without a definition, as it may be shown.
-#[derive(Clone, Debug)]
-pub(super) struct Undefined {
-    pub(super) name: String,
-    pub(super) is_assigned: bool,
-}
-
 /// The roles of a caller that are defined, each once of the token and once assigned, and the first few others.
 #[derive(Debug)]
 pub(super) struct HeldRoles {
     defined: Vec<(SmolStr, RoleDefinition, bool)>,
-    undefined: Vec<Undefined>,
+    undefined: Vec<HeldRole>,
     undefined_in_all: usize,
 }
 
@@ -108,7 +102,7 @@ impl CallerRoles<'_> {
     }
 
     /// Returns the first roles that are not defined, and the number of all of them.
-    pub(super) fn undefined(&self) -> (Vec<Undefined>, usize) {
+    pub(super) fn undefined(&self) -> (Vec<HeldRole>, usize) {
         match self {
             Self::Few(look_up) => {
                 let held = HeldRoles::of(*look_up);
@@ -132,7 +126,8 @@ impl HeldRoles {
             None => {
                 undefined_in_all += 1;
                 if undefined.len() < MAX_KEPT {
-                    undefined.push(Undefined { name: sanitize(name), is_assigned });
+                    let standing = RoleStanding::Undefined;
+                    undefined.push(HeldRole::new(sanitize(name), is_assigned, standing));
                 }
             }
         });

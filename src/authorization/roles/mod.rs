@@ -9,6 +9,7 @@
 //! ```
 
 mod assignments;
+mod built_in;
 mod caseless;
 mod condition;
 mod data_action;

@@ -105,11 +105,8 @@ struct Kept {
 impl Standings {
     fn of<'c>(held: &CallerRoles<'_>, unmet: impl Fn(&str) -> Option<&'c RoleCondition>) -> Self {
         let mut all = Self::default();
-        let (undefined, total) = held.undefined();
-        let undefined = undefined
-            .into_iter()
-            .map(|role| HeldRole::new(role.name, role.is_assigned, RoleStanding::Undefined));
-        all.undefined = Kept { roles: undefined.collect(), total };
+        let (roles, total) = held.undefined();
+        all.undefined = Kept { roles, total };
         held.each_defined(|name, role, is_assigned| {
             all.add(name, role, is_assigned, unmet(name));
         });

@@ -6,7 +6,7 @@ use tower_fhir_auth::{
     AccessMode, AccessPolicy, Denial, Grant, RoleDefinitions, RolePolicy, ScopePolicy, authorize_fn,
 };
 
-use crate::support::Server;
+use crate::support::{MODES, Server};
 
 async fn server(mode: AccessMode) -> Server {
     let role = |name: &str, actions: &[&str], without: &[&str]| json!({"name": name, "dataActions": actions, "notDataActions": without, "scopes": ["/"]});
@@ -27,7 +27,6 @@ async fn server(mode: AccessMode) -> Server {
 #[tokio::test]
 async fn everything_is_each_data_action_or_all_letters_on_all_types_as_the_mode_has_it() {
     use AccessMode as M;
-    let every = [M::Roles, M::Scopes, M::RolesOrScopes, M::RolesAndScopes, M::Microsoft];
     for (roles, scope, granted_in) in [
         (vec!["all"], "", vec![M::Roles, M::RolesOrScopes, M::Microsoft]),
         (vec!["almost"], "", vec![]),
@@ -41,13 +40,13 @@ async fn everything_is_each_data_action_or_all_letters_on_all_types_as_the_mode_
         (vec![], "patient/*.cruds", vec![]),
         (vec![], "system/*.crud patient/*.s", vec![]),
         (vec![], "system/Patient.cruds system/Observation.cruds", vec![]),
-        (vec!["all"], "system/*.cruds", every.to_vec()),
+        (vec!["all"], "system/*.cruds", MODES.to_vec()),
         (vec!["all"], "system/*.rs", vec![M::Roles, M::RolesOrScopes, M::Microsoft]),
         (vec!["all", "mark"], "", vec![M::Roles, M::RolesOrScopes]),
         (vec!["all", "mark"], "system/*.rs", vec![M::Roles, M::RolesOrScopes]),
-        (vec!["all", "mark"], "system/*.cruds", every.to_vec()),
+        (vec!["all", "mark"], "system/*.cruds", MODES.to_vec()),
     ] {
-        for mode in every {
+        for mode in MODES {
             let server = server(mode).await;
             let token = server.token().claim("roles", json!(roles)).claim("scope", scope);
             let token = token.claim("patient", "1").sign().unwrap();

@@ -15,7 +15,7 @@ use tower_fhir_auth::{
 };
 
 use super::oracle::InOneVoice;
-use crate::support::{BASE, Server};
+use crate::support::{BASE, MODES, Server};
 
 /// Whether a caller with these scopes and roles is let in, and what is said to be enough.
 async fn judged(rule: impl Authorizer, scopes: &str, roles: &[&str]) -> Result<(), String> {
@@ -196,13 +196,7 @@ async fn policies_say_in_each_mode_whether_they_grant_without_confining() {
         {"name": "mark", "dataActions": ["smart"], "notDataActions": [], "scopes": ["/"]},
     ]});
     let roles = RolePolicy::new(RoleDefinitions::parse(roles.to_string().as_bytes()).unwrap());
-    for mode in [
-        AccessMode::Roles,
-        AccessMode::Scopes,
-        AccessMode::RolesOrScopes,
-        AccessMode::RolesAndScopes,
-        AccessMode::Microsoft,
-    ] {
+    for mode in MODES {
         let policy = AccessPolicy::new(mode, roles.clone(), ScopePolicy::new());
         // Before handlers that leave out what may not come along, and before others.
         for enforced in [Enforcement::ALL, Enforcement::ALL.difference(Enforcement::INCLUDES)] {
