@@ -15,7 +15,7 @@ use crate::issuer::{forge, sign};
 use crate::model::bearer::{Presented, presented};
 use crate::model::grants::{self, Confined, Held};
 use crate::model::roles::{self, Definitions};
-use crate::model::route::{Route, below, route};
+use crate::model::route::{Route, below, is_public, route};
 use crate::model::scope::{LATER, parse};
 use crate::model::token::{Verdict, judge};
 use crate::service::{Reply, send};
@@ -171,8 +171,7 @@ fn expected(
         return Some(Expected::Document);
     }
     let is_preflight = method == "OPTIONS" && asked.header == Header::Preflight;
-    let public = ["/r4/metadata", "/r4/health", "/r4/.well-known/smart-configuration"];
-    if is_preflight || public.contains(&path) {
+    if is_preflight || is_public(path) {
         return Some(Expected::LetIn { caller: false });
     }
     let values: Vec<Vec<u8>> = asked

@@ -12,7 +12,7 @@ use http::{Method, Uri};
 use libfuzzer_sys::fuzz_target;
 use tower_fhir_auth::{Access, Enforcement, FhirAuthLayer, ScopePolicy};
 use tower_fhir_auth_fuzz::access::{TYPES, claims, is_type, layer, token};
-use tower_fhir_auth_fuzz::model::route::{below, route};
+use tower_fhir_auth_fuzz::model::route::{below, is_public, route};
 use tower_fhir_auth_fuzz::model::token::BASE;
 use tower_fhir_auth_fuzz::service::send;
 
@@ -85,7 +85,7 @@ fn check(caller: &Caller, method: &Method, url: &str, condition: Option<&str>) {
         return;
     }
     // Public paths need no grant, and preflights are no entries.
-    let is_public = ["/r4/metadata", "/r4/health"].contains(&address.path());
+    let is_public = is_public(address.path());
     let Some(request) = request(&caller.token, method, &address, condition) else { return };
     let by_itself = send(&caller.layer, request);
     let is_document = by_itself.principal.is_none() && by_itself.rejection.is_none();

@@ -11,6 +11,13 @@ pub struct Route {
     pub searched: Option<String>,
 }
 
+/// Tells if a path is one that needs no token where nothing else is configured.
+pub fn is_public(path: &str) -> bool {
+    below("/r4", path).is_some_and(|rest| {
+        matches!(rest, "/metadata" | "/health" | "/.well-known/smart-configuration")
+    })
+}
+
 /// The rest of a path below the base, if it lies there.
 pub fn below<'a>(base_path: &str, path: &'a str) -> Option<&'a str> {
     let rest = path.strip_prefix(base_path)?;
