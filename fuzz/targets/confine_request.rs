@@ -81,9 +81,11 @@ fn check(token: &Confined, asked: &Asked) {
     if is_public(&asked.path) {
         return;
     }
-    let search = if asked.path.ends_with("/_search") { &asked.body } else { &asked.query };
+    let has_form = asked.path.ends_with("/_search");
+    let search = if has_form { &asked.body } else { &asked.query };
+    let fault_of_form = || fault_of_address("GET", "/r4/Patient", search, is_type);
     if let Some(fault) = fault_of_address(&asked.method, &asked.path, &asked.query, is_type)
-        .or_else(|| fault_of_address("GET", "/r4/Patient", search, is_type))
+        .or_else(|| has_form.then(fault_of_form).flatten())
     {
         panic!("{fault}: {asked:?}");
     }

@@ -51,6 +51,12 @@ pub(super) fn joined(queries: &[&str]) -> String {
     joined.finish()
 }
 
+/// Returns the query of a search of every type, which without one would be no search: the parameters that it had may
+/// be those that are left out.
+pub(super) fn never_empty(query: String) -> String {
+    if query.is_empty() { "_format=json".to_owned() } else { query }
+}
+
 /// Appends the parameters that find what may be seen, and no less, where there are such: the answer is judged
 /// all the same.
 pub(super) fn narrowed(access: &Access, query: String) -> String {

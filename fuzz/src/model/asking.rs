@@ -44,7 +44,11 @@ pub fn fault_of_address(
         let base = name.split(':').next().unwrap_or_default();
         let is_chain = name.contains('.') || name.matches(':').count() > 1;
         let sorts_by_chain = base == "_sort" && value.contains(['.', ':']);
-        if NEVER.contains(&base) || is_chain || sorts_by_chain {
+        // A search of every type has to have some parameter.
+        let is_search_of_all =
+            name == "_format" && value == "json" && route.kind == "search-system";
+        let is_never = NEVER.contains(&base) && !is_search_of_all;
+        if is_never || is_chain || sorts_by_chain {
             return Some(format!("the parameter {name}={value}"));
         }
     }

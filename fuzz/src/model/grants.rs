@@ -133,6 +133,10 @@ pub fn grant(
 ) -> bool {
     let Some(route) = route else { return false };
     let named = named(route, params);
+    // Those of later releases, too, which nothing but a scope names here.
+    let types: Vec<&str> =
+        types.iter().copied().chain(held.scopes.iter().map(|scope| scope.on.as_str())).collect();
+    let types = types.as_slice();
     let on = route.resource_type.as_deref().unwrap_or("*");
     let has = |letters: &str, on: &str, way| {
         letters.chars().all(|letter| held.has(letter, on, &named, way))
@@ -223,6 +227,8 @@ fn export(
             vec!["Device", "Group", "Location", "Patient"]
         }
         Param::Plain("_revinclude=Provenance:target") => vec!["Provenance"],
+        // A chain that names no type.
+        Param::Plain("subject.name=x") => vec!["*"],
         Param::Plain(_) | Param::Types(_) | Param::Patient(_) => Vec::new(),
     });
     let of_start: &[&str] = match route.resource_type.as_deref() {

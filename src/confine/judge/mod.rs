@@ -247,8 +247,7 @@ where
         let below = self.access.interaction().base().below(&path).unwrap_or_default();
         let below = below.strip_suffix("/_search").unwrap_or(below);
         match (below.trim_start_matches('/'), query::joined(queries)) {
-            // A search of everything has to have a query.
-            ("", query) if query.is_empty() => "?_format=json".to_owned(),
+            ("", query) => join("", &query::never_empty(query)),
             (below, query) => join(below, &query),
         }
     }

@@ -11,6 +11,7 @@ use crate::confine::headers;
 use crate::confine::query;
 use crate::confine::request_body::RequestBody;
 use crate::confine::stop::{Judged, Stop};
+use crate::fhir::InteractionKind;
 
 impl<S, B, R> Judge<S, B>
 where
@@ -31,7 +32,11 @@ where
             return self.count(&[&own]).await;
         }
         let query = query::rewritten(&self.access, self.upstream_base(), &own)?;
-        let query = query::narrowed(&self.access, query);
+        let is_of_every_type = self.access.interaction().kind() == InteractionKind::SearchSystem;
+        let query = match is_of_every_type {
+            true => query::never_empty(query),
+            false => query::narrowed(&self.access, query),
+        };
         let address = join(&self.path(), &query);
         let answer = self.upstream.get(&address).await?;
         let of = self.own_address(&[&own]);

@@ -274,6 +274,17 @@ async fn the_server_is_asked_for_whole_resources_in_json() {
 }
 
 #[tokio::test]
+async fn a_search_of_every_type_stays_one_without_parameters_that_are_left_out() {
+    let confined = Confined::before(Careless::with(records())).await;
+    for query in ["_summary=data", "_total=none&_pretty=true", "_format=json", "&"] {
+        let before = confined.server.asked().len();
+        confined.get("patient/*.rs", &format!("?{query}")).await;
+        let (address, _) = confined.server.asked().get(before).cloned().unwrap();
+        assert_eq!(address, "GET /r4?_format=json", "{query}");
+    }
+}
+
+#[tokio::test]
 async fn parameters_that_look_into_what_is_hidden_are_refused() {
     let confined = Confined::before(Careless::with(records())).await;
     for (query, status) in [
