@@ -20,14 +20,25 @@ mod gateway {
 
     use bytes::Bytes;
 
-    /// Rewrites a body that comes in these parts.
-    pub(crate) fn rewritten<'a>(to_client: bool, parts: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+    fn rewriter(to_client: bool) -> rewrite::Rewriter {
         let public = super::PUBLIC.parse().unwrap();
         let bases = base::Bases::new(&public, &super::BEHIND.parse().unwrap());
-        let mut rewriter = match to_client {
+        match to_client {
             true => rewrite::Rewriter::of_answer(bases),
             false => rewrite::Rewriter::of_request(bases),
-        };
+        }
+    }
+
+    /// Rewrites a body that is there as a whole.
+    pub(crate) fn at_once(to_client: bool, body: &[u8]) -> Vec<u8> {
+        let mut rewriter = rewriter(to_client);
+        let out = rewriter.whole(Bytes::copy_from_slice(body));
+        [out, rewriter.finish()].concat()
+    }
+
+    /// Rewrites a body that comes in these parts.
+    pub(crate) fn rewritten<'a>(to_client: bool, parts: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+        let mut rewriter = rewriter(to_client);
         let mut out = Vec::new();
         for part in parts {
             out.extend_from_slice(&rewriter.push(&Bytes::copy_from_slice(part)));
@@ -44,6 +55,8 @@ fuzz_target!(|data: &[u8]| {
     let Some((first, body)) = data.split_first() else { return };
     let to_client = first % 2 == 0;
     let whole = gateway::rewritten(to_client, std::iter::once(body));
+    let at_once = gateway::at_once(to_client, body);
+    assert_eq!(String::from_utf8_lossy(&at_once), String::from_utf8_lossy(&whole), "at once");
     // Cut into parts of one size, and into parts that grow.
     for (size, growth) in
         [(1, 0), (usize::from(first / 2) + 1, 0), (1, usize::from(first / 32) + 1)]

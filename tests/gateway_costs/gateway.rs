@@ -1,6 +1,7 @@
 //! The gateway as a process, and what it takes of the machine.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -27,6 +28,15 @@ pub(crate) struct Gateway {
 impl Gateway {
     /// With so many MiB for what is held.
     pub(crate) async fn before(upstream: &str, max_buffered: u64) -> Self {
+        Self::run_by(plainly, upstream, max_buffered).await
+    }
+
+    /// Run by another program, perhaps.
+    pub(crate) async fn run_by(
+        run: impl Fn(PathBuf) -> Command,
+        upstream: &str,
+        max_buffered: u64,
+    ) -> Self {
         let issuer = TestIssuer::start().await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("gateway.toml");
@@ -39,7 +49,7 @@ impl Gateway {
         // The test is in `deps`, the program beside that.
         let test = std::env::current_exe().unwrap();
         let program = test.parent().unwrap().parent().unwrap().join("fhir-auth");
-        let mut command = Command::new(program);
+        let mut command = run(program);
         command.arg("gateway").arg("--config").arg(file).args(["--listen", "127.0.0.1:0"]);
         let (process, base) = Process::start(command);
         let host = base.strip_prefix("http://").unwrap().strip_suffix("/r4").unwrap().to_owned();
@@ -60,6 +70,12 @@ impl Gateway {
             "{method} /r4{path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\
              authorization: Bearer {token}\r\n{fields}\r\n"
         )
+    }
+
+    /// The head of a request that passes through, on a connection that stays.
+    pub(crate) fn lasting_head(&self, path: &str) -> String {
+        let head = self.head("GET", path, &self.token("system/*.cruds"), "");
+        head.replace("connection: close\r\n", "")
     }
 
     pub(crate) async fn ask(&self, token: &str, path: &str) -> String {
@@ -91,7 +107,7 @@ async fn asked(host: &str, head: &str) -> String {
 
 impl Process {
     fn start(mut command: Command) -> (Self, String) {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let base = line.trim_end().strip_prefix("listening on ").unwrap().to_owned();
@@ -99,10 +115,24 @@ impl Process {
     }
 
     /// A bare proxy, or one with the layer that trusts an issuer, and its host.
-    pub(crate) fn proxy(upstream: &str, issuer: Option<&str>) -> (Self, String) {
-        let mut command = Command::new(std::env::current_exe().unwrap());
+    pub(crate) fn proxy(
+        run: impl Fn(PathBuf) -> Command,
+        upstream: &str,
+        issuer: Option<&str>,
+    ) -> (Self, String) {
+        let mut command = run(std::env::current_exe().unwrap());
         command.args(["proxy", upstream]).args(issuer);
         Self::start(command)
+    }
+
+    /// Ends it, and returns the instructions that valgrind has counted.
+    pub(crate) fn instructions(mut self) -> u64 {
+        let id = self.0.id().to_string();
+        assert!(Command::new("kill").args(["-s", "TERM", &id]).status().unwrap().success());
+        let mut report = String::new();
+        self.0.stderr.take().unwrap().read_to_string(&mut report).unwrap();
+        let counted = report.lines().find_map(|line| line.split_once("Collected :"));
+        counted.unwrap_or_else(|| panic!("{report}")).1.trim().parse().unwrap()
     }
 
     /// The resident memory now, in bytes.
@@ -132,6 +162,13 @@ impl Process {
         });
         Duration::from_nanos(times.sum())
     }
+}
+
+/// Runs a program by itself, and hears nothing of what it reports.
+pub(crate) fn plainly(program: PathBuf) -> Command {
+    let mut command = Command::new(program);
+    command.stderr(Stdio::null());
+    command
 }
 
 impl Drop for Process {

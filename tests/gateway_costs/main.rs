@@ -8,19 +8,22 @@
 //!
 //! - memory that grows by no more than 32 MiB while 1 GiB streams each way,
 //! - 100 answers of 16 MiB at once that are judged, within `max_buffered` and 128 MiB,
-//! - processor time that a token adds to a request that passes through, which is no more than what the layer adds to
-//!   that of a bare proxy of the same client and server.
+//! - instructions that a token adds to a request that passes through, which are no more than what the layer adds to
+//!   those of a bare proxy of the same client and server. They are counted by valgrind, for a difference of two times
+//!   would be that of two moments of the machine.
 //!
-//! What the gateway takes beside such a proxy is told, too: time limits on both sides, the headers of a connection,
-//! accounts of what is held, and addresses that are rewritten.
+//! What the gateway takes beside such a proxy is told, too, in instructions and in processor time: time limits on both
+//! sides, the headers of a connection, accounts of what is held, and addresses that are rewritten.
 
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::indexing_slicing,
     reason = "a failed step of a measurement is a failed one"
 )]
 
 mod backend;
+mod counted;
 mod gateway;
 mod proxy;
 
@@ -32,7 +35,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use self::backend::{BIG, STREAMED};
-use self::gateway::{Gateway, PUBLIC, Process};
+use self::gateway::{Gateway, PUBLIC, Process, plainly};
 
 /// What is configured as `max_buffered`, in MiB.
 const MAX_BUFFERED: u64 = 256;
@@ -61,21 +64,21 @@ async fn main() -> ExitCode {
     let bound = f64::from(u32::try_from(MAX_BUFFERED).unwrap() + 128);
     figure("peak while 100 answers of 16 MiB are judged", peak, bound, "MiB");
     if cfg!(debug_assertions) {
-        println!("processor time: not measured without optimisation");
+        println!("a request that passes through: not measured without optimisation");
     } else {
-        let Took { gateway, public, guarded, bare } = passed_through(&backend).await;
+        let Each { gateway, public, guarded, bare } = passed_through(&backend).await;
+        println!("processor time of a request that passes through, in µs:");
         println!(
-            "a request that passes through: {gateway:.1} µs, {public:.1} µs without a token (a public path); bare proxy \
-             {bare:.1} µs, with the layer {guarded:.1} µs"
+            "{gateway:.1}, on a public path {public:.1}; bare proxy {bare:.1}, with the layer {guarded:.1}"
         );
+        let Each { gateway, public, guarded, bare } = counted::instructions(&backend).await;
+        println!("its instructions outside of the kernel:");
         println!(
-            "the gateway over the bare proxy: {:.2}, over that with the layer: {:.2}",
-            gateway / bare,
-            gateway / guarded
+            "{gateway:.0}, on a public path {public:.0}; bare proxy {bare:.0}, with the layer {guarded:.0}"
         );
-        // A tenth more: each is a difference of two times.
+        // A tenth more: each is a difference of two runs.
         let layer = (guarded - bare) * 1.1;
-        figure("what a token adds to a request that passes through", gateway - public, layer, "µs");
+        figure("what a token adds to them", gateway - public, layer, "instructions");
     }
     if is_kept { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -156,25 +159,26 @@ async fn judged(gateway: &Gateway) -> f64 {
     mib(gateway.process.peak())
 }
 
-/// The processor time of a request, in µs.
-struct Took {
+/// Figures of a request, by the program that proxies it.
+struct Each {
+    /// The gateway, by a token that passes through.
     gateway: f64,
+    /// The gateway, on a path where nobody is judged.
     public: f64,
+    /// A bare proxy with the layer around it.
     guarded: f64,
+    /// That proxy alone.
     bare: f64,
 }
 
-/// The medians of rounds in which all four take turns.
-async fn passed_through(backend: &str) -> Took {
+/// The processor time of a request in µs: medians of rounds in which all four take turns.
+async fn passed_through(backend: &str) -> Each {
     const ROUNDS: usize = 9;
     const REQUESTS: u32 = 4000;
     let gateway = Gateway::before(backend, MAX_BUFFERED).await;
-    let token = gateway.token("system/*.cruds");
-    let head =
-        gateway.head("GET", "/Observation/o1", &token, "").replace("connection: close\r\n", "");
-    let public = head.replace("/Observation/o1", PUBLIC);
-    let (bare, bare_host) = Process::proxy(backend, None);
-    let (guarded, guarded_host) = Process::proxy(backend, Some(gateway.issuer_url()));
+    let (head, public) = (gateway.lasting_head("/Observation/o1"), gateway.lasting_head(PUBLIC));
+    let (bare, bare_host) = Process::proxy(plainly, backend, None);
+    let (guarded, guarded_host) = Process::proxy(plainly, backend, Some(gateway.issuer_url()));
     gateway::ready(&guarded_host, &head).await;
     let all = [
         (&gateway.process, &gateway.host, &head),
@@ -198,13 +202,20 @@ async fn passed_through(backend: &str) -> Took {
         took.sort_by(f64::total_cmp);
         took[ROUNDS / 2]
     });
-    Took { gateway, public, guarded, bare }
+    Each { gateway, public, guarded, bare }
 }
 
 /// The processor time of a request, in µs.
 async fn cost(process: &Process, host: &str, head: &str, requests: u32) -> f64 {
-    let mut stream = TcpStream::connect(host).await.unwrap();
     let before = process.processor_time();
+    ask(host, head, requests).await;
+    let took = process.processor_time() - before;
+    took.as_secs_f64() * 1e6 / f64::from(requests)
+}
+
+/// Sends a request again and again on one connection.
+async fn ask(host: &str, head: &str, requests: u32) {
+    let mut stream = TcpStream::connect(host).await.unwrap();
     let mut room = vec![0; 1 << 16];
     for _ in 0..requests {
         stream.write_all(head.as_bytes()).await.unwrap();
@@ -216,6 +227,4 @@ async fn cost(process: &Process, host: &str, head: &str, requests: u32) -> f64 {
         }
         assert!(answer.starts_with(b"HTTP/1.1 200"));
     }
-    let took = process.processor_time() - before;
-    took.as_secs_f64() * 1e6 / f64::from(requests)
 }

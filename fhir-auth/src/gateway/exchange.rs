@@ -216,6 +216,9 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>>> Body for AnswerBody<B> {
                         return Poll::Ready(Some(Err("too much is held of answers".into())));
                     }
                     match (frame.into_data(), this.rewriter.as_mut()) {
+                        (Ok(data), Some(rewriter)) if this.inner.is_end_stream() => {
+                            rewriter.whole(data)
+                        }
                         (Ok(data), Some(rewriter)) => rewriter.push(&data),
                         (Ok(data), None) => data,
                         // Trailers are of the connection to the server behind.

@@ -72,16 +72,22 @@ impl Rules {
         })
     }
 
-    /// Makes the head that goes on. The caller is in the extensions, where one was judged.
-    pub(super) fn head(&self, request: &Parts) -> Result<Request<()>, Unanswered> {
-        let caller = request.extensions.get::<Principal>();
+    /// Makes the head that goes on, of the headers of the request. The caller is in its extensions, where one was
+    /// judged.
+    pub(super) fn head(&self, request: &mut Parts) -> Result<Request<()>, Unanswered> {
         let mut sent = Request::new(());
         *sent.method_mut() = request.method.clone();
         // The protocol is that of the connection.
         *sent.version_mut() = Version::HTTP_11;
         *sent.uri_mut() = self.uri(request)?;
-        let headers = sent.headers_mut();
-        self.pass(&request.headers, headers);
+        *sent.headers_mut() = std::mem::take(&mut request.headers);
+        let (request, headers) = (&*request, sent.headers_mut());
+        let caller = request.extensions.get::<Principal>();
+        let is_relayed = self.authorization == UpstreamAuthorization::Relay && caller.is_some();
+        // The proof goes with its token.
+        let relayed =
+            is_relayed.then(|| [DPOP, AUTHORIZATION].map(|name| headers.get(&name).cloned()));
+        self.strip(headers);
         // Of an export the layer hands the address on to its owner alone.
         if !begins_export(request) {
             now(headers);
@@ -96,18 +102,11 @@ impl Rules {
         if let Some(address) = request.extensions.get::<Peer>().and_then(Peer::text) {
             headers.insert(X_FORWARDED_FOR, address.clone());
         }
-        match &self.authorization {
-            UpstreamAuthorization::Relay if caller.is_some() => {
-                // The proof goes with its token.
-                let proof = request.headers.get(DPOP).cloned();
-                headers.extend(proof.map(|proof| (DPOP, proof)));
-                let own = request.headers.get(AUTHORIZATION).cloned();
-                headers.extend(own.map(|own| (AUTHORIZATION, own)));
-            }
-            UpstreamAuthorization::Literal(value) => {
-                headers.insert(AUTHORIZATION, value.clone());
-            }
-            UpstreamAuthorization::Drop | UpstreamAuthorization::Relay | _ => {}
+        for (name, value) in [DPOP, AUTHORIZATION].into_iter().zip(relayed.into_iter().flatten()) {
+            headers.extend(value.map(|value| (name, value)));
+        }
+        if let UpstreamAuthorization::Literal(value) = &self.authorization {
+            headers.insert(AUTHORIZATION, value.clone());
         }
         caller::tell(caller, &self.headers, &self.public, headers)?;
         Ok(sent)
@@ -152,22 +151,21 @@ impl Rules {
         Addresses::new(&self.public, self.upstream.as_deref()?).query(below, parameters)
     }
 
-    /// Copies the headers that may pass.
-    fn pass(&self, from: &HeaderMap, to: &mut HeaderMap) {
-        let named = named_by_connection(from);
-        to.reserve(from.len() + self.headers.len() + OWN.len());
-        for (name, value) in from {
+    /// Removes the headers that may not pass.
+    fn strip(&self, headers: &mut HeaderMap) {
+        let named = named_by_connection(headers);
+        let goes = |name: &&HeaderName| {
             let read = hyphenated(name.as_str());
-            let stays = OWN.contains(&&*read)
+            OWN.contains(&&*read)
                 || OF_CONNECTION.contains(&&*read)
                 || OVERRIDES.contains(&&*read)
                 || read.starts_with("x-forwarded-")
                 || read.starts_with("x-original-")
-                || named.contains(name)
-                || self.told.iter().any(|told| *told == read);
-            if !stays {
-                to.append(name.clone(), value.clone());
-            }
+                || named.contains(*name)
+                || self.told.iter().any(|told| *told == read)
+        };
+        for name in headers.keys().filter(goes).cloned().collect::<Vec<_>>() {
+            headers.remove(name);
         }
     }
 

@@ -1,5 +1,8 @@
 //! A base in all of its spellings.
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 use tower_fhir_auth::fhir::BaseUrl;
 use url::{Host, Url};
 
@@ -16,9 +19,13 @@ pub(super) struct Base {
 #[derive(Debug)]
 struct Spelling {
     text: Vec<u8>,
+    /// The length of the scheme.
+    scheme: usize,
     /// The length of scheme, host and port, whose case does not matter.
     origin: usize,
 }
+
+static AFTER_SCHEME: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(b"://"));
 
 /// The names of this very machine: a server that is known by one of them may write another.
 const LOOPBACK: [&str; 3] = ["127.0.0.1", "[::1]", "localhost"];
@@ -65,6 +72,11 @@ impl Base {
         self.spellings.iter().any(|one| one.begins_with(text))
     }
 
+    /// Reports whether a text has this base anywhere in it.
+    pub(super) fn is_within(&self, text: &[u8]) -> bool {
+        AFTER_SCHEME.find_iter(text).any(|at| self.spellings.iter().any(|one| one.is_at(text, at)))
+    }
+
     /// Returns the rest of an address below this base, with what it begins with.
     pub(super) fn below<'a>(&self, address: &'a str) -> Option<&'a str> {
         let rests = self.spellings.iter().filter_map(|one| {
@@ -77,7 +89,15 @@ impl Base {
 
 impl Spelling {
     fn new(origin: &str, path: &str) -> Self {
-        Self { text: format!("{origin}{path}").into_bytes(), origin: origin.len() }
+        let scheme = origin.find("://").unwrap_or_default();
+        Self { text: format!("{origin}{path}").into_bytes(), scheme, origin: origin.len() }
+    }
+
+    /// Reports whether a text has it where its scheme ends.
+    fn is_at(&self, text: &[u8], end_of_scheme: usize) -> bool {
+        let Some(start) = end_of_scheme.checked_sub(self.scheme) else { return false };
+        let found = start.checked_add(self.text.len()).and_then(|end| text.get(start..end));
+        found.is_some_and(|found| self.begins_with(found))
     }
 
     fn begins_with(&self, text: &[u8]) -> bool {

@@ -96,6 +96,9 @@ impl Inner {
     where
         B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
+        if body.is_end_stream() {
+            return Ok(Empty::new().map_err(|never| match never {}).boxed_unsync());
+        }
         let kind = SentKind::of(head);
         let rewriter = (kind == SentKind::Json).then(|| Rewriter::of_request(self.bases.clone()));
         let is_short = body.size_hint().upper().is_some_and(|length| length <= SHORT);
@@ -123,7 +126,7 @@ impl Inner {
     where
         B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
         if parts.method == Method::OPTIONS
             && parts.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
         {
@@ -132,7 +135,7 @@ impl Inner {
             *answer.status_mut() = StatusCode::NO_CONTENT;
             return Ok(answer);
         }
-        let (mut head, ()) = self.rules.head(&parts)?.into_parts();
+        let (mut head, ()) = self.rules.head(&mut parts)?.into_parts();
         let account = parts.extensions.get::<Account>().cloned();
         let account = account.unwrap_or_else(|| Account::of_a_request(&Buffered::new()));
         account.gives_turn_back();

@@ -15,6 +15,7 @@ mod output;
 mod place;
 #[cfg(test)]
 mod tests;
+mod unchanged;
 
 use bytes::Bytes;
 
@@ -94,6 +95,16 @@ impl Rewriter {
             link: None,
             has_link: false,
             has_comma: false,
+        }
+    }
+
+    /// Takes a body that is there as a whole.
+    pub(super) fn whole(&mut self, body: Bytes) -> Bytes {
+        let is_answer = self.way == Way::ToClient { judges_links: true };
+        let is_begun = !self.open.is_empty() || self.place != Place::Between;
+        match is_answer && !is_begun && unchanged::is_unchanged(&body, &self.bases) {
+            true => body,
+            false => self.push(&body),
         }
     }
 

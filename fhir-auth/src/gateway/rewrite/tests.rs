@@ -9,9 +9,12 @@ fn rewriter() -> Rewriter {
     Rewriter::of_answer(bases)
 }
 
-/// Rewrites a text that comes in two parts, and in parts of one byte, wherever it is split.
+/// Rewrites a text that comes at once, in two parts, and in parts of one byte, wherever it is split.
 fn rewritten(text: &str) -> String {
     let whole = in_parts(&[text.as_bytes()]);
+    let mut rewriter = rewriter();
+    let at_once = rewriter.whole(Bytes::copy_from_slice(text.as_bytes()));
+    assert_eq!([at_once, rewriter.finish()].concat(), whole.as_bytes(), "at once");
     for place in 0..=text.len() {
         let (one, other) = text.as_bytes().split_at(place);
         assert_eq!(in_parts(&[one, other]), whole, "split at {place}");
@@ -101,6 +104,31 @@ fn what_is_nested_without_an_end_is_left_as_it_is() {
     let mut rewriter = rewriter();
     let part = Bytes::from_static(b"{\"reference\":\"Patient/1\"}");
     assert_eq!(rewriter.push(&part).as_ptr(), part.as_ptr(), "not copied");
+}
+
+#[test]
+fn a_body_that_is_there_as_a_whole_is_read_only_where_something_may_change() {
+    let bases = Bases::new(&PUBLIC.parse().unwrap(), &"http://localhost:80/fhir/".parse().unwrap());
+    for (text, is_unchanged) in [
+        (r#"{"reference":"Patient/1"}"#, true),
+        (r#"{"div":"<a href=\"http://hl7.org/fhir\">\n","system":"http://localhost/fhi"}"#, true),
+        (r#"{"reference":"https://localhost/fhir/Patient/1"}"#, true),
+        ("://localhost/fhir", true),
+        (r#"{"reference":"http://localhost/fhir/Patient/1"}"#, false),
+        (r#"{"reference":"HTTP://127.0.0.1:80/fhir"}"#, false),
+        (r#"{"display":"at http://localhost/fhir"}"#, false),
+        (r#"{"reference":"http:\/\/localhost/fhir"}"#, false),
+        (r#"{"reference":"http:\u002f/localhost/fhir"}"#, false),
+        (r#"{"link":[]}"#, false),
+        ("\\", false),
+    ] {
+        assert_eq!(unchanged::is_unchanged(text.as_bytes(), &bases), is_unchanged, "{text}");
+    }
+    // What has begun is read on.
+    let mut rewriter = rewriter();
+    let start = rewriter.push(&Bytes::from_static(br#"{"reference":"http://localho"#));
+    let rest = rewriter.whole(Bytes::from_static(br#"st/fhir/Patient/1"}"#));
+    assert_eq!([start, rest].concat(), br#"{"reference":"https://fhir.example.org/r4/Patient/1"}"#);
 }
 
 #[test]
