@@ -27,7 +27,7 @@ pub(crate) enum AuthTime {
     #[default]
     Absent,
     At(UnixTime),
-    /// `auth_time` is no number.
+    /// `auth_time` is not a number.
     Unreadable,
 }
 

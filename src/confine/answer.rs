@@ -235,7 +235,7 @@ impl NoAnswer {
     pub(super) fn of_server(status: StatusCode, body: &[u8]) -> Self {
         let is_refusal = status.is_client_error() || status.is_server_error();
         if status == StatusCode::UNAUTHORIZED || !is_refusal {
-            return Self::unfit("it is no answer to a client of this server");
+            return Self::unfit("it is not an answer for clients of this server");
         }
         let code = IssueType::of_outcome(body).unwrap_or(IssueType::Exception);
         Self::new(status, code, "the server behind has refused the request")

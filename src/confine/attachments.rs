@@ -166,7 +166,7 @@ fn urls(text: &str) -> serde_json::Result<Vec<&RawValue>> {
 fn object<'a, T: Deserialize<'a>>(value: &'a RawValue) -> serde_json::Result<T> {
     match value.get().starts_with('{') {
         true => serde_json::from_str(value.get()),
-        false => Err(serde_json::Error::custom("it is no object")),
+        false => Err(serde_json::Error::custom("it is not an object")),
     }
 }
 

@@ -115,7 +115,7 @@ impl Serialize for Kept<'_> {
 impl<'a> Bundle<'a> {
     /// Reads a bundle; one with a member twice is none.
     pub(super) fn parse(text: &'a str) -> Result<Self, NoAnswer> {
-        let no_bundle = || NoAnswer::unreadable("it is no Bundle");
+        let no_bundle = || NoAnswer::unreadable("it is not a Bundle");
         let bundle: Self = serde_json::from_str(text).map_err(|_| no_bundle())?;
         if bundle.resource_type != "Bundle" {
             return Err(no_bundle());

@@ -33,11 +33,11 @@ impl Room {
 impl<'a> Candidate<'a> {
     /// Reads a resource, or says why it cannot be judged.
     pub(super) fn read(text: &'a str) -> Result<Self, &'static str> {
-        let read = BorrowedResource::parse(text).map_err(|_| "it is no FHIR JSON")?;
+        let read = BorrowedResource::parse(text).map_err(|_| "it is not FHIR JSON")?;
         let resource = ResourceRef::from(&read);
         let id = compartment::id(resource).map(str::to_owned);
         match compartment::resource_type(resource) {
-            "" => Err("it is no FHIR resource"),
+            "" => Err("it is not a FHIR resource"),
             name => {
                 let resource_type = name.to_owned();
                 let read = Some(Box::new(read));

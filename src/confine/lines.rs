@@ -168,7 +168,7 @@ fn is_kept(line: &[u8], types: &[String], are_deletions: bool) -> Result<bool, &
     if line.is_empty() {
         return Ok(false);
     }
-    let unreadable = "a line of it is no FHIR JSON";
+    let unreadable = "a line of it is not FHIR JSON";
     let read: Line<'_> = serde_json::from_slice(line).map_err(|_| unreadable)?;
     if !are_deletions || read.resource_type != "Bundle" {
         return Ok(types.iter().any(|one| *one == read.resource_type));

@@ -147,7 +147,7 @@ where
         return Err(too_large());
     }
     let written = written.ok_or_else(|| {
-        Fault::NoAnswer(NoAnswer::unreadable("it is no CapabilityStatement in JSON"))
+        Fault::NoAnswer(NoAnswer::unreadable("it is not a CapabilityStatement in JSON"))
     })?;
     let behind = settings.upstream.as_deref().unwrap_or(base);
     let body = localized(written.get(), behind, base, limit).map_err(|_| too_large())?;

@@ -92,7 +92,7 @@ pub(super) fn tree(patch: &str) -> Result<Tree, Fault> {
 }
 
 pub(super) fn no_patch() -> Fault {
-    Fault::Wrong("the body is no JSON Patch".to_owned())
+    Fault::Wrong("the body is not a JSON Patch".to_owned())
 }
 
 /// Reads the operations, whose values keep their marks.

@@ -129,7 +129,7 @@ pub(super) fn condition(query: &str) -> Result<String, NotAsked> {
             continue;
         }
         if LEFT_OUT.contains(&base) || OF_RESULTS.contains(&base) {
-            let text = "the condition is no search for resources";
+            let text = "the condition is not a search for resources";
             return Err(NotAsked::Otherwise(NoAnswer::bad_request(text)));
         }
         condition.append_pair(&name, &value);

@@ -80,7 +80,7 @@ impl<'a> SentBundle<'a> {
     pub(super) fn parse(text: &'a str) -> Result<Self, NoAnswer> {
         unambiguous::check(text).map_err(|fault| {
             NoAnswer::bad_request(match fault {
-                Fault::NoJson => "the body is no JSON",
+                Fault::NoJson => "the body is not JSON",
                 Fault::Twice => "an object of the body names a member twice",
                 Fault::TooMany => "an object of the body has too many members",
             })
@@ -106,7 +106,7 @@ impl<'a> SentEntry<'a> {
     pub(super) fn parse(text: &'a str) -> Result<Self, NoAnswer> {
         serde_json::from_str(text).map_err(|_| {
             NoAnswer::bad_request(
-                "an entry has no `request` with `method` and `url`, or a condition that is no text",
+                "an entry has no `request` with `method` and `url`, or a condition that is not a string",
             )
         })
     }

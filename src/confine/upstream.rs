@@ -159,7 +159,7 @@ impl<S> Upstream<S> {
         let mut parts = self.request.clone();
         parts.method = method;
         parts.uri = at(&parts.uri, address)
-            .ok_or_else(|| Fault::NoAnswer(NoAnswer::unreadable("its address is none")))?;
+            .ok_or_else(|| Fault::NoAnswer(NoAnswer::unreadable("its address is not valid")))?;
         for (name, value) in more {
             parts.headers.insert(name, value);
         }

@@ -64,7 +64,7 @@ impl<'e> Unreached<'e> {
     /// its claims are not told.
     pub(crate) fn other_kind(&mut self) {
         if !self.0.has(Check::TokenKind) {
-            let summary = "this is no access token".to_owned();
+            let summary = "this is not an access token".to_owned();
             let outcome = StepOutcome::WouldFail { summary, found: None, expected: None };
             self.0.record(Check::TokenKind, outcome);
         }

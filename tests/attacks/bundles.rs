@@ -94,7 +94,7 @@ fn urls() -> Vec<Row<Entry>> {
         (" Patient/b", UNREADABLE),
         ("Patient/b ", UNREADABLE),
         ("\tPatient/b", UNREADABLE),
-        ("Patient\\b", Refused::Address("is no resource type of R4")),
+        ("Patient\\b", Refused::Address("is not a resource type of R4")),
         ("https://fhir.example.org:443/r4/Patient/a", OTHER),
         ("HTTPS://FHIR.EXAMPLE.ORG/r4/Patient/a", OTHER),
         ("http://fhir.example.org/r4/Patient/a", OTHER),

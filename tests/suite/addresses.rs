@@ -52,8 +52,8 @@ fn faults() -> Vec<(&'static str, String, &'static str, Option<&'static str>)> {
         row("GET", "/r4/Patient/../Observation/1", "dots alone", None),
         row("GET", "/r4/Pa%74ient/1", "percent-encoded", Some("/r4/Patient/1")),
         row("GET", "/r4/Patient/%ff", "cannot be decoded", None),
-        row("GET", "/r4/Foo/1", "`Foo` is no resource type of R4", None),
-        row("GET", "/r4/NutritionIntake", "`NutritionIntake` is no resource type of R4", None),
+        row("GET", "/r4/Foo/1", "`Foo` is not a resource type of R4", None),
+        row("GET", "/r4/NutritionIntake", "`NutritionIntake` is not a resource type of R4", None),
         row("TRACE", "/r4/Patient/1", "with GET, PUT, PATCH, DELETE", None),
         row("PUT", "/r4/Patient", "needs a query", None),
         row("GET", "/r4", "needs a query", None),
@@ -71,7 +71,7 @@ async fn an_address_that_is_no_interaction_says_what_is_wrong_with_it() {
             let rejection = reply.rejection.as_ref().unwrap();
             let told = rejection.detail();
             assert!(told.contains(words), "{method} {uri}: {told}");
-            assert_eq!(told.matches("no interaction of FHIR").count(), 1, "{told}");
+            assert_eq!(told.matches("not a FHIR interaction").count(), 1, "{told}");
             if let Some(path) = intended {
                 assert!(told.contains(&format!("`{path}` would be one")), "{uri}: {told}");
             }

@@ -129,7 +129,7 @@ async fn the_kind_of_an_unverified_token_is_not_told() {
     let unverified = explain(&server, &token().header("kid", "x").sign().unwrap()).await;
     assert_eq!(would_fail(&unverified), [Check::TokenKind]);
     let text = unverified.to_string();
-    assert!(text.contains("this is no access token") && !text.contains("token_use"), "{text}");
+    assert!(text.contains("this is not an access token") && !text.contains("token_use"), "{text}");
     let verified = explain(&server, &token().sign().unwrap()).await;
     assert!(verified.to_string().contains("`token_use`"), "{verified}");
 }

@@ -30,7 +30,7 @@ pub(crate) fn everything(
             "_type" => types = Some(value.split(',').collect()),
             "_count" => {
                 let wanted = value.parse::<usize>();
-                count = wanted.map_err(|_| Refusal::invalid("`_count` is no number"))?;
+                count = wanted.map_err(|_| Refusal::invalid("`_count` is not a number"))?;
             }
             "_since" => {
                 changed = Some(since(state.base(), value).map_err(Refusal::invalid)?);

@@ -52,11 +52,12 @@ fn bundle(
         match name.as_str() {
             "_count" => {
                 let wanted = value.parse::<usize>();
-                let wanted = wanted.map_err(|_| Refusal::invalid("`_count` is no number"))?;
+                let wanted = wanted.map_err(|_| Refusal::invalid("`_count` is not a number"))?;
                 count = wanted.min(MAX_COUNT);
             }
             "_offset" => {
-                offset = value.parse().map_err(|_| Refusal::invalid("`_offset` is no number"))?;
+                offset =
+                    value.parse().map_err(|_| Refusal::invalid("`_offset` is not a number"))?;
             }
             "_since" => {
                 let since = since(state.base(), value).map_err(Refusal::invalid)?;

@@ -117,12 +117,12 @@ fn only_match(
     let of_results =
         |name: &str| matches!(name, "_count" | "_offset" | "_summary" | "_include" | "_revinclude");
     if condition.is_empty() || condition.iter().any(|(name, _)| of_results(name)) {
-        return Err(Refusal::invalid("the condition is no search for resources"));
+        return Err(Refusal::invalid("the condition is not a search for resources"));
     }
     let search = Search::parse(state.base(), Some(order.resource_type()), &condition);
     let search = search.map_err(Refusal::invalid)?;
     if search.criteria.is_empty() {
-        return Err(Refusal::invalid("the condition is no search for resources"));
+        return Err(Refusal::invalid("the condition is not a search for resources"));
     }
     let mut matches = visible(state, confinement, &search).into_iter();
     match (matches.next(), matches.next()) {
@@ -188,7 +188,7 @@ fn create_by_update(
     let confined = confinement.is_confined(Permissions::UPDATE, order.resource_type());
     let id = match own {
         Some(_) if confined => return Err(Refusal::no_such_resource()),
-        Some(own) if !is_id(&own) => return Err(Refusal::invalid("`id` of the body is no id")),
+        Some(own) if !is_id(&own) => return Err(Refusal::invalid("`id` of the body is not an id")),
         Some(own) => own,
         None if confined && order.if_match.is_some() => return Err(Refusal::changed()),
         None if confined => return create(state, confinement, order),

@@ -72,7 +72,7 @@ impl Search {
                 ("_count", _) => search.count = count(value)?,
                 ("_summary", _) => only_total = is_total(value)?,
                 ("_offset", _) => {
-                    search.offset = value.parse().map_err(|_| "`_offset` is no number")?;
+                    search.offset = value.parse().map_err(|_| "`_offset` is not a number")?;
                 }
                 ("_include", Some(searched)) => {
                     add(&mut search.includes, Include::of_matches(value, searched)?);
@@ -162,7 +162,7 @@ fn add(includes: &mut Vec<Include>, include: Include) {
 fn count(value: &str) -> Result<usize, String> {
     let sound = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
     if !sound {
-        return Err("`_count` is no number".to_owned());
+        return Err("`_count` is not a number".to_owned());
     }
     // A number that does not fit is as good as any other above the limit.
     Ok(value.parse().unwrap_or(MAX_COUNT).min(MAX_COUNT))

@@ -111,7 +111,7 @@ impl fmt::Display for Inapplicable<'_> {
             }
             Self::NotOfSystem => f.write_str("only unconstrained `system/` scopes export"),
             Self::UnknownType(name) => {
-                write!(f, "`{}` is no resource type of this server", sanitize(name))
+                write!(f, "`{}` is not a resource type of this server", sanitize(name))
             }
         }
     }

@@ -145,5 +145,5 @@ fn criteria<E>(search: &Access, resource_type: &str, query: &str) -> Judged<Vec<
 }
 
 fn no_search<E>() -> Stop<E> {
-    NoAnswer::bad_request("the condition is no search for resources").into()
+    NoAnswer::bad_request("the condition is not a search for resources").into()
 }

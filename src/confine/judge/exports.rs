@@ -71,7 +71,9 @@ where
         let location = answer.headers.get(CONTENT_LOCATION).and_then(|value| value.to_str().ok());
         let link = location.and_then(|location| self.below(location));
         let link = link.filter(|link| !link.is_empty());
-        let link = link.ok_or_else(|| unreadable("the address of its status is none of it"))?;
+        let link = link.ok_or_else(|| {
+            unreadable("the address of its status is not one of the server behind")
+        })?;
         let below = self.request.uri.path().strip_prefix(self.access.interaction().base().path());
         let request = join(&format!("{}{}", self.base(), below.unwrap_or_default()), &own);
         let expires = self.interior.now().saturating_add(LIFETIME);
@@ -150,7 +152,7 @@ where
             address,
             self.settings.max_body,
         );
-        let written = written.ok_or_else(|| unreadable("it is no manifest of an export"))?;
+        let written = written.ok_or_else(|| unreadable("it is not the manifest of an export"))?;
         let mut response =
             document(StatusCode::OK, "application/json", written.into(), &self.request);
         pass(&EXPIRES, &answer.headers, response.headers_mut());

@@ -258,7 +258,7 @@ fn whole<E>(answer: &Answer) -> Judged<&str, E> {
     if answer.status != StatusCode::OK {
         return Err(answer.refusal().into());
     }
-    std::str::from_utf8(&answer.body).map_err(|_| unreadable("it is no text"))
+    std::str::from_utf8(&answer.body).map_err(|_| unreadable("it is not UTF-8"))
 }
 
 /// Returns what to tell where a status says that a resource is not there, or might say it: where it must not be

@@ -84,7 +84,7 @@ where
     async fn text(&mut self) -> Judged<String, S::Error> {
         let body = self.body(self.settings.max_body).await?;
         let body = String::from_utf8(body.to_vec());
-        let body = body.map_err(|_| NoAnswer::bad_request("the body is no text in UTF-8"))?;
+        let body = body.map_err(|_| NoAnswer::bad_request("the body is not UTF-8"))?;
         Ok(body.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(body))
     }
 
@@ -170,7 +170,7 @@ pub(super) fn id_of(resource: &str) -> Option<String> {
 fn text(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, NoAnswer> {
     let values = headers.get_all(name).iter().map(|value| value.to_str());
     let values: Result<Vec<&str>, _> = values.collect();
-    let unreadable = || NoAnswer::bad_request(format!("`{name}` is no text"));
+    let unreadable = || NoAnswer::bad_request(format!("`{name}` is not a string"));
     let values = values.map_err(|_| unreadable())?;
     Ok((!values.is_empty()).then(|| values.join(", ")))
 }

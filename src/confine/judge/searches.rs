@@ -54,7 +54,7 @@ where
             return Err(NoAnswer::body_too_long().into());
         };
         let Ok(parameters) = std::str::from_utf8(&body) else {
-            return Err(NoAnswer::bad_request("the body of the search is no form").into());
+            return Err(NoAnswer::bad_request("the body of the search is not a form").into());
         };
         self.access = self.access.authorize_search_body(parameters).map_err(Stop::Denied)?;
         let hides = self.hides_instance();

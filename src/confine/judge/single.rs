@@ -48,7 +48,7 @@ impl<S, B> Judge<S, B> {
     /// Judges an entry by its address.
     pub(super) fn single<E>(&self, entry: &SentEntry<'_>) -> Judged<Single, E> {
         let asked = &entry.request;
-        let no_method = |_| NoAnswer::bad_request("`method` of an entry is none");
+        let no_method = |_| NoAnswer::bad_request("`method` of an entry is not an HTTP method");
         let method = Method::from_bytes(asked.method.as_bytes()).map_err(no_method)?;
         let if_none_exist = asked.if_none_exist.as_deref();
         let access = self.access.authorize_entry(&method, &asked.url, if_none_exist);
@@ -65,7 +65,7 @@ impl<S, B> Judge<S, B> {
         request.method = method;
         request.version = self.request.version;
         request.uri = at(&self.request.uri, &address)
-            .ok_or_else(|| NoAnswer::bad_request("`url` of an entry is none"))?;
+            .ok_or_else(|| NoAnswer::bad_request("`url` of an entry is not a URL"))?;
         request.headers = self.of_entries.clone();
         for (name, value) in [
             ("if-match", asked.if_match.as_deref()),
@@ -74,8 +74,9 @@ impl<S, B> Judge<S, B> {
         ] {
             let name = HeaderName::from_static(name);
             let Some(value) = value else { continue };
-            let value = HeaderValue::from_str(value)
-                .map_err(|_| NoAnswer::bad_request("a condition of an entry is no text"))?;
+            let value = HeaderValue::from_str(value).map_err(|_| {
+                NoAnswer::bad_request("a condition of an entry is not valid in a header")
+            })?;
             request.headers.insert(name, value);
         }
         let patches = matches!(interaction.kind(), Kind::Patch | Kind::ConditionalPatch);

@@ -75,7 +75,7 @@ where
         match id_of(resource) {
             Some(_) if self.is_confined() => Err(NoAnswer::not_found().into()),
             Some(id) if is_id(&id) => Ok(Target::Instance(id)),
-            Some(_) => Err(NoAnswer::bad_request("`id` of the body is no id").into()),
+            Some(_) => Err(NoAnswer::bad_request("`id` of the body is not an id").into()),
             None if order.if_match.is_some() => Err(NoAnswer::changed().into()),
             None => Ok(Target::New { condition }),
         }

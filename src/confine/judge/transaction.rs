@@ -79,7 +79,7 @@ where
         let steps = self.steps(&planned, &names).await?;
         let answer = self.sent_together(&planned, &steps).await?;
         let text = answer.as_ref().map(|answer| std::str::from_utf8(&answer.body));
-        let text = text.transpose().map_err(|_| unreadable("it is no text"))?;
+        let text = text.transpose().map_err(|_| unreadable("it is not UTF-8"))?;
         let answers = match text.map(ServerAnswers::parse) {
             None => Vec::new(),
             Some(Some(answers)) => answers.entry,

@@ -77,7 +77,7 @@ where
         ] {
             let Some(value) = value else { continue };
             let value = HeaderValue::from_str(value)
-                .map_err(|_| NoAnswer::bad_request(format!("`{name}` is no text")))?;
+                .map_err(|_| NoAnswer::bad_request(format!("`{name}` is not a string")))?;
             headers.insert(name, value);
         }
         // It was granted, or the request would not have come so far.
@@ -193,7 +193,7 @@ where
 }
 
 /// The fault of an answer to a change that shows no resource.
-const NO_RESOURCE: &str = "it is no FHIR resource, though the change may have been made";
+const NO_RESOURCE: &str = "it is not a FHIR resource, though the change may have been made";
 
 /// The OperationOutcome of a change that was made.
 const DONE: &[u8] = br#"{"resourceType":"OperationOutcome","issue":[{"severity":"information","code":"informational","diagnostics":"the change has been made"}]}"#;

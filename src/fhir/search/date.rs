@@ -21,7 +21,7 @@ pub(super) struct DateTest {
 impl DateTest {
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let (prefix, date) = Prefix::split(text)?;
-        let interval = Interval::parse(date).ok_or_else(|| format!("`{date}` is no date"))?;
+        let interval = Interval::parse(date).ok_or_else(|| format!("`{date}` is not a date"))?;
         Ok(Self { prefix, interval })
     }
 

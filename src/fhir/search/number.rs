@@ -94,7 +94,7 @@ impl NumberTest {
             (Prefix::EndsBefore, _) => return Err(unsupported("eb")),
             plain => plain,
         };
-        let number = Decimal::parse(number).ok_or_else(|| format!("`{number}` is no number"))?;
+        let number = Decimal::parse(number).ok_or_else(|| format!("`{number}` is not a number"))?;
         Ok(Self { prefix, number })
     }
 
@@ -135,7 +135,7 @@ impl QuantityTest {
                 true => (number, Unit::Named(code.clone())),
                 false => (number, Unit::Coded(system.clone(), code.clone())),
             },
-            _ => return Err(format!("`{text}` is no quantity")),
+            _ => return Err(format!("`{text}` is not a quantity")),
         };
         Ok(Self { number: NumberTest::parse(number)?, unit })
     }

@@ -57,7 +57,7 @@ impl ReferenceTest {
             return Ok(());
         }
         if !text.contains("://") || modifier.is_some() {
-            return Err(format!("`{text}` is no reference"));
+            return Err(format!("`{text}` is not a reference"));
         }
         self.urls.insert(text);
         Ok(())

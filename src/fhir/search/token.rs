@@ -38,7 +38,7 @@ impl TokenTest {
                 false => self.of_systems.entry(system).or_default().insert(code),
             },
             (system, Some(_), None) if !system.is_empty() => self.systems.insert(system),
-            _ => return Err(format!("`{text}` is no token")),
+            _ => return Err(format!("`{text}` is not a token")),
         };
         Ok(())
     }

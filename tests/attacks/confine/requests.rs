@@ -163,7 +163,7 @@ fn addresses() -> Vec<Row<Shot>> {
             search("status=final"),
             search("status=final")
                 .answered(|| fhir(&json!({"resourceType": "Parameters", "id": "mark-of-2"}))),
-            Refused::Judged(502, "exception", "it is no Bundle"),
+            Refused::Judged(502, "exception", "it is not a Bundle"),
         ),
     ]
 }

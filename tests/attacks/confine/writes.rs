@@ -361,7 +361,7 @@ fn conditions() -> Vec<Row<Shot>> {
             "contract 6: If-None-Exist is narrowed",
             create("status=draft"),
             create("_count=1"),
-            Refused::Judged(400, "invalid", "the condition is no search for resources"),
+            Refused::Judged(400, "invalid", "the condition is not a search for resources"),
         ),
     ]
 }
@@ -562,7 +562,7 @@ fn servers() -> Vec<Row<Shot>> {
             by_hand,
             creating(one),
             quiet(|| reply(201, &json!("mark-of-2"))),
-            Refused::Judged(502, "exception", "it is no FHIR resource"),
+            Refused::Judged(502, "exception", "it is not a FHIR resource"),
         ),
         row(
             "a creation that was another's before",

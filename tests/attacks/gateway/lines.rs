@@ -150,7 +150,7 @@ fn places() -> Vec<Row<Bytes>> {
     };
     let (dots, encoded) = ("it has a segment of dots alone", "it is percent-encoded");
     let doubled = "it has two slashes with nothing between them";
-    let (id, kind) = ("an id has letters, digits, `-` and `.` alone", "is no resource type");
+    let (id, kind) = ("an id has letters, digits, `-` and `.` alone", "is not a resource type");
     vec![
         spelled("steps up", "/r4/Patient/../Observation/other", dots),
         spelled("steps out", "/r4/../admin", dots),
@@ -176,4 +176,4 @@ fn places() -> Vec<Row<Bytes>> {
 }
 
 /// In what is told of an address that would be none without its escapes either.
-const DOTTED: &str = "the address is no interaction of FHIR";
+const DOTTED: &str = "the address is not a FHIR interaction";

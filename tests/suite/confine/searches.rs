@@ -478,7 +478,7 @@ async fn the_body_of_a_search_is_a_text_of_at_most_64_kib() {
     let long = "x".repeat(64 * 1024);
     for (body, status, words) in [
         (format!("code={long}").into_bytes(), 413, "more than 64 KiB"),
-        (b"code=\xff".to_vec(), 400, "no form"),
+        (b"code=\xff".to_vec(), 400, "not a form"),
         (b"code=x".to_vec(), 200, ""),
     ] {
         let token = confined.token("patient/*.rs", "1", "amara");

@@ -76,7 +76,7 @@ impl From<AddressProblem> for AddressFault {
 
 impl fmt::Display for AddressFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the address is no interaction of FHIR: {}", self.problem)?;
+        write!(f, "the address is not a FHIR interaction: {}", self.problem)?;
         match self.intended() {
             Some(intended) => write!(f, " (`{}` would be one)", sanitize(intended)),
             None => Ok(()),
@@ -231,7 +231,7 @@ mod tests {
     #[test]
     fn a_fault_reads_as_one_sentence() {
         let fault = fault_at("https://h/r4", "GET", "/r4/Patient/").unwrap();
-        let text = "the address is no interaction of FHIR: it ends in a slash (`/r4/Patient` would \
+        let text = "the address is not a FHIR interaction: it ends in a slash (`/r4/Patient` would \
                     be one)";
         assert_eq!(fault.to_string(), text);
     }

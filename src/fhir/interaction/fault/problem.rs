@@ -105,7 +105,7 @@ impl fmt::Display for AddressProblem {
                 let name = name.unwrap_or_else(|| "its first part".to_owned());
                 return write!(
                     f,
-                    "{name} is no resource type of R4, and none that this application declares"
+                    "{name} is not a resource type of R4, nor one that this application declares"
                 );
             }
             Self::IdCharacter { character } => {
