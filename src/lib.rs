@@ -109,7 +109,7 @@ struct GlobImport;
 
 pub mod manual;
 
-// Folders may use what stands below them in this list; tests/architecture.rs holds that.
+// Folders may use what stands below them in this list; tests/architecture holds that.
 #[cfg(feature = "test-util")]
 pub mod test_util;
 

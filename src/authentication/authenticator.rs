@@ -1,13 +1,17 @@
-//! The checks of a token on a request, in order, from the header to a [`Principal`].
+//! Validates the access token of a request, step by step, from the credentials to a [`Principal`].
 //!
 //! ```text
-//! bearer ─► compact JWS ─► header ─► issuer ─► alg, typ ─► key ─► signature ─► kind, tenant ─► audience ─► claims
-//! 400/401     401           401       401       401        401/503   401         401             401         401
+//! credentials ─► compact JWS ─► JOSE header ─► issuer ─► alg, typ ─► key ─► signature ─► kind, tenant
+//!  400/401        401            401            401       401        401/503 401          401
+//!
+//!      ─► audience ─► other claims ─► introspection ─► proof of possession
+//!          401         401             401/503          401
 //! ```
 //!
-//! A token that passed before, byte for byte the same and under the same keys, is recognised after the
-//! first stage ([`cache`](super::cache)). [`validation::validate`] makes the checks that follow the
-//! signature. For explanations [`unreached`](super::unreached) makes those that a failure left out.
+//! A token that was accepted before is found in the [`cache`](super::cache) by its bytes, right after the credentials,
+//! while the keys of its issuer are the same; possession is proven at each request. [`validation::validate`] runs the
+//! checks between signature and introspection. An opaque token leaves for introspection after the credentials. For
+//! explanations [`unreached`](super::unreached) runs the checks that a failure skipped.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,7 +21,7 @@ use http::request::Parts;
 use http::{HeaderMap, Uri};
 
 use super::advertisement::Advertisement;
-use super::bearer::{self, Presented};
+use super::bearer::{self, Presented, Scheme};
 use super::cache::TokenCache;
 use super::certificate::MutualTls;
 use super::claims::Claims;
@@ -46,10 +50,10 @@ use crate::jose::signature::SignatureValid;
 use crate::keys::{KeyHealth, KeySetId, Selected, SharedKeys};
 use crate::time::Clock;
 
-/// Judges access tokens against the trusted issuers and their present keys.
+/// Validates access tokens against the trusted issuers and their current keys.
 ///
-/// The layer has one inside; it can also be used alone, where there is no Tower service.
-/// Dropping it stops the refresh of its keys.
+/// The layer contains one; it can also be used alone, where there is no Tower service.
+/// Dropping it stops the background refresh of its keys.
 ///
 /// ```
 /// use tower_fhir_auth::authentication::AuthenticationError;
@@ -81,7 +85,7 @@ pub struct Authenticator {
     pub(super) offered: Offered,
 }
 
-/// The reason for which the pipeline stopped before its end.
+/// The reason why the pipeline stopped early.
 pub(crate) enum Interruption {
     Refused(AuthenticationError),
     /// Something that the decision depends on may be on its way: wait, then authenticate again.
@@ -95,41 +99,46 @@ impl From<Finding> for Interruption {
 }
 
 impl Authenticator {
-    /// Authenticates a request by its headers and address, from which no proof of DPoP can be judged:
-    /// [`authenticate_request`](Self::authenticate_request) takes all of it. Waits only for a key that the token
-    /// names and that may have been published since keys were last loaded, and never longer
-    /// than [`KeySettings::timeout`](crate::keys::KeySettings::timeout).
+    /// Authenticates a request by its headers and URI. These are not enough for a token that is bound to its sender,
+    /// which [`authenticate_request`](Self::authenticate_request) takes.
+    ///
+    /// Waits for the first keys of an issuer, and for a key that the token names and that may have been published
+    /// since they were loaded, for no longer than [`KeySettings::timeout`](crate::keys::KeySettings::timeout); and for
+    /// the provider's answer, where tokens are introspected.
     ///
     /// # Errors
     ///
-    /// The first check that fails, in the order of [`Check`].
+    /// Returns the error of the first check that fails, in the order of [`Check`].
     pub async fn authenticate(
         &self,
         headers: &HeaderMap,
         uri: &Uri,
     ) -> Result<Principal, AuthenticationError> {
-        self.judge(RequestHead::of_headers(headers, uri)).await
+        self.authenticate_head(RequestHead::of_headers(headers, uri)).await
     }
 
-    /// Authenticates a request as [`authenticate`](Self::authenticate) does, and tokens that are bound
-    /// to their sender as well: a proof of DPoP is for one method and address, and the certificate of
-    /// the client is in the extensions.
+    /// Authenticates a request as [`authenticate`](Self::authenticate) does, and takes tokens that are bound to their
+    /// sender as well: a DPoP proof is for one method and URI, and the client certificate is in the extensions.
     ///
     /// # Errors
     ///
-    /// The first check that fails, in the order of [`Check`].
+    /// Returns the error of the first check that fails, in the order of [`Check`].
     pub async fn authenticate_request(
         &self,
         request: &Parts,
     ) -> Result<Principal, AuthenticationError> {
-        self.judge(RequestHead::of_parts(request)).await
+        self.authenticate_head(RequestHead::of_parts(request)).await
     }
 
-    async fn judge(&self, request: RequestHead<'_>) -> Result<Principal, AuthenticationError> {
+    /// Runs attempts until one decides: after a wait the request is looked at anew.
+    async fn authenticate_head(
+        &self,
+        request: RequestHead<'_>,
+    ) -> Result<Principal, AuthenticationError> {
         let mut waited = Waited::default();
         loop {
-            let found = bearer::find(request.headers, request.uri);
-            match self.decide(&found, request, &waited, &mut NoRecorder) {
+            let credentials = bearer::find(request.headers, request.uri);
+            match self.decide(&credentials, request, &waited, &mut NoRecorder) {
                 Ok(principal) => return Ok(principal),
                 Err(Interruption::Refused(error)) => return Err(error),
                 Err(Interruption::Wait(wait)) => waited = wait.over(waited).await,
@@ -137,15 +146,15 @@ impl Authenticator {
         }
     }
 
-    /// Authenticates a request as [`authenticate`](Self::authenticate) does, by the same code, and
-    /// keeps every check. After a failure the checks that were not reached are made, too, as far as
-    /// they may be told of a token that is not accepted.
+    /// Authenticates a request as [`authenticate`](Self::authenticate) does, by the same code, and records every check.
+    /// After a failure the checks that it skipped are run, too, as far as their results may be disclosed of a token
+    /// that was not accepted.
     pub async fn explain(&self, headers: &HeaderMap, uri: &Uri) -> Explanation {
         self.explained(RequestHead::of_headers(headers, uri)).await
     }
 
-    /// Explains as [`explain`](Self::explain) does, with the proofs that a bound token needs. A proof
-    /// of DPoP is as good afterwards as it was.
+    /// Explains as [`explain`](Self::explain) does, with the proofs that a bound token needs. A DPoP proof is not used
+    /// up by it.
     pub async fn explain_request(&self, request: &Parts) -> Explanation {
         self.explained(RequestHead::of_parts(request)).await
     }
@@ -153,10 +162,10 @@ impl Authenticator {
     async fn explained(&self, request: RequestHead<'_>) -> Explanation {
         let mut waited = Waited::default();
         let mut explanation = Explanation::new();
-        let found = || bearer::find(request.headers, request.uri);
-        // The explanation is the result.
+        let credentials = || bearer::find(request.headers, request.uri);
+        // The outcome is recorded in the explanation.
         while let Err(Interruption::Wait(wait)) =
-            self.decide(&found(), request, &waited, &mut explanation)
+            self.decide(&credentials(), request, &waited, &mut explanation)
         {
             waited = wait.over(waited).await;
             explanation = Explanation::new();
@@ -166,19 +175,20 @@ impl Authenticator {
         explanation
     }
 
-    /// Makes a nonce for proofs of DPoP (RFC 9449 section 9), as refusals that ask for one name it.
+    /// Returns a nonce for DPoP proofs as of now (RFC 9449 section 9), as `use_dpop_nonce` errors carry it; `None` where
+    /// none is asked for.
     #[must_use]
     pub fn dpop_nonce(&self) -> Option<String> {
         self.possession.nonce(self.clock.now())
     }
 
-    /// The clock of the layer.
+    /// The clock of all checks of time.
     pub(crate) fn clock(&self) -> Arc<dyn Clock> {
         Arc::clone(&self.clock)
     }
 
-    /// The issuers with what requirements on their tokens have to know of them: the leeway, and where
-    /// clients of Microsoft Entra ID send their users.
+    /// The issuers, each with its leeway and, for Microsoft Entra ID, with its authorization endpoint: what step-up
+    /// requirements need.
     pub(crate) fn issuer_facts(
         &self,
     ) -> impl Iterator<Item = (Arc<str>, Duration, Option<String>)> {
@@ -189,32 +199,32 @@ impl Authenticator {
         })
     }
 
-    /// The ways in which tokens are accepted.
+    /// The schemes that tokens are accepted by.
     pub(crate) fn offered(&self) -> Offered {
         self.offered
     }
 
-    /// The settings for certificates of clients.
+    /// The settings for client certificates.
     pub(crate) fn mutual_tls(&self) -> &MutualTls {
         self.possession.mutual_tls()
     }
 
-    /// Resolves when every issuer has keys. While a provider is down it does not resolve; give
-    /// it a time-out if the application should start all the same.
+    /// Resolves when every issuer has keys. While a provider is down it does not resolve: wrap it in a timeout if the
+    /// application should start anyway.
     pub async fn ready(&self) {
         for issuer in self.issuers.iter() {
             issuer.keys.ready().await;
         }
     }
 
-    /// Replaces the keys of an issuer, if there is one of this name.
+    /// Replaces the keys of an issuer, and reports whether there is one of this name.
     #[cfg(feature = "test-util")]
     pub(crate) fn replace_keys(&self, issuer: &str, keys: JwkSet) -> bool {
         let issuer = self.issuers.named(issuer);
         issuer.map(|issuer| issuer.keys.replace(keys)).is_some()
     }
 
-    /// The issuers that apps are sent to.
+    /// The issuers that the well-known documents send clients to.
     pub(crate) fn advertised(&self) -> &Arc<Advertisement> {
         &self.advertised
     }
@@ -229,23 +239,23 @@ impl Authenticator {
         health
     }
 
-    /// Makes every check in order, and returns the caller: those of the token, then those of what its
-    /// sender has to prove, which are made at each request.
+    /// Runs every check in order, and returns the caller. Those of the token come first, or from the cache; then the
+    /// proof of possession, which is checked at each request.
     pub(crate) fn decide<R: Recorder>(
         &self,
-        found: &Result<Presented<'_>, Reason>,
+        credentials: &Result<Presented<'_>, Reason>,
         request: RequestHead<'_>,
         waited: &Waited,
         recorder: &mut R,
     ) -> Result<Principal, Interruption> {
-        let token = found.as_ref().map_or(&[][..], |presented| presented.token);
-        let presented = found.as_ref().ok().filter(|_| R::USES_CACHE);
-        let principal = match presented.and_then(|presented| self.remembered(presented)) {
+        let token = credentials.as_ref().map_or(&[][..], |presented| presented.token);
+        let cacheable = credentials.as_ref().ok().filter(|_| R::USES_CACHE);
+        let principal = match cacheable.and_then(|presented| self.cached(presented)) {
             Some(principal) => principal,
-            None => self.identify(found.clone(), waited, recorder)?,
+            None => self.validate_token(credentials.clone(), waited, recorder)?,
         };
         let Some(confirmation) = principal.confirmation() else {
-            Possession::none(recorder);
+            Possession::not_required(recorder);
             return Ok(principal);
         };
         let issuer = self.issuers.named(principal.issuer());
@@ -256,31 +266,45 @@ impl Authenticator {
         Ok(principal)
     }
 
-    /// Returns the caller of a token that passed before, if all that it depends on is as it was.
+    /// Returns the caller of a token that was accepted before, if nothing that this depends on has changed. Such a token
+    /// is counted.
     #[inline]
-    fn remembered(&self, Presented { scheme, token }: &Presented<'_>) -> Option<Principal> {
-        let principal = self.cache.get(token, |validity| self.recognises(validity))?;
-        confirmation::comes_by(*scheme, principal.confirmation()).then_some(principal)
+    fn cached(&self, Presented { scheme, token }: &Presented<'_>) -> Option<Principal> {
+        let mut issuer = None;
+        let principal = self.cache.get(token, |validity| {
+            issuer = self.still_accepting(validity);
+            issuer.is_some()
+        })?;
+        if !confirmation::scheme_matches(*scheme, principal.confirmation()) {
+            return None;
+        }
+        if let Some(issuer) = issuer {
+            issuer.accepted.count_cached();
+        }
+        Some(principal)
     }
 
-    /// Makes the checks of the token. What is read before the signature is verified (`iss`, and the
+    /// Runs the checks of the token. What is read before the signature is verified (`iss`, and the
     /// header) selects rules and keys and nothing else.
-    fn identify<R: Recorder>(
+    fn validate_token<R: Recorder>(
         &self,
-        found: Result<Presented<'_>, Reason>,
+        credentials: Result<Presented<'_>, Reason>,
         waited: &Waited,
         recorder: &mut R,
     ) -> Result<Principal, Interruption> {
-        let scheme = found.as_ref().map_or_else(|_| Default::default(), |found| found.scheme);
+        // Without credentials the first check refuses, whatever the scheme.
+        let scheme = credentials.as_ref().map_or_else(|_| Scheme::default(), |one| one.scheme);
         let mut buffer = Buffer::new();
-        let decoded = found.and_then(|found| bearer::decode(found.token, &mut buffer));
+        let decoded = credentials.and_then(|one| bearer::decode(one.token, &mut buffer));
         let (token, segments) =
             recorder.check(Checked::new(Check::Credentials, decoded, Evidence::none))?;
         recorder.check(bearer::check_size(token))?;
+        // What is no JWS may be an opaque token: it is no error yet.
         let jws = segments.and_then(CompactJws::parse);
         #[cfg(feature = "client")]
-        if let Some(asked) = self.asked_about(token, &jws) {
-            return self.decide_by_answer(asked, Presented { scheme, token }, waited, recorder);
+        if let Some(target) = self.introspection_target(token, &jws) {
+            let presented = Presented { scheme, token };
+            return self.authenticate_by_introspection(target, presented, waited, recorder);
         }
         let jws = jws.map_err(|error| Reason::MalformedToken(format!("the token {error}")));
         let CompactJws { signing_input, header, payload, signature } =
@@ -293,54 +317,49 @@ impl Authenticator {
         let algorithm = recorder.check(validation::algorithm(header.alg, settings))?;
         recorder.check(validation::token_type(header.typ, settings))?;
 
-        let signed = Signed { header, algorithm, signing_input, signature };
-        let (verified, set_id) = signed.verify(issuer, waited, recorder)?;
+        let jws = UnverifiedJws { header, algorithm, signing_input, signature };
+        let (verified, set_id) = jws.verify(issuer, waited, recorder)?;
 
         let (verified, now) = (verified.into(), self.clock.now());
         let validated = validation::validate(&claims, verified, scheme, issuer, now, recorder)?;
         #[cfg(feature = "client")]
-        if let Some(introspector) = issuer.asks_about_every_token() {
-            let (asked, validated) = ((issuer, introspector), (validated, set_id));
+        if let Some(introspector) = issuer.introspects_every_token() {
+            let (target, validated) = ((issuer, introspector), (validated, set_id));
             let presented = Presented { scheme, token };
-            return self.decide_confirmed(asked, presented, validated, waited, recorder);
+            return self.introspect_validated(target, presented, validated, waited, recorder);
         }
         recorder.passed(Check::Introspection, Evidence::none);
-        let principal = Principal::new(&validated, settings, |_| true);
+        let every_scope = |_: &str| true;
+        let principal = Principal::new(&validated, settings, every_scope);
         recorder.record_contents(|| principal.contents());
         if R::USES_CACHE {
-            issuer.accepted.verified();
+            issuer.accepted.count_verified();
             let validity = Validity::new(issuer.index, Some(set_id), validated.dates(), settings);
             self.cache.insert(token, &principal, validity);
         }
         Ok(principal)
     }
 
-    /// Reports whether a token would be verified by the same keys now, and in time. One that is
-    /// recognised so is counted.
-    fn recognises(&self, validity: Validity) -> bool {
-        validity.covers(self.clock.now())
-            && self.issuers.get(validity.issuer).is_some_and(|issuer| {
-                let has_same_keys =
-                    validity.key_set.is_none_or(|set| issuer.keys.usable_set_id() == Some(set));
-                if has_same_keys {
-                    issuer.accepted.recognised();
-                }
-                has_same_keys
-            })
+    /// Returns the issuer of a cached token, while the token is in time and would be verified by the same keys. One that
+    /// was accepted by an answer to an introspection alone names no keys.
+    fn still_accepting(&self, validity: Validity) -> Option<&Issuer> {
+        let issuer = self.issuers.get(validity.issuer)?;
+        let has_same_keys =
+            validity.key_set.is_none_or(|set| issuer.keys.usable_set_id() == Some(set));
+        (has_same_keys && validity.covers(self.clock.now())).then_some(issuer)
     }
 }
 
-/// The signature of a token, with what it says of its key.
-struct Signed<'t> {
+/// A signature that is not verified yet, with the header that selects its key.
+struct UnverifiedJws<'t> {
     header: JoseHeader<'t>,
     algorithm: Algorithm,
     signing_input: &'t [u8],
     signature: &'t [u8],
 }
 
-impl Signed<'_> {
-    /// Looks for the key that is meant, and verifies the signature. Returns the number of the key set
-    /// as well.
+impl UnverifiedJws<'_> {
+    /// Selects the key, and verifies the signature. Returns the id of the key set as well.
     #[inline]
     fn verify(
         self,
@@ -352,11 +371,11 @@ impl Signed<'_> {
         let Issuer { settings, keys, .. } = issuer;
         let mut snapshot = keys.snapshot();
         let mut selected = snapshot.select(header.kid, algorithm, settings.key_issuer());
-        if selected.as_ref().is_some_and(Selected::lacks_the_key) {
-            if let Some(wait) = waited.or_for_key(|| keys.request_refresh()) {
+        if selected.as_ref().is_some_and(Selected::has_no_match) {
+            if let Some(wait) = waited.key_wait(|| keys.request_refresh()) {
                 return Err(Interruption::Wait(wait));
             }
-            // A load may have ended between the snapshot and the request for another.
+            // A load may have ended between the snapshot and the call for a refresh.
             snapshot = keys.snapshot();
             selected = snapshot.select(header.kid, algorithm, settings.key_issuer());
         }
@@ -366,17 +385,19 @@ impl Signed<'_> {
         let candidates = recorder.check(key_selection::key(candidates, header, set))?;
 
         let invalid = |_| Reason::SignatureInvalid;
-        let signed = entra::checks::verifiable(header, settings)
+        // A token that only Microsoft Graph can verify is told to be one.
+        let verification = entra::checks::verifiable(header, settings)
             .and_then(|()| candidates.verify(signing_input, signature).map_err(invalid));
-        let verified = recorder.check(Checked::new(Check::Signature, signed, Evidence::none))?;
+        let verified =
+            recorder.check(Checked::new(Check::Signature, verification, Evidence::none))?;
         Ok((verified, set_id))
     }
 }
 
-/// Returns the refusal of a token whose issuer has no usable keys, or a wait for the first ones.
+/// Returns a wait for the first keys of an issuer that has no usable ones, or the refusal of its token.
 fn without_keys(issuer: &Issuer, waited: &Waited, recorder: &mut impl Recorder) -> Interruption {
     let keys = &issuer.keys;
-    if let Some(wait) = waited.or_for_key(|| keys.wait_for_first_load()) {
+    if let Some(wait) = waited.key_wait(|| keys.wait_for_first_load()) {
         return Interruption::Wait(wait);
     }
     let name = keys.issuer().to_owned();

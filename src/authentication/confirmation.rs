@@ -56,7 +56,7 @@ impl Confirmation {
 
 /// Reports whether a token with this confirmation may come by a scheme: one that is bound to a key
 /// only as `DPoP` (RFC 9449 section 7.1), any other only as `Bearer`.
-pub(super) fn comes_by(scheme: Scheme, confirmation: Option<&Confirmation>) -> bool {
+pub(super) fn scheme_matches(scheme: Scheme, confirmation: Option<&Confirmation>) -> bool {
     let is_bound_to_key = confirmation.is_some_and(|bound| bound.key.is_some());
     is_bound_to_key == (scheme == Scheme::Dpop)
 }
@@ -113,7 +113,7 @@ fn judged(
     if constraint == SenderConstraint::Require && !is_bound {
         return Err(ClaimReason::NotBound);
     }
-    match (comes_by(scheme, confirmation.as_ref()), scheme) {
+    match (scheme_matches(scheme, confirmation.as_ref()), scheme) {
         (true, _) => Ok(confirmation),
         (false, Scheme::Dpop) => Err(ClaimReason::NotBoundToKey),
         (false, Scheme::Bearer) => Err(ClaimReason::SenderConstrained),

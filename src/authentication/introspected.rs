@@ -35,7 +35,7 @@ const OF_JWS: [Check; 5] =
 
 impl Issuer {
     /// Returns how every JWT of the issuer is introspected, where it is.
-    pub(super) fn asks_about_every_token(&self) -> Option<&Introspector> {
+    pub(super) fn introspects_every_token(&self) -> Option<&Introspector> {
         let introspector = self.introspector.as_ref();
         introspector.filter(|one| one.settings.asks_about == AsksAbout::Every)
     }
@@ -43,7 +43,7 @@ impl Issuer {
 
 impl Authenticator {
     /// Returns the issuer whose provider is asked about a token, where that is opaque: no JWS.
-    pub(super) fn asked_about(
+    pub(super) fn introspection_target(
         &self,
         token: &[u8],
         jws: &Result<CompactJws<'_>, ShapeError>,
@@ -58,7 +58,7 @@ impl Authenticator {
     }
 
     /// Judges an opaque token by what its provider says of it.
-    pub(super) fn decide_by_answer<R: Recorder>(
+    pub(super) fn authenticate_by_introspection<R: Recorder>(
         &self,
         (issuer, introspector): (&Issuer, &Introspector),
         Presented { scheme, token }: Presented<'_>,
@@ -88,7 +88,7 @@ impl Authenticator {
     }
 
     /// Asks about a JWT that passed all checks. What the answer says has to agree with it.
-    pub(super) fn decide_confirmed<R: Recorder>(
+    pub(super) fn introspect_validated<R: Recorder>(
         &self,
         (issuer, introspector): (&Issuer, &Introspector),
         Presented { scheme, token }: Presented<'_>,
@@ -148,7 +148,7 @@ impl Authenticator {
         if !R::USES_CACHE {
             return;
         }
-        issuer.accepted.verified();
+        issuer.accepted.count_verified();
         let Kept { introspector, answer, key_set } = kept;
         let Some(questions) = &introspector.questions else { return };
         let until = questions.counts_until(answer);

@@ -33,9 +33,9 @@ pub(crate) struct Issuer {
 
 impl Issuer {
     /// Reports whether the provider is asked about each JWT of the issuer, too.
-    pub(super) fn is_asked_about_every_token(&self) -> bool {
+    pub(super) fn is_always_introspected(&self) -> bool {
         #[cfg(feature = "client")]
-        return self.asks_about_every_token().is_some();
+        return self.introspects_every_token().is_some();
         #[cfg(not(feature = "client"))]
         false
     }

@@ -75,7 +75,7 @@ impl Possession {
     }
 
     /// Takes note that a token is bound to nobody.
-    pub(super) fn none(recorder: &mut impl Recorder) {
+    pub(super) fn not_required(recorder: &mut impl Recorder) {
         recorder.passed(Check::Certificate, || Evidence::found("none is asked for"));
         recorder.passed(Check::Proof, || Evidence::found("none is asked for"));
     }

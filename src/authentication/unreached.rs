@@ -35,7 +35,7 @@ impl Authenticator {
         };
         // Of an opaque token only the provider can tell more.
         #[cfg(feature = "client")]
-        if self.asked_about(_token, &jws).is_some() {
+        if self.introspection_target(_token, &jws).is_some() {
             return;
         }
         let Ok(jws) = jws else { return };

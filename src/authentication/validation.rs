@@ -113,7 +113,7 @@ pub(crate) fn validate<'c, 'a>(
     recorder.check(required_claims(claims, settings))?;
     recorder.check(client::allowed(claims, settings))?;
     // Where the provider is asked, too, its answer may be what says that the token is bound.
-    let confirmation = match issuer.is_asked_about_every_token() {
+    let confirmation = match issuer.is_always_introspected() {
         true => recorder.check(confirmation::read(claims))?,
         false => recorder.check(confirmation::check(claims, settings, scheme))?,
     };

@@ -39,8 +39,8 @@ impl Wait {
 }
 
 impl Waited {
-    /// Returns what a request has waited for that has just come: nothing.
-    pub(crate) fn for_nothing() -> &'static Self {
+    /// Returns the waits of a request that has just come: none.
+    pub(crate) fn not_yet() -> &'static Self {
         static NOTHING: Waited = Waited {
             for_key: false,
             #[cfg(feature = "client")]
@@ -49,15 +49,15 @@ impl Waited {
         &NOTHING
     }
 
-    /// Returns what a request has waited for that was answered.
+    /// Returns those of a request that an introspection was answered for.
     #[cfg(fuzzing)]
     #[cfg(feature = "client")]
     pub(crate) fn for_answer(outcome: Outcome) -> Self {
         Self { for_key: false, answer: Some(outcome) }
     }
 
-    /// Asks for a wait for a key, unless the request had one.
-    pub(crate) fn or_for_key(&self, ask: impl FnOnce() -> Option<KeyWait>) -> Option<Wait> {
+    /// Asks for a wait for a key, unless the request had one already.
+    pub(crate) fn key_wait(&self, ask: impl FnOnce() -> Option<KeyWait>) -> Option<Wait> {
         (!self.for_key).then(ask).flatten().map(Wait::Key)
     }
 

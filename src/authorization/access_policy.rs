@@ -121,7 +121,7 @@ impl AccessPolicy {
             AccessMode::RolesOrScopes => by_roles() || by_scopes(),
             AccessMode::RolesAndScopes => by_roles() && by_scopes(),
             // In the order in which they are asked for a grant: definitions may be replaced between two questions.
-            AccessMode::Microsoft => match self.roles.mark_as_smart(request) {
+            AccessMode::Microsoft => match self.roles.hold_smart_action(request) {
                 true => by_scopes() && by_roles(),
                 false => by_roles(),
             },
@@ -157,7 +157,7 @@ impl Authorizer for AccessPolicy {
             AccessMode::RolesOrScopes => self.either(request),
             AccessMode::RolesAndScopes => all(self.both(), request),
             AccessMode::Microsoft => {
-                if self.roles.mark_as_smart(request) {
+                if self.roles.hold_smart_action(request) {
                     return all(self.both(), request);
                 }
                 self.roles.authorize(request)

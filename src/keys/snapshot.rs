@@ -69,7 +69,7 @@ impl KeySnapshot {
 
 impl Selected<'_> {
     /// Reports whether the token's key is unknown, so that a load may bring it.
-    pub(crate) fn lacks_the_key(&self) -> bool {
+    pub(crate) fn has_no_match(&self) -> bool {
         self.candidates.as_ref().is_err_and(|why| why.is_unknown())
     }
 }

@@ -21,7 +21,7 @@ use super::inner::InnerService;
 use super::interior::{log_refusal, strip_untrusted};
 use super::layer::FhirAuthLayer;
 use super::paths::OutsideBase;
-use super::service::{guard, release_readiness};
+use super::service::{dispatch, release_readiness};
 use super::unread_body::announce_close;
 use crate::error::BuildError;
 use crate::fhir::path_reading::{has_step_up, may_lead_out, plainest};
@@ -297,11 +297,11 @@ where
         // A layer that was given another base since serves none: the path of the request is not its own.
         let gate = gate.filter(|(path, gate)| gate.interior.server.base_url.path() == *path);
         if let Some((_, gate)) = gate {
-            return guard(gate, &mut self.inner, request);
+            return dispatch(gate, &mut self.inner, request);
         }
         if self.outside == OutsideBase::PassOn {
             strip_untrusted(request.extensions_mut());
-            return ResponseFuture::inner(self.inner.call(request));
+            return ResponseFuture::forwarded(self.inner.call(request));
         }
         release_readiness(&mut self.inner);
         ResponseFuture::answered(unknown(&request.into_parts().0))

@@ -10,9 +10,9 @@ use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
+use super::admitted_caller::AdmittedCaller;
 use super::body::ResponseBody;
 use super::gate::{Decision, Gate};
-use super::let_in::LetIn;
 use crate::authentication::wait::{Wait, Waited};
 
 pin_project! {
@@ -46,7 +46,7 @@ pin_project! {
     {
         Inner { #[pin] future: S::Future },
         // The same, and the response will name the caller.
-        Naming { #[pin] future: S::Future, caller: Option<Box<LetIn>> },
+        Naming { #[pin] future: S::Future, caller: Option<Box<AdmittedCaller>> },
         // The one path with a box: a key is on its way, or the answer to an introspection.
         Waiting { wait: Pin<Box<dyn Future<Output = Waited> + Send>>, held: Option<Box<Held<S, B>>> },
         // The request was let in after a wait, and its service is not ready yet.
@@ -57,7 +57,7 @@ pin_project! {
 }
 
 /// A request that was let in, the service for it, and what its response says of the caller.
-type Admitted<S, B> = (S, Request<B>, Option<Box<LetIn>>);
+type Admitted<S, B> = (S, Request<B>, Option<Box<AdmittedCaller>>);
 
 /// A request that waits, and all that it needs afterwards.
 struct Held<S, B> {
@@ -69,12 +69,13 @@ struct Held<S, B> {
 }
 
 impl<S: Service<Request<B>>, B> ResponseFuture<S, B> {
-    pub(super) fn inner(future: S::Future) -> Self {
+    /// That of the inner service.
+    pub(super) fn forwarded(future: S::Future) -> Self {
         Self { state: State::Inner { future } }
     }
 
-    /// The inner service's, whose response will name the caller.
-    pub(super) fn naming(future: S::Future, caller: Box<LetIn>) -> Self {
+    /// That of the inner service, whose response will have the caller in its extensions.
+    pub(super) fn forwarded_for(caller: Box<AdmittedCaller>, future: S::Future) -> Self {
         Self { state: State::Naming { future, caller: Some(caller) } }
     }
 
@@ -105,7 +106,7 @@ fn decided_again<S: Service<Request<B>>, B>(
     if let Decision::Answer(answer) = decision {
         return State::Answered { response: Some(gate.answer(answer, request)) };
     }
-    let caller = LetIn::of(&request, &gate);
+    let caller = AdmittedCaller::of(&request, &gate);
     State::Readying { admitted: Some(Box::new((service, request, caller))) }
 }
 

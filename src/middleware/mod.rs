@@ -1,4 +1,14 @@
-//! The Tower skin: knows requests, responses and services, and nothing of tokens.
+//! The Tower layers and services: they know requests and responses, and nothing of tokens.
+//!
+//! A request reaches the inner service if
+//!
+//! 1. it is for a public path, or a CORS preflight: its token is not looked at; or
+//! 2. it has no token, on a path where that is optional; or
+//! 3. its token passes every check of the [`Authenticator`](crate::Authenticator), and the
+//!    [`Authorizer`](crate::Authorizer) grants the FHIR interaction that its method and address are, which is not
+//!    asked where a token is optional.
+//!
+//! The layer answers its well-known documents itself, and everything else is refused.
 //!
 //! [`FhirAuthLayer`] makes a [`FhirAuth`] of any `Service<http::Request<B>>` that is `Clone`.
 //! [`RequireAuthLayer`] stands inside, on single routes, and can only narrow what the outer one has
@@ -25,6 +35,7 @@
 //! ```
 
 mod admission;
+mod admitted_caller;
 mod audit;
 mod bases;
 mod body;
@@ -36,7 +47,6 @@ mod gates;
 mod inner;
 mod interior;
 mod layer;
-mod let_in;
 mod loggable;
 mod open_paths;
 pub(crate) mod paths;

@@ -172,7 +172,7 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         match self.requirement.admit(request) {
-            Ok(request) => ResponseFuture::inner(self.inner.call(request)),
+            Ok(request) => ResponseFuture::forwarded(self.inner.call(request)),
             Err(response) => {
                 release_readiness(&mut self.inner);
                 ResponseFuture::answered(response)

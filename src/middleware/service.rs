@@ -1,4 +1,4 @@
-//! A guarded service: how a request is handled, on one screen.
+//! The guarded service: how each request is handled.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -6,21 +6,20 @@ use std::task::{Context, Poll};
 use http::{Request, Response};
 use tower_service::Service;
 
+use super::admitted_caller::AdmittedCaller;
 use super::body::ResponseBody;
 use super::future::ResponseFuture;
 use super::gate::{Decision, Gate};
 use super::gates::Gates;
-use super::let_in::LetIn;
 use crate::authentication::wait::Waited;
 use crate::hot_swap::Current;
 
-/// Guards an inner service: each request passes the gate, which lets it through, answers it, or makes
-/// it wait for a key. Made by [`FhirAuthLayer`](crate::FhirAuthLayer).
+/// Guards an inner service: forwards a request to it, answers in its place, or makes the request wait for a signing key
+/// or for the answer to an introspection. Created by [`FhirAuthLayer`](crate::FhirAuthLayer).
 ///
-/// The inner service is any `Service<Request<B>, Response = Response<ResBody>>` that is `Clone`:
-/// one that was made ready for a request that is refused, or has to wait for a key, is dropped. `B`
-/// is unbounded; `ResBody` needs only what a server needs anyway: `http_body::Body`, with data that
-/// can be made of `Bytes`.
+/// The inner service is any `Service<Request<B>, Response = Response<ResBody>>` that is `Clone`: when a request is
+/// refused or has to wait, the instance that was polled ready is dropped, and a clone takes its place. `B` has no
+/// bounds; `ResBody` needs only what a server needs anyway: `http_body::Body`, whose data can be made from `Bytes`.
 ///
 /// ```
 /// use axum::Router;
@@ -35,6 +34,7 @@ use crate::hot_swap::Current;
 #[must_use]
 pub struct FhirAuth<S> {
     inner: S,
+    /// The configuration in force, which may be replaced at any time.
     gates: Gates,
 }
 
@@ -57,14 +57,14 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        guard(self.gates.current(), &mut self.inner, request)
+        dispatch(self.gates.current(), &mut self.inner, request)
     }
 }
 
-/// Lets a request pass the gate to a service that is ready. It is decided by this one configuration, also if
-/// another one takes its place meanwhile.
+/// Decides on a request, and forwards it to `inner`, which has been polled ready, if it is let in. This one
+/// configuration decides, also after a wait, even if another one is put in force meanwhile.
 #[inline]
-pub(super) fn guard<S, B, ResBody>(
+pub(super) fn dispatch<S, B, ResBody>(
     gate: Current<Gate>,
     inner: &mut S,
     mut request: Request<B>,
@@ -72,31 +72,32 @@ pub(super) fn guard<S, B, ResBody>(
 where
     S: Service<Request<B>, Response = Response<ResBody>> + Clone,
 {
-    // Strips forged extensions from the request, and inserts the caller's.
-    let decision = match gate.decide(&mut request, Waited::for_nothing()) {
-        Ok(decision) => decision,
-        Err(wait) => {
-            // Not `mem::replace`: the service that was made ready must be dropped, not waited
-            // with, or it would hold what `poll_ready` reserved.
-            release_readiness(inner);
-            return ResponseFuture::waiting(wait, request, Arc::clone(&gate), inner.clone());
+    // Removes any `Principal` and `Access` that came with the request, and inserts the caller's own. `Err` is no
+    // refusal: what the decision depends on has to come first.
+    match gate.decide(&mut request, Waited::not_yet()) {
+        Ok(Decision::Pass) => {
+            let caller = AdmittedCaller::of(&request, &gate);
+            // The inner service may take its time: it does not keep the old configuration in memory.
+            drop(gate);
+            match caller {
+                None => ResponseFuture::forwarded(inner.call(request)),
+                Some(caller) => ResponseFuture::forwarded_for(caller, inner.call(request)),
+            }
         }
-    };
-    if let Decision::Answer(answer) = decision {
-        let response = gate.answer(answer, request);
-        release_readiness(inner);
-        return ResponseFuture::answered(response);
-    }
-    let caller = LetIn::of(&request, &gate);
-    drop(gate);
-    match caller {
-        None => ResponseFuture::inner(inner.call(request)),
-        Some(caller) => ResponseFuture::naming(inner.call(request), caller),
+        Ok(Decision::Answer(answer)) => {
+            release_readiness(inner);
+            ResponseFuture::answered(gate.answer(answer, request))
+        }
+        Err(wait) => {
+            // The clone that waits is polled ready after the wait. Taking the ready one instead would hold for all
+            // that time what `poll_ready` reserved.
+            release_readiness(inner);
+            ResponseFuture::waiting(wait, request, Arc::clone(&gate), inner.clone())
+        }
     }
 }
 
-/// Replaces a service that was made ready with a fresh clone, so that what `poll_ready` reserved, such
-/// as a permit, is free while the request is answered or waits.
-pub(crate) fn release_readiness<S: Clone>(ready: &mut S) {
-    *ready = ready.clone();
+/// Replaces a service that is ready by a clone that is not: what `poll_ready` reserved, such as a permit, is free then.
+pub(crate) fn release_readiness<S: Clone>(service: &mut S) {
+    *service = service.clone();
 }

@@ -91,7 +91,7 @@ impl ScopeSet {
     }
 
     /// Returns those about a type, the ones for every type included; with `None` only these.
-    pub(crate) fn about<'s>(
+    pub(crate) fn covering<'s>(
         &'s self,
         resource_type: Option<&'s str>,
     ) -> impl Iterator<Item = &'s SmartScope> {
@@ -167,13 +167,13 @@ mod tests {
         for name in ["Patient", "Observation", "Account", "Device", "VisionPrescription", ""] {
             let mut expected: Vec<_> =
                 scopes.all().iter().filter(|scope| scope.covers(name)).collect();
-            let mut found: Vec<_> = scopes.about(Some(name)).collect();
+            let mut found: Vec<_> = scopes.covering(Some(name)).collect();
             expected.sort_by_key(ToString::to_string);
             found.sort_by_key(ToString::to_string);
             assert_eq!(found, expected, "{name}");
         }
-        assert_eq!(scopes.about(None).count(), 2);
-        assert_eq!(ScopeSet::default().about(Some("Patient")).count(), 0);
+        assert_eq!(scopes.covering(None).count(), 2);
+        assert_eq!(ScopeSet::default().covering(Some("Patient")).count(), 0);
     }
 
     #[test]

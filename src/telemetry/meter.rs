@@ -160,13 +160,13 @@ mod on {
         }
 
         /// Counts a token that was verified.
-        pub(crate) fn verified(&self) {
+        pub(crate) fn count_verified(&self) {
             counter(&self.verified).increment(1);
         }
 
         /// Counts a token that was recognised from the cache.
         #[inline]
-        pub(crate) fn recognised(&self) {
+        pub(crate) fn count_cached(&self) {
             self.recognised.increment(1);
         }
     }
@@ -265,10 +265,10 @@ mod off {
             Self
         }
 
-        pub(crate) fn verified(&self) {}
+        pub(crate) fn count_verified(&self) {}
 
         #[inline]
-        pub(crate) fn recognised(&self) {}
+        pub(crate) fn count_cached(&self) {}
     }
 
     pub(crate) fn load(_: &str, _: bool) {}

@@ -114,6 +114,19 @@ async fn decisions_are_counted_by_verdict_with_the_time_they_took() {
 }
 
 #[tokio::test]
+async fn a_known_token_that_comes_by_the_wrong_scheme_is_none_from_the_cache() {
+    let figures = Figures::start();
+    let server = by_scopes().await;
+    let app = guarded(&server);
+    let token = bearer(&server, "user/Patient.rs");
+    assert_eq!(ask(&app, "/r4/Patient/1", Some(&token)).await.status, 200);
+    let other = token.replace("Bearer ", "DPoP ");
+    assert_eq!(ask(&app, "/r4/Patient/1", Some(&other)).await.status, 401);
+    let issuer = [("issuer", server.issuer.url())];
+    assert_eq!(value(&figures.all(), "fhir_auth_token_cache_hits_total", &issuer), 0.0);
+}
+
+#[tokio::test]
 async fn what_has_not_happened_yet_is_there_as_zero() {
     let figures = Figures::start();
     let _server = by_scopes().await;

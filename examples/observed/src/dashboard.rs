@@ -58,7 +58,7 @@ fn panels() -> Result<Vec<Panel>, String> {
             "{{layer}}",
         ),
         share(
-            "Share of remembered tokens",
+            "Share of cached tokens",
             "Tokens that were recognised from the cache, among those that were accepted.",
             format!("{} / ({} + {})", rate(hits), rate(hits), rate(verified)),
             "{{issuer}}",

@@ -31,7 +31,7 @@ use tracing_subscriber::prelude::*;
 
 type Error = Box<dyn std::error::Error>;
 
-/// The bounds of durations in seconds: a remembered token, a signature, a slow decision, a wait for a key.
+/// The bounds of durations in seconds: a cached token, a signature, a slow decision, a wait for a key.
 const BUCKETS: [f64; 11] = [5e-7, 1e-6, 5e-6, 2.5e-5, 1e-4, 5e-4, 2.5e-3, 1e-2, 1e-1, 1.0, 5.0];
 
 /// A file, and the text that belongs into it.

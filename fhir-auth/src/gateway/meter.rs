@@ -27,7 +27,7 @@ const FAULTS: &str = "fhir_auth_gateway_upstream_faults_total";
 const OVER_LIMIT: &str = "fhir_auth_gateway_over_limit_total";
 const BUFFERED: &str = "fhir_auth_gateway_buffered_bytes";
 
-/// The bounds of durations in seconds: a remembered token, a signature, a slow decision, a wait for a key.
+/// The bounds of durations in seconds: a cached token, a signature, a slow decision, a wait for a key.
 const BUCKETS: [f64; 11] = [5e-7, 1e-6, 5e-6, 2.5e-5, 1e-4, 5e-4, 2.5e-3, 1e-2, 1e-1, 1.0, 5.0];
 
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];

@@ -100,7 +100,7 @@ impl SignedAnswers {
         }
         let snapshot = self.keys.snapshot();
         let selected = snapshot.select(header.kid, algorithm, self.settings.key_issuer());
-        let Some(selected) = selected.filter(|selected| !selected.lacks_the_key()) else {
+        let Some(selected) = selected.filter(|selected| !selected.has_no_match()) else {
             return Ok(Judged::UnknownKey);
         };
         let candidates = selected.candidates.map_err(|_| AnswerFault::Key)?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hashbrown::HashMap;
 
-use super::caseless::{Caseless, CaselessName};
+use super::ascii_case::{CaseInsensitive, CaseInsensitiveName};
 use crate::authentication::sign_in::AuthTime;
 use crate::authentication::{Principal, PurposeOfUse};
 use crate::error::BuildError;
@@ -44,7 +44,7 @@ pub struct RoleCondition {
 
 /// The conditions of roles, by their names in any case.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Conditions(HashMap<CaselessName, RoleCondition>);
+pub(super) struct Conditions(HashMap<CaseInsensitiveName, RoleCondition>);
 
 impl RoleCondition {
     /// Makes a condition that asks for nothing yet.
@@ -132,7 +132,7 @@ impl Conditions {
     /// Adds that of a role, which has one alone: a second one could take away what the first asks for.
     pub(super) fn add(&mut self, role: &str, condition: RoleCondition) -> Result<(), BuildError> {
         condition.check()?;
-        match self.0.insert(CaselessName::new(role), condition) {
+        match self.0.insert(CaseInsensitiveName::new(role), condition) {
             None => Ok(()),
             Some(_) => {
                 Err(BuildError::Setting { setting: "roles.when", expected: "each role once" })
@@ -147,6 +147,6 @@ impl Conditions {
         caller: &Principal,
         now: UnixTime,
     ) -> Option<&RoleCondition> {
-        self.0.get(&Caseless(role)).filter(|condition| !condition.is_met(caller, now))
+        self.0.get(&CaseInsensitive(role)).filter(|condition| !condition.is_met(caller, now))
     }
 }

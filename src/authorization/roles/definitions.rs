@@ -6,7 +6,7 @@ use serde::de::{self, Deserializer};
 use serde_json::error::Category;
 use smol_str::SmolStr;
 
-use super::caseless::{Caseless, CaselessName};
+use super::ascii_case::{CaseInsensitive, CaseInsensitiveName};
 use super::data_action::{DataAction, DataActions};
 use super::json_object::JsonObject;
 use crate::display_safe::sanitize;
@@ -30,7 +30,7 @@ use crate::display_safe::sanitize;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RoleDefinitions {
-    by_name: HashMap<CaselessName, RoleDefinition>,
+    by_name: HashMap<CaseInsensitiveName, RoleDefinition>,
     /// All names, sorted once: a refusal lists the first few.
     names: Box<[SmolStr]>,
     /// All definitions, fewest data actions first: a refusal lists them in this order.
@@ -85,12 +85,12 @@ impl RoleDefinitions {
     /// Makes the definitions of roles by their names.
     pub(super) fn of<const N: usize>(roles: [(&str, DataActions); N]) -> Self {
         let defined = |(name, actions): (&str, _)| {
-            (CaselessName::new(name), RoleDefinition { name: name.into(), actions })
+            (CaseInsensitiveName::new(name), RoleDefinition { name: name.into(), actions })
         };
         Self::from_map(roles.into_iter().map(defined).collect())
     }
 
-    fn from_map(by_name: HashMap<CaselessName, RoleDefinition>) -> Self {
+    fn from_map(by_name: HashMap<CaseInsensitiveName, RoleDefinition>) -> Self {
         let mut names: Box<[SmolStr]> = by_name.values().map(|role| role.name.clone()).collect();
         names.sort_unstable();
         let mut by_size: Box<[RoleDefinition]> = by_name.values().cloned().collect();
@@ -128,7 +128,7 @@ impl RoleDefinitions {
             };
             let actions = union(&data_actions).difference(union(&not_data_actions));
             let defined = RoleDefinition { name: name.as_str().into(), actions };
-            if roles.insert(CaselessName::new(&name), defined).is_some() {
+            if roles.insert(CaseInsensitiveName::new(&name), defined).is_some() {
                 let fault = format!("expected each role once, found `{}` twice", sanitize(&name));
                 return Err(RoleDefinitionsError(fault));
             }
@@ -175,7 +175,7 @@ impl RoleDefinitions {
 
     /// The definition of a role.
     pub(crate) fn get(&self, role: &str) -> Option<&RoleDefinition> {
-        self.by_name.get(&Caseless(role))
+        self.by_name.get(&CaseInsensitive(role))
     }
 }
 

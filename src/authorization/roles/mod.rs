@@ -8,9 +8,9 @@
 //! interaction ─► required ──────────┘   the table of Microsoft's FHIR server
 //! ```
 
+mod ascii_case;
 mod assignments;
 mod built_in;
-mod caseless;
 mod condition;
 mod data_action;
 mod definitions;

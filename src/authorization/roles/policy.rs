@@ -110,7 +110,7 @@ impl RolePolicy {
     }
 
     /// Reports whether the roles of a caller hold the mark `smart`. It takes away, and needs no condition to be met.
-    pub(crate) fn mark_as_smart(&self, request: &AccessRequest<'_>) -> bool {
+    pub(crate) fn hold_smart_action(&self, request: &AccessRequest<'_>) -> bool {
         self.actions_of(request, |_| true).contains(DataActions::SMART)
     }
 
@@ -193,8 +193,7 @@ impl RolePolicy {
         self.assignments.is_empty() && principal.has_no_roles()
     }
 
-    /// Asks without reasons, which cost more than the answer: for a rule beside which another one
-    /// may grant.
+    /// Decides without building a denial, which costs more than the decision. Used where another rule may still grant.
     pub(crate) fn grant(&self, request: &AccessRequest<'_>) -> Option<Grant> {
         if self.are_none_of(request.principal()) {
             return None;

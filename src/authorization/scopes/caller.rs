@@ -161,6 +161,6 @@ fn free<'p>(
     context: ScopeContext,
     on: Option<&'p str>,
 ) -> impl Iterator<Item = &'p SmartScope> {
-    let about = principal.scope_set().about(on);
+    let about = principal.scope_set().covering(on);
     about.filter(move |scope| scope.context() == context && scope.constraint().is_none())
 }

@@ -10,7 +10,7 @@ use crate::fhir::{BaseUrl, is_id};
 
 /// Whom what is granted is confined to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Confined<'a> {
+pub(super) enum PatientContext<'a> {
     /// Nobody: everything is granted.
     Unconfined,
     /// The one patient of the token.
@@ -24,33 +24,36 @@ pub(super) enum Confined<'a> {
 /// `patient/` scopes confine to the token's patient.
 ///
 /// A token has at most one: the launch context (`patient`), else the Patient that `fhirUser` is.
-pub(super) fn of_patient_scopes<'a>(principal: &'a Principal, base: &BaseUrl) -> Confined<'a> {
+pub(super) fn of_patient_scopes<'a>(
+    principal: &'a Principal,
+    base: &BaseUrl,
+) -> PatientContext<'a> {
     match launch_context(principal, base) {
-        Some(Ok(patient)) => Confined::ToPatient(patient),
-        Some(Err(fault)) => Confined::PatientMissing(fault),
+        Some(Ok(patient)) => PatientContext::ToPatient(patient),
+        Some(Err(fault)) => PatientContext::PatientMissing(fault),
         None => match fhir_user(principal, base) {
-            Some(Ok(FhirUser::Patient(id))) => Confined::ToPatient(id),
+            Some(Ok(FhirUser::Patient(id))) => PatientContext::ToPatient(id),
             Some(Ok(_)) => {
-                Confined::PatientMissing(NoPatient::OtherUser(principal.patient_claims()))
+                PatientContext::PatientMissing(NoPatient::OtherUser(principal.patient_claims()))
             }
-            Some(Err(fault)) => Confined::PatientMissing(NoPatient::User(fault)),
-            None => Confined::PatientMissing(NoPatient::Missing(principal.patient_claims())),
+            Some(Err(fault)) => PatientContext::PatientMissing(NoPatient::User(fault)),
+            None => PatientContext::PatientMissing(NoPatient::Missing(principal.patient_claims())),
         },
     }
 }
 
 /// `user/` scopes are the rights of the user: a Patient's confine as `patient/` scopes do, a
 /// relative's are those of the patient in context, and a practitioner's do not confine.
-pub(super) fn of_user_scopes<'a>(principal: &'a Principal, base: &BaseUrl) -> Confined<'a> {
+pub(super) fn of_user_scopes<'a>(principal: &'a Principal, base: &BaseUrl) -> PatientContext<'a> {
     match fhir_user(principal, base) {
-        None | Some(Ok(FhirUser::Practitioner)) => Confined::Unconfined,
+        None | Some(Ok(FhirUser::Practitioner)) => PatientContext::Unconfined,
         Some(Ok(FhirUser::Patient(_))) => of_patient_scopes(principal, base),
         Some(Ok(FhirUser::Relative)) => match launch_context(principal, base) {
-            Some(Ok(patient)) => Confined::ToPatient(patient),
-            Some(Err(fault)) => Confined::PatientMissing(fault),
-            None => Confined::PatientMissing(NoPatient::Relative(principal.patient_claims())),
+            Some(Ok(patient)) => PatientContext::ToPatient(patient),
+            Some(Err(fault)) => PatientContext::PatientMissing(fault),
+            None => PatientContext::PatientMissing(NoPatient::Relative(principal.patient_claims())),
         },
-        Some(Err(fault)) => Confined::UserUnknown(fault),
+        Some(Err(fault)) => PatientContext::UserUnknown(fault),
     }
 }
 
@@ -74,8 +77,10 @@ impl Principal {
     #[must_use]
     pub fn patient_id(&self, base: &BaseUrl) -> Option<Cow<'_, str>> {
         match of_patient_scopes(self, base) {
-            Confined::ToPatient(id) => Some(id),
-            Confined::Unconfined | Confined::PatientMissing(_) | Confined::UserUnknown(_) => None,
+            PatientContext::ToPatient(id) => Some(id),
+            PatientContext::Unconfined
+            | PatientContext::PatientMissing(_)
+            | PatientContext::UserUnknown(_) => None,
         }
     }
 }

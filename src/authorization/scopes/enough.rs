@@ -46,11 +46,11 @@ fn own_constraint<'a>(
     if name == "*" || !required.iter().filter(is_about).all(|one| one.via == Via::Direct) {
         return None;
     }
-    let held = principal.scope_set().about(Some(name));
+    let held = principal.scope_set().covering(Some(name));
     let mut held = held.filter(|scope| scope.context() == context).peekable();
     let first = held.peek().copied()?;
     let is_constrained = held.all(|scope| scope.constraint().is_some());
-    (is_constrained && evaluator.holds_constraint(first, name)).then(|| first.constraint())?
+    (is_constrained && evaluator.can_enforce_constraint(first, name)).then(|| first.constraint())?
 }
 
 /// Returns the scopes that would have been enough for all that is required.

@@ -1,5 +1,5 @@
-//! The scopes of one token against one request: which of them apply to a permission on a type, and why
-//! others do not.
+//! Evaluates the scopes of an access token against a request: which of them grant a permission on a resource type,
+//! and why the others do not.
 
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
@@ -7,39 +7,43 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::context::{self, Confined};
+use super::context::{self, PatientContext};
 use super::inapplicable::{Inapplicable, Reasons};
 use super::requirement::{NamedPatients, RequiredAccess, Requirements, Target, Via};
 use crate::authorization::{AccessRequest, Alternative, Alternatives, Confinement, Enforcement};
 use crate::fhir::search;
 use crate::smart::{Constraint, Permissions, ScopeContext, ScopeSet, SmartScope};
 
+/// Evaluates the scopes of one token for one request.
+///
+/// Where a resource type is an `Option`, `None` is every type at once, which nothing but a wildcard scope covers.
 pub(super) struct ScopeEvaluator<'a> {
     request: &'a AccessRequest<'a>,
-    named: &'a NamedPatients<'a>,
-    /// Read where the first scope asks for it.
-    patient: OnceCell<Confined<'a>>,
-    user: OnceCell<Confined<'a>>,
-    /// Set to find out what would be granted if the token had a patient.
+    named_patients: &'a NamedPatients<'a>,
+    /// That of `patient/` scopes, read when the first of them is checked.
+    patient: OnceCell<PatientContext<'a>>,
+    /// That of `user/` scopes, likewise.
+    user: OnceCell<PatientContext<'a>>,
+    /// True to find out what would be granted if the token had a patient in context, for advice.
     assumes_patient: bool,
 }
 
-/// The scopes that have a part in a grant.
+/// The scopes that together grant an access; one that holds several permissions is there for each.
 pub(super) type GrantedBy<'a> = SmallVec<[&'a SmartScope; 4]>;
 
-/// The patient of a token that is assumed to have one: whoever is named.
+/// The patient of a token that is assumed to have one: whoever the request names. No id is empty.
 const ASSUMED: &str = "";
 
-/// The number of types named by an address that are tried with a constrained wildcard.
+/// The number of types listed in the URL that are tried with a constrained wildcard; further ones are not granted.
 const MAX_TRIED: usize = 64;
 
 impl<'a> ScopeEvaluator<'a> {
     pub(super) fn new(request: &'a AccessRequest<'a>, required: &'a Requirements<'_>) -> Self {
         let (patient, user) = (OnceCell::new(), OnceCell::new());
-        Self { request, named: &required.patients, patient, user, assumes_patient: false }
+        Self { request, named_patients: &required.patients, patient, user, assumes_patient: false }
     }
 
-    /// Evaluates as if the token had a patient.
+    /// Evaluates as if the token had a patient in context.
     pub(super) fn assuming_patient(self) -> Self {
         Self { assumes_patient: true, ..self }
     }
@@ -48,8 +52,8 @@ impl<'a> ScopeEvaluator<'a> {
         self.request.principal().scope_set()
     }
 
-    /// Finds one scope for each permission that is required; for what is included with a result, one
-    /// scope for either.
+    /// Finds a scope for each required permission. For included resources one scope is enough, with either reading
+    /// or searching.
     pub(super) fn satisfy(
         &self,
         required: &'a RequiredAccess<'_>,
@@ -60,7 +64,7 @@ impl<'a> ScopeEvaluator<'a> {
             Target::AnyOf(types) => return self.satisfy_on_some(required, Some(types)),
             Target::SomeType => return self.satisfy_on_some(required, None),
         };
-        let mut by = GrantedBy::new();
+        let mut granted_by = GrantedBy::new();
         let mut reasons = Reasons::default();
         let mut missing = false;
         for permission in required.permissions.iter() {
@@ -69,14 +73,14 @@ impl<'a> ScopeEvaluator<'a> {
                 Some(scope) if required.via == Via::Included => {
                     return Ok(GrantedBy::from_iter([scope]));
                 }
-                Some(scope) => by.push(scope),
+                Some(scope) => granted_by.push(scope),
                 None => missing = true,
             }
         }
-        if missing || by.is_empty() { Err(reasons) } else { Ok(by) }
+        if missing || granted_by.is_empty() { Err(reasons) } else { Ok(granted_by) }
     }
 
-    /// The first scope that applies. A constraint is looked at last: it takes longest.
+    /// Finds the first scope that applies. Unconstrained ones come first: a constraint takes longest to check.
     fn first(
         &self,
         permission: Permissions,
@@ -84,60 +88,65 @@ impl<'a> ScopeEvaluator<'a> {
         via: Via,
         reasons: &mut Reasons<'a>,
     ) -> Option<&'a SmartScope> {
-        let held = |constrained: bool| {
-            let about = self.scopes().about(on);
-            about.filter(move |scope| {
+        let candidates = |constrained: bool| {
+            self.scopes().covering(on).filter(move |scope| {
                 scope.permissions().contains(permission)
                     && scope.constraint().is_some() == constrained
             })
         };
-        held(false).chain(held(true)).find(|scope| {
+        candidates(false).chain(candidates(true)).find(|scope| {
             self.check_applies(scope, permission, on, via)
                 .map_err(|reason| reasons.add(reason))
                 .is_ok()
         })
     }
 
-    /// Finds a type, of those that are named or of all, on which the permissions are held.
+    /// Finds a resource type, one of `candidates` or of all, on which every required permission is granted. An included
+    /// resource, of which one permission is enough, always has its type.
     fn satisfy_on_some(
         &self,
         required: &'a RequiredAccess<'_>,
-        named: Option<&'a BTreeSet<String>>,
+        candidates: Option<&'a BTreeSet<String>>,
     ) -> Result<GrantedBy<'a>, Reasons<'a>> {
         let mut reasons = Reasons::default();
-        // `None` is every type at once, as a wildcard has it.
-        let every_type = named.is_none_or(|named| !named.is_empty()).then_some(None);
-        let own = self.scopes().types().filter(|name| named.is_none_or(|all| all.contains(*name)));
-        for on in every_type.into_iter().chain(own.map(Some)) {
+        // An empty list of types grants nothing.
+        let every_type = candidates.is_none_or(|types| !types.is_empty()).then_some(None);
+        let is_candidate = |name: &&str| candidates.is_none_or(|types| types.contains(*name));
+        let of_scopes = self.scopes().types().filter(is_candidate);
+        for on in every_type.into_iter().chain(of_scopes.map(Some)) {
             let each = required
                 .permissions
                 .iter()
                 .map(|permission| self.first(permission, on, required.via, &mut reasons));
-            if let Some(by) = each.collect::<Option<GrantedBy<'a>>>() {
-                return Ok(by);
+            if let Some(granted_by) = each.collect::<Option<GrantedBy<'a>>>() {
+                return Ok(granted_by);
             }
         }
-        match self.constrained_wildcard(required, named, &mut reasons) {
+        match self.constrained_wildcard(required, candidates, &mut reasons) {
             Some(scope) => Ok(GrantedBy::from_iter([scope])),
             None => Err(reasons),
         }
     }
 
-    /// Finds a wildcard scope whose constraint applies to at least one type that no scope names.
-    /// Scopes are tried one by one, since a token may have many and there are many types.
+    /// Finds a wildcard scope whose constraint can be enforced on at least one type; those that scopes name have been
+    /// tried. One scope has to hold every permission: combinations of wildcards are not tried, which bounds the work.
     fn constrained_wildcard(
         &self,
         required: &'a RequiredAccess<'_>,
-        named: Option<&'a BTreeSet<String>>,
+        candidates: Option<&'a BTreeSet<String>>,
         reasons: &mut Reasons<'a>,
     ) -> Option<&'a SmartScope> {
+        // For all else `check_applies` has more rules, which were asked above.
         if required.via != Via::Direct {
             return None;
         }
-        let wildcards = self.scopes().about(None);
-        let mut held = wildcards.filter(|scope| scope.permissions().contains(required.permissions));
-        held.find(|scope| {
+        let mut wildcards = self.scopes().covering(None);
+        wildcards.find(|scope| {
+            if !scope.permissions().contains(required.permissions) {
+                return false;
+            }
             let Ok(Some(constraint)) = scope.parsed_constraint() else { return false };
+            // Nothing is created on several types at once.
             if let Err(reason) = self.patient_of(scope, required.permissions, None) {
                 reasons.add(reason);
                 return false;
@@ -146,40 +155,44 @@ impl<'a> ScopeEvaluator<'a> {
                 let checked = self.check_constraint(scope, constraint, Some(on));
                 checked.map_err(|reason| reasons.add(reason)).is_ok()
             };
-            match named {
-                Some(named) => named.iter().take(MAX_TRIED).any(|name| applies(name)),
+            match candidates {
+                Some(types) => types.iter().take(MAX_TRIED).any(|name| applies(name)),
                 None => self.request.interaction().resource_types().names().any(applies),
             }
         })
     }
 
-    /// Collects every scope that grants the one permission of an interaction on its one type, as
-    /// alternatives.
-    pub(super) fn satisfy_in_every_way(
+    /// Collects every scope that grants the one permission of an interaction on its one type: each is an alternative.
+    pub(super) fn collect_alternatives(
         &self,
         required: &'a RequiredAccess<'_>,
         on: &'a str,
     ) -> Result<(Confinement, GrantedBy<'a>), Reasons<'a>> {
-        let mut by = GrantedBy::new();
+        let mut granted_by = GrantedBy::new();
         let mut reasons = Reasons::default();
         let permissions = required.permissions;
-        let held = self.scopes().about(Some(on));
-        let held = held.filter(|scope| scope.permissions().contains(permissions));
-        let applied = held.filter_map(|scope| {
+        let candidates = self.scopes().covering(Some(on));
+        let candidates = candidates.filter(|scope| scope.permissions().contains(permissions));
+        let applied = candidates.filter_map(|scope| {
             let patient = self.check_applies(scope, permissions, Some(on), required.via);
             let patient = patient.map_err(|reason| reasons.add(reason)).ok()?;
-            by.push(scope);
+            granted_by.push(scope);
             let constraint = scope.parsed_constraint().ok()?;
             Some(Alternative::shared(patient, constraint.map(Arc::clone)))
         });
         let alternatives: Alternatives = applied.collect();
-        if alternatives.is_none() { Err(reasons) } else { Ok((alternatives.into(), by)) }
+        if alternatives.is_none() { Err(reasons) } else { Ok((alternatives.into(), granted_by)) }
     }
 
-    /// Reports whether a scope grants the one permission of an interaction on its one type and confines to nothing.
-    pub(super) fn satisfy_unconfined(&self, required: &'a RequiredAccess<'_>, on: &'a str) -> bool {
-        let mut held = self.scopes().about(Some(on));
-        held.any(|scope| {
+    /// Reports whether a scope grants the one permission of an interaction on its one type, without a patient and
+    /// without a constraint.
+    pub(super) fn grants_unconfined_access(
+        &self,
+        required: &'a RequiredAccess<'_>,
+        on: &'a str,
+    ) -> bool {
+        let mut candidates = self.scopes().covering(Some(on));
+        candidates.any(|scope| {
             scope.permissions().contains(required.permissions)
                 && scope.constraint().is_none()
                 && self
@@ -188,8 +201,8 @@ impl<'a> ScopeEvaluator<'a> {
         })
     }
 
-    /// Checks that a scope which covers a permission and a type applies (`on` is `None` for every type),
-    /// and returns the patient that it confines to.
+    /// Checks that a scope which covers the permission and the type can be used for this request, and returns the
+    /// patient whom it confines to, if any.
     fn check_applies(
         &self,
         scope: &'a SmartScope,
@@ -198,23 +211,23 @@ impl<'a> ScopeEvaluator<'a> {
         via: Via,
     ) -> Result<Option<&str>, Inapplicable<'a>> {
         let enforced = self.request.enforcement();
-        // `ScopeSet` has none that cannot be read.
+        // `ScopeSet` keeps no scope whose constraint cannot be parsed.
         let constraint = scope.parsed_constraint().map_err(|_| Inapplicable::Unreadable(scope))?;
         let patient = self.patient_of(scope, permission, on)?;
-        let confined = patient.is_some() || constraint.is_some();
+        let is_confined = patient.is_some() || constraint.is_some();
         match via {
-            Via::Exported if confined || !scope.is_of_system() => {
+            Via::Exported if is_confined || !scope.is_of_system() => {
                 return Err(Inapplicable::NotOfSystem);
             }
             Via::Chained | Via::Untargeted if constraint.is_some() => {
                 return Err(Inapplicable::ConstrainedLink(scope));
             }
             Via::Included | Via::Chained | Via::Untargeted
-                if confined && !enforced.contains(Enforcement::INCLUDES) =>
+                if is_confined && !enforced.contains(Enforcement::INCLUDES) =>
             {
                 return Err(Inapplicable::Undeclared("scopes that confine", "includes"));
             }
-            Via::UnreadBody if confined => {
+            Via::UnreadBody if is_confined => {
                 return Err(Inapplicable::Undeclared("scopes that confine", "bodies of searches"));
             }
             Via::Direct
@@ -230,6 +243,7 @@ impl<'a> ScopeEvaluator<'a> {
         Ok(patient)
     }
 
+    /// Checks that the server can enforce a constraint on a type.
     fn check_constraint(
         &self,
         scope: &'a SmartScope,
@@ -252,13 +266,13 @@ impl<'a> ScopeEvaluator<'a> {
         Ok(())
     }
 
-    /// Reports whether the constraint of a scope can be held on a type.
-    pub(super) fn holds_constraint(&self, scope: &'a SmartScope, on: &'a str) -> bool {
-        let constraint = scope.parsed_constraint().unwrap_or_default();
+    /// Reports whether a scope has a constraint that the server can enforce on a type.
+    pub(super) fn can_enforce_constraint(&self, scope: &'a SmartScope, on: &'a str) -> bool {
+        let constraint = scope.parsed_constraint().ok().flatten();
         constraint.is_some_and(|one| self.check_constraint(scope, one, Some(on)).is_ok())
     }
 
-    /// The patient that a scope confines to, if it confines.
+    /// Returns the patient whom a scope confines to, if any; an error if it cannot be used.
     fn patient_of(
         &self,
         scope: &'a SmartScope,
@@ -266,35 +280,35 @@ impl<'a> ScopeEvaluator<'a> {
         on: Option<&'a str>,
     ) -> Result<Option<&str>, Inapplicable<'a>> {
         let enforced = self.request.enforcement().contains(Enforcement::COMPARTMENTS);
-        let patient = match self.confined(scope.context()) {
-            Confined::Unconfined => return Ok(None),
-            Confined::UserUnknown(reason) => return Err(Inapplicable::NoUser(*reason)),
-            Confined::ToPatient(_) | Confined::PatientMissing(_) if !enforced => {
+        let patient = match self.patient_context(scope.context()) {
+            PatientContext::Unconfined => return Ok(None),
+            PatientContext::UserUnknown(reason) => return Err(Inapplicable::NoUser(*reason)),
+            PatientContext::ToPatient(_) | PatientContext::PatientMissing(_) if !enforced => {
                 let scopes = "scopes that confine to a patient";
                 return Err(Inapplicable::Undeclared(scopes, "compartments"));
             }
-            Confined::ToPatient(patient) => &**patient,
-            Confined::PatientMissing(_) if self.assumes_patient => ASSUMED,
-            Confined::PatientMissing(reason) => {
+            PatientContext::ToPatient(patient) => &**patient,
+            PatientContext::PatientMissing(_) if self.assumes_patient => ASSUMED,
+            PatientContext::PatientMissing(reason) => {
                 return Err(Inapplicable::NoPatient(*reason, scope));
             }
         };
-        if patient != ASSUMED && self.named.differ_from(patient) {
+        if patient != ASSUMED && self.named_patients.include_other_than(patient) {
             return Err(Inapplicable::OtherPatient);
         }
         match on {
-            Some(name) if permission == Permissions::CREATE && !self.may_create(name) => {
+            Some(name) if permission.contains(Permissions::CREATE) && !self.may_create(name) => {
                 Err(Inapplicable::NotWritten(name))
             }
-            // Other changes depend on the instance, which the handler checks.
+            // Updates and deletions depend on the instance, which the handler checks.
             Some(_) | None => Ok(Some(patient)),
         }
     }
 
-    fn confined(&self, context: ScopeContext) -> &Confined<'a> {
+    fn patient_context(&self, context: ScopeContext) -> &PatientContext<'a> {
         let (principal, base) = (self.request.principal(), self.request.interaction().base());
         match context {
-            ScopeContext::System => &Confined::Unconfined,
+            ScopeContext::System => &PatientContext::Unconfined,
             ScopeContext::Patient => {
                 self.patient.get_or_init(|| context::of_patient_scopes(principal, base))
             }
@@ -304,34 +318,36 @@ impl<'a> ScopeEvaluator<'a> {
         }
     }
 
-    /// The reason for which scopes of a context would grant nothing, whatever they say.
+    /// Returns why no scope of a context can grant anything, where that is so.
     pub(super) fn unusable(&self, context: ScopeContext) -> Option<Inapplicable<'a>> {
-        match self.confined(context) {
-            Confined::UserUnknown(reason) => Some(Inapplicable::NoUser(*reason)),
-            Confined::PatientMissing(reason) => Some(Inapplicable::WithoutPatient(*reason)),
-            Confined::Unconfined | Confined::ToPatient(_) => None,
+        match self.patient_context(context) {
+            PatientContext::UserUnknown(reason) => Some(Inapplicable::NoUser(*reason)),
+            PatientContext::PatientMissing(reason) => Some(Inapplicable::WithoutPatient(*reason)),
+            PatientContext::Unconfined | PatientContext::ToPatient(_) => None,
         }
     }
 
-    /// A patient creates what belongs to patients, but not a Patient resource.
+    /// Reports whether scopes that confine to a patient may create a type: what belongs to the patient's compartment, but
+    /// no Patient.
     fn may_create(&self, name: &str) -> bool {
         name != "Patient" && self.request.patient_compartment().is_written(name)
     }
 
-    /// Reports whether an unconstrained scope of `context`, with the required permissions and type, would
-    /// apply once the token has a patient.
+    /// Reports whether an unconstrained scope of `context` with the required permissions and type would apply once the
+    /// token has a patient in context. It has the rules of [`check_applies`](Self::check_applies), for a scope that the
+    /// token has not.
     pub(super) fn would_apply(
         &self,
         context: ScopeContext,
         required: &'a RequiredAccess<'_>,
     ) -> bool {
-        let patient = match self.confined(context) {
-            Confined::UserUnknown(_) => return false,
-            Confined::Unconfined => {
+        let patient = match self.patient_context(context) {
+            PatientContext::UserUnknown(_) => return false,
+            PatientContext::Unconfined => {
                 return required.via != Via::Exported || context == ScopeContext::System;
             }
-            Confined::ToPatient(patient) => Some(patient),
-            Confined::PatientMissing(_) => None,
+            PatientContext::ToPatient(patient) => Some(patient),
+            PatientContext::PatientMissing(_) => None,
         };
         let enforced = self.request.enforcement();
         let possible = match required.via {
@@ -342,13 +358,13 @@ impl<'a> ScopeEvaluator<'a> {
             Via::UnreadBody | Via::Exported => false,
         };
         let creates = required.permissions.contains(Permissions::CREATE);
-        let on = match &required.target {
-            Target::Type(name) => Some(&**name),
-            Target::AnyOf(_) | Target::SomeType | Target::EveryType => None,
+        let may_create = match &required.target {
+            Target::Type(name) => self.may_create(name),
+            Target::AnyOf(_) | Target::SomeType | Target::EveryType => true,
         };
         possible
-            && !patient.is_some_and(|patient| self.named.differ_from(patient))
+            && patient.is_none_or(|patient| !self.named_patients.include_other_than(patient))
             && enforced.contains(Enforcement::COMPARTMENTS)
-            && !on.is_some_and(|name| creates && !self.may_create(name))
+            && (!creates || may_create)
     }
 }

@@ -9,7 +9,7 @@ use std::ptr;
 use hashbrown::HashSet;
 
 use super::caller::{CallerScopes, MAX_NOTES};
-use super::context::{self, Confined};
+use super::context::{self, PatientContext};
 use super::enough::{LAUNCH_PATIENT, any_enough, enough, narrowest_context};
 use super::evaluator::{GrantedBy, ScopeEvaluator};
 use super::inapplicable::{Inapplicable, Reasons};
@@ -63,7 +63,7 @@ impl ScopePolicy {
         match narrowest_context(principal, of_caller(request, &own), false) {
             Some(ScopeContext::Patient) => true,
             Some(ScopeContext::User) => {
-                context::of_user_scopes(principal, base) != Confined::Unconfined
+                context::of_user_scopes(principal, base) != PatientContext::Unconfined
             }
             Some(ScopeContext::System) | None => false,
         }
@@ -108,7 +108,7 @@ impl Authorizer for ScopePolicy {
                 let is_plain = Subject::of(request.interaction()) == Subject::One;
                 required.each.iter().enumerate().all(|(place, one)| match &one.target {
                     Target::Type(name) if is_plain && place == 0 => {
-                        evaluator.satisfy_unconfined(one, name)
+                        evaluator.grants_unconfined_access(one, name)
                     }
                     Target::Type(_) | Target::AnyOf(_) | Target::SomeType | Target::EveryType => {
                         evaluator.satisfy(one).is_ok()
@@ -155,7 +155,7 @@ fn satisfy_all<'a>(
     for (place, required) in required.each.iter().enumerate() {
         let satisfied = match &required.target {
             Target::Type(name) if is_plain && place == 0 => {
-                evaluator.satisfy_in_every_way(required, name).map(|(own, scopes)| {
+                evaluator.collect_alternatives(required, name).map(|(own, scopes)| {
                     confinement = own;
                     scopes
                 })

@@ -86,7 +86,7 @@ const MAX_REQUIRED: usize = 64;
 
 impl NamedPatients<'_> {
     /// Reports whether somebody other than this patient is named.
-    pub(super) fn differ_from(&self, patient: &str) -> bool {
+    pub(super) fn include_other_than(&self, patient: &str) -> bool {
         match self {
             Self::Nobody => false,
             Self::One(named) => named != patient,

@@ -6,35 +6,35 @@ use hashbrown::Equivalent;
 
 /// A name as it was defined, as a key.
 #[derive(Clone, Debug)]
-pub(crate) struct CaselessName(Box<str>);
+pub(crate) struct CaseInsensitiveName(Box<str>);
 
 /// A name in any case, to be looked up.
-pub(crate) struct Caseless<'a>(pub(crate) &'a str);
+pub(crate) struct CaseInsensitive<'a>(pub(crate) &'a str);
 
 /// The bit that tells small letters from capital ones.
 const SMALL: u8 = 0x20;
 
-impl CaselessName {
+impl CaseInsensitiveName {
     pub(crate) fn new(name: &str) -> Self {
         Self(name.into())
     }
 }
 
-impl PartialEq for CaselessName {
+impl PartialEq for CaseInsensitiveName {
     fn eq(&self, other: &Self) -> bool {
-        Caseless(&self.0).equivalent(other)
+        CaseInsensitive(&self.0).equivalent(other)
     }
 }
 
-impl Eq for CaselessName {}
+impl Eq for CaseInsensitiveName {}
 
-impl Hash for CaselessName {
+impl Hash for CaseInsensitiveName {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        Caseless(&self.0).hash(state);
+        CaseInsensitive(&self.0).hash(state);
     }
 }
 
-impl Hash for Caseless<'_> {
+impl Hash for CaseInsensitive<'_> {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
         // The bit is set in letters and whatever else alike: for a hash that will do. In pieces,
@@ -49,9 +49,9 @@ impl Hash for Caseless<'_> {
     }
 }
 
-impl Equivalent<CaselessName> for Caseless<'_> {
+impl Equivalent<CaseInsensitiveName> for CaseInsensitive<'_> {
     #[inline]
-    fn equivalent(&self, name: &CaselessName) -> bool {
+    fn equivalent(&self, name: &CaseInsensitiveName) -> bool {
         // Mostly it is spelled as it was defined, and that is seen at once.
         *self.0 == *name.0 || self.0.eq_ignore_ascii_case(&name.0)
     }
@@ -65,8 +65,9 @@ mod tests {
 
     #[test]
     fn a_name_is_found_in_any_case() {
-        let names: HashMap<CaselessName, u8> =
-            [(CaselessName::new("globalReader"), 1), (CaselessName::new("a"), 2)].into();
+        let names: HashMap<CaseInsensitiveName, u8> =
+            [(CaseInsensitiveName::new("globalReader"), 1), (CaseInsensitiveName::new("a"), 2)]
+                .into();
         for (name, expected) in [
             ("globalReader", Some(1)),
             ("GLOBALREADER", Some(1)),
@@ -77,7 +78,7 @@ mod tests {
             ("A", Some(2)),
             ("", None),
         ] {
-            assert_eq!(names.get(&Caseless(name)).copied(), expected, "{name:?}");
+            assert_eq!(names.get(&CaseInsensitive(name)).copied(), expected, "{name:?}");
         }
     }
 }

@@ -7,12 +7,12 @@ use crate::authentication::Principal;
 use crate::authorization::Access;
 
 /// A caller who was let in, on the way to the extensions of the response.
-pub(super) struct LetIn {
+pub(super) struct AdmittedCaller {
     caller: Principal,
     access: Option<Access>,
 }
 
-impl LetIn {
+impl AdmittedCaller {
     /// Returns the caller of a request that was decided on, where responses are to name it.
     #[inline]
     pub(super) fn of<B>(request: &Request<B>, gate: &Gate) -> Option<Box<Self>> {
