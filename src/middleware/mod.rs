@@ -8,7 +8,8 @@
 //!    [`Authorizer`](crate::Authorizer) grants the FHIR interaction that its method and address are, which is not
 //!    asked where a token is optional.
 //!
-//! The layer answers its well-known documents itself, and everything else is refused.
+//! The layer answers its well-known documents itself, and everything else is refused: an address too long to be judged,
+//! too. Outside the base URL [`OutsideBase::PassOn`] passes requests on as if the layer were not there.
 //!
 //! [`FhirAuthLayer`] makes a [`FhirAuth`] of any `Service<http::Request<B>>` that is `Clone`.
 //! [`RequireAuthLayer`] stands inside, on single routes, and can only narrow what the outer one has

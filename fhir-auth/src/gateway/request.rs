@@ -28,6 +28,10 @@ const OWN: [&str; 7] =
 const OVERRIDES: [&str; 5] =
     ["x-http-method", "x-http-method-override", "x-method-override", "x-real-ip", "x-rewrite-url"];
 
+/// Headers that are judged by this one name: some servers would read another spelling as the same.
+const JUDGED: [&str; 6] =
+    ["content-encoding", "content-type", "if-match", "if-none-exist", "prefer", "x-provenance"];
+
 /// The rules by which a request goes on.
 #[derive(Debug)]
 pub(super) struct Rules {
@@ -163,6 +167,7 @@ impl Rules {
                 || read.starts_with("x-original-")
                 || named.contains(*name)
                 || self.told.iter().any(|told| *told == read)
+                || (*read != *name.as_str() && JUDGED.contains(&&*read))
         };
         for name in headers.keys().filter(goes).cloned().collect::<Vec<_>>() {
             headers.remove(name);

@@ -40,13 +40,13 @@ pub fn fault_of_address(
     if ["page", "job-status", "job-cancel"].contains(&route.kind) {
         return Some("an address that is this server's alone".to_owned());
     }
+    // A search of every type has to have some parameter.
+    let is_search_of_all =
+        method == "GET" && route.kind == "search-system" && query == "_format=json";
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
         let base = name.split(':').next().unwrap_or_default();
         let is_chain = name.contains('.') || name.matches(':').count() > 1;
         let sorts_by_chain = base == "_sort" && value.contains(['.', ':']);
-        // A search of every type has to have some parameter.
-        let is_search_of_all =
-            name == "_format" && value == "json" && route.kind == "search-system";
         let is_never = NEVER.contains(&base) && !is_search_of_all;
         if is_never || is_chain || sorts_by_chain {
             return Some(format!("the parameter {name}={value}"));

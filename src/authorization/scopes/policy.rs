@@ -99,6 +99,14 @@ impl Authorizer for ScopePolicy {
     }
 
     fn grants_unconfined(&self, request: &AccessRequest<'_>) -> bool {
+        // Asked with each request that passes through: without a list of requirements what `ConfinedLayer` adds to a
+        // resource is 4 %, with it 6 % (`cargo bench --bench cost`).
+        if let Some(one) = RequiredAccess::alone(request.interaction())
+            && let Target::Type(name) = &one.target
+        {
+            let alone = Requirements::default();
+            return ScopeEvaluator::new(request, &alone).grants_unconfined_access(&one, name);
+        }
         match ScopeRequirement::of(request.interaction(), request.enforcement()) {
             ScopeRequirement::Nothing => true,
             ScopeRequirement::Never | ScopeRequirement::Undeclared(_) => false,

@@ -84,6 +84,25 @@ pub(super) enum Via {
 /// The number of requirements of an interaction that are judged one by one.
 const MAX_REQUIRED: usize = 64;
 
+impl<'a> RequiredAccess<'a> {
+    /// Returns the one access that is required by a read or a search of a type without parameters.
+    pub(super) fn alone(interaction: &'a Interaction) -> Option<Self> {
+        use InteractionKind as Kind;
+        let kind = interaction.kind();
+        let is_read = matches!(kind, Kind::Read | Kind::VersionRead | Kind::HistoryInstance);
+        let is_search = matches!(kind, Kind::SearchType | Kind::HistoryType);
+        if !(is_read || is_search)
+            || interaction.has_unseen_body()
+            || interaction.queries().next().is_some()
+        {
+            return None;
+        }
+        let permissions = if is_read { Permissions::READ } else { Permissions::SEARCH };
+        let target = Target::Type(interaction.resource_type()?.into());
+        Some(Self { permissions, target, via: Via::Direct })
+    }
+}
+
 impl NamedPatients<'_> {
     /// Reports whether somebody other than this patient is named.
     pub(super) fn include_other_than(&self, patient: &str) -> bool {

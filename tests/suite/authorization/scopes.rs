@@ -336,6 +336,7 @@ async fn a_search_of_any_of_several_types_may_be_looked_at_by_one_of_them() {
         ("user/Flag.s", 200),
         ("user/*.s?status=active", 200),
         ("user/*.s?gender=male", 403),
+        ("user/*.r?status=active", 403),
         // Of a patient, and the token has none.
         ("patient/*.s?status=active", 403),
         ("user/Patient.s", 403),
