@@ -4,6 +4,7 @@ use http::Request;
 use tower_fhir_auth::fhir::ResourceTypes;
 use tower_fhir_auth::{Enforcement, ScopePolicy};
 
+use super::oracle::InOneVoice;
 use crate::support::{Reply, Server};
 
 async fn send(server: &Server, method: &str, uri: &str, scope: &str) -> Reply {
@@ -342,6 +343,17 @@ async fn a_search_of_any_of_several_types_may_be_looked_at_by_one_of_them() {
         ("user/Patient.s", 403),
     ] {
         let reply = send(&server, "POST", "/_search?_type=Flag,Device", scope).await;
+        assert_eq!(reply.status, expected, "{scope}: {}", reply.body);
+    }
+}
+
+#[tokio::test]
+async fn where_nobody_reads_the_form_of_a_search_access_to_its_type_is_not_enough_for_either_answer()
+ {
+    let enforced = Enforcement::ALL - Enforcement::SEARCH_BODIES;
+    let server = Server::enforcing(enforced, InOneVoice(ScopePolicy::new())).await;
+    for (scope, expected) in [("user/Flag.s", 403), ("user/*.rs", 200)] {
+        let reply = send(&server, "POST", "/Flag/_search", scope).await;
         assert_eq!(reply.status, expected, "{scope}: {}", reply.body);
     }
 }
