@@ -29,8 +29,8 @@ const OVERRIDES: [&str; 5] =
     ["x-http-method", "x-http-method-override", "x-method-override", "x-real-ip", "x-rewrite-url"];
 
 /// Headers that are judged by this one name: some servers would read another spelling as the same.
-const JUDGED: [&str; 6] =
-    ["content-encoding", "content-type", "if-match", "if-none-exist", "prefer", "x-provenance"];
+const JUDGED: [&str; 5] =
+    ["content-encoding", "content-type", "if-match", "if-none-exist", "x-provenance"];
 
 /// The rules by which a request goes on.
 #[derive(Debug)]
