@@ -266,6 +266,7 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>>> Body for AnswerBody<B> {
 #[cfg(test)]
 mod tests {
     use super::super::account::Buffered;
+    use super::super::base::Bases;
     use super::*;
     use http::HeaderMap;
     use http_body_util::{BodyExt, Full};
@@ -280,6 +281,40 @@ mod tests {
         let sent = SentBody::new(body, None, Progress::begin(), account).collect().await.unwrap();
         assert_eq!(sent.trailers(), None);
         assert_eq!(sent.to_bytes(), "{}");
+    }
+
+    /// A body that comes in these parts.
+    struct Parts(Vec<&'static str>);
+
+    impl Body for Parts {
+        type Data = Bytes;
+        type Error = BoxError;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+            let next = (!self.0.is_empty()).then(|| self.0.remove(0));
+            Poll::Ready(next.map(|part| Ok(Frame::data(Bytes::from_static(part.as_bytes())))))
+        }
+
+        fn is_end_stream(&self) -> bool {
+            self.0.is_empty()
+        }
+    }
+
+    #[tokio::test]
+    async fn an_address_is_rewritten_also_where_the_part_before_it_has_none() {
+        let public = "https://fhir.example.org/r4";
+        let bases = Bases::new(&public.parse().unwrap(), &"http://localhost/fhir".parse().unwrap());
+        let account = Account::of_a_request(&Buffered::new());
+        account.streams();
+        let parts =
+            Parts(vec![r#"{"id":"1","reference":"#, r#""http://localhost/fhir/Patient/1"}"#]);
+        let rewriter = Some(Rewriter::of_answer(bases));
+        let body = AnswerBody::new(parts, rewriter, Duration::from_secs(30), account);
+        let text = body.collect().await.unwrap().to_bytes();
+        assert_eq!(text, r#"{"id":"1","reference":"https://fhir.example.org/r4/Patient/1"}"#);
     }
 
     #[tokio::test]
