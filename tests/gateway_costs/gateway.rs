@@ -12,8 +12,32 @@ use tower_fhir_auth::test_util::TestIssuer;
 
 pub(crate) const BASE: &str = "https://fhir.example.org/r4";
 
+/// A request that passes through.
+pub(crate) const READ: &str = "/Observation/o1";
+
 /// A path that takes no token: nobody is judged who asks for it, and the gateway is a bare proxy.
 pub(crate) const PUBLIC: &str = "/Observation/public";
+
+/// What is configured as `max_buffered`, in MiB.
+pub(crate) const MAX_BUFFERED: u64 = 256;
+
+/// Who holds answers to what was granted.
+#[derive(Clone, Copy)]
+pub(crate) enum ConfinedBy {
+    /// Both layers are before the server behind.
+    Gateway,
+    /// The layer that judges tokens is before it, and no other.
+    Nobody,
+}
+
+impl ConfinedBy {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Gateway => "gateway",
+            Self::Nobody => "nobody",
+        }
+    }
+}
 
 /// A process that ends with this.
 pub(crate) struct Process(Child);
@@ -26,24 +50,25 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    /// With so many MiB for what is held.
-    pub(crate) async fn before(upstream: &str, max_buffered: u64) -> Self {
-        Self::run_by(plainly, upstream, max_buffered).await
+    /// Starts one that confines.
+    pub(crate) async fn before(upstream: &str) -> Self {
+        Self::run_by(plainly, upstream, ConfinedBy::Gateway).await
     }
 
-    /// Run by another program, perhaps.
+    /// Starts one, run by another program, perhaps.
     pub(crate) async fn run_by(
         run: impl Fn(PathBuf) -> Command,
         upstream: &str,
-        max_buffered: u64,
+        confine: ConfinedBy,
     ) -> Self {
         let issuer = TestIssuer::start().await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("gateway.toml");
         let text = format!(
             "base_url = \"{BASE}\"\naccess = \"scopes\"\npublic = [\"{PUBLIC}\"]\n[[issuers]]\nissuer = \"{}\"\n\
-             [upstream]\nurl = \"{upstream}\"\nmax_buffered = \"{max_buffered}MiB\"\n",
-            issuer.url()
+             [upstream]\nurl = \"{upstream}\"\nmax_buffered = \"{MAX_BUFFERED}MiB\"\nconfine = \"{}\"\n",
+            issuer.url(),
+            confine.name()
         );
         std::fs::write(&file, text).unwrap();
         // The test is in `deps`, the program beside that.
@@ -55,7 +80,7 @@ impl Gateway {
         let host = base.strip_prefix("http://").unwrap().strip_suffix("/r4").unwrap().to_owned();
         let gateway = Self { process, host, issuer, _folder: folder };
         let token = gateway.token("system/*.rs");
-        ready(&gateway.host, &gateway.head("GET", "/Observation/o1", &token, "")).await;
+        ready(&gateway.host, &gateway.head("GET", READ, &token, "")).await;
         gateway
     }
 

@@ -8,12 +8,14 @@
 //!
 //! - memory that grows by no more than 32 MiB while 1 GiB streams each way,
 //! - 100 answers of 16 MiB at once that are judged, within `max_buffered` and 128 MiB,
-//! - instructions that a token adds to a request that passes through, which are no more than what the layer adds to
-//!   those of a bare proxy of the same client and server. They are counted by valgrind, for a difference of two times
-//!   would be that of two moments of the machine.
+//! - instructions of a request that passes through, beside those of the same gateway where the layer that judges
+//!   tokens is the only one (`confine = "nobody"`): what confines adds nothing to what passes it by. They are counted
+//!   by valgrind, for a difference of two times would be that of two moments of the machine,
+//! - instructions that a token adds to them, beside what the layer adds to those of a bare proxy.
 //!
-//! What the gateway takes beside such a proxy is told, too, in instructions and in processor time: time limits on both
-//! sides, the headers of a connection, accounts of what is held, and addresses that are rewritten.
+//! What the gateway takes beside the least that a proxy can be, hyper's client and server and nothing else, is told, too,
+//! in instructions and in processor time: time limits on both sides, the headers of a connection, accounts of what is
+//! held, and addresses that are rewritten.
 
 #![expect(
     clippy::unwrap_used,
@@ -27,6 +29,7 @@ mod counted;
 mod gateway;
 mod proxy;
 
+use std::fmt::{self, Display, Formatter};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -35,10 +38,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use self::backend::{BIG, STREAMED};
-use self::gateway::{Gateway, PUBLIC, Process, plainly};
-
-/// What is configured as `max_buffered`, in MiB.
-const MAX_BUFFERED: u64 = 256;
+use self::gateway::{ConfinedBy, Gateway, MAX_BUFFERED, PUBLIC, Process, READ, plainly};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -55,27 +55,24 @@ async fn main() -> ExitCode {
         println!("{name}: {found:.2} {unit}, bound {bound:.2}");
         is_kept &= found <= bound;
     };
-    let streaming = Gateway::before(&backend, MAX_BUFFERED).await;
+    let streaming = Gateway::before(&backend).await;
     let (down, up) = streamed(&streaming).await;
     figure("growth while 1 GiB streams to a client", down, 32.0, "MiB");
     figure("growth while 1 GiB streams from a client", up, 32.0, "MiB");
-    let judging = Gateway::before(&backend, MAX_BUFFERED).await;
+    let judging = Gateway::before(&backend).await;
     let peak = judged(&judging).await;
     let bound = f64::from(u32::try_from(MAX_BUFFERED).unwrap() + 128);
     figure("peak while 100 answers of 16 MiB are judged", peak, bound, "MiB");
     if cfg!(debug_assertions) {
         println!("a request that passes through: not measured without optimisation");
     } else {
-        let Each { gateway, public, guarded, bare } = passed_through(&backend).await;
         println!("processor time of a request that passes through, in µs:");
-        println!(
-            "{gateway:.1}, on a public path {public:.1}; bare proxy {bare:.1}, with the layer {guarded:.1}"
-        );
-        let Each { gateway, public, guarded, bare } = counted::instructions(&backend).await;
+        println!("{:.1}", passed_through(&backend).await);
+        let counted = counted::instructions(&backend).await;
         println!("its instructions outside of the kernel:");
-        println!(
-            "{gateway:.0}, on a public path {public:.0}; bare proxy {bare:.0}, with the layer {guarded:.0}"
-        );
+        println!("{counted:.0}");
+        let Each { gateway, unconfined, public, guarded, bare } = counted;
+        figure("what passes both layers, beside one", gateway / unconfined, 1.05, "times");
         // A tenth more: each is a difference of two runs.
         let layer = (guarded - bare) * 1.1;
         figure("what a token adds to them", gateway - public, layer, "instructions");
@@ -90,7 +87,7 @@ fn mib(bytes: u64) -> f64 {
 /// What the gateway grows by while much streams to a client, and from one.
 async fn streamed(gateway: &Gateway) -> (f64, f64) {
     let token = gateway.token("system/*.cruds");
-    gateway.ask(&token, "/Observation/o1").await;
+    gateway.ask(&token, READ).await;
     let before = gateway.process.memory();
     let mut stream = TcpStream::connect(&gateway.host).await.unwrap();
     let head = gateway.head("GET", "/Observation/stream", &token, "");
@@ -127,7 +124,7 @@ async fn streamed(gateway: &Gateway) -> (f64, f64) {
 /// The peak while many large answers are judged at once, with clients that are slow to read.
 async fn judged(gateway: &Gateway) -> f64 {
     let token = gateway.token("patient/*.rs");
-    gateway.ask(&token, "/Observation/o1").await;
+    gateway.ask(&token, READ).await;
     let mut clients = JoinSet::new();
     for _ in 0..100 {
         let head = gateway.head("GET", "/Observation", &token, "");
@@ -151,7 +148,7 @@ async fn judged(gateway: &Gateway) -> f64 {
                 whole += 1;
             }
             b"HTTP/1.1 503" => busy += 1,
-            other => assert!(false, "{}", String::from_utf8_lossy(other)),
+            other => panic!("{}", String::from_utf8_lossy(other)),
         }
     }
     println!("of 100 answers {whole} were judged, {busy} were too many");
@@ -163,6 +160,8 @@ async fn judged(gateway: &Gateway) -> f64 {
 struct Each {
     /// The gateway, by a token that passes through.
     gateway: f64,
+    /// The gateway that does not confine, by that token.
+    unconfined: f64,
     /// The gateway, on a path where nobody is judged.
     public: f64,
     /// A bare proxy with the layer around it.
@@ -171,22 +170,37 @@ struct Each {
     bare: f64,
 }
 
-/// The processor time of a request in µs: medians of rounds in which all four take turns.
+impl Display for Each {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        let Self { gateway, unconfined, public, guarded, bare } = *self;
+        let digits = formatter.precision().unwrap_or_default();
+        write!(
+            formatter,
+            "{gateway:.digits$}, without what confines {unconfined:.digits$}, on a public path {public:.digits$}; \
+             bare proxy {bare:.digits$}, with the layer {guarded:.digits$}"
+        )
+    }
+}
+
+/// The processor time of a request in µs: medians of rounds in which all take turns.
 async fn passed_through(backend: &str) -> Each {
     const ROUNDS: usize = 9;
     const REQUESTS: u32 = 4000;
-    let gateway = Gateway::before(backend, MAX_BUFFERED).await;
-    let (head, public) = (gateway.lasting_head("/Observation/o1"), gateway.lasting_head(PUBLIC));
+    let gateway = Gateway::before(backend).await;
+    let unconfined = Gateway::run_by(plainly, backend, ConfinedBy::Nobody).await;
+    let (head, public) = (gateway.lasting_head(READ), gateway.lasting_head(PUBLIC));
+    let head_of_unconfined = unconfined.lasting_head(READ);
     let (bare, bare_host) = Process::proxy(plainly, backend, None);
     let (guarded, guarded_host) = Process::proxy(plainly, backend, Some(gateway.issuer_url()));
     gateway::ready(&guarded_host, &head).await;
     let all = [
         (&gateway.process, &gateway.host, &head),
+        (&unconfined.process, &unconfined.host, &head_of_unconfined),
         (&gateway.process, &gateway.host, &public),
         (&guarded, &guarded_host, &head),
         (&bare, &bare_host, &head),
     ];
-    let mut took = [const { Vec::new() }; 4];
+    let mut took = [const { Vec::new() }; 5];
     for round in 0..=ROUNDS {
         for turn in 0..all.len() {
             let place = (round + turn) % all.len();
@@ -198,11 +212,11 @@ async fn passed_through(backend: &str) -> Each {
             }
         }
     }
-    let [gateway, public, guarded, bare] = took.map(|mut took| {
+    let [gateway, unconfined, public, guarded, bare] = took.map(|mut took| {
         took.sort_by(f64::total_cmp);
         took[ROUNDS / 2]
     });
-    Each { gateway, public, guarded, bare }
+    Each { gateway, unconfined, public, guarded, bare }
 }
 
 /// The processor time of a request, in µs.
