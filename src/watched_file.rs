@@ -1,4 +1,4 @@
-//! Configuration files that are read again while the server runs: key sets and role definitions.
+//! Files that are read again while the server runs: the configuration, key sets, role definitions.
 //!
 //! A file is read whole and within a bound, on a thread that nobody waits for. A change is detected
 //! by content: deployments replace files with times and lengths of their own choosing. A file that
@@ -6,11 +6,13 @@
 
 use std::fmt::Display;
 use std::fs::File;
-use std::io::{Error, Read, Result};
+use std::io::{Error, ErrorKind, Read, Result};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 /// The largest file that is read, in bytes.
 const MAX_BYTES: u64 = 1 << 20;
@@ -29,18 +31,52 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
     }
 }
 
-/// A file that is read from time to time, one read after another.
+/// Reads a file of text, as [`read`] does.
+pub(crate) fn read_string(path: &Path) -> Result<String> {
+    String::from_utf8(read(path)?).map_err(|error| Error::new(ErrorKind::InvalidData, error))
+}
+
+/// Reads one after another: a file system may hang, and then one thread hangs with it, and no more.
+#[derive(Debug)]
+pub(crate) struct OneRead(Arc<Semaphore>);
+
+impl Default for OneRead {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(1)))
+    }
+}
+
+impl OneRead {
+    /// Reads on a blocking thread that nobody waits for when this is dropped. Fails when the read before has not
+    /// ended within `patience`.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        patience: Duration,
+        read: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T> {
+        let turn = timeout(patience, Arc::clone(&self.0).acquire_owned()).await;
+        let Ok(Ok(turn)) = turn else {
+            return Err(Error::other("the file system has not answered yet"));
+        };
+        let read = tokio::task::spawn_blocking(move || {
+            // It is given back when the read has ended, whoever still waits for it.
+            let _turn = turn;
+            read()
+        });
+        Ok(read.await?)
+    }
+}
+
+/// A file that is read from time to time.
 #[derive(Debug)]
 pub(crate) struct WatchedFile {
     path: PathBuf,
-    /// `true` while a read is under way. A file system may hang; then one thread hangs with it, and
-    /// no more.
-    reading: Arc<AtomicBool>,
+    reads: OneRead,
 }
 
 impl WatchedFile {
     pub(crate) fn new(path: PathBuf) -> Self {
-        Self { path, reading: Arc::default() }
+        Self { path, reads: OneRead::default() }
     }
 
     /// Reads the file, and hands its content to `parse`, both on a blocking thread.
@@ -48,16 +84,8 @@ impl WatchedFile {
         &self,
         parse: impl FnOnce(Vec<u8>) -> T + Send + 'static,
     ) -> Result<T> {
-        if self.reading.swap(true, Ordering::SeqCst) {
-            return Err(Error::other("the file system has not answered yet"));
-        }
-        let (path, reading) = (self.path.clone(), Arc::clone(&self.reading));
-        let read = tokio::task::spawn_blocking(move || {
-            let content = read(&path);
-            reading.store(false, Ordering::SeqCst);
-            content.map(parse)
-        });
-        read.await?
+        let path = self.path.clone();
+        self.reads.run(Duration::ZERO, move || read(&path).map(parse)).await?
     }
 
     /// Reads the file every 2 s, for ever. Reports content that differs from the `last` good one

@@ -1,13 +1,11 @@
 //! The configuration file of a program that serves on while the file changes.
 
+use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use super::{Config, ConfigError};
 use crate::jose::digest::{Sha256, sha256};
-
-/// The interval between two looks at the files.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+use crate::watched_file::{self, OneRead, READ_EVERY};
 
 /// A configuration file that is followed while a layer serves. It is compared by content, and so are the files
 /// of `[listen] tls`.
@@ -46,9 +44,13 @@ pub struct ConfigFile {
     path: PathBuf,
     /// The files beside it that only programs read which serve.
     beside: Vec<PathBuf>,
-    /// The digests of their contents when they were read, in their order; `None` of one that could not be read.
-    known: Vec<Option<Sha256>>,
+    /// The digests of their contents when they were read, in their order.
+    known: Digests,
+    reads: OneRead,
 }
+
+/// The digests of files; `None` of one that could not be read.
+type Digests = Vec<Option<Sha256>>;
 
 impl ConfigFile {
     /// Reads the file for the first time. It may take as long as the file system likes.
@@ -63,7 +65,8 @@ impl ConfigFile {
         let beside = files_of(&config);
         // A change in between is one that is seen.
         let known = first.into_iter().chain(digests(&beside)).collect();
-        Ok((Self { path, beside, known }, config))
+        let reads = OneRead::default();
+        Ok((Self { path, beside, known, reads }, config))
     }
 
     /// Returns the path of the file.
@@ -81,8 +84,9 @@ impl ConfigFile {
     /// All errors of the file.
     pub async fn changed(&mut self) -> Result<Config, ConfigError> {
         loop {
-            tokio::time::sleep(LOOK_EVERY).await;
-            let now = self.look().await;
+            tokio::time::sleep(READ_EVERY).await;
+            // While the file system does not answer, nothing has changed.
+            let Ok(now) = self.look().await else { continue };
             let is_gone = now.first().is_none_or(Option::is_none);
             if !is_gone && now != self.known {
                 return self.take(now).await;
@@ -96,30 +100,30 @@ impl ConfigFile {
     ///
     /// All errors of the file.
     pub async fn read(&mut self) -> Result<Config, ConfigError> {
-        let now = self.look().await;
+        let now = self.look().await.map_err(|error| self.unreadable(&error))?;
         self.take(now).await
     }
 
-    async fn look(&self) -> Vec<Option<Sha256>> {
+    fn unreadable(&self, error: &io::Error) -> ConfigError {
+        ConfigError::unreadable(&self.path, error)
+    }
+
+    async fn look(&self) -> io::Result<Digests> {
         let files: Vec<PathBuf> =
             std::iter::once(&self.path).chain(&self.beside).cloned().collect();
-        let read = tokio::task::spawn_blocking(move || digests(&files));
-        read.await.unwrap_or_default()
+        self.reads.run(READ_EVERY, move || digests(&files)).await
     }
 
     /// Reads what was seen to be there: later changes are changes again.
-    async fn take(&mut self, seen: Vec<Option<Sha256>>) -> Result<Config, ConfigError> {
+    async fn take(&mut self, seen: Digests) -> Result<Config, ConfigError> {
         let path = self.path.clone();
-        let read = tokio::task::spawn_blocking(move || {
+        let read = self.reads.run(READ_EVERY, move || {
             let config = Config::from_file(&path)?;
             let beside = files_of(&config);
             let digests = digests(&beside);
             Ok::<_, ConfigError>((config, beside, digests))
         });
-        let read = read.await.unwrap_or_else(|error| {
-            Err(ConfigError::unreadable(&self.path, &std::io::Error::other(error)))
-        });
-        match read {
+        match read.await.map_err(|error| self.unreadable(&error)).and_then(|read| read) {
             Ok((config, beside, digests)) => {
                 let first = seen.into_iter().next().flatten();
                 self.known = std::iter::once(first).chain(digests).collect();
@@ -142,6 +146,6 @@ fn files_of(config: &Config) -> Vec<PathBuf> {
     files.flatten().cloned().collect()
 }
 
-fn digests(files: &[PathBuf]) -> Vec<Option<Sha256>> {
-    files.iter().map(|file| std::fs::read(file).ok().map(|content| sha256(&content))).collect()
+fn digests(files: &[PathBuf]) -> Digests {
+    files.iter().map(|file| watched_file::read(file).ok().map(|content| sha256(&content))).collect()
 }

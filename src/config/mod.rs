@@ -101,6 +101,7 @@ use crate::metadata::SmartConfiguration;
 use crate::middleware::{FhirAuthLayer, FhirAuthLayerBuilder};
 use crate::rejection::Disclosure;
 use crate::telemetry::log;
+use crate::watched_file;
 
 /// A configuration that was read and checked.
 ///
@@ -147,8 +148,8 @@ impl Config {
     /// All errors of the file.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
         let path = path.as_ref();
-        let text =
-            std::fs::read_to_string(path).map_err(|error| ConfigError::unreadable(path, &error))?;
+        let text = watched_file::read_string(path)
+            .map_err(|error| ConfigError::unreadable(path, &error))?;
         let directory = path.parent().unwrap_or_else(|| Path::new(""));
         let table = parse(&text).map_err(|problem| ConfigError::in_file(path, vec![problem]))?;
         Self::from_table(table, directory, &environment)

@@ -18,6 +18,7 @@ use super::schedule;
 use super::settings::KeySettings;
 use crate::display_safe::sanitize;
 use crate::error::{BuildError, ErrorCause};
+use crate::watched_file;
 
 const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
 
@@ -225,7 +226,7 @@ fn authorities(files: &[PathBuf]) -> Result<Vec<Certificate>, BuildError> {
 }
 
 fn certificates(path: &Path) -> Result<Vec<Certificate>, ErrorCause> {
-    let pem = std::fs::read(path).map_err(ErrorCause::new)?;
+    let pem = watched_file::read(path).map_err(ErrorCause::new)?;
     let certificates = Certificate::from_pem_bundle(&pem).map_err(ErrorCause::new)?;
     if certificates.is_empty() {
         return Err(ErrorCause::new("expected at least one certificate in PEM"));

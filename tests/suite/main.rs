@@ -15,6 +15,7 @@ mod audit;
 mod authorization;
 mod bases;
 mod clients;
+mod config_file;
 mod configuration;
 mod confine;
 mod connections;
