@@ -194,7 +194,11 @@ fn complain_of_keys(layer: &FhirAuthLayer, offline: bool) {
             eprintln!("keys of {}: {}", health.issuer, print::one_line(&error.to_string()));
         }
         if let Some(error) = health.introspection.and_then(|state| state.last_error) {
-            eprintln!("introspection at {}: {}", health.issuer, print::one_line(&error));
+            eprintln!(
+                "introspection at {}: {}",
+                health.issuer,
+                print::one_line(&error.to_string())
+            );
         }
     }
 }

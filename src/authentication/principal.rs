@@ -310,9 +310,8 @@ impl Principal {
 
     /// Returns what an explanation tells of the token beside its checks.
     pub(super) fn contents(&self) -> TokenContents {
-        let (scopes, roles) = (Vec::from_iter(self.scopes()), Vec::from_iter(self.roles()));
-        let other_claims = self.other_claims().join(" ");
-        TokenContents::new(&scopes.join(" "), &roles.join(" "), &other_claims)
+        let other_claims = self.other_claims();
+        TokenContents::new(self.scopes(), self.roles(), other_claims.iter().map(String::as_str))
     }
 
     /// Returns the names of the claims whose values no explanation shows.

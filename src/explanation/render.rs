@@ -29,7 +29,7 @@ impl fmt::Display for Explanation {
             [("scopes: ", scopes), ("roles: ", roles), ("other claims: ", other_claims)]
         {
             if !value.is_empty() {
-                line(f, name, value)?;
+                line(f, name, &value.join(" "))?;
             }
         }
         Ok(())

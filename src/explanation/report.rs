@@ -56,13 +56,12 @@ pub enum Verdict {
     Undecided,
 }
 
-/// The part of a verified token that may be shown, beside what was checked. Each list is separated
-/// by spaces.
+/// The part of a verified token that may be shown, beside what was checked.
 ///
 /// ```
 /// use tower_fhir_auth::explanation::Explanation;
 ///
-/// fn scopes(explanation: &Explanation) -> &str {
+/// fn scopes(explanation: &Explanation) -> &[String] {
 ///     &explanation.holds().scopes
 /// }
 /// ```
@@ -70,11 +69,11 @@ pub enum Verdict {
 #[non_exhaustive]
 pub struct TokenContents {
     /// The scopes.
-    pub scopes: String,
+    pub scopes: Vec<String>,
     /// The roles.
-    pub roles: String,
+    pub roles: Vec<String>,
     /// The names of the other claims, without their values.
-    pub other_claims: String,
+    pub other_claims: Vec<String>,
 }
 
 /// One line of an [`Explanation`].
@@ -276,11 +275,15 @@ impl Explanation {
 }
 
 impl TokenContents {
-    pub(crate) fn new(scopes: &str, roles: &str, other_claims: &str) -> Self {
+    pub(crate) fn new<'a>(
+        scopes: impl Iterator<Item = &'a str>,
+        roles: impl Iterator<Item = &'a str>,
+        other_claims: impl Iterator<Item = &'a str>,
+    ) -> Self {
         Self {
-            scopes: sanitize(scopes),
-            roles: sanitize(roles),
-            other_claims: sanitize(other_claims),
+            scopes: scopes.map(sanitize).collect(),
+            roles: roles.map(sanitize).collect(),
+            other_claims: other_claims.map(sanitize).collect(),
         }
     }
 }

@@ -16,7 +16,7 @@ use super::report::{Explanation, Step, StepOutcome, TokenContents};
 ///   }],
 ///   "conclusion": "the verdict and its reason",
 ///   "public": false,
-///   "token": {"other claims": "their names", "roles": "…", "scopes": "…"},
+///   "token": {"other_claims": ["their names"], "roles": ["…"], "scopes": ["…"]},
 ///   "verdict": "accepted, refused or undecided"
 /// }
 /// ```
@@ -68,12 +68,12 @@ struct AdviceView {
 
 #[derive(Serialize)]
 struct ContentsView<'a> {
-    #[serde(rename = "other claims", skip_serializing_if = "str::is_empty")]
-    other_claims: &'a str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    roles: &'a str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    scopes: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    other_claims: &'a [String],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    roles: &'a [String],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    scopes: &'a [String],
 }
 
 impl<'a> StepView<'a> {

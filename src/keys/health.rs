@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 
 use super::error::KeyError;
 use crate::display_safe::sanitize;
+use crate::error::ErrorCause;
 use crate::jose::LeftOut;
 use crate::time::UnixTime;
 
@@ -88,8 +89,9 @@ pub struct IntrospectionHealth {
     /// The moment of the last answer, by the clock of the layer.
     #[serde(serialize_with = "string")]
     pub last_success: Option<UnixTime>,
-    /// The error of the last question, in words; `None` when it was answered.
-    pub last_error: Option<String>,
+    /// The error of the last question; `None` when it was answered.
+    #[serde(serialize_with = "string")]
+    pub last_error: Option<ErrorCause>,
 }
 
 fn seconds<S: Serializer>(span: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::answer::Answer;
 use super::error::IntrospectionError;
 use crate::display_safe::sanitize;
+use crate::error::ErrorCause;
 use crate::keys::IntrospectionHealth;
 use crate::telemetry::log;
 use crate::time::UnixTime;
@@ -54,7 +55,7 @@ impl Report {
         health.reachable = state.last_error.is_none();
         health.asked = state.asked;
         health.last_success = state.last_success;
-        health.last_error = state.last_error.as_ref().map(|error| sanitize(&error.to_string()));
+        health.last_error = state.last_error.clone().map(ErrorCause::new);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

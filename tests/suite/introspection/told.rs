@@ -135,7 +135,7 @@ async fn health_and_readiness_show_the_provider() {
     server.bearer("other").await.is_unavailable();
     let health = server.health();
     assert!(!health.reachable);
-    assert!(health.last_error.unwrap().contains("status 401"));
+    assert!(health.last_error.unwrap().to_string().contains("status 401"));
     let readiness: Value = serde_json::from_slice(server.layer.readiness().body()).unwrap();
     let introspection = &readiness["issuers"][0]["introspection"];
     assert_eq!((&introspection["reachable"], &introspection["asked"]), (&json!(false), &json!(2)));
