@@ -5,7 +5,7 @@ use axum::{Router, extract::State, http::StatusCode, routing::get, routing::post
 use tower_fhir_auth::authorization::Assignments;
 use tower_fhir_auth::{Access, FhirAuthLayer, RoleDefinitions, RolePolicy, TrustedIssuer};
 
-/// What the handler that gives roles needs.
+/// The state of the handler that gives roles.
 #[derive(Clone)]
 struct Admin {
     issuer: String,

@@ -1,4 +1,4 @@
-//! What a request allocates, and what the layer keeps: figures that must not grow.
+//! Allocations of a request, and memory that the layer keeps: figures that must not grow.
 
 #![expect(
     clippy::expect_used,

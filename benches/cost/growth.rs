@@ -1,4 +1,4 @@
-//! What grows with the number of keys, issuers, role definitions and scopes: nothing, but for the
+//! Growth with the number of keys, issuers, role definitions and scopes: nothing, but for the
 //! reading of the scopes themselves.
 
 use tower_fhir_auth::FhirAuthLayer;

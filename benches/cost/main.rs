@@ -1,4 +1,4 @@
-//! What the layer costs, figure beside bound: `cargo bench --bench cost`.
+//! The costs of the layer, figure beside bound: `cargo bench --bench cost`.
 //!
 //! Ends with a non-zero status when a bound is missed. Everything is a ratio of two things that
 //! were measured in turns in this run, or a number of allocations; what a busy machine decides

@@ -1,4 +1,4 @@
-//! How the cost of a request grows: `cargo bench --bench curves` prints the curves and draws them
+//! The growth of a request's cost: `cargo bench --bench curves` prints the curves and draws them
 //! into the manual (`src/manual/costs/*.svg`).
 
 #![expect(

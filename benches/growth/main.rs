@@ -1,4 +1,4 @@
-//! How everything grows that reads what others send: the instructions of one reading at n, 2n, 4n
+//! Growth of everything that reads what others send: the instructions of one reading at n, 2n, 4n
 //! and 8n bytes of it.
 //!
 //! `cargo bench --bench growth` counts them with valgrind (callgrind), so that the figures are the

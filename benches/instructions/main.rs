@@ -1,4 +1,4 @@
-//! How many instructions the layer takes for a request: a figure that is the same on a busy machine
+//! The instructions that the layer takes for a request: a figure that is the same on a busy machine
 //! as on an idle one, and so the one that is compared from change to change.
 //!
 //! `cargo bench --bench instructions` counts them with valgrind (callgrind) and compares them with

@@ -1,4 +1,4 @@
-//! What all measurements have in common: who measures, and what is measured.
+//! The common ground of all measurements: who measures, and what is measured.
 
 pub(crate) mod grown;
 pub(crate) mod meter;

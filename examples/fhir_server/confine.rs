@@ -1,4 +1,4 @@
-//! What the layer leaves to the handlers: which resources a caller may see or change.
+//! Enforcement that the layer leaves to the handlers: which resources a caller may see or change.
 //!
 //! The layer has granted an interaction by its address. It has seen no resource. For each one that
 //! a handler is about to show, change or store, it asks here; [`Access`] has the answer, and the
@@ -18,7 +18,7 @@ use tower_fhir_auth::{Denial, Visibility};
 use crate::rights::Rights;
 use crate::store::State;
 
-/// What one caller may see and change, for the time of one request.
+/// The resources that one caller may see and change, for the time of one request.
 pub(crate) struct Confinement<'a> {
     rights: &'a Rights,
     asked: RefCell<HashMap<(Question, String), Filter<'a>>>,
@@ -33,7 +33,7 @@ enum Question {
     Included,
 }
 
-/// Why a change must not be made.
+/// The reason why a change must not be made.
 pub(crate) enum Forbidden {
     Denied(Denial),
     /// The resource must look as if it did not exist.
@@ -45,22 +45,22 @@ impl<'a> Confinement<'a> {
         Self { rights, asked: RefCell::default() }
     }
 
-    /// Whether this interaction may show a resource: what is read, a match, a version.
+    /// Reports whether this interaction may show a resource: what is read, a match, a version.
     pub(crate) fn shows(&self, state: &State, resource: &Value) -> bool {
         self.ask(Question::Shown, state, resource)
     }
 
-    /// Whether the caller holds permissions on a resource as it is.
+    /// Reports whether the caller holds permissions on a resource as it is.
     pub(crate) fn may(&self, permissions: Permissions, state: &State, resource: &Value) -> bool {
         self.ask(Question::May(permissions), state, resource)
     }
 
-    /// Whether a resource may come along with a result that refers to it.
+    /// Reports whether a resource may come along with a result that refers to it.
     pub(crate) fn includes(&self, state: &State, resource: &Value) -> bool {
         self.ask(Question::Included, state, resource)
     }
 
-    /// Whether a result may depend on all resources of a type that the caller may search. What a
+    /// Reports whether a result may depend on all resources of a type that the caller may search. What a
     /// constraint hides would show through.
     pub(crate) fn may_depend_on(&self, resource_type: &str) -> bool {
         let filter = self.filter(Question::May(Permissions::SEARCH), resource_type);
@@ -83,7 +83,7 @@ impl<'a> Confinement<'a> {
         }
     }
 
-    /// Whether what is granted on a type is confined to some of its resources.
+    /// Reports whether what is granted on a type is confined to some of its resources.
     pub(crate) fn is_confined(&self, permissions: Permissions, resource_type: &str) -> bool {
         let filter = self.filter(Question::May(permissions), resource_type);
         filter.is_some_and(|filter| !filter.is_open())
@@ -94,7 +94,7 @@ impl<'a> Confinement<'a> {
         self.rights.compartment(patient)
     }
 
-    /// Whether a resource may be changed from what it is to what it would be.
+    /// Reports whether a resource may be changed from what it is to what it would be.
     pub(crate) fn check_store(
         &self,
         state: &State,
@@ -125,7 +125,7 @@ impl<'a> Confinement<'a> {
         }
     }
 
-    /// Whether changes of a type are confined to a patient whom nobody knows here: what is written
+    /// Reports whether changes of a type are confined to a patient whom nobody knows here: what is written
     /// would be nobody's.
     fn is_of_nobody(&self, state: &State, resource_type: &str) -> bool {
         let filter = self.filter(Question::May(Permissions::CREATE), resource_type);

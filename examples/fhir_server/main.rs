@@ -48,7 +48,7 @@ use options::Options;
 use page::Page;
 use store::Store;
 
-/// What ends the server before it begins.
+/// A fault that ends the server before it begins.
 type Error = Box<dyn std::error::Error>;
 
 fn main() -> ExitCode {

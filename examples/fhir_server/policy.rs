@@ -1,4 +1,4 @@
-//! What this server says of itself to the layer, and the roles of the demo.
+//! The policy of this server, as it states it to the layer, and the roles of the demo.
 
 use std::time::Duration;
 

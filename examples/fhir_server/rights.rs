@@ -1,4 +1,4 @@
-//! Who is asked about a request: the layer's answer, the operator, or nobody.
+//! The rights of a request: the layer's answer, the operator's, or none.
 
 use std::sync::LazyLock;
 
@@ -7,13 +7,13 @@ use tower_fhir_auth::authorization::{JobOwner, ResourceFilter};
 use tower_fhir_auth::fhir::PatientCompartment;
 use tower_fhir_auth::{Access, Denial, Interaction};
 
-/// Whose a resource is where no layer says so.
+/// The patient of a resource where no layer says so.
 static BY_DEFAULT: LazyLock<PatientCompartment> = LazyLock::new(PatientCompartment::default);
 
-/// What a request was let in with.
+/// The rights that a request was let in with.
 #[derive(Clone)]
 pub(crate) enum Rights {
-    /// What the layer has granted to a token.
+    /// The access that the layer has granted to a token.
     Granted(Access),
     /// The operator has made the path public: there everybody reads, and does no more.
     Public(Interaction),

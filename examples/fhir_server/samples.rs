@@ -8,7 +8,7 @@ use crate::demo_idp::SECRET;
 pub(crate) struct Sample {
     /// The status to expect, and what happens.
     promise: &'static str,
-    /// What is asked for, whoever asks.
+    /// The request, whoever makes it.
     request: &'static str,
     method: &'static str,
     path: &'static str,

@@ -39,7 +39,7 @@ const MAX_AGE: Duration = Duration::from_secs(600);
 /// The most requests at once on one connection.
 const MAX_STREAMS: u32 = 100;
 
-/// How long requests under way may take to finish when the server is told to stop.
+/// The time that requests under way may take to finish when the server is told to stop.
 const GRACE: Duration = Duration::from_secs(2);
 
 pub(crate) async fn until<S, R>(stop: impl Future<Output = ()>, listener: TcpListener, app: S)

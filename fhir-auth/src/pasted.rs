@@ -65,7 +65,7 @@ impl Pasted {
         true
     }
 
-    /// What follows a member of JSON, or ends a statement.
+    /// The bytes that follow a member of JSON, or end a statement.
     fn comma(&mut self) -> bool {
         match self.token.strip_suffix([',', ';']).map(str::to_owned) {
             Some(rest) => self.take(&rest, "a comma"),

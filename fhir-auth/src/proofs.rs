@@ -1,4 +1,4 @@
-//! What proves that a sender has what its token is bound to, from files.
+//! Files that prove that a sender has what its token is bound to.
 
 use std::fs;
 use std::path::Path;

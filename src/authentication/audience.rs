@@ -1,4 +1,4 @@
-//! Whom a token is for (RFC 7519 section 4.1.3, RFC 8707).
+//! The audience of a token (RFC 7519 section 4.1.3, RFC 8707).
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! How the user of a token was authenticated, who acts for whom, and for which purpose: claims that
+//! The authentication of the user of a token, who acts for whom, and for which purpose: claims that
 //! few requests are decided by, read when somebody asks.
 
 use serde::Deserialize;

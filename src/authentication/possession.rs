@@ -1,4 +1,4 @@
-//! What the sender of a bound token has to prove: its key, its certificate, or both.
+//! The proof of possession of a bound token: its key, its certificate, or both.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! How the user of a token was authenticated, and for which purpose it is used, as requirements ask for it.
+//! The sign-in of the user of a token, and the purpose it is used for, as requirements ask for them.
 
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! How long a verification counts: the dates of the token, and the keys that verified it.
+//! The time for which a verification counts: the dates of the token, and the keys that verified it.
 
 use tokio::time::Instant;
 

@@ -1,4 +1,4 @@
-//! What a decision waits for: nobody waits twice for the same.
+//! The wait of a decision: nobody waits twice for the same.
 
 #[cfg(feature = "client")]
 use super::introspection::{AnswerWait, Outcome};

@@ -1,4 +1,4 @@
-//! What was granted, and the questions that a handler has about it.
+//! The access that was granted, and the questions that a handler has about it.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What rules find out about a caller once, and need again for each entry of a bundle.
+//! Findings about a caller that rules make once, and need again for each entry of a bundle.
 //!
 //! A token may hold thousands of roles, groups and scopes, and a bundle thousands of entries: whoever looked through
 //! the one for each of the other would let strangers choose both factors of a product.

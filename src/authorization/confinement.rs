@@ -1,4 +1,4 @@
-//! What a grant leaves for the handler: sets of alternatives, all of which must hold.
+//! The part of a grant that is left to the handler: sets of alternatives, all of which must hold.
 
 use smallvec::{SmallVec, smallvec};
 

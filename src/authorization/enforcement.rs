@@ -1,4 +1,4 @@
-//! What the application's handlers enforce, beyond what the layer can see.
+//! The rules that the application's handlers enforce, beyond what the layer can see.
 
 use std::fmt;
 

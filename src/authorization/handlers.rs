@@ -1,4 +1,4 @@
-//! What an application says about its handlers, once, on the layer.
+//! The statement of an application about its handlers, made once, on the layer.
 
 use std::fmt;
 use std::sync::Arc;

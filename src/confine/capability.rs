@@ -1,5 +1,5 @@
-//! What the server behind says of itself: the types whose resources it updates only in the version that
-//! `If-Match` names.
+//! The capabilities of the server behind, as it states them: the types whose resources it updates only in the
+//! version that `If-Match` names.
 
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What a client wants to have back of a change (`Prefer: return=…`, RFC 7240 section 4.2, R4 section
+//! The answer to a change that a client prefers (`Prefer: return=…`, RFC 7240 section 4.2, R4 section
 //! 3.1.0.1.7.2).
 
 use http::HeaderMap;

@@ -46,7 +46,7 @@ struct Statement {
 /// The answer to somebody who asks.
 pub(super) enum Found<'a> {
     Kept(Bytes),
-    /// Whoever has it may ask the server behind, and nobody else does so at the same time.
+    /// The turn to ask the server behind, which nobody else does at the same time.
     Asks(Turn<'a>),
     /// The question of somebody else had no answer in the meantime.
     Failed,

@@ -1,4 +1,4 @@
-//! What to change, and on which side.
+//! Advice: the change that helps, and the side that makes it.
 
 use super::finding::Finding;
 use super::invalid_request::{InvalidRequest, OtherCredentials};

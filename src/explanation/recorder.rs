@@ -1,4 +1,4 @@
-//! Who takes note of the checks while they are made: nobody, or an [`Explanation`].
+//! The recorder of the checks while they are made: one that keeps nothing, or an [`Explanation`].
 
 use super::check::Check;
 use super::checked::Checked;

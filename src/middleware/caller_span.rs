@@ -1,4 +1,4 @@
-//! What the span around the layer learns of a decision, if the feature `tracing` is on.
+//! The fields of the span around the layer, filled from its decision, if the feature `tracing` is on.
 
 #[cfg(feature = "tracing")]
 pub(super) use super::request_span::{let_in, open, refused};

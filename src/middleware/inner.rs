@@ -1,4 +1,4 @@
-//! What a guarded service has to be.
+//! The bounds of a guarded service.
 
 /// Every service that a layer of this crate can stand around: one that is `Clone`. When a request
 /// is refused or waits for a key, the clone that was made ready for it is given back.

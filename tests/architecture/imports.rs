@@ -1,4 +1,4 @@
-//! Which file uses which, read from the paths that their code names.
+//! Imports of files, read from the paths that their code names.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,4 +1,4 @@
-//! Who asks: tokens that confine, and what each may see by the rules of SMART, said once more and by itself.
+//! Callers by tokens that confine, and what each may see by the rules of SMART, said once more and by itself.
 
 use serde_json::Value;
 use tower_fhir_auth::authentication::{Clock, SystemClock};

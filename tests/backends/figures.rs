@@ -1,4 +1,4 @@
-//! What a run has come to.
+//! The figures of a run.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

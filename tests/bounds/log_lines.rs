@@ -1,4 +1,4 @@
-//! What operators read, as `tracing_subscriber::fmt` writes it.
+//! Lines of a log as operators read them, written by `tracing_subscriber::fmt`.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};

@@ -1,4 +1,4 @@
-//! What a stranger can hold: bytes, seconds, lines of the log and fetches, each against the number that
+//! The most that a stranger can hold: bytes, seconds, lines of the log and fetches, each against the number that
 //! the manual has for it (`src/manual/strangers.md`).
 //!
 //! ```text

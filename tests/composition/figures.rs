@@ -1,4 +1,4 @@
-//! What is counted and measured, and that nothing a client sends becomes a label.
+//! Counts and measurements, and that nothing a client sends becomes a label.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What is changed in a good token or in its key set, by name.
+//! Changes of a good token or of its key set, by name.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! What this crate says of the same tokens.
+//! The verdict of this crate on the same tokens.
 
 use http::{HeaderMap, HeaderValue, Uri, header};
 use tower_fhir_auth::jose::JwkSet;

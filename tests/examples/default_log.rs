@@ -1,4 +1,4 @@
-//! What servers log where nobody has set a level.
+//! The log of servers where nobody has set a level.
 
 use std::fs::File;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! What the example FHIR server does, and the roles that it asks for.
+//! The interactions of the example FHIR server, and the roles that it asks for.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! What the example FHIR server can be searched by, and what it says of that.
+//! Searches of the example FHIR server, and what it says of them.
 
 use serde_json::{Value, json};
 

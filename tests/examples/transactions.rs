@@ -1,4 +1,4 @@
-//! What a transaction of the example FHIR server does when its entries depend on each other.
+//! Transactions of the example FHIR server whose entries depend on each other.
 
 use serde_json::{Value, json};
 

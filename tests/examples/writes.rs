@@ -1,4 +1,4 @@
-//! What a token of one patient may write, tried against the running server: about itself, before and
+//! Changes by a token of one patient, tried against the running server: about itself, before and
 //! after, and nothing else.
 
 use serde_json::{Value, json};

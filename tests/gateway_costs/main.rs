@@ -1,4 +1,4 @@
-//! What the gateway costs, in memory and in time, over loopback. Linux alone; bounded, and started by
+//! The costs of the gateway, in memory and in time, over loopback. Linux alone; bounded, and started by
 //!
 //! ```text
 //! cargo build --release -p fhir-auth && cargo test --release --test gateway_costs

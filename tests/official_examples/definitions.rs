@@ -1,4 +1,4 @@
-//! What the official definitions say of references to patients: which search parameters can name a
+//! References to patients in the official definitions: which search parameters can name a
 //! Patient, which of them make up the Patient compartment, and which elements they read. All of it
 //! comes from the official documents, nothing from the crate.
 

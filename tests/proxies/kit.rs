@@ -1,4 +1,4 @@
-//! What a proxy stands between: who decides, and a FHIR server that notes what reaches it.
+//! The two ends of a proxy: the program that decides, and a FHIR server that notes what reaches it.
 
 use std::collections::HashMap;
 use std::convert::Infallible;

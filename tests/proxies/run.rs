@@ -1,4 +1,4 @@
-//! What a proxy does, beside what the layer says in process.
+//! A request through a proxy, beside what the layer says in process.
 
 use std::convert::Infallible;
 

@@ -1,4 +1,4 @@
-//! What a refusal means for the connection that the request came on.
+//! Refusals, and the connection that the request came on.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What tokens of Microsoft Entra ID are told when they are refused: nothing that Entra cannot do, and
+//! Advice for tokens of Microsoft Entra ID that are refused: nothing that Entra cannot do, and
 //! nothing wider than what was asked for.
 
 use http::Request;

@@ -1,4 +1,4 @@
-//! What axum handlers ask for, and unit tests of handlers.
+//! Extractors of axum handlers, and unit tests of handlers.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

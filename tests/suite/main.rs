@@ -1,4 +1,4 @@
-//! What the crate promises, tested through its public interface against a loopback issuer.
+//! The promises of the crate, tested through its public interface against a loopback issuer.
 //!
 //! `requirements/` has one test for each requirement of the standards, and a table of them; `keys/`
 //! is about their rotation, outages, floods and time; the other modules have one subject each.

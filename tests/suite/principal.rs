@@ -1,4 +1,4 @@
-//! What a handler learns of the caller, and what a log does not.
+//! The caller, as a handler sees them, and as a log does not.
 
 use std::sync::Arc;
 

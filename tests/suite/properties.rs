@@ -1,4 +1,4 @@
-//! Whatever a stranger sends: nothing panics, nothing unverified is let in.
+//! Properties of all that a stranger can send: nothing panics, nothing unverified is let in.
 
 use std::sync::LazyLock;
 

@@ -1,4 +1,4 @@
-//! What a refused client gets: every row of the status table, in every format.
+//! Refusals as clients get them: every row of the status table, in every format.
 
 use std::time::Duration;
 

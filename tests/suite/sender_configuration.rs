@@ -1,4 +1,4 @@
-//! What the file says when it is wrong about senders and their users: `[dpop]`, `[mtls]`,
+//! Mistakes in the file about senders and their users: `[dpop]`, `[mtls]`,
 //! `[[require]]`, `sender_constraint`, `introspection`.
 
 use std::time::Duration;

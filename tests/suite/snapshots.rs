@@ -1,4 +1,4 @@
-//! What refusals look like, byte by byte: files that these tests compare with what the layer says
+//! Refusals, byte by byte: files that these tests compare with what the layer says
 //! now. `UPDATE_SNAPSHOTS=1` writes them anew.
 
 use std::fmt::Write as _;

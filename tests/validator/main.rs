@@ -1,4 +1,4 @@
-//! What the layer, the example server and the gateway send, before HAPI FHIR's validator.
+//! Answers of the layer, the example server and the gateway before HAPI FHIR's validator.
 //!
 //! Not part of a plain `cargo test`, because it needs a JDK and Maven: `.ci/world validator` gets and runs it.
 //! Every OperationOutcome, CapabilityStatement and Bundle of a run over the demo's records and each kind of

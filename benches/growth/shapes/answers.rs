@@ -1,4 +1,4 @@
-//! What is made of a refusal: its text for clients and for operators, and the explanation.
+//! Texts that are made of a refusal: for clients, for operators, and the explanation.
 
 use std::fmt::Write as _;
 use std::hint::black_box;

@@ -1,4 +1,4 @@
-//! What binds a token to its sender, and what its user has to show: proofs, certificates, step-up.
+//! Proofs, certificates and step-up: what binds a token to its sender, and what its user has to show.
 
 use std::hint::black_box;
 use std::net::SocketAddr;

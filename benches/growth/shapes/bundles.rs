@@ -1,4 +1,4 @@
-//! What handlers hand over: entries of bundles, and bodies of searches.
+//! Entries of bundles, and bodies of searches, as handlers hand them over.
 
 use std::hint::black_box;
 

@@ -1,4 +1,4 @@
-//! What the layer that confines reads: answers of the server behind, and what clients send to it.
+//! Answers of the server behind, and requests of clients, as the layer that confines reads them.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};

@@ -1,4 +1,4 @@
-//! What a provider answers about an opaque token (RFC 7662).
+//! Answers of a provider about an opaque token (RFC 7662).
 
 use std::time::Duration;
 

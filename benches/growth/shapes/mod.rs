@@ -1,4 +1,4 @@
-//! What is read: each shape with its size in bytes, by who sends it.
+//! Shapes of what is read: each with its size in bytes, by who sends it.
 
 mod addresses;
 mod answers;

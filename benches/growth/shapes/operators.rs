@@ -1,4 +1,4 @@
-//! What operators write: role definitions and the configuration file.
+//! Files that operators write: role definitions and the configuration.
 
 use std::hint::black_box;
 

@@ -1,4 +1,4 @@
-//! What providers publish: key sets, and what of a discovery document is handed on.
+//! Documents that providers publish: key sets, and what of a discovery document is handed on.
 
 use std::hint::black_box;
 use std::sync::OnceLock;

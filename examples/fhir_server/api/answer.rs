@@ -1,4 +1,4 @@
-//! What the API answers, and how it refuses.
+//! Answers of the API, and its refusals.
 
 use std::sync::Arc;
 
@@ -25,15 +25,15 @@ pub(crate) struct Answer {
     pub(crate) etag: Option<String>,
     pub(crate) last_modified: Option<String>,
     pub(crate) location: Option<String>,
-    /// What is no resource: its media type and its text.
+    /// A document that is no resource: its media type and its text.
     pub(crate) other: Option<(&'static str, String)>,
     pub(crate) headers: Vec<(HeaderName, String)>,
 }
 
-/// Why there is none.
+/// The reason why there is no answer.
 #[derive(Clone, Debug)]
 pub(crate) enum Refusal {
-    /// What the caller's rights do not reach, refused as the layer refuses.
+    /// The caller's rights do not reach it; refused as the layer refuses.
     Denied(Box<Denial>),
     /// Anything else.
     Fault(Fault),
@@ -86,7 +86,7 @@ impl Refusal {
         Self::new(StatusCode::NOT_FOUND, IssueType::NotFound, text)
     }
 
-    /// What exists and what does not look the same to those who may not see it.
+    /// Not found: a resource that exists looks the same as one that does not to those who may not see it.
     pub(crate) fn no_such_resource() -> Self {
         Self::not_found("there is no such resource")
     }
@@ -182,7 +182,7 @@ impl IntoResponse for Answer {
 }
 
 impl Answer {
-    /// Whether what it shows has not changed since a date.
+    /// Reports whether what it shows has not changed since a date.
     pub(crate) fn is_as_at(&self, date: &str) -> bool {
         let read = |date: &str| httpdate::parse_http_date(date).ok();
         let modified = self.last_modified.as_deref().and_then(http_date);

@@ -12,7 +12,7 @@ use tower_fhir_auth::fhir::{Format, ResourceTypes};
 use super::App;
 use crate::store::is_followed;
 
-/// Where Bulk Data Access has its definitions.
+/// The address of the definitions of Bulk Data Access.
 const BULK_DATA: &str = "http://hl7.org/fhir/uv/bulkdata";
 
 const INTERACTIONS: [&str; 9] = [
@@ -57,7 +57,7 @@ pub(crate) async fn statement(State(app): State<Arc<App>>) -> impl IntoResponse 
     (headers, statement.to_string())
 }
 
-/// What this server can do with each type. It stays the same, and takes longer to say than the rest.
+/// The capabilities of this server for each type. It stays the same, and takes longer to say than the rest.
 pub(crate) fn resources(is_protected: bool) -> Value {
     ResourceTypes::r4().names().map(|name| resource(name, is_protected)).collect()
 }
@@ -98,7 +98,7 @@ fn export(definition: &str) -> Value {
     operation("export", &format!("{BULK_DATA}/OperationDefinition/{definition}"))
 }
 
-/// What a result of the type can be asked to bring along that refers to it: by the parameters that clients
+/// The resources that can be asked to come along with a result that they refer to: by the parameters that clients
 /// ask for. The store follows any other as well.
 fn referring(name: &str) -> Vec<String> {
     let by: &[&str] = match name {

@@ -18,7 +18,7 @@ use crate::confine::shows;
 use crate::rights::Rights;
 use crate::store::{State, is_type, since};
 
-/// How many jobs are kept; a further one takes the place of the oldest.
+/// The number of jobs that are kept; a further one takes the place of the oldest.
 const MAX_JOBS: usize = 64;
 
 #[derive(Default)]
@@ -166,7 +166,7 @@ fn address(state: &State, id: &str) -> String {
     format!("{}/_operations/export/{id}", state.url())
 }
 
-/// Whose resources are exported.
+/// The patients whose resources are exported.
 enum Subjects<'a> {
     All,
     AllPatients(&'a PatientCompartment),

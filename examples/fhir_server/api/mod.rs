@@ -49,7 +49,7 @@ pub(crate) struct App {
     base: BaseUrl,
     store: Store,
     jobs: Jobs,
-    /// What `metadata` says of each type.
+    /// The part of `metadata` about each type.
     resources: Value,
     /// Refuses what `Access` denies as it refuses requests. None where nothing is protected.
     auth: Option<FhirAuthLayer>,
@@ -61,7 +61,7 @@ impl App {
         Arc::new(Self { base, store, jobs: Jobs::default(), resources, auth })
     }
 
-    /// What a request may be answered with. Behind the layer, one without `Access` came by a path that the
+    /// Returns the rights by which a request is answered. Behind the layer, one without `Access` came by a path that the
     /// operator has made public.
     fn rights(&self, access: Option<Access>, parts: &Parts) -> Rights {
         let parse = || Interaction::parse(&self.base, &parts.method, &parts.uri, &parts.headers);

@@ -1,4 +1,4 @@
-//! What a request, or an entry of a bundle, asks for beside its interaction.
+//! The order of a request, or of an entry of a bundle, beside its interaction.
 
 use axum::http::header::{CONTENT_TYPE, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH};
 use axum::http::request::Parts;

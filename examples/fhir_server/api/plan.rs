@@ -1,4 +1,4 @@
-//! What a transaction is going to do, before it does it: which resource each entry is about, and
+//! The plan of a transaction, before it does anything: which resource each entry is about, and
 //! what those are called that it creates.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,12 +14,12 @@ use crate::confine::Confinement;
 use crate::store::{State, is_id};
 
 pub(crate) struct Plan {
-    /// What entries are about that is there already. Conditions are resolved once, before anything changes:
+    /// The stored resources that entries are about. Conditions are resolved once, before anything changes:
     /// later they might find what another entry has made.
     targets: BTreeMap<usize, ResourceReference>,
     /// The ids of what entries create.
     new_ids: BTreeMap<usize, String>,
-    /// What the `fullUrl` of each entry becomes, so that others can refer to it.
+    /// The reference that the `fullUrl` of each entry becomes, so that others can refer to it.
     names: BTreeMap<String, String>,
 }
 

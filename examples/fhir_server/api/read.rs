@@ -55,7 +55,7 @@ fn show(
     Ok(answer)
 }
 
-/// Whether entity tags, in a list or as `*`, name a version. They are compared weakly
+/// Reports whether entity tags, in a list or as `*`, name a version. They are compared weakly
 /// (RFC 9110 section 8.8.3.2).
 pub(crate) fn names(tags: &str, version: u64) -> bool {
     let version = version.to_string();

@@ -139,7 +139,7 @@ fn targets<'a>(link: &str, known: &'a ResourceTypes) -> Vec<&'a str> {
     }
 }
 
-/// What a search finds among what the caller may search: to the others it is not there, also in
+/// Returns the finds of a search among what the caller may search: to the others it is not there, also in
 /// the total, and in whether a condition holds.
 pub(crate) fn visible(
     state: &State,
@@ -151,7 +151,7 @@ pub(crate) fn visible(
     matches
 }
 
-/// What comes along with the matches, each once, as far as the caller may see it.
+/// Returns the resources that come along with the matches, each once, as far as the caller may see it.
 fn included(
     state: &State,
     confinement: &Confinement<'_>,
@@ -190,7 +190,7 @@ fn is_of_encounter(base: &BaseUrl, resource: &Value, encounter: &ResourceReferen
         || parameter.is_some_and(|one| one.references(resource, base).contains(encounter))
 }
 
-/// What puts a resource into an encounter's compartment
+/// The parameters that put a resource into an encounter's compartment
 /// (<https://hl7.org/fhir/R4/compartmentdefinition-encounter.html>).
 fn encounter_parameter(resource_type: &str) -> Option<&'static str> {
     match resource_type {

@@ -23,7 +23,7 @@ pub(crate) fn is_write(kind: Kind) -> bool {
         || matches!(kind, Kind::Patch | Kind::Delete)
 }
 
-/// Whether the body is a resource.
+/// Reports whether the body is a resource.
 pub(crate) fn takes_resource(kind: Kind) -> bool {
     let creates = matches!(kind, Kind::Create | Kind::ConditionalCreate);
     creates || matches!(kind, Kind::Update | Kind::ConditionalUpdate | Kind::Batch)
@@ -291,7 +291,7 @@ fn fits(state: &State, order: &Order<'_>, id: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// What was stored, shown to those who may read it; to others only where it stands.
+/// Shows a stored resource to those who may read it; to others only its address.
 fn stored(
     state: &State,
     confinement: &Confinement<'_>,

@@ -106,7 +106,7 @@ fn checked<'r>(issuer: &Issuer, request: &'r Request) -> Result<&'r str, Refusal
     challenge.ok_or(Refusal::Sent("invalid_request"))
 }
 
-/// What was asked for, as far as the person may have it; `None` where that is nothing.
+/// The scopes that were asked for, as far as the person may have them; `None` if there are none.
 fn granted(request: &Request, person: &Client) -> Option<Vec<String>> {
     let asked = request.scope.as_deref().unwrap_or_default();
     let may = |scope: &&str| *scope == super::clients::OFFLINE || person.scopes.contains(scope);

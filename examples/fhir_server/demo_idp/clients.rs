@@ -1,4 +1,4 @@
-//! Who can get a token of the demo, and what it may hold.
+//! Clients that can get a token of the demo, and what it may hold.
 
 /// The callers that can get a token with `client_credentials`. That people are clients, too, is the demo's
 /// short cut for those who paste commands: on the page they sign in.

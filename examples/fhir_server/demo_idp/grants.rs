@@ -1,4 +1,4 @@
-//! What people have granted: codes that serve once, and refresh tokens that are replaced at each use.
+//! Grants by people: codes that serve once, and refresh tokens that are replaced at each use.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -11,16 +11,16 @@ use uuid::Uuid;
 use super::clients::Client;
 use super::token::OAuthError;
 
-/// How long a code serves (RFC 6749 section 4.1.2 recommends ten minutes at most).
+/// The lifetime of a code (RFC 6749 section 4.1.2 recommends ten minutes at most).
 const CODE_LIFETIME: Duration = Duration::from_secs(60);
 
-/// How long a grant can be refreshed.
+/// The time for which a grant can be refreshed.
 const GRANT_LIFETIME: Duration = Duration::from_secs(3600);
 
 /// The most grants that are remembered; the oldest makes room.
 const MOST: usize = 256;
 
-/// What somebody has granted to the page.
+/// A grant by a person to the page.
 #[derive(Clone)]
 pub(super) struct Grant {
     pub(super) person: &'static Client,

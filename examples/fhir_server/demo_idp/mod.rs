@@ -30,7 +30,7 @@ use self::grants::Grants;
 use self::token::{OAuthError, token};
 use crate::Error;
 
-/// How often a new key signs. The one before stays published until the next rotation.
+/// The interval after which a new key signs. The one before stays published until the next rotation.
 const ROTATION: Duration = Duration::from_secs(60);
 
 pub(crate) struct DemoIdp {

@@ -19,7 +19,7 @@ use super::Issuer;
 use super::clients::{BACKEND, CLIENTS, Client, OFFLINE, PAGE, SECRET};
 use super::grants::{Grant, Refreshed};
 
-/// How long a token serves, in seconds, unless another time is asked for.
+/// The lifetime of a token, in seconds, unless another time is asked for.
 const LIFETIME: i64 = 300;
 
 #[derive(Deserialize)]
@@ -40,7 +40,7 @@ pub(super) struct TokenRequest {
     demo_lifetime: Option<i64>,
 }
 
-/// What is put into a token.
+/// The content of a token.
 struct Issued<'a> {
     client_id: &'a str,
     who: &'static Client,

@@ -26,7 +26,7 @@ pub(super) const MAX_QUESTION: usize = 128 << 10;
 /// The most requests that one question is about.
 const MAX_REQUESTS: usize = 64;
 
-/// Which requests, with one token.
+/// Requests with one token.
 #[derive(Deserialize)]
 pub(super) struct Question {
     token: Option<String>,

@@ -32,7 +32,7 @@ pub(crate) use self::common::is_for_loopback;
 pub(crate) struct Page {
     auth: FhirAuthLayer,
     base: BaseUrl,
-    /// Where the page is, as `http://127.0.0.1:8080`.
+    /// The address of the page, as `http://127.0.0.1:8080`.
     origin: String,
     description: Value,
     policy: HeaderValue,

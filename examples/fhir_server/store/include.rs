@@ -1,4 +1,4 @@
-//! What a search returns beside its matches.
+//! Included resources: those that a search returns beside its matches.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -62,12 +62,12 @@ impl Include {
     }
 }
 
-/// Whether includes can follow a parameter.
+/// Reports whether includes can follow a parameter.
 pub(crate) fn is_followed(parameter: &SearchParameter) -> bool {
     parameter.type_code() == "reference" && parameter.is_evaluable()
 }
 
-/// What resources refer to.
+/// Returns the resources that others refer to.
 pub(crate) fn include(
     state: &State,
     resources: &[Arc<Value>],
@@ -78,7 +78,7 @@ pub(crate) fn include(
     each.into_iter().filter_map(|to| state.referenced(&to)).collect()
 }
 
-/// What refers to resources.
+/// Returns the resources that refer to others.
 pub(crate) fn revinclude(
     state: &State,
     resources: &[Arc<Value>],

@@ -33,7 +33,7 @@ impl Store {
         Self { state: RwLock::new(Arc::new(state)), writer: Mutex::new(()) }
     }
 
-    /// What the store holds now. A request that reads more than once reads from one snapshot.
+    /// Returns the present content of the store. A request that reads more than once reads from one snapshot.
     pub(crate) fn snapshot(&self) -> Arc<State> {
         // A state is replaced as a whole, so that a poisoned lock holds a good one.
         self.state.read().unwrap_or_else(PoisonError::into_inner).clone()

@@ -15,7 +15,7 @@ const MAX_OPERATIONS: usize = 200;
 const MAX_DEPTH: usize = 64;
 const MAX_SIZE: usize = 16 << 20;
 
-/// What a value takes beside its text.
+/// The bytes that a value takes beside its text.
 const VALUE_SIZE: usize = 16;
 
 /// The resource after all operations of the patch.
@@ -48,7 +48,7 @@ pub(crate) fn patch(resource: &Value, patch: &[u8]) -> Result<Value, String> {
     Ok(patched)
 }
 
-/// Whether what an operation puts into the resource is within the limits. No more than that is walked through,
+/// Reports whether what an operation puts into the resource is within the limits. No more than that is walked through,
 /// and all of it counts, so that the cost of a patch does not grow with operations times size.
 fn is_carried(operation: &PatchOperation, resource: &Value, size_left: &mut usize) -> bool {
     let (path, value) = match operation {

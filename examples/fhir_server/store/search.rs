@@ -15,7 +15,7 @@ use super::state::State;
 const DEFAULT_COUNT: usize = 100;
 pub(crate) const MAX_COUNT: usize = 5000;
 
-/// How many parameters a search has at the most, and values in all of them: each value is compared with
+/// The most parameters of a search, and the most values in all of them: each value is compared with
 /// each resource.
 const MAX_PARAMETERS: usize = 100;
 const MAX_VALUES: usize = 500;
@@ -30,7 +30,7 @@ pub(crate) struct Search {
     /// The types that a search of all types is confined to.
     pub(crate) types: Option<Vec<String>>,
     pub(crate) count: usize,
-    /// How many of the results come on pages before this one.
+    /// The number of results on the pages before this one.
     pub(crate) offset: usize,
     pub(crate) includes: Vec<Include>,
     pub(crate) revincludes: Vec<Include>,
@@ -119,7 +119,7 @@ impl Search {
         })
     }
 
-    /// What the search finds, by type and in the order of creation; `count` is not applied.
+    /// Returns the finds of the search, by type and in the order of creation; `count` is not applied.
     pub(crate) fn matches_in(&self, state: &State) -> Vec<Arc<Value>> {
         let is_searched = |name: &&str| match (&self.resource_type, &self.types) {
             (Some(only), None) => only == name,
@@ -147,7 +147,7 @@ fn criterion(
     criterion.map_err(|error| format!("search parameter `{name}`: {error}"))
 }
 
-/// What `_since` asks for, of a resource of whatever type.
+/// Reads what `_since` asks for, of a resource of whatever type.
 pub(crate) fn since(base: &BaseUrl, instant: &str) -> Result<Criterion, String> {
     let criterion = Criterion::parse(base, "Resource", "_lastUpdated", &format!("ge{instant}"));
     criterion.map_err(|error| format!("`_since`: {error}"))
@@ -168,7 +168,7 @@ fn count(value: &str) -> Result<usize, String> {
     Ok(value.parse().unwrap_or(MAX_COUNT).min(MAX_COUNT))
 }
 
-/// Whether a value of `_summary` asks for the total alone. This server leaves nothing out of a resource.
+/// Reports whether a value of `_summary` asks for the total alone. This server leaves nothing out of a resource.
 fn is_total(value: &str) -> Result<bool, String> {
     match value {
         "count" => Ok(true),

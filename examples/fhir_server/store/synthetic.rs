@@ -37,7 +37,7 @@ pub(crate) fn synthetic(base: BaseUrl) -> State {
     state
 }
 
-/// What belongs to no patient.
+/// Resources that belong to no patient.
 fn surroundings() -> Vec<Value> {
     vec![
         json!({
@@ -143,7 +143,7 @@ fn record(patient: &str, name: &str) -> Vec<Value> {
     ]
 }
 
-/// What names more than one patient.
+/// Resources that name more than one patient.
 fn entanglements() -> Vec<Value> {
     let about_the_second = |id: &str, code: &str, display: &str, text: &str| {
         json!({

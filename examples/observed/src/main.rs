@@ -128,7 +128,7 @@ async fn patient(caller: Principal) -> String {
     format!("a patient, read by {}", caller.subject().unwrap_or("?"))
 }
 
-/// What only operators may reach.
+/// The routes that only operators may reach.
 fn for_operators(figures: PrometheusHandle, auth: FhirAuthLayer) -> Router {
     let ready = move || {
         let answer = auth.readiness();

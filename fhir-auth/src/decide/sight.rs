@@ -17,7 +17,7 @@ pub(super) struct WithinSight {
     by_path: Option<PatientCompartment>,
 }
 
-/// What a request does that no sub-request shows.
+/// The part of a request that no sub-request shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Unseen {
     Entries,

@@ -21,13 +21,13 @@ const JUDGED_AT_ONCE: usize = 16 * 1024;
 pub(super) struct Buffered {
     /// Of requests with a token that was verified.
     callers: Room,
-    /// What each of them holds.
+    /// The bytes that each of them holds.
     shares: Shares,
     /// Of all others, who take nothing of what there is for callers.
     strangers: Room,
     /// Turns at judging, in KiB. What is read out of a body takes more than the body, and so does what is written.
     turns: Arc<Semaphore>,
-    /// The same number, for operators.
+    /// The number for operators.
     figure: Gauge,
 }
 

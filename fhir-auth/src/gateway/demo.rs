@@ -100,7 +100,7 @@ impl Page {
         response
     }
 
-    /// What apps are told of the provider, as far as its discovery is known.
+    /// The part of the provider's metadata that apps read, as far as its discovery is known.
     fn endpoints(&self) -> Value {
         let path = format!("{}/.well-known/smart-configuration", self.base.path());
         let document = path.parse().ok().and_then(|uri| self.auth.well_known(&Method::GET, &uri));
@@ -137,7 +137,7 @@ impl Page {
     }
 }
 
-/// What the page asks for: the scopes of people among those of the provider, and what a patient reads where it
+/// The scopes and requests of the page: the scopes of people among those of the provider, and what a patient reads where it
 /// names none about data.
 fn scopes(endpoints: &Value) -> Vec<&str> {
     let is_about_data = |scope: &str| ["patient/", "user/"].iter().any(|of| scope.starts_with(of));

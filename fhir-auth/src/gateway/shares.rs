@@ -1,4 +1,4 @@
-//! What each caller holds of all its requests together.
+//! The share of each caller in what all requests hold.
 
 use std::collections::HashMap;
 use std::collections::hash_map::{Entry, RandomState};

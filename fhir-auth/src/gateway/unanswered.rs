@@ -21,7 +21,7 @@ pub(super) enum Unanswered {
     LongHeader,
     /// It cannot be connected to, or has broken off.
     OutOfReach,
-    /// What is held for this request alone is too much.
+    /// Too much is held for this request alone.
     OverShare,
     /// A Provenance in a header, which nobody has judged.
     Provenance,

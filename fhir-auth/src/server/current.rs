@@ -32,7 +32,7 @@ pub(crate) struct Source {
     /// `--upstream`
     upstream: Option<String>,
     make: Arc<Make>,
-    /// What `/metrics` answers.
+    /// The answer of `/metrics`.
     metrics: Option<Arc<Metrics>>,
     /// The option that no address but loopback goes with.
     loopback: Option<&'static str>,

@@ -1,4 +1,4 @@
-//! How this server authenticates to the provider that it asks.
+//! The authentication of this server to the provider that it asks.
 
 use std::path::PathBuf;
 use std::sync::Arc;

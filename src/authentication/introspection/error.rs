@@ -1,4 +1,4 @@
-//! Why an introspection did not succeed.
+//! The errors of an introspection.
 
 use crate::keys::KeyError;
 

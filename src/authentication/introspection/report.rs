@@ -1,4 +1,4 @@
-//! What operators are told of the questions to a provider.
+//! The report of the questions to a provider, for operators.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -1,4 +1,4 @@
-//! What the callers of an issuer may do at most.
+//! The most that the callers of an issuer may do.
 
 use std::collections::HashMap;
 

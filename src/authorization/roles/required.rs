@@ -1,4 +1,4 @@
-//! Which data actions an interaction takes: the table of Microsoft's FHIR server
+//! The data actions that an interaction takes: the table of Microsoft's FHIR server
 //! (`AuthorizationServiceExtensions.cs` and the handlers of microsoft/fhir-server).
 
 use http::Method;

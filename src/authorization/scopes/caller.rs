@@ -1,5 +1,5 @@
-//! What a refusal tells of the scopes of a caller. All of them are read once, for the first entry of a bundle that
-//! needs it.
+//! The scopes of a caller, as a refusal describes them. All of them are read once, for the first
+//! entry of a bundle that needs it.
 
 use std::sync::OnceLock;
 

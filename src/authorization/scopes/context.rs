@@ -8,7 +8,7 @@ use crate::authentication::Principal;
 use crate::authentication::string_claim::{NamedClaim, StringClaim};
 use crate::fhir::{BaseUrl, is_id};
 
-/// Whom what is granted is confined to.
+/// The patients that a grant is confined to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum PatientContext<'a> {
     /// Nobody: everything is granted.

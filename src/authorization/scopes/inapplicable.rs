@@ -1,4 +1,4 @@
-//! Why scopes that are about a permission and a type do not apply.
+//! The reasons why scopes that are about a permission and a type do not apply.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Why a token has no patient, by the names of its claims and never by their values.
+//! The reason why a token has no patient, by the names of its claims and never by their values.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! What a client is told that has to come again with another token: RFC 9470, or for clients of
+//! The challenge to a client that has to come again with another token: RFC 9470, or for clients of
 //! Microsoft Entra ID that can read it a claims challenge.
 
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What a requirement is about: a letter on a type, or an operation.
+//! The target of a requirement: a permission on a type, or an operation.
 
 use crate::authorization::Enforcement;
 use crate::authorization::scopes;

@@ -1,4 +1,4 @@
-//! What a change asks for beside its interaction: its content, and its conditions.
+//! The order of a change: its content and its conditions, beside its interaction.
 
 use bytes::Bytes;
 use http::header::{HeaderName, IF_MATCH, IF_NONE_MATCH};

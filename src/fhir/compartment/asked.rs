@@ -1,4 +1,4 @@
-//! Whose resources a search asks for.
+//! The patients whose resources a search asks for.
 
 use super::PatientHere;
 use super::r4::PATIENT_REFERENCES;

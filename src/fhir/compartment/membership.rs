@@ -1,4 +1,4 @@
-//! Whose a resource is: by membership for those who read, and by what it is about for those who
+//! The patients of a resource: by membership for those who read, and by what it is about for those who
 //! write.
 
 use std::borrow::Cow;

@@ -1,4 +1,4 @@
-//! What the parameters of an interaction ask for, wherever they stand.
+//! The parameters of an interaction, in its address or in its body.
 
 use http::Method;
 use memchr::memmem;

@@ -30,7 +30,7 @@ pub(super) struct QuantityTest {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Unit {
-    /// Whatever its unit is.
+    /// Any unit, or none.
     Any,
     /// The code or the words for it.
     Named(String),

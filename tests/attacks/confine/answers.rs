@@ -1,4 +1,4 @@
-//! What a server puts into its answers that nobody has asked for, or that is another patient's.
+//! Answers with what nobody has asked for, or with what is another patient's.
 
 use serde_json::{Value, json};
 

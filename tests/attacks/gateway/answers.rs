@@ -1,4 +1,4 @@
-//! What comes back of the server behind through the gateway.
+//! Answers of the server behind through the gateway.
 
 use serde_json::{Value, json};
 

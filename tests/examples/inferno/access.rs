@@ -1,4 +1,4 @@
-//! What (g)(10) asks about tokens: who gets in, and to which types.
+//! The part of (g)(10) about tokens: who gets in, and to which types.
 
 use serde_json::{Value, json};
 

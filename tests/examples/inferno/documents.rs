@@ -1,4 +1,4 @@
-//! What everybody may read.
+//! Documents that everybody may read.
 
 use serde_json::Value;
 

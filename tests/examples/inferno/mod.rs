@@ -1,4 +1,4 @@
-//! What Inferno asks of a resource server, as cases of our own that name the ids of its tests. The manual's
+//! Inferno's tests of a resource server, as cases of our own that name the ids of its tests. The manual's
 //! page on Inferno has all ids, and `tests/suite/inferno.rs` compares the two.
 //!
 //! The records of two patients, `own` and `other`, with one resource of each type that US Core has, and what

@@ -1,4 +1,4 @@
-//! Whoever follows the advice of a refusal gets what they asked for, and no more: over a thousand
+//! Advice that is followed: it leads to what was asked for, and to no more, in over a thousand
 //! refusals, made up from a seed.
 
 mod authentication;

@@ -1,4 +1,4 @@
-//! What `Access` says of changes: which may be made.
+//! Changes that `Access` lets a handler make.
 
 use serde_json::{Value, json};
 use tower_fhir_auth::authorization::StoreError;

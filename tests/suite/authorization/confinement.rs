@@ -1,4 +1,4 @@
-//! What a grant leaves to the handler: patients, constraints, and what has to be declared.
+//! The part of a grant that is left to the handler: patients, constraints, and what has to be declared.
 
 use http::{Method, Request};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! What a denial names as missing, and how two of them become one.
+//! Denials: what they name as missing, and how two of them become one.
 
 use tower_fhir_auth::explanation::Requirement;
 use tower_fhir_auth::{Authorizer, Denial, Enforcement, authorize_fn};

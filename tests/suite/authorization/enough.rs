@@ -1,4 +1,4 @@
-//! What a refusal names as enough: the least, in the context that the caller is in.
+//! The least that a refusal names as enough, in the context that the caller is in.
 
 use http::Request;
 use serde_json::{Value, json};

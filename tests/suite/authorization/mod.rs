@@ -1,4 +1,4 @@
-//! What a verified caller may do: scopes, roles, what they confine, and an oracle over all of it.
+//! The rights of a verified caller: scopes, roles, what they confine, and an oracle over all of it.
 
 mod changes;
 mod confinement;

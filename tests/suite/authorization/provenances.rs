@@ -1,4 +1,4 @@
-//! What `Access` says of a Provenance: it is whose its targets are.
+//! Provenances, which are of the patients that their targets are of.
 
 use serde_json::{Value, json};
 use tower_fhir_auth::fhir::{PatientCompartment, ResourceReference};

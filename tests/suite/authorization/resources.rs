@@ -1,4 +1,4 @@
-//! What `Access` says of resources: which may be shown.
+//! Resources that `Access` lets a handler show.
 
 use serde_json::{Value, json};
 use tower_fhir_auth::authorization::{Alternative, Alternatives, Answer, StoreError};

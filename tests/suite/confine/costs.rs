@@ -1,4 +1,4 @@
-//! What a decision may cost: nothing is held, written or compared without a bound.
+//! The cost of a decision: nothing is held, written or compared without a bound.
 
 use http::Request;
 use serde_json::{Value, json};

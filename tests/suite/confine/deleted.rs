@@ -1,4 +1,4 @@
-//! What was deleted is known to whom it was shown before, whatever order a history is in.
+//! Deleted resources, known to those to whom they were shown, whatever order a history is in.
 
 use http::Response;
 use http_body_util::Full;

@@ -1,4 +1,4 @@
-//! What must not tell whether there is something.
+//! Answers that must not tell whether there is something.
 
 use http::Request;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! What is seen by what it points to.
+//! Resources that are seen by what they point to.
 
 use bytes::Bytes;
 use http::{Request, Response};

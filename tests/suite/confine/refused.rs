@@ -1,4 +1,4 @@
-//! What cannot be judged never leaves, and what cannot be held is refused.
+//! Answers that cannot be judged never leave, and what cannot be held is refused.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};

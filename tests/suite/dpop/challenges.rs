@@ -1,4 +1,4 @@
-//! What a refusal says of both schemes (RFC 9449 section 7.1, RFC 6750 section 3), and the metadata
+//! Challenges of both schemes in refusals (RFC 9449 section 7.1, RFC 6750 section 3), and the metadata
 //! (RFC 9728 section 2).
 
 use http::{Method, Request, Uri};

@@ -1,4 +1,4 @@
-//! What is checked of a proof (RFC 9449 section 4.3, and the claims of section 4.2).
+//! Checks of a proof (RFC 9449 section 4.3, and the claims of section 4.2).
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

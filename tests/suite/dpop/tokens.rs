@@ -1,4 +1,4 @@
-//! Which tokens come by which scheme, and what binds them (RFC 9449 sections 6 and 7, RFC 7800).
+//! Schemes of tokens, and what binds them (RFC 9449 sections 6 and 7, RFC 7800).
 
 use http::Request;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! What an answer about an opaque token says, judged as a JWT's claims are.
+//! Answers about an opaque token, judged as a JWT's claims are.
 
 use serde_json::{Value, json};
 use tower_fhir_auth::explanation::Check;

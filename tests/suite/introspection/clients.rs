@@ -1,4 +1,4 @@
-//! How this server authenticates to the provider.
+//! The authentication of this server to the provider.
 
 use std::fs;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! How long answers are kept, and that one token is asked about once at a time.
+//! The time for which answers are kept, and that one token is asked about once at a time.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! What is asked, about which tokens, and where.
+//! Questions to the provider: what is asked, about which tokens, and where.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What is told of introspection: to clients, to operators, and by explanations.
+//! Reports of introspection: to clients, to operators, and by explanations.
 
 use http::Request;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! What a provider is asked for, and what is told of an answer that cannot be used.
+//! Requests to a provider, and reports of an answer that cannot be used.
 
 use tower_fhir_auth::TrustedIssuer;
 use tower_fhir_auth::keys::KeySettings;

@@ -1,4 +1,4 @@
-//! What operators learn of keys: health, metrics, logs, and the causes of errors.
+//! Reports of keys for operators: health, metrics, logs, and the causes of errors.
 
 use std::error::Error;
 use std::sync::Arc;

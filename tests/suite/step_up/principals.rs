@@ -1,4 +1,4 @@
-//! What handlers and audit logs see: `acr`, `auth_time`, `amr`, `act`, and purposes of use.
+//! The sign-in as handlers and audit logs see it: `acr`, `auth_time`, `amr`, `act`, and purposes of use.
 
 use serde_json::{Value, json};
 use tower_fhir_auth::authentication::UnixTime;

@@ -1,4 +1,4 @@
-//! What a requirement is about: letters on types, however granted, and operations.
+//! Targets of requirements: permissions on types, however granted, and operations.
 
 use tower_fhir_auth::authorization::StepUp;
 

@@ -1,4 +1,4 @@
-//! What a decision takes: in process, and for each proxy.
+//! The cost of a decision: in process, and for each proxy.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! What both comparisons have in common: an issuer that everybody trusts, its tokens, the
+//! The common ground of both comparisons: an issuer that everybody trusts, its tokens, the
 //! processes that are compared, and the tables and bounds that come of it.
 
 mod bound;

@@ -1,4 +1,4 @@
-//! Who takes part.
+//! The contenders.
 
 use std::fs;
 use std::path::Path;

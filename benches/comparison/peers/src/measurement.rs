@@ -1,4 +1,4 @@
-//! What a request costs: contenders take turns, so that whatever else the machine does meets all.
+//! The cost of a request: contenders take turns, so that whatever else the machine does meets all.
 
 use std::time::Duration;
 

@@ -8,7 +8,7 @@ use super::super::base::Bases;
 /// The longest link. An address that is longer is none that could be asked.
 const LONGEST: usize = 64 * 1024;
 
-/// What goes on of a link.
+/// The part of a link that goes on.
 pub(super) enum Told {
     /// These bytes.
     Link(Vec<u8>),

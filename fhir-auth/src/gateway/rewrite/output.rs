@@ -1,8 +1,8 @@
-//! What goes on of a part of a body.
+//! The output of a part of a body.
 
 use bytes::Bytes;
 
-/// What goes on of a part.
+/// The bytes that go on of a part.
 pub(super) struct Output<'a> {
     pub(super) part: &'a Bytes,
     pub(super) written: Vec<u8>,

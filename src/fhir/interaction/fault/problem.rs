@@ -1,4 +1,4 @@
-//! What is wrong with an address that is no interaction.
+//! The fault of an address that is no interaction.
 
 use std::fmt;
 

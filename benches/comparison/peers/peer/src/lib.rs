@@ -1,4 +1,4 @@
-//! What all contenders have in common: the service behind the layer, the request, the clock, and
+//! The common ground of all contenders: the service behind the layer, the request, the clock, and
 //! the lines in which the runner asks and a contender answers.
 //!
 //! | question | answer |

@@ -1,4 +1,4 @@
-//! Which contender a process is, and whom it trusts.
+//! The contender that a process is, and the issuer that it trusts.
 
 use std::env;
 

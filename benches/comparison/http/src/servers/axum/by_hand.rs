@@ -1,4 +1,4 @@
-//! What one writes without a layer: jsonwebtoken in a middleware, and a look at the roles.
+//! A middleware as one writes it without a layer: jsonwebtoken, and a look at the roles.
 
 use std::collections::HashMap;
 use std::sync::Arc;
