@@ -268,7 +268,6 @@ impl Authenticator {
 
     /// Returns the caller of a token that was accepted before, if nothing that this depends on has changed. Such a token
     /// is counted.
-    #[inline]
     fn cached(&self, Presented { scheme, token }: &Presented<'_>) -> Option<Principal> {
         let mut issuer = None;
         let principal = self.cache.get(token, |validity| {
@@ -360,7 +359,6 @@ struct UnverifiedJws<'t> {
 
 impl UnverifiedJws<'_> {
     /// Selects the key, and verifies the signature. Returns the id of the key set as well.
-    #[inline]
     fn verify(
         self,
         issuer: &Issuer,

@@ -70,6 +70,7 @@ pub(crate) fn is_there(found: &Result<Presented<'_>, Reason>) -> bool {
 }
 
 /// Returns the string after the scheme, if that is one for tokens.
+// One of five whose calls are 1.5 % of the instructions for a token seen before.
 #[inline]
 fn behind_scheme(value: &[u8]) -> Option<(Scheme, &[u8])> {
     let behind = |name: &[u8], known| {

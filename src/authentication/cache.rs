@@ -101,7 +101,6 @@ impl Weighter<Token, Verified> for Bytes {
 }
 
 impl Hash for Presented<'_> {
-    #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
         let (_, end) = self.0.split_at(self.0.len().saturating_sub(HASHED));
         state.write(end);
@@ -123,7 +122,6 @@ impl PartialEq for Token {
 impl Eq for Token {}
 
 impl Equivalent<Token> for Presented<'_> {
-    #[inline]
     fn equivalent(&self, token: &Token) -> bool {
         *self.0 == *token.0
     }

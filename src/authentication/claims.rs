@@ -51,13 +51,11 @@ impl<'a> Claims<'a> {
     }
 
     /// Returns the claim with exactly this name, `null` included.
-    #[inline]
     pub(crate) fn member(&self, name: &str) -> Option<Json<'_>> {
         self.0.get(name)
     }
 
     /// Reports whether there is a claim with exactly this name, whatever its value.
-    #[inline]
     pub(crate) fn has(&self, name: &str) -> bool {
         self.0.has(name)
     }
@@ -82,7 +80,6 @@ impl<'a> Claims<'a> {
     }
 
     /// Returns a string claim. `null` counts as absent.
-    #[inline]
     pub(crate) fn string(&self, name: &str) -> Result<Option<&str>, WrongType> {
         match self.0.get(name) {
             None | Some(Json::Null) => Ok(None),
@@ -91,13 +88,11 @@ impl<'a> Claims<'a> {
     }
 
     /// Returns a string claim that is not empty. `None` when it is absent or anything else.
-    #[inline]
     pub(crate) fn string_or_none(&self, name: &str) -> Option<&str> {
         self.string(name).unwrap_or_default().filter(|string| !string.is_empty())
     }
 
     /// Returns a `NumericDate` claim (RFC 7519 section 2), which `null` is not.
-    #[inline]
     pub(crate) fn date(&self, name: &str) -> Result<Option<UnixTime>, WrongType> {
         match self.0.get(name) {
             None => Ok(None),

@@ -25,7 +25,6 @@ impl<'e> Admission<'e> {
     }
 
     /// Lets a request in that was granted something.
-    #[inline]
     pub(super) fn grant(&mut self, access: Access, principal: Principal) {
         // Both replace what came in, and whoever finds an `Access` does not look for a mark: three removals
         // are 150 of the 5,400 instructions of a token that was seen before.
@@ -47,7 +46,6 @@ impl<'e> Admission<'e> {
     }
 
     /// Ends the decision. Returns `true` if an [`Access`] was granted.
-    #[inline]
     pub(super) fn end(mut self) -> bool {
         if !self.has_access {
             self.strip();

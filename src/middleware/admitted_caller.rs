@@ -14,7 +14,6 @@ pub(super) struct AdmittedCaller {
 
 impl AdmittedCaller {
     /// Returns the caller of a request that was decided on, where responses are to name it.
-    #[inline]
     pub(super) fn of<B>(request: &Request<B>, gate: &Gate) -> Option<Box<Self>> {
         gate.names_callers.then(|| Self::find(request.extensions())).flatten()
     }

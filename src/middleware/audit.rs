@@ -15,7 +15,6 @@ use crate::telemetry::log;
 const LONGEST: usize = 128;
 
 /// Records that a request was let in, if its caller is known.
-#[inline]
 pub(super) fn granted(headers: &HeaderMap, granted: &Extensions) {
     if log::is_on!("tower_fhir_auth::audit") {
         record_grant(headers, granted);

@@ -60,7 +60,6 @@ impl Gate {
     /// Decides on a request, or returns the wait that has to come before. Where the
     /// caller is known, the inner service finds [`Principal`] and [`Access`] in the extensions;
     /// those that came in prove nothing here, and never reach it.
-    #[inline]
     pub(super) fn decide<B>(
         &self,
         request: &mut Request<B>,
@@ -84,7 +83,6 @@ impl Gate {
     }
 
     /// Tells operators of a decision: the audit trail, the span around it, and the metrics.
-    #[inline]
     fn report(
         &self,
         decision: &Result<Decision, Wait>,
@@ -121,7 +119,6 @@ impl Gate {
     /// 3. its address is not too long to be judged, its token passes every check of the
     ///    [`Authenticator`], and the authorizer grants the FHIR interaction that its method and
     ///    address spell, which nobody asks where a token is optional.
-    #[inline]
     fn walk<R: Recorder>(
         &self,
         head: Head<'_>,

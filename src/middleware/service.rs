@@ -63,7 +63,6 @@ where
 
 /// Decides on a request, and forwards it to `inner`, which has been polled ready, if it is let in. This one
 /// configuration decides, also after a wait, even if another one is put in force meanwhile.
-#[inline]
 pub(super) fn dispatch<S, B, ResBody>(
     gate: Current<Gate>,
     inner: &mut S,

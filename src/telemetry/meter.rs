@@ -98,12 +98,10 @@ mod on {
             }
         }
 
-        #[inline]
         pub(crate) fn start(&self) -> Started {
             Started(self.is_recorded.then(Instant::now))
         }
 
-        #[inline]
         pub(crate) fn decided(&self, started: Started, verdict: impl FnOnce() -> Verdict) {
             if let Some(started) = started.0 {
                 match verdict() {
@@ -165,7 +163,6 @@ mod on {
         }
 
         /// Counts a token that was recognised from the cache.
-        #[inline]
         pub(crate) fn count_cached(&self) {
             self.recognised.increment(1);
         }
@@ -187,7 +184,6 @@ mod on {
     }
 
     /// Reports whether anybody has installed a recorder by now.
-    #[inline]
     fn is_recorded() -> bool {
         // One that keeps anything has a size; the one in place of none has not.
         metrics::with_recorder(|to| size_of_val(to) > 0)
@@ -242,12 +238,10 @@ mod off {
             Self
         }
 
-        #[inline]
         pub(crate) fn start(&self) -> Started {
             Started
         }
 
-        #[inline]
         pub(crate) fn decided(&self, _: Started, _: impl FnOnce() -> Verdict) {}
 
         pub(crate) fn refusal(&self, _: &'static str, _: Option<&'static str>) {}
@@ -267,7 +261,6 @@ mod off {
 
         pub(crate) fn count_verified(&self) {}
 
-        #[inline]
         pub(crate) fn count_cached(&self) {}
     }
 

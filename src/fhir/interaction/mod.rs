@@ -151,6 +151,7 @@ impl Interaction {
 
     /// Returns the resource type of the address; of a compartment search, the compartment's.
     /// Without one the [`kind`](Self::kind) tells the whole system from no interaction at all.
+    // With `part`, two of five whose calls are 1.5 % of the instructions for a token seen before.
     #[inline]
     #[must_use]
     pub fn resource_type(&self) -> Option<&str> {

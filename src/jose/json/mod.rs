@@ -18,7 +18,8 @@
 //! a duplicate member with an error of its own, so the reason had to be read out of the message; and
 //! `arbitrary_precision`, which crates for FHIR turn on for the whole build, makes every number an
 //! object to a visitor. And it is the largest part of what a token costs beside its signature: a tree
-//! of values took 10,000 of the 45,000 instructions of a first sight beside its signature.
+//! of values took 10,000 of the 45,000 instructions of a first sight beside its signature. What is inlined here
+//! saves 9 % of the instructions for a token of an unknown issuer.
 
 mod document;
 mod error;
