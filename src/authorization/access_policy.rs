@@ -88,7 +88,7 @@ impl AccessPolicy {
 
     /// Reports whether a caller is granted whatever a request holds that nobody sees, such as the entries of a
     /// bundle: by roles with every data action that there is, or by scopes that confine to nothing, with all
-    /// letters on every type; by both, where both are needed.
+    /// permissions on every type; by both, where both are needed.
     ///
     /// ```
     /// use tower_fhir_auth::authorization::AccessPolicy;

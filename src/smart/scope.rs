@@ -191,7 +191,7 @@ impl SmartScope {
             None => (text, None),
         };
         let (context, rest) = separated_context(grant).ok_or(SmartScopeError)?;
-        let (name, letters) = rest.split_once('.').ok_or(SmartScopeError)?;
+        let (name, permissions) = rest.split_once('.').ok_or(SmartScopeError)?;
         let resource_type = match name {
             "*" | "all" => None,
             name => {
@@ -200,7 +200,7 @@ impl SmartScope {
                 Some(of_fhir.or_else(declared).ok_or(SmartScopeError)?)
             }
         };
-        let permissions = Permissions::parse(letters).ok_or(SmartScopeError)?;
+        let permissions = Permissions::parse(permissions).ok_or(SmartScopeError)?;
         let constraint = constraint.map(|text| {
             let parsed = Constraint::parse(text).map(Arc::new);
             Arc::new(ScopeConstraint { text: text.into(), parsed })
@@ -223,9 +223,9 @@ impl<'s> Constrained<'s> {
     pub(crate) fn of(scope: &'s str) -> Option<Self> {
         let (grant, _) = without_uri(scope).split_once('?')?;
         let (context, rest) = separated_context(grant)?;
-        let (name, letters) = rest.split_once('.').unwrap_or((rest, ""));
+        let (name, permissions) = rest.split_once('.').unwrap_or((rest, ""));
         let resource_type = (!matches!(name, "*" | "all")).then_some(name);
-        let permissions = Permissions::parse(letters).unwrap_or(Permissions::ALL);
+        let permissions = Permissions::parse(permissions).unwrap_or(Permissions::ALL);
         Some(Self { context, resource_type, permissions })
     }
 }

@@ -13,12 +13,12 @@ mod context;
 mod enough;
 mod evaluator;
 mod inapplicable;
-mod letters;
 mod no_patient;
 mod policy;
 mod requirement;
+mod requires;
 
 pub(super) use self::caller::CallerScopes;
-pub(super) use self::letters::needs;
 pub use self::policy::ScopePolicy;
 pub(super) use self::policy::of_caller;
+pub(super) use self::requires::requires;

@@ -42,7 +42,7 @@ impl ScopePolicy {
         Self
     }
 
-    /// Reports whether the scopes of a caller hold all letters on every type, and confine to nothing.
+    /// Reports whether the scopes of a caller hold all permissions on every type, and confine to nothing.
     pub(in crate::authorization) fn hold_everything(&self, request: &AccessRequest<'_>) -> bool {
         // Before handlers that enforce nothing, scopes that confine do not count.
         let request = AccessRequest::new(request.principal(), request.interaction());

@@ -47,7 +47,7 @@ pub enum StepUpCallers {
 }
 
 impl StepUp {
-    /// Starts a requirement on interactions: `Patient.d` for a letter of SMART scopes on a type, `*.u`
+    /// Starts a requirement on interactions: `Patient.d` for a permission of SMART scopes on a type, `*.u`
     /// for one on every type, `$export` for an operation.
     ///
     /// # Errors

@@ -8,8 +8,8 @@ use crate::smart::Permissions;
 /// The interactions that a requirement is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Target {
-    /// A letter of SMART scopes, on a type or on every one.
-    Letter {
+    /// A permission of SMART scopes, on a type or on every one.
+    Permission {
         resource_type: Option<Box<str>>,
         permission: Permissions,
     },
@@ -24,30 +24,30 @@ impl Target {
             let is_operation = !name.is_empty() && name.bytes().all(is_name);
             return is_operation.then(|| Self::Operation(name.into()));
         }
-        let (name, letter) = text.split_once('.')?;
+        let (name, permission) = text.split_once('.')?;
         // The words of v1 stand for several letters.
-        let permission =
-            Permissions::parse(letter).filter(|_| letter.len() == 1 && letter != "*")?;
+        let permission = Permissions::parse(permission)
+            .filter(|_| permission.len() == 1 && permission != "*")?;
         let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
         if name != "*" && !is_name {
             return None;
         }
         let resource_type = (name != "*").then(|| name.into());
-        Some(Self::Letter { resource_type, permission })
+        Some(Self::Permission { resource_type, permission })
     }
 
     pub(super) fn is_of(&self, types: &ResourceTypes) -> bool {
         match self {
-            Self::Letter { resource_type: Some(name), .. } => types.contains(name),
-            Self::Letter { resource_type: None, .. } | Self::Operation(_) => true,
+            Self::Permission { resource_type: Some(name), .. } => types.contains(name),
+            Self::Permission { resource_type: None, .. } | Self::Operation(_) => true,
         }
     }
 
     /// Reports whether an interaction is one of these.
     pub(super) fn concerns(&self, interaction: &Interaction, enforced: Enforcement) -> bool {
         match self {
-            Self::Letter { resource_type, permission } => {
-                scopes::needs(interaction, enforced, *permission, resource_type.as_deref())
+            Self::Permission { resource_type, permission } => {
+                scopes::requires(interaction, enforced, *permission, resource_type.as_deref())
             }
             Self::Operation(name) => {
                 interaction.kind() == InteractionKind::Operation

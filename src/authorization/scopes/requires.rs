@@ -1,5 +1,5 @@
-//! The letters of an interaction, whoever grants it: what a requirement beside scopes and roles is
-//! about.
+//! The permissions of an interaction, whoever grants it: what a requirement beside scopes and roles
+//! is about.
 
 use super::requirement::{RequiredAccess, ScopeRequirement, Target, Via};
 use http::Method;
@@ -8,9 +8,9 @@ use crate::authorization::Enforcement;
 use crate::fhir::{Interaction, InteractionKind};
 use crate::smart::Permissions;
 
-/// Reports whether an interaction needs a permission on a type, or on any type at all. What it may
+/// Reports whether an interaction requires a permission on a type, or on any type at all. What it may
 /// reach counts: an include is read. A body that is not read yet is judged when it is.
-pub(in crate::authorization) fn needs(
+pub(in crate::authorization) fn requires(
     interaction: &Interaction,
     enforced: Enforcement,
     permission: Permissions,
@@ -34,7 +34,7 @@ pub(in crate::authorization) fn needs(
     })
 }
 
-/// Reports whether an operation to which no letters belong may do what a permission is for. On which types is not
+/// Reports whether an operation that has no permissions of its own may do what a permission is for. On which types is not
 /// known: what it does is up to its definition.
 fn may_do(interaction: &Interaction, permission: Permissions) -> bool {
     let reads = Permissions::READ | Permissions::SEARCH;
