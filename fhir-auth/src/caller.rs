@@ -27,7 +27,7 @@ impl TooLong {
 }
 
 /// Adds each of the headers, empty where the token has nothing of it, or where nobody is known.
-pub(crate) fn tell(
+pub(crate) fn set_headers(
     caller: Option<&Principal>,
     wanted: &[CallerHeader],
     base: &BaseUrl,

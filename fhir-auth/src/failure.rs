@@ -16,7 +16,7 @@ impl Failure {
     /// belongs on standard input.
     pub(crate) fn usage(error: &lexopt::Error, usage: &str) -> Self {
         use lexopt::Error as E;
-        let told = match error {
+        let message = match error {
             E::MissingValue { option: Some(option) } => {
                 format!("a value is missing for `{option}`")
             }
@@ -32,7 +32,7 @@ impl Failure {
             E::NonUnicodeValue(_) => "there is a value that is not Unicode".to_owned(),
             E::Custom(error) => error.to_string(),
         };
-        Self(format!("{told}\n{usage}"))
+        Self(format!("{message}\n{usage}"))
     }
 
     /// Writes it to standard error, and returns status 2.

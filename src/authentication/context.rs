@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::principal::Principal;
 use super::purpose_of_use::PurposeOfUse;
-use super::sign_in::texts;
+use super::sign_in::strings;
 use crate::time::UnixTime;
 
 /// The most actors that are told, each for the next one (RFC 8693 section 4.1).
@@ -58,7 +58,7 @@ impl Principal {
     /// Returns the methods by which the user was authenticated (`amr`, RFC 8176).
     #[must_use]
     pub fn amr(&self) -> Vec<String> {
-        self.texts_of("amr")
+        self.strings_of("amr")
     }
 
     /// Returns those who act for the subject (`act`, RFC 8693 section 4.1): the present actor first,
@@ -84,8 +84,8 @@ impl Principal {
         self.sign_in().purposes.clone()
     }
 
-    /// Returns the texts of a claim: one, or a list.
-    fn texts_of(&self, name: &str) -> Vec<String> {
-        self.claim(name).ok().flatten().map(texts).unwrap_or_default()
+    /// Returns the strings of a claim: one, or a list.
+    fn strings_of(&self, name: &str) -> Vec<String> {
+        self.claim(name).ok().flatten().map(strings).unwrap_or_default()
     }
 }

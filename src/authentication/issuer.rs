@@ -152,7 +152,7 @@ impl TrustedIssuer {
     }
 
     /// Trusts an issuer whose key set is fetched from `jwks_uri`, without discovery. `issuer` is only
-    /// compared with `iss`, and may be any text of 1 to 512 characters without control characters,
+    /// compared with `iss`, and may be any string of 1 to 512 characters without control characters,
     /// such as `http://adfs.example.org/adfs/services/trust`; so it is with the constructors below.
     ///
     /// ```
@@ -197,7 +197,7 @@ impl TrustedIssuer {
 
     /// Trusts an issuer that has its keys in common with all others of the same plan.
     pub(crate) fn sharing(issuer: Arc<str>, keys: Arc<KeyPlan>) -> Self {
-        let texts = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let strings = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         let (block, name) = (Arc::clone(&issuer), Arc::clone(&issuer));
         Self {
             settings: IssuerSettings {
@@ -205,12 +205,12 @@ impl TrustedIssuer {
                 audience: None,
                 preset_audience: None,
                 algorithms: Algorithm::ALL.to_vec(),
-                token_types: texts(&["at+jwt", "JWT", ""]),
-                required_claims: texts(&["sub"]),
+                token_types: strings(&["at+jwt", "JWT", ""]),
+                required_claims: strings(&["sub"]),
                 clients: None,
                 roles_claim: RolesClaim::named("roles".to_owned()),
-                scope_claims: texts(&["scope", "scp"]),
-                patient_claims: Arc::from(texts(&["patient"])),
+                scope_claims: strings(&["scope", "scp"]),
+                patient_claims: Arc::from(strings(&["patient"])),
                 resource_types: ResourceTypes::r4(),
                 leeway: Duration::from_secs(60),
                 max_token_age: None,

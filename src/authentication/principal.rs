@@ -97,8 +97,8 @@ impl Principal {
         let groups = strings.list(claims, |list| {
             claims.list("groups").for_each(|group| list.add(group));
         });
-        let texts = strings.spans(scopes).map(|span| claims.string_at(span));
-        let smart_scopes = ScopeSet::compile(texts, &settings.resource_types);
+        let names = strings.spans(scopes).map(|span| claims.string_at(span));
+        let smart_scopes = ScopeSet::compile(names, &settings.resource_types);
         strings.keep(claims);
         let mut patients =
             settings.patient_claims.iter().enumerate().filter_map(|(place, name)| {
@@ -106,12 +106,12 @@ impl Principal {
                 Some((place, string_claim(claims, Some(claim))))
             });
         let (patient_place, patient) = patients.next().unwrap_or_default();
-        let text = |name: &str| claims.span_of(claims.string_or_none(name)?);
+        let string = |name: &str| claims.span_of(claims.string_or_none(name)?);
         Self(Arc::new(Caller {
             issuer: Arc::clone(&settings.issuer),
-            subject: text("sub"),
-            object_id: text("oid"),
-            tenant: text("tid"),
+            subject: string("sub"),
+            object_id: string("oid"),
+            tenant: string("tid"),
             client: claims.client().and_then(|client| claims.span_of(client)),
             // Azure AD B2C prefixes custom attributes with `extension_`.
             fhir_user: first_present(claims, ["fhirUser", "extension_fhirUser"]),

@@ -45,7 +45,7 @@ impl PurposeOfUse {
                 Some((system, code)) => (Some(system), code),
                 None => (None, whole.as_str()),
             },
-            // A system that is no text is another one, whichever was meant.
+            // A system that is not a string is another one, whichever was meant.
             Value::Object(coding) => match coding.get("system") {
                 None | Some(Value::Null) => (None, text("code")?),
                 Some(system) => (Some(system.as_str()?), text("code")?),

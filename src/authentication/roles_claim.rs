@@ -53,7 +53,7 @@ impl RolesClaim {
         }
     }
 
-    /// Returns the roles: text, the texts of an array, or the names of an object's members whose
+    /// Returns the roles: a string, the strings of an array, or the names of an object's members whose
     /// value grants them.
     pub(super) fn roles<'c>(&self, claims: &'c Claims<'_>) -> Roles<'c> {
         match self.value(claims) {

@@ -65,11 +65,11 @@ impl SignIn {
                 .and_then(|acr| acr.as_str().map(str::to_owned))
                 .into_iter()
                 .collect(),
-            entra_contexts: claims.acrs.map(texts).unwrap_or_default(),
+            entra_contexts: claims.acrs.map(strings).unwrap_or_default(),
             time,
             reads_claims: claims
                 .xms_cc
-                .map(texts)
+                .map(strings)
                 .unwrap_or_default()
                 .iter()
                 .any(|one| one == "cp1"),
@@ -81,8 +81,8 @@ impl SignIn {
     }
 }
 
-/// Returns the texts of a claim: one, or a list.
-pub(super) fn texts(claim: Value) -> Vec<String> {
+/// Returns the strings of a claim: one, or a list.
+pub(super) fn strings(claim: Value) -> Vec<String> {
     match claim {
         Value::String(one) => vec![one],
         Value::Array(items) => {

@@ -21,9 +21,9 @@ use crate::fhir::AddressFault;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Denial {
-    told: Told,
+    grounds: Grounds,
     /// The version for operators, where it tells more.
-    to_operators: Option<Box<Told>>,
+    to_operators: Option<Box<Grounds>>,
     /// Scope tokens of RFC 6749 that would have been enough, together.
     scopes: Vec<String>,
     requirements: Vec<Requirement>,
@@ -33,9 +33,9 @@ pub struct Denial {
     step_up: Option<Box<(StepUpReason, Insufficient)>>,
 }
 
-/// A reason with both of its sides.
+/// The grounds of a denial: a reason with both of its sides.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Told {
+pub(crate) struct Grounds {
     pub(crate) summary: Cow<'static, str>,
     pub(crate) found: Option<String>,
     pub(crate) expected: Option<String>,
@@ -44,9 +44,9 @@ pub(crate) struct Told {
 impl Denial {
     /// A denial with a one-line reason, in lower case and without a full stop.
     pub fn new(summary: impl Into<Cow<'static, str>>) -> Self {
-        let told = Told { summary: summary.into(), found: None, expected: None };
+        let grounds = Grounds { summary: summary.into(), found: None, expected: None };
         Self {
-            told,
+            grounds,
             to_operators: None,
             scopes: Vec::new(),
             requirements: Vec::new(),
@@ -131,7 +131,7 @@ impl Denial {
     ///     .with_expected("06:00 to 22:00");
     /// ```
     pub fn with_found(mut self, found: impl AsRef<str>) -> Self {
-        self.told.found = Some(sanitize(found.as_ref()));
+        self.grounds.found = Some(sanitize(found.as_ref()));
         self
     }
 
@@ -140,7 +140,7 @@ impl Denial {
     /// [`required_scopes`](Self::required_scopes) and [`required_roles`](Self::required_roles).
     pub fn with_expected(mut self, expected: impl AsRef<str>) -> Self {
         let expected = expected.as_ref();
-        self.told.expected = Some(sanitize(expected));
+        self.grounds.expected = Some(sanitize(expected));
         if (self.requirements.is_empty() || self.has_words_alone) && !expected.is_empty() {
             self.requirements = vec![Requirement::Other(expected.to_owned())];
             self.has_words_alone = true;
@@ -169,15 +169,15 @@ impl Denial {
     /// Adds a circumstance to the reason.
     pub(crate) fn note(mut self, note: impl AsRef<str>) -> Self {
         let operators = self.to_operators.as_deref_mut();
-        for told in std::iter::once(&mut self.told).chain(operators) {
-            told.summary = format!("{} ({})", told.summary, note.as_ref()).into();
+        for grounds in std::iter::once(&mut self.grounds).chain(operators) {
+            grounds.summary = format!("{} ({})", grounds.summary, note.as_ref()).into();
         }
         self
     }
 
     /// Tells operators more than clients.
-    pub(crate) fn telling_operators(mut self, told: Told) -> Self {
-        self.to_operators = Some(Box::new(told));
+    pub(crate) fn for_operators(mut self, grounds: Grounds) -> Self {
+        self.to_operators = Some(Box::new(grounds));
         self
     }
 
@@ -188,14 +188,16 @@ impl Denial {
             !matches!(one, Requirement::DataActions { .. } | Requirement::RoleDefinitions { .. })
         });
         let operators = self.to_operators.as_deref_mut();
-        std::iter::once(&mut self.told).chain(operators).for_each(|told| told.expected = None);
+        std::iter::once(&mut self.grounds)
+            .chain(operators)
+            .for_each(|grounds| grounds.expected = None);
         self
     }
 
     /// The reason.
     #[must_use]
     pub fn summary(&self) -> &str {
-        &self.told.summary
+        &self.grounds.summary
     }
 
     /// The scopes that would have been enough.
@@ -212,8 +214,8 @@ impl Denial {
 
     /// Returns the denial as the failure of a check, as operators may know it.
     pub(crate) fn finding(&self) -> Finding {
-        let (to_clients, to_operators) = self.told();
-        let Told { summary, found, expected } = to_operators.unwrap_or(to_clients).clone();
+        let (to_clients, to_operators) = self.grounds();
+        let Grounds { summary, found, expected } = to_operators.unwrap_or(to_clients).clone();
         let reason = match self.step_up.as_deref() {
             Some((reason, _)) => Reason::StepUp(*reason),
             None => Reason::Denied { summary, requirements: self.requirements.clone() },
@@ -223,20 +225,20 @@ impl Denial {
     }
 
     /// Returns the reason for clients, and the one for operators where that tells more.
-    pub(crate) fn told(&self) -> (&Told, Option<&Told>) {
-        (&self.told, self.to_operators.as_deref())
+    pub(crate) fn grounds(&self) -> (&Grounds, Option<&Grounds>) {
+        (&self.grounds, self.to_operators.as_deref())
     }
 
     /// Joins what is told of two denials.
     fn join(&mut self, other: &Self, between: &str) {
-        self.to_operators = match (self.told(), other.told()) {
+        self.to_operators = match (self.grounds(), other.grounds()) {
             ((_, None), (_, None)) => None,
             ((client, operator), (other, of_operator)) => {
                 let joined = operator.unwrap_or(client).join(of_operator.unwrap_or(other), between);
                 Some(Box::new(joined))
             }
         };
-        self.told = self.told.join(&other.told, between);
+        self.grounds = self.grounds.join(&other.grounds, between);
     }
 
     /// One denial for two, where both rules were needed: scopes are named only if they would have
@@ -280,7 +282,7 @@ impl Denial {
     }
 }
 
-impl Told {
+impl Grounds {
     fn join(&self, other: &Self, between: &str) -> Self {
         Self {
             summary: format!("{}; and {}", self.summary, other.summary).into(),
@@ -299,7 +301,7 @@ fn join(one: Option<&str>, other: Option<&str>, between: &str) -> Option<String>
 
 impl fmt::Display for Denial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.told.summary)
+        f.write_str(&self.grounds.summary)
     }
 }
 

@@ -1,6 +1,6 @@
-//! Plain requirements, for routes that are not FHIR: a scope or a role by its text.
+//! Plain requirements, for routes that are not FHIR: a scope or a role by its name.
 
-use super::denial::Told;
+use super::denial::Grounds;
 use super::role_names::role_names;
 use super::scopes::{CallerScopes, of_caller};
 use super::{AccessRequest, Authorizer, Denial, Grant};
@@ -29,7 +29,7 @@ pub struct Authenticated;
 /// let rule: RequireScopes = require_scope("orders.read");
 /// ```
 #[derive(Clone, Debug)]
-pub struct RequireScopes(Texts);
+pub struct RequireScopes(Names);
 
 /// Grants to callers with roles. Made by [`require_role`] and its siblings.
 ///
@@ -40,11 +40,11 @@ pub struct RequireScopes(Texts);
 /// let rule: RequireRoles = require_role("admin");
 /// ```
 #[derive(Clone, Debug)]
-pub struct RequireRoles(Texts);
+pub struct RequireRoles(Names);
 
 #[derive(Clone, Debug)]
-struct Texts {
-    texts: Vec<String>,
+struct Names {
+    names: Vec<String>,
     how_many: HowMany,
 }
 
@@ -83,7 +83,7 @@ pub fn require_scope(scope: impl Into<String>) -> RequireScopes {
 /// let rule = require_any_scope(["orders.read", "orders.write"]);
 /// ```
 pub fn require_any_scope<S: Into<String>>(scopes: impl IntoIterator<Item = S>) -> RequireScopes {
-    RequireScopes(Texts::new(scopes, HowMany::Any))
+    RequireScopes(Names::new(scopes, HowMany::Any))
 }
 
 /// Requires all of several scopes.
@@ -94,7 +94,7 @@ pub fn require_any_scope<S: Into<String>>(scopes: impl IntoIterator<Item = S>) -
 /// let rule = require_all_scopes(["orders.read", "customers.read"]);
 /// ```
 pub fn require_all_scopes<S: Into<String>>(scopes: impl IntoIterator<Item = S>) -> RequireScopes {
-    RequireScopes(Texts::new(scopes, HowMany::All))
+    RequireScopes(Names::new(scopes, HowMany::All))
 }
 
 /// Requires a role, compared exactly.
@@ -116,7 +116,7 @@ pub fn require_role(role: impl Into<String>) -> RequireRoles {
 /// let rule = require_any_role(["admin", "clerk"]);
 /// ```
 pub fn require_any_role<S: Into<String>>(roles: impl IntoIterator<Item = S>) -> RequireRoles {
-    RequireRoles(Texts::new(roles, HowMany::Any))
+    RequireRoles(Names::new(roles, HowMany::Any))
 }
 
 /// Requires all of several roles.
@@ -127,45 +127,45 @@ pub fn require_any_role<S: Into<String>>(roles: impl IntoIterator<Item = S>) -> 
 /// let rule = require_all_roles(["clerk", "night-shift"]);
 /// ```
 pub fn require_all_roles<S: Into<String>>(roles: impl IntoIterator<Item = S>) -> RequireRoles {
-    RequireRoles(Texts::new(roles, HowMany::All))
+    RequireRoles(Names::new(roles, HowMany::All))
 }
 
-impl Texts {
-    fn new<S: Into<String>>(texts: impl IntoIterator<Item = S>, how_many: HowMany) -> Self {
-        Self { texts: texts.into_iter().map(Into::into).collect(), how_many }
+impl Names {
+    fn new<S: Into<String>>(names: impl IntoIterator<Item = S>, how_many: HowMany) -> Self {
+        Self { names: names.into_iter().map(Into::into).collect(), how_many }
     }
 
-    /// The texts that were met, if they are enough. An empty list is never met.
+    /// The names that are held, if they are enough. An empty list is never met.
     fn met(&self, held: impl Fn(&str) -> bool) -> Option<Vec<&str>> {
-        let held: Vec<&str> = self.texts.iter().map(String::as_str).filter(|t| held(t)).collect();
+        let held: Vec<&str> = self.names.iter().map(String::as_str).filter(|t| held(t)).collect();
         let needed = match self.how_many {
             HowMany::Any => 1,
-            HowMany::All => self.texts.len().max(1),
+            HowMany::All => self.names.len().max(1),
         };
         (held.len() >= needed).then_some(held)
     }
 
-    /// The fewest texts that would have been enough.
+    /// The fewest names that would have been enough.
     fn enough(&self) -> &[String] {
         match self.how_many {
-            HowMany::Any => self.texts.get(..1).unwrap_or_default(),
-            HowMany::All => &self.texts,
+            HowMany::Any => self.names.get(..1).unwrap_or_default(),
+            HowMany::All => &self.names,
         }
     }
 
-    /// Names the texts as data. An empty list, which is never met, names none.
+    /// Returns the names as data. An empty list, which is never met, names none.
     fn required<R>(&self, all: fn(Vec<String>) -> R, any: fn(Vec<String>) -> R) -> Option<R> {
         let wrap = match self.how_many {
             HowMany::Any => any,
             HowMany::All => all,
         };
-        (!self.texts.is_empty()).then(|| wrap(self.texts.clone()))
+        (!self.names.is_empty()).then(|| wrap(self.names.clone()))
     }
 
     fn expected(&self) -> String {
         match self.how_many {
-            HowMany::Any => self.texts.join(" or "),
-            HowMany::All => self.texts.join(" "),
+            HowMany::Any => self.names.join(" or "),
+            HowMany::All => self.names.join(" "),
         }
     }
 }
@@ -217,16 +217,16 @@ impl RequireRoles {
     /// is told to operators alone.
     fn denial(&self, principal: &Principal) -> Denial {
         let summary = "the token lacks a role that this requires";
-        let expected = match self.0.texts.is_empty() {
+        let expected = match self.0.names.is_empty() {
             true => String::new(),
-            false => role_names(&self.0.texts, self.0.how_many == HowMany::All),
+            false => role_names(&self.0.names, self.0.how_many == HowMany::All),
         };
         let held: Vec<&str> = principal.roles().take(MOST_TOLD).collect();
         let held = match held.is_empty() {
             true => "no roles".to_owned(),
             false => role_names(&held, true),
         };
-        let told = Told {
+        let grounds = Grounds {
             summary: summary.into(),
             found: Some(sanitize(&held)),
             expected: Some(sanitize(&expected)).filter(|expected| !expected.is_empty()),
@@ -234,7 +234,7 @@ impl RequireRoles {
         Denial::new(summary)
             .requires(self.0.required(Requirement::Roles, Requirement::AnyRole))
             .with_expected(expected)
-            .telling_operators(told)
+            .for_operators(grounds)
     }
 }
 

@@ -23,8 +23,8 @@ pub struct ResourceRef<'a>(Inner<'a>);
 #[derive(Clone, Copy, Debug)]
 enum Inner<'a> {
     Value(&'a Value),
-    Text(&'a BorrowedResource<'a>),
-    /// Something within a text.
+    Borrowed(&'a BorrowedResource<'a>),
+    /// A part of a JSON text.
     Part(Json<'a>),
 }
 
@@ -87,7 +87,7 @@ impl<'a> From<&'a Value> for ResourceRef<'a> {
 
 impl<'a> From<&'a BorrowedResource<'a>> for ResourceRef<'a> {
     fn from(resource: &'a BorrowedResource<'a>) -> Self {
-        Self(Inner::Text(resource))
+        Self(Inner::Borrowed(resource))
     }
 }
 
@@ -105,7 +105,7 @@ impl ResourceRef<'_> {
             Inner::Value(Value::Object(members)) => {
                 members.values().for_each(|member| Self::from(member).for_each_object(visit));
             }
-            Inner::Text(resource) => {
+            Inner::Borrowed(resource) => {
                 let whole = resource.document.whole();
                 whole.into_iter().for_each(|part| parts(part, visit));
             }
@@ -119,7 +119,7 @@ impl ResourceRef<'_> {
 #[cfg(feature = "confine")]
 fn parts<'a>(of: Json<'a>, visit: &mut dyn FnMut(ResourceRef<'a>)) {
     if let Json::Array(row) | Json::Object(row) = of {
-        // The names of members are texts, in which there is no object.
+        // The names of members are strings, in which there is no object.
         row.for_each(|part| ResourceRef(Inner::Part(part)).for_each_object(visit));
     }
 }
@@ -128,7 +128,7 @@ impl<'a> Node<'a> for ResourceRef<'a> {
     fn member(self, name: &str) -> Option<Self> {
         match self.0 {
             Inner::Value(value) => value.get(name).map(Self::from),
-            Inner::Text(resource) => {
+            Inner::Borrowed(resource) => {
                 resource.document.get(name).map(|part| Self(Inner::Part(part)))
             }
             Inner::Part(Json::Object(members)) => {
@@ -144,7 +144,7 @@ impl<'a> Node<'a> for ResourceRef<'a> {
             Inner::Part(Json::Array(items)) => {
                 items.map(|item| Self(Inner::Part(item))).for_each(visit);
             }
-            Inner::Value(_) | Inner::Text(_) | Inner::Part(_) => visit(self),
+            Inner::Value(_) | Inner::Borrowed(_) | Inner::Part(_) => visit(self),
         }
     }
 
@@ -152,14 +152,14 @@ impl<'a> Node<'a> for ResourceRef<'a> {
         match self.0 {
             Inner::Value(value) => value.as_str(),
             Inner::Part(part) => part.as_str(),
-            Inner::Text(_) => None,
+            Inner::Borrowed(_) => None,
         }
     }
 
     fn is_object(self) -> bool {
         match self.0 {
             Inner::Value(value) => value.is_object(),
-            Inner::Text(_) | Inner::Part(Json::Object(_)) => true,
+            Inner::Borrowed(_) | Inner::Part(Json::Object(_)) => true,
             Inner::Part(_) => false,
         }
     }
@@ -168,7 +168,7 @@ impl<'a> Node<'a> for ResourceRef<'a> {
     fn to_value(self) -> Cow<'a, Value> {
         match self.0 {
             Inner::Value(value) => Cow::Borrowed(value),
-            Inner::Text(resource) => {
+            Inner::Borrowed(resource) => {
                 let read = || serde_json::from_str(resource.text).unwrap_or_default();
                 Cow::Borrowed(resource.value.get_or_init(read))
             }

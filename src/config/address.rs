@@ -10,7 +10,7 @@ pub(super) fn plain_http(root: &mut Reader<'_>) -> PlainHttp {
     let Some(mut danger) = root.table("danger") else {
         return PlainHttp::default();
     };
-    let texts = danger.texts("plain_http").unwrap_or_default();
+    let texts = danger.strings("plain_http").unwrap_or_default();
     let mut good = Vec::with_capacity(texts.len());
     for (index, text) in texts.iter().enumerate() {
         match PlainHttp::new([text]) {
@@ -30,16 +30,16 @@ pub(super) fn address(
     key: &'static str,
     plain_http: &PlainHttp,
 ) -> Option<String> {
-    let text = reader.text(key)?;
+    let text = reader.string(key)?;
     if secure_url::parse_with(&text, plain_http).is_none() {
         let expected = "expected an absolute https URL (http for loopback and `[danger] plain_http` \
                         only)";
-        return reader.fail(key, format!("{expected}, found \"{}\"", told(&text)));
+        return reader.fail(key, format!("{expected}, found \"{}\"", loggable(&text)));
     }
     Some(text)
 }
 
 /// Returns an address as an error may tell it.
-pub(super) fn told(address: &str) -> String {
+pub(super) fn loggable(address: &str) -> String {
     sanitize(&secure_url::without_user(address))
 }

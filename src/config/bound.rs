@@ -36,7 +36,7 @@ pub(super) fn dpop(root: &mut Reader<'_>) -> Dpop {
 /// Reads `[mtls]`; `None` without it.
 pub(super) fn mtls(root: &mut Reader<'_>) -> Option<MutualTls> {
     let mut section = root.table("mtls")?;
-    let name = section.text("header");
+    let name = section.string("header");
     let formats = [
         ("client-cert", CertificateFormat::ClientCert),
         ("xfcc", CertificateFormat::Xfcc),
@@ -45,7 +45,7 @@ pub(super) fn mtls(root: &mut Reader<'_>) -> Option<MutualTls> {
     let has_format = section.has("format");
     let format = section.choice("format", &formats);
     let has_proxies = section.has("proxies");
-    let proxies = section.texts("proxies");
+    let proxies = section.strings("proxies");
     let settings = match name {
         None => {
             for key in ["format", "proxies"] {

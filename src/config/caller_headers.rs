@@ -83,7 +83,7 @@ pub(super) fn read(section: &mut Reader<'_>, several_issuers: bool) -> Vec<Calle
     let Some(mut table) = section.table("headers") else { return Vec::new() };
     let mut headers: Vec<CallerHeader> = Vec::new();
     for (key, member) in MEMBERS {
-        let Some(text) = table.text(key) else { continue };
+        let Some(text) = table.string(key) else { continue };
         let name = HeaderName::try_from(text.as_str()).ok();
         let name = name.filter(|name| !is_reserved(name.as_str()));
         let Some(name) = name else {
@@ -108,7 +108,7 @@ pub(super) fn read(section: &mut Reader<'_>, several_issuers: bool) -> Vec<Calle
 }
 
 /// Reports whether headers say of whom, of which patient, and what was granted.
-pub(super) fn tell_what_was_granted(headers: &[CallerHeader]) -> bool {
+pub(super) fn name_what_was_granted(headers: &[CallerHeader]) -> bool {
     [CallerMember::Issuer, CallerMember::Patient, CallerMember::Scopes]
         .into_iter()
         .all(|member| headers.iter().any(|header| header.member == member))

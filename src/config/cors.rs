@@ -35,7 +35,7 @@ pub enum CorsOrigins {
 /// Reads the section.
 pub(super) fn read(root: &mut Reader<'_>) -> CorsOrigins {
     let Some(mut section) = root.table("cors") else { return CorsOrigins::None };
-    let texts = section.texts("origins").unwrap_or_default();
+    let texts = section.strings("origins").unwrap_or_default();
     let is_any = texts.iter().any(|text| text == "*");
     if is_any && texts.len() > 1 {
         section.reject("origins", "expected \"*\" by itself: it stands for all origins");
@@ -47,8 +47,8 @@ pub(super) fn read(root: &mut Reader<'_>) -> CorsOrigins {
             None => {
                 let expected = "expected \"*\" or an origin as browsers write it, such as \
                                 \"https://app.example.org\", without a path";
-                let told = format!("{expected}; found \"{}\"", sanitize(text));
-                section.reject(&format!("origins[{index}]"), told);
+                let message = format!("{expected}; found \"{}\"", sanitize(text));
+                section.reject(&format!("origins[{index}]"), message);
             }
         }
     }
@@ -60,7 +60,7 @@ pub(super) fn read(root: &mut Reader<'_>) -> CorsOrigins {
     }
 }
 
-/// Reports whether a text is an origin in the one spelling that a browser sends (RFC 6454 section 6.2). Apps in
+/// Reports whether a string is an origin in the one spelling that a browser sends (RFC 6454 section 6.2). Apps in
 /// a web view have schemes of their own.
 fn is_origin(text: &str) -> bool {
     let Ok(url) = Url::parse(text) else { return false };

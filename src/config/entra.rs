@@ -72,8 +72,8 @@ pub(super) fn read(reader: &mut Reader<'_>, plain_http: &PlainHttp) -> Option<En
     let mut entra = reader.table("entra")?;
     let tenant = entra.required("tenant", TENANT);
     let application = entra.required("client_id", APPLICATION);
-    let uris = entra.some_texts("identifier_uris").unwrap_or_default();
-    let allowed = entra.some_texts("allowed_tenants");
+    let uris = entra.non_empty_strings("identifier_uris").unwrap_or_default();
+    let allowed = entra.non_empty_strings("allowed_tenants");
     let cloud = entra.choice("cloud", &CLOUDS).unwrap_or_default();
     let authority = address(&mut entra, "authority", plain_http);
     let is_template = matches!(tenant.as_deref(), Some("organizations" | "common"));

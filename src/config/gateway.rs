@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
-use super::address::told;
+use super::address::loggable;
 use super::caller_headers::{self, CallerHeader};
 use super::cors::{self, CorsOrigins};
 use super::reader::Reader;
@@ -241,7 +241,7 @@ fn listen(root: &mut Reader<'_>) -> (Option<String>, Option<TlsFiles>) {
 
 /// Reads a host and a port to listen at.
 fn socket(reader: &mut Reader<'_>, key: &'static str) -> Option<String> {
-    let text = reader.text(key)?;
+    let text = reader.string(key)?;
     let parts = text.rsplit_once(':');
     if parts.is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok()) {
         return Some(text);
@@ -258,9 +258,9 @@ fn upstream(
     several_issuers: bool,
 ) -> UpstreamConfig {
     let defaults = UpstreamConfig::default();
-    let url = section.text("url").and_then(|text| match BaseUrl::parse_with(&text, plain_http) {
+    let url = section.string("url").and_then(|text| match BaseUrl::parse_with(&text, plain_http) {
         Ok(url) => Some(url),
-        Err(expected) => section.fail("url", format!("{expected}, found \"{}\"", told(&text))),
+        Err(expected) => section.fail("url", format!("{expected}, found \"{}\"", loggable(&text))),
     });
     let places = [
         ("gateway", ConfinedBy::Gateway),
@@ -292,7 +292,7 @@ fn check(section: &Reader<'_>, read: &UpstreamConfig) {
         section.reject("max_buffered", "expected no less than `max_body`");
     }
     let is_told = read.authorization == UpstreamAuthorization::Relay
-        || caller_headers::tell_what_was_granted(&read.headers);
+        || caller_headers::name_what_was_granted(&read.headers);
     if read.confine == ConfinedBy::Upstream && !is_told {
         let expected = "expected the server behind to be told what was granted: `authorization = \"relay\"`, \
                         or `headers` with issuer, patient and scopes";
@@ -302,7 +302,7 @@ fn check(section: &Reader<'_>, read: &UpstreamConfig) {
 
 /// Reads what is sent as `Authorization`. It may be a secret, and is never told.
 fn authorization(section: &mut Reader<'_>) -> Option<UpstreamAuthorization> {
-    let text = section.text("authorization")?;
+    let text = section.string("authorization")?;
     let is_credentials = text
         .split_once(' ')
         .is_some_and(|(scheme, rest)| !scheme.is_empty() && !rest.trim().is_empty());

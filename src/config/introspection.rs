@@ -54,11 +54,11 @@ fn endpoint(
         table.required("endpoint", EXPECTED);
         return None;
     }
-    if !table.is_text("endpoint", "discover") {
+    if !table.is_string("endpoint", "discover") {
         let written = address(table, "endpoint", plain_http)?;
         return Some(Endpoint::Written(written));
     }
-    table.text("endpoint")?;
+    table.string("endpoint")?;
     if is_discoverable {
         return Some(Endpoint::Discovered);
     }
@@ -72,7 +72,7 @@ fn client(table: &mut Reader<'_>) -> Option<IntrospectionClient> {
     let id = table.required("client_id", "the id of this server at the provider");
     let id = filled(table, "client_id", id);
     let (has_secret, has_key) = (table.has("client_secret"), table.has("client_key_file"));
-    let secret = table.text("client_secret");
+    let secret = table.string("client_secret");
     let secret = filled(table, "client_secret", secret);
     let key_file = table.path("client_key_file");
     if has_secret && has_key {
@@ -93,7 +93,7 @@ fn client(table: &mut Reader<'_>) -> Option<IntrospectionClient> {
     Some(IntrospectionClient::with_secret(id?, secret?))
 }
 
-/// Rejects a text that is empty.
+/// Rejects a string that is empty.
 fn filled(table: &Reader<'_>, key: &str, text: Option<String>) -> Option<String> {
     match text {
         Some(empty) if empty.is_empty() => table.fail(key, "expected a string that is not empty"),

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::address::{address, told};
+use super::address::{address, loggable};
 use super::assigned::{Assigned, AssignedKey, assignments};
 use super::bound;
 use super::entra::{self, EntraConfig};
@@ -80,7 +80,8 @@ pub(crate) fn read_all(root: &mut Reader<'_>, plain_http: &PlainHttp) -> Vec<Iss
         issuer.is_alone_with_opaque_tokens(&reader, &mut of_opaque_tokens);
         for name in issuer.names() {
             if !names.insert(name.clone()) {
-                let message = format!("expected each issuer once, found `{}` twice", told(&name));
+                let message =
+                    format!("expected each issuer once, found `{}` twice", loggable(&name));
                 reader.reject("issuer", message);
             }
         }
@@ -97,17 +98,17 @@ fn read(reader: &mut Reader<'_>, plain_http: &PlainHttp) -> IssuerConfig {
     let config = IssuerConfig {
         issuer: issuer.unwrap_or_default(),
         entra,
-        audiences: reader.some_texts("audiences"),
+        audiences: reader.non_empty_strings("audiences"),
         audience_match: reader.choice("audience_match", &MATCHES).unwrap_or_default(),
         discovery: address(reader, "discovery", plain_http),
         jwks_uri: address(reader, "jwks_uri", plain_http),
         algorithms: algorithms(reader),
         token_types: token_types(reader),
-        required_claims: reader.texts("required_claims"),
-        clients: reader.some_texts("clients"),
+        required_claims: reader.strings("required_claims"),
+        clients: reader.non_empty_strings("clients"),
         roles_claim: roles_claim(reader),
-        scope_claims: reader.some_texts("scope_claims"),
-        patient_claims: reader.some_texts("patient_claims"),
+        scope_claims: reader.non_empty_strings("scope_claims"),
+        patient_claims: reader.non_empty_strings("patient_claims"),
         leeway: reader.duration("leeway"),
         max_token_age: reader.duration("max_token_age"),
         sender_constraint: bound::sender_constraint(reader),
@@ -140,14 +141,14 @@ fn read(reader: &mut Reader<'_>, plain_http: &PlainHttp) -> IssuerConfig {
 /// Reads the name of the issuer, which a preset may provide.
 fn name(reader: &mut Reader<'_>) -> Option<String> {
     let issuer = if reader.has("entra") {
-        reader.text("issuer")
+        reader.string("issuer")
     } else {
         reader.required("issuer", "the exact value of `iss`")
     };
     if let Some(name) = issuer.as_deref().filter(|name| !issuer::is_name(name)) {
         let expected = "expected the exact value of `iss`, 1 to 512 characters without control \
                         characters";
-        reader.reject("issuer", format!("{expected}, found \"{}\"", told(name)));
+        reader.reject("issuer", format!("{expected}, found \"{}\"", loggable(name)));
     }
     if issuer.as_deref().is_some_and(is_of_all_tenants) {
         let expected = "expected the issuer of one tenant, by its id: no token names all tenants; \
@@ -178,7 +179,7 @@ fn keys_come_from_one_place(reader: &Reader<'_>, config: &IssuerConfig, plain_ht
     if discovered && issuer::is_name(&config.issuer) && !is_issuer_url(&config.issuer, plain_http) {
         let expected = "expected an https URL (http for loopback and `[danger] plain_http` only) \
                         without query or fragment";
-        reject("issuer", format!("{expected}, found \"{}\"", told(&config.issuer)));
+        reject("issuer", format!("{expected}, found \"{}\"", loggable(&config.issuer)));
     }
 }
 
@@ -196,7 +197,7 @@ fn is_issuer_url(text: &str, plain_http: &PlainHttp) -> bool {
 }
 
 fn algorithms(reader: &mut Reader<'_>) -> Option<Vec<Algorithm>> {
-    let names = reader.some_texts("algorithms")?;
+    let names = reader.non_empty_strings("algorithms")?;
     let mut algorithms = Vec::with_capacity(names.len());
     for (index, name) in names.iter().enumerate() {
         match name.parse() {
@@ -213,7 +214,7 @@ fn algorithms(reader: &mut Reader<'_>) -> Option<Vec<Algorithm>> {
 /// Reads `limits`, the most that callers of an issuer may do. `smart` is a mark and grants nothing.
 fn limits(reader: &mut Reader<'_>) -> Option<Vec<DataAction>> {
     let rights = DataAction::ALL.iter().filter(|action| **action != DataAction::Smart);
-    let names = reader.some_texts("limits")?;
+    let names = reader.non_empty_strings("limits")?;
     let mut limits = Vec::with_capacity(names.len());
     for (index, name) in names.iter().enumerate() {
         match rights.clone().find(|action| action.name() == name) {
@@ -231,16 +232,16 @@ fn limits(reader: &mut Reader<'_>) -> Option<Vec<DataAction>> {
 /// Reads the claim that holds roles: its name or dotted path, or the names of a path one by one.
 fn roles_claim(reader: &mut Reader<'_>) -> Option<RolesClaim> {
     if reader.is_array("roles_claim") {
-        return reader.some_texts("roles_claim").map(RolesClaim::path);
+        return reader.non_empty_strings("roles_claim").map(RolesClaim::path);
     }
-    match reader.text("roles_claim")? {
+    match reader.string("roles_claim")? {
         empty if empty.is_empty() => reader.fail("roles_claim", "expected the name of a claim"),
         name => Some(RolesClaim::named(name)),
     }
 }
 
 fn token_types(reader: &mut Reader<'_>) -> Option<Vec<String>> {
-    let types = reader.texts("token_types")?;
+    let types = reader.strings("token_types")?;
     if types.is_empty() {
         return reader.fail("token_types", "expected at least one, \"\" for none in the token");
     }
@@ -279,7 +280,7 @@ impl IssuerConfig {
             match taken.as_deref() {
                 None => *taken = Some(name),
                 Some(first) => {
-                    let (first, second) = (told(first), told(&name));
+                    let (first, second) = (loggable(first), loggable(&name));
                     let message = format!(
                         "expected one issuer with `when = \"opaque\"`, found `{first}` and `{second}`: a \
                          token that is no JWS does not say whose it is"
@@ -296,8 +297,9 @@ impl IssuerConfig {
         let own = self.entra.as_ref()?.names();
         let is_own = self.issuer.is_empty() || own.contains(&self.issuer);
         let expected = "expected one of the tenant's own issuers";
-        (!is_own)
-            .then(|| format!("{expected}, {}, found \"{}\"", own.join(" or "), told(&self.issuer)))
+        (!is_own).then(|| {
+            format!("{expected}, {}, found \"{}\"", own.join(" or "), loggable(&self.issuer))
+        })
     }
 
     /// Reports whether it is a preset that trusts more than one tenant.

@@ -12,8 +12,8 @@
 //! start unless `access` is `scopes`.
 //!
 //! `roles_claim` of an issuer is the claim that holds roles: one with this whole name, else a dotted
-//! path; or a list of the path's names, for names that contain dots. Its value is text, a list of
-//! texts, or an object whose members are roles: those with `true`, or an object or list that is not
+//! path; or a list of the path's names, for names that contain dots. Its value is a string, a list of
+//! strings, or an object whose members are roles: those with `true`, or an object or list that is not
 //! empty.
 //!
 //! ```
@@ -192,7 +192,7 @@ impl Config {
         let base_url = base_url.and_then(|text| match BaseUrl::parse_with(&text, &plain_http) {
             Ok(base_url) => Some(base_url),
             Err(expected) => {
-                let found = address::told(&text);
+                let found = address::loggable(&text);
                 root.fail("base_url", format!("{expected}, found \"{found}\""))
             }
         });

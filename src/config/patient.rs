@@ -8,13 +8,13 @@ pub(crate) fn read(root: &mut Reader<'_>) -> PatientCompartment {
     let Some(mut patient) = root.table("patient") else {
         return PatientCompartment::default();
     };
-    if let Some(also) = patient.texts("also") {
+    if let Some(also) = patient.strings("also") {
         builder = builder.also(also);
     }
-    if let Some(less) = patient.texts("less") {
+    if let Some(less) = patient.strings("less") {
         builder = builder.less(less);
     }
-    if let Some(shared) = patient.texts("shared") {
+    if let Some(shared) = patient.strings("shared") {
         builder = builder.shared(shared);
     }
     for fault in builder.faults() {

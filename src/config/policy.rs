@@ -46,9 +46,9 @@ pub(crate) struct OpenPaths {
 }
 
 pub(crate) fn open_paths(root: &mut Reader<'_>, base: Option<&BaseUrl>) -> OpenPaths {
-    let public = root.texts("public");
-    let optional = root.texts("optional").unwrap_or_default();
-    let public_outside = root.texts("public_outside").unwrap_or_default();
+    let public = root.strings("public");
+    let optional = root.strings("optional").unwrap_or_default();
+    let public_outside = root.strings("public_outside").unwrap_or_default();
     let all_public = public.clone().unwrap_or_else(|| DEFAULT_PUBLIC.map(str::to_owned).to_vec());
     check(root, "public", public.as_deref().unwrap_or_default(), public_fault);
     if let Some(base) = base {
@@ -182,7 +182,7 @@ pub(crate) fn roles(root: &mut Reader<'_>, issuers: &[IssuerConfig]) -> Roles {
 fn condition(mut when: Reader<'_>) -> Option<(String, RoleCondition)> {
     let role = when.required("role", "the name of a role");
     let mut condition = RoleCondition::new();
-    if let Some(purposes) = when.some_texts("purpose_of_use") {
+    if let Some(purposes) = when.non_empty_strings("purpose_of_use") {
         condition = condition.purpose_of_use(purposes);
     }
     if let Some(age) = when.duration("max_auth_age") {
@@ -208,7 +208,7 @@ fn first_undefined(when: &[(String, RoleCondition)], defined: &RoleDefinitions) 
 /// Reads the role definitions, which must be valid now; their file is read again where they are
 /// used.
 fn definitions(roles: &mut Reader<'_>) -> Option<(Definitions, RoleDefinitions)> {
-    let text = roles.text("definitions")?;
+    let text = roles.string("definitions")?;
     let built_in = RoleDefinitions::BUILT_IN;
     let names = built_in.map(|(name, _)| format!("`{name}`")).join(" or ");
     if let Some((_, made)) = built_in.iter().find(|(name, _)| *name == text) {

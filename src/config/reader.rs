@@ -81,7 +81,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Takes a string, with `${NAME}` replaced by environment variables.
-    pub(crate) fn text(&mut self, key: &'static str) -> Option<String> {
+    pub(crate) fn string(&mut self, key: &'static str) -> Option<String> {
         match self.take(key)? {
             Value::String(text) => self.expanded(key, &text),
             other => self.fail(key, format!("expected a string, found {}", kind(&other))),
@@ -94,11 +94,11 @@ impl<'a> Reader<'a> {
             self.know(key);
             return self.fail(key, format!("is required: expected {expected}"));
         }
-        self.text(key)
+        self.string(key)
     }
 
     /// Takes an array of strings.
-    pub(crate) fn texts(&mut self, key: &'static str) -> Option<Vec<String>> {
+    pub(crate) fn strings(&mut self, key: &'static str) -> Option<Vec<String>> {
         let Value::Array(items) = self.take(key)? else {
             return self.fail(key, "expected an array of strings");
         };
@@ -115,8 +115,8 @@ impl<'a> Reader<'a> {
     }
 
     /// Takes an array of at least one string, none of them empty.
-    pub(crate) fn some_texts(&mut self, key: &'static str) -> Option<Vec<String>> {
-        let texts = self.texts(key)?;
+    pub(crate) fn non_empty_strings(&mut self, key: &'static str) -> Option<Vec<String>> {
+        let texts = self.strings(key)?;
         if texts.is_empty() || texts.iter().any(String::is_empty) {
             return self.fail(key, "expected at least one string, and no empty one");
         }
@@ -155,7 +155,7 @@ impl<'a> Reader<'a> {
         if self.table.get(key).is_some_and(Value::is_integer) {
             return self.count(key);
         }
-        let text = self.text(key)?;
+        let text = self.string(key)?;
         let digits = text.trim_end_matches(|letter: char| !letter.is_ascii_digit());
         let unit = match text.strip_prefix(digits).map(str::trim_start) {
             Some("B") => Some(1),
@@ -185,7 +185,7 @@ impl<'a> Reader<'a> {
         key: &'static str,
         choices: &[(&str, T)],
     ) -> Option<T> {
-        let text = self.text(key)?;
+        let text = self.string(key)?;
         match choices.iter().find(|(word, _)| *word == text) {
             Some((_, value)) => Some(*value),
             None => {
@@ -198,7 +198,7 @@ impl<'a> Reader<'a> {
 
     /// Takes a path, relative to the file.
     pub(crate) fn path(&mut self, key: &'static str) -> Option<PathBuf> {
-        let text = self.text(key)?;
+        let text = self.string(key)?;
         Some(self.relative(&text))
     }
 
@@ -212,9 +212,9 @@ impl<'a> Reader<'a> {
         self.table.get(key).is_some_and(Value::is_array)
     }
 
-    /// Reports whether the value of a key is this text, without taking it.
+    /// Reports whether the value of a key is this string, without taking it.
     #[cfg(feature = "client")]
-    pub(crate) fn is_text(&self, key: &str, text: &str) -> bool {
+    pub(crate) fn is_string(&self, key: &str, text: &str) -> bool {
         self.table.get(key).and_then(Value::as_str) == Some(text)
     }
 

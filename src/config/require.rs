@@ -16,14 +16,14 @@ fn read(mut block: Reader<'_>) -> Option<StepUp> {
     if !block.has("on") {
         block.reject("on", format!("is required: expected {ON}"));
     }
-    let on = block.texts("on");
-    let acr = block.some_texts("acr");
+    let on = block.strings("on");
+    let acr = block.non_empty_strings("acr");
     let age = block.duration("max_auth_age");
     let callers = [("all", StepUpCallers::All), ("users", StepUpCallers::Users)];
     let callers = block.choice("callers", &callers).unwrap_or_default();
     let read = on.and_then(|on| match StepUp::on(&on) {
         Ok(step_up) => Some(step_up.callers(callers)),
-        Err(error) => told(&block, &error, &format!(", found {}", on.join(" "))),
+        Err(error) => report(&block, &error, &format!(", found {}", on.join(" "))),
     });
     let read = read.map(|step_up| match (acr, age) {
         (Some(acr), Some(age)) => step_up.acr(acr).max_auth_age(age),
@@ -33,13 +33,13 @@ fn read(mut block: Reader<'_>) -> Option<StepUp> {
     });
     let read = read.and_then(|step_up| match step_up.check(&ResourceTypes::r4()) {
         Ok(()) => Some(step_up),
-        Err(error) => told(&block, &error, ""),
+        Err(error) => report(&block, &error, ""),
     });
     block.finish();
     read
 }
 
-fn told(block: &Reader<'_>, error: &BuildError, found: &str) -> Option<StepUp> {
+fn report(block: &Reader<'_>, error: &BuildError, found: &str) -> Option<StepUp> {
     let BuildError::Setting { setting, expected } = error else { return None };
     let key = setting.strip_prefix("require.").unwrap_or("acr");
     block.fail(key, format!("expected {expected}{found}"))

@@ -29,8 +29,8 @@ impl<'a> Members<'a> {
         Some(part.text())
     }
 
-    /// Returns a member that is a text.
-    pub(super) fn text(&self, name: &str) -> Option<String> {
+    /// Returns a member that is a string.
+    pub(super) fn string(&self, name: &str) -> Option<String> {
         serde_json::from_str(self.get(name)?).ok()
     }
 

@@ -163,7 +163,7 @@ impl Room {
         }
     }
 
-    /// Takes room for a text; false where there is no more.
+    /// Takes room for a string; false where there is no more.
     fn has_bytes_for(&mut self, text: &str) -> bool {
         let rest = self.size.checked_sub(VALUE_SIZE + text.len());
         self.size = rest.unwrap_or_default();

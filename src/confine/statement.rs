@@ -56,7 +56,7 @@ impl<'a> Here<'a> {
         may_grant: impl Fn(&str) -> bool,
     ) -> Option<Box<RawValue>> {
         let mut statement = Members::parse(text)?;
-        let kind = statement.text("resourceType")?;
+        let kind = statement.string("resourceType")?;
         if !matches!(&*kind, "CapabilityStatement" | "TerminologyCapabilities") {
             return None;
         }
@@ -87,14 +87,14 @@ impl<'a> Here<'a> {
         if self.is_full() {
             return None;
         }
-        if rest.text("mode").as_deref() == Some("client") {
+        if rest.string("mode").as_deref() == Some("client") {
             return rest.write();
         }
         // Each of them gets the security of this server, however short it is.
         rest.set("security", &self.security)?;
         self.edit(&mut rest, "", may_grant);
         rest.edit_list("resource", |mut resource| {
-            let name = resource.text("type")?;
+            let name = resource.string("type")?;
             self.edit(&mut resource, &name, may_grant);
             resource.write()
         });
@@ -113,7 +113,7 @@ impl<'a> Here<'a> {
         may_grant: &impl Fn(&str) -> bool,
     ) {
         members.edit_list("operation", |operation| {
-            let name = operation.text("name")?;
+            let name = operation.string("name")?;
             let name = name.trim_start_matches('$');
             let is_refused = self.is_confined && way::is_always_refused(name);
             (!is_refused && may_grant(name)).then(|| operation.write()).flatten()
@@ -122,7 +122,7 @@ impl<'a> Here<'a> {
             return;
         }
         members.edit_list("searchParam", |parameter| {
-            let name = parameter.text("name")?;
+            let name = parameter.string("name")?;
             let is_asked = OF_RESULTS.contains(&&*name) || search::is_known(resource_type, &name);
             is_asked.then(|| parameter.write()).flatten()
         });

@@ -235,15 +235,15 @@ fn has_list_of_references(value: &Value) -> bool {
     match value {
         Value::Array(items) => items.iter().any(has_list_of_references),
         Value::Object(members) => members.iter().any(|(name, member)| {
-            (name == "reference" && lists_a_text(member)) || has_list_of_references(member)
+            (name == "reference" && lists_a_string(member)) || has_list_of_references(member)
         }),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }
 }
 
 /// Reports whether a value is a list with a text in it, or in a list of it.
-fn lists_a_text(value: &Value) -> bool {
-    let is_text = |item: &Value| unmarked(item).is_some() || lists_a_text(item);
+fn lists_a_string(value: &Value) -> bool {
+    let is_text = |item: &Value| unmarked(item).is_some() || lists_a_string(item);
     value.as_array().is_some_and(|items| items.iter().any(is_text))
 }
 
@@ -256,7 +256,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_document_is_written_with_every_digit_and_every_text() {
+    fn a_document_is_written_with_every_digit_and_every_string() {
         for text in [
             r##"{"a":5.40,"b":-0.00,"c":[1.0e-10,123456789012345678901234567890,"5.40"],"d":"#1","e":"=x"}"##,
             r#"{"a":"","b":{"c":null,"d":true},"e":["x\"y","\\","ä","\u0001"],"f":[]}"#,
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_in_a_list_where_a_reference_has_its_only_one_is_found() {
+    fn a_string_in_a_list_where_a_reference_has_its_only_one_is_found() {
         for (text, expected) in [
             (r#"{"subject":{"reference":["Patient/1"]}}"#, true),
             (r#"{"a":[{"b":{"reference":[[1,"Patient/1"]]}}]}"#, true),

@@ -43,7 +43,7 @@ fn plain(tag: &str) -> &str {
     tag.trim_start_matches("W/").trim_matches('"')
 }
 
-/// Reports whether a text is one entity tag (RFC 9110 section 8.8.3).
+/// Reports whether a string is one entity tag (RFC 9110 section 8.8.3).
 fn is_tag(text: &str) -> bool {
     let quoted = text.strip_prefix("W/").unwrap_or(text);
     let opaque = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));

@@ -74,8 +74,8 @@ mod tests {
             AddressProblem::OtherBase,
             AddressProblem::Unreadable,
         ] {
-            let told = format!("{problem:?}");
-            assert_eq!(advice(&problem.into()), [Advice::client(text)], "{told}");
+            let message = format!("{problem:?}");
+            assert_eq!(advice(&problem.into()), [Advice::client(text)], "{message}");
         }
     }
 }

@@ -80,12 +80,12 @@ impl Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&told(&self.summary(), self.found(), self.expected()))
+        f.write_str(&describe(&self.summary(), self.found(), self.expected()))
     }
 }
 
 /// One sentence of what is wrong and both sides of it, as far as they are known.
-pub(crate) fn told(summary: &str, found: Option<&str>, expected: Option<&str>) -> String {
+pub(crate) fn describe(summary: &str, found: Option<&str>, expected: Option<&str>) -> String {
     match (found, expected) {
         (Some(found), Some(expected)) => {
             [summary, ": the token has `", found, "`, this server accepts `", expected, "`"]

@@ -32,7 +32,7 @@ pub use check::Check;
 pub(crate) use checked::Checked;
 pub(crate) use evidence::Evidence;
 pub use finding::Finding;
-pub(crate) use finding::told;
+pub(crate) use finding::describe;
 pub use held_role::{HeldRole, RoleStanding};
 pub use invalid_request::{InvalidRequest, OtherCredentials};
 pub use reason::{

@@ -51,7 +51,7 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
     URL_SAFE.encode(bytes)
 }
 
-/// Decodes a text of its own length, as [`decode`] does into a buffer.
+/// Decodes a string of its own length, as [`decode`] does into a buffer.
 pub(crate) fn decoded(text: &str) -> Option<Vec<u8>> {
     URL_SAFE.decode(text).ok()
 }

@@ -70,7 +70,7 @@ impl PrivateKey {
     }
 
     fn of(jwk: &Document<'_>) -> Result<Self, PrivateKeyError> {
-        let kind = match (text(jwk, "kty")?, jwk.string("crv").ok().flatten()) {
+        let kind = match (string(jwk, "kty")?, jwk.string("crv").ok().flatten()) {
             ("RSA", _) => KeyKind::Rsa,
             ("EC", Some("P-256")) => KeyKind::P256,
             ("EC", Some("P-384")) => KeyKind::P384,
@@ -186,12 +186,12 @@ fn ecdsa(
     pair.map(|pair| Pair::Ecdsa(Box::new(pair))).map_err(|_| PrivateKeyError::Inconsistent)
 }
 
-fn text<'d>(jwk: &'d Document<'_>, name: &'static str) -> Result<&'d str, PrivateKeyError> {
+fn string<'d>(jwk: &'d Document<'_>, name: &'static str) -> Result<&'d str, PrivateKeyError> {
     jwk.string(name).ok().flatten().ok_or(PrivateKeyError::Member(name))
 }
 
 fn bytes(jwk: &Document<'_>, name: &'static str) -> Result<Vec<u8>, PrivateKeyError> {
-    base64url::of_key(text(jwk, name)?).ok_or(PrivateKeyError::Member(name))
+    base64url::of_key(string(jwk, name)?).ok_or(PrivateKeyError::Member(name))
 }
 
 impl fmt::Debug for PrivateKey {

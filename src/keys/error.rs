@@ -28,7 +28,7 @@ pub enum KeyError {
         source: ErrorCause,
     },
     /// The provider did not answer with 200. Redirects are not followed.
-    #[error("`{address}` answered with status {status} and {}", told(content_type))]
+    #[error("`{address}` answered with status {status} and {}", describe_type(content_type))]
     #[non_exhaustive]
     Status {
         /// The address that was asked.
@@ -39,7 +39,10 @@ pub enum KeyError {
         content_type: Option<String>,
     },
     /// The answer is not declared as JSON.
-    #[error("`{address}` answered with status 200 and {} instead of JSON", told(content_type))]
+    #[error(
+        "`{address}` answered with status 200 and {} instead of JSON",
+        describe_type(content_type)
+    )]
     #[non_exhaustive]
     ContentType {
         /// The address that was asked.
@@ -48,7 +51,7 @@ pub enum KeyError {
         content_type: Option<String>,
     },
     /// The answer is declared as JSON, but it is not the document that was asked for.
-    #[error("`{address}` answered with status 200 and {}: {source}", told(content_type))]
+    #[error("`{address}` answered with status 200 and {}: {source}", describe_type(content_type))]
     #[non_exhaustive]
     Document {
         /// The address that was asked.
@@ -117,7 +120,7 @@ impl KeyError {
 }
 
 /// Describes the content type of an answer.
-fn told(content_type: &Option<String>) -> String {
+fn describe_type(content_type: &Option<String>) -> String {
     match content_type {
         Some(found) => format!("content type `{found}`"),
         None => "no content type".to_owned(),

@@ -372,10 +372,10 @@ mod tests {
             address: "https://h/d".to_owned(),
             content_type: None,
         };
-        let told = fetched().fault(KeyError::Discovery("no object")).to_string();
+        let message = fetched().fault(KeyError::Discovery("no object")).to_string();
         let expected = "`https://h/d` answered with status 200 and no content type: \
                         discovery document: no object";
-        assert_eq!(told, expected);
+        assert_eq!(message, expected);
         let (expected, found) = ("https://a".to_owned(), "https://b".to_owned());
         let other = KeyError::Issuer { expected, found };
         assert_eq!(fetched().fault(other.clone()), other);

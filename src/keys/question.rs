@@ -46,11 +46,11 @@ impl HttpsClient {
             .body(form);
         let response = request.send().await.map_err(|error| broken(url, error))?;
         let address = without_secrets(url);
-        let (declared, told) = content_type(&response);
+        let (declared, content_type) = content_type(&response);
         let media_type = declared.map(essence).unwrap_or_default();
         if response.status() != StatusCode::OK {
             let status = response.status().as_u16();
-            return Err(KeyError::Status { address, status, content_type: told });
+            return Err(KeyError::Status { address, status, content_type });
         }
         let body = self.body(url, response).await?;
         Ok(Reply { media_type, body, address })

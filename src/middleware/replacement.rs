@@ -68,9 +68,9 @@ impl FhirAuthLayer {
     /// until another configuration is put in force.
     pub fn refuse_configuration(&self, fault: &impl Display) {
         let fault = fault.to_string();
-        let told = sanitize(&fault);
-        log::error!(fault = &*told, "the new configuration cannot be used: the old one serves");
-        let _ = told;
+        let message = sanitize(&fault);
+        log::error!(fault = &*message, "the new configuration cannot be used: the old one serves");
+        let _ = message;
         self.gates.refused(fault.into());
     }
 

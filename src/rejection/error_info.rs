@@ -18,24 +18,24 @@ const DOMAIN: &str = "tower-fhir-auth";
 /// ```
 pub(super) fn status(rejection: &Rejection) -> Vec<u8> {
     let mut info = Message::default();
-    info.text(1, &rejection.kind().name().replace('-', "_").to_ascii_uppercase());
-    info.text(2, DOMAIN);
+    info.string(1, &rejection.kind().name().replace('-', "_").to_ascii_uppercase());
+    info.string(2, DOMAIN);
     let check = rejection.check().filter(|_| rejection.disclosure() != Disclosure::Minimal);
     let scope = rejection.required_scope();
     for (name, value) in [("check", check.map(|check| check.name())), ("scope", scope.as_deref())] {
         if let Some(value) = value {
             let mut entry = Message::default();
-            entry.text(1, name);
-            entry.text(2, value);
+            entry.string(1, name);
+            entry.string(2, value);
             info.bytes(3, &entry.0);
         }
     }
     let mut any = Message::default();
-    any.text(1, "type.googleapis.com/google.rpc.ErrorInfo");
+    any.string(1, "type.googleapis.com/google.rpc.ErrorInfo");
     any.bytes(2, &info.0);
     let mut status = Message::default();
     status.number(1, rejection.kind().row().grpc_status.into());
-    status.text(2, rejection.description());
+    status.string(2, rejection.description());
     status.bytes(3, &any.0);
     status.0
 }
@@ -45,8 +45,8 @@ pub(super) fn status(rejection: &Rejection) -> Vec<u8> {
 struct Message(Vec<u8>);
 
 impl Message {
-    fn text(&mut self, field: u8, text: &str) {
-        self.bytes(field, text.as_bytes());
+    fn string(&mut self, field: u8, string: &str) {
+        self.bytes(field, string.as_bytes());
     }
 
     /// Adds a field whose length stands before it.

@@ -48,8 +48,8 @@ pub use responder::{DefaultResponder, RejectionResponder};
 
 use crate::authentication::bearer::Scheme;
 use crate::authentication::{AuthenticationError, Principal};
-use crate::authorization::{Denial, Insufficient, StepUpChallenge, Told};
-use crate::explanation::{Check, Finding, ProofReason, Reason, TimeReason, told};
+use crate::authorization::{Denial, Grounds, Insufficient, StepUpChallenge};
+use crate::explanation::{Check, Finding, ProofReason, Reason, TimeReason, describe};
 use crate::fhir::{BaseUrl, OperationOutcome};
 
 /// A refusal. The layer puts it into the extensions of every response that refuses, also where a
@@ -76,7 +76,7 @@ struct Refused {
     found: Option<String>,
     expected: Option<String>,
     /// The version for operators, where it tells more.
-    to_operators: Option<Told>,
+    to_operators: Option<Grounds>,
     /// Both sides in one sentence, the same with the check, and the sentence for operators, written
     /// when first asked for.
     sentence: OnceLock<String>,
@@ -160,12 +160,12 @@ impl Rejection {
     }
 
     pub(crate) fn of_authorization(denial: &Denial, server: &Arc<ServerIdentity>) -> Self {
-        let (Told { summary, found, expected }, to_operators) = denial.told();
+        let (Grounds { summary, found, expected }, to_operators) = denial.grounds();
         let (kind, step_up) = match denial.insufficient() {
             None => (RejectionKind::Forbidden, None),
             Some(Insufficient::AuthTime) => (RejectionKind::InvalidToken, None),
-            Some(Insufficient::Challenged(told)) => {
-                (RejectionKind::InsufficientUserAuthentication, Some(told.clone()))
+            Some(Insufficient::Challenged(challenge)) => {
+                (RejectionKind::InsufficientUserAuthentication, Some(challenge.clone()))
             }
         };
         let mut refused = Refused::new(kind, summary.clone(), server);
@@ -267,8 +267,8 @@ impl Rejection {
         let Refused { to_operators, detail, .. } = &*self.0;
         match to_operators {
             None => self.0.sentence(),
-            Some(Told { summary, found, expected }) => {
-                detail.get_or_init(|| told(summary, found.as_deref(), expected.as_deref()))
+            Some(Grounds { summary, found, expected }) => {
+                detail.get_or_init(|| describe(summary, found.as_deref(), expected.as_deref()))
             }
         }
     }
@@ -305,8 +305,8 @@ impl Rejection {
     pub fn outcome(&self) -> OperationOutcome {
         let outcome = OperationOutcome::new(self.kind().row().issue_type, self.description())
             .coded(self.kind().name());
-        let told = self.disclosure() != Disclosure::Minimal;
-        match self.check().filter(|_| told) {
+        let is_disclosed = self.disclosure() != Disclosure::Minimal;
+        match self.check().filter(|_| is_disclosed) {
             Some(check) => outcome.coded(check.name()),
             None => outcome,
         }
@@ -378,7 +378,7 @@ impl Refused {
         match (found, expected) {
             (None, None) => summary,
             (found, expected) => {
-                sentence.get_or_init(|| told(summary, found.as_deref(), expected.as_deref()))
+                sentence.get_or_init(|| describe(summary, found.as_deref(), expected.as_deref()))
             }
         }
     }

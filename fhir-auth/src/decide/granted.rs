@@ -70,7 +70,7 @@ pub(super) fn allowed(
     response.extensions_mut().insert(Passes);
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    caller::tell(caller, wanted, base, headers)?;
+    caller::set_headers(caller, wanted, base, headers)?;
     Ok(response)
 }
 

@@ -57,7 +57,7 @@ impl Buffered {
         self.strangers.set(of_strangers, of_strangers);
     }
 
-    fn tell(&self) {
+    fn publish(&self) {
         let held = self.callers.held().saturating_add(self.strangers.held());
         let held = u32::try_from(held >> 10).unwrap_or(u32::MAX);
         self.figure.set(f64::from(held) * 1024.0);
@@ -265,7 +265,7 @@ impl Account {
             self.0.held.fetch_sub(taken, Ordering::Relaxed);
             self.0.give_back(taken);
         }
-        all.tell();
+        all.publish();
         done
     }
 }
@@ -297,7 +297,7 @@ impl Drop for Inner {
         let held = *self.held.get_mut();
         if held > 0 {
             self.give_back(held);
-            self.all.tell();
+            self.all.publish();
         }
     }
 }

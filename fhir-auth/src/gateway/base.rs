@@ -119,8 +119,8 @@ mod tests {
         );
         let behind = root.of_server();
         assert!(behind.is(b"http://[::1]:8081") && !behind.may_be(b"http://[::1]:8082"));
-        let told = root.public("/Patient/1");
-        assert_eq!(told.as_deref(), Some("https://fhir.example.org/Patient/1"));
+        let public = root.public("/Patient/1");
+        assert_eq!(public.as_deref(), Some("https://fhir.example.org/Patient/1"));
         assert_eq!(root.public("//elsewhere.example.org"), None);
     }
 }

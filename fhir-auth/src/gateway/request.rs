@@ -45,7 +45,7 @@ pub(super) struct Rules {
     authorization: UpstreamAuthorization,
     headers: Vec<CallerHeader>,
     /// The names of these, as they are compared with those of a client.
-    told: Vec<String>,
+    own_names: Vec<String>,
 }
 
 impl Rules {
@@ -62,7 +62,8 @@ impl Rules {
         let (authorization, headers) = (config.authorization.clone(), config.headers.clone());
         let is_translated = config.confine == ConfinedBy::Gateway;
         let upstream = (!is_translated).then(|| upstream.as_str().to_owned());
-        let told = headers.iter().map(|own| hyphenated(own.name.as_str()).into_owned()).collect();
+        let own_names =
+            headers.iter().map(|own| hyphenated(own.name.as_str()).into_owned()).collect();
         Some(Self {
             public,
             upstream,
@@ -72,7 +73,7 @@ impl Rules {
             path,
             authorization,
             headers,
-            told,
+            own_names,
         })
     }
 
@@ -112,7 +113,7 @@ impl Rules {
         if let UpstreamAuthorization::Literal(value) = &self.authorization {
             headers.insert(AUTHORIZATION, value.clone());
         }
-        caller::tell(caller, &self.headers, &self.public, headers)?;
+        caller::set_headers(caller, &self.headers, &self.public, headers)?;
         Ok(sent)
     }
 
@@ -166,7 +167,7 @@ impl Rules {
                 || read.starts_with("x-forwarded-")
                 || read.starts_with("x-original-")
                 || named.contains(*name)
-                || self.told.iter().any(|told| *told == read)
+                || self.own_names.iter().any(|own| *own == read)
                 || (*read != *name.as_str() && JUDGED.contains(&&*read))
         };
         for name in headers.keys().filter(goes).cloned().collect::<Vec<_>>() {

@@ -53,7 +53,7 @@ impl From<TooLong> for Unanswered {
 }
 
 impl Unanswered {
-    fn told(self) -> (StatusCode, IssueType, &'static str) {
+    fn parts(self) -> (StatusCode, IssueType, &'static str) {
         use IssueType::{Exception, Forbidden, NotFound, Transient};
         match self {
             Self::Busy => (
@@ -104,7 +104,7 @@ impl Unanswered {
 
     /// Makes the response for a client.
     pub(super) fn respond(self, asked: Asked) -> Response<Bytes> {
-        let (status, issue_type, text) = self.told();
+        let (status, issue_type, text) = self.parts();
         let body: Bytes = OperationOutcome::new(issue_type, text).to_format(asked.format).into();
         let length = HeaderValue::from(body.len());
         let mut response = Response::new(if asked.is_head { Bytes::new() } else { body });

@@ -171,7 +171,7 @@ impl Current {
         loop {
             let read = tokio::select! {
                 read = file.changed() => read,
-                () = signal.told() => file.read().await,
+                () = signal.received() => file.read().await,
             };
             self.replace(&source, read);
         }

@@ -39,7 +39,7 @@ impl HangUp {
         Ok(Self())
     }
 
-    pub(super) async fn told(&mut self) {
+    pub(super) async fn received(&mut self) {
         #[cfg(unix)]
         if self.0.recv().await.is_some() {
             return;

@@ -40,7 +40,7 @@ impl<'a> Confirmed<'a> {
     }
 }
 
-/// Returns the scopes of an answer, where it has any claim for them. A value that is no text holds
+/// Returns the scopes of an answer, where it has any claim for them. A value that is not a string holds
 /// none.
 fn scopes<'a>(answer: &'a Claims<'_>, settings: &IssuerSettings) -> Option<HashSet<&'a str>> {
     let names = || settings.scope_claims.iter().map(String::as_str).chain([SCOPE]);
@@ -55,11 +55,11 @@ fn contradiction(
     answer: &Claims<'_>,
     audience: &AudiencePolicy,
 ) -> Option<&'static str> {
-    let other = ["iss", "sub", "jti"].into_iter().find(|name| is_other_text(jwt, answer, name));
+    let other = ["iss", "sub", "jti"].into_iter().find(|name| is_other_string(jwt, answer, name));
     if other.is_some() {
         return other;
     }
-    if is_other_text(jwt, answer, "client_id") || is_other_client(jwt, answer) {
+    if is_other_string(jwt, answer, "client_id") || is_other_client(jwt, answer) {
         return Some("client_id");
     }
     if is_other_audience(jwt, answer, audience) {
@@ -68,7 +68,7 @@ fn contradiction(
     is_other_confirmation(jwt, answer).then_some("cnf")
 }
 
-fn is_other_text(jwt: &Claims<'_>, answer: &Claims<'_>, name: &str) -> bool {
+fn is_other_string(jwt: &Claims<'_>, answer: &Claims<'_>, name: &str) -> bool {
     let value = |claims: &Claims<'_>| {
         claims
             .member(name)

@@ -202,7 +202,7 @@ impl Questions {
     pub(crate) fn health(&self) -> IntrospectionHealth {
         let shared = &self.0;
         let mut health = IntrospectionHealth::default();
-        shared.report.tell(&mut health);
+        shared.report.write_to(&mut health);
         health.turned_away = shared.turned_away.load(Ordering::Relaxed);
         health.open = shared.known_before.open() + shared.unknown.open();
         health.paused = shared.known_before.circuit.pause();

@@ -50,7 +50,7 @@ impl Report {
         let _ = issuer;
     }
 
-    pub(super) fn tell(&self, health: &mut IntrospectionHealth) {
+    pub(super) fn write_to(&self, health: &mut IntrospectionHealth) {
         let state = self.state();
         health.reachable = state.last_error.is_none();
         health.asked = state.asked;

@@ -6,7 +6,7 @@ use super::data_action::DataActions;
 use super::definitions::RoleDefinition;
 use super::held::{CallerRoles, MAX_KEPT};
 use super::required::{Required, Unlisted};
-use crate::authorization::{AccessRequest, Denial, Enforcement, Told};
+use crate::authorization::{AccessRequest, Denial, Enforcement, Grounds};
 use crate::display_safe::sanitize;
 use crate::explanation::{HeldRole, Requirement, RoleStanding};
 use crate::fhir::Interaction;
@@ -31,21 +31,21 @@ pub(super) fn refusal<'c>(
     let expected = format!("a role with {words}");
     let denial = Denial::new(SUMMARY);
     let least = required.least_beside(roles.actions).names();
-    let found = Some(roles.told());
+    let found = Some(roles.describe());
     if definitions.is_empty() {
         let summary = "this server has no role definitions, so that no role grants anything";
-        let told = Told { summary: summary.into(), found, expected: Some(expected.clone()) };
+        let grounds = Grounds { summary: summary.into(), found, expected: Some(expected.clone()) };
         let roles = roles.into_kept();
         return denial
-            .telling_operators(told)
+            .for_operators(grounds)
             .requires([Requirement::RoleDefinitions { least, roles }])
             .with_expected(expected);
     }
     let defined = defined(definitions, required, roles.actions);
     let to_operators = Some(format!("{expected} ({defined})"));
-    let told = Told { summary: SUMMARY.into(), found, expected: to_operators };
+    let grounds = Grounds { summary: SUMMARY.into(), found, expected: to_operators };
     denial
-        .telling_operators(told)
+        .for_operators(grounds)
         .requires([Requirement::DataActions { least, roles: roles.into_kept() }])
         .with_expected(expected)
 }
@@ -139,7 +139,7 @@ impl Standings {
     }
 
     /// Names the roles by their standing.
-    fn told(&self) -> String {
+    fn describe(&self) -> String {
         let conditional = format!("roles that count only with {}: ", self.condition);
         let groups = [
             ("roles that are not defined: ", &self.undefined),
@@ -148,7 +148,7 @@ impl Standings {
         ];
         let groups = groups.iter().filter(|(_, kept)| kept.total > 0);
         let groups: Vec<String> =
-            groups.map(|(what, kept)| format!("{what}{}", kept.told())).collect();
+            groups.map(|(what, kept)| format!("{what}{}", kept.describe())).collect();
         if groups.is_empty() { "no roles".to_owned() } else { groups.join("; ") }
     }
 
@@ -159,7 +159,7 @@ impl Standings {
 }
 
 impl Kept {
-    fn told(&self) -> String {
+    fn describe(&self) -> String {
         let mut names = Names::default();
         for role in &self.roles {
             names.add(&role.name, if role.assigned { " (assigned)" } else { "" });

@@ -105,7 +105,7 @@ fn launch_context<'a>(
             StringClaim::Absent => continue,
             StringClaim::String(text) => text,
             StringClaim::OtherType => {
-                return Some(Err(NoPatient::Value(name, ValueFault::NotText)));
+                return Some(Err(NoPatient::Value(name, ValueFault::NotAString)));
             }
         };
         match (&patient, patient_id(text, base)) {
@@ -158,7 +158,7 @@ fn fhir_user<'a>(
     let NamedClaim { name: claim, claim: user } = principal.fhir_user_claim();
     let text = match user {
         StringClaim::Absent => return None,
-        StringClaim::OtherType => return Some(Err(UserFault::NotText(claim))),
+        StringClaim::OtherType => return Some(Err(UserFault::NotAString(claim))),
         StringClaim::String(text) => text,
     };
     let Some((name, id)) = instance(text, base) else {

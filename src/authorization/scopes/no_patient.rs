@@ -22,7 +22,7 @@ pub(super) enum NoPatient<'a> {
 /// The fault of a claim that should name the patient in context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ValueFault {
-    NotText,
+    NotAString,
     Empty,
     OtherType,
     Version,
@@ -34,7 +34,7 @@ pub(super) enum ValueFault {
 /// The fault of the claim that should name the user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum UserFault {
-    NotText(&'static str),
+    NotAString(&'static str),
     /// It is no instance of this server.
     Nobody(&'static str),
     /// It is of a type that no user has.
@@ -69,7 +69,7 @@ impl fmt::Display for NoPatient<'_> {
 impl fmt::Display for ValueFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NotText => "it is not a string",
+            Self::NotAString => "it is not a string",
             Self::Empty => "it is empty",
             Self::OtherType => "it names a resource of another type",
             Self::Version => "it names a version",
@@ -83,7 +83,7 @@ impl fmt::Display for ValueFault {
 impl fmt::Display for UserFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotText(claim) => write!(f, "`{claim}` is not a string"),
+            Self::NotAString(claim) => write!(f, "`{claim}` is not a string"),
             Self::Nobody(claim) => write!(f, "`{claim}` names nobody of this server"),
             Self::NoUser(claim) => write!(f, "`{claim}` is of a type that no user has"),
         }

@@ -154,7 +154,7 @@ impl<'a> Target<'a> {
     }
 }
 
-/// The resource of this server that a text names as a reference does.
+/// The resource of this server that a string names as a reference does.
 pub(crate) fn resource_of(text: &str, base: &BaseUrl) -> Option<ResourceReference> {
     match Target::parse(text, base) {
         Target::Here { resource_type, id } => {

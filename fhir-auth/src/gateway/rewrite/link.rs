@@ -9,7 +9,7 @@ use super::super::base::Bases;
 const LONGEST: usize = 64 * 1024;
 
 /// The part of a link that goes on.
-pub(super) enum Told {
+pub(super) enum PublicLink {
     /// These bytes.
     Link(Vec<u8>),
     /// It has no address, but may have references: it is one between patients.
@@ -53,7 +53,7 @@ impl Link {
     }
 
     /// Returns the link as clients may follow it.
-    pub(super) fn told(self, bases: &Bases) -> Told {
+    pub(super) fn public(self, bases: &Bases) -> PublicLink {
         #[derive(Deserialize)]
         struct Read<'a> {
             #[serde(borrow)]
@@ -64,10 +64,10 @@ impl Link {
             text.and_then(|text| serde_json::from_str::<Read<'_>>(text).ok().zip(Some(text)));
         match read {
             Some((Read { url: Some(url) }, text)) => {
-                local(text, url.get(), bases).map_or(Told::Nothing, Told::Link)
+                local(text, url.get(), bases).map_or(PublicLink::Nothing, PublicLink::Link)
             }
-            Some((Read { url: None }, _)) => Told::References(self.bytes),
-            None => Told::Nothing,
+            Some((Read { url: None }, _)) => PublicLink::References(self.bytes),
+            None => PublicLink::Nothing,
         }
     }
 }
@@ -75,9 +75,9 @@ impl Link {
 /// Writes the address of a link as clients know it. All around it keeps its bytes.
 fn local(text: &str, url: &str, bases: &Bases) -> Option<Vec<u8>> {
     let address: String = serde_json::from_str(url).ok()?;
-    let told = serde_json::to_string(&bases.public(&address)?).ok()?;
+    let public = serde_json::to_string(&bases.public(&address)?).ok()?;
     let start = url.as_ptr().addr().checked_sub(text.as_ptr().addr())?;
     let (before, rest) = text.split_at_checked(start)?;
     let after = rest.get(url.len()..)?;
-    Some([before, &told, after].concat().into_bytes())
+    Some([before, &public, after].concat().into_bytes())
 }

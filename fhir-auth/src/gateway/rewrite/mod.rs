@@ -20,7 +20,7 @@ mod unchanged;
 use bytes::Bytes;
 
 use self::compared::{Compared, Escape, hex};
-use self::link::{Link, Told};
+use self::link::{Link, PublicLink};
 use self::members::{Address, Kind, LONGEST_NAME, Way, address, kind, unescaped};
 use self::output::Output;
 use self::place::{Place, Step};
@@ -203,19 +203,19 @@ impl Rewriter {
         out.from = end;
         let is_among = self.open.last().is_some_and(|open| !open.is_object);
         self.has_comma = false;
-        let told = match self.link.take()?.told(&self.bases) {
-            Told::Link(told) => told,
-            Told::References(written) => {
+        let link = match self.link.take()?.public(&self.bases) {
+            PublicLink::Link(link) => link,
+            PublicLink::References(written) => {
                 let mut inner = Self::of_part(self.bases.clone());
                 [inner.push(&written.into()), inner.finish()].concat()
             }
-            Told::Nothing if is_among => return Some(end),
-            Told::Nothing => b"{}".to_vec(),
+            PublicLink::Nothing if is_among => return Some(end),
+            PublicLink::Nothing => b"{}".to_vec(),
         };
         if is_among && std::mem::replace(&mut self.has_link, true) {
             out.written.push(b',');
         }
-        out.written.extend_from_slice(&told);
+        out.written.extend_from_slice(&link);
         Some(end)
     }
 
