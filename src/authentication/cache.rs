@@ -34,20 +34,20 @@ const BESIDE_ONE: usize = 768;
 /// The number of bytes of a token that are hashed.
 const HASHED: usize = 64;
 
-/// Verified tokens; `None` where caching is turned off.
+/// CachedCaller tokens; `None` where caching is turned off.
 pub(super) struct TokenCache(Option<Entries>);
 
-type Entries = Cache<Token, Verified, Bytes, DefaultHashBuilder>;
+type Entries = Cache<TokenKey, CachedCaller, Bytes, DefaultHashBuilder>;
 
 /// A verified token, as a key of the cache.
-struct Token(Box<[u8]>);
+struct TokenKey(Box<[u8]>);
 
 /// A token that a request presents.
-struct Presented<'a>(&'a [u8]);
+struct TokenKeyRef<'a>(&'a [u8]);
 
 /// The caller of a verified token, and how long this counts.
 #[derive(Clone)]
-struct Verified {
+struct CachedCaller {
     principal: Principal,
     validity: Validity,
 }
@@ -72,19 +72,19 @@ impl TokenCache {
     ) -> Option<Principal> {
         let entries = self.0.as_ref()?;
         // The one clone that the request needs: all cores contend for the count of one token.
-        let Verified { principal, validity } = entries.get(&Presented(token))?;
+        let CachedCaller { principal, validity } = entries.get(&TokenKeyRef(token))?;
         if still_holds(validity) {
             return Some(principal);
         }
         // A concurrent request might have replaced it by a fresh one, which is then verified again.
-        entries.remove(&Presented(token));
+        entries.remove(&TokenKeyRef(token));
         None
     }
 
     pub(super) fn insert(&self, token: &[u8], principal: &Principal, validity: Validity) {
         if let Some(entries) = &self.0 {
             let principal = principal.clone();
-            entries.insert(Token(token.into()), Verified { principal, validity });
+            entries.insert(TokenKey(token.into()), CachedCaller { principal, validity });
         }
     }
 }
@@ -93,36 +93,36 @@ impl TokenCache {
 #[derive(Clone)]
 struct Bytes;
 
-impl Weighter<Token, Verified> for Bytes {
-    fn weight(&self, token: &Token, verified: &Verified) -> u64 {
+impl Weighter<TokenKey, CachedCaller> for Bytes {
+    fn weight(&self, token: &TokenKey, verified: &CachedCaller) -> u64 {
         let bytes = token.0.len() + verified.principal.size() + BESIDE_ONE;
         u64::try_from(bytes.max(BYTES_OF_ONE)).unwrap_or(u64::MAX)
     }
 }
 
-impl Hash for Presented<'_> {
+impl Hash for TokenKeyRef<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let (_, end) = self.0.split_at(self.0.len().saturating_sub(HASHED));
         state.write(end);
     }
 }
 
-impl Hash for Token {
+impl Hash for TokenKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        Presented(&self.0).hash(state);
+        TokenKeyRef(&self.0).hash(state);
     }
 }
 
-impl PartialEq for Token {
+impl PartialEq for TokenKey {
     fn eq(&self, other: &Self) -> bool {
         self.0 == other.0
     }
 }
 
-impl Eq for Token {}
+impl Eq for TokenKey {}
 
-impl Equivalent<Token> for Presented<'_> {
-    fn equivalent(&self, token: &Token) -> bool {
+impl Equivalent<TokenKey> for TokenKeyRef<'_> {
+    fn equivalent(&self, token: &TokenKey) -> bool {
         *self.0 == *token.0
     }
 }

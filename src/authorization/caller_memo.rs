@@ -11,10 +11,10 @@ use super::scopes::CallerScopes;
 /// The memo of one caller. It takes no room until it is asked for, and a clone made before that is a memo of its own:
 /// see [`shared`](Self::shared).
 #[derive(Clone, Default)]
-pub(crate) struct CallerMemo(OnceLock<Arc<Known>>);
+pub(crate) struct CallerMemo(OnceLock<Arc<Findings>>);
 
 #[derive(Default)]
-struct Known {
+struct Findings {
     roles: RolesMemo,
     scopes: CallerScopes,
 }
@@ -34,7 +34,7 @@ impl CallerMemo {
         &self.known().scopes
     }
 
-    fn known(&self) -> &Known {
+    fn known(&self) -> &Findings {
         self.0.get_or_init(Arc::default)
     }
 }

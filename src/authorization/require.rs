@@ -29,7 +29,7 @@ pub struct Authenticated;
 /// let rule: RequireScopes = require_scope("orders.read");
 /// ```
 #[derive(Clone, Debug)]
-pub struct RequireScopes(Names);
+pub struct RequireScopes(RequiredNames);
 
 /// Grants to callers with roles. Made by [`require_role`] and its siblings.
 ///
@@ -40,10 +40,10 @@ pub struct RequireScopes(Names);
 /// let rule: RequireRoles = require_role("admin");
 /// ```
 #[derive(Clone, Debug)]
-pub struct RequireRoles(Names);
+pub struct RequireRoles(RequiredNames);
 
 #[derive(Clone, Debug)]
-struct Names {
+struct RequiredNames {
     names: Vec<String>,
     how_many: HowMany,
 }
@@ -83,7 +83,7 @@ pub fn require_scope(scope: impl Into<String>) -> RequireScopes {
 /// let rule = require_any_scope(["orders.read", "orders.write"]);
 /// ```
 pub fn require_any_scope<S: Into<String>>(scopes: impl IntoIterator<Item = S>) -> RequireScopes {
-    RequireScopes(Names::new(scopes, HowMany::Any))
+    RequireScopes(RequiredNames::new(scopes, HowMany::Any))
 }
 
 /// Requires all of several scopes.
@@ -94,7 +94,7 @@ pub fn require_any_scope<S: Into<String>>(scopes: impl IntoIterator<Item = S>) -
 /// let rule = require_all_scopes(["orders.read", "customers.read"]);
 /// ```
 pub fn require_all_scopes<S: Into<String>>(scopes: impl IntoIterator<Item = S>) -> RequireScopes {
-    RequireScopes(Names::new(scopes, HowMany::All))
+    RequireScopes(RequiredNames::new(scopes, HowMany::All))
 }
 
 /// Requires a role, compared exactly.
@@ -116,7 +116,7 @@ pub fn require_role(role: impl Into<String>) -> RequireRoles {
 /// let rule = require_any_role(["admin", "clerk"]);
 /// ```
 pub fn require_any_role<S: Into<String>>(roles: impl IntoIterator<Item = S>) -> RequireRoles {
-    RequireRoles(Names::new(roles, HowMany::Any))
+    RequireRoles(RequiredNames::new(roles, HowMany::Any))
 }
 
 /// Requires all of several roles.
@@ -127,10 +127,10 @@ pub fn require_any_role<S: Into<String>>(roles: impl IntoIterator<Item = S>) -> 
 /// let rule = require_all_roles(["clerk", "night-shift"]);
 /// ```
 pub fn require_all_roles<S: Into<String>>(roles: impl IntoIterator<Item = S>) -> RequireRoles {
-    RequireRoles(Names::new(roles, HowMany::All))
+    RequireRoles(RequiredNames::new(roles, HowMany::All))
 }
 
-impl Names {
+impl RequiredNames {
     fn new<S: Into<String>>(names: impl IntoIterator<Item = S>, how_many: HowMany) -> Self {
         Self { names: names.into_iter().map(Into::into).collect(), how_many }
     }
@@ -213,7 +213,7 @@ impl Authorizer for RequireRoles {
 }
 
 impl RequireRoles {
-    /// Names the role as a role: a bare word beside scopes would be taken for one. Which roles the caller has
+    /// RequiredNames the role as a role: a bare word beside scopes would be taken for one. Which roles the caller has
     /// is told to operators alone.
     fn denial(&self, principal: &Principal) -> Denial {
         let summary = "the token lacks a role that this requires";

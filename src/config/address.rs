@@ -1,12 +1,12 @@
 //! Addresses in the file.
 
-use super::reader::Reader;
+use super::reader::SectionReader;
 use crate::danger::PlainHttp;
 use crate::display_safe::sanitize;
 use crate::secure_url;
 
 /// Reads `[danger]`: the origins that may be reached without TLS.
-pub(super) fn plain_http(root: &mut Reader<'_>) -> PlainHttp {
+pub(super) fn plain_http(root: &mut SectionReader<'_>) -> PlainHttp {
     let Some(mut danger) = root.table("danger") else {
         return PlainHttp::default();
     };
@@ -26,7 +26,7 @@ pub(super) fn plain_http(root: &mut Reader<'_>) -> PlainHttp {
 
 /// Reads the address of something that is fetched.
 pub(super) fn address(
-    reader: &mut Reader<'_>,
+    reader: &mut SectionReader<'_>,
     key: &'static str,
     plain_http: &PlainHttp,
 ) -> Option<String> {

@@ -1,6 +1,6 @@
 //! Role assignments in the file: `[roles.assign]`, and `assign` of an issuer.
 
-use super::reader::Reader;
+use super::reader::SectionReader;
 use crate::authentication::entra::is_guid;
 use crate::authorization::CallerId;
 use crate::telemetry::log;
@@ -41,7 +41,7 @@ impl AssignedKey {
 }
 
 /// Reads assignments: object id, subject or group → roles.
-pub(crate) fn assignments(mut assign: Reader<'_>) -> Assigned {
+pub(crate) fn assignments(mut assign: SectionReader<'_>) -> Assigned {
     let mut assigned = Assigned::new();
     for (key, roles) in assign.rest() {
         let texts = roles

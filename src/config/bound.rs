@@ -1,13 +1,13 @@
 //! `[dpop]`, `[mtls]` and `sender_constraint`: tokens that are bound to their sender.
 
-use super::reader::Reader;
+use super::reader::SectionReader;
 use crate::authentication::{
     CertificateFormat, CertificateHeader, Dpop, MutualTls, SenderConstraint,
 };
 use crate::error::BuildError;
 
 /// Reads `sender_constraint` of an issuer.
-pub(super) fn sender_constraint(issuer: &mut Reader<'_>) -> Option<SenderConstraint> {
+pub(super) fn sender_constraint(issuer: &mut SectionReader<'_>) -> Option<SenderConstraint> {
     let choices = [
         ("accept", SenderConstraint::Accept),
         ("require", SenderConstraint::Require),
@@ -17,7 +17,7 @@ pub(super) fn sender_constraint(issuer: &mut Reader<'_>) -> Option<SenderConstra
 }
 
 /// Reads `[dpop]`.
-pub(super) fn dpop(root: &mut Reader<'_>) -> Dpop {
+pub(super) fn dpop(root: &mut SectionReader<'_>) -> Dpop {
     let Some(mut section) = root.table("dpop") else { return Dpop::new() };
     let mut dpop = Dpop::new();
     if let Some(required) = section.flag("nonce") {
@@ -34,7 +34,7 @@ pub(super) fn dpop(root: &mut Reader<'_>) -> Dpop {
 }
 
 /// Reads `[mtls]`; `None` without it.
-pub(super) fn mtls(root: &mut Reader<'_>) -> Option<MutualTls> {
+pub(super) fn mtls(root: &mut SectionReader<'_>) -> Option<MutualTls> {
     let mut section = root.table("mtls")?;
     let name = section.string("header");
     let formats = [
@@ -75,7 +75,7 @@ pub(super) fn mtls(root: &mut Reader<'_>) -> Option<MutualTls> {
 }
 
 fn header(
-    section: &Reader<'_>,
+    section: &SectionReader<'_>,
     name: &str,
     format: Option<CertificateFormat>,
     proxies: Option<Vec<String>>,

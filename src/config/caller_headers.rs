@@ -2,7 +2,7 @@
 
 use http::HeaderName;
 
-use super::reader::Reader;
+use super::reader::SectionReader;
 
 /// A header, and what of the caller it tells.
 ///
@@ -79,7 +79,7 @@ const MEMBERS: [(&str, CallerMember); 7] = [
 ];
 
 /// Reads the table.
-pub(super) fn read(section: &mut Reader<'_>, several_issuers: bool) -> Vec<CallerHeader> {
+pub(super) fn read(section: &mut SectionReader<'_>, several_issuers: bool) -> Vec<CallerHeader> {
     let Some(mut table) = section.table("headers") else { return Vec::new() };
     let mut headers: Vec<CallerHeader> = Vec::new();
     for (key, member) in MEMBERS {

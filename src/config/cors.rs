@@ -3,7 +3,7 @@
 use http::HeaderValue;
 use url::Url;
 
-use super::reader::Reader;
+use super::reader::SectionReader;
 use crate::display_safe::sanitize;
 
 /// The origins whose scripts may read answers of the gateway.
@@ -33,7 +33,7 @@ pub enum CorsOrigins {
 }
 
 /// Reads the section.
-pub(super) fn read(root: &mut Reader<'_>) -> CorsOrigins {
+pub(super) fn read(root: &mut SectionReader<'_>) -> CorsOrigins {
     let Some(mut section) = root.table("cors") else { return CorsOrigins::None };
     let texts = section.strings("origins").unwrap_or_default();
     let is_any = texts.iter().any(|text| text == "*");

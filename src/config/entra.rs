@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 
 use super::address::address;
-use super::reader::Reader;
+use super::reader::SectionReader;
 use crate::authentication::entra::is_guid;
 use crate::authentication::{Entra, EntraCloud, TrustedIssuer};
 use crate::danger::PlainHttp;
@@ -68,7 +68,7 @@ const CLOUDS: [(&str, EntraCloud); 3] = [
 ];
 
 /// Reads the Microsoft Entra ID preset, if there is one.
-pub(super) fn read(reader: &mut Reader<'_>, plain_http: &PlainHttp) -> Option<EntraConfig> {
+pub(super) fn read(reader: &mut SectionReader<'_>, plain_http: &PlainHttp) -> Option<EntraConfig> {
     let mut entra = reader.table("entra")?;
     let tenant = entra.required("tenant", TENANT);
     let application = entra.required("client_id", APPLICATION);
@@ -105,7 +105,7 @@ pub(super) fn read(reader: &mut Reader<'_>, plain_http: &PlainHttp) -> Option<En
     Some(EntraConfig { preset: preset.cloud(cloud), tenants })
 }
 
-fn check_ids(entra: &Reader<'_>, tenant: Option<&str>, application: Option<&str>) {
+fn check_ids(entra: &SectionReader<'_>, tenant: Option<&str>, application: Option<&str>) {
     for (key, id, expected) in [("tenant", tenant, TENANT), ("client_id", application, APPLICATION)]
     {
         if let Some(id) = id.filter(|id| !is_guid(id)) {
@@ -114,7 +114,7 @@ fn check_ids(entra: &Reader<'_>, tenant: Option<&str>, application: Option<&str>
     }
 }
 
-fn check_allowed(entra: &Reader<'_>, allowed: &[String]) {
+fn check_allowed(entra: &SectionReader<'_>, allowed: &[String]) {
     let mut known = HashSet::new();
     for (index, id) in allowed.iter().enumerate() {
         let place = format!("allowed_tenants[{index}]");
@@ -127,7 +127,7 @@ fn check_allowed(entra: &Reader<'_>, allowed: &[String]) {
 }
 
 /// Returns a single tenant. A list beside it can only exclude it.
-fn only(reader: &Reader<'_>, tenant: String, allowed: &[String]) -> Option<Vec<String>> {
+fn only(reader: &SectionReader<'_>, tenant: String, allowed: &[String]) -> Option<Vec<String>> {
     if allowed.is_empty() || allowed.iter().any(|id| id.eq_ignore_ascii_case(&tenant)) {
         return Some(vec![tenant]);
     }

@@ -8,7 +8,7 @@ use http::HeaderValue;
 use super::address::loggable;
 use super::caller_headers::{self, CallerHeader};
 use super::cors::{self, CorsOrigins};
-use super::reader::Reader;
+use super::reader::SectionReader;
 use super::seal_keys;
 use crate::danger::PlainHttp;
 use crate::fhir::BaseUrl;
@@ -202,7 +202,7 @@ impl std::fmt::Debug for SecretBytes {
 
 /// Reads the sections. `several_issuers` is true where a subject alone may be that of different users.
 pub(super) fn read(
-    root: &mut Reader<'_>,
+    root: &mut SectionReader<'_>,
     plain_http: &PlainHttp,
     several_issuers: bool,
 ) -> GatewayConfig {
@@ -221,7 +221,7 @@ pub(super) fn read(
     GatewayConfig { listen, tls, admin, cors, upstream }
 }
 
-fn listen(root: &mut Reader<'_>) -> (Option<String>, Option<TlsFiles>) {
+fn listen(root: &mut SectionReader<'_>) -> (Option<String>, Option<TlsFiles>) {
     let Some(mut listen) = root.table("listen") else { return (None, None) };
     let address = socket(&mut listen, "address");
     let tls = listen.table("tls").and_then(|mut tls| {
@@ -240,7 +240,7 @@ fn listen(root: &mut Reader<'_>) -> (Option<String>, Option<TlsFiles>) {
 }
 
 /// Reads a host and a port to listen at.
-fn socket(reader: &mut Reader<'_>, key: &'static str) -> Option<String> {
+fn socket(reader: &mut SectionReader<'_>, key: &'static str) -> Option<String> {
     let text = reader.string(key)?;
     let parts = text.rsplit_once(':');
     if parts.is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok()) {
@@ -253,7 +253,7 @@ fn socket(reader: &mut Reader<'_>, key: &'static str) -> Option<String> {
 }
 
 fn upstream(
-    mut section: Reader<'_>,
+    mut section: SectionReader<'_>,
     plain_http: &PlainHttp,
     several_issuers: bool,
 ) -> UpstreamConfig {
@@ -287,7 +287,7 @@ fn upstream(
 }
 
 /// Checks what depends on more than one key.
-fn check(section: &Reader<'_>, read: &UpstreamConfig) {
+fn check(section: &SectionReader<'_>, read: &UpstreamConfig) {
     if read.max_body > read.max_buffered {
         section.reject("max_buffered", "expected no less than `max_body`");
     }
@@ -301,7 +301,7 @@ fn check(section: &Reader<'_>, read: &UpstreamConfig) {
 }
 
 /// Reads what is sent as `Authorization`. It may be a secret, and is never told.
-fn authorization(section: &mut Reader<'_>) -> Option<UpstreamAuthorization> {
+fn authorization(section: &mut SectionReader<'_>) -> Option<UpstreamAuthorization> {
     let text = section.string("authorization")?;
     let is_credentials = text
         .split_once(' ')
@@ -321,12 +321,12 @@ fn authorization(section: &mut Reader<'_>) -> Option<UpstreamAuthorization> {
     }
 }
 
-fn some_time(section: &mut Reader<'_>, key: &'static str) -> Option<Duration> {
+fn some_time(section: &mut SectionReader<'_>, key: &'static str) -> Option<Duration> {
     let time = section.duration(key)?;
     if time.is_zero() { section.fail(key, "expected more than 0s") } else { Some(time) }
 }
 
-fn some_bytes(section: &mut Reader<'_>, key: &'static str) -> Option<usize> {
+fn some_bytes(section: &mut SectionReader<'_>, key: &'static str) -> Option<usize> {
     let bytes = section.size(key)?;
     if bytes == 0 { section.fail(key, "expected more than 0") } else { Some(bytes) }
 }

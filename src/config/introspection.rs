@@ -1,7 +1,7 @@
 //! `introspection` of an issuer in the file.
 
 use super::address::address;
-use super::reader::Reader;
+use super::reader::SectionReader;
 use crate::authentication::introspection::{self, AsksAbout};
 use crate::authentication::{Introspection, IntrospectionClient};
 use crate::danger::PlainHttp;
@@ -14,7 +14,7 @@ const AUDIENCE: [(&str, ()); 1] = [("provider", ())];
 /// Reads the settings, if there are any. `is_discoverable` says whether the issuer has metadata, which
 /// may name the endpoint.
 pub(super) fn read(
-    issuer: &mut Reader<'_>,
+    issuer: &mut SectionReader<'_>,
     is_discoverable: bool,
     plain_http: &PlainHttp,
 ) -> Option<Introspection> {
@@ -45,7 +45,7 @@ enum Endpoint {
 }
 
 fn endpoint(
-    table: &mut Reader<'_>,
+    table: &mut SectionReader<'_>,
     is_discoverable: bool,
     plain_http: &PlainHttp,
 ) -> Option<Endpoint> {
@@ -68,7 +68,7 @@ fn endpoint(
 }
 
 /// Reads how this server authenticates: by a secret or by a key.
-fn client(table: &mut Reader<'_>) -> Option<IntrospectionClient> {
+fn client(table: &mut SectionReader<'_>) -> Option<IntrospectionClient> {
     let id = table.required("client_id", "the id of this server at the provider");
     let id = filled(table, "client_id", id);
     let (has_secret, has_key) = (table.has("client_secret"), table.has("client_key_file"));
@@ -94,7 +94,7 @@ fn client(table: &mut Reader<'_>) -> Option<IntrospectionClient> {
 }
 
 /// Rejects a string that is empty.
-fn filled(table: &Reader<'_>, key: &str, text: Option<String>) -> Option<String> {
+fn filled(table: &SectionReader<'_>, key: &str, text: Option<String>) -> Option<String> {
     match text {
         Some(empty) if empty.is_empty() => table.fail(key, "expected a string that is not empty"),
         text => text,

@@ -10,7 +10,7 @@ use super::bound;
 use super::entra::{self, EntraConfig};
 #[cfg(feature = "client")]
 use super::introspection;
-use super::reader::Reader;
+use super::reader::SectionReader;
 #[cfg(feature = "client")]
 use crate::authentication::Introspection;
 use crate::authentication::roles_claim::RolesClaim;
@@ -62,7 +62,7 @@ pub(crate) struct IssuerConfig {
 const MATCHES: [(&str, AudienceMatch); 2] =
     [("exact", AudienceMatch::Exact), ("url", AudienceMatch::Url)];
 
-pub(crate) fn read_all(root: &mut Reader<'_>, plain_http: &PlainHttp) -> Vec<IssuerConfig> {
+pub(crate) fn read_all(root: &mut SectionReader<'_>, plain_http: &PlainHttp) -> Vec<IssuerConfig> {
     let present = root.has("issuers");
     let readers = root.tables("issuers").unwrap_or_default();
     if readers.is_empty() && !present {
@@ -91,7 +91,7 @@ pub(crate) fn read_all(root: &mut Reader<'_>, plain_http: &PlainHttp) -> Vec<Iss
     issuers
 }
 
-fn read(reader: &mut Reader<'_>, plain_http: &PlainHttp) -> IssuerConfig {
+fn read(reader: &mut SectionReader<'_>, plain_http: &PlainHttp) -> IssuerConfig {
     let issuer = name(reader);
     let entra = entra::read(reader, plain_http);
     let jwks_file = reader.path("jwks_file");
@@ -139,7 +139,7 @@ fn read(reader: &mut Reader<'_>, plain_http: &PlainHttp) -> IssuerConfig {
 }
 
 /// Reads the name of the issuer, which a preset may provide.
-fn name(reader: &mut Reader<'_>) -> Option<String> {
+fn name(reader: &mut SectionReader<'_>) -> Option<String> {
     let issuer = if reader.has("entra") {
         reader.string("issuer")
     } else {
@@ -159,7 +159,11 @@ fn name(reader: &mut Reader<'_>) -> Option<String> {
 }
 
 /// Checks that keys come from the network or from a file, and that the issuer's name fits.
-fn keys_come_from_one_place(reader: &Reader<'_>, config: &IssuerConfig, plain_http: &PlainHttp) {
+fn keys_come_from_one_place(
+    reader: &SectionReader<'_>,
+    config: &IssuerConfig,
+    plain_http: &PlainHttp,
+) {
     let reject = |key: &str, message: String| {
         reader.reject(key, message);
     };
@@ -196,7 +200,7 @@ fn is_issuer_url(text: &str, plain_http: &PlainHttp) -> bool {
     secure_url::parse_with(text, plain_http).is_some_and(|url| url.query().is_none())
 }
 
-fn algorithms(reader: &mut Reader<'_>) -> Option<Vec<Algorithm>> {
+fn algorithms(reader: &mut SectionReader<'_>) -> Option<Vec<Algorithm>> {
     let names = reader.non_empty_strings("algorithms")?;
     let mut algorithms = Vec::with_capacity(names.len());
     for (index, name) in names.iter().enumerate() {
@@ -212,7 +216,7 @@ fn algorithms(reader: &mut Reader<'_>) -> Option<Vec<Algorithm>> {
 }
 
 /// Reads `limits`, the most that callers of an issuer may do. `smart` is a mark and grants nothing.
-fn limits(reader: &mut Reader<'_>) -> Option<Vec<DataAction>> {
+fn limits(reader: &mut SectionReader<'_>) -> Option<Vec<DataAction>> {
     let rights = DataAction::ALL.iter().filter(|action| **action != DataAction::Smart);
     let names = reader.non_empty_strings("limits")?;
     let mut limits = Vec::with_capacity(names.len());
@@ -230,7 +234,7 @@ fn limits(reader: &mut Reader<'_>) -> Option<Vec<DataAction>> {
 }
 
 /// Reads the claim that holds roles: its name or dotted path, or the names of a path one by one.
-fn roles_claim(reader: &mut Reader<'_>) -> Option<RolesClaim> {
+fn roles_claim(reader: &mut SectionReader<'_>) -> Option<RolesClaim> {
     if reader.is_array("roles_claim") {
         return reader.non_empty_strings("roles_claim").map(RolesClaim::path);
     }
@@ -240,7 +244,7 @@ fn roles_claim(reader: &mut Reader<'_>) -> Option<RolesClaim> {
     }
 }
 
-fn token_types(reader: &mut Reader<'_>) -> Option<Vec<String>> {
+fn token_types(reader: &mut SectionReader<'_>) -> Option<Vec<String>> {
     let types = reader.strings("token_types")?;
     if types.is_empty() {
         return reader.fail("token_types", "expected at least one, \"\" for none in the token");
@@ -260,7 +264,7 @@ impl IssuerConfig {
 
     /// Adds how the provider is asked about tokens.
     #[cfg(feature = "client")]
-    fn introspected(mut self, reader: &mut Reader<'_>, plain_http: &PlainHttp) -> Self {
+    fn introspected(mut self, reader: &mut SectionReader<'_>, plain_http: &PlainHttp) -> Self {
         let names = self.names();
         let name = names.first().map(String::as_str).unwrap_or_default();
         let discovery = self.discovery.as_deref();
@@ -272,7 +276,7 @@ impl IssuerConfig {
     /// Rejects a second issuer that is to be asked about opaque tokens, which do not say whose they
     /// are.
     #[cfg(feature = "client")]
-    fn is_alone_with_opaque_tokens(&self, reader: &Reader<'_>, taken: &mut Option<String>) {
+    fn is_alone_with_opaque_tokens(&self, reader: &SectionReader<'_>, taken: &mut Option<String>) {
         if !self.introspection.as_ref().is_some_and(Introspection::is_of_opaque_tokens) {
             return;
         }

@@ -87,7 +87,7 @@ pub use gateway::{
 use self::assigned::AssignedKey;
 use self::issuers::IssuerConfig;
 use self::policy::{Definitions, OpenPaths, Roles};
-use self::reader::{Environment, Problems, Reader};
+use self::reader::{Environment, Problems, SectionReader};
 use crate::authentication::{Dpop, MutualTls, SealKey};
 use crate::authorization::{
     AccessMode, AccessPolicy, Assignments, Authorizer, IssuerLimits, RoleDefinitions, RolePolicy,
@@ -185,7 +185,7 @@ impl Config {
         environment: Environment<'_>,
         problems: &Problems,
     ) -> Option<Self> {
-        let mut root = Reader::root(table, directory, environment, problems);
+        let mut root = SectionReader::root(table, directory, environment, problems);
         let plain_http = address::plain_http(&mut root);
         let base_url =
             root.required("base_url", "an https URL such as \"https://fhir.example.org/r4\"");

@@ -1,9 +1,9 @@
 //! The `[patient]` table: rules that extend or narrow the patient compartment of R4.
 
-use super::reader::Reader;
+use super::reader::SectionReader;
 use crate::fhir::PatientCompartment;
 
-pub(crate) fn read(root: &mut Reader<'_>) -> PatientCompartment {
+pub(crate) fn read(root: &mut SectionReader<'_>) -> PatientCompartment {
     let mut builder = PatientCompartment::builder();
     let Some(mut patient) = root.table("patient") else {
         return PatientCompartment::default();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::assigned::{Assigned, assignments};
 use super::issuers::IssuerConfig;
-use super::reader::{Reader, nearest};
+use super::reader::{SectionReader, nearest};
 use crate::authorization::{AccessMode, RoleCondition, RoleDefinitions};
 use crate::display_safe::sanitize;
 use crate::error::BuildError;
@@ -16,7 +16,7 @@ use crate::middleware::paths::{DEFAULT_PUBLIC, optional_fault, outside_fault, pu
 use crate::rejection::Disclosure;
 use crate::watched_file;
 
-pub(crate) fn access(root: &mut Reader<'_>) -> AccessMode {
+pub(crate) fn access(root: &mut SectionReader<'_>) -> AccessMode {
     let choices = [
         ("roles", AccessMode::Roles),
         ("scopes", AccessMode::Scopes),
@@ -27,7 +27,7 @@ pub(crate) fn access(root: &mut Reader<'_>) -> AccessMode {
     root.choice("access", &choices).unwrap_or_default()
 }
 
-pub(crate) fn disclosure(root: &mut Reader<'_>) -> Disclosure {
+pub(crate) fn disclosure(root: &mut SectionReader<'_>) -> Disclosure {
     let choices = [
         ("minimal", Disclosure::Minimal),
         ("reason", Disclosure::Reason),
@@ -45,7 +45,7 @@ pub(crate) struct OpenPaths {
     pub(crate) public_outside: Vec<String>,
 }
 
-pub(crate) fn open_paths(root: &mut Reader<'_>, base: Option<&BaseUrl>) -> OpenPaths {
+pub(crate) fn open_paths(root: &mut SectionReader<'_>, base: Option<&BaseUrl>) -> OpenPaths {
     let public = root.strings("public");
     let optional = root.strings("optional").unwrap_or_default();
     let public_outside = root.strings("public_outside").unwrap_or_default();
@@ -61,7 +61,7 @@ pub(crate) fn open_paths(root: &mut Reader<'_>, base: Option<&BaseUrl>) -> OpenP
 }
 
 fn check(
-    root: &mut Reader<'_>,
+    root: &mut SectionReader<'_>,
     key: &str,
     paths: &[String],
     fault: impl Fn(&str) -> Option<&'static str>,
@@ -73,7 +73,7 @@ fn check(
     }
 }
 
-pub(crate) fn keys(root: &mut Reader<'_>) -> KeySettings {
+pub(crate) fn keys(root: &mut SectionReader<'_>) -> KeySettings {
     let mut settings = KeySettings::default();
     let Some(mut keys) = root.table("keys") else {
         return settings;
@@ -101,7 +101,7 @@ pub(crate) fn keys(root: &mut Reader<'_>) -> KeySettings {
 }
 
 /// Reads the capacity of the token cache.
-pub(crate) fn cache(root: &mut Reader<'_>) -> Option<usize> {
+pub(crate) fn cache(root: &mut SectionReader<'_>) -> Option<usize> {
     let mut cache = root.table("cache")?;
     let tokens = cache.count("tokens");
     cache.finish();
@@ -109,7 +109,7 @@ pub(crate) fn cache(root: &mut Reader<'_>) -> Option<usize> {
 }
 
 /// Reads members of smart-configuration.
-pub(crate) fn smart(root: &mut Reader<'_>, access: AccessMode) -> SmartConfiguration {
+pub(crate) fn smart(root: &mut SectionReader<'_>, access: AccessMode) -> SmartConfiguration {
     let mut document = SmartConfiguration::new().scopes_count(access.counts_scopes());
     for (name, value) in root.table("smart").map(|mut smart| smart.json()).unwrap_or_default() {
         document = document.member(name, value);
@@ -138,7 +138,7 @@ pub(crate) enum Definitions {
 const BUILT_IN: &str = "builtin:";
 
 /// Reads `[roles]`.
-pub(crate) fn roles(root: &mut Reader<'_>, issuers: &[IssuerConfig]) -> Roles {
+pub(crate) fn roles(root: &mut SectionReader<'_>, issuers: &[IssuerConfig]) -> Roles {
     let Some(mut roles) = root.table("roles") else {
         return Roles::default();
     };
@@ -179,7 +179,7 @@ pub(crate) fn roles(root: &mut Reader<'_>, issuers: &[IssuerConfig]) -> Roles {
 }
 
 /// Reads the condition under which a role counts.
-fn condition(mut when: Reader<'_>) -> Option<(String, RoleCondition)> {
+fn condition(mut when: SectionReader<'_>) -> Option<(String, RoleCondition)> {
     let role = when.required("role", "the name of a role");
     let mut condition = RoleCondition::new();
     if let Some(purposes) = when.non_empty_strings("purpose_of_use") {
@@ -207,7 +207,7 @@ fn first_undefined(when: &[(String, RoleCondition)], defined: &RoleDefinitions) 
 
 /// Reads the role definitions, which must be valid now; their file is read again where they are
 /// used.
-fn definitions(roles: &mut Reader<'_>) -> Option<(Definitions, RoleDefinitions)> {
+fn definitions(roles: &mut SectionReader<'_>) -> Option<(Definitions, RoleDefinitions)> {
     let text = roles.string("definitions")?;
     let built_in = RoleDefinitions::BUILT_IN;
     let names = built_in.map(|(name, _)| format!("`{name}`")).join(" or ");

@@ -32,7 +32,7 @@ impl Problems {
 }
 
 /// A table. Every getter takes its key out; [`finish`](Self::finish) reports the rest.
-pub(crate) struct Reader<'a> {
+pub(crate) struct SectionReader<'a> {
     table: Table,
     /// The path of the table: empty, or `issuers[0].`
     place: String,
@@ -42,7 +42,7 @@ pub(crate) struct Reader<'a> {
     known: Vec<&'static str>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> SectionReader<'a> {
     pub(crate) fn root(
         table: Table,
         directory: &'a Path,
@@ -293,7 +293,7 @@ impl<'a> Reader<'a> {
     }
 
     fn inside(&self, key: &str, table: Table) -> Self {
-        Reader {
+        SectionReader {
             table,
             place: format!("{}{key}.", self.place),
             directory: self.directory,

@@ -13,7 +13,7 @@ const BASE: &str = "https://fhir.example.org/r4";
 const ISSUER: &str = "https://idp.example.org/realms/fhir";
 
 /// A row of the page.
-struct Row {
+struct ReferenceRow {
     /// The table that it is in: empty at the top, `issuers[0].`, `keys.`
     section: String,
     key: String,
@@ -21,7 +21,7 @@ struct Row {
     example: String,
 }
 
-fn rows() -> Vec<Row> {
+fn rows() -> Vec<ReferenceRow> {
     let mut section = String::new();
     let mut rows = Vec::new();
     for line in PAGE.lines() {
@@ -38,7 +38,7 @@ fn rows() -> Vec<Row> {
         if let ["", key, _type, default, example, _meaning, ""] = cells.as_slice()
             && let Some(key) = key.strip_prefix('`')
         {
-            rows.push(Row {
+            rows.push(ReferenceRow {
                 section: section.clone(),
                 key: key.trim_matches('`').to_owned(),
                 default: default.trim_matches('`').to_owned(),
@@ -133,7 +133,7 @@ fn every_key_of_the_file_has_a_row_and_every_row_is_a_key() {
     let folder = folder();
     let mut known = BTreeSet::new();
     let mut written = BTreeSet::new();
-    for Row { section, key, example, .. } in rows() {
+    for ReferenceRow { section, key, example, .. } in rows() {
         let (_, asked) = asked(file_with(&section, &table(&example)), folder.path());
         known.extend(asked);
         assert!(written.insert(format!("{section}{key}")), "`{key}` has two rows");
@@ -153,7 +153,7 @@ fn every_key_of_the_file_has_a_row_and_every_row_is_a_key() {
 #[test]
 fn every_example_is_accepted() {
     let folder = folder();
-    for Row { section, key, example, .. } in rows() {
+    for ReferenceRow { section, key, example, .. } in rows() {
         let (read, _) = asked(file_with(&section, &table(&example)), folder.path());
         assert!(example.starts_with(key.split('.').next().unwrap()), "{key}: {example}");
         assert_eq!(read.err(), None, "[{section}] {example}");
@@ -164,7 +164,7 @@ fn every_example_is_accepted() {
 fn every_default_is_what_a_file_without_the_key_has() {
     let folder = folder();
     let mut compared = 0;
-    for Row { section, key, default, example } in rows() {
+    for ReferenceRow { section, key, default, example } in rows() {
         if default.is_empty() || default == "none" {
             continue;
         }

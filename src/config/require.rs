@@ -1,17 +1,17 @@
 //! `[[require]]`: step-up (RFC 9470).
 
-use super::reader::Reader;
+use super::reader::SectionReader;
 use crate::authorization::{StepUp, StepUpCallers};
 use crate::error::BuildError;
 use crate::fhir::ResourceTypes;
 
 /// Reads all blocks.
-pub(super) fn read_all(root: &mut Reader<'_>) -> Vec<StepUp> {
+pub(super) fn read_all(root: &mut SectionReader<'_>) -> Vec<StepUp> {
     let blocks = root.tables("require").unwrap_or_default();
     blocks.into_iter().filter_map(read).collect()
 }
 
-fn read(mut block: Reader<'_>) -> Option<StepUp> {
+fn read(mut block: SectionReader<'_>) -> Option<StepUp> {
     const ON: &str = "`Type.letter`, `*.letter` or `$operation`";
     if !block.has("on") {
         block.reject("on", format!("is required: expected {ON}"));
@@ -39,7 +39,7 @@ fn read(mut block: Reader<'_>) -> Option<StepUp> {
     read
 }
 
-fn report(block: &Reader<'_>, error: &BuildError, found: &str) -> Option<StepUp> {
+fn report(block: &SectionReader<'_>, error: &BuildError, found: &str) -> Option<StepUp> {
     let BuildError::Setting { setting, expected } = error else { return None };
     let key = setting.strip_prefix("require.").unwrap_or("acr");
     block.fail(key, format!("expected {expected}{found}"))

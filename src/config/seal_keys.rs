@@ -1,6 +1,6 @@
 //! `[upstream] seal_key_file`: what the keys are made of that seal page links.
 
-use super::reader::Reader;
+use super::reader::SectionReader;
 use crate::jose::base64url;
 use crate::watched_file;
 
@@ -8,7 +8,7 @@ use crate::watched_file;
 const FEWEST: usize = 32;
 
 /// Reads the file, one key a line. No line of it is told.
-pub(super) fn read(section: &mut Reader<'_>) -> Vec<Vec<u8>> {
+pub(super) fn read(section: &mut SectionReader<'_>) -> Vec<Vec<u8>> {
     const KEY: &str = "seal_key_file";
     let Some(path) = section.path(KEY) else { return Vec::new() };
     let place = path.display();

@@ -22,7 +22,7 @@ pub(super) struct Confined {
 impl Confined {
     /// Returns those of a configuration.
     pub(super) fn of(interior: &Interior) -> Option<&Self> {
-        interior.confinement.as_ref()?.0.downcast_ref()
+        interior.inner_settings.as_ref()?.0.downcast_ref()
     }
 
     /// Takes over the key of the configuration that is replaced, where neither was given one: links that it has

@@ -10,7 +10,7 @@ use crate::fhir::ResourceReference;
 
 /// The verdicts, apart for all that a resource has to belong to: to a patient of each set.
 #[derive(Debug, Default)]
-pub(super) struct Known(Vec<(Vec<Vec<String>>, Targets)>);
+pub(super) struct KnownVerdicts(Vec<(Vec<Vec<String>>, Targets)>);
 
 /// The verdicts for some sets of patients.
 #[derive(Debug, Default)]
@@ -32,7 +32,7 @@ pub(super) enum Whose {
     Depends(Vec<Target>),
 }
 
-impl Known {
+impl KnownVerdicts {
     /// Returns the number of the verdicts for some sets of patients.
     pub(super) fn of_patients(&mut self, sets: &[Vec<&str>]) -> usize {
         let are_these = |known: &[Vec<String>]| {
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn verdicts_are_apart_for_each_choice_of_patients() {
-        let mut known = Known::default();
+        let mut known = KnownVerdicts::default();
         let numbers = [
             known.of_patients(&[vec!["1"]]),
             known.of_patients(&[vec!["2"]]),

@@ -10,7 +10,7 @@ use super::settings::ConfineSettings;
 use crate::authorization::Enforcement;
 use crate::error::BuildError;
 use crate::middleware::InnerService;
-use crate::middleware::{Confinement, FhirAuth, FhirAuthLayer, FhirAuthLayerBuilder, Gates};
+use crate::middleware::{FhirAuth, FhirAuthLayer, FhirAuthLayerBuilder, Gates, InnerSettings};
 
 /// A [`FhirAuthLayer`] with a [`ConfineLayer`] inside: any service that speaks FHIR JSON is safe behind it,
 /// also one that enforces nothing. Made by [`FhirAuthLayerBuilder::build_confined`].
@@ -140,6 +140,6 @@ impl FhirAuthLayerBuilder {
             | Enforcement::JOBS
             | Enforcement::EXPORT_TYPES
             | Enforcement::PAGES;
-        self.handlers_enforce(enforced).with_confinement(Confinement(Arc::new(confined)))
+        self.handlers_enforce(enforced).with_inner_settings(InnerSettings(Arc::new(confined)))
     }
 }

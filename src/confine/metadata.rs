@@ -15,7 +15,7 @@ use super::answer::{NoAnswer, document};
 use super::request_body::RequestBody;
 use super::settings::ConfineSettings;
 use super::statement::Here;
-use super::statements::{Found, Statements};
+use super::statements::{LookUp, Statements};
 use super::upstream::{Fault, Upstream};
 use crate::authentication::Principal;
 use crate::fhir::Format;
@@ -91,11 +91,11 @@ where
         asked(ready, rewriting, request, (mode, &security)).await?
     } else {
         match of_mode.find(interior, &security).await {
-            Found::Kept(body) => body,
-            Found::Failed => {
+            LookUp::Kept(body) => body,
+            LookUp::Failed => {
                 return Err(Fault::NoAnswer(NoAnswer::no_statement(StatusCode::BAD_GATEWAY)));
             }
-            Found::Asks(turn) => match asked(ready, rewriting, request, (mode, &security)).await {
+            LookUp::Asks(turn) => match asked(ready, rewriting, request, (mode, &security)).await {
                 Ok(body) => {
                     turn.keep(&body, interior, security);
                     body

@@ -6,10 +6,10 @@ use crate::middleware::Interior;
 
 /// The refusals of the entries of a bundle: a line of the log for each kind, and not for each entry.
 #[derive(Debug, Default)]
-pub(super) struct RefusedEntries(Vec<Refused>);
+pub(super) struct RefusedEntries(Vec<EntryRefusals>);
 
 #[derive(Debug)]
-struct Refused {
+struct EntryRefusals {
     kind: Kind,
     /// That of the first one.
     reason: String,
@@ -25,12 +25,12 @@ impl RefusedEntries {
         interior.count_refusal(kind.0, kind.1);
         match self.0.iter_mut().find(|one| one.kind == kind) {
             Some(known) => known.entries += 1,
-            None => self.0.push(Refused { kind, reason: reason.to_owned(), entries: 1 }),
+            None => self.0.push(EntryRefusals { kind, reason: reason.to_owned(), entries: 1 }),
         }
     }
 
     pub(super) fn log(self, interior: &Interior, request: &Parts) {
-        for Refused { kind: (kind, check), reason, entries } in self.0 {
+        for EntryRefusals { kind: (kind, check), reason, entries } in self.0 {
             interior.log_refusals(kind, check, &reason, (entries, request));
         }
     }

@@ -44,7 +44,7 @@ struct Statement {
 }
 
 /// The answer to somebody who asks.
-pub(super) enum Found<'a> {
+pub(super) enum LookUp<'a> {
     Kept(Bytes),
     /// The turn to ask the server behind, which nobody else does at the same time.
     Asks(Turn<'a>),
@@ -68,7 +68,7 @@ impl Statements {
 }
 
 impl OfMode {
-    pub(super) async fn find(&self, interior: &Arc<Interior>, security: &Value) -> Found<'_> {
+    pub(super) async fn find(&self, interior: &Arc<Interior>, security: &Value) -> LookUp<'_> {
         let before = self.failures.load(Ordering::Relaxed);
         let kept = self.kept.lock().await;
         let now = interior.now();
@@ -79,9 +79,9 @@ impl OfMode {
                 && now < one.read_at.saturating_add(KEPT)
         });
         match found {
-            Some(found) => Found::Kept(found.body.clone()),
-            None if self.failures.load(Ordering::Relaxed) != before => Found::Failed,
-            None => Found::Asks(Turn { kept, failures: &self.failures }),
+            Some(found) => LookUp::Kept(found.body.clone()),
+            None if self.failures.load(Ordering::Relaxed) != before => LookUp::Failed,
+            None => LookUp::Asks(Turn { kept, failures: &self.failures }),
         }
     }
 }

@@ -67,9 +67,9 @@ impl Answer {
 }
 
 /// A resource that was looked up.
-pub(super) struct Found(Bytes);
+pub(super) struct FoundResource(Bytes);
 
-impl Found {
+impl FoundResource {
     pub(super) fn text(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
@@ -187,7 +187,7 @@ impl<S> Upstream<S> {
         &mut self,
         base_path: &str,
         reference: &ResourceReference,
-    ) -> Result<Option<Found>, Fault<S::Error>>
+    ) -> Result<Option<FoundResource>, Fault<S::Error>>
     where
         S: Service<Request<RequestBody<B>>, Response = Response<R>>,
         R: Body<Error: Into<BoxError>>,
@@ -207,7 +207,7 @@ impl<S> Upstream<S> {
                 return Err(Fault::NoAnswer(NoAnswer::no_lookup(other).after(&answer.headers)));
             }
         }
-        let found = Found(answer.body);
+        let found = FoundResource(answer.body);
         let is_asked =
             found.resource().is_some_and(|resource| reference.is(ResourceRef::from(&resource)));
         Ok(is_asked.then_some(found))

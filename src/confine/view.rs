@@ -3,7 +3,7 @@
 use hashbrown::HashMap;
 
 use super::entry::Candidate;
-use super::known::{Known, Target, Targets, Whose};
+use super::known::{KnownVerdicts, Target, Targets, Whose};
 use crate::authorization::{Access, ResourceFilter, ResourceRef, Visibility};
 use crate::fhir::ResourceReference;
 use crate::fhir::compartment::{self, MAX_LOOKUPS, Node};
@@ -27,7 +27,7 @@ struct Filter<'a> {
 
 /// The verdict on a resource.
 #[derive(Debug)]
-pub(super) enum Verdict {
+pub(super) enum Judgement {
     Shown,
     Hidden,
     /// It depends on others.
@@ -57,10 +57,10 @@ impl<'a> View<'a> {
     }
 
     /// Judges a resource by itself.
-    pub(super) fn verdict(&mut self, one: &Candidate<'_>, known: &mut Known) -> Verdict {
+    pub(super) fn verdict(&mut self, one: &Candidate<'_>, known: &mut KnownVerdicts) -> Judgement {
         let filter = self.filter(one, known);
         let verdict = one.look(|resource| self.verdict_on(resource, one, filter, known));
-        verdict.unwrap_or(Verdict::Hidden)
+        verdict.unwrap_or(Judgement::Hidden)
     }
 
     fn verdict_on(
@@ -68,21 +68,21 @@ impl<'a> View<'a> {
         resource: ResourceRef<'_>,
         one: &Candidate<'_>,
         filter: usize,
-        known: &mut Known,
-    ) -> Verdict {
+        known: &mut KnownVerdicts,
+    ) -> Judgement {
         let visibility = self.filters.get(filter).map(|found| found.filter.shows(resource));
         match visibility.unwrap_or(Visibility::Hidden) {
-            Visibility::Shown if self.hides_content(resource) => Verdict::Hidden,
-            Visibility::Shown => Verdict::Shown,
+            Visibility::Shown if self.hides_content(resource) => Judgement::Hidden,
+            Visibility::Shown => Judgement::Shown,
             Visibility::Depends(targets) if !targets.iter().any(|to| to.is(resource)) => {
                 let targets_of = self.filters.get(filter).and_then(|one| known.get_mut(one.known));
-                let Some(all) = targets_of else { return Verdict::Hidden };
+                let Some(all) = targets_of else { return Judgement::Hidden };
                 let own = one.id().map(|id| ResourceReference::new(&*one.resource_type, id));
                 let own = own.map(|own| all.place(own));
                 let reached: Vec<Target> = targets.into_iter().map(|to| all.place(to)).collect();
-                Verdict::Depends(Walk { filter, own, waiting: reached.clone(), reached })
+                Judgement::Depends(Walk { filter, own, waiting: reached.clone(), reached })
             }
-            Visibility::Hidden | Visibility::Depends(_) => Verdict::Hidden,
+            Visibility::Hidden | Visibility::Depends(_) => Judgement::Hidden,
         }
     }
 
@@ -111,14 +111,19 @@ impl<'a> View<'a> {
 
     /// Judges a resource by what it depends on, as far as that is known. The rest is added to `missing`, all
     /// of it at once.
-    pub(super) fn settle(&self, verdict: &mut Verdict, known: &Known, missing: &mut Vec<Missing>) {
-        let Verdict::Depends(walk) = verdict else { return };
+    pub(super) fn settle(
+        &self,
+        verdict: &mut Judgement,
+        known: &KnownVerdicts,
+        missing: &mut Vec<Missing>,
+    ) {
+        let Judgement::Depends(walk) = verdict else { return };
         let targets = self.filters.get(walk.filter).and_then(|one| known.get(one.known));
         let may_be_shown = targets.is_some_and(|targets| walk.goes_on(targets));
         if !may_be_shown {
-            *verdict = Verdict::Hidden;
+            *verdict = Judgement::Hidden;
         } else if walk.waiting.is_empty() {
-            *verdict = Verdict::Shown;
+            *verdict = Judgement::Shown;
         } else {
             let filter = walk.filter;
             missing.extend(walk.waiting.iter().map(|&target| Missing { filter, target }));
@@ -129,7 +134,7 @@ impl<'a> View<'a> {
     pub(super) fn name(
         &self,
         missing: &Missing,
-        known: &Known,
+        known: &KnownVerdicts,
     ) -> Option<std::sync::Arc<ResourceReference>> {
         known.get(self.filters.get(missing.filter)?.known)?.unknown(missing.target)
     }
@@ -141,7 +146,12 @@ impl<'a> View<'a> {
     }
 
     /// Keeps the verdict on what was missing; `None` where there is no such resource.
-    pub(super) fn learn(&self, missing: &Missing, found: Option<Visibility>, known: &mut Known) {
+    pub(super) fn learn(
+        &self,
+        missing: &Missing,
+        found: Option<Visibility>,
+        known: &mut KnownVerdicts,
+    ) {
         let number = self.filters.get(missing.filter).map(|one| one.known);
         if let Some(targets) = number.and_then(|number| known.get_mut(number)) {
             targets.learn(missing.target, found.unwrap_or(Visibility::Hidden));
@@ -149,7 +159,7 @@ impl<'a> View<'a> {
     }
 
     /// Returns the place of the filter for a resource.
-    fn filter(&mut self, one: &Candidate<'_>, known: &mut Known) -> usize {
+    fn filter(&mut self, one: &Candidate<'_>, known: &mut KnownVerdicts) -> usize {
         let [results, along] = &mut self.places;
         let places = if one.comes_along { along } else { results };
         if let Some(place) = places.get(&one.resource_type) {

@@ -28,10 +28,10 @@ pub(crate) const MAX_ADDRESS: usize = 64 * 1024;
 /// # Ok::<(), tower_fhir_auth::fhir::BaseUrlError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BaseUrl(Arc<Parts>);
+pub struct BaseUrl(Arc<BaseParts>);
 
 #[derive(Debug, PartialEq, Eq)]
-struct Parts {
+struct BaseParts {
     text: Box<str>,
     /// Without a trailing slash; empty at the root.
     path: Box<str>,
@@ -153,7 +153,13 @@ impl BaseUrl {
         let resource_metadata =
             format!("{}{}{path}", origin.ascii_serialization(), Self::RESOURCE_METADATA).into();
         let plainest = plainest(&path).into();
-        Ok(Self(Arc::new(Parts { text: text.into(), path, plainest, origin, resource_metadata })))
+        Ok(Self(Arc::new(BaseParts {
+            text: text.into(),
+            path,
+            plainest,
+            origin,
+            resource_metadata,
+        })))
     }
 }
 

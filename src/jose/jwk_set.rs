@@ -132,7 +132,7 @@ impl Candidates<'_> {
 }
 
 #[derive(Deserialize)]
-struct Document<'a> {
+struct JwkSetDocument<'a> {
     #[serde(borrow)]
     keys: Vec<&'a RawValue>,
 }
@@ -154,13 +154,13 @@ impl JwkSet {
             // A derived reader would also accept the members as an array.
             return Err(JwkSetError::NotASet);
         }
-        let document: Document<'_> =
+        let document: JwkSetDocument<'_> =
             serde_json::from_slice(json).map_err(|_| JwkSetError::NotASet)?;
         if document.keys.len() > MAX_KEYS {
             return Err(JwkSetError::TooMany(document.keys.len()));
         }
         let mut set = Self::default();
-        let mut known = Known::default();
+        let mut known = KeysByIdentity::default();
         for (index, entry) in document.keys.into_iter().enumerate() {
             match VerificationKey::parse(entry.get(), policy) {
                 Ok(key) => set.add(key, &mut known),
@@ -239,7 +239,7 @@ impl JwkSet {
     }
 
     /// Adds a key, unless the set has it already.
-    fn add(&mut self, key: VerificationKey, known: &mut Known) {
+    fn add(&mut self, key: VerificationKey, known: &mut KeysByIdentity) {
         let alike = known.alike(&key);
         if alike.iter().filter_map(|place| self.keys.get(*place)).any(|other| other.repeats(&key)) {
             return;
@@ -256,12 +256,12 @@ impl JwkSet {
 /// The keys of a set by what they are, while it is read: a provider may publish very many under one
 /// `kid`, or none.
 #[derive(Default)]
-struct Known {
+struct KeysByIdentity {
     hasher: DefaultHashBuilder,
     places: HashMap<u64, Vec<usize>>,
 }
 
-impl Known {
+impl KeysByIdentity {
     /// Returns the places of the keys that may be the same.
     fn alike(&mut self, key: &VerificationKey) -> &mut Vec<usize> {
         self.places.entry(self.hasher.hash_one(key.identity())).or_default()

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::gate::Gate;
 use super::gates::Gates;
 #[cfg(feature = "confine")]
-use super::interior::Confinement;
+use super::interior::InnerSettings;
 use super::interior::{Interior, LayerId};
 use super::layer::FhirAuthLayer;
 use super::paths::{DEFAULT_PUBLIC, OutsideBase, Paths};
@@ -65,7 +65,7 @@ pub struct FhirAuthLayerBuilder {
     /// The layer whose place the new one is to take.
     pub(super) predecessor: Option<Gates>,
     #[cfg(feature = "confine")]
-    pub(super) confinement: Option<Confinement>,
+    pub(super) inner_settings: Option<InnerSettings>,
 }
 
 impl FhirAuthLayer {
@@ -101,7 +101,7 @@ impl FhirAuthLayerBuilder {
             step_up_by_address_alone: false,
             predecessor: None,
             #[cfg(feature = "confine")]
-            confinement: None,
+            inner_settings: None,
         }
     }
 
@@ -345,7 +345,7 @@ impl FhirAuthLayerBuilder {
             #[cfg(feature = "confine")]
             clock: authenticator.clock(),
             #[cfg(feature = "confine")]
-            confinement: self.confinement,
+            inner_settings: self.inner_settings,
         });
         let layer: Arc<dyn Any + Send + Sync> = Arc::<Interior>::clone(&interior);
         let handlers = Handlers { clock: authenticator.clock(), ..self.handlers };

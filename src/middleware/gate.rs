@@ -23,7 +23,7 @@ use crate::explanation::recorder::{NoRecorder, Recorder};
 use crate::explanation::{Check, Checked, Evidence, Explanation, Reason, Unreached};
 use crate::fhir::Interaction;
 use crate::rejection::Rejection;
-use crate::telemetry::meter::{Started, Verdict};
+use crate::telemetry::meter::{DecisionLabel, Started};
 
 /// One configuration of a layer, by which it decides.
 #[derive(Debug)]
@@ -40,11 +40,11 @@ pub(super) enum Decision {
     /// The inner service answers.
     Pass,
     /// The layer does.
-    Answer(Answer),
+    Answer(OwnAnswer),
 }
 
 /// The layer's own answer to a request.
-pub(super) enum Answer {
+pub(super) enum OwnAnswer {
     /// A document, boxed: it is rare.
     Document(Box<Response<Bytes>>),
     Reject(Rejection),
@@ -52,7 +52,7 @@ pub(super) enum Answer {
 
 impl From<Rejection> for Decision {
     fn from(rejection: Rejection) -> Self {
-        Self::Answer(Answer::Reject(rejection))
+        Self::Answer(OwnAnswer::Reject(rejection))
     }
 }
 
@@ -95,17 +95,18 @@ impl Gate {
                 audit::granted(head.headers, granted);
                 caller_span::let_in(granted);
                 let is_granted = || granted.get::<Access>().is_some();
-                let verdict = || if is_granted() { Verdict::Granted } else { Verdict::Open };
+                let verdict =
+                    || if is_granted() { DecisionLabel::Granted } else { DecisionLabel::Open };
                 self.interior.meter.decided(started, verdict);
             }
-            Ok(Decision::Answer(Answer::Reject(rejection))) => {
+            Ok(Decision::Answer(OwnAnswer::Reject(rejection))) => {
                 let interaction = || Some(self.interior.interaction(head));
                 audit::refused(head.headers, rejection, interaction);
-                self.interior.meter.decided(started, || Verdict::Refused);
+                self.interior.meter.decided(started, || DecisionLabel::Refused);
             }
-            Ok(Decision::Answer(Answer::Document(_))) => {
+            Ok(Decision::Answer(OwnAnswer::Document(_))) => {
                 caller_span::open();
-                self.interior.meter.decided(started, || Verdict::Open);
+                self.interior.meter.decided(started, || DecisionLabel::Open);
             }
             Err(_) => {}
         }
@@ -131,7 +132,7 @@ impl Gate {
         let base_url = &interior.server.base_url;
         if let Some(document) = interior.well_known.answer(method, uri, &interior.advertised) {
             recorder.public();
-            return Ok(Decision::Answer(Answer::Document(Box::new(document))));
+            return Ok(Decision::Answer(OwnAnswer::Document(Box::new(document))));
         }
         let need = interior.paths.need(base_url, method, uri, headers);
         let optional = (need == TokenNeed::Optional).then(|| interior.interaction(head));
@@ -253,13 +254,13 @@ impl Gate {
     }
 
     /// Makes the layer's own response.
-    pub(super) fn answer<B>(&self, answer: Answer, request: Request<B>) -> Response<Bytes> {
+    pub(super) fn answer<B>(&self, answer: OwnAnswer, request: Request<B>) -> Response<Bytes> {
         match answer {
-            Answer::Document(mut document) => {
+            OwnAnswer::Document(mut document) => {
                 announce_close(&request.into_parts().0, document.headers_mut());
                 *document
             }
-            Answer::Reject(rejection) => self.interior.reject(rejection, request),
+            OwnAnswer::Reject(rejection) => self.interior.reject(rejection, request),
         }
     }
 }

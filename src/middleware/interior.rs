@@ -60,18 +60,18 @@ pub(crate) struct Interior {
     pub(crate) clock: Arc<dyn Clock>,
     /// The settings of a layer within that confines, where there is one.
     #[cfg(feature = "confine")]
-    pub(crate) confinement: Option<Confinement>,
+    pub(crate) inner_settings: Option<InnerSettings>,
 }
 
 /// The settings of a layer within that confines, of which this one knows no more.
 #[cfg(feature = "confine")]
 #[derive(Clone)]
-pub(crate) struct Confinement(pub(crate) Arc<dyn Any + Send + Sync>);
+pub(crate) struct InnerSettings(pub(crate) Arc<dyn Any + Send + Sync>);
 
 #[cfg(feature = "confine")]
-impl fmt::Debug for Confinement {
+impl fmt::Debug for InnerSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Confinement").finish_non_exhaustive()
+        f.debug_struct("InnerSettings").finish_non_exhaustive()
     }
 }
 
@@ -135,7 +135,7 @@ impl Interior {
     /// Reports whether a layer within confines, which has to know what was let in without a look at a token.
     pub(super) fn confines(&self) -> bool {
         #[cfg(feature = "confine")]
-        return self.confinement.is_some();
+        return self.inner_settings.is_some();
         #[cfg(not(feature = "confine"))]
         false
     }

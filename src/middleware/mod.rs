@@ -68,7 +68,7 @@ pub use future::ResponseFuture;
 pub(crate) use gates::Gates;
 pub use inner::InnerService;
 #[cfg(feature = "confine")]
-pub(crate) use interior::{Confinement, Interior};
+pub(crate) use interior::{InnerSettings, Interior};
 pub use layer::FhirAuthLayer;
 pub use paths::OutsideBase;
 #[cfg(feature = "tracing")]

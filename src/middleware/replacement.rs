@@ -8,7 +8,7 @@ use super::gate::Gate;
 #[cfg(feature = "confine")]
 use super::gates::Gates;
 #[cfg(feature = "confine")]
-use super::interior::Confinement;
+use super::interior::InnerSettings;
 use super::layer::FhirAuthLayer;
 use crate::display_safe::sanitize;
 use crate::error::BuildError;
@@ -85,8 +85,8 @@ impl FhirAuthLayer {
 impl FhirAuthLayerBuilder {
     /// Sets what a layer within enforces by, which confines.
     #[cfg(feature = "confine")]
-    pub(crate) fn with_confinement(mut self, confinement: Confinement) -> Self {
-        self.confinement = Some(confinement);
+    pub(crate) fn with_inner_settings(mut self, inner_settings: InnerSettings) -> Self {
+        self.inner_settings = Some(inner_settings);
         self
     }
 
@@ -105,8 +105,10 @@ impl FhirAuthLayerBuilder {
     /// Keeps the layer within that confines, where there is one: nothing else enforces what this one grants.
     #[cfg(feature = "confine")]
     fn within(mut self, before: &Gate) -> Self {
-        if let (None, Some(confinement)) = (&self.confinement, &before.interior.confinement) {
-            self.confinement = Some(confinement.clone());
+        if let (None, Some(inner_settings)) =
+            (&self.inner_settings, &before.interior.inner_settings)
+        {
+            self.inner_settings = Some(inner_settings.clone());
             self.handlers.enforcement = before.policy.handlers.enforcement;
         }
         self

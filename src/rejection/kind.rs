@@ -49,7 +49,7 @@ pub enum RejectionKind {
 }
 
 /// The meaning of a kind of refusal to each of those who read it.
-pub(crate) struct Row {
+pub(crate) struct StatusRow {
     pub(crate) status: StatusCode,
     /// RFC 6750 section 3.1; `None` where no code must be sent.
     pub(crate) error: Option<&'static str>,
@@ -62,8 +62,8 @@ pub(crate) struct Row {
 
 impl RejectionKind {
     /// The table. One line a kind, and no other place that says so.
-    pub(crate) fn row(self) -> Row {
-        let row = |status, error, challenge, issue_type, grpc_status| Row {
+    pub(crate) fn row(self) -> StatusRow {
+        let row = |status, error, challenge, issue_type, grpc_status| StatusRow {
             status,
             error,
             challenge,

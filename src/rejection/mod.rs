@@ -67,9 +67,9 @@ use crate::fhir::{BaseUrl, OperationOutcome};
 /// }
 /// ```
 #[derive(Clone)]
-pub struct Rejection(Arc<Refused>, Scheme);
+pub struct Rejection(Arc<RejectionData>, Scheme);
 
-struct Refused {
+struct RejectionData {
     kind: RejectionKind,
     check: Option<Check>,
     summary: Cow<'static, str>,
@@ -118,14 +118,14 @@ impl Rejection {
             AuthenticationError::InvalidToken(finding) => Self::of_token(finding, server),
             AuthenticationError::TooManyProofs { retry_after } => {
                 let text = "this server cannot remember another proof of possession at the moment";
-                let mut refused = Refused::new(RejectionKind::TooManyProofs, text, server);
+                let mut refused = RejectionData::new(RejectionKind::TooManyProofs, text, server);
                 refused.check = Some(Check::Proof);
                 refused.retry_after = Some(retry_after);
                 Self(Arc::new(refused), Scheme::Bearer)
             }
             AuthenticationError::KeysUnavailable { retry_after, .. } => {
                 let text = "the keys of the token's issuer are not available at the moment";
-                let mut refused = Refused::new(RejectionKind::KeysUnavailable, text, server);
+                let mut refused = RejectionData::new(RejectionKind::KeysUnavailable, text, server);
                 refused.check = Some(Check::Key);
                 refused.retry_after = Some(retry_after);
                 Self(Arc::new(refused), Scheme::Bearer)
@@ -133,7 +133,7 @@ impl Rejection {
             AuthenticationError::IntrospectionUnavailable { retry_after, .. } => {
                 let text = "the token's issuer cannot be asked about the token at the moment";
                 let kind = RejectionKind::IntrospectionUnavailable;
-                let mut refused = Refused::new(kind, text, server);
+                let mut refused = RejectionData::new(kind, text, server);
                 refused.check = Some(Check::Introspection);
                 refused.retry_after = Some(retry_after);
                 Self(Arc::new(refused), Scheme::Bearer)
@@ -152,7 +152,7 @@ impl Rejection {
         } else {
             RejectionKind::InvalidToken
         };
-        let mut refused = Refused::new(kind, reason.into_summary(), server);
+        let mut refused = RejectionData::new(kind, reason.into_summary(), server);
         refused.check = Some(check);
         refused.found = found;
         refused.expected = expected;
@@ -164,11 +164,11 @@ impl Rejection {
         let (kind, step_up) = match denial.insufficient() {
             None => (RejectionKind::Forbidden, None),
             Some(Insufficient::AuthTime) => (RejectionKind::InvalidToken, None),
-            Some(Insufficient::Challenged(challenge)) => {
-                (RejectionKind::InsufficientUserAuthentication, Some(challenge.clone()))
+            Some(Insufficient::Challenged(demand)) => {
+                (RejectionKind::InsufficientUserAuthentication, Some(demand.clone()))
             }
         };
-        let mut refused = Refused::new(kind, summary.clone(), server);
+        let mut refused = RejectionData::new(kind, summary.clone(), server);
         refused.step_up = step_up;
         refused.check = Some(denial.check());
         refused.found.clone_from(found);
@@ -202,7 +202,7 @@ impl Rejection {
         summary: impl Into<Cow<'static, str>>,
         server: &Arc<ServerIdentity>,
     ) -> Self {
-        Self(Arc::new(Refused::new(kind, summary, server)), Scheme::Bearer)
+        Self(Arc::new(RejectionData::new(kind, summary, server)), Scheme::Bearer)
     }
 
     /// Makes it the refusal of credentials that came by a scheme.
@@ -264,7 +264,7 @@ impl Rejection {
     /// tells more than clients ever get: which the caller has, and which are defined.
     #[must_use]
     pub fn detail(&self) -> &str {
-        let Refused { to_operators, detail, .. } = &*self.0;
+        let RejectionData { to_operators, detail, .. } = &*self.0;
         match to_operators {
             None => self.0.sentence(),
             Some(Grounds { summary, found, expected }) => {
@@ -348,7 +348,7 @@ impl fmt::Display for Rejection {
 
 impl std::error::Error for Rejection {}
 
-impl Refused {
+impl RejectionData {
     fn new(
         kind: RejectionKind,
         summary: impl Into<Cow<'static, str>>,

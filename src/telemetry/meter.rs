@@ -3,7 +3,7 @@
 
 /// The verdict of a decision, as a label.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Verdict {
+pub(crate) enum DecisionLabel {
     Granted,
     Refused,
     /// No token was required, or the answer was a document of the layer.
@@ -11,7 +11,7 @@ pub(crate) enum Verdict {
 }
 
 #[cfg(feature = "metrics")]
-impl Verdict {
+impl DecisionLabel {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Granted => "granted",
@@ -29,7 +29,7 @@ mod on {
 
     use metrics::{Counter, Histogram, Key, Label, Level, Metadata, SharedString, Unit};
 
-    use super::Verdict;
+    use super::DecisionLabel;
     use crate::telemetry::metric::{self, METRICS, Metric, MetricKind};
     use crate::time::UnixTime;
 
@@ -74,7 +74,7 @@ mod on {
         pub(crate) fn new(layer: &str) -> Self {
             describe_metrics();
             let layer: Arc<str> = layer.into();
-            let verdict = |verdict: Verdict| {
+            let verdict = |verdict: DecisionLabel| {
                 let verdict = Label::from_static_parts("verdict", verdict.name());
                 let labels = vec![Label::new("layer", Arc::clone(&layer)), verdict];
                 let counter = counter(&Key::from_parts(metric::DECISIONS.name, labels));
@@ -88,9 +88,9 @@ mod on {
                 metrics::with_recorder(|to| to.register_histogram(&key, &ABOUT))
             };
             Self {
-                granted: verdict(Verdict::Granted),
-                refused: verdict(Verdict::Refused),
-                open: verdict(Verdict::Open),
+                granted: verdict(DecisionLabel::Granted),
+                refused: verdict(DecisionLabel::Refused),
+                open: verdict(DecisionLabel::Open),
                 duration: histogram(metric::DECISION_DURATION),
                 waits: histogram(metric::WAIT_DURATION),
                 is_recorded: is_recorded(),
@@ -102,12 +102,12 @@ mod on {
             Started(self.is_recorded.then(Instant::now))
         }
 
-        pub(crate) fn decided(&self, started: Started, verdict: impl FnOnce() -> Verdict) {
+        pub(crate) fn decided(&self, started: Started, verdict: impl FnOnce() -> DecisionLabel) {
             if let Some(started) = started.0 {
                 match verdict() {
-                    Verdict::Granted => self.granted.increment(1),
-                    Verdict::Refused => self.refused.increment(1),
-                    Verdict::Open => self.open.increment(1),
+                    DecisionLabel::Granted => self.granted.increment(1),
+                    DecisionLabel::Refused => self.refused.increment(1),
+                    DecisionLabel::Open => self.open.increment(1),
                 }
                 self.duration.record(started.elapsed());
             }
@@ -224,7 +224,7 @@ mod off {
     use std::future::Future;
     use std::sync::Arc;
 
-    use super::Verdict;
+    use super::DecisionLabel;
     use crate::time::UnixTime;
 
     #[derive(Debug)]
@@ -242,7 +242,7 @@ mod off {
             Started
         }
 
-        pub(crate) fn decided(&self, _: Started, _: impl FnOnce() -> Verdict) {}
+        pub(crate) fn decided(&self, _: Started, _: impl FnOnce() -> DecisionLabel) {}
 
         pub(crate) fn refusal(&self, _: &'static str, _: Option<&'static str>) {}
 

@@ -16,7 +16,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::granted::{Granted, Passes, allowed};
-use super::original::{Fault, Row};
+use super::original::{Fault, ProxyKind};
 use super::peers::Peers;
 use super::sight::WithinSight;
 use crate::failure::Failure;
@@ -26,7 +26,7 @@ const X_AUTH_STATUS: HeaderName = HeaderName::from_static("x-auth-status");
 
 /// Answers sub-requests by a configuration.
 struct Decider {
-    row: Row,
+    row: ProxyKind,
     peers: Peers,
     service: FhirAuth<Granted>,
     headers: Vec<CallerHeader>,
@@ -37,7 +37,7 @@ struct Decider {
 pub(super) fn app(
     config: Config,
     before: Option<&FhirAuthLayer>,
-    (row, peers): (Row, Peers),
+    (row, peers): (ProxyKind, Peers),
 ) -> Result<(App, FhirAuthLayer), Failure> {
     let (upstream, base) = (config.gateway().upstream.clone(), config.base_url().clone());
     let policy = config.policy()?;
@@ -125,7 +125,7 @@ impl Decider {
         let status = response.status();
         let is_known = status.is_success()
             || matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
-        if self.row == Row::Nginx && !is_known {
+        if self.row == ProxyKind::Nginx && !is_known {
             *response.status_mut() = StatusCode::FORBIDDEN;
             response.headers_mut().insert(X_AUTH_STATUS, HeaderValue::from(status.as_u16()));
         }

@@ -18,7 +18,7 @@ use std::process::ExitCode;
 use lexopt::Parser;
 use tower_fhir_auth::FhirAuthLayer;
 
-use self::original::Row;
+use self::original::ProxyKind;
 use self::peers::Peers;
 use crate::failure::Failure;
 use crate::server::Source;
@@ -28,7 +28,7 @@ const USAGE: &str = "usage: fhir-auth decide --for nginx|forward|envoy --config 
                      [--listen 127.0.0.1:8080] [--peers 127.0.0.0/8,::1]";
 
 struct Options {
-    row: Row,
+    row: ProxyKind,
     config: PathBuf,
     listen: Option<String>,
     peers: Peers,
@@ -52,7 +52,7 @@ fn options(mut arguments: Parser) -> Result<Option<Options>, lexopt::Error> {
     let (mut row, mut config, mut listen, mut peers) = (None, None, None, Peers::default());
     while let Some(argument) = arguments.next()? {
         match argument {
-            Long("for") => row = Some(arguments.value()?.parse::<Row>()?),
+            Long("for") => row = Some(arguments.value()?.parse::<ProxyKind>()?),
             Long("config") => config = Some(PathBuf::from(arguments.value()?)),
             Long("listen") => listen = Some(arguments.value()?.string()?),
             Long("peers") => peers = arguments.value()?.parse()?,

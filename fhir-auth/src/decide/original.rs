@@ -13,7 +13,7 @@ const MAX_ADDRESS: usize = 65_534;
 
 /// The way in which a proxy names the original request: `--for`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Row {
+pub(super) enum ProxyKind {
     Nginx,
     Forward,
     Envoy,
@@ -32,7 +32,7 @@ pub(super) enum Fault {
     TooLong,
 }
 
-impl FromStr for Row {
+impl FromStr for ProxyKind {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -47,7 +47,7 @@ impl FromStr for Row {
     }
 }
 
-impl Row {
+impl ProxyKind {
     /// The headers with the original method and address, where those of the sub-request are not it.
     fn headers(self) -> Option<[&'static str; 2]> {
         match self {
@@ -147,7 +147,7 @@ mod tests {
         request.into_parts().0
     }
 
-    fn read(row: Row, headers: &[(&'static str, &str)]) -> Result<String, Fault> {
+    fn read(row: ProxyKind, headers: &[(&'static str, &str)]) -> Result<String, Fault> {
         row.original(&asked(headers)).map(|read| format!("{} {}", read.method(), read.uri()))
     }
 
@@ -167,13 +167,13 @@ mod tests {
         let nginx = [("x-original-method", "PUT"), ("x-original-uri", "/r4/Patient/1?a=b")];
         let forward = [("x-forwarded-method", "GET"), ("x-forwarded-uri", "/r4/Patient/2")];
         let all: Vec<_> = nginx.into_iter().chain(forward).chain(OTHERS).collect();
-        assert_eq!(read(Row::Nginx, &all).unwrap(), "PUT /r4/Patient/1?a=b");
-        assert_eq!(read(Row::Forward, &all).unwrap(), "GET /r4/Patient/2");
-        assert_eq!(read(Row::Envoy, &all).unwrap(), "POST /own?path");
-        assert_eq!(read(Row::Nginx, &forward), Err(Fault::NotOnce("x-original-method")));
-        assert_eq!(read(Row::Forward, &nginx), Err(Fault::NotOnce("x-forwarded-method")));
-        assert_eq!(read(Row::Nginx, &OTHERS), Err(Fault::NotOnce("x-original-method")));
-        assert_eq!(read(Row::Nginx, &nginx[..1]), Err(Fault::NotOnce("x-original-uri")));
+        assert_eq!(read(ProxyKind::Nginx, &all).unwrap(), "PUT /r4/Patient/1?a=b");
+        assert_eq!(read(ProxyKind::Forward, &all).unwrap(), "GET /r4/Patient/2");
+        assert_eq!(read(ProxyKind::Envoy, &all).unwrap(), "POST /own?path");
+        assert_eq!(read(ProxyKind::Nginx, &forward), Err(Fault::NotOnce("x-original-method")));
+        assert_eq!(read(ProxyKind::Forward, &nginx), Err(Fault::NotOnce("x-forwarded-method")));
+        assert_eq!(read(ProxyKind::Nginx, &OTHERS), Err(Fault::NotOnce("x-original-method")));
+        assert_eq!(read(ProxyKind::Nginx, &nginx[..1]), Err(Fault::NotOnce("x-original-uri")));
     }
 
     #[test]
@@ -182,7 +182,7 @@ mod tests {
             let mut twice = vec![("x-original-method", "GET"), ("x-original-uri", "/r4/Patient/1")];
             let again = twice.iter().find(|(own, _)| *own == name).copied().unwrap();
             twice.push(again);
-            assert_eq!(read(Row::Nginx, &twice), Err(Fault::NotOnce(name)));
+            assert_eq!(read(ProxyKind::Nginx, &twice), Err(Fault::NotOnce(name)));
         }
     }
 
@@ -203,18 +203,18 @@ mod tests {
             "?a=b",
         ] {
             let headers = [("x-forwarded-method", "GET"), ("x-forwarded-uri", address)];
-            assert_eq!(read(Row::Forward, &headers), Err(Fault::Address), "{address}");
+            assert_eq!(read(ProxyKind::Forward, &headers), Err(Fault::Address), "{address}");
         }
         let mut bytes = asked(&[("x-original-method", "GET")]);
         let value = http::HeaderValue::from_bytes(b"/r4/Patient/\xe9").unwrap();
         bytes.headers.insert("x-original-uri", value);
-        assert!(Row::Nginx.original(&bytes).is_err());
+        assert!(ProxyKind::Nginx.original(&bytes).is_err());
         let bad = [("x-original-method", "GET /x"), ("x-original-uri", "/r4")];
-        assert_eq!(read(Row::Nginx, &bad), Err(Fault::Method("x-original-method")));
+        assert_eq!(read(ProxyKind::Nginx, &bad), Err(Fault::Method("x-original-method")));
         let absolute = Request::get("http://elsewhere/r4/Patient/1").body(()).unwrap();
-        assert!(Row::Envoy.original(&absolute.into_parts().0).is_err());
+        assert!(ProxyKind::Envoy.original(&absolute.into_parts().0).is_err());
         let http2 = Request::get("http://decide/r4/Patient/1").version(Version::HTTP_2).body(());
-        let original = Row::Envoy.original(&http2.unwrap().into_parts().0).unwrap();
+        let original = ProxyKind::Envoy.original(&http2.unwrap().into_parts().0).unwrap();
         assert_eq!(*original.uri(), "/r4/Patient/1");
     }
 
@@ -227,7 +227,7 @@ mod tests {
             ("content-length", "7"),
             ("if-none-exist", "identifier=x"),
         ];
-        let original = Row::Nginx.original(&asked(&headers)).unwrap();
+        let original = ProxyKind::Nginx.original(&asked(&headers)).unwrap();
         let names: Vec<&str> = original.headers().keys().map(HeaderName::as_str).collect();
         assert_eq!(names, ["if-none-exist"]);
     }

@@ -16,7 +16,7 @@ use tower_service::Service;
 
 use super::account::{Account, Buffered};
 use super::held::{Answered, ClientBody};
-use super::known::Known;
+use super::known::NoteCaller;
 use super::unanswered::{Asked, Unanswered};
 use super::upstream::Upstream;
 use super::{cors, meter};
@@ -47,7 +47,7 @@ pub(super) fn gateway(
     let auth = match settings.confine {
         ConfinedBy::Gateway => {
             let (auth, confine) = builder.build_confined(confine(&settings, made)?)?.into_parts();
-            let app = around(auth.layer(Known(confine.layer(upstream))), common, metadata);
+            let app = around(auth.layer(NoteCaller(confine.layer(upstream))), common, metadata);
             return Ok((meter::around(cors::around(app, &origins)), auth));
         }
         // The server behind is told what was granted, and nothing of step-up.
@@ -60,7 +60,7 @@ pub(super) fn gateway(
     };
     // What it says about itself is written anew, whoever confines.
     let upstream = MetadataLayer::new(&auth, confine(&settings, made)?).layer(upstream);
-    let app = around(auth.layer(Known(upstream)), common, metadata);
+    let app = around(auth.layer(NoteCaller(upstream)), common, metadata);
     Ok((meter::around(cors::around(app, &origins)), auth))
 }
 

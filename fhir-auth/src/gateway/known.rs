@@ -10,9 +10,9 @@ use super::account::Account;
 
 /// A service that notes whose token was verified, before anything is read of the request.
 #[derive(Clone, Debug)]
-pub(super) struct Known<S>(pub(super) S);
+pub(super) struct NoteCaller<S>(pub(super) S);
 
-impl<S: Service<Request<B>>, B> Service<Request<B>> for Known<S> {
+impl<S: Service<Request<B>>, B> Service<Request<B>> for NoteCaller<S> {
     type Response = S::Response;
     type Error = S::Error;
     type Future = S::Future;

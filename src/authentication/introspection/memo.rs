@@ -58,7 +58,7 @@ pub(super) struct Memo {
 
 /// The knowledge about a token.
 #[derive(Debug)]
-pub(super) enum Known {
+pub(super) enum Knowledge {
     /// This counts.
     Active(Arc<ActiveAnswer>),
     /// This counts.
@@ -94,21 +94,21 @@ impl Memo {
         token: TokenHash,
         (now, leeway): (UnixTime, Duration),
         counts: impl FnOnce(&ActiveAnswer) -> bool,
-    ) -> Known {
+    ) -> Knowledge {
         if let Some(answer) = self.answers.as_ref().and_then(|answers| answers.get(&token)) {
             let is_recent = Instant::now() < self.counts_until(&answer);
             let is_active = is_recent && is_before_expiry(&answer, now);
             let is_refused = answer.asked_at.elapsed() < REFUSED_COUNTS
                 && answer.expires_at.is_some_and(|at| at.saturating_add(leeway) <= now);
             return match (is_active || is_refused) && counts(&answer) {
-                true => Known::Active(answer),
-                false => Known::Before,
+                true => Knowledge::Active(answer),
+                false => Knowledge::Before,
             };
         }
         let refused_at = self.refusals.as_ref().and_then(|refusals| refusals.get(&token));
         match refused_at.is_some_and(|at| at.elapsed() < REFUSED_COUNTS) {
-            true => Known::Refused,
-            false => Known::Nothing,
+            true => Knowledge::Refused,
+            false => Knowledge::Nothing,
         }
     }
 
@@ -177,7 +177,7 @@ mod tests {
         let leeway = Duration::from_secs(60);
         let counts = |now: i64| {
             let known = memo.get(token, (UnixTime::from_secs(now), leeway), |_| true);
-            matches!(known, Known::Active(_))
+            matches!(known, Knowledge::Active(_))
         };
         assert!(counts(999), "not yet");
         assert!(!counts(1000) && !counts(1059), "within the leeway it is asked about");

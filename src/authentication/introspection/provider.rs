@@ -40,19 +40,19 @@ pub(super) enum Endpoint {
     /// Named by the first of these documents that has one.
     Discovered {
         documents: Vec<Url>,
-        found: Mutex<Option<Found>>,
+        found: Mutex<Option<FoundEndpoint>>,
     },
 }
 
 /// An endpoint that a document named.
 #[derive(Clone, Debug)]
-pub(super) struct Found {
+pub(super) struct FoundEndpoint {
     url: Url,
     named_by: NamedBy,
     at: Instant,
 }
 
-impl Found {
+impl FoundEndpoint {
     fn counts(&self) -> bool {
         self.at.elapsed() < FOUND_COUNTS
     }
@@ -126,14 +126,16 @@ impl Provider {
         };
         // Held while it is looked for: one question looks, the others wait for what it finds.
         let mut found = found.lock().await;
-        if let Some(Found { url, named_by, .. }) = found.as_ref().filter(|found| found.counts()) {
+        if let Some(FoundEndpoint { url, named_by, .. }) =
+            found.as_ref().filter(|found| found.counts())
+        {
             return Ok((url.clone(), *named_by));
         }
         let mut last = IntrospectionError::NoEndpoint;
         for document in documents {
             match self.look_into(document).await {
                 Ok(Some(new)) => {
-                    let Found { url, named_by, .. } = found.insert(new);
+                    let FoundEndpoint { url, named_by, .. } = found.insert(new);
                     return Ok((url.clone(), *named_by));
                 }
                 Ok(None) => {}
@@ -143,7 +145,7 @@ impl Provider {
         Err(last)
     }
 
-    async fn look_into(&self, document: &Url) -> Result<Option<Found>, KeyError> {
+    async fn look_into(&self, document: &Url) -> Result<Option<FoundEndpoint>, KeyError> {
         let kind = DocumentKind::Discovery;
         let mut fetched = self.client.get(kind, document, NamedBy::Operator, None).await?;
         let named_by = fetched.addresses_named_by();
@@ -154,7 +156,7 @@ impl Provider {
         if let Some(url) = &url {
             self.warn_of_secret(url);
         }
-        Ok(url.map(|url| Found { url, named_by, at: Instant::now() }))
+        Ok(url.map(|url| FoundEndpoint { url, named_by, at: Instant::now() }))
     }
 
     /// Warns of a secret that travels where others can read it.
@@ -184,7 +186,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_endpoint_is_looked_for_again_after_an_hour() {
         let url = "https://idp.example.org/introspect".parse().unwrap();
-        let found = Found { url, named_by: NamedBy::Operator, at: Instant::now() };
+        let found = FoundEndpoint { url, named_by: NamedBy::Operator, at: Instant::now() };
         tokio::time::advance(FOUND_COUNTS - Duration::from_secs(1)).await;
         assert!(found.counts());
         tokio::time::advance(Duration::from_secs(1)).await;

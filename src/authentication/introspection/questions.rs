@@ -14,7 +14,7 @@ use super::answer::{ActiveAnswer, Answer};
 use super::circuit::Permission;
 use super::error::IntrospectionError;
 use super::lane::{Lane, Place};
-use super::memo::{Known, Memo, TokenHash};
+use super::memo::{Knowledge, Memo, TokenHash};
 use super::provider::Provider;
 use super::report::Report;
 use super::signed::SignedAnswers;
@@ -147,8 +147,8 @@ impl Questions {
             return LookUp::Known(known);
         }
         let lane = match known {
-            Known::Before => &shared.known_before,
-            Known::Active(_) | Known::Refused | Known::Nothing => &shared.unknown,
+            Knowledge::Before => &shared.known_before,
+            Knowledge::Active(_) | Knowledge::Refused | Knowledge::Nothing => &shared.unknown,
         };
         let permission = match lane.circuit.admit() {
             Ok(permission) => permission,
@@ -282,17 +282,17 @@ fn meter_name(result: &Result<Answer, IntrospectionError>) -> &'static str {
     }
 }
 
-fn outcome_of(known: &Known) -> Option<Outcome> {
+fn outcome_of(known: &Knowledge) -> Option<Outcome> {
     match known {
-        Known::Active(answer) => Some(Outcome::Answered(Answer::Active(Arc::clone(answer)))),
-        Known::Refused => Some(Outcome::Answered(Answer::Inactive)),
-        Known::Before | Known::Nothing => None,
+        Knowledge::Active(answer) => Some(Outcome::Answered(Answer::Active(Arc::clone(answer)))),
+        Knowledge::Refused => Some(Outcome::Answered(Answer::Inactive)),
+        Knowledge::Before | Knowledge::Nothing => None,
     }
 }
 
 impl Shared {
     /// Returns what is known of a token. A signed answer counts under the keys that verified it.
-    fn known(&self, token: TokenHash) -> Known {
+    fn known(&self, token: TokenHash) -> Knowledge {
         let SignedAnswers { keys, settings, .. } = &self.provider.signed;
         self.memo.get(token, (self.way.clock.now(), settings.leeway), |answer| {
             answer.key_set().is_none_or(|key_set| keys.usable_set_id() == Some(key_set))

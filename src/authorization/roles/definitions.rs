@@ -59,7 +59,7 @@ pub(crate) struct RoleDefinition {
 pub struct RoleDefinitionsError(String);
 
 #[derive(Deserialize)]
-struct Document {
+struct RolesDocument {
     roles: Vec<JsonObject<Role>>,
 }
 
@@ -118,7 +118,7 @@ impl RoleDefinitions {
             };
             RoleDefinitionsError(fault)
         })?;
-        let JsonObject(Document { roles: defined }) = document;
+        let JsonObject(RolesDocument { roles: defined }) = document;
         let mut roles = HashMap::with_capacity(defined.len());
         for JsonObject(role) in defined {
             let Role { name: Name(name), data_actions, not_data_actions, scopes } = role;

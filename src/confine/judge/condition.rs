@@ -25,7 +25,7 @@ const MAX_PAGES: usize = 16;
 
 /// The finding of a condition among those resources that the caller may see.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(super) struct OnlyMatch {
     /// The one that it has found.
     pub(super) id: Option<String>,
     /// The condition as the server behind may be asked: where it finds what the caller may see and nothing else.
@@ -40,7 +40,7 @@ where
 {
     /// Finds the only resource that matches a condition. What is hidden does not exist here either, or conditions
     /// would tell of it.
-    pub(super) async fn only_match(&mut self, condition: &str) -> Judged<Found, S::Error> {
+    pub(super) async fn only_match(&mut self, condition: &str) -> Judged<OnlyMatch, S::Error> {
         let interaction = self.access.interaction();
         let resource_type = interaction.resource_type().unwrap_or_default().to_owned();
         let condition = query::condition(condition)?;
@@ -57,7 +57,7 @@ where
         let own = std::mem::replace(&mut self.access, search);
         let id = self.only_match_at(address, &resource_type, &criteria).await;
         self.access = own;
-        Ok(Found { id: id?, exact })
+        Ok(OnlyMatch { id: id?, exact })
     }
 
     async fn only_match_at(

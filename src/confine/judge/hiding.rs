@@ -9,7 +9,7 @@ use crate::authorization::Visibility;
 use crate::confine::answer::NoAnswer;
 use crate::confine::request_body::RequestBody;
 use crate::confine::stop::{Judged, Stop};
-use crate::confine::upstream::{Fault, Found};
+use crate::confine::upstream::{Fault, FoundResource};
 use crate::fhir::compartment::resource_of;
 use crate::fhir::{InteractionKind as Kind, ResourceReference};
 use crate::smart::Permissions;
@@ -85,7 +85,7 @@ where
             Err(Fault::Service(error)) => return Err(Stop::Service(error)),
         };
         let filter = self.access.may(Permissions::READ, &named.resource_type);
-        let found = found.as_ref().and_then(Found::resource);
+        let found = found.as_ref().and_then(FoundResource::resource);
         Ok(found.is_some_and(|found| filter.shows(&found) == Visibility::Shown))
     }
 }

@@ -33,7 +33,7 @@ use super::answer::{NoAnswer, describe, document};
 use super::body::ConfinedBody;
 use super::capability::Capabilities;
 use super::entry::Candidate;
-use super::known::Known;
+use super::known::KnownVerdicts;
 use super::page::Page;
 use super::query;
 use super::refused_entries::RefusedEntries;
@@ -71,7 +71,7 @@ pub(super) struct Judge<S, B> {
     body: Unread<B>,
     /// True until all of the body has been read.
     is_unread: bool,
-    known: Known,
+    known: KnownVerdicts,
     /// The resources that were looked up, for all pages that were looked at.
     looked_up: usize,
 }
@@ -90,7 +90,7 @@ where
         (request, body): (Parts, B),
     ) -> Self {
         let upstream = Upstream::new(ready, &request, settings.max_body);
-        let (known, body) = (Known::default(), Unread::Client(body));
+        let (known, body) = (KnownVerdicts::default(), Unread::Client(body));
         let is_unread = true;
         Self {
             upstream,

@@ -10,8 +10,8 @@ use crate::confine::answer::NoAnswer;
 use crate::confine::entry::Candidate;
 use crate::confine::request_body::RequestBody;
 use crate::confine::stop::Judged;
-use crate::confine::upstream::Found;
-use crate::confine::view::{Among, Missing, Verdict, View};
+use crate::confine::upstream::FoundResource;
+use crate::confine::view::{Among, Judgement, Missing, View};
 use crate::fhir::ResourceReference;
 
 /// The most resources that are looked up for one request, to judge what points to them.
@@ -33,7 +33,7 @@ where
         let access = self.access.clone();
         let mut view = View::new(&access);
         let known = &mut self.known;
-        let mut verdicts: Vec<Verdict> =
+        let mut verdicts: Vec<Judgement> =
             candidates.iter().map(|one| view.verdict(one, known)).collect();
         let mut on_page: Option<Among<'_, '_>> = None;
         // Each round learns something new, and of one resource no more than 64 are asked for.
@@ -52,17 +52,20 @@ where
                     Some(found) => found.look(|found| view.target(&one, found)),
                     None => {
                         let found = self.look_up(&reference).await?;
-                        let found = found.as_ref().and_then(Found::resource);
+                        let found = found.as_ref().and_then(FoundResource::resource);
                         found.map(|found| view.target(&one, ResourceRef::from(&found)))
                     }
                 };
                 view.learn(&one, found, &mut self.known);
             }
         }
-        Ok(verdicts.iter().map(|verdict| matches!(verdict, Verdict::Shown)).collect())
+        Ok(verdicts.iter().map(|verdict| matches!(verdict, Judgement::Shown)).collect())
     }
 
-    async fn look_up(&mut self, reference: &ResourceReference) -> Judged<Option<Found>, S::Error> {
+    async fn look_up(
+        &mut self,
+        reference: &ResourceReference,
+    ) -> Judged<Option<FoundResource>, S::Error> {
         if self.looked_up >= MAX_LOOKUPS {
             return Err(NoAnswer::too_many_lookups(MAX_LOOKUPS).into());
         }
