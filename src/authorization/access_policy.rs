@@ -131,16 +131,17 @@ impl AccessPolicy {
     fn either(&self, request: &AccessRequest<'_>) -> Result<Grant, Denial> {
         // A role leaves nothing for a scope to widen, and its reasons are only for those whom no
         // scope lets in either.
-        if let Some(grant) = self.roles.grant(request) {
-            return Ok(grant);
-        }
-        self.scopes.authorize(request).map_err(|denial| match self.roles.authorize(request) {
-            Ok(_) => denial,
-            Err(of_roles) if self.scopes.are_of_a_patient(request) => {
-                denial.or(of_roles.without_data_actions())
-            }
+        let unmet = match self.roles.evaluate(request) {
+            Ok(grant) => return Ok(grant),
+            Err(unmet) => unmet,
+        };
+        self.scopes.authorize(request).map_err(|denial| {
+            let of_roles = self.roles.denial(request, unmet);
             // A refusal begins with what to ask the authorization server for.
-            Err(of_roles) => denial.or(of_roles),
+            denial.or(match self.scopes.are_of_a_patient(request) {
+                true => of_roles.without_data_actions(),
+                false => of_roles,
+            })
         })
     }
 

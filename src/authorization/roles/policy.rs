@@ -16,7 +16,7 @@ use super::{Assignments, RoleDefinitions};
 use crate::authentication::Principal;
 use crate::authorization::caller_memo::CallerMemo;
 use crate::authorization::grant::Rule;
-use crate::authorization::{AccessRequest, Authorizer, Denial, Grant};
+use crate::authorization::{AccessRequest, Authorizer, Denial, Enforcement, Grant};
 use crate::background_task::BackgroundTask;
 use crate::error::{BuildError, ErrorCause};
 use crate::hot_swap::HotSwap;
@@ -39,6 +39,17 @@ pub struct RolePolicy {
     conditions: Option<Arc<Conditions>>,
     /// The task that reads the file again.
     _watch: Option<Arc<BackgroundTask>>,
+}
+
+/// The reason why the roles of a caller do not grant a request: as much as the decision has found out.
+#[derive(Clone, Copy)]
+pub(crate) enum Unmet {
+    /// The caller can have no role.
+    NoRole,
+    /// The application has not declared what its handlers enforce.
+    Undeclared(Enforcement),
+    /// The roles do not hold what is required.
+    Required(Required),
 }
 
 impl RolePolicy {
@@ -193,13 +204,46 @@ impl RolePolicy {
         self.assignments.is_empty() && principal.has_no_roles()
     }
 
-    /// Decides without building a denial, which costs more than the decision. Used where another rule may still grant.
-    pub(crate) fn grant(&self, request: &AccessRequest<'_>) -> Option<Grant> {
+    /// Decides, without the denial that costs more than the decision: another rule may still grant.
+    pub(crate) fn evaluate(&self, request: &AccessRequest<'_>) -> Result<Grant, Unmet> {
         if self.are_none_of(request.principal()) {
-            return None;
+            return Err(Unmet::NoRole);
         }
-        let required = required(request.interaction(), request.enforcement()).ok()?;
-        self.met(request, required)
+        let required = required(request.interaction(), request.enforcement());
+        let required = required.map_err(Unmet::Undeclared)?;
+        self.met(request, required).ok_or(Unmet::Required(required))
+    }
+
+    /// Tells why the roles of a caller do not grant a request.
+    pub(crate) fn denial(&self, request: &AccessRequest<'_>, unmet: Unmet) -> Denial {
+        let required = match unmet {
+            Unmet::NoRole => required(request.interaction(), request.enforcement()),
+            Unmet::Undeclared(undeclared) => Err(undeclared),
+            Unmet::Required(required) => Ok(required),
+        };
+        let required = match (required, request.interaction().address_fault()) {
+            (Err(undeclared), _) => {
+                let denial = Denial::new("the roles of the caller do not count for this");
+                return denial.undeclared(undeclared);
+            }
+            (Ok(_), Some(fault)) => return Denial::of_address(fault),
+            (Ok(required), None) => required,
+        };
+        self.look_up(request, |roles, by| {
+            let none = RoleDefinitions::default();
+            let definitions = by.definitions.map_or(&none, |all| &**all);
+            let unmet = |role: &str| self.unmet(role, request);
+            let denial = refusal(request, roles, definitions, required, unmet);
+            let principal = request.principal();
+            let are_assigned = by.assignments.is_some_and(|all| all.are_of(principal));
+            match principal.lacks_groups() && are_assigned {
+                true => denial.note(
+                    "the token does not list the groups of the caller, which are too many, so that \
+                     no assignment to a group counts",
+                ),
+                false => denial,
+            }
+        })
     }
 
     /// The grant of the roles that have a part in it, if they hold enough together.
@@ -223,31 +267,7 @@ impl RolePolicy {
 
 impl Authorizer for RolePolicy {
     fn authorize(&self, request: &AccessRequest<'_>) -> Result<Grant, Denial> {
-        let principal = request.principal();
-        let enforced = request.enforcement();
-        let required = required(request.interaction(), enforced).map_err(|undeclared| {
-            Denial::new("the roles of the caller do not count for this").undeclared(undeclared)
-        })?;
-        if let Some(grant) = self.met(request, required) {
-            return Ok(grant);
-        }
-        if let Some(fault) = request.interaction().address_fault() {
-            return Err(Denial::of_address(fault));
-        }
-        Err(self.look_up(request, |roles, by| {
-            let none = RoleDefinitions::default();
-            let definitions = by.definitions.map_or(&none, |all| &**all);
-            let unmet = |role: &str| self.unmet(role, request);
-            let denial = refusal(request, roles, definitions, required, unmet);
-            let are_assigned = by.assignments.is_some_and(|all| all.are_of(principal));
-            match principal.lacks_groups() && are_assigned {
-                true => denial.note(
-                    "the token does not list the groups of the caller, which are too many, so that \
-                     no assignment to a group counts",
-                ),
-                false => denial,
-            }
-        }))
+        self.evaluate(request).map_err(|unmet| self.denial(request, unmet))
     }
 
     fn grants_unconfined(&self, request: &AccessRequest<'_>) -> bool {
