@@ -24,7 +24,7 @@ pub(crate) fn follow(
                 read.map_err(Error::from).and_then(|config| replace(config, &base, &layer));
             match replaced {
                 Ok(()) => tracing::warn!("a new configuration serves"),
-                Err(mistake) => layer.refuse_configuration(&mistake),
+                Err(mistake) => layer.reject_configuration(&mistake),
             }
         }
     }

@@ -22,9 +22,9 @@ use crate::watched_file::{self, OneRead, READ_EVERY};
 /// async fn follow(mut file: ConfigFile, layer: FhirAuthLayer) {
 ///     loop {
 ///         match file.changed().await {
-///             Err(mistakes) => layer.refuse_configuration(&mistakes),
+///             Err(mistakes) => layer.reject_configuration(&mistakes),
 ///             Ok(config) => match settings(config) {
-///                 Err(mistake) => layer.refuse_configuration(&mistake),
+///                 Err(mistake) => layer.reject_configuration(&mistake),
 ///                 // The layer keeps a mistake, and tells it in its health.
 ///                 Ok(settings) => drop(layer.replace(settings)),
 ///             },

@@ -65,7 +65,7 @@ impl ConfinedLayer {
     ) -> Result<(), BuildError> {
         let before = self.auth.gates().keep();
         let confined = Confined::new(confine, Confined::of(&before.interior))
-            .inspect_err(|error| self.auth.refuse_configuration(error))?;
+            .inspect_err(|error| self.auth.reject_configuration(error))?;
         self.auth.replace(settings.confined(confined))
     }
 

@@ -163,7 +163,7 @@ impl Gate {
             Ok(principal) => principal,
             Err(Interruption::Wait(wait)) => return Err(wait),
             Err(Interruption::Refused(error)) => {
-                return Ok(self.refuse_token(error, scheme()).into());
+                return Ok(self.reject_token(error, scheme()).into());
             }
         };
 
@@ -182,7 +182,7 @@ impl Gate {
     }
 
     /// Refuses a request for its token, or for what should have come with it.
-    fn refuse_token(&self, error: AuthenticationError, scheme: Scheme) -> Rejection {
+    fn reject_token(&self, error: AuthenticationError, scheme: Scheme) -> Rejection {
         let rejection =
             Rejection::of_authentication(error, &self.interior.server).of_scheme(scheme);
         rejection.with_nonce(|| self.authenticator.dpop_nonce())

@@ -167,11 +167,11 @@ impl FhirAuthLayer {
     ///
     /// /// In a layer within, which has looked something up.
     /// fn off_duty(auth: &FhirAuthLayer, request: &Parts) -> Response<Bytes> {
-    ///     auth.refuse(&Denial::new("the caller is not on duty"), request)
+    ///     auth.reject(&Denial::new("the caller is not on duty"), request)
     /// }
     /// ```
     #[must_use]
-    pub fn refuse(&self, denial: &Denial, request: &Parts) -> Response<Bytes> {
+    pub fn reject(&self, denial: &Denial, request: &Parts) -> Response<Bytes> {
         let rejection = self.rejection(denial).of_request(request);
         self.gates.current().interior.respond(rejection, request)
     }

@@ -57,7 +57,7 @@ impl FhirAuthLayer {
                 Ok(())
             }
             Err(error) => {
-                self.refuse_configuration(&error);
+                self.reject_configuration(&error);
                 Err(error)
             }
         }
@@ -66,7 +66,7 @@ impl FhirAuthLayer {
     /// Takes note of a configuration that was to be put in force and cannot be used, for what is found before
     /// there is a builder: a file that cannot be read. It is the [fault](Self::configuration_fault) of the layer
     /// until another configuration is put in force.
-    pub fn refuse_configuration(&self, fault: &impl Display) {
+    pub fn reject_configuration(&self, fault: &impl Display) {
         let fault = fault.to_string();
         let message = sanitize(&fault);
         log::error!(fault = &*message, "the new configuration cannot be used: the old one serves");

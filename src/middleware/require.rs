@@ -74,7 +74,7 @@ impl RequireAuthLayer {
         Self { gates, authorizer: Arc::new(authorizer) }
     }
 
-    fn admit<B>(&self, mut request: Request<B>) -> Result<Request<B>, Response<Bytes>> {
+    fn decide<B>(&self, mut request: Request<B>) -> Result<Request<B>, Response<Bytes>> {
         if is_preflight(request.method(), request.headers()) {
             strip_untrusted(request.extensions_mut());
             return Ok(request);
@@ -171,7 +171,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        match self.requirement.admit(request) {
+        match self.requirement.decide(request) {
             Ok(request) => ResponseFuture::forwarded(self.inner.call(request)),
             Err(response) => {
                 release_readiness(&mut self.inner);

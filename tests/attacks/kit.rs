@@ -241,7 +241,7 @@ impl Answer {
             Ok(_) => Self { status: 200, principal: caller.map(name_of), ..Self::default() },
             Err(denial) => {
                 let (parts, ()) = http::Request::get("/r4").body(()).unwrap().into_parts();
-                let (parts, body) = layer.refuse(&denial, &parts).into_parts();
+                let (parts, body) = layer.reject(&denial, &parts).into_parts();
                 let body = String::from_utf8_lossy(&body);
                 Self::read(parts.status.as_u16(), &parts.headers, &body)
             }

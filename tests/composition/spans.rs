@@ -163,7 +163,7 @@ async fn the_span_knows_what_a_handler_has_refused() {
             let (parts, _) = request.into_parts();
             let access: &Access = parts.extensions.get().unwrap();
             let denied = access.authorize_entry(&http::Method::DELETE, "Device/1", None);
-            layer.refuse(&denied.unwrap_err(), &parts).map(Body::from)
+            layer.reject(&denied.unwrap_err(), &parts).map(Body::from)
         }
     };
     let app = traced(&server, Router::new().nest("/r4", Router::new().fallback(handler)));

@@ -116,7 +116,7 @@ async fn a_configuration_that_cannot_work_is_refused_and_named_in_health_until_a
     assert_eq!(status, 200, "the old one serves");
     assert_eq!(told["configuration"], error.to_string());
     assert_eq!(told["ready"], true);
-    server.layer.refuse_configuration(&"auth.toml: base_url: expected text");
+    server.layer.reject_configuration(&"auth.toml: base_url: expected text");
     let fault = server.layer.configuration_fault();
     assert_eq!(fault.as_deref(), Some("auth.toml: base_url: expected text"));
     server.layer.replace(settings(&server.issuer)).unwrap();
@@ -229,7 +229,7 @@ impl Clock for Stoppable {
 async fn readiness_is_told_while_a_configuration_is_built() {
     let issuer = TestIssuer::start().await.unwrap();
     let layer = settings(&issuer).build().unwrap();
-    layer.refuse_configuration(&"auth.toml: base_url: expected text");
+    layer.reject_configuration(&"auth.toml: base_url: expected text");
     tokio::time::timeout(Duration::from_secs(10), layer.ready()).await.unwrap();
     let clock = Stoppable::default();
     let stopped = clock.0.lock().unwrap();

@@ -116,7 +116,7 @@ async fn interact(
     // The store works on a thread of its own, so that a long search holds up nobody else.
     let work = move || match (answer(&app, rights, &parts, body), &app.auth) {
         (Ok(answer), _) => answer.into_response(),
-        (Err(Refusal::Denied(denial)), Some(auth)) => auth.refuse(&denial, &parts).map(Body::from),
+        (Err(Refusal::Denied(denial)), Some(auth)) => auth.reject(&denial, &parts).map(Body::from),
         (Err(refusal), _) => refusal.into_response(),
     };
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| {

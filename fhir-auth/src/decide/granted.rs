@@ -32,7 +32,7 @@ pub(super) struct Granted {
 
 impl Granted {
     fn answer(&self, request: &Parts) -> Response<Bytes> {
-        let refused = |text: &'static str| self.auth.refuse(&Denial::new(text), request);
+        let refused = |text: &'static str| self.auth.reject(&Denial::new(text), request);
         let path = request.uri.path();
         if path::may_be_read_otherwise(self.base.below(path).unwrap_or(path)) {
             return refused("the proxy and the server behind may read this address in two ways");

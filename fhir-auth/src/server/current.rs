@@ -191,7 +191,7 @@ impl Current {
                 let mut serving = self.0.write().unwrap_or_else(PoisonError::into_inner);
                 *serving = Arc::new(Serving { place: before.place.clone(), ..next });
             }
-            Err(fault) => before.auth.refuse_configuration(&fault),
+            Err(fault) => before.auth.reject_configuration(&fault),
         }
     }
 }

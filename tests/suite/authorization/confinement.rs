@@ -418,7 +418,7 @@ async fn entries_of_bundles_are_judged_like_requests() {
     assert_eq!(rejection.status(), 403);
     assert!(rejection.outcome().to_json().contains("forbidden"));
     let (parts, ()) = Request::get("/r4/x").body(()).unwrap().into_parts();
-    let response = server.layer.refuse(&denial, &parts);
+    let response = server.layer.reject(&denial, &parts);
     assert!(response.headers().contains_key("www-authenticate"));
 }
 
