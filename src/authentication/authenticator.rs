@@ -294,11 +294,12 @@ impl Authenticator {
         // Without credentials the first check refuses, whatever the scheme.
         let scheme = credentials.as_ref().map_or_else(|_| Scheme::default(), |one| one.scheme);
         let mut buffer = Buffer::new();
+        // RFC 6750 section 2, RFC 9449 section 7.1.
         let decoded = credentials.and_then(|one| bearer::decode(one.token, &mut buffer));
         let (token, segments) =
             recorder.check(Checked::new(Check::Credentials, decoded, Evidence::none))?;
         recorder.check(bearer::check_size(token))?;
-        // What is no JWS may be an opaque token: it is no error yet.
+        // RFC 7515 section 7.1. What is no JWS may be an opaque token: it is no error yet.
         let jws = segments.and_then(CompactJws::parse);
         #[cfg(feature = "client")]
         if let Some(target) = self.introspection_target(token, &jws) {
@@ -310,17 +311,23 @@ impl Authenticator {
             recorder.check(Checked::new(Check::Shape, jws, Evidence::none))?;
         let claims = Claims::new(payload);
 
+        // RFC 7515 section 4.1: `crit` with it, whose extensions nobody here understands.
         let header = recorder.check(validation::header(&header, self.issuers.all_algorithms()))?;
+        // RFC 7519 section 4.1.1, RFC 8725 section 3.8: keys are those of the issuer that it names.
         let issuer = recorder.check(self.issuers.trusted(&claims))?;
         let settings = &issuer.settings;
+        // RFC 8725 section 3.1: the issuer's list decides, never the token.
         let algorithm = recorder.check(validation::algorithm(header.alg, settings))?;
+        // RFC 8725 section 3.11, RFC 9068 section 4.
         recorder.check(validation::token_type(header.typ, settings))?;
 
         let jws = UnverifiedJws { header, algorithm, signing_input, signature };
+        // RFC 7515 section 5.2, RFC 8725 section 3.3.
         let (verified, set_id) = jws.verify(issuer, waited, recorder)?;
 
         let (verified, now) = (verified.into(), self.clock.now());
         let validated = validation::validate(&claims, verified, scheme, issuer, now, recorder)?;
+        // RFC 7662 section 2.
         #[cfg(feature = "client")]
         if let Some(introspector) = issuer.introspects_every_token() {
             let (target, validated) = ((issuer, introspector), (validated, set_id));

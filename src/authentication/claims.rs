@@ -4,6 +4,7 @@
 
 use smallvec::{SmallVec, smallvec};
 
+use super::entra::claims::has_too_many_groups;
 use crate::jose::json::{Document, Json, Row};
 use crate::span::Span;
 use crate::time::UnixTime;
@@ -70,8 +71,7 @@ impl<'a> Claims<'a> {
     pub(crate) fn lacks_groups(&self) -> bool {
         let elsewhere = self.0.get("_claim_names").and_then(|names| names.as_object());
         elsewhere.is_some_and(|names| names.member("groups").is_some())
-            || matches!(self.0.get("hasgroups"), Some(Json::Bool(true)))
-            || self.string_or_none("hasgroups") == Some("true")
+            || has_too_many_groups(&self.0)
     }
 
     /// Reports whether a claim is present. `null` and an empty string count as absent.

@@ -33,7 +33,6 @@ pub(crate) mod authenticator;
 pub(crate) mod bearer;
 mod builder;
 mod cache;
-mod caller_kind;
 mod certificate;
 mod claim_error;
 mod claim_strings;
@@ -72,7 +71,6 @@ pub use authenticator::Authenticator;
 pub use builder::AuthenticatorBuilder;
 #[cfg(all(test, feature = "config"))]
 pub(crate) use cache::DEFAULT_TOKENS;
-pub use caller_kind::CallerKind;
 pub use certificate::{
     CertificateFormat, CertificateHeader, ClientCertificate, MutualTls, PeerAddress,
 };
@@ -81,7 +79,7 @@ pub use context::Actor;
 pub use dpop::Dpop;
 #[cfg(feature = "client")]
 pub use entra::EntraCustomers;
-pub use entra::{Entra, EntraCloud};
+pub use entra::{CallerKind, Entra, EntraCloud};
 pub use error::AuthenticationError;
 #[cfg(feature = "client")]
 pub use introspection::{Introspection, IntrospectionClient};

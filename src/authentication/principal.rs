@@ -7,11 +7,12 @@ use std::sync::{Arc, OnceLock};
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use super::caller_kind::CallerKind;
 use super::claim_error::ClaimError;
 use super::claim_strings::{ClaimStrings, List};
 use super::claims::Claims;
 use super::confirmation::Confirmation;
+use super::entra::CallerKind;
+use super::entra::claims::FHIR_USER;
 use super::issuer::IssuerSettings;
 use super::sign_in::SignIn;
 use super::string_claim::{NamedClaim, StringClaim, first_present, string_claim};
@@ -113,8 +114,7 @@ impl Principal {
             object_id: string("oid"),
             tenant: string("tid"),
             client: claims.client().and_then(|client| claims.span_of(client)),
-            // Azure AD B2C prefixes custom attributes with `extension_`.
-            fhir_user: first_present(claims, ["fhirUser", "extension_fhirUser"]),
+            fhir_user: first_present(claims, ["fhirUser", FHIR_USER]),
             patient_claims: Arc::clone(&settings.patient_claims),
             patient,
             patient_place,

@@ -95,12 +95,15 @@ pub(crate) fn validate<'c, 'a>(
     recorder: &mut impl Recorder,
 ) -> Result<ValidatedClaims<'c, 'a>, Finding> {
     let settings = &issuer.settings;
+    // RFC 8725 section 3.12: rules of different kinds of JWT exclude each other.
     match verified {
         Verified::Signature(_) => recorder.check(token_kind::access_token(claims, settings))?,
         #[cfg(feature = "client")]
         Verified::Answer { .. } => recorder.check(token_kind::of_answer(claims, settings))?,
     }
+    // Microsoft identity platform, "Access tokens": an issuer of many tenants is held to those that are accepted.
     recorder.check(entra::checks::tenant(claims, settings))?;
+    // RFC 7519 section 4.1.3, RFC 8725 section 3.9; of an answer, RFC 7662 section 2.2.
     match verified {
         #[cfg(feature = "client")]
         Verified::Answer { is_audience_known, .. } if claims.names_no_audience() => {
@@ -108,16 +111,20 @@ pub(crate) fn validate<'c, 'a>(
         }
         _ => recorder.check(issuer.audience.check(claims, settings.audience_setting()))?,
     }
+    // RFC 7519 section 4.1.5.
     let not_before = recorder.check(not_before(claims, settings, now))?;
+    // RFC 7519 section 4.1.6.
     let issued_at = recorder.check(issued_at(claims, settings, now))?;
+    // RFC 9068 section 2.2, as far as the operator asks for it; types by RFC 7519 section 2.
     recorder.check(required_claims(claims, settings))?;
+    // RFC 8693 section 4.3: `client_id`, and what providers write in its place.
     recorder.check(client::allowed(claims, settings))?;
-    // Where the provider is asked, too, its answer may be what says that the token is bound.
+    // RFC 7800 section 3.1. Where the provider is asked, too, its answer may be what says that the token is bound.
     let confirmation = match issuer.is_always_introspected() {
         true => recorder.check(confirmation::read(claims))?,
         false => recorder.check(confirmation::check(claims, settings, scheme))?,
     };
-    // Last: a token that is past its time has no other fault.
+    // RFC 7519 section 4.1.4. Last: a token that is past its time has no other fault.
     let expires_at = recorder.check(expiry(claims, settings, now))?;
     let dates = Dates { not_before, issued_at, expires_at };
     Ok(ValidatedClaims { claims, dates, confirmation })
@@ -288,9 +295,10 @@ fn lacking(claims: &Claims<'_>, settings: &IssuerSettings) -> Option<Reason> {
     if let Some(name) = registered.into_iter().find(|name| claims.string(name).is_err()) {
         return Some(Reason::Claim(ClaimReason::NotAString(name)));
     }
-    // Azure AD B2C can only send the second name (`fhirUser` of SMART App Launch).
+    // `fhirUser` of SMART App Launch, or the name that Azure AD B2C can send.
     let is_present = |name: &str| {
-        claims.is_present(name) || (name == "fhirUser" && claims.is_present("extension_fhirUser"))
+        claims.is_present(name)
+            || (name == "fhirUser" && claims.is_present(entra::claims::FHIR_USER))
     };
     let required = settings.required_claims.iter().map(String::as_str);
     // `exp` itself is judged last; here it only has to be there.

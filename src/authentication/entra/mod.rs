@@ -1,12 +1,14 @@
 //! Microsoft Entra ID: both versions of its tokens, of one tenant or of several.
 //!
-//! [`checks`] holds what is checked of its tokens beyond the standards, [`cloud`] the names of
-//! its hosts.
+//! [`checks`] holds what is checked of its tokens beyond the standards, [`claims`] and [`caller_kind`] what only its
+//! tokens say, [`cloud`] the names of its hosts.
 //!
 //! Facts: Microsoft identity platform, "Access tokens", "Access token claims reference" and
 //! "National clouds".
 
+mod caller_kind;
 pub(crate) mod checks;
+pub(super) mod claims;
 mod cloud;
 #[cfg(feature = "client")]
 mod customers;
@@ -14,6 +16,7 @@ mod customers;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use self::caller_kind::CallerKind;
 pub use self::cloud::EntraCloud;
 #[cfg(feature = "client")]
 pub use self::customers::EntraCustomers;

@@ -1,7 +1,7 @@
-//! Applications and users told apart.
+//! Applications and users told apart, by `idtyp` and by the claims that come in its place.
 
-use super::claims::Claims;
-use super::issuer::IssuerSettings;
+use crate::authentication::claims::Claims;
+use crate::authentication::issuer::IssuerSettings;
 
 /// The kind of caller a token was issued to: an application or a user.
 ///
@@ -25,7 +25,7 @@ pub enum CallerKind {
 }
 
 impl CallerKind {
-    pub(super) fn of(claims: &Claims<'_>, settings: &IssuerSettings) -> Self {
+    pub(in crate::authentication) fn of(claims: &Claims<'_>, settings: &IssuerSettings) -> Self {
         if settings.tenant.is_none() {
             return Self::Unknown;
         }
