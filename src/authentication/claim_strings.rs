@@ -99,7 +99,7 @@ impl ClaimStrings {
         span.within(&self.all)
     }
 
-    pub(super) fn of(&self, list: List) -> impl Iterator<Item = &str> {
+    pub(super) fn iter(&self, list: List) -> impl Iterator<Item = &str> {
         self.spans(list).filter_map(|span| self.get(span))
     }
 
@@ -107,7 +107,7 @@ impl ClaimStrings {
     /// another how often it is asked.
     pub(super) fn contains(&self, list: List, item: &str) -> bool {
         if list.len() <= FEW {
-            return self.of(list).any(|held| held == item);
+            return self.iter(list).any(|held| held == item);
         }
         let Places { by_hash, hashes } = self.places.get_or_init(|| self.places());
         let is_it = |place: &usize| {
@@ -186,7 +186,7 @@ mod tests {
                 let expected = if payload.contains('\\') { "\\" } else { "-" };
                 let expected: Vec<_> =
                     items.iter().map(|item| item.replace('\\', expected)).collect();
-                assert_eq!(strings.of(list).collect::<Vec<_>>(), expected);
+                assert_eq!(strings.iter(list).collect::<Vec<_>>(), expected);
                 assert_eq!(list.len(), many);
                 let held = |list, item: &str| strings.contains(list, item);
                 assert!(expected.iter().all(|item| held(list, item)));
@@ -196,7 +196,7 @@ mod tests {
                 // What another list has is not in this one.
                 assert!(held(others, "other 3") && !held(list, "other 3"));
                 assert!(!held(others, &expected[0]));
-                assert!(strings.of(again).eq(strings.of(list)));
+                assert!(strings.iter(again).eq(strings.iter(list)));
                 assert_eq!((strings.get(span), strings.payload()), (Some("alone"), &*payload));
             }
         }

@@ -203,12 +203,12 @@ impl Principal {
 
     /// Returns the roles, each once, in the order of the token.
     pub fn roles(&self) -> impl Iterator<Item = &str> {
-        self.0.strings.of(self.0.roles)
+        self.0.strings.iter(self.0.roles)
     }
 
     /// Returns the scopes of all scope claims, each once, in the order of the token.
     pub fn scopes(&self) -> impl Iterator<Item = &str> {
-        self.0.strings.of(self.0.scopes)
+        self.0.strings.iter(self.0.scopes)
     }
 
     /// Returns the scopes for FHIR resources among them, in a normal form: spellings and duplicates
@@ -227,7 +227,7 @@ impl Principal {
 
     /// Returns the groups (`groups`), each once, in the order of the token.
     pub fn groups(&self) -> impl Iterator<Item = &str> {
-        self.0.strings.of(self.0.groups)
+        self.0.strings.iter(self.0.groups)
     }
 
     /// Reports whether the token has no role.
@@ -420,8 +420,8 @@ impl fmt::Debug for Principal {
         } = &*self.0;
         f.debug_struct("Principal")
             .field("issuer", issuer)
-            .field("roles", &Vec::from_iter(strings.of(*roles)))
-            .field("scopes", &Vec::from_iter(strings.of(*scopes)))
+            .field("roles", &Vec::from_iter(strings.iter(*roles)))
+            .field("scopes", &Vec::from_iter(strings.iter(*scopes)))
             .field("expires_at", &format_args!("{expires_at}"))
             .field("subject", &Presence::of(subject.is_some()))
             .field("object_id", &Presence::of(object_id.is_some()))

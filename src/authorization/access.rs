@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::authorizer::all;
+use super::authorizer::authorize_all;
 use super::caller_memo::CallerMemo;
 use super::policy::{EveryType, Policy, interaction_of};
 use super::subject::{Shows, Subject, Writes};
@@ -126,7 +126,7 @@ impl Access {
     /// Asks all rules about another interaction of the same caller.
     pub(super) fn ask(&self, interaction: &Interaction) -> Result<Grant, Denial> {
         let request = AccessRequest::before(&self.policy.handlers, &self.principal, interaction);
-        all(self.rules(), &request.with_memo(&self.memo))
+        authorize_all(self.rules(), &request.with_memo(&self.memo))
     }
 
     /// Asks all rules whether they grant another interaction of the caller without confining it.

@@ -1,6 +1,6 @@
 //! The access modes of the configuration file: how roles and scopes go together.
 
-use super::authorizer::all;
+use super::authorizer::authorize_all;
 use super::{AccessRequest, Authorizer, Denial, Grant, RolePolicy, ScopePolicy};
 use crate::telemetry::log;
 
@@ -156,10 +156,10 @@ impl Authorizer for AccessPolicy {
             AccessMode::Roles => self.roles.authorize(request),
             AccessMode::Scopes => self.scopes.authorize(request),
             AccessMode::RolesOrScopes => self.either(request),
-            AccessMode::RolesAndScopes => all(self.both(), request),
+            AccessMode::RolesAndScopes => authorize_all(self.both(), request),
             AccessMode::Microsoft => {
                 if self.roles.hold_smart_action(request) {
-                    return all(self.both(), request);
+                    return authorize_all(self.both(), request);
                 }
                 self.roles.authorize(request)
             }

@@ -166,7 +166,7 @@ pub(super) fn any<'a>(
 }
 
 /// Asks all rules, so that a denial names all that is missing.
-pub(super) fn all<'a>(
+pub(super) fn authorize_all<'a>(
     rules: impl IntoIterator<Item = &'a dyn Authorizer>,
     request: &AccessRequest<'_>,
 ) -> Result<Grant, Denial> {
@@ -211,7 +211,7 @@ impl Authorizer for AnyOf {
 
 impl Authorizer for AllOf {
     fn authorize(&self, request: &AccessRequest<'_>) -> Result<Grant, Denial> {
-        all(self.0.iter().map(|rule| &**rule), request)
+        authorize_all(self.0.iter().map(|rule| &**rule), request)
     }
 
     fn grants_unconfined(&self, request: &AccessRequest<'_>) -> bool {

@@ -37,7 +37,11 @@ pub(crate) struct EveryType([OnceLock<Interaction>; 5]);
 
 impl EveryType {
     /// Returns that of a single permission, for the API of any interaction with it.
-    pub(super) fn of(&self, permission: Permissions, with: &Interaction) -> &Interaction {
+    pub(super) fn with_permission(
+        &self,
+        permission: Permissions,
+        with: &Interaction,
+    ) -> &Interaction {
         let [create, read, update, delete, search] = &self.0;
         let place = match permission {
             Permissions::CREATE => create,

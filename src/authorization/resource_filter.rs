@@ -230,8 +230,9 @@ impl<'a> ResourceFilter<'a> {
         for (place, alternative) in (first..).zip(set) {
             let own = match alternative.patient() {
                 None => Visibility::Shown,
-                Some(patient) => whose
-                    .of(patient, || self.of_patient(tree.resource(), patient, self.with_shared)),
+                Some(patient) => whose.look_up(patient, || {
+                    self.of_patient(tree.resource(), patient, self.with_shared)
+                }),
             };
             if own != Visibility::Hidden && self.matches((place, alternative), tree) {
                 best = best.or(own);
@@ -281,7 +282,7 @@ impl<'a> ResourceFilter<'a> {
 struct Whose(Option<(String, Visibility)>);
 
 impl Whose {
-    fn of(&mut self, patient: &str, judge: impl FnOnce() -> Visibility) -> Visibility {
+    fn look_up(&mut self, patient: &str, judge: impl FnOnce() -> Visibility) -> Visibility {
         match &self.0 {
             Some((known, verdict)) if known == patient => verdict.clone(),
             _ => {

@@ -65,7 +65,7 @@ impl Access {
         permissions.iter().all(|permission| {
             let kind = interaction_of(permission);
             let mut names = interaction.resource_types().names();
-            is_open(self.every_type().of(permission, interaction))
+            is_open(self.every_type().with_permission(permission, interaction))
                 && (alike || names.all(|name| is_open(&interaction.on_type(kind, name))))
         })
     }

@@ -116,7 +116,7 @@ where
             };
             *this.is_over = data.is_none();
             let is_kept = |line: &[u8]| is_kept(line, this.types, *this.are_deletions);
-            match kept(data, this.line, is_kept, *this.limit) {
+            match keep_lines(data, this.line, is_kept, *this.limit) {
                 Ok(kept) if kept.is_empty() => {}
                 Ok(kept) => return Poll::Ready(Some(Ok(Frame::data(Bytes::from(kept).into())))),
                 Err(error) => {
@@ -131,7 +131,7 @@ where
 }
 
 /// Takes a part of the file, `None` for its end, and returns the lines that are kept and whole.
-fn kept(
+fn keep_lines(
     part: Option<Bytes>,
     line: &mut Vec<u8>,
     is_kept: impl Fn(&[u8]) -> Result<bool, &'static str>,

@@ -84,7 +84,7 @@ where
     let query = request.uri.query().unwrap_or_default();
     let mode = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "mode");
     let Rewriting { interior, statements, .. } = rewriting;
-    let (of_mode, mode) = statements.of(mode.as_ref().map(|(_, value)| &**value));
+    let (of_mode, mode) = statements.for_mode(mode.as_ref().map(|(_, value)| &**value));
     let security = interior.capability_security();
     // What a caller is told may be the caller's alone.
     let body = if request.extensions.get::<Principal>().is_some() {

@@ -41,7 +41,7 @@ struct Room {
 /// Applies a patch to a resource, which may become so many bytes large, roughly, with all that the operations
 /// carry; or says why it cannot be applied.
 pub(super) fn patched(resource: &Tree, patch: &str, max_size: usize) -> Result<Tree, Fault> {
-    let operations = read(patch)?;
+    let operations = parse(patch)?;
     let mut patched = resource.marked().clone();
     let mut room = Room { size: max_size, values: MAX_VALUES, pushed: MAX_PUSHED };
     if !room.has_room_for(&patched, MAX_DEPTH) {
@@ -78,7 +78,7 @@ pub(super) fn asks(patch: &str) -> bool {
         PatchOperation::Test(_) | PatchOperation::Copy(_) | PatchOperation::Move(_) => true,
         PatchOperation::Add(_) | PatchOperation::Replace(_) | PatchOperation::Remove(_) => false,
     };
-    read(patch).is_ok_and(|operations| operations.iter().any(asks))
+    parse(patch).is_ok_and(|operations| operations.iter().any(asks))
 }
 
 /// Reads the text of a patch as a tree, which has a bounded number of values.
@@ -96,7 +96,7 @@ pub(super) fn no_patch() -> Fault {
 }
 
 /// Reads the operations, whose values keep their marks.
-fn read(patch: &str) -> Result<Vec<PatchOperation>, Fault> {
+fn parse(patch: &str) -> Result<Vec<PatchOperation>, Fault> {
     let tree = tree(patch)?;
     let Value::Array(operations) = tree.marked() else { return Err(no_patch()) };
     if operations.len() > MAX_OPERATIONS {

@@ -19,7 +19,7 @@ impl Returned {
     pub(super) fn of(headers: &HeaderMap) -> Self {
         let values = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
         let mut preferences = values.flat_map(|value| value.split([',', ';']));
-        preferences.find_map(read).unwrap_or_default()
+        preferences.find_map(parse).unwrap_or_default()
     }
 
     /// The preference as a client has it.
@@ -40,7 +40,7 @@ impl Returned {
     }
 }
 
-fn read(preference: &str) -> Option<Returned> {
+fn parse(preference: &str) -> Option<Returned> {
     let (name, value) = preference.trim().split_once('=')?;
     if !name.trim().eq_ignore_ascii_case("return") {
         return None;

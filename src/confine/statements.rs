@@ -60,7 +60,7 @@ pub(super) struct Turn<'a> {
 
 impl Statements {
     /// Returns those that a `mode` asks for, and the mode as it is sent on.
-    pub(super) fn of(&self, mode: Option<&str>) -> (&OfMode, Option<&'static str>) {
+    pub(super) fn for_mode(&self, mode: Option<&str>) -> (&OfMode, Option<&'static str>) {
         let [plain, others @ ..] = &self.0;
         let found = others.iter().zip(MODES).find(|(_, known)| Some(*known) == mode);
         found.map_or((plain, None), |(one, known)| (one, Some(known)))

@@ -158,7 +158,7 @@ impl<S> Upstream<S> {
         self.left = self.left.checked_sub(1).ok_or_else(too_many)?;
         let mut parts = self.request.clone();
         parts.method = method;
-        parts.uri = at(&parts.uri, address)
+        parts.uri = resolve(&parts.uri, address)
             .ok_or_else(|| Fault::NoAnswer(NoAnswer::unreadable("its address is not valid")))?;
         for (name, value) in more {
             parts.headers.insert(name, value);
@@ -258,7 +258,7 @@ async fn in_one_piece<B: Body>(body: B) -> Result<Bytes, B::Error> {
 }
 
 /// Puts another path and query into the address of a request.
-pub(super) fn at(uri: &Uri, address: &str) -> Option<Uri> {
+pub(super) fn resolve(uri: &Uri, address: &str) -> Option<Uri> {
     let mut parts = uri.clone().into_parts();
     parts.path_and_query = Some(PathAndQuery::try_from(address).ok()?);
     Uri::from_parts(parts).ok()

@@ -78,7 +78,7 @@ impl SharedKeys {
     }
 
     /// Returns the keys of a plan that was started in the same way and is still in use, or starts it.
-    pub(super) fn of(&self, start: KeyStart) -> Result<StartedKeys, BuildError> {
+    pub(super) fn start(&self, start: KeyStart) -> Result<StartedKeys, BuildError> {
         // Nobody else starts the same keys meanwhile.
         let mut started = self.started();
         if !start.plan.loads() {
@@ -141,7 +141,7 @@ mod tests {
             let origin = KeyOrigin::Source(Arc::new(Silent));
             let plan = KeyPlan::new(format!("https://{number}"), Vec::new(), origin);
             let start = KeyStart::new(&plan, KeySettings::default(), &clock);
-            drop(shared.of(start).unwrap());
+            drop(shared.start(start).unwrap());
         }
         assert!(shared.is_empty());
         let names = shared.started().by_name.len();

@@ -36,7 +36,7 @@ impl KeyStarter {
         if let Some((_, keys)) = self.started.iter().find(|(one, _)| Arc::ptr_eq(one, plan)) {
             return Ok(keys.clone());
         }
-        let keys = self.shared.of(KeyStart::new(plan, settings, &self.clock))?;
+        let keys = self.shared.start(KeyStart::new(plan, settings, &self.clock))?;
         self.started.push((Arc::clone(plan), keys.clone()));
         Ok(keys)
     }

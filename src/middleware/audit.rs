@@ -49,7 +49,8 @@ fn event(
     interaction: &Interaction,
     rule: &str,
 ) {
-    let short = |value: Option<&str>| value.map(|value| loggable::of(value, LONGEST).into_owned());
+    let short =
+        |value: Option<&str>| value.map(|value| loggable::shorten(value, LONGEST).into_owned());
     let request_id = headers.get("x-request-id").and_then(|id| id.to_str().ok());
     log::info!(
         target: "tower_fhir_auth::audit",

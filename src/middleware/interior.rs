@@ -237,9 +237,9 @@ pub(super) fn log_refusal(
         kind,
         check,
         // With the rest of an event less than 2 KiB.
-        method = &*super::loggable::of(request.method.as_str(), 32),
-        path = &*super::loggable::of(request.uri.path(), 512),
-        reason = &*super::loggable::of(reason, 1024),
+        method = &*super::loggable::shorten(request.method.as_str(), 32),
+        path = &*super::loggable::shorten(request.uri.path(), 512),
+        reason = &*super::loggable::shorten(reason, 1024),
         entries,
         "request refused"
     );

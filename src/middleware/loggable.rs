@@ -10,7 +10,7 @@ const TOKEN: &str = "(token)";
 /// Returns a string for a log: what looks like a token is replaced, and what would be written in more than
 /// `longest` bytes is cut. A path may hold one where a client builds its URLs wrongly, and logs are read by more
 /// people than tokens are meant for.
-pub(super) fn of(text: &str, longest: usize) -> Cow<'_, str> {
+pub(super) fn shorten(text: &str, longest: usize) -> Cow<'_, str> {
     let kept = without_tokens(text);
     // Lines are written with escapes, which are longer than what they stand for.
     let mut written = 0;
@@ -118,32 +118,32 @@ mod tests {
                 (format!("%2f{token}"), "%2f(token)".to_owned()),
                 (format!("a=é{token}&b={token}"), "a=é(token)&b=(token)".to_owned()),
             ] {
-                assert_eq!(of(&text, 512), expected);
+                assert_eq!(shorten(&text, 512), expected);
             }
         }
     }
 
     #[test]
     fn letters_before_a_token_do_not_hide_it() {
-        assert_eq!(of(&format!("/r4/token-{JWS}"), 512), "/r4/token-(token)");
-        assert_eq!(of(&format!("/r4/é%{JWS}"), 512), "/r4/é%(token)");
-        assert_eq!(of(&format!("/r4/%e{JWS}"), 512), "/r4/%e(token)");
+        assert_eq!(shorten(&format!("/r4/token-{JWS}"), 512), "/r4/token-(token)");
+        assert_eq!(shorten(&format!("/r4/é%{JWS}"), 512), "/r4/é%(token)");
+        assert_eq!(shorten(&format!("/r4/%e{JWS}"), 512), "/r4/%e(token)");
     }
 
     #[test]
     fn what_only_resembles_a_token_is_kept() {
         for text in ["/r4/Patient/1", "a.b.c", "1.2.840.113619", "eyJhbGciOiJub25lIn0.e30", "", "é"]
         {
-            assert_eq!(of(text, 512), text);
+            assert_eq!(shorten(text, 512), text);
         }
     }
 
     #[test]
     fn a_long_string_is_cut_and_its_length_told() {
         let long = "é".repeat(30_000);
-        let cut = of(&long, 512);
+        let cut = shorten(&long, 512);
         assert!(cut.len() < 600 && cut.ends_with("… (60000 bytes)"), "{cut}");
         let escaped = "\u{80}\"\\".repeat(200);
-        assert!(format!("{:?}", of(&escaped, 512)).len() < 560);
+        assert!(format!("{:?}", shorten(&escaped, 512)).len() < 560);
     }
 }

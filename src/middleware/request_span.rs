@@ -48,8 +48,8 @@ pub fn request_span<B>(request: &Request<B>) -> Span {
         target: "tower_fhir_auth::request",
         Level::INFO,
         "request",
-        http.request.method = &*loggable::of(request.method().as_str(), 32),
-        url.path = &*loggable::of(request.uri().path(), 512),
+        http.request.method = &*loggable::shorten(request.method().as_str(), 32),
+        url.path = &*loggable::shorten(request.uri().path(), 512),
         http.response.status_code = Empty,
         { VERDICT } = Empty,
         { ISSUER } = Empty,
@@ -123,6 +123,6 @@ fn record_interaction(span: &Span, interaction: &Interaction) {
 
 fn record(span: &Span, field: &str, value: Option<&str>) {
     if let Some(value) = value {
-        span.record(field, &*loggable::of(value, LONGEST));
+        span.record(field, &*loggable::shorten(value, LONGEST));
     }
 }

@@ -35,7 +35,7 @@ impl Challenges {
 
     /// Returns the challenge of a scheme without an error, where the scheme is offered.
     pub(super) fn plain(&self, scheme: Scheme) -> Option<&HeaderValue> {
-        self.of(scheme).plain.as_ref()
+        self.frame(scheme).plain.as_ref()
     }
 
     /// Writes the challenge of a scheme, with these attributes.
@@ -44,7 +44,7 @@ impl Challenges {
         scheme: Scheme,
         add: impl FnOnce(&mut Attributes),
     ) -> Option<HeaderValue> {
-        let Frame { start, end, .. } = self.of(scheme);
+        let Frame { start, end, .. } = self.frame(scheme);
         let mut challenge = Attributes(String::with_capacity(512));
         challenge.0.push_str(start);
         add(&mut challenge);
@@ -52,7 +52,7 @@ impl Challenges {
         HeaderValue::try_from(challenge.0).ok()
     }
 
-    fn of(&self, scheme: Scheme) -> &Frame {
+    fn frame(&self, scheme: Scheme) -> &Frame {
         match scheme {
             Scheme::Bearer => &self.bearer,
             Scheme::Dpop => &self.dpop,

@@ -142,7 +142,7 @@ pin_project! {
 }
 
 /// Holds the data of a frame, or the lines of it.
-fn held(
+fn hold(
     data: Option<&Bytes>,
     account: &Account,
     line: &mut Option<usize>,
@@ -210,7 +210,7 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>>> Body for AnswerBody<B> {
             this.wait.set(None);
             let data = match frame {
                 Some(Ok(frame)) => {
-                    if let Err(full) = held(frame.data_ref(), this.account, this.line) {
+                    if let Err(full) = hold(frame.data_ref(), this.account, this.line) {
                         *this.is_over = true;
                         this.account.met(full);
                         return Poll::Ready(Some(Err("too much is held of answers".into())));

@@ -95,7 +95,7 @@ impl Rules {
         self.strip(headers);
         // Of an export the layer hands the address on to its owner alone.
         if !begins_export(request) {
-            now(headers);
+            strip_respond_async(headers);
         }
         self.pass_provenance(request, headers)?;
         if let Some(asked) = headers.get_mut(IF_NONE_EXIST)
@@ -241,7 +241,7 @@ fn begins_export(request: &Parts) -> bool {
 }
 
 /// Removes what asks for an answer that comes later, by another address.
-fn now(headers: &mut HeaderMap) {
+fn strip_respond_async(headers: &mut HeaderMap) {
     if !headers.contains_key(PREFER) {
         return;
     }
@@ -297,7 +297,7 @@ mod tests {
             HeaderValue::from_static("return=minimal, Respond-Async, handling=strict"),
         );
         headers.append("prefer", HeaderValue::from_static("respond-async; wait=5"));
-        now(&mut headers);
+        strip_respond_async(&mut headers);
         let left: Vec<_> = headers.get_all("prefer").iter().collect();
         assert_eq!(left, ["return=minimal, handling=strict"]);
     }

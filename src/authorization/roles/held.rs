@@ -68,7 +68,7 @@ impl<'a> LookUp<'a> {
     /// Looks the roles up, or takes them from a memo.
     #[inline]
     pub(super) fn roles(self, memo: Option<&'a RolesMemo>) -> CallerRoles<'a> {
-        let held = memo.and_then(|memo| memo.of(self));
+        let held = memo.and_then(|memo| memo.held_by(self));
         held.map_or(CallerRoles::Few(self), CallerRoles::Many)
     }
 
@@ -137,7 +137,7 @@ impl HeldRoles {
 }
 
 impl RolesMemo {
-    fn of(&self, look_up: LookUp<'_>) -> Option<&HeldRoles> {
+    fn held_by(&self, look_up: LookUp<'_>) -> Option<&HeldRoles> {
         let mut memo = self;
         for _ in 0..MAX_STATES {
             let looked = memo.0.get_or_init(|| Arc::new(Looked::at(look_up)));

@@ -164,7 +164,7 @@ impl Kept {
         for role in &self.roles {
             names.add(&role.name, if role.assigned { " (assigned)" } else { "" });
         }
-        names.of(self.total)
+        names.with_rest(self.total)
     }
 }
 
@@ -185,7 +185,7 @@ impl Names {
                 break;
             }
         }
-        names.of(total)
+        names.with_rest(total)
     }
 
     fn add(&mut self, name: &str, mark: &str) {
@@ -199,7 +199,7 @@ impl Names {
         self.named += 1;
     }
 
-    fn of(self, total: usize) -> String {
+    fn with_rest(self, total: usize) -> String {
         match total.saturating_sub(self.named) {
             0 => self.text,
             more => format!("{} and {more} more", self.text),

@@ -12,7 +12,7 @@ use crate::confine::answer::NoAnswer;
 use crate::confine::sent_bundle::SentEntry;
 use crate::confine::stop::{Judged, Stop};
 use crate::confine::unread::Unread;
-use crate::confine::upstream::at;
+use crate::confine::upstream::resolve;
 use crate::confine::way::Way;
 use crate::fhir::InteractionKind as Kind;
 use crate::jose::base64url;
@@ -64,7 +64,7 @@ impl<S, B> Judge<S, B> {
         let (mut request, ()) = Request::new(()).into_parts();
         request.method = method;
         request.version = self.request.version;
-        request.uri = at(&self.request.uri, &address)
+        request.uri = resolve(&self.request.uri, &address)
             .ok_or_else(|| NoAnswer::bad_request("`url` of an entry is not a URL"))?;
         request.headers = self.of_entries.clone();
         for (name, value) in [

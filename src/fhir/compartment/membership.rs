@@ -53,7 +53,7 @@ impl PatientCompartment {
     ) -> Membership {
         let resource_type = resource_type(resource);
         if resource_type == "Patient" {
-            return is(id(resource) == Some(patient.id));
+            return member_if(id(resource) == Some(patient.id));
         }
         let Some(rules) = self.rules(resource_type) else {
             return Membership::NotMember;
@@ -63,7 +63,9 @@ impl PatientCompartment {
             return target.map_or(Membership::NotMember, |_| of_targets(resource, patient.base));
         }
         let names = |target: &Target<'_>| target.names("Patient", patient.id);
-        is(rules.members.iter().any(|parameter| any(resource, parameter, patient.base, names)))
+        member_if(
+            rules.members.iter().any(|parameter| any(resource, parameter, patient.base, names)),
+        )
     }
 
     /// Checks that a resource, as it is or as it would be, is about a patient and no other.
@@ -138,7 +140,7 @@ fn of_targets<'r, N: Node<'r>>(resource: N, base: &BaseUrl) -> Membership {
     Membership::Depends(targets)
 }
 
-fn is(member: bool) -> Membership {
+fn member_if(member: bool) -> Membership {
     if member { Membership::Member } else { Membership::NotMember }
 }
 
