@@ -7,7 +7,7 @@ use super::Enforcement;
 use super::role_names::role_names;
 use super::step_up::Insufficient;
 use crate::display_safe::sanitize;
-use crate::explanation::{Check, Evidence, Finding, Reason, Requirement, StepUpReason};
+use crate::explanation::{Check, Finding, Grounds, Reason, Requirement, StepUpReason};
 use crate::fhir::AddressFault;
 
 /// The answer of an authorizer that does not let a request pass.
@@ -33,20 +33,11 @@ pub struct Denial {
     step_up: Option<Box<(StepUpReason, Insufficient)>>,
 }
 
-/// The grounds of a denial: a reason with both of its sides.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Grounds {
-    pub(crate) summary: Cow<'static, str>,
-    pub(crate) found: Option<String>,
-    pub(crate) expected: Option<String>,
-}
-
 impl Denial {
     /// A denial with a one-line reason, in lower case and without a full stop.
     pub fn new(summary: impl Into<Cow<'static, str>>) -> Self {
-        let grounds = Grounds { summary: summary.into(), found: None, expected: None };
         Self {
-            grounds,
+            grounds: Grounds::new(summary),
             to_operators: None,
             scopes: Vec::new(),
             requirements: Vec::new(),
@@ -131,7 +122,7 @@ impl Denial {
     ///     .with_expected("06:00 to 22:00");
     /// ```
     pub fn with_found(mut self, found: impl AsRef<str>) -> Self {
-        self.grounds.found = Some(sanitize(found.as_ref()));
+        self.grounds.evidence.found = Some(sanitize(found.as_ref()));
         self
     }
 
@@ -140,7 +131,7 @@ impl Denial {
     /// [`required_scopes`](Self::required_scopes) and [`required_roles`](Self::required_roles).
     pub fn with_expected(mut self, expected: impl AsRef<str>) -> Self {
         let expected = expected.as_ref();
-        self.grounds.expected = Some(sanitize(expected));
+        self.grounds.evidence.expected = Some(sanitize(expected));
         if (self.requirements.is_empty() || self.has_words_alone) && !expected.is_empty() {
             self.requirements = vec![Requirement::Other(expected.to_owned())];
             self.has_words_alone = true;
@@ -190,7 +181,7 @@ impl Denial {
         let operators = self.to_operators.as_deref_mut();
         std::iter::once(&mut self.grounds)
             .chain(operators)
-            .for_each(|grounds| grounds.expected = None);
+            .for_each(|grounds| grounds.evidence.expected = None);
         self
     }
 
@@ -215,12 +206,11 @@ impl Denial {
     /// Returns the denial as the failure of a check, as operators may know it.
     pub(crate) fn finding(&self) -> Finding {
         let (to_clients, to_operators) = self.grounds();
-        let Grounds { summary, found, expected } = to_operators.unwrap_or(to_clients).clone();
+        let Grounds { summary, evidence } = to_operators.unwrap_or(to_clients).clone();
         let reason = match self.step_up.as_deref() {
             Some((reason, _)) => Reason::StepUp(*reason),
             None => Reason::Denied { summary, requirements: self.requirements.clone() },
         };
-        let evidence = Evidence::of_sides(found, expected);
         Finding::new(self.check(), reason, evidence)
     }
 
@@ -279,23 +269,6 @@ impl Denial {
         self.requirements.extend(requirements);
         self.has_words_alone = false;
         self
-    }
-}
-
-impl Grounds {
-    fn join(&self, other: &Self, between: &str) -> Self {
-        Self {
-            summary: format!("{}; and {}", self.summary, other.summary).into(),
-            found: join(self.found.as_deref(), other.found.as_deref(), "; "),
-            expected: join(self.expected.as_deref(), other.expected.as_deref(), between),
-        }
-    }
-}
-
-fn join(one: Option<&str>, other: Option<&str>, between: &str) -> Option<String> {
-    match (one, other) {
-        (Some(one), Some(other)) if one != other => Some([one, between, other].concat()),
-        (one, other) => one.or(other).map(str::to_owned),
     }
 }
 

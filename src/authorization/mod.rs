@@ -62,7 +62,6 @@ pub use authorize_fn::{AuthorizeFn, authorize_fn};
 pub use authorizer::{AllOf, AnyOf, Authorizer, all_of, any_of};
 pub use confinement::Confinement;
 pub use denial::Denial;
-pub(crate) use denial::Grounds;
 pub use enforcement::Enforcement;
 pub use grant::Grant;
 pub use handlers::ConstraintMatcher;

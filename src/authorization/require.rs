@@ -1,12 +1,11 @@
 //! Plain requirements, for routes that are not FHIR: a scope or a role by its name.
 
-use super::denial::Grounds;
 use super::role_names::role_names;
 use super::scopes::{CallerScopes, of_caller};
 use super::{AccessRequest, Authorizer, Denial, Grant};
 use crate::authentication::Principal;
 use crate::display_safe::sanitize;
-use crate::explanation::Requirement;
+use crate::explanation::{Evidence, Grounds, Requirement};
 
 /// Grants everything to every verified caller. Made by [`authenticated`].
 ///
@@ -226,15 +225,14 @@ impl RequireRoles {
             true => "no roles".to_owned(),
             false => role_names(&held, true),
         };
-        let grounds = Grounds {
-            summary: summary.into(),
+        let evidence = Evidence {
             found: Some(sanitize(&held)),
             expected: Some(sanitize(&expected)).filter(|expected| !expected.is_empty()),
         };
         Denial::new(summary)
             .requires(self.0.required(Requirement::Roles, Requirement::AnyRole))
             .with_expected(expected)
-            .for_operators(grounds)
+            .for_operators(Grounds { summary: summary.into(), evidence })
     }
 }
 

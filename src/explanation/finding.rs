@@ -31,19 +31,17 @@ use super::reason::Reason;
 pub struct Finding {
     check: Check,
     reason: Reason,
-    found: Option<String>,
-    expected: Option<String>,
+    evidence: Evidence,
 }
 
 impl Finding {
     pub(crate) fn new(check: Check, reason: Reason, evidence: Evidence) -> Self {
-        let Evidence { found, expected } = evidence;
-        Self { check, reason, found, expected }
+        Self { check, reason, evidence }
     }
 
     /// Returns the reason and both sides, for those who keep them.
-    pub(crate) fn into_parts(self) -> (Reason, Option<String>, Option<String>) {
-        (self.reason, self.found, self.expected)
+    pub(crate) fn into_parts(self) -> (Reason, Evidence) {
+        (self.reason, self.evidence)
     }
 
     /// The check that failed.
@@ -68,31 +66,18 @@ impl Finding {
     /// The token's side.
     #[must_use]
     pub fn found(&self) -> Option<&str> {
-        self.found.as_deref()
+        self.evidence.found.as_deref()
     }
 
     /// This server's side.
     #[must_use]
     pub fn expected(&self) -> Option<&str> {
-        self.expected.as_deref()
+        self.evidence.expected.as_deref()
     }
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&describe(&self.summary(), self.found(), self.expected()))
-    }
-}
-
-/// One sentence of what is wrong and both sides of it, as far as they are known.
-pub(crate) fn describe(summary: &str, found: Option<&str>, expected: Option<&str>) -> String {
-    match (found, expected) {
-        (Some(found), Some(expected)) => {
-            [summary, ": the token has `", found, "`, this server accepts `", expected, "`"]
-                .concat()
-        }
-        (Some(found), None) => [summary, ": the token has `", found, "`"].concat(),
-        (None, Some(expected)) => [summary, ": this server accepts `", expected, "`"].concat(),
-        (None, None) => summary.to_owned(),
+        f.write_str(&self.evidence.describe(&self.summary()))
     }
 }

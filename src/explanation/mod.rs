@@ -17,6 +17,7 @@ mod check;
 mod checked;
 mod evidence;
 mod finding;
+mod grounds;
 mod held_role;
 mod invalid_request;
 mod reason;
@@ -32,7 +33,7 @@ pub use check::Check;
 pub(crate) use checked::Checked;
 pub(crate) use evidence::Evidence;
 pub use finding::Finding;
-pub(crate) use finding::describe;
+pub(crate) use grounds::Grounds;
 pub use held_role::{HeldRole, RoleStanding};
 pub use invalid_request::{InvalidRequest, OtherCredentials};
 pub use reason::{

@@ -48,8 +48,8 @@ pub use responder::{DefaultResponder, RejectionResponder};
 
 use crate::authentication::bearer::Scheme;
 use crate::authentication::{AuthenticationError, Principal};
-use crate::authorization::{Denial, Grounds, Insufficient, StepUpChallenge};
-use crate::explanation::{Check, Finding, ProofReason, Reason, TimeReason, describe};
+use crate::authorization::{Denial, Insufficient, StepUpChallenge};
+use crate::explanation::{Check, Evidence, Finding, Grounds, ProofReason, Reason, TimeReason};
 use crate::fhir::{BaseUrl, OperationOutcome};
 
 /// A refusal. The layer puts it into the extensions of every response that refuses, also where a
@@ -72,9 +72,7 @@ pub struct Rejection(Arc<RejectionData>, Scheme);
 struct RejectionData {
     kind: RejectionKind,
     check: Option<Check>,
-    summary: Cow<'static, str>,
-    found: Option<String>,
-    expected: Option<String>,
+    grounds: Grounds,
     /// The version for operators, where it tells more.
     to_operators: Option<Grounds>,
     /// Both sides in one sentence, the same with the check, and the sentence for operators, written
@@ -118,14 +116,16 @@ impl Rejection {
             AuthenticationError::InvalidToken(finding) => Self::of_token(finding, server),
             AuthenticationError::TooManyProofs { retry_after } => {
                 let text = "this server cannot remember another proof of possession at the moment";
-                let mut refused = RejectionData::new(RejectionKind::TooManyProofs, text, server);
+                let mut refused =
+                    RejectionData::new(RejectionKind::TooManyProofs, Grounds::new(text), server);
                 refused.check = Some(Check::Proof);
                 refused.retry_after = Some(retry_after);
                 Self(Arc::new(refused), Scheme::Bearer)
             }
             AuthenticationError::KeysUnavailable { retry_after, .. } => {
                 let text = "the keys of the token's issuer are not available at the moment";
-                let mut refused = RejectionData::new(RejectionKind::KeysUnavailable, text, server);
+                let mut refused =
+                    RejectionData::new(RejectionKind::KeysUnavailable, Grounds::new(text), server);
                 refused.check = Some(Check::Key);
                 refused.retry_after = Some(retry_after);
                 Self(Arc::new(refused), Scheme::Bearer)
@@ -133,7 +133,7 @@ impl Rejection {
             AuthenticationError::IntrospectionUnavailable { retry_after, .. } => {
                 let text = "the token's issuer cannot be asked about the token at the moment";
                 let kind = RejectionKind::IntrospectionUnavailable;
-                let mut refused = RejectionData::new(kind, text, server);
+                let mut refused = RejectionData::new(kind, Grounds::new(text), server);
                 refused.check = Some(Check::Introspection);
                 refused.retry_after = Some(retry_after);
                 Self(Arc::new(refused), Scheme::Bearer)
@@ -143,7 +143,7 @@ impl Rejection {
 
     fn of_token(finding: Finding, server: &Arc<ServerIdentity>) -> Self {
         let check = finding.check();
-        let (reason, found, expected) = finding.into_parts();
+        let (reason, evidence) = finding.into_parts();
         // After all other claims: a token that is past its time has no other fault.
         let kind = if let Reason::Time(TimeReason::Expired { .. }) = &reason {
             RejectionKind::ExpiredToken
@@ -152,15 +152,14 @@ impl Rejection {
         } else {
             RejectionKind::InvalidToken
         };
-        let mut refused = RejectionData::new(kind, reason.into_summary(), server);
+        let grounds = Grounds { summary: reason.into_summary(), evidence };
+        let mut refused = RejectionData::new(kind, grounds, server);
         refused.check = Some(check);
-        refused.found = found;
-        refused.expected = expected;
         Self(Arc::new(refused), Scheme::Bearer)
     }
 
     pub(crate) fn of_authorization(denial: &Denial, server: &Arc<ServerIdentity>) -> Self {
-        let (Grounds { summary, found, expected }, to_operators) = denial.grounds();
+        let (grounds, to_operators) = denial.grounds();
         let (kind, step_up) = match denial.insufficient() {
             None => (RejectionKind::Forbidden, None),
             Some(Insufficient::AuthTime) => (RejectionKind::InvalidToken, None),
@@ -168,11 +167,9 @@ impl Rejection {
                 (RejectionKind::InsufficientUserAuthentication, Some(demand.clone()))
             }
         };
-        let mut refused = RejectionData::new(kind, summary.clone(), server);
+        let mut refused = RejectionData::new(kind, grounds.clone(), server);
         refused.step_up = step_up;
         refused.check = Some(denial.check());
-        refused.found.clone_from(found);
-        refused.expected.clone_from(expected);
         refused.to_operators = to_operators.cloned();
         refused.scopes = denial.scopes().map(str::to_owned).collect();
         Self(Arc::new(refused), Scheme::Bearer)
@@ -202,7 +199,7 @@ impl Rejection {
         summary: impl Into<Cow<'static, str>>,
         server: &Arc<ServerIdentity>,
     ) -> Self {
-        Self(Arc::new(RejectionData::new(kind, summary, server)), Scheme::Bearer)
+        Self(Arc::new(RejectionData::new(kind, Grounds::new(summary), server)), Scheme::Bearer)
     }
 
     /// Makes it the refusal of credentials that came by a scheme.
@@ -267,9 +264,7 @@ impl Rejection {
         let RejectionData { to_operators, detail, .. } = &*self.0;
         match to_operators {
             None => self.0.sentence(),
-            Some(Grounds { summary, found, expected }) => {
-                detail.get_or_init(|| describe(summary, found.as_deref(), expected.as_deref()))
-            }
+            Some(grounds) => detail.get_or_init(|| grounds.describe()),
         }
     }
 
@@ -349,17 +344,11 @@ impl fmt::Display for Rejection {
 impl std::error::Error for Rejection {}
 
 impl RejectionData {
-    fn new(
-        kind: RejectionKind,
-        summary: impl Into<Cow<'static, str>>,
-        server: &Arc<ServerIdentity>,
-    ) -> Self {
+    fn new(kind: RejectionKind, grounds: Grounds, server: &Arc<ServerIdentity>) -> Self {
         Self {
             kind,
             check: None,
-            summary: summary.into(),
-            found: None,
-            expected: None,
+            grounds,
             to_operators: None,
             sentence: OnceLock::new(),
             full: OnceLock::new(),
@@ -374,12 +363,10 @@ impl RejectionData {
     }
     /// The reason with both of its sides, as clients may know it.
     fn sentence(&self) -> &str {
-        let Self { summary, found, expected, sentence, .. } = self;
-        match (found, expected) {
-            (None, None) => summary,
-            (found, expected) => {
-                sentence.get_or_init(|| describe(summary, found.as_deref(), expected.as_deref()))
-            }
+        let Grounds { summary, evidence } = &self.grounds;
+        match evidence {
+            Evidence { found: None, expected: None } => summary,
+            evidence => self.sentence.get_or_init(|| evidence.describe(summary)),
         }
     }
 }

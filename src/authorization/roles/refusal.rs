@@ -6,9 +6,9 @@ use super::data_action::DataActions;
 use super::definitions::RoleDefinition;
 use super::held::{CallerRoles, MAX_KEPT};
 use super::required::{Required, Unlisted};
-use crate::authorization::{AccessRequest, Denial, Enforcement, Grounds};
+use crate::authorization::{AccessRequest, Denial, Enforcement};
 use crate::display_safe::sanitize;
-use crate::explanation::{HeldRole, Requirement, RoleStanding};
+use crate::explanation::{Evidence, Grounds, HeldRole, Requirement, RoleStanding};
 use crate::fhir::Interaction;
 
 /// The room for names in one list of a text, in bytes.
@@ -32,9 +32,13 @@ pub(super) fn refusal<'c>(
     let denial = Denial::new(SUMMARY);
     let least = required.least_beside(roles.actions).names();
     let found = Some(roles.describe());
+    let grounds = |summary: &'static str, expected: String| Grounds {
+        summary: summary.into(),
+        evidence: Evidence { found, expected: Some(expected) },
+    };
     if definitions.is_empty() {
         let summary = "this server has no role definitions, so that no role grants anything";
-        let grounds = Grounds { summary: summary.into(), found, expected: Some(expected.clone()) };
+        let grounds = grounds(summary, expected.clone());
         let roles = roles.into_kept();
         return denial
             .for_operators(grounds)
@@ -42,10 +46,8 @@ pub(super) fn refusal<'c>(
             .with_expected(expected);
     }
     let defined = defined(definitions, required, roles.actions);
-    let to_operators = Some(format!("{expected} ({defined})"));
-    let grounds = Grounds { summary: SUMMARY.into(), found, expected: to_operators };
     denial
-        .for_operators(grounds)
+        .for_operators(grounds(SUMMARY, format!("{expected} ({defined})")))
         .requires([Requirement::DataActions { least, roles: roles.into_kept() }])
         .with_expected(expected)
 }
