@@ -6,7 +6,7 @@
 
 use std::fmt::Display;
 use std::fs::File;
-use std::io::{Error, ErrorKind, Read, Result};
+use std::io::{Error, Read, Result};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,8 +32,10 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
 }
 
 /// Reads a file of text, as [`read`] does.
+#[cfg(feature = "config")]
 pub(crate) fn read_string(path: &Path) -> Result<String> {
-    String::from_utf8(read(path)?).map_err(|error| Error::new(ErrorKind::InvalidData, error))
+    String::from_utf8(read(path)?)
+        .map_err(|error| Error::new(std::io::ErrorKind::InvalidData, error))
 }
 
 /// Reads one after another: a file system may hang, and then one thread hangs with it, and no more.

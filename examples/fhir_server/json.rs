@@ -35,7 +35,9 @@ impl<'de> Visitor<'de> for Names {
         while let Some(name) = members.next_key::<String>()? {
             if names.contains(&name) {
                 let shown: String = name.chars().take(64).collect();
-                return Err(A::Error::custom(format_args!("the member {shown:?} is there twice")));
+                return Err(A::Error::custom(format_args!(
+                    "the member {shown:?} appears more than once"
+                )));
             }
             names.insert(name);
             members.next_value::<Unambiguous>()?;
@@ -95,7 +97,10 @@ mod tests {
             r#"[[{"x": {"a": null, "a": null}}]]"#,
         ] {
             let error = read::<Value>(doubled.as_bytes()).unwrap_err().to_string();
-            assert!(error.starts_with("the member \"a\" is there twice"), "{doubled}: {error}");
+            assert!(
+                error.starts_with("the member \"a\" appears more than once"),
+                "{doubled}: {error}"
+            );
         }
         for broken in ["", "{", r#"{"a": 1} x"#, &"[".repeat(200)] {
             assert!(read::<Value>(broken.as_bytes()).is_err(), "{broken}");

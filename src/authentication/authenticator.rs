@@ -294,7 +294,7 @@ impl Authenticator {
         // Without credentials the first check refuses, whatever the scheme.
         let scheme = credentials.as_ref().map_or_else(|_| Scheme::default(), |one| one.scheme);
         let mut buffer = Buffer::new();
-        // RFC 6750 section 2, RFC 9449 section 7.1.
+        // RFC 6750 section 2.1, RFC 9449 section 7.1.
         let decoded = credentials.and_then(|one| bearer::decode(one.token, &mut buffer));
         let (token, segments) =
             recorder.check(Checked::new(Check::Credentials, decoded, Evidence::none))?;

@@ -34,7 +34,7 @@ const BESIDE_ONE: usize = 768;
 /// The number of bytes of a token that are hashed.
 const HASHED: usize = 64;
 
-/// CachedCaller tokens; `None` where caching is turned off.
+/// Verified tokens; `None` where caching is turned off.
 pub(super) struct TokenCache(Option<Entries>);
 
 type Entries = Cache<TokenKey, CachedCaller, Bytes, DefaultHashBuilder>;

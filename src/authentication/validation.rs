@@ -101,7 +101,7 @@ pub(crate) fn validate<'c, 'a>(
         #[cfg(feature = "client")]
         Verified::Answer { .. } => recorder.check(token_kind::of_answer(claims, settings))?,
     }
-    // Microsoft identity platform, "Access tokens": an issuer of many tenants is held to those that are accepted.
+    // Microsoft identity platform, "Access tokens": `tid` is the tenant that `iss` names, and is said once.
     recorder.check(entra::checks::tenant(claims, settings))?;
     // RFC 7519 section 4.1.3, RFC 8725 section 3.9; of an answer, RFC 7662 section 2.2.
     match verified {
@@ -113,9 +113,9 @@ pub(crate) fn validate<'c, 'a>(
     }
     // RFC 7519 section 4.1.5.
     let not_before = recorder.check(not_before(claims, settings, now))?;
-    // RFC 7519 section 4.1.6.
+    // RFC 7519 section 4.1.6 defines `iat`; that it is neither ahead nor too old is a rule of this crate.
     let issued_at = recorder.check(issued_at(claims, settings, now))?;
-    // RFC 9068 section 2.2, as far as the operator asks for it; types by RFC 7519 section 2.
+    // `exp` always, others of RFC 9068 section 2.2 as the operator asks; types by RFC 7519 sections 4.1.2 and 4.1.7.
     recorder.check(required_claims(claims, settings))?;
     // RFC 8693 section 4.3: `client_id`, and what providers write in its place.
     recorder.check(client::allowed(claims, settings))?;
@@ -290,7 +290,7 @@ pub(super) fn required_claims(
 }
 
 fn lacking(claims: &Claims<'_>, settings: &IssuerSettings) -> Option<Reason> {
-    // RFC 7519 makes these StringOrURI; the clients are strings by RFC 8693 and OpenID Connect.
+    // RFC 7519 makes `sub` a StringOrURI and `jti` a string; so are clients by RFC 8693 and OpenID Connect.
     let registered = ["sub", "jti", "client_id", "azp", "appid"];
     if let Some(name) = registered.into_iter().find(|name| claims.string(name).is_err()) {
         return Some(Reason::Claim(ClaimReason::NotAString(name)));

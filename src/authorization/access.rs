@@ -86,7 +86,7 @@ pub enum Answer<'a> {
     /// `$everything` or a bundle: ask [`Access::may`] for each.
     Composite,
     /// The interaction is not about resources that could be confined: `metadata`, a job, an
-    /// operation without a letter.
+    /// operation that has no permissions of its own.
     None,
 }
 

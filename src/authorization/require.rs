@@ -212,7 +212,7 @@ impl Authorizer for RequireRoles {
 }
 
 impl RequireRoles {
-    /// RequiredNames the role as a role: a bare word beside scopes would be taken for one. Which roles the caller has
+    /// Names the role as a role: a bare word beside scopes would be taken for one. Which roles the caller has
     /// is told to operators alone.
     fn denial(&self, principal: &Principal) -> Denial {
         let summary = "the token lacks a role that this requires";

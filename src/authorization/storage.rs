@@ -55,7 +55,9 @@ impl ResourceFilter<'_> {
         if let (Some(before), Some(after)) = (before, after)
             && (resource_type(before), id(before)) != (resource_type(after), id(after))
         {
-            return Err(Denial::new("a change must leave type and id of the resource").into());
+            return Err(
+                Denial::new("a change must not change the type or the id of the resource").into()
+            );
         }
         if self.is_none() {
             return Err(Denial::new("nothing grants this change").into());

@@ -49,8 +49,16 @@ pub struct ConfigFile {
     reads: OneRead,
 }
 
-/// The digests of files; `None` of one that could not be read.
-type Digests = Vec<Option<Sha256>>;
+type Digests = Vec<Digest>;
+
+/// The state of a file, as far as it tells a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Digest {
+    Read(Sha256),
+    Gone,
+    /// It is there, and cannot be read: it is too large, perhaps.
+    Unreadable(io::ErrorKind),
+}
 
 impl ConfigFile {
     /// Reads the file for the first time. It may take as long as the file system likes.
@@ -76,8 +84,8 @@ impl ConfigFile {
     }
 
     /// Resolves when the content of the file is another one than was last read, with what it is now; it is
-    /// looked at every 2 s, on a thread that nobody waits for. A file that is gone is no change. May be dropped
-    /// at any time.
+    /// looked at every 2 s, on a thread that nobody waits for. A file that is gone is no change. No more than 1 MiB
+    /// is read. May be dropped at any time.
     ///
     /// # Errors
     ///
@@ -87,7 +95,7 @@ impl ConfigFile {
             tokio::time::sleep(READ_EVERY).await;
             // While the file system does not answer, nothing has changed.
             let Ok(now) = self.look().await else { continue };
-            let is_gone = now.first().is_none_or(Option::is_none);
+            let is_gone = now.first().is_none_or(|first| *first == Digest::Gone);
             if !is_gone && now != self.known {
                 return self.take(now).await;
             }
@@ -100,8 +108,14 @@ impl ConfigFile {
     ///
     /// All errors of the file.
     pub async fn read(&mut self) -> Result<Config, ConfigError> {
-        let now = self.look().await.map_err(|error| self.unreadable(&error))?;
-        self.take(now).await
+        match self.look().await {
+            Ok(now) => self.take(now).await,
+            Err(error) => {
+                // It is read when the file system answers, whatever it has by then.
+                self.known.clear();
+                Err(self.unreadable(&error))
+            }
+        }
     }
 
     fn unreadable(&self, error: &io::Error) -> ConfigError {
@@ -125,8 +139,7 @@ impl ConfigFile {
         });
         match read.await.map_err(|error| self.unreadable(&error)).and_then(|read| read) {
             Ok((config, beside, digests)) => {
-                let first = seen.into_iter().next().flatten();
-                self.known = std::iter::once(first).chain(digests).collect();
+                self.known = seen.into_iter().take(1).chain(digests).collect();
                 self.beside = beside;
                 Ok(config)
             }
@@ -147,5 +160,10 @@ fn files_of(config: &Config) -> Vec<PathBuf> {
 }
 
 fn digests(files: &[PathBuf]) -> Digests {
-    files.iter().map(|file| watched_file::read(file).ok().map(|content| sha256(&content))).collect()
+    let digest = |file: &PathBuf| match watched_file::read(file) {
+        Ok(content) => Digest::Read(sha256(&content)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Digest::Gone,
+        Err(error) => Digest::Unreadable(error.kind()),
+    };
+    files.iter().map(digest).collect()
 }

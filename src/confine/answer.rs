@@ -46,14 +46,13 @@ impl NoAnswer {
 
     /// A version that is not, or no longer, the one that is there.
     pub(super) fn changed() -> Self {
-        Self::precondition("the resource is not, or no longer, the one that the change is about")
+        Self::precondition("the version of the resource is not the one that the change is for")
     }
 
     /// A change that the server behind has refused for another resource, or that came too late: which it is
     /// would tell of resources that are hidden.
     pub(super) fn stands_against() -> Self {
-        let text = "the server behind does not make the change: something that the resource refers to, or that \
-                    refers to it, stands against it, or it was changed by now";
+        let text = "the server behind rejected the change: it conflicts with a related resource or with another change";
         Self::new(StatusCode::CONFLICT, IssueType::Conflict, text)
     }
 
@@ -62,8 +61,7 @@ impl NoAnswer {
     }
 
     pub(super) fn endless_match() -> Self {
-        let text =
-            "the server behind finds so much by the condition that nobody can tell what matches it";
+        let text = "the condition matches too many resources to be evaluated";
         Self::new(StatusCode::PRECONDITION_FAILED, IssueType::TooCostly, text)
     }
 
@@ -122,30 +120,28 @@ impl NoAnswer {
     }
 
     pub(super) fn no_json() -> Self {
-        let text =
-            "a resource that has to be judged is uncompressed JSON (`application/fhir+json`)";
+        let text = "send the resource as uncompressed JSON (`application/fhir+json`)";
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, IssueType::NotSupported, text)
     }
 
     pub(super) fn no_json_patch() -> Self {
-        let text = "a patch that has to be judged is an uncompressed JSON Patch \
-                    (`application/json-patch+json`)";
+        let text = "send the patch as an uncompressed JSON Patch (`application/json-patch+json`)";
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, IssueType::NotSupported, text)
     }
 
     pub(super) fn no_form() -> Self {
-        let text =
-            "the body of a search is an uncompressed form (`application/x-www-form-urlencoded`)";
+        let text = "send the search as an uncompressed form (`application/x-www-form-urlencoded`)";
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, IssueType::NotSupported, text)
     }
 
     pub(super) fn only_json() -> Self {
-        let text = "answers to a token that is confined are JSON alone (`application/fhir+json`)";
+        let text =
+            "answers to a confined token are available only as JSON (`application/fhir+json`)";
         Self::new(StatusCode::NOT_ACCEPTABLE, IssueType::NotSupported, text)
     }
 
     pub(super) fn only_json_of_metadata() -> Self {
-        let text = "`metadata` is JSON alone here (`application/fhir+json`)";
+        let text = "`metadata` is available only as JSON here (`application/fhir+json`)";
         Self::new(StatusCode::NOT_ACCEPTABLE, IssueType::NotSupported, text)
     }
 
@@ -179,13 +175,14 @@ impl NoAnswer {
 
     /// A look-up that the server behind has not answered.
     pub(super) fn no_lookup(status: StatusCode) -> Self {
-        let text = "the server behind has not shown a resource that decides who may see the answer";
+        let text =
+            "the server behind did not return a resource that decides who may see the answer";
         Self::not_now(status, text)
     }
 
     /// A question for its CapabilityStatement that the server behind has not answered.
     pub(super) fn no_statement(status: StatusCode) -> Self {
-        let text = "the server behind has not shown its CapabilityStatement, which decides who may change what";
+        let text = "the server behind did not return its CapabilityStatement, which decides who may change what";
         Self::not_now(status, text)
     }
 

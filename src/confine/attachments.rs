@@ -176,8 +176,7 @@ fn check_form(sent: &str) -> Result<(), NoAnswer> {
     match urls(sent).is_ok_and(|urls| urls.iter().all(is_text)) {
         true => Ok(()),
         false => Err(NoAnswer::bad_request(
-            "the attachments of the resource do not have the form of FHIR: each is an object whose \
-             `url` is a text",
+            "the attachments of the resource do not have the form of FHIR: each must be an object whose `url` is a string",
         )),
     }
 }

@@ -30,7 +30,7 @@ impl KickOff {
         let interaction = access.interaction();
         let is_post = *interaction.method() == Method::POST;
         if *interaction.method() == Method::HEAD {
-            return Err(otherwise("to look at an export does not begin one"));
+            return Err(otherwise("HEAD does not start an export"));
         }
         if query.len() > MAX_QUERY {
             return Err(otherwise("the query of an export has more than 8 KiB"));

@@ -109,7 +109,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
                 let mut members = Vec::new();
                 while let Some((name, part)) = map.next_entry::<String, &'de RawValue>()? {
                     if !names.insert(name.clone()) {
-                        return Err(A::Error::custom("a member is there twice"));
+                        return Err(A::Error::custom("a member appears more than once"));
                     }
                     members.push((name, Part::Read(part)));
                 }

@@ -232,7 +232,7 @@ impl<'a> Checked<'a> {
             compartment::asks_for_another(searched, name, value, patient)
         };
         match sets.find_map(Alternatives::only_patient).is_some_and(asks_for_another) {
-            true => Err(denied("a search for somebody else, or for whom nobody can tell,", name)),
+            true => Err(denied("a search that is not limited to the patient of the token", name)),
             false => Ok(()),
         }
     }

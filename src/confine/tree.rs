@@ -241,10 +241,10 @@ fn has_list_of_references(value: &Value) -> bool {
     }
 }
 
-/// Reports whether a value is a list with a text in it, or in a list of it.
+/// Reports whether a value is a list with a string in it, or in a list of it.
 fn lists_a_string(value: &Value) -> bool {
-    let is_text = |item: &Value| unmarked(item).is_some() || lists_a_string(item);
-    value.as_array().is_some_and(|items| items.iter().any(is_text))
+    let is_string = |item: &Value| unmarked(item).is_some() || lists_a_string(item);
+    value.as_array().is_some_and(|items| items.iter().any(is_string))
 }
 
 fn reference(members: &Map<String, Value>) -> Option<&str> {

@@ -228,7 +228,7 @@ async fn whole<R: Body<Error: Into<BoxError>>>(
             Ok(Answer { status: parts.status, headers: parts.headers, body })
         }
         Err(error) if error.is::<LengthLimitError>() => Err(NoAnswer::too_large(limit)),
-        Err(_) => Err(NoAnswer::unreadable("its body is broken off")),
+        Err(_) => Err(NoAnswer::unreadable("its body is incomplete")),
     }
 }
 
@@ -236,7 +236,7 @@ async fn whole<R: Body<Error: Into<BoxError>>>(
 pub(super) fn check_plain(headers: &HeaderMap) -> Result<(), NoAnswer> {
     let identity = HeaderValue::from_static("identity");
     match headers.get_all(CONTENT_ENCODING).iter().any(|coding| *coding != identity) {
-        true => Err(NoAnswer::unreadable("it is compressed, which nobody has asked for")),
+        true => Err(NoAnswer::unreadable("it is compressed, although that was not asked for")),
         false => Ok(()),
     }
 }
@@ -292,7 +292,7 @@ mod tests {
     #[tokio::test]
     async fn an_answer_that_breaks_off_is_told_from_one_that_is_too_large() {
         let broken = whole(Response::new(Broken), 2).await.err();
-        assert_eq!(broken, Some(NoAnswer::unreadable("its body is broken off")));
+        assert_eq!(broken, Some(NoAnswer::unreadable("its body is incomplete")));
         let three = Response::new(Full::new(Bytes::from_static(b"abc")));
         assert_eq!(whole(three, 2).await.err(), Some(NoAnswer::too_large(2)));
     }

@@ -43,7 +43,7 @@ impl Evidence {
         }
     }
 
-    /// Joins the evidence of two checks, `between` what would have been accepted by each.
+    /// Joins the evidence of two checks, with `between` between what each would have accepted.
     pub(super) fn join(&self, other: &Self, between: &str) -> Self {
         Self {
             found: join(self.found.as_deref(), other.found.as_deref(), "; "),

@@ -23,7 +23,7 @@ impl Grounds {
         self.evidence.describe(&self.summary)
     }
 
-    /// Joins two that both hold, `between` what would have been accepted by each.
+    /// Joins two that both hold, with `between` between what each would have accepted.
     pub(crate) fn join(&self, other: &Self, between: &str) -> Self {
         let summary = format!("{}; and {}", self.summary, other.summary).into();
         Self { summary, evidence: self.evidence.join(&other.evidence, between) }

@@ -181,7 +181,7 @@ impl Gate {
         })
     }
 
-    /// Refuses a request for its token, or for what should have come with it.
+    /// Rejects a request for its token, or for what should have come with it.
     fn reject_token(&self, error: AuthenticationError, scheme: Scheme) -> Rejection {
         let rejection =
             Rejection::of_authentication(error, &self.interior.server).of_scheme(scheme);

@@ -198,7 +198,7 @@ fn changes() -> Vec<Row<Act>> {
             by_hand,
             stays(),
             Act::Change(a(), other_id()),
-            Refused::Access("must leave type and id"),
+            Refused::Access("must not change the type or the id"),
         ),
         row(
             "a record comes to name another, too",

@@ -26,7 +26,9 @@ pub(crate) fn everything(
     let mut changed: Option<Criterion> = None;
     for (name, value) in &order.parameters {
         match name.as_str() {
-            "_type" if types.is_some() => return Err(Refusal::invalid("`_type` is there twice")),
+            "_type" if types.is_some() => {
+                return Err(Refusal::invalid("`_type` appears more than once"));
+            }
             "_type" => types = Some(value.split(',').collect()),
             "_count" => {
                 let wanted = value.parse::<usize>();

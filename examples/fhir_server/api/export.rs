@@ -44,7 +44,7 @@ impl Jobs {
 /// caller may read and search every type that is exported.
 pub(crate) fn kick_off(app: &App, rights: &Rights, order: &Order<'_>) -> Result<Answer, Refusal> {
     if order.interaction.method() == Method::HEAD {
-        return Err(Refusal::invalid("to look at an export does not begin one"));
+        return Err(Refusal::invalid("HEAD does not start an export"));
     }
     let owner = rights.owner().ok_or_else(|| {
         Refusal::invalid("an export belongs to the subject of the token, which has none")
@@ -55,7 +55,9 @@ pub(crate) fn kick_off(app: &App, rights: &Rights, order: &Order<'_>) -> Result<
     let mut changed: Option<Criterion> = None;
     for (name, value) in &order.parameters {
         match name.as_str() {
-            "_type" if types.is_some() => return Err(Refusal::invalid("`_type` is there twice")),
+            "_type" if types.is_some() => {
+                return Err(Refusal::invalid("`_type` appears more than once"));
+            }
             "_type" => types = Some(value.split(',').collect()),
             "_since" => {
                 changed = Some(since(state.base(), value).map_err(Refusal::invalid)?);

@@ -76,7 +76,7 @@ impl<'a> Order<'a> {
         };
         let conditions = parts.headers.get_all("if-none-exist").iter().count();
         if conditions > 1 {
-            return Err(Refusal::invalid("`If-None-Exist` is there twice"));
+            return Err(Refusal::invalid("`If-None-Exist` appears more than once"));
         }
         Ok(Self {
             interaction,

@@ -139,7 +139,7 @@ fn targets<'a>(link: &str, known: &'a ResourceTypes) -> Vec<&'a str> {
     }
 }
 
-/// Returns the finds of a search among what the caller may search: to the others it is not there, also in
+/// Returns the matches of a search among what the caller may search: to the others it is not there, also in
 /// the total, and in whether a condition holds.
 pub(crate) fn visible(
     state: &State,

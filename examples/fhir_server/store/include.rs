@@ -67,7 +67,7 @@ pub(crate) fn is_followed(parameter: &SearchParameter) -> bool {
     parameter.type_code() == "reference" && parameter.is_evaluable()
 }
 
-/// Returns the resources that others refer to.
+/// Returns the resources that these refer to.
 pub(crate) fn include(
     state: &State,
     resources: &[Arc<Value>],
@@ -78,7 +78,7 @@ pub(crate) fn include(
     each.into_iter().filter_map(|to| state.referenced(&to)).collect()
 }
 
-/// Returns the resources that refer to others.
+/// Returns the resources that refer to these.
 pub(crate) fn revinclude(
     state: &State,
     resources: &[Arc<Value>],

@@ -77,7 +77,7 @@ impl Loader {
     fn resource(&mut self, file: &str, resource: Value) {
         match identified(&resource) {
             Ok(name) if self.known.contains(&name) => {
-                let reason = format!("{}/{} is there twice", name.resource_type, name.id);
+                let reason = format!("{}/{} appears more than once", name.resource_type, name.id);
                 self.refused.push(Refused { file: file.to_owned(), reason });
             }
             Ok(name) => {
@@ -154,7 +154,7 @@ mod tests {
         let loaded = folder.load();
         let numbers: Vec<Value> = loaded.state.live("Patient").map(|p| p["n"].clone()).collect();
         assert_eq!(numbers, [1, 3]);
-        assert_eq!(refused(&loaded), ["b.json: Patient/1 is there twice"]);
+        assert_eq!(refused(&loaded), ["b.json: Patient/1 appears more than once"]);
         assert_eq!(loaded.state.current("Patient", "1").unwrap().version, 1);
     }
 

@@ -63,7 +63,7 @@ impl Search {
         for (name, value) in parameters {
             if matches!(name.as_str(), "_count" | "_offset" | "_summary" | "_type") {
                 if once.contains(&name.as_str()) {
-                    return Err(format!("`{name}` is there twice"));
+                    return Err(format!("`{name}` appears more than once"));
                 }
                 once.push(name);
             }
@@ -119,7 +119,7 @@ impl Search {
         })
     }
 
-    /// Returns the finds of the search, by type and in the order of creation; `count` is not applied.
+    /// Returns the matches of the search, by type and in the order of creation; `count` is not applied.
     pub(crate) fn matches_in(&self, state: &State) -> Vec<Arc<Value>> {
         let is_searched = |name: &&str| match (&self.resource_type, &self.types) {
             (Some(only), None) => only == name,

@@ -27,7 +27,7 @@ pub(super) struct Buffered {
     strangers: Room,
     /// Turns at judging, in KiB. What is read out of a body takes more than the body, and so does what is written.
     turns: Arc<Semaphore>,
-    /// The number for operators.
+    /// The bytes held by callers and strangers together, for operators.
     figure: Gauge,
 }
 

@@ -137,8 +137,8 @@ impl Page {
     }
 }
 
-/// The scopes and requests of the page: the scopes of people among those of the provider, and what a patient reads where it
-/// names none about data.
+/// The scopes that the page asks for: those of people among the provider's, and what a patient reads where it names
+/// none about data.
 fn scopes(endpoints: &Value) -> Vec<&str> {
     let is_about_data = |scope: &str| ["patient/", "user/"].iter().any(|of| scope.starts_with(of));
     let supported = endpoints.get("scopes_supported").and_then(Value::as_array);

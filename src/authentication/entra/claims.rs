@@ -1,4 +1,4 @@
-//! Names of claims that Microsoft Entra ID alone writes ("Access token claims reference").
+//! Claims that Microsoft Entra ID alone writes ("Access token claims reference").
 
 use crate::jose::json::{Document, Json};
 
@@ -6,7 +6,7 @@ use crate::jose::json::{Document, Json};
 pub(in crate::authentication) const FHIR_USER: &str = "extension_fhirUser";
 
 /// Reports whether the groups of the caller were left out because there are too many: the mark of
-/// the implicit flow, as a boolean or as its name.
+/// the implicit flow, as a boolean or as the string `true`.
 pub(in crate::authentication) fn has_too_many_groups(payload: &Document<'_>) -> bool {
     match payload.get("hasgroups") {
         Some(Json::Bool(has)) => has,

@@ -61,7 +61,7 @@ fn defined(definitions: &RoleDefinitions, required: Required, held: DataActions)
     let names = granting.chain(others).map(|role| role.name.as_str());
     let names = Names::listed(names, definitions.len());
     match definitions.by_size().any(|role| grants(&role)) {
-        true => format!("defined, those that grant this first, the least of them before: {names}"),
+        true => format!("defined, with those that grant this first, narrowest first: {names}"),
         false => format!("defined: {names}"),
     }
 }

@@ -124,7 +124,7 @@ impl<'a> NamedPatients<'a> {
     }
 }
 
-/// Reports whether scopes may grant an operation: others have no permission.
+/// Reports whether scopes may grant an operation: no permission stands for the others.
 pub(super) fn is_grantable(operation: &str) -> bool {
     matches!(operation, "everything" | "export")
 }

@@ -50,7 +50,7 @@ where
     pub(super) async fn order(&mut self) -> Judged<Order, S::Error> {
         let asked = &self.request.headers;
         if asked.get_all(IF_NONE_EXIST).iter().count() > 1 {
-            return Err(NoAnswer::bad_request("`If-None-Exist` is there twice").into());
+            return Err(NoAnswer::bad_request("`If-None-Exist` appears more than once").into());
         }
         let if_none_exist = text(asked, &IF_NONE_EXIST)?;
         let (if_match, if_none_match) = (text(asked, &IF_MATCH)?, text(asked, &IF_NONE_MATCH)?);
@@ -108,7 +108,7 @@ where
             Err(error) if error.is::<LengthLimitError>() => {
                 Err(NoAnswer::request_too_long(limit).into())
             }
-            Err(_) => Err(NoAnswer::bad_request("the body of the request is broken off").into()),
+            Err(_) => Err(NoAnswer::bad_request("the body of the request is incomplete").into()),
         }
     }
 }
@@ -132,7 +132,7 @@ pub(super) fn check_patch(patch: &str) -> Result<(), NoAnswer> {
             continue;
         }
         if operation.get("from").is_some() {
-            let text = "a patch cannot tell what reference comes of `copy` or `move`: put it in";
+            let text = "the patch copies or moves a reference: use `add` or `replace` with the reference itself";
             return Err(NoAnswer::bad_request(text));
         }
         let value = operation.get("value").cloned().unwrap_or_default();
@@ -143,7 +143,7 @@ pub(super) fn check_patch(patch: &str) -> Result<(), NoAnswer> {
 
 fn check_references(tree: &Tree) -> Result<(), NoAnswer> {
     if tree.has_list_of_references() {
-        return Err(NoAnswer::bad_request("`reference` is one text and no list"));
+        return Err(NoAnswer::bad_request("`reference` must be a string, not an array"));
     }
     match tree.has_reference(&is_condition) {
         true => Err(NoAnswer::bad_request(

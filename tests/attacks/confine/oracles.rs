@@ -93,7 +93,7 @@ fn searches() -> Vec<Row<Shot>> {
     let chain = "a chain may look into resources";
     let unknown = "a parameter that R4 does not define here";
     let named = "the address names another";
-    let somebody = "a search for somebody else, or for whom nobody can tell,";
+    let somebody = "a search that is not limited to the patient of the token";
     let form = |body: &str| {
         Shot::new("POST", "/Observation/_search")
             .with("content-type", "application/x-www-form-urlencoded")

@@ -124,7 +124,7 @@ fn addresses() -> Vec<Row<Shot>> {
             "another by a modifier of HAPI",
             BY_HAND,
             search("patient:mdm=Patient/2"),
-            "somebody else",
+            "not limited to the patient",
         ),
         denied(
             "everything, and of whom a server takes for the same",

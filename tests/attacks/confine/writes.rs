@@ -85,14 +85,14 @@ fn instances() -> Vec<Row<Shot>> {
             "RFC 9110 section 13.1.1",
             own().with("if-match", "W/\"3\""),
             own().with("if-match", "W/\"2\""),
-            Refused::Judged(412, "conflict", "is not, or no longer"),
+            Refused::Judged(412, "conflict", "is not the one that the change is for"),
         ),
         row(
             "an update unless it is there",
             "RFC 9110 section 13.1.2",
             own(),
             own().with("if-none-match", "*"),
-            Refused::Judged(412, "conflict", "is not, or no longer"),
+            Refused::Judged(412, "conflict", "is not the one that the change is for"),
         ),
         row(
             "an update in XML",
@@ -270,7 +270,7 @@ fn creations() -> Vec<Row<Shot>> {
             BY_HAND,
             own(),
             with("encounter", json!({"reference": ["Encounter/1"]})),
-            Refused::Judged(400, "invalid", "`reference` is one text and no list"),
+            Refused::Judged(400, "invalid", "`reference` must be a string, not an array"),
         ),
         row(
             "a Binary that was not shown",
@@ -615,7 +615,7 @@ fn servers() -> Vec<Row<Shot>> {
                 "diagnostics": "Encounter/mark-of-2"}]}),
                 )
             }),
-            Refused::Judged(409, "conflict", "stands against it"),
+            Refused::Judged(409, "conflict", "conflicts with a related resource"),
         ),
     ]
 }

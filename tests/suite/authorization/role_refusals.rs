@@ -118,7 +118,7 @@ async fn a_role_that_is_not_defined_is_named_and_so_are_those_that_are() {
         let refused = refused(&server, token, "POST", "/Patient").await;
         refused.tells_operators_alone("roles that are not defined: 'GlobalReaderX'");
         refused.tells_operators_alone("roles without this: 'globalConverter'");
-        let order = "(defined, those that grant this first, the least of them before: ";
+        let order = "(defined, with those that grant this first, narrowest first: ";
         refused.tells_operators_alone(order);
         refused.tells_operators_alone(
             "'globalWriter', 'globalAdmin', 'smartUser', 'globalConverter', ",

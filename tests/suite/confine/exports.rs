@@ -270,7 +270,7 @@ async fn what_may_not_be_exported_does_not_begin() {
     }
     let token = confined.token("system/*.rs", "1", "app");
     let head = confined.send(&token, Request::head("/r4/$export")).await;
-    assert_eq!(head.status, 400, "to look at an export does not begin one");
+    assert_eq!(head.status, 400, "HEAD does not start an export");
     // Of nobody it could be nobody's.
     let loose = Confined::trusting(exporter(), Default::default(), |issuer| {
         issuer.required_claims(std::iter::empty::<&str>())
