@@ -306,7 +306,7 @@ impl Authenticator {
             let presented = Presented { scheme, token };
             return self.authenticate_by_introspection(target, presented, waited, recorder);
         }
-        let jws = jws.map_err(|error| Reason::MalformedToken(format!("the token {error}")));
+        let jws = jws.map_err(Reason::MalformedToken);
         let CompactJws { signing_input, header, payload, signature } =
             recorder.check(Checked::new(Check::Shape, jws, Evidence::none))?;
         let claims = Claims::new(payload);

@@ -5,7 +5,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue, Uri};
 
 use crate::explanation::{Check, Checked, Evidence, InvalidRequest, OtherCredentials, Reason};
-use crate::jose::compact::{Buffer, MAX_TOKEN, Segments, ShapeError};
+use crate::jose::compact::{Buffer, CompactJwsError, MAX_TOKEN, Segments};
 
 /// The scheme that a token comes by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -112,7 +112,7 @@ fn begins_with_scheme(member: &[u8]) -> bool {
 pub(crate) fn decode<'a>(
     token: &'a [u8],
     buffer: &'a mut Buffer,
-) -> Result<(&'a [u8], Result<Segments<'a>, ShapeError>), Reason> {
+) -> Result<(&'a [u8], Result<Segments<'a>, CompactJwsError>), Reason> {
     let segments = Segments::decode(token, buffer);
     // Base64url and dots are within the alphabet, so a token that decodes needs no scan of its own.
     // It would take 4,000 of the 28,000 instructions of a token that is rejected for its issuer.

@@ -26,7 +26,7 @@ use super::wait::{Wait, Waited};
 use crate::explanation::recorder::{NoRecorder, Recorder};
 use crate::explanation::{Check, Checked, Evidence, Finding, IntrospectionReason, Reason};
 use crate::jose::base64url;
-use crate::jose::compact::{CompactJws, ShapeError};
+use crate::jose::compact::{CompactJws, CompactJwsError};
 use crate::keys::KeySetId;
 
 /// The checks that nothing but a JWS can fail.
@@ -46,7 +46,7 @@ impl Authenticator {
     pub(super) fn introspection_target(
         &self,
         token: &[u8],
-        jws: &Result<CompactJws<'_>, ShapeError>,
+        jws: &Result<CompactJws<'_>, CompactJwsError>,
     ) -> Option<(&Issuer, &Introspector)> {
         let issuer = self.issuers.of_opaque_tokens()?;
         let introspector = issuer.introspector.as_ref()?;

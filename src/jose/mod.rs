@@ -27,6 +27,8 @@ pub(crate) mod signature;
 pub(crate) mod thumbprint;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
+pub use compact::CompactJwsError;
+pub use json::JsonError;
 pub use jwk::JwkError;
 pub(crate) use jwk::KeyPolicy;
 pub use jwk_set::{JwkSet, JwkSetError, LeftOut};

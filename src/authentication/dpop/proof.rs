@@ -89,14 +89,13 @@ fn the_proof(headers: &HeaderMap) -> Result<&[u8], ProofReason> {
 
 impl Situation<'_> {
     fn judge(&self, proof: &[u8]) -> Result<ProvenKey, ProofReason> {
-        let malformed = |error| ProofReason::Malformed(format!("the proof {error}"));
         let mut buffer = Buffer::new();
-        let segments = Segments::decode(proof, &mut buffer).map_err(malformed)?;
+        let segments = Segments::decode(proof, &mut buffer).map_err(ProofReason::Malformed)?;
         // Of the same bytes the same comes.
         let (key, new_header, claims) = match self.known.find(segments.header) {
-            Some(key) => (key, None, segments.read_payload().map_err(malformed)?),
+            Some(key) => (key, None, segments.read_payload().map_err(ProofReason::Malformed)?),
             None => {
-                let jws = CompactJws::parse(segments).map_err(malformed)?;
+                let jws = CompactJws::parse(segments).map_err(ProofReason::Malformed)?;
                 (Arc::new(key_of(&jws.header)?), Some(segments.header.into()), jws.payload)
             }
         };
@@ -192,8 +191,7 @@ fn key_of(members: &Document<'_>) -> Result<ProofKey, ProofReason> {
 fn date(claims: &Document<'_>, name: &'static str) -> Result<Option<UnixTime>, ProofReason> {
     let Some(value) = claims.get(name) else { return Ok(None) };
     let date = value.as_number().and_then(UnixTime::from_numeric_date);
-    let malformed = || ProofReason::Malformed(format!("`{name}` of the proof is not a date"));
-    date.map(Some).ok_or_else(malformed)
+    date.map(Some).ok_or(ProofReason::NotADate(name))
 }
 
 fn string<'c>(claims: &'c Document<'_>, name: &'static str) -> Result<&'c str, ProofReason> {

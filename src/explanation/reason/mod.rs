@@ -25,6 +25,7 @@ pub use self::time::TimeReason;
 
 use super::invalid_request::{InvalidRequest, OtherCredentials};
 use super::requirement::Requirement;
+use crate::jose::CompactJwsError;
 
 /// The reason for which a check failed. Its `Display` is the summary: one sentence without values
 /// of the token.
@@ -48,8 +49,8 @@ pub enum Reason {
     MalformedRequest(InvalidRequest),
     /// A token over the largest size.
     TokenTooLarge,
-    /// No compact JWS of two JSON objects, told as a sentence (RFC 7515 section 7.1).
-    MalformedToken(String),
+    /// No compact JWS of two JSON objects (RFC 7515 section 7.1).
+    MalformedToken(CompactJwsError),
     /// A header that is not accepted.
     Header(HeaderReason),
     /// An `iss` that is not accepted.
@@ -97,20 +98,14 @@ pub enum Reason {
 impl Reason {
     /// The sentence, borrowed where it is kept.
     pub(crate) fn summary(&self) -> Cow<'_, str> {
-        if let Self::MalformedToken(sentence) = self {
-            return sentence.into();
-        }
         if let Self::Denied { summary, .. } = self {
             return Cow::Borrowed(summary);
         }
         self.sentence()
     }
 
-    /// The sentence, moved where it is kept: a refusal of garbage is the cheapest there is.
+    /// The sentence, moved where it is kept.
     pub(crate) fn into_summary(self) -> Cow<'static, str> {
-        if let Self::MalformedToken(sentence) = self {
-            return sentence.into();
-        }
         if let Self::Denied { summary, .. } = self {
             return summary;
         }
@@ -123,7 +118,7 @@ impl Reason {
             Self::OtherCredentials(other) => return other.to_string().into(),
             Self::MalformedRequest(fault) => return fault.to_string().into(),
             Self::TokenTooLarge => "the token is too large",
-            Self::MalformedToken(sentence) => return sentence.clone().into(),
+            Self::MalformedToken(error) => return format!("the token {error}").into(),
             Self::Header(reason) => return reason.sentence(),
             Self::Issuer(reason) => reason.sentence(),
             Self::Key(reason) => return reason.sentence(),
@@ -172,7 +167,10 @@ mod tests {
                 "a token without a scheme; this server takes `Bearer` before it",
             ),
             (Reason::MalformedRequest(InvalidRequest::EmptyToken), "the bearer token is empty"),
-            (Reason::MalformedToken("no JWT".to_owned()), "no JWT"),
+            (
+                Reason::MalformedToken(CompactJwsError::Encrypted),
+                "the token is encrypted (five segments): only signed tokens are accepted",
+            ),
             (Reason::AddressTooLong, "the address is longer than 64 KiB"),
             (denied, "the ward is closed"),
         ] {

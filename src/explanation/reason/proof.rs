@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::explanation::side::Advice;
+use crate::jose::CompactJwsError;
 use crate::time::UnixTime;
 
 /// The reason for which a proof of DPoP is not accepted (RFC 9449 section 4.3).
@@ -23,8 +24,8 @@ pub enum ProofReason {
     Repeated,
     /// A proof over the largest size.
     TooLarge,
-    /// No compact JWS of two JSON objects, or a claim that cannot be read, told as a sentence.
-    Malformed(String),
+    /// No compact JWS of two JSON objects (RFC 7515 section 7.1).
+    Malformed(CompactJwsError),
     /// A parameter of the header that is not supported, or not a string.
     Header(&'static str),
     /// A `typ` that is not `dpop+jwt`.
@@ -39,6 +40,8 @@ pub enum ProofReason {
     Lacks(&'static str),
     /// A claim that is not a string.
     NotAString(&'static str),
+    /// A claim that is not a NumericDate (RFC 7519 section 2).
+    NotADate(&'static str),
     /// A `jti` that is empty or too long.
     Identifier,
     /// An `htm` that is not the method of the request.
@@ -95,7 +98,7 @@ impl ProofReason {
             }
             Self::Repeated => "more than one `DPoP` header",
             Self::TooLarge => "the proof in `DPoP` is larger than 8 KiB",
-            Self::Malformed(sentence) => return sentence.clone().into(),
+            Self::Malformed(error) => return format!("the proof {error}").into(),
             Self::Header(name) => {
                 return format!("`{name}` in the header of the proof is not accepted").into();
             }
@@ -109,6 +112,7 @@ impl ProofReason {
             Self::NotAString(name) => {
                 return format!("`{name}` of the proof is not a string").into();
             }
+            Self::NotADate(name) => return format!("`{name}` of the proof is not a date").into(),
             Self::Identifier => "`jti` of the proof is empty or has more than 256 bytes",
             Self::Method => "`htm` of the proof is not the method of the request",
             Self::Target => "`htu` of the proof is not the address of the request",
@@ -135,7 +139,11 @@ impl ProofReason {
                 "send a fresh proof in the `DPoP` header of each request, signed with the key of the token"
             }
             Self::Repeated => "send one `DPoP` header",
-            Self::TooLarge | Self::Malformed(_) | Self::Header(_) | Self::Type => {
+            Self::TooLarge
+            | Self::Malformed(_)
+            | Self::NotADate(_)
+            | Self::Header(_)
+            | Self::Type => {
                 "make the proof as RFC 9449 section 4.2 has it: a small JWT with `typ` `dpop+jwt`"
             }
             Self::Algorithm => {
@@ -215,7 +223,8 @@ mod tests {
             (P::Missing, "send a fresh proof in the `DPoP` header of each request"),
             (P::Repeated, "send one `DPoP` header"),
             (P::TooLarge, made),
-            (P::Malformed(String::new()), made),
+            (P::Malformed(CompactJwsError::Encrypted), made),
+            (P::NotADate("iat"), made),
             (P::Header("crit"), made),
             (P::Type, made),
             (P::Algorithm, "sign the proof with one of the algorithms that the challenge lists"),

@@ -28,7 +28,7 @@ mod nodes;
 mod reader;
 
 pub(crate) use self::document::Document;
-pub(crate) use self::error::JsonError;
+pub use self::error::JsonError;
 pub(crate) use self::nodes::{Json, Row};
 
 /// Removes the byte order mark that some servers put before a document (RFC 8259 section 8.1).
