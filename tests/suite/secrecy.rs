@@ -127,6 +127,7 @@ proptest! {
             .with_max_level(tracing::Level::TRACE)
             .with_writer(log.clone())
             .finish();
+        crate::operator_log::hear_of_every_event();
         let said = tracing::subscriber::with_default(subscriber, || {
             RUNTIME.block_on(async {
                 let request = || {
@@ -174,6 +175,7 @@ async fn no_log_holds_a_token_of_a_path_query_or_claim_and_no_line_is_long() {
         .with_writer(log.clone())
         .with_ansi(false)
         .finish();
+    crate::operator_log::hear_of_every_event();
     let _guard = tracing::subscriber::set_default(subscriber);
     let token = server.token().sign().unwrap();
     let encoded = token.replace('.', "%2E");

@@ -138,6 +138,7 @@ async fn a_bare_key_that_is_no_guid_warns_and_names_the_prefixes() {
         let writer = log.clone();
         let subscriber =
             tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).finish();
+        crate::operator_log::hear_of_every_event();
         tracing::subscriber::with_default(subscriber, || {
             let config = file("roles", &lines).unwrap();
             let policy = config.policy().unwrap();
