@@ -30,17 +30,17 @@ impl KickOff {
         let interaction = access.interaction();
         let is_post = *interaction.method() == Method::POST;
         if *interaction.method() == Method::HEAD {
-            return Err(otherwise("HEAD does not start an export"));
+            return Err(bad_request("HEAD does not start an export"));
         }
         if query.len() > MAX_QUERY {
-            return Err(otherwise("the query of an export has more than 8 KiB"));
+            return Err(bad_request("the query of an export has more than 8 KiB"));
         }
-        let named = named(query);
+        let named = types_named(query);
         if let Some(unknown) =
             named.iter().find(|name| !interaction.resource_types().contains(name))
         {
             let unknown = sanitize(unknown);
-            return Err(otherwise(format!("`_type`: there is no resource type `{unknown}`")));
+            return Err(bad_request(format!("`_type`: there is no resource type `{unknown}`")));
         }
         let granted: Vec<&str> =
             interaction.resource_types().names().filter(|name| access.may_export(name)).collect();
@@ -58,14 +58,15 @@ impl KickOff {
             (false, false) => Some(checked(named, &granted)?),
         };
         if !is_all {
-            parse(query.as_bytes()).try_for_each(|(name, value)| check(&name, &value, &types))?;
+            parse(query.as_bytes())
+                .try_for_each(|(name, value)| check_parameter(&name, &value, &types))?;
         }
         Ok(Self { query: rewritten(query, types.as_deref()), types })
     }
 }
 
 /// The types that `_type` names, each once.
-fn named(query: &str) -> Vec<String> {
+fn types_named(query: &str) -> Vec<String> {
     let mut named: Vec<String> = Vec::new();
     let mut known = HashSet::new();
     for (_, value) in parse(query.as_bytes()).filter(|(name, _)| name == "_type") {
@@ -106,7 +107,7 @@ fn checked(named: Vec<String>, granted: &[&str]) -> Result<Vec<String>, NotAsked
 
 /// Checks a parameter of an export that is not of everything: one that nobody can tell what it does is refused.
 /// What the filter of a type may reach, the layer outside has judged.
-fn check(name: &str, value: &str, types: &Option<Vec<String>>) -> Result<(), NotAsked> {
+fn check_parameter(name: &str, value: &str, types: &Option<Vec<String>>) -> Result<(), NotAsked> {
     let filtered = value.split_once('?').map(|(of, _)| of);
     let is_of_others = |of: &str| !types.iter().flatten().any(|one| one == of);
     let is_known = matches!(name, "_type" | "_format") || PLAIN.contains(&name);
@@ -131,6 +132,6 @@ fn rewritten(query: &str, types: Option<&[String]>) -> String {
     asked.finish()
 }
 
-fn otherwise(text: impl Into<String>) -> NotAsked {
+fn bad_request(text: impl Into<String>) -> NotAsked {
     NotAsked::Otherwise(NoAnswer::bad_request(text))
 }

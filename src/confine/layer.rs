@@ -10,7 +10,7 @@ use super::settings::ConfineSettings;
 use crate::authorization::Enforcement;
 use crate::error::BuildError;
 use crate::middleware::InnerService;
-use crate::middleware::{FhirAuth, FhirAuthLayer, FhirAuthLayerBuilder, Gates, InnerSettings};
+use crate::middleware::{ActiveGate, FhirAuth, FhirAuthLayer, FhirAuthLayerBuilder, InnerSettings};
 
 /// A [`FhirAuthLayer`] with a [`ConfineLayer`] inside: any service that speaks FHIR JSON is safe behind it,
 /// also one that enforces nothing. Made by [`FhirAuthLayerBuilder::build_confined`].
@@ -63,7 +63,7 @@ impl ConfinedLayer {
         settings: FhirAuthLayerBuilder,
         confine: ConfineSettings,
     ) -> Result<(), BuildError> {
-        let before = self.auth.gates().keep();
+        let before = self.auth.active_gate().keep();
         let confined = Confined::new(confine, Confined::of(&before.interior))
             .inspect_err(|error| self.auth.reject_configuration(error))?;
         self.auth.replace(settings.confined(confined))
@@ -104,14 +104,14 @@ impl<S: InnerService> Layer<S> for ConfinedLayer {
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ConfineLayer {
-    gates: Gates,
+    active_gate: ActiveGate,
 }
 
 impl<S: InnerService> Layer<S> for ConfineLayer {
     type Service = Confine<S>;
 
     fn layer(&self, inner: S) -> Confine<S> {
-        Confine::new(inner, self.gates.clone())
+        Confine::new(inner, self.active_gate.clone())
     }
 }
 
@@ -127,7 +127,7 @@ impl FhirAuthLayerBuilder {
         let before = before.as_deref().and_then(|before| Confined::of(&before.interior));
         let confined = Confined::new(settings, before)?;
         let auth = self.confined(confined).build()?;
-        let confine = ConfineLayer { gates: auth.gates().clone() };
+        let confine = ConfineLayer { active_gate: auth.active_gate().clone() };
         Ok(ConfinedLayer { auth, confine })
     }
 

@@ -14,7 +14,7 @@ use super::request_body::RequestBody;
 use super::service::ConfineFuture;
 use super::settings::ConfineSettings;
 use super::statements::Statements;
-use crate::middleware::{FhirAuthLayer, Gates, InnerService};
+use crate::middleware::{ActiveGate, FhirAuthLayer, InnerService};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -35,7 +35,7 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct MetadataLayer {
-    gates: Gates,
+    active_gate: ActiveGate,
     settings: Arc<ConfineSettings>,
     statements: Arc<Statements>,
 }
@@ -44,8 +44,8 @@ impl MetadataLayer {
     /// Creates it for the inside of a layer. Of the settings [`max_body`](ConfineSettings::max_body) and
     /// [`upstream_base`](ConfineSettings::upstream_base) count.
     pub fn new(auth: &FhirAuthLayer, settings: ConfineSettings) -> Self {
-        let (gates, statements) = (auth.gates().clone(), Arc::default());
-        Self { gates, settings: Arc::new(settings), statements }
+        let (active_gate, statements) = (auth.active_gate().clone(), Arc::default());
+        Self { active_gate, settings: Arc::new(settings), statements }
     }
 }
 
@@ -92,7 +92,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let interior = Arc::clone(&self.layer.gates.current().interior);
+        let interior = Arc::clone(&self.layer.active_gate.current().interior);
         if !metadata::is_asked(&interior, &request) {
             return ConfineFuture::through(self.inner.call(request.map(RequestBody::passed)));
         }

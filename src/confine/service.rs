@@ -22,7 +22,7 @@ use super::request_body::RequestBody;
 use super::settings::ConfineSettings;
 use super::way::Way;
 use crate::authorization::Access;
-use crate::middleware::{Gates, Interior, release_readiness};
+use crate::middleware::{ActiveGate, Interior, release_readiness};
 use crate::rejection::Rejection;
 
 /// Holds the answers of an inner service to what was granted. Made by [`ConfineLayer`](super::ConfineLayer).
@@ -39,7 +39,7 @@ use crate::rejection::Rejection;
 #[must_use]
 pub struct Confine<S> {
     inner: S,
-    gates: Gates,
+    active_gate: ActiveGate,
 }
 
 /// The treatment of a request that an outer layer has let in.
@@ -62,8 +62,8 @@ type Kept = (Arc<Interior>, Arc<ConfineSettings>);
 struct Unguarded;
 
 impl<S> Confine<S> {
-    pub(super) fn new(inner: S, gates: Gates) -> Self {
-        Self { inner, gates }
+    pub(super) fn new(inner: S, active_gate: ActiveGate) -> Self {
+        Self { inner, active_gate }
     }
 
     /// Plans how to deal with a request, and whether it changes something; an error if no outer layer has let it
@@ -77,7 +77,7 @@ impl<S> Confine<S> {
             Some(_) => None,
             None => Interior::of_public(request),
         };
-        let is_ours = |interior: &&Interior| interior.layer == self.gates.layer();
+        let is_ours = |interior: &&Interior| interior.layer == self.active_gate.layer();
         let interior = interior.filter(is_ours).ok_or(Unguarded)?;
         let Confined { settings, capabilities, statements, .. } =
             Confined::of(interior).ok_or(Unguarded)?;
@@ -117,7 +117,7 @@ impl<S: Clone> Confine<S> {
     /// Refuses a request that no outer layer has let in.
     fn unguarded<B, F, R, E>(&mut self, request: Request<B>) -> ConfineFuture<F, R, E> {
         release_readiness(&mut self.inner);
-        let interior = Arc::clone(&self.gates.current().interior);
+        let interior = Arc::clone(&self.active_gate.current().interior);
         let response = interior.reject(Rejection::unguarded(&interior.server), request);
         ConfineFuture { state: State::Refused { response: Some(response) } }
     }

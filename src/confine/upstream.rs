@@ -42,7 +42,7 @@ pub(super) struct Change {
 }
 
 /// A whole answer.
-pub(super) struct Answer {
+pub(super) struct UpstreamAnswer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
@@ -54,7 +54,7 @@ pub(super) enum Fault<E> {
     NoAnswer(NoAnswer),
 }
 
-impl Answer {
+impl UpstreamAnswer {
     /// Returns what to tell a client of a refusal.
     pub(super) fn refusal(&self) -> NoAnswer {
         NoAnswer::of_server(self.status, &self.body).after(&self.headers)
@@ -94,7 +94,10 @@ impl<S> Upstream<S> {
     }
 
     /// Asks by `GET`.
-    pub(super) async fn get<B, R>(&mut self, address: &str) -> Result<Answer, Fault<S::Error>>
+    pub(super) async fn get<B, R>(
+        &mut self,
+        address: &str,
+    ) -> Result<UpstreamAnswer, Fault<S::Error>>
     where
         S: Service<Request<RequestBody<B>>, Response = Response<R>>,
         R: Body<Error: Into<BoxError>>,
@@ -107,7 +110,7 @@ impl<S> Upstream<S> {
         &mut self,
         address: &str,
         parameters: String,
-    ) -> Result<Answer, Fault<S::Error>>
+    ) -> Result<UpstreamAnswer, Fault<S::Error>>
     where
         S: Service<Request<RequestBody<B>>, Response = Response<R>>,
         R: Body<Error: Into<BoxError>>,
@@ -118,7 +121,10 @@ impl<S> Upstream<S> {
     }
 
     /// Sends a change.
-    pub(super) async fn change<B, R>(&mut self, change: Change) -> Result<Answer, Fault<S::Error>>
+    pub(super) async fn change<B, R>(
+        &mut self,
+        change: Change,
+    ) -> Result<UpstreamAnswer, Fault<S::Error>>
     where
         S: Service<Request<RequestBody<B>>, Response = Response<R>>,
         R: Body<Error: Into<BoxError>>,
@@ -133,7 +139,7 @@ impl<S> Upstream<S> {
         address: &str,
         body: RequestBody<B>,
         headers: HeaderMap,
-    ) -> Result<Answer, Fault<S::Error>>
+    ) -> Result<UpstreamAnswer, Fault<S::Error>>
     where
         S: Service<Request<RequestBody<B>>, Response = Response<R>>,
         R: Body<Error: Into<BoxError>>,
@@ -174,7 +180,10 @@ impl<S> Upstream<S> {
     }
 
     /// Reads a whole answer.
-    pub(super) async fn read<R>(&mut self, response: Response<R>) -> Result<Answer, NoAnswer>
+    pub(super) async fn read<R>(
+        &mut self,
+        response: Response<R>,
+    ) -> Result<UpstreamAnswer, NoAnswer>
     where
         R: Body<Error: Into<BoxError>>,
     {
@@ -218,14 +227,14 @@ impl<S> Upstream<S> {
 async fn whole<R: Body<Error: Into<BoxError>>>(
     response: Response<R>,
     limit: usize,
-) -> Result<Answer, NoAnswer> {
+) -> Result<UpstreamAnswer, NoAnswer> {
     let (parts, body) = response.into_parts();
     check_plain(&parts.headers)?;
     match in_one_piece(Limited::new(body, limit)).await {
         Ok(body) => {
             let text = body.strip_prefix("\u{feff}".as_bytes()).map(|text| body.slice_ref(text));
             let body = text.unwrap_or(body);
-            Ok(Answer { status: parts.status, headers: parts.headers, body })
+            Ok(UpstreamAnswer { status: parts.status, headers: parts.headers, body })
         }
         Err(error) if error.is::<LengthLimitError>() => Err(NoAnswer::too_large(limit)),
         Err(_) => Err(NoAnswer::unreadable("its body is incomplete")),

@@ -49,10 +49,12 @@ fn by_parameter(name: &str, value: &str, reached: &mut Vec<Reach>) {
     }
     let (base, modifier) = name.split_once(':').unwrap_or((name, ""));
     match (base, modifier) {
-        ("_type", "") => reached.extend(value.split(',').map(|name| named(name, Reach::Result))),
+        ("_type", "") => {
+            reached.extend(value.split(',').map(|name| type_or_anywhere(name, Reach::Result)))
+        }
         ("_include", "" | "iterate" | "recurse") => include(value, reached),
         ("_revinclude", "" | "iterate" | "recurse") => reverse_include(value, reached),
-        ("_has", rest) => has(rest, reached),
+        ("_has", rest) => push_has(rest, reached),
         ("_typeFilter", "") => type_filter(value, reached),
         // The order of a chained sort reveals values of another resource.
         ("_sort", _) if value.contains('.') => reached.push(Reach::Anywhere),
@@ -72,7 +74,7 @@ pub(crate) fn is_odd(base: &str) -> bool {
     judged.contains(&lower.as_str()) || ANYWHERE.contains(&lower.as_str())
 }
 
-fn named(name: &str, reach: fn(String) -> Reach) -> Reach {
+fn type_or_anywhere(name: &str, reach: fn(String) -> Reach) -> Reach {
     if is_spelled_as_a_type(name) { reach(name.to_owned()) } else { Reach::Anywhere }
 }
 
@@ -100,10 +102,13 @@ fn include(value: &str, reached: &mut Vec<Reach>) {
     match (parts.next(), parts.next(), parts.next(), parts.next()) {
         (Some("*"), None, None, None) => reached.push(Reach::UntypedReference),
         (Some(source), Some(_), None, None) => {
-            reached.extend([named(source, Reach::Included), Reach::UntypedReference]);
+            reached.extend([type_or_anywhere(source, Reach::Included), Reach::UntypedReference]);
         }
         (Some(source), Some(_), Some(target), None) => {
-            reached.extend([named(source, Reach::Included), named(target, Reach::Included)]);
+            reached.extend([
+                type_or_anywhere(source, Reach::Included),
+                type_or_anywhere(target, Reach::Included),
+            ]);
         }
         _ => reached.push(Reach::Anywhere),
     }
@@ -115,15 +120,15 @@ fn reverse_include(value: &str, reached: &mut Vec<Reach>) {
     let mut parts = value.split(':');
     match (parts.next(), parts.next(), parts.next(), parts.next()) {
         (Some(source), Some(_), target, None) => {
-            reached.push(named(source, Reach::Included));
-            reached.extend(target.map(|target| named(target, Reach::Included)));
+            reached.push(type_or_anywhere(source, Reach::Included));
+            reached.extend(target.map(|target| type_or_anywhere(target, Reach::Included)));
         }
         _ => reached.push(Reach::Anywhere),
     }
 }
 
 /// Reads `Type:reference:parameter`, where the parameter may be a further `_has:` or a chain.
-fn has(rest: &str, reached: &mut Vec<Reach>) {
+fn push_has(rest: &str, reached: &mut Vec<Reach>) {
     let mut rest = rest;
     // A loop, not recursion: the address determines how deep it goes.
     loop {
@@ -132,7 +137,7 @@ fn has(rest: &str, reached: &mut Vec<Reach>) {
         else {
             return reached.push(Reach::Anywhere);
         };
-        reached.push(named(source, Reach::Searched));
+        reached.push(type_or_anywhere(source, Reach::Searched));
         match parameter.strip_prefix("_has:") {
             Some(further) => rest = further,
             None => return chain(parameter, reached),
@@ -148,12 +153,12 @@ fn chain(name: &str, reached: &mut Vec<Reach>) {
     };
     for link in links {
         match link.split_once(':') {
-            Some((_, target)) => reached.push(named(target, Reach::Searched)),
+            Some((_, target)) => reached.push(type_or_anywhere(target, Reach::Searched)),
             None => reached.push(Reach::UntypedReference),
         }
     }
     match parameter.strip_prefix("_has:") {
-        Some(further) => has(further, reached),
+        Some(further) => push_has(further, reached),
         None if is_odd(parameter.split(':').next().unwrap_or_default()) => {
             reached.push(Reach::Anywhere);
         }

@@ -262,7 +262,7 @@ impl Table {
 }
 
 fn base_path(layer: &FhirAuthLayer) -> Arc<str> {
-    layer.gates.current().interior.server.base_url.path().into()
+    layer.active_gate.current().interior.server.base_url.path().into()
 }
 
 impl<S: InnerService> Layer<S> for FhirBasesLayer {
@@ -293,7 +293,7 @@ where
             release_readiness(&mut self.inner);
             return ResponseFuture::answered(unknown(&request.into_parts().0));
         };
-        let gate = found.map(|(path, layer)| (path, layer.gates.current()));
+        let gate = found.map(|(path, layer)| (path, layer.active_gate.current()));
         // A layer that was given another base since serves none: the path of the request is not its own.
         let gate = gate.filter(|(path, gate)| gate.interior.server.base_url.path() == *path);
         if let Some((_, gate)) = gate {

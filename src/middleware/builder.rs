@@ -4,8 +4,8 @@ use std::any::Any;
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use super::active_gate::ActiveGate;
 use super::gate::Gate;
-use super::gates::Gates;
 #[cfg(feature = "confine")]
 use super::interior::InnerSettings;
 use super::interior::{Interior, LayerId};
@@ -63,7 +63,7 @@ pub struct FhirAuthLayerBuilder {
     pub(super) step_up: Vec<StepUp>,
     pub(super) step_up_by_address_alone: bool,
     /// The layer whose place the new one is to take.
-    pub(super) predecessor: Option<Gates>,
+    pub(super) predecessor: Option<ActiveGate>,
     #[cfg(feature = "confine")]
     pub(super) inner_settings: Option<InnerSettings>,
 }
@@ -294,9 +294,9 @@ impl FhirAuthLayerBuilder {
     ///
     /// The first setting that cannot work. A provider that is down is not an error.
     pub fn build(self) -> Result<FhirAuthLayer, BuildError> {
-        let before = self.predecessor.as_ref().map(Gates::keep);
+        let before = self.predecessor.as_ref().map(ActiveGate::keep);
         let gate = self.gate(LayerId::new(), before.as_deref())?;
-        Ok(FhirAuthLayer { gates: Gates::new(gate) })
+        Ok(FhirAuthLayer { active_gate: ActiveGate::new(gate) })
     }
 
     /// Makes what decides by these settings, for a layer. It takes over from one before what may go on.

@@ -8,7 +8,7 @@ use http::request::Parts;
 use http::{Method, Response, Uri};
 use tower_layer::Layer;
 
-use super::gates::Gates;
+use super::active_gate::ActiveGate;
 use super::inner::InnerService;
 use super::interior::Interior;
 use super::require::RequireAuthLayer;
@@ -55,7 +55,7 @@ use crate::rejection::Rejection;
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct FhirAuthLayer {
-    pub(super) gates: Gates,
+    pub(super) active_gate: ActiveGate,
 }
 
 impl FhirAuthLayer {
@@ -64,32 +64,32 @@ impl FhirAuthLayer {
     /// [`KeySettings::timeout`](crate::keys::KeySettings::timeout), and gets 503 where that has brought none. While a
     /// provider is down this does not resolve.
     pub async fn ready(&self) {
-        self.gates.ready().await;
+        self.active_gate.ready().await;
     }
 
     /// Returns the state of each issuer's keys, for readiness checks.
     #[must_use]
     pub fn health(&self) -> Vec<KeyHealth> {
-        self.gates.current().authenticator.health()
+        self.active_gate.current().authenticator.health()
     }
 
     /// Returns the part of the layer that verifies tokens, as it is configured now.
     #[must_use]
     pub fn authenticator(&self) -> impl Deref<Target = Authenticator> + Clone + Debug + use<> {
-        self.gates.authenticator()
+        self.active_gate.authenticator()
     }
 
     /// Returns the URL by which clients address the API, as it is configured now.
     #[must_use]
     pub fn base_url(&self) -> String {
-        self.gates.current().interior.server.base_url.as_str().to_owned()
+        self.active_gate.current().interior.server.base_url.as_str().to_owned()
     }
 
     /// Decides a request as the layer does, by the same code, and keeps every check: those of the
     /// token, which interaction it is, and whether that is granted. Where the layer asks for no
     /// token, nothing is checked: [`Explanation::is_public`].
     pub async fn explain(&self, request: &Parts) -> Explanation {
-        self.gates.keep().explain(request).await
+        self.active_gate.keep().explain(request).await
     }
 
     /// Makes a further layer, for single routes inside this one: it asks `authorizer` about the
@@ -97,12 +97,12 @@ impl FhirAuthLayer {
     /// layer has a FHIR policy, which grants no other addresses, the path of such a route has to be
     /// [`optional`](crate::FhirAuthLayerBuilder::optional): see [authorizers](crate::manual::authorizers).
     pub fn require(&self, authorizer: impl Authorizer) -> RequireAuthLayer {
-        RequireAuthLayer::new(self.gates.clone(), authorizer)
+        RequireAuthLayer::new(self.active_gate.clone(), authorizer)
     }
 
     #[cfg(feature = "confine")]
-    pub(crate) fn gates(&self) -> &Gates {
-        &self.gates
+    pub(crate) fn active_gate(&self) -> &ActiveGate {
+        &self.active_gate
     }
 
     /// Answers a request for one of the well-known documents, else `None`: for a service that
@@ -127,7 +127,7 @@ impl FhirAuthLayer {
     /// ```
     #[must_use]
     pub fn well_known(&self, method: &Method, uri: &Uri) -> Option<Response<Bytes>> {
-        let Interior { well_known, advertised, .. } = &*self.gates.current().interior;
+        let Interior { well_known, advertised, .. } = &*self.active_gate.current().interior;
         well_known.answer(method, uri, advertised)
     }
 
@@ -147,7 +147,7 @@ impl FhirAuthLayer {
     /// ```
     #[must_use]
     pub fn capability_security(&self) -> serde_json::Value {
-        self.gates.current().interior.capability_security()
+        self.active_gate.current().interior.capability_security()
     }
 
     /// Makes a rejection of a handler's denial, as this layer would have refused it: for what
@@ -155,7 +155,7 @@ impl FhirAuthLayer {
     /// to a request, [`Rejection::of_request`] names the scheme for its challenge.
     #[must_use]
     pub fn rejection(&self, denial: &Denial) -> Rejection {
-        Rejection::of_authorization(denial, &self.gates.current().interior.server)
+        Rejection::of_authorization(denial, &self.active_gate.current().interior.server)
     }
 
     /// Returns the response to a handler's denial. It is logged and counted like the layer's own.
@@ -173,7 +173,7 @@ impl FhirAuthLayer {
     #[must_use]
     pub fn reject(&self, denial: &Denial, request: &Parts) -> Response<Bytes> {
         let rejection = self.rejection(denial).of_request(request);
-        self.gates.current().interior.respond(rejection, request)
+        self.active_gate.current().interior.respond(rejection, request)
     }
 }
 
@@ -181,6 +181,6 @@ impl<S: InnerService> Layer<S> for FhirAuthLayer {
     type Service = FhirAuth<S>;
 
     fn layer(&self, inner: S) -> FhirAuth<S> {
-        FhirAuth::new(inner, self.gates.clone())
+        FhirAuth::new(inner, self.active_gate.clone())
     }
 }

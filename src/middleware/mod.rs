@@ -35,6 +35,7 @@
 //! # }
 //! ```
 
+mod active_gate;
 mod admission;
 mod admitted_caller;
 mod audit;
@@ -44,7 +45,6 @@ mod builder;
 mod caller_span;
 mod future;
 mod gate;
-mod gates;
 mod inner;
 mod interior;
 mod layer;
@@ -60,12 +60,12 @@ mod sender;
 mod service;
 mod unread_body;
 
+#[cfg(feature = "confine")]
+pub(crate) use active_gate::ActiveGate;
 pub use bases::{FhirBases, FhirBasesLayer};
 pub use body::{PassedBody, ResponseBody};
 pub use builder::FhirAuthLayerBuilder;
 pub use future::ResponseFuture;
-#[cfg(feature = "confine")]
-pub(crate) use gates::Gates;
 pub use inner::InnerService;
 #[cfg(feature = "confine")]
 pub(crate) use interior::{InnerSettings, Interior};

@@ -3,10 +3,10 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
+#[cfg(feature = "confine")]
+use super::active_gate::ActiveGate;
 use super::builder::FhirAuthLayerBuilder;
 use super::gate::Gate;
-#[cfg(feature = "confine")]
-use super::gates::Gates;
 #[cfg(feature = "confine")]
 use super::interior::InnerSettings;
 use super::layer::FhirAuthLayer;
@@ -48,9 +48,9 @@ impl FhirAuthLayer {
     /// The first setting that cannot work. The present configuration stays, and the mistake is the
     /// [fault](Self::configuration_fault) of the layer until another configuration is put in force.
     pub fn replace(&self, settings: FhirAuthLayerBuilder) -> Result<(), BuildError> {
-        let turn = self.gates.turn();
-        let before = self.gates.keep();
-        match settings.within(&before).gate(self.gates.layer(), Some(&before)) {
+        let turn = self.active_gate.turn();
+        let before = self.active_gate.keep();
+        match settings.within(&before).gate(self.active_gate.layer(), Some(&before)) {
             Ok(gate) => {
                 turn.replace(gate);
                 log::info!("another configuration is in force");
@@ -71,14 +71,14 @@ impl FhirAuthLayer {
         let message = sanitize(&fault);
         log::error!(fault = &*message, "the new configuration cannot be used: the old one serves");
         let _ = message;
-        self.gates.refused(fault.into());
+        self.active_gate.refused(fault.into());
     }
 
     /// Returns what is wrong with the last configuration that was to be put in force, if it was refused: the one
     /// before serves. [`readiness`](Self::readiness) tells it as well.
     #[must_use]
     pub fn configuration_fault(&self) -> Option<Arc<str>> {
-        self.gates.fault()
+        self.active_gate.fault()
     }
 }
 
@@ -93,7 +93,7 @@ impl FhirAuthLayerBuilder {
     /// Returns the present configuration of the layer whose place the new one is to take.
     #[cfg(feature = "confine")]
     pub(crate) fn predecessor(&self) -> Option<Arc<Gate>> {
-        self.predecessor.as_ref().map(Gates::keep)
+        self.predecessor.as_ref().map(ActiveGate::keep)
     }
 
     /// Keeps the layer within that confines, where there is one: nothing else enforces what this one grants.
@@ -140,7 +140,7 @@ impl FhirAuthLayerBuilder {
     /// }
     /// ```
     pub fn succeeding(mut self, layer: &FhirAuthLayer) -> Self {
-        self.predecessor = Some(layer.gates.clone());
+        self.predecessor = Some(layer.active_gate.clone());
         self
     }
 }

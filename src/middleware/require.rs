@@ -8,10 +8,10 @@ use http::{Extensions, Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::active_gate::ActiveGate;
 use super::audit;
 use super::body::ResponseBody;
 use super::future::ResponseFuture;
-use super::gates::Gates;
 use super::inner::InnerService;
 use super::interior::{Head, Interior, LetInWithoutAccess, strip_untrusted};
 use super::paths::is_preflight;
@@ -46,7 +46,7 @@ use crate::rejection::Rejection;
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct RequireAuthLayer {
-    gates: Gates,
+    active_gate: ActiveGate,
     authorizer: Arc<dyn Authorizer>,
 }
 
@@ -70,8 +70,8 @@ pub struct RequireAuth<S> {
 }
 
 impl RequireAuthLayer {
-    pub(crate) fn new(gates: Gates, authorizer: impl Authorizer) -> Self {
-        Self { gates, authorizer: Arc::new(authorizer) }
+    pub(crate) fn new(active_gate: ActiveGate, authorizer: impl Authorizer) -> Self {
+        Self { active_gate, authorizer: Arc::new(authorizer) }
     }
 
     fn decide<B>(&self, mut request: Request<B>) -> Result<Request<B>, Response<Bytes>> {
@@ -118,7 +118,7 @@ impl RequireAuthLayer {
     /// Refuses a request that the layer has not let in.
     fn unguarded<B>(&self, mut request: Request<B>) -> Response<Bytes> {
         strip_untrusted(request.extensions_mut());
-        let interior = Arc::clone(&self.gates.current().interior);
+        let interior = Arc::clone(&self.active_gate.current().interior);
         interior.reject(Rejection::unguarded(&interior.server), request)
     }
 
@@ -127,7 +127,7 @@ impl RequireAuthLayer {
     fn let_in_by(&self, extensions: &Extensions) -> Option<Arc<Policy>> {
         let access = extensions.get::<Access>().map(Access::policy);
         let policy = access.or_else(|| Some(&extensions.get::<LetInWithoutAccess>()?.policy))?;
-        let is_ours = |interior: &Interior| interior.layer == self.gates.layer();
+        let is_ours = |interior: &Interior| interior.layer == self.active_gate.layer();
         Interior::of_policy(policy).is_some_and(is_ours).then(|| Arc::clone(policy))
     }
 

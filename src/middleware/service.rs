@@ -6,11 +6,11 @@ use std::task::{Context, Poll};
 use http::{Request, Response};
 use tower_service::Service;
 
+use super::active_gate::ActiveGate;
 use super::admitted_caller::AdmittedCaller;
 use super::body::ResponseBody;
 use super::future::ResponseFuture;
 use super::gate::{Decision, Gate};
-use super::gates::Gates;
 use crate::authentication::wait::Waited;
 use crate::hot_swap::Current;
 
@@ -35,12 +35,12 @@ use crate::hot_swap::Current;
 pub struct FhirAuth<S> {
     inner: S,
     /// The configuration in force, which may be replaced at any time.
-    gates: Gates,
+    active_gate: ActiveGate,
 }
 
 impl<S> FhirAuth<S> {
-    pub(crate) fn new(inner: S, gates: Gates) -> Self {
-        Self { inner, gates }
+    pub(crate) fn new(inner: S, active_gate: ActiveGate) -> Self {
+        Self { inner, active_gate }
     }
 }
 
@@ -57,7 +57,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        dispatch(self.gates.current(), &mut self.inner, request)
+        dispatch(self.active_gate.current(), &mut self.inner, request)
     }
 }
 

@@ -100,7 +100,7 @@ impl Introspection {
             return Err(fault);
         }
         let endpoint = match self.endpoint.as_deref() {
-            Some(endpoint) => Endpoint::Written(written(endpoint, key_settings)?),
+            Some(endpoint) => Endpoint::Written(parse_url(endpoint, key_settings)?),
             None => Endpoint::Discovered { documents: documents(around)?, found: Mutex::new(None) },
         };
         if around.is_silent {
@@ -140,7 +140,7 @@ impl Introspection {
 fn documents(around: &Surroundings<'_>) -> Result<Vec<Url>, BuildError> {
     let name = &*around.issuer.issuer;
     if let Some(discovery) = around.discovery {
-        return Ok(vec![written(discovery, around.key_settings)?]);
+        return Ok(vec![parse_url(discovery, around.key_settings)?]);
     }
     let plain_http = &around.key_settings.plain_http;
     let is_url = secure_url::parse_with(name, plain_http).is_some_and(|url| url.query().is_none());
@@ -149,11 +149,11 @@ fn documents(around: &Surroundings<'_>) -> Result<Vec<Url>, BuildError> {
     }
     [keys::address(name), keys::address_of_metadata(name)]
         .iter()
-        .map(|address| written(address, around.key_settings))
+        .map(|address| parse_url(address, around.key_settings))
         .collect()
 }
 
-fn written(address: &str, settings: &KeySettings) -> Result<Url, BuildError> {
+fn parse_url(address: &str, settings: &KeySettings) -> Result<Url, BuildError> {
     let url = secure_url::parse_with(address, &settings.plain_http);
     url.ok_or_else(|| BuildError::Address(secure_url::without_user(address)))
 }

@@ -171,7 +171,7 @@ impl Questions {
         let closing = Closing { shared, hash, sender, permission, lane, _place: place };
         // Not under the lock: a runtime that is shutting down drops the task at once.
         let wait = self.0.wait(receiver, &closing.lane);
-        self.0.runtime.spawn(put(closing, token.to_owned()));
+        self.0.runtime.spawn(ask(closing, token.to_owned()));
         wait
     }
 
@@ -212,7 +212,7 @@ impl Questions {
 }
 
 /// Puts one question, and tells everybody who waits for it.
-async fn put(mut closing: Closing, token: String) {
+async fn ask(mut closing: Closing, token: String) {
     let (shared, lane) = (Arc::clone(&closing.shared), Arc::clone(&closing.lane));
     let Ok(Ok(_permit)) = timeout(shared.timeout(), lane.at_once.acquire()).await else {
         return;

@@ -212,7 +212,8 @@ impl<'a> ScopeEvaluator<'a> {
     ) -> Result<Option<&str>, Inapplicable<'a>> {
         let enforced = self.request.enforcement();
         // `ScopeSet` keeps no scope whose constraint cannot be parsed.
-        let constraint = scope.parsed_constraint().map_err(|_| Inapplicable::Unreadable(scope))?;
+        let constraint =
+            scope.parsed_constraint().map_err(|_| Inapplicable::UnreadableConstraint(scope))?;
         let patient = self.patient_of(scope, permission, on)?;
         let is_confined = patient.is_some() || constraint.is_some();
         match via {
@@ -250,7 +251,7 @@ impl<'a> ScopeEvaluator<'a> {
         constraint: &'a Constraint,
         on: Option<&'a str>,
     ) -> Result<(), Inapplicable<'a>> {
-        let on = on.ok_or(Inapplicable::NotForAll(scope))?;
+        let on = on.ok_or(Inapplicable::ConstraintOnEveryType(scope))?;
         let supported = &self.request.handlers().constraints;
         let unknown = constraint.parameters().find(|(name, _)| !supported.supports(on, name));
         if let Some((name, _)) = unknown {
@@ -282,7 +283,9 @@ impl<'a> ScopeEvaluator<'a> {
         let enforced = self.request.enforcement().contains(Enforcement::COMPARTMENTS);
         let patient = match self.patient_context(scope.context()) {
             PatientContext::Unconfined => return Ok(None),
-            PatientContext::UserUnknown(reason) => return Err(Inapplicable::NoUser(*reason)),
+            PatientContext::UserUnknown(reason) => {
+                return Err(Inapplicable::UnreadableUser(*reason));
+            }
             PatientContext::ToPatient(_) | PatientContext::PatientMissing(_) if !enforced => {
                 let scopes = "scopes that confine to a patient";
                 return Err(Inapplicable::Undeclared(scopes, "compartments"));
@@ -290,7 +293,7 @@ impl<'a> ScopeEvaluator<'a> {
             PatientContext::ToPatient(patient) => &**patient,
             PatientContext::PatientMissing(_) if self.assumes_patient => ASSUMED,
             PatientContext::PatientMissing(reason) => {
-                return Err(Inapplicable::NoPatient(*reason, scope));
+                return Err(Inapplicable::ScopeWithoutPatient(*reason, scope));
             }
         };
         if patient != ASSUMED && self.named_patients.include_other_than(patient) {
@@ -298,7 +301,7 @@ impl<'a> ScopeEvaluator<'a> {
         }
         match on {
             Some(name) if permission.contains(Permissions::CREATE) && !self.may_create(name) => {
-                Err(Inapplicable::NotWritten(name))
+                Err(Inapplicable::NotWrittenByPatients(name))
             }
             // Updates and deletions depend on the instance, which the handler checks.
             Some(_) | None => Ok(Some(patient)),
@@ -321,8 +324,10 @@ impl<'a> ScopeEvaluator<'a> {
     /// Returns why no scope of a context can grant anything, where that is so.
     pub(super) fn unusable(&self, context: ScopeContext) -> Option<Inapplicable<'a>> {
         match self.patient_context(context) {
-            PatientContext::UserUnknown(reason) => Some(Inapplicable::NoUser(*reason)),
-            PatientContext::PatientMissing(reason) => Some(Inapplicable::WithoutPatient(*reason)),
+            PatientContext::UserUnknown(reason) => Some(Inapplicable::UnreadableUser(*reason)),
+            PatientContext::PatientMissing(reason) => {
+                Some(Inapplicable::ContextWithoutPatient(*reason))
+            }
             PatientContext::Unconfined | PatientContext::ToPatient(_) => None,
         }
     }

@@ -14,24 +14,24 @@ use crate::smart::SmartScope;
 pub(super) enum Inapplicable<'a> {
     /// The handlers would have to enforce what is not declared.
     Undeclared(&'static str, &'static str),
-    NoPatient(NoPatient<'a>, &'a SmartScope),
+    ScopeWithoutPatient(NoPatient<'a>, &'a SmartScope),
     /// There is no patient for any scope of the context.
-    WithoutPatient(NoPatient<'a>),
-    NoUser(UserFault),
+    ContextWithoutPatient(NoPatient<'a>),
+    UnreadableUser(UserFault),
     OtherPatient,
     /// No patient writes resources of this type.
-    NotWritten(&'a str),
+    NotWrittenByPatients(&'a str),
     /// R4 has the search parameter for the type, and the application cannot confine by it.
     UndeclaredParameter(&'a SmartScope, &'a str, &'a str),
     /// The type has no such search parameter in R4.
     UnknownParameter(&'a SmartScope, &'a str, &'a str),
-    /// A constraint is no constraint on all types.
-    NotForAll(&'a SmartScope),
+    /// A scope with a constraint is not enough for every type at once.
+    ConstraintOnEveryType(&'a SmartScope),
     /// A constraint cannot be seen through a chain.
     ConstrainedLink(&'a SmartScope),
     NotOfSystem,
     /// Its constraint cannot be read.
-    Unreadable(&'a SmartScope),
+    UnreadableConstraint(&'a SmartScope),
     /// A query names a type that the server does not have, which only wildcards cover.
     UnknownType(&'a str),
 }
@@ -69,21 +69,21 @@ impl fmt::Display for Inapplicable<'_> {
                 "{scopes} do not count for this, because the application has not declared that \
                  its handlers enforce {missing}"
             ),
-            Self::NoPatient(reason, scope) => {
+            Self::ScopeWithoutPatient(reason, scope) => {
                 write!(f, "`{}` needs a patient: {reason}", text(scope))
             }
-            Self::WithoutPatient(reason) => write!(f, "a patient is needed: {reason}"),
-            Self::NoUser(reason) => write!(f, "`user/` scopes need a readable user: {reason}"),
+            Self::ContextWithoutPatient(reason) => write!(f, "a patient is needed: {reason}"),
+            Self::UnreadableUser(reason) => write!(f, "`user/` scopes need a readable user: {reason}"),
             Self::OtherPatient => {
                 f.write_str(
                 "scopes that confine to a patient do not count here: the address names another",
             )
             }
-            Self::NotWritten("Patient") => f.write_str(
+            Self::NotWrittenByPatients("Patient") => f.write_str(
                 "a scope that confines to a patient cannot create a Patient, and can change its own \
                  alone",
             ),
-            Self::NotWritten(name) => {
+            Self::NotWrittenByPatients(name) => {
                 write!(f, "a scope that confines to a patient cannot write {name}")
             }
             Self::UndeclaredParameter(scope, on, name) => {
@@ -98,7 +98,7 @@ impl fmt::Display for Inapplicable<'_> {
                 let (scope, on, name) = (text(scope), sanitize(on), sanitize(name));
                 write!(f, "`{scope}` grants nothing here: {on} has no search parameter `{name}`")
             }
-            Self::NotForAll(scope) => {
+            Self::ConstraintOnEveryType(scope) => {
                 let scope = text(scope);
                 write!(f, "`{scope}` has a constraint, so it is not enough for all types at once")
             }
@@ -106,7 +106,7 @@ impl fmt::Display for Inapplicable<'_> {
                 let scope = text(scope);
                 write!(f, "`{scope}` has a constraint, so nothing may depend on what it hides")
             }
-            Self::Unreadable(scope) => {
+            Self::UnreadableConstraint(scope) => {
                 write!(f, "`{}` has a constraint that cannot be read", text(scope))
             }
             Self::NotOfSystem => f.write_str("only unconstrained `system/` scopes export"),

@@ -207,7 +207,7 @@ fn denial<'a>(
     if has(|reason| matches!(reason, Inapplicable::OtherPatient)) {
         return refusal(request, caller, &[], &reasons, None);
     }
-    if has(|reason| matches!(reason, Inapplicable::NoPatient(..))) {
+    if has(|reason| matches!(reason, Inapplicable::ScopeWithoutPatient(..))) {
         let with_patient = ScopeEvaluator::new(request, required).assuming_patient();
         if let Ok(grant) = satisfy_all(&with_patient, request, required) {
             let own = grant.scopes().map(ToString::to_string);
@@ -222,7 +222,7 @@ fn denial<'a>(
     let server_is_short = has(|reason| {
         matches!(
             reason,
-            Inapplicable::NoUser(_)
+            Inapplicable::UnreadableUser(_)
                 | Inapplicable::Undeclared(..)
                 | Inapplicable::UndeclaredParameter(..)
                 | Inapplicable::UnknownParameter(..)

@@ -5,7 +5,7 @@ use http::{Request, Response, StatusCode};
 use http_body::Body;
 use tower_service::Service;
 
-use super::{BoxError, Judge, absence, whole};
+use super::{BoxError, Judge, absence, text_of_success};
 use crate::authorization::{ResourceRef, StoreError};
 use crate::confine::answer::NoAnswer;
 use crate::confine::bundle::Bundle;
@@ -38,7 +38,7 @@ where
         let answer = match self.upstream.get(&path).await {
             Ok(answer) => answer,
             Err(Fault::NoAnswer(unread)) if unread.is_unreadable() => {
-                return Err(hidden(unread.text()));
+                return Err(hide_unreadable(unread.text()));
             }
             Err(fault) => return Err(fault.into()),
         };
@@ -50,10 +50,10 @@ where
                 }
             }
         }
-        let text = match whole::<S::Error>(&answer) {
+        let text = match text_of_success::<S::Error>(&answer) {
             Ok(text) => text.to_owned(),
             Err(Stop::NoAnswer(unread)) if unread.is_unreadable() => {
-                return Err(hidden(unread.text()));
+                return Err(hide_unreadable(unread.text()));
             }
             Err(stop) => return Err(stop),
         };
@@ -68,9 +68,9 @@ where
         id: &str,
         headers: &HeaderMap,
     ) -> Judged<Option<Version>, S::Error> {
-        let one = Candidate::read(text).map_err(hidden)?;
+        let one = Candidate::read(text).map_err(hide_unreadable)?;
         if !self.is_instance(&one, id) {
-            return Err(hidden("it is another resource than the one that was asked for"));
+            return Err(hide_unreadable("it is another resource than the one that was asked for"));
         }
         let version = one.look(|resource| Version::of(headers, resource)).flatten();
         self.may_touch(one).await?;
@@ -207,7 +207,7 @@ fn newest<'a>(contents: &[(Option<u64>, &'a str)], until: Option<&str>) -> Vec<&
 }
 
 /// Hides what cannot be read. The operator is told.
-fn hidden<E>(why: &str) -> Stop<E> {
+fn hide_unreadable<E>(why: &str) -> Stop<E> {
     log::warn!(reason = why, "a resource of the server behind that cannot be read is hidden");
     let _ = why;
     NoAnswer::not_found().into()

@@ -8,7 +8,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body;
 use tower_service::Service;
 
-use super::{BoxError, FHIR_JSON, Judge, whole};
+use super::{BoxError, FHIR_JSON, Judge, text_of_success};
 use crate::authorization::{Alternative, ResourceRef};
 use crate::confine::answer::{NoAnswer, describe, document};
 use crate::confine::attachment::Attachment;
@@ -20,7 +20,7 @@ use crate::confine::caller::Caller;
 use crate::confine::entry::Candidate;
 use crate::confine::request_body::RequestBody;
 use crate::confine::stop::{Judged, Stop, unreadable};
-use crate::confine::upstream::{Answer, check_plain};
+use crate::confine::upstream::{UpstreamAnswer, check_plain};
 use crate::fhir::Format;
 use crate::fhir::compartment::{Node, resource_of};
 use crate::smart::Permissions;
@@ -43,11 +43,11 @@ where
         if let Some(absence) = super::absence(answer.status, hides) {
             return Err(absence.into());
         }
-        let text = whole(&answer)?;
+        let text = text_of_success(&answer)?;
         let one = Candidate::read(text).map_err(unreadable)?;
         let id = self.access.interaction().id();
         if one.resource_type != "Binary" || one.id() != id {
-            return Err(super::another(hides));
+            return Err(super::another_resource(hides));
         }
         let context = |resource: ResourceRef<'_>| {
             let context = resource.member("securityContext")?;
@@ -135,8 +135,8 @@ where
     }
 
     /// Checks that an answer is the Binary that was asked for.
-    fn check_binary(&self, answer: &Answer) -> Judged<(), S::Error> {
-        let one = Candidate::read(whole(answer)?).map_err(unreadable)?;
+    fn check_binary(&self, answer: &UpstreamAnswer) -> Judged<(), S::Error> {
+        let one = Candidate::read(text_of_success(answer)?).map_err(unreadable)?;
         if one.resource_type != "Binary" || one.id() != self.access.interaction().id() {
             return Err(unreadable("it is another resource than the one that was asked for"));
         }
@@ -157,7 +157,7 @@ where
                 return Err(absence.into());
             }
             self.check_binary(&answer)?;
-            let content = binary::content(whole(&answer)?, &self.request);
+            let content = binary::content(text_of_success(&answer)?, &self.request);
             let mut content = content.ok_or_else(|| unreadable("it has no content"))?;
             describe(&answer.headers, content.headers_mut());
             return Ok(content.map(ConfinedBody::bytes));

@@ -8,7 +8,7 @@ use serde_json::Value;
 use tower_service::Service;
 
 use super::write::Sent;
-use super::{BoxError, Judge, join, whole};
+use super::{BoxError, Judge, join, text_of_success};
 use crate::authorization::Access;
 use crate::confine::answer::NoAnswer;
 use crate::confine::bundle::Bundle;
@@ -71,7 +71,7 @@ where
         for _ in 0..MAX_PAGES {
             let answer = self.upstream.get(&address).await?;
             bytes += answer.body.len();
-            let bundle = Bundle::parse(whole(&answer)?)?;
+            let bundle = Bundle::parse(text_of_success(&answer)?)?;
             let kept = self.kept(&bundle).await?;
             for (entry, _) in bundle.entries().iter().zip(kept).filter(|(_, kept)| *kept) {
                 let Ok(Some(one)) = Candidate::of_entry(entry) else { continue };

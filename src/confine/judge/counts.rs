@@ -6,13 +6,13 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::pages::MAX_AHEAD;
-use super::{BoxError, FHIR_JSON, Judge, join, whole};
+use super::{BoxError, FHIR_JSON, Judge, join, text_of_success};
 use crate::confine::answer::{NoAnswer, document};
 use crate::confine::bundle::{Bundle, of_count};
 use crate::confine::query;
 use crate::confine::request_body::RequestBody;
 use crate::confine::stop::{Judged, unreadable};
-use crate::confine::upstream::Answer;
+use crate::confine::upstream::UpstreamAnswer;
 
 impl<S, B, R> Judge<S, B>
 where
@@ -33,7 +33,7 @@ where
         };
         let total = match is_open {
             true => {
-                let total = Bundle::parse(whole(&answer)?)?.total();
+                let total = Bundle::parse(text_of_success(&answer)?)?.total();
                 total.ok_or_else(|| unreadable("it does not tell the number of results"))?
             }
             false => self.counted(answer).await?,
@@ -44,7 +44,7 @@ where
     }
 
     /// Counts the results that may be seen, page by page, as far as one answer may go.
-    async fn counted(&mut self, first: Answer) -> Judged<u64, S::Error> {
+    async fn counted(&mut self, first: UpstreamAnswer) -> Judged<u64, S::Error> {
         let mut answer = first;
         let (mut total, mut bytes) = (0, 0);
         for _ in 0..MAX_AHEAD {
@@ -52,7 +52,7 @@ where
             if bytes > self.settings.max_body {
                 break;
             }
-            let bundle = Bundle::parse(whole(&answer)?)?;
+            let bundle = Bundle::parse(text_of_success(&answer)?)?;
             let kept = self.kept(&bundle).await?;
             let results = bundle.entries().iter().zip(kept);
             let shown = results.filter(|(entry, is_kept)| *is_kept && !entry.comes_along()).count();

@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body;
 use tower_service::Service;
 
-use super::{BoxError, Judge, join, whole};
+use super::{BoxError, Judge, join, text_of_success};
 use crate::authorization::{Access, JobOwner};
 use crate::confine::answer::{NoAnswer, document};
 use crate::confine::body::ConfinedBody;
@@ -23,7 +23,7 @@ use crate::confine::manifest;
 use crate::confine::request_body::RequestBody;
 use crate::confine::stop::{Judged, Stop, unreadable};
 use crate::confine::unread::Unread;
-use crate::confine::upstream::{Answer, check_plain};
+use crate::confine::upstream::{UpstreamAnswer, check_plain};
 use crate::fhir::{Format, InteractionKind as Kind};
 use crate::telemetry::log;
 
@@ -119,7 +119,7 @@ where
                 self.is_unread = false;
                 Ok(accepted(&HeaderMap::new()))
             }
-            _ => Err(refused(&answer).into()),
+            _ => Err(refusal_of_export(&answer).into()),
         }
     }
 
@@ -137,7 +137,7 @@ where
         match answer.status {
             StatusCode::ACCEPTED => return Ok(accepted(&answer.headers)),
             StatusCode::OK => {}
-            _ => return Err(refused(&answer).into()),
+            _ => return Err(refusal_of_export(&answer).into()),
         }
         let is_exported = |name: &str| job.has(name);
         let address = |url: &str, part: Part| {
@@ -146,7 +146,7 @@ where
             address.to_str().ok().map(str::to_owned)
         };
         let written = manifest::rewritten(
-            whole(&answer)?,
+            text_of_success(&answer)?,
             request,
             is_exported,
             address,
@@ -155,7 +155,7 @@ where
         let written = written.ok_or_else(|| unreadable("it is not the manifest of an export"))?;
         let mut response =
             document(StatusCode::OK, "application/json", written.into(), &self.request);
-        pass(&EXPIRES, &answer.headers, response.headers_mut());
+        copy_header(&EXPIRES, &answer.headers, response.headers_mut());
         Ok(response)
     }
 
@@ -170,7 +170,7 @@ where
             self.upstream.send(Method::GET, &address, RequestBody::default(), wanted).await?;
         match answer.status() {
             StatusCode::OK | StatusCode::ACCEPTED => Ok(()),
-            _ => Err(refused(&self.upstream.read(answer).await?).into()),
+            _ => Err(refusal_of_export(&self.upstream.read(answer).await?).into()),
         }
     }
 
@@ -187,7 +187,7 @@ where
             self.upstream.send(Method::GET, &address, RequestBody::default(), [wanted]).await?;
         if answer.status() != StatusCode::OK {
             let answer = self.upstream.read(answer).await?;
-            return Err(refused(&answer).into());
+            return Err(refusal_of_export(&answer).into());
         }
         check_plain(answer.headers())?;
         let kind = answer.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
@@ -213,7 +213,7 @@ where
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(NDJSON));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        pass(&EXPIRES, &parts.headers, headers);
+        copy_header(&EXPIRES, &parts.headers, headers);
         Ok(response)
     }
 }
@@ -256,19 +256,19 @@ fn accepted(from: &HeaderMap) -> Response<Bytes> {
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     for name in [&RETRY_AFTER, &X_PROGRESS] {
-        pass(name, from, headers);
+        copy_header(name, from, headers);
     }
     response
 }
 
-fn pass(name: &HeaderName, from: &HeaderMap, to: &mut HeaderMap) {
+fn copy_header(name: &HeaderName, from: &HeaderMap, to: &mut HeaderMap) {
     if let Some(value) = from.get(name) {
         to.insert(name, value.clone());
     }
 }
 
 /// Returns the refusal of the server behind to tell about an export.
-fn refused(answer: &Answer) -> NoAnswer {
+fn refusal_of_export(answer: &UpstreamAnswer) -> NoAnswer {
     match answer.status {
         StatusCode::NOT_FOUND | StatusCode::GONE => NoAnswer::no_such_export(),
         _ => answer.refusal(),

@@ -41,7 +41,7 @@ use super::request_body::RequestBody;
 use super::settings::ConfineSettings;
 use super::stop::{Judged, Stop, unreadable};
 use super::unread::Unread;
-use super::upstream::{Answer, Upstream};
+use super::upstream::{Upstream, UpstreamAnswer};
 use super::way::Way;
 use crate::authentication::bearer::Scheme;
 use crate::authorization::{Access, Denial};
@@ -200,12 +200,12 @@ where
         if let Some(absence) = absence(answer.status, hides) {
             return Err(absence.into());
         }
-        let one = Candidate::read(whole(&answer)?).map_err(unreadable)?;
+        let one = Candidate::read(text_of_success(&answer)?).map_err(unreadable)?;
         let interaction = self.access.interaction();
         let is_asked = interaction.resource_type() == Some(&*one.resource_type)
             && interaction.id() == one.id();
         if !is_asked {
-            return Err(another(hides));
+            return Err(another_resource(hides));
         }
         if self.verdicts(&[one], false).await? != [true] {
             return Err(NoAnswer::not_found().into());
@@ -254,7 +254,7 @@ where
 }
 
 /// Returns the text of an answer that is a success.
-fn whole<E>(answer: &Answer) -> Judged<&str, E> {
+fn text_of_success<E>(answer: &UpstreamAnswer) -> Judged<&str, E> {
     if answer.status != StatusCode::OK {
         return Err(answer.refusal().into());
     }
@@ -282,7 +282,7 @@ fn absence(status: StatusCode, hides: bool) -> Option<NoAnswer> {
 
 /// The stop where the server behind sends another resource than the one that was asked for, which it may do for
 /// what is hidden alone.
-fn another<E>(hides: bool) -> Stop<E> {
+fn another_resource<E>(hides: bool) -> Stop<E> {
     match hides {
         true => NoAnswer::not_found().into(),
         false => unreadable("it is another resource than the one that was asked for"),

@@ -59,7 +59,7 @@ impl Names {
                 Target::Nothing => continue,
             };
             if !about.insert(name.clone()) {
-                return Err(refused("two entries of the transaction are about one resource"));
+                return Err(bad_request("two entries of the transaction are about one resource"));
             }
             let updates = interaction.kind() == Kind::ConditionalUpdate;
             let of_update = || interaction.query().filter(|_| updates);
@@ -68,18 +68,18 @@ impl Names {
                 && let Some(condition) = condition.filter(|condition| !condition.is_empty())
                 && !conditions.insert(format!("{resource_type}?{condition}"))
             {
-                return Err(refused("two entries of the transaction have one condition"));
+                return Err(bad_request("two entries of the transaction have one condition"));
             }
             let Some(placeholder) = one.entry.placeholder() else { continue };
             if placeholder.len() > MAX_PLACEHOLDER {
-                return Err(refused(
+                return Err(bad_request(
                     "a `fullUrl` of the transaction is too long for a placeholder",
                 ));
             }
             let is_taken =
                 names.known.contains_key(placeholder) || names.new.contains_key(placeholder);
             if is_taken {
-                return Err(refused("two entries of the transaction have one `fullUrl`"));
+                return Err(bad_request("two entries of the transaction have one `fullUrl`"));
             }
             let placeholder = placeholder.to_owned();
             if is_known {
@@ -133,6 +133,6 @@ fn renamed<E>(text: &str, rename: &dyn Fn(&str) -> Option<String>) -> Judged<Str
     Ok(tree.write())
 }
 
-fn refused<E>(text: &str) -> Stop<E> {
+fn bad_request<E>(text: &str) -> Stop<E> {
     NoAnswer::bad_request(text).into()
 }

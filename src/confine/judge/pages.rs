@@ -6,7 +6,7 @@ use http::{Request, Response, StatusCode};
 use http_body::Body;
 use tower_service::Service;
 
-use super::{BoxError, FHIR_JSON, Judge, whole};
+use super::{BoxError, FHIR_JSON, Judge, text_of_success};
 use crate::authorization::Access;
 use crate::confine::along::hide_companions_of_hidden;
 use crate::confine::answer::{NoAnswer, document};
@@ -16,7 +16,7 @@ use crate::confine::link;
 use crate::confine::page::Page;
 use crate::confine::request_body::RequestBody;
 use crate::confine::stop::{Judged, Stop, unreadable};
-use crate::confine::upstream::Answer;
+use crate::confine::upstream::UpstreamAnswer;
 use crate::fhir::InteractionKind as Kind;
 use crate::fhir::compartment::resource_of;
 use crate::telemetry::log;
@@ -54,12 +54,12 @@ where
     /// from one that does not exist, a bundle without any is as none.
     pub(super) async fn filtered(
         &mut self,
-        answer: &Answer,
+        answer: &UpstreamAnswer,
         of: &str,
         number: u32,
         hides: bool,
     ) -> Judged<Response<Bytes>, S::Error> {
-        let bundle = Bundle::parse(whole(answer)?)?;
+        let bundle = Bundle::parse(text_of_success(answer)?)?;
         let kept = self.kept(&bundle).await?;
         let ahead = match bundle.next_page() {
             Some(next) => self.ahead(next, number).await,
@@ -171,7 +171,7 @@ where
             let address = self.below_base(&ahead.link);
             let Ok(answer) = self.upstream.get(&address).await else { break };
             bytes += answer.body.len();
-            let text = whole::<S::Error>(&answer).ok();
+            let text = text_of_success::<S::Error>(&answer).ok();
             let Some(Ok(bundle)) = text.map(Bundle::parse) else { break };
             match self.kept(&bundle).await {
                 Ok(kept) if !kept.contains(&true) => {}

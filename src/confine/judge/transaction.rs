@@ -22,7 +22,7 @@ use crate::confine::preference::Returned;
 use crate::confine::request_body::RequestBody;
 use crate::confine::sent_bundle::{self, SentEntry, SentRequest, WrittenEntry};
 use crate::confine::stop::{Judged, Stop, unreadable};
-use crate::confine::upstream::{Answer, Change};
+use crate::confine::upstream::{Change, UpstreamAnswer};
 use crate::confine::way::Way;
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
@@ -187,7 +187,7 @@ where
         &mut self,
         planned: &[Planned<'_>],
         steps: &[Step],
-    ) -> Judged<Option<Answer>, S::Error> {
+    ) -> Judged<Option<UpstreamAnswer>, S::Error> {
         let mut bodies: Vec<(&Planned<'_>, &Sent, Option<Box<RawValue>>)> = Vec::new();
         for (one, step) in planned.iter().zip(steps) {
             let Step::Send(sent) = step else { continue };

@@ -17,7 +17,7 @@ use crate::confine::entry::Candidate;
 use crate::confine::preference::Returned;
 use crate::confine::request_body::RequestBody;
 use crate::confine::stop::{Judged, unreadable};
-use crate::confine::upstream::{Answer, Change};
+use crate::confine::upstream::{Change, UpstreamAnswer};
 use crate::fhir::is_id;
 
 const IF_NONE_EXIST: HeaderName = HeaderName::from_static("if-none-exist");
@@ -63,7 +63,7 @@ where
         &mut self,
         sent: &Sent,
         returned: Returned,
-    ) -> Judged<Answer, S::Error> {
+    ) -> Judged<UpstreamAnswer, S::Error> {
         let mut headers = HeaderMap::new();
         if sent.body.is_some() {
             let json = if sent.is_patch { "application/json-patch+json" } else { FHIR_JSON };
@@ -96,7 +96,7 @@ where
     pub(super) async fn written(
         &mut self,
         sent: &Sent,
-        answer: &Answer,
+        answer: &UpstreamAnswer,
         returned: Returned,
     ) -> Judged<Response<Bytes>, S::Error> {
         let deletes = sent.method == Method::DELETE;

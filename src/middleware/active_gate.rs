@@ -15,7 +15,7 @@ use crate::hot_swap::{Current, Replaceable};
 
 /// The configuration that decides, for a layer and all its services. Clones share it.
 #[derive(Clone, Debug)]
-pub(crate) struct Gates(Arc<Shared>);
+pub(crate) struct ActiveGate(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
@@ -35,7 +35,7 @@ pub(super) struct Turn<'g> {
     _held: MutexGuard<'g, ()>,
 }
 
-impl Gates {
+impl ActiveGate {
     pub(super) fn new(first: Gate) -> Self {
         let layer = first.interior.layer;
         let current = Replaceable::new(Arc::new(first));
