@@ -27,7 +27,7 @@ pub enum BuildError {
     /// The system has no random numbers for a key that seals.
     #[error("the system has no random numbers for a key that seals")]
     NoRandomNumbers,
-    /// A path where a token is not required cannot be that.
+    /// A path of a setting for paths without a required token is not accepted.
     #[error("{setting}: {expected}, found `{path}`")]
     #[non_exhaustive]
     Path {

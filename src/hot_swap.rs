@@ -11,7 +11,7 @@ use arc_swap::{ArcSwap, Guard};
 #[derive(Debug)]
 pub(crate) struct HotSwap<T>(OnceLock<ArcSwap<T>>);
 
-/// The value as it was at one moment. Not to be held across an `await`.
+/// The value of a [`HotSwap`] at one moment, if it had one. Not to be held across an `await`.
 pub(crate) struct Snapshot<T>(Option<Guard<Arc<T>>>);
 
 impl<T> HotSwap<T> {
@@ -49,7 +49,7 @@ impl<T> Snapshot<T> {
 #[derive(Debug)]
 pub(crate) struct Replaceable<T>(ArcSwap<T>);
 
-/// The value as it was at one moment. Not to be held across an `await`.
+/// The value of a [`Replaceable`] at one moment. Not to be held across an `await`.
 pub(crate) struct Current<T>(Guard<Arc<T>>);
 
 impl<T> Replaceable<T> {

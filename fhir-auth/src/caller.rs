@@ -14,7 +14,7 @@ const MAX_VALUE: usize = 4 * 1024;
 /// Bytes that are no visible ASCII, and the sign of the encoding itself; blanks within stay.
 const ENCODED: &AsciiSet = &CONTROLS.add(b'%');
 
-/// Those, and blanks, which stand between the values of a list.
+/// The bytes that are encoded in an item of a list: blanks too, which stand between items.
 const ENCODED_IN_LIST: &AsciiSet = &ENCODED.add(b' ');
 
 /// A header about the caller would be longer than it may be.

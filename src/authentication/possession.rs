@@ -32,7 +32,7 @@ pub(super) struct Possession {
 pub(super) struct Bound<'t> {
     pub(super) token: &'t [u8],
     pub(super) confirmation: &'t Confirmation,
-    /// That of the token's issuer.
+    /// The leeway of the token's issuer.
     pub(super) leeway: Duration,
 }
 

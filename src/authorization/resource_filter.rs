@@ -68,11 +68,11 @@ pub struct ResourceFilter<'a> {
 #[must_use]
 #[expect(clippy::exhaustive_enums, reason = "who asks has to answer each of the three")]
 pub enum Visibility {
-    /// It may.
+    /// The resource may be shown.
     Shown,
-    /// It may not, and must look as if it did not exist.
+    /// The resource may not be shown, and must look as if it did not exist.
     Hidden,
-    /// It may if all of these resources exist, and
+    /// The resource may be shown if all of these resources exist, and
     /// [`shows_target`](ResourceFilter::shows_target) says so of each: the targets of a Provenance.
     /// There are at most 64.
     Depends(Vec<ResourceReference>),
@@ -304,7 +304,7 @@ impl Visibility {
         }
     }
 
-    /// Both are needed.
+    /// Joins two verdicts that both have to grant.
     fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::Hidden, _) | (_, Self::Hidden) => Self::Hidden,

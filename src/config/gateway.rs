@@ -158,7 +158,7 @@ pub enum UpstreamAuthorization {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UpstreamVersions {
-    /// Those of which its CapabilityStatement says so.
+    /// The types of which its CapabilityStatement says `versioned-update`.
     #[default]
     Metadata,
     /// All: the operator has checked it.

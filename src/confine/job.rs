@@ -91,7 +91,7 @@ mod packed {
     #[derive(Serialize, Deserialize)]
     struct Packed {
         r4: Vec<u8>,
-        /// Those that the application has declared.
+        /// The types that the application has declared.
         others: Vec<String>,
     }
 

@@ -11,7 +11,7 @@ pub(super) struct RefusedEntries(Vec<EntryRefusals>);
 #[derive(Debug)]
 struct EntryRefusals {
     kind: Kind,
-    /// That of the first one.
+    /// The reason of the first refusal.
     reason: String,
     entries: usize,
 }

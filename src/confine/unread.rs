@@ -6,7 +6,7 @@ use bytes::Bytes;
 #[derive(Debug)]
 pub(super) enum Unread<B> {
     Client(B),
-    /// That of an entry of a bundle.
+    /// The body of an entry of a bundle.
     Bytes(Bytes),
     Read,
 }

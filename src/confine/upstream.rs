@@ -37,7 +37,7 @@ pub(super) struct Change {
     pub(super) method: Method,
     pub(super) address: String,
     pub(super) body: String,
-    /// Those that the change needs.
+    /// The headers that the change needs.
     pub(super) headers: HeaderMap,
 }
 

@@ -40,7 +40,7 @@ pub(super) struct Walk {
     filter: usize,
     own: Option<Target>,
     reached: Vec<Target>,
-    /// Those of which nothing was known when it came to them.
+    /// The targets of which nothing was known when it came to them.
     waiting: Vec<Target>,
 }
 

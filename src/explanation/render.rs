@@ -24,7 +24,7 @@ impl fmt::Display for Explanation {
             let outcome = StepOutcome::NotReached.name().replace('-', " ");
             writeln!(f, "{outcome:INDENT$}{}", not_reached.join(", "))?;
         }
-        let TokenContents { scopes, roles, other_claims } = self.holds();
+        let TokenContents { scopes, roles, other_claims } = self.contents();
         for (name, value) in
             [("scopes: ", scopes), ("roles: ", roles), ("other claims: ", other_claims)]
         {

@@ -62,7 +62,7 @@ pub enum Verdict {
 /// use tower_fhir_auth::explanation::Explanation;
 ///
 /// fn scopes(explanation: &Explanation) -> &[String] {
-///     &explanation.holds().scopes
+///     &explanation.contents().scopes
 /// }
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -180,7 +180,7 @@ impl Explanation {
     /// Returns what the token holds beside what was checked, as far as it may be shown. All of it
     /// is empty until the signature has verified.
     #[must_use]
-    pub fn holds(&self) -> &TokenContents {
+    pub fn contents(&self) -> &TokenContents {
         &self.contents
     }
 

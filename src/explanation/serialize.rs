@@ -26,7 +26,7 @@ impl Serialize for Explanation {
             checks: self.steps().iter().map(|step| StepView::of(step, self)).collect(),
             conclusion: self.conclusion(),
             public: self.is_public(),
-            token: ContentsView::of(self.holds()),
+            token: ContentsView::of(self.contents()),
             verdict: self.verdict().name(),
         };
         report.serialize(serializer)

@@ -69,12 +69,12 @@ struct Held<S, B> {
 }
 
 impl<S: Service<Request<B>>, B> ResponseFuture<S, B> {
-    /// That of the inner service.
+    /// Makes the future of a request that passes.
     pub(super) fn forwarded(future: S::Future) -> Self {
         Self { state: State::Inner { future } }
     }
 
-    /// That of the inner service, whose response will have the caller in its extensions.
+    /// Makes that of a request whose response will have the caller in its extensions.
     pub(super) fn forwarded_for(caller: Box<AdmittedCaller>, future: S::Future) -> Self {
         Self { state: State::Naming { future, caller: Some(caller) } }
     }

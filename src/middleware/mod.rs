@@ -19,6 +19,14 @@
 //! The body of a request is not read. A refusal of one that has a body says `Connection: close` over
 //! HTTP/1, where the next request could not be told from the rest of that body.
 //!
+//! # Deployment
+//!
+//! TLS ends before the layer, in the same process or at a proxy: it reads tokens from what arrives, and never asks how
+//! that came. Layers that only look, such as request ids and traces, CORS and compression stand outside, so that they see
+//! refusals; limits of bodies and whatever reads a body stand inside, so that nobody reads for strangers. Keys are loaded
+//! in the background: a server is ready when [`FhirAuthLayer::ready`] resolves. The order among other layers is
+//! [`manual::composition`](crate::manual::composition), what a proxy has to do [`manual::proxies`](crate::manual::proxies).
+//!
 //! ```
 //! use http::{Request, Response};
 //! use tower::{Layer, service_fn};

@@ -16,7 +16,7 @@ use crate::explanation::Check;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Disclosure {
-    /// That the token is refused, not why.
+    /// Nothing but that the token is refused.
     Minimal,
     /// The check that failed; for issuer, audience, times, algorithm, type, key id and scopes also
     /// what the token has and what this server accepts.

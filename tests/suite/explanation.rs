@@ -97,7 +97,7 @@ async fn what_a_token_holds_is_told_once_it_is_verified_and_by_name() {
     let token = || server.token().claim("scope", "a b").claim("roles", ["admin"]).claim("x", 1);
     let explanation = explain(&server, Some(&token().sign().unwrap())).await;
     assert_eq!(explanation.verdict(), Verdict::Accepted);
-    let held = explanation.holds();
+    let held = explanation.contents();
     assert_eq!(held.scopes, ["a", "b"]);
     assert_eq!(held.roles, ["admin"]);
     assert_eq!(held.other_claims, ["client_id", "jti", "roles", "scope", "sub", "x"]);
@@ -108,7 +108,7 @@ async fn what_a_token_holds_is_told_once_it_is_verified_and_by_name() {
     let forged = token().claim("aud", "x").sign().unwrap();
     let refused = explain(&server, Some(&forged)).await;
     assert_eq!(refused.verdict(), Verdict::Refused);
-    assert!(refused.holds().scopes.is_empty() && refused.holds().other_claims.is_empty());
+    assert!(refused.contents().scopes.is_empty() && refused.contents().other_claims.is_empty());
 }
 
 #[tokio::test]

@@ -84,7 +84,7 @@ async fn of_an_unverified_token_only_what_may_be_shown_is_looked_at_and_marked()
         Check::Proof,
     ];
     assert_eq!(not_reached(&explanation), unlooked);
-    assert!(!explanation.is_verified() && explanation.holds().scopes.is_empty());
+    assert!(!explanation.is_verified() && explanation.contents().scopes.is_empty());
     let text = explanation.to_string();
     let one_line = "not reached  signature, tenant, required-claims, client, confirmation, \
                     introspection, certificate, proof\n";

@@ -59,9 +59,9 @@ pub(super) struct Memo {
 /// The knowledge about a token.
 #[derive(Debug)]
 pub(super) enum Knowledge {
-    /// This counts.
+    /// An answer that counts still.
     Active(Arc<ActiveAnswer>),
-    /// This counts.
+    /// A refusal that counts still.
     Refused,
     /// It was active when it was last asked about, which counts for nothing.
     Before,

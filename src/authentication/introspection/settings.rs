@@ -54,7 +54,7 @@ pub struct Introspection {
 /// The tokens that are asked about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AsksAbout {
-    /// Those that are no JWS.
+    /// Tokens that are not a JWS.
     Opaque,
     /// Every JWT of the issuer.
     Every,

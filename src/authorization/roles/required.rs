@@ -81,7 +81,7 @@ impl Required {
         Self::Either(union(one), union(other))
     }
 
-    /// This and one action more.
+    /// Adds an action to those that are required.
     fn with(self, action: Option<A>) -> Self {
         match (self, action) {
             (Self::Either(one, other), Some(action)) => {

@@ -20,9 +20,9 @@ use crate::smart::{Constraint, Permissions, ScopeContext, ScopeSet, SmartScope};
 pub(super) struct ScopeEvaluator<'a> {
     request: &'a AccessRequest<'a>,
     named_patients: &'a NamedPatients<'a>,
-    /// That of `patient/` scopes, read when the first of them is checked.
+    /// The context of `patient/` scopes, read when the first of them is checked.
     patient: OnceCell<PatientContext<'a>>,
-    /// That of `user/` scopes, likewise.
+    /// The context of `user/` scopes, read likewise.
     user: OnceCell<PatientContext<'a>>,
     /// True to find out what would be granted if the token had a patient in context, for advice.
     assumes_patient: bool,
