@@ -31,7 +31,7 @@ const BYTES_OF_ONE: usize = 8 * 1024;
 /// The overhead of an entry: its slot in the cache, counts, the rest of its allocations.
 const BESIDE_ONE: usize = 768;
 
-/// The number of bytes of a token that are hashed.
+/// The number of bytes of a token that are hashed: the last ones, of its signature. The hash decides nothing.
 const HASHED: usize = 64;
 
 /// Verified tokens; `None` where caching is turned off.

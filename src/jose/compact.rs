@@ -10,7 +10,8 @@ use super::json::{self, Document, JsonError};
 pub(crate) const MAX_TOKEN: usize = 16 * 1024;
 
 /// Memory to decode a token into. Only larger tokens than usual are allocated for: a rejected one
-/// needs no memory afterwards, and a principal keeps a copy of its payload.
+/// needs no memory afterwards, and a principal keeps a copy of its payload. An allocation would be
+/// 1,000 of the 28,000 instructions of a refusal.
 pub(crate) type Buffer = SmallVec<[u8; 4096]>;
 
 /// A token whose three segments were found, decoded and read. Nothing in it is verified.

@@ -148,8 +148,8 @@ fn is_sealed(segment: &str) -> bool {
         && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
-/// Splits a path below the base at slashes. The segments are so short that searching byte by byte is
-/// faster than SIMD.
+/// Splits a path below the base at slashes, byte by byte: in segments as short as these a search of many bytes at
+/// once is slower (`benches/README.md`).
 pub(super) fn segments(below: &str) -> SmallVec<[&str; 8]> {
     let mut segments = SmallVec::new();
     split(below, &mut segments);
