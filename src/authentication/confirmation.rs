@@ -82,7 +82,7 @@ pub(super) fn check_either(
         Some(own) => Ok(Some(own)),
         None => Confirmation::read(answer),
     };
-    let result = result.and_then(|confirmation| judged(confirmation, settings, scheme));
+    let result = result.and_then(|confirmation| binding_accepted(confirmation, settings, scheme));
     Checked::new(Check::Confirmation, result.map_err(Reason::Claim), Evidence::none)
 }
 
@@ -94,13 +94,13 @@ pub(super) fn check(
     scheme: Scheme,
 ) -> Checked<Option<Confirmation>, impl FnOnce() -> Evidence> {
     let result = Confirmation::read(claims)
-        .and_then(|confirmation| judged(confirmation, settings, scheme))
+        .and_then(|confirmation| binding_accepted(confirmation, settings, scheme))
         .map_err(Reason::Claim);
     Checked::new(Check::Confirmation, result, Evidence::none)
 }
 
-/// Judges whether a token may be bound, or has to be, and whether it comes by the scheme for it.
-fn judged(
+/// Checks whether a token may be bound, or has to be, and whether it comes by the scheme for it.
+fn binding_accepted(
     confirmation: Option<Confirmation>,
     settings: &IssuerSettings,
     scheme: Scheme,

@@ -12,7 +12,7 @@ use super::claims::Claims;
 use super::confirmation;
 use super::error::AuthenticationError;
 use super::introspection::{
-    ActiveAnswer, Answer, AsksAbout, Confirmed, Introspector, LookUp, Outcome,
+    ActiveAnswer, AsksAbout, Confirmed, IntrospectionAnswer, Introspector, LookUp, Outcome,
 };
 use super::issuer::IssuerSettings;
 use super::issuer_in_use::Issuer;
@@ -99,7 +99,7 @@ impl Authenticator {
         let answer = active(issuer, introspector, token, waited, recorder)?;
         let Some((document, said)) = answer.document() else { return Err(inactive(recorder)) };
         let claims = Claims::new(document);
-        let validated = self.judge_beside((validated, &claims), issuer, scheme, recorder)?;
+        let validated = self.check_beside((validated, &claims), issuer, scheme, recorder)?;
         let Issuer { settings, audience, .. } = issuer;
         let confirmed = Confirmed::compare(validated.claims(), (&claims, said), settings, audience);
         let confirmed = recorder.check(confirmed)?;
@@ -111,7 +111,7 @@ impl Authenticator {
 
     /// Checks what an answer beside a JWT says by itself: another kind of token, the end of the token,
     /// a sender that it is bound to.
-    fn judge_beside<'c, 'a>(
+    fn check_beside<'c, 'a>(
         &self,
         (jwt, answer): (ValidatedClaims<'c, 'a>, &Claims<'_>),
         issuer: &Issuer,
@@ -120,7 +120,7 @@ impl Authenticator {
     ) -> Result<ValidatedClaims<'c, 'a>, Finding> {
         let (settings, now, own) =
             (&issuer.settings, self.clock.now(), jwt.confirmation().copied());
-        let judge = || {
+        let check = || {
             NoRecorder.check(token_kind::of_answer(answer, settings))?;
             let either = confirmation::check_either(own, answer, settings, scheme);
             let bound_by = NoRecorder.check(either)?;
@@ -131,8 +131,8 @@ impl Authenticator {
             }
             Ok(bound_by)
         };
-        let judged = judge().inspect_err(|finding: &Finding| recorder.failed(|| finding.clone()));
-        judged.map(|confirmation| jwt.bound_by(confirmation))
+        let checked = check().inspect_err(|finding: &Finding| recorder.failed(|| finding.clone()));
+        checked.map(|confirmation| jwt.bound_by(confirmation))
     }
 
     /// Takes note of what an introspected token holds, and keeps it as long as its answer counts.
@@ -186,8 +186,8 @@ fn active(
         },
     };
     match outcome {
-        Outcome::Answered(Answer::Active(answer)) => Ok(answer),
-        Outcome::Answered(Answer::Inactive) => Err(inactive(recorder)),
+        Outcome::Answered(IntrospectionAnswer::Active(answer)) => Ok(answer),
+        Outcome::Answered(IntrospectionAnswer::Inactive) => Err(inactive(recorder)),
         Outcome::Unavailable { retry_after } => {
             let issuer = issuer.settings.issuer.to_string();
             recorder.unavailable(Check::Introspection, || {
@@ -208,7 +208,7 @@ impl Authenticator {
         token: &str,
         body: &[u8],
     ) -> Option<Result<Principal, AuthenticationError>> {
-        let answer = Answer::read(body, Instant::now(), None).ok()?;
+        let answer = IntrospectionAnswer::read(body, Instant::now(), None).ok()?;
         let waited = Waited::for_answer(Outcome::Answered(answer.shared()));
         let (parts, ()) = http::Request::new(()).into_parts();
         let presented = Presented { scheme: Scheme::Bearer, token: token.as_bytes() };

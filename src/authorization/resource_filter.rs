@@ -133,7 +133,7 @@ impl<'a> ResourceFilter<'a> {
 
     /// Judges a resource of the type.
     pub fn shows<'r>(&self, resource: impl Into<ResourceRef<'r>>) -> Visibility {
-        self.judge(resource.into())
+        self.evaluate(resource.into())
     }
 
     /// Judges a resource with the help of a store that resolves what the answer depends on, with at
@@ -145,7 +145,7 @@ impl<'a> ResourceFilter<'a> {
         L: FnMut(&ResourceReference) -> Option<R>,
     {
         let resource = resource.into();
-        let mut pending = match self.judge(resource) {
+        let mut pending = match self.evaluate(resource) {
             Visibility::Shown => return true,
             Visibility::Hidden => return false,
             Visibility::Depends(targets) if targets.iter().any(|one| one.is(resource)) => {
@@ -213,14 +213,14 @@ impl<'a> ResourceFilter<'a> {
         sets.filter(|patients| !patients.is_empty()).collect()
     }
 
-    fn judge<'r, N: Node<'r>>(&self, resource: N) -> Visibility {
+    fn evaluate<'r, N: Node<'r>>(&self, resource: N) -> Visibility {
         let (mut whose, tree) = (Whose::default(), Tree::of(resource));
         let sets = self.confinement.numbered_sets();
-        let sets = sets.map(|(first, set)| self.judge_set((first, set), &tree, &mut whose));
+        let sets = sets.map(|(first, set)| self.evaluate_set((first, set), &tree, &mut whose));
         sets.fold(Visibility::Shown, Visibility::and)
     }
 
-    fn judge_set<'r, N: Node<'r>>(
+    fn evaluate_set<'r, N: Node<'r>>(
         &self,
         (first, set): (usize, &Alternatives),
         tree: &Tree<'r, N>,
@@ -282,11 +282,11 @@ impl<'a> ResourceFilter<'a> {
 struct Whose(Option<(String, Visibility)>);
 
 impl Whose {
-    fn look_up(&mut self, patient: &str, judge: impl FnOnce() -> Visibility) -> Visibility {
+    fn look_up(&mut self, patient: &str, evaluate: impl FnOnce() -> Visibility) -> Visibility {
         match &self.0 {
             Some((known, verdict)) if known == patient => verdict.clone(),
             _ => {
-                let verdict = judge();
+                let verdict = evaluate();
                 self.0 = Some((patient.to_owned(), verdict.clone()));
                 verdict
             }

@@ -1,17 +1,12 @@
 //! Roles as a refusal names them.
 
+use crate::explanation::joined;
+
 /// Names roles in words, so that nobody takes one for a scope: `the role a`, `the roles a and b`, `the role a or b`.
 pub(super) fn role_names(roles: &[impl AsRef<str>], are_all: bool) -> String {
     let plural = if are_all && roles.len() > 1 { "s" } else { "" };
-    let between = if are_all { " and " } else { " or " };
-    let names: Vec<&str> = roles.iter().map(AsRef::as_ref).collect();
-    let listed = match names.as_slice() {
-        [earlier @ .., last] if !earlier.is_empty() => {
-            [&*earlier.join(", "), between, *last].concat()
-        }
-        names => names.concat(),
-    };
-    format!("the role{plural} {listed}")
+    let names = joined(roles, if are_all { "and" } else { "or" });
+    format!("the role{plural} {names}")
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod address;
 mod advice;
 mod check;
 mod checked;
+mod conjunction;
 mod evidence;
 mod finding;
 mod grounds;
@@ -31,6 +32,7 @@ mod unreached;
 
 pub use check::Check;
 pub(crate) use checked::Checked;
+pub(crate) use conjunction::joined;
 pub(crate) use evidence::Evidence;
 pub use finding::Finding;
 pub(crate) use grounds::Grounds;

@@ -1,6 +1,7 @@
 //! Requirements that a denied request did not meet, apart by who can see to each.
 
 use super::address;
+use super::conjunction::joined;
 use super::held_role::{HeldRole, RoleStanding};
 use super::side::{Advice, Side};
 use crate::display_safe::sanitize;
@@ -166,11 +167,5 @@ fn named(what: &str, names: &[impl AsRef<str>], between: &str) -> String {
     let plural = if names.len() > 1 && between == "and" { "s" } else { "" };
     let names = names.iter().take(MAX_NAMED);
     let names: Vec<String> = names.map(|name| format!("`{}`", sanitize(name.as_ref()))).collect();
-    let listed = match names.as_slice() {
-        [earlier @ .., last] if !earlier.is_empty() => {
-            format!("{} {between} {last}", earlier.join(", "))
-        }
-        names => names.concat(),
-    };
-    format!("the {what}{plural} {listed}")
+    format!("the {what}{plural} {}", joined(&names, between))
 }

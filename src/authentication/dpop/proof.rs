@@ -59,7 +59,7 @@ pub(crate) struct ProvenKey {
 pub(crate) fn check(
     situation: &Situation<'_>,
 ) -> Checked<ProvenKey, impl FnOnce() -> Evidence + use<>> {
-    let result = the_proof(situation.request.headers).and_then(|proof| situation.judge(proof));
+    let result = the_proof(situation.request.headers).and_then(|proof| situation.validate(proof));
     let evidence = match &result {
         Err(ProofReason::IssuedAt { found, .. }) => {
             let Situation { now, max_age, leeway, .. } = situation;
@@ -88,7 +88,7 @@ fn the_proof(headers: &HeaderMap) -> Result<&[u8], ProofReason> {
 }
 
 impl Situation<'_> {
-    fn judge(&self, proof: &[u8]) -> Result<ProvenKey, ProofReason> {
+    fn validate(&self, proof: &[u8]) -> Result<ProvenKey, ProofReason> {
         let mut buffer = Buffer::new();
         let segments = Segments::decode(proof, &mut buffer).map_err(ProofReason::Malformed)?;
         // Of the same bytes the same comes.
@@ -107,9 +107,9 @@ impl Situation<'_> {
         if jti.is_empty() || jti.len() > LONGEST_ID {
             return Err(ProofReason::Identifier);
         }
-        self.judge_target(claims)?;
-        let issued = self.judge_time(claims)?;
-        self.judge_nonce(claims)?;
+        self.check_target(claims)?;
+        let issued = self.check_time(claims)?;
+        self.check_nonce(claims)?;
         // Section 4.3: the proof is for this token.
         if string(claims, "ath")? != Thumbprint::of(self.token).to_text() {
             return Err(ProofReason::OtherToken);
@@ -120,7 +120,7 @@ impl Situation<'_> {
         Ok(ProvenKey { key, new_header, jti: jti.to_owned(), issued })
     }
 
-    fn judge_target(&self, claims: &Document<'_>) -> Result<(), ProofReason> {
+    fn check_target(&self, claims: &Document<'_>) -> Result<(), ProofReason> {
         let (htm, htu) = (string(claims, "htm")?, string(claims, "htu")?);
         let method = self.request.method.map(http::Method::as_str);
         if method != Some(htm) {
@@ -131,7 +131,7 @@ impl Situation<'_> {
         if self.origin.is_some_and(is_for) { Ok(()) } else { Err(ProofReason::Target) }
     }
 
-    fn judge_time(&self, claims: &Document<'_>) -> Result<UnixTime, ProofReason> {
+    fn check_time(&self, claims: &Document<'_>) -> Result<UnixTime, ProofReason> {
         let Self { now, max_age, leeway, .. } = *self;
         let issued = date(claims, "iat")?.ok_or(ProofReason::Lacks("iat"))?;
         let until = issued.saturating_add(max_age).saturating_add(leeway);
@@ -151,7 +151,7 @@ impl Situation<'_> {
         Ok(issued)
     }
 
-    fn judge_nonce(&self, claims: &Document<'_>) -> Result<(), ProofReason> {
+    fn check_nonce(&self, claims: &Document<'_>) -> Result<(), ProofReason> {
         let Some(nonces) = self.nonces else { return Ok(()) };
         match claims.get("nonce") {
             None => Err(ProofReason::NonceMissing),

@@ -12,7 +12,7 @@ use crate::time::UnixTime;
 
 /// An answer about one token.
 #[derive(Clone, Debug)]
-pub(crate) enum Answer<A = ActiveAnswer> {
+pub(crate) enum IntrospectionAnswer<A = ActiveAnswer> {
     /// The token is active.
     Active(A),
     /// `active` is not `true`: the token is unknown, withdrawn, expired, or not for this client.
@@ -41,7 +41,7 @@ impl fmt::Debug for ActiveAnswer {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SaidToBeActive(());
 
-impl Answer {
+impl IntrospectionAnswer {
     /// Reads the object of an answer. `active` counts where it is the Boolean `true`, and nothing else
     /// that might mean it.
     pub(crate) fn read(
@@ -60,10 +60,10 @@ impl Answer {
     }
 
     /// Lets several requests share the answer.
-    pub(in crate::authentication) fn shared(self) -> Answer<Arc<ActiveAnswer>> {
+    pub(in crate::authentication) fn shared(self) -> IntrospectionAnswer<Arc<ActiveAnswer>> {
         match self {
-            Self::Active(answer) => Answer::Active(Arc::new(answer)),
-            Self::Inactive => Answer::Inactive,
+            Self::Active(answer) => IntrospectionAnswer::Active(Arc::new(answer)),
+            Self::Inactive => IntrospectionAnswer::Inactive,
         }
     }
 }

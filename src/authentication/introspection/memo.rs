@@ -18,7 +18,7 @@ use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{OptionsBuilder, UnitWeighter, Weighter};
 use tokio::time::Instant;
 
-use super::answer::{ActiveAnswer, Answer};
+use super::answer::{ActiveAnswer, IntrospectionAnswer};
 use crate::jose::digest::{Sha256, sha256};
 use crate::time::UnixTime;
 
@@ -113,9 +113,9 @@ impl Memo {
     }
 
     /// Keeps an answer in place of the one before.
-    pub(super) fn keep(&self, token: TokenHash, answer: &Answer<Arc<ActiveAnswer>>) {
+    pub(super) fn keep(&self, token: TokenHash, answer: &IntrospectionAnswer<Arc<ActiveAnswer>>) {
         match answer {
-            Answer::Active(answer) => {
+            IntrospectionAnswer::Active(answer) => {
                 if let Some(refusals) = &self.refusals {
                     refusals.remove(&token);
                 }
@@ -123,7 +123,7 @@ impl Memo {
                     answers.insert(token, Arc::clone(answer));
                 }
             }
-            Answer::Inactive => {
+            IntrospectionAnswer::Inactive => {
                 if let Some(answers) = &self.answers {
                     answers.remove(&token);
                 }
@@ -172,7 +172,8 @@ mod tests {
         let memo = Memo::new(Duration::from_secs(60));
         let token = TokenHash::of(b"token");
         let answer =
-            Answer::read(br#"{"active": true, "exp": 1000}"#, Instant::now(), None).unwrap();
+            IntrospectionAnswer::read(br#"{"active": true, "exp": 1000}"#, Instant::now(), None)
+                .unwrap();
         memo.keep(token, &answer.shared());
         let leeway = Duration::from_secs(60);
         let counts = |now: i64| {

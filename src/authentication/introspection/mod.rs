@@ -37,7 +37,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 use url::Url;
 
-pub(crate) use answer::{ActiveAnswer, Answer, SaidToBeActive};
+pub(crate) use answer::{ActiveAnswer, IntrospectionAnswer, SaidToBeActive};
 #[cfg(feature = "config")]
 pub(crate) use client::read_key_file;
 pub(crate) use confirmed::Confirmed;

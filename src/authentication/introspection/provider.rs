@@ -7,7 +7,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 use url::Url;
 
-use super::answer::Answer;
+use super::answer::IntrospectionAnswer;
 use super::client::{ASSERTION_TYPE, ClientAuthentication, Credentials};
 use super::error::{AnswerFault, IntrospectionError};
 use super::signed::SignedAnswers;
@@ -64,7 +64,7 @@ impl Provider {
         &self,
         token: &str,
         clock: &dyn Clock,
-    ) -> Result<Answer, IntrospectionError> {
+    ) -> Result<IntrospectionAnswer, IntrospectionError> {
         let (url, named_by) = self.endpoint().await?;
         let asked_at = Instant::now();
         let credentials = self.authentication.credentials(&self.issuer, clock.now())?;
@@ -109,11 +109,11 @@ impl Provider {
         body: &[u8],
         asked_at: Instant,
         clock: &dyn Clock,
-    ) -> Result<Answer, AnswerFault> {
+    ) -> Result<IntrospectionAnswer, AnswerFault> {
         match media_type {
             "application/token-introspection+jwt" => self.signed.read(body, asked_at, clock).await,
             "application/json" if self.requires_signature => Err(AnswerFault::Unsigned),
-            "application/json" => Answer::read(body, asked_at, None),
+            "application/json" => IntrospectionAnswer::read(body, asked_at, None),
             _ => Err(AnswerFault::MediaType),
         }
     }

@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::answer::{ActiveAnswer, Answer};
+use super::answer::{ActiveAnswer, IntrospectionAnswer};
 use super::circuit::Permission;
 use super::error::IntrospectionError;
 use super::lane::{Lane, Place};
@@ -30,7 +30,7 @@ const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 /// The outcome of a question, for a request.
 #[derive(Clone, Debug)]
 pub(crate) enum Outcome {
-    Answered(Answer<Arc<ActiveAnswer>>),
+    Answered(IntrospectionAnswer<Arc<ActiveAnswer>>),
     /// The provider is out of reach, or there are too many questions.
     #[non_exhaustive]
     Unavailable {
@@ -238,7 +238,7 @@ struct Closing {
 }
 
 impl Closing {
-    fn close(&mut self, result: Result<Answer, IntrospectionError>) {
+    fn close(&mut self, result: Result<IntrospectionAnswer, IntrospectionError>) {
         let Self { shared, hash, sender, permission, lane, .. } = self;
         let Some(permission) = permission.take() else { return };
         meter::introspection(&shared.issuer, meter_name(&result));
@@ -274,18 +274,20 @@ impl Drop for Closing {
     }
 }
 
-fn meter_name(result: &Result<Answer, IntrospectionError>) -> &'static str {
+fn meter_name(result: &Result<IntrospectionAnswer, IntrospectionError>) -> &'static str {
     match result {
-        Ok(Answer::Active(_)) => "active",
-        Ok(Answer::Inactive) => "inactive",
+        Ok(IntrospectionAnswer::Active(_)) => "active",
+        Ok(IntrospectionAnswer::Inactive) => "inactive",
         Err(_) => "failed",
     }
 }
 
 fn outcome_of(known: &Knowledge) -> Option<Outcome> {
     match known {
-        Knowledge::Active(answer) => Some(Outcome::Answered(Answer::Active(Arc::clone(answer)))),
-        Knowledge::Refused => Some(Outcome::Answered(Answer::Inactive)),
+        Knowledge::Active(answer) => {
+            Some(Outcome::Answered(IntrospectionAnswer::Active(Arc::clone(answer))))
+        }
+        Knowledge::Refused => Some(Outcome::Answered(IntrospectionAnswer::Inactive)),
         Knowledge::Before | Knowledge::Nothing => None,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::answer::Answer;
+use super::answer::IntrospectionAnswer;
 use super::error::IntrospectionError;
 use crate::display_safe::sanitize;
 use crate::error::ErrorCause;
@@ -26,7 +26,7 @@ impl Report {
     pub(super) fn note(
         &self,
         issuer: &Arc<str>,
-        result: &Result<Answer, IntrospectionError>,
+        result: &Result<IntrospectionAnswer, IntrospectionError>,
         now: UnixTime,
     ) {
         let mut state = self.state();

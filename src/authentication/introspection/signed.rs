@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
-use super::answer::Answer;
+use super::answer::IntrospectionAnswer;
 use super::error::AnswerFault;
 use crate::authentication::audience::AudiencePolicy;
 use crate::authentication::claims::Claims;
@@ -47,7 +47,7 @@ impl SignedAnswers {
         body: &[u8],
         asked_at: Instant,
         clock: &dyn Clock,
-    ) -> Result<Answer, AnswerFault> {
+    ) -> Result<IntrospectionAnswer, AnswerFault> {
         let mut waited = false;
         loop {
             match self.verify(body, asked_at, clock.now())? {
@@ -69,7 +69,7 @@ impl SignedAnswers {
         body: &[u8],
         asked_at: Instant,
         now: UnixTime,
-    ) -> Result<Result<Answer, ()>, AnswerFault> {
+    ) -> Result<Result<IntrospectionAnswer, ()>, AnswerFault> {
         let mut buffer = Buffer::new();
         let jws = Segments::decode_any(body.trim_ascii(), &mut buffer).and_then(CompactJws::parse);
         let jws = jws.map_err(|_| AnswerFault::NotAJws)?;
@@ -83,7 +83,7 @@ impl SignedAnswers {
         let envelope: Envelope<'_> = serde_json::from_str(payload)
             .map_err(|_| AnswerFault::Member("token_introspection"))?;
         let object = envelope.token_introspection.get().as_bytes();
-        Answer::read(object, asked_at, Some(key_set)).map(Ok)
+        IntrospectionAnswer::read(object, asked_at, Some(key_set)).map(Ok)
     }
 
     /// Verifies the signature. The type of the header keeps any other JWT of the provider from being

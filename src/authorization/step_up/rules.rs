@@ -83,11 +83,11 @@ impl StepUpRules {
     ) -> Result<(), Denial> {
         match self.blocks.is_empty() {
             true => Ok(()),
-            false => self.judge(principal, interaction, enforced),
+            false => self.evaluate(principal, interaction, enforced),
         }
     }
 
-    fn judge(
+    fn evaluate(
         &self,
         principal: &Principal,
         interaction: &Interaction,

@@ -1,6 +1,7 @@
 //! Reasons about the audience of a token.
 
 use crate::display_safe::sanitize;
+use crate::explanation::conjunction::joined;
 use crate::explanation::side::Advice;
 
 /// The reason for which the `aud` of a token is refused (RFC 7519 section 4.1.3).
@@ -116,10 +117,5 @@ fn beside(setting: &str, accepted: &[String]) -> String {
 /// Lists values: `` `a`, `b` or `c` ``.
 fn listed(values: &[String], between: &str) -> String {
     let values: Vec<String> = values.iter().map(|value| format!("`{}`", sanitize(value))).collect();
-    match values.as_slice() {
-        [earlier @ .., last] if !earlier.is_empty() => {
-            format!("{} {between} {last}", earlier.join(", "))
-        }
-        values => values.concat(),
-    }
+    joined(&values, between)
 }
