@@ -42,7 +42,8 @@ const EXCEPTIONS: [Exception; 11] = [
         name: "somebody else",
         reason: "how many pages a server has of another patient would tell how much there is of that patient",
         applies: |request, ours, theirs| {
-            let says_so = request.method == "HEAD" || theirs.reason().contains("somebody else");
+            let says_so =
+                request.method == "HEAD" || theirs.reason().contains("not limited to the patient");
             (ours.status, theirs.status) == (200, 403) && says_so
         },
     },
