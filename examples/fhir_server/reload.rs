@@ -18,7 +18,7 @@ pub(crate) fn follow(
         loop {
             let read = tokio::select! {
                 read = file.changed() => read,
-                () = hang_up.told() => file.read().await,
+                () = hang_up.received() => file.read().await,
             };
             let replaced =
                 read.map_err(Error::from).and_then(|config| replace(config, &base, &layer));
@@ -55,7 +55,7 @@ impl HangUp {
         Self()
     }
 
-    async fn told(&mut self) {
+    async fn received(&mut self) {
         #[cfg(unix)]
         if let Some(signal) = &mut self.0
             && signal.recv().await.is_some()

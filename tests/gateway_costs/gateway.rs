@@ -26,7 +26,7 @@ pub(crate) const MAX_BUFFERED: u64 = 256;
 pub(crate) enum ConfinedBy {
     /// Both layers are before the server behind.
     Gateway,
-    /// The layer that judges tokens is before it, and no other.
+    /// The layer that judges tokens is before it, and within that the one that rewrites `metadata`.
     Nobody,
 }
 

@@ -8,9 +8,10 @@
 //!
 //! - memory that grows by no more than 32 MiB while 1 GiB streams each way,
 //! - 100 answers of 16 MiB at once that are judged, within `max_buffered` and 128 MiB,
-//! - instructions of a request that passes through, beside those of the same gateway where the layer that judges
-//!   tokens is the only one (`confine = "nobody"`): what confines adds nothing to what passes it by. They are counted
-//!   by valgrind, for a difference of two times would be that of two moments of the machine,
+//! - instructions of a request that passes through, beside those of the same gateway that does not confine
+//!   (`confine = "nobody"`, where only `metadata` is looked at within the layer that judges tokens): what confines adds
+//!   a twentieth at most to what passes it by. They are counted by valgrind, for a difference of two times would be that
+//!   of two moments of the machine,
 //! - instructions that a token adds to them, beside what the layer adds to those of a bare proxy.
 //!
 //! What the gateway takes beside the least that a proxy can be, hyper's client and server and nothing else, is told, too,

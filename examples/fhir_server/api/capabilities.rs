@@ -57,7 +57,7 @@ pub(crate) async fn statement(State(app): State<Arc<App>>) -> impl IntoResponse 
     (headers, statement.to_string())
 }
 
-/// The capabilities of this server for each type. It stays the same, and takes longer to say than the rest.
+/// The capabilities of this server for each type. They stay the same, and take longer to write than the rest.
 pub(crate) fn resources(is_protected: bool) -> Value {
     ResourceTypes::r4().names().map(|name| resource(name, is_protected)).collect()
 }
