@@ -13,12 +13,11 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
-use tower_fhir_auth::confine::ConfineSettings;
 use tower_fhir_auth::{FhirAuthLayer, ScopePolicy, TrustedIssuer};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::gateway::BASE;
+use super::gateway::{BASE, PUBLIC};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -30,7 +29,7 @@ pub(crate) async fn serve(upstream: &str, issuer: Option<&str>) {
             let builder =
                 FhirAuthLayer::builder(BASE).issuer(TrustedIssuer::discover(issuer.to_owned()));
             let builder = builder.authorizer(ScopePolicy::new());
-            let layer = builder.build_confined(ConfineSettings::default()).unwrap();
+            let layer = builder.public([PUBLIC]).build().unwrap();
             until_the_end(layer.layer(Proxy::before(upstream))).await;
         }
     }
