@@ -62,11 +62,13 @@ impl Access {
         let interaction = self.interaction();
         let alike = self.rules().all(|rule| rule.treats_unnamed_types_alike());
         let is_open = |asked: &Interaction| self.is_granted_unconfined(asked);
-        permissions.iter().all(|permission| {
-            let kind = interaction_of(permission);
+        let is_open_on_each = |kind: Kind| {
             let mut names = interaction.resource_types().names();
+            names.all(|name| is_open(&interaction.on_type(kind, name)))
+        };
+        permissions.iter().all(|permission| {
             is_open(self.every_type().with_permission(permission, interaction))
-                && (alike || names.all(|name| is_open(&interaction.on_type(kind, name))))
+                && (alike || is_open_on_each(interaction_of(permission)))
         })
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Request, Response, Uri};
+use http::{HeaderName, HeaderValue, Method, Request, Response, Uri};
 use http_body::Body;
 use http_body_util::{BodyExt, Limited};
 use tower_service::Service;
@@ -21,32 +21,55 @@ use crate::middleware::{Interior, announce_close};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-const IF_NONE_EXIST: &str = "if-none-exist";
+const IF_NONE_EXIST: HeaderName = HeaderName::from_static("if-none-exist");
 
-/// Writes the addresses in the query of a request as the server behind reads them, where that has another base.
-pub(super) fn localize<B>(
-    request: &mut Request<B>,
-    interior: &Interior,
-    settings: &ConfineSettings,
-) {
-    let Some(upstream) = &settings.upstream else { return };
-    let addresses = Addresses::new(&interior.server.base_url, upstream);
-    let path = request.uri().path();
-    let below = interior.server.base_url.below(path).unwrap_or_default();
-    let query = request.uri().query().and_then(|query| addresses.query(below, query));
-    let condition = request.headers().get(IF_NONE_EXIST).and_then(|value| value.to_str().ok());
-    let condition = condition.and_then(|query| addresses.query(below, query));
-    if let Some(query) = query {
-        let address = PathAndQuery::try_from(format!("{path}?{query}")).ok();
-        let mut parts = request.uri().clone().into_parts();
-        parts.path_and_query = address.or(parts.path_and_query);
-        if let Ok(uri) = Uri::from_parts(parts) {
+/// The parameters in the head of a request as the server behind reads them, where that has another base.
+pub(super) struct Localized {
+    uri: Option<Uri>,
+    condition: Option<HeaderValue>,
+}
+
+impl Localized {
+    /// Returns them; `None` where they stay as they are, as those of most requests do.
+    pub(super) fn of<B>(
+        request: &Request<B>,
+        interior: &Interior,
+        settings: &ConfineSettings,
+    ) -> Option<Box<Self>> {
+        let upstream = settings.upstream.as_ref()?;
+        let query = request.uri().query();
+        // It is about creations alone.
+        let condition =
+            (*request.method() == Method::POST).then(|| request.headers().get(IF_NONE_EXIST));
+        let condition = condition.flatten().and_then(|value| value.to_str().ok());
+        if query.is_none() && condition.is_none() {
+            return None;
+        }
+        let addresses = Addresses::new(&interior.server.base_url, upstream);
+        let path = request.uri().path();
+        let below = interior.server.base_url.below(path).unwrap_or_default();
+        let local = |parameters: &str| addresses.query(below, parameters);
+        let uri = query.and_then(local).and_then(|query| with_query(request.uri(), &query));
+        let condition = condition.and_then(local);
+        let condition = condition.and_then(|query| HeaderValue::try_from(query).ok());
+        (uri.is_some() || condition.is_some()).then(|| Box::new(Self { uri, condition }))
+    }
+
+    /// Writes them into the request that they were read from.
+    pub(super) fn write<B>(self, request: &mut Request<B>) {
+        if let Some(uri) = self.uri {
             *request.uri_mut() = uri;
         }
+        if let Some(condition) = self.condition {
+            request.headers_mut().insert(IF_NONE_EXIST, condition);
+        }
     }
-    if let Some(condition) = condition.and_then(|query| HeaderValue::try_from(query).ok()) {
-        request.headers_mut().insert(IF_NONE_EXIST, condition);
-    }
+}
+
+fn with_query(uri: &Uri, query: &str) -> Option<Uri> {
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(PathAndQuery::try_from(format!("{}?{query}", uri.path())).ok()?);
+    Uri::from_parts(parts).ok()
 }
 
 /// Reports whether the parameters of a request are in a body which has to be read for that.

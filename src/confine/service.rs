@@ -17,7 +17,7 @@ use super::confined::Confined;
 use super::headers;
 use super::judge::Judge;
 use super::metadata::{self, Rewriting};
-use super::passed;
+use super::passed::{self, Localized};
 use super::request_body::RequestBody;
 use super::settings::ConfineSettings;
 use super::way::Way;
@@ -45,11 +45,9 @@ pub struct Confine<S> {
 /// The treatment of a request that an outer layer has let in.
 enum Step {
     /// It passes without a look, but for the addresses in it where the server behind has another base.
-    Through {
-        localized: Option<Kept>,
-    },
+    Through(Option<Box<Localized>>),
     /// The form in its body has such addresses, too.
-    Form(Kept),
+    Form(Kept, Option<Box<Localized>>),
     /// It is for the server's own statement.
     Metadata(Rewriting),
     Judged(Kept, Arc<Capabilities>, Way, Box<Access>),
@@ -83,6 +81,7 @@ impl<S> Confine<S> {
             Confined::of(interior).ok_or(Unguarded)?;
         let keep = || Some((Interior::keep(request)?, Arc::clone(settings)));
         let kept = || keep().ok_or(Unguarded);
+        let localized = || Localized::of(request, interior, settings);
         let changes = access.is_some_and(Access::changes);
         if metadata::is_asked(interior, request) {
             let (interior, settings) = kept()?;
@@ -92,12 +91,9 @@ impl<S> Confine<S> {
         }
         let step = match access.map(|access| (Way::of(access, request.headers()), access)) {
             Some((Way::Through, access)) if passed::has_form(access, settings) => {
-                Step::Form(kept()?)
+                Step::Form(kept()?, localized())
             }
-            None | Some((Way::Through, _)) => {
-                let localized = settings.upstream.is_some().then(kept).transpose()?;
-                Step::Through { localized }
-            }
+            None | Some((Way::Through, _)) => Step::Through(localized()),
             Some((way, access)) => {
                 let access = Box::new(access.clone());
                 Step::Judged(kept()?, Arc::clone(capabilities), way, access)
@@ -181,14 +177,16 @@ where
                 };
                 ConfineFuture::judged(Box::pin(judged))
             }
-            Step::Form((interior, settings)) => {
-                passed::localize(&mut request, &interior, &settings);
+            Step::Form((interior, settings), localized) => {
+                if let Some(localized) = localized {
+                    localized.write(&mut request);
+                }
                 let answer = passed::search(self.ready(), interior, settings, request);
                 ConfineFuture::judged(Box::pin(answer))
             }
-            Step::Through { localized } => {
-                if let Some((interior, settings)) = localized {
-                    passed::localize(&mut request, &interior, &settings);
+            Step::Through(localized) => {
+                if let Some(localized) = localized {
+                    localized.write(&mut request);
                 }
                 ConfineFuture::through(self.inner.call(request.map(RequestBody::passed)))
             }

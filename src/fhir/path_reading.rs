@@ -18,6 +18,22 @@ use percent_encoding::percent_decode_str;
 /// ```
 #[must_use]
 pub fn is_unambiguous_path(path: &str) -> bool {
+    is_plain(path) || is_read_alike(path)
+}
+
+/// Reports whether a path has nothing in it that could be read otherwise: names of letters, digits, `-`, `_` and `$`.
+fn is_plain(path: &str) -> bool {
+    let mut before = None;
+    let is_plain = path.bytes().all(|byte| {
+        let is_name = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'$');
+        let begins_name = byte == b'/' && before != Some(b'/');
+        before = Some(byte);
+        is_name || begins_name
+    });
+    is_plain && path.starts_with('/')
+}
+
+fn is_read_alike(path: &str) -> bool {
     let read: Vec<u8> = percent_decode_str(path).collect();
     // A `%` that is left is read as another path by who decodes again.
     let is_odd =
@@ -217,6 +233,22 @@ mod tests {
         ] {
             assert!(is_unambiguous_path(plain), "{plain}");
         }
+    }
+
+    #[test]
+    fn a_path_that_is_plain_at_a_look_is_read_alike() {
+        let mut paths = vec![String::new()];
+        for _ in 0..5 {
+            let mut longer = Vec::new();
+            for path in &paths {
+                longer.extend("/a$.%2;\u{e9}".chars().map(|next| format!("{path}{next}")));
+            }
+            for path in &longer {
+                assert!(!is_plain(path) || is_read_alike(path), "{path}");
+            }
+            paths = longer;
+        }
+        assert!(is_plain("/Patient/1/$everything") && is_plain("/a/") && is_plain("/"));
     }
 
     #[test]

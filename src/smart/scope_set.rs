@@ -7,6 +7,7 @@ use hashbrown::{HashMap, HashSet};
 use smallvec::SmallVec;
 
 use super::constraint::{Constraint, ConstraintError};
+use super::permissions::Permissions;
 use super::scope::{ScopeContext, SmartScope, TypeName};
 use super::scope_kind::ScopeKind;
 use crate::fhir::ResourceTypes;
@@ -104,6 +105,15 @@ impl ScopeSet {
         of_every_type.chain(of_this_type)
     }
 
+    /// Reports whether one `system/` scope without a constraint holds these permissions on every type.
+    pub(crate) fn holds_on_every_type(&self, permissions: Permissions) -> bool {
+        self.covering(None).any(|scope| {
+            scope.is_of_system()
+                && scope.constraint().is_none()
+                && scope.permissions().contains(permissions)
+        })
+    }
+
     /// Returns the types that scopes name, each once.
     pub(crate) fn types(&self) -> impl Iterator<Item = &str> {
         let same =
@@ -174,6 +184,23 @@ mod tests {
         }
         assert_eq!(scopes.covering(None).count(), 2);
         assert_eq!(ScopeSet::default().covering(Some("Patient")).count(), 0);
+    }
+
+    #[test]
+    fn on_every_type_one_scope_of_the_system_without_a_constraint_holds() {
+        let rs = Permissions::READ | Permissions::SEARCH;
+        for (texts, expected) in [
+            (&["system/*.rs"][..], true),
+            (&["system/Patient.c", "system/*.cruds"], true),
+            (&["system/*.r", "system/*.s"], true),
+            (&["system/*.r"], false),
+            (&["system/*.rs?status=final"], false),
+            (&["system/Patient.rs", "system/Observation.rs"], false),
+            (&["user/*.rs", "patient/*.cruds"], false),
+            (&[], false),
+        ] {
+            assert_eq!(set(texts).holds_on_every_type(rs), expected, "{texts:?}");
+        }
     }
 
     #[test]

@@ -108,6 +108,8 @@ pub(super) struct Account(Arc<Inner>);
 struct Inner {
     all: Arc<Buffered>,
     /// `None` until its token was verified.
+    principal: OnceLock<Principal>,
+    /// Told of that when something is held: what passes through holds nothing.
     caller: OnceLock<Caller>,
     held: AtomicUsize,
     /// The length of the longest line that is held.
@@ -122,10 +124,11 @@ struct Inner {
 impl Account {
     pub(super) fn of_a_request(all: &Arc<Buffered>) -> Self {
         let all = Arc::clone(all);
-        let (caller, held, line, streams, sends, awaits_client) = Default::default();
-        let (turn, trouble) = Default::default();
+        let (principal, caller, held, line) = Default::default();
+        let (streams, sends, awaits_client, turn, trouble) = Default::default();
         Self(Arc::new(Inner {
             all,
+            principal,
             caller,
             held,
             line,
@@ -139,13 +142,9 @@ impl Account {
 
     /// Notes whose token was verified, before anything is held of it: until then it is a stranger's.
     pub(super) fn is_of(&self, principal: &Principal) {
-        self.is_of_a(self.0.all.shares.caller(principal));
-    }
-
-    fn is_of_a(&self, caller: Caller) {
         if !self.holds_something() {
             // Who it is does not change.
-            let _ = self.0.caller.set(caller);
+            let _ = self.0.principal.set(principal.clone());
         }
     }
 
@@ -153,7 +152,7 @@ impl Account {
     #[cfg(test)]
     pub(super) fn of_a_caller(all: &Arc<Buffered>, name: &str) -> Self {
         let account = Self::of_a_request(all);
-        account.is_of_a(all.shares.named("https://idp.test", Some(name)));
+        let _ = account.0.caller.set(all.shares.named("https://idp.test", Some(name)));
         account
     }
 
@@ -205,7 +204,7 @@ impl Account {
 
     /// Reports whether it is of a caller.
     pub(super) fn has_caller(&self) -> bool {
-        self.0.caller.get().is_some()
+        self.0.has_caller()
     }
 
     /// Notes whether the next part of its body is the client's to send.
@@ -259,7 +258,7 @@ impl Account {
         let own = self.0.held.fetch_add(taken, Ordering::Relaxed);
         let (all, room) = (&self.0.all, self.0.room());
         let done = room.take(own, taken);
-        let of_caller = self.0.caller.get().map_or(0, |caller| all.shares.take(*caller, taken));
+        let of_caller = self.0.caller().map_or(0, |caller| all.shares.take(caller, taken));
         let done = done.and_then(|()| room.check_caller(of_caller));
         if done.is_err() {
             self.0.held.fetch_sub(taken, Ordering::Relaxed);
@@ -271,17 +270,26 @@ impl Account {
 }
 
 impl Inner {
+    fn has_caller(&self) -> bool {
+        self.principal.get().is_some() || self.caller.get().is_some()
+    }
+
+    fn caller(&self) -> Option<Caller> {
+        let told = || {
+            let principal = self.principal.get()?;
+            Some(*self.caller.get_or_init(|| self.all.shares.caller(principal)))
+        };
+        self.caller.get().copied().or_else(told)
+    }
+
     fn room(&self) -> &Room {
-        match self.caller.get() {
-            Some(_) => &self.all.callers,
-            None => &self.all.strangers,
-        }
+        if self.has_caller() { &self.all.callers } else { &self.all.strangers }
     }
 
     fn give_back(&self, held: usize) {
         self.room().held.fetch_sub(held, Ordering::Relaxed);
-        if let Some(caller) = self.caller.get() {
-            self.all.shares.give_back(*caller, held);
+        if let Some(caller) = self.caller() {
+            self.all.shares.give_back(caller, held);
         }
     }
 }

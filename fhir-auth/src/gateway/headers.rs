@@ -35,20 +35,30 @@ const OTHER_JSON: [&str; 3] = ["application/json", "text/json", "application/ndj
 
 /// Returns those of the headers that `Connection` names: it may name any number of others, as often as it likes.
 pub(super) fn named_by_connection(headers: &HeaderMap) -> HashSet<HeaderName> {
+    if !headers.contains_key(CONNECTION) {
+        return HashSet::new();
+    }
     let values = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
     let names = values.flat_map(|value| value.split(',')).map(str::trim);
     let present = names.filter(|name| headers.contains_key(*name));
     present.filter_map(|name| name.parse().ok()).collect()
 }
 
+/// Reports whether a path is about a Binary, or about something of one.
+pub(super) fn is_of_binary(path: &str) -> bool {
+    path.as_bytes().split(|byte| *byte == b'/').any(|segment| segment == b"Binary")
+}
+
 /// Reports whether a body is JSON that may be rewritten. The bytes of a Binary are nobody's but its own; only
 /// FHIR's own type says that it is the resource.
 pub(super) fn is_json(headers: &HeaderMap, is_binary: bool) -> bool {
-    let is_plain = headers.get_all(CONTENT_ENCODING).iter().all(|coding| coding == "identity");
-    let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let media_type = media_type.and_then(|value| value.split(';').next()).unwrap_or_default();
-    let media_type = media_type.trim();
-    let is_one_of = |types: &[&str]| types.iter().any(|one| one.eq_ignore_ascii_case(media_type));
+    let Some(media_type) = headers.get(CONTENT_TYPE) else { return false };
+    let is_plain = !headers.contains_key(CONTENT_ENCODING)
+        || headers.get_all(CONTENT_ENCODING).iter().all(|coding| coding == "identity");
+    let media_type = media_type.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
+    let media_type = media_type.trim_ascii();
+    let is_one_of =
+        |types: &[&str]| types.iter().any(|one| media_type.eq_ignore_ascii_case(one.as_bytes()));
     is_plain && (is_one_of(&JSON_OF_FHIR) || (!is_binary && is_one_of(&OTHER_JSON)))
 }
 

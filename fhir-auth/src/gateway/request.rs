@@ -14,7 +14,7 @@ use tower_fhir_auth::smart::Permissions;
 use tower_fhir_auth::{Access, InteractionKind, Principal};
 
 use super::base::Bases;
-use super::headers::{OF_BYTES, OF_CONNECTION, is_json, named_by_connection};
+use super::headers::{OF_BYTES, OF_CONNECTION, is_json, is_of_binary, named_by_connection};
 use super::rewrite::Rewriter;
 use super::unanswered::Unanswered;
 use crate::server::Peer;
@@ -124,8 +124,8 @@ impl Rules {
         if path::may_be_read_otherwise(below) {
             return Err(Unanswered::Elsewhere);
         }
-        let is_judged = request.extensions.get::<Access>().is_some();
-        let below = match is_judged && below.contains("%24") {
+        let is_judged = || request.extensions.get::<Access>().is_some();
+        let below = match below.contains('%') && is_judged() {
             true => Cow::Owned(below.replace("%24", "$")),
             false => Cow::Borrowed(below),
         };
@@ -218,8 +218,8 @@ impl SentKind {
     pub(super) fn of(head: &mut Parts) -> Self {
         let mut segments = head.uri.path().split('/');
         let is_search = head.method == Method::POST && segments.next_back() == Some("_search");
-        let is_binary = head.uri.path().split('/').any(|segment| segment == "Binary");
-        let kind = match (is_search, is_json(&head.headers, is_binary)) {
+        let is_json = is_json(&head.headers, is_of_binary(head.uri.path()));
+        let kind = match (is_search, is_json) {
             (true, _) => Self::Form,
             (false, true) => Self::Json,
             (false, false) => return Self::AsItIs,

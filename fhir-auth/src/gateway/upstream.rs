@@ -26,6 +26,7 @@ use tower_service::Service;
 use super::account::{Account, Buffered};
 use super::base::Bases;
 use super::exchange::{AnswerBody, Progress, SentBody};
+use super::headers::is_of_binary;
 use super::meter;
 use super::request::{Rules, SentKind};
 use super::response::{self, BodyKind};
@@ -148,7 +149,7 @@ impl Inner {
             Unanswered::OutOfReach
         })?;
         let (mut answer, body) = answer.into_parts();
-        let is_binary = is_binary(&parts.uri);
+        let is_binary = is_of_binary(parts.uri.path());
         let kind = response::head(&mut answer, &parts.method, is_binary, &self.bases)?;
         let rewriter =
             (kind == BodyKind::Rewritten).then(|| Rewriter::of_answer(self.bases.clone()));
@@ -156,10 +157,6 @@ impl Inner {
         let body = AnswerBody::new(body, rewriter, self.timeout, account).by_line(is_by_line);
         Ok(Response::from_parts(answer, Either::Left(body)))
     }
-}
-
-fn is_binary(uri: &Uri) -> bool {
-    uri.path().split('/').any(|segment| segment == "Binary")
 }
 
 /// Returns the last cause of an error: the outer ones say that there is one.
