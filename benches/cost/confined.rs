@@ -39,8 +39,9 @@ pub(crate) fn measure(report: &mut Report) {
     }
 }
 
-/// A token that confines nothing, before an application that writes a resource for each answer; and before
-/// a service that does nothing, where what the second layer asks the rules is most of what there is.
+/// A token that confines nothing, before an application that writes a resource for each answer. A service that does
+/// nothing is before it, too, as a guard: there is little beside what the second layer asks the rules, and it is half of
+/// what the first takes at most.
 fn unconfined(report: &mut Report, key: &Key) {
     for (who, token) in
         [("role", key.token()), ("scope", key.token().without("roles").claim("scp", "system/*.rs"))]
@@ -53,7 +54,7 @@ fn unconfined(report: &mut Report, key: &Key) {
         report.tell("  without, us", &format!("{:.3}", figures.seconds(1) * 1e6));
         let (with, without) = pair(key, Bare);
         let figures = compared(&requests, with, without);
-        report.ratio_at_most(&format!("{what}, of nothing"), figures.ratio(0, 1), 1.05);
+        report.ratio_at_most(&format!("{what}, of nothing"), figures.ratio(0, 1), 1.5);
         let more = figures.seconds(0) - figures.seconds(1);
         report.tell("  us more", &format!("{:.3}", more * 1e6));
     }
