@@ -38,10 +38,10 @@ impl Localized {
     ) -> Option<Box<Self>> {
         let upstream = settings.upstream.as_ref()?;
         let query = request.uri().query();
-        // It is about creations alone.
-        let condition =
-            (*request.method() == Method::POST).then(|| request.headers().get(IF_NONE_EXIST));
-        let condition = condition.flatten().and_then(|value| value.to_str().ok());
+        // By R4 it is about creations alone; some server may know it of other changes.
+        let is_change = !matches!(*request.method(), Method::GET | Method::HEAD);
+        let condition = is_change.then(|| request.headers().get(IF_NONE_EXIST)).flatten();
+        let condition = condition.and_then(|value| value.to_str().ok());
         if query.is_none() && condition.is_none() {
             return None;
         }

@@ -72,7 +72,11 @@ impl Gateway {
 
     /// A token of patient 1.
     pub(crate) fn token(&self, scope: &str) -> String {
-        let token = self.issuer.token().claim("aud", BASE).claim("sub", "amara %");
+        self.token_of("amara %", scope)
+    }
+
+    pub(crate) fn token_of(&self, subject: &str, scope: &str) -> String {
+        let token = self.issuer.token().claim("aud", BASE).claim("sub", subject);
         token.claim("scope", scope).claim("patient", "1").sign().unwrap()
     }
 

@@ -190,6 +190,31 @@ async fn strangers_take_no_room_that_callers_need() {
     given_back(&gateway, &admin).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_answers_of_one_caller_hold_a_half_together_whatever_its_tokens_are() {
+    let (careless, admin) = (Careless::start().await, free_port());
+    let sections =
+        format!("max_body = \"10MiB\"\nmax_buffered = \"48MiB\"\n[admin]\naddress = \"{admin}\"");
+    let gateway = Gateway::before(&careless.base, &sections).await;
+    let mut stalled = Vec::new();
+    // Two answers of 8 MiB are within 24, and three are not.
+    for (subject, scope, status) in [
+        ("amara", "patient/*.rs", 200),
+        ("amara", "patient/*.rs openid", 200),
+        ("amara", "patient/*.rs profile", 503),
+        ("bela", "patient/*.rs", 200),
+    ] {
+        let mut client = Http2::open(&gateway, 0).await;
+        let token = gateway.token_of(subject, scope);
+        client.get(1, "/r4/Observation/large8", Some(&token)).await;
+        let head = client.frame(HEADERS, 1).await;
+        assert_eq!(head[0] == 0x88, status == 200, "{subject} {scope}: 200 (RFC 7541 appendix A)");
+        stalled.push(client);
+    }
+    drop(stalled);
+    given_back(&gateway, &admin).await;
+}
+
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_held_counts_also_after_another_configuration_was_read() {

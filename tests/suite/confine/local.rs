@@ -68,6 +68,11 @@ async fn conditions_of_changes_are_read_in_the_same_way() {
     confined.send_with(&token, create, "{}").await;
     let sent = &confined.server.last_headers()["if-none-exist"];
     assert_eq!(sent, "subject=https%3A%2F%2Fforeign.invalid%2FPatient%2F2");
+    // What no standard gives a meaning to, some server may.
+    let update = Request::put("/r4/Observation/o1");
+    let update = update.header("if-none-exist", format!("subject={BASE}/Patient/2"));
+    confined.send_with(&token, update, "{}").await;
+    assert_eq!(confined.server.last_headers()["if-none-exist"], "subject=Patient%2F2");
 }
 
 #[tokio::test]
