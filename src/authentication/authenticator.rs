@@ -274,6 +274,7 @@ impl Authenticator {
             issuer = self.still_accepting(validity);
             issuer.is_some()
         })?;
+        // No refusal yet: the checks tell the first fault in their order, whether a token is cached or not.
         if !confirmation::scheme_matches(*scheme, principal.confirmation()) {
             return None;
         }

@@ -75,6 +75,7 @@ pub(crate) fn is_there(found: &Result<Presented<'_>, Reason>) -> bool {
 fn behind_scheme(value: &[u8]) -> Option<(Scheme, &[u8])> {
     let behind = |name: &[u8], known| {
         let (scheme, rest) = value.split_at_checked(name.len())?;
+        // A tab ends the name as well, so that the tab is told as the fault, not an unknown scheme.
         let ends = rest.first().is_none_or(is_blank);
         (ends && scheme.eq_ignore_ascii_case(name)).then_some((known, rest))
     };

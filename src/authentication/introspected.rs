@@ -79,6 +79,7 @@ impl Authenticator {
         let validated =
             validation::validate(&claims, verified, scheme, issuer, self.clock.now(), recorder)?;
         let is_bound = validated.confirmation().is_some_and(|cnf| cnf.key.is_some());
+        // The check has been recorded as passed already; only a failure takes the place of that.
         let said = NoRecorder.check(token_kind::bound_as_said(&claims, is_bound));
         said.inspect_err(|finding| recorder.failed(|| finding.clone()))?;
         let principal = Principal::new(&validated, &issuer.settings, |_| true);
@@ -179,6 +180,7 @@ fn active(
 ) -> Result<Arc<ActiveAnswer>, Interruption> {
     let outcome = match (waited.answer(), &introspector.questions) {
         (Some(outcome), _) => outcome.clone(),
+        // Where nobody may be asked (`offline`), the token is undecided: neither let in nor rejected.
         (None, None) => Outcome::Unavailable { retry_after: Duration::from_secs(1) },
         (None, Some(questions)) => match questions.look_up(token) {
             LookUp::Known(outcome) => outcome,

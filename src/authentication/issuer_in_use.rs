@@ -96,6 +96,7 @@ impl IssuerSettings {
         }
         let is_empty = |policy: &AudiencePolicy| policy.is_empty();
         let audience = match (self.preset_audience.clone(), self.audience.clone()) {
+            // An empty list is an error below: it must not widen to the audiences of the preset.
             (Some(_), Some(further)) if is_empty(&further) => further,
             (Some(preset), Some(further)) => preset.or(further),
             (Some(audience), None) | (None, Some(audience)) => audience,

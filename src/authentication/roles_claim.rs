@@ -70,6 +70,7 @@ impl RolesClaim {
         let is_missed =
             || self.value(claims).is_none() && names.iter().any(|name| claims.has(name));
         names.len() > 1
+            // Spares the look-ups once it was told; the exchange below decides who tells it.
             && !was_missed.load(Ordering::Relaxed)
             && is_missed()
             && !was_missed.swap(true, Ordering::Relaxed)

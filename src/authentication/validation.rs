@@ -193,6 +193,7 @@ pub(crate) fn token_type(
     let typ = typ.unwrap_or("");
     let accepted = |name: &String| match (typ, name.as_str()) {
         ("", "") => true,
+        // `application/` alone is cut to nothing, and would pass where `typ` may be absent.
         ("", _) | (_, "") => false,
         (typ, name) => media_type(typ).eq_ignore_ascii_case(media_type(name)),
     };

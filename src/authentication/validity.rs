@@ -41,6 +41,7 @@ impl Validity {
         let until = dates.expires_at.saturating_add(leeway);
         let oldest = settings.max_token_age.zip(dates.issued_at);
         let too_old = oldest
+            // A token of exactly the largest age passes its check, and `until` is excluded.
             .map(|(age, issued_at)| issued_at.saturating_add(age).saturating_add(leeway).next());
         let until = too_old.map_or(until, |too_old| until.min(too_old));
         Self { issuer, key_set, from, until, answered_until: None }

@@ -19,6 +19,7 @@ pub(super) fn hide_companions_of_hidden(
     let hides = hides_others || shown.contains(&false);
     let shows_companions =
         candidates.iter().zip(&*shown).any(|(one, shown)| one.comes_along && *shown);
+    // With nothing hidden there is nothing to give away, whatever the server behind chose to include.
     if !hides || !shows_companions {
         return;
     }

@@ -86,6 +86,7 @@ impl EntryAnswer {
         let is_outcome = response.status().is_client_error()
             || response.status().is_server_error()
             || one.as_ref().is_some_and(|one| one.resource_type == "OperationOutcome");
+        // R4 has an `instant` here; `Last-Modified` is an HTTP-date (RFC 9110 section 8.8.2).
         let last_modified = one.filter(|_| !is_outcome).and_then(|one| {
             let updated = |resource: ResourceRef<'_>| {
                 resource.member("meta")?.member("lastUpdated")?.string().map(str::to_owned)

@@ -62,6 +62,7 @@ pub(super) fn have_provenance(headers: &HeaderMap) -> bool {
 /// Removes the preference for an answer that comes later, whose jobs would be anybody's. Other preferences
 /// stay.
 pub(super) fn strip_async(headers: &mut HeaderMap) {
+    // A value outside ASCII cannot be searched for the preference, so it does not go on.
     let asks =
         |value: &HeaderValue| value.to_str().map_or(true, |text| text.split(',').any(is_async));
     let names: Vec<HeaderName> =
@@ -126,6 +127,7 @@ pub(super) fn describe_json(headers: &HeaderMap) -> bool {
 
 /// Reports whether the headers describe a JSON Patch (RFC 6902) that is not compressed.
 pub(super) fn describe_a_json_patch(headers: &HeaderMap) -> bool {
+    // R4 section 3.1.0.6 has three kinds of patch, and only the content type tells them apart.
     headers.contains_key(CONTENT_TYPE) && describe(headers, &["application/json-patch+json"])
 }
 

@@ -127,6 +127,7 @@ fn rewritten(query: &str, types: Option<&[String]>) -> String {
     }
     let is_types = |name: &str| name == "_type" && types.is_some();
     asked.extend_pairs(
+        // `_format` would override the `Accept` that is sent (R4 section 3.1.0.1.11).
         parse(query.as_bytes()).filter(|(name, _)| !is_types(name) && name != "_format"),
     );
     asked.finish()

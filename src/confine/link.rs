@@ -10,6 +10,7 @@ pub(super) fn below(base: &str, link: &str) -> Option<String> {
     }
     let mut base = Url::parse(base).ok()?;
     let root = base.path().trim_end_matches('/').to_owned();
+    // Without the slash a relative link would replace the last segment (RFC 3986 section 5.2.3).
     base.set_path(&format!("{root}/"));
     let url = base.join(link).ok()?;
     let rest = url.path().strip_prefix(&*root)?;

@@ -87,6 +87,7 @@ pub(super) fn rewritten(
     let resources = |url: &str| address(url, Part::Resources);
     let deletions = |url: &str| address(url, Part::Deletions);
     let errors = |url: &str| address(url, Part::Errors);
+    // Bulk Data lists deletions of any type as Bundles; what they name is judged line by line.
     let is_deletion = |kind: &str| kind == "Bundle" || is_exported(kind);
     let next = manifest.link.iter().filter(|link| link.relation == "next");
     let status = |url: &str| address(url, Part::Status { request: request.to_owned() });

@@ -108,6 +108,7 @@ where
         }
     };
     let mut response = document(StatusCode::OK, Format::Json.media_type(), body, request);
+    // Browser apps of any origin read it before they have a token (SMART App Launch 2.2, CORS support).
     let everybody = HeaderValue::from_static("*");
     response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, everybody);
     Ok(response)

@@ -161,6 +161,7 @@ fn at_most(access: &Access, filter: &ResourceFilter<'_>, resource_type: &str) ->
         match (resource_type, members.next(), members.next()) {
             _ if compartment.is_shared(resource_type) => {}
             ("Patient", _, _) => more.push(("_id".to_owned(), patient.to_owned())),
+            // All of its targets must be the patient's, and a search parameter finds it by any one of them.
             ("Provenance", ..) => is_exact = false,
             (_, Some(name), None) => more.push((name.to_owned(), format!("Patient/{patient}"))),
             _ => is_exact = false,

@@ -162,6 +162,7 @@ where
         }
         let Ok((step, changes)) = self.plan(&request) else { return self.unguarded(request) };
         if !are_ordinary {
+            // Only for a change was it checked that a Provenance may be created.
             if !changes {
                 headers::strip_provenance(request.headers_mut());
             }

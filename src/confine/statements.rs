@@ -63,6 +63,7 @@ impl Statements {
     pub(super) fn for_mode(&self, mode: Option<&str>) -> (&OfMode, Option<&'static str>) {
         let [plain, others @ ..] = &self.0;
         let found = others.iter().zip(MODES).find(|(_, known)| Some(*known) == mode);
+        // An unknown mode is not sent on: strangers could invent modes and have each of them asked.
         found.map_or((plain, None), |(one, known)| (one, Some(known)))
     }
 }
@@ -73,8 +74,10 @@ impl OfMode {
         let kept = self.kept.lock().await;
         let now = interior.now();
         let found = kept.as_ref().filter(|one| {
+            // A `Weak` keeps the allocation, so no later configuration can have the same address.
             one.by.as_ptr() == Arc::as_ptr(interior)
                 && one.security == *security
+                // A clock that was set back must not prolong it.
                 && one.read_at <= now
                 && now < one.read_at.saturating_add(KEPT)
         });

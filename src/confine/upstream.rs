@@ -232,6 +232,7 @@ async fn whole<R: Body<Error: Into<BoxError>>>(
     check_plain(&parts.headers)?;
     match in_one_piece(Limited::new(body, limit)).await {
         Ok(body) => {
+            // A reader may skip a byte order mark (RFC 8259 section 8.1); `serde_json` does not.
             let text = body.strip_prefix("\u{feff}".as_bytes()).map(|text| body.slice_ref(text));
             let body = text.unwrap_or(body);
             Ok(UpstreamAnswer { status: parts.status, headers: parts.headers, body })

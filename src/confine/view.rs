@@ -192,6 +192,7 @@ impl Walk {
                 Whose::Depends(further) => {
                     for &one in further {
                         match self.own == Some(one) || self.reached.contains(&one) {
+                            // Only a Provenance depends on others, so only one met again can close a circle.
                             true if targets.is_provenance(one) => return false,
                             true => {}
                             false => {

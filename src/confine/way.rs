@@ -48,6 +48,7 @@ impl Way {
         }
         let interaction = access.interaction();
         let operation = interaction.operation();
+        // The status and files of an export are its owner's alone, even where a token may do everything.
         let is_of_its_own = operation == Some("export")
             || operation.is_some_and(is_always_refused)
             || matches!(
@@ -98,5 +99,6 @@ impl Way {
 
 /// Reports whether an operation is refused whatever was granted.
 pub(super) fn is_always_refused(operation: &str) -> bool {
+    // A server's own address of a job, such as HAPI's `$export-poll-status`, would lead past the seal.
     operation.starts_with("export-")
 }

@@ -147,6 +147,7 @@ pub(crate) fn is_none_or_symmetric(name: &str) -> bool {
     let starts = |prefix: &str| {
         name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
     };
+    // Decides only the reason: a name that it misses is no `Algorithm`, and the next check rejects it.
     name.trim().eq_ignore_ascii_case("none") || starts("HS")
 }
 

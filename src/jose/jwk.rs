@@ -234,6 +234,7 @@ fn purpose(jwk: &impl Members) -> Result<(), JwkError> {
     if string(jwk, "use")?.is_some_and(|usage| usage != "sig") {
         return Err(JwkError::Purpose("use"));
     }
+    // Beside `use` it has to agree with it (RFC 7517 section 4.3), so either can rule the key out.
     let Some(operations) = jwk.value("key_ops") else {
         return Ok(());
     };
@@ -282,6 +283,7 @@ fn rsa(jwk: &impl Members, policy: KeyPolicy) -> Result<KeyMaterial, JwkError> {
     let too_small = e.len() < 3;
     let accepted_all_the_same = policy.rsa_exponent_3 && e == [3];
     if (too_small && !accepted_all_the_same)
+        // A check takes longer with each bit of the exponent; AWS-LC allows no more than 33 for that reason.
         || e.len() > 4
         || e.last().is_none_or(|low| low % 2 == 0)
     {

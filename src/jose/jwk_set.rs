@@ -154,6 +154,7 @@ impl JwkSet {
             // A derived reader would also accept the members as an array.
             return Err(JwkSetError::NotASet);
         }
+        // Entries stay raw: in a strict reading of the whole, a doubled member of one would cost all keys.
         let document: JwkSetDocument<'_> =
             serde_json::from_slice(json).map_err(|_| JwkSetError::NotASet)?;
         if document.keys.len() > MAX_KEYS {
@@ -213,6 +214,7 @@ impl JwkSet {
         let is_own =
             |key: &&VerificationKey| expected.is_none_or(|expected| key.issuer().admits(expected));
         let Some(kid) = kid else {
+            // Unknown, so that the request waits for a load: it may bring the key that the token means.
             return select_few(self.keys.iter().filter(is_own), algorithm, NoKey::Unknown);
         };
         let places = self.by_kid.get(kid).ok_or(NoKey::Unknown)?;

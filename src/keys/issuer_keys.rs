@@ -84,6 +84,7 @@ impl KeyWait {
     /// Resolves when the load has ended, successfully or not, or when the time bound is reached.
     pub(crate) async fn over(mut self) {
         let load = self.load;
+        // Not `==`: a `watch` keeps only the last number, and a later load may have ended by now.
         let ended = self.ended.wait_for(|ended| *ended >= load);
         let _ = tokio::time::timeout(self.bound, ended).await;
     }
@@ -283,6 +284,7 @@ impl Shared {
             }
         }
         status.next_at = Some(next_at);
+        // Last, when the keys are in place. `send` would lose the number while nobody waits.
         self.ended.send_replace(ended);
     }
 
@@ -313,6 +315,7 @@ impl Shared {
     fn confirm(&self) {
         let present = self.keys.snapshot().get().map(|good| (Arc::clone(&good.set), good.set_id));
         if let Some((set, number)) = present {
+            // Their age begins anew: keys that a provider never changes would become too old otherwise.
             self.keys.replace(GoodKeys::loaded_now(set, number));
         }
     }

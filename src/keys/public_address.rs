@@ -16,6 +16,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 pub(crate) fn is_internal(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => is_internal_v4(v4),
+        // Not `to_ipv4_mapped`: `::a.b.c.d` counts, too (RFC 4291 section 2.5.5.1), and `::1` as 0.0.0.1.
         IpAddr::V6(v6) => match v6.to_ipv4() {
             Some(v4) => is_internal_v4(v4),
             None => is_internal_v6(v6),
@@ -101,6 +102,7 @@ impl Resolve for Within {
     fn resolve(&self, name: Name) -> Resolving {
         let Self(reach) = *self;
         Box::pin(async move {
+            // For port 0, reqwest puts that of the URL or of its scheme.
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
             let found: Vec<SocketAddr> = found.collect();
             if let Some(fault) = found.iter().find_map(|address| reach.fault(address.ip())) {

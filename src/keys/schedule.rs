@@ -23,6 +23,7 @@ pub(crate) fn after_success(
         Some(max_age) => max_age.clamp(MAX_AGE.0, MAX_AGE.1),
         None => settings.refresh,
     };
+    // Servers that started at the same moment would otherwise load at the same moment for ever.
     jittered(wanted.min(settings.max_stale.mul_f64(0.75)), 0.9)
 }
 
@@ -47,6 +48,7 @@ fn jittered(span: Duration, least: f64) -> Duration {
 pub(crate) fn max_age(cache_control: &str) -> Option<Duration> {
     cache_control.split(',').find_map(|directive| {
         let (name, value) = directive.trim().split_once('=')?;
+        // RFC 9111 section 5.2: recipients ought to accept the quoted form, too.
         let seconds = value.trim_matches('"').parse().ok()?;
         name.eq_ignore_ascii_case("max-age").then(|| Duration::from_secs(seconds))
     })

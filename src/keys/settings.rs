@@ -63,6 +63,7 @@ impl KeySettings {
     /// Reads the files of certificate authorities as they are now.
     pub(crate) fn authorities(&self) -> Vec<Option<Vec<u8>>> {
         #[cfg(feature = "client")]
+        // Only compared with those of before: a file that cannot be read is an error of `HttpsClient::new`.
         let authorities = self.ca_files.iter().map(|path| watched_file::read(path).ok());
         #[cfg(not(feature = "client"))]
         let authorities = std::iter::empty();

@@ -37,6 +37,7 @@ pub(crate) struct Selected<'a> {
 
 impl GoodKeys {
     pub(super) fn loaded_now(set: Arc<JwkSet>, set_id: KeySetId) -> Self {
+        // Monotonic: a wall clock that is set back would keep withdrawn keys in use.
         Self { set, set_id, loaded_at: Instant::now() }
     }
 }

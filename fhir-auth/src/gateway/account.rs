@@ -80,6 +80,7 @@ impl Room {
         let before = self.held.fetch_add(taken, Ordering::Relaxed);
         let limit = self.limit.load(Ordering::Relaxed);
         let room = if own == before { limit.saturating_add(limit / 8) } else { limit };
+        // Checked first: a 503 would invite the client to repeat a request that can never fit.
         if self.is_over_share(own.saturating_add(taken)) {
             return Err(Unanswered::OverShare);
         }
@@ -142,6 +143,7 @@ impl Account {
 
     /// Notes whose token was verified, before anything is held of it: until then it is a stranger's.
     pub(super) fn is_of(&self, principal: &Principal) {
+        // Bytes go back to the room they were taken from: it stays a stranger's once it holds some.
         if !self.holds_something() {
             // Who it is does not change.
             let _ = self.0.principal.set(principal.clone());
@@ -189,6 +191,7 @@ impl Account {
         if self.0.streams.load(Ordering::Relaxed) || has_turn {
             return None;
         }
+        // More permits than the semaphore has would never be granted.
         let turns = (self.0.held.load(Ordering::Relaxed) >> 10).clamp(1, JUDGED_AT_ONCE);
         let turns = u32::try_from(turns).unwrap_or(u32::MAX);
         let turn = Arc::clone(&self.0.all.turns).acquire_many_owned(turns);

@@ -46,6 +46,7 @@ impl Bases {
         if address.starts_with('/') {
             let rest = address.strip_prefix(upstream.path())?;
             let is_below = rest.is_empty() || rest.starts_with(['/', '?', '#']);
+            // Two slashes begin an authority of their own (RFC 3986 section 4.2).
             return (is_below && !address.starts_with("//"))
                 .then(|| format!("{}{rest}", public.as_str()));
         }

@@ -104,6 +104,7 @@ impl Rules {
             *asked = HeaderValue::try_from(local).map_err(|_| Unanswered::Elsewhere)?;
         }
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        // Replaced, not appended to: what a client claims there would be read as the word of a proxy.
         if let Some(address) = request.extensions.get::<Peer>().and_then(Peer::text) {
             headers.insert(X_FORWARDED_FOR, address.clone());
         }

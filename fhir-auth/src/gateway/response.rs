@@ -33,6 +33,7 @@ pub(super) fn head(
     }
     answer.version = Version::HTTP_11;
     let headers = &mut answer.headers;
+    // A part cannot be parsed, and `Content-Range` counts its bytes as they are (RFC 9110 section 14.4).
     let is_rewritten = status != StatusCode::PARTIAL_CONTENT && is_json(headers, is_binary);
     strip(headers, is_rewritten);
     for name in [LOCATION, CONTENT_LOCATION] {

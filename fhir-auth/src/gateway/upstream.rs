@@ -138,6 +138,7 @@ impl Inner {
         }
         let (mut head, ()) = self.rules.head(&mut parts)?.into_parts();
         let account = parts.extensions.get::<Account>().cloned();
+        // Fails closed: a `Buffered` without a configuration has no room to hold anything.
         let account = account.unwrap_or_else(|| Account::of_a_request(&Buffered::new()));
         account.gives_turn_back();
         let progress = Progress::begin();

@@ -43,6 +43,7 @@ pub(crate) async fn run(source: Source, address: Option<&str>) -> Result<(), Fai
     let (signal, hang_up) = (signals::stop().map_err(fault)?, HangUp::new().map_err(fault)?);
     let following = tokio::spawn(current.clone().follow(source.clone(), file, hang_up));
     let here = public.local_addr().map_err(|error| Failure::new(error.to_string()))?;
+    // Checked on the bound address: only that tells what a host name has resolved to.
     source.may_listen(here)?;
     let scheme = if current.terms().tls.is_some() { "https" } else { "http" };
     println!("listening on {scheme}://{here}{path}");

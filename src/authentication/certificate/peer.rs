@@ -30,6 +30,7 @@ impl PeerAddress {
     /// Takes the address of a connection.
     #[must_use]
     pub fn new(address: SocketAddr) -> Self {
+        // A dual-stack socket has IPv4 peers as `::ffff:a.b.c.d` (RFC 4291 section 2.5.5.2).
         Self(address.ip().to_canonical())
     }
 

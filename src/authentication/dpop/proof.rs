@@ -123,6 +123,7 @@ impl Situation<'_> {
     fn check_target(&self, claims: &Document<'_>) -> Result<(), ProofReason> {
         let (htm, htu) = (string(claims, "htm")?, string(claims, "htu")?);
         let method = self.request.method.map(http::Method::as_str);
+        // Methods are case-sensitive (RFC 9110 section 9.1).
         if method != Some(htm) {
             return Err(ProofReason::Method);
         }

@@ -83,6 +83,7 @@ impl Replays {
             // Whole seconds are forgotten, and not before they have ended.
             let first = UnixTime::from_secs(now.as_secs()).saturating_sub(known).as_secs();
             let first = first.saturating_add(i64::from(known.subsec_nanos() > 0));
+            // Relaxed is enough: the settings that need it are published later, and those before accept less.
             before.shared.not_before.fetch_max(first, Ordering::Relaxed);
             memory.forget(now);
         }
@@ -153,6 +154,7 @@ impl Shared {
     ) -> Result<(), Unremembered> {
         memory.forget(now);
         let of_key = memory.keys.get(key);
+        // Before the bounds: a replay is rejected as one, not asked to come again when there is room.
         if of_key.is_some_and(|known| known.contains_key(proof)) {
             return Err(Unremembered::Replayed);
         }

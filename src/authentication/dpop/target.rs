@@ -24,6 +24,7 @@ fn normalised(text: &str) -> Option<String> {
         return None;
     }
     let end = rest.find(['?', '#']).unwrap_or(rest.len());
+    // `Url` leaves `%41` as it is, which is `A` by RFC 3986 section 6.2.2.2. It is decoded first.
     let address = unescaped(&format!("{scheme}://{}", rest.get(..end)?))?;
     // A user within it stays, and makes it another one.
     Some(Url::parse(&address).ok()?.into())

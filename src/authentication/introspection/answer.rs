@@ -54,6 +54,7 @@ impl IntrospectionAnswer {
         if !matches!(document.get("active"), Some(Json::Bool(true))) {
             return Ok(Self::Inactive);
         }
+        // Only bounds how long the answer is kept: what is no date is rejected with the claims.
         let expires_at = document.get("exp").and_then(|exp| exp.as_number());
         let expires_at = expires_at.and_then(UnixTime::from_numeric_date);
         Ok(Self::Active(ActiveAnswer { text: text.into(), asked_at, expires_at, key_set }))

@@ -107,6 +107,7 @@ fn is_other_confirmation(jwt: &Claims<'_>, answer: &Claims<'_>) -> bool {
     if !jwt.has("cnf") || !answer.has("cnf") {
         return false;
     }
+    // As JSON, not as thumbprints: where the JWT has a `cnf`, that of the answer is read nowhere else.
     let confirmation = |claims: &Claims<'_>| {
         let members: Map<String, Value> = serde_json::from_str(claims.sources().0).ok()?;
         members.get("cnf").cloned()

@@ -75,6 +75,7 @@ impl Lane {
 
     /// Takes a place among the open questions.
     pub(super) fn question(self: &Arc<Self>) -> Option<Place> {
+        // The place first: where there is none, no question of this second is used up.
         let place = self.place(OPEN, |lane| &lane.open)?;
         self.is_within_rate().then_some(place)
     }

@@ -151,6 +151,7 @@ where
         let wanted = wanted.map(|wanted| (ACCEPT, wanted));
         let answer =
             self.upstream.send(Method::GET, address, RequestBody::default(), wanted).await?;
+        // A server may send the resource whatever `Accept` says; the content is then taken out of it.
         if binary::is_resource(answer.headers()) || answer.status() != StatusCode::OK {
             let answer = self.upstream.read(answer).await?;
             if let Some(absence) = super::absence(answer.status, true) {

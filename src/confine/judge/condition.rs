@@ -45,6 +45,7 @@ where
         let resource_type = interaction.resource_type().unwrap_or_default().to_owned();
         let condition = query::condition(condition)?;
         let url = format!("{resource_type}?{condition}");
+        // A condition reveals what a search would, so it takes the right to search as well.
         let search = self.access.authorize_entry(&Method::GET, &url, None).map_err(Stop::Denied)?;
         if search.interaction().kind() != Kind::SearchType {
             return Err(no_search());

@@ -210,6 +210,7 @@ where
         if self.verdicts(&[one], false).await? != [true] {
             return Err(NoAnswer::not_found().into());
         }
+        // Only after the verdict: a 304 would confirm that a hidden resource has this version.
         let (status, body) = match is_known(&self.request.headers, &answer.headers) {
             true => (StatusCode::NOT_MODIFIED, Bytes::new()),
             false => (StatusCode::OK, self.with_sealed_attachments(answer.body)?),

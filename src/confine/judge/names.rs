@@ -64,6 +64,7 @@ impl Names {
             let updates = interaction.kind() == Kind::ConditionalUpdate;
             let of_update = || interaction.query().filter(|_| updates);
             let condition = order.if_none_exist.as_deref().or_else(of_update);
+            // Both would find nothing now, and then the second would find what the first creates.
             if !is_known
                 && let Some(condition) = condition.filter(|condition| !condition.is_empty())
                 && !conditions.insert(format!("{resource_type}?{condition}"))

@@ -49,6 +49,7 @@ where
     /// Reads the change that the request asks for.
     pub(super) async fn order(&mut self) -> Judged<Order, S::Error> {
         let asked = &self.request.headers;
+        // Unlike `If-Match` it is no list, so its lines must not be joined (RFC 9110 section 5.3).
         if asked.get_all(IF_NONE_EXIST).iter().count() > 1 {
             return Err(NoAnswer::bad_request("`If-None-Exist` appears more than once").into());
         }

@@ -54,6 +54,7 @@ impl<S, B> Judge<S, B> {
         let access = self.access.authorize_entry(&method, &asked.url, if_none_exist);
         let access = access.map_err(Stop::Denied)?;
         let interaction = access.interaction();
+        // Its parameters would be a form, and an entry can only carry a resource.
         if interaction.is_search_by_post() {
             return Err(NoAnswer::bad_request("a search in a bundle is a `GET`").into());
         }

@@ -73,9 +73,11 @@ where
     fn new_by_update(&self, order: &Order, condition: Option<String>) -> Judged<Target, S::Error> {
         let resource = self.sent(order)?;
         match id_of(resource) {
+            // Any other answer would tell whether a hidden resource has this id.
             Some(_) if self.is_confined() => Err(NoAnswer::not_found().into()),
             Some(id) if is_id(&id) => Ok(Target::Instance(id)),
             Some(_) => Err(NoAnswer::bad_request("`id` of the body is not an id").into()),
+            // `If-Match` is false where there is no resource (RFC 9110 section 13.1.1).
             None if order.if_match.is_some() => Err(NoAnswer::changed().into()),
             None => Ok(Target::New { condition }),
         }

@@ -119,6 +119,7 @@ where
         let outer = self.enter(single.clone());
         let change = match is_write {
             true => self.ordered(named).await.map(Some),
+            // Only a refusal counts yet: R4 section 3.1.0.11.2 has reads come after all changes.
             false => self.single_answer().await.map(|_| None),
         };
         self.leave(outer);
@@ -203,6 +204,7 @@ where
             return Ok(None);
         }
         let written = bodies.iter().map(|(one, sent, body)| WrittenEntry {
+            // Any other `fullUrl` could redirect references to a resource that is there to this entry.
             full_url: one.entry.placeholder(),
             resource: body.as_deref(),
             request: request_of(sent),

@@ -71,6 +71,7 @@ where
         let sent = self.creation(order, condition)?;
         let answer = self.send(&sent, order.returned).await?;
         let has_created = answer.status == StatusCode::CREATED;
+        // A 412 means several matches (R4 section 3.1.0.8.1), all of which may be hidden.
         let has_found =
             answer.status.is_success() || answer.status == StatusCode::PRECONDITION_FAILED;
         if !is_conditional || has_created || !has_found {
@@ -146,6 +147,7 @@ where
             let text = "a deletion of the whole history may reach versions that are hidden from this token";
             return Err(Stop::Denied(Denial::new(text)));
         }
+        // Before the read, so that this refusal is the same for a hidden id and an absent one.
         self.check_versioning(&resource_type).await?;
         let before = self.before(id).await?;
         let replaced = match &order.content {

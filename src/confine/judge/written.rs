@@ -111,6 +111,7 @@ where
             _ => return Err(answer.refusal().into()),
         }
         let status = match answer.status {
+            // A 200 announces a body (R4 section 3.1.0.7), and that of the server behind does not go on.
             StatusCode::OK if deletes => StatusCode::NO_CONTENT,
             status => status,
         };

@@ -121,6 +121,7 @@ impl Reader<'_> {
                 at = self.next(self.take(b',', at)?);
             }
         }
+        // Before the search for duplicates, which walks the object: until now that is a placeholder.
         self.close(own, Node::Object);
         members.close(own, &self.nodes)?;
         Ok(at + 1)
@@ -227,6 +228,7 @@ impl Reader<'_> {
             end = self.digits(end + 1 + sign)?;
         }
         match self.nodes.text.get(at..end).map(str::parse::<f64>) {
+            // Rust parses `1e999` as infinity; `serde_json`, by which applications read claims, rejects it.
             Some(Ok(number)) if number.is_finite() => Ok((number, end)),
             _ => Err(JsonError::Syntax(at + 1)),
         }
