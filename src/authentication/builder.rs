@@ -221,7 +221,6 @@ impl AuthenticatorBuilder {
             self.dpop,
             self.mutual_tls,
             self.base_url.as_ref(),
-            // All issuers share the memory of proofs: it lasts as long as any of them accepts one.
             leeways.max().unwrap_or_default(),
         )?;
         let is_advertised = advertised(&self.issuers);

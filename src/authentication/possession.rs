@@ -53,6 +53,7 @@ impl Possession {
         let nonces = Nonces::new(dpop.keys.clone(), base_url.map_or("", BaseUrl::as_str))?;
         let origin = base_url.map(|base| base.origin().into());
         let mutual_tls = mutual_tls.unwrap_or_default();
+        // All issuers share the memory of proofs: it lasts as long as any of them accepts one.
         let replays = Replays::new(dpop.max_age.saturating_add(leeway));
         Ok(Self { dpop, nonces, replays, known: KnownKeys::new(), mutual_tls, origin })
     }

@@ -104,6 +104,7 @@ impl Access {
         let request = AccessRequest::before(&policy.handlers, principal, &interaction);
         let grant = policy.authorizer.authorize(&request)?;
         let enforced = policy.handlers.enforcement;
+        // After the grant: nobody is sent to sign in anew for what the token does not grant.
         policy.step_up.check(principal, &interaction, enforced)?;
         let (principal, policy) = (principal.clone(), Arc::clone(policy));
         let (further, memo) = (Vec::new(), CallerMemo::default());

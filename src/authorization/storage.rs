@@ -139,6 +139,7 @@ impl ResourceFilter<'_> {
                 let text = "a scope that confines to a patient cannot create a Patient";
                 return Err(Denial::new(text).into());
             }
+            // It says which other record is the same person's (R4 Patient.link): not for that person to say.
             if was.as_deref().and_then(|was| was.get("link")) != would_be.get("link") {
                 return Err(Denial::new(
                     "a scope that confines to a patient cannot change `link` of it",

@@ -30,7 +30,7 @@ pub(super) enum Shows {
 pub(super) struct Writes {
     pub(super) permission: Permissions,
     /// True if its address names the instance, which must then be there already. A conditional
-    /// interaction that finds nothing creates.
+    /// update that finds nothing creates.
     pub(super) names_instance: bool,
 }
 
@@ -111,6 +111,7 @@ impl Writes {
             Kind::Create | Kind::ConditionalCreate => (Permissions::CREATE, false),
             Kind::Update | Kind::Patch => (Permissions::UPDATE, true),
             Kind::ConditionalUpdate => (Permissions::UPDATE, false),
+            // A patch that finds nothing creates nothing, unlike a conditional update (R4, "patch").
             Kind::ConditionalPatch => (Permissions::UPDATE, true),
             Kind::Delete | Kind::ConditionalDelete | Kind::DeleteHistory => {
                 (Permissions::DELETE, true)

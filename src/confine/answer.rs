@@ -315,6 +315,14 @@ pub(super) fn document(
     response
 }
 
+/// Makes a 304. A header about content would be that of the 200 (RFC 9110 section 15.4.5).
+pub(super) fn not_modified() -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = StatusCode::NOT_MODIFIED;
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
 /// Copies headers that describe a version from the answer of the server behind.
 pub(super) fn describe(from: &HeaderMap, to: &mut HeaderMap) {
     for name in [http::header::ETAG, http::header::LAST_MODIFIED] {

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::at_most::AtMost;
+use super::members::Members;
 use crate::telemetry::log;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -115,8 +116,8 @@ where
                 None => None,
             };
             *this.is_over = data.is_none();
-            let is_kept = |line: &[u8]| is_kept(line, this.types, *this.are_deletions);
-            match keep_lines(data, this.line, is_kept, *this.limit) {
+            let keep = |line: &[u8]| Kept::of(line, this.types, *this.are_deletions);
+            match keep_lines(data, this.line, keep, *this.limit) {
                 Ok(kept) if kept.is_empty() => {}
                 Ok(kept) => return Poll::Ready(Some(Ok(Frame::data(Bytes::from(kept).into())))),
                 Err(error) => {
@@ -134,7 +135,7 @@ where
 fn keep_lines(
     part: Option<Bytes>,
     line: &mut Vec<u8>,
-    is_kept: impl Fn(&[u8]) -> Result<bool, &'static str>,
+    keep: impl Fn(&[u8]) -> Result<Kept, &'static str>,
     limit: usize,
 ) -> Result<Vec<u8>, &'static str> {
     let mut all = Vec::new();
@@ -151,40 +152,73 @@ fn keep_lines(
         }
         // Its room goes with it: a long line is not held twice.
         let mut whole = std::mem::take(line);
-        if is_kept(&whole)? {
-            whole.push(b'\n');
-            if all.is_empty() {
-                all = whole;
-            } else {
-                all.append(&mut whole);
-            }
+        match keep(&whole)? {
+            Kept::Nothing => continue,
+            Kept::Whole => {}
+            Kept::Part(part) => whole = part,
+        }
+        whole.push(b'\n');
+        if all.is_empty() {
+            all = whole;
+        } else {
+            all.append(&mut whole);
         }
     }
     Ok(all)
 }
 
-fn is_kept(line: &[u8], types: &[String], are_deletions: bool) -> Result<bool, &'static str> {
-    let line = line.trim_ascii();
-    if line.is_empty() {
-        return Ok(false);
+/// The part of a line that is kept.
+enum Kept {
+    Nothing,
+    Whole,
+    /// The line with the deletions that were granted.
+    Part(Vec<u8>),
+}
+
+impl Kept {
+    fn of(line: &[u8], types: &[String], are_deletions: bool) -> Result<Self, &'static str> {
+        let line = line.trim_ascii();
+        if line.is_empty() {
+            return Ok(Self::Nothing);
+        }
+        let unreadable = "a line of it is not FHIR JSON";
+        let read: Line<'_> = serde_json::from_slice(line).map_err(|_| unreadable)?;
+        if !are_deletions || read.resource_type != "Bundle" {
+            let is_granted = types.iter().any(|one| *one == read.resource_type);
+            return Ok(if is_granted { Self::Whole } else { Self::Nothing });
+        }
+        let Some(entries) = read.entry else { return Ok(Self::Nothing) };
+        let entries: AtMost<&RawValue, MAX_ENTRIES> =
+            serde_json::from_str(entries.get()).map_err(|_| unreadable)?;
+        if entries.are_more {
+            return Err("a line of it has more entries than are looked into");
+        }
+        let mut granted = Vec::new();
+        for entry in &entries.items {
+            let read: Entry<'_> = serde_json::from_str(entry.get()).map_err(|_| unreadable)?;
+            if read.deletes_one_of(types) {
+                granted.push(entry);
+            }
+        }
+        if granted.len() == entries.items.len() {
+            return Ok(Self::Whole);
+        }
+        if granted.is_empty() {
+            return Ok(Self::Nothing);
+        }
+        let text = std::str::from_utf8(line).map_err(|_| unreadable)?;
+        let mut bundle = Members::parse(text).ok_or(unreadable)?;
+        let part = bundle.set("entry", &granted).and_then(|()| bundle.write());
+        part.map(|part| Self::Part(part.get().into())).ok_or(unreadable)
     }
-    let unreadable = "a line of it is not FHIR JSON";
-    let read: Line<'_> = serde_json::from_slice(line).map_err(|_| unreadable)?;
-    if !are_deletions || read.resource_type != "Bundle" {
-        return Ok(types.iter().any(|one| *one == read.resource_type));
-    }
-    let Some(entries) = read.entry else { return Ok(false) };
-    let entries: AtMost<Entry<'_>, MAX_ENTRIES> =
-        serde_json::from_str(entries.get()).map_err(|_| unreadable)?;
-    if entries.are_more {
-        return Err("a line of it has more entries than are looked into");
-    }
-    let is_granted = |entry: &Entry<'_>| {
-        let deleted = entry.request.as_ref().filter(|asked| asked.method == "DELETE");
+}
+
+impl Entry<'_> {
+    fn deletes_one_of(&self, types: &[String]) -> bool {
+        let deleted = self.request.as_ref().filter(|asked| asked.method == "DELETE");
         let of = deleted.and_then(|asked| asked.url.split_once('/'));
-        entry.resource.is_none() && of.is_some_and(|(name, _)| types.iter().any(|one| one == name))
-    };
-    Ok(entries.items.iter().all(is_granted))
+        self.resource.is_none() && of.is_some_and(|(name, _)| types.iter().any(|one| one == name))
+    }
 }
 
 #[cfg(test)]
@@ -280,6 +314,24 @@ mod tests {
             r#"{"resourceType":"Bundle"}"#,
         ] {
             assert_eq!(read(line, 100, 1000).await.as_deref(), Ok(""), "{line}");
+        }
+    }
+
+    #[tokio::test]
+    async fn of_deletions_in_one_bundle_those_of_granted_types_stay() {
+        let entry =
+            |url: &str| format!(r#"{{"request":{{"method":"DELETE","url":"{url}"}},"n":1.50}}"#);
+        let line = |entries: &[String]| {
+            let entries = entries.join(",");
+            format!(
+                r#"{{"resourceType":"Bundle","type":"transaction","entry":[{entries}],"n":2.0}}"#
+            )
+        };
+        let [own, other, last] = ["Patient/1", "Condition/2", "Patient/3"].map(entry);
+        let text = format!("{KEPT}{}", line(&[own.clone(), other, last.clone()]));
+        let expected = format!("{KEPT}{}\n", line(&[own, last]));
+        for size in [1, 7, 1000] {
+            assert_eq!(read(&text, size, 1000).await.as_deref(), Ok(&*expected), "{size}");
         }
     }
 

@@ -66,7 +66,8 @@ impl BaseUrl {
         rest_below(&self.0.plainest, plainest).is_some()
     }
 
-    /// Reports whether the address of a request, as clients write it, is too long to be evaluated.
+    /// Reports whether the address of a request, as clients write it, is too long to be evaluated. Asked before the
+    /// token is verified: what a decision costs grows with the address, which strangers choose.
     pub(crate) fn is_too_long(&self, uri: &Uri) -> bool {
         let path_and_query = uri.path_and_query().map_or(0, |address| address.as_str().len());
         let origin = self.as_str().len().saturating_sub(self.path().len());

@@ -65,10 +65,12 @@ impl ActiveGate {
     pub(super) async fn ready(&self) {
         let mut replaced = self.0.replaced.subscribe();
         loop {
+            // Seen before the configuration is read: one that is put in force in between wakes this again.
             replaced.borrow_and_update();
             let gate = self.keep();
             let (mut ready, mut next) =
                 (pin!(gate.authenticator.ready()), pin!(replaced.changed()));
+            // Polled first: a configuration that has been replaced must not report that it is ready.
             let is_ready = poll_fn(|context| match next.as_mut().poll(context) {
                 Poll::Ready(_) => Poll::Ready(false),
                 Poll::Pending => ready.as_mut().poll(context).map(|()| true),

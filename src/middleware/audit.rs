@@ -66,5 +66,6 @@ fn event(
         rule = short(Some(rule)),
         "access decided"
     );
+    // Without the feature `tracing` the event expands to nothing, and these would be unused.
     let _ = (verdict, request_id, caller, interaction, rule, short);
 }

@@ -247,6 +247,7 @@ impl Table {
     fn meant(&self, path: &str) -> Result<Option<Found<'_>>, Ambiguous> {
         let found = self.find(path);
         let plain = plainest(path);
+        // A base that is written with escapes may be what the path reads as: it is of two bases then.
         let is_same = self.find_plainest(&plain) == found.map(|(base, _)| base);
         if matches!(plain, Cow::Borrowed(_)) {
             return if is_same { Ok(found) } else { Err(Ambiguous) };

@@ -56,6 +56,7 @@ impl<B> PassedBody<B> {
     }
 
     pub(crate) fn bytes(bytes: impl Into<Bytes>) -> Self {
+        // Without bytes the stream ends with the headers, as "trailers-only" of gRPC has to.
         let bytes = Some(bytes.into()).filter(|bytes| !bytes.is_empty());
         Self { kind: Kind::Bytes { bytes } }
     }

@@ -117,6 +117,7 @@ impl Interior {
     pub(crate) fn of_public<B>(request: &Request<B>) -> Option<&Self> {
         let LetInWithoutAccess { policy, .. } = request.extensions().get()?;
         let Head { method, uri, headers } = Head::of(request);
+        // The mark tells who let it in and not to what: the address may have been rewritten on the way.
         Self::of_policy(policy).filter(|interior| {
             let base_url = &interior.server.base_url;
             interior.paths.need(base_url, method, uri, headers) != TokenNeed::Required
@@ -170,6 +171,7 @@ impl Interior {
     pub(super) fn ask_for_token(&self, head: Head<'_>) -> Rejection {
         let missing = match bearer::find(head.headers, head.uri) {
             Err(reason) => reason,
+            // A token that is here by now was put in behind the layer, which alone verifies: it counts as none.
             Ok(_) => Reason::MissingCredentials,
         };
         let error = Finding::new(Check::Credentials, missing, Evidence::none()).into();

@@ -173,6 +173,7 @@ impl FhirAuthLayer {
     #[must_use]
     pub fn reject(&self, denial: &Denial, request: &Parts) -> Response<Bytes> {
         let rejection = self.rejection(denial).of_request(request);
+        // Without `Connection: close`: a handler may have read the body, and the connection can go on.
         self.active_gate.current().interior.respond(rejection, request)
     }
 }

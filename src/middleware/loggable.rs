@@ -69,6 +69,7 @@ fn end_of_token(text: &str, first: usize) -> Option<usize> {
     let payload = text.get(second..)?.bytes().take_while(|byte| is_base64url(*byte)).count();
     let third = second + payload + dot(text.get(second + payload..)?)?;
     let signature = text.get(third..)?.bytes().take_while(|byte| is_base64url(*byte)).count();
+    // An unsecured JWS has no signature (RFC 7515 appendix A.5), and claims like any other.
     (payload > 0).then_some(third + signature)
 }
 

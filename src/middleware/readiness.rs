@@ -21,6 +21,7 @@ impl FhirAuthLayer {
             members.insert("configuration".to_owned(), (&*fault).into());
         }
         let mut response = Response::new(Bytes::from(document.to_string()));
+        // A configuration that was refused is no reason for 503: the one before it serves.
         if !ready {
             *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
         }

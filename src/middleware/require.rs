@@ -90,6 +90,7 @@ impl RequireAuthLayer {
             let rejection = interior.ask_for_token(Head::of(&request));
             return Err(interior.reject(rejection, request));
         }
+        // 500 and not 401: whom the layer has let in is not asked for a token again.
         let Some(narrowed) = self.narrowed(&request, &policy) else {
             return Err(self.unguarded(request));
         };
@@ -117,6 +118,7 @@ impl RequireAuthLayer {
 
     /// Refuses a request that the layer has not let in.
     fn unguarded<B>(&self, mut request: Request<B>) -> Response<Bytes> {
+        // A responder sees the extensions: a caller that came with the request proves nothing there either.
         strip_untrusted(request.extensions_mut());
         let interior = Arc::clone(&self.active_gate.current().interior);
         interior.reject(Rejection::unguarded(&interior.server), request)

@@ -103,6 +103,7 @@ pub(super) fn answer(
         headers.insert("dpop-nonce", nonce);
     }
     if let Some(pause) = rejection.retry_after() {
+        // Only whole seconds can be told (RFC 9110 section 10.2.3), and 0 would invite a retry at once.
         headers.insert(RETRY_AFTER, pause.as_secs().max(1).into());
     }
     response

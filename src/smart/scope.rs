@@ -186,6 +186,7 @@ impl SmartScope {
     pub(crate) fn parse(text: &str, types: &ResourceTypes) -> Result<Self, SmartScopeError> {
         let text = without_uri(text);
         let (grant, constraint) = match text.split_once('?') {
+            // A constraint that was lost must not be taken for none.
             Some((_, "")) => return Err(SmartScopeError),
             Some((grant, constraint)) => (grant, Some(constraint)),
             None => (text, None),

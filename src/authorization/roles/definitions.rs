@@ -107,6 +107,7 @@ impl RoleDefinitions {
     /// When it does not keep to its schema, or names a role twice.
     pub fn parse(json: &[u8]) -> Result<Self, RoleDefinitionsError> {
         let not_utf8 = || RoleDefinitionsError("expected JSON in UTF-8".to_owned());
+        // `from_slice` does not check that members which it skips, such as `$schema`, are UTF-8.
         let json = std::str::from_utf8(json).map_err(|_| not_utf8())?;
         let document = serde_json::from_str(json).map_err(|error| {
             let fault = match error.classify() {

@@ -217,6 +217,7 @@ impl<'a> ScopeEvaluator<'a> {
         let patient = self.patient_of(scope, permission, on)?;
         let is_confined = patient.is_some() || constraint.is_some();
         match via {
+            // An export shows types whole, and is for SMART Backend Services (Bulk Data Access 2.0, export).
             Via::Exported if is_confined || !scope.is_of_system() => {
                 return Err(Inapplicable::NotOfSystem);
             }
@@ -286,6 +287,7 @@ impl<'a> ScopeEvaluator<'a> {
             PatientContext::UserUnknown(reason) => {
                 return Err(Inapplicable::UnreadableUser(*reason));
             }
+            // Before a patient is asked for: without the declaration no token helps.
             PatientContext::ToPatient(_) | PatientContext::PatientMissing(_) if !enforced => {
                 let scopes = "scopes that confine to a patient";
                 return Err(Inapplicable::Undeclared(scopes, "compartments"));

@@ -157,7 +157,9 @@ impl<'a> ScopeRequirement<'a> {
             Kind::JobStatus => return Self::AnyScope,
             Kind::Read | Kind::VersionRead | Kind::HistoryInstance => required.take(P::READ, on),
             Kind::Create => required.take(P::CREATE, on),
+            // A condition is a search: its answer tells whether something is there.
             Kind::ConditionalCreate => required.take(P::CREATE | P::SEARCH, on),
+            // An update may create what is not there, and `u` allows that (SMART App Launch 2.2, scopes).
             Kind::Update | Kind::Patch => required.take(P::UPDATE, on),
             Kind::ConditionalUpdate | Kind::ConditionalPatch => {
                 required.take(P::UPDATE | P::SEARCH, on);

@@ -10,7 +10,7 @@ use tower_service::Service;
 
 use super::{BoxError, FHIR_JSON, Judge, text_of_success};
 use crate::authorization::{Alternative, ResourceRef};
-use crate::confine::answer::{NoAnswer, describe, document};
+use crate::confine::answer::{NoAnswer, describe, document, not_modified};
 use crate::confine::attachment::Attachment;
 use crate::confine::attachments::Attachments;
 use crate::confine::binary;
@@ -61,9 +61,7 @@ where
             return Err(NoAnswer::not_found().into());
         }
         let mut response = match wants_content {
-            _ if super::is_known(&self.request.headers, &answer.headers) => {
-                document(StatusCode::NOT_MODIFIED, FHIR_JSON, Bytes::new(), &self.request)
-            }
+            _ if super::is_known(&self.request.headers, &answer.headers) => not_modified(),
             true => binary::content(text, &self.request)
                 .ok_or_else(|| unreadable("it has no content"))?,
             false => document(StatusCode::OK, FHIR_JSON, answer.body.clone(), &self.request),

@@ -16,7 +16,7 @@ use crate::confine::entry::Candidate;
 use crate::confine::preference::Returned;
 use crate::confine::query;
 use crate::confine::request_body::RequestBody;
-use crate::confine::stop::{Judged, Stop};
+use crate::confine::stop::{Judged, Stop, unreadable};
 use crate::fhir::InteractionKind as Kind;
 use crate::fhir::search::Criterion;
 
@@ -87,8 +87,9 @@ where
                 }
                 found = Some(id.to_owned());
             }
-            let next = bundle.next_page().and_then(|next| self.below(next));
-            let Some(next) = next else { return Ok(found) };
+            let Some(next) = bundle.next_page() else { return Ok(found) };
+            // A second match may be there, and nobody has asked for it.
+            let next = self.below(next).ok_or_else(|| unreadable("its next page is elsewhere"))?;
             if bytes > self.settings.max_body {
                 break;
             }

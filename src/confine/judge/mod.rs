@@ -29,7 +29,7 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Body;
 use tower_service::Service;
 
-use super::answer::{NoAnswer, describe, document};
+use super::answer::{NoAnswer, describe, document, not_modified};
 use super::body::ConfinedBody;
 use super::capability::Capabilities;
 use super::entry::Candidate;
@@ -211,11 +211,13 @@ where
             return Err(NoAnswer::not_found().into());
         }
         // Only after the verdict: a 304 would confirm that a hidden resource has this version.
-        let (status, body) = match is_known(&self.request.headers, &answer.headers) {
-            true => (StatusCode::NOT_MODIFIED, Bytes::new()),
-            false => (StatusCode::OK, self.with_sealed_attachments(answer.body)?),
+        let mut response = match is_known(&self.request.headers, &answer.headers) {
+            true => not_modified(),
+            false => {
+                let body = self.with_sealed_attachments(answer.body)?;
+                document(StatusCode::OK, FHIR_JSON, body, &self.request)
+            }
         };
-        let mut response = document(status, FHIR_JSON, body, &self.request);
         describe(&answer.headers, response.headers_mut());
         Ok(response)
     }

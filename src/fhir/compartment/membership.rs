@@ -105,6 +105,7 @@ impl PatientCompartment {
         if !is_about {
             return Err(NotAbout::Nobody(rules.about.iter().map(|one| one.name).collect()));
         }
+        // `less` may leave out the parameter by which it is about the patient: it would be hidden then.
         match self.membership(resource, patient) {
             Membership::Member => Ok(()),
             Membership::Depends(_) | Membership::NotMember => Err(NotAbout::Outside),

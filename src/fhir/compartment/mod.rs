@@ -242,6 +242,7 @@ impl PatientCompartmentBuilder {
             let members = naming.iter().copied();
             let members: Vec<_> =
                 members.filter(|one| !listed(&self.less, resource_type, one.name)).collect();
+            // A performer may see the Observation of somebody else, as R4 has it, but not change it.
             let subject = |one: &&PatientReference| matches!(one.name, "patient" | "subject");
             let subjects: Vec<_> = of.parameters.iter().filter(subject).collect();
             let about = if subjects.is_empty() { naming.clone() } else { subjects };

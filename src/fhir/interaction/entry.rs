@@ -15,9 +15,11 @@ pub(super) fn address(
     types: &ResourceTypes,
     url: &str,
 ) -> Result<PathAndQuery, AddressProblem> {
+    // `Uri` drops a fragment silently; whoever executes the entry may not.
     if url.contains('#') {
         return Err(AddressProblem::Fragment);
     }
+    // Compared as text, not as a URL: another spelling of the base is another address.
     let below = match url.strip_prefix(base.as_str().trim_end_matches('/')) {
         Some(rest) if rest.is_empty() || rest.starts_with(['/', '?']) => rest.to_owned(),
         Some(_) | None => match url.strip_prefix('/') {

@@ -93,6 +93,7 @@ impl Interaction {
     ) -> Self {
         Self::of(base, types, method, uri.path_and_query().cloned(), || {
             let conditions = headers.get_all("if-none-exist").iter();
+            // A value that is not ASCII is a condition, too: dropped, it would leave a create, which needs less.
             conditions.map(|value| String::from_utf8_lossy(value.as_bytes()).into())
         })
     }

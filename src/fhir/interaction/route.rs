@@ -48,6 +48,7 @@ impl<'a> Route<'a> {
             (verb, [name]) if verb.calls(name) => Self::of(Kind::Operation).with_operation(name),
             (verb, ["_operations", kind, id, files @ ..])
                 if is_name(kind)
+                    // The address of a job that a confining layer has sealed is longer than an id may be.
                     && (is_id(id) || is_sealed(id))
                     && files.iter().all(|file| is_file(file)) =>
             {

@@ -115,6 +115,7 @@ impl NumberTest {
         match self.prefix {
             Prefix::Equal => rounds_to_it(),
             Prefix::NotEqual => rounds_to_it().map(|rounds| !rounds),
+            // For `gt`, `lt`, `ge` and `le` the precision of the value is ignored (R4, Search, "number").
             Prefix::Greater => Some(order.is_gt()),
             Prefix::Less => Some(order.is_lt()),
             Prefix::GreaterOrEqual => Some(order.is_ge()),

@@ -65,6 +65,7 @@ impl ReferenceTest {
 
     /// Compares a Reference, or a canonical URL. Where `target` names a type, only references to it count.
     pub(super) fn matches(&self, element: &Value, target: Option<&str>, base: &BaseUrl) -> bool {
+        // Of what type a resource elsewhere is, only its own server can tell.
         self.names_here(element, target, base) || (target.is_none() && self.names_url(element))
     }
 

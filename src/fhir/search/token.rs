@@ -52,6 +52,7 @@ impl TokenTest {
             Value::Object(fields) => {
                 // A CodeableConcept is its codings; a Coding has a code, an Identifier a value.
                 if let Some(codings) = fields.get("coding") {
+                    // A coding within a coding is no FHIR, and would be followed as deep as it goes.
                     let is_coding = |coding: &Value| coding.get("coding").is_none();
                     let mut codings = codings.as_array().into_iter().flatten();
                     return codings.any(|coding| is_coding(coding) && self.matches(coding));
