@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::certificate::MutualTls;
 use super::confirmation::Confirmation;
-use super::dpop::{self, Dpop, KnownKeys, Nonces, Replays, Situation, Unremembered};
+use super::dpop::{self, Dpop, KnownKeys, Nonces, ReplayCache, Situation, Unremembered};
 use super::error::AuthenticationError;
 use super::request::RequestHead;
 use crate::error::BuildError;
@@ -20,7 +20,7 @@ pub(super) struct Possession {
     dpop: Dpop,
     nonces: Nonces,
     /// Its memory is shared with the configurations that this one replaces, and that replace it.
-    replays: Replays,
+    replays: ReplayCache,
     known: KnownKeys,
     mutual_tls: MutualTls,
     /// The scheme and host by which clients address the API; `None` where it is not known.
@@ -54,7 +54,7 @@ impl Possession {
         let origin = base_url.map(|base| base.origin().into());
         let mutual_tls = mutual_tls.unwrap_or_default();
         // All issuers share the memory of proofs: it lasts as long as any of them accepts one.
-        let replays = Replays::new(dpop.max_age.saturating_add(leeway));
+        let replays = ReplayCache::new(dpop.max_age.saturating_add(leeway));
         Ok(Self { dpop, nonces, replays, known: KnownKeys::new(), mutual_tls, origin })
     }
 

@@ -66,14 +66,16 @@ pub(super) fn narrowed(access: &Access, query: String) -> String {
     }
     let Some(resource_type) = interaction.resource_type() else { return query };
     let filter = access.shown(resource_type);
-    let Some(AtMost { more, .. }) = at_most(access, &filter, resource_type) else { return query };
+    let Some(Narrowing { more, .. }) = at_most(access, &filter, resource_type) else {
+        return query;
+    };
     let mut narrowed = Serializer::new(query);
     narrowed.extend_pairs(more);
     narrowed.finish()
 }
 
 /// Parameters that find all that a filter shows, and not much more.
-struct AtMost {
+struct Narrowing {
     more: Vec<(String, String)>,
     /// True if they find nothing else.
     is_exact: bool,
@@ -144,7 +146,7 @@ pub(super) fn narrowed_exactly(access: &Access, query: &str) -> Option<String> {
 
 /// Returns parameters that find all that a filter shows, and not much more: the constraint, and the patient
 /// where one parameter alone makes members.
-fn at_most(access: &Access, filter: &ResourceFilter<'_>, resource_type: &str) -> Option<AtMost> {
+fn at_most(access: &Access, filter: &ResourceFilter<'_>, resource_type: &str) -> Option<Narrowing> {
     let mut sets = filter.confinement().sets();
     let (set, None) = (sets.next()?, sets.next()) else { return None };
     let mut alternatives = set.into_iter();
@@ -167,7 +169,7 @@ fn at_most(access: &Access, filter: &ResourceFilter<'_>, resource_type: &str) ->
             _ => is_exact = false,
         }
     }
-    Some(AtMost { more, is_exact })
+    Some(Narrowing { more, is_exact })
 }
 
 /// The rules for the parameters of one search, found once for all of them.

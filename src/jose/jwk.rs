@@ -179,17 +179,17 @@ impl VerificationKey {
 }
 
 /// The members of a key: a document, or an object inside one.
-pub(super) trait Members {
+pub(super) trait JwkMembers {
     fn value(&self, name: &str) -> Option<Json<'_>>;
 }
 
-impl Members for Document<'_> {
+impl JwkMembers for Document<'_> {
     fn value(&self, name: &str) -> Option<Json<'_>> {
         self.get(name)
     }
 }
 
-impl Members for Row<'_> {
+impl JwkMembers for Row<'_> {
     fn value(&self, name: &str) -> Option<Json<'_>> {
         self.member(name)
     }
@@ -197,7 +197,7 @@ impl Members for Row<'_> {
 
 /// Reads a public key, whatever its algorithms.
 pub(super) fn public_key(
-    jwk: &impl Members,
+    jwk: &impl JwkMembers,
     policy: KeyPolicy,
 ) -> Result<(KeyKind, KeyMaterial), JwkError> {
     // A published secret can be used by everybody, so nothing it signs is trusted.
@@ -217,20 +217,20 @@ pub(super) fn public_key(
     }
 }
 
-fn string<'a>(jwk: &'a impl Members, name: &'static str) -> Result<Option<&'a str>, JwkError> {
+fn string<'a>(jwk: &'a impl JwkMembers, name: &'static str) -> Result<Option<&'a str>, JwkError> {
     match jwk.value(name) {
         None => Ok(None),
         Some(value) => value.as_str().map(Some).ok_or(JwkError::Malformed(name)),
     }
 }
 
-fn bytes(jwk: &impl Members, name: &'static str) -> Result<Vec<u8>, JwkError> {
+fn bytes(jwk: &impl JwkMembers, name: &'static str) -> Result<Vec<u8>, JwkError> {
     let text = string(jwk, name)?.ok_or(JwkError::Missing(name))?;
     base64url::of_key(text).ok_or(JwkError::Malformed(name))
 }
 
 /// Checks `use` and `key_ops` (RFC 7517 sections 4.2 and 4.3).
-fn purpose(jwk: &impl Members) -> Result<(), JwkError> {
+fn purpose(jwk: &impl JwkMembers) -> Result<(), JwkError> {
     if string(jwk, "use")?.is_some_and(|usage| usage != "sig") {
         return Err(JwkError::Purpose("use"));
     }
@@ -252,7 +252,7 @@ fn purpose(jwk: &impl Members) -> Result<(), JwkError> {
 }
 
 /// Returns the algorithms a key may be used with: the one it names, else all that fit its kind.
-pub(super) fn algorithms(jwk: &impl Members, kind: KeyKind) -> Result<Vec<Algorithm>, JwkError> {
+pub(super) fn algorithms(jwk: &impl JwkMembers, kind: KeyKind) -> Result<Vec<Algorithm>, JwkError> {
     match string(jwk, "alg")? {
         Some(name) => match name.parse::<Algorithm>() {
             Ok(algorithm) if algorithm.key_kind() == kind => Ok(vec![algorithm]),
@@ -266,7 +266,7 @@ pub(super) fn algorithms(jwk: &impl Members, kind: KeyKind) -> Result<Vec<Algori
     }
 }
 
-fn rsa(jwk: &impl Members, policy: KeyPolicy) -> Result<KeyMaterial, JwkError> {
+fn rsa(jwk: &impl JwkMembers, policy: KeyPolicy) -> Result<KeyMaterial, JwkError> {
     // Some providers put the sign octet of DER before the modulus (not allowed by RFC 7518 section
     // 6.3.1.1, but harmless).
     let n = without_leading_zeros(bytes(jwk, "n")?);
@@ -292,7 +292,7 @@ fn rsa(jwk: &impl Members, policy: KeyPolicy) -> Result<KeyMaterial, JwkError> {
     Ok(KeyMaterial::Rsa { n, e })
 }
 
-fn elliptic(jwk: &impl Members) -> Result<(KeyKind, KeyMaterial), JwkError> {
+fn elliptic(jwk: &impl JwkMembers) -> Result<(KeyKind, KeyMaterial), JwkError> {
     let (kind, size) = match string(jwk, "crv")?.ok_or(JwkError::Missing("crv"))? {
         "P-256" => (KeyKind::P256, 32),
         "P-384" => (KeyKind::P384, 48),
@@ -312,7 +312,7 @@ fn elliptic(jwk: &impl Members) -> Result<(KeyKind, KeyMaterial), JwkError> {
     Ok((kind, KeyMaterial::Point(point)))
 }
 
-fn edwards(jwk: &impl Members) -> Result<KeyMaterial, JwkError> {
+fn edwards(jwk: &impl JwkMembers) -> Result<KeyMaterial, JwkError> {
     match string(jwk, "crv")?.ok_or(JwkError::Missing("crv"))? {
         "Ed25519" => {}
         other => return Err(JwkError::Unsupported(sanitize(other))),

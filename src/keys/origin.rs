@@ -41,7 +41,7 @@ pub(crate) struct KeyPlan {
     /// The name of the keys in logs and health.
     name: Arc<str>,
     /// The values that `issuer` of a discovery document may have.
-    documented: Vec<Arc<str>>,
+    discovery_issuers: Vec<Arc<str>>,
     origin: KeyOrigin,
 }
 
@@ -73,10 +73,10 @@ pub(super) struct KeyStart {
 impl KeyPlan {
     pub(crate) fn new(
         name: impl Into<Arc<str>>,
-        documented: Vec<Arc<str>>,
+        discovery_issuers: Vec<Arc<str>>,
         origin: KeyOrigin,
     ) -> Arc<Self> {
-        Arc::new(Self { name: name.into(), documented, origin })
+        Arc::new(Self { name: name.into(), discovery_issuers, origin })
     }
 
     pub(super) fn name(&self) -> &Arc<str> {
@@ -105,7 +105,9 @@ impl KeyPlan {
             (KeyOrigin::Source(source), KeyOrigin::Source(other)) => is_same(source, other),
             _ => false,
         };
-        is_same_origin && self.name == other.name && self.documented == other.documented
+        is_same_origin
+            && self.name == other.name
+            && self.discovery_issuers == other.discovery_issuers
     }
 
     /// Reports whether the keys come from elsewhere than this machine. A source of the application
@@ -154,7 +156,7 @@ impl KeyStart {
             #[cfg(feature = "client")]
             KeyOrigin::OpenId { discovery, jwks_uri } => {
                 let source = OpenIdKeySource::new(
-                    &self.plan.documented,
+                    &self.plan.discovery_issuers,
                     discovery.as_deref(),
                     jwks_uri.as_deref(),
                     &settings,
@@ -228,8 +230,8 @@ pub(super) mod tests {
         KeyOrigin::File(path.into())
     }
 
-    fn plan(name: &str, documented: &str, origin: KeyOrigin) -> Arc<KeyPlan> {
-        KeyPlan::new(name, vec![documented.into()], origin)
+    fn plan(name: &str, discovery_issuers: &str, origin: KeyOrigin) -> Arc<KeyPlan> {
+        KeyPlan::new(name, vec![discovery_issuers.into()], origin)
     }
 
     #[test]

@@ -11,7 +11,7 @@ pub(crate) struct RefreshGate {
     /// The number of loads that were begun, which is the number of the one under way, if any.
     begun: u64,
     /// The number of the last load that has ended.
-    over: u64,
+    ended: u64,
     /// The number of the load that was last forced, begun or not.
     forced: u64,
     forced_at: Option<Instant>,
@@ -49,8 +49,8 @@ impl RefreshGate {
     /// Records that the load under way has ended. Returns its number.
     pub(crate) fn end(&mut self, failed: bool) -> u64 {
         self.failing = failed;
-        self.over = self.begun;
-        self.over
+        self.ended = self.begun;
+        self.ended
     }
 
     /// Asks for a load on behalf of a request whose key is unknown.
@@ -68,11 +68,11 @@ impl RefreshGate {
             self.forced = self.begun + 1;
             return Refresh::Start(self.forced);
         }
-        if self.forced > self.over {
+        if self.forced > self.ended {
             return Refresh::Join(self.forced);
         }
         // While the provider fails, waiting for a scheduled load would mostly be in vain.
-        if self.begun > self.over && !self.failing {
+        if self.begun > self.ended && !self.failing {
             return Refresh::Join(self.begun);
         }
         Refresh::Denied

@@ -34,13 +34,13 @@ impl<'e> Admission<'e> {
     }
 
     /// Marks a request that may be let in without an [`Access`].
-    pub(super) fn without_access(&mut self, mark: LetInWithoutAccess) {
+    pub(super) fn mark_without_access(&mut self, mark: LetInWithoutAccess) {
         self.strip();
         self.extensions.insert(mark);
     }
 
     /// Lets a request of a known caller in where nothing is granted.
-    pub(super) fn caller(&mut self, principal: Principal) {
+    pub(super) fn admit_caller(&mut self, principal: Principal) {
         self.strip();
         self.extensions.insert(principal);
     }

@@ -117,7 +117,7 @@ struct Table {
     /// The paths by their plainest reading.
     by_plainest: HashMap<Box<str>, Arc<str>>,
     /// The paths that a base lies below, or has lain, in their plainest reading.
-    outer: HashSet<Box<str>>,
+    ancestors: HashSet<Box<str>>,
     /// The length of the longest path, and the most slashes that one has: no longer beginning of a request's
     /// path is looked up.
     longest: usize,
@@ -214,7 +214,7 @@ impl Table {
             self.deepest = self.deepest.max(spelling.matches('/').count());
         }
         let slashes = plainest.match_indices('/').filter_map(|(at, _)| plainest.get(..at));
-        self.outer.extend(slashes.map(Box::from));
+        self.ancestors.extend(slashes.map(Box::from));
         self.by_plainest.insert(plainest, Arc::clone(&path));
         self.by_path.insert(path, layer);
     }
@@ -256,7 +256,7 @@ impl Table {
         let stays = !has_step_up(path)
             || found.is_some_and(|(base, _)| {
                 let rest = path.get(base.len()..).unwrap_or_default();
-                !self.outer.contains(&*plainest(base)) && !may_lead_out(rest)
+                !self.ancestors.contains(&*plainest(base)) && !may_lead_out(rest)
             });
         if is_same && stays { Ok(found) } else { Err(Ambiguous) }
     }

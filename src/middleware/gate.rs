@@ -138,7 +138,7 @@ impl Gate {
         let optional = (need == TokenNeed::Optional).then(|| interior.interaction(head));
         if optional.is_some() || (need == TokenNeed::None && interior.confines()) {
             let policy = Arc::clone(&self.policy);
-            admission.without_access(LetInWithoutAccess { policy, optional });
+            admission.mark_without_access(LetInWithoutAccess { policy, optional });
         }
         if need == TokenNeed::None {
             recorder.public();
@@ -172,7 +172,7 @@ impl Gate {
             recorder.passed(Check::Interaction, optional);
             recorder.passed(Check::Authorization, optional);
             recorder.passed(Check::StepUp, optional);
-            admission.caller(principal);
+            admission.admit_caller(principal);
             return Ok(Decision::Pass);
         }
         Ok(match self.authorize(head, principal, admission, recorder) {

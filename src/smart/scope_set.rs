@@ -46,7 +46,7 @@ impl ScopeSet {
     /// They may name the types that the application has declared.
     pub(crate) fn compile<'t>(texts: impl Iterator<Item = &'t str>, types: &ResourceTypes) -> Self {
         let mut set = Self::default();
-        let mut limits = Limits::default();
+        let mut limits = SeenConstraints::default();
         for text in texts {
             let error = match SmartScope::parse(text, types) {
                 Ok(scope) => match limits.admit(&scope) {
@@ -134,9 +134,9 @@ impl ScopeSet {
 
 /// The constraints seen so far.
 #[derive(Default)]
-struct Limits(HashMap<(ScopeContext, Option<TypeName>), HashSet<Arc<Constraint>>>);
+struct SeenConstraints(HashMap<(ScopeContext, Option<TypeName>), HashSet<Arc<Constraint>>>);
 
-impl Limits {
+impl SeenConstraints {
     fn admit(&mut self, scope: &SmartScope) -> Result<(), ScopeError> {
         let constraint = scope.parsed_constraint().map_err(ScopeError::Constraint)?;
         let Some(constraint) = constraint else { return Ok(()) };

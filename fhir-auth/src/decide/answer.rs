@@ -26,7 +26,7 @@ const X_AUTH_STATUS: HeaderName = HeaderName::from_static("x-auth-status");
 
 /// Answers sub-requests by a configuration.
 struct Decider {
-    row: ProxyKind,
+    proxy: ProxyKind,
     peers: Peers,
     service: FhirAuth<Granted>,
     headers: Vec<CallerHeader>,
@@ -37,7 +37,7 @@ struct Decider {
 pub(super) fn app(
     config: Config,
     before: Option<&FhirAuthLayer>,
-    (row, peers): (ProxyKind, Peers),
+    (proxy, peers): (ProxyKind, Peers),
 ) -> Result<(App, FhirAuthLayer), Failure> {
     let (upstream, base) = (config.gateway().upstream.clone(), config.base_url().clone());
     let policy = config.policy()?;
@@ -54,7 +54,7 @@ pub(super) fn app(
     let auth = builder.step_up_by_address_alone(true).build()?;
     let headers = upstream.headers;
     let granted = Granted { auth: auth.clone(), base: base.clone(), headers: headers.clone() };
-    let decider = Arc::new(Decider { row, peers, service: auth.layer(granted), headers, base });
+    let decider = Arc::new(Decider { proxy, peers, service: auth.layer(granted), headers, base });
     let app = App::from_fn(move |request| {
         let decider = Arc::clone(&decider);
         Box::pin(async move { decider.answer(request).await })
@@ -69,7 +69,7 @@ impl Decider {
             Ok(original) => self.decide(original).await,
             Err(response) => response,
         };
-        let mut response = self.for_row(decided);
+        let mut response = self.for_proxy(decided);
         // It may be of another method than the original request, for which the length was right.
         response.headers_mut().remove(CONTENT_LENGTH);
         response.map(whole)
@@ -82,7 +82,7 @@ impl Decider {
             tracing::warn!(peer, "a sub-request from an address that is not among `--peers`");
             return Err(refused(asked, "authorization sub-requests are answered to proxies alone"));
         }
-        self.row.original(asked).map_err(|fault| {
+        self.proxy.original(asked).map_err(|fault| {
             // Its length is the client's doing.
             if fault == Fault::TooLong {
                 let (status, code) = (StatusCode::URI_TOO_LONG, IssueType::TooLong);
@@ -121,11 +121,11 @@ impl Decider {
     }
 
     /// `auth_request` knows 2xx, 401 and 403; any other status is an error of the server to it.
-    fn for_row(&self, mut response: Response<Bytes>) -> Response<Bytes> {
+    fn for_proxy(&self, mut response: Response<Bytes>) -> Response<Bytes> {
         let status = response.status();
         let is_known = status.is_success()
             || matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
-        if self.row == ProxyKind::Nginx && !is_known {
+        if self.proxy == ProxyKind::Nginx && !is_known {
             *response.status_mut() = StatusCode::FORBIDDEN;
             response.headers_mut().insert(X_AUTH_STATUS, HeaderValue::from(status.as_u16()));
         }

@@ -28,7 +28,7 @@ const USAGE: &str = "usage: fhir-auth decide --for nginx|forward|envoy --config 
                      [--listen 127.0.0.1:8080] [--peers 127.0.0.0/8,::1]";
 
 struct Options {
-    row: ProxyKind,
+    proxy: ProxyKind,
     config: PathBuf,
     listen: Option<String>,
     peers: Peers,
@@ -49,10 +49,10 @@ pub async fn run(arguments: Parser) -> ExitCode {
 
 fn options(mut arguments: Parser) -> Result<Option<Options>, lexopt::Error> {
     use lexopt::prelude::*;
-    let (mut row, mut config, mut listen, mut peers) = (None, None, None, Peers::default());
+    let (mut proxy, mut config, mut listen, mut peers) = (None, None, None, Peers::default());
     while let Some(argument) = arguments.next()? {
         match argument {
-            Long("for") => row = Some(arguments.value()?.parse::<ProxyKind>()?),
+            Long("for") => proxy = Some(arguments.value()?.parse::<ProxyKind>()?),
             Long("config") => config = Some(PathBuf::from(arguments.value()?)),
             Long("listen") => listen = Some(arguments.value()?.string()?),
             Long("peers") => peers = arguments.value()?.parse()?,
@@ -60,15 +60,15 @@ fn options(mut arguments: Parser) -> Result<Option<Options>, lexopt::Error> {
             Value(_) | Long(_) | Short(_) => return Err(argument.unexpected()),
         }
     }
-    let row = row.ok_or("--for is required: nginx, forward or envoy")?;
+    let proxy = proxy.ok_or("--for is required: nginx, forward or envoy")?;
     let config = config.ok_or("--config is required")?;
-    Ok(Some(Options { row, config, listen, peers }))
+    Ok(Some(Options { proxy, config, listen, peers }))
 }
 
 async fn decide(options: Options) -> Result<(), Failure> {
-    let Options { row, config, listen, peers } = options;
+    let Options { proxy, config, listen, peers } = options;
     let make = move |config, before: Option<&FhirAuthLayer>| {
-        answer::app(config, before, (row, peers.clone()))
+        answer::app(config, before, (proxy, peers.clone()))
     };
     server::run(Source::new(config, None, make), listen.as_deref()).await
 }

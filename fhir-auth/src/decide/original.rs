@@ -147,8 +147,8 @@ mod tests {
         request.into_parts().0
     }
 
-    fn read(row: ProxyKind, headers: &[(&'static str, &str)]) -> Result<String, Fault> {
-        row.original(&asked(headers)).map(|read| format!("{} {}", read.method(), read.uri()))
+    fn read(proxy: ProxyKind, headers: &[(&'static str, &str)]) -> Result<String, Fault> {
+        proxy.original(&asked(headers)).map(|read| format!("{} {}", read.method(), read.uri()))
     }
 
     const OTHERS: [(&str, &str); 8] = [

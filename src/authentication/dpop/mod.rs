@@ -16,5 +16,5 @@ mod target;
 pub(super) use self::known_keys::KnownKeys;
 pub(crate) use self::nonce::Nonces;
 pub(crate) use self::proof::{Situation, check};
-pub(crate) use self::replay::{Replays, Unremembered};
+pub(crate) use self::replay::{ReplayCache, Unremembered};
 pub use self::settings::Dpop;

@@ -27,7 +27,7 @@ const MOST_OF_ONE_KEY: usize = 1_000;
 const MOST: usize = 100_000;
 
 /// The proofs that were accepted, by settings of which each has its own handle.
-pub(crate) struct Replays {
+pub(crate) struct ReplayCache {
     shared: Arc<Shared>,
     /// The age at which these settings accept no proof.
     window: Duration,
@@ -61,7 +61,7 @@ pub(crate) enum Unremembered {
     NoRoom(Duration),
 }
 
-impl Replays {
+impl ReplayCache {
     /// Remembers proofs until they reach an age at which none is accepted.
     pub(crate) fn new(window: Duration) -> Self {
         Self::bounded(window, MOST_OF_ONE_KEY, MOST)
@@ -110,7 +110,7 @@ impl Replays {
         // Outside the lock: it is what takes longest.
         let proof = key.with(jti);
         let mut memory = self.shared.memory();
-        self.shared.has_room(&mut memory, key, &proof, now)?;
+        self.shared.check_new(&mut memory, key, &proof, now)?;
         memory.keys.entry(*key).or_default().insert(proof, issued);
         let second = memory.by_second.entry(end_of_second(issued)).or_default();
         *second.entry(*key).or_default() += 1;
@@ -125,11 +125,11 @@ impl Replays {
         jti: &str,
         now: UnixTime,
     ) -> Result<(), Unremembered> {
-        self.shared.has_room(&mut self.shared.memory(), key, &key.with(jti), now)
+        self.shared.check_new(&mut self.shared.memory(), key, &key.with(jti), now)
     }
 }
 
-impl Drop for Replays {
+impl Drop for ReplayCache {
     /// Proofs that only these settings accept need not be remembered any more.
     fn drop(&mut self) {
         let mut memory = self.shared.memory();
@@ -145,7 +145,7 @@ impl Shared {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn has_room(
+    fn check_new(
         &self,
         memory: &mut Memory,
         key: &Thumbprint,
@@ -205,9 +205,9 @@ fn end_of_second(time: UnixTime) -> i64 {
     second.saturating_add(i64::from(UnixTime::from_secs(second) < time))
 }
 
-impl fmt::Debug for Replays {
+impl fmt::Debug for ReplayCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Replays")
+        f.debug_struct("ReplayCache")
             .field("proofs", &self.shared.memory().number)
             .finish_non_exhaustive()
     }
@@ -227,7 +227,7 @@ mod tests {
 
     #[test]
     fn a_proof_serves_once_until_it_is_forgotten() {
-        let replays = Replays::new(Duration::ZERO);
+        let replays = ReplayCache::new(Duration::ZERO);
         let (one, other) = (key(1), key(2));
         assert_eq!(replays.remember(&one, "a", at(60), at(0)), Ok(()));
         assert_eq!(replays.remember(&one, "a", at(60), at(60)), Err(Unremembered::Replayed));
@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn one_key_that_fills_its_room_costs_that_key_alone() {
-        let replays = Replays::bounded(Duration::ZERO, 2, 100);
+        let replays = ReplayCache::bounded(Duration::ZERO, 2, 100);
         for (jti, until) in [("a", 50), ("b", 60)] {
             assert_eq!(replays.remember(&key(1), jti, at(until), at(0)), Ok(()));
         }
@@ -254,7 +254,7 @@ mod tests {
 
     #[test]
     fn many_keys_that_fill_the_memory_cost_all_until_the_first_is_forgotten() {
-        let replays = Replays::bounded(Duration::ZERO, 2, 3);
+        let replays = ReplayCache::bounded(Duration::ZERO, 2, 3);
         for n in 0..3 {
             let until = at(50 + i64::try_from(n).unwrap());
             assert_eq!(replays.remember(&key(n), "a", until, at(0)), Ok(()));
@@ -267,11 +267,11 @@ mod tests {
     #[test]
     fn settings_that_accept_older_proofs_find_those_remembered_and_accept_none_that_was_forgotten()
     {
-        let before = Replays::new(Duration::from_secs(60));
+        let before = ReplayCache::new(Duration::from_secs(60));
         let key = key(1);
         assert_eq!(before.remember(&key, "forgotten", at(0), at(0)), Ok(()));
         assert_eq!(before.remember(&key, "known", at(70), at(70)), Ok(()));
-        let longer = Replays::new(Duration::from_secs(600)).after(&before, at(100));
+        let longer = ReplayCache::new(Duration::from_secs(600)).after(&before, at(100));
         drop(before);
         assert_eq!(longer.not_before(), at(40), "what was made before may be forgotten");
         assert_eq!(longer.look(&key, "known", at(131)), Err(Unremembered::Replayed));
@@ -282,26 +282,26 @@ mod tests {
 
     #[test]
     fn settings_that_accept_less_shorten_the_memory_once_those_before_are_not_in_use() {
-        let before = Replays::new(Duration::from_secs(600));
+        let before = ReplayCache::new(Duration::from_secs(600));
         let (key, now) = (key(1), at(100));
         assert_eq!(before.remember(&key, "old", at(30), now), Ok(()));
         assert_eq!(before.remember(&key, "young", at(90), now), Ok(()));
-        let shorter = Replays::new(Duration::from_secs(60)).after(&before, now);
+        let shorter = ReplayCache::new(Duration::from_secs(60)).after(&before, now);
         assert_eq!(before.look(&key, "old", now), Err(Unremembered::Replayed), "still in use");
         drop(before);
         assert_eq!(shorter.look(&key, "young", now), Err(Unremembered::Replayed));
         assert_eq!(shorter.shared.memory().number, 1);
         // What is forgotten by now is not accepted by settings that accept more, either.
-        let longer = Replays::new(Duration::from_secs(600)).after(&shorter, now);
+        let longer = ReplayCache::new(Duration::from_secs(600)).after(&shorter, now);
         assert_eq!(longer.not_before(), at(40));
     }
 
     #[test]
     fn settings_that_are_given_up_before_they_are_in_force_change_nothing() {
-        let before = Replays::new(Duration::from_secs(60));
-        drop(Replays::new(Duration::from_secs(600)).after(&before, at(0)));
+        let before = ReplayCache::new(Duration::from_secs(60));
+        drop(ReplayCache::new(Duration::from_secs(600)).after(&before, at(0)));
         assert_eq!(before.shared.memory().window(), Duration::from_secs(60));
-        drop(Replays::new(Duration::from_secs(1)).after(&before, at(0)));
+        drop(ReplayCache::new(Duration::from_secs(1)).after(&before, at(0)));
         assert_eq!(before.shared.memory().window(), Duration::from_secs(60));
     }
 }

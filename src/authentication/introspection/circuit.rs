@@ -23,55 +23,55 @@ struct State {
     /// The end of the present pause; `None` while the provider may be asked freely.
     until: Option<Instant>,
     /// `true` while the one question after a pause is open.
-    is_tried: bool,
+    trial_in_flight: bool,
 }
 
-/// The permission to ask, which has to be given back with what came of it.
+/// The permit to ask, which has to be given back with what came of it.
 #[derive(Debug)]
 #[must_use]
-pub(super) struct Permission {
+pub(super) struct CallPermit {
     is_trial: bool,
 }
 
 impl Circuit {
-    /// Asks for permission. Without it, returns the time until it is worth asking again.
-    pub(super) fn admit(&self) -> Result<Permission, Duration> {
+    /// Asks for a permit. Without it, returns the time until it is worth asking again.
+    pub(super) fn admit(&self) -> Result<CallPermit, Duration> {
         let mut state = self.state();
         let Some(until) = state.until else {
-            return Ok(Permission { is_trial: false });
+            return Ok(CallPermit { is_trial: false });
         };
         let pause = until.saturating_duration_since(Instant::now());
-        if !pause.is_zero() || state.is_tried {
+        if !pause.is_zero() || state.trial_in_flight {
             return Err(pause);
         }
-        state.is_tried = true;
-        Ok(Permission { is_trial: true })
+        state.trial_in_flight = true;
+        Ok(CallPermit { is_trial: true })
     }
 
-    /// Reports whether a permission counts at its turn: not where a pause has begun since.
-    pub(super) fn still_admits(&self, permission: &Permission) -> bool {
-        permission.is_trial || self.state().until.is_none()
+    /// Reports whether a permit counts at its turn: not where a pause has begun since.
+    pub(super) fn still_admits(&self, permit: &CallPermit) -> bool {
+        permit.is_trial || self.state().until.is_none()
     }
 
-    pub(super) fn succeeded(&self, _: Permission) {
+    pub(super) fn succeeded(&self, _: CallPermit) {
         *self.state() = State::default();
     }
 
-    pub(super) fn failed(&self, Permission { is_trial }: Permission) {
+    pub(super) fn failed(&self, CallPermit { is_trial }: CallPermit) {
         let mut state = self.state();
         state.failures = state.failures.saturating_add(1);
         // Questions that were open when the pause began do not make it longer.
         if is_trial || (state.until.is_none() && state.failures >= FAILURES) {
             state.pauses = state.pauses.saturating_add(1);
             state.until = Some(Instant::now() + after_failure(state.pauses, None));
-            state.is_tried = false;
+            state.trial_in_flight = false;
         }
     }
 
-    /// Takes back a permission that was not used.
-    pub(super) fn unused(&self, Permission { is_trial }: Permission) {
+    /// Takes back a permit that was not used.
+    pub(super) fn unused(&self, CallPermit { is_trial }: CallPermit) {
         if is_trial {
-            self.state().is_tried = false;
+            self.state().trial_in_flight = false;
         }
     }
 
@@ -121,7 +121,7 @@ mod tests {
         let circuit = Circuit::default();
         let early = circuit.admit().unwrap();
         let open: Vec<_> = (0..1000).map(|_| circuit.admit().unwrap()).collect();
-        open.into_iter().for_each(|permission| circuit.failed(permission));
+        open.into_iter().for_each(|permit| circuit.failed(permit));
         assert!(circuit.pause().unwrap() <= Duration::from_millis(500));
         tokio::time::advance(Duration::from_millis(500)).await;
         circuit.unused(circuit.admit().unwrap());

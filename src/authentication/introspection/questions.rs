@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::answer::{ActiveAnswer, IntrospectionAnswer};
-use super::circuit::Permission;
+use super::circuit::CallPermit;
 use super::error::IntrospectionError;
 use super::lane::{Lane, Place};
 use super::memo::{Knowledge, Memo, TokenHash};
@@ -150,25 +150,25 @@ impl Questions {
             Knowledge::Before => &shared.known_before,
             Knowledge::Active(_) | Knowledge::Refused | Knowledge::Nothing => &shared.unknown,
         };
-        let permission = match lane.circuit.admit() {
-            Ok(permission) => permission,
+        let permit = match lane.circuit.admit() {
+            Ok(permit) => permit,
             Err(pause) => {
                 let retry_after = pause.max(SHORTEST_PAUSE);
                 return LookUp::Known(Outcome::Unavailable { retry_after });
             }
         };
         let (Some(place), Ok(token)) = (lane.question(), std::str::from_utf8(token)) else {
-            lane.circuit.unused(permission);
+            lane.circuit.unused(permit);
             return shared.turned_away();
         };
         let (sender, receiver) = watch::channel(None);
         let question = OpenQuestion { outcome: receiver.clone(), lane: Arc::clone(lane) };
         open.insert(hash, question);
         drop(open);
-        let permission = Some(permission);
+        let permit = Some(permit);
         let shared = Arc::clone(shared);
         let lane = Arc::clone(lane);
-        let closing = Closing { shared, hash, sender, permission, lane, _place: place };
+        let closing = Closing { shared, hash, sender, permit, lane, _place: place };
         // Not under the lock: a runtime that is shutting down drops the task at once.
         let wait = self.0.wait(receiver, &closing.lane);
         self.0.runtime.spawn(ask(closing, token.to_owned()));
@@ -218,8 +218,7 @@ async fn ask(mut closing: Closing, token: String) {
         return;
     };
     // A pause has begun while this question waited for its turn.
-    if !closing.permission.as_ref().is_some_and(|permission| lane.circuit.still_admits(permission))
-    {
+    if !closing.permit.as_ref().is_some_and(|permit| lane.circuit.still_admits(permit)) {
         return;
     }
     let ask = shared.provider.ask(&token, &*shared.way.clock);
@@ -232,22 +231,22 @@ struct Closing {
     shared: Arc<Shared>,
     hash: TokenHash,
     sender: watch::Sender<Option<Outcome>>,
-    permission: Option<Permission>,
+    permit: Option<CallPermit>,
     lane: Arc<Lane>,
     _place: Place,
 }
 
 impl Closing {
     fn close(&mut self, result: Result<IntrospectionAnswer, IntrospectionError>) {
-        let Self { shared, hash, sender, permission, lane, .. } = self;
-        let Some(permission) = permission.take() else { return };
+        let Self { shared, hash, sender, permit, lane, .. } = self;
+        let Some(permit) = permit.take() else { return };
         meter::introspection(&shared.issuer, meter_name(&result));
         shared.report.note(&shared.issuer, &result, shared.way.clock.now());
         match &result {
-            Err(error) if error.is_outage() => lane.circuit.failed(permission),
-            Ok(_) => lane.circuit.succeeded(permission),
+            Err(error) if error.is_outage() => lane.circuit.failed(permit),
+            Ok(_) => lane.circuit.succeeded(permit),
             // The provider is there, and may still be down for sound tokens.
-            Err(_) => lane.circuit.unused(permission),
+            Err(_) => lane.circuit.unused(permit),
         }
         let outcome = match result {
             Ok(answer) => {
@@ -267,7 +266,7 @@ impl Closing {
 
 impl Drop for Closing {
     fn drop(&mut self) {
-        if let Some(unused) = self.permission.take() {
+        if let Some(unused) = self.permit.take() {
             self.lane.circuit.unused(unused);
         }
         self.shared.open().remove(&self.hash);

@@ -97,7 +97,8 @@ where
     pub(super) async fn page_or_binary(&mut self) -> Judged<Response<ConfinedBody<R>>, S::Error> {
         let sealed = self.access.interaction().id().unwrap_or_default();
         let caller = Caller::of(self.access.principal()).and_then(|caller| caller.mark());
-        let open = |caller| Attachment::open(sealed, &self.settings.keys, &self.place(), &caller);
+        let open =
+            |caller| Attachment::open(sealed, &self.settings.keys, &self.seal_context(), &caller);
         let attachment = caller.and_then(open);
         match attachment.filter(|one| one.serves(self.interior.now())) {
             Some(attachment) => self.sealed_binary(&attachment.link).await,
@@ -231,7 +232,7 @@ impl<S, B> Judge<S, B> {
         Attachments {
             caller: Caller::of(self.access.principal()).and_then(|caller| caller.mark()),
             keys: &self.settings.keys,
-            place: self.place(),
+            place: self.seal_context(),
             base: self.access.interaction().base(),
             upstream_base: self.upstream_base(),
             now,

@@ -7,7 +7,7 @@ use http_body::Body;
 use serde_json::Value;
 use tower_service::Service;
 
-use super::write::Sent;
+use super::write::OutgoingChange;
 use super::{BoxError, Judge, join, text_of_success};
 use crate::authorization::Access;
 use crate::confine::answer::NoAnswer;
@@ -106,7 +106,11 @@ where
     ) -> Judged<Response<Bytes>, S::Error> {
         let path = self.instance(id);
         let answer = self.upstream.get(&path).await?;
-        let sent = Sent { method: Method::PUT, id: Some(id.to_owned()), ..Sent::default() };
+        let sent = OutgoingChange {
+            method: Method::PUT,
+            id: Some(id.to_owned()),
+            ..OutgoingChange::default()
+        };
         let mut response = self.written(&sent, &answer, returned).await?;
         let interaction = self.access.interaction();
         let base = interaction.base().as_str().trim_end_matches('/');

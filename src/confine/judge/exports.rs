@@ -234,12 +234,12 @@ impl<S, B> Judge<S, B> {
 
     fn opened(&self, sealed: &str, owner: &JobOwner) -> Option<Job> {
         let now = self.interior.now();
-        Job::open(sealed, &self.settings.keys, &self.place(), owner, now)
+        Job::open(sealed, &self.settings.keys, &self.seal_context(), owner, now)
     }
 
     /// Returns the address of a part of an export here. One that nobody would judge is none.
     fn address_of(&self, job: &Job) -> Option<HeaderValue> {
-        let sealed = job.seal(self.settings.keys.first()?, &self.place())?;
+        let sealed = job.seal(self.settings.keys.first()?, &self.seal_context())?;
         let address = format!("{}/_operations/export/{sealed}", self.base());
         if address.len() > Access::MAX_SEARCH_BODY {
             log::warn!(length = address.len(), "an address of an export is too long");

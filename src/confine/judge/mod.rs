@@ -8,8 +8,8 @@ mod counts;
 mod exports;
 mod hiding;
 mod names;
-mod order;
 mod pages;
+mod requested_change;
 mod searches;
 mod single;
 mod target;
@@ -226,7 +226,7 @@ where
     async fn page(&mut self) -> Judged<Response<Bytes>, S::Error> {
         let sealed = self.access.interaction().id().unwrap_or_default().to_owned();
         let now = self.interior.now();
-        let (keys, place) = (&self.settings.keys, self.place());
+        let (keys, place) = (&self.settings.keys, self.seal_context());
         let page = Page::open(&sealed, keys, &place, self.access.principal(), now);
         let page = page.ok_or_else(NoAnswer::no_such_page)?;
         self.access = self.access.authorize_page(&page.of).map_err(Stop::Denied)?;

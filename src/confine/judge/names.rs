@@ -2,10 +2,10 @@
 
 use hashbrown::{HashMap, HashSet};
 
-use super::order::{Content, Order};
+use super::requested_change::{Content, RequestedChange};
 use super::single::Single;
 use super::target::{Target, is_confined};
-use super::write::Sent;
+use super::write::OutgoingChange;
 use crate::confine::answer::NoAnswer;
 use crate::confine::sent_bundle::SentEntry;
 use crate::confine::stop::{Judged, Stop};
@@ -20,7 +20,7 @@ pub(super) struct Planned<'a> {
     pub(super) entry: SentEntry<'a>,
     pub(super) single: Single,
     /// The change; `None` for a read.
-    pub(super) change: Option<(Order, Target)>,
+    pub(super) change: Option<(RequestedChange, Target)>,
 }
 
 impl Planned<'_> {
@@ -48,7 +48,7 @@ impl Names {
         let (mut names, mut about, mut conditions) =
             (Self::default(), HashSet::new(), HashSet::new());
         for (number, one) in planned.iter().enumerate() {
-            let Some((order, target)) = &one.change else { continue };
+            let Some((requested, target)) = &one.change else { continue };
             let interaction = one.single.access.interaction();
             let resource_type = interaction.resource_type().unwrap_or_default();
             let (name, is_known) = match target {
@@ -63,7 +63,7 @@ impl Names {
             }
             let updates = interaction.kind() == Kind::ConditionalUpdate;
             let of_update = || interaction.query().filter(|_| updates);
-            let condition = order.if_none_exist.as_deref().or_else(of_update);
+            let condition = requested.if_none_exist.as_deref().or_else(of_update);
             // Both would find nothing now, and then the second would find what the first creates.
             if !is_known
                 && let Some(condition) = condition.filter(|condition| !condition.is_empty())
@@ -94,24 +94,24 @@ impl Names {
     }
 
     /// Puts names into the places of placeholders, to be judged.
-    pub(super) fn put_into<E>(&self, order: &Order) -> Judged<Order, E> {
+    pub(super) fn put_into<E>(&self, requested: &RequestedChange) -> Judged<RequestedChange, E> {
         let rename = |name: &str| self.known.get(name).or_else(|| self.new.get(name)).cloned();
-        let content = match &order.content {
+        let content = match &requested.content {
             Content::Resource(text) => Content::Resource(renamed(text, &rename)?),
             Content::JsonPatch(patch) => Content::JsonPatch(patch.clone()),
             Content::None => Content::None,
         };
-        Ok(Order {
+        Ok(RequestedChange {
             content,
-            if_match: order.if_match.clone(),
-            if_none_match: order.if_none_match.clone(),
-            if_none_exist: order.if_none_exist.clone(),
-            returned: order.returned,
+            if_match: requested.if_match.clone(),
+            if_none_match: requested.if_none_match.clone(),
+            if_none_exist: requested.if_none_exist.clone(),
+            returned: requested.returned,
         })
     }
 
     /// Puts the placeholders of what is to be created back: the server behind knows its name then.
-    pub(super) fn put_back<E>(&self, sent: Sent) -> Judged<Sent, E> {
+    pub(super) fn put_back<E>(&self, sent: OutgoingChange) -> Judged<OutgoingChange, E> {
         let placeholder = |name: &str| self.placeholders.get(name).cloned();
         let body = match &sent.body {
             Some(text) if !sent.is_patch && !self.new.is_empty() => {
@@ -119,7 +119,7 @@ impl Names {
             }
             body => body.clone(),
         };
-        Ok(Sent { body, ..sent })
+        Ok(OutgoingChange { body, ..sent })
     }
 }
 

@@ -193,7 +193,7 @@ where
         let principal = self.access.principal();
         let expires = self.interior.now().saturating_add(self.settings.page_lifetime);
         let page = Page::new(ahead.link, of, ahead.number, principal, expires)?;
-        let sealed = page.seal(self.settings.keys.first()?, &self.place())?;
+        let sealed = page.seal(self.settings.keys.first()?, &self.seal_context())?;
         let address = format!("{}/_pages/{sealed}", self.base());
         if address.len() > Access::MAX_SEARCH_BODY {
             log::warn!(length = address.len(), "a page link is too long, and was dropped");
@@ -264,7 +264,7 @@ impl<S, B> Judge<S, B> {
     }
 
     /// The servers that a page link is for.
-    pub(super) fn place(&self) -> String {
+    pub(super) fn seal_context(&self) -> String {
         let base = self.base();
         format!("{base}\n{}", self.upstream_base().trim_end_matches('/'))
     }

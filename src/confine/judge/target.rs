@@ -4,7 +4,7 @@ use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use super::order::{Order, id_of};
+use super::requested_change::{RequestedChange, id_of};
 use super::{BoxError, Judge};
 use crate::authorization::{Access, Denial};
 use crate::confine::answer::NoAnswer;
@@ -34,7 +34,7 @@ where
     R: Body<Error: Into<BoxError>>,
 {
     /// Finds the resource that a change is about.
-    pub(super) async fn target(&mut self, order: &Order) -> Judged<Target, S::Error> {
+    pub(super) async fn target(&mut self, requested: &RequestedChange) -> Judged<Target, S::Error> {
         let interaction = self.access.interaction().clone();
         let query = interaction.query().unwrap_or_default();
         let kind = interaction.kind();
@@ -46,7 +46,7 @@ where
             self.check_parameters(query)?;
         }
         if kind == Kind::ConditionalCreate {
-            let condition = order.if_none_exist.as_deref().unwrap_or_default();
+            let condition = requested.if_none_exist.as_deref().unwrap_or_default();
             let found = self.only_match(condition).await?;
             return Ok(match found.id {
                 Some(id) => Target::Found(id),
@@ -64,21 +64,25 @@ where
             (Some(id), _) => Ok(Target::Instance(id)),
             (None, Kind::ConditionalDelete) => Ok(Target::Nothing),
             (None, Kind::ConditionalPatch) => Err(NoAnswer::no_match().into()),
-            (None, _) => self.new_by_update(order, found.exact),
+            (None, _) => self.new_by_update(requested, found.exact),
         }
     }
 
     /// A conditional update that finds nothing creates. With an id of its own it is an update that names an
     /// instance.
-    fn new_by_update(&self, order: &Order, condition: Option<String>) -> Judged<Target, S::Error> {
-        let resource = self.sent(order)?;
+    fn new_by_update(
+        &self,
+        requested: &RequestedChange,
+        condition: Option<String>,
+    ) -> Judged<Target, S::Error> {
+        let resource = self.sent(requested)?;
         match id_of(resource) {
             // Any other answer would tell whether a hidden resource has this id.
             Some(_) if self.is_confined() => Err(NoAnswer::not_found().into()),
             Some(id) if is_id(&id) => Ok(Target::Instance(id)),
             Some(_) => Err(NoAnswer::bad_request("`id` of the body is not an id").into()),
             // `If-Match` is false where there is no resource (RFC 9110 section 13.1.1).
-            None if order.if_match.is_some() => Err(NoAnswer::changed().into()),
+            None if requested.if_match.is_some() => Err(NoAnswer::changed().into()),
             None => Ok(Target::New { condition }),
         }
     }

@@ -10,10 +10,10 @@ use serde_json::value::RawValue;
 use tower_service::Service;
 
 use super::names::{Names, Planned};
-use super::order::Order;
+use super::requested_change::RequestedChange;
 use super::single::Single;
 use super::target::Target;
-use super::write::Sent;
+use super::write::OutgoingChange;
 use super::written::Answered;
 use super::{BoxError, FHIR_JSON, Judge};
 use crate::confine::answer::NoAnswer;
@@ -40,7 +40,7 @@ fn names_an_entry(value: &str, named: &HashSet<String>) -> bool {
 /// The way in which an entry is dealt with.
 enum Step {
     /// It is sent, with the others.
-    Send(Sent),
+    Send(OutgoingChange),
     /// It changes nothing, and is asked for by itself.
     Read,
     /// A conditional creation has found this.
@@ -126,18 +126,21 @@ where
         Ok(Planned { entry, single, change: change? })
     }
 
-    async fn ordered(&mut self, named: &HashSet<String>) -> Judged<(Order, Target), S::Error> {
-        let order = self.order().await?;
+    async fn ordered(
+        &mut self,
+        named: &HashSet<String>,
+    ) -> Judged<(RequestedChange, Target), S::Error> {
+        let requested = self.requested_change().await?;
         let query = self.access.interaction().query().unwrap_or_default();
-        let conditions = [query, order.if_none_exist.as_deref().unwrap_or_default()];
+        let conditions = [query, requested.if_none_exist.as_deref().unwrap_or_default()];
         let mut values =
             conditions.iter().flat_map(|query| form_urlencoded::parse(query.as_bytes()));
         if values.any(|(_, value)| names_an_entry(&value, named)) {
             let text = "a condition on what another entry creates is not resolved here";
             return Err(NoAnswer::bad_request(text).into());
         }
-        let target = self.target(&order).await?;
-        Ok((order, target))
+        let target = self.target(&requested).await?;
+        Ok((requested, target))
     }
 
     /// Judges what the entries would do. What comes of a patch may be far larger than the patch, and all of it
@@ -163,8 +166,8 @@ where
 
     /// Judges what an entry would do.
     async fn step(&mut self, one: &Planned<'_>, names: &Names) -> Judged<Step, S::Error> {
-        let Some((order, target)) = &one.change else { return Ok(Step::Read) };
-        let order = names.put_into(order)?;
+        let Some((requested, target)) = &one.change else { return Ok(Step::Read) };
+        let requested = names.put_into(requested)?;
         let outer = self.enter(one.single.clone());
         let step = match target {
             Target::Found(id) => Ok(Step::Found(id.clone())),
@@ -172,9 +175,9 @@ where
             Target::New { condition } => {
                 // It has found nothing. Asked again, the server behind could find what the caller may not see.
                 let condition = condition.clone().filter(|_| !self.hides_results());
-                self.creation(&order, condition).map(Step::Send)
+                self.creation(&requested, condition).map(Step::Send)
             }
-            Target::Instance(id) => self.change(&order, id).await.map(Step::Send),
+            Target::Instance(id) => self.change(&requested, id).await.map(Step::Send),
         };
         self.leave(outer);
         match step? {
@@ -189,7 +192,7 @@ where
         planned: &[Planned<'_>],
         steps: &[Step],
     ) -> Judged<Option<UpstreamAnswer>, S::Error> {
-        let mut bodies: Vec<(&Planned<'_>, &Sent, Option<Box<RawValue>>)> = Vec::new();
+        let mut bodies: Vec<(&Planned<'_>, &OutgoingChange, Option<Box<RawValue>>)> = Vec::new();
         for (one, step) in planned.iter().zip(steps) {
             let Step::Send(sent) = step else { continue };
             let text = match sent.is_patch {
@@ -282,7 +285,7 @@ where
     /// Judges the answer to a change.
     async fn changed_entry(
         &mut self,
-        sent: &Sent,
+        sent: &OutgoingChange,
         answer: &ServerAnswer<'_>,
         returned: Returned,
     ) -> Judged<EntryAnswer, S::Error> {
@@ -303,7 +306,7 @@ where
 /// The fault of an answer to a transaction that says nothing of its entries.
 const STORED: &str = "it does not answer each entry, though what was sent may have been stored";
 
-fn request_of(sent: &Sent) -> SentRequest<'_> {
+fn request_of(sent: &OutgoingChange) -> SentRequest<'_> {
     let text = |text: &'_ Option<String>| text.clone().map(Into::into);
     SentRequest {
         method: sent.method.as_str().into(),

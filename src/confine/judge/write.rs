@@ -5,7 +5,7 @@ use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 use tower_service::Service;
 
-use super::order::{Content, Order, check_patch, id_of};
+use super::requested_change::{Content, RequestedChange, check_patch, id_of};
 use super::target::{Target, is_confined};
 use super::{BoxError, Judge};
 use crate::authorization::{BorrowedResource, Denial, StoreError};
@@ -17,9 +17,9 @@ use crate::confine::stop::{Judged, Stop};
 use crate::confine::tree::Tree;
 use crate::fhir::InteractionKind as Kind;
 
-/// A change as it is sent.
+/// A change that was judged, as it goes to the server behind.
 #[derive(Debug, Default)]
-pub(super) struct Sent {
+pub(super) struct OutgoingChange {
     pub(super) method: Method,
     /// Its address, relative to the base.
     pub(super) below: String,
@@ -33,7 +33,7 @@ pub(super) struct Sent {
     pub(super) if_none_exist: Option<String>,
 }
 
-impl Sent {
+impl OutgoingChange {
     /// Returns the length of its body.
     pub(super) fn size(&self) -> usize {
         self.body.as_ref().map_or(0, String::len)
@@ -48,15 +48,15 @@ where
 {
     /// A change of one resource.
     pub(super) async fn write(&mut self) -> Judged<Response<Bytes>, S::Error> {
-        let order = self.order().await?;
-        match self.target(&order).await? {
-            Target::Found(id) => self.found_instead(&id, order.returned).await,
+        let requested = self.requested_change().await?;
+        match self.target(&requested).await? {
+            Target::Found(id) => self.found_instead(&id, requested.returned).await,
             Target::Nothing => Ok(self.bare(StatusCode::NO_CONTENT)),
             Target::Instance(id) => {
-                let sent = self.change(&order, &id).await?;
-                self.carried_out(sent, order.returned).await
+                let sent = self.change(&requested, &id).await?;
+                self.carried_out(sent, requested.returned).await
             }
-            Target::New { condition } => self.create(&order, condition).await,
+            Target::New { condition } => self.create(&requested, condition).await,
         }
     }
 
@@ -64,25 +64,25 @@ where
     /// there is nothing for this caller, and it is made without.
     async fn create(
         &mut self,
-        order: &Order,
+        requested: &RequestedChange,
         condition: Option<String>,
     ) -> Judged<Response<Bytes>, S::Error> {
         let is_conditional = condition.is_some();
-        let sent = self.creation(order, condition)?;
-        let answer = self.send(&sent, order.returned).await?;
+        let sent = self.creation(requested, condition)?;
+        let answer = self.send(&sent, requested.returned).await?;
         let has_created = answer.status == StatusCode::CREATED;
         // A 412 means several matches (R4 section 3.1.0.8.1), all of which may be hidden.
         let has_found =
             answer.status.is_success() || answer.status == StatusCode::PRECONDITION_FAILED;
         if !is_conditional || has_created || !has_found {
-            return self.written(&sent, &answer, order.returned).await;
+            return self.written(&sent, &answer, requested.returned).await;
         }
-        match self.target(order).await? {
-            Target::Found(id) => self.found_instead(&id, order.returned).await,
+        match self.target(requested).await? {
+            Target::Found(id) => self.found_instead(&id, requested.returned).await,
             Target::Instance(_) => Err(NoAnswer::changed().into()),
             Target::New { .. } | Target::Nothing => {
-                let sent = Sent { if_none_exist: None, ..sent };
-                self.carried_out(sent, order.returned).await
+                let sent = OutgoingChange { if_none_exist: None, ..sent };
+                self.carried_out(sent, requested.returned).await
             }
         }
     }
@@ -90,10 +90,10 @@ where
     /// Judges a creation.
     pub(super) fn creation(
         &self,
-        order: &Order,
+        requested: &RequestedChange,
         condition: Option<String>,
-    ) -> Judged<Sent, S::Error> {
-        let mut body = self.with_opened_attachments(None, self.sent(order)?.to_owned())?;
+    ) -> Judged<OutgoingChange, S::Error> {
+        let mut body = self.with_opened_attachments(None, self.sent(requested)?.to_owned())?;
         self.check_store(None, Some(&body))?;
         // A server that heeds an id here would overwrite what nobody has judged.
         if id_of(&body).is_some() {
@@ -102,46 +102,35 @@ where
             body = tree.write();
         }
         let resource_type = self.access.interaction().resource_type().unwrap_or_default();
-        Ok(Sent {
+        Ok(OutgoingChange {
             method: Method::POST,
             below: format!("/{resource_type}"),
             body: Some(body),
             if_none_exist: condition,
-            ..Sent::default()
+            ..OutgoingChange::default()
         })
     }
 
     /// Judges a change of an instance.
-    pub(super) async fn change(&mut self, order: &Order, id: &str) -> Judged<Sent, S::Error> {
+    pub(super) async fn change(
+        &mut self,
+        requested: &RequestedChange,
+        id: &str,
+    ) -> Judged<OutgoingChange, S::Error> {
         let resource_type =
             self.access.interaction().resource_type().unwrap_or_default().to_owned();
-        let mut sent = Sent {
+        let mut sent = OutgoingChange {
             below: format!("/{resource_type}/{id}"),
             id: Some(id.to_owned()),
-            if_match: order.if_match.clone(),
-            if_none_match: order.if_none_match.clone(),
-            ..Sent::default()
+            if_match: requested.if_match.clone(),
+            if_none_match: requested.if_none_match.clone(),
+            ..OutgoingChange::default()
         };
         // What a patch attaches can be told from what comes of it alone.
-        let attaches = matches!(order.content, Content::JsonPatch(_))
+        let attaches = matches!(requested.content, Content::JsonPatch(_))
             && self.seals_attachments(&resource_type);
         if !self.is_confined() && !attaches {
-            (sent.method, sent.body) = match &order.content {
-                Content::None => (Method::DELETE, None),
-                Content::JsonPatch(patch) => {
-                    check_patch(patch)?;
-                    (Method::PATCH, Some(patch.clone()))
-                }
-                Content::Resource(_) => {
-                    let after = self.sent_as(order, id)?;
-                    (Method::PUT, Some(self.with_opened_attachments(None, after)?))
-                }
-            };
-            sent.is_patch = sent.method == Method::PATCH;
-            if self.is_hard() {
-                sent.below.push_str("?_hardDelete=true");
-            }
-            return Ok(sent);
+            return self.unjudged(requested, id, sent);
         }
         if self.access.interaction().is_hard_delete() {
             let text = "a deletion of the whole history may reach versions that are hidden from this token";
@@ -150,16 +139,18 @@ where
         // Before the read, so that this refusal is the same for a hidden id and an absent one.
         self.check_versioning(&resource_type).await?;
         let before = self.before(id).await?;
-        let replaced = match &order.content {
-            Content::Resource(_) => Some(self.sent_as(order, id)?),
+        let replaced = match &requested.content {
+            Content::Resource(_) => Some(self.sent_as(requested, id)?),
             Content::None | Content::JsonPatch(_) => None,
         };
         let version = before.version.ok_or_else(|| Stop::Denied(no_version()))?;
         let names = |tags: &Option<String>| tags.as_ref().map(|tags| version.is_among(tags));
-        if names(&order.if_match) == Some(false) || names(&order.if_none_match) == Some(true) {
+        if names(&requested.if_match) == Some(false)
+            || names(&requested.if_none_match) == Some(true)
+        {
             return Err(NoAnswer::changed().into());
         }
-        let after = match &order.content {
+        let after = match &requested.content {
             Content::JsonPatch(patch) => Some(self.after_patch(&before.text, patch).await?),
             Content::None | Content::Resource(_) => replaced,
         };
@@ -173,6 +164,31 @@ where
         Ok(sent)
     }
 
+    /// Makes a change of somebody who may change everything in this way.
+    fn unjudged<E>(
+        &self,
+        requested: &RequestedChange,
+        id: &str,
+        mut sent: OutgoingChange,
+    ) -> Judged<OutgoingChange, E> {
+        (sent.method, sent.body) = match &requested.content {
+            Content::None => (Method::DELETE, None),
+            Content::JsonPatch(patch) => {
+                check_patch(patch)?;
+                (Method::PATCH, Some(patch.clone()))
+            }
+            Content::Resource(_) => {
+                let after = self.sent_as(requested, id)?;
+                (Method::PUT, Some(self.with_opened_attachments(None, after)?))
+            }
+        };
+        sent.is_patch = sent.method == Method::PATCH;
+        if self.is_hard() {
+            sent.below.push_str("?_hardDelete=true");
+        }
+        Ok(sent)
+    }
+
     /// Applies a patch, and returns the resource that comes of it.
     async fn after_patch(&mut self, before: &str, patch: &str) -> Judged<String, S::Error> {
         if asks(patch) && !self.shows(before).await? {
@@ -182,7 +198,7 @@ where
         }
         let after = patched(&tree(before)?, patch, self.settings.max_body);
         let after = after.map_err(NoAnswer::of_patch)?.write();
-        super::order::check_resource(&after)?;
+        super::requested_change::check_resource(&after)?;
         Ok(after)
     }
 
@@ -223,8 +239,8 @@ impl<S, B> Judge<S, B> {
     }
 
     /// Returns the resource of the body, if it is one of the type of the address.
-    pub(super) fn sent<'o, E>(&self, order: &'o Order) -> Judged<&'o str, E> {
-        let Content::Resource(text) = &order.content else {
+    pub(super) fn sent<'o, E>(&self, requested: &'o RequestedChange) -> Judged<&'o str, E> {
+        let Content::Resource(text) = &requested.content else {
             return Err(NoAnswer::bad_request("there is no resource").into());
         };
         let one = Candidate::read(text).ok();
@@ -237,8 +253,8 @@ impl<S, B> Judge<S, B> {
     }
 
     /// Returns the resource of the body with an id, which it may leave out where a condition has found it.
-    fn sent_as<E>(&self, order: &Order, id: &str) -> Judged<String, E> {
-        let resource = self.sent(order)?;
+    fn sent_as<E>(&self, requested: &RequestedChange, id: &str) -> Judged<String, E> {
+        let resource = self.sent(requested)?;
         let is_conditional = self.access.interaction().kind() == Kind::ConditionalUpdate;
         match id_of(resource) {
             Some(own) if own == id => Ok(resource.to_owned()),

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body;
 use tower_service::Service;
 
-use super::write::Sent;
+use super::write::OutgoingChange;
 use super::{BoxError, FHIR_JSON, Judge};
 use crate::confine::answer::{NoAnswer, document};
 use crate::confine::bounded::TooLong;
@@ -52,7 +52,7 @@ where
     /// Sends a change that was judged, and judges its answer.
     pub(super) async fn carried_out(
         &mut self,
-        sent: Sent,
+        sent: OutgoingChange,
         returned: Returned,
     ) -> Judged<Response<Bytes>, S::Error> {
         let answer = self.send(&sent, returned).await?;
@@ -61,7 +61,7 @@ where
 
     pub(super) async fn send(
         &mut self,
-        sent: &Sent,
+        sent: &OutgoingChange,
         returned: Returned,
     ) -> Judged<UpstreamAnswer, S::Error> {
         let mut headers = HeaderMap::new();
@@ -95,7 +95,7 @@ where
     /// Judges the answer to a change.
     pub(super) async fn written(
         &mut self,
-        sent: &Sent,
+        sent: &OutgoingChange,
         answer: &UpstreamAnswer,
         returned: Returned,
     ) -> Judged<Response<Bytes>, S::Error> {
@@ -150,7 +150,7 @@ where
     /// leaves.
     pub(super) async fn shown(
         &mut self,
-        sent: &Sent,
+        sent: &OutgoingChange,
         status: StatusCode,
         answered: Answered<'_>,
     ) -> Judged<Shown, S::Error> {

@@ -1,7 +1,7 @@
 //! A text that is compared with a base, character by character, through its escapes.
 
 use super::super::base::Bases;
-use super::members::{Address, Way};
+use super::members::{Address, Direction};
 
 /// A text that may begin with a base.
 #[derive(Debug)]
@@ -20,16 +20,16 @@ impl Compared {
     }
 
     /// Reports whether the text has begun with the base, as far as the next character tells.
-    pub(super) fn is_base(&self, way: Way, bases: &Bases, next: Option<u8>) -> bool {
+    pub(super) fn is_base(&self, direction: Direction, bases: &Bases, next: Option<u8>) -> bool {
         let value = self.value.as_slice();
-        match (way, self.address) {
-            (Way::ToClient { .. }, _) => {
+        match (direction, self.address) {
+            (Direction::ToClient { .. }, _) => {
                 matches!(next, None | Some(b'/' | b'?' | b'#')) && bases.of_server().is(value)
             }
-            (Way::ToServer, _) if self.is_foreign(bases) => {
+            (Direction::ToServer, _) if self.is_foreign(bases) => {
                 matches!(next, None | Some(b'/' | b'?' | b'#'))
             }
-            (Way::ToServer, _) => match (next, value.strip_suffix(b"/")) {
+            (Direction::ToServer, _) => match (next, value.strip_suffix(b"/")) {
                 // What does not begin with a type would mean another place than below the base.
                 (Some(first), Some(base)) => {
                     (first.is_ascii_alphabetic() || first == b'$') && bases.of_clients().is(base)
@@ -40,11 +40,11 @@ impl Compared {
     }
 
     /// Reports whether the text may yet begin with the base.
-    pub(super) fn may_be_base(&self, way: Way, bases: &Bases) -> bool {
+    pub(super) fn may_be_base(&self, direction: Direction, bases: &Bases) -> bool {
         let value = self.value.as_slice();
-        match (way, self.address) {
-            (Way::ToClient { .. }, _) => bases.of_server().may_be(value),
-            (Way::ToServer, _) => {
+        match (direction, self.address) {
+            (Direction::ToClient { .. }, _) => bases.of_server().may_be(value),
+            (Direction::ToServer, _) => {
                 let base = bases.of_clients();
                 bases.of_server().may_be(value)
                     || base.may_be(value)

@@ -7,7 +7,7 @@ pub(super) const LONGEST_NAME: usize = 6 * 24;
 
 /// The side that a body goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum Direction {
     ToClient { judges_links: bool },
     ToServer,
 }
@@ -32,15 +32,17 @@ pub(super) enum Address {
 }
 
 /// Returns the address that a member holds.
-pub(super) fn address(way: Way, name: &[u8], inside: Kind) -> Option<Address> {
-    match (way, name) {
-        (Way::ToClient { .. }, b"fullUrl" | b"location" | b"reference") => Some(Address::Absolute),
-        (Way::ToClient { .. }, b"url") if matches!(inside, Kind::File | Kind::Request) => {
+pub(super) fn address(direction: Direction, name: &[u8], inside: Kind) -> Option<Address> {
+    match (direction, name) {
+        (Direction::ToClient { .. }, b"fullUrl" | b"location" | b"reference") => {
             Some(Address::Absolute)
         }
-        (Way::ToServer, b"reference") => Some(Address::Relative),
+        (Direction::ToClient { .. }, b"url") if matches!(inside, Kind::File | Kind::Request) => {
+            Some(Address::Absolute)
+        }
+        (Direction::ToServer, b"reference") => Some(Address::Relative),
         // A file by another name of the server behind would be one of this server when it comes back.
-        (Way::ToServer, b"url") if matches!(inside, Kind::File | Kind::Request) => {
+        (Direction::ToServer, b"url") if matches!(inside, Kind::File | Kind::Request) => {
             Some(Address::Relative)
         }
         _ => None,

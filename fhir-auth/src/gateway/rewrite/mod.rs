@@ -21,7 +21,7 @@ use bytes::Bytes;
 
 use self::compared::{Compared, Escape, hex};
 use self::link::{Link, PublicLink};
-use self::members::{Address, Kind, LONGEST_NAME, Way, address, kind, unescaped};
+use self::members::{Address, Direction, Kind, LONGEST_NAME, address, kind, unescaped};
 use self::output::Output;
 use self::place::{Place, Step};
 use super::base::Bases;
@@ -36,7 +36,7 @@ const MAX_DEPTH: usize = 4096;
 #[derive(Debug)]
 pub(super) struct Rewriter {
     bases: Bases,
-    way: Way,
+    direction: Direction,
     /// The objects and arrays that are open.
     open: Vec<Open>,
     place: Place,
@@ -65,25 +65,25 @@ struct Open {
 impl Rewriter {
     /// Rewrites an answer.
     pub(super) fn of_answer(bases: Bases) -> Self {
-        Self::new(bases, Way::ToClient { judges_links: true })
+        Self::new(bases, Direction::ToClient { judges_links: true })
     }
 
     /// Rewrites a request.
     pub(super) fn of_request(bases: Bases) -> Self {
-        Self::new(bases, Way::ToServer)
+        Self::new(bases, Direction::ToServer)
     }
 
     /// Rewrites a part of an answer, whose links are no links of a bundle.
     fn of_part(bases: Bases) -> Self {
-        Self::new(bases, Way::ToClient { judges_links: false })
+        Self::new(bases, Direction::ToClient { judges_links: false })
     }
 
-    fn new(bases: Bases, way: Way) -> Self {
+    fn new(bases: Bases, direction: Direction) -> Self {
         let compared =
             Compared { address: Address::Absolute, value: Vec::new(), character: Vec::new() };
         Self {
             bases,
-            way,
+            direction,
             open: Vec::new(),
             place: Place::Between,
             expects_name: false,
@@ -100,7 +100,7 @@ impl Rewriter {
 
     /// Takes a body that is there as a whole.
     pub(super) fn whole(&mut self, body: Bytes) -> Bytes {
-        let is_answer = self.way == Way::ToClient { judges_links: true };
+        let is_answer = self.direction == Direction::ToClient { judges_links: true };
         let is_begun = !self.open.is_empty() || self.place != Place::Between;
         match is_answer && !is_begun && unchanged::is_unchanged(&body, &self.bases) {
             true => body,
@@ -221,10 +221,10 @@ impl Rewriter {
 
     /// Returns what takes the place of a base.
     fn replacement(&self) -> &[u8] {
-        match (self.way, self.compared.address) {
-            (Way::ToClient { .. }, _) => self.bases.of_clients().in_json(),
-            (Way::ToServer, _) if self.compared.is_foreign(&self.bases) => FOREIGN,
-            (Way::ToServer, _) => b"",
+        match (self.direction, self.compared.address) {
+            (Direction::ToClient { .. }, _) => self.bases.of_clients().in_json(),
+            (Direction::ToServer, _) if self.compared.is_foreign(&self.bases) => FOREIGN,
+            (Direction::ToServer, _) => b"",
         }
     }
 
@@ -251,7 +251,7 @@ impl Rewriter {
             Some(_) => self.member,
             None => Kind::Other,
         };
-        let judges = self.way == Way::ToClient { judges_links: true };
+        let judges = self.direction == Direction::ToClient { judges_links: true };
         if judges && kind == Kind::Link {
             let is_among = around.is_some_and(|open| !open.is_object);
             match byte {
@@ -334,7 +334,7 @@ impl Rewriter {
     fn named(&mut self, written: &[u8]) {
         let inside = self.open.last().map_or(Kind::Other, |open| open.kind);
         let name = unescaped(written);
-        self.address = address(self.way, name.as_bytes(), inside);
+        self.address = address(self.direction, name.as_bytes(), inside);
         self.member = kind(&name);
         self.expects_name = false;
         self.place = Place::Between;
@@ -348,7 +348,7 @@ impl Rewriter {
         let (escape, read) = match (escape, byte) {
             (Escape::None, b'"') => {
                 self.place = Place::Between;
-                return if self.compared.is_base(self.way, &self.bases, None) {
+                return if self.compared.is_base(self.direction, &self.bases, None) {
                     Step::IsBase
                 } else {
                     Step::IsOther
@@ -364,12 +364,12 @@ impl Rewriter {
         };
         self.place = Place::Compared(escape);
         let Some(read) = read else { return Step::On };
-        if self.compared.is_base(self.way, &self.bases, Some(read)) {
+        if self.compared.is_base(self.direction, &self.bases, Some(read)) {
             self.place = Place::Text { escaped: false };
             return Step::IsBase;
         }
         self.compared.value.push(read);
-        if self.compared.may_be_base(self.way, &self.bases) {
+        if self.compared.may_be_base(self.direction, &self.bases) {
             return Step::On;
         }
         self.place = Place::Text { escaped: false };

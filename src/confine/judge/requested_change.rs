@@ -1,4 +1,4 @@
-//! The order of a change: its content and its conditions, beside its interaction.
+//! The change that a client asks for: its content and its conditions, beside its interaction.
 
 use bytes::Bytes;
 use http::header::{HeaderName, IF_MATCH, IF_NONE_MATCH};
@@ -22,9 +22,9 @@ use crate::fhir::compartment::Node;
 
 const IF_NONE_EXIST: HeaderName = HeaderName::from_static("if-none-exist");
 
-/// A change, beside its interaction.
+/// A change that a client asks for, beside its interaction.
 #[derive(Debug)]
-pub(super) struct Order {
+pub(super) struct RequestedChange {
     pub(super) content: Content,
     pub(super) if_match: Option<String>,
     pub(super) if_none_match: Option<String>,
@@ -47,7 +47,7 @@ where
     R: Body<Error: Into<BoxError>>,
 {
     /// Reads the change that the request asks for.
-    pub(super) async fn order(&mut self) -> Judged<Order, S::Error> {
+    pub(super) async fn requested_change(&mut self) -> Judged<RequestedChange, S::Error> {
         let asked = &self.request.headers;
         // Unlike `If-Match` it is no list, so its lines must not be joined (RFC 9110 section 5.3).
         if asked.get_all(IF_NONE_EXIST).iter().count() > 1 {
@@ -71,7 +71,7 @@ where
         if let Content::Resource(text) = &content {
             check_resource(text)?;
         }
-        Ok(Order { content, if_match, if_none_match, if_none_exist, returned })
+        Ok(RequestedChange { content, if_match, if_none_match, if_none_exist, returned })
     }
 
     /// Reads a body of JSON.
