@@ -146,11 +146,6 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
     fn now(&self) -> UnixTime;
 }
 
-/// Reports whether two handles are to one clock.
-pub(crate) fn is_same(one: &Arc<dyn Clock>, other: &Arc<dyn Clock>) -> bool {
-    std::ptr::addr_eq(Arc::as_ptr(one), Arc::as_ptr(other))
-}
-
 impl<C: Clock + ?Sized> Clock for Arc<C> {
     fn now(&self) -> UnixTime {
         (**self).now()

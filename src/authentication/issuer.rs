@@ -205,8 +205,7 @@ impl TrustedIssuer {
                 audience: None,
                 preset_audience: None,
                 algorithms: Algorithm::ALL.to_vec(),
-                // RFC 9068 section 4 takes `at+jwt` alone; Entra, Keycloak and Auth0 send the
-                // others, told apart by claims.
+                // RFC 9068 section 4 takes `at+jwt` alone; many send `JWT` or none, and claims tell the kind.
                 token_types: strings(&["at+jwt", "JWT", ""]),
                 required_claims: strings(&["sub"]),
                 clients: None,

@@ -48,7 +48,7 @@ struct SignInClaims {
 
 /// Reads a claim that is present, which `null` is, too.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
-    // An `Option` reads `null` as absent, and a new sign-in would be asked for, which mends nothing.
+    // Else `auth_time: null` would be absent, and a new sign-in asked for, which mends nothing.
     Value::deserialize(deserializer).map(Some)
 }
 

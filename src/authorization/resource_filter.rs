@@ -300,7 +300,7 @@ impl Visibility {
         match (self, other) {
             (Self::Shown, _) | (_, Self::Shown) => Self::Shown,
             (Self::Hidden, other) => other,
-            // Two of them have the same targets, which are the resource's own, whoever the patient is.
+            // Two `Depends` have the same targets: the resource's own, whoever the patient is.
             (depends, _) => depends,
         }
     }

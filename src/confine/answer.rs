@@ -315,7 +315,7 @@ pub(super) fn document(
     response
 }
 
-/// Makes a 304. A header about content would be that of the 200 (RFC 9110 section 15.4.5).
+/// Makes a 304: no header about content, which would be the 200's (RFC 9110 sections 8.6, 15.4.5).
 pub(super) fn not_modified() -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     *response.status_mut() = StatusCode::NOT_MODIFIED;

@@ -50,6 +50,6 @@ pub(super) fn is_resource(headers: &HeaderMap) -> bool {
     let name = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let name = name.and_then(|name| name.split(';').next()).unwrap_or_default();
     let name = name.trim().to_ascii_lowercase();
-    // `application/json` may be the type of the content itself (R4 section 2.42).
+    // `application/json` may be the type of the content itself (R4, Binary).
     matches!(&*name, "application/fhir+json" | "application/json+fhir")
 }

@@ -13,6 +13,9 @@ use super::bounded::{self, TooLong};
 const MAX_ENTRIES: usize = 65_535;
 const MAX_LINKS: usize = 1000;
 
+/// An address that is below no base.
+const NOWHERE: &str = "#";
+
 /// A bundle of the server behind. Members that are not here do not go on.
 #[derive(Debug, Deserialize)]
 pub(super) struct Bundle<'a> {
@@ -131,10 +134,11 @@ impl<'a> Bundle<'a> {
     }
 
     /// Returns the address of the next page, as the server behind writes it.
+    /// A link without one leads nowhere, and yet there are more results.
     pub(super) fn next_page(&self) -> Option<&str> {
         let mut next =
             self.link.items.iter().filter(|link| link.relation.as_deref() == Some("next"));
-        next.find_map(|link| link.url.as_deref())
+        next.next().map(|link| link.url.as_deref().unwrap_or(NOWHERE))
     }
 
     /// Returns the number of results as the server behind says it.

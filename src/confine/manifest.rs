@@ -87,7 +87,7 @@ pub(super) fn rewritten(
     let resources = |url: &str| address(url, Part::Resources);
     let deletions = |url: &str| address(url, Part::Deletions);
     let errors = |url: &str| address(url, Part::Errors);
-    // Bulk Data lists deletions of any type as Bundles; what they name is judged line by line.
+    // Bulk Data lists deletions of any type as Bundles; what they name is judged entry by entry.
     let is_deletion = |kind: &str| kind == "Bundle" || is_exported(kind);
     let next = manifest.link.iter().filter(|link| link.relation == "next");
     let status = |url: &str| address(url, Part::Status { request: request.to_owned() });
@@ -99,12 +99,20 @@ pub(super) fn rewritten(
         request,
         requires_access_token: true,
         output: files(&manifest.output, &is_exported, resources),
-        deleted: files(&manifest.deleted, is_deletion, deletions),
+        deleted: uncounted(files(&manifest.deleted, is_deletion, deletions)),
         error: files(&manifest.error, |kind| kind == "OperationOutcome", errors),
         link: next.take(1).collect(),
     };
     room.get()?;
     serde_json::to_vec(&written).ok()
+}
+
+/// Leaves out how many bundles of deletions there are: of those of other types none is shown.
+fn uncounted(mut files: Vec<WrittenFile<'_>>) -> Vec<WrittenFile<'_>> {
+    for file in files.iter_mut().filter(|file| *file.kind == *"Bundle") {
+        file.count = None;
+    }
+    files
 }
 
 fn files<'f>(
@@ -149,7 +157,7 @@ mod tests {
 
     #[test]
     fn files_of_deletions_are_bundles_or_of_types_that_are_exported() {
-        let file = |kind: &str| serde_json::json!({"type": kind, "url": kind});
+        let file = |kind: &str| serde_json::json!({"type": kind, "url": kind, "count": 7});
         let all = [file("Bundle"), file("Patient"), file("Condition")];
         let text = serde_json::json!({"output": all, "deleted": all}).to_string();
         let address = |url: &str, _| Some(url.to_owned());
@@ -162,6 +170,8 @@ mod tests {
             let kinds: Vec<&str> =
                 files.iter().map(|file| file["type"].as_str().unwrap()).collect();
             assert_eq!(kinds, expected, "{member}");
+            // How many deletions there are would tell of those that are left out.
+            assert!(files.iter().all(|file| (file["type"] == "Bundle") == file["count"].is_null()));
         }
     }
 }

@@ -48,7 +48,7 @@ impl Way {
         }
         let interaction = access.interaction();
         let operation = interaction.operation();
-        // The status and files of an export are its owner's alone, even where a token may do everything.
+        // Never passed through, even where a token may do everything: exports and pages are their owner's.
         let is_of_its_own = operation == Some("export")
             || operation.is_some_and(is_always_refused)
             || matches!(

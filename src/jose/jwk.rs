@@ -234,7 +234,7 @@ fn purpose(jwk: &impl JwkMembers) -> Result<(), JwkError> {
     if string(jwk, "use")?.is_some_and(|usage| usage != "sig") {
         return Err(JwkError::Purpose("use"));
     }
-    // Beside `use` it has to agree with it (RFC 7517 section 4.3), so either can rule the key out.
+    // Where both are there, `key_ops` must agree with `use` (RFC 7517 section 4.3): either rules a key out.
     let Some(operations) = jwk.value("key_ops") else {
         return Ok(());
     };

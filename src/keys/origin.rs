@@ -1,7 +1,6 @@
 //! The origin of an issuer's keys, and the start of their loads.
 
 use std::path::PathBuf;
-use std::ptr;
 use std::sync::{Arc, Weak};
 
 use serde_json::{Map, Value};
@@ -18,7 +17,7 @@ use crate::error::{BuildError, ErrorCause};
 use crate::hot_swap::HotSwap;
 use crate::jose::JwkSet;
 use crate::secure_url;
-use crate::time::{self, Clock};
+use crate::time::Clock;
 
 /// The place that keys come from.
 #[derive(Debug)]
@@ -102,7 +101,7 @@ impl KeyPlan {
                 KeyOrigin::OpenId { discovery: others_discovery, jwks_uri: others_jwks_uri },
             ) => (discovery, jwks_uri) == (others_discovery, others_jwks_uri),
             (KeyOrigin::File(path), KeyOrigin::File(other)) => path == other,
-            (KeyOrigin::Source(source), KeyOrigin::Source(other)) => is_same(source, other),
+            (KeyOrigin::Source(source), KeyOrigin::Source(other)) => Arc::ptr_eq(source, other),
             _ => false,
         };
         is_same_origin
@@ -142,7 +141,7 @@ impl KeyStart {
         self.plan.is_same_as(&other.plan)
             && self.settings == other.settings
             && self.authorities == other.authorities
-            && time::is_same(&self.clock, &other.clock)
+            && Arc::ptr_eq(&self.clock, &other.clock)
     }
 
     /// Begins to load the keys, or takes those that are given.
@@ -199,11 +198,6 @@ impl WeakKeys {
     pub(super) fn upgrade(&self) -> Option<StartedKeys> {
         Some(StartedKeys { keys: self.keys.upgrade()?, provider: self.provider.upgrade()? })
     }
-}
-
-/// Reports whether two handles lead to one value.
-fn is_same<T: ?Sized>(one: &Arc<T>, other: &Arc<T>) -> bool {
-    ptr::addr_eq(Arc::as_ptr(one), Arc::as_ptr(other))
 }
 
 #[cfg(test)]

@@ -46,10 +46,10 @@ impl ScopeSet {
     /// They may name the types that the application has declared.
     pub(crate) fn compile<'t>(texts: impl Iterator<Item = &'t str>, types: &ResourceTypes) -> Self {
         let mut set = Self::default();
-        let mut limits = SeenConstraints::default();
+        let mut seen = SeenConstraints::default();
         for text in texts {
             let error = match SmartScope::parse(text, types) {
-                Ok(scope) => match limits.admit(&scope) {
+                Ok(scope) => match seen.admit(&scope) {
                     Ok(()) => {
                         set.scopes.push(scope);
                         continue;

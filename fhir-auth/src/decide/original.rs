@@ -163,7 +163,7 @@ mod tests {
     ];
 
     #[test]
-    fn each_row_reads_its_own_names_and_no_others() {
+    fn each_proxy_reads_its_own_names_and_no_others() {
         let nginx = [("x-original-method", "PUT"), ("x-original-uri", "/r4/Patient/1?a=b")];
         let forward = [("x-forwarded-method", "GET"), ("x-forwarded-uri", "/r4/Patient/2")];
         let all: Vec<_> = nginx.into_iter().chain(forward).chain(OTHERS).collect();

@@ -143,7 +143,7 @@ impl Account {
 
     /// Notes whose token was verified, before anything is held of it: until then it is a stranger's.
     pub(super) fn is_of(&self, principal: &Principal) {
-        // Bytes go back to the room they were taken from: it stays a stranger's once it holds some.
+        // Bytes go back to the room they came from: a request that holds some stays a stranger's.
         if !self.holds_something() {
             // Who it is does not change.
             let _ = self.0.principal.set(principal.clone());

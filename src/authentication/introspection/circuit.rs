@@ -54,6 +54,7 @@ impl Circuit {
     }
 
     pub(super) fn succeeded(&self, _: CallPermit) {
+        // Any answer shows that the provider is there again, also one to a question from before the pause.
         *self.state() = State::default();
     }
 

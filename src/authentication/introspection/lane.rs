@@ -6,7 +6,6 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -75,7 +74,7 @@ impl Lane {
 
     /// Takes a place among the open questions.
     pub(super) fn question(self: &Arc<Self>) -> Option<Place> {
-        // The place first: where there is none, no question of this second is used up.
+        // The place first: where there is none, nothing of the rate is used up.
         let place = self.place(OPEN, |lane| &lane.open)?;
         self.is_within_rate().then_some(place)
     }
@@ -101,7 +100,7 @@ impl Lane {
         let Some(rate) = &self.rate else { return true };
         let mut rate = rate.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        let since = now.saturating_duration_since(rate.at).min(Duration::from_secs(60));
+        let since = now.saturating_duration_since(rate.at);
         rate.left = (rate.left + since.as_secs_f64() * EACH_SECOND).min(TOGETHER);
         rate.at = now;
         let is_within = rate.left >= 1.0;
@@ -120,6 +119,8 @@ impl Drop for Place {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]

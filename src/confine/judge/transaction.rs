@@ -207,7 +207,7 @@ where
             return Ok(None);
         }
         let written = bodies.iter().map(|(one, sent, body)| WrittenEntry {
-            // Any other `fullUrl` could redirect references to a resource that is there to this entry.
+            // Any other `fullUrl` could turn references to an existing resource into ones to this entry.
             full_url: one.entry.placeholder(),
             resource: body.as_deref(),
             request: request_of(sent),

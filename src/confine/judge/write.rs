@@ -17,7 +17,7 @@ use crate::confine::stop::{Judged, Stop};
 use crate::confine::tree::Tree;
 use crate::fhir::InteractionKind as Kind;
 
-/// A change that was judged, as it goes to the server behind.
+/// A change as it goes to the server behind, judged where the caller is confined.
 #[derive(Debug, Default)]
 pub(super) struct OutgoingChange {
     pub(super) method: Method,
@@ -164,7 +164,7 @@ where
         Ok(sent)
     }
 
-    /// Makes a change of somebody who may change everything in this way.
+    /// Makes a change for a caller who may change every resource of the type in this way.
     fn unjudged<E>(
         &self,
         requested: &RequestedChange,

@@ -228,7 +228,7 @@ impl Reader<'_> {
             end = self.digits(end + 1 + sign)?;
         }
         match self.nodes.text.get(at..end).map(str::parse::<f64>) {
-            // Rust parses `1e999` as infinity; `serde_json`, by which applications read claims, rejects it.
+            // Rust parses `1e999` as infinity; `serde_json` rejects it, unless `arbitrary_precision` is on.
             Some(Ok(number)) if number.is_finite() => Ok((number, end)),
             _ => Err(JsonError::Syntax(at + 1)),
         }

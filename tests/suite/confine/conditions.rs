@@ -250,18 +250,22 @@ async fn what_a_condition_finds_is_looked_for_on_each_page_up_to_the_limit() {
 
 #[tokio::test]
 async fn a_condition_whose_further_results_are_elsewhere_is_502_and_changes_nothing() {
-    let own = identified("o1", "1", "own");
-    let found = json!({"resourceType": "Bundle", "type": "searchset",
-        "link": [{"relation": "next", "url": "https://elsewhere.example.org/r4/Observation?_page=2"}],
-        "entry": [{"resource": own, "search": {"mode": "match"}}]});
-    let address = "/Observation?identifier=s%7Cown";
-    let server = Careless::with(vec![own]).answering(address, 200, &found);
-    let settings = ConfineSettings::default().versions_checked();
-    let confined = Confined::with(server, settings).await;
-    let got = sent(&confined, OWN, "DELETE", "/Observation?identifier=s|own", &[], "").await;
-    assert_eq!(got.status, 502, "{}", got.text);
-    assert!(got.text.contains("its next page is elsewhere"), "{}", got.text);
-    assert!(confined.server.asked().iter().all(|(asked, _)| asked.starts_with("GET ")));
+    for next in [
+        json!({"relation": "next", "url": "https://elsewhere.example.org/r4/Observation?_page=2"}),
+        json!({"relation": "next"}),
+    ] {
+        let own = identified("o1", "1", "own");
+        let found = json!({"resourceType": "Bundle", "type": "searchset", "link": [next],
+            "entry": [{"resource": own, "search": {"mode": "match"}}]});
+        let address = "/Observation?identifier=s%7Cown";
+        let server = Careless::with(vec![own]).answering(address, 200, &found);
+        let settings = ConfineSettings::default().versions_checked();
+        let confined = Confined::with(server, settings).await;
+        let got = sent(&confined, OWN, "DELETE", "/Observation?identifier=s|own", &[], "").await;
+        assert_eq!(got.status, 502, "{next}: {}", got.text);
+        assert!(got.text.contains("its next page is elsewhere"), "{next}: {}", got.text);
+        assert!(confined.server.asked().iter().all(|(asked, _)| asked.starts_with("GET ")));
+    }
 }
 
 #[tokio::test]
