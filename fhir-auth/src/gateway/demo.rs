@@ -25,6 +25,9 @@ use self::common::{
 use crate::failure::Failure;
 use crate::server::{App, AppBody, whole};
 
+/// The most bytes that are read of a question beyond the longest.
+const MAX_DISCARDED: usize = 1024 * 1024;
+
 /// Requests that change nothing, whatever server is behind.
 const SAMPLES: [(&str, &str); 7] = [
     ("read the capability statement", "/metadata"),
@@ -125,8 +128,15 @@ impl Page {
         if kind.is_none_or(|kind| kind != "application/json") {
             return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, "expected JSON".to_owned()));
         }
-        let body = Limited::new(request.into_body(), MAX_QUESTION).collect().await;
-        let body = body.map_err(|error| (StatusCode::PAYLOAD_TOO_LARGE, error.to_string()))?;
+        let mut body = request.into_body();
+        let read = Limited::new(&mut body, MAX_QUESTION).collect().await;
+        let body = match read {
+            Ok(read) => read,
+            Err(error) => {
+                discard(body).await;
+                return Err((StatusCode::PAYLOAD_TOO_LARGE, error.to_string()));
+            }
+        };
         let malformed =
             |error: &dyn std::error::Error| (StatusCode::BAD_REQUEST, error.to_string());
         let question: Question =
@@ -134,6 +144,18 @@ impl Page {
         let explained = explained(&self.auth, &self.base, question).await?;
         let text = serde_json::to_string(&explained).map_err(|error| malformed(&error))?;
         Ok(("application/json", text))
+    }
+}
+
+/// Reads what is left of a body that is too long, up to a bound: a client that still sends would have its connection
+/// reset, and would not hear why.
+async fn discard(mut body: Incoming) {
+    let mut left = MAX_DISCARDED;
+    while let Some(Ok(frame)) = body.frame().await {
+        left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+        if left == 0 {
+            return;
+        }
     }
 }
 
