@@ -248,6 +248,7 @@ impl Authenticator {
         waited: &Waited,
         recorder: &mut R,
     ) -> Result<Principal, Interruption> {
+        // Nothing is proven over an empty one: without credentials `validate_token` refuses.
         let token = credentials.as_ref().map_or(&[][..], |presented| presented.token);
         let cacheable = credentials.as_ref().ok().filter(|_| R::USES_CACHE);
         let principal = match cacheable.and_then(|presented| self.cached(presented)) {
@@ -300,7 +301,7 @@ impl Authenticator {
         let (token, segments) =
             recorder.check(Checked::new(Check::Credentials, decoded, Evidence::none))?;
         recorder.check(bearer::check_size(token))?;
-        // RFC 7515 section 7.1. What is no JWS may be an opaque token: it is no error yet.
+        // RFC 7515 section 7.1. What is no JWS, or has no `alg`, may be an opaque token: it is no error yet.
         let jws = segments.and_then(CompactJws::parse);
         #[cfg(feature = "client")]
         if let Some(target) = self.introspection_target(token, &jws) {
@@ -377,7 +378,9 @@ impl UnverifiedJws<'_> {
         let Issuer { settings, keys, .. } = issuer;
         let mut snapshot = keys.snapshot();
         let mut selected = snapshot.select(header.kid, algorithm, settings.key_issuer());
+        // Without any keys nothing is selected; of those that are there, none may match.
         if selected.as_ref().is_some_and(Selected::has_no_match) {
+            // Nobody waits twice: the second time it returns nothing, and asks for no refresh.
             if let Some(wait) = waited.key_wait(|| keys.request_refresh()) {
                 return Err(Interruption::Wait(wait));
             }

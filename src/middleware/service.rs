@@ -62,7 +62,7 @@ where
 }
 
 /// Decides on a request, and forwards it to `inner`, which has been polled ready, if it is let in. This one
-/// configuration decides, also after a wait, even if another one is put in force meanwhile.
+/// configuration decides, also after a wait in the [`ResponseFuture`], even if another one is put in force meanwhile.
 pub(super) fn dispatch<S, B, ResBody>(
     gate: Current<Gate>,
     inner: &mut S,
@@ -71,14 +71,15 @@ pub(super) fn dispatch<S, B, ResBody>(
 where
     S: Service<Request<B>, Response = Response<ResBody>> + Clone,
 {
-    // Removes any `Principal` and `Access` that came with the request, and inserts the caller's own. `Err` is no
-    // refusal: what the decision depends on has to come first.
+    // `decide` removes any `Principal` and `Access` that came with the request, and inserts the caller's own. Its `Err`
+    // is no refusal: what the decision depends on has to come first.
     match gate.decide(&mut request, Waited::not_yet()) {
         Ok(Decision::Pass) => {
             let caller = AdmittedCaller::of(&request, &gate);
             // The inner service may take its time: it does not keep the old configuration in memory.
             drop(gate);
             match caller {
+                // A path that takes no token, or an optional one that has not come.
                 None => ResponseFuture::forwarded(inner.call(request)),
                 Some(caller) => ResponseFuture::forwarded_for(caller, inner.call(request)),
             }
@@ -88,9 +89,9 @@ where
             ResponseFuture::answered(gate.answer(answer, request))
         }
         Err(wait) => {
+            release_readiness(inner);
             // The clone that waits is polled ready after the wait. Taking the ready one instead would hold for all
             // that time what `poll_ready` reserved.
-            release_readiness(inner);
             ResponseFuture::waiting(wait, request, Arc::clone(&gate), inner.clone())
         }
     }

@@ -28,10 +28,10 @@ pub(super) struct ScopeEvaluator<'a> {
     assumes_patient: bool,
 }
 
-/// The scopes that together grant an access; one that holds several permissions is there for each.
+/// The scopes that together grant an access: one for each permission, or one that holds all of them.
 pub(super) type GrantedBy<'a> = SmallVec<[&'a SmartScope; 4]>;
 
-/// The patient of a token that is assumed to have one: whoever the request names. No id is empty.
+/// The patient of a token that is assumed to have one, for advice alone: whoever the request names. No id is empty.
 const ASSUMED: &str = "";
 
 /// The number of types listed in the URL that are tried with a constrained wildcard; further ones are not granted.
@@ -118,7 +118,9 @@ impl<'a> ScopeEvaluator<'a> {
                 .permissions
                 .iter()
                 .map(|permission| self.first(permission, on, required.via, &mut reasons));
-            if let Some(granted_by) = each.collect::<Option<GrantedBy<'a>>>() {
+            let granted_by = each.collect::<Option<GrantedBy<'a>>>();
+            // Who asks for nothing is granted nothing.
+            if let Some(granted_by) = granted_by.filter(|scopes| !scopes.is_empty()) {
                 return Ok(granted_by);
             }
         }
@@ -136,7 +138,7 @@ impl<'a> ScopeEvaluator<'a> {
         candidates: Option<&'a BTreeSet<String>>,
         reasons: &mut Reasons<'a>,
     ) -> Option<&'a SmartScope> {
-        // For all else `check_applies` has more rules, which were asked above.
+        // Other ways have rules of their own in `check_applies`, which is not asked here.
         if required.via != Via::Direct {
             return None;
         }
