@@ -71,19 +71,17 @@ pub fn constraint(text: &str) -> Option<BTreeSet<(String, String)>> {
 fn decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::new();
     let mut rest = text.as_bytes();
-    let mut is_before_escapes = true;
     while let [first, tail @ ..] = rest {
         rest = tail;
         match first {
             b'%' => {
-                is_before_escapes = false;
                 let [high, low, tail @ ..] = rest else { return None };
                 let digit = |byte: &u8| char::from(*byte).to_digit(16);
                 bytes.push(u8::try_from(digit(high)? * 16 + digit(low)?).ok()?);
                 rest = tail;
             }
             // What a server might take for the beginning of another query.
-            b'?' if is_before_escapes => return None,
+            b'?' => return None,
             byte => bytes.push(*byte),
         }
     }
