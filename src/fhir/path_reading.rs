@@ -22,6 +22,7 @@ pub fn is_unambiguous_path(path: &str) -> bool {
 }
 
 /// Reports whether a path has nothing in it that could be read otherwise: names of letters, digits, `-`, `_` and `$`.
+/// Most paths are like that: to decode them took 1,600 of the 66,000 instructions of the gateway (`.ci/world gateway`).
 fn is_plain(path: &str) -> bool {
     let mut before = None;
     let is_plain = path.bytes().all(|byte| {

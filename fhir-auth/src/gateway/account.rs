@@ -110,7 +110,8 @@ struct Inner {
     all: Arc<Buffered>,
     /// `None` until its token was verified.
     principal: OnceLock<Principal>,
-    /// Told of that when something is held: what passes through holds nothing.
+    /// Told of that when something is held: what passes through holds nothing, and 500 of the 4,300 instructions that
+    /// a token adds to it would go for this (`.ci/world gateway`).
     caller: OnceLock<Caller>,
     held: AtomicUsize,
     /// The length of the longest line that is held.

@@ -35,9 +35,6 @@ const OTHER_JSON: [&str; 3] = ["application/json", "text/json", "application/ndj
 
 /// Returns those of the headers that `Connection` names: it may name any number of others, as often as it likes.
 pub(super) fn named_by_connection(headers: &HeaderMap) -> HashSet<HeaderName> {
-    if !headers.contains_key(CONNECTION) {
-        return HashSet::new();
-    }
     let values = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
     let names = values.flat_map(|value| value.split(',')).map(str::trim);
     let present = names.filter(|name| headers.contains_key(*name));
@@ -53,8 +50,7 @@ pub(super) fn is_of_binary(path: &str) -> bool {
 /// FHIR's own type says that it is the resource.
 pub(super) fn is_json(headers: &HeaderMap, is_binary: bool) -> bool {
     let Some(media_type) = headers.get(CONTENT_TYPE) else { return false };
-    let is_plain = !headers.contains_key(CONTENT_ENCODING)
-        || headers.get_all(CONTENT_ENCODING).iter().all(|coding| coding == "identity");
+    let is_plain = headers.get_all(CONTENT_ENCODING).iter().all(|coding| coding == "identity");
     let media_type = media_type.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
     let media_type = media_type.trim_ascii();
     let is_one_of =

@@ -104,7 +104,8 @@ impl Authorizer for ScopePolicy {
         if let Some(one) = RequiredAccess::alone(request.interaction())
             && let Target::Type(name) = &one.target
         {
-            // No declaration of handlers and no context of the token takes anything from these.
+            // No declaration of handlers and no context of the token takes anything from these. To ask the evaluator
+            // takes 300 more of the 4,300 instructions that a token adds to the gateway (`.ci/world gateway`).
             if request.principal().scope_set().holds_on_every_type(one.permissions) {
                 return true;
             }
