@@ -1,7 +1,7 @@
 //! `--demo`: the page of the example server at the root, for what this gateway guards. It explains requests by
 //! the configuration that serves, and signs people in at its provider.
 //!
-//! The files are those of `examples/fhir_server/page`, and so is what both have in common.
+//! The files are those of `examples/fhir_server/src/page`, and so is what both have in common.
 
 #[path = "page/common.rs"]
 mod common;

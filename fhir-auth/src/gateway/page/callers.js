@@ -1,1 +1,1 @@
-../../../../examples/fhir_server/page/callers.js
+../../../../examples/fhir_server/src/page/callers.js

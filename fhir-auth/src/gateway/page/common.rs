@@ -1,1 +1,1 @@
-../../../../examples/fhir_server/page/common.rs
+../../../../examples/fhir_server/src/page/common.rs

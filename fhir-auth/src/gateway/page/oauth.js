@@ -1,1 +1,1 @@
-../../../../examples/fhir_server/page/oauth.js
+../../../../examples/fhir_server/src/page/oauth.js

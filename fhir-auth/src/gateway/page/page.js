@@ -1,1 +1,1 @@
-../../../../examples/fhir_server/page/page.js
+../../../../examples/fhir_server/src/page/page.js

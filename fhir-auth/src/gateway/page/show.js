@@ -1,1 +1,1 @@
-../../../../examples/fhir_server/page/show.js
+../../../../examples/fhir_server/src/page/show.js

@@ -3,20 +3,18 @@
 
 mod common;
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::header::{CONTENT_TYPE, HOST};
-use axum::http::{self, HeaderValue, StatusCode};
+use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use axum::{BoxError, Json, Router};
+use axum::{Json, Router};
 use serde_json::{Value, json};
-use tower::{Service, ServiceExt, service_fn};
+use tower::{ServiceExt, service_fn};
 use tower_fhir_auth::FhirAuthLayer;
 use tower_fhir_auth::explanation::Explanation;
 use tower_fhir_auth::fhir::BaseUrl;
@@ -25,6 +23,7 @@ use self::common::{
     DESCRIPTION, EXPLAIN, FILES, MAX_QUESTION, Question, explained, is_of_the_page, policy, protect,
 };
 use crate::demo_idp::{PAGE, scopes_of_people};
+use crate::serve::HttpService;
 use crate::{Error, samples};
 
 pub(crate) use self::common::is_for_loopback;
@@ -72,26 +71,17 @@ impl Page {
 }
 
 /// Serves the page, and by `app` all that is not of the page.
-pub(crate) fn before<S, B, R>(
-    page: Page,
-    app: S,
-) -> impl Service<http::Request<B>, Response = Response, Error = Infallible, Future: Send> + Clone
-where
-    S: Service<http::Request<B>, Response = http::Response<R>, Error = Infallible> + Clone + Send,
-    S::Future: Send,
-    B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
-    R: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
-{
+pub(crate) fn before(page: Page, app: HttpService) -> HttpService {
     let router = page.router();
-    service_fn(move |request: http::Request<B>| {
+    HttpService::new(service_fn(move |request: Request| {
         let (router, app) = (router.clone(), app.clone());
         async move {
-            if is_of_the_page(request.uri().path()) {
-                return router.oneshot(request).await;
+            match is_of_the_page(request.uri().path()) {
+                true => router.oneshot(request).await,
+                false => app.oneshot(request).await,
             }
-            Ok(app.oneshot(request).await?.map(Body::new))
         }
-    })
+    }))
 }
 
 /// Answers to one name alone: to another one, a site that has made it lead here could read the answers.

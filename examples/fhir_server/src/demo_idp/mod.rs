@@ -29,6 +29,7 @@ pub(crate) use self::clients::{PAGE, SECRET, scopes_of_people};
 use self::grants::Grants;
 use self::token::{OAuthError, token};
 use crate::Error;
+use crate::serve::{self, HttpService};
 
 /// The interval after which a new key signs. The one before stays published until the next rotation.
 const ROTATION: Duration = Duration::from_secs(60);
@@ -78,7 +79,7 @@ impl DemoIdp {
         let cors = CorsLayer::new().allow_origin(HeaderValue::from_str(origin)?);
         let guard = from_fn_with_state(Arc::clone(&issuer), guard::own_sites_alone);
         let app = router().layer(guard).layer(cors).with_state(Arc::clone(&issuer));
-        tokio::spawn(axum::serve(listener, app).into_future());
+        tokio::spawn(serve::until(std::future::pending(), listener, HttpService::new(app)));
         tokio::spawn(async move {
             loop {
                 tokio::time::sleep(ROTATION).await;

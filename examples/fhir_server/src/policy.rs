@@ -18,7 +18,7 @@ pub(crate) fn enforced(builder: FhirAuthLayerBuilder) -> FhirAuthLayerBuilder {
 
 /// The roles of the demo, in the format of Microsoft's `roles.json`.
 pub(crate) fn demo_roles() -> Result<RolePolicy, Error> {
-    Ok(RolePolicy::new(RoleDefinitions::parse(include_bytes!("roles.json"))?))
+    Ok(RolePolicy::new(RoleDefinitions::parse(include_bytes!("../roles.json"))?))
 }
 
 /// The demo's provider, whose clock is this machine's, and whose keys rotate at a click.

@@ -5,20 +5,23 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::BoxError;
-use axum::body::HttpBody;
-use axum::http::{Request, Response};
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http;
+use axum::response::Response;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tower::{Service, ServiceExt, service_fn};
+use tower::util::BoxCloneSyncService;
+use tower::{ServiceExt, service_fn};
 use tower_fhir_auth::authentication::PeerAddress;
 
 /// Room for the largest token that is answered with more than a shrug, and for other headers.
@@ -42,15 +45,10 @@ const MAX_STREAMS: u32 = 100;
 /// The time that requests under way may take to finish when the server is told to stop.
 const GRACE: Duration = Duration::from_secs(2);
 
-pub(crate) async fn until<S, R>(stop: impl Future<Output = ()>, listener: TcpListener, app: S)
-where
-    S: Service<Request<Incoming>, Response = Response<R>, Error = Infallible, Future: Send>
-        + Clone
-        + Send
-        + 'static,
-    S::Future: 'static,
-    R: HttpBody<Data: Send, Error: Into<BoxError>> + Send + 'static,
-{
+/// All that is served, with axum's bodies. One type, so that hyper's connections are compiled once.
+pub(crate) type HttpService = BoxCloneSyncService<Request, Response, Infallible>;
+
+pub(crate) async fn until(stop: impl Future<Output = ()>, listener: TcpListener, app: HttpService) {
     let builder = bounded();
     let graceful = GracefulShutdown::new();
     let free = Arc::new(Semaphore::new(MAX_CONNECTIONS));
@@ -72,29 +70,39 @@ where
             },
             () = &mut stop => break,
         };
-        let app = app.clone();
-        let service =
-            TowerToHyperService::new(service_fn(move |mut request: Request<Incoming>| {
-                // For `[mtls] proxies`: no header can say it.
-                request.extensions_mut().insert(PeerAddress::new(peer));
-                app.clone().oneshot(request)
-            }));
-        let (builder, watcher) = (builder.clone(), graceful.watcher());
+        let (builder, watcher, app) = (builder.clone(), graceful.watcher(), app.clone());
         tokio::spawn(async move {
-            let _permit = permit;
-            let builder = match tokio::time::timeout(HEAD, speaks_http2(&stream)).await {
-                Ok(Ok(true)) => builder.http2_only(),
-                Ok(Ok(false)) => builder.http1_only(),
-                Ok(Err(_)) | Err(_) => return,
-            };
-            let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
-            // How a connection ends is its client's business.
-            let _ = tokio::time::timeout(MAX_AGE, watcher.watch(connection.into_owned())).await;
+            connection(builder, watcher, stream, peer, app).await;
+            drop(permit);
         });
     }
     drop(listener);
     // A client that keeps its request open does not keep the server alive.
     let _ = tokio::time::timeout(GRACE, graceful.shutdown()).await;
+}
+
+/// Serves one client for as long as it goes on.
+async fn connection(
+    builder: Builder<TokioExecutor>,
+    watcher: Watcher,
+    stream: TcpStream,
+    peer: SocketAddr,
+    app: HttpService,
+) {
+    let builder = match tokio::time::timeout(HEAD, speaks_http2(&stream)).await {
+        Ok(Ok(true)) => builder.http2_only(),
+        Ok(Ok(false)) => builder.http1_only(),
+        Ok(Err(_)) | Err(_) => return,
+    };
+    let service = TowerToHyperService::new(service_fn(move |request: http::Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        // For `[mtls] proxies`: no header can say it.
+        request.extensions_mut().insert(PeerAddress::new(peer));
+        app.clone().oneshot(request)
+    }));
+    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+    // How a connection ends is its client's business.
+    let _ = tokio::time::timeout(MAX_AGE, watcher.watch(connection.into_owned())).await;
 }
 
 /// Makes the settings that bound what a client can hold.

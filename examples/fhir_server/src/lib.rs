@@ -6,9 +6,8 @@
 //! cargo run --example fhir_server -- --unprotected         the store alone, to put a gateway before
 //! ```
 //!
-//! Read on in the order of a request: `main` puts the layer around the router, and `cors` around it,
-//! for browsers; `policy` says who
-//! may do what; `api` answers requests that were let in, with `rights`; `confine` is what the layer leaves
+//! Read on in the order of a request: `run` puts the layer around the router, and `cors` around it, for browsers;
+//! `policy` says who may do what; `api` answers requests that were let in, with `rights`; `confine` is what the layer leaves
 //! to the handlers; `store` holds the resources. `reload` puts another configuration in force while the server
 //! serves. `demo_idp` issues the tokens of the demo, `samples` prints requests to try, and `page` shows them in
 //! a browser, each answer beside its reasons.
@@ -46,12 +45,14 @@ use api::App;
 use demo_idp::DemoIdp;
 use options::Options;
 use page::Page;
+use serve::HttpService;
 use store::Store;
 
 /// A fault that ends the server before it begins.
 type Error = Box<dyn std::error::Error>;
 
-fn main() -> ExitCode {
+/// Serves as the command line says, until it is told to stop.
+pub fn main() -> ExitCode {
     let chosen = std::env::var("RUST_LOG").ok().and_then(|text| text.parse().ok());
     let events = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
@@ -142,7 +143,7 @@ async fn serve_unprotected(options: &Options, listener: TcpListener) -> Result<(
     );
     let signal = signal()?;
     println!("listening on {base}");
-    serve::until(signal, listener, app).await;
+    serve::until(signal, listener, HttpService::new(app)).await;
     Ok(())
 }
 
