@@ -214,9 +214,9 @@ impl<'a> ResourceFilter<'a> {
     }
 
     fn evaluate<'r, N: Node<'r>>(&self, resource: N) -> Visibility {
-        let (mut whose, tree) = (Whose::default(), Tree::of(resource));
+        let (mut memo, tree) = (VisibilityMemo::default(), Tree::of(resource));
         let sets = self.confinement.numbered_sets();
-        let sets = sets.map(|(first, set)| self.evaluate_set((first, set), &tree, &mut whose));
+        let sets = sets.map(|(first, set)| self.evaluate_set((first, set), &tree, &mut memo));
         sets.fold(Visibility::Shown, Visibility::and)
     }
 
@@ -224,13 +224,13 @@ impl<'a> ResourceFilter<'a> {
         &self,
         (first, set): (usize, &Alternatives),
         tree: &Tree<'r, N>,
-        whose: &mut Whose,
+        memo: &mut VisibilityMemo,
     ) -> Visibility {
         let mut best = Visibility::Hidden;
         for (place, alternative) in (first..).zip(set) {
             let own = match alternative.patient() {
                 None => Visibility::Shown,
-                Some(patient) => whose.look_up(patient, || {
+                Some(patient) => memo.look_up(patient, || {
                     self.of_patient(tree.resource(), patient, self.with_shared)
                 }),
             };
@@ -279,9 +279,9 @@ impl<'a> ResourceFilter<'a> {
 /// A memory of whose a resource is, asked once for each patient in a row: alternatives are sorted
 /// by patient.
 #[derive(Default)]
-struct Whose(Option<(String, Visibility)>);
+struct VisibilityMemo(Option<(String, Visibility)>);
 
-impl Whose {
+impl VisibilityMemo {
     fn look_up(&mut self, patient: &str, evaluate: impl FnOnce() -> Visibility) -> Visibility {
         match &self.0 {
             Some((known, verdict)) if known == patient => verdict.clone(),

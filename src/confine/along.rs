@@ -3,7 +3,7 @@
 use super::entry::Candidate;
 use crate::authorization::ResourceRef;
 use crate::fhir::BaseUrl;
-use crate::fhir::compartment::Target;
+use crate::fhir::compartment::ReferenceTarget;
 use hashbrown::{HashMap, HashSet};
 
 /// Hides what came along with what is hidden alone, be that a result or another companion: it would tell that
@@ -96,7 +96,7 @@ impl<'c> Named<'c> {
     fn by(&self, one: &Candidate<'_>, base: &BaseUrl) -> HashSet<usize> {
         let mut names = HashSet::new();
         let mut add = |object: ResourceRef<'_>| {
-            if let Target::Here { resource_type, id } = Target::of(object, base) {
+            if let ReferenceTarget::Here { resource_type, id } = ReferenceTarget::of(object, base) {
                 names.extend(self.numbers.get(&(&*resource_type, &*id)).copied());
             }
         };

@@ -10,7 +10,7 @@ use crate::fhir::{Format, IssueType, OperationOutcome};
 
 /// The reason for which a request has no answer of the server behind.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct NoAnswer {
+pub(super) struct Refusal {
     status: StatusCode,
     issue_type: IssueType,
     text: String,
@@ -20,7 +20,7 @@ pub(super) struct NoAnswer {
     retry_after: Option<HeaderValue>,
 }
 
-impl NoAnswer {
+impl Refusal {
     fn new(status: StatusCode, issue_type: IssueType, text: impl Into<String>) -> Self {
         Self { status, issue_type, text: text.into(), is_unreadable: false, retry_after: None }
     }
@@ -341,7 +341,7 @@ mod tests {
         let conflict = br#"{"resourceType":"OperationOutcome","issue":[{"code":"conflict"}]}"#;
         for (status, told) in [(409, 409), (422, 409), (500, 500), (503, 503), (401, 502)] {
             let status = StatusCode::from_u16(status).unwrap();
-            let refusal = NoAnswer::of_refused_change(status, conflict);
+            let refusal = Refusal::of_refused_change(status, conflict);
             assert_eq!(refusal.status().as_u16(), told, "{status}");
         }
     }
@@ -358,7 +358,7 @@ mod tests {
             ("1;x", false),
         ] {
             let headers: HeaderMap = HeaderMap::from_iter([(RETRY_AFTER, value.parse().unwrap())]);
-            let refusal = NoAnswer::of_server(StatusCode::SERVICE_UNAVAILABLE, b"").after(&headers);
+            let refusal = Refusal::of_server(StatusCode::SERVICE_UNAVAILABLE, b"").after(&headers);
             assert_eq!(refusal.retry_after.is_some(), is_kept, "{value}");
         }
     }

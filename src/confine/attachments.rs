@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde::de::Error as _;
 use serde_json::value::RawValue;
 
-use super::answer::NoAnswer;
+use super::answer::Refusal;
 use super::attachment::Attachment;
 use super::bounded::TooLong;
 use super::caller::CallerMark;
@@ -80,7 +80,7 @@ impl Attachments<'_> {
         before: Option<&str>,
         sent: &str,
         room: usize,
-    ) -> Result<Option<String>, NoAnswer> {
+    ) -> Result<Option<String>, Refusal> {
         check_form(sent)?;
         let mut known: Option<HashSet<String>> = None;
         let mut is_known = |link: &String| {
@@ -106,9 +106,9 @@ impl Attachments<'_> {
             true => {
                 let text = "an attachment is a Binary that was not shown to this caller: send the \
                             address as it was read, or the data itself";
-                Err(NoAnswer::bad_request(text))
+                Err(Refusal::bad_request(text))
             }
-            false => opened.map_err(|_| NoAnswer::changes_too_long(room)),
+            false => opened.map_err(|_| Refusal::changes_too_long(room)),
         }
     }
 
@@ -171,11 +171,11 @@ fn object<'a, T: Deserialize<'a>>(value: &'a RawValue) -> serde_json::Result<T> 
 }
 
 /// Checks that no server finds an attachment where this layer finds none.
-fn check_form(sent: &str) -> Result<(), NoAnswer> {
+fn check_form(sent: &str) -> Result<(), Refusal> {
     let is_text = |url: &&RawValue| serde_json::from_str::<Cow<'_, str>>(url.get()).is_ok();
     match urls(sent).is_ok_and(|urls| urls.iter().all(is_text)) {
         true => Ok(()),
-        false => Err(NoAnswer::bad_request(
+        false => Err(Refusal::bad_request(
             "the attachments of the resource do not have the form of FHIR: each must be an object whose `url` is a string",
         )),
     }
@@ -243,7 +243,7 @@ mod tests {
         all: &Attachments<'_>,
         before: Option<&str>,
         sent: &str,
-    ) -> Result<Option<String>, NoAnswer> {
+    ) -> Result<Option<String>, Refusal> {
         all.opened(before, sent, 100_000)
     }
 

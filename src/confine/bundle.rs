@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use super::answer::NoAnswer;
+use super::answer::Refusal;
 use super::at_most::AtMost;
 use super::bounded::{self, TooLong};
 
@@ -117,14 +117,14 @@ impl Serialize for Kept<'_> {
 
 impl<'a> Bundle<'a> {
     /// Reads a bundle; one with a member twice is none.
-    pub(super) fn parse(text: &'a str) -> Result<Self, NoAnswer> {
-        let no_bundle = || NoAnswer::unreadable("it is not a Bundle");
+    pub(super) fn parse(text: &'a str) -> Result<Self, Refusal> {
+        let no_bundle = || Refusal::unreadable("it is not a Bundle");
         let bundle: Self = serde_json::from_str(text).map_err(|_| no_bundle())?;
         if bundle.resource_type != "Bundle" {
             return Err(no_bundle());
         }
         match bundle.entry.are_more || bundle.link.are_more {
-            true => Err(NoAnswer::too_many_entries_behind(MAX_ENTRIES)),
+            true => Err(Refusal::too_many_entries_behind(MAX_ENTRIES)),
             false => Ok(bundle),
         }
     }
@@ -249,6 +249,6 @@ mod tests {
         };
         assert!(Bundle::parse(&of(MAX_LINKS)).is_ok());
         let refused = Bundle::parse(&of(MAX_LINKS + 1)).err();
-        assert_eq!(refused, Some(NoAnswer::too_many_entries_behind(MAX_ENTRIES)));
+        assert_eq!(refused, Some(Refusal::too_many_entries_behind(MAX_ENTRIES)));
     }
 }

@@ -6,7 +6,7 @@ use super::capability::Capabilities;
 use super::settings::ConfineSettings;
 use super::statements::Statements;
 use crate::error::BuildError;
-use crate::middleware::Interior;
+use crate::middleware::LayerParts;
 use crate::seal::SealKey;
 
 /// The part of a configuration that is about answers.
@@ -21,8 +21,8 @@ pub(super) struct Confined {
 
 impl Confined {
     /// Returns those of a configuration.
-    pub(super) fn of(interior: &Interior) -> Option<&Self> {
-        interior.inner_settings.as_ref()?.0.downcast_ref()
+    pub(super) fn of(layer_parts: &LayerParts) -> Option<&Self> {
+        layer_parts.inner_settings.as_ref()?.0.downcast_ref()
     }
 
     /// Takes over the key of the configuration that is replaced, where neither was given one: links that it has

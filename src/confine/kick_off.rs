@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use form_urlencoded::{Serializer, parse};
 use http::Method;
 
-use super::answer::NoAnswer;
+use super::answer::Refusal;
 use super::query::NotAsked;
 use crate::authorization::{Access, Denial};
 use crate::display_safe::sanitize;
@@ -134,5 +134,5 @@ fn rewritten(query: &str, types: Option<&[String]>) -> String {
 }
 
 fn bad_request(text: impl Into<String>) -> NotAsked {
-    NotAsked::Otherwise(NoAnswer::bad_request(text))
+    NotAsked::Otherwise(Refusal::bad_request(text))
 }

@@ -10,26 +10,26 @@ use crate::fhir::ResourceReference;
 
 /// The verdicts, apart for all that a resource has to belong to: to a patient of each set.
 #[derive(Debug, Default)]
-pub(super) struct KnownVerdicts(Vec<(Vec<Vec<String>>, Targets)>);
+pub(super) struct KnownVerdicts(Vec<(Vec<Vec<String>>, Verdicts)>);
 
 /// The verdicts for some sets of patients.
 #[derive(Debug, Default)]
-pub(super) struct Targets {
-    places: HashMap<Arc<ResourceReference>, Target>,
-    all: Vec<(Arc<ResourceReference>, Whose)>,
+pub(super) struct Verdicts {
+    indices: HashMap<Arc<ResourceReference>, ResourceIndex>,
+    all: Vec<(Arc<ResourceReference>, Verdict)>,
 }
 
 /// A resource that something depends on: its place among all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Target(usize);
+pub(super) struct ResourceIndex(usize);
 
 /// The verdict on such a resource.
 #[derive(Debug)]
-pub(super) enum Whose {
+pub(super) enum Verdict {
     Unknown,
     Shown,
     Hidden,
-    Depends(Vec<Target>),
+    Depends(Vec<ResourceIndex>),
 }
 
 impl KnownVerdicts {
@@ -44,55 +44,55 @@ impl KnownVerdicts {
             let owned = |patients: &Vec<&str>| {
                 patients.iter().map(|patient| (*patient).to_owned()).collect()
             };
-            self.0.push((sets.iter().map(owned).collect(), Targets::default()));
+            self.0.push((sets.iter().map(owned).collect(), Verdicts::default()));
             self.0.len() - 1
         })
     }
 
-    pub(super) fn get(&self, number: usize) -> Option<&Targets> {
-        self.0.get(number).map(|(_, targets)| targets)
+    pub(super) fn get(&self, number: usize) -> Option<&Verdicts> {
+        self.0.get(number).map(|(_, verdicts)| verdicts)
     }
 
-    pub(super) fn get_mut(&mut self, number: usize) -> Option<&mut Targets> {
-        self.0.get_mut(number).map(|(_, targets)| targets)
+    pub(super) fn get_mut(&mut self, number: usize) -> Option<&mut Verdicts> {
+        self.0.get_mut(number).map(|(_, verdicts)| verdicts)
     }
 }
 
-impl Targets {
-    pub(super) fn place(&mut self, reference: ResourceReference) -> Target {
-        if let Some(place) = self.places.get(&reference) {
-            return *place;
+impl Verdicts {
+    pub(super) fn index_of(&mut self, reference: ResourceReference) -> ResourceIndex {
+        if let Some(index) = self.indices.get(&reference) {
+            return *index;
         }
-        let (reference, place) = (Arc::new(reference), Target(self.all.len()));
-        self.places.insert(Arc::clone(&reference), place);
-        self.all.push((reference, Whose::Unknown));
-        place
+        let (reference, index) = (Arc::new(reference), ResourceIndex(self.all.len()));
+        self.indices.insert(Arc::clone(&reference), index);
+        self.all.push((reference, Verdict::Unknown));
+        index
     }
 
-    pub(super) fn whose(&self, target: Target) -> &Whose {
-        self.all.get(target.0).map_or(&Whose::Unknown, |(_, whose)| whose)
+    pub(super) fn verdict(&self, index: ResourceIndex) -> &Verdict {
+        self.all.get(index.0).map_or(&Verdict::Unknown, |(_, verdict)| verdict)
     }
 
-    pub(super) fn is_provenance(&self, target: Target) -> bool {
-        self.all.get(target.0).is_some_and(|(reference, _)| reference.is_provenance())
+    pub(super) fn is_provenance(&self, index: ResourceIndex) -> bool {
+        self.all.get(index.0).is_some_and(|(reference, _)| reference.is_provenance())
     }
 
-    /// Returns the name of one on which there is no verdict.
-    pub(super) fn unknown(&self, target: Target) -> Option<Arc<ResourceReference>> {
-        let (reference, whose) = self.all.get(target.0)?;
-        matches!(whose, Whose::Unknown).then(|| Arc::clone(reference))
+    /// Returns the reference to one on which there is no verdict.
+    pub(super) fn unknown(&self, index: ResourceIndex) -> Option<Arc<ResourceReference>> {
+        let (reference, verdict) = self.all.get(index.0)?;
+        matches!(verdict, Verdict::Unknown).then(|| Arc::clone(reference))
     }
 
-    pub(super) fn learn(&mut self, target: Target, visibility: Visibility) {
+    pub(super) fn learn(&mut self, index: ResourceIndex, visibility: Visibility) {
         let learnt = match visibility {
-            Visibility::Shown => Whose::Shown,
-            Visibility::Hidden => Whose::Hidden,
+            Visibility::Shown => Verdict::Shown,
+            Visibility::Hidden => Verdict::Hidden,
             Visibility::Depends(further) => {
-                Whose::Depends(further.into_iter().map(|one| self.place(one)).collect())
+                Verdict::Depends(further.into_iter().map(|one| self.index_of(one)).collect())
             }
         };
-        if let Some((_, whose)) = self.all.get_mut(target.0) {
-            *whose = learnt;
+        if let Some((_, verdict)) = self.all.get_mut(index.0) {
+            *verdict = learnt;
         }
     }
 }

@@ -64,7 +64,7 @@ impl ConfinedLayer {
         confine: ConfineSettings,
     ) -> Result<(), BuildError> {
         let before = self.auth.active_gate().keep();
-        let confined = Confined::new(confine, Confined::of(&before.interior))
+        let confined = Confined::new(confine, Confined::of(&before.layer_parts))
             .inspect_err(|error| self.auth.reject_configuration(error))?;
         self.auth.replace(settings.confined(confined))
     }
@@ -124,7 +124,7 @@ impl FhirAuthLayerBuilder {
     /// As [`build`](Self::build), and when the system has no random numbers for a key.
     pub fn build_confined(self, settings: ConfineSettings) -> Result<ConfinedLayer, BuildError> {
         let before = self.predecessor();
-        let before = before.as_deref().and_then(|before| Confined::of(&before.interior));
+        let before = before.as_deref().and_then(|before| Confined::of(&before.layer_parts));
         let confined = Confined::new(settings, before)?;
         let auth = self.confined(confined).build()?;
         let confine = ConfineLayer { active_gate: auth.active_gate().clone() };

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tower_service::Service;
 
 use super::addresses::localized;
-use super::answer::{NoAnswer, document};
+use super::answer::{Refusal, document};
 use super::request_body::RequestBody;
 use super::settings::ConfineSettings;
 use super::statement::Here;
@@ -19,24 +19,24 @@ use super::statements::{LookUp, Statements};
 use super::upstream::{Fault, Upstream};
 use crate::authentication::Principal;
 use crate::fhir::Format;
-use crate::middleware::Interior;
+use crate::middleware::LayerParts;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 const DPOP: HeaderName = HeaderName::from_static("dpop");
 
 /// Reports whether a request is for the statement of this server.
-pub(super) fn is_asked<B>(interior: &Interior, request: &Request<B>) -> bool {
+pub(super) fn is_asked<B>(layer_parts: &LayerParts, request: &Request<B>) -> bool {
     let path = request.uri().path();
     matches!(*request.method(), Method::GET | Method::HEAD)
         && path.ends_with("/metadata")
-        && interior.server.base_url.below(path) == Some("/metadata")
+        && layer_parts.server.base_url.below(path) == Some("/metadata")
 }
 
 /// The way in which a statement is written anew.
 #[derive(Clone, Debug)]
 pub(super) struct Rewriting {
-    pub(super) interior: Arc<Interior>,
+    pub(super) layer_parts: Arc<LayerParts>,
     /// Of which the size of a body and the base of the server behind count.
     pub(super) settings: Arc<ConfineSettings>,
     pub(super) statements: Arc<Statements>,
@@ -62,8 +62,8 @@ where
     match statement(ready, &rewriting, &request).await {
         Ok(response) => Ok(response),
         Err(Fault::Service(error)) => Err(error),
-        Err(Fault::NoAnswer(answer)) => {
-            rewriting.interior.note_refusal(answer.code(), None, answer.text(), &request);
+        Err(Fault::Refusal(answer)) => {
+            rewriting.layer_parts.note_refusal(answer.code(), None, answer.text(), &request);
             Ok(answer.respond(&request))
         }
     }
@@ -79,25 +79,25 @@ where
     R: Body<Error: Into<BoxError>>,
 {
     if !Format::takes_json(request) {
-        return Err(Fault::NoAnswer(NoAnswer::only_json_of_metadata()));
+        return Err(Fault::Refusal(Refusal::only_json_of_metadata()));
     }
     let query = request.uri.query().unwrap_or_default();
     let mode = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "mode");
-    let Rewriting { interior, statements, .. } = rewriting;
+    let Rewriting { layer_parts, statements, .. } = rewriting;
     let (of_mode, mode) = statements.for_mode(mode.as_ref().map(|(_, value)| &**value));
-    let security = interior.capability_security();
+    let security = layer_parts.capability_security();
     // What a caller is told may be the caller's alone.
     let body = if request.extensions.get::<Principal>().is_some() {
         asked(ready, rewriting, request, (mode, &security)).await?
     } else {
-        match of_mode.find(interior, &security).await {
+        match of_mode.find(layer_parts, &security).await {
             LookUp::Kept(body) => body,
             LookUp::Failed => {
-                return Err(Fault::NoAnswer(NoAnswer::no_statement(StatusCode::BAD_GATEWAY)));
+                return Err(Fault::Refusal(Refusal::no_statement(StatusCode::BAD_GATEWAY)));
             }
             LookUp::Asks(turn) => match asked(ready, rewriting, request, (mode, &security)).await {
                 Ok(body) => {
-                    turn.keep(&body, interior, security);
+                    turn.keep(&body, layer_parts, security);
                     body
                 }
                 Err(fault) => {
@@ -117,7 +117,7 @@ where
 /// Asks the server behind, and writes its statement anew.
 async fn asked<S, B, R>(
     ready: S,
-    Rewriting { interior, settings, is_confined, .. }: &Rewriting,
+    Rewriting { layer_parts, settings, is_confined, .. }: &Rewriting,
     request: &Parts,
     (mode, security): (Option<&str>, &Value),
 ) -> Result<Bytes, Fault<S::Error>>
@@ -133,22 +133,22 @@ where
     // The proof goes with its token.
     let proof = request.headers.get(DPOP).map(|proof| (DPOP, proof.clone()));
     let answer = upstream.send(Method::GET, &address, RequestBody::default(), proof).await?;
-    let answer = upstream.read(answer).await.map_err(Fault::NoAnswer)?;
+    let answer = upstream.read(answer).await.map_err(Fault::Refusal)?;
     if answer.status != StatusCode::OK {
-        return Err(Fault::NoAnswer(answer.refusal()));
+        return Err(Fault::Refusal(answer.refusal()));
     }
-    let base = interior.server.base_url.as_str().trim_end_matches('/');
+    let base = layer_parts.server.base_url.as_str().trim_end_matches('/');
     let limit = settings.max_body;
     let here = Here::new(base, security.clone(), *is_confined, limit);
-    let rule = &interior.authorizer;
+    let rule = &layer_parts.authorizer;
     let text = std::str::from_utf8(&answer.body).ok();
     let written = text.and_then(|text| here.rewritten(text, |name| rule.may_grant_operation(name)));
-    let too_large = || Fault::NoAnswer(NoAnswer::written_too_large(limit));
+    let too_large = || Fault::Refusal(Refusal::written_too_large(limit));
     if here.is_full() {
         return Err(too_large());
     }
     let written = written.ok_or_else(|| {
-        Fault::NoAnswer(NoAnswer::unreadable("it is not a CapabilityStatement in JSON"))
+        Fault::Refusal(Refusal::unreadable("it is not a CapabilityStatement in JSON"))
     })?;
     let behind = settings.upstream.as_deref().unwrap_or(base);
     let body = localized(written.get(), behind, base, limit).map_err(|_| too_large())?;

@@ -92,8 +92,8 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let interior = Arc::clone(&self.layer.active_gate.current().interior);
-        if !metadata::is_asked(&interior, &request) {
+        let layer_parts = Arc::clone(&self.layer.active_gate.current().layer_parts);
+        if !metadata::is_asked(&layer_parts, &request) {
             return ConfineFuture::through(self.inner.call(request.map(RequestBody::passed)));
         }
         // The service that was made ready answers; a clone takes its place.
@@ -101,7 +101,7 @@ where
         let ready = std::mem::replace(&mut self.inner, fresh);
         let (parts, _) = request.into_parts();
         let MetadataLayer { settings, statements, .. } = self.layer.clone();
-        let rewriting = Rewriting { interior, settings, statements, is_confined: false };
+        let rewriting = Rewriting { layer_parts, settings, statements, is_confined: false };
         let answer = metadata::answer(ready, rewriting, parts);
         let future = async move { answer.await.map(|answer| answer.map(ConfinedBody::bytes)) };
         ConfineFuture::judged(Box::pin(future))

@@ -10,14 +10,14 @@ use http_body::Body;
 use http_body_util::{BodyExt, Limited};
 use tower_service::Service;
 
-use super::answer::NoAnswer;
+use super::answer::Refusal;
 use super::body::ConfinedBody;
 use super::headers;
 use super::local::Addresses;
 use super::request_body::RequestBody;
 use super::settings::ConfineSettings;
 use crate::authorization::Access;
-use crate::middleware::{Interior, announce_close};
+use crate::middleware::{LayerParts, announce_close};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -33,7 +33,7 @@ impl Localized {
     /// Returns them; `None` where they stay as they are, as those of most requests do.
     pub(super) fn of<B>(
         request: &Request<B>,
-        interior: &Interior,
+        layer_parts: &LayerParts,
         settings: &ConfineSettings,
     ) -> Option<Box<Self>> {
         let upstream = settings.upstream.as_ref()?;
@@ -45,9 +45,9 @@ impl Localized {
         if query.is_none() && condition.is_none() {
             return None;
         }
-        let addresses = Addresses::new(&interior.server.base_url, upstream);
+        let addresses = Addresses::new(&layer_parts.server.base_url, upstream);
         let path = request.uri().path();
-        let below = interior.server.base_url.below(path).unwrap_or_default();
+        let below = layer_parts.server.base_url.below(path).unwrap_or_default();
         let local = |parameters: &str| addresses.query(below, parameters);
         let uri = query.and_then(local).and_then(|query| with_query(request.uri(), &query));
         let condition = condition.and_then(local);
@@ -80,7 +80,7 @@ pub(super) fn has_form(access: &Access, settings: &ConfineSettings) -> bool {
 /// Sends a search by `POST` on, with its form as the server behind reads it.
 pub(super) async fn search<S, B, R>(
     mut ready: S,
-    interior: Arc<Interior>,
+    layer_parts: Arc<LayerParts>,
     settings: Arc<ConfineSettings>,
     request: Request<B>,
 ) -> Result<Response<ConfinedBody<R>>, S::Error>
@@ -92,22 +92,22 @@ where
     let form = match headers::describe_a_form(&parts.headers) {
         true => match Limited::new(body, Access::MAX_SEARCH_BODY).collect().await {
             Ok(body) => Ok(body.to_bytes()),
-            Err(_) => Err(NoAnswer::body_too_long()),
+            Err(_) => Err(Refusal::body_too_long()),
         },
-        false => Err(NoAnswer::no_form()),
+        false => Err(Refusal::no_form()),
     };
     let form = match form {
         Ok(form) => form,
         Err(answer) => {
-            interior.note_refusal(answer.code(), None, answer.text(), &parts);
+            layer_parts.note_refusal(answer.code(), None, answer.text(), &parts);
             let mut response = answer.respond(&parts);
             announce_close(&parts, response.headers_mut());
             return Ok(response.map(ConfinedBody::bytes));
         }
     };
-    let below = interior.server.base_url.below(parts.uri.path()).unwrap_or_default();
+    let below = layer_parts.server.base_url.below(parts.uri.path()).unwrap_or_default();
     let upstream = settings.upstream.as_deref().unwrap_or_default();
-    let addresses = Addresses::new(&interior.server.base_url, upstream);
+    let addresses = Addresses::new(&layer_parts.server.base_url, upstream);
     let text = std::str::from_utf8(&form).ok();
     let sent = text.and_then(|form| addresses.query(below, form));
     let sent = sent.map_or(form, Bytes::from);

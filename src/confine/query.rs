@@ -3,7 +3,7 @@
 
 use form_urlencoded::{Serializer, parse};
 
-use super::answer::NoAnswer;
+use super::answer::Refusal;
 use super::chain;
 use super::local::Addresses;
 use crate::authorization::{Access, Alternatives, Denial, ResourceFilter};
@@ -22,7 +22,7 @@ const LEFT_OUT: [&str; 5] = ["_elements", "_format", "_pretty", "_summary", "_to
 #[derive(Debug)]
 pub(super) enum NotAsked {
     Denied(Denial),
-    Otherwise(NoAnswer),
+    Otherwise(Refusal),
 }
 
 /// Returns the query for the server behind.
@@ -132,7 +132,7 @@ pub(super) fn condition(query: &str) -> Result<String, NotAsked> {
         }
         if LEFT_OUT.contains(&base) || OF_RESULTS.contains(&base) {
             let text = "the condition is not a search for resources";
-            return Err(NotAsked::Otherwise(NoAnswer::bad_request(text)));
+            return Err(NotAsked::Otherwise(Refusal::bad_request(text)));
         }
         condition.append_pair(&name, &value);
     }
@@ -199,7 +199,7 @@ impl<'a> Checked<'a> {
         {
             let text = "`_summary=count` would count what is hidden from this token: search without it, and count \
                         the entries";
-            return Err(NotAsked::Otherwise(NoAnswer::bad_request(text)));
+            return Err(NotAsked::Otherwise(Refusal::bad_request(text)));
         }
         if base == "_sort" && value.contains(['.', ':']) {
             return Err(denied("a sort by another resource", name));

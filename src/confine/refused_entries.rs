@@ -2,7 +2,7 @@
 
 use http::request::Parts;
 
-use crate::middleware::Interior;
+use crate::middleware::LayerParts;
 
 /// The refusals of the entries of a bundle: a line of the log for each kind, and not for each entry.
 #[derive(Debug, Default)]
@@ -21,17 +21,17 @@ type Kind = (&'static str, Option<&'static str>);
 
 impl RefusedEntries {
     /// Counts one.
-    pub(super) fn add(&mut self, interior: &Interior, kind: Kind, reason: &str) {
-        interior.count_refusal(kind.0, kind.1);
+    pub(super) fn add(&mut self, layer_parts: &LayerParts, kind: Kind, reason: &str) {
+        layer_parts.count_refusal(kind.0, kind.1);
         match self.0.iter_mut().find(|one| one.kind == kind) {
             Some(known) => known.entries += 1,
             None => self.0.push(EntryRefusals { kind, reason: reason.to_owned(), entries: 1 }),
         }
     }
 
-    pub(super) fn log(self, interior: &Interior, request: &Parts) {
+    pub(super) fn log(self, layer_parts: &LayerParts, request: &Parts) {
         for EntryRefusals { kind: (kind, check), reason, entries } in self.0 {
-            interior.log_refusals(kind, check, &reason, (entries, request));
+            layer_parts.log_refusals(kind, check, &reason, (entries, request));
         }
     }
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::answer::NoAnswer;
+use super::answer::Refusal;
 use super::at_most::AtMost;
 use super::unambiguous::{self, Fault};
 
@@ -77,25 +77,24 @@ pub(super) struct WrittenEntry<'a> {
 
 impl<'a> SentBundle<'a> {
     /// Reads a bundle that is posted to the base.
-    pub(super) fn parse(text: &'a str) -> Result<Self, NoAnswer> {
+    pub(super) fn parse(text: &'a str) -> Result<Self, Refusal> {
         unambiguous::check(text).map_err(|fault| {
-            NoAnswer::bad_request(match fault {
+            Refusal::bad_request(match fault {
                 Fault::NoJson => "the body is not JSON",
                 Fault::Twice => "an object of the body names a member twice",
                 Fault::TooMany => "an object of the body has too many members",
             })
         })?;
-        let no_bundle =
-            |_| NoAnswer::bad_request("only a Bundle with a `type` is sent to the base");
+        let no_bundle = |_| Refusal::bad_request("only a Bundle with a `type` is sent to the base");
         let form: Form<'a> = serde_json::from_str(text).map_err(no_bundle)?;
         let entries = form.entry.unwrap_or_default();
         if entries.are_more {
-            return Err(NoAnswer::too_many_entries(MAX_ENTRIES));
+            return Err(Refusal::too_many_entries(MAX_ENTRIES));
         }
         let is_transaction = form.kind == "transaction";
         if form.resource_type != "Bundle" || !(is_transaction || form.kind == "batch") {
             let text = "only a Bundle whose `type` is `batch` or `transaction` is sent to the base";
-            return Err(NoAnswer::bad_request(text));
+            return Err(Refusal::bad_request(text));
         }
         let entries = entries.items.into_iter().map(RawValue::get).collect();
         Ok(Self { is_transaction, entries })
@@ -103,9 +102,9 @@ impl<'a> SentBundle<'a> {
 }
 
 impl<'a> SentEntry<'a> {
-    pub(super) fn parse(text: &'a str) -> Result<Self, NoAnswer> {
+    pub(super) fn parse(text: &'a str) -> Result<Self, Refusal> {
         serde_json::from_str(text).map_err(|_| {
-            NoAnswer::bad_request(
+            Refusal::bad_request(
                 "an entry has no `request` with `method` and `url`, or a condition that is not a string",
             )
         })

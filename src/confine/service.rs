@@ -22,7 +22,7 @@ use super::request_body::RequestBody;
 use super::settings::ConfineSettings;
 use super::way::Way;
 use crate::authorization::Access;
-use crate::middleware::{ActiveGate, Interior, release_readiness};
+use crate::middleware::{ActiveGate, LayerParts, release_readiness};
 use crate::rejection::Rejection;
 
 /// Holds the answers of an inner service to what was granted. Made by [`ConfineLayer`](super::ConfineLayer).
@@ -54,7 +54,7 @@ enum Step {
 }
 
 /// The configuration by which the request was let in, for as long as it takes.
-type Kept = (Arc<Interior>, Arc<ConfineSettings>);
+type Kept = (Arc<LayerParts>, Arc<ConfineSettings>);
 
 /// No outer layer has let a request in.
 struct Unguarded;
@@ -68,25 +68,25 @@ impl<S> Confine<S> {
     /// in, or if it was another request by then. Most requests pass, and for them nothing is cloned.
     fn plan<B>(&self, request: &Request<B>) -> Result<(Step, bool), Unguarded> {
         let access = request.extensions().get::<Access>();
-        let interior = match access {
+        let layer_parts = match access {
             Some(access) if access.interaction().is_of(request.method(), request.uri()) => {
-                Interior::of(access)
+                LayerParts::of(access)
             }
             Some(_) => None,
-            None => Interior::of_public(request),
+            None => LayerParts::of_public(request),
         };
-        let is_ours = |interior: &&Interior| interior.layer == self.active_gate.layer();
-        let interior = interior.filter(is_ours).ok_or(Unguarded)?;
+        let is_ours = |layer_parts: &&LayerParts| layer_parts.layer == self.active_gate.layer();
+        let layer_parts = layer_parts.filter(is_ours).ok_or(Unguarded)?;
         let Confined { settings, capabilities, statements, .. } =
-            Confined::of(interior).ok_or(Unguarded)?;
-        let keep = || Some((Interior::keep(request)?, Arc::clone(settings)));
+            Confined::of(layer_parts).ok_or(Unguarded)?;
+        let keep = || Some((LayerParts::keep(request)?, Arc::clone(settings)));
         let kept = || keep().ok_or(Unguarded);
-        let localized = || Localized::of(request, interior, settings);
+        let localized = || Localized::of(request, layer_parts, settings);
         let changes = access.is_some_and(Access::changes);
-        if metadata::is_asked(interior, request) {
-            let (interior, settings) = kept()?;
+        if metadata::is_asked(layer_parts, request) {
+            let (layer_parts, settings) = kept()?;
             let statements = Arc::clone(statements);
-            let rewriting = Rewriting { interior, settings, statements, is_confined: true };
+            let rewriting = Rewriting { layer_parts, settings, statements, is_confined: true };
             return Ok((Step::Metadata(rewriting), changes));
         }
         let step = match access.map(|access| (Way::of(access, request.headers()), access)) {
@@ -113,8 +113,8 @@ impl<S: Clone> Confine<S> {
     /// Refuses a request that no outer layer has let in.
     fn unguarded<B, F, R, E>(&mut self, request: Request<B>) -> ConfineFuture<F, R, E> {
         release_readiness(&mut self.inner);
-        let interior = Arc::clone(&self.active_gate.current().interior);
-        let response = interior.reject(Rejection::unguarded(&interior.server), request);
+        let layer_parts = Arc::clone(&self.active_gate.current().layer_parts);
+        let response = layer_parts.reject(Rejection::unguarded(&layer_parts.server), request);
         ConfineFuture { state: State::Refused { response: Some(response) } }
     }
 
@@ -170,19 +170,21 @@ where
         }
         match step {
             Step::Metadata(rewriting) => self.metadata(rewriting, request),
-            Step::Judged((interior, settings), capabilities, way, access) => {
+            Step::Judged((layer_parts, settings), capabilities, way, access) => {
                 let ready = self.ready();
                 let judged = async move {
                     let (known, asked) = ((settings, capabilities), (way, *access));
-                    Judge::new(ready, interior, known, asked, request.into_parts()).answer().await
+                    Judge::new(ready, layer_parts, known, asked, request.into_parts())
+                        .answer()
+                        .await
                 };
                 ConfineFuture::judged(Box::pin(judged))
             }
-            Step::Form((interior, settings), localized) => {
+            Step::Form((layer_parts, settings), localized) => {
                 if let Some(localized) = localized {
                     localized.write(&mut request);
                 }
-                let answer = passed::search(self.ready(), interior, settings, request);
+                let answer = passed::search(self.ready(), layer_parts, settings, request);
                 ConfineFuture::judged(Box::pin(answer))
             }
             Step::Through(localized) => {

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde_json::Value;
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::middleware::Interior;
+use crate::middleware::LayerParts;
 use crate::time::UnixTime;
 
 /// The time for which a statement serves.
@@ -39,7 +39,7 @@ struct Statement {
     body: Bytes,
     /// The part that is ours, which changes with what is known of issuers.
     security: Value,
-    by: Weak<Interior>,
+    by: Weak<LayerParts>,
     read_at: UnixTime,
 }
 
@@ -69,13 +69,13 @@ impl Statements {
 }
 
 impl OfMode {
-    pub(super) async fn find(&self, interior: &Arc<Interior>, security: &Value) -> LookUp<'_> {
+    pub(super) async fn find(&self, layer_parts: &Arc<LayerParts>, security: &Value) -> LookUp<'_> {
         let before = self.failures.load(Ordering::Relaxed);
         let kept = self.kept.lock().await;
-        let now = interior.now();
+        let now = layer_parts.now();
         let found = kept.as_ref().filter(|one| {
             // A `Weak` keeps the allocation, so no later configuration can have the same address.
-            one.by.as_ptr() == Arc::as_ptr(interior)
+            one.by.as_ptr() == Arc::as_ptr(layer_parts)
                 && one.security == *security
                 // A clock that was set back must not prolong it.
                 && one.read_at <= now
@@ -91,12 +91,12 @@ impl OfMode {
 
 impl Turn<'_> {
     /// Keeps what has been asked for.
-    pub(super) fn keep(mut self, body: &Bytes, interior: &Arc<Interior>, security: Value) {
+    pub(super) fn keep(mut self, body: &Bytes, layer_parts: &Arc<LayerParts>, security: Value) {
         *self.kept = (body.len() <= MAX_KEPT).then(|| Statement {
             body: body.clone(),
             security,
-            by: Arc::downgrade(interior),
-            read_at: interior.now(),
+            by: Arc::downgrade(layer_parts),
+            read_at: layer_parts.now(),
         });
     }
 

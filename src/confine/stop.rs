@@ -1,6 +1,6 @@
 //! The ways in which judging ends without the answer of the server behind.
 
-use super::answer::NoAnswer;
+use super::answer::Refusal;
 use super::query::NotAsked;
 use super::upstream::Fault;
 use crate::authorization::Denial;
@@ -9,18 +9,18 @@ use crate::authorization::Denial;
 pub(super) enum Stop<E> {
     Service(E),
     Denied(Denial),
-    NoAnswer(NoAnswer),
+    Refusal(Refusal),
 }
 
 pub(super) type Judged<T, E> = Result<T, Stop<E>>;
 
 pub(super) fn unreadable<E>(why: &str) -> Stop<E> {
-    Stop::NoAnswer(NoAnswer::unreadable(why))
+    Stop::Refusal(Refusal::unreadable(why))
 }
 
-impl<E> From<NoAnswer> for Stop<E> {
-    fn from(answer: NoAnswer) -> Self {
-        Self::NoAnswer(answer)
+impl<E> From<Refusal> for Stop<E> {
+    fn from(answer: Refusal) -> Self {
+        Self::Refusal(answer)
     }
 }
 
@@ -28,7 +28,7 @@ impl<E> From<Fault<E>> for Stop<E> {
     fn from(fault: Fault<E>) -> Self {
         match fault {
             Fault::Service(error) => Self::Service(error),
-            Fault::NoAnswer(answer) => Self::NoAnswer(answer),
+            Fault::Refusal(answer) => Self::Refusal(answer),
         }
     }
 }
@@ -37,7 +37,7 @@ impl<E> From<NotAsked> for Stop<E> {
     fn from(not_asked: NotAsked) -> Self {
         match not_asked {
             NotAsked::Denied(denial) => Self::Denied(denial),
-            NotAsked::Otherwise(answer) => Self::NoAnswer(answer),
+            NotAsked::Otherwise(answer) => Self::Refusal(answer),
         }
     }
 }

@@ -9,7 +9,7 @@ use http_body::Body;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tower_service::Service;
 
-use super::answer::NoAnswer;
+use super::answer::Refusal;
 use super::headers;
 use super::lines::ReadByLine;
 use super::request_body::RequestBody;
@@ -51,18 +51,18 @@ pub(super) struct UpstreamAnswer {
 /// The reason for which there is no answer that could be judged.
 pub(super) enum Fault<E> {
     Service(E),
-    NoAnswer(NoAnswer),
+    Refusal(Refusal),
 }
 
 impl UpstreamAnswer {
     /// Returns what to tell a client of a refusal.
-    pub(super) fn refusal(&self) -> NoAnswer {
-        NoAnswer::of_server(self.status, &self.body).after(&self.headers)
+    pub(super) fn refusal(&self) -> Refusal {
+        Refusal::of_server(self.status, &self.body).after(&self.headers)
     }
 
     /// Returns what to tell a client that is confined of the refusal of a change.
-    pub(super) fn refusal_of_change(&self) -> NoAnswer {
-        NoAnswer::of_refused_change(self.status, &self.body).after(&self.headers)
+    pub(super) fn refusal_of_change(&self) -> Refusal {
+        Refusal::of_refused_change(self.status, &self.body).after(&self.headers)
     }
 }
 
@@ -146,7 +146,7 @@ impl<S> Upstream<S> {
     {
         let more = headers.into_iter().filter_map(|(name, value)| Some((name?, value)));
         let response = self.send(method, address, body, more).await?;
-        whole(response, self.max_body).await.map_err(Fault::NoAnswer)
+        whole(response, self.max_body).await.map_err(Fault::Refusal)
     }
 
     /// Sends a request with more headers, and returns its answer as it begins.
@@ -160,12 +160,12 @@ impl<S> Upstream<S> {
     where
         S: Service<Request<RequestBody<B>>, Response = Response<R>>,
     {
-        let too_many = || Fault::NoAnswer(NoAnswer::too_many_requests(MAX_REQUESTS));
+        let too_many = || Fault::Refusal(Refusal::too_many_requests(MAX_REQUESTS));
         self.left = self.left.checked_sub(1).ok_or_else(too_many)?;
         let mut parts = self.request.clone();
         parts.method = method;
         parts.uri = resolve(&parts.uri, address)
-            .ok_or_else(|| Fault::NoAnswer(NoAnswer::unreadable("its address is not valid")))?;
+            .ok_or_else(|| Fault::Refusal(Refusal::unreadable("its address is not valid")))?;
         for (name, value) in more {
             parts.headers.insert(name, value);
         }
@@ -180,10 +180,7 @@ impl<S> Upstream<S> {
     }
 
     /// Reads a whole answer.
-    pub(super) async fn read<R>(
-        &mut self,
-        response: Response<R>,
-    ) -> Result<UpstreamAnswer, NoAnswer>
+    pub(super) async fn read<R>(&mut self, response: Response<R>) -> Result<UpstreamAnswer, Refusal>
     where
         R: Body<Error: Into<BoxError>>,
     {
@@ -206,14 +203,14 @@ impl<S> Upstream<S> {
         self.left = self.left.saturating_add(1);
         let answer = match self.get(&format!("{base_path}/{resource_type}/{id}")).await {
             Ok(answer) => answer,
-            Err(Fault::NoAnswer(unread)) if unread.is_unreadable() => return Ok(None),
+            Err(Fault::Refusal(unread)) if unread.is_unreadable() => return Ok(None),
             Err(fault) => return Err(fault),
         };
         match answer.status {
             StatusCode::OK => {}
             StatusCode::NOT_FOUND | StatusCode::GONE => return Ok(None),
             other => {
-                return Err(Fault::NoAnswer(NoAnswer::no_lookup(other).after(&answer.headers)));
+                return Err(Fault::Refusal(Refusal::no_lookup(other).after(&answer.headers)));
             }
         }
         let found = FoundResource(answer.body);
@@ -227,7 +224,7 @@ impl<S> Upstream<S> {
 async fn whole<R: Body<Error: Into<BoxError>>>(
     response: Response<R>,
     limit: usize,
-) -> Result<UpstreamAnswer, NoAnswer> {
+) -> Result<UpstreamAnswer, Refusal> {
     let (parts, body) = response.into_parts();
     check_plain(&parts.headers)?;
     match in_one_piece(Limited::new(body, limit)).await {
@@ -237,16 +234,16 @@ async fn whole<R: Body<Error: Into<BoxError>>>(
             let body = text.unwrap_or(body);
             Ok(UpstreamAnswer { status: parts.status, headers: parts.headers, body })
         }
-        Err(error) if error.is::<LengthLimitError>() => Err(NoAnswer::too_large(limit)),
-        Err(_) => Err(NoAnswer::unreadable("its body is incomplete")),
+        Err(error) if error.is::<LengthLimitError>() => Err(Refusal::too_large(limit)),
+        Err(_) => Err(Refusal::unreadable("its body is incomplete")),
     }
 }
 
 /// Checks that a body is not compressed.
-pub(super) fn check_plain(headers: &HeaderMap) -> Result<(), NoAnswer> {
+pub(super) fn check_plain(headers: &HeaderMap) -> Result<(), Refusal> {
     let identity = HeaderValue::from_static("identity");
     match headers.get_all(CONTENT_ENCODING).iter().any(|coding| *coding != identity) {
-        true => Err(NoAnswer::unreadable("it is compressed, although that was not asked for")),
+        true => Err(Refusal::unreadable("it is compressed, although that was not asked for")),
         false => Ok(()),
     }
 }
@@ -302,9 +299,9 @@ mod tests {
     #[tokio::test]
     async fn an_answer_that_breaks_off_is_told_from_one_that_is_too_large() {
         let broken = whole(Response::new(Broken), 2).await.err();
-        assert_eq!(broken, Some(NoAnswer::unreadable("its body is incomplete")));
+        assert_eq!(broken, Some(Refusal::unreadable("its body is incomplete")));
         let three = Response::new(Full::new(Bytes::from_static(b"abc")));
-        assert_eq!(whole(three, 2).await.err(), Some(NoAnswer::too_large(2)));
+        assert_eq!(whole(three, 2).await.err(), Some(Refusal::too_large(2)));
     }
 
     #[tokio::test]

@@ -3,7 +3,7 @@
 use hashbrown::HashMap;
 
 use super::entry::Candidate;
-use super::known::{KnownVerdicts, Target, Targets, Whose};
+use super::known::{KnownVerdicts, ResourceIndex, Verdict, Verdicts};
 use crate::authorization::{Access, ResourceFilter, ResourceRef, Visibility};
 use crate::fhir::ResourceReference;
 use crate::fhir::compartment::{self, MAX_LOOKUPS, Node};
@@ -38,16 +38,16 @@ pub(super) enum Judgement {
 #[derive(Debug)]
 pub(super) struct Walk {
     filter: usize,
-    own: Option<Target>,
-    reached: Vec<Target>,
+    own: Option<ResourceIndex>,
+    reached: Vec<ResourceIndex>,
     /// The targets of which nothing was known when it came to them.
-    waiting: Vec<Target>,
+    waiting: Vec<ResourceIndex>,
 }
 
 /// A resource that has to be found, for the resources of a filter.
 pub(super) struct Missing {
     filter: usize,
-    target: Target,
+    target: ResourceIndex,
 }
 
 impl<'a> View<'a> {
@@ -75,11 +75,12 @@ impl<'a> View<'a> {
             Visibility::Shown if self.hides_content(resource) => Judgement::Hidden,
             Visibility::Shown => Judgement::Shown,
             Visibility::Depends(targets) if !targets.iter().any(|to| to.is(resource)) => {
-                let targets_of = self.filters.get(filter).and_then(|one| known.get_mut(one.known));
-                let Some(all) = targets_of else { return Judgement::Hidden };
+                let verdicts = self.filters.get(filter).and_then(|one| known.get_mut(one.known));
+                let Some(verdicts) = verdicts else { return Judgement::Hidden };
                 let own = one.id().map(|id| ResourceReference::new(&*one.resource_type, id));
-                let own = own.map(|own| all.place(own));
-                let reached: Vec<Target> = targets.into_iter().map(|to| all.place(to)).collect();
+                let own = own.map(|own| verdicts.index_of(own));
+                let reached: Vec<ResourceIndex> =
+                    targets.into_iter().map(|to| verdicts.index_of(to)).collect();
                 Judgement::Depends(Walk { filter, own, waiting: reached.clone(), reached })
             }
             Visibility::Hidden | Visibility::Depends(_) => Judgement::Hidden,
@@ -118,8 +119,8 @@ impl<'a> View<'a> {
         missing: &mut Vec<Missing>,
     ) {
         let Judgement::Depends(walk) = verdict else { return };
-        let targets = self.filters.get(walk.filter).and_then(|one| known.get(one.known));
-        let may_be_shown = targets.is_some_and(|targets| walk.goes_on(targets));
+        let verdicts = self.filters.get(walk.filter).and_then(|one| known.get(one.known));
+        let may_be_shown = verdicts.is_some_and(|verdicts| walk.goes_on(verdicts));
         if !may_be_shown {
             *verdict = Judgement::Hidden;
         } else if walk.waiting.is_empty() {
@@ -153,8 +154,8 @@ impl<'a> View<'a> {
         known: &mut KnownVerdicts,
     ) {
         let number = self.filters.get(missing.filter).map(|one| one.known);
-        if let Some(targets) = number.and_then(|number| known.get_mut(number)) {
-            targets.learn(missing.target, found.unwrap_or(Visibility::Hidden));
+        if let Some(verdicts) = number.and_then(|number| known.get_mut(number)) {
+            verdicts.learn(missing.target, found.unwrap_or(Visibility::Hidden));
         }
     }
 
@@ -180,20 +181,20 @@ impl<'a> View<'a> {
 impl Walk {
     /// Goes on as far as it is known what the resource depends on, and reports whether nothing of that is hidden.
     /// It may take [`MAX_LOOKUPS`] resources; one that leads back to itself leads to nobody.
-    fn goes_on(&mut self, targets: &Targets) -> bool {
+    fn goes_on(&mut self, verdicts: &Verdicts) -> bool {
         let mut pending = std::mem::take(&mut self.waiting);
         let mut next = 0;
         while let Some(target) = pending.get(next).copied() {
             next += 1;
-            match targets.whose(target) {
-                Whose::Unknown => self.waiting.push(target),
-                Whose::Shown => {}
-                Whose::Hidden => return false,
-                Whose::Depends(further) => {
+            match verdicts.verdict(target) {
+                Verdict::Unknown => self.waiting.push(target),
+                Verdict::Shown => {}
+                Verdict::Hidden => return false,
+                Verdict::Depends(further) => {
                     for &one in further {
                         match self.own == Some(one) || self.reached.contains(&one) {
                             // Only a Provenance depends on others, so only one met again can close a circle.
-                            true if targets.is_provenance(one) => return false,
+                            true if verdicts.is_provenance(one) => return false,
                             true => {}
                             false => {
                                 self.reached.push(one);

@@ -9,7 +9,7 @@ use std::task::Poll;
 use tokio::sync::watch;
 
 use super::gate::Gate;
-use super::interior::LayerId;
+use super::layer_parts::LayerId;
 use crate::authentication::Authenticator;
 use crate::hot_swap::{Current, Replaceable};
 
@@ -37,7 +37,7 @@ pub(super) struct Turn<'g> {
 
 impl ActiveGate {
     pub(super) fn new(first: Gate) -> Self {
-        let layer = first.interior.layer;
+        let layer = first.layer_parts.layer;
         let current = Replaceable::new(Arc::new(first));
         let (turn, fault) = (Mutex::default(), Mutex::default());
         Self(Arc::new(Shared { layer, current, replaced: watch::Sender::new(()), turn, fault }))

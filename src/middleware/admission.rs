@@ -2,7 +2,7 @@
 
 use http::Extensions;
 
-use super::interior::{LetInWithoutAccess, strip_untrusted};
+use super::layer_parts::{LetInWithoutAccess, strip_untrusted};
 use crate::authentication::Principal;
 use crate::authorization::Access;
 

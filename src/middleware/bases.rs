@@ -18,8 +18,8 @@ use super::body::ResponseBody;
 use super::builder::FhirAuthLayerBuilder;
 use super::future::ResponseFuture;
 use super::inner::InnerService;
-use super::interior::{log_refusal, strip_untrusted};
 use super::layer::FhirAuthLayer;
+use super::layer_parts::{log_refusal, strip_untrusted};
 use super::paths::OutsideBase;
 use super::service::{dispatch, release_readiness};
 use super::unread_body::announce_close;
@@ -263,7 +263,7 @@ impl Table {
 }
 
 fn base_path(layer: &FhirAuthLayer) -> Arc<str> {
-    layer.active_gate.current().interior.server.base_url.path().into()
+    layer.active_gate.current().layer_parts.server.base_url.path().into()
 }
 
 impl<S: InnerService> Layer<S> for FhirBasesLayer {
@@ -296,7 +296,7 @@ where
         };
         let gate = found.map(|(path, layer)| (path, layer.active_gate.current()));
         // A layer that was given another base since serves none: the path of the request is not its own.
-        let gate = gate.filter(|(path, gate)| gate.interior.server.base_url.path() == *path);
+        let gate = gate.filter(|(path, gate)| gate.layer_parts.server.base_url.path() == *path);
         if let Some((_, gate)) = gate {
             return dispatch(gate, &mut self.inner, request);
         }

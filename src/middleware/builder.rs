@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use super::active_gate::ActiveGate;
 use super::gate::Gate;
-#[cfg(feature = "confine")]
-use super::interior::InnerSettings;
-use super::interior::{Interior, LayerId};
 use super::layer::FhirAuthLayer;
+#[cfg(feature = "confine")]
+use super::layer_parts::InnerSettings;
+use super::layer_parts::{LayerId, LayerParts};
 use super::paths::{DEFAULT_PUBLIC, OutsideBase, Paths};
 #[cfg(feature = "client")]
 use crate::authentication::Entra;
@@ -331,7 +331,7 @@ impl FhirAuthLayerBuilder {
             self.smart_configuration.cors(self.cors),
         );
         let meter = LayerMeter::new(self.name.as_deref().unwrap_or(base_url.as_str()));
-        let interior = Arc::new(Interior {
+        let layer_parts = Arc::new(LayerParts {
             layer,
             #[cfg(feature = "confine")]
             authorizer: Arc::clone(&authorizer),
@@ -347,9 +347,9 @@ impl FhirAuthLayerBuilder {
             #[cfg(feature = "confine")]
             inner_settings: self.inner_settings,
         });
-        let layer: Arc<dyn Any + Send + Sync> = Arc::<Interior>::clone(&interior);
+        let layer: Arc<dyn Any + Send + Sync> = Arc::<LayerParts>::clone(&layer_parts);
         let handlers = Handlers { clock: authenticator.clock(), ..self.handlers };
         let policy = Arc::new(Policy::new(authorizer, handlers, step_up, layer));
-        Ok(Gate { authenticator, policy, interior, names_callers: self.names_callers })
+        Ok(Gate { authenticator, policy, layer_parts, names_callers: self.names_callers })
     }
 }

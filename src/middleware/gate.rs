@@ -10,7 +10,7 @@ use http::{Extensions, Request, Response};
 use super::admission::Admission;
 use super::audit;
 use super::caller_span;
-use super::interior::{Head, Interior, LetInWithoutAccess};
+use super::layer_parts::{Head, LayerParts, LetInWithoutAccess};
 use super::paths::TokenNeed;
 use super::unread_body::announce_close;
 use crate::authentication::authenticator::Interruption;
@@ -30,7 +30,7 @@ use crate::telemetry::meter::{DecisionLabel, Started};
 pub(crate) struct Gate {
     pub(crate) authenticator: Authenticator,
     pub(crate) policy: Arc<Policy>,
-    pub(crate) interior: Arc<Interior>,
+    pub(crate) layer_parts: Arc<LayerParts>,
     /// `true` when responses say who was let in, and by which rule.
     pub(crate) names_callers: bool,
 }
@@ -65,15 +65,15 @@ impl Gate {
         request: &mut Request<B>,
         waited: &Waited,
     ) -> Result<Decision, Wait> {
-        let interior = &*self.interior;
-        let started = interior.meter.start();
+        let layer_parts = &*self.layer_parts;
+        let started = layer_parts.meter.start();
         let mut extensions = mem::take(request.extensions_mut());
         self.authenticator.mutual_tls().strip(request.headers_mut(), &extensions);
         let head = Head::of(request);
         let mut admission = Admission::new(&mut extensions);
         let decision = self.walk(head, waited, &mut admission, &mut NoRecorder);
         let has_access = admission.end();
-        let passes_on = || interior.paths.passes_on(&interior.server.base_url, request.uri());
+        let passes_on = || layer_parts.paths.passes_on(&layer_parts.server.base_url, request.uri());
         // Of a request that passes as if the layer were not there, another layer reports.
         if has_access || !matches!(decision, Ok(Decision::Pass)) || !passes_on() {
             self.report(&decision, head, &extensions, started);
@@ -97,16 +97,16 @@ impl Gate {
                 let is_granted = || granted.get::<Access>().is_some();
                 let verdict =
                     || if is_granted() { DecisionLabel::Granted } else { DecisionLabel::Open };
-                self.interior.meter.decided(started, verdict);
+                self.layer_parts.meter.decided(started, verdict);
             }
             Ok(Decision::Answer(OwnAnswer::Reject(rejection))) => {
-                let interaction = || Some(self.interior.interaction(head));
+                let interaction = || Some(self.layer_parts.interaction(head));
                 audit::refused(head.headers, rejection, interaction);
-                self.interior.meter.decided(started, || DecisionLabel::Refused);
+                self.layer_parts.meter.decided(started, || DecisionLabel::Refused);
             }
             Ok(Decision::Answer(OwnAnswer::Document(_))) => {
                 caller_span::open();
-                self.interior.meter.decided(started, || DecisionLabel::Open);
+                self.layer_parts.meter.decided(started, || DecisionLabel::Open);
             }
             Err(_) => {}
         }
@@ -128,15 +128,16 @@ impl Gate {
         recorder: &mut R,
     ) -> Result<Decision, Wait> {
         let Head { method, uri, headers } = head;
-        let interior = &*self.interior;
-        let base_url = &interior.server.base_url;
-        if let Some(document) = interior.well_known.answer(method, uri, &interior.advertised) {
+        let layer_parts = &*self.layer_parts;
+        let base_url = &layer_parts.server.base_url;
+        if let Some(document) = layer_parts.well_known.answer(method, uri, &layer_parts.advertised)
+        {
             recorder.public();
             return Ok(Decision::Answer(OwnAnswer::Document(Box::new(document))));
         }
-        let need = interior.paths.need(base_url, method, uri, headers);
-        let optional = (need == TokenNeed::Optional).then(|| interior.interaction(head));
-        if optional.is_some() || (need == TokenNeed::None && interior.confines()) {
+        let need = layer_parts.paths.need(base_url, method, uri, headers);
+        let optional = (need == TokenNeed::Optional).then(|| layer_parts.interaction(head));
+        if optional.is_some() || (need == TokenNeed::None && layer_parts.confines()) {
             let policy = Arc::clone(&self.policy);
             admission.mark_without_access(LetInWithoutAccess { policy, optional });
         }
@@ -152,7 +153,7 @@ impl Gate {
         if base_url.is_too_long(uri) {
             let too_long: Result<(), _> = Err(Reason::AddressTooLong);
             let _ = recorder.check(Checked::new(Check::Interaction, too_long, Evidence::none));
-            return Ok(Rejection::uri_too_long(&interior.server).into());
+            return Ok(Rejection::uri_too_long(&layer_parts.server).into());
         }
 
         let scheme = found.as_ref().ok().map(|presented| presented.scheme);
@@ -184,7 +185,7 @@ impl Gate {
     /// Rejects a request for its token, or for what should have come with it.
     fn reject_token(&self, error: AuthenticationError, scheme: Scheme) -> Rejection {
         let rejection =
-            Rejection::of_authentication(error, &self.interior.server).of_scheme(scheme);
+            Rejection::of_authentication(error, &self.layer_parts.server).of_scheme(scheme);
         rejection.with_nonce(|| self.authenticator.dpop_nonce())
     }
 
@@ -196,7 +197,7 @@ impl Gate {
         admission: &mut Admission<'_>,
         recorder: &mut R,
     ) -> Result<(), Rejection> {
-        let interaction = self.interior.interaction(head);
+        let interaction = self.layer_parts.interaction(head);
         // No interaction of FHIR may be granted, too: only a denial says whether that is the fault.
         recorder.passed(Check::Interaction, || Evidence::found(describe(&interaction)));
         match Access::authorize(&self.policy, &principal, interaction) {
@@ -212,7 +213,7 @@ impl Gate {
                     recorder.passed(Check::Authorization, Evidence::none);
                 }
                 recorder.failed(|| denial.finding());
-                let denied = Rejection::of_authorization(&denial, &self.interior.server);
+                let denied = Rejection::of_authorization(&denial, &self.layer_parts.server);
                 Err(denied.of_caller(&principal))
             }
         }
@@ -235,7 +236,7 @@ impl Gate {
         if !explanation.is_accepted() && !explanation.has(Check::Interaction) {
             self.authenticator.record_unreached(headers, uri, Unreached::new(&mut explanation));
             // Nobody asks about the interaction where a token is optional.
-            let Interior { paths, server, .. } = &*self.interior;
+            let LayerParts { paths, server, .. } = &*self.layer_parts;
             if paths.need(&server.base_url, method, uri, headers) != TokenNeed::Optional {
                 Unreached::new(&mut explanation).interaction(self.asked(head));
             }
@@ -246,7 +247,7 @@ impl Gate {
 
     /// Describes the interaction that a request spells, or what is wrong with its address.
     fn asked(&self, head: Head<'_>) -> Result<String, String> {
-        let asked = self.interior.interaction(head);
+        let asked = self.layer_parts.interaction(head);
         match asked.address_fault() {
             Some(fault) => Err(fault.to_string()),
             None => Ok(describe(&asked)),
@@ -260,7 +261,7 @@ impl Gate {
                 announce_close(&request.into_parts().0, document.headers_mut());
                 *document
             }
-            OwnAnswer::Reject(rejection) => self.interior.reject(rejection, request),
+            OwnAnswer::Reject(rejection) => self.layer_parts.reject(rejection, request),
         }
     }
 }

@@ -10,7 +10,7 @@ use tower_layer::Layer;
 
 use super::active_gate::ActiveGate;
 use super::inner::InnerService;
-use super::interior::Interior;
+use super::layer_parts::LayerParts;
 use super::require::RequireAuthLayer;
 use super::service::FhirAuth;
 use crate::authentication::Authenticator;
@@ -82,7 +82,7 @@ impl FhirAuthLayer {
     /// Returns the URL by which clients address the API, as it is configured now.
     #[must_use]
     pub fn base_url(&self) -> String {
-        self.active_gate.current().interior.server.base_url.as_str().to_owned()
+        self.active_gate.current().layer_parts.server.base_url.as_str().to_owned()
     }
 
     /// Decides a request as the layer does, by the same code, and keeps every check: those of the
@@ -127,7 +127,7 @@ impl FhirAuthLayer {
     /// ```
     #[must_use]
     pub fn well_known(&self, method: &Method, uri: &Uri) -> Option<Response<Bytes>> {
-        let Interior { well_known, advertised, .. } = &*self.active_gate.current().interior;
+        let LayerParts { well_known, advertised, .. } = &*self.active_gate.current().layer_parts;
         well_known.answer(method, uri, advertised)
     }
 
@@ -147,7 +147,7 @@ impl FhirAuthLayer {
     /// ```
     #[must_use]
     pub fn capability_security(&self) -> serde_json::Value {
-        self.active_gate.current().interior.capability_security()
+        self.active_gate.current().layer_parts.capability_security()
     }
 
     /// Makes a rejection of a handler's denial, as this layer would have refused it: for what
@@ -155,7 +155,7 @@ impl FhirAuthLayer {
     /// to a request, [`Rejection::of_request`] names the scheme for its challenge.
     #[must_use]
     pub fn rejection(&self, denial: &Denial) -> Rejection {
-        Rejection::of_authorization(denial, &self.active_gate.current().interior.server)
+        Rejection::of_authorization(denial, &self.active_gate.current().layer_parts.server)
     }
 
     /// Returns the response to a handler's denial. It is logged and counted like the layer's own.
@@ -174,7 +174,7 @@ impl FhirAuthLayer {
     pub fn reject(&self, denial: &Denial, request: &Parts) -> Response<Bytes> {
         let rejection = self.rejection(denial).of_request(request);
         // Without `Connection: close`: a handler may have read the body, and the connection can go on.
-        self.active_gate.current().interior.respond(rejection, request)
+        self.active_gate.current().layer_parts.respond(rejection, request)
     }
 }
 

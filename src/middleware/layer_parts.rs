@@ -45,7 +45,7 @@ impl LayerId {
 
 /// The parts of one configuration of a layer that do not verify tokens.
 #[derive(Debug)]
-pub(crate) struct Interior {
+pub(crate) struct LayerParts {
     pub(crate) layer: LayerId,
     #[cfg(feature = "confine")]
     pub(crate) authorizer: Arc<dyn Authorizer>,
@@ -99,7 +99,7 @@ pub(super) struct LetInWithoutAccess {
     pub(super) optional: Option<Interaction>,
 }
 
-impl Interior {
+impl LayerParts {
     /// Returns the configuration that a policy belongs to.
     pub(super) fn of_policy(policy: &Policy) -> Option<&Self> {
         policy.layer.downcast_ref()
@@ -118,9 +118,9 @@ impl Interior {
         let LetInWithoutAccess { policy, .. } = request.extensions().get()?;
         let Head { method, uri, headers } = Head::of(request);
         // The mark tells who let it in and not to what: the address may have been rewritten on the way.
-        Self::of_policy(policy).filter(|interior| {
-            let base_url = &interior.server.base_url;
-            interior.paths.need(base_url, method, uri, headers) != TokenNeed::Required
+        Self::of_policy(policy).filter(|layer_parts| {
+            let base_url = &layer_parts.server.base_url;
+            layer_parts.paths.need(base_url, method, uri, headers) != TokenNeed::Required
         })
     }
 

@@ -54,8 +54,8 @@ mod caller_span;
 mod future;
 mod gate;
 mod inner;
-mod interior;
 mod layer;
+mod layer_parts;
 mod loggable;
 mod open_paths;
 pub(crate) mod paths;
@@ -75,9 +75,9 @@ pub use body::{PassedBody, ResponseBody};
 pub use builder::FhirAuthLayerBuilder;
 pub use future::ResponseFuture;
 pub use inner::InnerService;
-#[cfg(feature = "confine")]
-pub(crate) use interior::{InnerSettings, Interior};
 pub use layer::FhirAuthLayer;
+#[cfg(feature = "confine")]
+pub(crate) use layer_parts::{InnerSettings, LayerParts};
 pub use paths::OutsideBase;
 #[cfg(feature = "tracing")]
 pub use request_span::{SPAN_FIELDS, request_span};

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use super::active_gate::ActiveGate;
 use super::builder::FhirAuthLayerBuilder;
 use super::gate::Gate;
-#[cfg(feature = "confine")]
-use super::interior::InnerSettings;
 use super::layer::FhirAuthLayer;
+#[cfg(feature = "confine")]
+use super::layer_parts::InnerSettings;
 use crate::display_safe::sanitize;
 use crate::error::BuildError;
 use crate::keys::SharedKeys;
@@ -106,7 +106,7 @@ impl FhirAuthLayerBuilder {
     #[cfg(feature = "confine")]
     fn within(mut self, before: &Gate) -> Self {
         if let (None, Some(inner_settings)) =
-            (&self.inner_settings, &before.interior.inner_settings)
+            (&self.inner_settings, &before.layer_parts.inner_settings)
         {
             self.inner_settings = Some(inner_settings.clone());
             self.handlers.enforcement = before.policy.handlers.enforcement;

@@ -13,7 +13,7 @@ use super::audit;
 use super::body::ResponseBody;
 use super::future::ResponseFuture;
 use super::inner::InnerService;
-use super::interior::{Head, Interior, LetInWithoutAccess, strip_untrusted};
+use super::layer_parts::{Head, LayerParts, LetInWithoutAccess, strip_untrusted};
 use super::paths::is_preflight;
 use super::service::release_readiness;
 use crate::authentication::Principal;
@@ -82,13 +82,13 @@ impl RequireAuthLayer {
         let Some(policy) = self.let_in_by(request.extensions()) else {
             return Err(self.unguarded(request));
         };
-        let Some(interior) = Interior::of_policy(&policy) else {
+        let Some(layer_parts) = LayerParts::of_policy(&policy) else {
             return Err(self.unguarded(request));
         };
         let verified = request.extensions().get::<Principal>();
         if as_optional(request.extensions()).is_some() && verified.is_none() {
-            let rejection = interior.ask_for_token(Head::of(&request));
-            return Err(interior.reject(rejection, request));
+            let rejection = layer_parts.ask_for_token(Head::of(&request));
+            return Err(layer_parts.reject(rejection, request));
         }
         // 500 and not 401: whom the layer has let in is not asked for a token again.
         let Some(narrowed) = self.narrowed(&request, &policy) else {
@@ -100,7 +100,7 @@ impl RequireAuthLayer {
                 Ok(request)
             }
             Err(denial) => {
-                let mut rejection = Rejection::of_authorization(&denial, &interior.server)
+                let mut rejection = Rejection::of_authorization(&denial, &layer_parts.server)
                     .of_scheme(Scheme::of(request.headers()));
                 let extensions = request.extensions();
                 if let Some(caller) = extensions.get::<Principal>() {
@@ -111,7 +111,7 @@ impl RequireAuthLayer {
                     };
                     audit::refused(request.headers(), &rejection, interaction);
                 }
-                Err(interior.reject(rejection, request))
+                Err(layer_parts.reject(rejection, request))
             }
         }
     }
@@ -120,8 +120,8 @@ impl RequireAuthLayer {
     fn unguarded<B>(&self, mut request: Request<B>) -> Response<Bytes> {
         // A responder sees the extensions: a caller that came with the request proves nothing there either.
         strip_untrusted(request.extensions_mut());
-        let interior = Arc::clone(&self.active_gate.current().interior);
-        interior.reject(Rejection::unguarded(&interior.server), request)
+        let layer_parts = Arc::clone(&self.active_gate.current().layer_parts);
+        layer_parts.reject(Rejection::unguarded(&layer_parts.server), request)
     }
 
     /// Returns the policy by which this very layer has let a request in, whose configuration another one may have
@@ -129,8 +129,8 @@ impl RequireAuthLayer {
     fn let_in_by(&self, extensions: &Extensions) -> Option<Arc<Policy>> {
         let access = extensions.get::<Access>().map(Access::policy);
         let policy = access.or_else(|| Some(&extensions.get::<LetInWithoutAccess>()?.policy))?;
-        let is_ours = |interior: &Interior| interior.layer == self.active_gate.layer();
-        Interior::of_policy(policy).is_some_and(is_ours).then(|| Arc::clone(policy))
+        let is_ours = |layer_parts: &LayerParts| layer_parts.layer == self.active_gate.layer();
+        LayerParts::of_policy(policy).is_some_and(is_ours).then(|| Arc::clone(policy))
     }
 
     /// Asks the authorizer, beside what the layer has granted; `None` where it has let nobody in.

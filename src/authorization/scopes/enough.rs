@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::caller::{CallerScopes, Contexts};
 use super::evaluator::ScopeEvaluator;
 use super::inapplicable::Inapplicable;
-use super::requirement::{RequiredAccess, Requirements, Target, Via};
+use super::requirement::{RequiredAccess, RequiredTypes, Requirements, Via};
 use crate::authentication::string_claim::StringClaim;
 use crate::authentication::{CallerKind, Principal};
 use crate::authorization::AccessRequest;
@@ -39,9 +39,9 @@ fn own_constraint<'a>(
     name: &'a str,
     required: &[RequiredAccess<'_>],
 ) -> Option<&'a str> {
-    let is_about = |one: &&RequiredAccess<'_>| match &one.target {
-        Target::Type(on) => on == name,
-        Target::AnyOf(_) | Target::SomeType | Target::EveryType => true,
+    let is_about = |one: &&RequiredAccess<'_>| match &one.types {
+        RequiredTypes::Type(on) => on == name,
+        RequiredTypes::AnyOf(_) | RequiredTypes::SomeType | RequiredTypes::EveryType => true,
     };
     if name == "*" || !required.iter().filter(is_about).all(|one| one.via == Via::Direct) {
         return None;
@@ -63,9 +63,12 @@ pub(super) fn enough<'a>(
     let principal = request.principal();
     let types = request.interaction().resource_types();
     let is_nameable = |name: &str| resource_type::is_known(name) || types.declared(name).is_some();
-    let unknown = required.each.iter().find_map(|one| match &one.target {
-        Target::Type(name) if !is_nameable(name) => Some(&**name),
-        Target::Type(_) | Target::AnyOf(_) | Target::SomeType | Target::EveryType => None,
+    let unknown = required.each.iter().find_map(|one| match &one.types {
+        RequiredTypes::Type(name) if !is_nameable(name) => Some(&**name),
+        RequiredTypes::Type(_)
+        | RequiredTypes::AnyOf(_)
+        | RequiredTypes::SomeType
+        | RequiredTypes::EveryType => None,
     });
     if let Some(name) = unknown {
         return Enough { notes: vec![Inapplicable::UnknownType(name)], ..Enough::default() };
@@ -162,39 +165,39 @@ fn least<'a>(
         *so_far |= needed;
     };
     for one in required.iter().filter(|one| one.via != Via::Included) {
-        match &one.target {
-            Target::Type(name) => take(&**name, one.permissions),
-            Target::EveryType => take("*", one.permissions),
-            Target::AnyOf(_) | Target::SomeType => {}
+        match &one.types {
+            RequiredTypes::Type(name) => take(&**name, one.permissions),
+            RequiredTypes::EveryType => take("*", one.permissions),
+            RequiredTypes::AnyOf(_) | RequiredTypes::SomeType => {}
         }
     }
     let own = || principal.scope_set().types();
     for one in required.iter().filter(|one| one.via != Via::Included) {
-        let is_meant = |name: &str| match &one.target {
-            Target::AnyOf(types) => types.contains(name),
-            Target::Type(_) | Target::SomeType | Target::EveryType => true,
+        let is_meant = |name: &str| match &one.types {
+            RequiredTypes::AnyOf(types) => types.contains(name),
+            RequiredTypes::Type(_) | RequiredTypes::SomeType | RequiredTypes::EveryType => true,
         };
         let is_met = |(name, held): (&&str, &Permissions)| {
             held.contains(one.permissions) && (*name == "*" || is_meant(name))
         };
-        let name = match &one.target {
-            Target::Type(_) | Target::EveryType => continue,
+        let name = match &one.types {
+            RequiredTypes::Type(_) | RequiredTypes::EveryType => continue,
             _ if permissions.iter().any(is_met) => continue,
-            Target::AnyOf(types) => {
+            RequiredTypes::AnyOf(types) => {
                 let first = types.first().map_or("*", String::as_str);
                 own().find(|name| is_meant(name)).unwrap_or(first)
             }
-            Target::SomeType => own().next().unwrap_or("Patient"),
+            RequiredTypes::SomeType => own().next().unwrap_or("Patient"),
         };
         let so_far = permissions.entry(name).or_default();
         *so_far |= one.permissions;
     }
     // What comes along takes one permission of several, and one that is there is enough.
     for one in required.iter().filter(|one| one.via == Via::Included) {
-        let name = match &one.target {
-            Target::Type(name) => &**name,
-            Target::EveryType => "*",
-            Target::AnyOf(_) | Target::SomeType => continue,
+        let name = match &one.types {
+            RequiredTypes::Type(name) => &**name,
+            RequiredTypes::EveryType => "*",
+            RequiredTypes::AnyOf(_) | RequiredTypes::SomeType => continue,
         };
         let is_held =
             |name| permissions.get(name).is_some_and(|all| all.intersects(one.permissions));

@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 
 use super::context::{self, PatientContext};
 use super::inapplicable::{Inapplicable, Reasons};
-use super::requirement::{NamedPatients, RequiredAccess, Requirements, Target, Via};
+use super::requirement::{NamedPatients, RequiredAccess, RequiredTypes, Requirements, Via};
 use crate::authorization::{AccessRequest, Alternative, Alternatives, Confinement, Enforcement};
 use crate::fhir::search;
 use crate::smart::{Constraint, Permissions, ScopeContext, ScopeSet, SmartScope};
@@ -58,11 +58,11 @@ impl<'a> ScopeEvaluator<'a> {
         &self,
         required: &'a RequiredAccess<'_>,
     ) -> Result<GrantedBy<'a>, Reasons<'a>> {
-        let on = match &required.target {
-            Target::Type(name) => Some(&**name),
-            Target::EveryType => None,
-            Target::AnyOf(types) => return self.satisfy_on_some(required, Some(types)),
-            Target::SomeType => return self.satisfy_on_some(required, None),
+        let on = match &required.types {
+            RequiredTypes::Type(name) => Some(&**name),
+            RequiredTypes::EveryType => None,
+            RequiredTypes::AnyOf(types) => return self.satisfy_on_some(required, Some(types)),
+            RequiredTypes::SomeType => return self.satisfy_on_some(required, None),
         };
         let mut granted_by = GrantedBy::new();
         let mut reasons = Reasons::default();
@@ -367,9 +367,9 @@ impl<'a> ScopeEvaluator<'a> {
             Via::UnreadBody | Via::Exported => false,
         };
         let creates = required.permissions.contains(Permissions::CREATE);
-        let may_create = match &required.target {
-            Target::Type(name) => self.may_create(name),
-            Target::AnyOf(_) | Target::SomeType | Target::EveryType => true,
+        let may_create = match &required.types {
+            RequiredTypes::Type(name) => self.may_create(name),
+            RequiredTypes::AnyOf(_) | RequiredTypes::SomeType | RequiredTypes::EveryType => true,
         };
         possible
             && patient.is_none_or(|patient| !self.named_patients.include_other_than(patient))

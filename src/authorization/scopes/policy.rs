@@ -13,7 +13,7 @@ use super::context::{self, PatientContext};
 use super::enough::{LAUNCH_PATIENT, any_enough, enough, narrowest_context};
 use super::evaluator::{GrantedBy, ScopeEvaluator};
 use super::inapplicable::{Inapplicable, Reasons};
-use super::requirement::{RequiredAccess, Requirements, ScopeRequirement, Target, Via};
+use super::requirement::{RequiredAccess, RequiredTypes, Requirements, ScopeRequirement, Via};
 use crate::authentication::{CallerKind, Principal};
 use crate::authorization::caller_memo::CallerMemo;
 use crate::authorization::grant::Rule;
@@ -48,7 +48,7 @@ impl ScopePolicy {
         let request = AccessRequest::new(request.principal(), request.interaction());
         let everything = RequiredAccess {
             permissions: Permissions::ALL,
-            target: Target::EveryType,
+            types: RequiredTypes::EveryType,
             via: Via::Direct,
         };
         let required = Requirements::default();
@@ -102,7 +102,7 @@ impl Authorizer for ScopePolicy {
         // Asked with each request that passes through: without a list of requirements what `ConfinedLayer` adds to a
         // resource is 4 %, with it 6 % (`cargo bench --bench cost`).
         if let Some(one) = RequiredAccess::alone(request.interaction())
-            && let Target::Type(name) = &one.target
+            && let RequiredTypes::Type(name) = &one.types
         {
             // No declaration of handlers and no context of the token takes anything from these. To ask the evaluator
             // takes 300 more of the 4,300 instructions that a token adds to the gateway (`.ci/world gateway`).
@@ -119,13 +119,14 @@ impl Authorizer for ScopePolicy {
             ScopeRequirement::All(required) => {
                 let evaluator = ScopeEvaluator::new(request, &required);
                 let is_plain = Subject::of(request.interaction()) == Subject::One;
-                required.each.iter().enumerate().all(|(place, one)| match &one.target {
-                    Target::Type(name) if is_plain && place == 0 => {
+                required.each.iter().enumerate().all(|(place, one)| match &one.types {
+                    RequiredTypes::Type(name) if is_plain && place == 0 => {
                         evaluator.grants_unconfined_access(one, name)
                     }
-                    Target::Type(_) | Target::AnyOf(_) | Target::SomeType | Target::EveryType => {
-                        evaluator.satisfy(one).is_ok()
-                    }
+                    RequiredTypes::Type(_)
+                    | RequiredTypes::AnyOf(_)
+                    | RequiredTypes::SomeType
+                    | RequiredTypes::EveryType => evaluator.satisfy(one).is_ok(),
                 })
             }
         }
@@ -166,16 +167,17 @@ fn satisfy_all<'a>(
     let mut reasons = Reasons::default();
     let mut missing = false;
     for (place, required) in required.each.iter().enumerate() {
-        let satisfied = match &required.target {
-            Target::Type(name) if is_plain && place == 0 => {
+        let satisfied = match &required.types {
+            RequiredTypes::Type(name) if is_plain && place == 0 => {
                 evaluator.collect_alternatives(required, name).map(|(own, scopes)| {
                     confinement = own;
                     scopes
                 })
             }
-            Target::Type(_) | Target::AnyOf(_) | Target::SomeType | Target::EveryType => {
-                evaluator.satisfy(required)
-            }
+            RequiredTypes::Type(_)
+            | RequiredTypes::AnyOf(_)
+            | RequiredTypes::SomeType
+            | RequiredTypes::EveryType => evaluator.satisfy(required),
         };
         match satisfied {
             Ok(scopes) => by.extend(scopes),

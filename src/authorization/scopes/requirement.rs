@@ -49,12 +49,12 @@ pub(super) enum NamedPatients<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RequiredAccess<'a> {
     pub(super) permissions: Permissions,
-    pub(super) target: Target<'a>,
+    pub(super) types: RequiredTypes<'a>,
     pub(super) via: Via,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Target<'a> {
+pub(super) enum RequiredTypes<'a> {
     Type(Cow<'a, str>),
     /// Any one of these types.
     AnyOf(BTreeSet<String>),
@@ -98,8 +98,8 @@ impl<'a> RequiredAccess<'a> {
             return None;
         }
         let permissions = if is_read { Permissions::READ } else { Permissions::SEARCH };
-        let target = Target::Type(interaction.resource_type()?.into());
-        Some(Self { permissions, target, via: Via::Direct })
+        let types = RequiredTypes::Type(interaction.resource_type()?.into());
+        Some(Self { permissions, types, via: Via::Direct })
     }
 }
 
@@ -205,10 +205,10 @@ impl<'a> Requirements<'a> {
     }
 
     /// Adds a requirement, each once. What reaches very many types might as well reach all.
-    fn push(&mut self, permissions: Permissions, target: Target<'a>, via: Via) {
+    fn push(&mut self, permissions: Permissions, types: RequiredTypes<'a>, via: Via) {
         let is_full = self.each.len() >= MAX_REQUIRED;
-        let target = if is_full { Target::EveryType } else { target };
-        let required = RequiredAccess { permissions, target, via };
+        let types = if is_full { RequiredTypes::EveryType } else { types };
+        let required = RequiredAccess { permissions, types, via };
         // From behind: when it is full, what is asked for again and again is the last.
         if !self.each.iter().rev().any(|other| *other == required) {
             self.each.push(required);
@@ -216,17 +216,18 @@ impl<'a> Requirements<'a> {
     }
 
     fn take(&mut self, permissions: Permissions, resource_type: Option<&'a str>) {
-        let target = resource_type.map_or(Target::EveryType, |name| Target::Type(name.into()));
-        self.push(permissions, target, Via::Direct);
+        let types =
+            resource_type.map_or(RequiredTypes::EveryType, |name| RequiredTypes::Type(name.into()));
+        self.push(permissions, types, Via::Direct);
     }
 
     /// Takes permissions on each type that a query names.
     fn take_each(&mut self, permissions: Permissions, named: BTreeSet<String>, via: Via) {
         if named.len() > MAX_REQUIRED {
-            return self.push(permissions, Target::EveryType, via);
+            return self.push(permissions, RequiredTypes::EveryType, via);
         }
         for name in named {
-            self.push(permissions, Target::Type(name.into()), via);
+            self.push(permissions, RequiredTypes::Type(name.into()), via);
         }
     }
 
@@ -235,8 +236,8 @@ impl<'a> Requirements<'a> {
     fn search_several(&mut self, interaction: &Interaction, named: BTreeSet<String>) {
         let search = Permissions::SEARCH;
         match (interaction.has_unseen_body(), named.is_empty()) {
-            (true, true) => self.push(search, Target::SomeType, Via::Direct),
-            (true, false) => self.push(search, Target::AnyOf(named), Via::Direct),
+            (true, true) => self.push(search, RequiredTypes::SomeType, Via::Direct),
+            (true, false) => self.push(search, RequiredTypes::AnyOf(named), Via::Direct),
             (false, true) => self.take(search, None),
             (false, false) => self.take_each(search, named, Via::Direct),
         }
@@ -258,7 +259,7 @@ impl<'a> Requirements<'a> {
         let mut types = named_by_address(interaction, reached);
         let is_narrowed = types.is_empty() && enforced.contains(Enforcement::EXPORT_TYPES);
         if is_narrowed {
-            self.push(both, Target::SomeType, Via::Exported);
+            self.push(both, RequiredTypes::SomeType, Via::Exported);
         }
         let mut every = types.is_empty() && !is_narrowed;
         match interaction.resource_type() {
@@ -274,7 +275,7 @@ impl<'a> Requirements<'a> {
             }
         }
         if every {
-            self.push(both, Target::EveryType, Via::Exported);
+            self.push(both, RequiredTypes::EveryType, Via::Exported);
         } else {
             self.take_each(both, types, Via::Exported);
         }
@@ -298,25 +299,25 @@ impl<'a> Requirements<'a> {
             match reach {
                 Reach::Result(_) if taken => {}
                 Reach::Result(name) => {
-                    self.push(P::SEARCH, Target::Type(name.clone().into()), Via::Direct);
+                    self.push(P::SEARCH, RequiredTypes::Type(name.clone().into()), Via::Direct);
                 }
                 // The handler leaves out what the caller may not see, and follows no further.
                 Reach::Included(_) | Reach::UntypedReference if judged => {}
                 Reach::Included(name) => {
-                    let target = Target::Type(name.clone().into());
-                    self.push(P::READ | P::SEARCH, target, Via::Included);
+                    let types = RequiredTypes::Type(name.clone().into());
+                    self.push(P::READ | P::SEARCH, types, Via::Included);
                 }
                 Reach::Searched(name) => {
-                    self.push(P::SEARCH, Target::Type(name.clone().into()), Via::Chained);
+                    self.push(P::SEARCH, RequiredTypes::Type(name.clone().into()), Via::Chained);
                 }
                 Reach::UntypedReference | Reach::Anywhere => {
-                    self.push(of_all, Target::EveryType, Via::Untargeted);
+                    self.push(of_all, RequiredTypes::EveryType, Via::Untargeted);
                 }
                 Reach::Patient(_) => {}
             }
         }
         if interaction.has_unseen_body() && !enforced.contains(Enforcement::SEARCH_BODIES) {
-            self.push(of_all, Target::EveryType, Via::UnreadBody);
+            self.push(of_all, RequiredTypes::EveryType, Via::UnreadBody);
         }
     }
 }

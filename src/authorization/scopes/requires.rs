@@ -1,7 +1,7 @@
 //! The permissions of an interaction, whoever grants it: what a requirement beside scopes and roles
 //! is about.
 
-use super::requirement::{RequiredAccess, ScopeRequirement, Target, Via};
+use super::requirement::{RequiredAccess, RequiredTypes, ScopeRequirement, Via};
 use http::Method;
 
 use crate::authorization::Enforcement;
@@ -21,14 +21,14 @@ pub(in crate::authorization) fn requires(
     let ScopeRequirement::All(required) = ScopeRequirement::of(interaction, enforced) else {
         return interaction.kind() == InteractionKind::Operation && may_do(interaction, permission);
     };
-    required.each.iter().any(|RequiredAccess { permissions, target, via }| {
+    required.each.iter().any(|RequiredAccess { permissions, types, via }| {
         let permissions = if *via == Via::Included { Permissions::READ } else { *permissions };
-        let is_on = match target {
-            Target::Type(name) => resource_type.is_none_or(|wanted| wanted == name),
-            Target::EveryType => true,
+        let is_on = match types {
+            RequiredTypes::Type(name) => resource_type.is_none_or(|wanted| wanted == name),
+            RequiredTypes::EveryType => true,
             // Of an export: the types that are granted, whichever these are.
-            Target::SomeType => *via == Via::Exported,
-            Target::AnyOf(_) => false,
+            RequiredTypes::SomeType => *via == Via::Exported,
+            RequiredTypes::AnyOf(_) => false,
         };
         is_on && permissions.contains(permission)
     })

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::target::Target;
+use super::target::StepUpTarget;
 use crate::error::BuildError;
 use crate::fhir::ResourceTypes;
 
@@ -21,7 +21,7 @@ use crate::fhir::ResourceTypes;
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct StepUp {
-    pub(super) on: Vec<Target>,
+    pub(super) on: Vec<StepUpTarget>,
     pub(super) acr: Vec<String>,
     pub(super) max_auth_age: Option<Duration>,
     pub(super) callers: StepUpCallers,
@@ -55,8 +55,8 @@ impl StepUp {
     /// When one is written in another way, or none is given.
     pub fn on<T: AsRef<str>>(on: impl IntoIterator<Item = T>) -> Result<Self, BuildError> {
         let fault = |expected| BuildError::Setting { setting: "require.on", expected };
-        let targets: Option<Vec<Target>> =
-            on.into_iter().map(|target| Target::parse(target.as_ref())).collect();
+        let targets: Option<Vec<StepUpTarget>> =
+            on.into_iter().map(|target| StepUpTarget::parse(target.as_ref())).collect();
         let on = targets.filter(|targets| !targets.is_empty()).ok_or_else(|| {
             fault("`Type.letter`, `*.letter` or `$operation`, with one of c, r, u, d, s")
         })?;

@@ -7,7 +7,7 @@ use crate::smart::Permissions;
 
 /// The interactions that a requirement is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Target {
+pub(super) enum StepUpTarget {
     /// A permission of SMART scopes, on a type or on every one.
     Permission {
         resource_type: Option<Box<str>>,
@@ -16,7 +16,7 @@ pub(super) enum Target {
     Operation(Box<str>),
 }
 
-impl Target {
+impl StepUpTarget {
     pub(super) fn parse(text: &str) -> Option<Self> {
         if let Some(name) = text.strip_prefix('$') {
             let is_name =

@@ -6,7 +6,7 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::{BoxError, FHIR_JSON, Judge};
-use crate::confine::answer::{NoAnswer, document};
+use crate::confine::answer::{Refusal, document};
 use crate::confine::entry_answer::{self, EntryAnswer};
 use crate::confine::headers;
 use crate::confine::request_body::RequestBody;
@@ -29,7 +29,7 @@ where
             true => ("transaction-response", self.transaction(&bundle.entries).await),
             false => ("batch-response", self.batch(&bundle.entries).await),
         };
-        std::mem::take(&mut self.refused_entries).log(&self.interior, &self.request);
+        std::mem::take(&mut self.refused_entries).log(&self.layer_parts, &self.request);
         let answers = answers?;
         let written = entry_answer::write(kind, &answers);
         let written = written.ok_or_else(|| unreadable("it cannot be written"))?;
@@ -42,7 +42,7 @@ where
         let (mut room, mut has_changed, mut is_broken) = (self.settings.max_body, false, false);
         for text in entries {
             if is_broken {
-                answers.push(self.refused_entry(NoAnswer::broken_off()));
+                answers.push(self.refused_entry(Refusal::broken_off()));
                 continue;
             }
             let (changes, answer) = match SentEntry::parse(text) {
@@ -53,7 +53,7 @@ where
                 // What was changed before is told.
                 Err(Stop::Service(_)) if has_changed => {
                     is_broken = true;
-                    self.refused_entry(NoAnswer::broken_off())
+                    self.refused_entry(Refusal::broken_off())
                 }
                 answer => self.entry_answer(answer)?,
             };
@@ -77,7 +77,7 @@ where
                 answer
             }
             None if changes => answer.without_resource(),
-            None => self.refused_entry(NoAnswer::no_room()),
+            None => self.refused_entry(Refusal::no_room()),
         }
     }
 
@@ -100,20 +100,20 @@ where
         Ok(match answer {
             Ok(response) => EntryAnswer::of(&response),
             Err(Stop::Service(error)) => return Err(Stop::Service(error)),
-            Err(Stop::NoAnswer(answer)) => self.refused_entry(answer),
+            Err(Stop::Refusal(answer)) => self.refused_entry(answer),
             Err(Stop::Denied(denial)) => {
-                let rejection = Rejection::of_authorization(&denial, &self.interior.server);
+                let rejection = Rejection::of_authorization(&denial, &self.layer_parts.server);
                 let check = rejection.check().map(|check| check.name());
                 let (kind, detail) = (rejection.kind().name(), rejection.detail());
-                self.refused_entries.add(&self.interior, (kind, check), detail);
+                self.refused_entries.add(&self.layer_parts, (kind, check), detail);
                 EntryAnswer::refused(rejection.status(), &rejection.outcome())
             }
         })
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "an answer is given once")]
-    fn refused_entry(&mut self, answer: NoAnswer) -> EntryAnswer {
-        self.refused_entries.add(&self.interior, (answer.code(), None), answer.text());
+    fn refused_entry(&mut self, answer: Refusal) -> EntryAnswer {
+        self.refused_entries.add(&self.layer_parts, (answer.code(), None), answer.text());
         EntryAnswer::refused(answer.status(), &answer.outcome())
     }
 }

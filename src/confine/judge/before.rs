@@ -7,7 +7,7 @@ use tower_service::Service;
 
 use super::{BoxError, Judge, absence, text_of_success};
 use crate::authorization::{ResourceRef, StoreError};
-use crate::confine::answer::NoAnswer;
+use crate::confine::answer::Refusal;
 use crate::confine::bundle::Bundle;
 use crate::confine::entry::{Candidate, Room};
 use crate::confine::request_body::RequestBody;
@@ -37,7 +37,7 @@ where
         let path = self.instance(id);
         let answer = match self.upstream.get(&path).await {
             Ok(answer) => answer,
-            Err(Fault::NoAnswer(unread)) if unread.is_unreadable() => {
+            Err(Fault::Refusal(unread)) if unread.is_unreadable() => {
                 return Err(hide_unreadable(unread.text()));
             }
             Err(fault) => return Err(fault.into()),
@@ -52,7 +52,7 @@ where
         }
         let text = match text_of_success::<S::Error>(&answer) {
             Ok(text) => text.to_owned(),
-            Err(Stop::NoAnswer(unread)) if unread.is_unreadable() => {
+            Err(Stop::Refusal(unread)) if unread.is_unreadable() => {
                 return Err(hide_unreadable(unread.text()));
             }
             Err(stop) => return Err(stop),
@@ -90,10 +90,10 @@ where
             Err(StoreError::DeniedIfShown(denial, _)) => {
                 match self.verdicts(&[one], false).await? == [true] {
                     true => Err(Stop::Denied(denial)),
-                    false => Err(NoAnswer::not_found().into()),
+                    false => Err(Refusal::not_found().into()),
                 }
             }
-            Err(StoreError::Hidden) => Err(NoAnswer::not_found().into()),
+            Err(StoreError::Hidden) => Err(Refusal::not_found().into()),
         }
     }
 
@@ -101,15 +101,15 @@ where
     async fn gone(&mut self, id: &str) -> Judged<Stop<S::Error>, S::Error> {
         let last = self.last_contents(id, None).await?;
         if last.is_empty() {
-            return Ok(NoAnswer::not_found().into());
+            return Ok(Refusal::not_found().into());
         }
         for text in &last {
-            let Ok(one) = Candidate::read(text) else { return Ok(NoAnswer::not_found().into()) };
+            let Ok(one) = Candidate::read(text) else { return Ok(Refusal::not_found().into()) };
             if let Err(stop) = self.may_touch(one).await {
                 return Ok(stop);
             }
         }
-        Ok(NoAnswer::gone().into())
+        Ok(Refusal::gone().into())
     }
 
     /// Returns the answer to a read of a resource that was deleted, or of the version that is its deletion: whoever
@@ -128,12 +128,12 @@ where
         let candidates: Result<Vec<_>, _> =
             read.map(|one| one.map(|one| one.held_within(&mut room))).collect();
         let Some(candidates) = candidates.ok().filter(|all| !all.is_empty()) else {
-            return Ok(NoAnswer::not_found().into());
+            return Ok(Refusal::not_found().into());
         };
         let verdicts = self.verdicts(&candidates, false).await?;
         Ok(match verdicts.iter().all(|is_shown| *is_shown) {
-            true => NoAnswer::gone().into(),
-            false => NoAnswer::not_found().into(),
+            true => Refusal::gone().into(),
+            false => Refusal::not_found().into(),
         })
     }
 
@@ -149,7 +149,7 @@ where
         let answer = match self.upstream.get(&path).await {
             Ok(answer) if answer.status == StatusCode::OK => answer,
             Ok(_) => return Ok(Vec::new()),
-            Err(Fault::NoAnswer(unread)) if unread.is_unreadable() => return Ok(Vec::new()),
+            Err(Fault::Refusal(unread)) if unread.is_unreadable() => return Ok(Vec::new()),
             Err(fault) => return Err(fault.into()),
         };
         let text = std::str::from_utf8(&answer.body).ok();
@@ -210,5 +210,5 @@ fn newest<'a>(contents: &[(Option<u64>, &'a str)], until: Option<&str>) -> Vec<&
 fn hide_unreadable<E>(why: &str) -> Stop<E> {
     log::warn!(reason = why, "a resource of the server behind that cannot be read is hidden");
     let _ = why;
-    NoAnswer::not_found().into()
+    Refusal::not_found().into()
 }

@@ -10,7 +10,7 @@ use tower_service::Service;
 
 use super::{BoxError, FHIR_JSON, Judge, text_of_success};
 use crate::authorization::{Alternative, ResourceRef};
-use crate::confine::answer::{NoAnswer, describe, document, not_modified};
+use crate::confine::answer::{Refusal, describe, document, not_modified};
 use crate::confine::attachment::Attachment;
 use crate::confine::attachments::Attachments;
 use crate::confine::binary;
@@ -35,7 +35,7 @@ where
     pub(super) async fn binary(&mut self) -> Judged<Response<Bytes>, S::Error> {
         let wants_content = Format::wants_other(&self.request);
         if !wants_content && !Format::takes_json(&self.request) {
-            return Err(NoAnswer::only_json().into());
+            return Err(Refusal::only_json().into());
         }
         let hides = self.hides_results();
         let path = self.path();
@@ -58,7 +58,7 @@ where
             Some(named) => self.shows_content_of(named.as_deref()).await?,
         };
         if !is_shown {
-            return Err(NoAnswer::not_found().into());
+            return Err(Refusal::not_found().into());
         }
         let mut response = match wants_content {
             _ if super::is_known(&self.request.headers, &answer.headers) => not_modified(),
@@ -100,7 +100,7 @@ where
         let open =
             |caller| Attachment::open(sealed, &self.settings.keys, &self.seal_context(), &caller);
         let attachment = caller.and_then(open);
-        match attachment.filter(|one| one.serves(self.interior.now())) {
+        match attachment.filter(|one| one.serves(self.layer_parts.now())) {
             Some(attachment) => self.sealed_binary(&attachment.link).await,
             None => self.judged().await.map(|response| response.map(ConfinedBody::bytes)),
         }
@@ -113,12 +113,12 @@ where
         self.access =
             self.access.authorize_entry(&Method::GET, asked, None).map_err(Stop::Denied)?;
         if !self.may_read_binaries() {
-            return Err(NoAnswer::not_found().into());
+            return Err(Refusal::not_found().into());
         }
         let address = self.below_base(link);
         if !Format::wants_other(&self.request) {
             if !Format::takes_json(&self.request) {
-                return Err(NoAnswer::only_json().into());
+                return Err(Refusal::only_json().into());
             }
             let answer = self.upstream.get(&address).await?;
             if let Some(absence) = super::absence(answer.status, true) {
@@ -197,13 +197,13 @@ impl<S, B> Judge<S, B> {
     }
 
     /// Returns an answer that is one resource with the addresses of its Binaries sealed.
-    pub(super) fn with_sealed_attachments(&self, body: Bytes) -> Result<Bytes, NoAnswer> {
+    pub(super) fn with_sealed_attachments(&self, body: Bytes) -> Result<Bytes, Refusal> {
         let limit = self.settings.max_body;
         let Ok(text) = std::str::from_utf8(&body) else { return Ok(body) };
         match self.sealing()(text, limit) {
             Ok(Some(sealed)) => Ok(sealed.into()),
             Ok(None) => Ok(body),
-            Err(TooLong) => Err(NoAnswer::written_too_large(limit)),
+            Err(TooLong) => Err(Refusal::written_too_large(limit)),
         }
     }
 
@@ -218,7 +218,7 @@ impl<S, B> Judge<S, B> {
         &self,
         before: Option<&str>,
         sent: String,
-    ) -> Result<String, NoAnswer> {
+    ) -> Result<String, Refusal> {
         if self.access.may(Permissions::READ, "Binary").is_open() {
             return Ok(sent);
         }
@@ -228,7 +228,7 @@ impl<S, B> Judge<S, B> {
 
     /// Returns the opener and sealer of attachments for this caller.
     pub(super) fn attachments(&self) -> Attachments<'_> {
-        let now = self.interior.now();
+        let now = self.layer_parts.now();
         Attachments {
             caller: Caller::of(self.access.principal()).and_then(|caller| caller.mark()),
             keys: &self.settings.keys,

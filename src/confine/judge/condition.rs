@@ -10,7 +10,7 @@ use tower_service::Service;
 use super::write::OutgoingChange;
 use super::{BoxError, Judge, join, text_of_success};
 use crate::authorization::Access;
-use crate::confine::answer::NoAnswer;
+use crate::confine::answer::Refusal;
 use crate::confine::bundle::Bundle;
 use crate::confine::entry::Candidate;
 use crate::confine::preference::Returned;
@@ -83,7 +83,7 @@ where
                     && value().is_ok_and(|value| criteria.iter().all(|one| one.matches(&value)));
                 let Some(id) = one.id().filter(|_| is_match) else { continue };
                 if found.as_ref().is_some_and(|found| found != id) {
-                    return Err(NoAnswer::several_match().into());
+                    return Err(Refusal::several_match().into());
                 }
                 found = Some(id.to_owned());
             }
@@ -95,7 +95,7 @@ where
             }
             address = self.below_base(&next);
         }
-        Err(NoAnswer::endless_match().into())
+        Err(Refusal::endless_match().into())
     }
 
     /// The answer of a conditional creation that has found a resource: that one.
@@ -138,12 +138,12 @@ fn criteria<E>(search: &Access, resource_type: &str, query: &str) -> Judged<Vec<
                 "the condition has too many parts: at most {MAX_CRITERIA} parameters, and {MAX_VALUES} values \
                  between their commas"
             );
-            return Err(NoAnswer::bad_request(text).into());
+            return Err(Refusal::bad_request(text).into());
         }
         let criterion = Criterion::parse(base, resource_type, &name, &value);
         let unread = |error| {
             let name = crate::display_safe::sanitize(&name);
-            NoAnswer::bad_request(format!("the condition cannot be evaluated: `{name}`: {error}"))
+            Refusal::bad_request(format!("the condition cannot be evaluated: `{name}`: {error}"))
         };
         criteria.push(criterion.map_err(unread)?);
     }
@@ -151,5 +151,5 @@ fn criteria<E>(search: &Access, resource_type: &str, query: &str) -> Judged<Vec<
 }
 
 fn no_search<E>() -> Stop<E> {
-    NoAnswer::bad_request("the condition is not a search for resources").into()
+    Refusal::bad_request("the condition is not a search for resources").into()
 }

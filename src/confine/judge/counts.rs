@@ -7,7 +7,7 @@ use tower_service::Service;
 
 use super::pages::MAX_AHEAD;
 use super::{BoxError, FHIR_JSON, Judge, join, text_of_success};
-use crate::confine::answer::{NoAnswer, document};
+use crate::confine::answer::{Refusal, document};
 use crate::confine::bundle::{Bundle, of_count};
 use crate::confine::query;
 use crate::confine::request_body::RequestBody;
@@ -64,6 +64,6 @@ where
         }
         let text = "there are more results than are counted for a token that is confined: search without \
                     `_summary=count`, and count the entries";
-        Err(NoAnswer::bad_request(text).into())
+        Err(Refusal::bad_request(text).into())
     }
 }

@@ -14,7 +14,7 @@ use tower_service::Service;
 
 use super::{BoxError, Judge, join, text_of_success};
 use crate::authorization::{Access, JobOwner};
-use crate::confine::answer::{NoAnswer, document};
+use crate::confine::answer::{Refusal, document};
 use crate::confine::body::ConfinedBody;
 use crate::confine::job::{Job, Part};
 use crate::confine::kick_off::KickOff;
@@ -48,7 +48,7 @@ where
     pub(super) async fn export(&mut self) -> Judged<Response<Bytes>, S::Error> {
         let owner = self.access.owner().ok_or_else(|| {
             let text = "an export belongs to the subject of the token, which has none";
-            NoAnswer::bad_request(text)
+            Refusal::bad_request(text)
         })?;
         let own = self.request.uri.query().unwrap_or_default().to_owned();
         let KickOff { query, types } = KickOff::of(&self.access, &own)?;
@@ -76,7 +76,7 @@ where
         })?;
         let below = self.request.uri.path().strip_prefix(self.access.interaction().base().path());
         let request = join(&format!("{}{}", self.base(), below.unwrap_or_default()), &own);
-        let expires = self.interior.now().saturating_add(LIFETIME);
+        let expires = self.layer_parts.now().saturating_add(LIFETIME);
         let job = Job::new(link, Part::Status { request }, types, &owner, expires);
         let address = self.address_of(&job);
         let address = address.ok_or_else(|| unreadable("the address of its status is too long"))?;
@@ -92,11 +92,11 @@ where
         let sealed = interaction.id().filter(|id| is_export && interaction.path().ends_with(id));
         let owner = self.access.owner();
         let opened = sealed.zip(owner).and_then(|(sealed, owner)| self.opened(sealed, &owner));
-        let job = opened.ok_or_else(NoAnswer::no_such_export)?;
+        let job = opened.ok_or_else(Refusal::no_such_export)?;
         let bytes = |response: Response<Bytes>| response.map(ConfinedBody::bytes);
         match (interaction.kind(), &job.part) {
             (Kind::JobCancel, Part::Status { .. }) => self.cancel(&job).await.map(bytes),
-            (Kind::JobCancel, _) => Err(NoAnswer::no_such_export().into()),
+            (Kind::JobCancel, _) => Err(Refusal::no_such_export().into()),
             (_, Part::Status { request }) => {
                 self.may_still_export(&job)?;
                 self.status(&job, request).await.map(bytes)
@@ -125,7 +125,7 @@ where
 
     async fn status(&mut self, job: &Job, request: &str) -> Judged<Response<Bytes>, S::Error> {
         if !Format::takes_json(&self.request) {
-            return Err(NoAnswer::only_json().into());
+            return Err(Refusal::only_json().into());
         }
         let address = self.below_base(&job.link);
         let json = HeaderValue::from_static(WANTED_STATUS);
@@ -162,7 +162,7 @@ where
     /// Checks that the server behind still knows the export that a file is of: of one that was ended it may go on
     /// to serve files.
     async fn check_not_ended(&mut self, job: &Job) -> Judged<(), S::Error> {
-        let Some(status) = &job.status else { return Err(NoAnswer::no_such_export().into()) };
+        let Some(status) = &job.status else { return Err(Refusal::no_such_export().into()) };
         let address = self.below_base(status);
         let json = HeaderValue::from_static(WANTED_STATUS);
         let wanted = [(ACCEPT, json)];
@@ -233,7 +233,7 @@ impl<S, B> Judge<S, B> {
     }
 
     fn opened(&self, sealed: &str, owner: &JobOwner) -> Option<Job> {
-        let now = self.interior.now();
+        let now = self.layer_parts.now();
         Job::open(sealed, &self.settings.keys, &self.seal_context(), owner, now)
     }
 
@@ -268,9 +268,9 @@ fn copy_header(name: &HeaderName, from: &HeaderMap, to: &mut HeaderMap) {
 }
 
 /// Returns the refusal of the server behind to tell about an export.
-fn refusal_of_export(answer: &UpstreamAnswer) -> NoAnswer {
+fn refusal_of_export(answer: &UpstreamAnswer) -> Refusal {
     match answer.status {
-        StatusCode::NOT_FOUND | StatusCode::GONE => NoAnswer::no_such_export(),
+        StatusCode::NOT_FOUND | StatusCode::GONE => Refusal::no_such_export(),
         _ => answer.refusal(),
     }
 }

@@ -6,7 +6,7 @@ use tower_service::Service;
 
 use super::{BoxError, Judge};
 use crate::authorization::Visibility;
-use crate::confine::answer::NoAnswer;
+use crate::confine::answer::Refusal;
 use crate::confine::request_body::RequestBody;
 use crate::confine::stop::{Judged, Stop};
 use crate::confine::upstream::{Fault, FoundResource};
@@ -53,9 +53,9 @@ impl<S, B> Judge<S, B> {
         hides: bool,
     ) -> Judged<Response<T>, E> {
         match judged {
-            Err(Stop::NoAnswer(answer)) if hides && answer.is_unreadable() => {
+            Err(Stop::Refusal(answer)) if hides && answer.is_unreadable() => {
                 log::warn!(reason = answer.text(), "an answer of the server behind is hidden");
-                Err(NoAnswer::not_found().into())
+                Err(Refusal::not_found().into())
             }
             judged => judged,
         }
@@ -81,7 +81,7 @@ where
         let named = ResourceReference::new(name, id);
         let found = match self.upstream.look_up(&base, &named).await {
             Ok(found) => found,
-            Err(Fault::NoAnswer(_)) => None,
+            Err(Fault::Refusal(_)) => None,
             Err(Fault::Service(error)) => return Err(Stop::Service(error)),
         };
         let filter = self.access.may(Permissions::READ, &named.resource_type);

@@ -29,7 +29,7 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Body;
 use tower_service::Service;
 
-use super::answer::{NoAnswer, describe, document, not_modified};
+use super::answer::{Refusal, describe, document, not_modified};
 use super::body::ConfinedBody;
 use super::capability::Capabilities;
 use super::entry::Candidate;
@@ -46,7 +46,7 @@ use super::way::Way;
 use crate::authentication::bearer::Scheme;
 use crate::authorization::{Access, Denial};
 use crate::fhir::Format;
-use crate::middleware::{Interior, announce_close};
+use crate::middleware::{LayerParts, announce_close};
 use crate::rejection::Rejection;
 use crate::telemetry::log;
 
@@ -57,7 +57,7 @@ const FHIR_JSON: &str = "application/fhir+json";
 /// One request, from what it asks to its answer.
 pub(super) struct Judge<S, B> {
     upstream: Upstream<S>,
-    interior: Arc<Interior>,
+    layer_parts: Arc<LayerParts>,
     settings: Arc<ConfineSettings>,
     capabilities: Arc<Capabilities>,
     access: Access,
@@ -84,7 +84,7 @@ where
 {
     pub(super) fn new(
         ready: S,
-        interior: Arc<Interior>,
+        layer_parts: Arc<LayerParts>,
         (settings, capabilities): (Arc<ConfineSettings>, Arc<Capabilities>),
         (way, access): (Way, Access),
         (request, body): (Parts, B),
@@ -94,7 +94,7 @@ where
         let is_unread = true;
         Self {
             upstream,
-            interior,
+            layer_parts,
             settings,
             capabilities,
             access,
@@ -125,14 +125,14 @@ where
         let mut response = match judged {
             Ok(response) => response,
             Err(Stop::Service(error)) => return Err(error),
-            Err(Stop::NoAnswer(answer)) => {
-                self.interior.note_refusal(answer.code(), None, answer.text(), &self.request);
+            Err(Stop::Refusal(answer)) => {
+                self.layer_parts.note_refusal(answer.code(), None, answer.text(), &self.request);
                 answer.respond(&self.request).map(ConfinedBody::bytes)
             }
             Err(Stop::Denied(denial)) => {
-                let rejection = Rejection::of_authorization(&denial, &self.interior.server)
+                let rejection = Rejection::of_authorization(&denial, &self.layer_parts.server)
                     .of_scheme(Scheme::of(&self.request.headers));
-                self.interior.respond(rejection, &self.request).map(ConfinedBody::bytes)
+                self.layer_parts.respond(rejection, &self.request).map(ConfinedBody::bytes)
             }
         };
         if self.is_unread {
@@ -144,7 +144,7 @@ where
     async fn judged(&mut self) -> Judged<Response<Bytes>, S::Error> {
         let is_anything = matches!(self.way, Way::Refused | Way::RefusedProvenance | Way::Binary);
         if !is_anything && !Format::takes_json(&self.request) {
-            return Err(NoAnswer::only_json().into());
+            return Err(Refusal::only_json().into());
         }
         match self.way {
             Way::Bundle => self.bundle().await,
@@ -208,7 +208,7 @@ where
             return Err(another_resource(hides));
         }
         if self.verdicts(&[one], false).await? != [true] {
-            return Err(NoAnswer::not_found().into());
+            return Err(Refusal::not_found().into());
         }
         // Only after the verdict: a 304 would confirm that a hidden resource has this version.
         let mut response = match is_known(&self.request.headers, &answer.headers) {
@@ -225,10 +225,10 @@ where
     /// A further page, judged as the search that it is of would be now.
     async fn page(&mut self) -> Judged<Response<Bytes>, S::Error> {
         let sealed = self.access.interaction().id().unwrap_or_default().to_owned();
-        let now = self.interior.now();
+        let now = self.layer_parts.now();
         let (keys, place) = (&self.settings.keys, self.seal_context());
         let page = Page::open(&sealed, keys, &place, self.access.principal(), now);
-        let page = page.ok_or_else(NoAnswer::no_such_page)?;
+        let page = page.ok_or_else(Refusal::no_such_page)?;
         self.access = self.access.authorize_page(&page.of).map_err(Stop::Denied)?;
         // What may be asked depends on the token, too.
         let asked = page.of.split_once('?').map_or("", |(_, query)| query);
@@ -266,7 +266,7 @@ fn text_of_success<E>(answer: &UpstreamAnswer) -> Judged<&str, E> {
 
 /// Returns what to tell where a status says that a resource is not there, or might say it: where it must not be
 /// told from a hidden one, all that is not about the form or the number of requests.
-fn absence(status: StatusCode, hides: bool) -> Option<NoAnswer> {
+fn absence(status: StatusCode, hides: bool) -> Option<Refusal> {
     let of_others = [
         StatusCode::BAD_REQUEST,
         StatusCode::UNAUTHORIZED,
@@ -275,10 +275,10 @@ fn absence(status: StatusCode, hides: bool) -> Option<NoAnswer> {
     ];
     match status {
         status if hides => {
-            (status.is_client_error() && !of_others.contains(&status)).then(NoAnswer::not_found)
+            (status.is_client_error() && !of_others.contains(&status)).then(Refusal::not_found)
         }
-        StatusCode::NOT_FOUND => Some(NoAnswer::not_found()),
-        StatusCode::GONE => Some(NoAnswer::gone()),
+        StatusCode::NOT_FOUND => Some(Refusal::not_found()),
+        StatusCode::GONE => Some(Refusal::gone()),
         _ => None,
     }
 }
@@ -287,7 +287,7 @@ fn absence(status: StatusCode, hides: bool) -> Option<NoAnswer> {
 /// what is hidden alone.
 fn another_resource<E>(hides: bool) -> Stop<E> {
     match hides {
-        true => NoAnswer::not_found().into(),
+        true => Refusal::not_found().into(),
         false => unreadable("it is another resource than the one that was asked for"),
     }
 }

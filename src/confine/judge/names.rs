@@ -4,9 +4,9 @@ use hashbrown::{HashMap, HashSet};
 
 use super::requested_change::{Content, RequestedChange};
 use super::single::Single;
-use super::target::{Target, is_confined};
+use super::target::{ChangeTarget, is_confined};
 use super::write::OutgoingChange;
-use crate::confine::answer::NoAnswer;
+use crate::confine::answer::Refusal;
 use crate::confine::sent_bundle::SentEntry;
 use crate::confine::stop::{Judged, Stop};
 use crate::confine::tree::Tree;
@@ -20,7 +20,7 @@ pub(super) struct Planned<'a> {
     pub(super) entry: SentEntry<'a>,
     pub(super) single: Single,
     /// The change; `None` for a read.
-    pub(super) change: Option<(RequestedChange, Target)>,
+    pub(super) change: Option<(RequestedChange, ChangeTarget)>,
 }
 
 impl Planned<'_> {
@@ -52,11 +52,13 @@ impl Names {
             let interaction = one.single.access.interaction();
             let resource_type = interaction.resource_type().unwrap_or_default();
             let (name, is_known) = match target {
-                Target::Instance(id) | Target::Found(id) => (format!("{resource_type}/{id}"), true),
-                Target::New { .. } => {
+                ChangeTarget::Instance(id) | ChangeTarget::Found(id) => {
+                    (format!("{resource_type}/{id}"), true)
+                }
+                ChangeTarget::New { .. } => {
                     (format!("{resource_type}/entry-{number}-of-this-bundle"), false)
                 }
-                Target::Nothing => continue,
+                ChangeTarget::Nothing => continue,
             };
             if !about.insert(name.clone()) {
                 return Err(bad_request("two entries of the transaction are about one resource"));
@@ -125,7 +127,7 @@ impl Names {
 
 /// Renames the references of a resource, which stays as it was written where it has none of them.
 fn renamed<E>(text: &str, rename: &dyn Fn(&str) -> Option<String>) -> Judged<String, E> {
-    let unread = |_| NoAnswer::bad_request("the resource of an entry cannot be judged");
+    let unread = |_| Refusal::bad_request("the resource of an entry cannot be judged");
     let mut tree = Tree::parse(text).map_err(unread)?;
     if !tree.has_reference(&|name| rename(name).is_some()) {
         return Ok(text.to_owned());
@@ -135,5 +137,5 @@ fn renamed<E>(text: &str, rename: &dyn Fn(&str) -> Option<String>) -> Judged<Str
 }
 
 fn bad_request<E>(text: &str) -> Stop<E> {
-    NoAnswer::bad_request(text).into()
+    Refusal::bad_request(text).into()
 }

@@ -9,7 +9,7 @@ use tower_service::Service;
 use super::{BoxError, FHIR_JSON, Judge, text_of_success};
 use crate::authorization::Access;
 use crate::confine::along::hide_companions_of_hidden;
-use crate::confine::answer::{NoAnswer, document};
+use crate::confine::answer::{Refusal, document};
 use crate::confine::bundle::{Bundle, Entry};
 use crate::confine::entry::{Candidate, Room};
 use crate::confine::link;
@@ -67,13 +67,13 @@ where
         };
         let shows = kept.contains(&true) || ahead.as_ref().is_some_and(|ahead| ahead.shows);
         if hides && !shows && !self.shows_instance().await? {
-            return Err(NoAnswer::not_found().into());
+            return Err(Refusal::not_found().into());
         }
         let own = self.own_url(of);
         let next = ahead.and_then(|ahead| self.sealed(ahead, of));
         let (kind, limit) = (self.bundle_type(), self.settings.max_body);
         let written = bundle.write(kind, own, next, &kept, limit, self.sealing());
-        let written = written.map_err(|_| NoAnswer::written_too_large(limit))?;
+        let written = written.map_err(|_| Refusal::written_too_large(limit))?;
         Ok(document(StatusCode::OK, FHIR_JSON, written.into(), &self.request))
     }
 
@@ -179,7 +179,7 @@ where
                     ahead.shows = true;
                     break;
                 }
-                Err(Stop::Service(_) | Stop::Denied(_) | Stop::NoAnswer(_)) => break,
+                Err(Stop::Service(_) | Stop::Denied(_) | Stop::Refusal(_)) => break,
             }
             let next = bundle.next_page()?;
             ahead.link = self.below(next)?;
@@ -191,7 +191,7 @@ where
     /// Seals a page for the caller, as the address of it here. An address that nobody would judge is none.
     fn sealed(&self, ahead: Ahead, of: &str) -> Option<String> {
         let principal = self.access.principal();
-        let expires = self.interior.now().saturating_add(self.settings.page_lifetime);
+        let expires = self.layer_parts.now().saturating_add(self.settings.page_lifetime);
         let page = Page::new(ahead.link, of, ahead.number, principal, expires)?;
         let sealed = page.seal(self.settings.keys.first()?, &self.seal_context())?;
         let address = format!("{}/_pages/{sealed}", self.base());

@@ -9,7 +9,7 @@ use tower_service::Service;
 
 use super::{BoxError, Judge};
 use crate::authorization::{Access, BorrowedResource, ResourceRef};
-use crate::confine::answer::NoAnswer;
+use crate::confine::answer::Refusal;
 use crate::confine::headers;
 use crate::confine::patch;
 use crate::confine::preference::Returned;
@@ -51,7 +51,7 @@ where
         let asked = &self.request.headers;
         // Unlike `If-Match` it is no list, so its lines must not be joined (RFC 9110 section 5.3).
         if asked.get_all(IF_NONE_EXIST).iter().count() > 1 {
-            return Err(NoAnswer::bad_request("`If-None-Exist` appears more than once").into());
+            return Err(Refusal::bad_request("`If-None-Exist` appears more than once").into());
         }
         let if_none_exist = text(asked, &IF_NONE_EXIST)?;
         let (if_match, if_none_match) = (text(asked, &IF_MATCH)?, text(asked, &IF_NONE_MATCH)?);
@@ -59,7 +59,7 @@ where
         let kind = self.access.interaction().kind();
         let patches = matches!(kind, Kind::Patch | Kind::ConditionalPatch);
         if patches && !headers::describe_a_json_patch(asked) {
-            return Err(NoAnswer::no_json_patch().into());
+            return Err(Refusal::no_json_patch().into());
         }
         let content = if patches {
             Content::JsonPatch(self.text().await?)
@@ -77,7 +77,7 @@ where
     /// Reads a body of JSON.
     pub(super) async fn json(&mut self) -> Judged<String, S::Error> {
         if !headers::describe_json(&self.request.headers) {
-            return Err(NoAnswer::no_json().into());
+            return Err(Refusal::no_json().into());
         }
         self.text().await
     }
@@ -85,7 +85,7 @@ where
     async fn text(&mut self) -> Judged<String, S::Error> {
         let body = self.body(self.settings.max_body).await?;
         let body = String::from_utf8(body.to_vec());
-        let body = body.map_err(|_| NoAnswer::bad_request("the body is not UTF-8"))?;
+        let body = body.map_err(|_| Refusal::bad_request("the body is not UTF-8"))?;
         Ok(body.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(body))
     }
 
@@ -107,25 +107,25 @@ where
                 Ok(body.to_bytes())
             }
             Err(error) if error.is::<LengthLimitError>() => {
-                Err(NoAnswer::request_too_long(limit).into())
+                Err(Refusal::request_too_long(limit).into())
             }
-            Err(_) => Err(NoAnswer::bad_request("the body of the request is incomplete").into()),
+            Err(_) => Err(Refusal::bad_request("the body of the request is incomplete").into()),
         }
     }
 }
 
 /// Checks that a resource can be judged, and names nothing that only the server behind would find out.
-pub(super) fn check_resource(text: &str) -> Result<(), NoAnswer> {
+pub(super) fn check_resource(text: &str) -> Result<(), Refusal> {
     BorrowedResource::parse(text)
-        .map_err(|error| NoAnswer::bad_request(format!("the body cannot be judged: {error}")))?;
-    let tree = Tree::parse(text).map_err(|_| NoAnswer::bad_request("the body cannot be judged"))?;
+        .map_err(|error| Refusal::bad_request(format!("the body cannot be judged: {error}")))?;
+    let tree = Tree::parse(text).map_err(|_| Refusal::bad_request("the body cannot be judged"))?;
     check_references(&tree)
 }
 
 /// Checks that a JSON Patch which the server behind applies puts no such reference into the resource.
-pub(super) fn check_patch(patch: &str) -> Result<(), NoAnswer> {
-    let no_patch = || NoAnswer::of_patch(patch::no_patch());
-    let tree = patch::tree(patch).map_err(NoAnswer::of_patch)?;
+pub(super) fn check_patch(patch: &str) -> Result<(), Refusal> {
+    let no_patch = || Refusal::of_patch(patch::no_patch());
+    let tree = patch::tree(patch).map_err(Refusal::of_patch)?;
     check_references(&tree)?;
     for operation in tree.marked().as_array().ok_or_else(no_patch)? {
         let path = operation.get("path").and_then(unmarked).ok_or_else(no_patch)?;
@@ -134,7 +134,7 @@ pub(super) fn check_patch(patch: &str) -> Result<(), NoAnswer> {
         }
         if operation.get("from").is_some() {
             let text = "the patch copies or moves a reference: use `add` or `replace` with the reference itself";
-            return Err(NoAnswer::bad_request(text));
+            return Err(Refusal::bad_request(text));
         }
         let value = operation.get("value").cloned().unwrap_or_default();
         check_references(&Tree::of_marked(serde_json::json!({"reference": value})))?;
@@ -142,12 +142,12 @@ pub(super) fn check_patch(patch: &str) -> Result<(), NoAnswer> {
     Ok(())
 }
 
-fn check_references(tree: &Tree) -> Result<(), NoAnswer> {
+fn check_references(tree: &Tree) -> Result<(), Refusal> {
     if tree.has_list_of_references() {
-        return Err(NoAnswer::bad_request("`reference` must be a string, not an array"));
+        return Err(Refusal::bad_request("`reference` must be a string, not an array"));
     }
     match tree.has_reference(&is_condition) {
-        true => Err(NoAnswer::bad_request(
+        true => Err(Refusal::bad_request(
             "a conditional reference is not resolved here: put in the resource that it finds",
         )),
         false => Ok(()),
@@ -168,10 +168,10 @@ pub(super) fn id_of(resource: &str) -> Option<String> {
 }
 
 /// Returns the values of a header, as a list.
-fn text(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, NoAnswer> {
+fn text(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, Refusal> {
     let values = headers.get_all(name).iter().map(|value| value.to_str());
     let values: Result<Vec<&str>, _> = values.collect();
-    let unreadable = || NoAnswer::bad_request(format!("`{name}` is not a string"));
+    let unreadable = || Refusal::bad_request(format!("`{name}` is not a string"));
     let values = values.map_err(|_| unreadable())?;
     Ok((!values.is_empty()).then(|| values.join(", ")))
 }

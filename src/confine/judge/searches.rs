@@ -6,7 +6,7 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::{BoxError, Judge, join};
-use crate::confine::answer::NoAnswer;
+use crate::confine::answer::Refusal;
 use crate::confine::headers;
 use crate::confine::query;
 use crate::confine::request_body::RequestBody;
@@ -41,20 +41,20 @@ where
         let answer = self.upstream.get(&address).await?;
         let of = self.own_address(&[&own]);
         if hides && matches!(answer.status, StatusCode::NOT_FOUND | StatusCode::GONE) {
-            return Err(NoAnswer::not_found().into());
+            return Err(Refusal::not_found().into());
         }
         self.filtered(&answer, &of, 0, hides).await
     }
 
     pub(super) async fn search_by_post(&mut self) -> Judged<Response<Bytes>, S::Error> {
         if !headers::describe_a_form(&self.request.headers) {
-            return Err(NoAnswer::no_form().into());
+            return Err(Refusal::no_form().into());
         }
         let Some(body) = self.search_body().await else {
-            return Err(NoAnswer::body_too_long().into());
+            return Err(Refusal::body_too_long().into());
         };
         let Ok(parameters) = std::str::from_utf8(&body) else {
-            return Err(NoAnswer::bad_request("the body of the search is not a form").into());
+            return Err(Refusal::bad_request("the body of the search is not a form").into());
         };
         self.access = self.access.authorize_search_body(parameters).map_err(Stop::Denied)?;
         let hides = self.hides_instance();
@@ -79,7 +79,7 @@ where
             join(&self.path(), &query::rewritten(&self.access, self.upstream_base(), &own)?);
         let answer = self.upstream.post_search(&address, form).await?;
         if hides && matches!(answer.status, StatusCode::NOT_FOUND | StatusCode::GONE) {
-            return Err(NoAnswer::not_found().into());
+            return Err(Refusal::not_found().into());
         }
         let of = self.own_address(&[&own, parameters]);
         self.filtered(&answer, &of, 0, hides).await

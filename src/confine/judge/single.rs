@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::Judge;
 use crate::authorization::Access;
-use crate::confine::answer::NoAnswer;
+use crate::confine::answer::Refusal;
 use crate::confine::sent_bundle::SentEntry;
 use crate::confine::stop::{Judged, Stop};
 use crate::confine::unread::Unread;
@@ -48,7 +48,7 @@ impl<S, B> Judge<S, B> {
     /// Judges an entry by its address.
     pub(super) fn single<E>(&self, entry: &SentEntry<'_>) -> Judged<Single, E> {
         let asked = &entry.request;
-        let no_method = |_| NoAnswer::bad_request("`method` of an entry is not an HTTP method");
+        let no_method = |_| Refusal::bad_request("`method` of an entry is not an HTTP method");
         let method = Method::from_bytes(asked.method.as_bytes()).map_err(no_method)?;
         let if_none_exist = asked.if_none_exist.as_deref();
         let access = self.access.authorize_entry(&method, &asked.url, if_none_exist);
@@ -56,7 +56,7 @@ impl<S, B> Judge<S, B> {
         let interaction = access.interaction();
         // Its parameters would be a form, and an entry can only carry a resource.
         if interaction.is_search_by_post() {
-            return Err(NoAnswer::bad_request("a search in a bundle is a `GET`").into());
+            return Err(Refusal::bad_request("a search in a bundle is a `GET`").into());
         }
         let address = match interaction.query() {
             Some(query) => format!("{}?{query}", interaction.path()),
@@ -66,7 +66,7 @@ impl<S, B> Judge<S, B> {
         request.method = method;
         request.version = self.request.version;
         request.uri = resolve(&self.request.uri, &address)
-            .ok_or_else(|| NoAnswer::bad_request("`url` of an entry is not a URL"))?;
+            .ok_or_else(|| Refusal::bad_request("`url` of an entry is not a URL"))?;
         request.headers = self.of_entries.clone();
         for (name, value) in [
             ("if-match", asked.if_match.as_deref()),
@@ -76,7 +76,7 @@ impl<S, B> Judge<S, B> {
             let name = HeaderName::from_static(name);
             let Some(value) = value else { continue };
             let value = HeaderValue::from_str(value).map_err(|_| {
-                NoAnswer::bad_request("a condition of an entry is not valid in a header")
+                Refusal::bad_request("a condition of an entry is not valid in a header")
             })?;
             request.headers.insert(name, value);
         }
@@ -117,8 +117,8 @@ impl<S, B> Judge<S, B> {
 }
 
 /// Returns the patch that is in a Binary, and its media type.
-fn patch_in(binary: &str) -> Result<(HeaderValue, Bytes), NoAnswer> {
-    let no_patch = || NoAnswer::bad_request("a patch in a bundle is a Binary with `data`");
+fn patch_in(binary: &str) -> Result<(HeaderValue, Bytes), Refusal> {
+    let no_patch = || Refusal::bad_request("a patch in a bundle is a Binary with `data`");
     let binary: Binary = serde_json::from_str(binary).map_err(|_| no_patch())?;
     let data = binary.data.trim_end_matches('=').replace('+', "-").replace('/', "_");
     let patch = base64url::decoded(&data).filter(|_| binary.resource_type == "Binary");

@@ -7,7 +7,7 @@ use tower_service::Service;
 use super::requested_change::{RequestedChange, id_of};
 use super::{BoxError, Judge};
 use crate::authorization::{Access, Denial};
-use crate::confine::answer::NoAnswer;
+use crate::confine::answer::Refusal;
 use crate::confine::request_body::RequestBody;
 use crate::confine::stop::{Judged, Stop};
 use crate::fhir::InteractionKind as Kind;
@@ -16,7 +16,7 @@ use crate::smart::Permissions;
 
 /// The resource that a change is about.
 #[derive(Debug)]
-pub(super) enum Target {
+pub(super) enum ChangeTarget {
     /// One that is there, or that the address names.
     Instance(String),
     /// A new one, unless the server behind finds one by this condition.
@@ -34,7 +34,10 @@ where
     R: Body<Error: Into<BoxError>>,
 {
     /// Finds the resource that a change is about.
-    pub(super) async fn target(&mut self, requested: &RequestedChange) -> Judged<Target, S::Error> {
+    pub(super) async fn target(
+        &mut self,
+        requested: &RequestedChange,
+    ) -> Judged<ChangeTarget, S::Error> {
         let interaction = self.access.interaction().clone();
         let query = interaction.query().unwrap_or_default();
         let kind = interaction.kind();
@@ -49,21 +52,21 @@ where
             let condition = requested.if_none_exist.as_deref().unwrap_or_default();
             let found = self.only_match(condition).await?;
             return Ok(match found.id {
-                Some(id) => Target::Found(id),
-                None => Target::New { condition: found.exact },
+                Some(id) => ChangeTarget::Found(id),
+                None => ChangeTarget::New { condition: found.exact },
             });
         }
         if !conditional {
             return Ok(match interaction.id() {
-                Some(id) => Target::Instance(id.to_owned()),
-                None => Target::New { condition: None },
+                Some(id) => ChangeTarget::Instance(id.to_owned()),
+                None => ChangeTarget::New { condition: None },
             });
         }
         let found = self.only_match(query).await?;
         match (found.id, kind) {
-            (Some(id), _) => Ok(Target::Instance(id)),
-            (None, Kind::ConditionalDelete) => Ok(Target::Nothing),
-            (None, Kind::ConditionalPatch) => Err(NoAnswer::no_match().into()),
+            (Some(id), _) => Ok(ChangeTarget::Instance(id)),
+            (None, Kind::ConditionalDelete) => Ok(ChangeTarget::Nothing),
+            (None, Kind::ConditionalPatch) => Err(Refusal::no_match().into()),
             (None, _) => self.new_by_update(requested, found.exact),
         }
     }
@@ -74,16 +77,16 @@ where
         &self,
         requested: &RequestedChange,
         condition: Option<String>,
-    ) -> Judged<Target, S::Error> {
+    ) -> Judged<ChangeTarget, S::Error> {
         let resource = self.sent(requested)?;
         match id_of(resource) {
             // Any other answer would tell whether a hidden resource has this id.
-            Some(_) if self.is_confined() => Err(NoAnswer::not_found().into()),
-            Some(id) if is_id(&id) => Ok(Target::Instance(id)),
-            Some(_) => Err(NoAnswer::bad_request("`id` of the body is not an id").into()),
+            Some(_) if self.is_confined() => Err(Refusal::not_found().into()),
+            Some(id) if is_id(&id) => Ok(ChangeTarget::Instance(id)),
+            Some(_) => Err(Refusal::bad_request("`id` of the body is not an id").into()),
             // `If-Match` is false where there is no resource (RFC 9110 section 13.1.1).
-            None if requested.if_match.is_some() => Err(NoAnswer::changed().into()),
-            None => Ok(Target::New { condition }),
+            None if requested.if_match.is_some() => Err(Refusal::changed().into()),
+            None => Ok(ChangeTarget::New { condition }),
         }
     }
 

@@ -12,11 +12,11 @@ use tower_service::Service;
 use super::names::{Names, Planned};
 use super::requested_change::RequestedChange;
 use super::single::Single;
-use super::target::Target;
+use super::target::ChangeTarget;
 use super::write::OutgoingChange;
 use super::written::Answered;
 use super::{BoxError, FHIR_JSON, Judge};
-use crate::confine::answer::NoAnswer;
+use crate::confine::answer::Refusal;
 use crate::confine::entry_answer::{EntryAnswer, ServerAnswer, ServerAnswers};
 use crate::confine::preference::Returned;
 use crate::confine::request_body::RequestBody;
@@ -129,7 +129,7 @@ where
     async fn ordered(
         &mut self,
         named: &HashSet<String>,
-    ) -> Judged<(RequestedChange, Target), S::Error> {
+    ) -> Judged<(RequestedChange, ChangeTarget), S::Error> {
         let requested = self.requested_change().await?;
         let query = self.access.interaction().query().unwrap_or_default();
         let conditions = [query, requested.if_none_exist.as_deref().unwrap_or_default()];
@@ -137,7 +137,7 @@ where
             conditions.iter().flat_map(|query| form_urlencoded::parse(query.as_bytes()));
         if values.any(|(_, value)| names_an_entry(&value, named)) {
             let text = "a condition on what another entry creates is not resolved here";
-            return Err(NoAnswer::bad_request(text).into());
+            return Err(Refusal::bad_request(text).into());
         }
         let target = self.target(&requested).await?;
         Ok((requested, target))
@@ -156,7 +156,7 @@ where
             let step = self.step(one, names).await?;
             if let Step::Send(sent) = &step {
                 let rest = room.checked_sub(sent.size());
-                let too_long = || NoAnswer::changes_too_long(self.settings.max_body);
+                let too_long = || Refusal::changes_too_long(self.settings.max_body);
                 room = rest.ok_or_else(too_long)?;
             }
             steps.push(step);
@@ -170,14 +170,14 @@ where
         let requested = names.put_into(requested)?;
         let outer = self.enter(one.single.clone());
         let step = match target {
-            Target::Found(id) => Ok(Step::Found(id.clone())),
-            Target::Nothing => Ok(Step::Nothing),
-            Target::New { condition } => {
+            ChangeTarget::Found(id) => Ok(Step::Found(id.clone())),
+            ChangeTarget::Nothing => Ok(Step::Nothing),
+            ChangeTarget::New { condition } => {
                 // It has found nothing. Asked again, the server behind could find what the caller may not see.
                 let condition = condition.clone().filter(|_| !self.hides_results());
                 self.creation(&requested, condition).map(Step::Send)
             }
-            Target::Instance(id) => self.change(&requested, id).await.map(Step::Send),
+            ChangeTarget::Instance(id) => self.change(&requested, id).await.map(Step::Send),
         };
         self.leave(outer);
         match step? {
@@ -200,7 +200,7 @@ where
                 false => sent.body.clone(),
             };
             let body = text.map(RawValue::from_string).transpose();
-            let unread = |_| NoAnswer::bad_request("the resource of an entry cannot be written");
+            let unread = |_| Refusal::bad_request("the resource of an entry cannot be written");
             bodies.push((one, sent, body.map_err(unread)?));
         }
         if bodies.is_empty() {
@@ -214,7 +214,7 @@ where
         });
         let written: Vec<WrittenEntry<'_>> = written.collect();
         let body = sent_bundle::write(&written)
-            .ok_or_else(|| NoAnswer::bad_request("the bundle cannot be written"))?;
+            .ok_or_else(|| Refusal::bad_request("the bundle cannot be written"))?;
         let returned = Returned::of(&self.request.headers);
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(FHIR_JSON));
@@ -227,7 +227,7 @@ where
             self.upstream.change(Change { method: Method::POST, address, body, headers }).await?;
         match answer.status {
             StatusCode::OK => Ok(Some(answer)),
-            StatusCode::PRECONDITION_FAILED => Err(NoAnswer::changed().into()),
+            StatusCode::PRECONDITION_FAILED => Err(Refusal::changed().into()),
             _ if planned.iter().any(Planned::is_confined) => Err(answer.refusal_of_change().into()),
             _ => Err(answer.refusal().into()),
         }
@@ -276,7 +276,7 @@ where
     ) -> Judged<EntryAnswer, S::Error> {
         match read {
             Err(Stop::Service(_)) if has_changed => {
-                self.entry_answer(Err(NoAnswer::broken_off().into()))
+                self.entry_answer(Err(Refusal::broken_off().into()))
             }
             read => self.entry_answer(read),
         }

@@ -6,7 +6,7 @@ use tower_service::Service;
 
 use super::{BoxError, Judge};
 use crate::authorization::ResourceRef;
-use crate::confine::answer::NoAnswer;
+use crate::confine::answer::Refusal;
 use crate::confine::entry::Candidate;
 use crate::confine::request_body::RequestBody;
 use crate::confine::stop::Judged;
@@ -67,7 +67,7 @@ where
         reference: &ResourceReference,
     ) -> Judged<Option<FoundResource>, S::Error> {
         if self.looked_up >= MAX_LOOKUPS {
-            return Err(NoAnswer::too_many_lookups(MAX_LOOKUPS).into());
+            return Err(Refusal::too_many_lookups(MAX_LOOKUPS).into());
         }
         self.looked_up += 1;
         let base = self.access.interaction().base().path().to_owned();

@@ -10,7 +10,7 @@ use tower_service::Service;
 
 use super::{BoxError, Judge};
 use crate::authorization::Denial;
-use crate::confine::answer::NoAnswer;
+use crate::confine::answer::Refusal;
 use crate::confine::capability::Versioning;
 use crate::confine::request_body::RequestBody;
 use crate::confine::stop::{Judged, Stop};
@@ -42,12 +42,12 @@ where
         let failures = || capabilities.failures.load(Ordering::Relaxed);
         let before = failures();
         let mut known = capabilities.known.lock().await;
-        let now = self.interior.now();
+        let now = self.layer_parts.now();
         if let Some(known) = known.as_ref().filter(|known| known.counts(now)) {
             return Ok(known.is_of(resource_type));
         }
         if failures() != before {
-            return Err(NoAnswer::no_statement(StatusCode::BAD_GATEWAY).into());
+            return Err(Refusal::no_statement(StatusCode::BAD_GATEWAY).into());
         }
         let answer = self.statement().await;
         let statement = match answer {
@@ -76,7 +76,7 @@ where
         match answer.status {
             StatusCode::OK => Ok(answer.body),
             status if is_trouble => {
-                Err(NoAnswer::no_statement(status).after(&answer.headers).into())
+                Err(Refusal::no_statement(status).after(&answer.headers).into())
             }
             _ => Ok(Bytes::new()),
         }

@@ -6,10 +6,10 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::requested_change::{Content, RequestedChange, check_patch, id_of};
-use super::target::{Target, is_confined};
+use super::target::{ChangeTarget, is_confined};
 use super::{BoxError, Judge};
 use crate::authorization::{BorrowedResource, Denial, StoreError};
-use crate::confine::answer::NoAnswer;
+use crate::confine::answer::Refusal;
 use crate::confine::entry::Candidate;
 use crate::confine::patch::{asks, patched};
 use crate::confine::request_body::RequestBody;
@@ -50,13 +50,13 @@ where
     pub(super) async fn write(&mut self) -> Judged<Response<Bytes>, S::Error> {
         let requested = self.requested_change().await?;
         match self.target(&requested).await? {
-            Target::Found(id) => self.found_instead(&id, requested.returned).await,
-            Target::Nothing => Ok(self.bare(StatusCode::NO_CONTENT)),
-            Target::Instance(id) => {
+            ChangeTarget::Found(id) => self.found_instead(&id, requested.returned).await,
+            ChangeTarget::Nothing => Ok(self.bare(StatusCode::NO_CONTENT)),
+            ChangeTarget::Instance(id) => {
                 let sent = self.change(&requested, &id).await?;
                 self.carried_out(sent, requested.returned).await
             }
-            Target::New { condition } => self.create(&requested, condition).await,
+            ChangeTarget::New { condition } => self.create(&requested, condition).await,
         }
     }
 
@@ -78,9 +78,9 @@ where
             return self.written(&sent, &answer, requested.returned).await;
         }
         match self.target(requested).await? {
-            Target::Found(id) => self.found_instead(&id, requested.returned).await,
-            Target::Instance(_) => Err(NoAnswer::changed().into()),
-            Target::New { .. } | Target::Nothing => {
+            ChangeTarget::Found(id) => self.found_instead(&id, requested.returned).await,
+            ChangeTarget::Instance(_) => Err(Refusal::changed().into()),
+            ChangeTarget::New { .. } | ChangeTarget::Nothing => {
                 let sent = OutgoingChange { if_none_exist: None, ..sent };
                 self.carried_out(sent, requested.returned).await
             }
@@ -148,7 +148,7 @@ where
         if names(&requested.if_match) == Some(false)
             || names(&requested.if_none_match) == Some(true)
         {
-            return Err(NoAnswer::changed().into());
+            return Err(Refusal::changed().into());
         }
         let after = match &requested.content {
             Content::JsonPatch(patch) => Some(self.after_patch(&before.text, patch).await?),
@@ -197,7 +197,7 @@ where
             return Err(Stop::Denied(Denial::new(text)));
         }
         let after = patched(&tree(before)?, patch, self.settings.max_body);
-        let after = after.map_err(NoAnswer::of_patch)?.write();
+        let after = after.map_err(Refusal::of_patch)?.write();
         super::requested_change::check_resource(&after)?;
         Ok(after)
     }
@@ -212,7 +212,7 @@ where
 
     /// Asks whether a change may be made.
     fn check_store(&self, before: Option<&str>, after: Option<&str>) -> Judged<(), S::Error> {
-        let unread = |_| NoAnswer::bad_request("the resource cannot be judged");
+        let unread = |_| Refusal::bad_request("the resource cannot be judged");
         let before = before.map(BorrowedResource::parse).transpose().map_err(unread)?;
         let after = after.map(BorrowedResource::parse).transpose().map_err(unread)?;
         match self.access.may_store(before.as_ref(), after.as_ref()) {
@@ -220,7 +220,7 @@ where
             Err(StoreError::Denied(denial) | StoreError::DeniedIfShown(denial, _)) => {
                 Err(Stop::Denied(denial))
             }
-            Err(StoreError::Hidden) => Err(NoAnswer::not_found().into()),
+            Err(StoreError::Hidden) => Err(Refusal::not_found().into()),
         }
     }
 }
@@ -241,13 +241,13 @@ impl<S, B> Judge<S, B> {
     /// Returns the resource of the body, if it is one of the type of the address.
     pub(super) fn sent<'o, E>(&self, requested: &'o RequestedChange) -> Judged<&'o str, E> {
         let Content::Resource(text) = &requested.content else {
-            return Err(NoAnswer::bad_request("there is no resource").into());
+            return Err(Refusal::bad_request("there is no resource").into());
         };
         let one = Candidate::read(text).ok();
         let sent = one.as_ref().map(|one| one.resource_type.as_str());
         if sent.is_none() || sent != self.access.interaction().resource_type() {
             let text = "`resourceType` of the body is not that of the address";
-            return Err(NoAnswer::bad_request(text).into());
+            return Err(Refusal::bad_request(text).into());
         }
         Ok(text)
     }
@@ -264,14 +264,14 @@ impl<S, B> Judge<S, B> {
                 Ok(tree.write())
             }
             Some(_) | None => {
-                Err(NoAnswer::bad_request("`id` of the body is not that of the address").into())
+                Err(Refusal::bad_request("`id` of the body is not that of the address").into())
             }
         }
     }
 }
 
 fn tree<E>(text: &str) -> Judged<Tree, E> {
-    Tree::parse(text).map_err(|_| NoAnswer::bad_request("the resource cannot be judged").into())
+    Tree::parse(text).map_err(|_| Refusal::bad_request("the resource cannot be judged").into())
 }
 
 fn no_version() -> Denial {

@@ -11,7 +11,7 @@ use tower_service::Service;
 
 use super::write::OutgoingChange;
 use super::{BoxError, FHIR_JSON, Judge};
-use crate::confine::answer::{NoAnswer, document};
+use crate::confine::answer::{Refusal, document};
 use crate::confine::bounded::TooLong;
 use crate::confine::entry::Candidate;
 use crate::confine::preference::Returned;
@@ -77,7 +77,7 @@ where
         ] {
             let Some(value) = value else { continue };
             let value = HeaderValue::from_str(value)
-                .map_err(|_| NoAnswer::bad_request(format!("`{name}` is not a string")))?;
+                .map_err(|_| Refusal::bad_request(format!("`{name}` is not a string")))?;
             headers.insert(name, value);
         }
         // It was granted, or the request would not have come so far.
@@ -104,10 +104,10 @@ where
             StatusCode::OK | StatusCode::NO_CONTENT => {}
             StatusCode::CREATED if !deletes => {}
             StatusCode::ACCEPTED if deletes => {}
-            StatusCode::PRECONDITION_FAILED => return Err(NoAnswer::changed().into()),
+            StatusCode::PRECONDITION_FAILED => return Err(Refusal::changed().into()),
             _ if self.is_confined() => return Err(answer.refusal_of_change().into()),
-            StatusCode::NOT_FOUND => return Err(NoAnswer::not_found().into()),
-            StatusCode::GONE => return Err(NoAnswer::gone().into()),
+            StatusCode::NOT_FOUND => return Err(Refusal::not_found().into()),
+            StatusCode::GONE => return Err(Refusal::gone().into()),
             _ => return Err(answer.refusal().into()),
         }
         let status = match answer.status {

@@ -2,7 +2,7 @@
 
 use super::PatientHere;
 use super::r4::PATIENT_REFERENCES;
-use super::reference::Target;
+use super::reference::ReferenceTarget;
 use crate::fhir::interaction::is_id;
 use crate::fhir::resource_type::is_like_a_type;
 
@@ -24,10 +24,12 @@ pub(crate) fn asks_for_another(
     let of_patient = matches!(modifier, "" | "Patient");
     value.split(',').any(|one| match is_id(one) {
         true => of_patient && one != patient.id,
-        false => match Target::parse(one, patient.base) {
-            Target::Here { resource_type, id } => resource_type == "Patient" && id != patient.id,
-            Target::Elsewhere { resource_type } => resource_type == "Patient",
-            Target::Unresolved | Target::Nothing => !one.is_empty(),
+        false => match ReferenceTarget::parse(one, patient.base) {
+            ReferenceTarget::Here { resource_type, id } => {
+                resource_type == "Patient" && id != patient.id
+            }
+            ReferenceTarget::Elsewhere { resource_type } => resource_type == "Patient",
+            ReferenceTarget::Unresolved | ReferenceTarget::Nothing => !one.is_empty(),
         },
     })
 }

@@ -7,7 +7,7 @@ use hashbrown::HashSet;
 
 use super::PatientCompartment;
 use super::parameter::{PROVENANCE, PatientReference};
-use super::reference::{Node, ResourceReference, Target, visit};
+use super::reference::{Node, ReferenceTarget, ResourceReference, visit};
 use crate::fhir::base_url::BaseUrl;
 
 /// The membership of a resource in a patient's compartment.
@@ -62,7 +62,7 @@ impl PatientCompartment {
             let target = rules.members.iter().find(|parameter| parameter.name == "target");
             return target.map_or(Membership::NotMember, |_| of_targets(resource, patient.base));
         }
-        let names = |target: &Target<'_>| target.names("Patient", patient.id);
+        let names = |target: &ReferenceTarget<'_>| target.names("Patient", patient.id);
         member_if(
             rules.members.iter().any(|parameter| any(resource, parameter, patient.base, names)),
         )
@@ -82,22 +82,24 @@ impl PatientCompartment {
         for parameter in &rules.naming {
             let mut fault = None;
             for_each(resource, parameter, patient.base, |target| match target {
-                Target::Here { resource_type, id } if resource_type == "Patient" => {
+                ReferenceTarget::Here { resource_type, id } if resource_type == "Patient" => {
                     if id != patient.id {
                         fault = Some(NotAbout::Another(parameter.name));
                     }
                 }
-                Target::Elsewhere { resource_type: "Patient" } => {
+                ReferenceTarget::Elsewhere { resource_type: "Patient" } => {
                     fault = Some(NotAbout::Another(parameter.name));
                 }
-                Target::Unresolved => fault = Some(NotAbout::Unresolved(parameter.name)),
-                Target::Here { .. } | Target::Elsewhere { .. } | Target::Nothing => {}
+                ReferenceTarget::Unresolved => fault = Some(NotAbout::Unresolved(parameter.name)),
+                ReferenceTarget::Here { .. }
+                | ReferenceTarget::Elsewhere { .. }
+                | ReferenceTarget::Nothing => {}
             });
             if let Some(fault) = fault {
                 return Err(fault);
             }
         }
-        let names = |target: &Target<'_>| target.names("Patient", patient.id);
+        let names = |target: &ReferenceTarget<'_>| target.names("Patient", patient.id);
         let is_about = match resource_type {
             "Patient" => id(resource) == Some(patient.id),
             _ => rules.about.iter().any(|one| any(resource, one, patient.base, names)),
@@ -125,15 +127,17 @@ fn of_targets<'r, N: Node<'r>>(resource: N, base: &BaseUrl) -> Membership {
     let mut targets: Vec<ResourceReference> = Vec::new();
     let mut known: HashSet<ResourceReference> = HashSet::with_capacity(MAX_LOOKUPS);
     let mut all_are_here = true;
-    visit(resource, "target", &mut |element| match Target::of(element, base) {
-        Target::Here { resource_type, id } if targets.len() <= MAX_LOOKUPS => {
+    visit(resource, "target", &mut |element| match ReferenceTarget::of(element, base) {
+        ReferenceTarget::Here { resource_type, id } if targets.len() <= MAX_LOOKUPS => {
             let target = ResourceReference::new(resource_type, id);
             if known.insert(target.clone()) {
                 targets.push(target);
             }
         }
-        Target::Here { .. } => {}
-        Target::Elsewhere { .. } | Target::Unresolved | Target::Nothing => all_are_here = false,
+        ReferenceTarget::Here { .. } => {}
+        ReferenceTarget::Elsewhere { .. }
+        | ReferenceTarget::Unresolved
+        | ReferenceTarget::Nothing => all_are_here = false,
     });
     if !all_are_here || targets.is_empty() || targets.len() > MAX_LOOKUPS {
         return Membership::NotMember;
@@ -149,7 +153,7 @@ fn any<'r, N: Node<'r>>(
     resource: N,
     parameter: &PatientReference,
     base: &BaseUrl,
-    matches: impl Fn(&Target<'_>) -> bool,
+    matches: impl Fn(&ReferenceTarget<'_>) -> bool,
 ) -> bool {
     let mut found = false;
     for_each(resource, parameter, base, |target| found = found || matches(target));
@@ -160,10 +164,10 @@ fn for_each<'r, N: Node<'r>>(
     resource: N,
     parameter: &PatientReference,
     base: &BaseUrl,
-    mut found: impl FnMut(&Target<'_>),
+    mut found: impl FnMut(&ReferenceTarget<'_>),
 ) {
     for path in parameter.paths {
-        visit(resource, path, &mut |element| found(&Target::of(element, base)));
+        visit(resource, path, &mut |element| found(&ReferenceTarget::of(element, base)));
     }
 }
 

@@ -14,7 +14,7 @@ pub(crate) use self::membership::{
     MAX_LOOKUPS, Membership, NotAbout, PatientHere, id, resource_type,
 };
 pub use self::reference::ResourceReference;
-pub(crate) use self::reference::{Node, Target, resource_of};
+pub(crate) use self::reference::{Node, ReferenceTarget, resource_of};
 
 use self::parameter::{PROVENANCE, PatientReference};
 use self::r4::PATIENT_REFERENCES;

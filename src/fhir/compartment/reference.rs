@@ -88,7 +88,7 @@ pub struct ResourceReference {
 
 /// The target of a Reference element.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Target<'a> {
+pub(crate) enum ReferenceTarget<'a> {
     /// A resource of this server.
     Here { resource_type: Cow<'a, str>, id: Cow<'a, str> },
     /// A resource of another server, by an address that says of which type it is.
@@ -100,7 +100,7 @@ pub(crate) enum Target<'a> {
     Nothing,
 }
 
-impl<'a> Target<'a> {
+impl<'a> ReferenceTarget<'a> {
     /// Reads a Reference element.
     pub(crate) fn of<N: Node<'a>>(element: N, base: &BaseUrl) -> Self {
         let reference = element.member("reference");
@@ -156,11 +156,13 @@ impl<'a> Target<'a> {
 
 /// The resource of this server that a string names as a reference does.
 pub(crate) fn resource_of(text: &str, base: &BaseUrl) -> Option<ResourceReference> {
-    match Target::parse(text, base) {
-        Target::Here { resource_type, id } => {
+    match ReferenceTarget::parse(text, base) {
+        ReferenceTarget::Here { resource_type, id } => {
             Some(ResourceReference { resource_type: resource_type.into(), id: id.into() })
         }
-        Target::Elsewhere { .. } | Target::Unresolved | Target::Nothing => None,
+        ReferenceTarget::Elsewhere { .. }
+        | ReferenceTarget::Unresolved
+        | ReferenceTarget::Nothing => None,
     }
 }
 
@@ -206,8 +208,11 @@ mod tests {
 
     use super::*;
 
-    fn here(resource_type: &str, id: &str) -> Target<'static> {
-        Target::Here { resource_type: resource_type.to_owned().into(), id: id.to_owned().into() }
+    fn here(resource_type: &str, id: &str) -> ReferenceTarget<'static> {
+        ReferenceTarget::Here {
+            resource_type: resource_type.to_owned().into(),
+            id: id.to_owned().into(),
+        }
     }
 
     #[test]
@@ -220,45 +225,51 @@ mod tests {
             (json!("HTTPS://FHIR.example.org:443/r4/Patient/1/_history/2"), here("Patient", "1")),
             (
                 json!("https://other.example.org/r4/Patient/1"),
-                Target::Elsewhere { resource_type: "Patient" },
+                ReferenceTarget::Elsewhere { resource_type: "Patient" },
             ),
             (
                 json!("https://fhir.example.org/r4x/Device/1/_history/2"),
-                Target::Elsewhere { resource_type: "Device" },
+                ReferenceTarget::Elsewhere { resource_type: "Device" },
             ),
             (
                 json!("http://other.example.org/Patient/1"),
-                Target::Elsewhere { resource_type: "Patient" },
+                ReferenceTarget::Elsewhere { resource_type: "Patient" },
             ),
-            (json!("http://other.example.org/Patient/1?x=y"), Target::Unresolved),
-            (json!("https://other.example.org/r4?x=/Patient/1"), Target::Unresolved),
-            (json!("https://other.example.org/patients/1"), Target::Unresolved),
-            (json!("https://other.example.org/Patient/a_b"), Target::Unresolved),
-            (json!("ftp://other.example.org/Patient/1"), Target::Unresolved),
-            (json!("https://other.example.org/somebody"), Target::Unresolved),
-            (json!("Patient?identifier=1"), Target::Unresolved),
-            (json!("https://fhir.example.org/r4/Patient?identifier=1"), Target::Unresolved),
-            (json!("urn:uuid:3a5d9c1e-6f8b-4b7c-9d3e-0a1b2c3d4e5f"), Target::Unresolved),
-            (json!("#contained"), Target::Unresolved),
-            (json!("/Patient/1"), Target::Unresolved),
-            (json!("Patient/"), Target::Unresolved),
-            (json!("Patient/a_b"), Target::Unresolved),
-            (json!("patient/1"), Target::Unresolved),
-            (json!("Patient/1/x"), Target::Unresolved),
-            (json!("Patient/1/_history/a_b"), Target::Unresolved),
-            (json!(""), Target::Unresolved),
-            (json!(7), Target::Unresolved),
-            (json!(null), Target::Unresolved),
+            (json!("http://other.example.org/Patient/1?x=y"), ReferenceTarget::Unresolved),
+            (json!("https://other.example.org/r4?x=/Patient/1"), ReferenceTarget::Unresolved),
+            (json!("https://other.example.org/patients/1"), ReferenceTarget::Unresolved),
+            (json!("https://other.example.org/Patient/a_b"), ReferenceTarget::Unresolved),
+            (json!("ftp://other.example.org/Patient/1"), ReferenceTarget::Unresolved),
+            (json!("https://other.example.org/somebody"), ReferenceTarget::Unresolved),
+            (json!("Patient?identifier=1"), ReferenceTarget::Unresolved),
+            (
+                json!("https://fhir.example.org/r4/Patient?identifier=1"),
+                ReferenceTarget::Unresolved,
+            ),
+            (json!("urn:uuid:3a5d9c1e-6f8b-4b7c-9d3e-0a1b2c3d4e5f"), ReferenceTarget::Unresolved),
+            (json!("#contained"), ReferenceTarget::Unresolved),
+            (json!("/Patient/1"), ReferenceTarget::Unresolved),
+            (json!("Patient/"), ReferenceTarget::Unresolved),
+            (json!("Patient/a_b"), ReferenceTarget::Unresolved),
+            (json!("patient/1"), ReferenceTarget::Unresolved),
+            (json!("Patient/1/x"), ReferenceTarget::Unresolved),
+            (json!("Patient/1/_history/a_b"), ReferenceTarget::Unresolved),
+            (json!(""), ReferenceTarget::Unresolved),
+            (json!(7), ReferenceTarget::Unresolved),
+            (json!(null), ReferenceTarget::Unresolved),
         ] {
             let element = json!({"reference": reference});
-            assert_eq!(Target::of(&element, &base), expected, "{element}");
+            assert_eq!(ReferenceTarget::of(&element, &base), expected, "{element}");
         }
         let logical = json!({"type": "Patient", "identifier": {"value": "7"}});
-        assert_eq!(Target::of(&logical, &base), Target::Unresolved);
+        assert_eq!(ReferenceTarget::of(&logical, &base), ReferenceTarget::Unresolved);
         for odd in [json!("Patient/1"), json!([{"reference": "Patient/1"}]), json!(null)] {
-            assert_eq!(Target::of(&odd, &base), Target::Unresolved, "{odd}");
+            assert_eq!(ReferenceTarget::of(&odd, &base), ReferenceTarget::Unresolved, "{odd}");
         }
-        assert_eq!(Target::of(&json!({"display": "Amara"}), &base), Target::Nothing);
+        assert_eq!(
+            ReferenceTarget::of(&json!({"display": "Amara"}), &base),
+            ReferenceTarget::Nothing
+        );
     }
 
     #[test]
@@ -267,7 +278,7 @@ mod tests {
             (here("Patient", "1"), true),
             (here("Group", "1"), false),
             (here("Patient", "2"), false),
-            (Target::Elsewhere { resource_type: "Patient" }, false),
+            (ReferenceTarget::Elsewhere { resource_type: "Patient" }, false),
         ] {
             assert_eq!(target.names("Patient", "1"), expected, "{target:?}");
         }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::elements::{any_at, paths};
 use crate::fhir::BaseUrl;
-use crate::fhir::compartment::{ResourceReference, Target};
+use crate::fhir::compartment::{ReferenceTarget, ResourceReference};
 
 /// A search parameter of a resource type, as R4 defines it.
 ///
@@ -136,7 +136,9 @@ impl SearchParameter {
         }
         for (path, only) in paths(self.elements) {
             any_at(resource, path, &mut |element| {
-                if let Target::Here { resource_type, id } = Target::of(element, base) {
+                if let ReferenceTarget::Here { resource_type, id } =
+                    ReferenceTarget::of(element, base)
+                {
                     let is_wanted = only.is_none_or(|only| resource_type == only);
                     let reference = ResourceReference::new(resource_type, id);
                     if is_wanted && !found.contains(&reference) {

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use serde_json::Value;
 
 use crate::fhir::BaseUrl;
-use crate::fhir::compartment::{Target, resource_of};
+use crate::fhir::compartment::{ReferenceTarget, resource_of};
 use crate::fhir::interaction::is_id;
 
 /// The resources to look for among references, any one of which is enough. They are looked up: an element costs the
@@ -70,15 +70,17 @@ impl ReferenceTest {
     }
 
     fn names_here(&self, element: &Value, target: Option<&str>, base: &BaseUrl) -> bool {
-        match Target::of(element, base) {
-            Target::Here { resource_type, id } => {
+        match ReferenceTarget::of(element, base) {
+            ReferenceTarget::Here { resource_type, id } => {
                 target.is_none_or(|target| resource_type == target)
                     && self
                         .here
                         .get(&*id)
                         .is_some_and(|types| types.any || types.named.contains(&*resource_type))
             }
-            Target::Elsewhere { .. } | Target::Unresolved | Target::Nothing => false,
+            ReferenceTarget::Elsewhere { .. }
+            | ReferenceTarget::Unresolved
+            | ReferenceTarget::Nothing => false,
         }
     }
 
