@@ -344,3 +344,24 @@ async fn no_other_site_talks_to_the_provider() {
         assert_eq!(request.send().await.unwrap().status(), status, "{headers:?}");
     }
 }
+
+/// Whoever rotates twice must not end tokens that live on.
+#[tokio::test]
+async fn keys_stay_published_as_long_as_their_tokens_live() {
+    let demo = Demo::start().await;
+    let issuer = demo.described["issuer"].as_str().unwrap();
+    let published = async || -> Vec<String> {
+        let keys = demo.client.get(format!("{issuer}/jwks")).send().await.unwrap();
+        let keys: Value = keys.json().await.unwrap();
+        let keys = keys["keys"].as_array().unwrap().iter();
+        keys.map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
+    };
+    let first = published().await;
+    for _ in 0..3 {
+        let rotate = demo.described["rotate"].as_str().unwrap();
+        assert_eq!(demo.client.post(rotate).send().await.unwrap().status(), 204);
+    }
+    let last = published().await;
+    assert_eq!(last.len(), 4, "{last:?}");
+    assert!(last.contains(&first[0]), "{last:?}");
+}

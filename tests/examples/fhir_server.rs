@@ -232,3 +232,32 @@ async fn the_fhir_server_loads_resources_and_bundles_from_a_folder() {
     let unknown = issuer.token().claim("aud", base).claim("roles", vec!["nobodysRole"]);
     assert_eq!(status(&server.url("/Patient/a"), &unknown.sign().unwrap()).await, 403);
 }
+
+/// Finding: what came along with what everybody may read was not.
+#[tokio::test]
+async fn a_public_path_shows_resources_of_its_type_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("auth.toml");
+    let text = "base_url = \"https://fhir.example.org/r4\"\naccess = \"scopes\"\n\
+        public = [\"/Practitioner\"]\n[[issuers]]\nissuer = \"https://idp.example.org\"\n";
+    std::fs::write(&file, text).unwrap();
+    let file = file.to_str().unwrap();
+    let command = command("fhir_server", &["--config", file, "--listen", "127.0.0.1:0"]);
+    let server = tokio::task::spawn_blocking(|| Example::start(command)).await.unwrap();
+    for query in ["", "?_revinclude=Encounter:participant", "?_include=*&_revinclude=*"] {
+        let url = server.url(&format!("/Practitioner{query}"));
+        let answer = reqwest::get(url).await.unwrap();
+        let status = answer.status().as_u16();
+        let body: serde_json::Value = answer.json().await.unwrap();
+        let Some(entries) = body["entry"].as_array() else {
+            assert_eq!(status, 400, "{query}: {body}");
+            continue;
+        };
+        assert!(!entries.is_empty());
+        for entry in entries {
+            assert_eq!(entry["resource"]["resourceType"], "Practitioner", "{query}: {entry}");
+        }
+    }
+    let chained = server.url("/Practitioner?_has:Encounter:participant:status=finished");
+    assert!(reqwest::get(chained).await.unwrap().status().is_client_error());
+}

@@ -234,12 +234,20 @@ async fn a_transaction_is_all_or_nothing_and_its_references_become_real() {
     };
     let mut unresolved = weight.clone();
     unresolved["subject"] = json!({"reference": "Patient?identifier=amara"});
+    let mut of_a_system = weight.clone();
+    of_a_system["subject"]["reference"] = "Patient?identifier=http://example.org/ids|amara".into();
+    let named = json!({"resourceType": "Patient", "id": "9"});
     for overlap in [
         [delete("Observation/weight-1"), delete("Observation/weight-1")],
         [delete("Observation?_id=weight-1"), delete("Observation/weight-1")],
         [entry("PUT", "Observation?_id=weight-1", weight), delete("Observation/weight-1")],
         [conditional("1"), conditional("2")],
         [entry("POST", "Observation", unresolved), entry("GET", "Patient/1", Value::Null)],
+        [entry("POST", "Observation", of_a_system), entry("GET", "Patient/1", Value::Null)],
+        [
+            entry("PUT", "Patient?identifier=s|none", named.clone()),
+            entry("PUT", "Patient/9", named),
+        ],
     ] {
         let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": overlap});
         let reply = fhir.with_body(ALL, "POST", "", bundle).await;

@@ -194,3 +194,38 @@ async fn links_have_commas_between_values_and_what_is_encoded_stays_so() {
     let url = reply.body["link"][0]["url"].as_str().unwrap();
     assert!(url.ends_with("/Patient?name=a%252Cb%26c"), "{url}");
 }
+
+#[tokio::test]
+async fn everything_comes_page_by_page() {
+    let fhir = Fhir::start("scopes", &[]).await;
+    let whole = fhir.as_caller(ALL, "GET", "/Patient/1/$everything").await.body;
+    let all = whole["entry"].as_array().unwrap().len();
+    assert!(all > 4, "{whole}");
+    let mut path = "/Patient/1/$everything?_count=2".to_owned();
+    let mut seen = Vec::new();
+    loop {
+        let page = fhir.as_caller(ALL, "GET", &path).await.body;
+        assert_eq!(page["total"], all, "{page}");
+        let entries = page["entry"].as_array().unwrap();
+        seen.extend(entries.iter().map(|entry| entry["fullUrl"].clone()));
+        let next = page["link"].as_array().unwrap().iter().find(|link| link["relation"] == "next");
+        let Some(next) = next else { break };
+        let url = next["url"].as_str().unwrap();
+        path = format!("/Patient{}", url.split_once("/Patient").unwrap().1);
+    }
+    let expected: Vec<Value> =
+        whole["entry"].as_array().unwrap().iter().map(|entry| entry["fullUrl"].clone()).collect();
+    assert_eq!(seen, expected);
+    let reply = fhir.as_caller(ALL, "GET", "/Patient/1/$everything?_since=2020-01-01,lt2030").await;
+    assert_eq!(reply.status, 400, "{}", reply.text);
+}
+
+/// Browsers keep what says nothing about it, and the next one who signs in has the same browser.
+#[tokio::test]
+async fn nobody_keeps_an_answer() {
+    let fhir = Fhir::start("scopes", &[]).await;
+    for path in ["/Patient/1", "/Observation?_count=1", "/Patient/1/$everything", "/Patient/none"] {
+        let reply = fhir.as_caller(ALL, "GET", path).await;
+        assert_eq!(reply.headers["cache-control"], "no-store", "{path}");
+    }
+}

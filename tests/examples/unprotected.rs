@@ -184,3 +184,37 @@ fn it_says_that_nothing_is_enforced_and_loads_a_folder() {
     let said = std::fs::read_to_string(&log).unwrap();
     assert!(said.contains("nothing is enforced"), "{said}");
 }
+
+/// A site whose name leads here is the same origin to a browser, and a body without a media type needs no preflight.
+#[tokio::test]
+async fn a_site_that_somebody_has_open_is_not_answered() {
+    let store = Store::start(&[]).await;
+    for (host, expected) in [
+        ("evil.example", 421),
+        ("127.0.0.1.evil.example", 421),
+        ("localhost:1", 200),
+        ("[::1]", 200),
+    ] {
+        let got = store.send("GET", "/Patient/1", &[("host", host)], Value::Null).await;
+        assert_eq!(got.0, expected, "{host}: {}", got.1);
+    }
+    let patient = json!({"resourceType": "Patient"});
+    let page = [("origin", "https://evil.example")];
+    assert_eq!(store.send("POST", "/Patient", &page, patient.clone()).await.0, 415);
+    let app = [page[0], ("content-type", "application/fhir+json")];
+    assert_eq!(store.send("POST", "/Patient", &app, patient.clone()).await.0, 201);
+    assert_eq!(store.send("POST", "/Patient", &[], patient).await.0, 201);
+    assert_eq!(store.send("DELETE", "/Observation/weight-2", &page, Value::Null).await.0, 204);
+}
+
+/// The next export asks for what is newer: a change that has its time and is not in the store yet would be lost.
+#[tokio::test]
+async fn the_time_of_an_export_is_that_of_the_last_change_in_it() {
+    let store = Store::start(&[]).await;
+    let patient = json!({"resourceType": "Patient", "id": "1"});
+    let (_, changed) = store.send("PUT", "/Patient/1", &[], patient).await;
+    let begun = store.client.get(store.server.url("/$export?_type=Patient")).send().await.unwrap();
+    let status = begun.headers()["content-location"].to_str().unwrap();
+    let manifest: Value = store.client.get(status).send().await.unwrap().json().await.unwrap();
+    assert_eq!(manifest["transactionTime"], changed["meta"]["lastUpdated"], "{manifest}");
+}

@@ -330,3 +330,48 @@ async fn a_search_body_of_more_than_64_kib_is_413() {
         assert_eq!(reply.code(), if expected == 413 { "too-long" } else { "" });
     }
 }
+
+/// R5 section 3.2.0.4.3: what the condition has excluded is not what an id in the body is to overwrite.
+#[tokio::test]
+async fn a_conditional_update_overwrites_nothing_that_its_condition_does_not_find() {
+    let fhir = scopes().await;
+    let patient = |id: &str| json!({"resourceType": "Patient", "id": id});
+    let put = async |id: &str| {
+        fhir.with_body(ALL, "PUT", "/Patient?identifier=s|none", patient(id)).await
+    };
+    let refused = put("1").await;
+    assert_eq!((refused.status, refused.code()), (409, "conflict"), "{}", refused.text);
+    assert_eq!(fhir.as_caller(ALL, "GET", "/Patient/1").await.body["meta"]["versionId"], "1");
+    assert_eq!(put("a-new-one").await.status, 201);
+}
+
+/// A value that is not read would delete without the history, or with it, against what was meant.
+#[tokio::test]
+async fn hard_deletion_is_asked_for_in_one_way() {
+    let fhir = scopes().await;
+    for value in ["1", "TRUE", "yes", ""] {
+        let path = format!("/Observation/weight-2?_hardDelete={value}");
+        assert_eq!(fhir.as_caller(ALL, "DELETE", &path).await.status, 400, "{value}");
+    }
+    let observation = json!({"resourceType": "Observation", "id": "weight-2"});
+    let path = "/Observation/weight-2?_hardDelete=true";
+    assert_eq!(fhir.with_body(ALL, "PUT", path, observation).await.status, 400);
+    assert_eq!(fhir.as_caller(ALL, "DELETE", path).await.status, 204);
+    assert_eq!(fhir.as_caller(ALL, "GET", "/Observation/weight-2/_history").await.status, 404);
+}
+
+#[tokio::test]
+async fn a_preference_counts_beside_others() {
+    let fhir = scopes().await;
+    let token = fhir.token(ALL);
+    let patient = json!({"resourceType": "Patient"});
+    for (preference, is_empty) in [
+        ("return=minimal", true),
+        ("respond-async, return=minimal", true),
+        ("return=representation", false),
+    ] {
+        let headers = [("content-type", "application/fhir+json"), ("prefer", preference)];
+        let reply = fhir.send(&token, "POST", "/Patient", &headers, patient.clone()).await;
+        assert_eq!((reply.status, reply.text.is_empty()), (201, is_empty), "{preference}");
+    }
+}

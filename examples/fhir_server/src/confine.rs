@@ -63,6 +63,9 @@ impl<'a> Confinement<'a> {
     /// Reports whether a result may depend on all resources of a type that the caller may search. What a
     /// constraint hides would show through.
     pub(crate) fn may_depend_on(&self, resource_type: &str) -> bool {
+        if let Rights::Public(interaction) = self.rights {
+            return interaction.resource_type() == Some(resource_type);
+        }
         let filter = self.filter(Question::May(Permissions::SEARCH), resource_type);
         filter.is_none_or(|filter| {
             let mut sets = filter.confinement().sets();
@@ -109,7 +112,7 @@ impl<'a> Confinement<'a> {
         match access.may_store(before, after) {
             // Only now: before, it would tell what is hidden from what does not exist.
             Ok(()) => match after.and_then(|after| after["resourceType"].as_str()) {
-                Some(of) if self.is_of_nobody(state, of) => {
+                Some(of) if self.is_confined_to_unknown_patient(state, of) => {
                     Err(Forbidden::Denied(Denial::new("this server does not know the patient")))
                 }
                 Some(_) | None => Ok(()),
@@ -125,9 +128,8 @@ impl<'a> Confinement<'a> {
         }
     }
 
-    /// Reports whether changes of a type are confined to a patient whom nobody knows here: what is written
-    /// would be nobody's.
-    fn is_of_nobody(&self, state: &State, resource_type: &str) -> bool {
+    /// Reports whether the token confines changes of this type to a patient that the store does not have.
+    fn is_confined_to_unknown_patient(&self, state: &State, resource_type: &str) -> bool {
         let filter = self.filter(Question::May(Permissions::CREATE), resource_type);
         let known = |id: &str| state.referenced(&ResourceReference::new("Patient", id)).is_some();
         filter.is_some_and(|filter| {
@@ -138,13 +140,16 @@ impl<'a> Confinement<'a> {
 
     fn ask(&self, question: Question, state: &State, resource: &Value) -> bool {
         let resource_type = resource["resourceType"].as_str().unwrap_or_default();
+        if let Rights::Public(interaction) = self.rights {
+            return interaction.resource_type() == Some(resource_type);
+        }
         match self.filter(question, resource_type) {
             Some(filter) => shows(&filter, state, resource),
             None => true,
         }
     }
 
-    /// The filter of a type, asked for once. None where everything may be seen.
+    /// The filter of a type, asked for once. `None` where no token confines.
     fn filter(&self, question: Question, resource_type: &str) -> Option<Filter<'a>> {
         let Rights::Granted(access) = self.rights else { return None };
         let mut asked = self.asked.borrow_mut();

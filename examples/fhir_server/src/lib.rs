@@ -33,6 +33,12 @@ use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
+use axum::body::HttpBody as _;
+use axum::extract::Request;
+use axum::http::header::{CONTENT_TYPE, ORIGIN};
+use axum::http::{Method, StatusCode};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
 use tokio::net::{TcpListener, lookup_host};
 use tower::Layer as _;
 use tower_fhir_auth::config::ConfigFile;
@@ -118,7 +124,7 @@ async fn run() -> Result<(), Error> {
     // Around the router as a whole: a layer on its routes stands inside axum's own answers.
     let app = App::new(base.clone(), resources(&options, &base)?, Some(auth.clone()));
     let app = cors::around(auth.layer(api::router(app)));
-    // Whoever reads the line may send a signal at once.
+    // Signals are caught before the line is printed: whoever waits for it may send one at once.
     let signal = signal()?;
     let here = format!("http://{address}{}", base.path());
     println!("listening on {here}");
@@ -137,6 +143,7 @@ async fn run() -> Result<(), Error> {
 async fn serve_unprotected(options: &Options, listener: TcpListener) -> Result<(), Error> {
     let base: BaseUrl = format!("http://{}/fhir", listener.local_addr()?).parse()?;
     let app = api::router(App::new(base.clone(), resources(options, &base)?, None));
+    let app = app.layer(from_fn(own_machine_alone));
     eprintln!(
         "--unprotected: no token is asked for and nothing is enforced; everybody on this machine \
          reads and writes everything"
@@ -145,6 +152,27 @@ async fn serve_unprotected(options: &Options, listener: TcpListener) -> Result<(
     println!("listening on {base}");
     serve::until(signal, listener, HttpService::new(app)).await;
     Ok(())
+}
+
+/// Lets programs of this machine through. A site that somebody has open is none: a name of its own that leads here
+/// would make this that site to a browser, and a body without a media type is sent without a preflight.
+async fn own_machine_alone(request: Request, next: Next) -> Response {
+    match foreign(&request) {
+        Some(refused) => refused.into_response(),
+        None => next.run(request).await,
+    }
+}
+
+fn foreign(request: &Request) -> Option<(StatusCode, &'static str)> {
+    if !page::is_for_loopback(request.uri(), request.headers()) {
+        let text = "with --unprotected the server answers to names of this machine alone";
+        return Some((StatusCode::MISDIRECTED_REQUEST, text));
+    }
+    let has = |name| request.headers().contains_key(name);
+    let is_sent_unasked = request.method() == Method::POST && !request.body().is_end_stream();
+    let is_of_a_page = has(ORIGIN) && is_sent_unasked && !has(CONTENT_TYPE);
+    let text = "a body from a page says its media type";
+    is_of_a_page.then_some((StatusCode::UNSUPPORTED_MEDIA_TYPE, text))
 }
 
 async fn listener(options: &Options) -> Result<TcpListener, Error> {
@@ -164,8 +192,8 @@ fn resources(options: &Options, base: &BaseUrl) -> Result<Store, Error> {
     let Some(folder) = &options.data else {
         return Ok(Store::new(store::synthetic(base.clone())));
     };
-    let loaded = store::from_folder(base.clone(), folder)
-        .map_err(|error| format!("--data {}: {error}", folder.display()))?;
+    let loaded =
+        store::from_folder(base.clone(), folder).map_err(|error| format!("--data {error}"))?;
     for refused in &loaded.refused {
         tracing::warn!(file = refused.file, reason = refused.reason, "not loaded");
     }

@@ -7,7 +7,7 @@ use tower_fhir_auth::authorization::{JobOwner, ResourceFilter};
 use tower_fhir_auth::fhir::PatientCompartment;
 use tower_fhir_auth::{Access, Denial, Interaction};
 
-/// The patient of a resource where no layer says so.
+/// R4's patient compartment, where no layer configures another.
 static BY_DEFAULT: LazyLock<PatientCompartment> = LazyLock::new(PatientCompartment::default);
 
 /// The rights that a request was let in with.
@@ -15,7 +15,7 @@ static BY_DEFAULT: LazyLock<PatientCompartment> = LazyLock::new(PatientCompartme
 pub(crate) enum Rights {
     /// The access that the layer has granted to a token.
     Granted(Access),
-    /// The operator has made the path public: there everybody reads, and does no more.
+    /// The operator has made the path public: everybody reads there, resources of the type that it names.
     Public(Interaction),
     /// There is no layer (`--unprotected`): everybody does everything.
     Everything(Interaction),

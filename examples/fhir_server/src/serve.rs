@@ -24,14 +24,14 @@ use tower::util::BoxCloneSyncService;
 use tower::{ServiceExt, service_fn};
 use tower_fhir_auth::authentication::PeerAddress;
 
-/// Room for the largest token that is answered with more than a shrug, and for other headers.
-const HEADERS: u32 = 256 * 1024;
+/// Room for tokens larger than the layer accepts, so that they are refused with a reason, and for other headers.
+const MAX_HEADER_BYTES: u32 = 256 * 1024;
 
 /// The most connections at once; others wait until one ends.
 const MAX_CONNECTIONS: usize = 512;
 
 /// The time in which the head of the first request, or of the next one, has to come.
-const HEAD: Duration = Duration::from_secs(10);
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The time after which HTTP/2 asks whether the client is there, and in which it has to answer.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
@@ -89,7 +89,7 @@ async fn connection(
     peer: SocketAddr,
     app: HttpService,
 ) {
-    let builder = match tokio::time::timeout(HEAD, speaks_http2(&stream)).await {
+    let builder = match tokio::time::timeout(HEAD_TIMEOUT, speaks_http2(&stream)).await {
         Ok(Ok(true)) => builder.http2_only(),
         Ok(Ok(false)) => builder.http1_only(),
         Ok(Err(_)) | Err(_) => return,
@@ -100,7 +100,7 @@ async fn connection(
         request.extensions_mut().insert(PeerAddress::new(peer));
         app.clone().oneshot(request)
     }));
-    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
     // How a connection ends is its client's business.
     let _ = tokio::time::timeout(MAX_AGE, watcher.watch(connection.into_owned())).await;
 }
@@ -108,11 +108,11 @@ async fn connection(
 /// Makes the settings that bound what a client can hold.
 fn bounded() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
     builder
         .http2()
         .timer(TokioTimer::new())
-        .max_header_list_size(HEADERS)
+        .max_header_list_size(MAX_HEADER_BYTES)
         .max_concurrent_streams(MAX_STREAMS)
         .keep_alive_interval(KEEP_ALIVE)
         .keep_alive_timeout(KEEP_ALIVE);

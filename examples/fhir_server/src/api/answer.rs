@@ -170,6 +170,8 @@ impl IntoResponse for Answer {
             (ETAG, self.etag),
             (LAST_MODIFIED, last_modified),
             (LOCATION, self.location),
+            // The next user of a browser must not find what the last one has read.
+            (CACHE_CONTROL, Some("no-store".to_owned())),
         ];
         let described = described.into_iter().filter_map(|(name, value)| Some((name, value?)));
         for (name, value) in described.chain(self.headers) {

@@ -55,9 +55,10 @@ fn batch(app: &App, rights: &Rights, entries: &[Value]) -> Result<Vec<Value>, Re
     app.store.change(|state| {
         let mut room = MAX_ANSWER;
         let each = entries.iter().enumerate().map(|(number, entry)| {
-            let answer = judged(rights, number, entry)
-                .and_then(|entry| change(state, &entry.rights, &entry.order()?))
-                .and_then(|answer| within(&mut room, answer));
+            let answer = judged(rights, number, entry).and_then(|entry| {
+                let answer = change(state, &entry.rights, &entry.order()?)?;
+                within(&mut room, entry.is_write(), answer)
+            });
             response(app, answer)
         });
         Ok(each.collect())
@@ -85,14 +86,14 @@ fn transaction(app: &App, rights: &Rights, entries: &[Value]) -> Result<Vec<Valu
             if let Content::Resource(resource) = &mut order.body {
                 rename_references(resource, plan.names());
             }
-            let answer = match is_write(order.interaction.kind()) {
+            let answer = match entry.is_write() {
                 true => {
                     let confinement = Confinement::new(&entry.rights);
                     write::perform(state, &confinement, &order, plan.target(entry.number))?
                 }
                 false => look(state, &entry.rights, &order)?,
             };
-            answers.push((entry.number, within(&mut room, answer)?));
+            answers.push((entry.number, within(&mut room, entry.is_write(), answer)?));
         }
         Ok::<_, Refusal>(answers)
     })?;
@@ -125,16 +126,22 @@ impl Entry<'_> {
     pub(crate) fn order(&self) -> Result<Order<'_>, Refusal> {
         Order::of_entry(self.rights.interaction(), self.content)
     }
+
+    fn is_write(&self) -> bool {
+        is_write(self.rights.interaction().kind())
+    }
 }
 
-/// A small bundle must not ask for one large resource again and again.
-fn within(room: &mut usize, answer: Answer) -> Result<Answer, Refusal> {
+/// A small bundle must not ask for one large resource again and again. A change that was made stays a success, and
+/// is told without the resource.
+fn within(room: &mut usize, is_write: bool, answer: Answer) -> Result<Answer, Refusal> {
     let size = answer.resource.as_ref().map_or(0, |resource| resource.to_string().len());
     match room.checked_sub(size) {
         Some(rest) => {
             *room = rest;
             Ok(answer)
         }
+        None if is_write => Ok(Answer { resource: None, ..answer }),
         None => {
             let text = "the answers to the entries are too large for one bundle";
             Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, IssueType::TooLong, text))
@@ -172,4 +179,22 @@ fn response(app: &App, answer: Result<Answer, Refusal>) -> Value {
 fn refused(status: StatusCode, outcome: &OperationOutcome) -> Value {
     let outcome: Value = serde_json::from_str(&outcome.to_json()).unwrap_or_default();
     json!({"response": {"status": status.as_str(), "outcome": outcome}})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_no_room_is_refused_to_a_read_and_told_without_the_resource_to_a_change() {
+        let answer = || Answer::resource(StatusCode::OK, json!({"resourceType": "Basic"}));
+        let mut room = 30;
+        assert!(within(&mut room, false, answer()).unwrap().resource.is_some());
+        assert!(matches!(
+            within(&mut room, false, answer()),
+            Err(Refusal::Fault(fault)) if fault.status == StatusCode::PAYLOAD_TOO_LARGE
+        ));
+        let changed = within(&mut room, true, answer()).unwrap();
+        assert_eq!((changed.status, changed.resource), (StatusCode::OK, None));
+    }
 }

@@ -67,7 +67,7 @@ fn codes(codes: &[&str]) -> Vec<Value> {
 }
 
 fn resource(name: &str, is_protected: bool) -> Value {
-    // Whoever stands before a store that is not protected has to know that `If-Match` is honoured.
+    // `If-Match` is honoured in any case, and never required. A gateway before the store looks for the word.
     let versioning = if is_protected { "versioned" } else { "versioned-update" };
     // All that can be evaluated is supported.
     let parameters = SearchParameter::of_type(name).filter(SearchParameter::is_evaluable);
@@ -77,7 +77,7 @@ fn resource(name: &str, is_protected: bool) -> Value {
     let mut resource = json!({
         "type": name, "interaction": codes(&INTERACTIONS), "versioning": versioning,
         "readHistory": true, "updateCreate": true, "conditionalCreate": true,
-        "conditionalRead": "not-match", "conditionalUpdate": true, "conditionalDelete": "single",
+        "conditionalRead": "full-support", "conditionalUpdate": true, "conditionalDelete": "single",
         "searchInclude": references, "searchRevInclude": referring(name),
         "searchParam": parameters.collect::<Vec<_>>(),
     });

@@ -11,7 +11,7 @@ use super::order::Order;
 use super::search::page;
 use crate::confine::{Confinement, shows};
 use crate::rights::Rights;
-use crate::store::{MAX_COUNT, State, is_type, since};
+use crate::store::{self, MAX_COUNT, State, is_type, number, since};
 
 pub(crate) fn everything(
     state: &State,
@@ -22,7 +22,7 @@ pub(crate) fn everything(
         return Err(Refusal::not_supported("this server has `$everything` of one patient only"));
     }
     let mut types: Option<Vec<&str>> = None;
-    let mut count = MAX_COUNT;
+    let (mut offset, mut count) = (0, MAX_COUNT);
     let mut changed: Option<Criterion> = None;
     for (name, value) in &order.parameters {
         match name.as_str() {
@@ -30,10 +30,8 @@ pub(crate) fn everything(
                 return Err(Refusal::invalid("`_type` appears more than once"));
             }
             "_type" => types = Some(value.split(',').collect()),
-            "_count" => {
-                let wanted = value.parse::<usize>();
-                count = wanted.map_err(|_| Refusal::invalid("`_count` is not a number"))?;
-            }
+            "_count" => count = store::count(value).map_err(Refusal::invalid)?,
+            "_offset" => offset = number(name, value).map_err(Refusal::invalid)?,
             "_since" => {
                 changed = Some(since(state.base(), value).map_err(Refusal::invalid)?);
             }
@@ -62,9 +60,9 @@ pub(crate) fn everything(
     let total = found.len();
     let mut bundle = json!({
         "resourceType": "Bundle", "type": "searchset", "total": total,
-        "link": page(state, order, 0, total, total),
+        "link": page(state, order, offset, count, total),
     });
-    let shown = found.iter().take(count.min(MAX_COUNT));
+    let shown = found.iter().skip(offset).take(count);
     let entries: Vec<Value> = shown.map(|resource| entry(state, resource)).collect();
     if !entries.is_empty() {
         bundle["entry"] = entries.into();

@@ -27,6 +27,8 @@ pub(crate) struct Jobs(Mutex<BTreeMap<String, Job>>);
 struct Job {
     owner: JobOwner,
     begun: std::time::SystemTime,
+    /// The time of the last change that the files have.
+    transaction_time: String,
     request: String,
     /// The types that are exported, also where there is none of them.
     types: Vec<String>,
@@ -40,8 +42,8 @@ impl Jobs {
     }
 }
 
-/// Begins an export, which is done at once: the store is small. The layer has seen to it that the
-/// caller may read and search every type that is exported.
+/// Begins an export, which is done at once: the store is small. The layer has judged the types of `_type`; without
+/// it the export is of what the token may export.
 pub(crate) fn kick_off(app: &App, rights: &Rights, order: &Order<'_>) -> Result<Answer, Refusal> {
     if order.interaction.method() == Method::HEAD {
         return Err(Refusal::invalid("HEAD does not start an export"));
@@ -78,7 +80,6 @@ pub(crate) fn kick_off(app: &App, rights: &Rights, order: &Order<'_>) -> Result<
     }
     let mut files: BTreeMap<String, String> = BTreeMap::new();
     for name in state.types() {
-        // Without `_type` an export is of what the token may export.
         let wanted =
             types.as_ref().map_or_else(|| rights.may_export(name), |types| types.contains(&name));
         if !wanted {
@@ -102,7 +103,10 @@ pub(crate) fn kick_off(app: &App, rights: &Rights, order: &Order<'_>) -> Result<
         Some(types) => types.into_iter().map(str::to_owned).collect(),
         None => state.types().filter(|name| rights.may_export(name)).map(str::to_owned).collect(),
     };
-    let job = Job { owner, types, begun: std::time::SystemTime::now(), request, files };
+    let begun = std::time::SystemTime::now();
+    // A change may be on its way that has its time already: now would promise that it is in the files.
+    let transaction_time = state.last_change();
+    let job = Job { owner, types, begun, transaction_time, request, files };
     let mut jobs = app.jobs.lock();
     if jobs.len() >= MAX_JOBS {
         let oldest = jobs.iter().min_by_key(|(_, job)| job.begun).map(|(id, _)| id.clone());
@@ -152,7 +156,7 @@ fn manifest(state: &State, id: &str, job: &Job) -> Answer {
         })
     });
     let manifest = json!({
-        "transactionTime": humantime::format_rfc3339_millis(job.begun).to_string(),
+        "transactionTime": job.transaction_time,
         "request": job.request, "requiresAccessToken": true,
         "output": output.collect::<Vec<_>>(), "error": [],
     });

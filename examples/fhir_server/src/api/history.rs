@@ -9,7 +9,7 @@ use super::order::Order;
 use super::read::judged;
 use super::search::page;
 use crate::confine::Confinement;
-use crate::store::{Change, MAX_COUNT, State, Version, is_type, since};
+use crate::store::{self, Change, State, Version, is_type, number, since};
 
 /// Of one resource. A history of which nothing may be seen is that of a resource that does not
 /// exist.
@@ -50,15 +50,8 @@ fn bundle(
     let (mut count, mut offset) = (100, 0);
     for (name, value) in &order.parameters {
         match name.as_str() {
-            "_count" => {
-                let wanted = value.parse::<usize>();
-                let wanted = wanted.map_err(|_| Refusal::invalid("`_count` is not a number"))?;
-                count = wanted.min(MAX_COUNT);
-            }
-            "_offset" => {
-                offset =
-                    value.parse().map_err(|_| Refusal::invalid("`_offset` is not a number"))?;
-            }
+            "_count" => count = store::count(value).map_err(Refusal::invalid)?,
+            "_offset" => offset = number(name, value).map_err(Refusal::invalid)?,
             "_since" => {
                 let since = since(state.base(), value).map_err(Refusal::invalid)?;
                 versions

@@ -23,8 +23,8 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -43,7 +43,7 @@ use crate::store::{State as Resources, Store};
 const MAX_BODY: usize = 16 << 20;
 
 /// The time in which the body of a request has to come.
-const BODY: Duration = Duration::from_secs(10);
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(crate) struct App {
     base: BaseUrl,
@@ -108,7 +108,8 @@ async fn interact(
     if rights.interaction().is_search_by_post() {
         DefaultBodyLimit::max(Access::MAX_SEARCH_BODY).apply(&mut request);
     }
-    let Ok(body) = tokio::time::timeout(BODY, Bytes::from_request(request, &())).await else {
+    let Ok(body) = tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, &())).await
+    else {
         let text = "the body of the request has not come in time";
         let refusal = Refusal::new(StatusCode::REQUEST_TIMEOUT, IssueType::Transient, text);
         return refusal.into_response();
@@ -141,7 +142,7 @@ fn answer(
         return Err(Refusal::not_found("there is nothing at this address"));
     }
     let order = Order::of_request(interaction, parts, &body)?;
-    let wants_little = parts.headers.get("prefer").is_some_and(|value| value == "return=minimal");
+    let wants_little = prefers_minimal(&parts.headers);
     match interaction.kind() {
         InteractionKind::Batch => bundle::answer(app, &rights, &order),
         InteractionKind::JobStatus | InteractionKind::JobCancel => {
@@ -157,6 +158,12 @@ fn answer(
             Ok(Answer { resource, ..answer })
         }
     }
+}
+
+/// Reports whether a client wants no resource back (RFC 7240 section 2), beside whatever else it prefers.
+fn prefers_minimal(headers: &HeaderMap) -> bool {
+    let lines = headers.get_all("prefer").iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).any(|one| one.trim() == "return=minimal")
 }
 
 /// One interaction by itself.

@@ -11,7 +11,7 @@ use super::answer::Refusal;
 use crate::json;
 use crate::rights::Rights;
 
-/// An interaction with all that it is to be done with.
+/// An interaction with its parameters, its conditions and its body.
 #[derive(Debug)]
 pub(crate) struct Order<'a> {
     pub(crate) interaction: &'a Interaction,
@@ -19,7 +19,7 @@ pub(crate) struct Order<'a> {
     pub(crate) parameters: Vec<(String, String)>,
     pub(crate) if_match: Option<String>,
     pub(crate) if_none_match: Option<String>,
-    /// Heeded without a tag (RFC 9110 section 13.1.3).
+    /// Ignored where `If-None-Match` is sent (RFC 9110 section 13.1.3).
     pub(crate) if_modified_since: Option<String>,
     /// The search of a conditional creation.
     pub(crate) if_none_exist: Option<String>,

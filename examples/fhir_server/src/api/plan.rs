@@ -11,7 +11,7 @@ use super::answer::Refusal;
 use super::bundle::Entry;
 use super::write::{condition, is_conditional, is_write, target};
 use crate::confine::Confinement;
-use crate::store::{State, is_id};
+use crate::store::{State, is_id, is_type};
 
 pub(crate) struct Plan {
     /// The stored resources that entries are about. Conditions are resolved once, before anything changes:
@@ -55,12 +55,12 @@ impl Plan {
                     plan.targets.insert(entry.number, found.clone());
                     found
                 }
-                Some(_) => {
-                    let text = "two entries of the transaction are about one resource";
-                    return Err(Refusal::invalid(text));
-                }
+                Some(_) => return Err(two_about_one()),
                 None if creates(kind) => {
                     let name = ResourceReference::new(order.resource_type(), new_id(entry));
+                    if !about.insert(name.clone()) {
+                        return Err(two_about_one());
+                    }
                     plan.new_ids.insert(entry.number, name.id.clone());
                     name
                 }
@@ -91,6 +91,10 @@ impl Plan {
     }
 }
 
+fn two_about_one() -> Refusal {
+    Refusal::invalid("two entries of the transaction are about one resource")
+}
+
 fn creates(kind: Kind) -> bool {
     matches!(kind, Kind::Create | Kind::ConditionalCreate | Kind::ConditionalUpdate)
 }
@@ -109,8 +113,8 @@ fn has_conditional_reference(value: &Value) -> bool {
         Value::Array(members) => members.iter().any(has_conditional_reference),
         Value::Object(fields) => fields.iter().any(|(name, value)| {
             let text = value.as_str().filter(|_| name == "reference");
-            let relative = text.filter(|text| !text.contains(':'));
-            relative.is_some_and(|text| text.contains('?')) || has_conditional_reference(value)
+            let condition = text.and_then(|text| text.split_once('?'));
+            condition.is_some_and(|(of, _)| is_type(of)) || has_conditional_reference(value)
         }),
         _ => false,
     }

@@ -72,6 +72,9 @@ pub(crate) fn judged(state: &State, version: &Version, test: impl Fn(&Value) -> 
 
 /// The resource at a version, or before it was deleted.
 pub(crate) fn last_content(state: &State, version: &Version) -> Option<Arc<Value>> {
+    if let Some(resource) = &version.resource {
+        return Some(Arc::clone(resource));
+    }
     let versions = state.versions(&version.resource_type, &version.id);
     let mut until = versions.into_iter().filter(|other| other.version <= version.version);
     until.find_map(|version| version.resource.clone())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::http::StatusCode;
 use serde_json::Value;
 use tower_fhir_auth::InteractionKind as Kind;
-use tower_fhir_auth::fhir::ResourceReference;
+use tower_fhir_auth::fhir::{IssueType, ResourceReference};
 use tower_fhir_auth::smart::Permissions;
 
 use super::answer::{Answer, Refusal};
@@ -41,9 +41,16 @@ pub(crate) fn target(
     }
     let kind = order.interaction.kind();
     if !is_conditional(kind) || kind == Kind::ConditionalCreate {
-        let known = |name: &str| matches!(name, "_format" | "_pretty" | "_hardDelete");
-        if let Some((name, _)) = order.parameters.iter().find(|(name, _)| !known(name)) {
-            return Err(Refusal::invalid(format!("parameter `{name}` is not supported here")));
+        let known = |name: &str, value: &str| match name {
+            "_format" | "_pretty" => true,
+            "_hardDelete" => kind == Kind::Delete && matches!(value, "true" | "false"),
+            _ => false,
+        };
+        if let Some((name, value)) =
+            order.parameters.iter().find(|(name, value)| !known(name, value))
+        {
+            let text = format!("parameter `{name}={value}` is not supported here");
+            return Err(Refusal::invalid(text));
         }
     }
     match kind {
@@ -72,7 +79,7 @@ pub(crate) fn perform(
         }
         (Kind::ConditionalUpdate, None) => create_by_update(state, confinement, order),
         (Kind::Patch | Kind::ConditionalPatch, Some(existing)) => {
-            change(state, confinement, order, &existing.id)
+            patch_resource(state, confinement, order, &existing.id)
         }
         (Kind::ConditionalPatch, None) => Err(Refusal::not_found("nothing matches the condition")),
         (Kind::Delete | Kind::ConditionalDelete, Some(existing)) => {
@@ -177,8 +184,8 @@ fn update(
     Ok(stored(state, confinement, status, &version))
 }
 
-/// A conditional update that finds nothing creates. With an id of its own it is an update that
-/// names an instance.
+/// A conditional update that finds nothing creates, also with an id of its own. Where that is another resource's,
+/// the condition has excluded it (R5 section 3.2.0.4.3; R4 does not say).
 fn create_by_update(
     state: &mut State,
     confinement: &Confinement<'_>,
@@ -189,6 +196,10 @@ fn create_by_update(
     let id = match own {
         Some(_) if confined => return Err(Refusal::no_such_resource()),
         Some(own) if !is_id(&own) => return Err(Refusal::invalid("`id` of the body is not an id")),
+        Some(own) if is_there(state, order.resource_type(), &own) => {
+            let text = "the condition does not match the resource that has the `id` of the body";
+            return Err(Refusal::new(StatusCode::CONFLICT, IssueType::Conflict, text));
+        }
         Some(own) => own,
         None if confined && order.if_match.is_some() => return Err(Refusal::changed()),
         None if confined => return create(state, confinement, order),
@@ -197,7 +208,11 @@ fn create_by_update(
     update(state, confinement, order, &id)
 }
 
-fn change(
+fn is_there(state: &State, resource_type: &str, id: &str) -> bool {
+    state.referenced(&ResourceReference::new(resource_type, id)).is_some()
+}
+
+fn patch_resource(
     state: &mut State,
     confinement: &Confinement<'_>,
     order: &Order<'_>,

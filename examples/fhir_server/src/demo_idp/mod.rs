@@ -7,8 +7,9 @@ mod grants;
 mod guard;
 mod token;
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
@@ -27,11 +28,11 @@ use tower_http::cors::CorsLayer;
 use self::clients::BACKEND;
 pub(crate) use self::clients::{PAGE, SECRET, scopes_of_people};
 use self::grants::Grants;
-use self::token::{OAuthError, token};
+use self::token::{LONGEST_LIFETIME, OAuthError, token};
 use crate::Error;
 use crate::serve::{self, HttpService};
 
-/// The interval after which a new key signs. The one before stays published until the next rotation.
+/// The interval after which a new key signs.
 const ROTATION: Duration = Duration::from_secs(60);
 
 pub(crate) struct DemoIdp {
@@ -51,9 +52,13 @@ struct Issuer {
     assertions: Authenticator,
 }
 
+/// The most keys that signed before and are still published, however often somebody rotates.
+const MAX_PREVIOUS: usize = 8;
+
 struct Keys {
     current: Arc<SigningKey>,
-    previous: Option<Arc<SigningKey>>,
+    /// The keys that signed before, oldest first, and when they ceased to: published as long as a token may live.
+    previous: VecDeque<(Arc<SigningKey>, Instant)>,
     made: u32,
 }
 
@@ -71,7 +76,11 @@ impl DemoIdp {
             audience,
             page: format!("{origin}/"),
             grants: Mutex::default(),
-            keys: RwLock::new(Keys { current: new_key(1).await?, previous: None, made: 1 }),
+            keys: RwLock::new(Keys {
+                current: new_key(1).await?,
+                previous: VecDeque::new(),
+                made: 1,
+            }),
             backend,
             assertions: Authenticator::builder().issuer(client).build()?,
         });
@@ -110,11 +119,19 @@ fn router() -> Router<Arc<Issuer>> {
 
 impl Issuer {
     async fn rotate(&self) -> Result<(), TestUtilError> {
-        let made = self.keys.read().unwrap_or_else(PoisonError::into_inner).made + 1;
-        let key = new_key(made).await?;
+        // Two at once make keys of two names.
+        let number = {
+            let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+            keys.made += 1;
+            keys.made
+        };
+        let key = new_key(number).await?;
         let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
-        keys.previous = Some(std::mem::replace(&mut keys.current, key));
-        keys.made = made;
+        let before = std::mem::replace(&mut keys.current, key);
+        keys.previous.push_back((before, Instant::now()));
+        if keys.previous.len() > MAX_PREVIOUS {
+            keys.previous.pop_front();
+        }
         Ok(())
     }
 }
@@ -150,7 +167,9 @@ async fn discovery(State(issuer): State<Arc<Issuer>>) -> Json<Value> {
 
 async fn jwks(State(issuer): State<Arc<Issuer>>) -> Json<Value> {
     let keys = issuer.keys.read().unwrap_or_else(PoisonError::into_inner);
-    let published = std::iter::once(&keys.current).chain(&keys.previous);
+    let is_needed = |since: &Instant| since.elapsed() <= LONGEST_LIFETIME;
+    let previous = keys.previous.iter().filter(|(_, since)| is_needed(since));
+    let published = std::iter::once(&keys.current).chain(previous.map(|(key, _)| key));
     Json(json!({ "keys": published.map(|key| key.jwk()).collect::<Vec<_>>() }))
 }
 

@@ -2,7 +2,7 @@
 //! `refresh_token` for the page.
 
 use std::sync::{Arc, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::State;
 use axum::http::header::{AUTHORIZATION, CACHE_CONTROL};
@@ -21,6 +21,9 @@ use super::grants::{Grant, Refreshed};
 
 /// The lifetime of a token, in seconds, unless another time is asked for.
 const LIFETIME: i64 = 300;
+
+/// The longest that a token is of use: its lifetime, and the leeway of whoever accepts it.
+pub(super) const LONGEST_LIFETIME: Duration = Duration::from_secs(300 + 60);
 
 #[derive(Deserialize)]
 pub(super) struct TokenRequest {

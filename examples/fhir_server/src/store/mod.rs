@@ -16,7 +16,7 @@ pub(crate) use include::{include, is_followed, revinclude};
 pub(crate) use load::from_folder;
 pub(crate) use patch::patch;
 pub(crate) use reference::{is_id, is_type, name_of};
-pub(crate) use search::{MAX_COUNT, Search, since};
+pub(crate) use search::{MAX_COUNT, Search, count, number, since};
 pub(crate) use state::{Change, State, Version};
 pub(crate) use synthetic::synthetic;
 

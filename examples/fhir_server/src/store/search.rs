@@ -72,7 +72,7 @@ impl Search {
                 ("_count", _) => search.count = count(value)?,
                 ("_summary", _) => only_total = is_total(value)?,
                 ("_offset", _) => {
-                    search.offset = value.parse().map_err(|_| "`_offset` is not a number")?;
+                    search.offset = number(name, value)?;
                 }
                 ("_include", Some(searched)) => {
                     add(&mut search.includes, Include::of_matches(value, searched)?);
@@ -149,6 +149,10 @@ fn criterion(
 
 /// Reads what `_since` asks for, of a resource of whatever type.
 pub(crate) fn since(base: &BaseUrl, instant: &str) -> Result<Criterion, String> {
+    // A criterion would take the other values as alternatives.
+    if instant.contains(',') {
+        return Err("`_since` is one instant".to_owned());
+    }
     let criterion = Criterion::parse(base, "Resource", "_lastUpdated", &format!("ge{instant}"));
     criterion.map_err(|error| format!("`_since`: {error}"))
 }
@@ -159,13 +163,17 @@ fn add(includes: &mut Vec<Include>, include: Include) {
     }
 }
 
-fn count(value: &str) -> Result<usize, String> {
-    let sound = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
-    if !sound {
-        return Err("`_count` is not a number".to_owned());
-    }
-    // A number that does not fit is as good as any other above the limit.
-    Ok(value.parse().unwrap_or(MAX_COUNT).min(MAX_COUNT))
+/// Reads `_count`: what is above the limit is as good as the limit.
+pub(crate) fn count(value: &str) -> Result<usize, String> {
+    Ok(number("_count", value)?.min(MAX_COUNT))
+}
+
+/// Reads the number of a page's parameter. One that does not fit is as good as any other above all limits.
+pub(crate) fn number(name: &str, value: &str) -> Result<usize, String> {
+    let is_number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+    is_number
+        .then(|| value.parse().unwrap_or(usize::MAX))
+        .ok_or_else(|| format!("`{name}` is not a number"))
 }
 
 /// Reports whether a value of `_summary` asks for the total alone. This server leaves nothing out of a resource.

@@ -37,10 +37,10 @@ pub(crate) struct State {
     last: u64,
 }
 
-/// The resources of a type. A place is where a resource stands in the order of creation.
+/// The resources of a type, in the order of their creation: by the time of the first version, which no two share.
 #[derive(Clone, Debug, Default)]
 struct OfType {
-    places: BTreeMap<String, u64>,
+    created: BTreeMap<String, u64>,
     resources: BTreeMap<u64, Arc<Vec<Version>>>,
 }
 
@@ -56,6 +56,11 @@ impl State {
     /// The base URL without a slash at its end.
     pub(crate) fn url(&self) -> &str {
         self.base.as_str().trim_end_matches('/')
+    }
+
+    /// The time of the last change, as versions have it.
+    pub(crate) fn last_change(&self) -> String {
+        instant(self.last)
     }
 
     /// The last version, which may be a deletion.
@@ -139,7 +144,7 @@ impl State {
         }
         if let Some(of_type) = self.types.get_mut(resource_type) {
             let of_type = Arc::make_mut(of_type);
-            let place = of_type.places.remove(id);
+            let place = of_type.created.remove(id);
             place.and_then(|place| of_type.resources.remove(&place));
         }
         true
@@ -147,7 +152,7 @@ impl State {
 
     fn all_of(&self, resource_type: &str, id: &str) -> &[Version] {
         let of_type = self.types.get(resource_type);
-        let versions = of_type.and_then(|found| found.resources.get(found.places.get(id)?));
+        let versions = of_type.and_then(|found| found.resources.get(found.created.get(id)?));
         versions.map(|versions| versions.as_slice()).unwrap_or_default()
     }
 
@@ -172,7 +177,7 @@ impl State {
         self.last = at;
         let of_type = Arc::make_mut(self.types.entry(resource_type.to_owned()).or_default());
         // No two changes are at the same time, so that the time of the first makes a place.
-        let place = *of_type.places.entry(id.to_owned()).or_insert(at);
+        let place = *of_type.created.entry(id.to_owned()).or_insert(at);
         Arc::make_mut(of_type.resources.entry(place).or_default()).push(version.clone());
         version
     }
