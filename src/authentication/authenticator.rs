@@ -33,7 +33,7 @@ use super::issuer_in_use::Issuer;
 use super::issuers::Issuers;
 use super::key_selection;
 use super::offered::Offered;
-use super::possession::{Bound, Possession};
+use super::possession::{BoundToken, Possession};
 use super::principal::Principal;
 use super::request::RequestHead;
 use super::validation;
@@ -141,7 +141,7 @@ impl Authenticator {
             match self.decide(&credentials, request, &waited, &mut NoRecorder) {
                 Ok(principal) => return Ok(principal),
                 Err(Interruption::Refused(error)) => return Err(error),
-                Err(Interruption::Wait(wait)) => waited = wait.over(waited).await,
+                Err(Interruption::Wait(wait)) => waited = wait.finished(waited).await,
             }
         }
     }
@@ -167,7 +167,7 @@ impl Authenticator {
         while let Err(Interruption::Wait(wait)) =
             self.decide(&credentials(), request, &waited, &mut explanation)
         {
-            waited = wait.over(waited).await;
+            waited = wait.finished(waited).await;
             explanation = Explanation::new();
         }
         self.record_unreached(request.headers, request.uri, Unreached::new(&mut explanation));
@@ -261,7 +261,7 @@ impl Authenticator {
         };
         let issuer = self.issuers.named(principal.issuer());
         let leeway = issuer.map(|issuer| issuer.settings.leeway).unwrap_or_default();
-        let bound = Bound { token, confirmation, leeway };
+        let bound = BoundToken { token, confirmation, leeway };
         let proven = self.possession.prove(bound, request, self.clock.now(), recorder);
         proven.map_err(Interruption::Refused)?;
         Ok(principal)

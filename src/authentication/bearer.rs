@@ -23,8 +23,7 @@ pub(crate) struct Presented<'a> {
 }
 
 impl Scheme {
-    /// Returns the scheme of a request's credentials. Those of another scheme, and none, count as the
-    /// first that there was.
+    /// Returns the scheme of a request's credentials; `Bearer` where they have another scheme or are missing.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         let value = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
         value.and_then(behind_scheme).map_or(Self::Bearer, |(scheme, _)| scheme)
@@ -65,7 +64,7 @@ pub(crate) fn find<'a>(headers: &'a HeaderMap, uri: &Uri) -> Result<Presented<'a
 
 /// Reports whether a request presents a token, or tries to, by what [`find`] has found: where none
 /// is there, a token may still be required.
-pub(crate) fn is_there(found: &Result<Presented<'_>, Reason>) -> bool {
+pub(crate) fn presents_token(found: &Result<Presented<'_>, Reason>) -> bool {
     !matches!(found, Err(Reason::MissingCredentials | Reason::OtherCredentials(_)))
 }
 

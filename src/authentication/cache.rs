@@ -29,7 +29,7 @@ pub(crate) const DEFAULT_TOKENS: usize = 10_000;
 const BYTES_OF_ONE: usize = 8 * 1024;
 
 /// The overhead of an entry: its slot in the cache, counts, the rest of its allocations.
-const BESIDE_ONE: usize = 768;
+const ENTRY_OVERHEAD: usize = 768;
 
 /// The number of bytes of a token that are hashed: the last ones, of its signature. The hash decides nothing.
 const HASHED: usize = 64;
@@ -95,7 +95,7 @@ struct Bytes;
 
 impl Weighter<TokenKey, CachedCaller> for Bytes {
     fn weight(&self, token: &TokenKey, verified: &CachedCaller) -> u64 {
-        let bytes = token.0.len() + verified.principal.size() + BESIDE_ONE;
+        let bytes = token.0.len() + verified.principal.size() + ENTRY_OVERHEAD;
         u64::try_from(bytes.max(BYTES_OF_ONE)).unwrap_or(u64::MAX)
     }
 }

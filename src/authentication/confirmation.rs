@@ -21,8 +21,8 @@ pub(crate) struct Confirmation {
 const KEYCLOAK_PROOF: &str = "kc-jkt-type";
 
 impl Confirmation {
-    /// Reads `cnf`. RFC 7800 section 3.1 makes it an object, so that `null` binds to somebody who is
-    /// not said; a member that is not known cannot be proved here. The one that Keycloak puts beside
+    /// Reads `cnf`. RFC 7800 section 3.1 makes it an object, so that `null` would bind the token to an unknown party;
+    /// a member that is not known is an error, since nothing here can verify it. The one that Keycloak puts beside
     /// `jkt` says how its key is proved, and is known as far as it says what `jkt` means.
     fn read(claims: &Claims<'_>) -> Result<Option<Self>, ClaimReason> {
         let members = match claims.member("cnf") {

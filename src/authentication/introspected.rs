@@ -12,7 +12,7 @@ use super::claims::Claims;
 use super::confirmation;
 use super::error::AuthenticationError;
 use super::introspection::{
-    ActiveAnswer, AsksAbout, Confirmed, IntrospectionAnswer, Introspector, LookUp, Outcome,
+    ActiveAnswer, Confirmed, IntrospectedTokens, IntrospectionAnswer, Introspector, LookUp, Outcome,
 };
 use super::issuer::IssuerSettings;
 use super::issuer_in_use::Issuer;
@@ -37,7 +37,7 @@ impl Issuer {
     /// Returns how every JWT of the issuer is introspected, where it is.
     pub(super) fn introspects_every_token(&self) -> Option<&Introspector> {
         let introspector = self.introspector.as_ref();
-        introspector.filter(|one| one.settings.asks_about == AsksAbout::Every)
+        introspector.filter(|one| one.settings.asks_about == IntrospectedTokens::EveryJwt)
     }
 }
 
@@ -256,7 +256,7 @@ fn own_issuer(
 fn begins_as_jws(token: &[u8]) -> bool {
     let parts: Vec<&[u8]> = token.split(|byte| *byte == b'.').take(4).collect();
     let [header, _, _] = parts.as_slice() else { return false };
-    let header = std::str::from_utf8(header).ok().and_then(base64url::of_key);
+    let header = std::str::from_utf8(header).ok().and_then(base64url::decode_either_alphabet);
     let members = header.and_then(|header| serde_json::from_slice(&header).ok());
     members.is_some_and(|members: serde_json::Map<String, serde_json::Value>| {
         members.contains_key("alg")

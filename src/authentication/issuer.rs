@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::audience::AudiencePolicy;
 #[cfg(feature = "client")]
-use super::introspection::{AsksAbout, Introspection};
+use super::introspection::{IntrospectedTokens, Introspection};
 use super::roles_claim::RolesClaim;
 use super::sender_constraint::SenderConstraint;
 use crate::fhir::ResourceTypes;
@@ -384,7 +384,7 @@ impl TrustedIssuer {
     #[cfg(feature = "client")]
     pub(crate) fn takes_opaque_tokens(&self) -> bool {
         let introspection = self.introspection.as_ref();
-        introspection.is_some_and(|one| one.asks_about == AsksAbout::Opaque)
+        introspection.is_some_and(|one| one.asks_about == IntrospectedTokens::Opaque)
     }
 
     /// Keeps the provider from being asked about tokens.

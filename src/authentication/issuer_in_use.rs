@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::audience::AudiencePolicy;
 #[cfg(feature = "client")]
-use super::introspection::{AsksAbout, Introspector, Surroundings};
+use super::introspection::{IntrospectedTokens, IntrospectionContext, Introspector};
 use super::issuer::{IssuerIndex, IssuerSettings, TrustedIssuer, is_name};
 use crate::display_safe::sanitize;
 use crate::error::BuildError;
@@ -62,7 +62,7 @@ impl TrustedIssuer {
         #[cfg(feature = "client")]
         let introspector = match self.introspection {
             None => None,
-            Some(introspection) => Some(introspection.start(&Surroundings {
+            Some(introspection) => Some(introspection.start(&IntrospectionContext {
                 issuer: &self.settings,
                 keys: &keys,
                 discovery: self.keys.discovery(),
@@ -139,6 +139,6 @@ impl Issuer {
     #[cfg(feature = "client")]
     pub(super) fn takes_opaque_tokens(&self) -> bool {
         let introspector = self.introspector.as_ref();
-        introspector.is_some_and(|one| one.settings.asks_about == AsksAbout::Opaque)
+        introspector.is_some_and(|one| one.settings.asks_about == IntrospectedTokens::Opaque)
     }
 }

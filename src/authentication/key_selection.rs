@@ -16,10 +16,10 @@ pub(super) fn key<'k>(
     let candidates = candidates.map_err(|why| Reason::Key(reason(why, header.kid, set)));
     Checked::new(Check::Key, candidates, move || match (failure, header.kid) {
         // As for any algorithm that is not accepted, both sides are told.
-        (Some(NoKey::Unfit), Some(kid)) => {
+        (Some(NoKey::WrongAlgorithm), Some(kid)) => {
             Evidence::found(header.alg).expected(listed(&set.algorithms_of(kid)))
         }
-        (Some(NoKey::Unfit), None) => Evidence::found(header.alg),
+        (Some(NoKey::WrongAlgorithm), None) => Evidence::found(header.alg),
         (Some(NoKey::Foreign), _) => Evidence::none(),
         (Some(NoKey::Unknown | NoKey::Ambiguous) | None, kid) => Evidence::none().with_found(kid),
     })
@@ -32,7 +32,7 @@ fn reason(why: NoKey, kid: Option<&str>, set: &JwkSet) -> KeyReason {
             None => KeyReason::Unknown,
         },
         (NoKey::Unknown, None) => KeyReason::Unfit,
-        (NoKey::Unfit, _) => KeyReason::ForAnotherAlgorithm,
+        (NoKey::WrongAlgorithm, _) => KeyReason::ForAnotherAlgorithm,
         (NoKey::Foreign, _) => KeyReason::OfAnotherIssuer,
         (NoKey::Ambiguous, Some(_)) => KeyReason::SameId,
         (NoKey::Ambiguous, None) => KeyReason::NoId,

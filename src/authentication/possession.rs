@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::certificate::MutualTls;
 use super::confirmation::Confirmation;
-use super::dpop::{self, Dpop, KnownKeys, Nonces, ReplayCache, Situation, Unremembered};
+use super::dpop::{self, Dpop, KnownKeys, Nonces, ProofContext, ReplayCache, Unremembered};
 use super::error::AuthenticationError;
 use super::request::RequestHead;
 use crate::error::BuildError;
@@ -29,7 +29,7 @@ pub(super) struct Possession {
 
 /// A bound token that passed its own checks.
 #[derive(Clone, Copy)]
-pub(super) struct Bound<'t> {
+pub(super) struct BoundToken<'t> {
     pub(super) token: &'t [u8],
     pub(super) confirmation: &'t Confirmation,
     /// The leeway of the token's issuer.
@@ -84,7 +84,7 @@ impl Possession {
     /// Checks all that a token is bound to. A proof is remembered last, when nothing else is wrong.
     pub(super) fn prove<R: Recorder>(
         &self,
-        bound: Bound<'_>,
+        bound: BoundToken<'_>,
         request: RequestHead<'_>,
         now: UnixTime,
         recorder: &mut R,
@@ -103,7 +103,7 @@ impl Possession {
             recorder.passed(Check::Proof, || Evidence::found("none is asked for"));
             return Ok(());
         };
-        let proven = recorder.check(dpop::check(&Situation {
+        let proven = recorder.check(dpop::check(&ProofContext {
             request,
             origin: self.origin.as_deref(),
             token: bound.token,

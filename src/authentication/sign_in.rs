@@ -16,7 +16,7 @@ pub(crate) struct SignIn {
     pub(crate) entra_contexts: Vec<String>,
     pub(crate) time: AuthTime,
     /// `true` where the client declares by `xms_cc` that it can answer a claims challenge.
-    pub(crate) reads_claims: bool,
+    pub(crate) handles_claims_challenge: bool,
     /// The purposes of use.
     pub(crate) purposes: Vec<PurposeOfUse>,
 }
@@ -68,7 +68,7 @@ impl SignIn {
                 .collect(),
             entra_contexts: claims.acrs.map(strings).unwrap_or_default(),
             time,
-            reads_claims: claims
+            handles_claims_challenge: claims
                 .xms_cc
                 .map(strings)
                 .unwrap_or_default()

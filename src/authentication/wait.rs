@@ -25,14 +25,14 @@ pub(crate) struct Waited {
 
 impl Wait {
     /// Resolves when the wait is over, whatever came of it. Each is bounded in time.
-    pub(crate) async fn over(self, mut waited: Waited) -> Waited {
+    pub(crate) async fn finished(self, mut waited: Waited) -> Waited {
         match self {
             Self::Key(wait) => {
-                wait.over().await;
+                wait.finished().await;
                 waited.for_key = true;
             }
             #[cfg(feature = "client")]
-            Self::Answer(wait) => waited.answer = Some(wait.over().await),
+            Self::Answer(wait) => waited.answer = Some(wait.finished().await),
         }
         waited
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::authorizer::authorize_all;
 use super::caller_memo::CallerMemo;
 use super::policy::{EveryType, Policy, interaction_of};
-use super::subject::{Shows, Subject, Writes};
+use super::targets::{Shows, TargetCount, Writes};
 use super::{
     AccessRequest, Authorizer, Confinement, Denial, Grant, JobOwner, ResourceFilter, ResourceRef,
     StoreError, Visibility,
@@ -191,10 +191,10 @@ impl Access {
     /// Returns which resources this very interaction was granted for, if that has one answer.
     #[must_use]
     pub fn answer(&self) -> Answer<'_> {
-        match Subject::of(&self.interaction) {
-            Subject::One => Answer::Plain(self.filter(self.grant.confinement().clone())),
-            Subject::Several => Answer::Composite,
-            Subject::None => Answer::None,
+        match TargetCount::of(&self.interaction) {
+            TargetCount::One => Answer::Plain(self.filter(self.grant.confinement().clone())),
+            TargetCount::Several => Answer::Composite,
+            TargetCount::None => Answer::None,
         }
     }
 

@@ -105,11 +105,11 @@ impl AccessPolicy {
     #[must_use]
     pub fn grants_everything(&self, request: &AccessRequest<'_>) -> bool {
         let by_roles = || self.roles.hold_everything(request);
-        self.is_so(request, by_roles, || self.scopes.hold_everything(request))
+        self.combined(request, by_roles, || self.scopes.hold_everything(request))
     }
 
     /// Reports whether something is so that holds by roles, by scopes, or takes both, as the mode has it.
-    fn is_so(
+    fn combined(
         &self,
         request: &AccessRequest<'_>,
         by_roles: impl Fn() -> bool,
@@ -168,7 +168,7 @@ impl Authorizer for AccessPolicy {
 
     fn grants_unconfined(&self, request: &AccessRequest<'_>) -> bool {
         let by_roles = || self.roles.grants_unconfined(request);
-        self.is_so(request, by_roles, || self.scopes.grants_unconfined(request))
+        self.combined(request, by_roles, || self.scopes.grants_unconfined(request))
     }
 
     fn treats_unnamed_types_alike(&self) -> bool {

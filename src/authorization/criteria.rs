@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 
-use super::handlers::Constraints;
+use super::handlers::ConstraintEvaluation;
 use super::{Alternative, Confinement};
 use crate::fhir::BaseUrl;
 use crate::fhir::compartment::{Node, resource_type};
@@ -46,7 +46,7 @@ impl<'r, N: Node<'r>> Tree<'r, N> {
 /// The rules by which constraints are evaluated, and the alternatives that have them.
 #[derive(Clone, Copy)]
 pub(super) struct Evaluation<'e> {
-    pub(super) constraints: &'e Constraints,
+    pub(super) constraints: &'e ConstraintEvaluation,
     pub(super) base: &'e BaseUrl,
     pub(super) confinement: &'e Confinement,
 }
@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn a_resource_is_made_a_tree_once_and_each_type_has_criteria_of_its_own() {
         let base = "https://fhir.example.org/r4".parse().unwrap();
-        let constraints = Constraints::default();
+        let constraints = ConstraintEvaluation::default();
         let each = ["code=a", "code=b", "status=final"]
             .map(|text| Alternative::new(None, Some(Constraint::parse(text).unwrap())));
         let confinement = Confinement::from(each.into_iter().collect::<Alternatives>());

@@ -17,7 +17,7 @@ use crate::time::{Clock, SystemClock};
 pub(crate) struct Handlers {
     pub(crate) enforcement: Enforcement,
     pub(crate) compartment: PatientCompartment,
-    pub(crate) constraints: Constraints,
+    pub(crate) constraints: ConstraintEvaluation,
     /// The clock of the layer, for rules that depend on the time.
     pub(crate) clock: Arc<dyn Clock>,
 }
@@ -55,11 +55,11 @@ pub trait ConstraintMatcher: fmt::Debug + Send + Sync + 'static {
 }
 
 /// The evaluation of constraints where no application says how.
-pub(crate) static OF_R4: Constraints = Constraints::OfR4;
+pub(crate) static OF_R4: ConstraintEvaluation = ConstraintEvaluation::OfR4;
 
 /// The evaluation of constraints.
 #[derive(Clone, Debug, Default)]
-pub(crate) enum Constraints {
+pub(crate) enum ConstraintEvaluation {
     /// By the definitions of R4's search parameters.
     #[default]
     OfR4,
@@ -67,7 +67,7 @@ pub(crate) enum Constraints {
     Own(Arc<dyn ConstraintMatcher>),
 }
 
-impl Constraints {
+impl ConstraintEvaluation {
     /// Reports whether resources of a type can be confined by a parameter.
     pub(crate) fn supports(&self, resource_type: &str, parameter: &str) -> bool {
         match self {
@@ -115,7 +115,7 @@ impl Default for Handlers {
         Self {
             enforcement: Enforcement::empty(),
             compartment: PatientCompartment::default(),
-            constraints: Constraints::default(),
+            constraints: ConstraintEvaluation::default(),
             clock: Arc::new(SystemClock),
         }
     }

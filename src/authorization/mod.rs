@@ -51,7 +51,7 @@ mod roles;
 mod scopes;
 mod step_up;
 mod storage;
-mod subject;
+mod targets;
 mod unconfined;
 
 pub use access::{Access, Answer};
@@ -65,7 +65,7 @@ pub use denial::Denial;
 pub use enforcement::Enforcement;
 pub use grant::Grant;
 pub use handlers::ConstraintMatcher;
-pub(crate) use handlers::{Constraints, Handlers};
+pub(crate) use handlers::{ConstraintEvaluation, Handlers};
 pub use job_owner::JobOwner;
 pub(crate) use policy::Policy;
 pub use require::{

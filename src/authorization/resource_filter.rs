@@ -6,9 +6,9 @@ use hashbrown::HashSet;
 use serde_json::Value;
 
 use super::criteria::{Criteria, Evaluation, Tree};
-use super::handlers::{Constraints, Handlers, OF_R4};
+use super::handlers::{ConstraintEvaluation, Handlers, OF_R4};
 use super::{Alternative, Alternatives, Confinement, ResourceRef};
-use crate::fhir::compartment::{MAX_LOOKUPS, Membership, Node, PatientHere};
+use crate::fhir::compartment::{LocalPatient, MAX_LOOKUPS, Membership, Node};
 use crate::fhir::{BaseUrl, PatientCompartment, ResourceReference};
 
 /// The resources of a type that something is allowed for, and the judge of each.
@@ -36,7 +36,7 @@ pub struct ResourceFilter<'a> {
     /// True if what all patients share counts as a patient's own.
     with_shared: bool,
     pub(super) compartment: &'a PatientCompartment,
-    constraints: &'a Constraints,
+    constraints: &'a ConstraintEvaluation,
     pub(super) base: &'a BaseUrl,
     criteria: Criteria,
 }
@@ -255,7 +255,7 @@ impl<'a> ResourceFilter<'a> {
         if with_shared && compartment.is_shared(crate::fhir::compartment::resource_type(resource)) {
             return Visibility::Shown;
         }
-        let patient = PatientHere { id: patient, base: self.base };
+        let patient = LocalPatient { id: patient, base: self.base };
         match compartment.membership(resource, patient) {
             Membership::Member => Visibility::Shown,
             Membership::Depends(targets) => Visibility::Depends(targets),

@@ -3,7 +3,7 @@
 use super::criteria::Tree;
 use super::{Alternative, Alternatives, Denial, ResourceFilter, ResourceRef, Visibility};
 use crate::fhir::ResourceReference;
-use crate::fhir::compartment::{Node, NotAbout, PatientHere, id, resource_type};
+use crate::fhir::compartment::{LocalPatient, Node, NotAbout, id, resource_type};
 
 /// The reason for which a change must not be made.
 ///
@@ -42,7 +42,7 @@ struct Change<'c, 'r> {
     trees: &'c [Option<Tree<'r, ResourceRef<'r>>>; 2],
 }
 
-type Verdict = Result<(), StoreError>;
+type StoreResult = Result<(), StoreError>;
 
 impl ResourceFilter<'_> {
     /// Checks a change against everything that confines it.
@@ -69,8 +69,12 @@ impl ResourceFilter<'_> {
     }
 
     /// One alternative is enough.
-    fn check_set(&self, (first, set): (usize, &Alternatives), change: Change<'_, '_>) -> Verdict {
-        let mut for_patient: Option<(&str, Verdict)> = None;
+    fn check_set(
+        &self,
+        (first, set): (usize, &Alternatives),
+        change: Change<'_, '_>,
+    ) -> StoreResult {
+        let mut for_patient: Option<(&str, StoreResult)> = None;
         let mut best = Err(StoreError::Hidden);
         for (place, alternative) in (first..).zip(set) {
             let own = match (alternative.patient(), &for_patient) {
@@ -95,7 +99,7 @@ impl ResourceFilter<'_> {
         &self,
         alternative: (usize, &Alternative),
         change: Change<'_, '_>,
-    ) -> Verdict {
+    ) -> StoreResult {
         let [before, after] = change.trees;
         match before {
             None if change.names_instance => return Err(StoreError::Hidden),
@@ -111,8 +115,8 @@ impl ResourceFilter<'_> {
     }
 
     /// Both states must be about the patient.
-    fn check_patient(&self, patient: &str, change: Change<'_, '_>) -> Verdict {
-        let here = PatientHere { id: patient, base: self.base };
+    fn check_patient(&self, patient: &str, change: Change<'_, '_>) -> StoreResult {
+        let here = LocalPatient { id: patient, base: self.base };
         let about = |resource: ResourceRef<'_>| {
             self.compartment
                 .check_about(resource, here)
@@ -156,7 +160,7 @@ fn not_written() -> Denial {
 }
 
 /// Ranks a verdict by how near it is to a permission.
-fn rank(verdict: &Verdict) -> u8 {
+fn rank(verdict: &StoreResult) -> u8 {
     match verdict {
         Err(StoreError::Hidden) => 0,
         Err(StoreError::DeniedIfShown(..)) => 1,
@@ -165,11 +169,11 @@ fn rank(verdict: &Verdict) -> u8 {
     }
 }
 
-fn worse(one: Verdict, other: Verdict) -> Verdict {
+fn worse(one: StoreResult, other: StoreResult) -> StoreResult {
     if rank(&other) < rank(&one) { other } else { one }
 }
 
-fn better(one: Verdict, other: Verdict) -> Verdict {
+fn better(one: StoreResult, other: StoreResult) -> StoreResult {
     if rank(&other) > rank(&one) { other } else { one }
 }
 

@@ -5,7 +5,7 @@ use http::Method;
 
 use super::Access;
 use super::policy::interaction_of;
-use super::subject::Writes;
+use super::targets::Writes;
 use crate::fhir::{Interaction, InteractionKind as Kind};
 use crate::smart::Permissions;
 

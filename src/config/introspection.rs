@@ -2,12 +2,13 @@
 
 use super::address::address;
 use super::reader::SectionReader;
-use crate::authentication::introspection::{self, AsksAbout};
+use crate::authentication::introspection::{self, IntrospectedTokens};
 use crate::authentication::{Introspection, IntrospectionClient};
 use crate::danger::PlainHttp;
 use crate::secure_url;
 
-const WHEN: [(&str, AsksAbout); 2] = [("opaque", AsksAbout::Opaque), ("always", AsksAbout::Every)];
+const WHEN: [(&str, IntrospectedTokens); 2] =
+    [("opaque", IntrospectedTokens::Opaque), ("always", IntrospectedTokens::EveryJwt)];
 
 const AUDIENCE: [(&str, ()); 1] = [("provider", ())];
 
@@ -21,7 +22,7 @@ pub(super) fn read(
     let mut table = issuer.table("introspection")?;
     let endpoint = endpoint(&mut table, is_discoverable, plain_http);
     let client = client(&mut table);
-    let when = table.choice("when", &WHEN).unwrap_or(AsksAbout::Opaque);
+    let when = table.choice("when", &WHEN).unwrap_or(IntrospectedTokens::Opaque);
     let max_age = table.duration("max_age");
     let is_audience_known = table.choice("audience", &AUDIENCE).is_some();
     table.finish();

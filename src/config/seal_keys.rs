@@ -23,7 +23,7 @@ pub(super) fn read(section: &mut SectionReader<'_>) -> Vec<Vec<u8>> {
     let lines = text.lines().map(str::trim).enumerate().filter(|(_, line)| !line.is_empty());
     let mut keys = Vec::new();
     for (number, line) in lines {
-        match base64url::of_key(line).filter(|key| key.len() >= FEWEST) {
+        match base64url::decode_either_alphabet(line).filter(|key| key.len() >= FEWEST) {
             Some(key) => keys.push(key),
             None => {
                 let line = number + 1;

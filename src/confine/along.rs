@@ -6,11 +6,11 @@ use crate::fhir::BaseUrl;
 use crate::fhir::compartment::ReferenceTarget;
 use hashbrown::{HashMap, HashSet};
 
-/// Hides what came along with what is hidden alone, be that a result or another companion: it would tell that
-/// somebody's resource refers to it, such as whose doctor somebody is. What stays is named by a result that is
+/// Hides included resources that only hidden resources refer to. They would reveal that a hidden resource refers to
+/// them, for example whose doctor somebody is. What stays is named by a result that is
 /// shown or by something else that stays, or names such a result. `hides_others` tells of hidden resources that
 /// are no candidates.
-pub(super) fn hide_companions_of_hidden(
+pub(super) fn hide_includes_of_hidden(
     candidates: &[Candidate<'_>],
     shown: &mut [bool],
     hides_others: bool,
@@ -18,7 +18,7 @@ pub(super) fn hide_companions_of_hidden(
 ) {
     let hides = hides_others || shown.contains(&false);
     let shows_companions =
-        candidates.iter().zip(&*shown).any(|(one, shown)| one.comes_along && *shown);
+        candidates.iter().zip(&*shown).any(|(one, shown)| one.is_included && *shown);
     // With nothing hidden there is nothing to give away, whatever the server behind chose to include.
     if !hides || !shows_companions {
         return;
@@ -30,7 +30,7 @@ pub(super) fn hide_companions_of_hidden(
         .map(|(one, shown)| if *shown { named.by(one, base) } else { HashSet::new() })
         .collect();
     let mut stays: Vec<bool> =
-        candidates.iter().zip(&*shown).map(|(one, shown)| *shown && !one.comes_along).collect();
+        candidates.iter().zip(&*shown).map(|(one, shown)| *shown && !one.is_included).collect();
     let mut next: Vec<usize> = Vec::new();
     for (place, names) in names.iter().enumerate() {
         let names_a_result = names.iter().any(|name| named.is_shown_result(*name));
@@ -82,7 +82,7 @@ impl<'c> Named<'c> {
                 (places.get_mut(number), are_results.get_mut(number))
             {
                 places.push(place);
-                *is_result |= *shown && !one.comes_along;
+                *is_result |= *shown && !one.is_included;
             }
         }
         Self { numbers, places, are_results }
@@ -109,9 +109,9 @@ impl<'c> Named<'c> {
 mod tests {
     use super::*;
 
-    fn of(text: &str, comes_along: bool) -> Candidate<'_> {
+    fn of(text: &str, is_included: bool) -> Candidate<'_> {
         let mut one = Candidate::read(text).unwrap();
-        one.comes_along = comes_along;
+        one.is_included = is_included;
         one
     }
 
@@ -140,18 +140,18 @@ mod tests {
             all.iter().map(|(text, along)| of(text, *along)).collect();
         let base = "https://h.test/fhir".parse().unwrap();
         let mut shown = [true, false, true, true, true, true, true, true];
-        hide_companions_of_hidden(&candidates, &mut shown, false, &base);
+        hide_includes_of_hidden(&candidates, &mut shown, false, &base);
         assert_eq!(shown, [true, false, true, false, true, true, false, false]);
         // What a hidden companion brings along is its own, and so is that of one that nobody can read.
         let mut shown = [true, true, false, true, true, true, true, true];
-        hide_companions_of_hidden(&candidates, &mut shown, false, &base);
+        hide_includes_of_hidden(&candidates, &mut shown, false, &base);
         assert_eq!(shown, [true, true, false, true, false, true, true, false]);
         let mut shown = [true; 8];
-        hide_companions_of_hidden(&candidates, &mut shown, true, &base);
+        hide_includes_of_hidden(&candidates, &mut shown, true, &base);
         assert_eq!(shown, [true, true, true, true, true, true, true, false]);
         // Where nothing is hidden nothing else is, whatever the server means by its includes.
         let mut shown = [true; 8];
-        hide_companions_of_hidden(&candidates, &mut shown, false, &base);
+        hide_includes_of_hidden(&candidates, &mut shown, false, &base);
         assert_eq!(shown, [true; 8]);
     }
 
@@ -163,7 +163,7 @@ mod tests {
         let candidates = [of(hidden, false), of(b, true), of(o, true)];
         let base = "https://h.test/fhir".parse().unwrap();
         let mut shown = [false, true, true];
-        hide_companions_of_hidden(&candidates, &mut shown, false, &base);
+        hide_includes_of_hidden(&candidates, &mut shown, false, &base);
         assert_eq!(shown, [false; 3]);
     }
 }

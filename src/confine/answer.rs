@@ -45,13 +45,13 @@ impl Refusal {
     }
 
     /// A version that is not, or no longer, the one that is there.
-    pub(super) fn changed() -> Self {
+    pub(super) fn version_mismatch() -> Self {
         Self::precondition("the version of the resource is not the one that the change is for")
     }
 
     /// A change that the server behind has refused for another resource, or that came too late: which it is
     /// would tell of resources that are hidden.
-    pub(super) fn stands_against() -> Self {
+    pub(super) fn conflict() -> Self {
         let text = "the server behind rejected the change: it conflicts with a related resource or with another change";
         Self::new(StatusCode::CONFLICT, IssueType::Conflict, text)
     }
@@ -60,7 +60,7 @@ impl Refusal {
         Self::precondition("several resources match the condition")
     }
 
-    pub(super) fn endless_match() -> Self {
+    pub(super) fn condition_too_costly() -> Self {
         let text = "the condition matches too many resources to be evaluated";
         Self::new(StatusCode::PRECONDITION_FAILED, IssueType::TooCostly, text)
     }
@@ -119,7 +119,7 @@ impl Refusal {
         }
     }
 
-    pub(super) fn no_json() -> Self {
+    pub(super) fn unsupported_resource_format() -> Self {
         let text = "send the resource as uncompressed JSON (`application/fhir+json`)";
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, IssueType::NotSupported, text)
     }
@@ -247,7 +247,7 @@ impl Refusal {
         let are_others = [Conflict, Deleted, Duplicate, NotFound];
         let is_about_others = status.is_client_error()
             && (of_others.contains(&status) || are_others.contains(&refusal.issue_type));
-        if is_about_others { Self::stands_against() } else { refusal }
+        if is_about_others { Self::conflict() } else { refusal }
     }
 
     /// Keeps the time after which the server behind wants to be asked again (RFC 9110 section 10.2.3), where it

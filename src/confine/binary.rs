@@ -25,7 +25,7 @@ struct Binary<'a> {
 /// Makes a response with the content of a Binary, whose resource is this; `None` if it has none.
 pub(super) fn content(resource: &str, request: &Parts) -> Option<Response<Bytes>> {
     let binary: Binary<'_> = serde_json::from_str(resource).ok()?;
-    let data = base64url::of_content(&binary.data?)?;
+    let data = base64url::decode_with_white_space(&binary.data?)?;
     let mut response = document(StatusCode::OK, UNKNOWN, data.into(), request);
     let content_type = binary.content_type.and_then(|name| HeaderValue::from_str(&name).ok());
     describe(content_type, response.headers_mut());

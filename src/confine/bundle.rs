@@ -46,9 +46,9 @@ pub(super) struct Entry<'a> {
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     search: Option<Search<'a>>,
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
-    request: Option<Asked<'a>>,
+    request: Option<EntryRequest<'a>>,
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
-    response: Option<Answered<'a>>,
+    response: Option<EntryResponse<'a>>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -59,7 +59,7 @@ struct Search<'a> {
 
 /// The change that made a version, in a history.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Asked<'a> {
+struct EntryRequest<'a> {
     #[serde(borrow)]
     method: Cow<'a, str>,
     #[serde(borrow)]
@@ -67,7 +67,7 @@ struct Asked<'a> {
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Answered<'a> {
+struct EntryResponse<'a> {
     #[serde(borrow)]
     status: Cow<'a, str>,
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
@@ -207,7 +207,7 @@ impl<'a> Entry<'a> {
     }
 
     /// Reports whether it is no result of the search, but comes along with one.
-    pub(super) fn comes_along(&self) -> bool {
+    pub(super) fn is_included(&self) -> bool {
         self.mode() == Some("include")
     }
 

@@ -20,7 +20,7 @@ const KEPT_EMPTY: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 pub(super) struct Capabilities {
     pub(super) known: Mutex<Option<Versioning>>,
-    /// The number of questions that had no answer, so that those who waited for it do not ask again, one after the
+    /// Counts failed requests, so that callers that waited for one fail with it instead of retrying one after the
     /// other.
     pub(super) failures: AtomicUsize,
 }

@@ -13,7 +13,7 @@ const MAX_HELD: usize = 65_535;
 pub(super) struct Candidate<'a> {
     pub(super) resource_type: String,
     /// True for what is no result, but comes along with one.
-    pub(super) comes_along: bool,
+    pub(super) is_included: bool,
     id: Option<String>,
     text: &'a str,
     /// `None` where there was no room for it.
@@ -41,7 +41,7 @@ impl<'a> Candidate<'a> {
             name => {
                 let resource_type = name.to_owned();
                 let read = Some(Box::new(read));
-                Ok(Self { resource_type, comes_along: false, id, text, read })
+                Ok(Self { resource_type, is_included: false, id, text, read })
             }
         }
     }
@@ -50,7 +50,7 @@ impl<'a> Candidate<'a> {
     /// words of the server behind.
     pub(super) fn of_entry(entry: &Entry<'a>) -> Result<Option<Self>, &'static str> {
         let Some(text) = entry.resource().filter(|_| !entry.is_outcome()) else { return Ok(None) };
-        Ok(Some(Self { comes_along: entry.comes_along(), ..Self::read(text)? }))
+        Ok(Some(Self { is_included: entry.is_included(), ..Self::read(text)? }))
     }
 
     /// Holds what was read as far as there is room.

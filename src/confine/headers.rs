@@ -7,7 +7,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue};
 
-use super::preference::Returned;
+use super::preference::ReturnPreference;
 
 /// The headers of a request that is judged which go on. All others might make its answer another one than
 /// the resource as it is: conditions, ranges, preferences, and what a server has of its own.
@@ -105,7 +105,7 @@ pub(super) fn for_judged(headers: &HeaderMap) -> HeaderMap {
 /// for one, read once. What an entry may be answered in is JSON, whatever else the client of the bundle accepts.
 pub(super) fn of_entries(bundle: &HeaderMap) -> HeaderMap {
     let mut shared = HeaderMap::new();
-    let preference = HeaderValue::from_static(Returned::of(bundle).preference());
+    let preference = HeaderValue::from_static(ReturnPreference::of(bundle).preference());
     shared.insert(HeaderName::from_static("prefer"), preference);
     if let Some(provenance) = bundle.get(PROVENANCE) {
         shared.insert(HeaderName::from_static(PROVENANCE), provenance.clone());

@@ -6,7 +6,7 @@ use form_urlencoded::{Serializer, parse};
 use http::Method;
 
 use super::answer::Refusal;
-use super::query::NotAsked;
+use super::query::QueryError;
 use crate::authorization::{Access, Denial};
 use crate::display_safe::sanitize;
 
@@ -26,7 +26,7 @@ pub(super) struct KickOff {
 }
 
 impl KickOff {
-    pub(super) fn of(access: &Access, query: &str) -> Result<Self, NotAsked> {
+    pub(super) fn of(access: &Access, query: &str) -> Result<Self, QueryError> {
         let interaction = access.interaction();
         let is_post = *interaction.method() == Method::POST;
         if *interaction.method() == Method::HEAD {
@@ -47,7 +47,7 @@ impl KickOff {
         let is_all = granted.len() == interaction.resource_types().names().count();
         if is_post && !is_all {
             let text = "the types of an export by `POST` may be in its body: ask by `GET`";
-            return Err(NotAsked::Denied(Denial::new(text)));
+            return Err(QueryError::Denied(Denial::new(text)));
         }
         let types = match (is_all, named.is_empty()) {
             // What a body names is not known here.
@@ -80,7 +80,7 @@ fn types_named(query: &str) -> Vec<String> {
 }
 
 /// The types that the scopes grant; of an export of patients those that are about some.
-fn of_scopes(access: &Access, granted: &[&str]) -> Result<Vec<String>, NotAsked> {
+fn of_scopes(access: &Access, granted: &[&str]) -> Result<Vec<String>, QueryError> {
     let compartment = access.patient_compartment();
     let is_of_patients = access.interaction().resource_type().is_some();
     let is_one = |name: &&&str| {
@@ -88,33 +88,33 @@ fn of_scopes(access: &Access, granted: &[&str]) -> Result<Vec<String>, NotAsked>
     };
     let types: Vec<String> = granted.iter().filter(is_one).map(|name| (*name).to_owned()).collect();
     match types.is_empty() {
-        true => Err(NotAsked::Denied(Denial::new("no scope of the token exports any type"))),
+        true => Err(QueryError::Denied(Denial::new("no scope of the token exports any type"))),
         false => Ok(types),
     }
 }
 
-fn checked(named: Vec<String>, granted: &[&str]) -> Result<Vec<String>, NotAsked> {
+fn checked(named: Vec<String>, granted: &[&str]) -> Result<Vec<String>, QueryError> {
     let refused = named.iter().find(|name| !granted.contains(&name.as_str()));
     match refused {
         None => Ok(named),
         Some(name) => {
             let denial = Denial::new(format!("the token may not export {name}"));
             let scopes = [format!("system/{name}.rs")];
-            Err(NotAsked::Denied(denial.required_scopes(scopes)))
+            Err(QueryError::Denied(denial.required_scopes(scopes)))
         }
     }
 }
 
 /// Checks a parameter of an export that is not of everything: one that nobody can tell what it does is refused.
 /// What the filter of a type may reach, the layer outside has judged.
-fn check_parameter(name: &str, value: &str, types: &Option<Vec<String>>) -> Result<(), NotAsked> {
+fn check_parameter(name: &str, value: &str, types: &Option<Vec<String>>) -> Result<(), QueryError> {
     let filtered = value.split_once('?').map(|(of, _)| of);
     let is_of_others = |of: &str| !types.iter().flatten().any(|one| one == of);
     let is_known = matches!(name, "_type" | "_format") || PLAIN.contains(&name);
     if !is_known || (name == "_typeFilter" && filtered.is_none_or(is_of_others)) {
         let name = sanitize(name);
         let text = format!("a parameter that may reach types which are not exported: `{name}`");
-        return Err(NotAsked::Denied(Denial::new(text)));
+        return Err(QueryError::Denied(Denial::new(text)));
     }
     Ok(())
 }
@@ -133,6 +133,6 @@ fn rewritten(query: &str, types: Option<&[String]>) -> String {
     asked.finish()
 }
 
-fn bad_request(text: impl Into<String>) -> NotAsked {
-    NotAsked::Otherwise(Refusal::bad_request(text))
+fn bad_request(text: impl Into<String>) -> QueryError {
+    QueryError::Refused(Refusal::bad_request(text))
 }

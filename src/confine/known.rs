@@ -16,7 +16,7 @@ pub(super) struct KnownVerdicts(Vec<(Vec<Vec<String>>, Verdicts)>);
 #[derive(Debug, Default)]
 pub(super) struct Verdicts {
     indices: HashMap<Arc<ResourceReference>, ResourceIndex>,
-    all: Vec<(Arc<ResourceReference>, Verdict)>,
+    all: Vec<(Arc<ResourceReference>, KnownVisibility)>,
 }
 
 /// A resource that something depends on: its place among all of them.
@@ -25,7 +25,7 @@ pub(super) struct ResourceIndex(usize);
 
 /// The verdict on such a resource.
 #[derive(Debug)]
-pub(super) enum Verdict {
+pub(super) enum KnownVisibility {
     Unknown,
     Shown,
     Hidden,
@@ -65,12 +65,12 @@ impl Verdicts {
         }
         let (reference, index) = (Arc::new(reference), ResourceIndex(self.all.len()));
         self.indices.insert(Arc::clone(&reference), index);
-        self.all.push((reference, Verdict::Unknown));
+        self.all.push((reference, KnownVisibility::Unknown));
         index
     }
 
-    pub(super) fn verdict(&self, index: ResourceIndex) -> &Verdict {
-        self.all.get(index.0).map_or(&Verdict::Unknown, |(_, verdict)| verdict)
+    pub(super) fn verdict(&self, index: ResourceIndex) -> &KnownVisibility {
+        self.all.get(index.0).map_or(&KnownVisibility::Unknown, |(_, verdict)| verdict)
     }
 
     pub(super) fn is_provenance(&self, index: ResourceIndex) -> bool {
@@ -80,16 +80,16 @@ impl Verdicts {
     /// Returns the reference to one on which there is no verdict.
     pub(super) fn unknown(&self, index: ResourceIndex) -> Option<Arc<ResourceReference>> {
         let (reference, verdict) = self.all.get(index.0)?;
-        matches!(verdict, Verdict::Unknown).then(|| Arc::clone(reference))
+        matches!(verdict, KnownVisibility::Unknown).then(|| Arc::clone(reference))
     }
 
     pub(super) fn learn(&mut self, index: ResourceIndex, visibility: Visibility) {
         let learnt = match visibility {
-            Visibility::Shown => Verdict::Shown,
-            Visibility::Hidden => Verdict::Hidden,
-            Visibility::Depends(further) => {
-                Verdict::Depends(further.into_iter().map(|one| self.index_of(one)).collect())
-            }
+            Visibility::Shown => KnownVisibility::Shown,
+            Visibility::Hidden => KnownVisibility::Hidden,
+            Visibility::Depends(further) => KnownVisibility::Depends(
+                further.into_iter().map(|one| self.index_of(one)).collect(),
+            ),
         };
         if let Some((_, verdict)) = self.all.get_mut(index.0) {
             *verdict = learnt;

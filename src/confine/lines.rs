@@ -85,13 +85,13 @@ struct Part<'a> {
 #[derive(Deserialize)]
 struct Entry<'a> {
     #[serde(borrow)]
-    request: Option<Asked<'a>>,
+    request: Option<EntryRequest<'a>>,
     #[serde(borrow)]
     resource: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
-struct Asked<'a> {
+struct EntryRequest<'a> {
     #[serde(borrow)]
     method: Cow<'a, str>,
     #[serde(borrow)]

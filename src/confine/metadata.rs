@@ -14,7 +14,7 @@ use super::addresses::localized;
 use super::answer::{Refusal, document};
 use super::request_body::RequestBody;
 use super::settings::ConfineSettings;
-use super::statement::Here;
+use super::statement::StatementRewriter;
 use super::statements::{LookUp, Statements};
 use super::upstream::{Fault, Upstream};
 use crate::authentication::Principal;
@@ -139,7 +139,7 @@ where
     }
     let base = layer_parts.server.base_url.as_str().trim_end_matches('/');
     let limit = settings.max_body;
-    let here = Here::new(base, security.clone(), *is_confined, limit);
+    let here = StatementRewriter::new(base, security.clone(), *is_confined, limit);
     let rule = &layer_parts.authorizer;
     let text = std::str::from_utf8(&answer.body).ok();
     let written = text.and_then(|text| here.rewritten(text, |name| rule.may_grant_operation(name)));

@@ -16,12 +16,11 @@
 //!
 //! An export (`$export`) is of the types that were granted, whoever asks for it, and its owner's alone: the
 //! server's addresses are sealed as `_operations/export/[sealed]`, with the owner and the types. Nothing of it is
-//! kept here: after an end (`DELETE`) it is the server behind that answers 404, and before a file is shown its
-//! status is asked for, so that files which that server goes on to show are 404, too. Of files that may hold other
-//! types each line is looked at.
+//! kept here: after a `DELETE` the server behind answers 404, and the status of the export is checked before each file,
+//! so that files which that server still has are 404, too. Of files that may hold other types each line is looked at.
 //!
-//! `metadata` is asked from the server behind once at a time, and what it says serves for 5 s, to whoever asks without
-//! a token that was judged.
+//! `metadata` is fetched from the server behind by one request at a time, and cached for 5 s for all callers without
+//! a verified token.
 //!
 //! The server behind is asked for uncompressed JSON, without conditions, and may ignore all that it is asked. Of
 //! the headers of such a request go on `Accept-Language`, `Authorization`, `Host`, `traceparent`, `tracestate`,
@@ -61,8 +60,7 @@
 //! with several, such as Observation (`subject`, `performer`), pages are those of the server behind with what is
 //! hidden taken out: a page with fewer results than were asked for, which is not the last, tells how many hidden
 //! ones lie between two of one's own in the order that was asked for, up to the size of 17 pages, and never whose
-//! they are or what they say. Who must not know even
-//! their number has the server behind narrow its searches.
+//! they are or what they say. If even their number must stay secret, let the server behind narrow the searches itself.
 //!
 //! Of a change that the server behind refuses for another resource (404, 409, 410, or a code that says so) the
 //! answer is always the same 409: what a reference names may be hidden, absent or deleted. A server that checks

@@ -73,13 +73,14 @@ pub(super) fn patched(resource: &Tree, patch: &str, max_size: usize) -> Result<T
     Ok(Tree::of_marked(patched))
 }
 
-/// Reports whether it shows by the outcome of a patch, or in another place, what the resource has been.
-pub(super) fn asks(patch: &str) -> bool {
-    let asks = |operation: &PatchOperation| match operation {
+/// Reports whether a patch can reveal the present content of a resource, by its outcome or by copying a value
+/// elsewhere.
+pub(super) fn reveals_content(patch: &str) -> bool {
+    let reveals = |operation: &PatchOperation| match operation {
         PatchOperation::Test(_) | PatchOperation::Copy(_) | PatchOperation::Move(_) => true,
         PatchOperation::Add(_) | PatchOperation::Replace(_) | PatchOperation::Remove(_) => false,
     };
-    parse(patch).is_ok_and(|operations| operations.iter().any(asks))
+    parse(patch).is_ok_and(|operations| operations.iter().any(reveals))
 }
 
 /// Reads the text of a patch as a tree, which has a bounded number of values.
@@ -88,7 +89,7 @@ pub(super) fn tree(patch: &str) -> Result<Tree, Fault> {
         unambiguous::Fault::TooMany => {
             Fault::TooLarge(format!("a patch has at most {MAX_VALUES} values"))
         }
-        unambiguous::Fault::NoJson | unambiguous::Fault::Twice => no_patch(),
+        unambiguous::Fault::NotJson | unambiguous::Fault::Twice => no_patch(),
     })
 }
 

@@ -5,7 +5,7 @@ use http::HeaderMap;
 
 /// The answer that a client prefers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Returned {
+pub(super) enum ReturnPreference {
     /// The resource as it is then.
     #[default]
     Resource,
@@ -14,7 +14,7 @@ pub(super) enum Returned {
     Outcome,
 }
 
-impl Returned {
+impl ReturnPreference {
     /// Reads the first preference that is known.
     pub(super) fn of(headers: &HeaderMap) -> Self {
         let values = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
@@ -40,15 +40,15 @@ impl Returned {
     }
 }
 
-fn parse(preference: &str) -> Option<Returned> {
+fn parse(preference: &str) -> Option<ReturnPreference> {
     let (name, value) = preference.trim().split_once('=')?;
     if !name.trim().eq_ignore_ascii_case("return") {
         return None;
     }
     match value.trim().trim_matches('"').to_ascii_lowercase().as_str() {
-        "representation" => Some(Returned::Resource),
-        "minimal" => Some(Returned::Nothing),
-        "operationoutcome" => Some(Returned::Outcome),
+        "representation" => Some(ReturnPreference::Resource),
+        "minimal" => Some(ReturnPreference::Nothing),
+        "operationoutcome" => Some(ReturnPreference::Outcome),
         _ => None,
     }
 }
@@ -60,22 +60,22 @@ mod tests {
     #[test]
     fn the_first_preference_that_is_known_counts() {
         for (values, expected) in [
-            (&[][..], Returned::Resource),
-            (&["return=representation"], Returned::Resource),
-            (&["return=minimal"], Returned::Nothing),
-            (&["handling=strict; Return=\"minimal\""], Returned::Nothing),
-            (&["respond-async, return=OperationOutcome"], Returned::Outcome),
-            (&["return=odd", "return=minimal"], Returned::Nothing),
-            (&["returns=minimal"], Returned::Resource),
+            (&[][..], ReturnPreference::Resource),
+            (&["return=representation"], ReturnPreference::Resource),
+            (&["return=minimal"], ReturnPreference::Nothing),
+            (&["handling=strict; Return=\"minimal\""], ReturnPreference::Nothing),
+            (&["respond-async, return=OperationOutcome"], ReturnPreference::Outcome),
+            (&["return=odd", "return=minimal"], ReturnPreference::Nothing),
+            (&["returns=minimal"], ReturnPreference::Resource),
         ] {
             let mut headers = HeaderMap::new();
             for value in values {
                 headers.append("prefer", value.parse().unwrap());
             }
-            assert_eq!(Returned::of(&headers), expected, "{values:?}");
+            assert_eq!(ReturnPreference::of(&headers), expected, "{values:?}");
             headers.clear();
             headers.insert("prefer", expected.preference().parse().unwrap());
-            assert_eq!(Returned::of(&headers), expected, "{values:?}");
+            assert_eq!(ReturnPreference::of(&headers), expected, "{values:?}");
         }
     }
 }

@@ -8,7 +8,7 @@ use super::chain;
 use super::local::Addresses;
 use crate::authorization::{Access, Alternatives, Denial, ResourceFilter};
 use crate::display_safe::sanitize;
-use crate::fhir::compartment::{self, PatientHere};
+use crate::fhir::compartment::{self, LocalPatient};
 use crate::fhir::{InteractionKind, search};
 
 /// Parameters of the result that go on as they are.
@@ -20,19 +20,23 @@ const LEFT_OUT: [&str; 5] = ["_elements", "_format", "_pretty", "_summary", "_to
 
 /// The reason for which a search is not asked.
 #[derive(Debug)]
-pub(super) enum NotAsked {
+pub(super) enum QueryError {
     Denied(Denial),
-    Otherwise(Refusal),
+    Refused(Refusal),
 }
 
 /// Returns the query for the server behind.
-pub(super) fn rewritten(access: &Access, upstream: &str, query: &str) -> Result<String, NotAsked> {
+pub(super) fn rewritten(
+    access: &Access,
+    upstream: &str,
+    query: &str,
+) -> Result<String, QueryError> {
     let interaction = access.interaction();
     let addresses = Addresses::new(interaction.base(), upstream);
     let searched = interaction.searched_type().or_else(|| interaction.resource_type());
     let searched = searched.unwrap_or_default();
     let mut asked = Serializer::new(String::new());
-    let mut checked = Checked::of(access, searched);
+    let mut checked = ParameterRules::of(access, searched);
     for (name, value) in parse(query.as_bytes()) {
         checked.check(&name, &value)?;
         if !LEFT_OUT.contains(&base_name(&name)) {
@@ -66,7 +70,7 @@ pub(super) fn narrowed(access: &Access, query: String) -> String {
     }
     let Some(resource_type) = interaction.resource_type() else { return query };
     let filter = access.shown(resource_type);
-    let Some(Narrowing { more, .. }) = at_most(access, &filter, resource_type) else {
+    let Some(Narrowing { more, .. }) = narrowing(access, &filter, resource_type) else {
         return query;
     };
     let mut narrowed = Serializer::new(query);
@@ -93,7 +97,7 @@ pub(super) fn counted(
     upstream: &str,
     query: &str,
     is_open: bool,
-) -> Result<String, NotAsked> {
+) -> Result<String, QueryError> {
     let query = rewritten(access, upstream, query)?;
     let of_page = ["_count", "_include", "_revinclude", "_sort"];
     let mut counted = Serializer::new(String::new());
@@ -116,13 +120,13 @@ fn is_exact(access: &Access) -> bool {
     let searched = searched.filter(|_| interaction.kind() == InteractionKind::SearchType);
     searched.is_some_and(|name| {
         let filter = access.shown(name);
-        filter.is_open() || at_most(access, &filter, name).is_some_and(|found| found.is_exact)
+        filter.is_open() || narrowing(access, &filter, name).is_some_and(|found| found.is_exact)
     })
 }
 
 /// Returns the condition of a change without what is about its answer. What makes it something else than a search
 /// for resources is refused.
-pub(super) fn condition(query: &str) -> Result<String, NotAsked> {
+pub(super) fn condition(query: &str) -> Result<String, QueryError> {
     let query = query.strip_prefix('?').unwrap_or(query);
     let mut condition = Serializer::new(String::new());
     for (name, value) in parse(query.as_bytes()) {
@@ -132,7 +136,7 @@ pub(super) fn condition(query: &str) -> Result<String, NotAsked> {
         }
         if LEFT_OUT.contains(&base) || OF_RESULTS.contains(&base) {
             let text = "the condition is not a search for resources";
-            return Err(NotAsked::Otherwise(Refusal::bad_request(text)));
+            return Err(QueryError::Refused(Refusal::bad_request(text)));
         }
         condition.append_pair(&name, &value);
     }
@@ -146,7 +150,11 @@ pub(super) fn narrowed_exactly(access: &Access, query: &str) -> Option<String> {
 
 /// Returns parameters that find all that a filter shows, and not much more: the constraint, and the patient
 /// where one parameter alone makes members.
-fn at_most(access: &Access, filter: &ResourceFilter<'_>, resource_type: &str) -> Option<Narrowing> {
+fn narrowing(
+    access: &Access,
+    filter: &ResourceFilter<'_>,
+    resource_type: &str,
+) -> Option<Narrowing> {
     let mut sets = filter.confinement().sets();
     let (set, None) = (sets.next()?, sets.next()) else { return None };
     let mut alternatives = set.into_iter();
@@ -173,7 +181,7 @@ fn at_most(access: &Access, filter: &ResourceFilter<'_>, resource_type: &str) ->
 }
 
 /// The rules for the parameters of one search, found once for all of them.
-struct Checked<'a> {
+struct ParameterRules<'a> {
     access: &'a Access,
     searched: &'a str,
     /// The resources that are shown of the type that is searched.
@@ -183,14 +191,14 @@ struct Checked<'a> {
     is_exact: Option<bool>,
 }
 
-impl<'a> Checked<'a> {
+impl<'a> ParameterRules<'a> {
     fn of(access: &'a Access, searched: &'a str) -> Self {
         let (filter, reached) = (access.shown(searched), chain::Reached::of(access));
         Self { access, searched, filter, reached, is_exact: None }
     }
 
     /// Checks a parameter: one that looks into what is hidden, or that nobody can tell what it does, is refused.
-    fn check(&mut self, name: &str, value: &str) -> Result<(), NotAsked> {
+    fn check(&mut self, name: &str, value: &str) -> Result<(), QueryError> {
         let interaction = self.access.interaction();
         let (base, modifier) = name.split_once(':').unwrap_or((name, ""));
         if base == "_summary"
@@ -199,7 +207,7 @@ impl<'a> Checked<'a> {
         {
             let text = "`_summary=count` would count what is hidden from this token: search without it, and count \
                         the entries";
-            return Err(NotAsked::Otherwise(Refusal::bad_request(text)));
+            return Err(QueryError::Refused(Refusal::bad_request(text)));
         }
         if base == "_sort" && value.contains(['.', ':']) {
             return Err(denied("a sort by another resource", name));
@@ -231,7 +239,7 @@ impl<'a> Checked<'a> {
         }
         let mut sets = self.filter.confinement().sets();
         let asks_for_another = |id| {
-            let patient = PatientHere { id, base: interaction.base() };
+            let patient = LocalPatient { id, base: interaction.base() };
             compartment::asks_for_another(searched, name, value, patient)
         };
         match sets.find_map(Alternatives::only_patient).is_some_and(asks_for_another) {
@@ -245,8 +253,8 @@ fn base_name(name: &str) -> &str {
     name.split_once(':').map_or(name, |(base, _)| base)
 }
 
-fn denied(what: &str, name: &str) -> NotAsked {
+fn denied(what: &str, name: &str) -> QueryError {
     let name = sanitize(name);
     let text = format!("{what} may look into resources that are hidden from this token: `{name}`");
-    NotAsked::Denied(Denial::new(text))
+    QueryError::Denied(Denial::new(text))
 }

@@ -21,7 +21,7 @@ pub(super) struct SentBundle<'a> {
 }
 
 #[derive(Deserialize)]
-struct Form<'a> {
+struct ReceivedBundle<'a> {
     #[serde(borrow, rename = "resourceType")]
     resource_type: Cow<'a, str>,
     #[serde(borrow, rename = "type")]
@@ -80,13 +80,13 @@ impl<'a> SentBundle<'a> {
     pub(super) fn parse(text: &'a str) -> Result<Self, Refusal> {
         unambiguous::check(text).map_err(|fault| {
             Refusal::bad_request(match fault {
-                Fault::NoJson => "the body is not JSON",
+                Fault::NotJson => "the body is not JSON",
                 Fault::Twice => "an object of the body names a member twice",
                 Fault::TooMany => "an object of the body has too many members",
             })
         })?;
         let no_bundle = |_| Refusal::bad_request("only a Bundle with a `type` is sent to the base");
-        let form: Form<'a> = serde_json::from_str(text).map_err(no_bundle)?;
+        let form: ReceivedBundle<'a> = serde_json::from_str(text).map_err(no_bundle)?;
         let entries = form.entry.unwrap_or_default();
         if entries.are_more {
             return Err(Refusal::too_many_entries(MAX_ENTRIES));

@@ -20,7 +20,7 @@ use super::metadata::{self, Rewriting};
 use super::passed::{self, Localized};
 use super::request_body::RequestBody;
 use super::settings::ConfineSettings;
-use super::way::Way;
+use super::way::Handling;
 use crate::authorization::Access;
 use crate::middleware::{ActiveGate, LayerParts, release_readiness};
 use crate::rejection::Rejection;
@@ -43,14 +43,14 @@ pub struct Confine<S> {
 }
 
 /// The treatment of a request that an outer layer has let in.
-enum Step {
+enum RequestPlan {
     /// It passes without a look, but for the addresses in it where the server behind has another base.
     Through(Option<Box<Localized>>),
     /// The form in its body has such addresses, too.
     Form(Kept, Option<Box<Localized>>),
     /// It is for the server's own statement.
     Metadata(Rewriting),
-    Judged(Kept, Arc<Capabilities>, Way, Box<Access>),
+    Judged(Kept, Arc<Capabilities>, Handling, Box<Access>),
 }
 
 /// The configuration by which the request was let in, for as long as it takes.
@@ -66,7 +66,7 @@ impl<S> Confine<S> {
 
     /// Plans how to deal with a request, and whether it changes something; an error if no outer layer has let it
     /// in, or if it was another request by then. Most requests pass, and for them nothing is cloned.
-    fn plan<B>(&self, request: &Request<B>) -> Result<(Step, bool), Unguarded> {
+    fn plan<B>(&self, request: &Request<B>) -> Result<(RequestPlan, bool), Unguarded> {
         let access = request.extensions().get::<Access>();
         let layer_parts = match access {
             Some(access) if access.interaction().is_of(request.method(), request.uri()) => {
@@ -87,16 +87,16 @@ impl<S> Confine<S> {
             let (layer_parts, settings) = kept()?;
             let statements = Arc::clone(statements);
             let rewriting = Rewriting { layer_parts, settings, statements, is_confined: true };
-            return Ok((Step::Metadata(rewriting), changes));
+            return Ok((RequestPlan::Metadata(rewriting), changes));
         }
-        let step = match access.map(|access| (Way::of(access, request.headers()), access)) {
-            Some((Way::Through, access)) if passed::has_form(access, settings) => {
-                Step::Form(kept()?, localized())
+        let step = match access.map(|access| (Handling::of(access, request.headers()), access)) {
+            Some((Handling::Through, access)) if passed::has_form(access, settings) => {
+                RequestPlan::Form(kept()?, localized())
             }
-            None | Some((Way::Through, _)) => Step::Through(localized()),
+            None | Some((Handling::Through, _)) => RequestPlan::Through(localized()),
             Some((way, access)) => {
                 let access = Box::new(access.clone());
-                Step::Judged(kept()?, Arc::clone(capabilities), way, access)
+                RequestPlan::Judged(kept()?, Arc::clone(capabilities), way, access)
             }
         };
         Ok((step, changes))
@@ -169,8 +169,8 @@ where
             headers::strip_async(request.headers_mut());
         }
         match step {
-            Step::Metadata(rewriting) => self.metadata(rewriting, request),
-            Step::Judged((layer_parts, settings), capabilities, way, access) => {
+            RequestPlan::Metadata(rewriting) => self.metadata(rewriting, request),
+            RequestPlan::Judged((layer_parts, settings), capabilities, way, access) => {
                 let ready = self.ready();
                 let judged = async move {
                     let (known, asked) = ((settings, capabilities), (way, *access));
@@ -180,14 +180,14 @@ where
                 };
                 ConfineFuture::judged(Box::pin(judged))
             }
-            Step::Form((layer_parts, settings), localized) => {
+            RequestPlan::Form((layer_parts, settings), localized) => {
                 if let Some(localized) = localized {
                     localized.write(&mut request);
                 }
                 let answer = passed::search(self.ready(), layer_parts, settings, request);
                 ConfineFuture::judged(Box::pin(answer))
             }
-            Step::Through(localized) => {
+            RequestPlan::Through(localized) => {
                 if let Some(localized) = localized {
                     localized.write(&mut request);
                 }

@@ -27,7 +27,7 @@ const OF_RESULTS: [&str; 12] = [
 
 /// The facts that a statement is written anew with.
 #[derive(Debug)]
-pub(super) struct Here<'a> {
+pub(super) struct StatementRewriter<'a> {
     /// The base that clients know, without a slash at its end.
     base: &'a str,
     security: Value,
@@ -37,7 +37,7 @@ pub(super) struct Here<'a> {
     room: Cell<Option<usize>>,
 }
 
-impl<'a> Here<'a> {
+impl<'a> StatementRewriter<'a> {
     /// Makes those of a statement of no more than so many bytes.
     pub(super) fn new(base: &'a str, security: Value, is_confined: bool, limit: usize) -> Self {
         Self { base, security, is_confined, room: Cell::new(Some(limit)) }

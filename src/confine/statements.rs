@@ -29,7 +29,7 @@ pub(super) struct Statements([OfMode; 1 + MODES.len()]);
 #[derive(Debug, Default)]
 pub(super) struct OfMode {
     kept: Mutex<Option<Statement>>,
-    /// The number of questions that had no answer, so that those who waited for it do not ask again, one after the
+    /// Counts failed requests, so that callers that waited for one fail with it instead of retrying one after the
     /// other.
     failures: AtomicUsize,
 }

@@ -1,7 +1,7 @@
 //! The ways in which judging ends without the answer of the server behind.
 
 use super::answer::Refusal;
-use super::query::NotAsked;
+use super::query::QueryError;
 use super::upstream::Fault;
 use crate::authorization::Denial;
 
@@ -33,11 +33,11 @@ impl<E> From<Fault<E>> for Stop<E> {
     }
 }
 
-impl<E> From<NotAsked> for Stop<E> {
-    fn from(not_asked: NotAsked) -> Self {
+impl<E> From<QueryError> for Stop<E> {
+    fn from(not_asked: QueryError) -> Self {
         match not_asked {
-            NotAsked::Denied(denial) => Self::Denied(denial),
-            NotAsked::Otherwise(answer) => Self::Refusal(answer),
+            QueryError::Denied(denial) => Self::Denied(denial),
+            QueryError::Refused(answer) => Self::Refusal(answer),
         }
     }
 }

@@ -30,7 +30,7 @@ impl Tree {
     /// Reads a document of a bounded number of values, in which no object may name a member twice.
     pub(super) fn parse(text: &str) -> Result<Self, Fault> {
         unambiguous::check_up_to(text, MAX_VALUES)?;
-        serde_json::from_slice(&marked(text)).map(Self).map_err(|_| Fault::NoJson)
+        serde_json::from_slice(&marked(text)).map(Self).map_err(|_| Fault::NotJson)
     }
 
     /// Writes the document.

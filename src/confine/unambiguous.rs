@@ -12,7 +12,7 @@ const MAX_OPEN: usize = 65_535;
 /// The reason for which a document is not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
-    NoJson,
+    NotJson,
     /// An object names a member twice.
     Twice,
     /// It has more names and values than are taken.
@@ -30,7 +30,7 @@ pub(super) fn check_up_to(text: &str, values: usize) -> Result<(), Fault> {
     let look = Look { values: &Cell::new(values), open: &Cell::new(0), fault: &Cell::new(None) };
     match look.deserialize(&mut reader).and_then(|()| reader.end()) {
         Ok(()) => Ok(()),
-        Err(_) => Err(look.fault.get().unwrap_or(Fault::NoJson)),
+        Err(_) => Err(look.fault.get().unwrap_or(Fault::NotJson)),
     }
 }
 
@@ -136,7 +136,7 @@ mod tests {
             assert_eq!(check(doubled), Err(Fault::Twice), "{doubled}");
         }
         for broken in ["", "{", r#"{"a": 1} x"#, &"[".repeat(200)] {
-            assert_eq!(check(broken), Err(Fault::NoJson), "{broken}");
+            assert_eq!(check(broken), Err(Fault::NotJson), "{broken}");
         }
     }
 

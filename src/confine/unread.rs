@@ -4,9 +4,9 @@ use bytes::Bytes;
 
 /// The body of a request, as long as nobody has read it.
 #[derive(Debug)]
-pub(super) enum Unread<B> {
+pub(super) enum PendingBody<B> {
     Client(B),
     /// The body of an entry of a bundle.
     Bytes(Bytes),
-    Read,
+    Taken,
 }

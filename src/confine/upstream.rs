@@ -89,7 +89,7 @@ impl<S> Upstream<S> {
     }
 
     /// Marks the requests from now on as those whose answers are read line by line.
-    pub(super) fn reads_by_line(&mut self) {
+    pub(super) fn mark_read_by_line(&mut self) {
         self.request.extensions.insert(ReadByLine);
     }
 

@@ -3,7 +3,7 @@
 use hashbrown::HashMap;
 
 use super::entry::Candidate;
-use super::known::{KnownVerdicts, ResourceIndex, Verdict, Verdicts};
+use super::known::{KnownVerdicts, KnownVisibility, ResourceIndex, Verdicts};
 use crate::authorization::{Access, ResourceFilter, ResourceRef, Visibility};
 use crate::fhir::ResourceReference;
 use crate::fhir::compartment::{self, MAX_LOOKUPS, Node};
@@ -162,11 +162,11 @@ impl<'a> View<'a> {
     /// Returns the place of the filter for a resource.
     fn filter(&mut self, one: &Candidate<'_>, known: &mut KnownVerdicts) -> usize {
         let [results, along] = &mut self.places;
-        let places = if one.comes_along { along } else { results };
+        let places = if one.is_included { along } else { results };
         if let Some(place) = places.get(&one.resource_type) {
             return *place;
         }
-        let filter = match one.comes_along {
+        let filter = match one.is_included {
             true => self.access.readable(&one.resource_type),
             false => self.access.shown(&one.resource_type),
         };
@@ -187,10 +187,10 @@ impl Walk {
         while let Some(target) = pending.get(next).copied() {
             next += 1;
             match verdicts.verdict(target) {
-                Verdict::Unknown => self.waiting.push(target),
-                Verdict::Shown => {}
-                Verdict::Hidden => return false,
-                Verdict::Depends(further) => {
+                KnownVisibility::Unknown => self.waiting.push(target),
+                KnownVisibility::Shown => {}
+                KnownVisibility::Hidden => return false,
+                KnownVisibility::Depends(further) => {
                     for &one in further {
                         match self.own == Some(one) || self.reached.contains(&one) {
                             // Only a Provenance depends on others, so only one met again can close a circle.

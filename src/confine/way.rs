@@ -9,13 +9,13 @@ use crate::smart::Permissions;
 
 /// The way of a request that was granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum Handling {
     /// Nothing of the answer has to be judged, or it is about no resources.
     Through,
     /// The answer is one resource.
-    One,
+    Resource,
     /// The answer is a bundle.
-    Several,
+    Bundle,
     /// The answer is a bundle, and some parameters of the search are in the body.
     SearchByPost,
     /// The answer is a further page of a bundle.
@@ -27,7 +27,7 @@ pub(super) enum Way {
     /// The status, a file or the end of an export.
     Job,
     /// Several requests come in a bundle.
-    Bundle,
+    Batch,
     /// A resource is changed.
     Write,
     /// The interaction cannot be held to what was granted.
@@ -36,7 +36,7 @@ pub(super) enum Way {
     RefusedProvenance,
 }
 
-impl Way {
+impl Handling {
     pub(super) fn of(access: &Access, headers: &HeaderMap) -> Self {
         // As a right, and as an interaction for which the user may have to be authenticated anew.
         let may_create = || {
@@ -72,14 +72,14 @@ impl Way {
             Kind::Read | Kind::VersionRead if interaction.resource_type() == Some("Binary") => {
                 Self::Binary
             }
-            Kind::Read | Kind::VersionRead => Self::One,
-            Kind::HistoryInstance | Kind::HistoryType | Kind::HistorySystem => Self::Several,
+            Kind::Read | Kind::VersionRead => Self::Resource,
+            Kind::HistoryInstance | Kind::HistoryType | Kind::HistorySystem => Self::Bundle,
             Kind::SearchType | Kind::SearchSystem | Kind::SearchCompartment => match is_get {
-                true => Self::Several,
+                true => Self::Bundle,
                 false => Self::SearchByPost,
             },
             Kind::Operation => match interaction.operation() {
-                Some("everything") if is_get => Self::Several,
+                Some("everything") if is_get => Self::Bundle,
                 Some("export") => Self::Export,
                 Some(_) | None => Self::Refused,
             },
@@ -91,7 +91,7 @@ impl Way {
             | Kind::ConditionalPatch
             | Kind::Delete
             | Kind::ConditionalDelete => Self::Write,
-            Kind::Batch => Self::Bundle,
+            Kind::Batch => Self::Batch,
             Kind::DeleteHistory | Kind::Unknown => Self::Refused,
         }
     }

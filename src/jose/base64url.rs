@@ -58,7 +58,7 @@ pub(crate) fn decoded(text: &str) -> Option<Vec<u8>> {
 
 /// Decodes the content of a resource (R4 datatype `base64Binary`), which may have white space in it.
 #[cfg(feature = "confine")]
-pub(crate) fn of_content(encoded: &str) -> Option<Vec<u8>> {
+pub(crate) fn decode_with_white_space(encoded: &str) -> Option<Vec<u8>> {
     let read = || {
         let plain: String = encoded.split_ascii_whitespace().collect();
         STANDARD.decode(plain).ok()
@@ -68,7 +68,7 @@ pub(crate) fn of_content(encoded: &str) -> Option<Vec<u8>> {
 
 /// Decodes a key or a member of one. Some write it in the standard alphabet of base64, which means the
 /// same bytes; a key is not compared by its encoding, as a token is.
-pub(crate) fn of_key(encoded: &str) -> Option<Vec<u8>> {
+pub(crate) fn decode_either_alphabet(encoded: &str) -> Option<Vec<u8>> {
     URL_SAFE.decode(encoded).or_else(|_| STANDARD.decode(encoded)).ok()
 }
 
@@ -146,8 +146,8 @@ mod tests {
     #[test]
     fn keys_are_read_in_either_alphabet() {
         for text in ["-_8", "+/8="] {
-            assert_eq!(of_key(text), Some(vec![0xfb, 0xff]), "{text}");
+            assert_eq!(decode_either_alphabet(text), Some(vec![0xfb, 0xff]), "{text}");
         }
-        assert_eq!(of_key("-/8"), None);
+        assert_eq!(decode_either_alphabet("-/8"), None);
     }
 }

@@ -226,7 +226,7 @@ fn string<'a>(jwk: &'a impl JwkMembers, name: &'static str) -> Result<Option<&'a
 
 fn bytes(jwk: &impl JwkMembers, name: &'static str) -> Result<Vec<u8>, JwkError> {
     let text = string(jwk, name)?.ok_or(JwkError::Missing(name))?;
-    base64url::of_key(text).ok_or(JwkError::Malformed(name))
+    base64url::decode_either_alphabet(text).ok_or(JwkError::Malformed(name))
 }
 
 /// Checks `use` and `key_ops` (RFC 7517 sections 4.2 and 4.3).

@@ -96,7 +96,7 @@ pub(crate) enum NoKey {
     /// No key has the token's `kid`; or the token has none, and no key fits its algorithm.
     Unknown,
     /// Keys have the `kid`, but none may be used with the algorithm.
-    Unfit,
+    WrongAlgorithm,
     /// Keys have the `kid`, but all are another issuer's.
     Foreign,
     /// More keys match than are tried.
@@ -219,7 +219,8 @@ impl JwkSet {
         };
         let places = self.by_kid.get(kid).ok_or(NoKey::Unknown)?;
         let named = || places.iter().filter_map(|place| self.keys.get(*place));
-        let none = if named().any(|key| is_own(&key)) { NoKey::Unfit } else { NoKey::Foreign };
+        let none =
+            if named().any(|key| is_own(&key)) { NoKey::WrongAlgorithm } else { NoKey::Foreign };
         select_few(named().filter(is_own), algorithm, none)
     }
 
@@ -355,8 +356,8 @@ mod tests {
             (Some("one"), Algorithm::EdDsa, None, None),
             (Some("one"), Algorithm::EdDsa, Some(&own), None),
             (None, Algorithm::EdDsa, Some(&own), None),
-            (Some("one"), Algorithm::Rs256, None, Some(NoKey::Unfit)),
-            (Some("one"), Algorithm::Rs256, Some(&own), Some(NoKey::Unfit)),
+            (Some("one"), Algorithm::Rs256, None, Some(NoKey::WrongAlgorithm)),
+            (Some("one"), Algorithm::Rs256, Some(&own), Some(NoKey::WrongAlgorithm)),
             (Some("one"), Algorithm::EdDsa, Some(&another), Some(NoKey::Foreign)),
             (Some("two"), Algorithm::EdDsa, None, Some(NoKey::Unknown)),
             (None, Algorithm::Rs256, None, Some(NoKey::Unknown)),
@@ -370,7 +371,7 @@ mod tests {
     #[test]
     fn only_a_key_that_is_unknown_may_come_with_the_next_load() {
         assert!(NoKey::Unknown.is_unknown());
-        for why in [NoKey::Unfit, NoKey::Foreign, NoKey::Ambiguous] {
+        for why in [NoKey::WrongAlgorithm, NoKey::Foreign, NoKey::Ambiguous] {
             assert!(!why.is_unknown(), "{why:?}");
         }
     }

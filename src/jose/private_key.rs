@@ -191,7 +191,7 @@ fn string<'d>(jwk: &'d Document<'_>, name: &'static str) -> Result<&'d str, Priv
 }
 
 fn bytes(jwk: &Document<'_>, name: &'static str) -> Result<Vec<u8>, PrivateKeyError> {
-    base64url::of_key(string(jwk, name)?).ok_or(PrivateKeyError::Member(name))
+    base64url::decode_either_alphabet(string(jwk, name)?).ok_or(PrivateKeyError::Member(name))
 }
 
 impl fmt::Debug for PrivateKey {

@@ -13,7 +13,7 @@ use reqwest::{Certificate, Client, ClientBuilder, Response};
 use url::{Host, Url};
 
 use super::error::KeyError;
-use super::public_address::{Reach, Within, is_internal};
+use super::public_address::{DialPolicy, PolicyResolver, is_internal};
 use super::schedule;
 use super::settings::KeySettings;
 use crate::display_safe::sanitize;
@@ -108,8 +108,8 @@ impl HttpsClient {
         };
         Ok(Self {
             trusted: build(client())?,
-            inside: build(client().dns_resolver(Arc::new(Within(Reach::Network))))?,
-            outside: build(client().dns_resolver(Arc::new(Within(Reach::Public))))?,
+            inside: build(client().dns_resolver(Arc::new(PolicyResolver(DialPolicy::Network))))?,
+            outside: build(client().dns_resolver(Arc::new(PolicyResolver(DialPolicy::Public))))?,
             max_bytes: settings.max_bytes,
             proxied: settings.environment_proxy,
         })
@@ -177,8 +177,8 @@ impl HttpsClient {
     pub(super) fn client(&self, url: &Url, named_by: NamedBy) -> Result<&Client, KeyError> {
         let (client, reach) = match named_by {
             NamedBy::Operator => return Ok(&self.trusted),
-            NamedBy::InternalDocument => (&self.inside, Reach::Network),
-            NamedBy::Document => (&self.outside, Reach::Public),
+            NamedBy::InternalDocument => (&self.inside, DialPolicy::Network),
+            NamedBy::Document => (&self.outside, DialPolicy::Public),
         };
         // An address given as a number is dialled without asking the resolver.
         let fault = match url.host() {

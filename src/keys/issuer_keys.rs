@@ -82,7 +82,7 @@ pub(crate) struct KeyWait {
 
 impl KeyWait {
     /// Resolves when the load has ended, successfully or not, or when the time bound is reached.
-    pub(crate) async fn over(mut self) {
+    pub(crate) async fn finished(mut self) {
         let load = self.load;
         // Not `==`: a `watch` keeps only the last number, and a later load may have ended by now.
         let ended = self.ended.wait_for(|ended| *ended >= load);

@@ -76,14 +76,14 @@ fn carried_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
 
 /// The addresses that may be dialled for what a document names.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Reach {
+pub(crate) enum DialPolicy {
     /// All but link-local addresses and cloud metadata.
     Network,
     /// Public addresses alone.
     Public,
 }
 
-impl Reach {
+impl DialPolicy {
     /// Returns what speaks against an address.
     pub(crate) fn fault(self, address: IpAddr) -> Option<&'static str> {
         if is_metadata(address) {
@@ -96,9 +96,9 @@ impl Reach {
 
 /// A resolver that rejects names which lead out of reach.
 #[derive(Debug)]
-pub(crate) struct Within(pub(crate) Reach);
+pub(crate) struct PolicyResolver(pub(crate) DialPolicy);
 
-impl Resolve for Within {
+impl Resolve for PolicyResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let Self(reach) = *self;
         Box::pin(async move {
@@ -150,7 +150,7 @@ mod tests {
         for public in ["1.1.1.1", "172.32.0.1", "100.128.0.1", "2606:4700::1", "::ffff:8.8.8.8"] {
             let address = public.parse().unwrap();
             assert!(!is_internal(address), "{public}");
-            for reach in [Reach::Network, Reach::Public] {
+            for reach in [DialPolicy::Network, DialPolicy::Public] {
                 assert_eq!(reach.fault(address), None, "{public}: {reach:?}");
             }
         }
@@ -172,23 +172,26 @@ mod tests {
         ] {
             let address = metadata.parse().unwrap();
             assert!(is_metadata(address), "{metadata}");
-            for reach in [Reach::Network, Reach::Public] {
+            for reach in [DialPolicy::Network, DialPolicy::Public] {
                 assert!(reach.fault(address).is_some(), "{metadata}: {reach:?}");
             }
         }
         for other in ["10.0.0.1", "127.0.0.1", "::1", "fd00::1", "fec0::1", "64:ff9b::a00:1"] {
             let address = other.parse().unwrap();
-            assert!(!is_metadata(address) && Reach::Network.fault(address).is_none(), "{other}");
-            assert!(Reach::Public.fault(address).is_some(), "{other}");
+            assert!(
+                !is_metadata(address) && DialPolicy::Network.fault(address).is_none(),
+                "{other}"
+            );
+            assert!(DialPolicy::Public.fault(address).is_some(), "{other}");
         }
     }
 
     #[tokio::test]
     async fn a_name_that_resolves_to_cloud_metadata_is_never_dialled_for_a_document() {
-        for reach in [Reach::Network, Reach::Public] {
+        for reach in [DialPolicy::Network, DialPolicy::Public] {
             // A resolver reads a number as a name that leads to itself.
             let name = "169.254.169.254".parse::<Name>().unwrap();
-            let Err(error) = Within(reach).resolve(name).await else { panic!("{reach:?}") };
+            let Err(error) = PolicyResolver(reach).resolve(name).await else { panic!("{reach:?}") };
             assert!(error.to_string().contains("cloud metadata"), "{reach:?}: {error}");
         }
     }

@@ -107,7 +107,7 @@ struct Bases {
 /// The base of a path, and its layer.
 type Found<'t> = (&'t str, &'t FhirAuthLayer);
 
-/// A path that is of one base for some and of another, or of none, for others.
+/// A path that servers may assign to different bases, or to none.
 struct Ambiguous;
 
 /// The layers by the paths of their bases.
@@ -242,8 +242,8 @@ impl Table {
         ends.iter().rev().find_map(|end| base(path.get(..*end)?))
     }
 
-    /// Returns the base that a path is meant for, however often who is within decodes it, and whether they follow
-    /// dots or not.
+    /// Returns the base of a path, if it is the same however often the inner service decodes the path and whether or
+    /// not it resolves dot segments.
     fn meant(&self, path: &str) -> Result<Option<Found<'_>>, Ambiguous> {
         let found = self.find(path);
         let plain = plainest(path);

@@ -15,7 +15,8 @@ use super::paths::{DEFAULT_PUBLIC, OutsideBase, Paths};
 use crate::authentication::Entra;
 use crate::authentication::{AudiencePolicy, Authenticator, AuthenticatorBuilder, TrustedIssuer};
 use crate::authorization::{
-    Authorizer, ConstraintMatcher, Constraints, Enforcement, Handlers, Policy, StepUp, StepUpRules,
+    Authorizer, ConstraintEvaluation, ConstraintMatcher, Enforcement, Handlers, Policy, StepUp,
+    StepUpRules,
 };
 use crate::danger::PlainHttp;
 use crate::error::BuildError;
@@ -167,7 +168,7 @@ impl FhirAuthLayerBuilder {
     /// as a [`Criterion`](crate::fhir::search::Criterion) does; composite and special parameters are not
     /// supported, and what cannot be evaluated from the resource alone is not shown.
     pub fn constraint_matcher(mut self, matcher: impl ConstraintMatcher) -> Self {
-        self.handlers.constraints = Constraints::Own(Arc::new(matcher));
+        self.handlers.constraints = ConstraintEvaluation::Own(Arc::new(matcher));
         self
     }
 

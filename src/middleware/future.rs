@@ -80,7 +80,7 @@ impl<S: Service<Request<B>>, B> ResponseFuture<S, B> {
     }
 
     pub(crate) fn waiting(wait: Wait, request: Request<B>, gate: Arc<Gate>, service: S) -> Self {
-        let wait = Box::pin(gate.layer_parts.meter.waiting(wait.over(Waited::default())));
+        let wait = Box::pin(gate.layer_parts.meter.waiting(wait.finished(Waited::default())));
         let held = Some(Box::new(Held { request, gate, service }));
         Self { state: State::Waiting { wait, held } }
     }
@@ -98,7 +98,7 @@ fn decided_again<S: Service<Request<B>>, B>(
     let decision = match held.gate.decide(&mut held.request, &waited) {
         Ok(decision) => decision,
         Err(wait) => {
-            let wait = Box::pin(held.gate.layer_parts.meter.waiting(wait.over(waited)));
+            let wait = Box::pin(held.gate.layer_parts.meter.waiting(wait.finished(waited)));
             return State::Waiting { wait, held: Some(held) };
         }
     };

@@ -128,16 +128,15 @@ impl Gate {
         recorder: &mut R,
     ) -> Result<Decision, Wait> {
         let Head { method, uri, headers } = head;
-        let layer_parts = &*self.layer_parts;
-        let base_url = &layer_parts.server.base_url;
-        if let Some(document) = layer_parts.well_known.answer(method, uri, &layer_parts.advertised)
-        {
+        let layer = &*self.layer_parts;
+        let base_url = &layer.server.base_url;
+        if let Some(document) = layer.well_known.answer(method, uri, &layer.advertised) {
             recorder.public();
             return Ok(Decision::Answer(OwnAnswer::Document(Box::new(document))));
         }
-        let need = layer_parts.paths.need(base_url, method, uri, headers);
-        let optional = (need == TokenNeed::Optional).then(|| layer_parts.interaction(head));
-        if optional.is_some() || (need == TokenNeed::None && layer_parts.confines()) {
+        let need = layer.paths.need(base_url, method, uri, headers);
+        let optional = (need == TokenNeed::Optional).then(|| layer.interaction(head));
+        if optional.is_some() || (need == TokenNeed::None && layer.confines()) {
             let policy = Arc::clone(&self.policy);
             admission.mark_without_access(LetInWithoutAccess { policy, optional });
         }
@@ -146,14 +145,14 @@ impl Gate {
             return Ok(Decision::Pass);
         }
         let found = bearer::find(headers, uri);
-        if need == TokenNeed::Optional && !bearer::is_there(&found) {
+        if need == TokenNeed::Optional && !bearer::presents_token(&found) {
             recorder.public();
             return Ok(Decision::Pass);
         }
         if base_url.is_too_long(uri) {
             let too_long: Result<(), _> = Err(Reason::AddressTooLong);
             let _ = recorder.check(Checked::new(Check::Interaction, too_long, Evidence::none));
-            return Ok(Rejection::uri_too_long(&layer_parts.server).into());
+            return Ok(Rejection::uri_too_long(&layer.server).into());
         }
 
         let scheme = found.as_ref().ok().map(|presented| presented.scheme);
@@ -230,7 +229,7 @@ impl Gate {
         while let Err(wait) =
             { self.walk(head, &waited, &mut Admission::new(&mut extensions), &mut explanation) }
         {
-            waited = wait.over(waited).await;
+            waited = wait.finished(waited).await;
             explanation = Explanation::new();
         }
         if !explanation.is_accepted() && !explanation.has(Check::Interaction) {

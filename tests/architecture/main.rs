@@ -171,7 +171,7 @@ fn each_dependency_that_may_change_is_named_in_one_file() {
             "quick_cache",
             &[
                 "authentication/cache.rs",
-                "authentication/introspection/memo.rs",
+                "authentication/introspection/answer_cache.rs",
                 "authentication/dpop/known_keys.rs",
             ],
         ),

@@ -18,7 +18,7 @@ use tower_service::Service;
 use super::granted::{Granted, Passes, allowed};
 use super::original::{Fault, ProxyKind};
 use super::peers::Peers;
-use super::sight::WithinSight;
+use super::sight::AddressOnlyPolicy;
 use crate::failure::Failure;
 use crate::server::{App, AppBody, Peer, whole};
 
@@ -44,8 +44,8 @@ pub(super) fn app(
     let builder = match upstream.confine {
         ConfinedBy::Upstream => config.layer(policy)?.handlers_enforce(Enforcement::ALL),
         ConfinedBy::Gateway | ConfinedBy::Nobody => {
-            let rules = WithinSight::new(policy, upstream.confine == ConfinedBy::Gateway)?;
-            config.layer(rules)?.handlers_enforce(WithinSight::ENFORCED)
+            let rules = AddressOnlyPolicy::new(policy, upstream.confine == ConfinedBy::Gateway)?;
+            config.layer(rules)?.handlers_enforce(AddressOnlyPolicy::ENFORCED)
         }
         _ => return Err(Failure::new("upstream.confine: is not supported yet")),
     };

@@ -11,7 +11,7 @@ use crate::failure::Failure;
 
 /// Grants what the rules of the file grant and this server can tell: no answer and no body is looked into.
 #[derive(Debug)]
-pub(super) struct WithinSight {
+pub(super) struct AddressOnlyPolicy {
     policy: AccessPolicy,
     /// The compartment that a server of R4 knows by itself; `None` where no token is held to a patient.
     by_path: Option<PatientCompartment>,
@@ -26,7 +26,7 @@ enum Unseen {
     Answer,
 }
 
-impl WithinSight {
+impl AddressOnlyPolicy {
     /// The declaration to the layer that goes with it: what is granted for one patient, by a constraint or with
     /// an include is judged here. The entries of a bundle, jobs and pages are not.
     pub(super) const ENFORCED: Enforcement = Enforcement::COMPARTMENTS
@@ -87,7 +87,7 @@ fn is_known_to_r4(r4: &PatientCompartment, here: &PatientCompartment, resource_t
         && theirs.all(|name| here.parameters(resource_type).any(|own| own == name))
 }
 
-impl Authorizer for WithinSight {
+impl Authorizer for AddressOnlyPolicy {
     fn authorize(&self, request: &AccessRequest<'_>) -> Result<Grant, Denial> {
         if let Some(unseen) = Unseen::of(request.interaction()) {
             return self.unseen(unseen, request);

@@ -14,8 +14,8 @@ use tower_fhir_auth::{Enforcement, FhirAuthLayer, FhirAuthLayerBuilder};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::account::{Account, Buffered};
-use super::held::{Answered, ClientBody};
+use super::buffer::{BufferLease, BufferPool};
+use super::held::{ClientBody, LeasedBody};
 use super::known::NoteCaller;
 use super::unanswered::{Asked, Unanswered};
 use super::upstream::Upstream;
@@ -28,7 +28,7 @@ use crate::server::{App, AppBody, BoxError, whole};
 pub(super) fn gateway(
     config: Config,
     before: Option<&FhirAuthLayer>,
-    (made, buffered): (&SealKey, &Arc<Buffered>),
+    (made, buffered): (&SealKey, &Arc<BufferPool>),
 ) -> Result<(App, FhirAuthLayer), Failure> {
     let settings = config.gateway().upstream.clone();
     let Some(url) = &settings.url else {
@@ -38,7 +38,7 @@ pub(super) fn gateway(
     let upstream = Upstream::new(config.base_url(), url, &settings);
     let upstream =
         upstream.ok_or_else(|| Failure::new("upstream.url: expected the address of a server"))?;
-    let common = Common { buffered: Arc::clone(buffered), patience: settings.timeout };
+    let common = Common { buffered: Arc::clone(buffered), client_timeout: settings.timeout };
     let metadata = format!("{}/metadata", config.base_url().path());
     let origins = config.gateway().cors.clone();
     let policy = config.policy()?;
@@ -66,12 +66,12 @@ pub(super) fn gateway(
 
 /// The common ground of the requests of a configuration.
 struct Common {
-    buffered: Arc<Buffered>,
+    buffered: Arc<BufferPool>,
     /// The longest time between two parts of a request's body.
-    patience: Duration,
+    client_timeout: Duration,
 }
 
-fn around<S, R>(service: S, Common { buffered, patience }: Common, metadata: String) -> App
+fn around<S, R>(service: S, Common { buffered, client_timeout }: Common, metadata: String) -> App
 where
     S: Service<
             Request<ClientBody<Incoming>>,
@@ -85,9 +85,9 @@ where
     R: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     App::from_fn(move |request| {
-        let account = Account::of_a_request(&buffered);
+        let lease = BufferLease::of_a_request(&buffered);
         let is_open = request.uri().path() == metadata;
-        let answer = answer(service.clone(), (account, patience), request);
+        let answer = answer(service.clone(), (lease, client_timeout), request);
         Box::pin(async move {
             let mut response = answer.await;
             if is_open {
@@ -102,7 +102,7 @@ where
 
 async fn answer<S, R>(
     mut service: S,
-    (account, patience): (Account, Duration),
+    (lease, client_timeout): (BufferLease, Duration),
     request: Request<Incoming>,
 ) -> Response<AppBody>
 where
@@ -111,20 +111,20 @@ where
 {
     let (mut parts, body) = request.into_parts();
     let asked = Asked::of(&parts);
-    parts.extensions.insert(account.clone());
+    parts.extensions.insert(lease.clone());
     let ready = std::future::poll_fn(|context| service.poll_ready(context)).await;
     let answer = match ready {
         Ok(()) => {
-            let body = ClientBody::new(body, account.clone(), patience);
+            let body = ClientBody::new(body, lease.clone(), client_timeout);
             service.call(Request::from_parts(parts, body)).await
         }
         Err(unanswered) => Err(unanswered),
     };
     // What has not been read by now, the client reads.
-    account.streams();
-    match (answer, account.trouble()) {
+    lease.stop_holding();
+    match (answer, lease.failure()) {
         (Ok(response), None) => {
-            response.map(|body| Answered::new(body.map_err(Into::into), account).boxed_unsync())
+            response.map(|body| LeasedBody::new(body.map_err(Into::into), lease).boxed_unsync())
         }
         (_, Some(unanswered)) | (Err(unanswered), None) => unanswered.respond(asked).map(whole),
     }

@@ -10,7 +10,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
-use super::account::Account;
+use super::buffer::BufferLease;
 use super::rewrite::Rewriter;
 use super::unanswered::Unanswered;
 use crate::server::BoxError;
@@ -60,7 +60,7 @@ pin_project! {
         inner: B,
         rewriter: Option<Rewriter>,
         progress: Progress,
-        account: Account,
+        lease: BufferLease,
         is_over: bool,
     }
 }
@@ -70,9 +70,9 @@ impl<B> SentBody<B> {
         inner: B,
         rewriter: Option<Rewriter>,
         progress: Progress,
-        account: Account,
+        lease: BufferLease,
     ) -> Self {
-        Self { inner, rewriter, progress, account, is_over: false }
+        Self { inner, rewriter, progress, lease, is_over: false }
     }
 }
 
@@ -87,7 +87,7 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>>> Body for SentBody<B> {
         let mut this = self.project();
         while !*this.is_over {
             let inner = this.inner.as_mut();
-            let frame = ready!(this.account.while_sending(|| inner.poll_frame(context)));
+            let frame = ready!(this.lease.while_sending(|| inner.poll_frame(context)));
             this.progress.goes_on();
             match frame.map(|frame| frame.map(Frame::into_data)) {
                 Some(Ok(Ok(data))) => {
@@ -133,7 +133,7 @@ pin_project! {
         // The end of the wait for the next part, while there is one.
         #[pin]
         wait: Option<Sleep>,
-        account: Account,
+        lease: BufferLease,
         // The length of the line that has begun, where somebody reads it line by line.
         line: Option<usize>,
         turn: Option<Turn>,
@@ -144,11 +144,11 @@ pin_project! {
 /// Holds the data of a frame, or the lines of it.
 fn hold(
     data: Option<&Bytes>,
-    account: &Account,
+    lease: &BufferLease,
     line: &mut Option<usize>,
 ) -> Result<(), Unanswered> {
     let data = data.map(AsRef::as_ref).unwrap_or_default();
-    let Some(begun) = line else { return account.holds(data.len()) };
+    let Some(begun) = line else { return lease.hold(data.len()) };
     let (mut longest, mut length) = (0, *begun);
     for piece in data.split_inclusive(|byte| *byte == b'\n') {
         length = length.saturating_add(piece.len());
@@ -158,7 +158,7 @@ fn hold(
         }
     }
     *begun = length;
-    account.holds_line(longest)
+    lease.hold_line(longest)
 }
 
 /// The wait for the turn to judge a body that has been read; false if it has not come in time.
@@ -169,10 +169,10 @@ impl<B> AnswerBody<B> {
         inner: B,
         rewriter: Option<Rewriter>,
         limit: Duration,
-        account: Account,
+        lease: BufferLease,
     ) -> Self {
         let (wait, line, turn) = (None, None, None);
-        Self { inner, rewriter, limit, wait, account, line, turn, is_over: false }
+        Self { inner, rewriter, limit, wait, lease, line, turn, is_over: false }
     }
 
     /// Is read line by line, so that each of its lines is held while it streams by.
@@ -201,7 +201,7 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>>> Body for AnswerBody<B> {
                         ready!(wait.poll(context));
                     }
                     *this.is_over = true;
-                    this.account.met(Unanswered::TooLate);
+                    this.lease.record_failure(Unanswered::TooLate);
                     return Poll::Ready(Some(Err(
                         "the server behind has stopped in its answer".into()
                     )));
@@ -210,9 +210,9 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>>> Body for AnswerBody<B> {
             this.wait.set(None);
             let data = match frame {
                 Some(Ok(frame)) => {
-                    if let Err(full) = hold(frame.data_ref(), this.account, this.line) {
+                    if let Err(full) = hold(frame.data_ref(), this.lease, this.line) {
                         *this.is_over = true;
-                        this.account.met(full);
+                        this.lease.record_failure(full);
                         return Poll::Ready(Some(Err("too much is held of answers".into())));
                     }
                     match (frame.into_data(), this.rewriter.as_mut()) {
@@ -227,7 +227,7 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>>> Body for AnswerBody<B> {
                 }
                 Some(Err(error)) => {
                     *this.is_over = true;
-                    this.account.met(Unanswered::OutOfReach);
+                    this.lease.record_failure(Unanswered::OutOfReach);
                     return Poll::Ready(Some(Err(error.into())));
                 }
                 None => {
@@ -236,7 +236,7 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>>> Body for AnswerBody<B> {
                 }
             };
             if *this.is_over {
-                *this.turn = this.account.turn(*this.limit).map(|turn| -> Turn { Box::pin(turn) });
+                *this.turn = this.lease.turn(*this.limit).map(|turn| -> Turn { Box::pin(turn) });
             }
             if !data.is_empty() {
                 return Poll::Ready(Some(Ok(Frame::data(data))));
@@ -246,7 +246,7 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>>> Body for AnswerBody<B> {
             let is_in_time = ready!(turn.as_mut().poll(context));
             *this.turn = None;
             if !is_in_time {
-                this.account.met(Unanswered::Busy);
+                this.lease.record_failure(Unanswered::Busy);
                 return Poll::Ready(Some(Err("too much is judged of other answers".into())));
             }
         }
@@ -265,8 +265,8 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>>> Body for AnswerBody<B> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::account::Buffered;
     use super::super::base::Bases;
+    use super::super::buffer::BufferPool;
     use super::*;
     use http::HeaderMap;
     use http_body_util::{BodyExt, Full};
@@ -277,8 +277,8 @@ mod tests {
         trailers.insert("x-fhir-patient", http::HeaderValue::from_static("2"));
         let body = Full::new(Bytes::from_static(b"{}"));
         let body = body.with_trailers(std::future::ready(Some(Ok(trailers))));
-        let account = Account::of_a_request(&Buffered::new());
-        let sent = SentBody::new(body, None, Progress::begin(), account).collect().await.unwrap();
+        let lease = BufferLease::of_a_request(&BufferPool::new());
+        let sent = SentBody::new(body, None, Progress::begin(), lease).collect().await.unwrap();
         assert_eq!(sent.trailers(), None);
         assert_eq!(sent.to_bytes(), "{}");
     }
@@ -307,49 +307,49 @@ mod tests {
     async fn an_address_is_rewritten_also_where_the_part_before_it_has_none() {
         let public = "https://fhir.example.org/r4";
         let bases = Bases::new(&public.parse().unwrap(), &"http://localhost/fhir".parse().unwrap());
-        let account = Account::of_a_request(&Buffered::new());
-        account.streams();
+        let lease = BufferLease::of_a_request(&BufferPool::new());
+        lease.stop_holding();
         let parts =
             Parts(vec![r#"{"id":"1","reference":"#, r#""http://localhost/fhir/Patient/1"}"#]);
         let rewriter = Some(Rewriter::of_answer(bases));
-        let body = AnswerBody::new(parts, rewriter, Duration::from_secs(30), account);
+        let body = AnswerBody::new(parts, rewriter, Duration::from_secs(30), lease);
         let text = body.collect().await.unwrap().to_bytes();
         assert_eq!(text, r#"{"id":"1","reference":"https://fhir.example.org/r4/Patient/1"}"#);
     }
 
     #[tokio::test]
     async fn a_line_of_a_file_that_streams_by_is_held_and_what_is_short_is_not_added_up() {
-        let all = Buffered::new();
+        let all = BufferPool::new();
         all.make_room(1 << 20, 1 << 20);
         let read = |line: usize, number: usize| {
-            let account = Account::of_a_caller(&all, "amara");
-            account.streams();
+            let lease = BufferLease::of_a_caller(&all, "amara");
+            lease.stop_holding();
             let mut text = vec![b' '; line];
             text.push(b'\n');
             let body = Full::new(Bytes::from(text.repeat(number)));
             let limit = Duration::from_secs(30);
-            let body = AnswerBody::new(body, None, limit, account.clone()).by_line(true);
-            (account, body.collect())
+            let body = AnswerBody::new(body, None, limit, lease.clone()).by_line(true);
+            (lease, body.collect())
         };
         let (_, body) = read(1000, 5000);
         assert!(body.await.is_ok());
         let (other, body) = read(700_000, 1);
         assert!(body.await.is_ok());
-        let (account, body) = read(700_000, 1);
+        let (lease, body) = read(700_000, 1);
         assert!(body.await.is_err());
-        assert_eq!(account.trouble(), Some(Unanswered::Busy));
-        drop((account, other));
+        assert_eq!(lease.failure(), Some(Unanswered::Busy));
+        drop((lease, other));
     }
 
     #[tokio::test(start_paused = true)]
     async fn sixteen_mib_are_judged_at_a_time_and_who_waits_too_long_is_told_to_come_again() {
-        let all = Buffered::new();
+        let all = BufferPool::new();
         all.make_room(1 << 30, 1 << 30);
         let limit = Duration::from_secs(30);
         let read = |length: usize| {
-            let account = Account::of_a_caller(&all, "amara");
+            let lease = BufferLease::of_a_caller(&all, "amara");
             let body = Full::new(Bytes::from(vec![b' '; length]));
-            (account.clone(), AnswerBody::new(body, None, limit, account).collect())
+            (lease.clone(), AnswerBody::new(body, None, limit, lease).collect())
         };
         let (judged, body) = read(12 << 20);
         assert!(body.await.is_ok());
@@ -358,36 +358,36 @@ mod tests {
         let (late, body) = read(4 << 20);
         let begun = Instant::now();
         assert!(body.await.is_err());
-        assert_eq!((late.trouble(), begun.elapsed()), (Some(Unanswered::Busy), limit));
+        assert_eq!((late.failure(), begun.elapsed()), (Some(Unanswered::Busy), limit));
         let (next, body) = read(4 << 20);
         let goes = async {
             sleep(Duration::from_secs(10)).await;
-            judged.streams();
+            judged.stop_holding();
         };
         let (body, ()) = tokio::join!(body, goes);
-        assert!(body.is_ok() && next.trouble().is_none(), "its turn has come");
+        assert!(body.is_ok() && next.failure().is_none(), "its turn has come");
         drop(beside);
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_asks_the_server_again_holds_up_nobody_meanwhile() {
-        let all = Buffered::new();
+        let all = BufferPool::new();
         all.make_room(1 << 30, 1 << 30);
         let limit = Duration::from_secs(30);
-        let read = |account: &Account, length: usize| {
+        let read = |lease: &BufferLease, length: usize| {
             let body = Full::new(Bytes::from(vec![b' '; length]));
-            AnswerBody::new(body, None, limit, account.clone()).collect()
+            AnswerBody::new(body, None, limit, lease.clone()).collect()
         };
         let (batch, other) =
-            (Account::of_a_caller(&all, "batch"), Account::of_a_caller(&all, "other"));
+            (BufferLease::of_a_caller(&all, "batch"), BufferLease::of_a_caller(&all, "other"));
         assert!(read(&batch, 15 << 20).await.is_ok());
-        batch.gives_turn_back();
+        batch.release_turn();
         let begun = Instant::now();
         assert!(read(&other, 4 << 20).await.is_ok());
         assert_eq!(begun.elapsed(), Duration::ZERO);
         // The turn for its next answer is as large as what it holds by then.
         assert!(read(&batch, 1).await.is_err());
-        assert_eq!((batch.trouble(), begun.elapsed()), (Some(Unanswered::Busy), limit));
+        assert_eq!((batch.failure(), begun.elapsed()), (Some(Unanswered::Busy), limit));
     }
 
     #[tokio::test(start_paused = true)]

@@ -10,7 +10,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep};
 
-use super::account::Account;
+use super::buffer::BufferLease;
 use super::unanswered::Unanswered;
 use crate::server::BoxError;
 
@@ -19,8 +19,8 @@ pin_project! {
     pub(super) struct ClientBody<B> {
         #[pin]
         inner: B,
-        account: Account,
-        patience: Duration,
+        lease: BufferLease,
+        client_timeout: Duration,
         // The end of the wait for the next part, while there is one.
         #[pin]
         wait: Option<Sleep>,
@@ -28,9 +28,10 @@ pin_project! {
 }
 
 impl<B> ClientBody<B> {
-    /// `patience` is the longest time between two parts of a caller's, and that of all of a stranger's.
-    pub(super) fn new(inner: B, account: Account, patience: Duration) -> Self {
-        Self { inner, account, patience, wait: None }
+    /// `client_timeout` is the longest gap between two frames of an authenticated caller's body, and the longest total
+    /// time for anybody else's.
+    pub(super) fn new(inner: B, lease: BufferLease, client_timeout: Duration) -> Self {
+        Self { inner, lease, client_timeout, wait: None }
     }
 }
 
@@ -44,27 +45,27 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>>> Body for ClientBody<B> {
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let mut this = self.project();
         let Poll::Ready(frame) = this.inner.poll_frame(context) else {
-            this.account.awaits_client(true);
+            this.lease.set_awaits_client(true);
             if this.wait.is_none() {
-                this.wait.set(Some(sleep(*this.patience)));
+                this.wait.set(Some(sleep(*this.client_timeout)));
             }
             if let Some(wait) = this.wait.as_pin_mut() {
                 ready!(wait.poll(context));
             }
-            this.account.met(Unanswered::Unsent);
+            this.lease.record_failure(Unanswered::Unsent);
             return Poll::Ready(Some(Err("the client has stopped in its request".into())));
         };
         if this.wait.is_some() {
-            this.account.awaits_client(false);
+            this.lease.set_awaits_client(false);
             // A stranger has the time for all of it.
-            if this.account.has_caller() {
+            if this.lease.has_caller() {
                 this.wait.set(None);
             }
         }
         let frame = frame.map(|frame| frame.map_err(Into::into));
         let length = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
-        if let Err(full) = this.account.holds_of_client(length.map_or(0, Bytes::len)) {
-            this.account.met(full);
+        if let Err(full) = this.lease.hold_of_client(length.map_or(0, Bytes::len)) {
+            this.lease.record_failure(full);
             return Poll::Ready(Some(Err("too much is held of other requests".into())));
         }
         Poll::Ready(frame)
@@ -81,21 +82,21 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>>> Body for ClientBody<B> {
 
 pin_project! {
     /// The body of an answer: what is held of the request is given back with the last part of it.
-    pub(super) struct Answered<B> {
+    pub(super) struct LeasedBody<B> {
         #[pin]
         inner: B,
-        account: Account,
+        lease: BufferLease,
     }
 }
 
-impl<B> Answered<B> {
-    pub(super) fn new(inner: B, account: Account) -> Self {
-        Self { inner, account }
+impl<B> LeasedBody<B> {
+    pub(super) fn new(inner: B, lease: BufferLease) -> Self {
+        Self { inner, lease }
     }
 }
 
 /// A part of an answer. The connection keeps it, and not its body, until the client has taken it.
-struct Part(Bytes, #[expect(dead_code, reason = "it is given back with the part")] Account);
+struct Part(Bytes, #[expect(dead_code, reason = "it is given back with the part")] BufferLease);
 
 impl AsRef<[u8]> for Part {
     fn as_ref(&self) -> &[u8] {
@@ -103,7 +104,7 @@ impl AsRef<[u8]> for Part {
     }
 }
 
-impl<B: Body<Data = Bytes>> Body for Answered<B> {
+impl<B: Body<Data = Bytes>> Body for LeasedBody<B> {
     type Data = Bytes;
     type Error = B::Error;
 
@@ -113,10 +114,10 @@ impl<B: Body<Data = Bytes>> Body for Answered<B> {
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let this = self.project();
         let frame = ready!(this.inner.poll_frame(context));
-        if !this.account.holds_something() {
+        if !this.lease.holds_something() {
             return Poll::Ready(frame);
         }
-        let kept = |data| Bytes::from_owner(Part(data, this.account.clone()));
+        let kept = |data| Bytes::from_owner(Part(data, this.lease.clone()));
         Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(kept))))
     }
 
@@ -133,7 +134,7 @@ impl<B: Body<Data = Bytes>> Body for Answered<B> {
 mod tests {
     use http_body_util::BodyExt;
 
-    use super::super::account::Buffered;
+    use super::super::buffer::BufferPool;
     use super::*;
 
     /// A body of which a byte comes every 20 seconds.
@@ -164,17 +165,17 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_caller_gets_on_with_each_part_and_a_stranger_has_one_time_for_all_of_them() {
-        let all = Buffered::new();
+        let all = BufferPool::new();
         all.make_room(1000, 1000);
-        for (is_of_caller, trouble) in [(true, None), (false, Some(Unanswered::Unsent))] {
-            let account = match is_of_caller {
-                true => Account::of_a_caller(&all, "amara"),
-                false => Account::of_a_request(&all),
+        for (is_of_caller, failure) in [(true, None), (false, Some(Unanswered::Unsent))] {
+            let lease = match is_of_caller {
+                true => BufferLease::of_a_caller(&all, "amara"),
+                false => BufferLease::of_a_request(&all),
             };
             let slow = Slow { left: 5, next: Box::pin(sleep(PAUSE)) };
-            let body = ClientBody::new(slow, account.clone(), Duration::from_secs(30));
+            let body = ClientBody::new(slow, lease.clone(), Duration::from_secs(30));
             assert_eq!(body.collect().await.is_ok(), is_of_caller);
-            assert_eq!(account.trouble(), trouble);
+            assert_eq!(lease.failure(), failure);
         }
     }
 }

@@ -6,7 +6,7 @@ use http::Request;
 use tower_fhir_auth::Principal;
 use tower_service::Service;
 
-use super::account::Account;
+use super::buffer::BufferLease;
 
 /// A service that notes whose token was verified, before anything is read of the request.
 #[derive(Clone, Debug)]
@@ -23,9 +23,10 @@ impl<S: Service<Request<B>>, B> Service<Request<B>> for NoteCaller<S> {
 
     fn call(&mut self, request: Request<B>) -> S::Future {
         let known = request.extensions();
-        if let (Some(account), Some(principal)) = (known.get::<Account>(), known.get::<Principal>())
+        if let (Some(lease), Some(principal)) =
+            (known.get::<BufferLease>(), known.get::<Principal>())
         {
-            account.is_of(principal);
+            lease.set_principal(principal);
         }
         self.0.call(request)
     }

@@ -6,9 +6,9 @@
 //!
 //! Status 0 after SIGINT or SIGTERM, 2 where the configuration cannot be used.
 
-mod account;
 mod app;
 mod base;
+mod buffer;
 mod cors;
 mod demo;
 mod exchange;
@@ -31,7 +31,7 @@ use lexopt::Parser;
 use tower_fhir_auth::FhirAuthLayer;
 use tower_fhir_auth::confine::SealKey;
 
-use self::account::Buffered;
+use self::buffer::BufferPool;
 use self::meter::Figures;
 use crate::failure::Failure;
 use crate::server::Source;
@@ -91,7 +91,7 @@ async fn gateway(options: Options) -> Result<(), Failure> {
     let key = SealKey::random().map_err(|_| Failure::new("the system has no random numbers"))?;
     let Options { config, listen, upstream, demo, demo_client } = options;
     let figures = Figures::collect();
-    let buffered = Buffered::new();
+    let buffered = BufferPool::new();
     let source = Source::new(config, upstream, move |config, before: Option<&FhirAuthLayer>| {
         let base = config.base_url().clone();
         let (limit, longest) =

@@ -23,8 +23,8 @@ use tower_fhir_auth::confine::ReadByLine;
 use tower_fhir_auth::fhir::BaseUrl;
 use tower_service::Service;
 
-use super::account::{Account, Buffered};
 use super::base::Bases;
+use super::buffer::{BufferLease, BufferPool};
 use super::exchange::{AnswerBody, Progress, SentBody};
 use super::headers::is_of_binary;
 use super::meter;
@@ -50,7 +50,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 type Connections = Client<HttpsConnector<HttpConnector>, UnsyncBoxBody<Bytes, BoxError>>;
 
 /// The body of an answer: that of the server behind, or none.
-pub(super) type Answered = Either<AnswerBody<Incoming>, Empty<Bytes>>;
+pub(super) type UpstreamBody = Either<AnswerBody<Incoming>, Empty<Bytes>>;
 
 /// The server behind.
 #[derive(Clone)]
@@ -92,7 +92,7 @@ impl Inner {
         head: &mut Parts,
         body: B,
         progress: &Progress,
-        account: &Account,
+        lease: &BufferLease,
     ) -> Result<UnsyncBoxBody<Bytes, BoxError>, Unanswered>
     where
         B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
@@ -103,12 +103,12 @@ impl Inner {
         let kind = SentKind::of(head);
         let rewriter = (kind == SentKind::Json).then(|| Rewriter::of_request(self.bases.clone()));
         let is_short = body.size_hint().upper().is_some_and(|length| length <= SHORT);
-        let body = SentBody::new(body, rewriter, progress.clone(), account.clone());
+        let body = SentBody::new(body, rewriter, progress.clone(), lease.clone());
         if kind == SentKind::AsItIs || (kind == SentKind::Json && !is_short) {
             return Ok(body.boxed_unsync());
         }
         let whole = Limited::new(body, Access::MAX_SEARCH_BODY).collect();
-        let whole = progress.within(self.timeout, whole).await.ok_or_else(|| account.late())?;
+        let whole = progress.within(self.timeout, whole).await.ok_or_else(|| lease.late())?;
         let whole = whole.map_err(|error| match error.is::<LengthLimitError>() {
             true => Unanswered::LongForm,
             false => Unanswered::OutOfReach,
@@ -123,7 +123,7 @@ impl Inner {
         Ok(Full::new(whole).map_err(|never| match never {}).boxed_unsync())
     }
 
-    async fn ask<B>(&self, request: Request<B>) -> Result<Response<Answered>, Unanswered>
+    async fn ask<B>(&self, request: Request<B>) -> Result<Response<UpstreamBody>, Unanswered>
     where
         B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
@@ -137,14 +137,14 @@ impl Inner {
             return Ok(answer);
         }
         let (mut head, ()) = self.rules.head(&mut parts)?.into_parts();
-        let account = parts.extensions.get::<Account>().cloned();
-        // Fails closed: a `Buffered` without a configuration has no room to hold anything.
-        let account = account.unwrap_or_else(|| Account::of_a_request(&Buffered::new()));
-        account.gives_turn_back();
+        let lease = parts.extensions.get::<BufferLease>().cloned();
+        // Fails closed: a `BufferPool` without a configuration has no room to hold anything.
+        let lease = lease.unwrap_or_else(|| BufferLease::of_a_request(&BufferPool::new()));
+        lease.release_turn();
         let progress = Progress::begin();
-        let body = self.body(&parts.uri, &mut head, body, &progress, &account).await?;
+        let body = self.body(&parts.uri, &mut head, body, &progress, &lease).await?;
         let answer = self.connections.request(Request::from_parts(head, body));
-        let answer = progress.within(self.timeout, answer).await.ok_or_else(|| account.late())?;
+        let answer = progress.within(self.timeout, answer).await.ok_or_else(|| lease.late())?;
         let answer = answer.map_err(|error| {
             tracing::warn!(error = cause(&error), "no answer of the server behind");
             Unanswered::OutOfReach
@@ -155,7 +155,7 @@ impl Inner {
         let rewriter =
             (kind == BodyKind::Rewritten).then(|| Rewriter::of_answer(self.bases.clone()));
         let is_by_line = parts.extensions.get::<ReadByLine>().is_some();
-        let body = AnswerBody::new(body, rewriter, self.timeout, account).by_line(is_by_line);
+        let body = AnswerBody::new(body, rewriter, self.timeout, lease).by_line(is_by_line);
         Ok(Response::from_parts(answer, Either::Left(body)))
     }
 }
@@ -173,9 +173,9 @@ impl<B> Service<Request<B>> for Upstream
 where
     B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
-    type Response = Response<Answered>;
+    type Response = Response<UpstreamBody>;
     type Error = Unanswered;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Answered>, Unanswered>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<UpstreamBody>, Unanswered>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Unanswered>> {
         Poll::Ready(Ok(()))

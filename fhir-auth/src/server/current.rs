@@ -89,9 +89,10 @@ impl Source {
     fn serving(&self, config: Config, before: Option<&FhirAuthLayer>) -> Result<Serving, Failure> {
         let made = || {
             let tls = config.gateway().tls.as_ref().map(tls::acceptor).transpose()?;
-            let (place, patience) = (Place::of(&config), config.gateway().upstream.timeout);
+            let (place, client_timeout) =
+                (ListenAddresses::of(&config), config.gateway().upstream.timeout);
             let (app, auth) = (self.make)(config, before)?;
-            Ok(Serving { app, auth, tls, patience, place })
+            Ok(Serving { app, auth, tls, client_timeout, place })
         };
         made().map_err(|failure| self.in_file(&failure))
     }
@@ -106,20 +107,20 @@ struct Serving {
     auth: FhirAuthLayer,
     /// Accepts connections; without it they are plain.
     tls: Option<TlsAcceptor>,
-    /// The longest time for which a client may take nothing of an answer: that of the server behind between two
-    /// parts of it.
-    patience: Duration,
-    place: Place,
+    /// The longest time for which a client may take nothing of an answer, the same as the server behind has between
+    /// two frames of it.
+    client_timeout: Duration,
+    place: ListenAddresses,
 }
 
 /// The addresses that are listened on, which are those of the start.
 #[derive(Clone, PartialEq)]
-struct Place {
+struct ListenAddresses {
     listen: String,
     admin: Option<String>,
 }
 
-impl Place {
+impl ListenAddresses {
     fn of(config: &Config) -> Self {
         let sections = config.gateway();
         Self { listen: sections.listen.clone(), admin: sections.admin.clone() }
@@ -138,7 +139,7 @@ impl Current {
     /// Returns the rules for connections from now on.
     pub(super) fn terms(&self) -> Terms {
         let serving = self.serving();
-        Terms { tls: serving.tls.clone(), patience: serving.patience }
+        Terms { tls: serving.tls.clone(), client_timeout: serving.client_timeout }
     }
 
     /// The port for clients.

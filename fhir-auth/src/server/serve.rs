@@ -23,7 +23,7 @@ use super::idle::Use;
 use super::outgoing::OutgoingBody;
 use super::peer::Peer;
 use super::streams::{Streams, outgoing};
-use super::written::Written;
+use super::written::WriteTimeout;
 
 /// Room for the largest token that is answered with more than a shrug, and for other headers.
 const HEADERS: u32 = 256 * 1024;
@@ -55,7 +55,7 @@ pub(super) struct Terms {
     /// Accepts it; without it, it is plain.
     pub(super) tls: Option<TlsAcceptor>,
     /// The longest time for which a client may take nothing of an answer.
-    pub(super) patience: Duration,
+    pub(super) client_timeout: Duration,
 }
 
 /// Serves a port until told to stop.
@@ -85,9 +85,9 @@ pub(super) async fn until(
         };
         // Each answer is one write, which must not wait for the one before to be acknowledged.
         let _ = stream.set_nodelay(true);
-        let Terms { tls, patience } = terms();
+        let Terms { tls, client_timeout } = terms();
         let (app, stop) = (app.clone(), stop.clone());
-        let connection = Connection { app, patience, stop, peer, certificate: None };
+        let connection = Connection { app, client_timeout, stop, peer, certificate: None };
         tokio::spawn(async move {
             let _permit = permit;
             connection.begin(stream, tls).await;
@@ -136,7 +136,7 @@ impl Version {
 /// A connection that is to be served.
 struct Connection {
     app: App,
-    patience: Duration,
+    client_timeout: Duration,
     stop: watch::Receiver<bool>,
     peer: SocketAddr,
     /// The certificate that the client has shown, verified.
@@ -168,8 +168,8 @@ impl Connection {
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let Self { app, patience, mut stop, peer, certificate } = self;
-        let builder = builder(patience);
+        let Self { app, client_timeout, mut stop, peer, certificate } = self;
+        let builder = builder(client_timeout);
         let builder = match version {
             Version::Http1 => builder.http1_only(),
             Version::Http2 => builder.http2_only(),
@@ -190,7 +190,7 @@ impl Connection {
                 Ok::<_, Infallible>(response.map(|body| OutgoingBody::new(body, of_client, in_use)))
             }
         });
-        let stream = TokioIo::new(Written::new(stream, patience));
+        let stream = TokioIo::new(WriteTimeout::new(stream, client_timeout));
         let mut connection = pin!(builder.serve_connection(stream, service));
         tokio::select! {
             // How a connection ends is its client's business.
@@ -203,8 +203,8 @@ impl Connection {
     }
 }
 
-fn builder(patience: Duration) -> Builder<Streams> {
-    let mut builder = Builder::new(Streams { patience });
+fn builder(client_timeout: Duration) -> Builder<Streams> {
+    let mut builder = Builder::new(Streams { client_timeout });
     let mut http1 = builder.http1();
     http1.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEADERS_OF_HTTP_1);
     builder

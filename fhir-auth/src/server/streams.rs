@@ -24,13 +24,13 @@ pub(super) fn outgoing() -> Option<Outgoing> {
 /// the others of its connection go on.
 #[derive(Clone, Debug)]
 pub(super) struct Streams {
-    pub(super) patience: Duration,
+    pub(super) client_timeout: Duration,
 }
 
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
     fn execute(&self, answers: F) {
-        let (outgoing, patience) = (Outgoing::default(), self.patience);
-        tokio::spawn(Stream { answers, outgoing, patience, wait: None });
+        let (outgoing, client_timeout) = (Outgoing::default(), self.client_timeout);
+        tokio::spawn(Stream { answers, outgoing, client_timeout, wait: None });
     }
 }
 
@@ -39,7 +39,7 @@ pin_project! {
         #[pin]
         answers: F,
         outgoing: Outgoing,
-        patience: Duration,
+        client_timeout: Duration,
         // The end of the wait for the client, while there is one.
         #[pin]
         wait: Option<Sleep>,
@@ -57,7 +57,7 @@ impl<F: Future<Output = ()>> Future for Stream<F> {
         }
         // What there is to take only grows above.
         while let Some(since) = this.outgoing.waiting_since() {
-            let end = since + *this.patience;
+            let end = since + *this.client_timeout;
             if end <= Instant::now() {
                 tracing::debug!("a client takes nothing of its answer: the stream is reset");
                 return Poll::Ready(());

@@ -13,18 +13,18 @@ use tokio::time::{Sleep, sleep};
 const ENOUGH: usize = 16 * 1024;
 
 /// A connection that ends with an error when its client has stopped to read. hyper would wait without an end.
-pub(super) struct Written<I> {
+pub(super) struct WriteTimeout<I> {
     inner: I,
-    patience: Duration,
+    client_timeout: Duration,
     /// The end of the wait for the client, while there is one.
     wait: Option<Pin<Box<Sleep>>>,
     /// The bytes that it has taken meanwhile.
     taken: usize,
 }
 
-impl<I> Written<I> {
-    pub(super) fn new(inner: I, patience: Duration) -> Self {
-        Self { inner, patience, wait: None, taken: 0 }
+impl<I> WriteTimeout<I> {
+    pub(super) fn new(inner: I, client_timeout: Duration) -> Self {
+        Self { inner, client_timeout, wait: None, taken: 0 }
     }
 
     /// Notes what has come of writing: an error, once the client has had its time.
@@ -49,7 +49,7 @@ impl<I> Written<I> {
         if self.wait.is_none() {
             self.taken = 0;
         }
-        let wait = self.wait.get_or_insert_with(|| Box::pin(sleep(self.patience)));
+        let wait = self.wait.get_or_insert_with(|| Box::pin(sleep(self.client_timeout)));
         ready!(wait.as_mut().poll(context));
         tracing::debug!("a client has stopped to read");
         Poll::Ready(Err(Error::new(ErrorKind::TimedOut, "the client has stopped to read")))
@@ -68,7 +68,7 @@ impl<I> Written<I> {
     }
 }
 
-impl<I: AsyncRead + Unpin> AsyncRead for Written<I> {
+impl<I: AsyncRead + Unpin> AsyncRead for WriteTimeout<I> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -78,7 +78,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for Written<I> {
     }
 }
 
-impl<I: AsyncWrite + Unpin> AsyncWrite for Written<I> {
+impl<I: AsyncWrite + Unpin> AsyncWrite for WriteTimeout<I> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -124,7 +124,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_client_that_stops_to_read_is_left_after_its_time() {
         let (here, _there) = duplex(64);
-        let (mut here, begun) = (Written::new(here, PATIENCE), Instant::now());
+        let (mut here, begun) = (WriteTimeout::new(here, PATIENCE), Instant::now());
         let error = here.write_all(&[0; 100]).await.unwrap_err();
         assert_eq!((error.kind(), begun.elapsed()), (ErrorKind::TimedOut, PATIENCE));
     }
@@ -132,7 +132,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_client_that_takes_a_byte_now_and_then_does_not_get_on() {
         let (here, mut there) = duplex(64);
-        let (mut here, begun) = (Written::new(here, PATIENCE), Instant::now());
+        let (mut here, begun) = (WriteTimeout::new(here, PATIENCE), Instant::now());
         let reads = tokio::spawn(async move {
             loop {
                 sleep(Duration::from_secs(7)).await;
@@ -148,7 +148,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_slow_client_that_gets_on_has_all_of_its_time_again() {
         let (here, mut there) = duplex(ENOUGH);
-        let mut here = Written::new(here, PATIENCE);
+        let mut here = WriteTimeout::new(here, PATIENCE);
         let reads = tokio::spawn(async move {
             let mut room = vec![0; ENOUGH];
             for _ in 0..5 {

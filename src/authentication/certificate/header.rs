@@ -135,7 +135,7 @@ impl CertificateHeader {
 /// Reads a byte sequence of structured fields (RFC 9440 section 2.1, RFC 9651 section 3.3.5).
 fn client_cert(text: &str) -> Option<Thumbprint> {
     let encoded = text.strip_prefix(':')?.strip_suffix(':')?;
-    of_der(&base64url::of_key(encoded)?)
+    of_der(&base64url::decode_either_alphabet(encoded)?)
 }
 
 /// Reads one element of Envoy's header. `Hash` is the SHA-256 of the certificate in hexadecimal.
@@ -216,7 +216,7 @@ fn pem(encoded: &str) -> Option<Thumbprint> {
         return None;
     }
     let body: String = body.chars().filter(|character| !character.is_ascii_whitespace()).collect();
-    of_der(&base64url::of_key(&body)?)
+    of_der(&base64url::decode_either_alphabet(&body)?)
 }
 
 /// Takes a certificate, which is one DER value that ends where the bytes end: its first octets say

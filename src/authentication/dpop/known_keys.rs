@@ -8,7 +8,7 @@ use quick_cache::sync::Cache;
 use crate::jose::proof_key::ProofKey;
 
 /// The most keys that are kept. One takes up to 4 KiB, that of an RSA key of 8,192 bits, beside its header.
-const MOST: usize = 4_096;
+const MAX_KEYS: usize = 4_096;
 
 /// The longest header that is kept, in bytes: that of an RSA key of 8,192 bits has some 1,500.
 const LONGEST: usize = 2 * 1024;
@@ -20,7 +20,7 @@ pub(in crate::authentication) struct KnownKeys(Cache<Box<[u8]>, Arc<ProofKey>>);
 
 impl KnownKeys {
     pub(in crate::authentication) fn new() -> Self {
-        Self(Cache::new(MOST))
+        Self(Cache::new(MAX_KEYS))
     }
 
     /// Returns the key that came in a header before, which has then passed every check of a header.

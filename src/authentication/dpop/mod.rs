@@ -15,6 +15,6 @@ mod target;
 
 pub(super) use self::known_keys::KnownKeys;
 pub(crate) use self::nonce::Nonces;
-pub(crate) use self::proof::{Situation, check};
+pub(crate) use self::proof::{ProofContext, check};
 pub(crate) use self::replay::{ReplayCache, Unremembered};
 pub use self::settings::Dpop;

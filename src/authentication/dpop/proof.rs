@@ -26,7 +26,7 @@ const LARGEST: usize = 8 * 1024;
 const LONGEST_ID: usize = 256;
 
 /// The circumstances that a proof is judged by.
-pub(crate) struct Situation<'a> {
+pub(crate) struct ProofContext<'a> {
     pub(crate) request: RequestHead<'a>,
     /// The scheme and host by which clients address this server; `None` where that is not known.
     pub(crate) origin: Option<&'a str>,
@@ -39,14 +39,14 @@ pub(crate) struct Situation<'a> {
     pub(crate) known: &'a KnownKeys,
     pub(crate) max_age: Duration,
     pub(crate) leeway: Duration,
-    /// The time of the first proof that would be known if it had been accepted before.
+    /// The earliest `iat` that is accepted: a replay of an older proof could not be recognised.
     pub(crate) not_before: UnixTime,
     pub(crate) now: UnixTime,
 }
 
 /// A proof that passed every check but that for a replay.
 #[derive(Debug)]
-pub(crate) struct ProvenKey {
+pub(crate) struct VerifiedProof {
     pub(crate) key: Arc<ProofKey>,
     /// The header that the key came in, if that was not known before.
     pub(crate) new_header: Option<Box<[u8]>>,
@@ -57,12 +57,12 @@ pub(crate) struct ProvenKey {
 
 /// Checks the proof that came with a request.
 pub(crate) fn check(
-    situation: &Situation<'_>,
-) -> Checked<ProvenKey, impl FnOnce() -> Evidence + use<>> {
+    situation: &ProofContext<'_>,
+) -> Checked<VerifiedProof, impl FnOnce() -> Evidence + use<>> {
     let result = the_proof(situation.request.headers).and_then(|proof| situation.validate(proof));
     let evidence = match &result {
         Err(ProofReason::IssuedAt { found, .. }) => {
-            let Situation { now, max_age, leeway, .. } = situation;
+            let ProofContext { now, max_age, leeway, .. } = situation;
             let of = |time| humantime::format_duration(time);
             let expected = format!(
                 "within {} (this server's clock: {now}, leeway: {})",
@@ -87,11 +87,11 @@ fn the_proof(headers: &HeaderMap) -> Result<&[u8], ProofReason> {
     if proof.len() > LARGEST { Err(ProofReason::TooLarge) } else { Ok(proof) }
 }
 
-impl Situation<'_> {
-    fn validate(&self, proof: &[u8]) -> Result<ProvenKey, ProofReason> {
+impl ProofContext<'_> {
+    fn validate(&self, proof: &[u8]) -> Result<VerifiedProof, ProofReason> {
         let mut buffer = Buffer::new();
         let segments = Segments::decode(proof, &mut buffer).map_err(ProofReason::Malformed)?;
-        // Of the same bytes the same comes.
+        // The same header bytes always yield the same key.
         let (key, new_header, claims) = match self.known.find(segments.header) {
             Some(key) => (key, None, segments.read_payload().map_err(ProofReason::Malformed)?),
             None => {
@@ -117,7 +117,7 @@ impl Situation<'_> {
         if !key.thumbprint.is(&self.key) {
             return Err(ProofReason::OtherKey);
         }
-        Ok(ProvenKey { key, new_header, jti: jti.to_owned(), issued })
+        Ok(VerifiedProof { key, new_header, jti: jti.to_owned(), issued })
     }
 
     fn check_target(&self, claims: &Document<'_>) -> Result<(), ProofReason> {

@@ -21,10 +21,10 @@ use crate::jose::Thumbprint;
 use crate::time::UnixTime;
 
 /// The most proofs of one key that are remembered at a time.
-const MOST_OF_ONE_KEY: usize = 1_000;
+const MAX_PROOFS_PER_KEY: usize = 1_000;
 
 /// The most proofs that are remembered at a time.
-const MOST: usize = 100_000;
+const MAX_PROOFS: usize = 100_000;
 
 /// The proofs that were accepted, by settings of which each has its own handle.
 pub(crate) struct ReplayCache {
@@ -35,7 +35,8 @@ pub(crate) struct ReplayCache {
 
 struct Shared {
     memory: Mutex<Memory>,
-    /// The seconds since 1970 of the first proof that is known if it was accepted; none is older at the start.
+    /// The Unix time before which accepted proofs may have been forgotten, so that older ones are rejected. At the
+    /// start nothing has been forgotten.
     not_before: AtomicI64,
     most_of_one_key: usize,
     most: usize,
@@ -64,7 +65,7 @@ pub(crate) enum Unremembered {
 impl ReplayCache {
     /// Remembers proofs until they reach an age at which none is accepted.
     pub(crate) fn new(window: Duration) -> Self {
-        Self::bounded(window, MOST_OF_ONE_KEY, MOST)
+        Self::bounded(window, MAX_PROOFS_PER_KEY, MAX_PROOFS)
     }
 
     fn bounded(window: Duration, most_of_one_key: usize, most: usize) -> Self {

@@ -19,7 +19,7 @@ pub(crate) enum IntrospectionAnswer<A = ActiveAnswer> {
     Inactive,
 }
 
-/// The answer that a token is active. Only [`Answer::read`] makes one.
+/// An answer that says that the token is active. Only [`IntrospectionAnswer::read`] makes one.
 #[derive(Clone)]
 pub(crate) struct ActiveAnswer {
     text: Box<str>,

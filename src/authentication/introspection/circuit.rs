@@ -12,7 +12,7 @@ const FAILURES: u32 = 5;
 
 /// The state in which the provider may be asked, or not.
 #[derive(Debug, Default)]
-pub(super) struct Circuit(Mutex<State>);
+pub(super) struct CircuitBreaker(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -33,7 +33,7 @@ pub(super) struct CallPermit {
     is_trial: bool,
 }
 
-impl Circuit {
+impl CircuitBreaker {
     /// Asks for a permit. Without it, returns the time until it is worth asking again.
     pub(super) fn admit(&self) -> Result<CallPermit, Duration> {
         let mut state = self.state();
@@ -93,7 +93,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_provider_that_fails_is_given_longer_and_longer_pauses_and_tried_by_one_question() {
-        let circuit = Circuit::default();
+        let circuit = CircuitBreaker::default();
         for _ in 0..FAILURES {
             circuit.failed(circuit.admit().unwrap());
         }
@@ -119,7 +119,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn questions_that_were_open_already_make_no_pause_longer() {
-        let circuit = Circuit::default();
+        let circuit = CircuitBreaker::default();
         let early = circuit.admit().unwrap();
         let open: Vec<_> = (0..1000).map(|_| circuit.admit().unwrap()).collect();
         open.into_iter().for_each(|permit| circuit.failed(permit));

@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::runtime::Handle;
 
 use super::error::IntrospectionError;
-use super::settings::{ClientProof, IntrospectionClient, Secret};
+use super::settings::{ClientAuthMethod, IntrospectionClient, Secret};
 use crate::background_task::BackgroundTask;
 use crate::error::{BuildError, ErrorCause};
 use crate::hot_swap::HotSwap;
@@ -18,7 +18,7 @@ use crate::time::UnixTime;
 use crate::watched_file::{self, WatchedFile};
 
 /// The time that an assertion of this server is good.
-const ASSERTED: Duration = Duration::from_secs(60);
+const ASSERTION_LIFETIME: Duration = Duration::from_secs(60);
 
 /// The type of an assertion (RFC 7523 section 2.2).
 pub(super) const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -27,11 +27,11 @@ pub(super) const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-
 #[derive(Debug)]
 pub(super) struct ClientAuthentication {
     pub(super) id: Arc<str>,
-    proof: Proof,
+    proof: LoadedAuthMethod,
 }
 
 #[derive(Debug)]
-enum Proof {
+enum LoadedAuthMethod {
     Secret(Secret),
     Key { key: Arc<HotSwap<PrivateKey>>, _watch: BackgroundTask },
 }
@@ -50,8 +50,8 @@ impl ClientAuthentication {
         runtime: &Handle,
     ) -> Result<Self, BuildError> {
         let proof = match &client.proof {
-            ClientProof::Secret(secret) => Proof::Secret(secret.clone()),
-            ClientProof::KeyFile(path) => watched(path.clone(), issuer, runtime)?,
+            ClientAuthMethod::Secret(secret) => LoadedAuthMethod::Secret(secret.clone()),
+            ClientAuthMethod::KeyFile(path) => watched(path.clone(), issuer, runtime)?,
         };
         Ok(Self { id: Arc::clone(&client.id), proof })
     }
@@ -64,8 +64,8 @@ impl ClientAuthentication {
         now: UnixTime,
     ) -> Result<Credentials<'_>, IntrospectionError> {
         let key = match &self.proof {
-            Proof::Secret(secret) => return Ok(Credentials::Secret(secret.reveal())),
-            Proof::Key { key, .. } => key.snapshot(),
+            LoadedAuthMethod::Secret(secret) => return Ok(Credentials::Secret(secret.reveal())),
+            LoadedAuthMethod::Key { key, .. } => key.snapshot(),
         };
         let failed = |_| IntrospectionError::Signing;
         let id = &*self.id;
@@ -76,14 +76,18 @@ impl ClientAuthentication {
             "aud": audience,
             "jti": random_id().map_err(failed)?,
             "iat": now.as_secs(),
-            "exp": now.saturating_add(ASSERTED).as_secs(),
+            "exp": now.saturating_add(ASSERTION_LIFETIME).as_secs(),
         });
         let key = key.get().ok_or(IntrospectionError::Signing)?;
         key.sign(&claims).map(Credentials::Assertion).map_err(failed)
     }
 }
 
-fn watched(path: PathBuf, issuer: &Arc<str>, runtime: &Handle) -> Result<Proof, BuildError> {
+fn watched(
+    path: PathBuf,
+    issuer: &Arc<str>,
+    runtime: &Handle,
+) -> Result<LoadedAuthMethod, BuildError> {
     let (content, first) = read_key_file(path.clone())?;
     let key = Arc::new(HotSwap::new(Some(first)));
     let (replaced, issuer) = (Arc::clone(&key), Arc::clone(issuer));
@@ -97,7 +101,7 @@ fn watched(path: PathBuf, issuer: &Arc<str>, runtime: &Handle) -> Result<Proof, 
             let _ = (&issuer, error);
         }
     });
-    Ok(Proof::Key { key, _watch: BackgroundTask::spawn(runtime, watch) })
+    Ok(LoadedAuthMethod::Key { key, _watch: BackgroundTask::spawn(runtime, watch) })
 }
 
 /// Reads the key of a file, with the content of the file.

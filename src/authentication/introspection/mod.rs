@@ -2,10 +2,10 @@
 //! RFC 9701).
 //!
 //! ```text
-//! request ─► look up ─► memo: known, and not too old ─► judged as a JWT's claims are
+//! request ─► look up ─► answer_cache: known, and not too old ─► judged as a JWT's claims are
 //!               │  ▲
 //!               ▼  └──── waits, bounded ─────┐
-//!            question, one a token ─► lane ─► circuit ─► provider ─► answer, read strictly ─► memo
+//!            question, one a token ─► bulkhead ─► circuit ─► provider ─► answer, read strictly ─► answer_cache
 //!                                   503        503        503 where it is none
 //! ```
 //!
@@ -19,12 +19,12 @@
 //! 4. **A provider that fails is given pauses**, and is then tried by one question.
 
 mod answer;
+mod answer_cache;
+mod bulkhead;
 mod circuit;
 mod client;
 mod confirmed;
 mod error;
-mod lane;
-mod memo;
 mod provider;
 mod questions;
 mod report;
@@ -42,13 +42,13 @@ pub(crate) use answer::{ActiveAnswer, IntrospectionAnswer, SaidToBeActive};
 pub(crate) use client::read_key_file;
 pub(crate) use confirmed::Confirmed;
 pub(crate) use questions::{AnswerWait, LookUp, Outcome, Questions};
-pub(crate) use settings::AsksAbout;
+pub(crate) use settings::IntrospectedTokens;
 pub use settings::{Introspection, IntrospectionClient};
 
 use self::client::ClientAuthentication;
 use self::provider::{Endpoint, Provider};
-use self::questions::Way;
-use self::settings::ClientProof;
+use self::questions::TransportSettings;
+use self::settings::ClientAuthMethod;
 use self::signed::SignedAnswers;
 use super::audience::AudiencePolicy;
 use super::issuer::IssuerSettings;
@@ -66,7 +66,7 @@ pub(crate) struct Introspector {
 }
 
 /// The things that an introspector needs of the issuer, and of the layer.
-pub(super) struct Surroundings<'s> {
+pub(super) struct IntrospectionContext<'s> {
     pub(super) issuer: &'s IssuerSettings,
     pub(super) keys: &'s IssuerKeys,
     /// The address of the discovery document that the operator wrote.
@@ -80,10 +80,14 @@ pub(super) struct Surroundings<'s> {
     pub(super) before: Option<&'s Introspector>,
 }
 
-impl Surroundings<'_> {
+impl IntrospectionContext<'_> {
     /// Returns the questions of the configuration that is replaced, with all that their provider has answered,
     /// where nothing has changed that they depend on. Each answer is judged by the new rules.
-    fn questions_of_before(&self, introspection: &Introspection, way: &Way) -> Option<Questions> {
+    fn questions_of_before(
+        &self,
+        introspection: &Introspection,
+        way: &TransportSettings,
+    ) -> Option<Questions> {
         let before = self.before.filter(|before| before.settings == *introspection)?;
         let questions = before.questions.as_ref()?;
         let are_put = questions.are_put_for(way, self.issuer, self.keys, self.base_url);
@@ -93,8 +97,11 @@ impl Surroundings<'_> {
 
 impl Introspection {
     /// Checks the settings, and makes everything ready to ask.
-    pub(super) fn start(self, around: &Surroundings<'_>) -> Result<Introspector, BuildError> {
-        let Surroundings { issuer, keys, key_settings, .. } = *around;
+    pub(super) fn start(
+        self,
+        around: &IntrospectionContext<'_>,
+    ) -> Result<Introspector, BuildError> {
+        let IntrospectionContext { issuer, keys, key_settings, .. } = *around;
         let plain_http = &key_settings.plain_http;
         if let Some(fault) = self.fault(plain_http) {
             return Err(fault);
@@ -106,7 +113,7 @@ impl Introspection {
         if around.is_silent {
             return Ok(Introspector { settings: self, questions: None });
         }
-        let way = Way::new(key_settings, &around.clock);
+        let way = TransportSettings::new(key_settings, &around.clock);
         if let Some(questions) = around.questions_of_before(&self, &way) {
             return Ok(Introspector { settings: self, questions: Some(questions) });
         }
@@ -118,7 +125,7 @@ impl Introspection {
             issuer: name,
             plain_http: plain_http.clone(),
             requires_signature: self.requires_signature,
-            sends_secret: matches!(self.client.proof, ClientProof::Secret(_)),
+            sends_secret: matches!(self.client.proof, ClientAuthMethod::Secret(_)),
             signed: SignedAnswers {
                 keys: keys.clone(),
                 settings: issuer.clone(),
@@ -137,7 +144,7 @@ impl Introspection {
 
 /// Returns the documents that may name the endpoint: the one that the operator wrote, else those of
 /// OpenID Connect Discovery and of RFC 8414.
-fn documents(around: &Surroundings<'_>) -> Result<Vec<Url>, BuildError> {
+fn documents(around: &IntrospectionContext<'_>) -> Result<Vec<Url>, BuildError> {
     let name = &*around.issuer.issuer;
     if let Some(discovery) = around.discovery {
         return Ok(vec![parse_url(discovery, around.key_settings)?]);

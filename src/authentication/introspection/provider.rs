@@ -17,7 +17,7 @@ use crate::telemetry::log;
 use crate::time::Clock;
 
 /// The time that an endpoint counts which was found.
-const FOUND_COUNTS: Duration = Duration::from_secs(3600);
+const ENDPOINT_TTL: Duration = Duration::from_secs(3600);
 
 /// A provider, ready to be asked.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ pub(super) struct FoundEndpoint {
 
 impl FoundEndpoint {
     fn counts(&self) -> bool {
-        self.at.elapsed() < FOUND_COUNTS
+        self.at.elapsed() < ENDPOINT_TTL
     }
 }
 
@@ -187,7 +187,7 @@ mod tests {
     async fn an_endpoint_is_looked_for_again_after_an_hour() {
         let url = "https://idp.example.org/introspect".parse().unwrap();
         let found = FoundEndpoint { url, named_by: NamedBy::Operator, at: Instant::now() };
-        tokio::time::advance(FOUND_COUNTS - Duration::from_secs(1)).await;
+        tokio::time::advance(ENDPOINT_TTL - Duration::from_secs(1)).await;
         assert!(found.counts());
         tokio::time::advance(Duration::from_secs(1)).await;
         assert!(!found.counts());

@@ -11,10 +11,10 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::answer::{ActiveAnswer, IntrospectionAnswer};
+use super::answer_cache::{AnswerCache, CachedAnswer, TokenHash};
+use super::bulkhead::{Bulkhead, BulkheadPermit};
 use super::circuit::CallPermit;
 use super::error::IntrospectionError;
-use super::lane::{Lane, Place};
-use super::memo::{Knowledge, Memo, TokenHash};
 use super::provider::Provider;
 use super::report::Report;
 use super::signed::SignedAnswers;
@@ -52,28 +52,28 @@ pub(crate) struct Questions(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     provider: Provider,
-    memo: Memo,
+    answer_cache: AnswerCache,
     open: Mutex<HashMap<TokenHash, OpenQuestion>>,
     /// Of tokens that were active before, and of all others.
-    known_before: Arc<Lane>,
-    unknown: Arc<Lane>,
+    known_before: Arc<Bulkhead>,
+    unknown: Arc<Bulkhead>,
     report: Report,
     turned_away: AtomicU64,
     issuer: Arc<str>,
-    way: Way,
+    way: TransportSettings,
     runtime: Handle,
 }
 
 /// The way in which a provider is asked.
 #[derive(Debug)]
-pub(super) struct Way {
+pub(super) struct TransportSettings {
     settings: KeySettings,
     /// The files of certificate authorities, as they were read.
     authorities: Vec<Option<Vec<u8>>>,
     clock: Arc<dyn Clock>,
 }
 
-impl Way {
+impl TransportSettings {
     pub(super) fn new(settings: &KeySettings, clock: &Arc<dyn Clock>) -> Self {
         let authorities = settings.authorities();
         Self { settings: settings.clone(), authorities, clock: Arc::clone(clock) }
@@ -91,7 +91,7 @@ type Receiver = watch::Receiver<Option<Outcome>>;
 #[derive(Debug)]
 struct OpenQuestion {
     outcome: Receiver,
-    lane: Arc<Lane>,
+    bulkhead: Arc<Bulkhead>,
 }
 
 /// The wait of one request for an answer.
@@ -99,12 +99,12 @@ struct OpenQuestion {
 pub(crate) struct AnswerWait {
     outcome: Receiver,
     bound: Duration,
-    _place: Place,
+    _place: BulkheadPermit,
 }
 
 impl AnswerWait {
     /// Resolves when there is an answer, or when the time is up.
-    pub(crate) async fn over(mut self) -> Outcome {
+    pub(crate) async fn finished(mut self) -> Outcome {
         let came = timeout(self.bound, self.outcome.wait_for(Option::is_some)).await;
         let outcome = came.ok().and_then(Result::ok).and_then(|outcome| outcome.clone());
         outcome.unwrap_or(Outcome::Unavailable { retry_after: SHORTEST_PAUSE })
@@ -112,14 +112,19 @@ impl AnswerWait {
 }
 
 impl Questions {
-    pub(super) fn new(provider: Provider, max_age: Duration, way: Way, runtime: Handle) -> Self {
+    pub(super) fn new(
+        provider: Provider,
+        max_age: Duration,
+        way: TransportSettings,
+        runtime: Handle,
+    ) -> Self {
         let issuer = Arc::clone(&provider.issuer);
         Self(Arc::new(Shared {
             provider,
-            memo: Memo::new(max_age),
+            answer_cache: AnswerCache::new(max_age),
             open: Mutex::default(),
-            known_before: Lane::of_known(),
-            unknown: Lane::of_unknown(),
+            known_before: Bulkhead::of_known(),
+            unknown: Bulkhead::of_unknown(),
             report: Report::default(),
             turned_away: AtomicU64::new(0),
             issuer,
@@ -138,39 +143,41 @@ impl Questions {
             return LookUp::Known(known);
         }
         let mut open = shared.open();
-        if let Some(OpenQuestion { outcome, lane }) = open.get(&hash) {
-            return shared.wait(outcome.clone(), lane);
+        if let Some(OpenQuestion { outcome, bulkhead }) = open.get(&hash) {
+            return shared.wait(outcome.clone(), bulkhead);
         }
         // An answer may have come since.
         let known = shared.known(hash);
         if let Some(known) = outcome_of(&known) {
             return LookUp::Known(known);
         }
-        let lane = match known {
-            Knowledge::Before => &shared.known_before,
-            Knowledge::Active(_) | Knowledge::Refused | Knowledge::Nothing => &shared.unknown,
+        let bulkhead = match known {
+            CachedAnswer::Stale => &shared.known_before,
+            CachedAnswer::Answered(_) | CachedAnswer::Inactive | CachedAnswer::Unknown => {
+                &shared.unknown
+            }
         };
-        let permit = match lane.circuit.admit() {
+        let permit = match bulkhead.circuit.admit() {
             Ok(permit) => permit,
             Err(pause) => {
                 let retry_after = pause.max(SHORTEST_PAUSE);
                 return LookUp::Known(Outcome::Unavailable { retry_after });
             }
         };
-        let (Some(place), Ok(token)) = (lane.question(), std::str::from_utf8(token)) else {
-            lane.circuit.unused(permit);
+        let (Some(place), Ok(token)) = (bulkhead.question(), std::str::from_utf8(token)) else {
+            bulkhead.circuit.unused(permit);
             return shared.turned_away();
         };
         let (sender, receiver) = watch::channel(None);
-        let question = OpenQuestion { outcome: receiver.clone(), lane: Arc::clone(lane) };
+        let question = OpenQuestion { outcome: receiver.clone(), bulkhead: Arc::clone(bulkhead) };
         open.insert(hash, question);
         drop(open);
         let permit = Some(permit);
         let shared = Arc::clone(shared);
-        let lane = Arc::clone(lane);
-        let closing = Closing { shared, hash, sender, permit, lane, _place: place };
+        let bulkhead = Arc::clone(bulkhead);
+        let closing = Closing { shared, hash, sender, permit, bulkhead, _place: place };
         // Not under the lock: a runtime that is shutting down drops the task at once.
-        let wait = self.0.wait(receiver, &closing.lane);
+        let wait = self.0.wait(receiver, &closing.bulkhead);
         self.0.runtime.spawn(ask(closing, token.to_owned()));
         wait
     }
@@ -179,7 +186,7 @@ impl Questions {
     /// rules.
     pub(super) fn are_put_for(
         &self,
-        way: &Way,
+        way: &TransportSettings,
         issuer: &IssuerSettings,
         keys: &IssuerKeys,
         base_url: &AudiencePolicy,
@@ -196,7 +203,7 @@ impl Questions {
 
     /// Returns when an answer has to be asked for again.
     pub(crate) fn counts_until(&self, answer: &ActiveAnswer) -> tokio::time::Instant {
-        self.0.memo.counts_until(answer)
+        self.0.answer_cache.counts_until(answer)
     }
 
     pub(crate) fn health(&self) -> IntrospectionHealth {
@@ -213,12 +220,12 @@ impl Questions {
 
 /// Puts one question, and tells everybody who waits for it.
 async fn ask(mut closing: Closing, token: String) {
-    let (shared, lane) = (Arc::clone(&closing.shared), Arc::clone(&closing.lane));
-    let Ok(Ok(_permit)) = timeout(shared.timeout(), lane.at_once.acquire()).await else {
+    let (shared, bulkhead) = (Arc::clone(&closing.shared), Arc::clone(&closing.bulkhead));
+    let Ok(Ok(_permit)) = timeout(shared.timeout(), bulkhead.at_once.acquire()).await else {
         return;
     };
     // A pause has begun while this question waited for its turn.
-    if !closing.permit.as_ref().is_some_and(|permit| lane.circuit.still_admits(permit)) {
+    if !closing.permit.as_ref().is_some_and(|permit| bulkhead.circuit.still_admits(permit)) {
         return;
     }
     let ask = shared.provider.ask(&token, &*shared.way.clock);
@@ -232,34 +239,34 @@ struct Closing {
     hash: TokenHash,
     sender: watch::Sender<Option<Outcome>>,
     permit: Option<CallPermit>,
-    lane: Arc<Lane>,
-    _place: Place,
+    bulkhead: Arc<Bulkhead>,
+    _place: BulkheadPermit,
 }
 
 impl Closing {
     fn close(&mut self, result: Result<IntrospectionAnswer, IntrospectionError>) {
-        let Self { shared, hash, sender, permit, lane, .. } = self;
+        let Self { shared, hash, sender, permit, bulkhead, .. } = self;
         let Some(permit) = permit.take() else { return };
         meter::introspection(&shared.issuer, meter_name(&result));
         shared.report.note(&shared.issuer, &result, shared.way.clock.now());
         match &result {
-            Err(error) if error.is_outage() => lane.circuit.failed(permit),
-            Ok(_) => lane.circuit.succeeded(permit),
+            Err(error) if error.is_outage() => bulkhead.circuit.failed(permit),
+            Ok(_) => bulkhead.circuit.succeeded(permit),
             // The provider is there, and may still be down for sound tokens.
-            Err(_) => lane.circuit.unused(permit),
+            Err(_) => bulkhead.circuit.unused(permit),
         }
         let outcome = match result {
             Ok(answer) => {
                 let answer = answer.shared();
-                shared.memo.keep(*hash, &answer);
+                shared.answer_cache.keep(*hash, &answer);
                 Outcome::Answered(answer)
             }
             Err(_) => {
-                let pause = lane.circuit.pause().unwrap_or_default();
+                let pause = bulkhead.circuit.pause().unwrap_or_default();
                 Outcome::Unavailable { retry_after: pause.max(SHORTEST_PAUSE) }
             }
         };
-        // Before the question is closed the answer is in the memo: nobody asks in between.
+        // Before the question is closed the answer is in the answer_cache: nobody asks in between.
         sender.send_replace(Some(outcome));
     }
 }
@@ -267,7 +274,7 @@ impl Closing {
 impl Drop for Closing {
     fn drop(&mut self) {
         if let Some(unused) = self.permit.take() {
-            self.lane.circuit.unused(unused);
+            self.bulkhead.circuit.unused(unused);
         }
         self.shared.open().remove(&self.hash);
     }
@@ -281,27 +288,27 @@ fn meter_name(result: &Result<IntrospectionAnswer, IntrospectionError>) -> &'sta
     }
 }
 
-fn outcome_of(known: &Knowledge) -> Option<Outcome> {
+fn outcome_of(known: &CachedAnswer) -> Option<Outcome> {
     match known {
-        Knowledge::Active(answer) => {
+        CachedAnswer::Answered(answer) => {
             Some(Outcome::Answered(IntrospectionAnswer::Active(Arc::clone(answer))))
         }
-        Knowledge::Refused => Some(Outcome::Answered(IntrospectionAnswer::Inactive)),
-        Knowledge::Before | Knowledge::Nothing => None,
+        CachedAnswer::Inactive => Some(Outcome::Answered(IntrospectionAnswer::Inactive)),
+        CachedAnswer::Stale | CachedAnswer::Unknown => None,
     }
 }
 
 impl Shared {
     /// Returns what is known of a token. A signed answer counts under the keys that verified it.
-    fn known(&self, token: TokenHash) -> Knowledge {
+    fn known(&self, token: TokenHash) -> CachedAnswer {
         let SignedAnswers { keys, settings, .. } = &self.provider.signed;
-        self.memo.get(token, (self.way.clock.now(), settings.leeway), |answer| {
+        self.answer_cache.get(token, (self.way.clock.now(), settings.leeway), |answer| {
             answer.key_set().is_none_or(|key_set| keys.usable_set_id() == Some(key_set))
         })
     }
 
-    fn wait(&self, outcome: Receiver, lane: &Arc<Lane>) -> LookUp {
-        match lane.wait() {
+    fn wait(&self, outcome: Receiver, bulkhead: &Arc<Bulkhead>) -> LookUp {
+        match bulkhead.wait() {
             Some(place) => {
                 LookUp::Open(AnswerWait { outcome, bound: self.timeout(), _place: place })
             }

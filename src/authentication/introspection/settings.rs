@@ -44,7 +44,7 @@ pub struct Introspection {
     /// `None` where it is discovered.
     pub(super) endpoint: Option<String>,
     pub(super) client: IntrospectionClient,
-    pub(crate) asks_about: AsksAbout,
+    pub(crate) asks_about: IntrospectedTokens,
     pub(super) max_age: Duration,
     /// `true` where the provider answers only about tokens for this API.
     pub(crate) is_audience_known: bool,
@@ -53,11 +53,11 @@ pub struct Introspection {
 
 /// The tokens that are asked about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum AsksAbout {
+pub(crate) enum IntrospectedTokens {
     /// Tokens that are not a JWS.
     Opaque,
     /// Every JWT of the issuer.
-    Every,
+    EveryJwt,
 }
 
 /// This server as a client of the provider, by which it may introspect. The provider knows it by name,
@@ -73,12 +73,12 @@ pub(crate) enum AsksAbout {
 #[must_use]
 pub struct IntrospectionClient {
     pub(super) id: Arc<str>,
-    pub(super) proof: ClientProof,
+    pub(super) proof: ClientAuthMethod,
 }
 
 /// The proof by which a client authenticates.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum ClientProof {
+pub(super) enum ClientAuthMethod {
     Secret(Secret),
     KeyFile(PathBuf),
 }
@@ -102,7 +102,7 @@ impl fmt::Debug for Secret {
 impl IntrospectionClient {
     /// Authenticates by a secret, in the header of each question (`client_secret_basic`).
     pub fn with_secret(id: impl Into<String>, secret: impl Into<String>) -> Self {
-        let proof = ClientProof::Secret(Secret(secret.into().into()));
+        let proof = ClientAuthMethod::Secret(Secret(secret.into().into()));
         Self { id: id.into().into(), proof }
     }
 
@@ -112,7 +112,7 @@ impl IntrospectionClient {
     /// be `RS256` for RSA. It is read again when it changes, so that the key can be rotated; if it is
     /// broken or gone by then, the last good key stays.
     pub fn with_key_file(id: impl Into<String>, path: impl Into<PathBuf>) -> Self {
-        Self { id: id.into().into(), proof: ClientProof::KeyFile(path.into()) }
+        Self { id: id.into().into(), proof: ClientAuthMethod::KeyFile(path.into()) }
     }
 }
 
@@ -132,7 +132,7 @@ impl Introspection {
         Self {
             endpoint,
             client,
-            asks_about: AsksAbout::Opaque,
+            asks_about: IntrospectedTokens::Opaque,
             max_age: Duration::from_secs(60),
             is_audience_known: false,
             requires_signature: false,
@@ -142,7 +142,7 @@ impl Introspection {
     /// Asks about every JWT of the issuer, after all its other checks, in place of opaque tokens. What
     /// an answer says has to agree with the token, and scopes count that both have.
     pub fn of_every_token(mut self) -> Self {
-        self.asks_about = AsksAbout::Every;
+        self.asks_about = IntrospectedTokens::EveryJwt;
         self
     }
 
@@ -180,7 +180,7 @@ impl Introspection {
     /// Reports whether the provider is asked about opaque tokens.
     #[cfg(feature = "config")]
     pub(crate) fn is_of_opaque_tokens(&self) -> bool {
-        self.asks_about == AsksAbout::Opaque
+        self.asks_about == IntrospectedTokens::Opaque
     }
 
     /// Reports whether answers are kept no longer than they may be.
@@ -194,7 +194,8 @@ impl Introspection {
         if self.client.id.is_empty() {
             return setting("introspection.client_id", "the id of this server at the provider");
         }
-        if matches!(&self.client.proof, ClientProof::Secret(secret) if secret.reveal().is_empty()) {
+        if matches!(&self.client.proof, ClientAuthMethod::Secret(secret) if secret.reveal().is_empty())
+        {
             return setting("introspection.client_secret", "a secret that is not empty");
         }
         if !self.is_max_age_good() {

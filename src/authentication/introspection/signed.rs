@@ -58,7 +58,7 @@ impl SignedAnswers {
                     let first = self.keys.wait_for_first_load();
                     let wait = first.or_else(|| self.keys.request_refresh());
                     let Some(wait) = wait else { return Err(AnswerFault::Key) };
-                    wait.over().await;
+                    wait.finished().await;
                 }
             }
         }
@@ -124,7 +124,7 @@ impl SignedAnswers {
         // An answer is made when it is asked for: an old one may have been replayed.
         let is_recent = |iat: UnixTime| {
             iat <= now.saturating_add(leeway)
-                && now <= iat.saturating_add(leeway).saturating_add(LONGEST_WAY)
+                && now <= iat.saturating_add(leeway).saturating_add(MAX_TRANSIT)
         };
         if !date("iat")?.is_some_and(is_recent) {
             return faulty("iat");
@@ -140,4 +140,4 @@ impl SignedAnswers {
 }
 
 /// The time that an answer may have been under way.
-const LONGEST_WAY: std::time::Duration = std::time::Duration::from_secs(60);
+const MAX_TRANSIT: std::time::Duration = std::time::Duration::from_secs(60);

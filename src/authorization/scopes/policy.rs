@@ -17,7 +17,7 @@ use super::requirement::{RequiredAccess, RequiredTypes, Requirements, ScopeRequi
 use crate::authentication::{CallerKind, Principal};
 use crate::authorization::caller_memo::CallerMemo;
 use crate::authorization::grant::Rule;
-use crate::authorization::subject::Subject;
+use crate::authorization::targets::TargetCount;
 use crate::authorization::{AccessRequest, Authorizer, Confinement, Denial, Grant};
 use crate::explanation::Requirement;
 use crate::smart::{Permissions, ScopeContext, SmartScope};
@@ -118,7 +118,7 @@ impl Authorizer for ScopePolicy {
             ScopeRequirement::AnyScope => !request.principal().smart_scopes().is_empty(),
             ScopeRequirement::All(required) => {
                 let evaluator = ScopeEvaluator::new(request, &required);
-                let is_plain = Subject::of(request.interaction()) == Subject::One;
+                let is_plain = TargetCount::of(request.interaction()) == TargetCount::One;
                 required.each.iter().enumerate().all(|(place, one)| match &one.types {
                     RequiredTypes::Type(name) if is_plain && place == 0 => {
                         evaluator.grants_unconfined_access(one, name)
@@ -161,7 +161,7 @@ fn satisfy_all<'a>(
     required: &'a Requirements<'_>,
 ) -> Result<Grant, Reasons<'a>> {
     // What an interaction on one type requires first is its own permission on that type.
-    let is_plain = Subject::of(request.interaction()) == Subject::One;
+    let is_plain = TargetCount::of(request.interaction()) == TargetCount::One;
     let mut by = GrantedBy::new();
     let mut confinement = Confinement::open();
     let mut reasons = Reasons::default();

@@ -203,8 +203,8 @@ impl Caller<'_> {
             }
             (_, None) => String::new(),
         };
-        let reads_claims = self.principal.sign_in().reads_claims;
-        let challenge = match self.entra.filter(|_| reads_claims) {
+        let handles_claims_challenge = self.principal.sign_in().handles_claims_challenge;
+        let challenge = match self.entra.filter(|_| handles_claims_challenge) {
             Some(address) => StepUpChallenge::of_entra(&acr, max_age.is_some(), address),
             None => StepUpChallenge::Values { acr, max_age },
         };

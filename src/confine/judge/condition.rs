@@ -13,7 +13,7 @@ use crate::authorization::Access;
 use crate::confine::answer::Refusal;
 use crate::confine::bundle::Bundle;
 use crate::confine::entry::Candidate;
-use crate::confine::preference::Returned;
+use crate::confine::preference::ReturnPreference;
 use crate::confine::query;
 use crate::confine::request_body::RequestBody;
 use crate::confine::stop::{Judged, Stop, unreadable};
@@ -79,7 +79,7 @@ where
                 // A server may ignore what it is asked.
                 let value = || serde_json::from_str::<Value>(entry.resource().unwrap_or_default());
                 let is_match = one.resource_type == resource_type
-                    && !one.comes_along
+                    && !one.is_included
                     && value().is_ok_and(|value| criteria.iter().all(|one| one.matches(&value)));
                 let Some(id) = one.id().filter(|_| is_match) else { continue };
                 if found.as_ref().is_some_and(|found| found != id) {
@@ -95,14 +95,14 @@ where
             }
             address = self.below_base(&next);
         }
-        Err(Refusal::endless_match().into())
+        Err(Refusal::condition_too_costly().into())
     }
 
     /// The answer of a conditional creation that has found a resource: that one.
     pub(super) async fn found_instead(
         &mut self,
         id: &str,
-        returned: Returned,
+        returned: ReturnPreference,
     ) -> Judged<Response<Bytes>, S::Error> {
         let path = self.instance(id);
         let answer = self.upstream.get(&path).await?;

@@ -55,7 +55,7 @@ where
             let bundle = Bundle::parse(text_of_success(&answer)?)?;
             let kept = self.kept(&bundle).await?;
             let results = bundle.entries().iter().zip(kept);
-            let shown = results.filter(|(entry, is_kept)| *is_kept && !entry.comes_along()).count();
+            let shown = results.filter(|(entry, is_kept)| *is_kept && !entry.is_included()).count();
             total += u64::try_from(shown).unwrap_or_default();
             let Some(next) = bundle.next_page() else { return Ok(total) };
             let next = self.below(next).ok_or_else(|| unreadable("its next page is elsewhere"))?;

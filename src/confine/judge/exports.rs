@@ -22,7 +22,7 @@ use crate::confine::lines::Lines;
 use crate::confine::manifest;
 use crate::confine::request_body::RequestBody;
 use crate::confine::stop::{Judged, Stop, unreadable};
-use crate::confine::unread::Unread;
+use crate::confine::unread::PendingBody;
 use crate::confine::upstream::{UpstreamAnswer, check_plain};
 use crate::fhir::{Format, InteractionKind as Kind};
 use crate::telemetry::log;
@@ -54,9 +54,11 @@ where
         let KickOff { query, types } = KickOff::of(&self.access, &own)?;
         let address = join(&self.path(), &query);
         let method = self.access.interaction().method().clone();
-        let body = match std::mem::replace(&mut self.body, Unread::Read) {
-            Unread::Client(body) if method == Method::POST => RequestBody::passed(body),
-            Unread::Client(_) | Unread::Bytes(_) | Unread::Read => RequestBody::default(),
+        let body = match std::mem::replace(&mut self.body, PendingBody::Taken) {
+            PendingBody::Client(body) if method == Method::POST => RequestBody::passed(body),
+            PendingBody::Client(_) | PendingBody::Bytes(_) | PendingBody::Taken => {
+                RequestBody::default()
+            }
         };
         self.is_unread = method == Method::GET;
         let kind = self.request.headers.get(CONTENT_TYPE).filter(|_| method == Method::POST);
@@ -181,7 +183,7 @@ where
         let wanted = (ACCEPT, HeaderValue::from_static(wanted));
         self.check_not_ended(job).await?;
         if job.types.is_some() || matches!(job.part, Part::Errors) {
-            self.upstream.reads_by_line();
+            self.upstream.mark_read_by_line();
         }
         let answer =
             self.upstream.send(Method::GET, &address, RequestBody::default(), [wanted]).await?;

@@ -40,9 +40,9 @@ use super::refused_entries::RefusedEntries;
 use super::request_body::RequestBody;
 use super::settings::ConfineSettings;
 use super::stop::{Judged, Stop, unreadable};
-use super::unread::Unread;
+use super::unread::PendingBody;
 use super::upstream::{Upstream, UpstreamAnswer};
-use super::way::Way;
+use super::way::Handling;
 use crate::authentication::bearer::Scheme;
 use crate::authorization::{Access, Denial};
 use crate::fhir::Format;
@@ -61,14 +61,14 @@ pub(super) struct Judge<S, B> {
     settings: Arc<ConfineSettings>,
     capabilities: Arc<Capabilities>,
     access: Access,
-    way: Way,
+    way: Handling,
     request: Parts,
     /// The headers of each entry, of a bundle.
     of_entries: HeaderMap,
     refused_entries: RefusedEntries,
     /// The links of the server behind that were dropped, as they are none of it.
     links_elsewhere: Cell<usize>,
-    body: Unread<B>,
+    body: PendingBody<B>,
     /// True until all of the body has been read.
     is_unread: bool,
     known: KnownVerdicts,
@@ -86,11 +86,11 @@ where
         ready: S,
         layer_parts: Arc<LayerParts>,
         (settings, capabilities): (Arc<ConfineSettings>, Arc<Capabilities>),
-        (way, access): (Way, Access),
+        (way, access): (Handling, Access),
         (request, body): (Parts, B),
     ) -> Self {
         let upstream = Upstream::new(ready, &request, settings.max_body);
-        let (known, body) = (KnownVerdicts::default(), Unread::Client(body));
+        let (known, body) = (KnownVerdicts::default(), PendingBody::Client(body));
         let is_unread = true;
         Self {
             upstream,
@@ -111,9 +111,9 @@ where
     }
 
     pub(super) async fn answer(mut self) -> Result<Response<ConfinedBody<R>>, S::Error> {
-        let judged = if self.way == Way::Job {
+        let judged = if self.way == Handling::Job {
             self.job().await
-        } else if self.way == Way::Page {
+        } else if self.way == Handling::Page {
             self.page_or_binary().await
         } else {
             self.judged().await.map(|response| response.map(ConfinedBody::bytes))
@@ -142,43 +142,46 @@ where
     }
 
     async fn judged(&mut self) -> Judged<Response<Bytes>, S::Error> {
-        let is_anything = matches!(self.way, Way::Refused | Way::RefusedProvenance | Way::Binary);
+        let is_anything =
+            matches!(self.way, Handling::Refused | Handling::RefusedProvenance | Handling::Binary);
         if !is_anything && !Format::takes_json(&self.request) {
             return Err(Refusal::only_json().into());
         }
         match self.way {
-            Way::Bundle => self.bundle().await,
-            Way::RefusedProvenance => {
+            Handling::Batch => self.bundle().await,
+            Handling::RefusedProvenance => {
                 let text = "`X-Provenance` needs the right to create Provenance, of all patients and \
                             without a constraint";
                 Err(Stop::Denied(Denial::new(text)))
             }
-            Way::Through
-            | Way::One
-            | Way::Several
-            | Way::SearchByPost
-            | Way::Page
-            | Way::Export
-            | Way::Binary
-            | Way::Job
-            | Way::Write
-            | Way::Refused => self.single_answer().await,
+            Handling::Through
+            | Handling::Resource
+            | Handling::Bundle
+            | Handling::SearchByPost
+            | Handling::Page
+            | Handling::Export
+            | Handling::Binary
+            | Handling::Job
+            | Handling::Write
+            | Handling::Refused => self.single_answer().await,
         }
     }
 
     /// The answer to a request that is no bundle.
     async fn single_answer(&mut self) -> Judged<Response<Bytes>, S::Error> {
         match self.way {
-            Way::One => self.one().await,
-            Way::Several => self.several().await,
-            Way::SearchByPost => self.search_by_post().await,
-            Way::Page => self.page().await,
-            Way::Export => self.export().await,
-            Way::Binary => self.binary().await,
-            Way::Write => self.write().await,
-            Way::Through | Way::Refused | Way::RefusedProvenance | Way::Bundle | Way::Job => {
-                Err(Stop::Denied(self.refusal()))
-            }
+            Handling::Resource => self.one().await,
+            Handling::Bundle => self.several().await,
+            Handling::SearchByPost => self.search_by_post().await,
+            Handling::Page => self.page().await,
+            Handling::Export => self.export().await,
+            Handling::Binary => self.binary().await,
+            Handling::Write => self.write().await,
+            Handling::Through
+            | Handling::Refused
+            | Handling::RefusedProvenance
+            | Handling::Batch
+            | Handling::Job => Err(Stop::Denied(self.refusal())),
         }
     }
 
@@ -264,8 +267,8 @@ fn text_of_success<E>(answer: &UpstreamAnswer) -> Judged<&str, E> {
     std::str::from_utf8(&answer.body).map_err(|_| unreadable("it is not UTF-8"))
 }
 
-/// Returns what to tell where a status says that a resource is not there, or might say it: where it must not be
-/// told from a hidden one, all that is not about the form or the number of requests.
+/// Returns the refusal for a status that means, or might mean, that the resource does not exist. Where a hidden
+/// resource must look absent, that is every 4xx but those about the form or the rate of requests.
 fn absence(status: StatusCode, hides: bool) -> Option<Refusal> {
     let of_others = [
         StatusCode::BAD_REQUEST,

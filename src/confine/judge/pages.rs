@@ -8,7 +8,7 @@ use tower_service::Service;
 
 use super::{BoxError, FHIR_JSON, Judge, text_of_success};
 use crate::authorization::Access;
-use crate::confine::along::hide_companions_of_hidden;
+use crate::confine::along::hide_includes_of_hidden;
 use crate::confine::answer::{Refusal, document};
 use crate::confine::bundle::{Bundle, Entry};
 use crate::confine::entry::{Candidate, Room};
@@ -28,7 +28,7 @@ pub(super) const MAX_AHEAD: u32 = 16;
 const MAX_PAGES: u32 = 10_000;
 
 /// The resource of an entry.
-enum Place {
+enum PageEntry {
     /// It is judged, as one of so many.
     Candidate(usize),
     /// There is none: true for a deletion that may be seen.
@@ -50,8 +50,8 @@ where
     B: Body<Error: Into<BoxError>>,
     R: Body<Error: Into<BoxError>>,
 {
-    /// Writes the entries of a bundle that may be seen. Where the instance that it is about must not be told
-    /// from one that does not exist, a bundle without any is as none.
+    /// Writes the entries of a bundle that may be seen. If the instance must be indistinguishable from one that does
+    /// not exist, an empty bundle becomes 404.
     pub(super) async fn filtered(
         &mut self,
         answer: &UpstreamAnswer,
@@ -90,17 +90,17 @@ where
         for entry in bundle.entries() {
             places.push(match Candidate::of_entry(entry) {
                 Ok(Some(mut candidate)) => {
-                    // A server need not say so, and whom a shared resource is about, it does not say itself.
+                    // The server may omit `search.mode`, and a shared resource does not say whom it is about.
                     let is_other = |searched| searched != candidate.resource_type;
-                    candidate.comes_along |= searched.is_some_and(is_other)
+                    candidate.is_included |= searched.is_some_and(is_other)
                         && shared.is_shared(&candidate.resource_type);
                     candidates.push(candidate.held_within(&mut room));
-                    Place::Candidate(candidates.len() - 1)
+                    PageEntry::Candidate(candidates.len() - 1)
                 }
-                Ok(None) => Place::Nothing(deletions.shows(self, entry)),
+                Ok(None) => PageEntry::Nothing(deletions.shows(self, entry)),
                 Err(why) if hides => {
                     unread.get_or_insert((0, why)).0 += 1;
-                    Place::Nothing(false)
+                    PageEntry::Nothing(false)
                 }
                 Err(why) => return Err(unreadable(why)),
             });
@@ -116,19 +116,19 @@ where
         let are_current = self.bundle_type() == "searchset";
         let mut verdicts = self.verdicts(&candidates, are_current).await?;
         let base = self.access.interaction().base();
-        hide_companions_of_hidden(&candidates, &mut verdicts, unread.is_some(), base);
-        if hides && candidates.iter().all(|one| one.comes_along) {
+        hide_includes_of_hidden(&candidates, &mut verdicts, unread.is_some(), base);
+        if hides && candidates.iter().all(|one| one.is_included) {
             self.hide_those_apart(&candidates, &mut verdicts);
         }
-        let is_kept = |place: &Place| match place {
-            Place::Candidate(place) => verdicts.get(*place) == Some(&true),
-            Place::Nothing(is_kept) => *is_kept,
+        let is_kept = |place: &PageEntry| match place {
+            PageEntry::Candidate(place) => verdicts.get(*place) == Some(&true),
+            PageEntry::Nothing(is_kept) => *is_kept,
         };
         Ok(places.iter().map(is_kept).collect())
     }
 
-    /// Hides what came along with results of another page, but for the patient's own: of all else it is not told
-    /// here whether what it came along with may be seen.
+    /// Hides included resources whose results are on another page, except the patient's own: whether those results
+    /// may be seen is not known here.
     fn hide_those_apart(&self, candidates: &[Candidate<'_>], shown: &mut [bool]) {
         let mut own: HashMap<&str, bool> = HashMap::new();
         for (one, is_shown) in candidates.iter().zip(shown) {

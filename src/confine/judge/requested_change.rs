@@ -12,11 +12,11 @@ use crate::authorization::{Access, BorrowedResource, ResourceRef};
 use crate::confine::answer::Refusal;
 use crate::confine::headers;
 use crate::confine::patch;
-use crate::confine::preference::Returned;
+use crate::confine::preference::ReturnPreference;
 use crate::confine::request_body::RequestBody;
 use crate::confine::stop::Judged;
 use crate::confine::tree::{Tree, unmarked};
-use crate::confine::unread::Unread;
+use crate::confine::unread::PendingBody;
 use crate::fhir::InteractionKind as Kind;
 use crate::fhir::compartment::Node;
 
@@ -30,7 +30,7 @@ pub(super) struct RequestedChange {
     pub(super) if_none_match: Option<String>,
     /// The search of a conditional creation.
     pub(super) if_none_exist: Option<String>,
-    pub(super) returned: Returned,
+    pub(super) returned: ReturnPreference,
 }
 
 #[derive(Debug)]
@@ -55,7 +55,7 @@ where
         }
         let if_none_exist = text(asked, &IF_NONE_EXIST)?;
         let (if_match, if_none_match) = (text(asked, &IF_MATCH)?, text(asked, &IF_NONE_MATCH)?);
-        let returned = Returned::of(asked);
+        let returned = ReturnPreference::of(asked);
         let kind = self.access.interaction().kind();
         let patches = matches!(kind, Kind::Patch | Kind::ConditionalPatch);
         if patches && !headers::describe_a_json_patch(asked) {
@@ -77,7 +77,7 @@ where
     /// Reads a body of JSON.
     pub(super) async fn json(&mut self) -> Judged<String, S::Error> {
         if !headers::describe_json(&self.request.headers) {
-            return Err(Refusal::no_json().into());
+            return Err(Refusal::unsupported_resource_format().into());
         }
         self.text().await
     }
@@ -96,10 +96,10 @@ where
 
     /// Reads the whole body, up to a limit.
     async fn body(&mut self, limit: usize) -> Judged<Bytes, S::Error> {
-        let read = match std::mem::replace(&mut self.body, Unread::Read) {
-            Unread::Client(body) => Limited::new(body, limit).collect().await,
-            Unread::Bytes(bytes) => return Ok(bytes),
-            Unread::Read => return Ok(Bytes::new()),
+        let read = match std::mem::replace(&mut self.body, PendingBody::Taken) {
+            PendingBody::Client(body) => Limited::new(body, limit).collect().await,
+            PendingBody::Bytes(bytes) => return Ok(bytes),
+            PendingBody::Taken => return Ok(Bytes::new()),
         };
         match read {
             Ok(body) => {

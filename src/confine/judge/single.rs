@@ -11,9 +11,9 @@ use crate::authorization::Access;
 use crate::confine::answer::Refusal;
 use crate::confine::sent_bundle::SentEntry;
 use crate::confine::stop::{Judged, Stop};
-use crate::confine::unread::Unread;
+use crate::confine::unread::PendingBody;
 use crate::confine::upstream::resolve;
-use crate::confine::way::Way;
+use crate::confine::way::Handling;
 use crate::fhir::InteractionKind as Kind;
 use crate::jose::base64url;
 
@@ -21,7 +21,7 @@ use crate::jose::base64url;
 #[derive(Clone, Debug)]
 pub(super) struct Single {
     pub(super) access: Access,
-    pub(super) way: Way,
+    pub(super) way: Handling,
     request: Parts,
     body: Bytes,
 }
@@ -29,9 +29,9 @@ pub(super) struct Single {
 /// The request around an entry, which waits for its turn.
 pub(super) struct Outer<B> {
     access: Access,
-    way: Way,
+    way: Handling,
     request: Parts,
-    body: Unread<B>,
+    body: PendingBody<B>,
 }
 
 /// A JSON Patch in a bundle comes in a Binary (R4 section 3.1.0.11.4).
@@ -91,9 +91,9 @@ impl<S, B> Judge<S, B> {
             None => Bytes::new(),
         };
         // The address of its status would be nowhere in the answer.
-        let way = match Way::judged(&access) == Way::Export {
-            true => Way::Refused,
-            false => Way::judged(&access),
+        let way = match Handling::judged(&access) == Handling::Export {
+            true => Handling::Refused,
+            false => Handling::judged(&access),
         };
         Ok(Single { access, way, request, body })
     }
@@ -105,7 +105,7 @@ impl<S, B> Judge<S, B> {
             access: std::mem::replace(&mut self.access, access),
             way: std::mem::replace(&mut self.way, way),
             request: std::mem::replace(&mut self.request, request),
-            body: std::mem::replace(&mut self.body, Unread::Bytes(body)),
+            body: std::mem::replace(&mut self.body, PendingBody::Bytes(body)),
         }
     }
 

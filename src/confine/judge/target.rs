@@ -85,7 +85,7 @@ where
             Some(id) if is_id(&id) => Ok(ChangeTarget::Instance(id)),
             Some(_) => Err(Refusal::bad_request("`id` of the body is not an id").into()),
             // `If-Match` is false where there is no resource (RFC 9110 section 13.1.1).
-            None if requested.if_match.is_some() => Err(Refusal::changed().into()),
+            None if requested.if_match.is_some() => Err(Refusal::version_mismatch().into()),
             None => Ok(ChangeTarget::New { condition }),
         }
     }

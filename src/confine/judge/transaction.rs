@@ -14,16 +14,16 @@ use super::requested_change::RequestedChange;
 use super::single::Single;
 use super::target::ChangeTarget;
 use super::write::OutgoingChange;
-use super::written::Answered;
+use super::written::EntryResponse;
 use super::{BoxError, FHIR_JSON, Judge};
 use crate::confine::answer::Refusal;
 use crate::confine::entry_answer::{EntryAnswer, ServerAnswer, ServerAnswers};
-use crate::confine::preference::Returned;
+use crate::confine::preference::ReturnPreference;
 use crate::confine::request_body::RequestBody;
 use crate::confine::sent_bundle::{self, SentEntry, SentRequest, WrittenEntry};
 use crate::confine::stop::{Judged, Stop, unreadable};
 use crate::confine::upstream::{Change, UpstreamAnswer};
-use crate::confine::way::Way;
+use crate::confine::way::Handling;
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 const PROVENANCE: HeaderName = HeaderName::from_static("x-provenance");
@@ -38,7 +38,7 @@ fn names_an_entry(value: &str, named: &HashSet<String>) -> bool {
 }
 
 /// The way in which an entry is dealt with.
-enum Step {
+enum EntryAction {
     /// It is sent, with the others.
     Send(OutgoingChange),
     /// It changes nothing, and is asked for by itself.
@@ -66,7 +66,7 @@ where
             let single = self.single(&entry)?;
             singles.push((entry, single));
         }
-        if singles.iter().all(|(_, single)| single.way != Way::Write) {
+        if singles.iter().all(|(_, single)| single.way != Handling::Write) {
             return self.reads(singles).await;
         }
         let named = singles.iter().filter_map(|(entry, _)| entry.placeholder());
@@ -85,7 +85,7 @@ where
             Some(Some(answers)) => answers.entry,
             Some(None) => return Err(unreadable(STORED)),
         };
-        let is_sent = |step: &&Step| matches!(step, Step::Send(_));
+        let is_sent = |step: &&EntryAction| matches!(step, EntryAction::Send(_));
         if answers.len() != steps.iter().filter(is_sent).count() {
             return Err(unreadable(STORED));
         }
@@ -115,10 +115,10 @@ where
         single: Single,
         named: &HashSet<String>,
     ) -> Judged<Planned<'a>, S::Error> {
-        let is_write = single.way == Way::Write;
+        let is_write = single.way == Handling::Write;
         let outer = self.enter(single.clone());
         let change = match is_write {
-            true => self.ordered(named).await.map(Some),
+            true => self.planned_change(named).await.map(Some),
             // Only a refusal counts yet: R4 section 3.1.0.11.2 has reads come after all changes.
             false => self.single_answer().await.map(|_| None),
         };
@@ -126,7 +126,7 @@ where
         Ok(Planned { entry, single, change: change? })
     }
 
-    async fn ordered(
+    async fn planned_change(
         &mut self,
         named: &HashSet<String>,
     ) -> Judged<(RequestedChange, ChangeTarget), S::Error> {
@@ -149,12 +149,12 @@ where
         &mut self,
         planned: &[Planned<'_>],
         names: &Names,
-    ) -> Judged<Vec<Step>, S::Error> {
+    ) -> Judged<Vec<EntryAction>, S::Error> {
         let mut steps = Vec::with_capacity(planned.len());
         let mut room = self.settings.max_body;
         for one in planned {
             let step = self.step(one, names).await?;
-            if let Step::Send(sent) = &step {
+            if let EntryAction::Send(sent) = &step {
                 let rest = room.checked_sub(sent.size());
                 let too_long = || Refusal::changes_too_long(self.settings.max_body);
                 room = rest.ok_or_else(too_long)?;
@@ -165,24 +165,24 @@ where
     }
 
     /// Judges what an entry would do.
-    async fn step(&mut self, one: &Planned<'_>, names: &Names) -> Judged<Step, S::Error> {
-        let Some((requested, target)) = &one.change else { return Ok(Step::Read) };
+    async fn step(&mut self, one: &Planned<'_>, names: &Names) -> Judged<EntryAction, S::Error> {
+        let Some((requested, target)) = &one.change else { return Ok(EntryAction::Read) };
         let requested = names.put_into(requested)?;
         let outer = self.enter(one.single.clone());
         let step = match target {
-            ChangeTarget::Found(id) => Ok(Step::Found(id.clone())),
-            ChangeTarget::Nothing => Ok(Step::Nothing),
+            ChangeTarget::Found(id) => Ok(EntryAction::Found(id.clone())),
+            ChangeTarget::Nothing => Ok(EntryAction::Nothing),
             ChangeTarget::New { condition } => {
-                // It has found nothing. Asked again, the server behind could find what the caller may not see.
+                // It has found nothing. EntryRequest again, the server behind could find what the caller may not see.
                 let condition = condition.clone().filter(|_| !self.hides_results());
-                self.creation(&requested, condition).map(Step::Send)
+                self.creation(&requested, condition).map(EntryAction::Send)
             }
-            ChangeTarget::Instance(id) => self.change(&requested, id).await.map(Step::Send),
+            ChangeTarget::Instance(id) => self.change(&requested, id).await.map(EntryAction::Send),
         };
         self.leave(outer);
         match step? {
-            Step::Send(sent) => Ok(Step::Send(names.put_back(sent)?)),
-            step @ (Step::Read | Step::Found(_) | Step::Nothing) => Ok(step),
+            EntryAction::Send(sent) => Ok(EntryAction::Send(names.put_back(sent)?)),
+            step @ (EntryAction::Read | EntryAction::Found(_) | EntryAction::Nothing) => Ok(step),
         }
     }
 
@@ -190,11 +190,11 @@ where
     async fn sent_together(
         &mut self,
         planned: &[Planned<'_>],
-        steps: &[Step],
+        steps: &[EntryAction],
     ) -> Judged<Option<UpstreamAnswer>, S::Error> {
         let mut bodies: Vec<(&Planned<'_>, &OutgoingChange, Option<Box<RawValue>>)> = Vec::new();
         for (one, step) in planned.iter().zip(steps) {
-            let Step::Send(sent) = step else { continue };
+            let EntryAction::Send(sent) = step else { continue };
             let text = match sent.is_patch {
                 true => one.entry.resource().map(str::to_owned),
                 false => sent.body.clone(),
@@ -215,7 +215,7 @@ where
         let written: Vec<WrittenEntry<'_>> = written.collect();
         let body = sent_bundle::write(&written)
             .ok_or_else(|| Refusal::bad_request("the bundle cannot be written"))?;
-        let returned = Returned::of(&self.request.headers);
+        let returned = ReturnPreference::of(&self.request.headers);
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(FHIR_JSON));
         headers.insert(PREFER, HeaderValue::from_static(returned.asked()));
@@ -227,7 +227,7 @@ where
             self.upstream.change(Change { method: Method::POST, address, body, headers }).await?;
         match answer.status {
             StatusCode::OK => Ok(Some(answer)),
-            StatusCode::PRECONDITION_FAILED => Err(Refusal::changed().into()),
+            StatusCode::PRECONDITION_FAILED => Err(Refusal::version_mismatch().into()),
             _ if planned.iter().any(Planned::is_confined) => Err(answer.refusal_of_change().into()),
             _ => Err(answer.refusal().into()),
         }
@@ -237,28 +237,28 @@ where
     async fn answers(
         &mut self,
         planned: Vec<Planned<'_>>,
-        steps: Vec<Step>,
+        steps: Vec<EntryAction>,
         answers: &[ServerAnswer<'_>],
     ) -> Judged<Vec<EntryAnswer>, S::Error> {
-        let returned = Returned::of(&self.request.headers);
+        let returned = ReturnPreference::of(&self.request.headers);
         let has_changed = !answers.is_empty();
         let mut answers = answers.iter();
         let mut judged = Vec::with_capacity(planned.len());
         let mut room = self.settings.max_body;
         for (one, step) in planned.into_iter().zip(steps) {
             let outer = self.enter(one.single);
-            let changes = !matches!(step, Step::Read);
+            let changes = !matches!(step, EntryAction::Read);
             let answer = match step {
-                Step::Nothing => Ok(EntryAnswer::with_status(StatusCode::NO_CONTENT)),
-                Step::Send(sent) => match answers.next() {
+                EntryAction::Nothing => Ok(EntryAnswer::with_status(StatusCode::NO_CONTENT)),
+                EntryAction::Send(sent) => match answers.next() {
                     Some(answer) => self.changed_entry(&sent, answer, returned).await,
                     None => Err(unreadable(STORED)),
                 },
-                Step::Read => {
+                EntryAction::Read => {
                     let read = self.single_answer().await;
                     self.read_entry(read, has_changed)
                 }
-                Step::Found(id) => {
+                EntryAction::Found(id) => {
                     let read = self.found_instead(&id, returned).await;
                     self.read_entry(read, has_changed)
                 }
@@ -287,12 +287,12 @@ where
         &mut self,
         sent: &OutgoingChange,
         answer: &ServerAnswer<'_>,
-        returned: Returned,
+        returned: ReturnPreference,
     ) -> Judged<EntryAnswer, S::Error> {
         let status = answer.status().filter(StatusCode::is_success);
         let status = status.ok_or_else(|| unreadable(STORED))?;
-        let shows = returned == Returned::Resource && sent.method != Method::DELETE;
-        let answered = Answered {
+        let shows = returned == ReturnPreference::Resource && sent.method != Method::DELETE;
+        let answered = EntryResponse {
             location: answer.response.location.as_deref(),
             content_location: None,
             body: answer.resource().filter(|_| shows),

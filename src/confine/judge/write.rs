@@ -11,7 +11,7 @@ use super::{BoxError, Judge};
 use crate::authorization::{BorrowedResource, Denial, StoreError};
 use crate::confine::answer::Refusal;
 use crate::confine::entry::Candidate;
-use crate::confine::patch::{asks, patched};
+use crate::confine::patch::{patched, reveals_content};
 use crate::confine::request_body::RequestBody;
 use crate::confine::stop::{Judged, Stop};
 use crate::confine::tree::Tree;
@@ -79,7 +79,7 @@ where
         }
         match self.target(requested).await? {
             ChangeTarget::Found(id) => self.found_instead(&id, requested.returned).await,
-            ChangeTarget::Instance(_) => Err(Refusal::changed().into()),
+            ChangeTarget::Instance(_) => Err(Refusal::version_mismatch().into()),
             ChangeTarget::New { .. } | ChangeTarget::Nothing => {
                 let sent = OutgoingChange { if_none_exist: None, ..sent };
                 self.carried_out(sent, requested.returned).await
@@ -148,7 +148,7 @@ where
         if names(&requested.if_match) == Some(false)
             || names(&requested.if_none_match) == Some(true)
         {
-            return Err(Refusal::changed().into());
+            return Err(Refusal::version_mismatch().into());
         }
         let after = match &requested.content {
             Content::JsonPatch(patch) => Some(self.after_patch(&before.text, patch).await?),
@@ -191,7 +191,7 @@ where
 
     /// Applies a patch, and returns the resource that comes of it.
     async fn after_patch(&mut self, before: &str, patch: &str) -> Judged<String, S::Error> {
-        if asks(patch) && !self.shows(before).await? {
+        if reveals_content(patch) && !self.shows(before).await? {
             let text = "a patch with `test`, `copy` or `move` tells what the resource is, and needs the right \
                         to read it";
             return Err(Stop::Denied(Denial::new(text)));

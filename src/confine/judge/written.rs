@@ -14,7 +14,7 @@ use super::{BoxError, FHIR_JSON, Judge};
 use crate::confine::answer::{Refusal, document};
 use crate::confine::bounded::TooLong;
 use crate::confine::entry::Candidate;
-use crate::confine::preference::Returned;
+use crate::confine::preference::ReturnPreference;
 use crate::confine::request_body::RequestBody;
 use crate::confine::stop::{Judged, unreadable};
 use crate::confine::upstream::{Change, UpstreamAnswer};
@@ -26,7 +26,7 @@ const PROVENANCE: HeaderName = HeaderName::from_static("x-provenance");
 
 /// The answer of the server behind to a change, by itself or in a bundle.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Answered<'a> {
+pub(super) struct EntryResponse<'a> {
     pub(super) location: Option<&'a str>,
     pub(super) content_location: Option<&'a str>,
     /// The resource, where there is one.
@@ -53,7 +53,7 @@ where
     pub(super) async fn carried_out(
         &mut self,
         sent: OutgoingChange,
-        returned: Returned,
+        returned: ReturnPreference,
     ) -> Judged<Response<Bytes>, S::Error> {
         let answer = self.send(&sent, returned).await?;
         self.written(&sent, &answer, returned).await
@@ -62,7 +62,7 @@ where
     pub(super) async fn send(
         &mut self,
         sent: &OutgoingChange,
-        returned: Returned,
+        returned: ReturnPreference,
     ) -> Judged<UpstreamAnswer, S::Error> {
         let mut headers = HeaderMap::new();
         if sent.body.is_some() {
@@ -97,14 +97,14 @@ where
         &mut self,
         sent: &OutgoingChange,
         answer: &UpstreamAnswer,
-        returned: Returned,
+        returned: ReturnPreference,
     ) -> Judged<Response<Bytes>, S::Error> {
         let deletes = sent.method == Method::DELETE;
         match answer.status {
             StatusCode::OK | StatusCode::NO_CONTENT => {}
             StatusCode::CREATED if !deletes => {}
             StatusCode::ACCEPTED if deletes => {}
-            StatusCode::PRECONDITION_FAILED => return Err(Refusal::changed().into()),
+            StatusCode::PRECONDITION_FAILED => return Err(Refusal::version_mismatch().into()),
             _ if self.is_confined() => return Err(answer.refusal_of_change().into()),
             StatusCode::NOT_FOUND => return Err(Refusal::not_found().into()),
             StatusCode::GONE => return Err(Refusal::gone().into()),
@@ -116,11 +116,12 @@ where
             status => status,
         };
         let header = |name| answer.headers.get(name).and_then(|value| value.to_str().ok());
-        let body = match deletes || returned != Returned::Resource || answer.body.is_empty() {
+        let body = match deletes || returned != ReturnPreference::Resource || answer.body.is_empty()
+        {
             true => None,
             false => Some(std::str::from_utf8(&answer.body).map_err(|_| unreadable(NO_RESOURCE))?),
         };
-        let answered = Answered {
+        let answered = EntryResponse {
             location: header(LOCATION),
             content_location: header(CONTENT_LOCATION),
             body,
@@ -128,11 +129,11 @@ where
         let shown = self.shown(sent, status, answered).await?;
         let mut response = match (shown.body, returned) {
             (Some(body), _) => document(status, FHIR_JSON, body.into(), &self.request),
-            (None, Returned::Outcome) => {
+            (None, ReturnPreference::Outcome) => {
                 let status = if status == StatusCode::NO_CONTENT { StatusCode::OK } else { status };
                 document(status, FHIR_JSON, Bytes::from_static(DONE), &self.request)
             }
-            (None, Returned::Resource | Returned::Nothing) => self.bare(status),
+            (None, ReturnPreference::Resource | ReturnPreference::Nothing) => self.bare(status),
         };
         let places = [(LOCATION, shown.location), (CONTENT_LOCATION, shown.content_location)];
         for (name, place) in places {
@@ -152,7 +153,7 @@ where
         &mut self,
         sent: &OutgoingChange,
         status: StatusCode,
-        answered: Answered<'_>,
+        answered: EntryResponse<'_>,
     ) -> Judged<Shown, S::Error> {
         let one = match answered.body.map(Candidate::read) {
             None => None,

@@ -1,6 +1,6 @@
 //! The patients whose resources a search asks for.
 
-use super::PatientHere;
+use super::LocalPatient;
 use super::r4::PATIENT_REFERENCES;
 use super::reference::ReferenceTarget;
 use crate::fhir::interaction::is_id;
@@ -12,7 +12,7 @@ pub(crate) fn asks_for_another(
     resource_type: &str,
     name: &str,
     value: &str,
-    patient: PatientHere<'_>,
+    patient: LocalPatient<'_>,
 ) -> bool {
     let (name, modifier) = name.split_once(':').unwrap_or((name, ""));
     if modifier == "missing" || !can_name_a_patient(resource_type, name) {
@@ -48,7 +48,7 @@ mod tests {
     #[test]
     fn a_search_for_another_patient_is_told_from_one_for_oneself() {
         let base = "https://fhir.example.org/r4".parse().unwrap();
-        let patient = PatientHere { id: "1", base: &base };
+        let patient = LocalPatient { id: "1", base: &base };
         for (name, value, another) in [
             ("subject", "Patient/1", false),
             ("subject", "1", false),

@@ -39,7 +39,7 @@ pub(crate) const MAX_LOOKUPS: usize = 64;
 
 /// A patient and the server it is a patient of.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct PatientHere<'a> {
+pub(crate) struct LocalPatient<'a> {
     pub(crate) id: &'a str,
     pub(crate) base: &'a BaseUrl,
 }
@@ -49,7 +49,7 @@ impl PatientCompartment {
     pub(crate) fn membership<'r, N: Node<'r>>(
         &self,
         resource: N,
-        patient: PatientHere<'_>,
+        patient: LocalPatient<'_>,
     ) -> Membership {
         let resource_type = resource_type(resource);
         if resource_type == "Patient" {
@@ -72,7 +72,7 @@ impl PatientCompartment {
     pub(crate) fn check_about<'r, N: Node<'r>>(
         &self,
         resource: N,
-        patient: PatientHere<'_>,
+        patient: LocalPatient<'_>,
     ) -> Result<(), NotAbout> {
         let resource_type = resource_type(resource);
         if !self.is_written(resource_type) {
@@ -215,7 +215,7 @@ mod tests {
 
     fn membership(resource: &Value) -> Membership {
         let base = "https://fhir.example.org/r4".parse().unwrap();
-        PatientCompartment::default().membership(resource, PatientHere { id: "1", base: &base })
+        PatientCompartment::default().membership(resource, LocalPatient { id: "1", base: &base })
     }
 
     #[test]
@@ -250,7 +250,7 @@ mod tests {
         let subject = "Observation:subject";
         let compartment = PatientCompartment::builder().less([subject]).build().unwrap();
         let base = "https://fhir.example.org/r4".parse().unwrap();
-        let patient = PatientHere { id: "1", base: &base };
+        let patient = LocalPatient { id: "1", base: &base };
         let about = json!({
             "resourceType": "Observation", "subject": {"reference": "Patient/1"},
         });

@@ -11,7 +11,7 @@ mod reference;
 #[cfg(feature = "confine")]
 pub(crate) use self::asked::asks_for_another;
 pub(crate) use self::membership::{
-    MAX_LOOKUPS, Membership, NotAbout, PatientHere, id, resource_type,
+    LocalPatient, MAX_LOOKUPS, Membership, NotAbout, id, resource_type,
 };
 pub use self::reference::ResourceReference;
 pub(crate) use self::reference::{Node, ReferenceTarget, resource_of};

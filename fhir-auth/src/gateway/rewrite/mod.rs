@@ -23,7 +23,7 @@ use self::compared::{Compared, Escape, hex};
 use self::link::{Link, PublicLink};
 use self::members::{Address, Direction, Kind, LONGEST_NAME, address, kind, unescaped};
 use self::output::Output;
-use self::place::{Place, Step};
+use self::place::{LexerState, Transition};
 use super::base::Bases;
 
 /// The base that is written in requests for that of the server behind. By RFC 2606 there is none.
@@ -39,7 +39,7 @@ pub(super) struct Rewriter {
     direction: Direction,
     /// The objects and arrays that are open.
     open: Vec<Open>,
-    place: Place,
+    place: LexerState,
     expects_name: bool,
     name: Vec<u8>,
     /// The kind of the objects that the member has whose name was read last.
@@ -85,7 +85,7 @@ impl Rewriter {
             bases,
             direction,
             open: Vec::new(),
-            place: Place::Between,
+            place: LexerState::Between,
             expects_name: false,
             name: Vec::new(),
             member: Kind::Other,
@@ -101,7 +101,7 @@ impl Rewriter {
     /// Takes a body that is there as a whole.
     pub(super) fn whole(&mut self, body: Bytes) -> Bytes {
         let is_answer = self.direction == Direction::ToClient { judges_links: true };
-        let is_begun = !self.open.is_empty() || self.place != Place::Between;
+        let is_begun = !self.open.is_empty() || self.place != LexerState::Between;
         match is_answer && !is_begun && unchanged::is_unchanged(&body, &self.bases) {
             true => body,
             false => self.push(&body),
@@ -123,31 +123,31 @@ impl Rewriter {
             at = self.skipped(part, at);
             let Some(byte) = part.get(at) else { break };
             match self.step(*byte) {
-                Step::On => {}
-                Step::Begins => start = at + 1,
+                Transition::On => {}
+                Transition::Begins => start = at + 1,
                 // What was held back comes before anything of this part.
-                Step::IsOther if self.held.is_empty() => {}
-                Step::IsOther => {
+                Transition::IsOther if self.held.is_empty() => {}
+                Transition::IsOther => {
                     out.written.append(&mut self.held);
                     out.is_changed = true;
                 }
-                Step::IsBase => {
+                Transition::IsBase => {
                     out.up_to(start);
                     out.written.extend_from_slice(self.replacement());
                     out.written.append(&mut self.compared.character);
                     self.held.clear();
                     (out.from, start) = (at + 1, 0);
                 }
-                Step::Link => {
+                Transition::Link => {
                     out.up_to(at);
                     self.link = Some(Link::default());
                     continue;
                 }
-                Step::Comma => {
+                Transition::Comma => {
                     out.up_to(at);
                     out.from = at + 1;
                 }
-                Step::AmongLinks => {
+                Transition::AmongLinks => {
                     out.up_to(at);
                     out.written.push(b',');
                     continue;
@@ -156,12 +156,15 @@ impl Rewriter {
             at += 1;
         }
         let end = match self.place {
-            Place::Compared(_) => {
+            LexerState::Compared(_) => {
                 let start = start.max(out.from);
                 self.held.extend_from_slice(part.get(start..).unwrap_or_default());
                 start
             }
-            Place::Between | Place::Name { .. } | Place::Text { .. } | Place::Beyond => part.len(),
+            LexerState::Between
+            | LexerState::Name { .. }
+            | LexerState::Text { .. }
+            | LexerState::Beyond => part.len(),
         };
         out.done(end)
     }
@@ -176,7 +179,7 @@ impl Rewriter {
     fn skipped(&mut self, part: &Bytes, at: usize) -> usize {
         let rest = part.get(at..).unwrap_or_default();
         match self.place {
-            Place::Name { escaped: false } if self.name.is_empty() => {
+            LexerState::Name { escaped: false } if self.name.is_empty() => {
                 let end = memchr::memchr2(b'"', b'\\', rest);
                 match end.and_then(|end| rest.split_at_checked(end)) {
                     Some((name, [b'"', ..])) => {
@@ -186,11 +189,14 @@ impl Rewriter {
                     _ => at,
                 }
             }
-            Place::Text { escaped: false } => {
+            LexerState::Text { escaped: false } => {
                 memchr::memchr2(b'"', b'\\', rest).map_or(part.len(), |next| at + next)
             }
-            Place::Beyond => part.len(),
-            Place::Text { .. } | Place::Between | Place::Name { .. } | Place::Compared(_) => at,
+            LexerState::Beyond => part.len(),
+            LexerState::Text { .. }
+            | LexerState::Between
+            | LexerState::Name { .. }
+            | LexerState::Compared(_) => at,
         }
     }
 
@@ -228,22 +234,24 @@ impl Rewriter {
         }
     }
 
-    fn step(&mut self, byte: u8) -> Step {
+    fn step(&mut self, byte: u8) -> Transition {
         match self.place {
-            Place::Between => return self.between(byte),
-            Place::Name { escaped } => self.name(byte, escaped),
-            Place::Text { escaped: true } => self.place = Place::Text { escaped: false },
-            Place::Text { .. } if byte == b'\\' => self.place = Place::Text { escaped: true },
-            Place::Text { .. } if byte == b'"' => self.place = Place::Between,
-            Place::Compared(escape) => return self.compared(byte, escape),
-            Place::Text { .. } | Place::Beyond => {}
+            LexerState::Between => return self.between(byte),
+            LexerState::Name { escaped } => self.name(byte, escaped),
+            LexerState::Text { escaped: true } => self.place = LexerState::Text { escaped: false },
+            LexerState::Text { .. } if byte == b'\\' => {
+                self.place = LexerState::Text { escaped: true }
+            }
+            LexerState::Text { .. } if byte == b'"' => self.place = LexerState::Between,
+            LexerState::Compared(escape) => return self.compared(byte, escape),
+            LexerState::Text { .. } | LexerState::Beyond => {}
         }
-        Step::On
+        Transition::On
     }
 
-    fn between(&mut self, byte: u8) -> Step {
+    fn between(&mut self, byte: u8) -> Transition {
         if byte.is_ascii_whitespace() || byte == b':' {
-            return Step::On;
+            return Transition::On;
         }
         let around = self.open.last().copied();
         let kind = match around {
@@ -255,16 +263,16 @@ impl Rewriter {
         if judges && kind == Kind::Link {
             let is_among = around.is_some_and(|open| !open.is_object);
             match byte {
-                b'{' => return Step::Link,
+                b'{' => return Transition::Link,
                 b',' if is_among => {
                     self.has_comma = true;
-                    return Step::Comma;
+                    return Transition::Comma;
                 }
                 b']' if is_among => {}
                 _ if is_among => {
                     self.has_link = true;
                     if std::mem::take(&mut self.has_comma) {
-                        return Step::AmongLinks;
+                        return Transition::AmongLinks;
                     }
                 }
                 _ => {}
@@ -274,7 +282,7 @@ impl Rewriter {
     }
 
     /// Looks at the first byte of a value or a name, or at what is between them.
-    fn begins(&mut self, byte: u8, kind: Kind, around: Option<Open>) -> Step {
+    fn begins(&mut self, byte: u8, kind: Kind, around: Option<Open>) -> Transition {
         let address = self.address.take();
         match byte {
             b'{' | b'[' => {
@@ -285,7 +293,7 @@ impl Rewriter {
                 self.expects_name = is_object;
                 (self.has_link, self.has_comma) = (false, false);
                 if self.open.len() > MAX_DEPTH {
-                    self.place = Place::Beyond;
+                    self.place = LexerState::Beyond;
                 }
             }
             b'}' | b']' => {
@@ -299,22 +307,22 @@ impl Rewriter {
             }
             b'"' if self.expects_name => {
                 self.name.clear();
-                self.place = Place::Name { escaped: false };
+                self.place = LexerState::Name { escaped: false };
             }
             b'"' => match address {
                 Some(address) => {
                     self.compared.address = address;
                     self.compared.value.clear();
                     self.compared.character.clear();
-                    self.place = Place::Compared(Escape::None);
-                    return Step::Begins;
+                    self.place = LexerState::Compared(Escape::None);
+                    return Transition::Begins;
                 }
-                None => self.place = Place::Text { escaped: false },
+                None => self.place = LexerState::Text { escaped: false },
             },
             // Numbers and words.
             _ => {}
         }
-        Step::On
+        Transition::On
     }
 
     fn name(&mut self, byte: u8, escaped: bool) {
@@ -327,7 +335,7 @@ impl Rewriter {
         if self.name.len() <= LONGEST_NAME {
             self.name.push(byte);
         }
-        self.place = Place::Name { escaped: byte == b'\\' && !escaped };
+        self.place = LexerState::Name { escaped: byte == b'\\' && !escaped };
     }
 
     /// Takes the name of the member whose value follows, as it is written.
@@ -337,21 +345,21 @@ impl Rewriter {
         self.address = address(self.direction, name.as_bytes(), inside);
         self.member = kind(&name);
         self.expects_name = false;
-        self.place = Place::Between;
+        self.place = LexerState::Between;
     }
 
-    fn compared(&mut self, byte: u8, escape: Escape) -> Step {
+    fn compared(&mut self, byte: u8, escape: Escape) -> Transition {
         if escape == Escape::None {
             self.compared.character.clear();
         }
         self.compared.character.push(byte);
         let (escape, read) = match (escape, byte) {
             (Escape::None, b'"') => {
-                self.place = Place::Between;
+                self.place = LexerState::Between;
                 return if self.compared.is_base(self.direction, &self.bases, None) {
-                    Step::IsBase
+                    Transition::IsBase
                 } else {
-                    Step::IsOther
+                    Transition::IsOther
                 };
             }
             (Escape::None, b'\\') => (Escape::Backslash, None),
@@ -362,17 +370,17 @@ impl Rewriter {
             (Escape::Backslash, _) => (Escape::None, Some(0)),
             (Escape::Hex(digits, value), _) => hex(digits, value, byte),
         };
-        self.place = Place::Compared(escape);
-        let Some(read) = read else { return Step::On };
+        self.place = LexerState::Compared(escape);
+        let Some(read) = read else { return Transition::On };
         if self.compared.is_base(self.direction, &self.bases, Some(read)) {
-            self.place = Place::Text { escaped: false };
-            return Step::IsBase;
+            self.place = LexerState::Text { escaped: false };
+            return Transition::IsBase;
         }
         self.compared.value.push(read);
         if self.compared.may_be_base(self.direction, &self.bases) {
-            return Step::On;
+            return Transition::On;
         }
-        self.place = Place::Text { escaped: false };
-        Step::IsOther
+        self.place = LexerState::Text { escaped: false };
+        Transition::IsOther
     }
 }

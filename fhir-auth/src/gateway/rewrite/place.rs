@@ -4,7 +4,7 @@ use super::compared::Escape;
 
 /// The place of the next byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum LexerState {
     /// Outside of texts.
     Between,
     Name {
@@ -21,7 +21,7 @@ pub(super) enum Place {
 }
 
 /// The step that a byte has brought.
-pub(super) enum Step {
+pub(super) enum Transition {
     On,
     /// The next byte is the first of a text that may begin with a base.
     Begins,

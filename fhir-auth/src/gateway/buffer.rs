@@ -1,5 +1,5 @@
-//! The account of one request: the bytes that it holds of answers that have to be looked into, and what has
-//! gone wrong with them.
+//! The memory of answers that have to be looked into: a pool for all requests, with a quota for callers and one for
+//! strangers, and the lease of each request, with what has gone wrong with it.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -18,13 +18,13 @@ use super::unanswered::Unanswered;
 const JUDGED_AT_ONCE: usize = 16 * 1024;
 
 /// The bytes that are held of all requests together: one for a process, whatever configuration serves.
-pub(super) struct Buffered {
+pub(super) struct BufferPool {
     /// Of requests with a token that was verified.
-    callers: Room,
+    callers: BufferQuota,
     /// The bytes that each of them holds.
     shares: Shares,
     /// Of all others, who take nothing of what there is for callers.
-    strangers: Room,
+    strangers: BufferQuota,
     /// Turns at judging, in KiB. What is read out of a body takes more than the body, and so does what is written.
     turns: Arc<Semaphore>,
     /// The bytes held by callers and strangers together, for operators.
@@ -33,14 +33,14 @@ pub(super) struct Buffered {
 
 /// The bytes that some requests hold together.
 #[derive(Default)]
-struct Room {
+struct BufferQuota {
     held: AtomicUsize,
     limit: AtomicUsize,
     /// The bytes that one request may hold.
     share: AtomicUsize,
 }
 
-impl Buffered {
+impl BufferPool {
     /// Without any room yet.
     pub(super) fn new() -> Arc<Self> {
         let turns = Arc::new(Semaphore::new(JUDGED_AT_ONCE));
@@ -48,9 +48,9 @@ impl Buffered {
         Arc::new(Self { callers, shares, strangers, turns, figure: meter::buffered() })
     }
 
-    /// Makes room for so many bytes, of which one request may hold a half, and all requests of one caller together, and
-    /// in any case a question and an answer of the longest that are looked into. Strangers have an eighth beside, or what one of the longest takes, if
-    /// that is no more than a half.
+    /// Sets the limit in bytes. One request may hold half of it, and so may all requests of one caller together, but
+    /// never less than one request and one answer of the largest size that is inspected. Requests without a verified
+    /// token have an eighth beside, or the size of one largest body if that is at most half the limit.
     pub(super) fn make_room(&self, limit: usize, longest: usize) {
         self.callers.set(limit, (limit / 2).max(longest.saturating_mul(2)).min(limit));
         let of_strangers = (limit / 8).max(longest.min(limit / 2));
@@ -64,7 +64,7 @@ impl Buffered {
     }
 }
 
-impl Room {
+impl BufferQuota {
     fn set(&self, limit: usize, share: usize) {
         self.limit.store(limit, Ordering::Relaxed);
         self.share.store(share, Ordering::Relaxed);
@@ -100,14 +100,14 @@ impl Room {
     }
 }
 
-/// The account of one request, in its extensions. What it holds is given back with the last clone of it: when
+/// The lease of one request, in its extensions. What it holds is given back with the last clone of it: when
 /// the client has the whole answer.
 #[derive(Clone, Debug)]
-pub(super) struct Account(Arc<Inner>);
+pub(super) struct BufferLease(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    all: Arc<Buffered>,
+    all: Arc<BufferPool>,
     /// `None` until its token was verified.
     principal: OnceLock<Principal>,
     /// Told of that when something is held: what passes through holds nothing, and 500 of the 4,300 instructions that
@@ -116,34 +116,34 @@ struct Inner {
     held: AtomicUsize,
     /// The length of the longest line that is held.
     line: AtomicUsize,
-    streams: AtomicBool,
+    stop_holding: AtomicBool,
     sends: AtomicBool,
-    awaits_client: AtomicBool,
+    set_awaits_client: AtomicBool,
     turn: Mutex<Option<OwnedSemaphorePermit>>,
-    trouble: OnceLock<Unanswered>,
+    failure: OnceLock<Unanswered>,
 }
 
-impl Account {
-    pub(super) fn of_a_request(all: &Arc<Buffered>) -> Self {
+impl BufferLease {
+    pub(super) fn of_a_request(all: &Arc<BufferPool>) -> Self {
         let all = Arc::clone(all);
         let (principal, caller, held, line) = Default::default();
-        let (streams, sends, awaits_client, turn, trouble) = Default::default();
+        let (stop_holding, sends, set_awaits_client, turn, failure) = Default::default();
         Self(Arc::new(Inner {
             all,
             principal,
             caller,
             held,
             line,
-            streams,
+            stop_holding,
             sends,
-            awaits_client,
+            set_awaits_client,
             turn,
-            trouble,
+            failure,
         }))
     }
 
     /// Notes whose token was verified, before anything is held of it: until then it is a stranger's.
-    pub(super) fn is_of(&self, principal: &Principal) {
+    pub(super) fn set_principal(&self, principal: &Principal) {
         // Bytes go back to the room they came from: a request that holds some stays a stranger's.
         if !self.holds_something() {
             // Who it is does not change.
@@ -153,32 +153,32 @@ impl Account {
 
     /// A request of a caller of that name.
     #[cfg(test)]
-    pub(super) fn of_a_caller(all: &Arc<Buffered>, name: &str) -> Self {
-        let account = Self::of_a_request(all);
-        let _ = account.0.caller.set(all.shares.named("https://idp.test", Some(name)));
-        account
+    pub(super) fn of_a_caller(all: &Arc<BufferPool>, name: &str) -> Self {
+        let lease = Self::of_a_request(all);
+        let _ = lease.0.caller.set(all.shares.named("https://idp.test", Some(name)));
+        lease
     }
 
     /// Notes what has gone wrong. An answer that had to be judged as a whole is then another one.
-    pub(super) fn met(&self, what: Unanswered) {
+    pub(super) fn record_failure(&self, what: Unanswered) {
         // The first one is what has happened.
-        if self.0.trouble.set(what).is_ok() {
+        if self.0.failure.set(what).is_ok() {
             meter::failed(what);
         }
     }
 
-    pub(super) fn trouble(&self) -> Option<Unanswered> {
-        self.0.trouble.get().copied()
+    pub(super) fn failure(&self) -> Option<Unanswered> {
+        self.0.failure.get().copied()
     }
 
     /// Notes that the answer goes to the client as it comes from now on, and is held no more.
-    pub(super) fn streams(&self) {
-        self.0.streams.store(true, Ordering::Relaxed);
-        self.gives_turn_back();
+    pub(super) fn stop_holding(&self) {
+        self.0.stop_holding.store(true, Ordering::Relaxed);
+        self.release_turn();
     }
 
     /// Lets others judge: what asks the server behind again, whose answer may take its time, judges nothing meanwhile.
-    pub(super) fn gives_turn_back(&self) {
+    pub(super) fn release_turn(&self) {
         self.0.turn.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
@@ -189,19 +189,19 @@ impl Account {
         limit: Duration,
     ) -> Option<impl Future<Output = bool> + Send + 'static> {
         let has_turn = self.0.turn.lock().unwrap_or_else(PoisonError::into_inner).is_some();
-        if self.0.streams.load(Ordering::Relaxed) || has_turn {
+        if self.0.stop_holding.load(Ordering::Relaxed) || has_turn {
             return None;
         }
         // More permits than the semaphore has would never be granted.
         let turns = (self.0.held.load(Ordering::Relaxed) >> 10).clamp(1, JUDGED_AT_ONCE);
         let turns = u32::try_from(turns).unwrap_or(u32::MAX);
         let turn = Arc::clone(&self.0.all.turns).acquire_many_owned(turns);
-        let account = self.clone();
+        let lease = self.clone();
         Some(async move {
             // The other error is that there are no turns any more, which is never so.
             let Ok(Ok(turn)) = timeout(limit, turn).await else { return false };
             let turn = Some(turn);
-            *account.0.turn.lock().unwrap_or_else(PoisonError::into_inner) = turn;
+            *lease.0.turn.lock().unwrap_or_else(PoisonError::into_inner) = turn;
             true
         })
     }
@@ -212,13 +212,13 @@ impl Account {
     }
 
     /// Notes whether the next part of its body is the client's to send.
-    pub(super) fn awaits_client(&self, awaits: bool) {
-        self.0.awaits_client.store(awaits, Ordering::Relaxed);
+    pub(super) fn set_awaits_client(&self, awaits: bool) {
+        self.0.set_awaits_client.store(awaits, Ordering::Relaxed);
     }
 
     /// Returns what it is that has not come in time.
     pub(super) fn late(&self) -> Unanswered {
-        match self.0.awaits_client.load(Ordering::Relaxed) {
+        match self.0.set_awaits_client.load(Ordering::Relaxed) {
             true => Unanswered::Unsent,
             false => Unanswered::TooLate,
         }
@@ -233,17 +233,17 @@ impl Account {
     }
 
     /// Holds more bytes of a client, unless they are sent on as they come.
-    pub(super) fn holds_of_client(&self, bytes: usize) -> Result<(), Unanswered> {
+    pub(super) fn hold_of_client(&self, bytes: usize) -> Result<(), Unanswered> {
         if self.0.sends.load(Ordering::Relaxed) { Ok(()) } else { self.take(bytes) }
     }
 
     /// Holds more bytes of an answer, unless its own or those of all requests would be too many.
-    pub(super) fn holds(&self, bytes: usize) -> Result<(), Unanswered> {
-        if self.0.streams.load(Ordering::Relaxed) { Ok(()) } else { self.take(bytes) }
+    pub(super) fn hold(&self, bytes: usize) -> Result<(), Unanswered> {
+        if self.0.stop_holding.load(Ordering::Relaxed) { Ok(()) } else { self.take(bytes) }
     }
 
     /// Holds a line of an answer that streams by, as long as the longest one so far.
-    pub(super) fn holds_line(&self, length: usize) -> Result<(), Unanswered> {
+    pub(super) fn hold_line(&self, length: usize) -> Result<(), Unanswered> {
         let longest = self.0.line.fetch_max(length, Ordering::Relaxed);
         if length > longest { self.take(length - longest) } else { Ok(()) }
     }
@@ -286,7 +286,7 @@ impl Inner {
         self.caller.get().copied().or_else(told)
     }
 
-    fn room(&self) -> &Room {
+    fn room(&self) -> &BufferQuota {
         if self.has_caller() { &self.all.callers } else { &self.all.strangers }
     }
 
@@ -298,9 +298,9 @@ impl Inner {
     }
 }
 
-impl std::fmt::Debug for Buffered {
+impl std::fmt::Debug for BufferPool {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Buffered").finish_non_exhaustive()
+        f.debug_struct("BufferPool").finish_non_exhaustive()
     }
 }
 
@@ -318,17 +318,17 @@ impl Drop for Inner {
 mod tests {
     use super::*;
 
-    fn up_to(limit: usize, longest: usize) -> Arc<Buffered> {
-        let all = Buffered::new();
+    fn up_to(limit: usize, longest: usize) -> Arc<BufferPool> {
+        let all = BufferPool::new();
         all.make_room(limit, longest);
         all
     }
 
     /// Another one each time.
-    fn caller(all: &Arc<Buffered>) -> Account {
+    fn caller(all: &Arc<BufferPool>) -> BufferLease {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        Account::of_a_caller(all, &number.to_string())
+        BufferLease::of_a_caller(all, &number.to_string())
     }
 
     #[test]
@@ -336,16 +336,16 @@ mod tests {
         let all = up_to(10, 10);
         let (one, other) = (caller(&all), caller(&all));
         let busy = Err(Unanswered::Busy);
-        assert_eq!((one.holds(6), other.holds(4), other.holds(1)), (Ok(()), Ok(()), busy));
+        assert_eq!((one.hold(6), other.hold(4), other.hold(1)), (Ok(()), Ok(()), busy));
         let kept = one.clone();
         drop(one);
-        assert_eq!(other.holds(1), busy);
+        assert_eq!(other.hold(1), busy);
         drop(kept);
-        assert_eq!(other.holds(3), Ok(()));
-        other.streams();
-        assert_eq!(other.holds(100), Ok(()), "what streams is not held");
-        assert_eq!(other.holds_of_client(100), busy, "what a client sends may be");
-        let sent = other.while_sending(|| other.holds_of_client(100));
+        assert_eq!(other.hold(3), Ok(()));
+        other.stop_holding();
+        assert_eq!(other.hold(100), Ok(()), "what stop_holding is not held");
+        assert_eq!(other.hold_of_client(100), busy, "what a client sends may be");
+        let sent = other.while_sending(|| other.hold_of_client(100));
         assert_eq!(sent, Ok(()), "unless it is sent on");
         drop(other);
         assert_eq!(all.callers.held(), 0);
@@ -355,32 +355,32 @@ mod tests {
     fn one_request_holds_a_half_and_leaves_the_rest_to_others() {
         let all = up_to(1000, 100);
         let (one, other) = (caller(&all), caller(&all));
-        assert_eq!(one.holds(250), Ok(()));
-        assert_eq!(one.holds(250), Ok(()));
-        assert_eq!(one.holds(1), Err(Unanswered::OverShare));
-        assert_eq!(other.holds(100), Ok(()), "there is room for others");
+        assert_eq!(one.hold(250), Ok(()));
+        assert_eq!(one.hold(250), Ok(()));
+        assert_eq!(one.hold(1), Err(Unanswered::OverShare));
+        assert_eq!(other.hold(100), Ok(()), "there is room for others");
         // A question and an answer of the longest have room in any case.
         let all = up_to(1000, 400);
         let one = caller(&all);
-        assert_eq!((one.holds_of_client(400), one.holds(400)), (Ok(()), Ok(())));
+        assert_eq!((one.hold_of_client(400), one.hold(400)), (Ok(()), Ok(())));
     }
 
     #[test]
     fn the_requests_of_one_caller_hold_a_half_together() {
         let all = up_to(1000, 100);
-        let amara = || Account::of_a_caller(&all, "amara");
+        let amara = || BufferLease::of_a_caller(&all, "amara");
         let (first, second, third) = (amara(), amara(), amara());
-        assert_eq!((first.holds(300), second.holds(200)), (Ok(()), Ok(())));
-        assert_eq!(third.holds(100), Err(Unanswered::Busy));
+        assert_eq!((first.hold(300), second.hold(200)), (Ok(()), Ok(())));
+        assert_eq!(third.hold(100), Err(Unanswered::Busy));
         assert_eq!(all.callers.held(), 562, "what was refused is not held, by who goes on either");
-        assert_eq!((third.holds(0), third.holds_of_client(0)), (Ok(()), Ok(())));
+        assert_eq!((third.hold(0), third.hold_of_client(0)), (Ok(()), Ok(())));
         assert_eq!(
-            Account::of_a_caller(&all, "bela").holds(300),
+            BufferLease::of_a_caller(&all, "bela").hold(300),
             Ok(()),
             "there is room for others"
         );
         drop(first);
-        assert_eq!(amara().holds(100), Ok(()), "and for the same one afterwards");
+        assert_eq!(amara().hold(100), Ok(()), "and for the same one afterwards");
         drop(second);
         assert_eq!(all.callers.held(), 0);
     }
@@ -388,11 +388,11 @@ mod tests {
     #[test]
     fn strangers_take_nothing_of_what_there_is_for_callers() {
         let all = up_to(1000, 50);
-        let strangers: Vec<Account> = (0..5).map(|_| Account::of_a_request(&all)).collect();
-        let held: Vec<_> = strangers.iter().map(|one| one.holds(50)).collect();
+        let strangers: Vec<BufferLease> = (0..5).map(|_| BufferLease::of_a_request(&all)).collect();
+        let held: Vec<_> = strangers.iter().map(|one| one.hold(50)).collect();
         let busy = Err(Unanswered::Busy);
         assert_eq!(held, [Ok(()), Ok(()), busy, busy, busy], "an eighth");
-        assert_eq!((caller(&all).holds(500), caller(&all).holds(380)), (Ok(()), Ok(())));
+        assert_eq!((caller(&all).hold(500), caller(&all).hold(380)), (Ok(()), Ok(())));
         drop(strangers);
         assert_eq!((all.strangers.held(), all.callers.held()), (0, 0));
     }
@@ -401,11 +401,11 @@ mod tests {
     fn what_requests_hold_counts_also_after_the_room_has_become_another() {
         let all = up_to(1000, 100);
         let one = caller(&all);
-        assert_eq!(one.holds(400), Ok(()));
+        assert_eq!(one.hold(400), Ok(()));
         all.make_room(600, 100);
-        assert_eq!(caller(&all).holds(200), Err(Unanswered::Busy));
+        assert_eq!(caller(&all).hold(200), Err(Unanswered::Busy));
         drop(one);
-        assert_eq!(caller(&all).holds(200), Ok(()));
+        assert_eq!(caller(&all).hold(200), Ok(()));
         assert_eq!(all.callers.held(), 0);
     }
 }

@@ -1,7 +1,7 @@
 //! The bounds of questions about one kind of tokens: how many are open, how many of them are put at once, how many requests
 //! wait, and how many new ones there are in a second.
 //!
-//! Tokens that were active before have a lane of their own, so that a flood of unknown ones cannot turn
+//! Tokens that were active before have a bulkhead of their own, so that a flood of unknown ones cannot turn
 //! them away, nor those that the provider stumbles over make it look down.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,29 +10,29 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::circuit::Circuit;
+use super::circuit::CircuitBreaker;
 
-/// The questions that are put to a provider at once, of one lane.
+/// The questions that are put to a provider at once, of one bulkhead.
 const AT_ONCE: usize = 64;
 
-/// The questions that may be open, of one lane: those that are put, and those that wait for it.
+/// The questions that may be open, of one bulkhead: those that are put, and those that wait for it.
 const OPEN: usize = 512;
 
-/// The requests that may wait for answers, of one lane.
+/// The requests that may wait for answers, of one bulkhead.
 const WAITING: usize = 4096;
 
 /// The new questions about unknown tokens, in a second, and how many may come together: a server that
 /// was started anew knows none.
-const EACH_SECOND: f64 = 500.0;
-const TOGETHER: f64 = 1000.0;
+const RATE_PER_SECOND: f64 = 500.0;
+const BURST: f64 = 1000.0;
 
 /// The bounds for one kind of tokens.
 #[derive(Debug)]
-pub(super) struct Lane {
+pub(super) struct Bulkhead {
     /// Permits to put a question.
     pub(super) at_once: Semaphore,
     /// The pauses of a provider that fails.
-    pub(super) circuit: Circuit,
+    pub(super) circuit: CircuitBreaker,
     open: AtomicUsize,
     waiting: AtomicUsize,
     /// `None` where their number is bounded by what was known before.
@@ -47,14 +47,14 @@ struct Rate {
 
 /// A place among a bounded number, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
-    lane: Arc<Lane>,
-    of: fn(&Lane) -> &AtomicUsize,
+pub(super) struct BulkheadPermit {
+    bulkhead: Arc<Bulkhead>,
+    of: fn(&Bulkhead) -> &AtomicUsize,
 }
 
-impl Lane {
+impl Bulkhead {
     pub(super) fn of_unknown() -> Arc<Self> {
-        let rate = Mutex::new(Rate { left: TOGETHER, at: Instant::now() });
+        let rate = Mutex::new(Rate { left: BURST, at: Instant::now() });
         Arc::new(Self { rate: Some(rate), ..Self::unbounded_rate() })
     }
 
@@ -65,7 +65,7 @@ impl Lane {
     fn unbounded_rate() -> Self {
         Self {
             at_once: Semaphore::new(AT_ONCE),
-            circuit: Circuit::default(),
+            circuit: CircuitBreaker::default(),
             open: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
             rate: None,
@@ -73,15 +73,15 @@ impl Lane {
     }
 
     /// Takes a place among the open questions.
-    pub(super) fn question(self: &Arc<Self>) -> Option<Place> {
+    pub(super) fn question(self: &Arc<Self>) -> Option<BulkheadPermit> {
         // The place first: where there is none, nothing of the rate is used up.
-        let place = self.place(OPEN, |lane| &lane.open)?;
+        let place = self.place(OPEN, |bulkhead| &bulkhead.open)?;
         self.is_within_rate().then_some(place)
     }
 
     /// Takes a place among the requests that wait.
-    pub(super) fn wait(self: &Arc<Self>) -> Option<Place> {
-        self.place(WAITING, |lane| &lane.waiting)
+    pub(super) fn wait(self: &Arc<Self>) -> Option<BulkheadPermit> {
+        self.place(WAITING, |bulkhead| &bulkhead.waiting)
     }
 
     /// Returns the number of open questions.
@@ -89,11 +89,15 @@ impl Lane {
         self.open.load(Ordering::Relaxed)
     }
 
-    fn place(self: &Arc<Self>, most: usize, of: fn(&Self) -> &AtomicUsize) -> Option<Place> {
+    fn place(
+        self: &Arc<Self>,
+        most: usize,
+        of: fn(&Self) -> &AtomicUsize,
+    ) -> Option<BulkheadPermit> {
         let one_more = |taken| (taken < most).then_some(taken + 1);
         // These numbers order no other memory.
         of(self).fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
-        Some(Place { lane: Arc::clone(self), of })
+        Some(BulkheadPermit { bulkhead: Arc::clone(self), of })
     }
 
     fn is_within_rate(&self) -> bool {
@@ -101,7 +105,7 @@ impl Lane {
         let mut rate = rate.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         let since = now.saturating_duration_since(rate.at);
-        rate.left = (rate.left + since.as_secs_f64() * EACH_SECOND).min(TOGETHER);
+        rate.left = (rate.left + since.as_secs_f64() * RATE_PER_SECOND).min(BURST);
         rate.at = now;
         let is_within = rate.left >= 1.0;
         if is_within {
@@ -111,9 +115,9 @@ impl Lane {
     }
 }
 
-impl Drop for Place {
+impl Drop for BulkheadPermit {
     fn drop(&mut self) {
-        (self.of)(&self.lane).fetch_sub(1, Ordering::Relaxed);
+        (self.of)(&self.bulkhead).fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -125,16 +129,18 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn unknown_tokens_are_bounded_in_number_and_in_a_second_and_known_ones_in_number() {
-        let (unknown, known) = (Lane::of_unknown(), Lane::of_known());
-        for lane in [&unknown, &known] {
-            let open: Vec<_> = std::iter::from_fn(|| lane.question()).take(OPEN * 2).collect();
-            assert_eq!((open.len(), lane.open()), (OPEN, OPEN));
-            let waiting: Vec<_> = std::iter::from_fn(|| lane.wait()).take(WAITING * 2).collect();
+        let (unknown, known) = (Bulkhead::of_unknown(), Bulkhead::of_known());
+        for bulkhead in [&unknown, &known] {
+            let open: Vec<_> = std::iter::from_fn(|| bulkhead.question()).take(OPEN * 2).collect();
+            assert_eq!((open.len(), bulkhead.open()), (OPEN, OPEN));
+            let waiting: Vec<_> =
+                std::iter::from_fn(|| bulkhead.wait()).take(WAITING * 2).collect();
             assert_eq!(waiting.len(), WAITING);
             drop(open);
-            assert_eq!(lane.open(), 0);
+            assert_eq!(bulkhead.open(), 0);
         }
-        let asked = |lane: &Arc<Lane>| (0..5000).filter(|_| lane.question().is_some()).count();
+        let asked =
+            |bulkhead: &Arc<Bulkhead>| (0..5000).filter(|_| bulkhead.question().is_some()).count();
         assert_eq!(asked(&known), 5000);
         assert_eq!(asked(&unknown), 1000 - OPEN);
         tokio::time::advance(Duration::from_secs(1)).await;

@@ -6,7 +6,7 @@ use crate::smart::Permissions;
 
 /// The number of questions that an interaction asks about resources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Subject {
+pub(super) enum TargetCount {
     /// One permission on one type.
     One,
     Several,
@@ -34,7 +34,7 @@ pub(super) struct Writes {
     pub(super) names_instance: bool,
 }
 
-impl Subject {
+impl TargetCount {
     pub(super) fn of(interaction: &Interaction) -> Self {
         match interaction.kind() {
             Kind::Create | Kind::Update | Kind::Patch | Kind::Delete | Kind::DeleteHistory => {
@@ -63,15 +63,17 @@ impl Subject {
 
 impl Shows {
     pub(super) fn of(interaction: &Interaction, resource_type: &str) -> Self {
-        let subject = interaction.searched_type().or_else(|| interaction.resource_type());
+        let target_type = interaction.searched_type().or_else(|| interaction.resource_type());
         match interaction.kind() {
             Kind::Read | Kind::VersionRead | Kind::HistoryInstance => {
-                if subject == Some(resource_type) {
+                if target_type == Some(resource_type) {
                     return Self::Granted;
                 }
                 Self::Held(Permissions::READ)
             }
-            Kind::SearchType | Kind::HistoryType if subject == Some(resource_type) => Self::Granted,
+            Kind::SearchType | Kind::HistoryType if target_type == Some(resource_type) => {
+                Self::Granted
+            }
             Kind::SearchCompartment if interaction.searched_type() == Some(resource_type) => {
                 Self::Granted
             }
@@ -151,24 +153,24 @@ mod tests {
     #[test]
     fn each_interaction_has_one_kind_of_answer() {
         for (method, below, expected) in [
-            ("GET", "/Observation/1", Subject::One),
-            ("GET", "/Observation", Subject::One),
-            ("POST", "/Observation/_search", Subject::One),
-            ("GET", "/Practitioner/5/Observation", Subject::One),
-            ("GET", "/Patient/1/*", Subject::Several),
-            ("GET", "?_type=Observation", Subject::Several),
-            ("GET", "/_history", Subject::Several),
-            ("GET", "/Patient/1/$everything", Subject::Several),
-            ("GET", "/$export", Subject::Several),
-            ("PUT", "/Observation?code=x", Subject::Several),
-            ("PUT", "/Observation/1", Subject::One),
-            ("POST", "", Subject::Several),
-            ("GET", "/metadata", Subject::None),
-            ("POST", "/Patient/$validate", Subject::None),
-            ("GET", "/_operations/export/1", Subject::None),
-            ("GET", "/Patient//1", Subject::None),
+            ("GET", "/Observation/1", TargetCount::One),
+            ("GET", "/Observation", TargetCount::One),
+            ("POST", "/Observation/_search", TargetCount::One),
+            ("GET", "/Practitioner/5/Observation", TargetCount::One),
+            ("GET", "/Patient/1/*", TargetCount::Several),
+            ("GET", "?_type=Observation", TargetCount::Several),
+            ("GET", "/_history", TargetCount::Several),
+            ("GET", "/Patient/1/$everything", TargetCount::Several),
+            ("GET", "/$export", TargetCount::Several),
+            ("PUT", "/Observation?code=x", TargetCount::Several),
+            ("PUT", "/Observation/1", TargetCount::One),
+            ("POST", "", TargetCount::Several),
+            ("GET", "/metadata", TargetCount::None),
+            ("POST", "/Patient/$validate", TargetCount::None),
+            ("GET", "/_operations/export/1", TargetCount::None),
+            ("GET", "/Patient//1", TargetCount::None),
         ] {
-            assert_eq!(Subject::of(&interaction(method, below)), expected, "{method} {below}");
+            assert_eq!(TargetCount::of(&interaction(method, below)), expected, "{method} {below}");
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | an active token | its answer counts until `max_age` after it was asked for, and never past `exp`. It stays in memory after that, and counts for nothing but this: whose token was active before is not turned away as unknown |
+//! | an active token | its answer counts until `max_age` after it was asked for, and never past `exp`. After that it only marks the token as known, so that it is not turned away with unknown ones |
 //! | any other token | that it was refused counts for 5 s, and so does an answer by which it has expired |
 //! | how many | 10,000 answers of 1 KiB in all, larger ones at the expense of others, and 10,000 refusals. Those that were used again outlive those seen once |
 //!
@@ -23,7 +23,7 @@ use crate::jose::digest::{Sha256, sha256};
 use crate::time::UnixTime;
 
 /// The time that a refusal is kept.
-const REFUSED_COUNTS: Duration = Duration::from_secs(5);
+const INACTIVE_TTL: Duration = Duration::from_secs(5);
 
 /// The number of answers, and of refusals, that are kept.
 const ENTRIES: usize = 10_000;
@@ -50,25 +50,25 @@ impl TokenHash {
 type Entries<V, W> = Cache<TokenHash, V, W, DefaultHashBuilder>;
 
 /// The answers of one provider.
-pub(super) struct Memo {
+pub(super) struct AnswerCache {
     answers: Option<Entries<Arc<ActiveAnswer>, Bytes>>,
     refusals: Option<Entries<Instant, UnitWeighter>>,
     max_age: Duration,
 }
 
-/// The knowledge about a token.
+/// The cached answer about a token.
 #[derive(Debug)]
-pub(super) enum Knowledge {
-    /// An answer that counts still.
-    Active(Arc<ActiveAnswer>),
-    /// A refusal that counts still.
-    Refused,
-    /// It was active when it was last asked about, which counts for nothing.
-    Before,
-    Nothing,
+pub(super) enum CachedAnswer {
+    /// An answer that is recent, and says that the token is active, or until when it was.
+    Answered(Arc<ActiveAnswer>),
+    /// A recent answer that it is not active.
+    Inactive,
+    /// It was active when it was last asked about: known, and to be asked about again.
+    Stale,
+    Unknown,
 }
 
-impl Memo {
+impl AnswerCache {
     pub(super) fn new(max_age: Duration) -> Self {
         let bytes = u64::try_from(ENTRIES * BYTES_OF_ONE).unwrap_or(u64::MAX);
         let options = |capacity| {
@@ -87,28 +87,28 @@ impl Memo {
         Self { answers, refusals, max_age }
     }
 
-    /// Returns what is known of a token; of an active one, if `counts` has nothing against its answer. One that has
-    /// expired by that, leeway included, is refused by it, and not asked about each time.
+    /// Looks up a token. A cached answer is returned only if `counts` accepts it. One by which the token has just
+    /// expired is returned as well, so that the provider is not asked again for each request.
     pub(super) fn get(
         &self,
         token: TokenHash,
         (now, leeway): (UnixTime, Duration),
         counts: impl FnOnce(&ActiveAnswer) -> bool,
-    ) -> Knowledge {
+    ) -> CachedAnswer {
         if let Some(answer) = self.answers.as_ref().and_then(|answers| answers.get(&token)) {
             let is_recent = Instant::now() < self.counts_until(&answer);
             let is_active = is_recent && is_before_expiry(&answer, now);
-            let is_refused = answer.asked_at.elapsed() < REFUSED_COUNTS
+            let is_refused = answer.asked_at.elapsed() < INACTIVE_TTL
                 && answer.expires_at.is_some_and(|at| at.saturating_add(leeway) <= now);
             return match (is_active || is_refused) && counts(&answer) {
-                true => Knowledge::Active(answer),
-                false => Knowledge::Before,
+                true => CachedAnswer::Answered(answer),
+                false => CachedAnswer::Stale,
             };
         }
         let refused_at = self.refusals.as_ref().and_then(|refusals| refusals.get(&token));
-        match refused_at.is_some_and(|at| at.elapsed() < REFUSED_COUNTS) {
-            true => Knowledge::Refused,
-            false => Knowledge::Nothing,
+        match refused_at.is_some_and(|at| at.elapsed() < INACTIVE_TTL) {
+            true => CachedAnswer::Inactive,
+            false => CachedAnswer::Unknown,
         }
     }
 
@@ -155,10 +155,10 @@ impl Weighter<TokenHash, Arc<ActiveAnswer>> for Bytes {
     }
 }
 
-impl fmt::Debug for Memo {
+impl fmt::Debug for AnswerCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let answers = self.answers.as_ref().map_or(0, Cache::len);
-        f.debug_struct("Memo").field("answers", &answers).finish_non_exhaustive()
+        f.debug_struct("AnswerCache").field("answers", &answers).finish_non_exhaustive()
     }
 }
 
@@ -169,7 +169,7 @@ mod tests {
     /// A provider may prolong a token.
     #[tokio::test(start_paused = true)]
     async fn an_answer_by_which_a_token_has_expired_counts_for_five_seconds() {
-        let memo = Memo::new(Duration::from_secs(60));
+        let memo = AnswerCache::new(Duration::from_secs(60));
         let token = TokenHash::of(b"token");
         let answer =
             IntrospectionAnswer::read(br#"{"active": true, "exp": 1000}"#, Instant::now(), None)
@@ -178,12 +178,12 @@ mod tests {
         let leeway = Duration::from_secs(60);
         let counts = |now: i64| {
             let known = memo.get(token, (UnixTime::from_secs(now), leeway), |_| true);
-            matches!(known, Knowledge::Active(_))
+            matches!(known, CachedAnswer::Answered(_))
         };
         assert!(counts(999), "not yet");
         assert!(!counts(1000) && !counts(1059), "within the leeway it is asked about");
         assert!(counts(1060));
-        tokio::time::advance(REFUSED_COUNTS).await;
+        tokio::time::advance(INACTIVE_TTL).await;
         assert!(!counts(1060));
     }
 }
