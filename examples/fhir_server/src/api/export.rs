@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use axum::http::header::{CONTENT_LOCATION, EXPIRES};
 use axum::http::{HeaderName, Method, StatusCode};
@@ -18,15 +19,19 @@ use crate::confine::shows;
 use crate::rights::Rights;
 use crate::store::{State, is_type, since};
 
-/// The number of jobs that are kept; a further one takes the place of the oldest.
+/// The number of jobs that are kept, and of one owner; a further one takes the place of the oldest.
 const MAX_JOBS: usize = 64;
+const MAX_JOBS_OF_ONE: usize = 8;
+
+/// The time for which a job is kept.
+const KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[derive(Default)]
 pub(crate) struct Jobs(Mutex<BTreeMap<String, Job>>);
 
 struct Job {
     owner: JobOwner,
-    begun: std::time::SystemTime,
+    begun: SystemTime,
     /// The time of the last change that the files have.
     transaction_time: String,
     request: String,
@@ -34,6 +39,12 @@ struct Job {
     types: Vec<String>,
     /// By type, a resource a line.
     files: BTreeMap<String, String>,
+}
+
+impl Job {
+    fn is_kept(&self, now: SystemTime) -> bool {
+        now < self.begun + KEPT_FOR
+    }
 }
 
 impl Jobs {
@@ -103,19 +114,27 @@ pub(crate) fn kick_off(app: &App, rights: &Rights, order: &Order<'_>) -> Result<
         Some(types) => types.into_iter().map(str::to_owned).collect(),
         None => state.types().filter(|name| rights.may_export(name)).map(str::to_owned).collect(),
     };
-    let begun = std::time::SystemTime::now();
+    let begun = SystemTime::now();
     // A change may be on its way that has its time already: now would promise that it is in the files.
     let transaction_time = state.last_change();
     let job = Job { owner, types, begun, transaction_time, request, files };
-    let mut jobs = app.jobs.lock();
-    if jobs.len() >= MAX_JOBS {
-        let oldest = jobs.iter().min_by_key(|(_, job)| job.begun).map(|(id, _)| id.clone());
-        oldest.and_then(|id| jobs.remove(&id));
-    }
-    jobs.insert(id.clone(), job);
+    keep(&mut app.jobs.lock(), id.clone(), job);
     let mut answer = Answer::status(StatusCode::ACCEPTED);
     answer.headers.push((CONTENT_LOCATION, address(&state, &id)));
     Ok(answer)
+}
+
+/// Keeps a job, and makes room for it: of whoever has many, at first.
+fn keep(jobs: &mut BTreeMap<String, Job>, id: String, job: Job) {
+    jobs.retain(|_, kept| kept.is_kept(job.begun));
+    let of_owner = jobs.values().filter(|kept| kept.owner == job.owner).count();
+    let makes_room = |kept: &Job| of_owner < MAX_JOBS_OF_ONE || kept.owner == job.owner;
+    if of_owner >= MAX_JOBS_OF_ONE || jobs.len() >= MAX_JOBS {
+        let candidates = jobs.iter().filter(|(_, kept)| makes_room(kept));
+        let oldest = candidates.min_by_key(|(_, kept)| kept.begun).map(|(id, _)| id.clone());
+        oldest.and_then(|id| jobs.remove(&id));
+    }
+    jobs.insert(id, job);
 }
 
 /// Status, files and cancellation of a job. To anybody but its owner it does not exist, whatever
@@ -124,7 +143,8 @@ pub(crate) fn follow_up(app: &App, rights: &Rights, order: &Order<'_>) -> Result
     let none = || Refusal::not_found("there is no such job");
     let mut jobs = app.jobs.lock();
     let known = order.interaction.operation() == Some("export");
-    let job = jobs.get(order.id()).filter(|job| known && rights.owns(&job.owner));
+    let is_kept = |job: &&Job| job.is_kept(SystemTime::now()) && rights.owns(&job.owner);
+    let job = jobs.get(order.id()).filter(|job| known && is_kept(job));
     let job = job.ok_or_else(none)?;
     if order.interaction.kind() == InteractionKind::JobCancel {
         jobs.remove(order.id());
@@ -162,8 +182,8 @@ fn manifest(state: &State, id: &str, job: &Job) -> Answer {
     });
     let mut answer = Answer::status(StatusCode::OK);
     answer.other = Some(("application/json", manifest.to_string()));
-    let tomorrow = job.begun + std::time::Duration::from_secs(24 * 60 * 60);
-    let expires: (HeaderName, String) = (EXPIRES, httpdate::fmt_http_date(tomorrow));
+    let until = job.begun + KEPT_FOR;
+    let expires: (HeaderName, String) = (EXPIRES, httpdate::fmt_http_date(until));
     answer.headers.push(expires);
     answer
 }
@@ -219,4 +239,34 @@ fn is_ndjson(format: &str) -> bool {
         &*format.replace(' ', "+"),
         "application/fhir+ndjson" | "application/ndjson" | "ndjson"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(owner: &str, begun: SystemTime) -> Job {
+        let (types, files) = Default::default();
+        let (request, transaction_time) = Default::default();
+        Job { owner: JobOwner::new("", owner), begun, transaction_time, request, types, files }
+    }
+
+    #[test]
+    fn whoever_exports_much_loses_jobs_of_their_own() {
+        let (mut jobs, start) = (BTreeMap::new(), SystemTime::UNIX_EPOCH);
+        let at = |seconds| start + Duration::from_secs(seconds);
+        keep(&mut jobs, "other".to_owned(), job("other", start));
+        for number in 0..20 {
+            keep(&mut jobs, format!("{number:02}"), job("busy", at(1 + number)));
+        }
+        let kept: Vec<&str> = jobs.keys().map(String::as_str).collect();
+        assert_eq!(kept, ["12", "13", "14", "15", "16", "17", "18", "19", "other"]);
+        for number in 0..100 {
+            keep(&mut jobs, format!("many-{number}"), job(&format!("{number}"), at(100 + number)));
+        }
+        assert_eq!(jobs.len(), MAX_JOBS);
+        assert!(!jobs.contains_key("other") && jobs.contains_key("many-99"));
+        keep(&mut jobs, "late".to_owned(), job("late", at(200) + KEPT_FOR));
+        assert_eq!(jobs.keys().collect::<Vec<_>>(), ["late"]);
+    }
 }

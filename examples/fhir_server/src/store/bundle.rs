@@ -58,7 +58,12 @@ fn name_of_urn(entry: &Value) -> Option<(String, String)> {
     Some((urn.to_owned(), format!("{resource_type}/{id}")))
 }
 
-/// Puts other names, such as those in a store, in the place of URNs wherever a reference has one.
+/// The elements that may link to an entry of a transaction by its `fullUrl` (R4 section 3.1.0.11.2): references, and
+/// those of the types `uri`, `url`, `oid` and `uuid` that such links stand in. Canonical ones stay, and so do texts.
+const LINKS: [&str; 7] =
+    ["reference", "url", "uri", "valueUri", "valueUrl", "valueOid", "valueUuid"];
+
+/// Puts other names, such as those in a store, in the place of URNs wherever a link has one.
 pub(crate) fn rename_references(value: &mut Value, names: &BTreeMap<String, String>) {
     match value {
         Value::Array(members) => {
@@ -66,7 +71,7 @@ pub(crate) fn rename_references(value: &mut Value, names: &BTreeMap<String, Stri
         }
         Value::Object(fields) => {
             for (field, value) in fields {
-                let name = value.as_str().filter(|_| field == "reference");
+                let name = value.as_str().filter(|_| LINKS.contains(&field.as_str()));
                 match name.and_then(|urn| names.get(urn)) {
                     Some(name) => *value = name.as_str().into(),
                     None => rename_references(value, names),
@@ -97,6 +102,11 @@ mod tests {
             "subject": {"reference": ONE},
             "performer": [{"reference": TWO}, {"reference": "urn:uuid:other"}],
             "valueString": ONE,
+            "extension": [
+                {"url": "http://x.test/e", "valueUri": ONE},
+                {"url": "http://x.test/c", "valueCanonical": ONE},
+                {"url": "http://x.test/a", "valueAttachment": {"url": TWO}},
+            ],
         });
         let entries = json!([
             {"fullUrl": "http://x.test/Observation/1", "resource": observation},
@@ -112,6 +122,10 @@ mod tests {
         assert_eq!(found["performer"][0]["reference"], "Practitioner/p");
         assert_eq!(found["performer"][1]["reference"], "urn:uuid:other");
         assert_eq!(found["valueString"], ONE);
+        let linked = &found["extension"];
+        assert_eq!(linked[0]["valueUri"], "Patient/6cd8ad2a-6e4c-4a6e-8f2e-0f6d0c8d2b11");
+        assert_eq!(linked[1]["valueCanonical"], ONE);
+        assert_eq!(linked[2]["valueAttachment"]["url"], "Practitioner/p");
         assert!(uuid::Uuid::parse_str(found["id"].as_str().unwrap()).is_ok());
         assert_eq!(resources[2].1["id"], "p");
     }
