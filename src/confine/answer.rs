@@ -56,6 +56,11 @@ impl Refusal {
         Self::new(StatusCode::CONFLICT, IssueType::Conflict, text)
     }
 
+    pub(super) fn excluded_by_condition() -> Self {
+        let text = "the condition does not match the resource that has the `id` of the body";
+        Self::new(StatusCode::CONFLICT, IssueType::Conflict, text)
+    }
+
     pub(super) fn several_match() -> Self {
         Self::precondition("several resources match the condition")
     }

@@ -25,7 +25,7 @@ const OF_RESULTS: [&str; 12] = [
     "_type",
 ];
 
-/// The facts that a statement is written anew with.
+/// Rewrites a CapabilityStatement for this server: the facts that it is written anew with.
 #[derive(Debug)]
 pub(super) struct StatementRewriter<'a> {
     /// The base that clients know, without a slash at its end.

@@ -158,6 +158,8 @@ fn requests() -> Vec<Asked> {
         ask(scope, "DELETE", "/Observation/tobi-hba1c", &[("if-match", "W/\"77\"")], Value::Null);
         ask(scope, "PUT", "/Observation?identifier=s|1", &[], identified("1"));
         ask(scope, "PUT", "/Observation?identifier=s|1", &[], identified("1"));
+        let excluded = observation(Some("amara-smoking"), "1");
+        ask(scope, "PUT", "/Observation?identifier=s|none", &[], excluded);
         ask(scope, "POST", "/Observation", &[("if-none-exist", "identifier=s|1")], identified("1"));
         ask(scope, "POST", "/Observation", &[("if-none-exist", "identifier=s|2")], identified("2"));
         ask(scope, "PATCH", "/Observation?identifier=s|1", &[], patch());

@@ -236,6 +236,10 @@ async fn a_transaction_is_all_or_nothing_and_its_references_become_real() {
     unresolved["subject"] = json!({"reference": "Patient?identifier=amara"});
     let mut of_a_system = weight.clone();
     of_a_system["subject"]["reference"] = "Patient?identifier=http://example.org/ids|amara".into();
+    let mut absolute = weight.clone();
+    absolute["subject"]["reference"] = "https://fhir.example.org/r4/Patient?identifier=1".into();
+    let mut rooted = weight.clone();
+    rooted["subject"]["reference"] = "/Patient?identifier=1".into();
     let named = json!({"resourceType": "Patient", "id": "9"});
     for overlap in [
         [delete("Observation/weight-1"), delete("Observation/weight-1")],
@@ -244,6 +248,8 @@ async fn a_transaction_is_all_or_nothing_and_its_references_become_real() {
         [conditional("1"), conditional("2")],
         [entry("POST", "Observation", unresolved), entry("GET", "Patient/1", Value::Null)],
         [entry("POST", "Observation", of_a_system), entry("GET", "Patient/1", Value::Null)],
+        [entry("POST", "Observation", absolute), entry("GET", "Patient/1", Value::Null)],
+        [entry("POST", "Observation", rooted), entry("GET", "Patient/1", Value::Null)],
         [
             entry("PUT", "Patient?identifier=s|none", named.clone()),
             entry("PUT", "Patient/9", named),

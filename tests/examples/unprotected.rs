@@ -192,8 +192,9 @@ async fn a_site_that_somebody_has_open_is_not_answered() {
     for (host, expected) in [
         ("evil.example", 421),
         ("127.0.0.1.evil.example", 421),
-        ("localhost:1", 200),
+        ("LOCALHOST:1", 200),
         ("[::1]", 200),
+        ("127.0.1.1", 200),
     ] {
         let got = store.send("GET", "/Patient/1", &[("host", host)], Value::Null).await;
         assert_eq!(got.0, expected, "{host}: {}", got.1);
@@ -205,6 +206,14 @@ async fn a_site_that_somebody_has_open_is_not_answered() {
     assert_eq!(store.send("POST", "/Patient", &app, patient.clone()).await.0, 201);
     assert_eq!(store.send("POST", "/Patient", &[], patient).await.0, 201);
     assert_eq!(store.send("DELETE", "/Observation/weight-2", &page, Value::Null).await.0, 204);
+    for (mode, expected) in [("no-cors", 403), ("navigate", 403), ("cors", 202)] {
+        let fetched = [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", mode)];
+        assert_eq!(
+            store.send("GET", "/$export", &fetched, Value::Null).await.0,
+            expected,
+            "{mode}"
+        );
+    }
 }
 
 /// The next export asks for what is newer: a change that has its time and is not in the store yet would be lost.

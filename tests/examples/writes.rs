@@ -368,6 +368,8 @@ async fn a_preference_counts_beside_others() {
     for (preference, is_empty) in [
         ("return=minimal", true),
         ("respond-async, return=minimal", true),
+        ("Return=\"minimal\"; x=1", true),
+        ("return=representation, return=minimal", false),
         ("return=representation", false),
     ] {
         let headers = [("content-type", "application/fhir+json"), ("prefer", preference)];

@@ -80,6 +80,9 @@ impl<'a> Confinement<'a> {
         let searched = interaction.searched_type().or_else(|| interaction.resource_type());
         let spelled = format!("{}?subject:{resource_type}._id=1", searched.unwrap_or_default());
         let text = "a chain may reach a type that the token cannot search";
+        if matches!(self.rights, Rights::Public(_)) {
+            return Denial::new("a public path shows nothing of another type");
+        }
         match self.rights.of_entry(&Method::GET, &spelled, None) {
             Err(denial) if searched.is_some() => denial,
             Ok(_) | Err(_) => Denial::new(text),

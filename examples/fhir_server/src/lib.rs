@@ -36,7 +36,7 @@ use std::process::ExitCode;
 use axum::body::HttpBody as _;
 use axum::extract::Request;
 use axum::http::header::{CONTENT_TYPE, ORIGIN};
-use axum::http::{Method, StatusCode};
+use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use tokio::net::{TcpListener, lookup_host};
@@ -154,8 +154,8 @@ async fn serve_unprotected(options: &Options, listener: TcpListener) -> Result<(
     Ok(())
 }
 
-/// Lets programs of this machine through. A site that somebody has open is none: a name of its own that leads here
-/// would make this that site to a browser, and a body without a media type is sent without a preflight.
+/// Answers programs of this machine, and not web pages. A site can point a host name of its own here, and so share
+/// its origin with this server; and pages send reads, and bodies without a media type, without a preflight.
 async fn own_machine_alone(request: Request, next: Next) -> Response {
     match foreign(&request) {
         Some(refused) => refused.into_response(),
@@ -170,9 +170,18 @@ fn foreign(request: &Request) -> Option<(StatusCode, &'static str)> {
     }
     let has = |name| request.headers().contains_key(name);
     let is_sent_unasked = request.method() == Method::POST && !request.body().is_end_stream();
-    let is_of_a_page = has(ORIGIN) && is_sent_unasked && !has(CONTENT_TYPE);
-    let text = "a body from a page says its media type";
-    is_of_a_page.then_some((StatusCode::UNSUPPORTED_MEDIA_TYPE, text))
+    if has(ORIGIN) && is_sent_unasked && !has(CONTENT_TYPE) {
+        return Some((
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "a body from a page says its media type",
+        ));
+    }
+    // What an image or a link of another site asks for. Through a gateway come requests of scripts.
+    let fetched = |name: &str| request.headers().get(name).map(HeaderValue::as_bytes);
+    let is_of_another_site = fetched("sec-fetch-site") == Some(b"cross-site")
+        && fetched("sec-fetch-mode") != Some(b"cors");
+    let text = "another site has sent this";
+    is_of_another_site.then_some((StatusCode::FORBIDDEN, text))
 }
 
 async fn listener(options: &Options) -> Result<TcpListener, Error> {

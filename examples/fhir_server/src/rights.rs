@@ -15,7 +15,7 @@ static BY_DEFAULT: LazyLock<PatientCompartment> = LazyLock::new(PatientCompartme
 pub(crate) enum Rights {
     /// The access that the layer has granted to a token.
     Granted(Access),
-    /// The operator has made the path public: everybody reads there, resources of the type that it names.
+    /// The operator has made the path public: anybody reads there, but only resources of the type that it names.
     Public(Interaction),
     /// There is no layer (`--unprotected`): everybody does everything.
     Everything(Interaction),

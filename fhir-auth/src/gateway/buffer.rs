@@ -1,4 +1,4 @@
-//! The memory of answers that have to be looked into: a pool for all requests, with a quota for callers and one for
+//! The memory of requests and answers that have to be looked into: a pool for all requests, with a quota for callers and one for
 //! strangers, and the lease of each request, with what has gone wrong with it.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -50,7 +50,7 @@ impl BufferPool {
 
     /// Sets the limit in bytes. One request may hold half of it, and so may all requests of one caller together, but
     /// never less than one request and one answer of the largest size that is inspected. Requests without a verified
-    /// token have an eighth beside, or the size of one largest body if that is at most half the limit.
+    /// token have a quota beside it: an eighth of the limit, or one largest body if that is more, up to half the limit.
     pub(super) fn make_room(&self, limit: usize, longest: usize) {
         self.callers.set(limit, (limit / 2).max(longest.saturating_mul(2)).min(limit));
         let of_strangers = (limit / 8).max(longest.min(limit / 2));
@@ -116,9 +116,9 @@ struct Inner {
     held: AtomicUsize,
     /// The length of the longest line that is held.
     line: AtomicUsize,
-    stop_holding: AtomicBool,
+    streams: AtomicBool,
     sends: AtomicBool,
-    set_awaits_client: AtomicBool,
+    awaits_client: AtomicBool,
     turn: Mutex<Option<OwnedSemaphorePermit>>,
     failure: OnceLock<Unanswered>,
 }
@@ -127,16 +127,16 @@ impl BufferLease {
     pub(super) fn of_a_request(all: &Arc<BufferPool>) -> Self {
         let all = Arc::clone(all);
         let (principal, caller, held, line) = Default::default();
-        let (stop_holding, sends, set_awaits_client, turn, failure) = Default::default();
+        let (streams, sends, awaits_client, turn, failure) = Default::default();
         Self(Arc::new(Inner {
             all,
             principal,
             caller,
             held,
             line,
-            stop_holding,
+            streams,
             sends,
-            set_awaits_client,
+            awaits_client,
             turn,
             failure,
         }))
@@ -173,7 +173,7 @@ impl BufferLease {
 
     /// Notes that the answer goes to the client as it comes from now on, and is held no more.
     pub(super) fn stop_holding(&self) {
-        self.0.stop_holding.store(true, Ordering::Relaxed);
+        self.0.streams.store(true, Ordering::Relaxed);
         self.release_turn();
     }
 
@@ -189,7 +189,7 @@ impl BufferLease {
         limit: Duration,
     ) -> Option<impl Future<Output = bool> + Send + 'static> {
         let has_turn = self.0.turn.lock().unwrap_or_else(PoisonError::into_inner).is_some();
-        if self.0.stop_holding.load(Ordering::Relaxed) || has_turn {
+        if self.0.streams.load(Ordering::Relaxed) || has_turn {
             return None;
         }
         // More permits than the semaphore has would never be granted.
@@ -213,12 +213,12 @@ impl BufferLease {
 
     /// Notes whether the next part of its body is the client's to send.
     pub(super) fn set_awaits_client(&self, awaits: bool) {
-        self.0.set_awaits_client.store(awaits, Ordering::Relaxed);
+        self.0.awaits_client.store(awaits, Ordering::Relaxed);
     }
 
     /// Returns what it is that has not come in time.
     pub(super) fn late(&self) -> Unanswered {
-        match self.0.set_awaits_client.load(Ordering::Relaxed) {
+        match self.0.awaits_client.load(Ordering::Relaxed) {
             true => Unanswered::Unsent,
             false => Unanswered::TooLate,
         }
@@ -239,7 +239,7 @@ impl BufferLease {
 
     /// Holds more bytes of an answer, unless its own or those of all requests would be too many.
     pub(super) fn hold(&self, bytes: usize) -> Result<(), Unanswered> {
-        if self.0.stop_holding.load(Ordering::Relaxed) { Ok(()) } else { self.take(bytes) }
+        if self.0.streams.load(Ordering::Relaxed) { Ok(()) } else { self.take(bytes) }
     }
 
     /// Holds a line of an answer that streams by, as long as the longest one so far.
@@ -343,7 +343,7 @@ mod tests {
         drop(kept);
         assert_eq!(other.hold(3), Ok(()));
         other.stop_holding();
-        assert_eq!(other.hold(100), Ok(()), "what stop_holding is not held");
+        assert_eq!(other.hold(100), Ok(()), "what streams is not held");
         assert_eq!(other.hold_of_client(100), busy, "what a client sends may be");
         let sent = other.while_sending(|| other.hold_of_client(100));
         assert_eq!(sent, Ok(()), "unless it is sent on");

@@ -25,7 +25,7 @@ use super::peer::Peer;
 use super::streams::{Streams, outgoing};
 use super::written::WriteTimeout;
 
-/// Room for the largest token that is answered with more than a shrug, and for other headers.
+/// Room for tokens larger than the layer accepts, so that they are refused with a reason, and for other headers.
 const HEADERS: u32 = 256 * 1024;
 const HEADERS_OF_HTTP_1: usize = 256 * 1024;
 

@@ -31,7 +31,7 @@ const ENTRIES: usize = 10_000;
 /// The share of one answer in the memory of all.
 const BYTES_OF_ONE: usize = 1024;
 
-/// A token, as the memo knows it.
+/// A token, as the cache knows it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct TokenHash(Sha256);
 
@@ -169,15 +169,15 @@ mod tests {
     /// A provider may prolong a token.
     #[tokio::test(start_paused = true)]
     async fn an_answer_by_which_a_token_has_expired_counts_for_five_seconds() {
-        let memo = AnswerCache::new(Duration::from_secs(60));
+        let cache = AnswerCache::new(Duration::from_secs(60));
         let token = TokenHash::of(b"token");
         let answer =
             IntrospectionAnswer::read(br#"{"active": true, "exp": 1000}"#, Instant::now(), None)
                 .unwrap();
-        memo.keep(token, &answer.shared());
+        cache.keep(token, &answer.shared());
         let leeway = Duration::from_secs(60);
         let counts = |now: i64| {
-            let known = memo.get(token, (UnixTime::from_secs(now), leeway), |_| true);
+            let known = cache.get(token, (UnixTime::from_secs(now), leeway), |_| true);
             matches!(known, CachedAnswer::Answered(_))
         };
         assert!(counts(999), "not yet");

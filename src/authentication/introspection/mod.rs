@@ -2,10 +2,10 @@
 //! RFC 9701).
 //!
 //! ```text
-//! request ─► look up ─► answer_cache: known, and not too old ─► judged as a JWT's claims are
+//! request ─► look up ─► cache: known, and not too old ─► judged as a JWT's claims are
 //!               │  ▲
 //!               ▼  └──── waits, bounded ─────┐
-//!            question, one a token ─► bulkhead ─► circuit ─► provider ─► answer, read strictly ─► answer_cache
+//!            question, one a token ─► bulkhead ─► circuit ─► provider ─► answer, read strictly ─► cache
 //!                                   503        503        503 where it is none
 //! ```
 //!

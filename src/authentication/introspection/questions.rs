@@ -266,7 +266,7 @@ impl Closing {
                 Outcome::Unavailable { retry_after: pause.max(SHORTEST_PAUSE) }
             }
         };
-        // Before the question is closed the answer is in the answer_cache: nobody asks in between.
+        // Before the question is closed the answer is in the cache: nobody asks in between.
         sender.send_replace(Some(outcome));
     }
 }

@@ -268,7 +268,7 @@ fn text_of_success<E>(answer: &UpstreamAnswer) -> Judged<&str, E> {
 }
 
 /// Returns the refusal for a status that means, or might mean, that the resource does not exist. Where a hidden
-/// resource must look absent, that is every 4xx but those about the form or the rate of requests.
+/// resource must look absent, that is every 4xx but those about the form of a request, its credentials or its rate.
 fn absence(status: StatusCode, hides: bool) -> Option<Refusal> {
     let of_others = [
         StatusCode::BAD_REQUEST,

@@ -67,14 +67,14 @@ where
             (Some(id), _) => Ok(ChangeTarget::Instance(id)),
             (None, Kind::ConditionalDelete) => Ok(ChangeTarget::Nothing),
             (None, Kind::ConditionalPatch) => Err(Refusal::no_match().into()),
-            (None, _) => self.new_by_update(requested, found.exact),
+            (None, _) => self.new_by_update(requested, found.exact).await,
         }
     }
 
-    /// A conditional update that finds nothing creates. With an id of its own it is an update that names an
-    /// instance.
-    fn new_by_update(
-        &self,
+    /// A conditional update that finds nothing creates, also with an id of its own. Where that is another
+    /// resource's, the condition has excluded it (R5 section 3.2.0.4.3; R4 does not say).
+    async fn new_by_update(
+        &mut self,
         requested: &RequestedChange,
         condition: Option<String>,
     ) -> Judged<ChangeTarget, S::Error> {
@@ -82,7 +82,13 @@ where
         match id_of(resource) {
             // Any other answer would tell whether a hidden resource has this id.
             Some(_) if self.is_confined() => Err(Refusal::not_found().into()),
-            Some(id) if is_id(&id) => Ok(ChangeTarget::Instance(id)),
+            Some(id) if is_id(&id) => {
+                let path = self.instance(&id);
+                match self.upstream.get(&path).await?.status.is_success() {
+                    true => Err(Refusal::excluded_by_condition().into()),
+                    false => Ok(ChangeTarget::Instance(id)),
+                }
+            }
             Some(_) => Err(Refusal::bad_request("`id` of the body is not an id").into()),
             // `If-Match` is false where there is no resource (RFC 9110 section 13.1.1).
             None if requested.if_match.is_some() => Err(Refusal::version_mismatch().into()),

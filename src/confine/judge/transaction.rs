@@ -173,7 +173,7 @@ where
             ChangeTarget::Found(id) => Ok(EntryAction::Found(id.clone())),
             ChangeTarget::Nothing => Ok(EntryAction::Nothing),
             ChangeTarget::New { condition } => {
-                // It has found nothing. EntryRequest again, the server behind could find what the caller may not see.
+                // It has found nothing. Asked again, the server behind could find what the caller may not see.
                 let condition = condition.clone().filter(|_| !self.hides_results());
                 self.creation(&requested, condition).map(EntryAction::Send)
             }

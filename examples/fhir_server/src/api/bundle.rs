@@ -56,6 +56,9 @@ fn batch(app: &App, rights: &Rights, entries: &[Value]) -> Result<Vec<Value>, Re
         let mut room = MAX_ANSWER;
         let each = entries.iter().enumerate().map(|(number, entry)| {
             let answer = judged(rights, number, entry).and_then(|entry| {
+                if room == 0 && !entry.is_write() {
+                    return Err(no_room());
+                }
                 let answer = change(state, &entry.rights, &entry.order()?)?;
                 within(&mut room, entry.is_write(), answer)
             });
@@ -133,7 +136,7 @@ impl Entry<'_> {
 }
 
 /// A small bundle must not ask for one large resource again and again. A change that was made stays a success, and
-/// is told without the resource.
+/// is reported without the resource.
 fn within(room: &mut usize, is_write: bool, answer: Answer) -> Result<Answer, Refusal> {
     let size = answer.resource.as_ref().map_or(0, |resource| resource.to_string().len());
     match room.checked_sub(size) {
@@ -143,10 +146,16 @@ fn within(room: &mut usize, is_write: bool, answer: Answer) -> Result<Answer, Re
         }
         None if is_write => Ok(Answer { resource: None, ..answer }),
         None => {
-            let text = "the answers to the entries are too large for one bundle";
-            Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, IssueType::TooLong, text))
+            // Those after it are not even looked for.
+            *room = 0;
+            Err(no_room())
         }
     }
+}
+
+fn no_room() -> Refusal {
+    let text = "the answers to the entries are too large for one bundle";
+    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, IssueType::TooLong, text)
 }
 
 fn response(app: &App, answer: Result<Answer, Refusal>) -> Value {

@@ -32,7 +32,7 @@ pub(crate) struct Jobs(Mutex<BTreeMap<String, Job>>);
 struct Job {
     owner: JobOwner,
     begun: SystemTime,
-    /// The time of the last change that the files have.
+    /// The time up to which the changes of the store are in the files.
     transaction_time: String,
     request: String,
     /// The types that are exported, also where there is none of them.
@@ -54,7 +54,7 @@ impl Jobs {
 }
 
 /// Begins an export, which is done at once: the store is small. The layer has judged the types of `_type`; without
-/// it the export is of what the token may export.
+/// that parameter the export is of what the token may export.
 pub(crate) fn kick_off(app: &App, rights: &Rights, order: &Order<'_>) -> Result<Answer, Refusal> {
     if order.interaction.method() == Method::HEAD {
         return Err(Refusal::invalid("HEAD does not start an export"));
@@ -115,7 +115,7 @@ pub(crate) fn kick_off(app: &App, rights: &Rights, order: &Order<'_>) -> Result<
         None => state.types().filter(|name| rights.may_export(name)).map(str::to_owned).collect(),
     };
     let begun = SystemTime::now();
-    // A change may be on its way that has its time already: now would promise that it is in the files.
+    // Not the present time: a change under way may already have an earlier one, and is not in the files.
     let transaction_time = state.last_change();
     let job = Job { owner, types, begun, transaction_time, request, files };
     keep(&mut app.jobs.lock(), id.clone(), job);

@@ -160,10 +160,13 @@ fn answer(
     }
 }
 
-/// Reports whether a client wants no resource back (RFC 7240 section 2), beside whatever else it prefers.
+/// Reports whether a client wants no resource back: the first `return` counts (RFC 7240 section 2).
 fn prefers_minimal(headers: &HeaderMap) -> bool {
     let lines = headers.get_all("prefer").iter().filter_map(|line| line.to_str().ok());
-    lines.flat_map(|line| line.split(',')).any(|one| one.trim() == "return=minimal")
+    let preferences = lines.flat_map(|line| line.split(','));
+    let preferences = preferences.filter_map(|one| one.split(';').next()?.split_once('='));
+    let mut returns = preferences.filter(|(name, _)| name.trim().eq_ignore_ascii_case("return"));
+    returns.next().is_some_and(|(_, value)| value.trim().trim_matches('"') == "minimal")
 }
 
 /// One interaction by itself.

@@ -11,7 +11,7 @@ use super::answer::Refusal;
 use super::bundle::Entry;
 use super::write::{condition, is_conditional, is_write, target};
 use crate::confine::Confinement;
-use crate::store::{State, is_id, is_type};
+use crate::store::{State, is_id};
 
 pub(crate) struct Plan {
     /// The stored resources that entries are about. Conditions are resolved once, before anything changes:
@@ -33,7 +33,7 @@ impl Plan {
         let mut conditions = BTreeSet::new();
         for entry in entries {
             let order = entry.order()?;
-            if has_conditional_reference(&entry.content["resource"]) {
+            if has_conditional_reference(&entry.content["resource"], state.url()) {
                 return Err(Refusal::invalid("conditional references are not supported"));
             }
             let kind = order.interaction.kind();
@@ -108,13 +108,14 @@ fn new_id(entry: &Entry<'_>) -> String {
 }
 
 /// `Patient?identifier=…` in place of a reference: to be resolved, or refused.
-fn has_conditional_reference(value: &Value) -> bool {
+fn has_conditional_reference(value: &Value, base: &str) -> bool {
     match value {
-        Value::Array(members) => members.iter().any(has_conditional_reference),
+        Value::Array(members) => members.iter().any(|one| has_conditional_reference(one, base)),
         Value::Object(fields) => fields.iter().any(|(name, value)| {
             let text = value.as_str().filter(|_| name == "reference");
             let condition = text.and_then(|text| text.split_once('?'));
-            condition.is_some_and(|(of, _)| is_type(of)) || has_conditional_reference(value)
+            condition.is_some_and(|(of, _)| !of.contains(':') || of.starts_with(base))
+                || has_conditional_reference(value, base)
         }),
         _ => false,
     }

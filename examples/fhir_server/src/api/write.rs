@@ -46,6 +46,9 @@ pub(crate) fn target(
             "_hardDelete" => kind == Kind::Delete && matches!(value, "true" | "false"),
             _ => false,
         };
+        if order.parameters.iter().filter(|(name, _)| name == "_hardDelete").count() > 1 {
+            return Err(Refusal::invalid("`_hardDelete` appears more than once"));
+        }
         if let Some((name, value)) =
             order.parameters.iter().find(|(name, value)| !known(name, value))
         {

@@ -53,7 +53,7 @@ struct Issuer {
 }
 
 /// The most keys that signed before and are still published, however often somebody rotates.
-const MAX_PREVIOUS: usize = 8;
+const MAX_PREVIOUS: usize = 32;
 
 struct Keys {
     current: Arc<SigningKey>,
@@ -119,7 +119,7 @@ fn router() -> Router<Arc<Issuer>> {
 
 impl Issuer {
     async fn rotate(&self) -> Result<(), TestUtilError> {
-        // Two at once make keys of two names.
+        // Concurrent rotations make keys of different ids.
         let number = {
             let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
             keys.made += 1;

@@ -23,7 +23,7 @@ use super::grants::{Grant, Refreshed};
 const LIFETIME: i64 = 300;
 
 /// The longest that a token is of use: its lifetime, and the leeway of whoever accepts it.
-pub(super) const LONGEST_LIFETIME: Duration = Duration::from_secs(300 + 60);
+pub(super) const LONGEST_LIFETIME: Duration = Duration::from_secs(LIFETIME.unsigned_abs() + 60);
 
 #[derive(Deserialize)]
 pub(super) struct TokenRequest {

@@ -1,5 +1,7 @@
 //! The page as this example and the gateway serve it: its files, its headers, and why a request is let in or refused.
 
+use std::net::IpAddr;
+
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri};
 use serde::Deserialize;
@@ -97,5 +99,11 @@ pub(super) fn policy(provider: &str) -> String {
 pub(crate) fn is_for_loopback(uri: &Uri, headers: &HeaderMap) -> bool {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()?.parse().ok());
     let authority = uri.authority().cloned().or(host);
-    authority.is_some_and(|name| ["127.0.0.1", "[::1]", "localhost"].contains(&name.host()))
+    authority.is_some_and(|name| is_loopback(name.host()))
+}
+
+/// Reports whether a host is this machine to every resolver: no site can have an address lead elsewhere.
+pub(crate) fn is_loopback(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }
