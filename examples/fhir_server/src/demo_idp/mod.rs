@@ -7,7 +7,6 @@ mod grants;
 mod guard;
 mod token;
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -52,14 +51,31 @@ struct Issuer {
     assertions: Authenticator,
 }
 
-/// The most keys that signed before and are still published, however often somebody rotates.
-const MAX_PREVIOUS: usize = 32;
-
 struct Keys {
     current: Arc<SigningKey>,
-    /// The keys that signed before, oldest first, and when they ceased to: published as long as a token may live.
-    previous: VecDeque<(Arc<SigningKey>, Instant)>,
+    /// The keys that signed before, and when they ceased to.
+    previous: Vec<(Arc<SigningKey>, Instant)>,
     made: u32,
+}
+
+impl Keys {
+    /// Signs with another key from now on.
+    fn replace(&mut self, key: Arc<SigningKey>, now: Instant) {
+        let is_needed = |since: &Instant| now.duration_since(*since) <= LONGEST_LIFETIME;
+        self.previous.retain(|(_, since)| is_needed(since));
+        let before = std::mem::replace(&mut self.current, key);
+        self.previous.push((before, now));
+    }
+
+    /// Withdraws the keys that signed before, as a provider does whose key has become known.
+    fn withdraw(&mut self) {
+        self.previous.clear();
+    }
+
+    /// The key that signs, and those of tokens that may still live.
+    fn published(&self) -> impl Iterator<Item = &SigningKey> {
+        std::iter::once(&*self.current).chain(self.previous.iter().map(|(key, _)| &**key))
+    }
 }
 
 impl DemoIdp {
@@ -76,11 +92,7 @@ impl DemoIdp {
             audience,
             page: format!("{origin}/"),
             grants: Mutex::default(),
-            keys: RwLock::new(Keys {
-                current: new_key(1).await?,
-                previous: VecDeque::new(),
-                made: 1,
-            }),
+            keys: RwLock::new(Keys { current: new_key(1).await?, previous: Vec::new(), made: 1 }),
             backend,
             assertions: Authenticator::builder().issuer(client).build()?,
         });
@@ -92,7 +104,7 @@ impl DemoIdp {
         tokio::spawn(async move {
             loop {
                 tokio::time::sleep(ROTATION).await;
-                if let Err(error) = issuer.rotate().await {
+                if let Err(error) = issuer.rotate(false).await {
                     tracing::warn!(%error, "the demo's key stays for another round");
                 }
             }
@@ -118,7 +130,7 @@ fn router() -> Router<Arc<Issuer>> {
 }
 
 impl Issuer {
-    async fn rotate(&self) -> Result<(), TestUtilError> {
+    async fn rotate(&self, withdraws: bool) -> Result<(), TestUtilError> {
         // Concurrent rotations make keys of different ids.
         let number = {
             let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
@@ -127,11 +139,10 @@ impl Issuer {
         };
         let key = new_key(number).await?;
         let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
-        let before = std::mem::replace(&mut keys.current, key);
-        keys.previous.push_back((before, Instant::now()));
-        if keys.previous.len() > MAX_PREVIOUS {
-            keys.previous.pop_front();
+        if withdraws {
+            keys.withdraw();
         }
+        keys.replace(key, Instant::now());
         Ok(())
     }
 }
@@ -167,14 +178,12 @@ async fn discovery(State(issuer): State<Arc<Issuer>>) -> Json<Value> {
 
 async fn jwks(State(issuer): State<Arc<Issuer>>) -> Json<Value> {
     let keys = issuer.keys.read().unwrap_or_else(PoisonError::into_inner);
-    let is_needed = |since: &Instant| since.elapsed() <= LONGEST_LIFETIME;
-    let previous = keys.previous.iter().filter(|(_, since)| is_needed(since));
-    let published = std::iter::once(&keys.current).chain(previous.map(|(key, _)| key));
-    Json(json!({ "keys": published.map(|key| key.jwk()).collect::<Vec<_>>() }))
+    Json(json!({ "keys": keys.published().map(SigningKey::jwk).collect::<Vec<_>>() }))
 }
 
+/// Rotates for somebody who wants to see what a withdrawn key does: tokens of the key before serve on until the next time.
 async fn rotate_now(State(issuer): State<Arc<Issuer>>) -> Result<StatusCode, OAuthError> {
-    issuer.rotate().await.map_err(|_| OAuthError("server_error"))?;
+    issuer.rotate(true).await.map_err(|_| OAuthError("server_error"))?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -187,4 +196,27 @@ async fn assertion(State(issuer): State<Arc<Issuer>>) -> Result<String, OAuthErr
         .claim("aud", format!("{}/token", issuer.url))
         .sign()
         .map_err(|_| OAuthError("server_error"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_stay_published_as_long_as_their_tokens_live() {
+        let key = |number: u32| {
+            let key = SigningKey::generate(format!("demo-{number}"), Algorithm::Es256);
+            Arc::new(key.unwrap())
+        };
+        let start = Instant::now();
+        let mut keys = Keys { current: key(1), previous: Vec::new(), made: 1 };
+        for number in 2..20 {
+            keys.replace(key(number), start + ROTATION * number);
+        }
+        let published: Vec<Value> = keys.published().map(SigningKey::jwk).collect();
+        // The oldest ceased to sign 360 s ago: at the 13th rotation, of 19.
+        let kids: Vec<&str> = published.iter().filter_map(|key| key["kid"].as_str()).collect();
+        let expected = ["19", "12", "13", "14", "15", "16", "17", "18"];
+        assert_eq!(kids, expected.map(|number| format!("demo-{number}")));
+    }
 }
