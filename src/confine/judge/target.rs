@@ -1,6 +1,6 @@
 //! The resource that a change is about, found by its address or by a condition.
 
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body::Body;
 use tower_service::Service;
 
@@ -84,9 +84,12 @@ where
             Some(_) if self.is_confined() => Err(Refusal::not_found().into()),
             Some(id) if is_id(&id) => {
                 let path = self.instance(&id);
-                match self.upstream.get(&path).await?.status.is_success() {
-                    true => Err(Refusal::excluded_by_condition().into()),
-                    false => Ok(ChangeTarget::Instance(id)),
+                let answer = self.upstream.get(&path).await?;
+                match answer.status {
+                    StatusCode::NOT_FOUND | StatusCode::GONE => Ok(ChangeTarget::Instance(id)),
+                    status if status.is_success() => Err(Refusal::excluded_by_condition().into()),
+                    // It may be there.
+                    _ => Err(answer.refusal().into()),
                 }
             }
             Some(_) => Err(Refusal::bad_request("`id` of the body is not an id").into()),

@@ -541,6 +541,34 @@ async fn a_server_that_answers_a_write_with_another_resource_leaks_nothing() {
     }
 }
 
+/// R5 section 3.2.0.4.3. Where the server behind does not say that the resource is not there, it may be.
+#[tokio::test]
+async fn a_conditional_update_overwrites_nothing_that_its_condition_has_excluded() {
+    for (found, expected) in
+        [(200, 409), (404, 200), (410, 200), (401, 502), (429, 429), (500, 500), (503, 503)]
+    {
+        let server = Careless::handled_by(move |method, path, _, _| {
+            let own = observation("a1", "1", "laboratory").to_string();
+            let response = http::Response::builder();
+            let response = match method {
+                "GET" if path.contains('?') => response
+                    .body(json!({"resourceType": "Bundle", "type": "searchset"}).to_string()),
+                "GET" => response.status(found).body(own),
+                _ => response.body(own),
+            };
+            response.unwrap().map(Full::from)
+        });
+        let confined = Confined::before(server).await;
+        let put = observation("a1", "1", "laboratory").to_string();
+        let scope = "system/Observation.cruds";
+        let got = sent(&confined, scope, "PUT", "/Observation?identifier=s|none", &[], &put).await;
+        assert_eq!(got.status, expected, "{found}: {}", got.text);
+        let asked = confined.server.asked();
+        let puts = asked.iter().filter(|(line, _)| line.starts_with("PUT")).count();
+        assert_eq!(puts, usize::from(expected == 200), "{found}");
+    }
+}
+
 #[tokio::test]
 async fn what_may_reach_more_than_the_resource_is_refused() {
     let store = Store::with(&records());
