@@ -148,11 +148,11 @@ async fn the_fhir_server_refuses_what_is_too_large_and_who_is_nobody() {
     let large = large.await;
     assert_eq!((large.status, large.code()), (413, "too-long"));
 
-    // HTTP/2 has room for the largest token that is judged, and for larger ones to be refused.
-    let http2 = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
+    // There is room for the largest token that is judged, and for larger ones to be refused.
+    let client = reqwest::Client::new();
     for (size, expected) in [(16_000, 401), (20_000, 401), (70_000, 401), (200_000, 401)] {
         let token = "a".repeat(size);
-        let answer = http2.get(fhir.server.url("/Patient/1")).bearer_auth(token).send();
+        let answer = client.get(fhir.server.url("/Patient/1")).bearer_auth(token).send();
         let answer = answer.await.unwrap();
         assert_eq!((size, answer.status().as_u16()), (size, expected));
         assert!(answer.headers().contains_key("www-authenticate"));

@@ -266,3 +266,16 @@ async fn a_client_that_stops_in_its_request_is_told_so() {
     }
     given_back(&gateway, &admin).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_of_http2_that_answers_no_ping_is_left() {
+    let gateway = Gateway::before("http://127.0.0.1:1/fhir", "").await;
+    let mut client = Http2::open(&gateway, 65_535).await;
+    let begun = Instant::now();
+    let mut sent = Vec::new();
+    // Sooner than a connection is ended that nobody uses.
+    let end = tokio::time::timeout(Duration::from_secs(25), client.0.read_to_end(&mut sent)).await;
+    assert!(end.is_ok(), "it is served on");
+    let time = begun.elapsed();
+    assert!(time > Duration::from_secs(9), "it was not asked whether it is there: {time:?}");
+}
