@@ -220,6 +220,33 @@ async fn everything_comes_page_by_page() {
     assert_eq!(reply.status, 400, "{}", reply.text);
 }
 
+#[tokio::test]
+async fn types_and_times_are_selected_once_and_in_the_same_way() {
+    let fhir = Fhir::start("scopes", &[]).await;
+    for path in ["/Patient/1/$everything", "/$export", "/_history"] {
+        for (query, words) in [
+            ("_since=2020-01-01T00:00:00Z&_since=2030-01-01T00:00:00Z", "`_since` appears more"),
+            ("_type=Patient&_type=Observation", "`_type` appears more"),
+            ("_type=Patient,Person_", "`Person_` is no type of R4"),
+            ("_since=never", "never"),
+        ] {
+            let reply = fhir.as_caller("system/*.rs", "GET", &format!("{path}?{query}")).await;
+            assert_eq!(reply.status, 400, "{path}?{query}: {}", reply.text);
+            assert!(reply.text.contains(words), "{path}?{query}: {}", reply.text);
+        }
+    }
+    for path in ["/Patient/1/$everything", "/_history"] {
+        let time = "_since=2100-01-01T00:00:00Z";
+        let reply = fhir.as_caller(ALL, "GET", &format!("{path}?_type=Observation&{time}")).await;
+        assert_eq!((reply.status, &reply.body["total"]), (200, &json!(0)), "{path}");
+        let reply = fhir.as_caller(ALL, "GET", &format!("{path}?_type=Observation")).await;
+        assert!(reply.body["total"].as_u64() > Some(0), "{path}: {}", reply.text);
+    }
+    // It would be ignored there.
+    let reply = fhir.as_caller(ALL, "GET", "/Patient/1/_history?_type=Patient").await;
+    assert_eq!(reply.status, 400, "{}", reply.text);
+}
+
 /// Browsers keep what says nothing about it, and the next one who signs in has the same browser.
 #[tokio::test]
 async fn nobody_keeps_an_answer() {

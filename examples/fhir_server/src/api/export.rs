@@ -9,15 +9,16 @@ use axum::http::{HeaderName, Method, StatusCode};
 use serde_json::{Value, json};
 use tower_fhir_auth::authorization::{JobOwner, ResourceFilter};
 use tower_fhir_auth::fhir::PatientCompartment;
-use tower_fhir_auth::fhir::search::{Criterion, SearchParameter};
+use tower_fhir_auth::fhir::search::SearchParameter;
 use tower_fhir_auth::{Denial, InteractionKind};
 
 use super::App;
 use super::answer::{Answer, Refusal};
 use super::order::Order;
+use super::selection::Selection;
 use crate::confine::shows;
 use crate::rights::Rights;
-use crate::store::{State, is_type, since};
+use crate::store::State;
 
 /// The number of jobs that are kept, and of one owner; a further one takes the place of the oldest.
 const MAX_JOBS: usize = 64;
@@ -64,41 +65,30 @@ pub(crate) fn kick_off(app: &App, rights: &Rights, order: &Order<'_>) -> Result<
     })?;
     let state = app.store.snapshot();
     let of = subjects(&state, rights, order)?;
-    let mut types: Option<Vec<&str>> = None;
-    let mut changed: Option<Criterion> = None;
+    let mut selection = Selection::default();
     for (name, value) in &order.parameters {
         match name.as_str() {
-            "_type" if types.is_some() => {
-                return Err(Refusal::invalid("`_type` appears more than once"));
-            }
-            "_type" => types = Some(value.split(',').collect()),
-            "_since" => {
-                changed = Some(since(state.base(), value).map_err(Refusal::invalid)?);
-            }
             "_outputFormat" if is_ndjson(value) => {}
             "_format" => {}
+            name if selection.read(state.base(), name, value)? => {}
             other => {
                 return Err(Refusal::invalid(format!("`{other}={value}` is not supported")));
             }
         }
     }
-    if let Some(unknown) = types.iter().flatten().find(|name| !is_type(name)) {
-        return Err(Refusal::invalid(format!("`_type`: `{unknown}` is no type of R4")));
-    }
-    if let Some(refused) = types.iter().flatten().find(|name| !rights.may_export(name)) {
+    let named = selection.types();
+    if let Some(refused) = named.iter().copied().flatten().find(|name| !rights.may_export(name)) {
         let denial = Denial::new(format!("the token may not export {refused}"));
         return Err(denial.required_scopes([format!("system/{refused}.rs")]).into());
     }
     let mut files: BTreeMap<String, String> = BTreeMap::new();
-    for name in state.types() {
+    let exported = |name: &str| match named {
+        Some(types) => types.contains(&name),
+        None => rights.may_export(name),
+    };
+    for name in state.types().filter(|name| exported(name)) {
         let wanted =
-            types.as_ref().map_or_else(|| rights.may_export(name), |types| types.contains(&name));
-        if !wanted {
-            continue;
-        }
-        let is_new =
-            |resource: &Arc<Value>| changed.as_ref().is_none_or(|one| one.matches(resource));
-        let wanted = |resource: &Arc<Value>| of.include(&state, resource) && is_new(resource);
+            |resource: &Arc<Value>| of.include(&state, resource) && selection.has_time_of(resource);
         for resource in state.live(name).filter(wanted) {
             let file = files.entry(name.to_owned()).or_default();
             file.push_str(&resource.to_string());
@@ -110,8 +100,8 @@ pub(crate) fn kick_off(app: &App, rights: &Rights, order: &Order<'_>) -> Result<
     let below = interaction.base().below(interaction.path()).unwrap_or_default();
     let query = interaction.query().map(|query| format!("?{query}")).unwrap_or_default();
     let request = format!("{}{below}{query}", state.url());
-    let types = match types {
-        Some(types) => types.into_iter().map(str::to_owned).collect(),
+    let types = match named {
+        Some(types) => types.iter().map(|name| (*name).to_owned()).collect(),
         None => state.types().filter(|name| rights.may_export(name)).map(str::to_owned).collect(),
     };
     let begun = SystemTime::now();

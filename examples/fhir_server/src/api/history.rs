@@ -8,8 +8,9 @@ use super::answer::{Answer, Refusal};
 use super::order::Order;
 use super::read::judged;
 use super::search::page;
+use super::selection::Selection;
 use crate::confine::Confinement;
-use crate::store::{self, Change, State, Version, is_type, number, since};
+use crate::store::{self, Change, State, Version, is_type, number};
 
 /// Of one resource. A history of which nothing may be seen is that of a resource that does not
 /// exist.
@@ -48,29 +49,26 @@ fn bundle(
     mut versions: Vec<&Version>,
 ) -> Result<Answer, Refusal> {
     let (mut count, mut offset) = (100, 0);
+    let mut selection = Selection::default();
     for (name, value) in &order.parameters {
         match name.as_str() {
             "_count" => count = store::count(value).map_err(Refusal::invalid)?,
             "_offset" => offset = number(name, value).map_err(Refusal::invalid)?,
-            "_since" => {
-                let since = since(state.base(), value).map_err(Refusal::invalid)?;
-                versions
-                    .retain(|version| since.matches(&json!({"meta": {"lastUpdated": version.at}})));
-            }
-            "_type" if order.interaction.kind() == InteractionKind::HistorySystem => {
-                let types: Vec<&str> = value.split(',').collect();
-                if let Some(unknown) = types.iter().find(|name| !is_type(name)) {
-                    return Err(Refusal::invalid(format!("`_type`: `{unknown}` is no type of R4")));
-                }
-                versions.retain(|version| types.contains(&version.resource_type.as_str()));
-            }
             "_format" | "_pretty" => {}
+            "_type" if order.interaction.kind() != InteractionKind::HistorySystem => {
+                return Err(Refusal::invalid("`_type` selects from the history of all types only"));
+            }
+            name if selection.read(state.base(), name, value)? => {}
             other => {
                 let text = format!("parameter `{other}` of a history is not supported");
                 return Err(Refusal::invalid(text));
             }
         }
     }
+    versions.retain(|version| {
+        let time = json!({"meta": {"lastUpdated": version.at}});
+        selection.has_type(&version.resource_type) && selection.has_time_of(&time)
+    });
     let total = versions.len();
     let shown = versions.iter().skip(offset).take(count);
     let mut bundle = json!({

@@ -14,6 +14,7 @@ mod order;
 mod plan;
 mod read;
 mod search;
+mod selection;
 mod write;
 
 use std::sync::Arc;
