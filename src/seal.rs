@@ -97,27 +97,27 @@ impl SealKey {
         Self::new(&bytes)
     }
 
-    /// Seals bytes for a place, where alone they open, as text of the alphabet base64url.
-    pub(crate) fn seal(&self, plain: &[u8], purpose: Purpose, place: &str) -> Option<String> {
+    /// Seals bytes for a context, where alone they open, as text of the alphabet base64url.
+    pub(crate) fn seal(&self, plain: &[u8], purpose: Purpose, context: &str) -> Option<String> {
         let mut sealed = plain.to_vec();
-        let bound = bound_to(purpose, place);
+        let bound = bound_to(purpose, context);
         let nonce = self.0.seal_in_place_append_tag(bound, &mut sealed).ok()?;
         Some(base64url::encode(&[nonce.as_ref().as_slice(), &sealed].concat()))
     }
 
-    /// Opens what this key has sealed for a place.
-    pub(crate) fn open(&self, sealed: &str, purpose: Purpose, place: &str) -> Option<Vec<u8>> {
+    /// Opens what this key has sealed for a context.
+    pub(crate) fn open(&self, sealed: &str, purpose: Purpose, context: &str) -> Option<Vec<u8>> {
         let bytes = base64url::decoded(sealed)?;
         let (nonce, sealed) = bytes.split_at_checked(NONCE)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
         let mut sealed = sealed.to_vec();
-        let opened = self.0.open_in_place(nonce, bound_to(purpose, place), &mut sealed);
+        let opened = self.0.open_in_place(nonce, bound_to(purpose, context), &mut sealed);
         opened.ok().map(|plain| plain.to_vec())
     }
 }
 
-fn bound_to(purpose: Purpose, place: &str) -> Aad<Vec<u8>> {
-    Aad::from([purpose.name(), b"\n", place.as_bytes()].concat())
+fn bound_to(purpose: Purpose, context: &str) -> Aad<Vec<u8>> {
+    Aad::from([purpose.name(), b"\n", context.as_bytes()].concat())
 }
 
 impl fmt::Debug for SealKey {
@@ -146,11 +146,11 @@ mod tests {
         assert_eq!(key.open(&sealed, PURPOSE, "there"), None, "sealed for another server");
         #[cfg(feature = "confine")]
         assert_eq!(key.open(&sealed, Purpose::Page, "here"), None, "sealed for another purpose");
-        for place in 0..sealed.len() {
+        for index in 0..sealed.len() {
             let mut forged = sealed.clone().into_bytes();
-            forged[place] = if forged[place] == b'A' { b'B' } else { b'A' };
+            forged[index] = if forged[index] == b'A' { b'B' } else { b'A' };
             let forged = std::str::from_utf8(&forged).unwrap();
-            assert_eq!(key.open(forged, PURPOSE, "here"), None, "{place}");
+            assert_eq!(key.open(forged, PURPOSE, "here"), None, "{index}");
         }
         for short in ["", "AAAA", "AAAAAAAAAAAAAAAA", "=", "é"] {
             assert_eq!(key.open(short, PURPOSE, "here"), None, "{short}");

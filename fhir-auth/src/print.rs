@@ -21,7 +21,7 @@ pub(crate) fn answer(answer: &Answer<'_>, as_json: bool) {
     let text = answer.explanation.to_string();
     let mut out = std::io::stdout().lock();
     let is_terminal = out.is_terminal();
-    for (place, line) in text.lines().enumerate() {
+    for (index, line) in text.lines().enumerate() {
         let written = match is_terminal {
             true => writeln!(out, "\u{1b}[{}m{line}\u{1b}[0m", colour(line)),
             false => writeln!(out, "{line}"),
@@ -30,7 +30,7 @@ pub(crate) fn answer(answer: &Answer<'_>, as_json: bool) {
             return;
         }
         // The verdict comes first.
-        if place == 0 && !answer.taken_away.is_empty() {
+        if index == 0 && !answer.taken_away.is_empty() {
             let _ = writeln!(out, "taken away from the input: {}", answer.taken_away.join(", "));
         }
     }

@@ -155,8 +155,8 @@ fn fault_of(token: &[u8]) -> InvalidRequest {
     if is_quote(token) {
         return InvalidRequest::Quoted;
     }
-    let place = token.iter().position(|byte| !is_allowed(*byte)).unwrap_or_default();
-    let (before, rest) = token.split_at(place);
+    let index = token.iter().position(|byte| !is_allowed(*byte)).unwrap_or_default();
+    let (before, rest) = token.split_at(index);
     let position = before.len() + 1;
     if rest.starts_with(b"=") {
         // Padding is followed by what it should not be, unless there is nothing else.

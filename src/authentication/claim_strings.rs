@@ -23,12 +23,12 @@ pub(super) struct ClaimStrings {
     payload: usize,
     /// The strings of all lists, one list after the other.
     listed: SmallVec<[Span; 16]>,
-    /// The places of these strings by their hashes, made when a list of many is first asked for a string.
-    places: OnceLock<Places>,
+    /// The indices of these strings by their hashes, made when a list of many is first asked for a string.
+    indices: OnceLock<Indices>,
 }
 
-/// Places in the row of listed strings.
-struct Places {
+/// Indices in the row of listed strings.
+struct Indices {
     by_hash: HashTable<usize>,
     hashes: RandomState,
 }
@@ -58,8 +58,8 @@ impl<'c> ListBuilder<'_, 'c> {
             Some(many) => many.insert(item),
             None => !self.strings().any(|other| other == item),
         };
-        let Some(place) = self.claims.span_of(item).filter(|_| is_new) else { return };
-        self.listed.push(place);
+        let Some(span) = self.claims.span_of(item).filter(|_| is_new) else { return };
+        self.listed.push(span);
         if self.many.is_none() && self.listed.len() - self.start > FEW {
             self.many = Some(self.strings().collect());
         }
@@ -68,7 +68,7 @@ impl<'c> ListBuilder<'_, 'c> {
     fn strings(&self) -> impl Iterator<Item = &'c str> {
         let claims = self.claims;
         let listed = self.listed.get(self.start..).unwrap_or_default();
-        listed.iter().map(|place| claims.string_at(*place))
+        listed.iter().map(|span| claims.string_at(*span))
     }
 }
 
@@ -109,32 +109,32 @@ impl ClaimStrings {
         if list.len() <= FEW {
             return self.iter(list).any(|held| held == item);
         }
-        let Places { by_hash, hashes } = self.places.get_or_init(|| self.places());
-        let is_it = |place: &usize| {
-            Range::from(list).contains(place) && self.listed_at(*place) == Some(item)
+        let Indices { by_hash, hashes } = self.indices.get_or_init(|| self.indices());
+        let is_it = |index: &usize| {
+            Range::from(list).contains(index) && self.listed_at(*index) == Some(item)
         };
         by_hash.find(hashes.hash_one(item), is_it).is_some()
     }
 
-    fn places(&self) -> Places {
+    fn indices(&self) -> Indices {
         let (mut by_hash, hashes) =
             (HashTable::with_capacity(self.listed.len()), RandomState::new());
-        let hash_of = |place: &usize| hashes.hash_one(self.listed_at(*place).unwrap_or_default());
-        for place in 0..self.listed.len() {
-            by_hash.insert_unique(hash_of(&place), place, hash_of);
+        let hash_of = |index: &usize| hashes.hash_one(self.listed_at(*index).unwrap_or_default());
+        for index in 0..self.listed.len() {
+            by_hash.insert_unique(hash_of(&index), index, hash_of);
         }
-        Places { by_hash, hashes }
+        Indices { by_hash, hashes }
     }
 
-    fn listed_at(&self, place: usize) -> Option<&str> {
-        self.get(*self.listed.get(place)?)
+    fn listed_at(&self, index: usize) -> Option<&str> {
+        self.get(*self.listed.get(index)?)
     }
 
     pub(super) fn spans(&self, list: List) -> impl Iterator<Item = Span> {
         self.listed.get(Range::from(list)).unwrap_or_default().iter().copied()
     }
 
-    /// Returns the size of its allocations, in bytes, with room for the places.
+    /// Returns the size of its allocations, in bytes, with room for the indices.
     pub(super) fn size(&self) -> usize {
         let listed = if self.listed.spilled() { self.listed.capacity() } else { 0 };
         self.all.capacity() + listed * (size_of::<Span>() + 2 * size_of::<usize>() + 2)

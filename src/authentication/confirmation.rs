@@ -34,7 +34,7 @@ impl Confirmation {
         let mut says_how = false;
         let mut members = members.into_iter();
         while let (Some(name), Some(value)) = (members.next(), members.next()) {
-            let place = match name.as_str() {
+            let member = match name.as_str() {
                 Some("jkt") => &mut read.key,
                 Some("x5t#S256") => &mut read.certificate,
                 Some(KEYCLOAK_PROOF) if value.as_str() == Some("DPoP") => {
@@ -44,7 +44,7 @@ impl Confirmation {
                 Some(_) | None => return Err(ClaimReason::ConfirmationUnknown),
             };
             let thumbprint = value.as_str().and_then(Thumbprint::parse);
-            *place = Some(thumbprint.ok_or(ClaimReason::ConfirmationMalformed)?);
+            *member = Some(thumbprint.ok_or(ClaimReason::ConfirmationMalformed)?);
         }
         match read {
             Self { key: None, .. } if says_how => Err(ClaimReason::ConfirmationUnknown),

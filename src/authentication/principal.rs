@@ -56,7 +56,7 @@ struct Caller {
     /// The claims of the launch context that count for the issuer.
     patient_claims: Arc<[String]>,
     patient: StringClaim<Span>,
-    /// The place of that claim among the names, then further claims that are present: mostly none.
+    /// The index of that claim among the names, then further claims that are present: mostly none.
     patient_place: usize,
     more_patients: Box<[(usize, StringClaim<Span>)]>,
     roles: List,
@@ -102,9 +102,9 @@ impl Principal {
         let smart_scopes = ScopeSet::compile(names, &settings.resource_types);
         strings.keep(claims);
         let mut patients =
-            settings.patient_claims.iter().enumerate().filter_map(|(place, name)| {
+            settings.patient_claims.iter().enumerate().filter_map(|(index, name)| {
                 let claim = claims.present(name)?;
-                Some((place, string_claim(claims, Some(claim))))
+                Some((index, string_claim(claims, Some(claim))))
             });
         let (patient_place, patient) = patients.next().unwrap_or_default();
         let string = |name: &str| claims.span_of(claims.string_or_none(name)?);
@@ -180,8 +180,8 @@ impl Principal {
     /// from one of the wrong type.
     pub(crate) fn launch_patients(&self) -> impl Iterator<Item = (&str, StringClaim<&str>)> {
         let first = std::iter::once((self.0.patient_place, self.0.patient));
-        first.chain(self.0.more_patients.iter().copied()).map(|(place, claim)| {
-            let name = self.0.patient_claims.get(place).map_or("patient", String::as_str);
+        first.chain(self.0.more_patients.iter().copied()).map(|(index, claim)| {
+            let name = self.0.patient_claims.get(index).map_or("patient", String::as_str);
             (name, self.string_of(claim))
         })
     }

@@ -48,6 +48,6 @@ pub(super) fn first_present(claims: &Claims<'_>, names: [&'static str; 2]) -> Na
 
 pub(super) fn string_claim(claims: &Claims<'_>, claim: Option<Json<'_>>) -> StringClaim<Span> {
     let Some(claim) = claim else { return StringClaim::Absent };
-    let place = claim.as_str().and_then(|text| claims.span_of(text));
-    place.map_or(StringClaim::OtherType, StringClaim::String)
+    let span = claim.as_str().and_then(|text| claims.span_of(text));
+    span.map_or(StringClaim::OtherType, StringClaim::String)
 }

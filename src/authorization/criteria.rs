@@ -53,11 +53,11 @@ pub(super) struct Evaluation<'e> {
 
 impl Criteria {
     /// Reports whether a resource matches all parameters of the constraint of an alternative, which has this
-    /// place among all. A parameter that cannot be evaluated matches nothing.
+    /// index among all. A parameter that cannot be evaluated matches nothing.
     pub(super) fn match_resource<'r, N: Node<'r>>(
         &self,
         evaluation: Evaluation<'_>,
-        (place, alternative): (usize, &Alternative),
+        (index, alternative): (usize, &Alternative),
         tree: &Tree<'r, N>,
     ) -> bool {
         let Some(constraint) = alternative.constraint() else { return true };
@@ -69,7 +69,7 @@ impl Criteria {
         });
         let read = || constraints.criteria(base, of, constraint);
         let known = Some(known).filter(|known| known.resource_type == of);
-        match known.and_then(|known| known.each.get(place)) {
+        match known.and_then(|known| known.each.get(index)) {
             Some(criteria) => {
                 constraints.matches(tree.value(), constraint, criteria.get_or_init(read))
             }

@@ -43,14 +43,14 @@ impl EveryType {
         with: &Interaction,
     ) -> &Interaction {
         let [create, read, update, delete, search] = &self.0;
-        let place = match permission {
+        let cell = match permission {
             Permissions::CREATE => create,
             Permissions::READ => read,
             Permissions::UPDATE => update,
             Permissions::DELETE => delete,
             _ => search,
         };
-        place.get_or_init(|| with.on_every_type(interaction_of(permission)))
+        cell.get_or_init(|| with.on_every_type(interaction_of(permission)))
     }
 }
 

@@ -227,14 +227,14 @@ impl<'a> ResourceFilter<'a> {
         memo: &mut VisibilityMemo,
     ) -> Visibility {
         let mut best = Visibility::Hidden;
-        for (place, alternative) in (first..).zip(set) {
+        for (index, alternative) in (first..).zip(set) {
             let own = match alternative.patient() {
                 None => Visibility::Shown,
                 Some(patient) => memo.look_up(patient, || {
                     self.of_patient(tree.resource(), patient, self.with_shared)
                 }),
             };
-            if own != Visibility::Hidden && self.matches((place, alternative), tree) {
+            if own != Visibility::Hidden && self.matches((index, alternative), tree) {
                 best = best.or(own);
             }
             if best == Visibility::Shown {
@@ -264,7 +264,7 @@ impl<'a> ResourceFilter<'a> {
     }
 
     /// Reports whether a resource matches all parameters of the constraint of an alternative, which has this
-    /// place among all.
+    /// index among all.
     pub(super) fn matches<'r, N: Node<'r>>(
         &self,
         alternative: (usize, &Alternative),

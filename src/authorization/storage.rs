@@ -76,7 +76,7 @@ impl ResourceFilter<'_> {
     ) -> StoreResult {
         let mut for_patient: Option<(&str, StoreResult)> = None;
         let mut best = Err(StoreError::Hidden);
-        for (place, alternative) in (first..).zip(set) {
+        for (index, alternative) in (first..).zip(set) {
             let own = match (alternative.patient(), &for_patient) {
                 (None, _) => Ok(()),
                 (Some(patient), Some((known, verdict))) if *known == patient => verdict.clone(),
@@ -86,7 +86,7 @@ impl ResourceFilter<'_> {
                     verdict
                 }
             };
-            best = better(best, worse(self.check_constraint((place, alternative), change), own));
+            best = better(best, worse(self.check_constraint((index, alternative), change), own));
             if best.is_ok() {
                 break;
             }

@@ -117,11 +117,11 @@ fn check_ids(entra: &SectionReader<'_>, tenant: Option<&str>, application: Optio
 fn check_allowed(entra: &SectionReader<'_>, allowed: &[String]) {
     let mut known = HashSet::new();
     for (index, id) in allowed.iter().enumerate() {
-        let place = format!("allowed_tenants[{index}]");
+        let path = format!("allowed_tenants[{index}]");
         if !is_guid(id) {
-            entra.reject(&place, format!("expected a tenant id (GUID), found \"{id}\""));
+            entra.reject(&path, format!("expected a tenant id (GUID), found \"{id}\""));
         } else if !known.insert(id.to_ascii_lowercase()) {
-            entra.reject(&place, "expected each tenant once");
+            entra.reject(&path, "expected each tenant once");
         }
     }
 }

@@ -262,7 +262,7 @@ fn upstream(
         Ok(url) => Some(url),
         Err(expected) => section.fail("url", format!("{expected}, found \"{}\"", loggable(&text))),
     });
-    let places = [
+    let choices = [
         ("gateway", ConfinedBy::Gateway),
         ("upstream", ConfinedBy::Upstream),
         ("nobody", ConfinedBy::Nobody),
@@ -271,7 +271,7 @@ fn upstream(
         [("metadata", UpstreamVersions::Metadata), ("checked", UpstreamVersions::Checked)];
     let read = UpstreamConfig {
         url,
-        confine: section.choice("confine", &places).unwrap_or_default(),
+        confine: section.choice("confine", &choices).unwrap_or_default(),
         authorization: authorization(&mut section).unwrap_or_default(),
         versions: section.choice("versions", &versions).unwrap_or_default(),
         timeout: some_time(&mut section, "timeout").unwrap_or(defaults.timeout),

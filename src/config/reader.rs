@@ -34,8 +34,8 @@ impl Problems {
 /// A table. Every getter takes its key out; [`finish`](Self::finish) reports the rest.
 pub(crate) struct SectionReader<'a> {
     table: Table,
-    /// The path of the table: empty, or `issuers[0].`
-    place: String,
+    /// Written before each key of the table: nothing, or `issuers[0].`
+    prefix: String,
     directory: &'a Path,
     environment: Environment<'a>,
     problems: &'a Problems,
@@ -49,12 +49,12 @@ impl<'a> SectionReader<'a> {
         environment: Environment<'a>,
         problems: &'a Problems,
     ) -> Self {
-        Self { table, place: String::new(), directory, environment, problems, known: Vec::new() }
+        Self { table, prefix: String::new(), directory, environment, problems, known: Vec::new() }
     }
 
     /// Reports that the value of a key is not what was expected.
     pub(crate) fn reject(&self, key: &str, message: impl Into<String>) {
-        let problem = Problem::new(format!("{}{key}", self.place), message);
+        let problem = Problem::new(format!("{}{key}", self.prefix), message);
         self.problems.found.borrow_mut().push(problem);
     }
 
@@ -77,7 +77,7 @@ impl<'a> SectionReader<'a> {
     fn know(&mut self, key: &'static str) {
         self.known.push(key);
         #[cfg(test)]
-        self.problems.asked.borrow_mut().insert(format!("{}{key}", self.place));
+        self.problems.asked.borrow_mut().insert(format!("{}{key}", self.prefix));
     }
 
     /// Takes a string, with `${NAME}` replaced by environment variables.
@@ -104,10 +104,10 @@ impl<'a> SectionReader<'a> {
         };
         let mut texts = Vec::with_capacity(items.len());
         for (index, item) in items.iter().enumerate() {
-            let place = format!("{key}[{index}]");
+            let path = format!("{key}[{index}]");
             let text = match item {
-                Value::String(text) => self.expanded(&place, text),
-                other => self.fail(&place, format!("expected a string, found {}", kind(other))),
+                Value::String(text) => self.expanded(&path, text),
+                other => self.fail(&path, format!("expected a string, found {}", kind(other))),
             };
             texts.push(text);
         }
@@ -233,10 +233,10 @@ impl<'a> SectionReader<'a> {
         };
         let mut readers = Vec::with_capacity(items.len());
         for (index, item) in items.into_iter().enumerate() {
-            let place = format!("{key}[{index}]");
+            let path = format!("{key}[{index}]");
             match item {
-                Value::Table(table) => readers.push(self.inside(&place, table)),
-                other => self.fail(&place, format!("expected a table, found {}", kind(&other)))?,
+                Value::Table(table) => readers.push(self.inside(&path, table)),
+                other => self.fail(&path, format!("expected a table, found {}", kind(&other)))?,
             }
         }
         Some(readers)
@@ -295,7 +295,7 @@ impl<'a> SectionReader<'a> {
     fn inside(&self, key: &str, table: Table) -> Self {
         SectionReader {
             table,
-            place: format!("{}{key}.", self.place),
+            prefix: format!("{}{key}.", self.prefix),
             directory: self.directory,
             environment: self.environment,
             problems: self.problems,

@@ -11,11 +11,11 @@ const FEWEST: usize = 32;
 pub(super) fn read(section: &mut SectionReader<'_>) -> Vec<Vec<u8>> {
     const KEY: &str = "seal_key_file";
     let Some(path) = section.path(KEY) else { return Vec::new() };
-    let place = path.display();
+    let file = path.display();
     let text = match watched_file::read(&path) {
         Ok(text) => text,
         Err(error) => {
-            section.reject(KEY, format!("expected a readable file: {place}: {error}"));
+            section.reject(KEY, format!("expected a readable file: {file}: {error}"));
             return Vec::new();
         }
     };
@@ -28,12 +28,12 @@ pub(super) fn read(section: &mut SectionReader<'_>) -> Vec<Vec<u8>> {
             None => {
                 let line = number + 1;
                 let expected = format!("expected the base64 of {FEWEST} bytes or more");
-                section.reject(KEY, format!("{place}: line {line}: {expected}"));
+                section.reject(KEY, format!("{file}: line {line}: {expected}"));
             }
         }
     }
     if text.trim().is_empty() {
-        section.reject(KEY, format!("{place}: expected a key a line, found none"));
+        section.reject(KEY, format!("{file}: expected a key a line, found none"));
     }
     keys
 }

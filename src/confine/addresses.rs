@@ -39,11 +39,11 @@ fn split_before_text(text: &str) -> Option<(&str, &str)> {
 /// Returns the length of a text with its quotes, with which it begins.
 fn end_of_text(from: &str) -> usize {
     let mut is_escaped = false;
-    for (place, byte) in from.bytes().enumerate().skip(1) {
+    for (index, byte) in from.bytes().enumerate().skip(1) {
         match byte {
             _ if std::mem::take(&mut is_escaped) => {}
             b'\\' => is_escaped = true,
-            b'"' => return place + 1,
+            b'"' => return index + 1,
             _ => {}
         }
     }

@@ -17,10 +17,10 @@ pub(super) fn hide_includes_of_hidden(
     base: &BaseUrl,
 ) {
     let hides = hides_others || shown.contains(&false);
-    let shows_companions =
+    let shows_included =
         candidates.iter().zip(&*shown).any(|(one, shown)| one.is_included && *shown);
     // With nothing hidden there is nothing to give away, whatever the server behind chose to include.
-    if !hides || !shows_companions {
+    if !hides || !shows_included {
         return;
     }
     let named = Named::of(candidates, shown);
@@ -32,19 +32,19 @@ pub(super) fn hide_includes_of_hidden(
     let mut stays: Vec<bool> =
         candidates.iter().zip(&*shown).map(|(one, shown)| *shown && !one.is_included).collect();
     let mut next: Vec<usize> = Vec::new();
-    for (place, names) in names.iter().enumerate() {
+    for (index, names) in names.iter().enumerate() {
         let names_a_result = names.iter().any(|name| named.is_shown_result(*name));
-        if let Some(stays) = stays.get_mut(place) {
-            *stays |= names_a_result && shown.get(place) == Some(&true);
+        if let Some(stays) = stays.get_mut(index) {
+            *stays |= names_a_result && shown.get(index) == Some(&true);
             if *stays {
-                next.push(place);
+                next.push(index);
             }
         }
     }
-    let mut others = named.places;
-    while let Some(place) = next.pop() {
-        for name in names.get(place).into_iter().flatten() {
-            // Where a name was followed once, all of its places are known.
+    let mut others = named.indices;
+    while let Some(index) = next.pop() {
+        for name in names.get(index).into_iter().flatten() {
+            // Where a name was followed once, all of its indices are known.
             for to in others.get_mut(*name).map(std::mem::take).into_iter().flatten() {
                 if let Some(stays) = stays.get_mut(to).filter(|stays| !**stays)
                     && shown.get(to) == Some(&true)
@@ -61,31 +61,31 @@ pub(super) fn hide_includes_of_hidden(
 /// The resources of an answer by their names, each name with a number.
 struct Named<'c> {
     numbers: HashMap<(&'c str, &'c str), usize>,
-    /// The places of those of a name.
-    places: Vec<Vec<usize>>,
+    /// The indices of those of a name.
+    indices: Vec<Vec<usize>>,
     /// True for the names of results that are shown.
     are_results: Vec<bool>,
 }
 
 impl<'c> Named<'c> {
     fn of(candidates: &'c [Candidate<'_>], shown: &[bool]) -> Self {
-        let (mut numbers, mut places, mut are_results) =
+        let (mut numbers, mut indices, mut are_results) =
             (HashMap::new(), Vec::<Vec<usize>>::new(), Vec::<bool>::new());
-        for (place, (one, shown)) in candidates.iter().zip(shown).enumerate() {
+        for (index, (one, shown)) in candidates.iter().zip(shown).enumerate() {
             let name = (&*one.resource_type, one.id().unwrap_or_default());
-            let number = *numbers.entry(name).or_insert(places.len());
-            if number == places.len() {
-                places.push(Vec::new());
+            let number = *numbers.entry(name).or_insert(indices.len());
+            if number == indices.len() {
+                indices.push(Vec::new());
                 are_results.push(false);
             }
-            if let (Some(places), Some(is_result)) =
-                (places.get_mut(number), are_results.get_mut(number))
+            if let (Some(indices), Some(is_result)) =
+                (indices.get_mut(number), are_results.get_mut(number))
             {
-                places.push(place);
+                indices.push(index);
                 *is_result |= *shown && !one.is_included;
             }
         }
-        Self { numbers, places, are_results }
+        Self { numbers, indices, are_results }
     }
 
     fn is_shown_result(&self, name: usize) -> bool {
@@ -142,7 +142,7 @@ mod tests {
         let mut shown = [true, false, true, true, true, true, true, true];
         hide_includes_of_hidden(&candidates, &mut shown, false, &base);
         assert_eq!(shown, [true, false, true, false, true, true, false, false]);
-        // What a hidden companion brings along is its own, and so is that of one that nobody can read.
+        // What a hidden included resource brings along is its own, and so is that of one that nobody can read.
         let mut shown = [true, true, false, true, true, true, true, true];
         hide_includes_of_hidden(&candidates, &mut shown, false, &base);
         assert_eq!(shown, [true, true, false, true, false, true, true, false]);
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_companion_of_hidden_results_brings_along_is_hidden_with_it() {
+    fn what_an_included_resource_of_hidden_results_includes_is_hidden_with_it() {
         let hidden = r#"{"resourceType":"Observation","id":"2","performer":[{"reference":"Practitioner/b"}]}"#;
         let b = r#"{"resourceType":"Practitioner","id":"b","x":{"reference":"Organization/o"}}"#;
         let o = r#"{"resourceType":"Organization","id":"o"}"#;

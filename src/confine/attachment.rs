@@ -22,18 +22,18 @@ impl Attachment {
     }
 
     /// Seals it, as the last segment of its address.
-    pub(super) fn seal(&self, key: &SealKey, place: &str) -> Option<String> {
-        key.seal(&serde_json::to_vec(self).ok()?, Purpose::Attachment, place)
+    pub(super) fn seal(&self, key: &SealKey, context: &str) -> Option<String> {
+        key.seal(&serde_json::to_vec(self).ok()?, Purpose::Attachment, context)
     }
 
     /// Opens what one of the keys has sealed for this caller, also where it serves no more.
     pub(super) fn open(
         sealed: &str,
         keys: &[SealKey],
-        place: &str,
+        context: &str,
         caller: &CallerMark,
     ) -> Option<Self> {
-        let plain = keys.iter().find_map(|key| key.open(sealed, Purpose::Attachment, place))?;
+        let plain = keys.iter().find_map(|key| key.open(sealed, Purpose::Attachment, context))?;
         let attachment: Self = serde_json::from_slice(&plain).ok()?;
         (*caller == attachment.caller).then_some(attachment)
     }

@@ -29,7 +29,7 @@ pub(super) struct Attachments<'a> {
     pub(super) caller: Option<CallerMark>,
     pub(super) keys: &'a [SealKey],
     /// The servers that it seals for.
-    pub(super) place: String,
+    pub(super) context: String,
     pub(super) base: &'a BaseUrl,
     pub(super) upstream_base: &'a str,
     pub(super) now: UnixTime,
@@ -68,7 +68,7 @@ impl Attachments<'_> {
         rewritten(resource, room, |url| {
             let caller = self.caller.clone()?;
             let attachment = Attachment::new(self.binary(url)?, caller, self.expires);
-            let sealed = attachment.seal(self.keys.first()?, &self.place)?;
+            let sealed = attachment.seal(self.keys.first()?, &self.context)?;
             Some(format!("{}/_pages/{sealed}", self.base()))
         })
     }
@@ -91,7 +91,7 @@ impl Attachments<'_> {
         let opened = rewritten(sent, room, |url| {
             let (link, is_sealed) = match self.sealed_part(url) {
                 Some(sealed) => {
-                    let open = |caller| Attachment::open(sealed, self.keys, &self.place, caller);
+                    let open = |caller| Attachment::open(sealed, self.keys, &self.context, caller);
                     let opened = self.caller.as_ref().and_then(open);
                     let serves = opened.as_ref().is_some_and(|opened| opened.serves(self.now));
                     (opened.map(|opened| opened.link), serves)
@@ -193,10 +193,10 @@ fn rewritten(
     for url in urls(text).unwrap_or_default() {
         let Ok(value) = serde_json::from_str::<Cow<'_, str>>(url.get()) else { continue };
         let Some(value) = other(&value) else { continue };
-        let Some(place) = Span::of(url.get(), text).map(Span::range) else { return Ok(None) };
-        written.push_str(text.get(from..place.start).unwrap_or_default());
+        let Some(span) = Span::of(url.get(), text).map(Span::range) else { return Ok(None) };
+        written.push_str(text.get(from..span.start).unwrap_or_default());
         written.push_str(&serde_json::to_string(&value).unwrap_or_default());
-        from = place.end;
+        from = span.end;
         if written.len() > room {
             return Err(TooLong);
         }
@@ -227,7 +227,7 @@ mod tests {
                 .filter(|_| !subject.is_empty())
                 .and_then(|caller| caller.mark()),
             keys: &keys,
-            place: "here".to_owned(),
+            context: "here".to_owned(),
             base: &base,
             upstream_base: UPSTREAM,
             now,

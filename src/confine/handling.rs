@@ -1,4 +1,4 @@
-//! The ways in which a granted request is dealt with.
+//! The handling of a granted request, by its interaction and what was granted.
 
 use http::{HeaderMap, Method};
 
@@ -7,7 +7,7 @@ use crate::authorization::Access;
 use crate::fhir::InteractionKind as Kind;
 use crate::smart::Permissions;
 
-/// The way of a request that was granted.
+/// The handling of a request that was granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Handling {
     /// Nothing of the answer has to be judged, or it is about no resources.
@@ -61,7 +61,7 @@ impl Handling {
         }
     }
 
-    /// The way of a request whose answer has to be judged.
+    /// Returns the handling of a request whose answer has to be judged.
     pub(super) fn judged(access: &Access) -> Self {
         let interaction = access.interaction();
         let is_get = matches!(*interaction.method(), Method::GET | Method::HEAD);

@@ -58,19 +58,19 @@ impl Job {
     }
 
     /// Seals it, as the last segment of its address.
-    pub(super) fn seal(&self, key: &SealKey, place: &str) -> Option<String> {
-        key.seal(&serde_json::to_vec(self).ok()?, Purpose::Export, place)
+    pub(super) fn seal(&self, key: &SealKey, context: &str) -> Option<String> {
+        key.seal(&serde_json::to_vec(self).ok()?, Purpose::Export, context)
     }
 
     /// Opens an address that one of the keys has sealed for this owner, and that still serves.
     pub(super) fn open(
         sealed: &str,
         keys: &[SealKey],
-        place: &str,
+        context: &str,
         owner: &JobOwner,
         now: UnixTime,
     ) -> Option<Self> {
-        let plain = keys.iter().find_map(|key| key.open(sealed, Purpose::Export, place))?;
+        let plain = keys.iter().find_map(|key| key.open(sealed, Purpose::Export, context))?;
         let job: Self = serde_json::from_slice(&plain).ok()?;
         let is_owners = *owner == JobOwner::new(&*job.issuer, &*job.subject);
         (is_owners && now.as_secs() < job.expires).then_some(job)
@@ -105,7 +105,7 @@ mod packed {
             let is_one = |name: &&str| types.iter().any(|one| one == name);
             let byte = |names: &[&str]| {
                 let bits = names.iter().enumerate().filter(|(_, name)| is_one(name));
-                bits.fold(0, |byte, (place, _)| byte | 1 << place)
+                bits.fold(0, |byte, (bit, _)| byte | 1 << bit)
             };
             let others = types.iter().filter(|name| !r4.contains(name)).cloned().collect();
             Packed { r4: names.chunks(8).map(byte).collect(), others }
@@ -118,12 +118,12 @@ mod packed {
     ) -> Result<Option<Vec<String>>, D::Error> {
         let packed = Option::<Packed>::deserialize(deserializer)?;
         Ok(packed.map(|Packed { r4, others }| {
-            let has = |place: usize| {
-                let byte = r4.get(place / 8).copied().unwrap_or_default();
-                byte & (1 << (place % 8)) != 0
+            let has = |bit: usize| {
+                let byte = r4.get(bit / 8).copied().unwrap_or_default();
+                byte & (1 << (bit % 8)) != 0
             };
             let types = ResourceTypes::r4();
-            let named = types.names().enumerate().filter(|(place, _)| has(*place));
+            let named = types.names().enumerate().filter(|(bit, _)| has(*bit));
             named.map(|(_, name)| name.to_owned()).chain(others).collect()
         }))
     }

@@ -106,6 +106,7 @@ mod chain;
 mod confined;
 mod entry;
 mod entry_answer;
+mod handling;
 mod headers;
 mod job;
 mod judge;
@@ -138,7 +139,6 @@ mod unread;
 mod upstream;
 mod version;
 mod view;
-mod way;
 
 pub use crate::seal::{SealKey, SealKeyError};
 pub use body::ConfinedBody;

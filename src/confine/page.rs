@@ -36,19 +36,19 @@ impl Page {
     }
 
     /// Seals it, as the last segment of its address.
-    pub(super) fn seal(&self, key: &SealKey, place: &str) -> Option<String> {
-        key.seal(&serde_json::to_vec(self).ok()?, Purpose::Page, place)
+    pub(super) fn seal(&self, key: &SealKey, context: &str) -> Option<String> {
+        key.seal(&serde_json::to_vec(self).ok()?, Purpose::Page, context)
     }
 
     /// Opens a page that one of the keys has sealed for this caller, and that still serves.
     pub(super) fn open(
         sealed: &str,
         keys: &[SealKey],
-        place: &str,
+        context: &str,
         principal: &Principal,
         now: UnixTime,
     ) -> Option<Self> {
-        let plain = keys.iter().find_map(|key| key.open(sealed, Purpose::Page, place))?;
+        let plain = keys.iter().find_map(|key| key.open(sealed, Purpose::Page, context))?;
         let page: Self = serde_json::from_slice(&plain).ok()?;
         let is_callers = Caller::of(principal).is_some_and(|caller| caller == page.caller);
         (is_callers && now.as_secs() < page.expires).then_some(page)

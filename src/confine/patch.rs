@@ -121,7 +121,8 @@ impl Room {
     /// Takes what an operation carries and what it moves, so that the cost of a patch does not grow with operations
     /// times size.
     fn take(&mut self, operation: &PatchOperation, resource: &Value) -> Result<(), Fault> {
-        let pushed: usize = places(operation).map(|place| length_around(place, resource)).sum();
+        let pushed: usize =
+            pointers(operation).map(|pointer| length_around(pointer, resource)).sum();
         let Some(pushed) = self.pushed.checked_sub(pushed) else {
             let text = "the patch moves too many items of lists: send fewer operations in one";
             return Err(Fault::TooLarge(text.to_owned()));
@@ -173,8 +174,8 @@ impl Room {
     }
 }
 
-/// Returns the places where an operation puts something in or takes it out.
-fn places(operation: &PatchOperation) -> impl Iterator<Item = &str> {
+/// Returns the pointers where an operation puts something in or takes it out.
+fn pointers(operation: &PatchOperation) -> impl Iterator<Item = &str> {
     let (one, other) = match operation {
         PatchOperation::Add(add) => (Some(add.path.as_str()), None),
         PatchOperation::Remove(remove) => (Some(remove.path.as_str()), None),
@@ -186,8 +187,8 @@ fn places(operation: &PatchOperation) -> impl Iterator<Item = &str> {
 }
 
 /// Returns the number of items that are moved where one is put into a list, or taken out of it: all behind it.
-fn length_around(place: &str, resource: &Value) -> usize {
-    let Some((list, index)) = place.rsplit_once('/') else { return 0 };
+fn length_around(pointer: &str, resource: &Value) -> usize {
+    let Some((list, index)) = pointer.rsplit_once('/') else { return 0 };
     let items = resource.pointer(list).and_then(Value::as_array);
     // `-` is the place behind the last one.
     let index = index.parse().unwrap_or(usize::MAX);
@@ -276,7 +277,7 @@ mod tests {
         assert!(is_too_large(&list(1), &of("1", MAX_VALUES)), "values");
         // Each at the front pushes all the others along; one at the end pushes none.
         let (front, end) = ("/x/0", "/x/-");
-        let add = |place: &str| format!(r#"{{"op":"add","path":"{place}","value":1}}"#);
+        let add = |pointer: &str| format!(r#"{{"op":"add","path":"{pointer}","value":1}}"#);
         let long = list(50_000);
         assert!(!is_too_large(&long, &of(&add(front), 20)));
         assert!(is_too_large(&long, &of(&add(front), 21)), "inserts");

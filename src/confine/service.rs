@@ -14,13 +14,13 @@ use tower_service::Service;
 use super::body::ConfinedBody;
 use super::capability::Capabilities;
 use super::confined::Confined;
+use super::handling::Handling;
 use super::headers;
 use super::judge::Judge;
 use super::metadata::{self, Rewriting};
 use super::passed::{self, Localized};
 use super::request_body::RequestBody;
 use super::settings::ConfineSettings;
-use super::way::Handling;
 use crate::authorization::Access;
 use crate::middleware::{ActiveGate, LayerParts, release_readiness};
 use crate::rejection::Rejection;
@@ -94,9 +94,9 @@ impl<S> Confine<S> {
                 RequestPlan::Form(kept()?, localized())
             }
             None | Some((Handling::Through, _)) => RequestPlan::Through(localized()),
-            Some((way, access)) => {
+            Some((handling, access)) => {
                 let access = Box::new(access.clone());
-                RequestPlan::Judged(kept()?, Arc::clone(capabilities), way, access)
+                RequestPlan::Judged(kept()?, Arc::clone(capabilities), handling, access)
             }
         };
         Ok((step, changes))
@@ -170,10 +170,10 @@ where
         }
         match step {
             RequestPlan::Metadata(rewriting) => self.metadata(rewriting, request),
-            RequestPlan::Judged((layer_parts, settings), capabilities, way, access) => {
+            RequestPlan::Judged((layer_parts, settings), capabilities, handling, access) => {
                 let ready = self.ready();
                 let judged = async move {
-                    let (known, asked) = ((settings, capabilities), (way, *access));
+                    let (known, asked) = ((settings, capabilities), (handling, *access));
                     Judge::new(ready, layer_parts, known, asked, request.into_parts())
                         .answer()
                         .await

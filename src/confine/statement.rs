@@ -5,8 +5,8 @@ use std::cell::Cell;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use super::handling;
 use super::members::Members;
-use super::way;
 use crate::fhir::search;
 
 /// Parameters of results, which a statement may list among those of searches.
@@ -115,7 +115,7 @@ impl<'a> StatementRewriter<'a> {
         members.edit_list("operation", |operation| {
             let name = operation.string("name")?;
             let name = name.trim_start_matches('$');
-            let is_refused = self.is_confined && way::is_always_refused(name);
+            let is_refused = self.is_confined && handling::is_always_refused(name);
             (!is_refused && may_grant(name)).then(|| operation.write()).flatten()
         });
         if !self.is_confined {

@@ -34,8 +34,8 @@ impl<E> From<Fault<E>> for Stop<E> {
 }
 
 impl<E> From<QueryError> for Stop<E> {
-    fn from(not_asked: QueryError) -> Self {
-        match not_asked {
+    fn from(error: QueryError) -> Self {
+        match error {
             QueryError::Denied(denial) => Self::Denied(denial),
             QueryError::Refused(answer) => Self::Refusal(answer),
         }

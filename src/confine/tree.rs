@@ -181,16 +181,16 @@ fn write(value: &Value, written: &mut String) {
         },
         Value::Array(items) => {
             written.push('[');
-            for (place, item) in items.iter().enumerate() {
-                written.push_str(if place == 0 { "" } else { "," });
+            for (index, item) in items.iter().enumerate() {
+                written.push_str(if index == 0 { "" } else { "," });
                 write(item, written);
             }
             written.push(']');
         }
         Value::Object(members) => {
             written.push('{');
-            for (place, (name, member)) in members.iter().enumerate() {
-                written.push_str(if place == 0 { "" } else { "," });
+            for (index, (name, member)) in members.iter().enumerate() {
+                written.push_str(if index == 0 { "" } else { "," });
                 quote(name, written);
                 written.push(':');
                 write(member, written);

@@ -12,8 +12,8 @@ use crate::smart::Permissions;
 /// Judges the resources of one answer.
 pub(super) struct View<'a> {
     access: &'a Access,
-    /// The places of the filters by type: of results, and of what comes along.
-    places: [HashMap<String, usize>; 2],
+    /// The indices of the filters by type: of results, and of what comes along.
+    indices: [HashMap<String, usize>; 2],
     filters: Vec<Filter<'a>>,
     /// The types whose every resource may be read, as far as that was asked.
     readable: HashMap<String, bool>,
@@ -52,8 +52,8 @@ pub(super) struct Missing {
 
 impl<'a> View<'a> {
     pub(super) fn new(access: &'a Access) -> Self {
-        let (places, filters, readable) = Default::default();
-        Self { access, places, filters, readable }
+        let (indices, filters, readable) = Default::default();
+        Self { access, indices, filters, readable }
     }
 
     /// Judges a resource by itself.
@@ -159,22 +159,22 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Returns the place of the filter for a resource.
+    /// Returns the index of the filter for a resource.
     fn filter(&mut self, one: &Candidate<'_>, known: &mut KnownVerdicts) -> usize {
-        let [results, along] = &mut self.places;
-        let places = if one.is_included { along } else { results };
-        if let Some(place) = places.get(&one.resource_type) {
-            return *place;
+        let [results, along] = &mut self.indices;
+        let indices = if one.is_included { along } else { results };
+        if let Some(index) = indices.get(&one.resource_type) {
+            return *index;
         }
         let filter = match one.is_included {
             true => self.access.readable(&one.resource_type),
             false => self.access.shown(&one.resource_type),
         };
-        let place = self.filters.len();
-        places.insert(one.resource_type.clone(), place);
+        let index = self.filters.len();
+        indices.insert(one.resource_type.clone(), index);
         let number = known.of_patients(&filter.patients());
         self.filters.push(Filter { filter, known: number });
-        place
+        index
     }
 }
 
@@ -217,23 +217,23 @@ impl Walk {
 pub(super) struct Among<'c, 'a> {
     candidates: &'c [Candidate<'a>],
     /// `None` where two are called alike.
-    places: HashMap<(&'c str, &'c str), Option<usize>>,
+    indices: HashMap<(&'c str, &'c str), Option<usize>>,
 }
 
 impl<'c, 'a> Among<'c, 'a> {
     pub(super) fn new(candidates: &'c [Candidate<'a>]) -> Self {
-        let mut places = HashMap::new();
-        for (place, one) in candidates.iter().enumerate() {
+        let mut indices = HashMap::new();
+        for (index, one) in candidates.iter().enumerate() {
             let Some(id) = one.id() else { continue };
             let name = (&*one.resource_type, id);
-            places.entry(name).and_modify(|place| *place = None).or_insert(Some(place));
+            indices.entry(name).and_modify(|index| *index = None).or_insert(Some(index));
         }
-        Self { candidates, places }
+        Self { candidates, indices }
     }
 
     /// Returns the one that another one of the answer depends on, if there is exactly one such.
     pub(super) fn find(&self, reference: &ResourceReference) -> Option<&Candidate<'a>> {
-        let place = (*self.places.get(&(&*reference.resource_type, &*reference.id))?)?;
-        self.candidates.get(place)
+        let index = (*self.indices.get(&(&*reference.resource_type, &*reference.id))?)?;
+        self.candidates.get(index)
     }
 }

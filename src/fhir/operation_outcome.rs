@@ -245,8 +245,8 @@ impl OperationOutcome {
         );
         json.push_str(self.issue_type.code());
         json.push_str("\",");
-        for (place, code) in self.codes.iter().enumerate() {
-            json.push_str(if place == 0 { r#""details":{"coding":["# } else { "," });
+        for (index, code) in self.codes.iter().enumerate() {
+            json.push_str(if index == 0 { r#""details":{"coding":["# } else { "," });
             json.push_str(r#"{"system":""#);
             json.push_str(REFUSAL_CODES);
             json.push_str(r#"","code":""#);

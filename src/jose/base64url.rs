@@ -131,14 +131,14 @@ mod tests {
     #[test]
     fn every_other_byte_is_refused_at_every_place() {
         let good = URL_SAFE_NO_PAD.encode([0x5a; 120]);
-        for place in 0..good.len() {
+        for index in 0..good.len() {
             for byte in 0..=255_u8 {
                 let mut text = good.clone().into_bytes();
-                if let Some(one) = text.get_mut(place) {
+                if let Some(one) = text.get_mut(index) {
                     *one = byte;
                 }
                 let in_alphabet = byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-                assert_eq!(read(&text).is_some(), in_alphabet, "{byte} at {place}");
+                assert_eq!(read(&text).is_some(), in_alphabet, "{byte} at {index}");
             }
         }
     }

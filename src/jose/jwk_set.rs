@@ -44,7 +44,7 @@ pub struct JwkSet {
     keys: Vec<VerificationKey>,
     by_kid: HashMap<Box<str>, Vec<usize>>,
     left_out: Vec<LeftOut>,
-    /// For each `kid` of those, exactly as it is, the place in `left_out` of the first that has it.
+    /// For each `kid` of those, exactly as it is, the index in `left_out` of the first that has it.
     left_out_by_kid: HashMap<Box<str>, usize>,
 }
 
@@ -63,7 +63,7 @@ pub struct JwkSet {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LeftOut {
-    /// Its place in `keys`, from 0.
+    /// Its index in `keys`, from 0.
     pub index: usize,
     /// Its `kid`, where it has a readable one.
     pub kid: Option<String>,
@@ -198,8 +198,8 @@ impl JwkSet {
     /// Returns the reason why the entry that a `kid` names was left out; where several have it, that
     /// of the first.
     pub(crate) fn reason_left_out(&self, kid: &str) -> Option<&JwkError> {
-        let place = self.left_out_by_kid.get(kid)?;
-        self.left_out.get(*place).map(|entry| &entry.reason)
+        let index = self.left_out_by_kid.get(kid)?;
+        self.left_out.get(*index).map(|entry| &entry.reason)
     }
 
     /// Returns the keys that `kid` and `algorithm` of a token mean. `kid` is compared exactly (RFC
@@ -217,8 +217,8 @@ impl JwkSet {
             // Unknown, so that the request waits for a load: it may bring the key that the token means.
             return select_few(self.keys.iter().filter(is_own), algorithm, NoKey::Unknown);
         };
-        let places = self.by_kid.get(kid).ok_or(NoKey::Unknown)?;
-        let named = || places.iter().filter_map(|place| self.keys.get(*place));
+        let indices = self.by_kid.get(kid).ok_or(NoKey::Unknown)?;
+        let named = || indices.iter().filter_map(|index| self.keys.get(*index));
         let none =
             if named().any(|key| is_own(&key)) { NoKey::WrongAlgorithm } else { NoKey::Foreign };
         select_few(named().filter(is_own), algorithm, none)
@@ -226,8 +226,8 @@ impl JwkSet {
 
     /// Returns the algorithms of the keys that a `kid` names.
     pub(crate) fn algorithms_of(&self, kid: &str) -> Vec<Algorithm> {
-        let places = self.by_kid.get(kid).into_iter().flatten();
-        let keys = places.filter_map(|place| self.keys.get(*place));
+        let indices = self.by_kid.get(kid).into_iter().flatten();
+        let keys = indices.filter_map(|index| self.keys.get(*index));
         keys.flat_map(VerificationKey::algorithms).collect()
     }
 
@@ -244,13 +244,13 @@ impl JwkSet {
     /// Adds a key, unless the set has it already.
     fn add(&mut self, key: VerificationKey, known: &mut KeysByIdentity) {
         let alike = known.alike(&key);
-        if alike.iter().filter_map(|place| self.keys.get(*place)).any(|other| other.repeats(&key)) {
+        if alike.iter().filter_map(|index| self.keys.get(*index)).any(|other| other.repeats(&key)) {
             return;
         }
-        let place = self.keys.len();
-        alike.push(place);
+        let index = self.keys.len();
+        alike.push(index);
         if let Some(kid) = key.kid() {
-            self.by_kid.entry(kid.into()).or_default().push(place);
+            self.by_kid.entry(kid.into()).or_default().push(index);
         }
         self.keys.push(key);
     }
@@ -261,13 +261,13 @@ impl JwkSet {
 #[derive(Default)]
 struct KeysByIdentity {
     hasher: DefaultHashBuilder,
-    places: HashMap<u64, Vec<usize>>,
+    indices: HashMap<u64, Vec<usize>>,
 }
 
 impl KeysByIdentity {
-    /// Returns the places of the keys that may be the same.
+    /// Returns the indices of the keys that may be the same.
     fn alike(&mut self, key: &VerificationKey) -> &mut Vec<usize> {
-        self.places.entry(self.hasher.hash_one(key.identity())).or_default()
+        self.indices.entry(self.hasher.hash_one(key.identity())).or_default()
     }
 }
 

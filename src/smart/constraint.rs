@@ -78,8 +78,8 @@ impl Constraint {
 
 impl fmt::Display for Constraint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, (name, value)) in self.0.iter().enumerate() {
-            f.write_str(if place == 0 { "" } else { "&" })?;
+        for (index, (name, value)) in self.0.iter().enumerate() {
+            f.write_str(if index == 0 { "" } else { "&" })?;
             write!(f, "{name}={}", utf8_percent_encode(value, ENCODED))?;
         }
         Ok(())

@@ -89,10 +89,10 @@ impl Source {
     fn serving(&self, config: Config, before: Option<&FhirAuthLayer>) -> Result<Serving, Failure> {
         let made = || {
             let tls = config.gateway().tls.as_ref().map(tls::acceptor).transpose()?;
-            let (place, client_timeout) =
+            let (addresses, client_timeout) =
                 (ListenAddresses::of(&config), config.gateway().upstream.timeout);
             let (app, auth) = (self.make)(config, before)?;
-            Ok(Serving { app, auth, tls, client_timeout, place })
+            Ok(Serving { app, auth, tls, client_timeout, addresses })
         };
         made().map_err(|failure| self.in_file(&failure))
     }
@@ -110,7 +110,7 @@ struct Serving {
     /// The longest time for which a client may take nothing of an answer, the same as the server behind has between
     /// two frames of it.
     client_timeout: Duration,
-    place: ListenAddresses,
+    addresses: ListenAddresses,
 }
 
 /// The addresses that are listened on, which are those of the start.
@@ -185,12 +185,12 @@ impl Current {
         let config = read.map_err(Failure::from).and_then(|config| source.completed(config));
         match config.and_then(|config| source.serving(config, Some(&before.auth))) {
             Ok(next) => {
-                if next.place != before.place {
+                if next.addresses != before.addresses {
                     tracing::warn!("other addresses to listen on are used after a restart alone");
                 }
                 tracing::warn!("a new configuration serves");
                 let mut serving = self.0.write().unwrap_or_else(PoisonError::into_inner);
-                *serving = Arc::new(Serving { place: before.place.clone(), ..next });
+                *serving = Arc::new(Serving { addresses: before.addresses.clone(), ..next });
             }
             Err(fault) => before.auth.reject_configuration(&fault),
         }

@@ -144,13 +144,13 @@ fn forwarded(text: &str) -> Option<Thumbprint> {
     for pair in unquoted(text, ';')? {
         let (name, value) = pair.split_once('=')?;
         let value = value.trim_matches('"');
-        let place = match name.trim() {
+        let found = match name.trim() {
             name if name.eq_ignore_ascii_case("hash") => &mut hash,
             name if name.eq_ignore_ascii_case("cert") => &mut certificate,
             _ => continue,
         };
         let read = if name.trim().eq_ignore_ascii_case("cert") { pem(value) } else { hex(value) };
-        if place.replace(read?).is_some() {
+        if found.replace(read?).is_some() {
             return None;
         }
     }
@@ -165,14 +165,14 @@ fn forwarded(text: &str) -> Option<Thumbprint> {
 fn unquoted(text: &str, separator: char) -> Option<Vec<&str>> {
     let (mut parts, mut start, mut quoted, mut escaped) = (Vec::new(), 0, false, false);
     let mut before = separator;
-    for (place, character) in text.char_indices() {
+    for (index, character) in text.char_indices() {
         let last = std::mem::replace(&mut before, character);
         match character {
             _ if escaped => escaped = false,
             '\\' if quoted => escaped = true,
             '\\' => return None,
             '"' if quoted => {
-                let rest = text.get(place + 1..)?;
+                let rest = text.get(index + 1..)?;
                 if !rest.is_empty() && !rest.starts_with([separator, ',']) {
                     return None;
                 }
@@ -182,8 +182,8 @@ fn unquoted(text: &str, separator: char) -> Option<Vec<&str>> {
             '"' => return None,
             ',' if !quoted => return None,
             _ if character == separator && !quoted => {
-                parts.push(text.get(start..place)?);
-                start = place + character.len_utf8();
+                parts.push(text.get(start..index)?);
+                start = index + character.len_utf8();
             }
             _ => {}
         }

@@ -24,16 +24,16 @@ pub(crate) struct Nonces {
     /// `true` where no key was given, so that one was made.
     is_key_made: bool,
     /// The name of the server: a nonce of another one with the same keys is none of its.
-    place: Box<str>,
+    context: Box<str>,
 }
 
 impl Nonces {
-    pub(crate) fn new(mut keys: Vec<SealKey>, place: &str) -> Result<Self, BuildError> {
+    pub(crate) fn new(mut keys: Vec<SealKey>, context: &str) -> Result<Self, BuildError> {
         let is_key_made = keys.is_empty();
         if is_key_made {
             keys.push(SealKey::random().map_err(|_| BuildError::NoRandomNumbers)?);
         }
-        Ok(Self { keys, is_key_made, place: place.into() })
+        Ok(Self { keys, is_key_made, context: context.into() })
     }
 
     /// Goes on with the key of the configuration that is replaced, where both made one.
@@ -46,12 +46,12 @@ impl Nonces {
 
     pub(crate) fn make(&self, now: UnixTime) -> Option<String> {
         let seconds = now.as_secs().to_be_bytes();
-        self.keys.first()?.seal(&seconds, Purpose::DpopNonce, &self.place)
+        self.keys.first()?.seal(&seconds, Purpose::DpopNonce, &self.context)
     }
 
     /// Reports whether a nonce is one of this server that still serves.
     pub(super) fn is_good(&self, nonce: &str, now: UnixTime) -> bool {
-        let open = |key: &SealKey| key.open(nonce, Purpose::DpopNonce, &self.place);
+        let open = |key: &SealKey| key.open(nonce, Purpose::DpopNonce, &self.context);
         let opened = Some(nonce).filter(|nonce| nonce.len() <= LONGEST);
         let opened = opened.and_then(|_| self.keys.iter().find_map(open));
         let seconds: Option<[u8; 8]> = opened.and_then(|plain| plain.try_into().ok());

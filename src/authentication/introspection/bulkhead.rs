@@ -45,7 +45,7 @@ struct Rate {
     at: Instant,
 }
 
-/// A place among a bounded number, until it is dropped.
+/// One of a bounded number, until it is dropped.
 #[derive(Debug)]
 pub(super) struct BulkheadPermit {
     bulkhead: Arc<Bulkhead>,
@@ -72,16 +72,16 @@ impl Bulkhead {
         }
     }
 
-    /// Takes a place among the open questions.
+    /// Takes one of the permits for open questions.
     pub(super) fn question(self: &Arc<Self>) -> Option<BulkheadPermit> {
-        // The place first: where there is none, nothing of the rate is used up.
-        let place = self.place(OPEN, |bulkhead| &bulkhead.open)?;
-        self.is_within_rate().then_some(place)
+        // The permit first: where there is none, nothing of the rate is used up.
+        let permit = self.permit(OPEN, |bulkhead| &bulkhead.open)?;
+        self.is_within_rate().then_some(permit)
     }
 
-    /// Takes a place among the requests that wait.
+    /// Takes one of the permits for requests that wait.
     pub(super) fn wait(self: &Arc<Self>) -> Option<BulkheadPermit> {
-        self.place(WAITING, |bulkhead| &bulkhead.waiting)
+        self.permit(WAITING, |bulkhead| &bulkhead.waiting)
     }
 
     /// Returns the number of open questions.
@@ -89,7 +89,7 @@ impl Bulkhead {
         self.open.load(Ordering::Relaxed)
     }
 
-    fn place(
+    fn permit(
         self: &Arc<Self>,
         most: usize,
         of: fn(&Self) -> &AtomicUsize,

@@ -86,11 +86,11 @@ impl IntrospectionContext<'_> {
     fn questions_of_before(
         &self,
         introspection: &Introspection,
-        way: &TransportSettings,
+        transport: &TransportSettings,
     ) -> Option<Questions> {
         let before = self.before.filter(|before| before.settings == *introspection)?;
         let questions = before.questions.as_ref()?;
-        let are_put = questions.are_put_for(way, self.issuer, self.keys, self.base_url);
+        let are_put = questions.are_put_for(transport, self.issuer, self.keys, self.base_url);
         are_put.then(|| questions.clone())
     }
 }
@@ -113,8 +113,8 @@ impl Introspection {
         if around.is_silent {
             return Ok(Introspector { settings: self, questions: None });
         }
-        let way = TransportSettings::new(key_settings, &around.clock);
-        if let Some(questions) = around.questions_of_before(&self, &way) {
+        let transport = TransportSettings::new(key_settings, &around.clock);
+        if let Some(questions) = around.questions_of_before(&self, &transport) {
             return Ok(Introspector { settings: self, questions: Some(questions) });
         }
         let runtime = Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
@@ -137,7 +137,7 @@ impl Introspection {
         if let Endpoint::Written(url) = &provider.endpoint {
             provider.warn_of_secret(url);
         }
-        let questions = Questions::new(provider, self.max_age, way, runtime);
+        let questions = Questions::new(provider, self.max_age, transport, runtime);
         Ok(Introspector { settings: self, questions: Some(questions) })
     }
 }

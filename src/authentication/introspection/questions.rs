@@ -60,7 +60,7 @@ struct Shared {
     report: Report,
     turned_away: AtomicU64,
     issuer: Arc<str>,
-    way: TransportSettings,
+    transport: TransportSettings,
     runtime: Handle,
 }
 
@@ -99,7 +99,7 @@ struct OpenQuestion {
 pub(crate) struct AnswerWait {
     outcome: Receiver,
     bound: Duration,
-    _place: BulkheadPermit,
+    _slot: BulkheadPermit,
 }
 
 impl AnswerWait {
@@ -115,7 +115,7 @@ impl Questions {
     pub(super) fn new(
         provider: Provider,
         max_age: Duration,
-        way: TransportSettings,
+        transport: TransportSettings,
         runtime: Handle,
     ) -> Self {
         let issuer = Arc::clone(&provider.issuer);
@@ -128,7 +128,7 @@ impl Questions {
             report: Report::default(),
             turned_away: AtomicU64::new(0),
             issuer,
-            way,
+            transport,
             runtime,
         }))
     }
@@ -164,7 +164,7 @@ impl Questions {
                 return LookUp::Known(Outcome::Unavailable { retry_after });
             }
         };
-        let (Some(place), Ok(token)) = (bulkhead.question(), std::str::from_utf8(token)) else {
+        let (Some(slot), Ok(token)) = (bulkhead.question(), std::str::from_utf8(token)) else {
             bulkhead.circuit.unused(permit);
             return shared.turned_away();
         };
@@ -175,7 +175,7 @@ impl Questions {
         let permit = Some(permit);
         let shared = Arc::clone(shared);
         let bulkhead = Arc::clone(bulkhead);
-        let closing = Closing { shared, hash, sender, permit, bulkhead, _place: place };
+        let closing = Closing { shared, hash, sender, permit, bulkhead, _slot: slot };
         // Not under the lock: a runtime that is shutting down drops the task at once.
         let wait = self.0.wait(receiver, &closing.bulkhead);
         self.0.runtime.spawn(ask(closing, token.to_owned()));
@@ -186,7 +186,7 @@ impl Questions {
     /// rules.
     pub(super) fn are_put_for(
         &self,
-        way: &TransportSettings,
+        transport: &TransportSettings,
         issuer: &IssuerSettings,
         keys: &IssuerKeys,
         base_url: &AudiencePolicy,
@@ -194,7 +194,7 @@ impl Questions {
         let SignedAnswers { keys: own_keys, settings, base_url: own_base_url, .. } =
             &self.0.provider.signed;
         own_keys.are_those_of(keys)
-            && self.0.way.is_same_as(way)
+            && self.0.transport.is_same_as(transport)
             && settings.algorithms == issuer.algorithms
             && settings.leeway == issuer.leeway
             && settings.key_issuer() == issuer.key_issuer()
@@ -228,7 +228,7 @@ async fn ask(mut closing: Closing, token: String) {
     if !closing.permit.as_ref().is_some_and(|permit| bulkhead.circuit.still_admits(permit)) {
         return;
     }
-    let ask = shared.provider.ask(&token, &*shared.way.clock);
+    let ask = shared.provider.ask(&token, &*shared.transport.clock);
     let result = timeout(shared.timeout(), ask).await;
     closing.close(result.unwrap_or(Err(IntrospectionError::Timeout)));
 }
@@ -240,7 +240,7 @@ struct Closing {
     sender: watch::Sender<Option<Outcome>>,
     permit: Option<CallPermit>,
     bulkhead: Arc<Bulkhead>,
-    _place: BulkheadPermit,
+    _slot: BulkheadPermit,
 }
 
 impl Closing {
@@ -248,7 +248,7 @@ impl Closing {
         let Self { shared, hash, sender, permit, bulkhead, .. } = self;
         let Some(permit) = permit.take() else { return };
         meter::introspection(&shared.issuer, meter_name(&result));
-        shared.report.note(&shared.issuer, &result, shared.way.clock.now());
+        shared.report.note(&shared.issuer, &result, shared.transport.clock.now());
         match &result {
             Err(error) if error.is_outage() => bulkhead.circuit.failed(permit),
             Ok(_) => bulkhead.circuit.succeeded(permit),
@@ -302,22 +302,20 @@ impl Shared {
     /// Returns what is known of a token. A signed answer counts under the keys that verified it.
     fn known(&self, token: TokenHash) -> CachedAnswer {
         let SignedAnswers { keys, settings, .. } = &self.provider.signed;
-        self.answer_cache.get(token, (self.way.clock.now(), settings.leeway), |answer| {
+        self.answer_cache.get(token, (self.transport.clock.now(), settings.leeway), |answer| {
             answer.key_set().is_none_or(|key_set| keys.usable_set_id() == Some(key_set))
         })
     }
 
     fn wait(&self, outcome: Receiver, bulkhead: &Arc<Bulkhead>) -> LookUp {
         match bulkhead.wait() {
-            Some(place) => {
-                LookUp::Open(AnswerWait { outcome, bound: self.timeout(), _place: place })
-            }
+            Some(slot) => LookUp::Open(AnswerWait { outcome, bound: self.timeout(), _slot: slot }),
             None => self.turned_away(),
         }
     }
 
     fn timeout(&self) -> Duration {
-        self.way.settings.timeout
+        self.transport.settings.timeout
     }
 
     fn turned_away(&self) -> LookUp {

@@ -77,12 +77,12 @@ impl CallerScopes {
         context: ScopeContext,
     ) -> &UnderConstraint {
         let [patient, user, system] = &self.constrained;
-        let place = match context {
+        let cell = match context {
             ScopeContext::Patient => patient,
             ScopeContext::User => user,
             ScopeContext::System => system,
         };
-        place.get_or_init(|| UnderConstraint::of(principal, context))
+        cell.get_or_init(|| UnderConstraint::of(principal, context))
     }
 }
 

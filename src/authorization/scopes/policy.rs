@@ -119,8 +119,8 @@ impl Authorizer for ScopePolicy {
             ScopeRequirement::All(required) => {
                 let evaluator = ScopeEvaluator::new(request, &required);
                 let is_plain = TargetCount::of(request.interaction()) == TargetCount::One;
-                required.each.iter().enumerate().all(|(place, one)| match &one.types {
-                    RequiredTypes::Type(name) if is_plain && place == 0 => {
+                required.each.iter().enumerate().all(|(index, one)| match &one.types {
+                    RequiredTypes::Type(name) if is_plain && index == 0 => {
                         evaluator.grants_unconfined_access(one, name)
                     }
                     RequiredTypes::Type(_)
@@ -166,9 +166,9 @@ fn satisfy_all<'a>(
     let mut confinement = Confinement::open();
     let mut reasons = Reasons::default();
     let mut missing = false;
-    for (place, required) in required.each.iter().enumerate() {
+    for (index, required) in required.each.iter().enumerate() {
         let satisfied = match &required.types {
-            RequiredTypes::Type(name) if is_plain && place == 0 => {
+            RequiredTypes::Type(name) if is_plain && index == 0 => {
                 evaluator.collect_alternatives(required, name).map(|(own, scopes)| {
                     confinement = own;
                     scopes
@@ -191,7 +191,7 @@ fn satisfy_all<'a>(
         return Err(reasons);
     }
     if by.len() > 1 {
-        // All are of the token's one set, where none is there twice: the place tells them apart.
+        // All are of the token's one set, where none is there twice: the index tells them apart.
         let mut each: HashSet<*const SmartScope> = HashSet::with_capacity(by.len());
         by.retain(|scope| each.insert(ptr::from_ref(*scope)));
     }

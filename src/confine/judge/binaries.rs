@@ -232,7 +232,7 @@ impl<S, B> Judge<S, B> {
         Attachments {
             caller: Caller::of(self.access.principal()).and_then(|caller| caller.mark()),
             keys: &self.settings.keys,
-            place: self.seal_context(),
+            context: self.seal_context(),
             base: self.access.interaction().base(),
             upstream_base: self.upstream_base(),
             now,

@@ -115,8 +115,8 @@ where
         let interaction = self.access.interaction();
         let base = interaction.base().as_str().trim_end_matches('/');
         let resource_type = interaction.resource_type().unwrap_or_default();
-        let place = HeaderValue::try_from(format!("{base}/{resource_type}/{id}")).ok();
-        response.headers_mut().extend(place.map(|place| (LOCATION, place)));
+        let location = HeaderValue::try_from(format!("{base}/{resource_type}/{id}")).ok();
+        response.headers_mut().extend(location.map(|location| (LOCATION, location)));
         Ok(response)
     }
 }

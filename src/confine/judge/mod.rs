@@ -33,6 +33,7 @@ use super::answer::{Refusal, describe, document, not_modified};
 use super::body::ConfinedBody;
 use super::capability::Capabilities;
 use super::entry::Candidate;
+use super::handling::Handling;
 use super::known::KnownVerdicts;
 use super::page::Page;
 use super::query;
@@ -42,7 +43,6 @@ use super::settings::ConfineSettings;
 use super::stop::{Judged, Stop, unreadable};
 use super::unread::PendingBody;
 use super::upstream::{Upstream, UpstreamAnswer};
-use super::way::Handling;
 use crate::authentication::bearer::Scheme;
 use crate::authorization::{Access, Denial};
 use crate::fhir::Format;
@@ -61,7 +61,7 @@ pub(super) struct Judge<S, B> {
     settings: Arc<ConfineSettings>,
     capabilities: Arc<Capabilities>,
     access: Access,
-    way: Handling,
+    handling: Handling,
     request: Parts,
     /// The headers of each entry, of a bundle.
     of_entries: HeaderMap,
@@ -86,7 +86,7 @@ where
         ready: S,
         layer_parts: Arc<LayerParts>,
         (settings, capabilities): (Arc<ConfineSettings>, Arc<Capabilities>),
-        (way, access): (Handling, Access),
+        (handling, access): (Handling, Access),
         (request, body): (Parts, B),
     ) -> Self {
         let upstream = Upstream::new(ready, &request, settings.max_body);
@@ -98,7 +98,7 @@ where
             settings,
             capabilities,
             access,
-            way,
+            handling,
             request,
             of_entries: HeaderMap::new(),
             refused_entries: RefusedEntries::default(),
@@ -111,9 +111,9 @@ where
     }
 
     pub(super) async fn answer(mut self) -> Result<Response<ConfinedBody<R>>, S::Error> {
-        let judged = if self.way == Handling::Job {
+        let judged = if self.handling == Handling::Job {
             self.job().await
-        } else if self.way == Handling::Page {
+        } else if self.handling == Handling::Page {
             self.page_or_binary().await
         } else {
             self.judged().await.map(|response| response.map(ConfinedBody::bytes))
@@ -142,12 +142,14 @@ where
     }
 
     async fn judged(&mut self) -> Judged<Response<Bytes>, S::Error> {
-        let is_anything =
-            matches!(self.way, Handling::Refused | Handling::RefusedProvenance | Handling::Binary);
+        let is_anything = matches!(
+            self.handling,
+            Handling::Refused | Handling::RefusedProvenance | Handling::Binary
+        );
         if !is_anything && !Format::takes_json(&self.request) {
             return Err(Refusal::only_json().into());
         }
-        match self.way {
+        match self.handling {
             Handling::Batch => self.bundle().await,
             Handling::RefusedProvenance => {
                 let text = "`X-Provenance` needs the right to create Provenance, of all patients and \
@@ -169,7 +171,7 @@ where
 
     /// The answer to a request that is no bundle.
     async fn single_answer(&mut self) -> Judged<Response<Bytes>, S::Error> {
-        match self.way {
+        match self.handling {
             Handling::Resource => self.one().await,
             Handling::Bundle => self.several().await,
             Handling::SearchByPost => self.search_by_post().await,
@@ -229,8 +231,8 @@ where
     async fn page(&mut self) -> Judged<Response<Bytes>, S::Error> {
         let sealed = self.access.interaction().id().unwrap_or_default().to_owned();
         let now = self.layer_parts.now();
-        let (keys, place) = (&self.settings.keys, self.seal_context());
-        let page = Page::open(&sealed, keys, &place, self.access.principal(), now);
+        let (keys, context) = (&self.settings.keys, self.seal_context());
+        let page = Page::open(&sealed, keys, &context, self.access.principal(), now);
         let page = page.ok_or_else(Refusal::no_such_page)?;
         self.access = self.access.authorize_page(&page.of).map_err(Stop::Denied)?;
         // What may be asked depends on the token, too.

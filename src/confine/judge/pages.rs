@@ -83,12 +83,12 @@ where
         let hides = self.hides_results();
         let (searched, shared) = (self.only_type(), self.access.patient_compartment());
         let mut candidates = Vec::new();
-        let mut places = Vec::new();
+        let mut entries = Vec::new();
         let mut room = Room::of_an_answer();
         let mut unread: Option<(usize, &'static str)> = None;
         let mut deletions = Deletions::default();
         for entry in bundle.entries() {
-            places.push(match Candidate::of_entry(entry) {
+            entries.push(match Candidate::of_entry(entry) {
                 Ok(Some(mut candidate)) => {
                     // The server may omit `search.mode`, and a shared resource does not say whom it is about.
                     let is_other = |searched| searched != candidate.resource_type;
@@ -120,11 +120,11 @@ where
         if hides && candidates.iter().all(|one| one.is_included) {
             self.hide_those_apart(&candidates, &mut verdicts);
         }
-        let is_kept = |place: &PageEntry| match place {
-            PageEntry::Candidate(place) => verdicts.get(*place) == Some(&true),
+        let is_kept = |entry: &PageEntry| match entry {
+            PageEntry::Candidate(index) => verdicts.get(*index) == Some(&true),
             PageEntry::Nothing(is_kept) => *is_kept,
         };
-        Ok(places.iter().map(is_kept).collect())
+        Ok(entries.iter().map(is_kept).collect())
     }
 
     /// Hides included resources whose results are on another page, except the patient's own: whether those results

@@ -9,11 +9,11 @@ use serde::Deserialize;
 use super::Judge;
 use crate::authorization::Access;
 use crate::confine::answer::Refusal;
+use crate::confine::handling::Handling;
 use crate::confine::sent_bundle::SentEntry;
 use crate::confine::stop::{Judged, Stop};
 use crate::confine::unread::PendingBody;
 use crate::confine::upstream::resolve;
-use crate::confine::way::Handling;
 use crate::fhir::InteractionKind as Kind;
 use crate::jose::base64url;
 
@@ -21,7 +21,7 @@ use crate::jose::base64url;
 #[derive(Clone, Debug)]
 pub(super) struct Single {
     pub(super) access: Access,
-    pub(super) way: Handling,
+    pub(super) handling: Handling,
     request: Parts,
     body: Bytes,
 }
@@ -29,7 +29,7 @@ pub(super) struct Single {
 /// The request around an entry, which waits for its turn.
 pub(super) struct Outer<B> {
     access: Access,
-    way: Handling,
+    handling: Handling,
     request: Parts,
     body: PendingBody<B>,
 }
@@ -91,19 +91,19 @@ impl<S, B> Judge<S, B> {
             None => Bytes::new(),
         };
         // The address of its status would be nowhere in the answer.
-        let way = match Handling::judged(&access) == Handling::Export {
+        let handling = match Handling::judged(&access) == Handling::Export {
             true => Handling::Refused,
             false => Handling::judged(&access),
         };
-        Ok(Single { access, way, request, body })
+        Ok(Single { access, handling, request, body })
     }
 
     /// Goes on with an entry.
     pub(super) fn enter(&mut self, single: Single) -> Outer<B> {
-        let Single { access, way, request, body } = single;
+        let Single { access, handling, request, body } = single;
         Outer {
             access: std::mem::replace(&mut self.access, access),
-            way: std::mem::replace(&mut self.way, way),
+            handling: std::mem::replace(&mut self.handling, handling),
             request: std::mem::replace(&mut self.request, request),
             body: std::mem::replace(&mut self.body, PendingBody::Bytes(body)),
         }
@@ -111,8 +111,8 @@ impl<S, B> Judge<S, B> {
 
     /// Goes back to the request around it.
     pub(super) fn leave(&mut self, outer: Outer<B>) {
-        let Outer { access, way, request, body } = outer;
-        (self.access, self.way, self.request, self.body) = (access, way, request, body);
+        let Outer { access, handling, request, body } = outer;
+        (self.access, self.handling, self.request, self.body) = (access, handling, request, body);
     }
 }
 

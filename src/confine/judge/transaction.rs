@@ -18,12 +18,12 @@ use super::written::EntryResponse;
 use super::{BoxError, FHIR_JSON, Judge};
 use crate::confine::answer::Refusal;
 use crate::confine::entry_answer::{EntryAnswer, ServerAnswer, ServerAnswers};
+use crate::confine::handling::Handling;
 use crate::confine::preference::ReturnPreference;
 use crate::confine::request_body::RequestBody;
 use crate::confine::sent_bundle::{self, SentEntry, SentRequest, WrittenEntry};
 use crate::confine::stop::{Judged, Stop, unreadable};
 use crate::confine::upstream::{Change, UpstreamAnswer};
-use crate::confine::way::Handling;
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 const PROVENANCE: HeaderName = HeaderName::from_static("x-provenance");
@@ -66,7 +66,7 @@ where
             let single = self.single(&entry)?;
             singles.push((entry, single));
         }
-        if singles.iter().all(|(_, single)| single.way != Handling::Write) {
+        if singles.iter().all(|(_, single)| single.handling != Handling::Write) {
             return self.reads(singles).await;
         }
         let named = singles.iter().filter_map(|(entry, _)| entry.placeholder());
@@ -115,7 +115,7 @@ where
         single: Single,
         named: &HashSet<String>,
     ) -> Judged<Planned<'a>, S::Error> {
-        let is_write = single.way == Handling::Write;
+        let is_write = single.handling == Handling::Write;
         let outer = self.enter(single.clone());
         let change = match is_write {
             true => self.planned_change(named).await.map(Some),

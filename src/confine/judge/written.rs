@@ -135,10 +135,10 @@ where
             }
             (None, ReturnPreference::Resource | ReturnPreference::Nothing) => self.bare(status),
         };
-        let places = [(LOCATION, shown.location), (CONTENT_LOCATION, shown.content_location)];
-        for (name, place) in places {
-            let place = place.and_then(|place| HeaderValue::try_from(place).ok());
-            response.headers_mut().extend(place.map(|place| (name, place)));
+        let headers = [(LOCATION, shown.location), (CONTENT_LOCATION, shown.content_location)];
+        for (name, address) in headers {
+            let address = address.and_then(|address| HeaderValue::try_from(address).ok());
+            response.headers_mut().extend(address.map(|address| (name, address)));
         }
         for name in [ETAG, LAST_MODIFIED] {
             let value = answer.headers.get(&name).filter(|_| !deletes && !shown.is_hidden);
@@ -175,14 +175,14 @@ where
         // What was there before is no creation of this caller's.
         let has_found = sent.method == Method::POST && status != StatusCode::CREATED;
         let is_hidden = has_found && !is_shown && self.hides_results();
-        let place = |place: Option<&str>| {
-            let place = place.filter(|_| !is_hidden);
-            place.and_then(|place| self.place_of(place, id.as_deref()))
+        let address = |address: Option<&str>| {
+            let address = address.filter(|_| !is_hidden);
+            address.and_then(|address| self.public_address(address, id.as_deref()))
         };
         Ok(Shown {
             is_hidden,
-            location: place(answered.location),
-            content_location: place(answered.content_location),
+            location: address(answered.location),
+            content_location: address(answered.content_location),
             body: answered.body.filter(|_| is_shown).and_then(|text| {
                 match self.sealing()(text, self.settings.max_body) {
                     Ok(sealed) => Some(sealed.unwrap_or_else(|| text.to_owned())),
@@ -203,8 +203,8 @@ const DONE: &[u8] = br#"{"resourceType":"OperationOutcome","issue":[{"severity":
 impl<S, B> Judge<S, B> {
     /// Writes an address of the server behind as clients know it, if it names an instance of the type, or a
     /// version: this one, where it is known.
-    fn place_of(&self, place: &str, id: Option<&str>) -> Option<String> {
-        let below = self.below(place.trim())?;
+    fn public_address(&self, address: &str, id: Option<&str>) -> Option<String> {
+        let below = self.below(address.trim())?;
         let interaction = self.access.interaction();
         let mut segments = below.strip_prefix('/')?.split('/');
         let (name, found) = (segments.next()?, segments.next()?);

@@ -110,11 +110,11 @@ fn of_the_future(name: &str, ahead: Duration) -> Vec<Advice> {
 }
 
 /// Names a difference of whole hours as what it mostly is.
-fn of_time_zone(name: &str, place: &str, apart: Duration) -> Option<Advice> {
+fn of_time_zone(name: &str, direction: &str, apart: Duration) -> Option<Advice> {
     let hours = whole_hours(apart)?;
     let plural = if hours == 1 { "" } else { "s" };
     Some(Advice::provider(format!(
-        "look at the time zone: `{name}` is {hours} hour{plural} {place} this server's clock, almost \
+        "look at the time zone: `{name}` is {hours} hour{plural} {direction} this server's clock, almost \
          to the minute; is the clock of one side in local time?"
     )))
 }

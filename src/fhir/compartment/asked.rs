@@ -35,8 +35,8 @@ pub(crate) fn asks_for_another(
 }
 
 fn can_name_a_patient(resource_type: &str, name: &str) -> bool {
-    let place = PATIENT_REFERENCES.binary_search_by_key(&resource_type, |of| of.resource_type);
-    let of = place.ok().and_then(|place| PATIENT_REFERENCES.get(place));
+    let index = PATIENT_REFERENCES.binary_search_by_key(&resource_type, |of| of.resource_type);
+    let of = index.ok().and_then(|index| PATIENT_REFERENCES.get(index));
     matches!(name, "patient" | "subject")
         || of.is_some_and(|of| of.parameters.iter().any(|parameter| parameter.name == name))
 }

@@ -144,8 +144,8 @@ impl PatientCompartment {
     }
 
     fn rules(&self, resource_type: &str) -> Option<&TypeRules> {
-        let place = self.types.binary_search_by_key(&resource_type, |rules| rules.resource_type);
-        self.types.get(place.ok()?)
+        let index = self.types.binary_search_by_key(&resource_type, |rules| rules.resource_type);
+        self.types.get(index.ok()?)
     }
 }
 

@@ -163,10 +163,10 @@ fn split<'a>(below: &'a str, segments: &mut SmallVec<[&'a str; 8]>) {
         Some(path) => path,
     };
     let mut start = 0;
-    for (place, byte) in path.bytes().enumerate() {
+    for (index, byte) in path.bytes().enumerate() {
         if byte == b'/' {
-            segments.push(path.get(start..place).unwrap_or_default());
-            start = place + 1;
+            segments.push(path.get(start..index).unwrap_or_default());
+            start = index + 1;
         }
     }
     segments.push(path.get(start..).unwrap_or_default());

@@ -95,8 +95,8 @@ impl SearchParameter {
             return OF_EVERY_RESOURCE.into_iter().find(|parameter| parameter.name == name);
         }
         let types = TYPES_OF.get(name)?;
-        let place = types.binary_search_by_key(&resource_type, |(known, _)| known).ok()?;
-        types.get(place).map(|(_, parameter)| *parameter)
+        let index = types.binary_search_by_key(&resource_type, |(known, _)| known).ok()?;
+        types.get(index).map(|(_, parameter)| *parameter)
     }
 
     /// Returns the parameters of a type, to be listed in a CapabilityStatement: first those of every

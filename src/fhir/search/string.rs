@@ -63,7 +63,7 @@ impl StringTest {
     fn begins(&self, text: &str) -> bool {
         let text: String = folded(text).take(self.longest).collect();
         let after = self.beginnings.partition_point(|beginning| *beginning <= text);
-        let last = after.checked_sub(1).and_then(|place| self.beginnings.get(place));
+        let last = after.checked_sub(1).and_then(|index| self.beginnings.get(index));
         last.is_some_and(|beginning| text.starts_with(beginning.as_str()))
     }
 }

@@ -52,13 +52,13 @@ fn length_of_plain(bytes: &[u8]) -> usize {
     const ONES: u64 = u64::from_le_bytes([1; 8]);
     const HIGH: u64 = ONES << 7;
     let (words, rest) = bytes.as_chunks::<8>();
-    for (place, word) in words.iter().enumerate() {
+    for (index, word) in words.iter().enumerate() {
         let word = u64::from_le_bytes(*word) ^ (ONES * u64::from(b'"'));
         // A borrow can only set bits of bytes after the first match.
         let found = word.wrapping_sub(ONES) & !word & HIGH;
         if found != 0 {
             let byte = usize::try_from(found.trailing_zeros() / 8).unwrap_or_default();
-            return place * 8 + byte;
+            return index * 8 + byte;
         }
     }
     words.len() * 8 + rest.iter().position(|byte| *byte == b'"').unwrap_or(rest.len())

@@ -12,7 +12,7 @@ mod compared;
 mod link;
 mod members;
 mod output;
-mod place;
+mod state;
 #[cfg(test)]
 mod tests;
 mod unchanged;
@@ -23,7 +23,7 @@ use self::compared::{Compared, Escape, hex};
 use self::link::{Link, PublicLink};
 use self::members::{Address, Direction, Kind, LONGEST_NAME, address, kind, unescaped};
 use self::output::Output;
-use self::place::{LexerState, Transition};
+use self::state::{LexerState, Transition};
 use super::base::Bases;
 
 /// The base that is written in requests for that of the server behind. By RFC 2606 there is none.
@@ -39,7 +39,7 @@ pub(super) struct Rewriter {
     direction: Direction,
     /// The objects and arrays that are open.
     open: Vec<Open>,
-    place: LexerState,
+    state: LexerState,
     expects_name: bool,
     name: Vec<u8>,
     /// The kind of the objects that the member has whose name was read last.
@@ -85,7 +85,7 @@ impl Rewriter {
             bases,
             direction,
             open: Vec::new(),
-            place: LexerState::Between,
+            state: LexerState::Between,
             expects_name: false,
             name: Vec::new(),
             member: Kind::Other,
@@ -101,7 +101,7 @@ impl Rewriter {
     /// Takes a body that is there as a whole.
     pub(super) fn whole(&mut self, body: Bytes) -> Bytes {
         let is_answer = self.direction == Direction::ToClient { judges_links: true };
-        let is_begun = !self.open.is_empty() || self.place != LexerState::Between;
+        let is_begun = !self.open.is_empty() || self.state != LexerState::Between;
         match is_answer && !is_begun && unchanged::is_unchanged(&body, &self.bases) {
             true => body,
             false => self.push(&body),
@@ -155,7 +155,7 @@ impl Rewriter {
             }
             at += 1;
         }
-        let end = match self.place {
+        let end = match self.state {
             LexerState::Compared(_) => {
                 let start = start.max(out.from);
                 self.held.extend_from_slice(part.get(start..).unwrap_or_default());
@@ -174,11 +174,11 @@ impl Rewriter {
         std::mem::take(&mut self.held).into()
     }
 
-    /// Returns the next place in a part that means something. A name that is in it as a whole, without an escape,
+    /// Returns the next position in a part that means something. A name that is in it as a whole, without an escape,
     /// is read where it stands.
     fn skipped(&mut self, part: &Bytes, at: usize) -> usize {
         let rest = part.get(at..).unwrap_or_default();
-        match self.place {
+        match self.state {
             LexerState::Name { escaped: false } if self.name.is_empty() => {
                 let end = memchr::memchr2(b'"', b'\\', rest);
                 match end.and_then(|end| rest.split_at_checked(end)) {
@@ -200,7 +200,7 @@ impl Rewriter {
         }
     }
 
-    /// Takes more of a link; the place after its end, if that is in this part.
+    /// Takes more of a link; the position after its end, if that is in this part.
     fn take_link(&mut self, out: &mut Output<'_>, at: usize) -> Option<usize> {
         let taken = self.link.as_mut()?.take(out.part.get(at..).unwrap_or_default());
         out.is_changed = true;
@@ -235,14 +235,14 @@ impl Rewriter {
     }
 
     fn step(&mut self, byte: u8) -> Transition {
-        match self.place {
+        match self.state {
             LexerState::Between => return self.between(byte),
             LexerState::Name { escaped } => self.name(byte, escaped),
-            LexerState::Text { escaped: true } => self.place = LexerState::Text { escaped: false },
+            LexerState::Text { escaped: true } => self.state = LexerState::Text { escaped: false },
             LexerState::Text { .. } if byte == b'\\' => {
-                self.place = LexerState::Text { escaped: true }
+                self.state = LexerState::Text { escaped: true }
             }
-            LexerState::Text { .. } if byte == b'"' => self.place = LexerState::Between,
+            LexerState::Text { .. } if byte == b'"' => self.state = LexerState::Between,
             LexerState::Compared(escape) => return self.compared(byte, escape),
             LexerState::Text { .. } | LexerState::Beyond => {}
         }
@@ -293,7 +293,7 @@ impl Rewriter {
                 self.expects_name = is_object;
                 (self.has_link, self.has_comma) = (false, false);
                 if self.open.len() > MAX_DEPTH {
-                    self.place = LexerState::Beyond;
+                    self.state = LexerState::Beyond;
                 }
             }
             b'}' | b']' => {
@@ -307,17 +307,17 @@ impl Rewriter {
             }
             b'"' if self.expects_name => {
                 self.name.clear();
-                self.place = LexerState::Name { escaped: false };
+                self.state = LexerState::Name { escaped: false };
             }
             b'"' => match address {
                 Some(address) => {
                     self.compared.address = address;
                     self.compared.value.clear();
                     self.compared.character.clear();
-                    self.place = LexerState::Compared(Escape::None);
+                    self.state = LexerState::Compared(Escape::None);
                     return Transition::Begins;
                 }
-                None => self.place = LexerState::Text { escaped: false },
+                None => self.state = LexerState::Text { escaped: false },
             },
             // Numbers and words.
             _ => {}
@@ -335,7 +335,7 @@ impl Rewriter {
         if self.name.len() <= LONGEST_NAME {
             self.name.push(byte);
         }
-        self.place = LexerState::Name { escaped: byte == b'\\' && !escaped };
+        self.state = LexerState::Name { escaped: byte == b'\\' && !escaped };
     }
 
     /// Takes the name of the member whose value follows, as it is written.
@@ -345,7 +345,7 @@ impl Rewriter {
         self.address = address(self.direction, name.as_bytes(), inside);
         self.member = kind(&name);
         self.expects_name = false;
-        self.place = LexerState::Between;
+        self.state = LexerState::Between;
     }
 
     fn compared(&mut self, byte: u8, escape: Escape) -> Transition {
@@ -355,7 +355,7 @@ impl Rewriter {
         self.compared.character.push(byte);
         let (escape, read) = match (escape, byte) {
             (Escape::None, b'"') => {
-                self.place = LexerState::Between;
+                self.state = LexerState::Between;
                 return if self.compared.is_base(self.direction, &self.bases, None) {
                     Transition::IsBase
                 } else {
@@ -370,17 +370,17 @@ impl Rewriter {
             (Escape::Backslash, _) => (Escape::None, Some(0)),
             (Escape::Hex(digits, value), _) => hex(digits, value, byte),
         };
-        self.place = LexerState::Compared(escape);
+        self.state = LexerState::Compared(escape);
         let Some(read) = read else { return Transition::On };
         if self.compared.is_base(self.direction, &self.bases, Some(read)) {
-            self.place = LexerState::Text { escaped: false };
+            self.state = LexerState::Text { escaped: false };
             return Transition::IsBase;
         }
         self.compared.value.push(read);
         if self.compared.may_be_base(self.direction, &self.bases) {
             return Transition::On;
         }
-        self.place = LexerState::Text { escaped: false };
+        self.state = LexerState::Text { escaped: false };
         Transition::IsOther
     }
 }

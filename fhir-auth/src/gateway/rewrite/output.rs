@@ -12,7 +12,7 @@ pub(super) struct Output<'a> {
 }
 
 impl Output<'_> {
-    /// Writes all up to a place, from which on nothing has been dealt with.
+    /// Writes all up to a position, from which on nothing has been dealt with.
     pub(super) fn up_to(&mut self, at: usize) {
         self.written.extend_from_slice(self.part.get(self.from..at).unwrap_or_default());
         self.from = at;

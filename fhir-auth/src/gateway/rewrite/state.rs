@@ -1,8 +1,8 @@
-//! Places in a document, and the steps from one to the next.
+//! States of the lexer, and the transitions from one to the next.
 
 use super::compared::Escape;
 
-/// The place of the next byte.
+/// The state in which the next byte is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LexerState {
     /// Outside of texts.
@@ -20,7 +20,7 @@ pub(super) enum LexerState {
     Beyond,
 }
 
-/// The step that a byte has brought.
+/// The transition that a byte has brought.
 pub(super) enum Transition {
     On,
     /// The next byte is the first of a text that may begin with a base.

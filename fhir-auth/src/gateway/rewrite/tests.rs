@@ -15,9 +15,9 @@ fn rewritten(text: &str) -> String {
     let mut rewriter = rewriter();
     let at_once = rewriter.whole(Bytes::copy_from_slice(text.as_bytes()));
     assert_eq!([at_once, rewriter.finish()].concat(), whole.as_bytes(), "at once");
-    for place in 0..=text.len() {
-        let (one, other) = text.as_bytes().split_at(place);
-        assert_eq!(in_parts(&[one, other]), whole, "split at {place}");
+    for index in 0..=text.len() {
+        let (one, other) = text.as_bytes().split_at(index);
+        assert_eq!(in_parts(&[one, other]), whole, "split at {index}");
     }
     let bytes: Vec<&[u8]> = text.as_bytes().chunks(1).collect();
     assert_eq!(in_parts(&bytes), whole, "byte by byte");
@@ -205,9 +205,9 @@ fn sent(text: &str) -> String {
         String::from_utf8(all).unwrap()
     };
     let whole = in_parts(&[text.as_bytes()]);
-    for place in 0..=text.len() {
-        let (one, other) = text.as_bytes().split_at(place);
-        assert_eq!(in_parts(&[one, other]), whole, "split at {place}");
+    for index in 0..=text.len() {
+        let (one, other) = text.as_bytes().split_at(index);
+        assert_eq!(in_parts(&[one, other]), whole, "split at {index}");
     }
     whole
 }

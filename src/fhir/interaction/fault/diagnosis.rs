@@ -104,7 +104,7 @@ impl Request<'_> {
             below = rest;
         }
         let segments = below.split('/').filter(|segment| !segment.is_empty());
-        let segments = segments.enumerate().map(|(place, segment)| match place {
+        let segments = segments.enumerate().map(|(index, segment)| match index {
             0 | 2 if !self.types.contains(segment) => {
                 self.types.in_other_case(segment).unwrap_or(segment)
             }
