@@ -102,8 +102,8 @@ impl Access {
     ) -> Result<Self, Denial> {
         // One question needs no memo.
         let request = AccessRequest::before(&policy.handlers, principal, &interaction);
-        let grant = policy.authorizer.authorize(&request)?;
         let enforced = policy.handlers.enforcement;
+        let grant = policy.authorizer.authorize(&request)?.enforceable(enforced)?;
         // After the grant: nobody is sent to sign in anew for what the token does not grant.
         policy.step_up.check(principal, &interaction, enforced)?;
         let (principal, policy) = (principal.clone(), Arc::clone(policy));
@@ -127,7 +127,8 @@ impl Access {
     /// Asks all rules about another interaction of the same caller.
     pub(super) fn ask(&self, interaction: &Interaction) -> Result<Grant, Denial> {
         let request = AccessRequest::before(&self.policy.handlers, &self.principal, interaction);
-        authorize_all(self.rules(), &request.with_memo(&self.memo))
+        let grant = authorize_all(self.rules(), &request.with_memo(&self.memo))?;
+        grant.enforceable(self.policy.handlers.enforcement)
     }
 
     /// Asks all rules whether they grant another interaction of the caller without confining it.

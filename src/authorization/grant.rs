@@ -6,7 +6,7 @@ use std::fmt;
 use smallvec::{SmallVec, smallvec};
 use smol_str::SmolStr;
 
-use super::Confinement;
+use super::{Confinement, Denial, Enforcement};
 use crate::smart::SmartScope;
 
 /// The answer of an authorizer that lets a request pass.
@@ -70,6 +70,36 @@ impl Grant {
         self
     }
 
+    /// Refuses a grant that leaves to the handlers what they have not been declared to enforce. Rules of this crate ask
+    /// before they grant; a rule of an application may not.
+    pub(super) fn enforceable(self, enforced: Enforcement) -> Result<Self, Denial> {
+        if self.confinement.is_open() {
+            return Ok(self);
+        }
+        let either = Enforcement::COMPARTMENTS | Enforcement::CONSTRAINTS;
+        let mut needed = Enforcement::default();
+        for alternative in self.confinement.alternatives() {
+            if alternative.patient().is_some() {
+                needed |= Enforcement::COMPARTMENTS;
+            }
+            if alternative.constraint().is_some() {
+                needed |= Enforcement::CONSTRAINTS;
+            }
+        }
+        // Nothing is left of it, which handlers that confine by either see.
+        if self.confinement.is_none() && !enforced.intersects(either) {
+            needed = Enforcement::COMPARTMENTS;
+        }
+        let missing = needed - enforced;
+        match missing.is_empty() {
+            true => Ok(self),
+            false => {
+                Err(Denial::new(format!("{} confines what it grants", self.rule()))
+                    .undeclared(missing))
+            }
+        }
+    }
+
     /// The rule it comes from, to be written: all of them, where several have a part in it.
     #[must_use]
     pub fn rule(&self) -> impl fmt::Display {
@@ -95,8 +125,8 @@ struct Rules<'a>(&'a [Rule]);
 
 impl fmt::Display for Rules<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, rule) in self.0.iter().enumerate() {
-            f.write_str(if place == 0 { "" } else { ", " })?;
+        for (index, rule) in self.0.iter().enumerate() {
+            f.write_str(if index == 0 { "" } else { ", " })?;
             match rule {
                 Rule::Named(name) => f.write_str(name)?,
                 Rule::Role(name) => write!(f, "role `{name}`")?,

@@ -8,8 +8,11 @@ use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use tower::limit::{ConcurrencyLimit, ConcurrencyLimitLayer};
 use tower::{Layer, Service, ServiceExt, service_fn};
+use tower_fhir_auth::authorization::Alternative;
 use tower_fhir_auth::test_util::Answer;
-use tower_fhir_auth::{FhirAuthLayer, Principal, authenticated, require_scope};
+use tower_fhir_auth::{
+    FhirAuthLayer, Grant, Principal, authenticated, authorize_fn, require_scope,
+};
 
 use crate::support::{BASE, Server};
 
@@ -95,6 +98,16 @@ async fn a_request_that_waits_for_a_key_keeps_no_place_of_a_service_that_is_kept
     assert_eq!(good.unwrap().unwrap().status(), StatusCode::OK);
     waiting.abort();
     drop(service);
+}
+
+#[tokio::test]
+async fn a_requirement_on_a_route_confines_only_what_handlers_enforce() {
+    let server = Server::start().await;
+    let own =
+        authorize_fn(|_| Ok(Grant::by("the route").confined_to(Alternative::new(Some("1"), None))));
+    let service = server.layer.layer(server.layer.require(own).layer(service_fn(inner)));
+    let good = request("/r4/Patient/1", Some(server.token().sign().unwrap()));
+    assert_eq!(service.oneshot(good).await.unwrap().status(), StatusCode::FORBIDDEN);
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ mod related;
 mod route;
 
 use http::uri::PathAndQuery;
-use http::{HeaderMap, Method, Uri};
+use http::{HeaderMap, HeaderName, Method, Uri};
 
 pub use self::fault::{AddressFault, AddressProblem};
 pub use self::kind::InteractionKind;
@@ -64,8 +64,8 @@ pub struct Interaction {
 /// The parts of a request outside its address that count.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct OutsideUri {
-    /// The values of `If-None-Exist`, each a query.
-    conditions: Vec<Box<str>>,
+    /// The values of `If-None-Exist`, each a query, and what a header asks to delete as if a parameter did.
+    queries: Vec<Box<str>>,
     /// The parameters of a search in its body, as a query.
     body: Option<Box<str>>,
     /// The reason for which an entry of a bundle has no address.
@@ -73,8 +73,8 @@ struct OutsideUri {
 }
 
 impl Interaction {
-    /// Reads method and address, and of the headers `If-None-Exist` alone: no header that overrides
-    /// the method is considered. Never fails: any other request is
+    /// Reads method and address, and of the headers `If-None-Exist` of a creation and HAPI's `X-Cascade` of a deletion:
+    /// no header that overrides the method is considered. Never fails: any other request is
     /// [`Unknown`](InteractionKind::Unknown). `HEAD` counts as `GET`. The resource types are those
     /// of R4.
     #[must_use]
@@ -91,28 +91,26 @@ impl Interaction {
         uri: &Uri,
         headers: &HeaderMap,
     ) -> Self {
-        Self::of(base, types, method, uri.path_and_query().cloned(), || {
-            let conditions = headers.get_all("if-none-exist").iter();
-            // A value that is not ASCII is a condition, too: dropped, it would leave a create, which needs less.
-            conditions.map(|value| String::from_utf8_lossy(value.as_bytes()).into())
-        })
+        Self::of(base, types, method, uri.path_and_query().cloned(), Outside::Headers(headers))
     }
 
-    /// Reads the conditions only where a creation may have some.
-    fn of<C: Iterator<Item = Box<str>>>(
+    fn of(
         base: &BaseUrl,
         types: &ResourceTypes,
         method: &Method,
         address: Option<PathAndQuery>,
-        conditions: impl FnOnce() -> C,
+        outside: Outside<'_>,
     ) -> Self {
         Self::at(base, types, method, address, |address| {
             let has_query = address.query().is_some_and(|query| !query.is_empty());
             let below = base.below(address.path())?;
             let route = Route::parse(types, method, below, has_query);
-            Some(match route.kind == InteractionKind::Create {
-                true => under_conditions(route, conditions()),
-                false => (route, None),
+            Some(match *method {
+                Method::POST if route.kind == InteractionKind::Create => {
+                    under_conditions(route, outside.conditions())
+                }
+                Method::DELETE if outside.cascades() => (route, Some(OutsideUri::cascade())),
+                _ => (route, None),
             })
         })
     }
@@ -245,18 +243,50 @@ impl Interaction {
     }
 }
 
-/// Reads what a creation depends on, if it has conditions.
-fn under_conditions<'a>(
-    route: Route<'a>,
-    conditions: impl Iterator<Item = Box<str>>,
-) -> (Route<'a>, Option<Box<OutsideUri>>) {
-    // Some clients include the leading `?` of the query.
-    let read = conditions.map(|text| text.strip_prefix('?').unwrap_or(&text).into());
-    let conditions: Vec<_> = read.collect();
-    if conditions.is_empty() {
+/// The rest of a request: its headers, or the `request` of an entry, which has none for `X-Cascade`.
+#[derive(Clone, Copy)]
+enum Outside<'a> {
+    Headers(&'a HeaderMap),
+    Entry { condition: Option<&'a str> },
+}
+
+impl Outside<'_> {
+    fn conditions(&self) -> Vec<Box<str>> {
+        // Some clients include the leading `?` of the query.
+        let query = |text: &str| text.strip_prefix('?').unwrap_or(text).into();
+        match self {
+            Self::Headers(headers) => {
+                let conditions = headers.get_all("if-none-exist").iter();
+                // A value that is not ASCII is a condition, too: dropped, it would leave a create, which needs less.
+                conditions.map(|value| query(&String::from_utf8_lossy(value.as_bytes()))).collect()
+            }
+            Self::Entry { condition } => condition.iter().map(|text| query(text)).collect(),
+        }
+    }
+
+    /// Reports whether a header asks to delete what refers to the resource, too. Some servers take `_` for `-`.
+    fn cascades(&self) -> bool {
+        let is_it = |name: &HeaderName| matches!(name.as_str(), "x-cascade" | "x_cascade");
+        matches!(self, Self::Headers(headers) if headers.keys().any(is_it))
+    }
+}
+
+impl OutsideUri {
+    /// The header counts as the parameter of the same meaning does.
+    fn cascade() -> Box<Self> {
+        Box::new(Self { queries: vec!["_cascade".into()], ..Self::default() })
+    }
+}
+
+/// Makes a creation with conditions a conditional one.
+fn under_conditions(
+    route: Route<'_>,
+    queries: Vec<Box<str>>,
+) -> (Route<'_>, Option<Box<OutsideUri>>) {
+    if queries.is_empty() {
         return (route, None);
     }
-    let outside = OutsideUri { conditions, ..OutsideUri::default() };
+    let outside = OutsideUri { queries, ..OutsideUri::default() };
     let route = Route { kind: InteractionKind::ConditionalCreate, ..route };
     (route, Some(Box::new(outside)))
 }

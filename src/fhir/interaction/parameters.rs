@@ -21,11 +21,11 @@ impl Interaction {
     }
 
     /// Returns all queries of the request: that of the address, the parameters of a body that was
-    /// read, and the conditions of a creation.
+    /// read, the conditions of a creation, and the header of a cascading deletion.
     pub(crate) fn queries(&self) -> impl Iterator<Item = &str> {
         let outside = self.outside_uri.iter().flat_map(|outside| {
-            let conditions = outside.conditions.iter().map(|condition| &**condition);
-            outside.body.as_deref().into_iter().chain(conditions)
+            let queries = outside.queries.iter().map(|query| &**query);
+            outside.body.as_deref().into_iter().chain(queries)
         });
         self.query().into_iter().chain(outside)
     }

@@ -4,7 +4,7 @@ use http::Method;
 
 use super::entry;
 use super::route::Route;
-use super::{Interaction, InteractionKind, OutsideUri};
+use super::{Interaction, InteractionKind, Outside, OutsideUri};
 
 impl Interaction {
     /// Reads an entry of a bundle that came to the same API: its `request.method`, `request.url`
@@ -17,8 +17,8 @@ impl Interaction {
             Ok(address) => (Some(address), None),
             Err(problem) => (None, Some(problem)),
         };
-        let conditions = || condition.map(Box::from).into_iter();
-        let mut entry = Self::of(&self.base, &self.types, method, address, conditions);
+        let outside = Outside::Entry { condition };
+        let mut entry = Self::of(&self.base, &self.types, method, address, outside);
         if problem.is_some() {
             let outside = OutsideUri { problem, ..OutsideUri::default() };
             entry.outside_uri = Some(Box::new(outside));
@@ -56,7 +56,7 @@ impl Interaction {
         let known = self.types.contains(resource_type);
         let address = format!("{}/$export?_type={resource_type}", self.base.path());
         let address = address.parse().ok().filter(|_| known);
-        Self::of(&self.base, &self.types, &Method::GET, address, std::iter::empty)
+        Self::of(&self.base, &self.types, &Method::GET, address, Outside::Entry { condition: None })
     }
 
     /// Returns this search with the parameters of its body, which count beside those of its address

@@ -2,9 +2,9 @@
 
 use http::{Method, Request};
 use serde_json::{Value, json};
-use tower_fhir_auth::authorization::{Answer, Confinement, JobOwner};
+use tower_fhir_auth::authorization::{Alternative, Answer, Confinement, JobOwner, all_of, any_of};
 use tower_fhir_auth::smart::Permissions;
-use tower_fhir_auth::{Access, Authorizer, Denial, Enforcement, ScopePolicy};
+use tower_fhir_auth::{Access, Authorizer, Denial, Enforcement, Grant, ScopePolicy, authorize_fn};
 
 use crate::support::{BASE, Reply, Server};
 
@@ -111,19 +111,38 @@ async fn alternatives_add_up_letter_by_letter_and_type_by_type() {
 #[tokio::test]
 async fn rules_that_confine_differently_add_up_where_either_is_enough() {
     let confined = |patient: &'static str| {
-        tower_fhir_auth::authorize_fn(move |_| {
-            let one = tower_fhir_auth::authorization::Alternative::new(Some(patient), None);
-            Ok(tower_fhir_auth::Grant::by(patient).confined_to(one))
+        authorize_fn(move |_| {
+            Ok(Grant::by(patient).confined_to(Alternative::new(Some(patient), None)))
         })
         .boxed()
     };
-    let either = tower_fhir_auth::authorization::any_of([confined("1"), confined("2")]);
-    let access = granted(&Server::authorizing(either).await, "", "GET", "/Observation/1").await;
+    let serving =
+        async |rule: Box<dyn Authorizer>| Server::enforcing(Enforcement::COMPARTMENTS, rule).await;
+    let either = any_of([confined("1"), confined("2")]);
+    let access = granted(&serving(either.boxed()).await, "", "GET", "/Observation/1").await;
     let found = access.may(Permissions::READ, "Observation");
     assert_eq!(shown(found.confinement()), ["patient 1", "patient 2"]);
-    let both = tower_fhir_auth::authorization::all_of([confined("1"), confined("2")]);
-    let access = granted(&Server::authorizing(both).await, "", "GET", "/Observation/1").await;
+    let both = all_of([confined("1"), confined("2")]);
+    let access = granted(&serving(both.boxed()).await, "", "GET", "/Observation/1").await;
     assert!(access.may(Permissions::READ, "Observation").is_none(), "nothing is in both");
+}
+
+/// Contract, section 3: where a grant leaves something to handlers that have not declared it, the layer refuses.
+#[tokio::test]
+async fn a_rule_of_an_application_confines_only_what_handlers_enforce() {
+    for confinement in [Alternative::new(Some("1"), None).into(), Confinement::none()] {
+        let rule = || {
+            let confinement = confinement.clone();
+            authorize_fn(move |_| Ok(Grant::by("our rule").confined_to(confinement.clone())))
+        };
+        let server = Server::enforcing(Enforcement::default(), rule()).await;
+        let reply = ask(&server, "", json!("1"), "GET", "/Observation/1").await;
+        let told = "our rule confines what it grants (the application has not declared that its \
+                    handlers enforce compartments)";
+        assert!(reply.status == 403 && reply.body.contains(told), "{}", reply.body);
+        let server = Server::enforcing(Enforcement::COMPARTMENTS, rule()).await;
+        granted(&server, "", "GET", "/Observation/1").await;
+    }
 }
 
 #[tokio::test]
@@ -426,10 +445,10 @@ async fn entries_of_bundles_are_judged_like_requests() {
 async fn a_further_layer_narrows_what_the_handler_may_do_next() {
     use tower::{ServiceBuilder, ServiceExt};
     let server = enforcing(Enforcement::ALL).await;
-    let reads = tower_fhir_auth::authorize_fn(|request| {
+    let reads = authorize_fn(|request| {
         let interaction = request.interaction();
         match *interaction.method() == Method::GET || interaction.resource_type().is_none() {
-            true => Ok(tower_fhir_auth::Grant::by("reads alone")),
+            true => Ok(Grant::by("reads alone")),
             false => Err(Denial::new("reads alone")),
         }
     });

@@ -420,3 +420,27 @@ async fn the_own_patient_may_be_named_twice() {
         assert_eq!(server.send(request).await.status, expected, "{uri}");
     }
 }
+
+/// HAPI deletes what refers to a resource by the header as by the parameter.
+#[tokio::test]
+async fn a_deletion_by_x_cascade_takes_the_right_to_delete_every_type() {
+    let server = Server::enforcing(Enforcement::ALL, InOneVoice(ScopePolicy::new())).await;
+    for (scope, name, path, status) in [
+        ("system/Patient.d", "x-cascade", "/Patient/1", 403),
+        ("system/Patient.d", "x_cascade", "/Patient/1", 403),
+        ("system/Patient.ds", "x-cascade", "/Patient?_id=1", 403),
+        ("system/*.rs system/Patient.d", "x-cascade", "/Patient/1", 403),
+        ("system/*.rds", "x-cascade", "/Patient/1", 200),
+        ("system/Patient.d", "x-other", "/Patient/1", 200),
+    ] {
+        let token = server.token().claim("scope", scope).sign().unwrap();
+        let request = Request::delete(format!("/r4{path}")).header(name, "delete");
+        let reply = server.send(request.header("authorization", format!("Bearer {token}"))).await;
+        assert_eq!(reply.status, status, "{scope} {name} {path}: {}", reply.body);
+    }
+    // It means nothing to a read.
+    let token = server.token().claim("scope", "system/Patient.r").sign().unwrap();
+    let request = Request::get("/r4/Patient/1").header("x-cascade", "delete");
+    let reply = server.send(request.header("authorization", format!("Bearer {token}"))).await;
+    assert_eq!(reply.status, 200);
+}

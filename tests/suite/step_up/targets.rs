@@ -85,6 +85,17 @@ async fn each_letter_of_an_interaction_counts() {
     }
 }
 
+#[tokio::test]
+async fn a_cascading_deletion_by_a_header_counts_as_one_of_every_type() {
+    let server = server([on(["Observation.d"]).acr([MFA])]).await;
+    for (header, status) in [("x-cascade", 401), ("x-other", 200)] {
+        let request = http::Request::delete("/r4/Patient/1").header(header, "delete");
+        let token = weak(&server).sign().unwrap();
+        let reply = server.send(request.header("authorization", format!("Bearer {token}"))).await;
+        assert_eq!(reply.status, status, "{header}: {reply:#?}");
+    }
+}
+
 #[test]
 fn targets_are_written_in_one_way() {
     for good in ["Patient.d", "*.c", "$export", "$member-match"] {
