@@ -14,7 +14,7 @@ impl BackgroundTask {
         Self(runtime.spawn(task).abort_handle())
     }
 
-    /// Reports whether the task has ended, which of one that runs for ever means that its runtime has.
+    /// Reports whether the task has ended. For one that never returns, this means that its runtime has shut down.
     pub(crate) fn has_ended(&self) -> bool {
         self.0.is_finished()
     }

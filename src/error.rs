@@ -25,7 +25,7 @@ pub enum BuildError {
     )]
     BaseUrl(String),
     /// The system has no random numbers for a key that seals.
-    #[error("the system has no random numbers for a key that seals")]
+    #[error("the system provided no random bytes for a seal key")]
     NoRandomNumbers,
     /// A path of a setting for paths without a required token is not accepted.
     #[error("{setting}: {expected}, found `{path}`")]

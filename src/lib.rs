@@ -12,7 +12,7 @@
 //!       401    401                      403          in the extensions
 //! ```
 //!
-//! Every stage is one call in the [`Authenticator`], made in this order, and the first that fails
+//! Every stage up to `claims` is one call in the [`Authenticator`], all are made in this order, and the first that fails
 //! is the one reported ([`Check`](explanation::Check)). A token that was verified before is recognised
 //! after the first stage. Keys come the other way: discovery, fetch, parse, swap. A request never
 //! fetches: it reads the keys as they are, and where it names one that is unknown it may wait, once

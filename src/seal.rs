@@ -45,8 +45,8 @@ const NONCE: usize = 12;
 /// The length of a key, in bytes.
 const KEY: usize = 32;
 
-/// A key that seals page links and the nonces of DPoP (AES-256-GCM-SIV, RFC 8452). All instances of
-/// a server need the same ones, or what one has sealed serves there alone.
+/// A key that seals page links and the nonces of DPoP (AES-256-GCM-SIV, RFC 8452). All instances of a server need the
+/// same keys: otherwise only the instance that sealed something can open it.
 ///
 /// ```
 /// use tower_fhir_auth::authentication::{Dpop, SealKey};
@@ -69,12 +69,12 @@ pub struct SealKey(Arc<RandomizedNonceKey>);
 /// println!("{error}");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a key that seals has 32 bytes or more")]
+#[error("a seal key must have at least 32 bytes")]
 #[non_exhaustive]
 pub struct SealKeyError;
 
 impl SealKey {
-    /// Takes a key of 32 random bytes or more. Of a longer one the key is its SHA-256.
+    /// Makes a key from at least 32 random bytes. More than 32 are hashed with SHA-256.
     ///
     /// # Errors
     ///
@@ -97,7 +97,7 @@ impl SealKey {
         Self::new(&bytes)
     }
 
-    /// Seals bytes for a context, where alone they open, as text of the alphabet base64url.
+    /// Seals bytes as base64url text that opens only in the same context.
     pub(crate) fn seal(&self, plain: &[u8], purpose: Purpose, context: &str) -> Option<String> {
         let mut sealed = plain.to_vec();
         let bound = bound_to(purpose, context);
@@ -105,7 +105,7 @@ impl SealKey {
         Some(base64url::encode(&[nonce.as_ref().as_slice(), &sealed].concat()))
     }
 
-    /// Opens what this key has sealed for a context.
+    /// Opens what this key has sealed in the same context.
     pub(crate) fn open(&self, sealed: &str, purpose: Purpose, context: &str) -> Option<Vec<u8>> {
         let bytes = base64url::decoded(sealed)?;
         let (nonce, sealed) = bytes.split_at_checked(NONCE)?;

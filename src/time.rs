@@ -9,7 +9,8 @@ const LAST_SECOND: i64 = 253_402_300_799;
 
 /// A point in time, in milliseconds since `1970-01-01T00:00:00Z`, leap seconds not counted.
 ///
-/// `Display` writes RFC 3339 in UTC, to the second, for example `2026-01-01T00:00:00Z`.
+/// `Display` writes RFC 3339 in UTC, to the second, for example `2026-01-01T00:00:00Z`: all before 1970 as its first
+/// second, and all after 9999 as its last.
 ///
 /// ```
 /// use std::time::Duration;

@@ -38,7 +38,7 @@ pub(crate) fn read_string(path: &Path) -> Result<String> {
         .map_err(|error| Error::new(std::io::ErrorKind::InvalidData, error))
 }
 
-/// Reads one after another: a file system may hang, and then one thread hangs with it, and no more.
+/// Runs one read at a time: if the file system hangs, only one thread hangs with it.
 #[derive(Debug)]
 pub(crate) struct OneRead(Arc<Semaphore>);
 

@@ -21,13 +21,13 @@ impl Failure {
                 format!("a value is missing for `{option}`")
             }
             E::MissingValue { option: None } => "a value is missing".to_owned(),
-            E::UnexpectedOption(_) => "there is an option that is not known".to_owned(),
+            E::UnexpectedOption(_) => "unknown option".to_owned(),
             E::UnexpectedArgument(_) => {
-                "there is an argument too many (a token is read from standard input)".to_owned()
+                "too many arguments (the token is read from standard input)".to_owned()
             }
-            E::UnexpectedValue { .. } => "there is an option that takes no value".to_owned(),
+            E::UnexpectedValue { .. } => "an option was given a value but takes none".to_owned(),
             E::ParsingFailed { error, .. } => {
-                format!("there is a value that cannot be read: {error}")
+                format!("invalid value: {error}")
             }
             E::NonUnicodeValue(_) => "there is a value that is not Unicode".to_owned(),
             E::Custom(error) => error.to_string(),

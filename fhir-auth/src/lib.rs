@@ -12,7 +12,7 @@
 //! FHIR server that enforces nothing. [`decide`] answers the authorization sub-requests of other proxies. All are the code of `tower-fhir-auth`, the layer that guards
 //! requests, with the file that it is configured by.
 
-mod caller;
+mod caller_headers;
 pub mod check;
 mod command;
 pub mod decide;
@@ -58,7 +58,7 @@ pub async fn run(mut arguments: Parser) -> ExitCode {
         Some("check") => check::run(arguments).await,
         Some("decide") => decide::run(arguments).await,
         Some("gateway") => gateway::run(arguments).await,
-        _ => Failure::new(format!("there is no such command\n{USAGE}")).report(),
+        _ => Failure::new(format!("unknown command\n{USAGE}")).report(),
     }
 }
 

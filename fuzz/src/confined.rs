@@ -76,7 +76,7 @@ static LAYER: LazyLock<ConfinedLayer> = LazyLock::new(|| {
         .unwrap()
 });
 
-/// A request as the server behind was asked it.
+/// A request as the upstream server was asked it.
 #[derive(Clone, Debug)]
 pub struct Asked {
     pub method: String,
@@ -86,7 +86,7 @@ pub struct Asked {
     pub body: String,
 }
 
-/// The status and the text of an answer of the server behind.
+/// The status and the text of an answer of the upstream server.
 pub type Reply = (u16, String);
 
 type Answers = Arc<dyn Fn(usize, &Asked) -> Reply + Send + Sync>;
@@ -142,7 +142,7 @@ fn whole<B: Body<Data = Bytes>>(body: B) -> Bytes {
     }
 }
 
-/// What a client got, and what the server behind was asked for it.
+/// What a client got, and what the upstream server was asked for it.
 #[derive(Debug)]
 pub struct Got {
     pub status: u16,

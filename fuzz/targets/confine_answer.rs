@@ -1,9 +1,9 @@
 //! Answer of a hostile server → what of it gets to a token that confines.
 //!
-//! The first line is the number of a token and an address, each further line an answer of the server behind, in
-//! their order; the last one serves for all requests after it. Nothing may come out that the model hides:
-//! resources of types that were not granted, that are not the patient's, that are not final; and of the bundle
-//! itself nothing but what a bundle of this layer has.
+//! The first line is the number of a token and an address, each further line an answer of the upstream server, in their
+//! order; the last one serves for all requests after it. Nothing may come out that the model hides: resources of types
+//! that were not granted, that are not the patient's, that are not final; and of the bundle itself nothing but what a
+//! bundle of this layer has.
 
 #![no_main]
 

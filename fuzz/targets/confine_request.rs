@@ -1,10 +1,10 @@
-//! Request of a token that confines → what the server behind is asked.
+//! Request of a token that confines → what the upstream server is asked.
 //!
-//! The first line is the number of a token, a method and an address, the further ones are headers up to an empty
-//! line, and the rest is the body. Whatever is asked, the server behind gets addresses below the base in one
-//! spelling, none of a page or an export, plain parameters alone, no header that would make another request of
-//! it, searches narrowed where one parameter says who belongs to the patient; and no change of what is another's,
-//! or without the version that was judged.
+//! The first line is the number of a token, a method and an address, the further ones are headers up to an empty line,
+//! and the rest is the body. Whatever is asked, the upstream server gets addresses below the base in one spelling, none
+//! of a page or an export, plain parameters alone, no header that would make another request of it, searches narrowed
+//! where one parameter says who belongs to the patient; and no change of what is another's, or without the version that
+//! was judged.
 
 #![no_main]
 
@@ -145,6 +145,6 @@ fn check_one(method: &str, if_match: Option<&str>, resource: Option<&Value>, ask
     if let Some(resource) = resource {
         assert_ne!(is_about(resource, "1"), Some(false), "{asked:?}");
     }
-    // Of what was read: the server behind says 1.
+    // Of what was read: the upstream server says 1.
     assert!(method == "POST" || if_match == Some("W/\"1\""), "{asked:?}");
 }

@@ -20,6 +20,7 @@ use std::time::Duration;
 use http::request::Parts;
 use http::{HeaderMap, Uri};
 
+use super::accepted_schemes::AcceptedSchemes;
 use super::advertisement::Advertisement;
 use super::bearer::{self, Presented, Scheme};
 use super::cache::TokenCache;
@@ -32,7 +33,6 @@ use super::issuer::IssuerSettings;
 use super::issuer_in_use::Issuer;
 use super::issuers::Issuers;
 use super::key_selection;
-use super::offered::Offered;
 use super::possession::{BoundToken, Possession};
 use super::principal::Principal;
 use super::request::RequestHead;
@@ -82,7 +82,7 @@ pub struct Authenticator {
     pub(super) shared_keys: SharedKeys,
     pub(super) cache: TokenCache,
     pub(super) possession: Possession,
-    pub(super) offered: Offered,
+    pub(super) offered: AcceptedSchemes,
 }
 
 /// The reason why the pipeline stopped early.
@@ -200,7 +200,7 @@ impl Authenticator {
     }
 
     /// The schemes that tokens are accepted by.
-    pub(crate) fn offered(&self) -> Offered {
+    pub(crate) fn offered(&self) -> AcceptedSchemes {
         self.offered
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use hashbrown::HashSet;
 
+use super::accepted_schemes::AcceptedSchemes;
 use super::advertisement::Advertisement;
 use super::audience::AudiencePolicy;
 use super::authenticator::Authenticator;
@@ -15,7 +16,6 @@ use super::dpop::Dpop;
 use super::entra::Entra;
 use super::issuer::{IssuerIndex, TrustedIssuer};
 use super::issuers::Issuers;
-use super::offered::Offered;
 use super::possession::Possession;
 use crate::error::BuildError;
 use crate::fhir::{BaseUrl, ResourceTypes};
@@ -148,7 +148,7 @@ impl AuthenticatorBuilder {
     }
 
     /// Sets how many verified tokens are cached, so that a token that is sent again costs next to
-    /// nothing; with 0 every request is verified. They take at most 8 KiB each. A token is evicted
+    /// nothing; with 0 every request is verified. Together they take at most 8 KiB for each. A token is evicted
     /// at its `exp`, and when the keys of its issuer change. Default: 10,000.
     pub fn token_cache_capacity(mut self, tokens: usize) -> Self {
         self.token_cache_capacity = tokens;
@@ -211,7 +211,7 @@ impl AuthenticatorBuilder {
             return Err(BuildError::NoIssuer);
         }
         warn_of(&self.plain_http);
-        let offered = Offered::by(&self.issuers, self.mutual_tls.is_some());
+        let offered = AcceptedSchemes::by(&self.issuers, self.mutual_tls.is_some());
         let clock = self.clock.or_else(|| before.map(Authenticator::clock));
         let clock = clock.unwrap_or_else(SystemClock::shared);
         let shared = self.shared_keys.or_else(|| before.map(|before| before.shared_keys.clone()));
@@ -262,7 +262,7 @@ impl AuthenticatorBuilder {
     }
 }
 
-/// Keeps an issuer from asking its provider where nobody is to be asked, or only that of another one.
+/// Stops an issuer from contacting its provider when offline, or when only another issuer's may be asked.
 fn asking_as_wanted(
     mut trusted: TrustedIssuer,
     only_keys_of: Option<&Option<String>>,

@@ -12,7 +12,8 @@ use super::claims::Claims;
 use super::confirmation;
 use super::error::AuthenticationError;
 use super::introspection::{
-    ActiveAnswer, Confirmed, IntrospectedTokens, IntrospectionAnswer, Introspector, LookUp, Outcome,
+    ActiveAnswer, Confirmed, IntrospectedTokens, IntrospectionAnswer, IntrospectionLookup,
+    Introspector, Outcome,
 };
 use super::issuer::IssuerSettings;
 use super::issuer_in_use::Issuer;
@@ -83,7 +84,7 @@ impl Authenticator {
         let said = NoRecorder.check(token_kind::bound_as_said(&claims, is_bound));
         said.inspect_err(|finding| recorder.failed(|| finding.clone()))?;
         let principal = Principal::new(&validated, &issuer.settings, |_| true);
-        let kept = Kept { introspector, answer: &answer, key_set: answer.key_set() };
+        let kept = AnswerContext { introspector, answer: &answer, key_set: answer.key_set() };
         self.keep(issuer, token, (&principal, &validated), &kept, recorder);
         Ok(principal)
     }
@@ -105,7 +106,7 @@ impl Authenticator {
         let confirmed = Confirmed::compare(validated.claims(), (&claims, said), settings, audience);
         let confirmed = recorder.check(confirmed)?;
         let principal = Principal::new(&validated, settings, |scope| confirmed.has_scope(scope));
-        let kept = Kept { introspector, answer: &answer, key_set: Some(key_set) };
+        let kept = AnswerContext { introspector, answer: &answer, key_set: Some(key_set) };
         self.keep(issuer, token, (&principal, &validated), &kept, recorder);
         Ok(principal)
     }
@@ -142,7 +143,7 @@ impl Authenticator {
         issuer: &Issuer,
         token: &[u8],
         (principal, validated): (&Principal, &ValidatedClaims<'_, '_>),
-        kept: &Kept<'_>,
+        kept: &AnswerContext<'_>,
         recorder: &mut R,
     ) {
         recorder.record_contents(|| principal.contents());
@@ -150,7 +151,7 @@ impl Authenticator {
             return;
         }
         issuer.accepted.count_verified();
-        let Kept { introspector, answer, key_set } = kept;
+        let AnswerContext { introspector, answer, key_set } = kept;
         let Some(questions) = &introspector.questions else { return };
         let until = questions.counts_until(answer);
         if Instant::now() < until {
@@ -163,7 +164,7 @@ impl Authenticator {
 }
 
 /// An answer, and what it depends on.
-struct Kept<'k> {
+struct AnswerContext<'k> {
     introspector: &'k Introspector,
     answer: &'k ActiveAnswer,
     /// The keys that verified the token, or its answer.
@@ -183,8 +184,8 @@ fn active(
         // Where nobody may be asked (`offline`), the token is undecided: neither let in nor rejected.
         (None, None) => Outcome::Unavailable { retry_after: Duration::from_secs(1) },
         (None, Some(questions)) => match questions.look_up(token) {
-            LookUp::Known(outcome) => outcome,
-            LookUp::Open(wait) => return Err(Interruption::Wait(Wait::Answer(wait))),
+            IntrospectionLookup::Known(outcome) => outcome,
+            IntrospectionLookup::Open(wait) => return Err(Interruption::Wait(Wait::Answer(wait))),
         },
     };
     match outcome {
@@ -201,7 +202,7 @@ fn active(
     }
 }
 
-/// The door of the fuzzer: answers come over the network alone.
+/// An entry point for fuzz targets: otherwise answers come only over the network.
 #[cfg(fuzzing)]
 impl Authenticator {
     /// Judges an opaque token by the body of an answer; `None` if that is no answer.

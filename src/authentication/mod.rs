@@ -27,6 +27,7 @@
 // `authenticator` is the one place where the pipeline is written; each of its lines is a call into
 // the file of that name.
 
+pub(crate) mod accepted_schemes;
 pub(crate) mod advertisement;
 pub(crate) mod audience;
 pub(crate) mod authenticator;
@@ -51,7 +52,6 @@ pub(crate) mod issuer;
 mod issuer_in_use;
 mod issuers;
 mod key_selection;
-pub(crate) mod offered;
 mod possession;
 mod principal;
 mod purpose_of_use;

@@ -115,7 +115,7 @@ impl Possession {
             not_before: self.replays.not_before(),
             now,
         }))?;
-        // An explanation leaves the proof as good as it was.
+        // An explanation does not use up the proof.
         let remembered = match R::USES_CACHE {
             true => self.replays.remember(&key, &proven.jti, proven.issued, now),
             false => self.replays.look(&key, &proven.jti, now),

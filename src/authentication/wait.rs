@@ -1,4 +1,4 @@
-//! The wait of a decision: nobody waits twice for the same.
+//! The waits of a decision. No request waits twice for the same thing.
 
 #[cfg(feature = "client")]
 use super::introspection::{AnswerWait, Outcome};

@@ -18,9 +18,8 @@ use crate::fhir::{Interaction, InteractionKind, PatientCompartment};
 use crate::smart::Permissions;
 use http::Method;
 
-/// The access that a request was granted, and the judge of all that the handler still has to
-/// confine. The layer puts it into the
-/// request's extensions beside the [`Principal`].
+/// The access that a request was granted, which also answers what a handler still has to enforce. The layer puts it
+/// into the request's extensions beside the [`Principal`].
 ///
 /// The layer judges what an address spells. What it cannot see is the handler's, which asks here;
 /// every answer comes from the rules that let the request in.
@@ -38,6 +37,9 @@ use http::Method;
 /// | shows an asynchronous job | [`owns`](Self::owns) |
 ///
 /// Declare as [`Enforcement`](super::Enforcement) only what the handlers really enforce.
+///
+/// The example leaves out what depends on other resources, such as a Provenance: a handler that has a store shows these,
+/// too, by [`shows_with`](ResourceFilter::shows_with).
 ///
 /// ```
 /// use serde_json::Value;
@@ -400,7 +402,7 @@ impl Access {
     ///
     /// # Errors
     ///
-    /// Why it is refused to the token that comes now.
+    /// The reason for which the present token is refused.
     pub fn authorize_page(&self, url: &str) -> Result<Self, Denial> {
         self.authorize_entry(&Method::GET, url, None)
     }

@@ -1,5 +1,7 @@
 //! The access modes of the configuration file: how roles and scopes go together.
 
+use std::fmt;
+
 use super::authorizer::authorize_all;
 use super::{AccessRequest, Authorizer, Denial, Grant, RolePolicy, ScopePolicy};
 use crate::telemetry::log;
@@ -69,6 +71,12 @@ impl AccessMode {
     #[must_use]
     pub fn counts_roles(self) -> bool {
         self != Self::Scopes
+    }
+}
+
+impl fmt::Display for AccessMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

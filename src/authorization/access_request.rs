@@ -10,8 +10,8 @@ use crate::authentication::Principal;
 use crate::fhir::{Interaction, PatientCompartment};
 use crate::time::UnixTime;
 
-/// The question that an [`Authorizer`](super::Authorizer) answers: may this caller do this interaction, before
-/// handlers that enforce so much?
+/// The question that an [`Authorizer`](super::Authorizer) answers: may this caller do this interaction, given what the
+/// handlers enforce?
 ///
 /// ```
 /// use tower_fhir_auth::{AccessRequest, Denial, Grant, InteractionKind, authorize_fn};

@@ -227,7 +227,7 @@ impl Authorizer for AllOf {
     }
 }
 
-impl Authorizer for Arc<dyn Authorizer> {
+impl<A: Authorizer + ?Sized> Authorizer for Arc<A> {
     fn authorize(&self, request: &AccessRequest<'_>) -> Result<Grant, Denial> {
         (**self).authorize(request)
     }
@@ -245,7 +245,7 @@ impl Authorizer for Arc<dyn Authorizer> {
     }
 }
 
-impl Authorizer for Box<dyn Authorizer> {
+impl<A: Authorizer + ?Sized> Authorizer for Box<A> {
     fn authorize(&self, request: &AccessRequest<'_>) -> Result<Grant, Denial> {
         (**self).authorize(request)
     }

@@ -1,7 +1,7 @@
 //! Findings about a caller that rules make once, and need again for each entry of a bundle.
 //!
-//! A token may hold thousands of roles, groups and scopes, and a bundle thousands of entries: whoever looked through
-//! the one for each of the other would let strangers choose both factors of a product.
+//! A token may hold thousands of roles, groups and scopes, and a bundle thousands of entries: searching the one for
+//! each element of the other would let a stranger choose both factors of the cost.
 
 use std::sync::{Arc, OnceLock};
 

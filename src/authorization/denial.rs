@@ -1,4 +1,4 @@
-//! No: why, and what would have been enough.
+//! Denials: the reason, and what would have been enough.
 
 use std::borrow::Cow;
 use std::fmt;

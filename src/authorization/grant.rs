@@ -1,4 +1,4 @@
-//! Yes: which rule says so, and what it leaves to the handler.
+//! Grants: the rule behind them, and what they leave to the handler.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -36,7 +36,7 @@ impl Policy {
 pub(crate) struct EveryType([OnceLock<Interaction>; 5]);
 
 impl EveryType {
-    /// Returns that of a single permission, for the API of any interaction with it.
+    /// Returns the interaction for a single permission. `with` is any interaction of the same API.
     pub(super) fn with_permission(
         &self,
         permission: Permissions,

@@ -145,7 +145,7 @@ impl RequiredNames {
     }
 
     /// The fewest names that would have been enough.
-    fn enough(&self) -> &[String] {
+    fn sufficient_scopes(&self) -> &[String] {
         match self.how_many {
             HowMany::Any => self.names.get(..1).unwrap_or_default(),
             HowMany::All => &self.names,
@@ -185,7 +185,7 @@ impl Authorizer for RequireScopes {
         match self.0.met(|scope| principal.has_scope(scope)) {
             Some(met) => Ok(Grant::by(format!("scope `{}`", met.join(" ")))),
             None => Err(Denial::new("no scope of the token grants this")
-                .challenging(self.0.enough().to_vec())
+                .challenging(self.0.sufficient_scopes().to_vec())
                 .requires(self.0.required(Requirement::Scopes, Requirement::AnyScope))
                 .with_found(of_caller(request, &CallerScopes::default()).listed(principal))
                 .with_expected(self.0.expected())),

@@ -57,10 +57,14 @@ pub struct ResourceFilter<'a> {
 ///     match access.may_show(resource) {
 ///         Visibility::Shown => true,
 ///         Visibility::Hidden => false,
-///         Visibility::Depends(on) => on.iter().all(|reference| {
-///             find(reference)
-///                 .is_some_and(|target| access.may_show(&target) == Visibility::Shown)
-///         }),
+///         // Whether the caller may read the target's own type is not asked.
+///         Visibility::Depends(on) => {
+///             let of_type = access.shown(resource["resourceType"].as_str().unwrap_or_default());
+///             on.iter().all(|reference| {
+///                 find(reference)
+///                     .is_some_and(|target| of_type.shows_target(&target) == Visibility::Shown)
+///             })
+///         }
 ///     }
 /// }
 /// ```

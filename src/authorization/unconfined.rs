@@ -1,4 +1,4 @@
-//! The question whether a request needs no look at all.
+//! The check whether a request can pass unjudged.
 
 #[cfg(feature = "confine")]
 use http::Method;

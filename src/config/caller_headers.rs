@@ -1,10 +1,10 @@
-//! `[upstream] headers`: the headers that tell the server behind who the caller is.
+//! `[upstream] headers`: the headers that tell the upstream server who the caller is.
 
 use http::HeaderName;
 
 use super::reader::SectionReader;
 
-/// A header, and what of the caller it tells.
+/// A header that tells the upstream server one property of the caller.
 ///
 /// ```
 /// use tower_fhir_auth::config::Config;
@@ -107,7 +107,7 @@ pub(super) fn read(section: &mut SectionReader<'_>, several_issuers: bool) -> Ve
     headers
 }
 
-/// Reports whether headers say of whom, of which patient, and what was granted.
+/// Reports whether the headers name the issuer, the patient and the scopes.
 pub(super) fn name_what_was_granted(headers: &[CallerHeader]) -> bool {
     [CallerMember::Issuer, CallerMember::Patient, CallerMember::Scopes]
         .into_iter()

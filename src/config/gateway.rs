@@ -59,7 +59,7 @@ pub struct TlsFiles {
     pub client_ca: Option<PathBuf>,
 }
 
-/// `[upstream]`: the server behind.
+/// `[upstream]`: the upstream server.
 ///
 /// ```
 /// use std::time::Duration;
@@ -83,7 +83,7 @@ pub struct UpstreamConfig {
     /// The longest wait until its answer begins, and between two parts of it; and for a client that gets on neither
     /// with its request nor with its answer.
     pub timeout: Duration,
-    /// The most bytes of one body that is looked into.
+    /// The largest body that is inspected, in bytes.
     pub max_body: usize,
     /// The most bytes of all bodies that are looked into at a time.
     pub max_buffered: usize,
@@ -109,13 +109,13 @@ pub enum ConfinedBy {
     /// The gateway, answer by answer.
     #[default]
     Gateway,
-    /// The server behind.
+    /// The upstream server.
     Upstream,
-    /// None: what the layer alone cannot decide is refused.
+    /// Nobody: what the layer alone cannot decide is refused.
     Nobody,
 }
 
-/// The credentials that the server behind is sent, as `Authorization`.
+/// The credentials that are sent to the upstream server in `Authorization`.
 ///
 /// ```
 /// use http::HeaderValue;
@@ -141,7 +141,7 @@ pub enum UpstreamAuthorization {
     Literal(HeaderValue),
 }
 
-/// The types whose resources the server behind updates only in the version that was judged.
+/// The types whose resources the upstream server updates only in the version that was judged.
 ///
 /// ```
 /// use tower_fhir_auth::config::{UpstreamConfig, UpstreamVersions};
@@ -294,7 +294,7 @@ fn check(section: &SectionReader<'_>, read: &UpstreamConfig) {
     let is_told = read.authorization == UpstreamAuthorization::Relay
         || caller_headers::name_what_was_granted(&read.headers);
     if read.confine == ConfinedBy::Upstream && !is_told {
-        let expected = "expected the server behind to be told what was granted: `authorization = \"relay\"`, \
+        let expected = "expected the upstream server to be told what was granted: `authorization = \"relay\"`, \
                         or `headers` with issuer, patient and scopes";
         section.reject("confine", expected);
     }

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use super::address::{address, loggable};
 use super::assigned::{Assigned, AssignedKey, assignments};
-use super::bound;
 use super::entra::{self, EntraConfig};
 #[cfg(feature = "client")]
 use super::introspection;
+use super::proof_of_possession;
 use super::reader::SectionReader;
 #[cfg(feature = "client")]
 use crate::authentication::Introspection;
@@ -111,7 +111,7 @@ fn read(reader: &mut SectionReader<'_>, plain_http: &PlainHttp) -> IssuerConfig 
         patient_claims: reader.non_empty_strings("patient_claims"),
         leeway: reader.duration("leeway"),
         max_token_age: reader.duration("max_token_age"),
-        sender_constraint: bound::sender_constraint(reader),
+        sender_constraint: proof_of_possession::sender_constraint(reader),
         advertise: reader.flag("advertise"),
         limits: limits(reader),
         assign: reader.table("assign").map(assignments).unwrap_or_default(),

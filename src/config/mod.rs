@@ -53,7 +53,6 @@
 
 mod address;
 mod assigned;
-mod bound;
 mod caller_headers;
 mod cors;
 mod entra;
@@ -65,6 +64,7 @@ mod introspection;
 mod issuers;
 mod patient;
 mod policy;
+mod proof_of_possession;
 mod reader;
 #[cfg(test)]
 mod reference;
@@ -208,8 +208,8 @@ impl Config {
         let several = issuers.len() > 1 || issuers.iter().any(IssuerConfig::has_several_tenants);
         let gateway = gateway::read(&mut root, &plain_http, several);
         let step_up = require::read_all(&mut root);
-        let dpop = bound::dpop(&mut root);
-        let mutual_tls = bound::mtls(&mut root);
+        let dpop = proof_of_possession::dpop(&mut root);
+        let mutual_tls = proof_of_possession::mtls(&mut root);
         root.finish();
         Some(Self {
             base_url: base_url?,
@@ -248,7 +248,7 @@ impl Config {
         &self.gateway
     }
 
-    /// Puts another FHIR base of the server behind in the place of `[upstream] url`.
+    /// Puts another FHIR base of the upstream server in the place of `[upstream] url`.
     ///
     /// ```
     /// use tower_fhir_auth::config::Config;
@@ -262,7 +262,7 @@ impl Config {
     ///     issuer = "https://idp.example.org"
     /// "#)?;
     /// // Of a command line.
-    /// let config = config.upstream_url("http://127.0.0.1:8081/fhir")?;
+    /// let config = config.with_upstream_url("http://127.0.0.1:8081/fhir")?;
     /// assert!(config.gateway().upstream.url.is_some());
     /// # Ok(()) }
     /// ```
@@ -270,7 +270,7 @@ impl Config {
     /// # Errors
     ///
     /// When it is none that the file may name.
-    pub fn upstream_url(mut self, url: &str) -> Result<Self, BaseUrlError> {
+    pub fn with_upstream_url(mut self, url: &str) -> Result<Self, BaseUrlError> {
         self.gateway.upstream.url = Some(BaseUrl::parse_with(url, &self.plain_http)?);
         Ok(self)
     }

@@ -1,12 +1,12 @@
-//! Addresses of the server behind in a document that is about it, wherever they stand.
+//! Addresses of the upstream server in a document that is about it, wherever they stand.
 
 use std::borrow::Cow;
 
 use super::bounded::TooLong;
 use super::link;
 
-/// Writes each text of sound JSON that is an address below the base of the server behind as one below the base
-/// that clients know, into no more than so many bytes. All else keeps its bytes.
+/// Writes each text of sound JSON that is an address below the base of the upstream server as one below the base that
+/// clients know, into no more than so many bytes. All else keeps its bytes.
 pub(super) fn localized(
     text: &str,
     behind: &str,

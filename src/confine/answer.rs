@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use super::patch;
 use crate::fhir::{Format, IssueType, OperationOutcome};
 
-/// The reason for which a request has no answer of the server behind.
+/// The reason for which a request has no answer of the upstream server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
     status: StatusCode,
@@ -16,7 +16,7 @@ pub(super) struct Refusal {
     text: String,
     /// True if there was an answer that cannot be judged.
     is_unreadable: bool,
-    /// The time after which the server behind wants to be asked again.
+    /// The time after which the upstream server wants to be asked again.
     retry_after: Option<HeaderValue>,
 }
 
@@ -46,13 +46,15 @@ impl Refusal {
 
     /// A version that is not, or no longer, the one that is there.
     pub(super) fn version_mismatch() -> Self {
-        Self::precondition("the version of the resource is not the one that the change is for")
+        Self::precondition(
+            "the resource has changed, or its version does not meet the precondition of the request",
+        )
     }
 
-    /// A change that the server behind has refused for another resource, or that came too late: which it is
-    /// would tell of resources that are hidden.
+    /// A change that the upstream server refused because of another resource, or because another change came first.
+    /// Saying which would reveal hidden resources.
     pub(super) fn conflict() -> Self {
-        let text = "the server behind rejected the change: it conflicts with a related resource or with another change";
+        let text = "the upstream server rejected the change: it conflicts with a related resource or with another change";
         Self::new(StatusCode::CONFLICT, IssueType::Conflict, text)
     }
 
@@ -94,13 +96,13 @@ impl Refusal {
 
     /// An entry whose answer would make that to the bundle too large.
     pub(super) fn no_room() -> Self {
-        let text = "the answers to the entries before are too large for one bundle";
+        let text = "the answers to the previous entries leave no room for this one";
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, IssueType::TooLong, text)
     }
 
-    /// An entry that the server behind has not answered, after others have changed something.
+    /// An entry that the upstream server has not answered, after others have changed something.
     pub(super) fn broken_off() -> Self {
-        let text = "the server behind has not answered this entry, or one before it";
+        let text = "the upstream server has not answered this entry, or one before it";
         Self::new(StatusCode::BAD_GATEWAY, IssueType::Transient, text)
     }
 
@@ -111,14 +113,16 @@ impl Refusal {
 
     /// A transaction whose patches make resources that are too large together.
     pub(super) fn changes_too_long(limit: usize) -> Self {
-        let text = format!("what the transaction would store has more than {limit} bytes");
+        let text = format!(
+            "the resources that the transaction would store have more than {limit} bytes together"
+        );
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, IssueType::TooLong, text)
     }
 
-    pub(super) fn of_patch(fault: patch::Fault) -> Self {
+    pub(super) fn of_patch(fault: patch::PatchError) -> Self {
         match fault {
-            patch::Fault::Wrong(text) => Self::bad_request(text),
-            patch::Fault::TooLarge(text) => {
+            patch::PatchError::Invalid(text) => Self::bad_request(text),
+            patch::PatchError::TooLarge(text) => {
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, IssueType::TooLong, text)
             }
         }
@@ -150,21 +154,21 @@ impl Refusal {
         Self::new(StatusCode::NOT_ACCEPTABLE, IssueType::NotSupported, text)
     }
 
-    /// An answer of the server behind that cannot be judged.
+    /// An answer of the upstream server that cannot be judged.
     pub(super) fn unreadable(why: &str) -> Self {
         Self { is_unreadable: true, ..Self::unfit(why) }
     }
 
-    /// An answer of the server behind that is none to the client.
+    /// An answer of the upstream server that is none to the client.
     fn unfit(why: &str) -> Self {
-        let text = format!("the answer of the server behind cannot be judged: {why}");
+        let text = format!("the answer of the upstream server cannot be judged: {why}");
         Self::new(StatusCode::BAD_GATEWAY, IssueType::Exception, text)
     }
 
-    /// A bundle whose entries take more requests to the server behind than are sent for one request.
+    /// A bundle whose entries take more requests to the upstream server than are sent for one request.
     pub(super) fn too_many_requests(limit: usize) -> Self {
         let text = format!(
-            "the request takes more than {limit} requests to the server behind: send fewer entries in one bundle"
+            "the request takes more than {limit} requests to the upstream server: send fewer entries in one bundle"
         );
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, IssueType::TooCostly, text)
     }
@@ -172,22 +176,22 @@ impl Refusal {
     /// Verdicts that depend on more resources than are looked up for one answer.
     pub(super) fn too_many_lookups(limit: usize) -> Self {
         let text = format!(
-            "the answer of the server behind points to more than {limit} resources that decide who may see \
-             it, and cannot be judged: ask for fewer entries by `_count`"
+            "who may see the answer of the upstream server depends on more than {limit} other resources, so that it \
+             cannot be judged: request fewer entries with `_count`"
         );
         Self::new(StatusCode::BAD_GATEWAY, IssueType::TooCostly, text)
     }
 
-    /// A look-up that the server behind has not answered.
+    /// A look-up that the upstream server has not answered.
     pub(super) fn no_lookup(status: StatusCode) -> Self {
         let text =
-            "the server behind did not return a resource that decides who may see the answer";
+            "the upstream server did not return a resource that decides who may see the answer";
         Self::not_now(status, text)
     }
 
-    /// A question for its CapabilityStatement that the server behind has not answered.
+    /// A question for its CapabilityStatement that the upstream server has not answered.
     pub(super) fn no_statement(status: StatusCode) -> Self {
-        let text = "the server behind did not return its CapabilityStatement, which decides who may change what";
+        let text = "the upstream server did not return its CapabilityStatement, which decides who may change what";
         Self::not_now(status, text)
     }
 
@@ -201,8 +205,8 @@ impl Refusal {
 
     pub(super) fn too_large(limit: usize) -> Self {
         let text = format!(
-            "the answer of the server behind has more than {limit} bytes, and cannot be judged: ask for \
-             fewer entries by `_count`"
+            "the answer of the upstream server has more than {limit} bytes, and cannot be judged: request \
+             fewer entries with `_count`"
         );
         let answer = Self::new(StatusCode::BAD_GATEWAY, IssueType::TooCostly, text);
         Self { is_unreadable: true, ..answer }
@@ -210,8 +214,8 @@ impl Refusal {
 
     pub(super) fn too_many_entries_behind(limit: usize) -> Self {
         let text = format!(
-            "the answer of the server behind has more than {limit} entries, and cannot be judged: ask for \
-             fewer by `_count`"
+            "the answer of the upstream server has more than {limit} entries, and cannot be judged: request \
+             fewer with `_count`"
         );
         let answer = Self::new(StatusCode::BAD_GATEWAY, IssueType::TooCostly, text);
         Self { is_unreadable: true, ..answer }
@@ -221,8 +225,8 @@ impl Refusal {
     /// this server, are longer than they were.
     pub(super) fn written_too_large(limit: usize) -> Self {
         let text = format!(
-            "the answer has more than {limit} bytes with the addresses of this server: ask for fewer entries \
-             by `_count`"
+            "with the addresses of this server the answer would have more than {limit} bytes: request fewer entries \
+             with `_count`"
         );
         Self::new(StatusCode::BAD_GATEWAY, IssueType::TooCostly, text)
     }
@@ -232,15 +236,15 @@ impl Refusal {
         self.is_unreadable
     }
 
-    /// A refusal of the server behind: its status and its code, and none of its words. Its credentials, and
-    /// where else it has something, are no business of clients, and a success is none but 200.
+    /// A refusal by the upstream server, with its status and issue code but without its text. A 401, a redirect or a
+    /// success other than 200 becomes a 502.
     pub(super) fn of_server(status: StatusCode, body: &[u8]) -> Self {
         let is_refusal = status.is_client_error() || status.is_server_error();
         if status == StatusCode::UNAUTHORIZED || !is_refusal {
             return Self::unfit("it is not an answer for clients of this server");
         }
         let code = IssueType::of_outcome(body).unwrap_or(IssueType::Exception);
-        Self::new(status, code, "the server behind has refused the request")
+        Self::new(status, code, "the upstream server has refused the request")
     }
 
     /// The refusal of a change by a token that is confined. What it says of another resource, such as one that a
@@ -255,7 +259,7 @@ impl Refusal {
         if is_about_others { Self::conflict() } else { refusal }
     }
 
-    /// Keeps the time after which the server behind wants to be asked again (RFC 9110 section 10.2.3), where it
+    /// Keeps the time after which the upstream server wants to be asked again (RFC 9110 section 10.2.3), where it
     /// refuses for now.
     pub(super) fn after(mut self, headers: &HeaderMap) -> Self {
         let mut values = headers.get_all(RETRY_AFTER).iter();
@@ -302,7 +306,7 @@ impl Refusal {
     }
 }
 
-/// Makes a response that nobody may keep; to `HEAD` without its body.
+/// Makes an uncacheable response, without the body for `HEAD`.
 pub(super) fn document(
     status: StatusCode,
     media_type: &'static str,
@@ -328,8 +332,8 @@ pub(super) fn not_modified() -> Response<Bytes> {
     response
 }
 
-/// Copies headers that describe a version from the answer of the server behind.
-pub(super) fn describe(from: &HeaderMap, to: &mut HeaderMap) {
+/// Copies headers that copy_version_headers a version from the answer of the upstream server.
+pub(super) fn copy_version_headers(from: &HeaderMap, to: &mut HeaderMap) {
     for name in [http::header::ETAG, http::header::LAST_MODIFIED] {
         if let Some(value) = from.get(&name) {
             to.insert(name, value.clone());

@@ -1,4 +1,4 @@
-//! The address of a Binary that a resource has as an attachment, sealed together with whom it was shown to.
+//! The address of an attached Binary, sealed for the caller that it was shown to.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,7 @@ use crate::seal::{Purpose, SealKey};
 /// A Binary that a caller has seen the address of.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Attachment {
-    /// The address, relative to the base of the server behind.
+    /// The address, relative to the base of the upstream server.
     pub(super) link: String,
     caller: CallerMark,
     /// The second from which on it serves no more.
@@ -26,7 +26,7 @@ impl Attachment {
         key.seal(&serde_json::to_vec(self).ok()?, Purpose::Attachment, context)
     }
 
-    /// Opens what one of the keys has sealed for this caller, also where it serves no more.
+    /// Opens an address that one of the keys has sealed for this caller, even if it has expired.
     pub(super) fn open(
         sealed: &str,
         keys: &[SealKey],

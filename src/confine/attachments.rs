@@ -62,8 +62,8 @@ impl Attachments<'_> {
     /// The types of resources that decide by their attachments who sees a Binary.
     pub(super) const TYPES: [&'static str; 3] = ["DocumentReference", "DiagnosticReport", "Media"];
 
-    /// Seals the address of each Binary that a resource of the server behind has as an attachment, with who sees
-    /// it, in no more than so many bytes. `None` where it has none.
+    /// Seals the address of each Binary that a resource of the upstream server has as an attachment, with who sees it,
+    /// in no more than so many bytes. `None` where it has none.
     pub(super) fn sealed(&self, resource: &str, room: usize) -> Result<Option<String>, TooLong> {
         rewritten(resource, room, |url| {
             let caller = self.caller.clone()?;
@@ -112,7 +112,7 @@ impl Attachments<'_> {
         }
     }
 
-    /// The Binaries that a resource of the server behind has as attachments.
+    /// The Binaries that a resource of the upstream server has as attachments.
     fn binaries(&self, resource: &str) -> HashSet<String> {
         let urls = urls(resource).unwrap_or_default();
         let read = urls.into_iter().filter_map(|url| serde_json::from_str(url.get()).ok());

@@ -28,7 +28,7 @@ pub(super) fn content(resource: &str, request: &Parts) -> Option<Response<Bytes>
     let data = base64url::decode_with_white_space(&binary.data?)?;
     let mut response = document(StatusCode::OK, UNKNOWN, data.into(), request);
     let content_type = binary.content_type.and_then(|name| HeaderValue::from_str(&name).ok());
-    describe(content_type, response.headers_mut());
+    set_content_headers(content_type, response.headers_mut());
     Some(response)
 }
 
@@ -36,7 +36,7 @@ const UNKNOWN: &str = "application/octet-stream";
 
 /// Writes the headers of content that anybody may have stored: a browser must neither guess another type, nor
 /// run it as a page of this server.
-pub(super) fn describe(content_type: Option<HeaderValue>, headers: &mut HeaderMap) {
+pub(super) fn set_content_headers(content_type: Option<HeaderValue>, headers: &mut HeaderMap) {
     let content_type = content_type.unwrap_or(HeaderValue::from_static(UNKNOWN));
     headers.insert(CONTENT_TYPE, content_type);
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

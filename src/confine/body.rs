@@ -1,4 +1,4 @@
-//! The body of an answer: that of the server behind, bytes that take its place, or those of its lines that were
+//! The body of an answer: that of the upstream server, bytes that take its place, or those of its lines that were
 //! granted.
 
 use std::pin::Pin;

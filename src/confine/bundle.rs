@@ -6,25 +6,25 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::answer::Refusal;
-use super::at_most::AtMost;
 use super::bounded::{self, TooLong};
+use super::bounded_list::BoundedList;
 
-/// The most entries of a bundle of the server behind, and the most links.
+/// The most entries of a bundle of the upstream server, and the most links.
 const MAX_ENTRIES: usize = 65_535;
 const MAX_LINKS: usize = 1000;
 
 /// An address that is below no base.
 const NOWHERE: &str = "#";
 
-/// A bundle of the server behind. Members that are not here do not go on.
+/// A bundle of the upstream server. Members that are not here do not go on.
 #[derive(Debug, Deserialize)]
 pub(super) struct Bundle<'a> {
     #[serde(borrow, rename = "resourceType")]
     resource_type: Cow<'a, str>,
     #[serde(borrow, default)]
-    link: AtMost<Link<'a>, MAX_LINKS>,
+    link: BoundedList<Link<'a>, MAX_LINKS>,
     #[serde(borrow, default)]
-    entry: AtMost<Entry<'a>, MAX_ENTRIES>,
+    entry: BoundedList<Entry<'a>, MAX_ENTRIES>,
     #[serde(borrow)]
     total: Option<&'a RawValue>,
 }
@@ -76,7 +76,8 @@ struct EntryResponse<'a> {
     last_modified: Option<Cow<'a, str>>,
 }
 
-/// A bundle as it goes on. It has no total, which would count what is hidden, but where nothing is.
+/// A bundle as it is sent to the client. The upstream server's total could count hidden entries, so it is sent only
+/// where nothing is hidden.
 #[derive(Serialize)]
 struct Written<'a> {
     #[serde(rename = "resourceType")]
@@ -87,16 +88,16 @@ struct Written<'a> {
     total: Option<u64>,
     link: Vec<Link<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    entry: Vec<Kept<'a>>,
+    entry: Vec<KeptEntry<'a>>,
 }
 
 /// An entry that is kept, with another text of its resource where that is written anew.
-struct Kept<'a> {
+struct KeptEntry<'a> {
     entry: &'a Entry<'a>,
     resource: Option<Box<RawValue>>,
 }
 
-impl Kept<'_> {
+impl KeptEntry<'_> {
     /// Returns the length of its resource.
     fn length(&self) -> usize {
         match &self.resource {
@@ -106,7 +107,7 @@ impl Kept<'_> {
     }
 }
 
-impl Serialize for Kept<'_> {
+impl Serialize for KeptEntry<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match &self.resource {
             None => self.entry.serialize(serializer),
@@ -123,7 +124,7 @@ impl<'a> Bundle<'a> {
         if bundle.resource_type != "Bundle" {
             return Err(no_bundle());
         }
-        match bundle.entry.are_more || bundle.link.are_more {
+        match bundle.entry.has_more || bundle.link.has_more {
             true => Err(Refusal::too_many_entries_behind(MAX_ENTRIES)),
             false => Ok(bundle),
         }
@@ -133,15 +134,15 @@ impl<'a> Bundle<'a> {
         &self.entry.items
     }
 
-    /// Returns the address of the next page, as the server behind writes it.
-    /// A link without one leads nowhere, and yet there are more results.
+    /// Returns the address of the next page, as the upstream server writes it. A link without one leads nowhere, and
+    /// yet there are more results.
     pub(super) fn next_page(&self) -> Option<&str> {
         let mut next =
             self.link.items.iter().filter(|link| link.relation.as_deref() == Some("next"));
         next.next().map(|link| link.url.as_deref().unwrap_or(NOWHERE))
     }
 
-    /// Returns the number of results as the server behind says it.
+    /// Returns the number of results as the upstream server says it.
     pub(super) fn total(&self) -> Option<u64> {
         serde_json::from_str(self.total?.get()).ok()
     }
@@ -211,7 +212,7 @@ impl<'a> Entry<'a> {
         self.mode() == Some("include")
     }
 
-    /// Reports whether it is about the search itself: words of the server behind.
+    /// Reports whether it is about the search itself: words of the upstream server.
     pub(super) fn is_outcome(&self) -> bool {
         self.mode() == Some("outcome")
     }
@@ -219,10 +220,10 @@ impl<'a> Entry<'a> {
     fn written_with(
         &self,
         other: impl Fn(&str) -> Result<Option<String>, TooLong>,
-    ) -> Result<Kept<'_>, TooLong> {
+    ) -> Result<KeptEntry<'_>, TooLong> {
         let resource = self.resource().map(other).transpose()?.flatten();
         let resource = resource.and_then(|text| RawValue::from_string(text).ok());
-        Ok(Kept { entry: self, resource })
+        Ok(KeptEntry { entry: self, resource })
     }
 
     fn with_resource<'b>(&'b self, resource: &'b RawValue) -> Entry<'b> {

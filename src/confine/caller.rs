@@ -30,8 +30,8 @@ impl Caller {
         })
     }
 
-    /// Returns what stands for the caller in something that is sealed many times: as long as it is for everybody.
-    /// `None` for what cannot be written, which no caller is.
+    /// Returns a digest of the caller, of the same length for everybody, for addresses that are sealed many times.
+    /// `None` only if the caller cannot be serialized, which never happens.
     pub(super) fn mark(&self) -> Option<CallerMark> {
         Some(CallerMark(base64url::encode(&sha256(&serde_json::to_vec(self).ok()?))))
     }

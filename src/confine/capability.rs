@@ -1,5 +1,5 @@
-//! The capabilities of the server behind, as it states them: the types whose resources it updates only in the
-//! version that `If-Match` names.
+//! The capabilities of the upstream server, as it states them: the types whose resources it updates only in the version
+//! that `If-Match` names.
 
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
@@ -13,10 +13,11 @@ use crate::authentication::UnixTime;
 use crate::fhir::ResourceTypes;
 
 /// The time for which a CapabilityStatement counts, and one that says nothing of versions.
-const KEPT: Duration = Duration::from_secs(5 * 60);
-const KEPT_EMPTY: Duration = Duration::from_secs(10);
+const TTL: Duration = Duration::from_secs(5 * 60);
+const EMPTY_TTL: Duration = Duration::from_secs(10);
 
-/// The knowledge of the server behind. Whoever holds it may ask, and nobody else does so at the same time.
+/// The known capabilities of the upstream server. They are fetched with the lock held, so that only one request fetches
+/// them at a time.
 #[derive(Debug, Default)]
 pub(super) struct Capabilities {
     pub(super) known: Mutex<Option<Versioning>>,
@@ -81,14 +82,14 @@ impl Versioning {
                 _ => others.insert(name),
             };
         }
-        // What is said twice, and not alike, is not said.
+        // Contradictory declarations count as none.
         types.retain(|name| !others.contains(name));
         Self { types, read_at }
     }
 
     /// Reports whether it counts at this time.
     pub(super) fn counts(&self, now: UnixTime) -> bool {
-        let kept = if self.types.is_empty() { KEPT_EMPTY } else { KEPT };
+        let kept = if self.types.is_empty() { EMPTY_TTL } else { TTL };
         self.read_at <= now && now < self.read_at.saturating_add(kept)
     }
 

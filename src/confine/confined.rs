@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::capability::Capabilities;
 use super::settings::ConfineSettings;
-use super::statements::Statements;
+use super::statement_cache::StatementCache;
 use crate::error::BuildError;
 use crate::middleware::LayerParts;
 use crate::seal::SealKey;
@@ -14,7 +14,7 @@ use crate::seal::SealKey;
 pub(super) struct Confined {
     pub(super) settings: Arc<ConfineSettings>,
     pub(super) capabilities: Arc<Capabilities>,
-    pub(super) statements: Arc<Statements>,
+    pub(super) statements: Arc<StatementCache>,
     /// `true` where no key was given, so that one was made.
     is_key_made: bool,
 }

@@ -46,8 +46,8 @@ impl<'a> Candidate<'a> {
         }
     }
 
-    /// Reads the resource of an entry; `None` for one without a resource, such as that of a deletion, and for
-    /// words of the server behind.
+    /// Reads the resource of an entry; `None` for one without a resource, such as that of a deletion, and for words of
+    /// the upstream server.
     pub(super) fn of_entry(entry: &Entry<'a>) -> Result<Option<Self>, &'static str> {
         let Some(text) = entry.resource().filter(|_| !entry.is_outcome()) else { return Ok(None) };
         Ok(Some(Self { is_included: entry.is_included(), ..Self::read(text)? }))
@@ -67,7 +67,7 @@ impl<'a> Candidate<'a> {
         self.id.as_deref()
     }
 
-    /// Looks at the resource. `None`, which cannot be, is for what cannot be read a second time.
+    /// Calls `look` with the resource. `None` only if its text cannot be parsed a second time, which never happens.
     pub(super) fn look<T>(&self, look: impl FnOnce(ResourceRef<'_>) -> T) -> Option<T> {
         match &self.read {
             Some(read) => Some(look((&**read).into())),

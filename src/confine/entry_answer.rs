@@ -34,7 +34,7 @@ struct Described {
     outcome: Option<Box<RawValue>>,
 }
 
-/// The answer of the server behind to a transaction.
+/// The answer of the upstream server to a transaction.
 #[derive(Debug, Deserialize)]
 pub(super) struct ServerAnswers<'a> {
     #[serde(borrow, rename = "resourceType")]

@@ -33,15 +33,14 @@ const PROVENANCE: &str = "x-provenance";
 /// The preference for an answer that comes later (R4 section 3.1.0.1.7.1).
 const ASYNC: &str = "respond-async";
 
-/// Reports whether the headers have none of those that are removed from a request that passes through, which the
-/// names of most tell at a look.
+/// Reports, by a quick look at the names, whether no header can be one that is removed from a request.
 pub(super) fn are_ordinary(headers: &HeaderMap) -> bool {
     let is_ordinary = |name: &HeaderName| !name.as_str().starts_with('x') && name != "prefer";
     headers.keys().all(is_ordinary)
 }
 
-/// Removes what asks the server behind to read another request out of this one than the one that was judged,
-/// in any spelling: some servers take `_` for `-`.
+/// Removes the headers that override the method or the address, so that the upstream server executes the request that
+/// was judged. Any spelling counts: some servers take `_` for `-`.
 pub(super) fn strip_overrides(headers: &mut HeaderMap) {
     remove(headers, |name| {
         ["x-original-", "x-rewrite-", "x-http-method"].iter().any(|start| name.starts_with(start))
@@ -114,24 +113,24 @@ pub(super) fn of_entries(bundle: &HeaderMap) -> HeaderMap {
 }
 
 /// Reports whether the headers describe a form that is not compressed; one that says nothing is taken for one.
-pub(super) fn describe_a_form(headers: &HeaderMap) -> bool {
-    describe(headers, &["application/x-www-form-urlencoded"])
+pub(super) fn is_form(headers: &HeaderMap) -> bool {
+    has_media_type(headers, &["application/x-www-form-urlencoded"])
 }
 
 /// Reports whether the headers describe FHIR JSON that is not compressed; what says nothing is taken for it.
-pub(super) fn describe_json(headers: &HeaderMap) -> bool {
+pub(super) fn is_fhir_json(headers: &HeaderMap) -> bool {
     const JSON: [&str; 4] =
         ["application/fhir+json", "application/json", "application/json+fhir", "text/json"];
-    describe(headers, &JSON)
+    has_media_type(headers, &JSON)
 }
 
 /// Reports whether the headers describe a JSON Patch (RFC 6902) that is not compressed.
-pub(super) fn describe_a_json_patch(headers: &HeaderMap) -> bool {
+pub(super) fn is_json_patch(headers: &HeaderMap) -> bool {
     // R4 section 3.1.0.6 has three kinds of patch, and only the content type tells them apart.
-    headers.contains_key(CONTENT_TYPE) && describe(headers, &["application/json-patch+json"])
+    headers.contains_key(CONTENT_TYPE) && has_media_type(headers, &["application/json-patch+json"])
 }
 
-fn describe(headers: &HeaderMap, media_types: &[&str]) -> bool {
+fn has_media_type(headers: &HeaderMap, media_types: &[&str]) -> bool {
     let is = |value: &HeaderValue, wanted: &str| {
         let text = value.to_str().unwrap_or_default();
         let name = text.split(';').next().unwrap_or_default();
@@ -180,7 +179,7 @@ mod tests {
         ] {
             let value = content_type.map(HeaderValue::from_static);
             let headers = HeaderMap::from_iter(value.map(|value| (CONTENT_TYPE, value)));
-            let described = [describe_json, describe_a_form, describe_a_json_patch];
+            let described = [is_fhir_json, is_form, is_json_patch];
             let described = described.map(|describes| describes(&headers));
             assert_eq!(described, [json, form, patch], "{content_type:?}");
         }

@@ -7,10 +7,10 @@ use crate::authentication::UnixTime;
 use crate::authorization::JobOwner;
 use crate::seal::{Purpose, SealKey};
 
-/// An address of an export at the server behind.
+/// An address of an export at the upstream server.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Job {
-    /// The address, relative to the base of the server behind.
+    /// The address, relative to the base of the upstream server.
     pub(super) link: String,
     pub(super) part: Part,
     /// Of a file, the address of the status that has named it.

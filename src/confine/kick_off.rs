@@ -1,4 +1,4 @@
-//! The beginning of an export: what is asked of the server behind, and which types it is of.
+//! The beginning of an export: what is asked of the upstream server, and which types it is of.
 
 use std::collections::HashSet;
 
@@ -19,7 +19,7 @@ const MAX_QUERY: usize = 8 * 1024;
 /// An export that may begin.
 #[derive(Debug)]
 pub(super) struct KickOff {
-    /// The query for the server behind.
+    /// The query for the upstream server.
     pub(super) query: String,
     /// The types that are exported; `None` for all of them.
     pub(super) types: Option<Vec<String>>,
@@ -46,7 +46,8 @@ impl KickOff {
             interaction.resource_types().names().filter(|name| access.may_export(name)).collect();
         let is_all = granted.len() == interaction.resource_types().names().count();
         if is_post && !is_all {
-            let text = "the types of an export by `POST` may be in its body: ask by `GET`";
+            let text =
+                "the types of an export by `POST` may be in its body, which is not read: use `GET`";
             return Err(QueryError::Denied(Denial::new(text)));
         }
         let types = match (is_all, named.is_empty()) {
@@ -88,7 +89,9 @@ fn of_scopes(access: &Access, granted: &[&str]) -> Result<Vec<String>, QueryErro
     };
     let types: Vec<String> = granted.iter().filter(is_one).map(|name| (*name).to_owned()).collect();
     match types.is_empty() {
-        true => Err(QueryError::Denied(Denial::new("no scope of the token exports any type"))),
+        true => {
+            Err(QueryError::Denied(Denial::new("no scope of the token allows exporting any type")))
+        }
         false => Ok(types),
     }
 }
@@ -113,7 +116,7 @@ fn check_parameter(name: &str, value: &str, types: &Option<Vec<String>>) -> Resu
     let is_known = matches!(name, "_type" | "_format") || PLAIN.contains(&name);
     if !is_known || (name == "_typeFilter" && filtered.is_none_or(is_of_others)) {
         let name = sanitize(name);
-        let text = format!("a parameter that may reach types which are not exported: `{name}`");
+        let text = format!("the parameter `{name}` might reach types that are not exported");
         return Err(QueryError::Denied(Denial::new(text)));
     }
     Ok(())

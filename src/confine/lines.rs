@@ -10,7 +10,7 @@ use pin_project_lite::pin_project;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::at_most::AtMost;
+use super::bounded_list::BoundedList;
 use crate::telemetry::log;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -34,8 +34,8 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub struct ReadByLine;
 
 pin_project! {
-    /// A file of an export, line by line. One that cannot be judged ends it with an error: a file that lacks
-    /// something without a word would be taken for whole.
+    /// A file of an export, line by line. A line that cannot be judged ends the file with an error: a file with lines
+    /// silently left out would look complete.
     #[derive(Debug)]
     pub(super) struct Lines<R> {
         #[pin]
@@ -135,13 +135,13 @@ where
                 None => None,
             };
             *this.is_over = data.is_none();
-            let keep = |line: &[u8]| Kept::of(line, this.types, *this.are_deletions);
+            let keep = |line: &[u8]| FilteredLine::of(line, this.types, *this.are_deletions);
             match keep_lines(data, this.line, keep, *this.limit) {
                 Ok(kept) if kept.is_empty() => {}
                 Ok(kept) => return Poll::Ready(Some(Ok(Frame::data(Bytes::from(kept).into())))),
                 Err(error) => {
                     *this.is_over = true;
-                    log::warn!(reason = error, "a file of an export is broken off");
+                    log::warn!(reason = error, "an export file was cut off");
                     return Poll::Ready(Some(Err(error.into())));
                 }
             }
@@ -154,7 +154,7 @@ where
 fn keep_lines(
     part: Option<Bytes>,
     line: &mut Vec<u8>,
-    keep: impl Fn(&[u8]) -> Result<Kept, &'static str>,
+    keep: impl Fn(&[u8]) -> Result<FilteredLine, &'static str>,
     limit: usize,
 ) -> Result<Vec<u8>, &'static str> {
     let mut all = Vec::new();
@@ -172,9 +172,9 @@ fn keep_lines(
         // Its room goes with it: a long line is not held twice, unless deletions are taken out of it.
         let mut whole = std::mem::take(line);
         match keep(&whole)? {
-            Kept::Nothing => continue,
-            Kept::Whole => {}
-            Kept::Part(part) => whole = part,
+            FilteredLine::Nothing => continue,
+            FilteredLine::Whole => {}
+            FilteredLine::Part(part) => whole = part,
         }
         whole.push(b'\n');
         if all.is_empty() {
@@ -187,14 +187,14 @@ fn keep_lines(
 }
 
 /// The part of a line that is kept.
-enum Kept {
+enum FilteredLine {
     Nothing,
     Whole,
     /// The line with the deletions that were granted.
     Part(Vec<u8>),
 }
 
-impl Kept {
+impl FilteredLine {
     fn of(line: &[u8], types: &[String], are_deletions: bool) -> Result<Self, &'static str> {
         let line = line.trim_ascii();
         if line.is_empty() {
@@ -207,9 +207,9 @@ impl Kept {
             return Ok(if is_granted { Self::Whole } else { Self::Nothing });
         }
         let Some(entries) = read.entry else { return Ok(Self::Nothing) };
-        let entries: AtMost<&RawValue, MAX_ENTRIES> =
+        let entries: BoundedList<&RawValue, MAX_ENTRIES> =
             serde_json::from_str(entries.get()).map_err(|_| unreadable)?;
-        if entries.are_more {
+        if entries.has_more {
             return Err("a line of it has more entries than are looked into");
         }
         let mut granted = Vec::new();

@@ -1,9 +1,9 @@
-//! Links of the server behind.
+//! Links of the upstream server.
 
 use url::Url;
 
-/// Returns what a link of the server behind names below its base: the rest of the path, and the query. A link
-/// may be relative to the base. `None` where it leads elsewhere, or could be read as if it did.
+/// Returns what a link of the upstream server names below its base: the rest of the path, and the query. A link may be
+/// relative to the base. `None` where it leads elsewhere, or could be read as if it did.
 pub(super) fn below(base: &str, link: &str) -> Option<String> {
     if is_odd(link) {
         return None;

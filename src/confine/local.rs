@@ -1,5 +1,5 @@
-//! Addresses in the parameters of a search: those below the base are of this server and sent relative, and those
-//! below that of the server behind are of another, whatever that server thinks of itself.
+//! Addresses in the parameters of a search: those below the base are of this server and sent relative, and those below
+//! that of the upstream server are of another, whatever that server thinks of itself.
 
 use std::borrow::Cow;
 
@@ -9,10 +9,10 @@ use super::link;
 use crate::fhir::BaseUrl;
 use crate::fhir::search::SearchParameter;
 
-/// The base that is written for that of the server behind. By RFC 2606 there is none.
+/// The base that is written for that of the upstream server. By RFC 2606 there is none.
 const FOREIGN: &str = "https://foreign.invalid";
 
-/// The base of this server and that of the server behind, by which addresses in parameters are translated.
+/// The base of this server and that of the upstream server, by which addresses in parameters are translated.
 ///
 /// [`ConfineLayer`](super::ConfineLayer) does so by itself where its settings have an
 /// [`upstream_base`](super::ConfineSettings::upstream_base): this is for proxies that are used without it.
@@ -41,11 +41,11 @@ impl<'a> Addresses<'a> {
         Self { base, upstream }
     }
 
-    /// Returns a query, a form or an `If-None-Exist` as the server behind reads it, of a request to a path below
-    /// the base; `None` where it stays as it is.
+    /// Returns a query, a form or an `If-None-Exist` as the upstream server reads it, of a request to a path below the
+    /// base; `None` where it stays as it is.
     ///
-    /// References below the base are sent relative. Those below that of the server behind are foreign to clients,
-    /// and get a host that is nobody's.
+    /// References below the base are sent relative. Those below that of the upstream server are foreign to clients, and
+    /// get a host that is nobody's.
     #[must_use]
     pub fn query(&self, below: &str, query: &str) -> Option<String> {
         // An address has a colon, if it is not encoded.
@@ -63,7 +63,7 @@ impl<'a> Addresses<'a> {
         changed.then(|| written.finish())
     }
 
-    /// Returns the value of a parameter for the server behind. Only references are addresses of resources; a
+    /// Returns the value of a parameter for the upstream server. Only references are addresses of resources; a
     /// canonical URL names something wherever it is.
     pub(super) fn value<'v>(&self, of: &str, name: &str, value: &'v str) -> Cow<'v, str> {
         if !is_reference(of, name) || !value.contains(':') {

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::job::Part;
 
-/// A manifest of the server behind. Members that are not here do not go on.
+/// A manifest of the upstream server. Members that are not here do not go on.
 #[derive(Deserialize)]
 struct Manifest<'a> {
     #[serde(borrow, rename = "transactionTime")]
@@ -107,7 +107,7 @@ pub(super) fn rewritten(
     serde_json::to_vec(&written).ok()
 }
 
-/// Leaves out how many bundles of deletions there are: of those of other types none is shown.
+/// Removes `count` from files of Bundles: it would include deletions of types that were not granted.
 fn uncounted(mut files: Vec<WrittenFile<'_>>) -> Vec<WrittenFile<'_>> {
     for file in files.iter_mut().filter(|file| *file.kind == *"Bundle") {
         file.count = None;

@@ -1,4 +1,4 @@
-//! `metadata`: what the server behind says about itself, to everybody, and in the words of this server.
+//! `metadata`: what the upstream server says about itself, to everybody, and in the words of this server.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use super::answer::{Refusal, document};
 use super::request_body::RequestBody;
 use super::settings::ConfineSettings;
 use super::statement::StatementRewriter;
-use super::statements::{LookUp, Statements};
+use super::statement_cache::{CachedStatement, StatementCache};
 use super::upstream::{Fault, Upstream};
 use crate::authentication::Principal;
 use crate::fhir::Format;
@@ -37,9 +37,9 @@ pub(super) fn is_asked<B>(layer_parts: &LayerParts, request: &Request<B>) -> boo
 #[derive(Clone, Debug)]
 pub(super) struct Rewriting {
     pub(super) layer_parts: Arc<LayerParts>,
-    /// Of which the size of a body and the base of the server behind count.
+    /// Of which the size of a body and the base of the upstream server count.
     pub(super) settings: Arc<ConfineSettings>,
-    pub(super) statements: Arc<Statements>,
+    pub(super) statements: Arc<StatementCache>,
     /// True if answers are confined here, and what cannot be is refused.
     pub(super) is_confined: bool,
 }
@@ -91,20 +91,22 @@ where
         asked(ready, rewriting, request, (mode, &security)).await?
     } else {
         match of_mode.find(layer_parts, &security).await {
-            LookUp::Kept(body) => body,
-            LookUp::Failed => {
+            CachedStatement::Hit(body) => body,
+            CachedStatement::Failed => {
                 return Err(Fault::Refusal(Refusal::no_statement(StatusCode::BAD_GATEWAY)));
             }
-            LookUp::Asks(turn) => match asked(ready, rewriting, request, (mode, &security)).await {
-                Ok(body) => {
-                    turn.keep(&body, layer_parts, security);
-                    body
+            CachedStatement::Miss(turn) => {
+                match asked(ready, rewriting, request, (mode, &security)).await {
+                    Ok(body) => {
+                        turn.keep(&body, layer_parts, security);
+                        body
+                    }
+                    Err(fault) => {
+                        turn.failed();
+                        return Err(fault);
+                    }
                 }
-                Err(fault) => {
-                    turn.failed();
-                    return Err(fault);
-                }
-            },
+            }
         }
     };
     let mut response = document(StatusCode::OK, Format::Json.media_type(), body, request);
@@ -114,7 +116,7 @@ where
     Ok(response)
 }
 
-/// Asks the server behind, and writes its statement anew.
+/// Asks the upstream server, and writes its statement anew.
 async fn asked<S, B, R>(
     ready: S,
     Rewriting { layer_parts, settings, is_confined, .. }: &Rewriting,

@@ -1,4 +1,4 @@
-//! A layer for `metadata` alone, where a server behind confines answers by itself.
+//! A layer for `metadata` alone, where an upstream server confines answers by itself.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -13,7 +13,7 @@ use super::metadata::{self, Rewriting};
 use super::request_body::RequestBody;
 use super::service::ConfineFuture;
 use super::settings::ConfineSettings;
-use super::statements::Statements;
+use super::statement_cache::StatementCache;
 use crate::middleware::{ActiveGate, FhirAuthLayer, InnerService};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -37,7 +37,7 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub struct MetadataLayer {
     active_gate: ActiveGate,
     settings: Arc<ConfineSettings>,
-    statements: Arc<Statements>,
+    statements: Arc<StatementCache>,
 }
 
 impl MetadataLayer {

@@ -9,7 +9,7 @@ use crate::seal::{Purpose, SealKey};
 /// A further page.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Page {
-    /// The address of the page at the server behind, relative to its base.
+    /// The address of the page at the upstream server, relative to its base.
     pub(super) link: String,
     /// The search or history that it is of, relative to the base, with the parameters of its body.
     pub(super) of: String,

@@ -23,9 +23,9 @@ const MAX_PUSHED: usize = 1 << 20;
 
 /// The reason for which a patch is not applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(super) enum PatchError {
     /// It is no patch, or none of this resource.
-    Wrong(String),
+    Invalid(String),
     /// It would take too much.
     TooLarge(String),
 }
@@ -40,7 +40,7 @@ struct Room {
 
 /// Applies a patch to a resource, which may become so many bytes large, roughly, with all that the operations
 /// carry; or says why it cannot be applied.
-pub(super) fn patched(resource: &Tree, patch: &str, max_size: usize) -> Result<Tree, Fault> {
+pub(super) fn patched(resource: &Tree, patch: &str, max_size: usize) -> Result<Tree, PatchError> {
     let operations = parse(patch)?;
     let mut patched = resource.marked().clone();
     let mut room = Room { size: max_size, values: MAX_VALUES, pushed: MAX_PUSHED };
@@ -54,20 +54,20 @@ pub(super) fn patched(resource: &Tree, patch: &str, max_size: usize) -> Result<T
         if let PatchOperation::Test(test) = operation {
             let found = patched.pointer(test.path.as_str());
             if !found.is_some_and(|found| are_equal(found, &test.value)) {
-                let text = "the patch cannot be applied: a value is not the one of its test";
-                return Err(Fault::Wrong(text.to_owned()));
+                let text = "the patch cannot be applied: a `test` operation failed";
+                return Err(PatchError::Invalid(text.to_owned()));
             }
             continue;
         }
         // The `unsafe` one does not undo a failed patch. It need not, on a copy, and undoing a failed `move`
         // panics.
         patch_unsafe(&mut patched, from_ref(operation)).map_err(|error| {
-            Fault::Wrong(format!("the patch cannot be applied: {}", error.kind))
+            PatchError::Invalid(format!("the patch cannot be applied: {}", error.kind))
         })?;
     }
     for name in ["resourceType", "id"] {
         if patched.get(name) != resource.marked().get(name) {
-            return Err(Fault::Wrong(format!("the patch would change `{name}`")));
+            return Err(PatchError::Invalid(format!("the patch would change `{name}`")));
         }
     }
     Ok(Tree::of_marked(patched))
@@ -84,26 +84,26 @@ pub(super) fn reveals_content(patch: &str) -> bool {
 }
 
 /// Reads the text of a patch as a tree, which has a bounded number of values.
-pub(super) fn tree(patch: &str) -> Result<Tree, Fault> {
+pub(super) fn tree(patch: &str) -> Result<Tree, PatchError> {
     Tree::parse(patch).map_err(|unread| match unread {
         unambiguous::Fault::TooMany => {
-            Fault::TooLarge(format!("a patch has at most {MAX_VALUES} values"))
+            PatchError::TooLarge(format!("a patch has at most {MAX_VALUES} values"))
         }
         unambiguous::Fault::NotJson | unambiguous::Fault::Twice => no_patch(),
     })
 }
 
-pub(super) fn no_patch() -> Fault {
-    Fault::Wrong("the body is not a JSON Patch".to_owned())
+pub(super) fn no_patch() -> PatchError {
+    PatchError::Invalid("the body is not a JSON Patch".to_owned())
 }
 
 /// Reads the operations, whose values keep their marks.
-fn parse(patch: &str) -> Result<Vec<PatchOperation>, Fault> {
+fn parse(patch: &str) -> Result<Vec<PatchOperation>, PatchError> {
     let tree = tree(patch)?;
     let Value::Array(operations) = tree.marked() else { return Err(no_patch()) };
     if operations.len() > MAX_OPERATIONS {
         let text = format!("a patch has at most {MAX_OPERATIONS} operations: send several");
-        return Err(Fault::TooLarge(text));
+        return Err(PatchError::TooLarge(text));
     }
     let read = |operation: &Value| {
         let mut members = operation.as_object().ok_or_else(no_patch)?.clone();
@@ -120,17 +120,17 @@ fn parse(patch: &str) -> Result<Vec<PatchOperation>, Fault> {
 impl Room {
     /// Takes what an operation carries and what it moves, so that the cost of a patch does not grow with operations
     /// times size.
-    fn take(&mut self, operation: &PatchOperation, resource: &Value) -> Result<(), Fault> {
+    fn take(&mut self, operation: &PatchOperation, resource: &Value) -> Result<(), PatchError> {
         let pushed: usize =
             pointers(operation).map(|pointer| length_around(pointer, resource)).sum();
         let Some(pushed) = self.pushed.checked_sub(pushed) else {
             let text = "the patch moves too many items of lists: send fewer operations in one";
-            return Err(Fault::TooLarge(text.to_owned()));
+            return Err(PatchError::TooLarge(text.to_owned()));
         };
         self.pushed = pushed;
         match self.carries(operation, resource) {
             true => Ok(()),
-            false => Err(Fault::TooLarge("the patch makes the resource too large".to_owned())),
+            false => Err(PatchError::TooLarge("the patch makes the resource too large".to_owned())),
         }
     }
 
@@ -201,7 +201,7 @@ mod tests {
 
     const PATIENT: &str = r#"{"resourceType":"Patient","id":"1","name":[{"family":"A"}],"extension":[{"valueDecimal":5.40}]}"#;
 
-    fn after(patch: &str) -> Result<String, Fault> {
+    fn after(patch: &str) -> Result<String, PatchError> {
         patched(&Tree::parse(PATIENT).unwrap(), patch, 1 << 20).map(|tree| tree.write())
     }
 
@@ -270,7 +270,7 @@ mod tests {
         };
         let is_too_large = |resource: &Tree, patch: &str| {
             let fault = patched(resource, patch, 1 << 24).err();
-            matches!(fault, Some(Fault::TooLarge(_)))
+            matches!(fault, Some(PatchError::TooLarge(_)))
         };
         let test = r#"{"op":"test","path":"/id","value":"1"}"#;
         assert!(is_too_large(&list(1), &of(test, MAX_OPERATIONS + 1)), "operations");
@@ -294,7 +294,7 @@ mod tests {
         let deep = format!(r#"{{"resourceType":"Basic","id":"1","x":{open}1{close}}}"#);
         let deep = Tree::parse(&deep).unwrap();
         let grown = patched(&deep, r#"[{"op":"add","path":"/y","value":1}]"#, 1 << 20);
-        assert!(matches!(grown, Err(Fault::TooLarge(_))), "{grown:?}");
+        assert!(matches!(grown, Err(PatchError::TooLarge(_))), "{grown:?}");
         let shrunk = patched(&deep, r#"[{"op":"remove","path":"/x"}]"#, 1 << 20);
         assert_eq!(shrunk.unwrap().write(), r#"{"id":"1","resourceType":"Basic"}"#);
     }

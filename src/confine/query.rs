@@ -1,5 +1,5 @@
-//! The parameters of a search by a token that is confined: which may be asked, and what the server behind is
-//! asked instead.
+//! The parameters of a search by a token that is confined: which may be asked, and what the upstream server is asked
+//! instead.
 
 use form_urlencoded::{Serializer, parse};
 
@@ -25,7 +25,7 @@ pub(super) enum QueryError {
     Refused(Refusal),
 }
 
-/// Returns the query for the server behind.
+/// Returns the query for the upstream server.
 pub(super) fn rewritten(
     access: &Access,
     upstream: &str,
@@ -61,8 +61,8 @@ pub(super) fn never_empty(query: String) -> String {
     if query.is_empty() { "_format=json".to_owned() } else { query }
 }
 
-/// Appends the parameters that find what may be seen, and no less, where there are such: the answer is judged
-/// all the same.
+/// Narrows a search by parameters that still find everything that the caller may see, if there are any. The answer is
+/// judged regardless.
 pub(super) fn narrowed(access: &Access, query: String) -> String {
     let interaction = access.interaction();
     if interaction.kind() != InteractionKind::SearchType {
@@ -187,7 +187,7 @@ struct ParameterRules<'a> {
     /// The resources that are shown of the type that is searched.
     filter: ResourceFilter<'a>,
     reached: chain::Reached<'a>,
-    /// True if what may be seen can be counted by the server behind; known once it is asked.
+    /// True if what may be seen can be counted by the upstream server; known once it is asked.
     is_exact: Option<bool>,
 }
 
@@ -223,7 +223,7 @@ impl<'a> ParameterRules<'a> {
             };
         }
         let searched = self.searched;
-        // A caller whose results are not confined sees what the server behind finds.
+        // A caller whose results are not confined sees what the upstream server finds.
         let is_open = !searched.is_empty() && self.filter.is_open();
         if name.contains('.') || modifier.contains(':') || base == "_has" {
             return match is_open && self.reached.by(name) {
@@ -238,11 +238,11 @@ impl<'a> ParameterRules<'a> {
             };
         }
         let mut sets = self.filter.confinement().sets();
-        let asks_for_another = |id| {
+        let searches_other_patient = |id| {
             let patient = LocalPatient { id, base: interaction.base() };
-            compartment::asks_for_another(searched, name, value, patient)
+            compartment::searches_other_patient(searched, name, value, patient)
         };
-        match sets.find_map(Alternatives::only_patient).is_some_and(asks_for_another) {
+        match sets.find_map(Alternatives::only_patient).is_some_and(searches_other_patient) {
             true => Err(denied("a search that is not limited to the patient of the token", name)),
             false => Ok(()),
         }
@@ -255,6 +255,6 @@ fn base_name(name: &str) -> &str {
 
 fn denied(what: &str, name: &str) -> QueryError {
     let name = sanitize(name);
-    let text = format!("{what} may look into resources that are hidden from this token: `{name}`");
+    let text = format!("{what} might reveal resources that are hidden from this token: `{name}`");
     QueryError::Denied(Denial::new(text))
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::answer::Refusal;
-use super::at_most::AtMost;
+use super::bounded_list::BoundedList;
 use super::unambiguous::{self, Fault};
 
 /// The most entries of a bundle.
@@ -27,7 +27,7 @@ struct ReceivedBundle<'a> {
     #[serde(borrow, rename = "type")]
     kind: Cow<'a, str>,
     #[serde(borrow, default)]
-    entry: Option<AtMost<&'a RawValue, MAX_ENTRIES>>,
+    entry: Option<BoundedList<&'a RawValue, MAX_ENTRIES>>,
 }
 
 /// An entry of it.
@@ -81,14 +81,14 @@ impl<'a> SentBundle<'a> {
         unambiguous::check(text).map_err(|fault| {
             Refusal::bad_request(match fault {
                 Fault::NotJson => "the body is not JSON",
-                Fault::Twice => "an object of the body names a member twice",
+                Fault::Twice => "an object in the body has a duplicate member",
                 Fault::TooMany => "an object of the body has too many members",
             })
         })?;
         let no_bundle = |_| Refusal::bad_request("only a Bundle with a `type` is sent to the base");
         let form: ReceivedBundle<'a> = serde_json::from_str(text).map_err(no_bundle)?;
         let entries = form.entry.unwrap_or_default();
-        if entries.are_more {
+        if entries.has_more {
             return Err(Refusal::too_many_entries(MAX_ENTRIES));
         }
         let is_transaction = form.kind == "transaction";

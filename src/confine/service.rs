@@ -18,7 +18,7 @@ use super::handling::Handling;
 use super::headers;
 use super::judge::Judge;
 use super::metadata::{self, Rewriting};
-use super::passed::{self, Localized};
+use super::passthrough::{self, LocalizedParameters};
 use super::request_body::RequestBody;
 use super::settings::ConfineSettings;
 use crate::authorization::Access;
@@ -44,17 +44,17 @@ pub struct Confine<S> {
 
 /// The treatment of a request that an outer layer has let in.
 enum RequestPlan {
-    /// It passes without a look, but for the addresses in it where the server behind has another base.
-    Through(Option<Box<Localized>>),
+    /// It passes without a look, but for the addresses in it where the upstream server has another base.
+    Through(Option<Box<LocalizedParameters>>),
     /// The form in its body has such addresses, too.
-    Form(Kept, Option<Box<Localized>>),
+    Form(RequestConfig, Option<Box<LocalizedParameters>>),
     /// It is for the server's own statement.
     Metadata(Rewriting),
-    Judged(Kept, Arc<Capabilities>, Handling, Box<Access>),
+    Judged(RequestConfig, Arc<Capabilities>, Handling, Box<Access>),
 }
 
 /// The configuration by which the request was let in, for as long as it takes.
-type Kept = (Arc<LayerParts>, Arc<ConfineSettings>);
+type RequestConfig = (Arc<LayerParts>, Arc<ConfineSettings>);
 
 /// No outer layer has let a request in.
 struct Unguarded;
@@ -81,7 +81,7 @@ impl<S> Confine<S> {
             Confined::of(layer_parts).ok_or(Unguarded)?;
         let keep = || Some((LayerParts::keep(request)?, Arc::clone(settings)));
         let kept = || keep().ok_or(Unguarded);
-        let localized = || Localized::of(request, layer_parts, settings);
+        let localized = || LocalizedParameters::of(request, layer_parts, settings);
         let changes = access.is_some_and(Access::changes);
         if metadata::is_asked(layer_parts, request) {
             let (layer_parts, settings) = kept()?;
@@ -90,7 +90,9 @@ impl<S> Confine<S> {
             return Ok((RequestPlan::Metadata(rewriting), changes));
         }
         let step = match access.map(|access| (Handling::of(access, request.headers()), access)) {
-            Some((Handling::Through, access)) if passed::has_form(access, settings) => {
+            Some((Handling::Through, access))
+                if passthrough::must_localize_form(access, settings) =>
+            {
                 RequestPlan::Form(kept()?, localized())
             }
             None | Some((Handling::Through, _)) => RequestPlan::Through(localized()),
@@ -184,7 +186,7 @@ where
                 if let Some(localized) = localized {
                     localized.write(&mut request);
                 }
-                let answer = passed::search(self.ready(), layer_parts, settings, request);
+                let answer = passthrough::search(self.ready(), layer_parts, settings, request);
                 ConfineFuture::judged(Box::pin(answer))
             }
             RequestPlan::Through(localized) => {

@@ -54,16 +54,16 @@ impl ConfineSettings {
         self
     }
 
-    /// Trusts the server behind to change a resource only in the version that `If-Match` names, whatever its
-    /// CapabilityStatement says: the operator has checked it. Default: updates, patches and deletions by tokens
-    /// that are confined go only to types of which it says `versioned-update`.
+    /// Trusts the upstream server to change a resource only in the version that `If-Match` names, whatever its
+    /// CapabilityStatement says: the operator has checked it. Default: updates, patches and deletions by tokens that
+    /// are confined go only to types of which it says `versioned-update`.
     pub fn versions_checked(mut self) -> Self {
         self.versions_checked = true;
         self
     }
 
-    /// The FHIR base of the server behind, as it writes it into page links. Those to any other address are
-    /// dropped. Default: the base URL of the layer.
+    /// The FHIR base of the upstream server, as it writes it into page links. Those to any other address are dropped.
+    /// Default: the base URL of the layer.
     pub fn upstream_base(mut self, url: impl Into<String>) -> Self {
         self.upstream = Some(url.into());
         self

@@ -1,4 +1,4 @@
-//! The CapabilityStatement of the server behind, as it is with this layer before it.
+//! The CapabilityStatement of the upstream server, as it is with this layer before it.
 
 use std::cell::Cell;
 
@@ -73,7 +73,7 @@ impl<'a> StatementRewriter<'a> {
                 statement.set("implementation", &own)?;
             }
         }
-        // Messages are operations that nobody may call, at addresses of the server behind.
+        // Messages are operations that nobody may call, at addresses of the upstream server.
         statement.remove("messaging");
         statement.edit_list("rest", |rest| self.rest(rest, &may_grant));
         statement.write()

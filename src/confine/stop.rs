@@ -1,11 +1,11 @@
-//! The ways in which judging ends without the answer of the server behind.
+//! The ways in which judging ends without the answer of the upstream server.
 
 use super::answer::Refusal;
 use super::query::QueryError;
 use super::upstream::Fault;
 use crate::authorization::Denial;
 
-/// The reason for which a request gets another answer than the one of the server behind.
+/// The reason for which a request gets another answer than the one of the upstream server.
 pub(super) enum Stop<E> {
     Service(E),
     Denied(Denial),

@@ -68,8 +68,7 @@ impl Tree {
         has_reference(&self.0, test)
     }
 
-    /// Reports whether a text stands in a list where a reference has its only one. A lenient server could take it
-    /// for the reference.
+    /// Reports whether a `reference` is a list with a string in it. A lenient server could take it for the reference.
     pub(super) fn has_list_of_references(&self) -> bool {
         has_list_of_references(&self.0)
     }

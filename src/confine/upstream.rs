@@ -1,4 +1,4 @@
-//! The service inside, as what has to be judged is asked from it.
+//! Requests to the inner service whose answers are judged.
 
 use bytes::{Buf, Bytes};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
@@ -60,7 +60,7 @@ impl UpstreamAnswer {
         Refusal::of_server(self.status, &self.body).after(&self.headers)
     }
 
-    /// Returns what to tell a client that is confined of the refusal of a change.
+    /// Returns the refusal of a change, as a confined client may see it.
     pub(super) fn refusal_of_change(&self) -> Refusal {
         Refusal::of_refused_change(self.status, &self.body).after(&self.headers)
     }

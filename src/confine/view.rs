@@ -140,7 +140,7 @@ impl<'a> View<'a> {
         known.get(self.filters.get(missing.filter)?.known)?.unknown(missing.target)
     }
 
-    /// Judges what was missing, and is found.
+    /// Judges a missing resource once it is found.
     pub(super) fn target(&self, missing: &Missing, found: ResourceRef<'_>) -> Visibility {
         let filter = self.filters.get(missing.filter);
         filter.map_or(Visibility::Hidden, |one| one.filter.shows_target(found))
@@ -213,7 +213,7 @@ impl Walk {
     }
 }
 
-/// The resources of an answer by type and id: each is looked up, and not looked for.
+/// An index of an answer's resources by type and id.
 pub(super) struct Among<'c, 'a> {
     candidates: &'c [Candidate<'a>],
     /// `None` where two are called alike.

@@ -1,5 +1,7 @@
 //! One way out of a refusal, and the side that can take it.
 
+use std::fmt;
+
 /// The side that can mend something.
 ///
 /// ```
@@ -49,6 +51,12 @@ impl Side {
             Self::Provider => "provider",
             Self::Server => "server",
         }
+    }
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

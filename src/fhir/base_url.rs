@@ -144,7 +144,21 @@ impl std::str::FromStr for BaseUrl {
 
 impl BaseUrl {
     /// Parses a base URL as `from_str` does, or one of plain http with one of these origins.
-    pub(crate) fn parse_with(text: &str, plain_http: &PlainHttp) -> Result<Self, BaseUrlError> {
+    ///
+    /// ```
+    /// use tower_fhir_auth::danger::PlainHttp;
+    /// use tower_fhir_auth::fhir::BaseUrl;
+    ///
+    /// let inside = PlainHttp::new(["http://fhir:8080"])?;
+    /// assert!(BaseUrl::parse_with("http://fhir:8080/r4", &inside).is_ok());
+    /// assert!(BaseUrl::parse_with("http://other:8080/r4", &inside).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`BaseUrlError`] for any other text.
+    pub fn parse_with(text: &str, plain_http: &PlainHttp) -> Result<Self, BaseUrlError> {
         let url = secure_url::parse_with(text, plain_http)
             .filter(|url| url.query().is_none())
             .filter(|url| url.username().is_empty() && url.password().is_none())

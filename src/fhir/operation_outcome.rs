@@ -1,5 +1,7 @@
 //! OperationOutcome (R4 section 2.27): an error as a FHIR resource.
 
+use std::fmt;
+
 use serde::{Serialize, Serializer};
 use smallvec::SmallVec;
 
@@ -161,6 +163,12 @@ impl IssueType {
             Self::Throttled => "throttled",
             Self::Informational => "informational",
         }
+    }
+}
+
+impl fmt::Display for IssueType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
     }
 }
 

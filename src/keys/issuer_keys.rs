@@ -109,7 +109,7 @@ impl IssuerKeys {
         Some(WeakIssuerKeys { shared: Arc::downgrade(&self.shared), refresher })
     }
 
-    /// Returns the handle of before in place of this one, where both are to the same keys, which never change.
+    /// Returns `before` if both handles hold the same fixed keys, else this one.
     pub(crate) fn or_those_of(self, before: &Self) -> Self {
         let are_fixed = self.refresher.is_none() && before.refresher.is_none();
         let (snapshot, known) = (self.snapshot(), before.snapshot());

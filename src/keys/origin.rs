@@ -92,7 +92,7 @@ impl KeyPlan {
         }
     }
 
-    /// Reports whether the same keys come of another plan.
+    /// Reports whether another plan loads the same keys.
     fn is_same_as(&self, other: &Self) -> bool {
         let is_same_origin = match (&self.origin, &other.origin) {
             #[cfg(feature = "client")]

@@ -17,8 +17,8 @@ use http::{HeaderValue, Method, Response, Uri};
 pub use smart_configuration::SmartConfiguration;
 
 use self::protected_resource::ProtectedResource;
+use crate::authentication::accepted_schemes::AcceptedSchemes;
 use crate::authentication::advertisement::Advertisement;
-use crate::authentication::offered::Offered;
 use crate::fhir::BaseUrl;
 
 /// The well-known documents of one API.
@@ -33,7 +33,7 @@ impl WellKnown {
     pub(crate) fn new<'a>(
         base: &BaseUrl,
         issuers: impl Iterator<Item = &'a str>,
-        offered: Offered,
+        offered: AcceptedSchemes,
         smart_configuration: SmartConfiguration,
     ) -> Self {
         Self {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use crate::authentication::offered::Offered;
+use crate::authentication::accepted_schemes::AcceptedSchemes;
 use crate::fhir::BaseUrl;
 use crate::secure_url;
 
@@ -21,7 +21,7 @@ impl ProtectedResource {
     pub(crate) fn new<'a>(
         base: &BaseUrl,
         issuers: impl Iterator<Item = &'a str>,
-        offered: Offered,
+        offered: AcceptedSchemes,
     ) -> Self {
         let mut document = Map::new();
         document.insert("resource".to_owned(), base.as_str().into());
@@ -32,9 +32,10 @@ impl ProtectedResource {
         }
         document.insert("bearer_methods_supported".to_owned(), json!(["header"]));
         // RFC 9728 section 2: what tokens may be bound to, and whether they must be.
-        let Offered { bearer, dpop, certificates } = offered;
+        let AcceptedSchemes { bearer, dpop, certificates } = offered;
         if dpop {
-            let names = Offered::proof_algorithms().iter().map(|algorithm| algorithm.name());
+            let names =
+                AcceptedSchemes::proof_algorithms().iter().map(|algorithm| algorithm.name());
             let names = Vec::from_iter(names);
             document.insert("dpop_signing_alg_values_supported".to_owned(), json!(names));
         }

@@ -30,7 +30,7 @@ struct Shared {
 }
 
 /// The turn to replace a configuration, until it is dropped.
-pub(super) struct Turn<'g> {
+pub(super) struct ReplacementGuard<'g> {
     shared: &'g Shared,
     _held: MutexGuard<'g, ()>,
 }
@@ -82,10 +82,10 @@ impl ActiveGate {
     }
 
     /// Waits for the turn to build a configuration and to put it in force.
-    pub(super) fn turn(&self) -> Turn<'_> {
+    pub(super) fn turn(&self) -> ReplacementGuard<'_> {
         // One that panics has replaced nothing.
         let held = self.0.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        Turn { shared: &self.0, _held: held }
+        ReplacementGuard { shared: &self.0, _held: held }
     }
 
     /// Returns the mistake in the last configuration that was to be put in force. Does not wait for one that is
@@ -100,7 +100,7 @@ impl ActiveGate {
     }
 }
 
-impl Turn<'_> {
+impl ReplacementGuard<'_> {
     /// Puts a configuration in force.
     pub(super) fn replace(self, gate: Gate) {
         self.shared.current.replace(Arc::new(gate));

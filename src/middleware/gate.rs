@@ -1,4 +1,4 @@
-//! The way of a request, once: for requests, after a wait, and for explanations.
+//! The decision on a request, written once: for requests, after a wait, and for explanations.
 
 use std::mem;
 use std::sync::Arc;

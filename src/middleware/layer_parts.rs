@@ -58,7 +58,7 @@ pub(crate) struct LayerParts {
     pub(crate) meter: LayerMeter,
     #[cfg(feature = "confine")]
     pub(crate) clock: Arc<dyn Clock>,
-    /// The settings of a layer within that confines, where there is one.
+    /// The settings of an inner confining layer, if there is one.
     #[cfg(feature = "confine")]
     pub(crate) inner_settings: Option<InnerSettings>,
 }

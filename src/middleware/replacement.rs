@@ -53,7 +53,7 @@ impl FhirAuthLayer {
         match settings.within(&before).gate(self.active_gate.layer(), Some(&before)) {
             Ok(gate) => {
                 turn.replace(gate);
-                log::info!("another configuration is in force");
+                log::info!("another configuration is in use");
                 Ok(())
             }
             Err(error) => {
@@ -69,7 +69,10 @@ impl FhirAuthLayer {
     pub fn reject_configuration(&self, fault: &impl Display) {
         let fault = fault.to_string();
         let message = sanitize(&fault);
-        log::error!(fault = &*message, "the new configuration cannot be used: the old one serves");
+        log::error!(
+            fault = &*message,
+            "the new configuration cannot be used: the old one stays in use"
+        );
         let _ = message;
         self.active_gate.refused(fault.into());
     }
@@ -83,7 +86,7 @@ impl FhirAuthLayer {
 }
 
 impl FhirAuthLayerBuilder {
-    /// Sets what a layer within enforces by, which confines.
+    /// Sets the settings of an inner confining layer.
     #[cfg(feature = "confine")]
     pub(crate) fn with_inner_settings(mut self, inner_settings: InnerSettings) -> Self {
         self.inner_settings = Some(inner_settings);

@@ -24,7 +24,7 @@ impl FhirAuthLayerBuilder {
 
     /// Says that the service within judges no step-up: a bundle, and a search with its parameters in a
     /// body, then need what any interaction would, for their address does not say what they do. For
-    /// gateways whose server behind is told what was granted. Default: `false`, for handlers ask
+    /// gateways whose upstream server is told what was granted. Default: `false`, for handlers ask
     /// [`Access`](crate::Access) about entries and bodies.
     pub fn step_up_by_address_alone(mut self, by_address_alone: bool) -> Self {
         self.step_up_by_address_alone = by_address_alone;

@@ -2,8 +2,8 @@
 
 use http::HeaderValue;
 
+use crate::authentication::accepted_schemes::AcceptedSchemes;
 use crate::authentication::bearer::Scheme;
-use crate::authentication::offered::Offered;
 use crate::display_safe::{is_safe, safe_character};
 use crate::fhir::BaseUrl;
 
@@ -26,7 +26,7 @@ struct Frame {
 }
 
 impl Challenges {
-    pub(crate) fn new(base: &BaseUrl, offered: Offered) -> Self {
+    pub(crate) fn new(base: &BaseUrl, offered: AcceptedSchemes) -> Self {
         Self {
             bearer: Frame::new("Bearer ", base, None, offered.bearer),
             dpop: Frame::new("DPoP ", base, Some(algorithms()), offered.dpop),
@@ -77,7 +77,7 @@ impl Frame {
 }
 
 fn algorithms() -> String {
-    let names = Offered::proof_algorithms().iter().map(|algorithm| algorithm.name());
+    let names = AcceptedSchemes::proof_algorithms().iter().map(|algorithm| algorithm.name());
     Vec::from_iter(names).join(" ")
 }
 

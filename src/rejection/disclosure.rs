@@ -3,7 +3,7 @@
 #[cfg(doc)]
 use crate::explanation::Check;
 
-/// The amount that a refusal tells.
+/// The amount that a refusal reveals.
 ///
 /// ```
 /// use tower_fhir_auth::rejection::Disclosure;

@@ -1,5 +1,7 @@
 //! The kinds of refusals, and the table of what each means in HTTP, RFC 6750, FHIR and gRPC.
 
+use std::fmt;
+
 use http::StatusCode;
 
 use crate::fhir::IssueType;
@@ -139,6 +141,12 @@ impl RejectionKind {
             Self::UriTooLong => "uri-too-long",
             Self::Unguarded => "unguarded",
         }
+    }
+}
+
+impl fmt::Display for RejectionKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

@@ -1,4 +1,4 @@
-//! No, and why: the one place where a refusal becomes HTTP, RFC 6750, FHIR and gRPC.
+//! Refusals: the one place where they become HTTP, RFC 6750, FHIR and gRPC.
 //!
 //! A [`Rejection`] has a [`RejectionKind`], from which status, challenge, error code, issue type
 //! and gRPC status follow by one table, the [`Check`] that failed, and both sides of it. How much of

@@ -4,7 +4,7 @@
 #[cfg(feature = "tracing")]
 pub(crate) use tracing::{debug, error, info, warn};
 
-/// Tells whether somebody listens to the events of a target, at the level of information.
+/// Reports whether events of a target are enabled at the level `INFO`.
 #[cfg(feature = "tracing")]
 macro_rules! is_on {
     ($target:literal) => {

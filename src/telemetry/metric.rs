@@ -1,5 +1,7 @@
 //! The names of metrics, with all that a dashboard or an exporter has to know of them.
 
+use std::fmt;
+
 /// A metric of this crate.
 ///
 /// ```
@@ -39,7 +41,7 @@ pub enum MetricKind {
     Counter,
     /// A figure that goes up and down.
     Gauge,
-    /// Figures by their size.
+    /// A distribution of measurements.
     Histogram,
 }
 
@@ -52,6 +54,12 @@ impl MetricKind {
             Self::Gauge => "gauge",
             Self::Histogram => "histogram",
         }
+    }
+}
+
+impl fmt::Display for MetricKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

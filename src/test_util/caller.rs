@@ -58,6 +58,7 @@ const AUDIENCE: &str = "https://audience.test";
 pub struct TestCaller {
     base_url: String,
     authorizer: Arc<dyn Authorizer>,
+    enforcement: Enforcement,
     claims: Map<String, Value>,
 }
 
@@ -69,6 +70,7 @@ impl TestCaller {
         Self {
             base_url: "https://fhir.example.org".to_owned(),
             authorizer: Arc::new(ScopePolicy::new()),
+            enforcement: Enforcement::ALL,
             claims,
         }
     }
@@ -88,6 +90,25 @@ impl TestCaller {
     /// Sets what grants access. Default: [`ScopePolicy`].
     pub fn authorizer(mut self, authorizer: impl Authorizer) -> Self {
         self.authorizer = Arc::new(authorizer);
+        self
+    }
+
+    /// Sets what the handlers enforce, as the layer of the application declares it
+    /// ([`handlers_enforce`](crate::FhirAuthLayerBuilder::handlers_enforce)): with less, more is refused. Default:
+    /// [`Enforcement::ALL`].
+    ///
+    /// ```
+    /// use http::Method;
+    /// use tower_fhir_auth::Enforcement;
+    /// use tower_fhir_auth::test_util::TestCaller;
+    ///
+    /// let caller = TestCaller::new().claim("scope", "patient/*.rs").claim("patient", "1");
+    /// assert!(caller.access(Method::GET, "/Observation/7").is_ok());
+    /// let caller = caller.handlers_enforce(Enforcement::empty());
+    /// assert!(caller.access(Method::GET, "/Observation/7").is_err());
+    /// ```
+    pub fn handlers_enforce(mut self, enforcement: Enforcement) -> Self {
+        self.enforcement = enforcement;
         self
     }
 
@@ -171,7 +192,7 @@ impl TestCaller {
         let layer = FhirAuthLayer::builder(self.base_url.as_str())
             .issuer(issuer.audience(AudiencePolicy::exact([AUDIENCE])))
             .authorizer(Arc::clone(&self.authorizer))
-            .handlers_enforce(Enforcement::ALL)
+            .handlers_enforce(self.enforcement)
             .build()
             .map_err(|error| TestUtilError::Refused(error.to_string()))?;
         let token = TokenBuilder::new(ISSUER, key, SystemClock.now()).claim("aud", AUDIENCE);

@@ -20,7 +20,7 @@ pub(crate) struct Known<'a> {
     pub(crate) data: &'a Data,
     /// What changes have written, where there were any.
     pub(crate) written: Option<&'a Written>,
-    /// The base of the server behind.
+    /// The base of the upstream server.
     pub(crate) behind: &'a str,
 }
 
@@ -44,7 +44,7 @@ impl Known<'_> {
         }
         let host = self.behind.trim_start_matches("http://").trim_end_matches("/fhir");
         if said.contains(host) {
-            leaks.push("the address of the server behind".to_owned());
+            leaks.push("the address of the upstream server".to_owned());
         }
         // It would prove nothing that nobody is shown anything.
         if reply.status == 401 {

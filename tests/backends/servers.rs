@@ -1,4 +1,4 @@
-//! The servers behind, the gateway before them, and the data in them.
+//! The upstream servers, the gateway before them, and the data in them.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

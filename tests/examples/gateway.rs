@@ -360,7 +360,7 @@ async fn where_nobody_confines_what_is_not_decided_wholly_is_refused() {
     let told = "confine = \"upstream\"\nauthorization = \"relay\"";
     let gateway = Gateway::before(&careless.base, told).await;
     let all = json_of(gateway.get("patient/*.rs", "/Observation").await).await;
-    assert_eq!(names(&all), ["1", "o10", "o11"], "the server behind has been trusted");
+    assert_eq!(names(&all), ["1", "o10", "o11"], "the upstream server has been trusted");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -625,7 +625,7 @@ async fn an_export_is_its_owners_alone_through_the_gateway() {
     for at in [&job, &files[0].1] {
         assert_eq!(gateway.get(scope, at).await.status(), 404, "it is over");
     }
-    // What the server behind calls it is not told, and not asked for.
+    // What the upstream server calls it is not told, and not asked for.
     let metadata =
         json_of(gateway.client.get(gateway.server.url("/metadata")).send().await.unwrap());
     let metadata = metadata.await;

@@ -45,8 +45,8 @@ async fn scripts_may_ask_and_read_where_origins_are_named() {
         assert!(methods.iter().any(|one| one == method), "{method}: {methods:?}");
     }
     assert!(!answer.headers().contains_key("access-control-allow-credentials"));
-    assert_eq!(careless.asked().len(), before, "the server behind is not asked");
-    // Answers, and refusals of the layer, of the gateway and of the server behind.
+    assert_eq!(careless.asked().len(), before, "the upstream server is not asked");
+    // Answers, and refusals of the layer, of the gateway and of the upstream server.
     for (scope, path, status) in [
         ("system/*.rs", "/Observation/o10", 200),
         ("patient/*.rs", "/Observation/o10", 200),

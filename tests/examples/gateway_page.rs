@@ -93,7 +93,7 @@ async fn demo_needs_loopback_and_a_root_that_is_free() {
     for (base, arguments, word) in [
         (BASE, &["--demo", "--listen", "0.0.0.0:0"][..], "listens on loopback alone"),
         ("https://fhir.example.org", &["--demo", "--listen", "127.0.0.1:0"], "`base_url` without"),
-        (BASE, &["--demo-client", "spa"], "--demo-client is of --demo"),
+        (BASE, &["--demo-client", "spa"], "--demo-client requires --demo"),
     ] {
         let folder = configuration(&issuer, base, "http://127.0.0.1:9");
         let file = folder.path().join("gateway.toml");

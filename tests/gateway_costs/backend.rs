@@ -1,4 +1,4 @@
-//! A server behind that has much to say, and takes much.
+//! An upstream server that has much to say, and takes much.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};

@@ -24,7 +24,7 @@ pub(crate) const MAX_BUFFERED: u64 = 256;
 /// Who holds answers to what was granted.
 #[derive(Clone, Copy)]
 pub(crate) enum ConfinedBy {
-    /// Both layers are before the server behind.
+    /// Both layers are before the upstream server.
     Gateway,
     /// The layer that judges tokens is before it, and within that the one that rewrites `metadata`.
     Nobody,

@@ -57,7 +57,7 @@ where
     }
 }
 
-/// Sends what is asked below `/r4` to the server behind.
+/// Sends what is asked below `/r4` to the upstream server.
 struct Proxy<B> {
     client: Client<HttpConnector, B>,
     upstream: Uri,

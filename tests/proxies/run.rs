@@ -218,7 +218,7 @@ fn refused(
     check(code_is_right, || format!("not the OperationOutcome: {answer:?}"))
 }
 
-/// The server behind confines: all verdicts are the layer's.
+/// The upstream server confines: all verdicts are the layer's.
 pub(crate) async fn verdicts(proxy: Proxy) -> Option<String> {
     let stand = Stand::of(proxy, true).await;
     let requests = table(stand, |verdict, asked, _| match asked.sight {
@@ -302,7 +302,7 @@ pub(crate) async fn bodies(proxy: Proxy) -> Option<String> {
     None
 }
 
-/// The two documents come from `fhir-auth`, whatever the server behind has there.
+/// The two documents come from `fhir-auth`, whatever the upstream server has there.
 pub(crate) async fn documents(proxy: Proxy) -> Option<String> {
     let stand = Stand::of(proxy, false).await;
     for (target, pointer, expected) in [

@@ -106,9 +106,9 @@ fn without_the_sections_there_are_defaults() {
     assert_eq!((upstream.max_body, upstream.max_buffered), (16 << 20, 256 << 20));
     assert_eq!(upstream.authorization, UpstreamAuthorization::Drop);
     assert!(gateway.tls.is_none() && upstream.url.is_none() && upstream.headers.is_empty());
-    let config = config.upstream_url("http://127.0.0.1:8081/fhir").unwrap();
+    let config = config.with_upstream_url("http://127.0.0.1:8081/fhir").unwrap();
     assert_eq!(config.gateway().upstream.url.as_ref().unwrap().path(), "/fhir");
-    assert!(config.upstream_url("http://hapi:8080/fhir").is_err(), "not without TLS");
+    assert!(config.with_upstream_url("http://hapi:8080/fhir").is_err(), "not without TLS");
 }
 
 #[test]
@@ -164,11 +164,11 @@ fn mistakes_of_one_key_each() {
         ),
         (
             "confine = \"upstream\"".to_owned(),
-            "upstream.confine: expected the server behind to be told",
+            "upstream.confine: expected the upstream server to be told",
         ),
         (
             "confine = \"upstream\"\nheaders = { issuer = \"x-i\", scopes = \"x-s\" }".to_owned(),
-            "upstream.confine: expected the server behind to be told",
+            "upstream.confine: expected the upstream server to be told",
         ),
         (
             format!("headers = {{ subject = \"x-s\" }}{several}"),

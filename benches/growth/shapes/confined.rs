@@ -1,4 +1,4 @@
-//! Answers of the server behind, and requests of clients, as the layer that confines reads them.
+//! Answers of the upstream server, and requests of clients, as the layer that confines reads them.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -259,7 +259,7 @@ fn answered(
     made(Sent { scopes, method, body, ..Sent::get(path) }, statuses, answer, |request| request)
 }
 
-/// A request by a token of a patient, and what the server behind says.
+/// A request by a token of a patient, and what the upstream server says.
 pub(super) struct Sent {
     /// The bytes of scopes under constraints.
     pub(super) scopes: usize,
@@ -310,7 +310,7 @@ pub(super) fn made(
     })
 }
 
-/// The server behind.
+/// The upstream server.
 #[derive(Clone)]
 struct Behind(Arc<dyn Fn(&str) -> String + Send + Sync>, HeaderValue);
 

@@ -23,7 +23,7 @@ pub(crate) fn follow(
             let replaced =
                 read.map_err(Error::from).and_then(|config| replace(config, &base, &layer));
             match replaced {
-                Ok(()) => tracing::warn!("a new configuration serves"),
+                Ok(()) => tracing::warn!("a new configuration is in use"),
                 Err(mistake) => layer.reject_configuration(&mistake),
             }
         }

@@ -15,10 +15,10 @@ use tower_fhir_auth::{Enforcement, FhirAuth, FhirAuthLayer, FhirAuthLayerBuilder
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::address_only::AddressOnlyPolicy;
 use super::granted::{Granted, Passes, allowed};
 use super::original::{Fault, ProxyKind};
 use super::peers::Peers;
-use super::sight::AddressOnlyPolicy;
 use crate::failure::Failure;
 use crate::server::{App, AppBody, Peer, whole};
 

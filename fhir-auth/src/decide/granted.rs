@@ -1,4 +1,4 @@
-//! The service inside of the layer: a request that has come this far is granted, and who the caller is, is said.
+//! The service inside the layer: it answers granted requests, and names the caller in headers.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -15,7 +15,7 @@ use tower_fhir_auth::smart::Permissions;
 use tower_fhir_auth::{Access, Denial, FhirAuthLayer, Principal};
 use tower_service::Service;
 
-use crate::caller::{self, TooLong};
+use crate::caller_headers::{self, TooLong};
 use crate::path;
 
 /// Marks an answer that lets a request pass.
@@ -35,15 +35,17 @@ impl Granted {
         let refused = |text: &'static str| self.auth.reject(&Denial::new(text), request);
         let path = request.uri.path();
         if path::may_be_read_otherwise(self.base.below(path).unwrap_or(path)) {
-            return refused("the proxy and the server behind may read this address in two ways");
+            return refused("the proxy and the upstream server may read this address differently");
         }
         if writes_provenance(request) {
-            return refused("a Provenance in a header (`X-Provenance`) is not seen here");
+            return refused(
+                "`X-Provenance` needs the right to create Provenance, of all patients and without a constraint",
+            );
         }
         if has_override(&request.headers) {
             return refused(
                 "a header asks for another method or address than the one that is judged, such as \
-                 `X-HTTP-Method-Override`: the server behind may heed it",
+                 `X-HTTP-Method-Override`: the upstream server may heed it",
             );
         }
         if cascades(request) {
@@ -70,7 +72,7 @@ pub(super) fn allowed(
     response.extensions_mut().insert(Passes);
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    caller::set_headers(caller, wanted, base, headers)?;
+    caller_headers::set_headers(caller, wanted, base, headers)?;
     Ok(response)
 }
 

@@ -6,11 +6,11 @@
 //!
 //! Status 0 after SIGINT or SIGTERM, 2 where the configuration cannot be used.
 
+mod address_only;
 mod answer;
 mod granted;
 mod original;
 mod peers;
-mod sight;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

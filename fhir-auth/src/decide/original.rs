@@ -123,9 +123,9 @@ impl std::fmt::Display for Fault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::NotOnce(name) => {
-                write!(f, "the proxy has to name the original request: `{name}`, once")
+                write!(f, "the proxy must send `{name}` exactly once, to name the original request")
             }
-            Self::Method(name) => write!(f, "`{name}` names no method"),
+            Self::Method(name) => write!(f, "`{name}` is not an HTTP method"),
             Self::TooLong => f.write_str("the address is too long to be judged"),
             Self::Address => f.write_str(
                 "the original address is no path with a query: an absolute URL, a fragment and bytes outside \

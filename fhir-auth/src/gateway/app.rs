@@ -1,4 +1,4 @@
-//! The answerer of requests: the layer, and the server behind within it.
+//! The answerer of requests: the layer, and the upstream server within it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,9 +15,9 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::buffer::{BufferLease, BufferPool};
+use super::gateway_error::{Asked, GatewayError};
 use super::held::{ClientBody, LeasedBody};
 use super::known::NoteCaller;
-use super::unanswered::{Asked, Unanswered};
 use super::upstream::Upstream;
 use super::{cors, meter};
 use crate::failure::Failure;
@@ -32,7 +32,7 @@ pub(super) fn gateway(
 ) -> Result<(App, FhirAuthLayer), Failure> {
     let settings = config.gateway().upstream.clone();
     let Some(url) = &settings.url else {
-        let expected = "expected the FHIR base of the server behind, here or by `--upstream`";
+        let expected = "expected the FHIR base of the upstream server, here or by `--upstream`";
         return Err(Failure::new(format!("upstream.url: is required: {expected}")));
     };
     let upstream = Upstream::new(config.base_url(), url, &settings);
@@ -50,7 +50,7 @@ pub(super) fn gateway(
             let app = around(auth.layer(NoteCaller(confine.layer(upstream))), common, metadata);
             return Ok((meter::around(cors::around(app, &origins)), auth));
         }
-        // The server behind is told what was granted, and nothing of step-up.
+        // The upstream server is told what was granted, and nothing of step-up.
         ConfinedBy::Upstream => {
             let builder = builder.handlers_enforce(Enforcement::ALL);
             builder.step_up_by_address_alone(true).build()?
@@ -64,7 +64,7 @@ pub(super) fn gateway(
     Ok((meter::around(cors::around(app, &origins)), auth))
 }
 
-/// The common ground of the requests of a configuration.
+/// The state that all requests of a configuration share.
 struct Common {
     buffered: Arc<BufferPool>,
     /// The longest time between two parts of a request's body.
@@ -76,7 +76,7 @@ where
     S: Service<
             Request<ClientBody<Incoming>>,
             Response = Response<R>,
-            Error = Unanswered,
+            Error = GatewayError,
             Future: Send,
         > + Clone
         + Send
@@ -106,7 +106,7 @@ async fn answer<S, R>(
     request: Request<Incoming>,
 ) -> Response<AppBody>
 where
-    S: Service<Request<ClientBody<Incoming>>, Response = Response<R>, Error = Unanswered>,
+    S: Service<Request<ClientBody<Incoming>>, Response = Response<R>, Error = GatewayError>,
     R: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     let (mut parts, body) = request.into_parts();
@@ -130,8 +130,8 @@ where
     }
 }
 
-/// The settings of the layer that confines. What the server behind writes is rewritten before it is judged, so
-/// that its addresses are those that clients know.
+/// The settings of the layer that confines. What the upstream server writes is rewritten before it is judged, so that
+/// its addresses are those that clients know.
 fn confine(upstream: &UpstreamConfig, made: &SealKey) -> Result<ConfineSettings, Failure> {
     let keys: Result<Vec<SealKey>, _> = upstream.seal_keys().map(SealKey::new).collect();
     let mut keys =

@@ -1,4 +1,4 @@
-//! The two bases: the one that clients know, and that of the server behind.
+//! The two bases: the one that clients know, and that of the upstream server.
 
 use std::sync::Arc;
 
@@ -26,12 +26,12 @@ impl Bases {
         &self.0.public
     }
 
-    /// The base of the server behind.
+    /// The base of the upstream server.
     pub(super) fn of_server(&self) -> &Base {
         &self.0.upstream
     }
 
-    /// Returns an address of the server behind as clients know it; `None` where it leads elsewhere.
+    /// Returns an address of the upstream server as clients know it; `None` where it leads elsewhere.
     pub(super) fn public(&self, address: &str) -> Option<String> {
         if leaves_its_folder(address) {
             return None;

@@ -10,9 +10,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tower_fhir_auth::Principal;
 
+use super::gateway_error::GatewayError;
 use super::meter;
 use super::shares::{Caller, Shares};
-use super::unanswered::Unanswered;
 
 /// The most KiB of bodies that are judged at once.
 const JUDGED_AT_ONCE: usize = 16 * 1024;
@@ -76,21 +76,21 @@ impl BufferQuota {
 
     /// Takes bytes for a request that holds `own` of them already. One that is alone has all of the room for its
     /// bytes.
-    fn take(&self, own: usize, taken: usize) -> Result<(), Unanswered> {
+    fn take(&self, own: usize, taken: usize) -> Result<(), GatewayError> {
         let before = self.held.fetch_add(taken, Ordering::Relaxed);
         let limit = self.limit.load(Ordering::Relaxed);
         let room = if own == before { limit.saturating_add(limit / 8) } else { limit };
         // Checked first: a 503 would invite the client to repeat a request that can never fit.
         if self.is_over_share(own.saturating_add(taken)) {
-            return Err(Unanswered::OverShare);
+            return Err(GatewayError::OverShare);
         }
-        if before.saturating_add(taken) <= room { Ok(()) } else { Err(Unanswered::Busy) }
+        if before.saturating_add(taken) <= room { Ok(()) } else { Err(GatewayError::Busy) }
     }
 
     /// Checks what the requests of one caller hold together: however slowly they take it or send it, there is room
     /// for others.
-    fn check_caller(&self, held: usize) -> Result<(), Unanswered> {
-        if self.is_over_share(held) { Err(Unanswered::Busy) } else { Ok(()) }
+    fn check_caller(&self, held: usize) -> Result<(), GatewayError> {
+        if self.is_over_share(held) { Err(GatewayError::Busy) } else { Ok(()) }
     }
 
     fn is_over_share(&self, held: usize) -> bool {
@@ -120,7 +120,7 @@ struct Inner {
     sends: AtomicBool,
     awaits_client: AtomicBool,
     turn: Mutex<Option<OwnedSemaphorePermit>>,
-    failure: OnceLock<Unanswered>,
+    failure: OnceLock<GatewayError>,
 }
 
 impl BufferLease {
@@ -160,14 +160,14 @@ impl BufferLease {
     }
 
     /// Notes what has gone wrong. An answer that had to be judged as a whole is then another one.
-    pub(super) fn record_failure(&self, what: Unanswered) {
+    pub(super) fn record_failure(&self, what: GatewayError) {
         // The first one is what has happened.
         if self.0.failure.set(what).is_ok() {
             meter::failed(what);
         }
     }
 
-    pub(super) fn failure(&self) -> Option<Unanswered> {
+    pub(super) fn failure(&self) -> Option<GatewayError> {
         self.0.failure.get().copied()
     }
 
@@ -177,7 +177,8 @@ impl BufferLease {
         self.release_turn();
     }
 
-    /// Lets others judge: what asks the server behind again, whose answer may take its time, judges nothing meanwhile.
+    /// Lets others judge: what asks the upstream server again, whose answer may take its time, judges nothing
+    /// meanwhile.
     pub(super) fn release_turn(&self) {
         self.0.turn.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
@@ -216,11 +217,11 @@ impl BufferLease {
         self.0.awaits_client.store(awaits, Ordering::Relaxed);
     }
 
-    /// Returns what it is that has not come in time.
-    pub(super) fn late(&self) -> Unanswered {
+    /// Returns the error for the side that was too slow.
+    pub(super) fn late(&self) -> GatewayError {
         match self.0.awaits_client.load(Ordering::Relaxed) {
-            true => Unanswered::Unsent,
-            false => Unanswered::TooLate,
+            true => GatewayError::Unsent,
+            false => GatewayError::TooLate,
         }
     }
 
@@ -233,17 +234,17 @@ impl BufferLease {
     }
 
     /// Holds more bytes of a client, unless they are sent on as they come.
-    pub(super) fn hold_of_client(&self, bytes: usize) -> Result<(), Unanswered> {
+    pub(super) fn hold_of_client(&self, bytes: usize) -> Result<(), GatewayError> {
         if self.0.sends.load(Ordering::Relaxed) { Ok(()) } else { self.take(bytes) }
     }
 
     /// Holds more bytes of an answer, unless its own or those of all requests would be too many.
-    pub(super) fn hold(&self, bytes: usize) -> Result<(), Unanswered> {
+    pub(super) fn hold(&self, bytes: usize) -> Result<(), GatewayError> {
         if self.0.streams.load(Ordering::Relaxed) { Ok(()) } else { self.take(bytes) }
     }
 
     /// Holds a line of an answer that streams by, as long as the longest one so far.
-    pub(super) fn hold_line(&self, length: usize) -> Result<(), Unanswered> {
+    pub(super) fn hold_line(&self, length: usize) -> Result<(), GatewayError> {
         let longest = self.0.line.fetch_max(length, Ordering::Relaxed);
         if length > longest { self.take(length - longest) } else { Ok(()) }
     }
@@ -254,7 +255,7 @@ impl BufferLease {
 
     /// Takes an eighth more than there is: what connections read ahead, and what is read out of a body. What is
     /// refused is not held, and does not count.
-    fn take(&self, bytes: usize) -> Result<(), Unanswered> {
+    fn take(&self, bytes: usize) -> Result<(), GatewayError> {
         if bytes == 0 {
             return Ok(());
         }
@@ -335,7 +336,7 @@ mod tests {
     fn what_a_request_holds_is_given_back_with_it() {
         let all = up_to(10, 10);
         let (one, other) = (caller(&all), caller(&all));
-        let busy = Err(Unanswered::Busy);
+        let busy = Err(GatewayError::Busy);
         assert_eq!((one.hold(6), other.hold(4), other.hold(1)), (Ok(()), Ok(()), busy));
         let kept = one.clone();
         drop(one);
@@ -357,7 +358,7 @@ mod tests {
         let (one, other) = (caller(&all), caller(&all));
         assert_eq!(one.hold(250), Ok(()));
         assert_eq!(one.hold(250), Ok(()));
-        assert_eq!(one.hold(1), Err(Unanswered::OverShare));
+        assert_eq!(one.hold(1), Err(GatewayError::OverShare));
         assert_eq!(other.hold(100), Ok(()), "there is room for others");
         // A question and an answer of the longest have room in any case.
         let all = up_to(1000, 400);
@@ -371,7 +372,7 @@ mod tests {
         let amara = || BufferLease::of_a_caller(&all, "amara");
         let (first, second, third) = (amara(), amara(), amara());
         assert_eq!((first.hold(300), second.hold(200)), (Ok(()), Ok(())));
-        assert_eq!(third.hold(100), Err(Unanswered::Busy));
+        assert_eq!(third.hold(100), Err(GatewayError::Busy));
         assert_eq!(all.callers.held(), 562, "what was refused is not held, by who goes on either");
         assert_eq!((third.hold(0), third.hold_of_client(0)), (Ok(()), Ok(())));
         assert_eq!(
@@ -390,7 +391,7 @@ mod tests {
         let all = up_to(1000, 50);
         let strangers: Vec<BufferLease> = (0..5).map(|_| BufferLease::of_a_request(&all)).collect();
         let held: Vec<_> = strangers.iter().map(|one| one.hold(50)).collect();
-        let busy = Err(Unanswered::Busy);
+        let busy = Err(GatewayError::Busy);
         assert_eq!(held, [Ok(()), Ok(()), busy, busy, busy], "an eighth");
         assert_eq!((caller(&all).hold(500), caller(&all).hold(380)), (Ok(()), Ok(())));
         drop(strangers);
@@ -403,7 +404,7 @@ mod tests {
         let one = caller(&all);
         assert_eq!(one.hold(400), Ok(()));
         all.make_room(600, 100);
-        assert_eq!(caller(&all).hold(200), Err(Unanswered::Busy));
+        assert_eq!(caller(&all).hold(200), Err(GatewayError::Busy));
         drop(one);
         assert_eq!(caller(&all).hold(200), Ok(()));
         assert_eq!(all.callers.held(), 0);

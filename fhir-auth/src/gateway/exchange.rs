@@ -1,4 +1,4 @@
-//! The bodies of an exchange with the server behind, and the time that they may take.
+//! The bodies of an exchange with the upstream server, and the time that they may take.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,11 +11,11 @@ use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::buffer::BufferLease;
+use super::gateway_error::GatewayError;
 use super::rewrite::Rewriter;
-use super::unanswered::Unanswered;
 use crate::server::BoxError;
 
-/// The last time at which a request has got on.
+/// The time at which a request last made progress.
 #[derive(Clone, Debug)]
 pub(super) struct Progress(Arc<Mutex<Instant>>);
 
@@ -124,7 +124,7 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>>> Body for SentBody<B> {
 }
 
 pin_project! {
-    /// The body of an answer, as it comes from the server behind.
+    /// The body of an answer, as it comes from the upstream server.
     pub(super) struct AnswerBody<B> {
         #[pin]
         inner: B,
@@ -136,7 +136,7 @@ pin_project! {
         lease: BufferLease,
         // The length of the line that has begun, where somebody reads it line by line.
         line: Option<usize>,
-        turn: Option<Turn>,
+        turn: Option<JudgingTurn>,
         is_over: bool,
     }
 }
@@ -146,7 +146,7 @@ fn hold(
     data: Option<&Bytes>,
     lease: &BufferLease,
     line: &mut Option<usize>,
-) -> Result<(), Unanswered> {
+) -> Result<(), GatewayError> {
     let data = data.map(AsRef::as_ref).unwrap_or_default();
     let Some(begun) = line else { return lease.hold(data.len()) };
     let (mut longest, mut length) = (0, *begun);
@@ -162,7 +162,7 @@ fn hold(
 }
 
 /// The wait for the turn to judge a body that has been read; false if it has not come in time.
-type Turn = Pin<Box<dyn Future<Output = bool> + Send>>;
+type JudgingTurn = Pin<Box<dyn Future<Output = bool> + Send>>;
 
 impl<B> AnswerBody<B> {
     pub(super) fn new(
@@ -201,9 +201,9 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>>> Body for AnswerBody<B> {
                         ready!(wait.poll(context));
                     }
                     *this.is_over = true;
-                    this.lease.record_failure(Unanswered::TooLate);
+                    this.lease.record_failure(GatewayError::TooLate);
                     return Poll::Ready(Some(Err(
-                        "the server behind has stopped in its answer".into()
+                        "the upstream server stopped sending its answer".into(),
                     )));
                 }
             };
@@ -213,7 +213,9 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>>> Body for AnswerBody<B> {
                     if let Err(full) = hold(frame.data_ref(), this.lease, this.line) {
                         *this.is_over = true;
                         this.lease.record_failure(full);
-                        return Poll::Ready(Some(Err("too much is held of answers".into())));
+                        return Poll::Ready(Some(Err(
+                            "too many bytes of answers are buffered".into()
+                        )));
                     }
                     match (frame.into_data(), this.rewriter.as_mut()) {
                         (Ok(data), Some(rewriter)) if this.inner.is_end_stream() => {
@@ -221,13 +223,13 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>>> Body for AnswerBody<B> {
                         }
                         (Ok(data), Some(rewriter)) => rewriter.push(&data),
                         (Ok(data), None) => data,
-                        // Trailers are of the connection to the server behind.
+                        // Trailers are of the connection to the upstream server.
                         (Err(_), _) => continue,
                     }
                 }
                 Some(Err(error)) => {
                     *this.is_over = true;
-                    this.lease.record_failure(Unanswered::OutOfReach);
+                    this.lease.record_failure(GatewayError::OutOfReach);
                     return Poll::Ready(Some(Err(error.into())));
                 }
                 None => {
@@ -236,7 +238,8 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>>> Body for AnswerBody<B> {
                 }
             };
             if *this.is_over {
-                *this.turn = this.lease.turn(*this.limit).map(|turn| -> Turn { Box::pin(turn) });
+                *this.turn =
+                    this.lease.turn(*this.limit).map(|turn| -> JudgingTurn { Box::pin(turn) });
             }
             if !data.is_empty() {
                 return Poll::Ready(Some(Ok(Frame::data(data))));
@@ -246,8 +249,8 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>>> Body for AnswerBody<B> {
             let is_in_time = ready!(turn.as_mut().poll(context));
             *this.turn = None;
             if !is_in_time {
-                this.lease.record_failure(Unanswered::Busy);
-                return Poll::Ready(Some(Err("too much is judged of other answers".into())));
+                this.lease.record_failure(GatewayError::Busy);
+                return Poll::Ready(Some(Err("too many other answers are being inspected".into())));
             }
         }
         Poll::Ready(None)
@@ -337,7 +340,7 @@ mod tests {
         assert!(body.await.is_ok());
         let (lease, body) = read(700_000, 1);
         assert!(body.await.is_err());
-        assert_eq!(lease.failure(), Some(Unanswered::Busy));
+        assert_eq!(lease.failure(), Some(GatewayError::Busy));
         drop((lease, other));
     }
 
@@ -358,7 +361,7 @@ mod tests {
         let (late, body) = read(4 << 20);
         let begun = Instant::now();
         assert!(body.await.is_err());
-        assert_eq!((late.failure(), begun.elapsed()), (Some(Unanswered::Busy), limit));
+        assert_eq!((late.failure(), begun.elapsed()), (Some(GatewayError::Busy), limit));
         let (next, body) = read(4 << 20);
         let goes = async {
             sleep(Duration::from_secs(10)).await;
@@ -387,7 +390,7 @@ mod tests {
         assert_eq!(begun.elapsed(), Duration::ZERO);
         // The turn for its next answer is as large as what it holds by then.
         assert!(read(&batch, 1).await.is_err());
-        assert_eq!((batch.failure(), begun.elapsed()), (Some(Unanswered::Busy), limit));
+        assert_eq!((batch.failure(), begun.elapsed()), (Some(GatewayError::Busy), limit));
     }
 
     #[tokio::test(start_paused = true)]

@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep};
 
 use super::buffer::BufferLease;
-use super::unanswered::Unanswered;
+use super::gateway_error::GatewayError;
 use crate::server::BoxError;
 
 pin_project! {
@@ -52,8 +52,8 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>>> Body for ClientBody<B> {
             if let Some(wait) = this.wait.as_pin_mut() {
                 ready!(wait.poll(context));
             }
-            this.lease.record_failure(Unanswered::Unsent);
-            return Poll::Ready(Some(Err("the client has stopped in its request".into())));
+            this.lease.record_failure(GatewayError::Unsent);
+            return Poll::Ready(Some(Err("the client stopped sending its request".into())));
         };
         if this.wait.is_some() {
             this.lease.set_awaits_client(false);
@@ -66,7 +66,7 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>>> Body for ClientBody<B> {
         let length = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
         if let Err(full) = this.lease.hold_of_client(length.map_or(0, Bytes::len)) {
             this.lease.record_failure(full);
-            return Poll::Ready(Some(Err("too much is held of other requests".into())));
+            return Poll::Ready(Some(Err("too many bytes of other requests are buffered".into())));
         }
         Poll::Ready(frame)
     }
@@ -167,7 +167,7 @@ mod tests {
     async fn a_caller_gets_on_with_each_part_and_a_stranger_has_one_time_for_all_of_them() {
         let all = BufferPool::new();
         all.make_room(1000, 1000);
-        for (is_of_caller, failure) in [(true, None), (false, Some(Unanswered::Unsent))] {
+        for (is_of_caller, failure) in [(true, None), (false, Some(GatewayError::Unsent))] {
             let lease = match is_of_caller {
                 true => BufferLease::of_a_caller(&all, "amara"),
                 false => BufferLease::of_a_request(&all),

@@ -19,7 +19,7 @@ use http::{HeaderValue, Response, StatusCode};
 use metrics::{Counter, Gauge, Unit};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
-use super::unanswered::Unanswered;
+use super::gateway_error::GatewayError;
 use crate::server::App;
 
 const REQUESTS: &str = "fhir_auth_gateway_requests_total";
@@ -34,9 +34,9 @@ const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
 /// The figures, as operators read them.
 #[derive(Clone)]
-pub(super) struct Figures(Option<PrometheusHandle>);
+pub(super) struct GatewayMetrics(Option<PrometheusHandle>);
 
-impl Figures {
+impl GatewayMetrics {
     /// Collects figures from now on. Where somebody else does already, there are none here.
     pub(super) fn collect() -> Self {
         let durations = Matcher::Suffix("_duration_seconds".to_owned());
@@ -46,12 +46,16 @@ impl Figures {
             tokio::spawn(keep_up(handle));
         }
         metrics::describe_counter!(REQUESTS, "Answers to clients, by the class of their status.");
-        metrics::describe_counter!(FAULTS, "Requests that the server behind has failed, by kind.");
+        metrics::describe_counter!(
+            FAULTS,
+            "Requests that the upstream server has failed, by kind."
+        );
         metrics::describe_counter!(OVER_LIMIT, "Requests that were beyond `max_buffered`.");
         metrics::describe_gauge!(BUFFERED, Unit::Bytes, "Bytes held of all requests together.");
         // What has not happened yet is there as 0, so that its rate is known from the first time on.
         CLASSES.iter().for_each(|class| of_class(class).increment(0));
-        for fault in [Unanswered::NotForClients, Unanswered::OutOfReach, Unanswered::TooLate] {
+        for fault in [GatewayError::NotForClients, GatewayError::OutOfReach, GatewayError::TooLate]
+        {
             if let Some(kind) = upstream_fault(fault) {
                 of_kind(kind).increment(0);
             }
@@ -71,7 +75,7 @@ impl Figures {
     }
 }
 
-/// Puts what was measured into buckets: until then each measurement is kept, and nobody has to read them.
+/// Moves measurements into buckets regularly: otherwise they would pile up until somebody reads the metrics.
 async fn keep_up(handle: PrometheusHandle) {
     loop {
         tokio::time::sleep(Duration::from_secs(5)).await;
@@ -101,8 +105,8 @@ fn of_status(answers: &[Counter; 5], status: StatusCode) -> Option<&Counter> {
 }
 
 /// Counts what has gone wrong with a request.
-pub(super) fn failed(fault: Unanswered) {
-    if matches!(fault, Unanswered::Busy | Unanswered::OverShare) {
+pub(super) fn failed(fault: GatewayError) {
+    if matches!(fault, GatewayError::Busy | GatewayError::OverShare) {
         metrics::counter!(OVER_LIMIT).increment(1);
     } else if let Some(kind) = upstream_fault(fault) {
         of_kind(kind).increment(1);
@@ -122,18 +126,18 @@ fn of_kind(kind: &'static str) -> Counter {
     metrics::counter!(FAULTS, "kind" => kind)
 }
 
-/// Returns the kind of a fault of the server behind.
-fn upstream_fault(fault: Unanswered) -> Option<&'static str> {
+/// Returns the kind of a fault of the upstream server.
+fn upstream_fault(fault: GatewayError) -> Option<&'static str> {
     match fault {
-        Unanswered::NotForClients => Some("not_for_clients"),
-        Unanswered::OutOfReach => Some("out_of_reach"),
-        Unanswered::TooLate => Some("too_late"),
-        Unanswered::Busy
-        | Unanswered::Elsewhere
-        | Unanswered::LongForm
-        | Unanswered::LongHeader
-        | Unanswered::OverShare
-        | Unanswered::Provenance
-        | Unanswered::Unsent => None,
+        GatewayError::NotForClients => Some("not_for_clients"),
+        GatewayError::OutOfReach => Some("out_of_reach"),
+        GatewayError::TooLate => Some("too_late"),
+        GatewayError::Busy
+        | GatewayError::Elsewhere
+        | GatewayError::LongForm
+        | GatewayError::LongHeader
+        | GatewayError::OverShare
+        | GatewayError::Provenance
+        | GatewayError::Unsent => None,
     }
 }

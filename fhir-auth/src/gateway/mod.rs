@@ -12,6 +12,7 @@ mod buffer;
 mod cors;
 mod demo;
 mod exchange;
+mod gateway_error;
 mod headers;
 mod held;
 mod known;
@@ -21,7 +22,6 @@ mod response;
 mod rewrite;
 mod shares;
 mod spelling;
-mod unanswered;
 mod upstream;
 
 use std::path::PathBuf;
@@ -32,7 +32,7 @@ use tower_fhir_auth::FhirAuthLayer;
 use tower_fhir_auth::confine::SealKey;
 
 use self::buffer::BufferPool;
-use self::meter::Figures;
+use self::meter::GatewayMetrics;
 use crate::failure::Failure;
 use crate::server::Source;
 use crate::{command, logs, server};
@@ -82,7 +82,7 @@ fn options(mut arguments: Parser) -> Result<Option<Options>, lexopt::Error> {
         return Err("--config is required".into());
     }
     if options.demo_client.is_some() && !options.demo {
-        return Err("--demo-client is of --demo".into());
+        return Err("--demo-client requires --demo".into());
     }
     Ok(Some(options))
 }
@@ -90,7 +90,7 @@ fn options(mut arguments: Parser) -> Result<Option<Options>, lexopt::Error> {
 async fn gateway(options: Options) -> Result<(), Failure> {
     let key = SealKey::random().map_err(|_| Failure::new("the system has no random numbers"))?;
     let Options { config, listen, upstream, demo, demo_client } = options;
-    let figures = Figures::collect();
+    let figures = GatewayMetrics::collect();
     let buffered = BufferPool::new();
     let source = Source::new(config, upstream, move |config, before: Option<&FhirAuthLayer>| {
         let base = config.base_url().clone();

@@ -1,4 +1,4 @@
-//! The head of a request, as it goes on to the server behind.
+//! The head of a request, as it goes on to the upstream server.
 
 use std::borrow::Cow;
 
@@ -14,11 +14,11 @@ use tower_fhir_auth::smart::Permissions;
 use tower_fhir_auth::{Access, InteractionKind, Principal};
 
 use super::base::Bases;
+use super::gateway_error::GatewayError;
 use super::headers::{OF_BYTES, OF_CONNECTION, is_json, is_of_binary, named_by_connection};
 use super::rewrite::Rewriter;
-use super::unanswered::Unanswered;
 use crate::server::Peer;
-use crate::{caller, path};
+use crate::{caller_headers, path};
 
 /// Headers that are the gateway's, or that describe what it does not send.
 const OWN: [&str; 7] =
@@ -36,7 +36,7 @@ const JUDGED: [&str; 5] =
 #[derive(Debug)]
 pub(super) struct Rules {
     public: BaseUrl,
-    /// The base of the server behind, where the layer does not translate addresses in parameters.
+    /// The base of the upstream server, where the layer does not translate addresses in parameters.
     upstream: Option<String>,
     bases: Bases,
     scheme: Scheme,
@@ -49,7 +49,7 @@ pub(super) struct Rules {
 }
 
 impl Rules {
-    /// `None` if the base of the server behind has no host.
+    /// `None` if the base of the upstream server has no host.
     pub(super) fn new(
         public: BaseUrl,
         upstream: &BaseUrl,
@@ -79,7 +79,7 @@ impl Rules {
 
     /// Makes the head that goes on, of the headers of the request. The caller is in its extensions, where one was
     /// judged.
-    pub(super) fn head(&self, request: &mut Parts) -> Result<Request<()>, Unanswered> {
+    pub(super) fn head(&self, request: &mut Parts) -> Result<Request<()>, GatewayError> {
         let mut sent = Request::new(());
         *sent.method_mut() = request.method.clone();
         // The protocol is that of the connection.
@@ -101,7 +101,7 @@ impl Rules {
         if let Some(asked) = headers.get_mut(IF_NONE_EXIST)
             && let Some(local) = self.translated(&request.uri, asked.to_str().unwrap_or_default())
         {
-            *asked = HeaderValue::try_from(local).map_err(|_| Unanswered::Elsewhere)?;
+            *asked = HeaderValue::try_from(local).map_err(|_| GatewayError::Elsewhere)?;
         }
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         // Replaced, not appended to: what a client claims there would be read as the word of a proxy.
@@ -114,16 +114,16 @@ impl Rules {
         if let UpstreamAuthorization::Literal(value) = &self.authorization {
             headers.insert(AUTHORIZATION, value.clone());
         }
-        caller::set_headers(caller, &self.headers, &self.public, headers)?;
+        caller_headers::set_headers(caller, &self.headers, &self.public, headers)?;
         Ok(sent)
     }
 
-    /// The address below the base of the server behind: what was judged, in one spelling.
-    fn uri(&self, request: &Parts) -> Result<Uri, Unanswered> {
-        let below = self.public.below(request.uri.path()).ok_or(Unanswered::Elsewhere)?;
+    /// The address below the base of the upstream server: what was judged, in one spelling.
+    fn uri(&self, request: &Parts) -> Result<Uri, GatewayError> {
+        let below = self.public.below(request.uri.path()).ok_or(GatewayError::Elsewhere)?;
         let below = if self.public.path().is_empty() && below == "/" { "" } else { below };
         if path::may_be_read_otherwise(below) {
-            return Err(Unanswered::Elsewhere);
+            return Err(GatewayError::Elsewhere);
         }
         let is_judged = || request.extensions.get::<Access>().is_some();
         let below = match below.contains('%') && is_judged() {
@@ -146,12 +146,12 @@ impl Rules {
         let mut parts = http::uri::Parts::default();
         parts.scheme = Some(self.scheme.clone());
         parts.authority = Some(self.authority.clone());
-        let address = PathAndQuery::try_from(address).map_err(|_| Unanswered::Elsewhere)?;
+        let address = PathAndQuery::try_from(address).map_err(|_| GatewayError::Elsewhere)?;
         parts.path_and_query = Some(address);
-        Uri::from_parts(parts).map_err(|_| Unanswered::Elsewhere)
+        Uri::from_parts(parts).map_err(|_| GatewayError::Elsewhere)
     }
 
-    /// Returns parameters of a request as the server behind reads them; `None` where they stay as they are.
+    /// Returns parameters of a request as the upstream server reads them; `None` where they stay as they are.
     pub(super) fn translated(&self, asked: &Uri, parameters: &str) -> Option<String> {
         let below = self.public.below(asked.path()).unwrap_or_default();
         Addresses::new(&self.public, self.upstream.as_deref()?).query(below, parameters)
@@ -177,19 +177,23 @@ impl Rules {
     }
 
     /// Takes out the resources that a client wants recorded beside what it changes, unless they were granted.
-    fn pass_provenance(&self, request: &Parts, headers: &mut HeaderMap) -> Result<(), Unanswered> {
+    fn pass_provenance(
+        &self,
+        request: &Parts,
+        headers: &mut HeaderMap,
+    ) -> Result<(), GatewayError> {
         let provenance = headers.remove(X_PROVENANCE);
         let is_change = !matches!(request.method, Method::GET | Method::HEAD);
         let Some(provenance) = provenance.filter(|_| is_change) else { return Ok(()) };
         let access = request.extensions.get::<Access>();
         let may = |access: &Access| access.may(Permissions::CREATE, "Provenance").is_open();
         if !access.is_some_and(may) {
-            return Err(Unanswered::Provenance);
+            return Err(GatewayError::Provenance);
         }
         let mut rewriter = Rewriter::of_request(self.bases.clone());
         let start = rewriter.push(&Bytes::copy_from_slice(provenance.as_bytes()));
         let local = HeaderValue::from_bytes(&[start, rewriter.finish()].concat());
-        headers.insert(X_PROVENANCE, local.map_err(|_| Unanswered::Provenance)?);
+        headers.insert(X_PROVENANCE, local.map_err(|_| GatewayError::Provenance)?);
         Ok(())
     }
 }
@@ -204,11 +208,11 @@ const X_PROVENANCE: HeaderName = HeaderName::from_static("x-provenance");
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The way of a body to the server behind.
+/// The way of a body to the upstream server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SentKind {
     AsItIs,
-    /// It is JSON, in which addresses are written as the server behind knows them.
+    /// It is JSON, in which addresses are written as the upstream server knows them.
     Json,
     /// It has the parameters of a search.
     Form,

@@ -5,8 +5,8 @@ use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 
 use super::base::Bases;
+use super::gateway_error::GatewayError;
 use super::headers::{OF_BYTES, OF_CONNECTION, is_json, named_by_connection};
-use super::unanswered::Unanswered;
 
 /// The way of the body of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,13 +23,13 @@ pub(super) fn head(
     method: &Method,
     is_binary: bool,
     bases: &Bases,
-) -> Result<BodyKind, Unanswered> {
+) -> Result<BodyKind, GatewayError> {
     let status = answer.status;
     let sends_elsewhere = status.is_redirection() && status != StatusCode::NOT_MODIFIED;
     let asks_for_others =
         [StatusCode::UNAUTHORIZED, StatusCode::PROXY_AUTHENTICATION_REQUIRED].contains(&status);
     if sends_elsewhere || asks_for_others || status.is_informational() {
-        return Err(Unanswered::NotForClients);
+        return Err(GatewayError::NotForClients);
     }
     answer.version = Version::HTTP_11;
     let headers = &mut answer.headers;
@@ -47,7 +47,7 @@ pub(super) fn head(
     Ok(if has_body { BodyKind::Rewritten } else { BodyKind::AsItIs })
 }
 
-/// Removes what is about the connection to the server behind, about other servers than this one, or about bytes that
+/// Removes what is about the connection to the upstream server, about other servers than this one, or about bytes that
 /// become others.
 fn strip(headers: &mut HeaderMap, is_rewritten: bool) {
     let named = named_by_connection(headers);
@@ -82,7 +82,7 @@ mod tests {
     fn answered(
         status: u16,
         headers: &[(&'static str, &'static str)],
-    ) -> (Parts, Result<BodyKind, Unanswered>) {
+    ) -> (Parts, Result<BodyKind, GatewayError>) {
         let bases = Bases::new(
             &"https://fhir.example.org/r4".parse().unwrap(),
             &"http://127.0.0.1:8081/fhir".parse().unwrap(),
@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn what_is_not_for_clients_of_this_server_does_not_get_to_them() {
         for status in [301, 302, 303, 307, 308, 401, 407, 101] {
-            assert_eq!(answered(status, &[]).1, Err(Unanswered::NotForClients), "{status}");
+            assert_eq!(answered(status, &[]).1, Err(GatewayError::NotForClients), "{status}");
         }
         let (parts, kind) = answered(
             201,

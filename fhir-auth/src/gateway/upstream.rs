@@ -1,4 +1,4 @@
-//! The server behind, as the service inside of the layer.
+//! The upstream server, as the service inside of the layer.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -26,12 +26,12 @@ use tower_service::Service;
 use super::base::Bases;
 use super::buffer::{BufferLease, BufferPool};
 use super::exchange::{AnswerBody, Progress, SentBody};
+use super::gateway_error::GatewayError;
 use super::headers::is_of_binary;
 use super::meter;
 use super::request::{Rules, SentKind};
 use super::response::{self, BodyKind};
 use super::rewrite::Rewriter;
-use super::unanswered::Unanswered;
 use crate::server::BoxError;
 
 /// The most bytes that a connection reads ahead, and of the head of an answer. The usual 400 KiB, twice, of each
@@ -49,10 +49,10 @@ const CONNECT: Duration = Duration::from_secs(5);
 
 type Connections = Client<HttpsConnector<HttpConnector>, UnsyncBoxBody<Bytes, BoxError>>;
 
-/// The body of an answer: that of the server behind, or none.
+/// The body of an answer: that of the upstream server, or none.
 pub(super) type UpstreamBody = Either<AnswerBody<Incoming>, Empty<Bytes>>;
 
-/// The server behind.
+/// The upstream server.
 #[derive(Clone)]
 pub(super) struct Upstream(Arc<Inner>);
 
@@ -93,7 +93,7 @@ impl Inner {
         body: B,
         progress: &Progress,
         lease: &BufferLease,
-    ) -> Result<UnsyncBoxBody<Bytes, BoxError>, Unanswered>
+    ) -> Result<UnsyncBoxBody<Bytes, BoxError>, GatewayError>
     where
         B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
@@ -110,8 +110,8 @@ impl Inner {
         let whole = Limited::new(body, Access::MAX_SEARCH_BODY).collect();
         let whole = progress.within(self.timeout, whole).await.ok_or_else(|| lease.late())?;
         let whole = whole.map_err(|error| match error.is::<LengthLimitError>() {
-            true => Unanswered::LongForm,
-            false => Unanswered::OutOfReach,
+            true => GatewayError::LongForm,
+            false => GatewayError::OutOfReach,
         });
         let mut whole = whole?.to_bytes();
         if kind == SentKind::Form
@@ -123,7 +123,7 @@ impl Inner {
         Ok(Full::new(whole).map_err(|never| match never {}).boxed_unsync())
     }
 
-    async fn ask<B>(&self, request: Request<B>) -> Result<Response<UpstreamBody>, Unanswered>
+    async fn ask<B>(&self, request: Request<B>) -> Result<Response<UpstreamBody>, GatewayError>
     where
         B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
@@ -131,7 +131,7 @@ impl Inner {
         if parts.method == Method::OPTIONS
             && parts.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
         {
-            // Nobody has judged it, and what the server behind says of other origins does not count.
+            // Nobody has judged it, and what the upstream server says of other origins does not count.
             let mut answer = Response::new(Either::Right(Empty::new()));
             *answer.status_mut() = StatusCode::NO_CONTENT;
             return Ok(answer);
@@ -146,8 +146,8 @@ impl Inner {
         let answer = self.connections.request(Request::from_parts(head, body));
         let answer = progress.within(self.timeout, answer).await.ok_or_else(|| lease.late())?;
         let answer = answer.map_err(|error| {
-            tracing::warn!(error = cause(&error), "no answer of the server behind");
-            Unanswered::OutOfReach
+            tracing::warn!(error = cause(&error), "no answer of the upstream server");
+            GatewayError::OutOfReach
         })?;
         let (mut answer, body) = answer.into_parts();
         let is_binary = is_of_binary(parts.uri.path());
@@ -174,10 +174,11 @@ where
     B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     type Response = Response<UpstreamBody>;
-    type Error = Unanswered;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<UpstreamBody>, Unanswered>> + Send>>;
+    type Error = GatewayError;
+    type Future =
+        Pin<Box<dyn Future<Output = Result<Response<UpstreamBody>, GatewayError>> + Send>>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Unanswered>> {
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), GatewayError>> {
         Poll::Ready(Ok(()))
     }
 

@@ -1,4 +1,4 @@
-//! The answerer of requests.
+//! The handler of requests.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub(crate) type AppBody = UnsyncBoxBody<Bytes, BoxError>;
 pub(crate) type Answer = Pin<Box<dyn Future<Output = Response<AppBody>> + Send>>;
 
-/// The answerer of a port's requests.
+/// The handler of a port's requests.
 #[derive(Clone)]
 pub(crate) struct App(Arc<dyn Fn(Request<Incoming>) -> Answer + Send + Sync>);
 

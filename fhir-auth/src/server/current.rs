@@ -79,7 +79,7 @@ impl Source {
     /// Puts what the command line says over the file.
     fn completed(&self, config: Config) -> Result<Config, Failure> {
         let Some(url) = &self.upstream else { return Ok(config) };
-        config.upstream_url(url).map_err(|error| Failure::new(format!("--upstream: {error}")))
+        config.with_upstream_url(url).map_err(|error| Failure::new(format!("--upstream: {error}")))
     }
 
     pub(super) fn in_file(&self, failure: &Failure) -> Failure {
@@ -107,7 +107,7 @@ struct Serving {
     auth: FhirAuthLayer,
     /// Accepts connections; without it they are plain.
     tls: Option<TlsAcceptor>,
-    /// The longest time for which a client may take nothing of an answer, the same as the server behind has between
+    /// The longest time for which a client may take nothing of an answer, the same as the upstream server has between
     /// two frames of it.
     client_timeout: Duration,
     addresses: ListenAddresses,
@@ -186,9 +186,9 @@ impl Current {
         match config.and_then(|config| source.serving(config, Some(&before.auth))) {
             Ok(next) => {
                 if next.addresses != before.addresses {
-                    tracing::warn!("other addresses to listen on are used after a restart alone");
+                    tracing::warn!("changed listen addresses take effect only after a restart");
                 }
-                tracing::warn!("a new configuration serves");
+                tracing::warn!("a new configuration is in use");
                 let mut serving = self.0.write().unwrap_or_else(PoisonError::into_inner);
                 *serving = Arc::new(Serving { addresses: before.addresses.clone(), ..next });
             }

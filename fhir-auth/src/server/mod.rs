@@ -10,7 +10,7 @@ mod serve;
 mod signals;
 mod streams;
 mod tls;
-mod written;
+mod write_timeout;
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;

@@ -23,7 +23,7 @@ use super::idle::Use;
 use super::outgoing::OutgoingBody;
 use super::peer::Peer;
 use super::streams::{Streams, outgoing};
-use super::written::WriteTimeout;
+use super::write_timeout::WriteTimeout;
 
 /// Room for tokens larger than the layer accepts, so that they are refused with a reason, and for other headers.
 const HEADERS: u32 = 256 * 1024;

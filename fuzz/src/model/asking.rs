@@ -1,4 +1,4 @@
-//! What a server behind may be asked on behalf of a token that confines.
+//! What an upstream server may be asked on behalf of a token that confines.
 
 use super::route::{below, route};
 
@@ -18,7 +18,7 @@ const NEVER: [&str; 12] = [
     "access_token",
 ];
 
-/// Says what is wrong with a request to the server behind: an address that is no interaction or could be read as
+/// Says what is wrong with a request to the upstream server: an address that is no interaction or could be read as
 /// another one, or a parameter that looks into what is hidden.
 pub fn fault_of_address(
     method: &str,

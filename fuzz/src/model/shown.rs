@@ -22,8 +22,8 @@ pub fn may_be_shown(resource: &Value, to_patient: bool, to_final: bool, types: &
     is_granted && is_final && (!to_patient || is_own())
 }
 
-/// Reports whether a Binary is seen through its security context: one of the resources that the server behind
-/// sent, which may be shown itself.
+/// Reports whether a Binary is seen through its security context: one of the resources that the upstream server sent,
+/// which may be shown itself.
 pub fn is_binary_of_what_is_shown(
     resource: &Value,
     answers: &[String],

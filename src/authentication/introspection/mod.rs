@@ -41,7 +41,7 @@ pub(crate) use answer::{ActiveAnswer, IntrospectionAnswer, SaidToBeActive};
 #[cfg(feature = "config")]
 pub(crate) use client::read_key_file;
 pub(crate) use confirmed::Confirmed;
-pub(crate) use questions::{AnswerWait, LookUp, Outcome, Questions};
+pub(crate) use questions::{AnswerWait, IntrospectionLookup, Outcome, Questions};
 pub(crate) use settings::IntrospectedTokens;
 pub use settings::{Introspection, IntrospectionClient};
 

@@ -39,7 +39,7 @@ pub(crate) enum Outcome {
 }
 
 /// The outcome that is known now, or a wait for it.
-pub(crate) enum LookUp {
+pub(crate) enum IntrospectionLookup {
     Known(Outcome),
     /// A question is open.
     Open(AnswerWait),
@@ -135,12 +135,12 @@ impl Questions {
 
     /// Returns what is known about a token, or a wait for what will be. The token is asked about
     /// unless that is done already, or there are too many.
-    pub(crate) fn look_up(&self, token: &[u8]) -> LookUp {
+    pub(crate) fn look_up(&self, token: &[u8]) -> IntrospectionLookup {
         let shared = &self.0;
         let hash = TokenHash::of(token);
         let known = shared.known(hash);
         if let Some(known) = outcome_of(&known) {
-            return LookUp::Known(known);
+            return IntrospectionLookup::Known(known);
         }
         let mut open = shared.open();
         if let Some(OpenQuestion { outcome, bulkhead }) = open.get(&hash) {
@@ -149,7 +149,7 @@ impl Questions {
         // An answer may have come since.
         let known = shared.known(hash);
         if let Some(known) = outcome_of(&known) {
-            return LookUp::Known(known);
+            return IntrospectionLookup::Known(known);
         }
         let bulkhead = match known {
             CachedAnswer::Stale => &shared.known_before,
@@ -161,7 +161,7 @@ impl Questions {
             Ok(permit) => permit,
             Err(pause) => {
                 let retry_after = pause.max(SHORTEST_PAUSE);
-                return LookUp::Known(Outcome::Unavailable { retry_after });
+                return IntrospectionLookup::Known(Outcome::Unavailable { retry_after });
             }
         };
         let (Some(slot), Ok(token)) = (bulkhead.question(), std::str::from_utf8(token)) else {
@@ -307,9 +307,13 @@ impl Shared {
         })
     }
 
-    fn wait(&self, outcome: Receiver, bulkhead: &Arc<Bulkhead>) -> LookUp {
+    fn wait(&self, outcome: Receiver, bulkhead: &Arc<Bulkhead>) -> IntrospectionLookup {
         match bulkhead.wait() {
-            Some(slot) => LookUp::Open(AnswerWait { outcome, bound: self.timeout(), _slot: slot }),
+            Some(slot) => IntrospectionLookup::Open(AnswerWait {
+                outcome,
+                bound: self.timeout(),
+                _slot: slot,
+            }),
             None => self.turned_away(),
         }
     }
@@ -318,10 +322,10 @@ impl Shared {
         self.transport.settings.timeout
     }
 
-    fn turned_away(&self) -> LookUp {
+    fn turned_away(&self) -> IntrospectionLookup {
         self.turned_away.fetch_add(1, Ordering::Relaxed);
         meter::introspection(&self.issuer, "turned-away");
-        LookUp::Known(Outcome::Unavailable { retry_after: SHORTEST_PAUSE })
+        IntrospectionLookup::Known(Outcome::Unavailable { retry_after: SHORTEST_PAUSE })
     }
 
     fn open(&self) -> MutexGuard<'_, HashMap<TokenHash, OpenQuestion>> {

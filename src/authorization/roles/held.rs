@@ -24,14 +24,14 @@ pub(super) const MAX_KEPT: usize = 8;
 /// The roles of a caller.
 pub(super) enum CallerRoles<'a> {
     /// They are looked up as they are asked for, few or not.
-    Few(LookUp<'a>),
+    Few(RoleLookup<'a>),
     /// They were looked up once, for all questions about a caller.
     Many(&'a HeldRoles),
 }
 
 /// The look-up of the roles of a caller.
 #[derive(Clone, Copy)]
-pub(super) struct LookUp<'a> {
+pub(super) struct RoleLookup<'a> {
     pub(super) principal: &'a Principal,
     pub(super) definitions: Option<&'a Arc<RoleDefinitions>>,
     pub(super) assignments: Option<&'a Arc<Assignments>>,
@@ -57,7 +57,7 @@ struct Looked {
     next: RolesMemo,
 }
 
-impl<'a> LookUp<'a> {
+impl<'a> RoleLookup<'a> {
     /// Reports whether they are so many that a memo of them is worth while.
     // The calls of what is inlined in this room are 1.1 % of the instructions for a token seen before.
     #[inline]
@@ -115,7 +115,7 @@ impl CallerRoles<'_> {
 }
 
 impl HeldRoles {
-    fn of(look_up: LookUp<'_>) -> Self {
+    fn of(look_up: RoleLookup<'_>) -> Self {
         let (mut defined, mut undefined, mut undefined_in_all) = (Vec::new(), Vec::new(), 0);
         // A role in many spellings is one.
         let mut known: HashSet<(&str, bool)> = HashSet::new();
@@ -137,7 +137,7 @@ impl HeldRoles {
 }
 
 impl RolesMemo {
-    fn held_by(&self, look_up: LookUp<'_>) -> Option<&HeldRoles> {
+    fn held_by(&self, look_up: RoleLookup<'_>) -> Option<&HeldRoles> {
         let mut memo = self;
         for _ in 0..MAX_STATES {
             let looked = memo.0.get_or_init(|| Arc::new(Looked::at(look_up)));
@@ -151,7 +151,7 @@ impl RolesMemo {
 }
 
 impl Looked {
-    fn at(look_up: LookUp<'_>) -> Self {
+    fn at(look_up: RoleLookup<'_>) -> Self {
         Self {
             definitions: look_up.definitions.cloned(),
             assignments: look_up.assignments.cloned(),
@@ -160,7 +160,7 @@ impl Looked {
         }
     }
 
-    fn is_of(&self, look_up: LookUp<'_>) -> bool {
+    fn is_of(&self, look_up: RoleLookup<'_>) -> bool {
         are_one(self.definitions.as_ref(), look_up.definitions)
             && are_one(self.assignments.as_ref(), look_up.assignments)
     }

@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 
 use super::condition::{Conditions, RoleCondition};
 use super::data_action::DataActions;
-use super::held::{CallerRoles, LookUp};
+use super::held::{CallerRoles, RoleLookup};
 use super::refusal::refusal;
 use super::required::{Required, required};
 use super::{Assignments, RoleDefinitions};
@@ -158,10 +158,10 @@ impl RolePolicy {
     fn look_up<T>(
         &self,
         request: &AccessRequest<'_>,
-        look: impl FnOnce(&CallerRoles<'_>, LookUp<'_>) -> T,
+        look: impl FnOnce(&CallerRoles<'_>, RoleLookup<'_>) -> T,
     ) -> T {
         let (definitions, assignments) = (self.roles.snapshot(), self.assignments.snapshot());
-        let look_up = LookUp {
+        let look_up = RoleLookup {
             principal: request.principal(),
             definitions: definitions.shared(),
             assignments: assignments.shared(),
@@ -204,7 +204,7 @@ impl RolePolicy {
         self.assignments.is_empty() && principal.has_no_roles()
     }
 
-    /// Decides, without the denial that costs more than the decision: another rule may still grant.
+    /// Decides without making a denial, which costs more than the decision: another rule may still grant.
     pub(crate) fn evaluate(&self, request: &AccessRequest<'_>) -> Result<Grant, Unmet> {
         if self.are_none_of(request.principal()) {
             return Err(Unmet::NoRole);

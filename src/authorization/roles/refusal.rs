@@ -90,16 +90,16 @@ pub(super) fn unlisted(
 /// The roles of a caller, the first of each standing by name.
 #[derive(Default)]
 struct Standings {
-    undefined: Kept,
-    conditional: Kept,
-    insufficient: Kept,
+    undefined: ListedRoles,
+    conditional: ListedRoles,
+    insufficient: ListedRoles,
     /// The condition of the first of the conditional ones.
     condition: String,
     actions: DataActions,
 }
 
 #[derive(Default)]
-struct Kept {
+struct ListedRoles {
     roles: Vec<HeldRole>,
     total: usize,
 }
@@ -108,7 +108,7 @@ impl Standings {
     fn of<'c>(held: &CallerRoles<'_>, unmet: impl Fn(&str) -> Option<&'c RoleCondition>) -> Self {
         let mut all = Self::default();
         let (roles, total) = held.undefined();
-        all.undefined = Kept { roles, total };
+        all.undefined = ListedRoles { roles, total };
         held.each_defined(|name, role, is_assigned| {
             all.add(name, role, is_assigned, unmet(name));
         });
@@ -160,7 +160,7 @@ impl Standings {
     }
 }
 
-impl Kept {
+impl ListedRoles {
     fn describe(&self) -> String {
         let mut names = Names::default();
         for role in &self.roles {

@@ -10,15 +10,15 @@
 
 mod caller;
 mod context;
-mod enough;
 mod evaluator;
 mod inapplicable;
 mod no_patient;
 mod policy;
+mod required_permission;
 mod requirement;
-mod requires;
+mod sufficient;
 
 pub(super) use self::caller::CallerScopes;
 pub use self::policy::ScopePolicy;
 pub(super) use self::policy::of_caller;
-pub(super) use self::requires::requires;
+pub(super) use self::required_permission::requires;

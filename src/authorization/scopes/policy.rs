@@ -10,10 +10,12 @@ use hashbrown::HashSet;
 
 use super::caller::{CallerScopes, MAX_NOTES};
 use super::context::{self, PatientContext};
-use super::enough::{LAUNCH_PATIENT, any_enough, enough, narrowest_context};
 use super::evaluator::{GrantedBy, ScopeEvaluator};
 use super::inapplicable::{Inapplicable, Reasons};
 use super::requirement::{RequiredAccess, RequiredTypes, Requirements, ScopeRequirement, Via};
+use super::sufficient::{
+    LAUNCH_PATIENT, any_sufficient_scope, narrowest_context, sufficient_scopes,
+};
 use crate::authentication::{CallerKind, Principal};
 use crate::authorization::caller_memo::CallerMemo;
 use crate::authorization::grant::Rule;
@@ -84,7 +86,7 @@ impl Authorizer for ScopePolicy {
             ScopeRequirement::AnyScope => any_scope(principal).ok_or_else(|| {
                 let own = CallerScopes::default();
                 let caller = of_caller(request, &own);
-                let enough = Vec::from_iter(any_enough(principal, caller));
+                let enough = Vec::from_iter(any_sufficient_scope(principal, caller));
                 refusal(request, caller, &enough, &Reasons::default(), None)
             }),
             ScopeRequirement::All(required) => {
@@ -141,7 +143,7 @@ impl Authorizer for ScopePolicy {
     }
 }
 
-/// Returns what is known of the scopes of the caller, or room for it where nobody keeps it.
+/// Returns the memo of the caller's scopes, or `own` if the request has none.
 pub(in crate::authorization) fn of_caller<'a>(
     request: &AccessRequest<'a>,
     own: &'a CallerScopes,
@@ -238,7 +240,7 @@ fn denial<'a>(
     if server_is_short {
         return refusal(request, caller, &[], &reasons, None);
     }
-    let enough = enough(evaluator, request, caller, required);
+    let enough = sufficient_scopes(evaluator, request, caller, required);
     enough.notes.into_iter().for_each(|note| reasons.add(note));
     refusal(request, caller, &enough.scopes, &reasons, enough.unusable)
 }

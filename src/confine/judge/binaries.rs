@@ -10,7 +10,7 @@ use tower_service::Service;
 
 use super::{BoxError, FHIR_JSON, Judge, text_of_success};
 use crate::authorization::{Alternative, ResourceRef};
-use crate::confine::answer::{Refusal, describe, document, not_modified};
+use crate::confine::answer::{Refusal, copy_version_headers, document, not_modified};
 use crate::confine::attachment::Attachment;
 use crate::confine::attachments::Attachments;
 use crate::confine::binary;
@@ -66,7 +66,7 @@ where
                 .ok_or_else(|| unreadable("it has no content"))?,
             false => document(StatusCode::OK, FHIR_JSON, answer.body.clone(), &self.request),
         };
-        describe(&answer.headers, response.headers_mut());
+        copy_version_headers(&answer.headers, response.headers_mut());
         Ok(response)
     }
 
@@ -127,7 +127,7 @@ where
             self.check_binary(&answer)?;
             let body = answer.body.clone();
             let mut response = document(StatusCode::OK, FHIR_JSON, body, &self.request);
-            describe(&answer.headers, response.headers_mut());
+            copy_version_headers(&answer.headers, response.headers_mut());
             return Ok(response.map(ConfinedBody::bytes));
         }
         self.streamed_content(&address).await
@@ -159,7 +159,7 @@ where
             self.check_binary(&answer)?;
             let content = binary::content(text_of_success(&answer)?, &self.request);
             let mut content = content.ok_or_else(|| unreadable("it has no content"))?;
-            describe(&answer.headers, content.headers_mut());
+            copy_version_headers(&answer.headers, content.headers_mut());
             return Ok(content.map(ConfinedBody::bytes));
         }
         check_plain(answer.headers())?;
@@ -171,8 +171,8 @@ where
         });
         let headers = response.headers_mut();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        binary::describe(parts.headers.get(CONTENT_TYPE).cloned(), headers);
-        describe(&parts.headers, headers);
+        binary::set_content_headers(parts.headers.get(CONTENT_TYPE).cloned(), headers);
+        copy_version_headers(&parts.headers, headers);
         if let Some(length) = parts.headers.get(CONTENT_LENGTH) {
             headers.insert(CONTENT_LENGTH, length.clone());
         }
@@ -213,7 +213,7 @@ impl<S, B> Judge<S, B> {
             && !self.access.may(Permissions::READ, "Binary").is_open()
     }
 
-    /// Returns a resource that a client sends with the addresses of its Binaries as the server behind knows them.
+    /// Returns a resource that a client sends with the addresses of its Binaries as the upstream server knows them.
     pub(super) fn with_opened_attachments(
         &self,
         before: Option<&str>,

@@ -28,7 +28,7 @@ const MAX_PAGES: usize = 16;
 pub(super) struct OnlyMatch {
     /// The one that it has found.
     pub(super) id: Option<String>,
-    /// The condition as the server behind may be asked: where it finds what the caller may see and nothing else.
+    /// The condition as the upstream server may be asked: where it finds what the caller may see and nothing else.
     pub(super) exact: Option<String>,
 }
 
@@ -121,12 +121,12 @@ where
     }
 }
 
-/// The most criteria of a condition, and the most values of all of them: each is compared with every resource that
-/// the server behind finds.
+/// The most criteria of a condition, and the most values of all of them: each is compared with every resource that the
+/// upstream server finds.
 const MAX_CRITERIA: usize = 32;
 const MAX_VALUES: usize = 64;
 
-/// Reads the criteria of a condition: one that nobody can evaluate is not ignored.
+/// Parses the criteria of a condition. One that cannot be evaluated is an error, never ignored.
 fn criteria<E>(search: &Access, resource_type: &str, query: &str) -> Judged<Vec<Criterion>, E> {
     let base = search.interaction().base();
     let mut criteria = Vec::new();

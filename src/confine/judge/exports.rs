@@ -1,7 +1,7 @@
 //! Exports (Bulk Data Access 2.0): their beginning, their status, their files and their end.
 //!
-//! Nothing is kept here: an address has in its seal whose it is, and leads to the server behind as long as that
-//! knows it. What that server has ended is 404, and so are the files of it: before each its status is asked for.
+//! Nothing is kept here: an address has in its seal whose it is, and leads to the upstream server as long as that knows
+//! it. What that server has ended is 404, and so are the files of it: before each its status is asked for.
 
 use bytes::Bytes;
 use http::header::{
@@ -20,9 +20,9 @@ use crate::confine::job::{Job, Part};
 use crate::confine::kick_off::KickOff;
 use crate::confine::lines::Lines;
 use crate::confine::manifest;
+use crate::confine::pending_body::PendingBody;
 use crate::confine::request_body::RequestBody;
 use crate::confine::stop::{Judged, Stop, unreadable};
-use crate::confine::unread::PendingBody;
 use crate::confine::upstream::{UpstreamAnswer, check_plain};
 use crate::fhir::{Format, InteractionKind as Kind};
 use crate::telemetry::log;
@@ -74,7 +74,7 @@ where
         let link = location.and_then(|location| self.below(location));
         let link = link.filter(|link| !link.is_empty());
         let link = link.ok_or_else(|| {
-            unreadable("the address of its status is not one of the server behind")
+            unreadable("the address of its status is not one of the upstream server")
         })?;
         let below = self.request.uri.path().strip_prefix(self.access.interaction().base().path());
         let request = join(&format!("{}{}", self.base(), below.unwrap_or_default()), &own);
@@ -161,8 +161,8 @@ where
         Ok(response)
     }
 
-    /// Checks that the server behind still knows the export that a file is of: of one that was ended it may go on
-    /// to serve files.
+    /// Checks that the upstream server still knows the export that a file is of: of one that was ended it may go on to
+    /// serve files.
     async fn check_not_ended(&mut self, job: &Job) -> Judged<(), S::Error> {
         let Some(status) = &job.status else { return Err(Refusal::no_such_export().into()) };
         let address = self.below_base(status);
@@ -269,7 +269,7 @@ fn copy_header(name: &HeaderName, from: &HeaderMap, to: &mut HeaderMap) {
     }
 }
 
-/// Returns the refusal of the server behind to tell about an export.
+/// Returns the refusal of the upstream server to tell about an export.
 fn refusal_of_export(answer: &UpstreamAnswer) -> Refusal {
     match answer.status {
         StatusCode::NOT_FOUND | StatusCode::GONE => Refusal::no_such_export(),

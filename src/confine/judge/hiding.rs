@@ -1,4 +1,4 @@
-//! The answers that must not tell whether there is something.
+//! Answers that must not reveal whether a resource exists.
 
 use http::{Request, Response};
 use http_body::Body;
@@ -45,8 +45,8 @@ impl<S, B> Judge<S, B> {
         !is_own && !self.access.may(Permissions::READ, name).is_open()
     }
 
-    /// Makes an answer that cannot be judged look as if there were none, where it would tell that there is
-    /// something. The operator is told.
+    /// Turns an answer that cannot be judged into a 404 if it would reveal that the resource exists, and logs a
+    /// warning.
     pub(super) fn hidden_if_unreadable<T, E>(
         &self,
         judged: Judged<Response<T>, E>,
@@ -54,7 +54,7 @@ impl<S, B> Judge<S, B> {
     ) -> Judged<Response<T>, E> {
         match judged {
             Err(Stop::Refusal(answer)) if hides && answer.is_unreadable() => {
-                log::warn!(reason = answer.text(), "an answer of the server behind is hidden");
+                log::warn!(reason = answer.text(), "an answer of the upstream server is hidden");
                 Err(Refusal::not_found().into())
             }
             judged => judged,

@@ -1,14 +1,15 @@
 //! A request whose answer is judged: what is asked, and what of the answer goes on.
 
 mod batch;
-mod before;
 mod binaries;
+mod change_answer;
 mod condition;
 mod counts;
+mod current;
 mod exports;
 mod hiding;
-mod names;
 mod pages;
+mod placeholders;
 mod requested_change;
 mod searches;
 mod single;
@@ -17,7 +18,6 @@ mod transaction;
 mod verdicts;
 mod versioning;
 mod write;
-mod written;
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -29,19 +29,19 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Body;
 use tower_service::Service;
 
-use super::answer::{Refusal, describe, document, not_modified};
+use super::answer::{Refusal, copy_version_headers, document, not_modified};
 use super::body::ConfinedBody;
 use super::capability::Capabilities;
 use super::entry::Candidate;
 use super::handling::Handling;
 use super::known::KnownVerdicts;
 use super::page::Page;
+use super::pending_body::PendingBody;
 use super::query;
 use super::refused_entries::RefusedEntries;
 use super::request_body::RequestBody;
 use super::settings::ConfineSettings;
 use super::stop::{Judged, Stop, unreadable};
-use super::unread::PendingBody;
 use super::upstream::{Upstream, UpstreamAnswer};
 use crate::authentication::bearer::Scheme;
 use crate::authorization::{Access, Denial};
@@ -54,7 +54,7 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 const FHIR_JSON: &str = "application/fhir+json";
 
-/// One request, from what it asks to its answer.
+/// The handling of one request whose answer is judged.
 pub(super) struct Judge<S, B> {
     upstream: Upstream<S>,
     layer_parts: Arc<LayerParts>,
@@ -66,7 +66,7 @@ pub(super) struct Judge<S, B> {
     /// The headers of each entry, of a bundle.
     of_entries: HeaderMap,
     refused_entries: RefusedEntries,
-    /// The links of the server behind that were dropped, as they are none of it.
+    /// The number of links that were dropped because they lead away from the upstream server.
     links_elsewhere: Cell<usize>,
     body: PendingBody<B>,
     /// True until all of the body has been read.
@@ -120,7 +120,7 @@ where
         };
         let links = self.links_elsewhere.get();
         if links > 0 {
-            log::warn!(links, "links of the server behind lead elsewhere, and were dropped");
+            log::warn!(links, "links of the upstream server lead elsewhere, and were dropped");
         }
         let mut response = match judged {
             Ok(response) => response,
@@ -190,7 +190,7 @@ where
     fn refusal(&self) -> Denial {
         let code = self.access.interaction().kind().code();
         Denial::new(format!(
-            "`{code}` cannot be held to what a token that is confined was granted, and is refused"
+            "`{code}` is refused, because it cannot be limited to what the token grants"
         ))
     }
 
@@ -223,7 +223,7 @@ where
                 document(StatusCode::OK, FHIR_JSON, body, &self.request)
             }
         };
-        describe(&answer.headers, response.headers_mut());
+        copy_version_headers(&answer.headers, response.headers_mut());
         Ok(response)
     }
 
@@ -288,8 +288,8 @@ fn absence(status: StatusCode, hides: bool) -> Option<Refusal> {
     }
 }
 
-/// The stop where the server behind sends another resource than the one that was asked for, which it may do for
-/// what is hidden alone.
+/// The stop where the upstream server sends another resource than the one that was asked for, which it may do for what
+/// is hidden alone.
 fn another_resource<E>(hides: bool) -> Stop<E> {
     match hides {
         true => Refusal::not_found().into(),

@@ -8,10 +8,10 @@ use tower_service::Service;
 
 use super::{BoxError, FHIR_JSON, Judge, text_of_success};
 use crate::authorization::Access;
-use crate::confine::along::hide_includes_of_hidden;
 use crate::confine::answer::{Refusal, document};
 use crate::confine::bundle::{Bundle, Entry};
 use crate::confine::entry::{Candidate, Room};
+use crate::confine::included::hide_includes_of_hidden;
 use crate::confine::link;
 use crate::confine::page::Page;
 use crate::confine::request_body::RequestBody;
@@ -24,7 +24,7 @@ use crate::telemetry::log;
 /// The most pages that are looked at to find one that shows something.
 pub(super) const MAX_AHEAD: u32 = 16;
 
-/// The most pages of one search: a server that never ends its pages is ended.
+/// The most pages of one search, in case the upstream server's pages never end.
 const MAX_PAGES: u32 = 10_000;
 
 /// The resource of an entry.
@@ -37,7 +37,7 @@ enum PageEntry {
 
 /// A page that a client may go on to.
 struct Ahead {
-    /// Its address at the server behind, relative to the base.
+    /// Its address at the upstream server, relative to the base.
     link: String,
     number: u32,
     /// True if it shows something, as far as is known.
@@ -109,7 +109,7 @@ where
             log::warn!(
                 entries,
                 reason,
-                "entries of the server behind cannot be read, and are hidden"
+                "entries of the upstream server cannot be read, and are hidden"
             );
             let _ = (entries, reason);
         }
@@ -118,7 +118,7 @@ where
         let base = self.access.interaction().base();
         hide_includes_of_hidden(&candidates, &mut verdicts, unread.is_some(), base);
         if hides && candidates.iter().all(|one| one.is_included) {
-            self.hide_those_apart(&candidates, &mut verdicts);
+            self.hide_includes_of_other_pages(&candidates, &mut verdicts);
         }
         let is_kept = |entry: &PageEntry| match entry {
             PageEntry::Candidate(index) => verdicts.get(*index) == Some(&true),
@@ -129,7 +129,7 @@ where
 
     /// Hides included resources whose results are on another page, except the patient's own: whether those results
     /// may be seen is not known here.
-    fn hide_those_apart(&self, candidates: &[Candidate<'_>], shown: &mut [bool]) {
+    fn hide_includes_of_other_pages(&self, candidates: &[Candidate<'_>], shown: &mut [bool]) {
         let mut own: HashMap<&str, bool> = HashMap::new();
         for (one, is_shown) in candidates.iter().zip(shown) {
             *is_shown &= *own.entry(&one.resource_type).or_insert_with(|| {
@@ -188,7 +188,7 @@ where
         (ahead.number < MAX_PAGES).then_some(ahead)
     }
 
-    /// Seals a page for the caller, as the address of it here. An address that nobody would judge is none.
+    /// Seals a page for the caller, as the address of it here. `None` if the address would be too long to be judged.
     fn sealed(&self, ahead: Ahead, of: &str) -> Option<String> {
         let principal = self.access.principal();
         let expires = self.layer_parts.now().saturating_add(self.settings.page_lifetime);
@@ -226,7 +226,7 @@ impl Deletions {
 }
 
 impl<S, B> Judge<S, B> {
-    /// Returns what a link of the server behind names below its base. Those that lead elsewhere are counted.
+    /// Returns what a link of the upstream server names below its base. Those that lead elsewhere are counted.
     pub(super) fn below(&self, link: &str) -> Option<String> {
         let below = link::below(self.base(), link);
         let below = below.or_else(|| link::below(self.upstream_base(), link));

@@ -12,11 +12,11 @@ use crate::authorization::{Access, BorrowedResource, ResourceRef};
 use crate::confine::answer::Refusal;
 use crate::confine::headers;
 use crate::confine::patch;
+use crate::confine::pending_body::PendingBody;
 use crate::confine::preference::ReturnPreference;
 use crate::confine::request_body::RequestBody;
 use crate::confine::stop::Judged;
 use crate::confine::tree::{Tree, unmarked};
-use crate::confine::unread::PendingBody;
 use crate::fhir::InteractionKind as Kind;
 use crate::fhir::compartment::Node;
 
@@ -58,7 +58,7 @@ where
         let returned = ReturnPreference::of(asked);
         let kind = self.access.interaction().kind();
         let patches = matches!(kind, Kind::Patch | Kind::ConditionalPatch);
-        if patches && !headers::describe_a_json_patch(asked) {
+        if patches && !headers::is_json_patch(asked) {
             return Err(Refusal::no_json_patch().into());
         }
         let content = if patches {
@@ -76,7 +76,7 @@ where
 
     /// Reads a body of JSON.
     pub(super) async fn json(&mut self) -> Judged<String, S::Error> {
-        if !headers::describe_json(&self.request.headers) {
+        if !headers::is_fhir_json(&self.request.headers) {
             return Err(Refusal::unsupported_resource_format().into());
         }
         self.text().await
@@ -114,7 +114,7 @@ where
     }
 }
 
-/// Checks that a resource can be judged, and names nothing that only the server behind would find out.
+/// Checks that a resource can be judged, and names nothing that only the upstream server would find out.
 pub(super) fn check_resource(text: &str) -> Result<(), Refusal> {
     BorrowedResource::parse(text)
         .map_err(|error| Refusal::bad_request(format!("the body cannot be judged: {error}")))?;
@@ -122,7 +122,7 @@ pub(super) fn check_resource(text: &str) -> Result<(), Refusal> {
     check_references(&tree)
 }
 
-/// Checks that a JSON Patch which the server behind applies puts no such reference into the resource.
+/// Checks that a JSON Patch which the upstream server applies puts no such reference into the resource.
 pub(super) fn check_patch(patch: &str) -> Result<(), Refusal> {
     let no_patch = || Refusal::of_patch(patch::no_patch());
     let tree = patch::tree(patch).map_err(Refusal::of_patch)?;
@@ -148,7 +148,7 @@ fn check_references(tree: &Tree) -> Result<(), Refusal> {
     }
     match tree.has_reference(&is_condition) {
         true => Err(Refusal::bad_request(
-            "a conditional reference is not resolved here: put in the resource that it finds",
+            "conditional references are not supported: refer to the resource by its id",
         )),
         false => Ok(()),
     }

@@ -47,7 +47,7 @@ where
     }
 
     pub(super) async fn search_by_post(&mut self) -> Judged<Response<Bytes>, S::Error> {
-        if !headers::describe_a_form(&self.request.headers) {
+        if !headers::is_form(&self.request.headers) {
             return Err(Refusal::no_form().into());
         }
         let Some(body) = self.search_body().await else {

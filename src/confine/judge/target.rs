@@ -19,7 +19,7 @@ use crate::smart::Permissions;
 pub(super) enum ChangeTarget {
     /// One that is there, or that the address names.
     Instance(String),
-    /// A new one, unless the server behind finds one by this condition.
+    /// A new one, unless the upstream server finds one by this condition.
     New { condition: Option<String> },
     /// The one that a conditional creation has found instead.
     Found(String),
@@ -106,7 +106,7 @@ where
             if !matches!(&*name, "_format" | "_pretty") && !is_hard {
                 let name = crate::display_safe::sanitize(&name);
                 let text = format!(
-                    "a parameter that R4 does not define here may reach more than was granted: `{name}`"
+                    "`{name}` is no parameter of this interaction in R4, and might reach more than was granted"
                 );
                 return Err(Stop::Denied(Denial::new(text)));
             }

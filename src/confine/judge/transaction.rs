@@ -9,12 +9,12 @@ use http_body::Body;
 use serde_json::value::RawValue;
 use tower_service::Service;
 
-use super::names::{Names, Planned};
+use super::change_answer::EntryResponse;
+use super::placeholders::{Names, Planned};
 use super::requested_change::RequestedChange;
 use super::single::Single;
 use super::target::ChangeTarget;
 use super::write::OutgoingChange;
-use super::written::EntryResponse;
 use super::{BoxError, FHIR_JSON, Judge};
 use crate::confine::answer::Refusal;
 use crate::confine::entry_answer::{EntryAnswer, ServerAnswer, ServerAnswers};
@@ -54,7 +54,7 @@ where
     B: Body<Error: Into<BoxError>>,
     R: Body<Error: Into<BoxError>>,
 {
-    /// Sends a transaction whose every entry may be.
+    /// Judges all entries of a transaction, and sends it only if every one may be sent.
     pub(super) async fn transaction(
         &mut self,
         entries: &[&str],
@@ -173,7 +173,7 @@ where
             ChangeTarget::Found(id) => Ok(EntryAction::Found(id.clone())),
             ChangeTarget::Nothing => Ok(EntryAction::Nothing),
             ChangeTarget::New { condition } => {
-                // It has found nothing. Asked again, the server behind could find what the caller may not see.
+                // It has found nothing. Asked again, the upstream server could find what the caller may not see.
                 let condition = condition.clone().filter(|_| !self.hides_results());
                 self.creation(&requested, condition).map(EntryAction::Send)
             }

@@ -1,4 +1,4 @@
-//! The question whether the server behind changes only the version that was judged.
+//! The question whether the upstream server changes only the version that was judged.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -29,14 +29,14 @@ where
             return Ok(());
         }
         let text = format!(
-            "the server behind does not say that it changes a {resource_type} only in the version that `If-Match` \
-             names (`versioned-update` in its CapabilityStatement), so that a change by a token that is confined \
-             could be one of a version that nobody has judged"
+            "the upstream server does not declare `versioned-update` for {resource_type} in its CapabilityStatement, \
+             so that a change could reach a version that was never judged: this token is limited to some resources, \
+             and cannot change it"
         );
         Err(Stop::Denied(Denial::new(text)))
     }
 
-    /// Asks the server behind what it says of a type, unless that is known. Who asks at the same time waits.
+    /// Asks the upstream server what it says of a type, unless that is known. Who asks at the same time waits.
     async fn is_versioned(&mut self, resource_type: &str) -> Judged<bool, S::Error> {
         let capabilities = Arc::clone(&self.capabilities);
         let failures = || capabilities.failures.load(Ordering::Relaxed);
@@ -60,7 +60,7 @@ where
         let read = Versioning::read(&statement, self.access.interaction().resource_types(), now);
         if read.is_empty() {
             log::warn!(
-                "the CapabilityStatement of the server behind says `versioned-update` of no type: updates, patches \
+                "the CapabilityStatement of the upstream server says `versioned-update` of no type: updates, patches \
                  and deletions by tokens that are confined are refused"
             );
         }

@@ -17,7 +17,7 @@ use crate::confine::stop::{Judged, Stop};
 use crate::confine::tree::Tree;
 use crate::fhir::InteractionKind as Kind;
 
-/// A change as it goes to the server behind, judged where the caller is confined.
+/// A change as it goes to the upstream server, judged where the caller is confined.
 #[derive(Debug, Default)]
 pub(super) struct OutgoingChange {
     pub(super) method: Method,
@@ -54,14 +54,14 @@ where
             ChangeTarget::Nothing => Ok(self.bare(StatusCode::NO_CONTENT)),
             ChangeTarget::Instance(id) => {
                 let sent = self.change(&requested, &id).await?;
-                self.carried_out(sent, requested.returned).await
+                self.send_and_judge(sent, requested.returned).await
             }
             ChangeTarget::New { condition } => self.create(&requested, condition).await,
         }
     }
 
-    /// A creation. Where the server behind has found something by the condition that the caller may not see,
-    /// there is nothing for this caller, and it is made without.
+    /// A creation. Where the upstream server has found something by the condition that the caller may not see, there is
+    /// nothing for this caller, and it is made without.
     async fn create(
         &mut self,
         requested: &RequestedChange,
@@ -82,7 +82,7 @@ where
             ChangeTarget::Instance(_) => Err(Refusal::version_mismatch().into()),
             ChangeTarget::New { .. } | ChangeTarget::Nothing => {
                 let sent = OutgoingChange { if_none_exist: None, ..sent };
-                self.carried_out(sent, requested.returned).await
+                self.send_and_judge(sent, requested.returned).await
             }
         }
     }
@@ -133,7 +133,8 @@ where
             return self.unjudged(requested, id, sent);
         }
         if self.access.interaction().is_hard_delete() {
-            let text = "a deletion of the whole history may reach versions that are hidden from this token";
+            let text =
+                "deleting the whole history could delete versions that are hidden from this token";
             return Err(Stop::Denied(Denial::new(text)));
         }
         // Before the read, so that this refusal is the same for a hidden id and an absent one.
@@ -192,7 +193,7 @@ where
     /// Applies a patch, and returns the resource that comes of it.
     async fn after_patch(&mut self, before: &str, patch: &str) -> Judged<String, S::Error> {
         if reveals_content(patch) && !self.shows(before).await? {
-            let text = "a patch with `test`, `copy` or `move` tells what the resource is, and needs the right \
+            let text = "a patch with `test`, `copy` or `move` reveals the content of the resource, and needs the right \
                         to read it";
             return Err(Stop::Denied(Denial::new(text)));
         }
@@ -276,7 +277,7 @@ fn tree<E>(text: &str) -> Judged<Tree, E> {
 
 fn no_version() -> Denial {
     Denial::new(
-        "the server behind does not say the version of the resource, so that a change could be one of a version \
+        "the upstream server does not say the version of the resource, so that a change could be one of a version \
          that nobody has judged",
     )
 }

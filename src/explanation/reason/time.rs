@@ -84,7 +84,9 @@ impl TimeReason {
                 Advice::server("leave `max_token_age` out, if the age of tokens does not matter"),
             ],
             Self::ExpiryMissing => {
-                vec![Advice::provider("put `exp` into access tokens: without it none is accepted")]
+                vec![Advice::provider(
+                    "put `exp` into access tokens: tokens without it are not accepted",
+                )]
             }
             Self::Expired { ago } => {
                 let mut advice = vec![Advice::client("ask for a new token")];

@@ -202,7 +202,7 @@ impl NotAbout {
                  names cannot be told"
             )
             .into(),
-            Self::Outside => "the resource would not be one of the patient of the token".into(),
+            Self::Outside => "the resource would not belong to the patient of the token".into(),
         }
     }
 }
@@ -256,7 +256,7 @@ mod tests {
         });
         assert_eq!(compartment.check_about(&about, patient), Err(NotAbout::Outside));
         let told = NotAbout::Outside.describe("Observation");
-        assert_eq!(told, "the resource would not be one of the patient of the token");
+        assert_eq!(told, "the resource would not belong to the patient of the token");
         let mut shown = about.clone();
         shown["performer"] = json!([{"reference": "Patient/1"}]);
         assert_eq!(compartment.check_about(&shown, patient), Ok(()));

@@ -1,18 +1,18 @@
 //! The Patient compartment of R4 (<https://hl7.org/fhir/R4/compartmentdefinition-patient.html>), as a
 //! deployment has it.
 
-#[cfg(feature = "confine")]
-mod asked;
 mod membership;
 mod parameter;
+#[cfg(feature = "confine")]
+mod patient_search;
 mod r4;
 mod reference;
 
-#[cfg(feature = "confine")]
-pub(crate) use self::asked::asks_for_another;
 pub(crate) use self::membership::{
     LocalPatient, MAX_LOOKUPS, Membership, NotAbout, id, resource_type,
 };
+#[cfg(feature = "confine")]
+pub(crate) use self::patient_search::searches_other_patient;
 pub use self::reference::ResourceReference;
 pub(crate) use self::reference::{Node, ReferenceTarget, resource_of};
 
@@ -84,7 +84,7 @@ pub struct PatientCompartmentBuilder {
     shared: Vec<String>,
 }
 
-/// An entry of `also`, `less` or `shared` cannot be.
+/// An entry of `also`, `less` or `shared` is invalid.
 ///
 /// ```
 /// use tower_fhir_auth::fhir::PatientCompartment;
@@ -214,7 +214,7 @@ impl PatientCompartmentBuilder {
     ///
     /// # Errors
     ///
-    /// The first entry that cannot be.
+    /// The first invalid entry.
     pub fn build(self) -> Result<PatientCompartment, CompartmentError> {
         match self.faults().into_iter().next() {
             Some(fault) => Err(fault),

@@ -1,5 +1,7 @@
 //! The kinds of interaction.
 
+use std::fmt;
+
 /// The kind of an interaction (R4 section 3.1.0).
 ///
 /// ```
@@ -96,6 +98,12 @@ impl InteractionKind {
             Self::Page => "page",
             Self::Unknown => "no interaction of FHIR",
         }
+    }
+}
+
+impl fmt::Display for InteractionKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
     }
 }
 

@@ -316,7 +316,7 @@ fn whole() -> Vec<Row<Shot>> {
             UNJUDGED,
         ),
         instead(
-            "a challenge of the server behind",
+            "a challenge of the upstream server",
             "RFC 9110 section 11.6.1",
             || {
                 with_headers(
@@ -338,7 +338,7 @@ fn whole() -> Vec<Row<Shot>> {
             UNJUDGED,
         ),
         instead(
-            "words of the server behind",
+            "words of the upstream server",
             "contract 6: OperationOutcomes are not shown",
             || {
                 reply(

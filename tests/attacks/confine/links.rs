@@ -198,7 +198,7 @@ fn exports() -> Vec<Attack> {
             ..export(file)
         }),
         on_file("a file that was forged", NO_EXPORT, |_, _, file| export(forged(file))),
-        on_file("an export of the server behind's own name", NO_EXPORT, |_, _, _| {
+        on_file("an export of the upstream server's own name", NO_EXPORT, |_, _, _| {
             export("/_operations/export/7")
         }),
         on_file("a file as a page", NO_PAGE, |_, _, file| {
@@ -224,7 +224,7 @@ fn exports() -> Vec<Attack> {
         ),
         on_file(
             "an export by a filter of another type",
-            Refused::Access("a parameter that may reach types"),
+            Refused::Access("might reach types that are not exported"),
             |_, _, _| export("/$export?_typeFilter=Condition%3Fcode%3Dx"),
         ),
         on_file(

@@ -53,7 +53,7 @@ fn reads() -> Vec<Row<Shot>> {
         below("a version", "/_history/3", ABSENT),
         row("a history", BY_HAND, history("1"), history("2"), ABSENT),
         answering("what is gone", 410),
-        answering("what the server behind forbids", 403),
+        answering("what the upstream server forbids", 403),
         answering("what has no such method", 405),
         answering("what is in conflict", 409),
         answering("what cannot be processed", 422),
@@ -90,7 +90,7 @@ fn searches() -> Vec<Row<Shot>> {
     let hidden = |name, query: &str, words| {
         asked(name, "contract 6: 403 to confined tokens", query, Refused::Access(words))
     };
-    let chain = "a chain may look into resources";
+    let chain = "a chain might reveal resources";
     let unknown = "a parameter that R4 does not define here";
     let named = "the address names another";
     let somebody = "a search that is not limited to the patient of the token";
@@ -102,7 +102,7 @@ fn searches() -> Vec<Row<Shot>> {
     vec![
         hidden("a chain", "performer.name=x", chain),
         hidden("a chain with a type", "subject:Patient.name=x", chain),
-        hidden("a chain back", "_has:Provenance:target:agent=x", "may look into resources"),
+        hidden("a chain back", "_has:Provenance:target:agent=x", "might reveal resources"),
         hidden("a filter", "_filter=code%20eq%20x", unknown),
         hidden("text in the narrative", "_text=x", unknown),
         hidden("text anywhere", "_content=x", unknown),

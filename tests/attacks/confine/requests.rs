@@ -1,4 +1,4 @@
-//! Requests that would be read as others by the server behind, or that nobody can hold to what was granted.
+//! Requests that would be read as others by the upstream server, or that nobody can hold to what was granted.
 
 use serde_json::json;
 
@@ -11,8 +11,8 @@ pub(crate) fn rows() -> Vec<Row<Shot>> {
     headers().into_iter().chain(addresses()).collect()
 }
 
-/// Headers that are not to reach the server behind: the twin is asked without, and of one's own; the attack has
-/// no effect.
+/// Headers that are not to reach the upstream server: the twin is asked without, and of one's own; the attack has no
+/// effect.
 fn headers() -> Vec<Row<Shot>> {
     let ignored = |name: &'static str, reference, value: &'static str| {
         let twin = Shot::get("/Observation").answered(|| fhir(&bundle(&[observation("1")])));
@@ -87,7 +87,7 @@ fn addresses() -> Vec<Row<Shot>> {
         row(name, reference, own(), attack, Refused::Access(words))
     };
     let another = "the address names another";
-    let cannot = "cannot be held to what a token that is confined was granted";
+    let cannot = "it cannot be limited to what the token grants";
     let search = |query: &str| Shot::get(format!("/Observation?{query}"));
     vec![
         denied(

@@ -26,7 +26,7 @@ pub(crate) const OTHERS: [&str; 2] = ["mark-of-2", "22222222"];
 /// Everything that is patient 1's.
 pub(crate) const OWN: &str = "patient/*.cruds";
 
-/// A request as it has come to the server behind.
+/// A request as it has come to the upstream server.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
     pub(crate) line: String,
@@ -37,7 +37,7 @@ pub(crate) struct Asked {
 pub(crate) type Reply = Response<Full<Bytes>>;
 pub(crate) type Behind = dyn Fn(&Asked) -> Option<Reply> + Send + Sync;
 
-/// A request, and how the server behind answers it, where not as [`usual`].
+/// A request, and how the upstream server answers it, where not as [`usual`].
 #[derive(Clone)]
 pub(crate) struct Shot {
     pub(crate) method: &'static str,

@@ -85,14 +85,14 @@ fn instances() -> Vec<Row<Shot>> {
             "RFC 9110 section 13.1.1",
             own().with("if-match", "W/\"3\""),
             own().with("if-match", "W/\"2\""),
-            Refused::Judged(412, "conflict", "is not the one that the change is for"),
+            Refused::Judged(412, "conflict", "its version does not meet the precondition"),
         ),
         row(
             "an update unless it is there",
             "RFC 9110 section 13.1.2",
             own(),
             own().with("if-none-match", "*"),
-            Refused::Judged(412, "conflict", "is not the one that the change is for"),
+            Refused::Judged(412, "conflict", "its version does not meet the precondition"),
         ),
         row(
             "an update in XML",
@@ -123,14 +123,14 @@ fn instances() -> Vec<Row<Shot>> {
             "HAPI _cascade",
             delete("mark-of-1"),
             delete("mark-of-1?_cascade=delete"),
-            Refused::Access("a parameter that R4 does not define here"),
+            Refused::Access("is no parameter of this interaction in R4"),
         ),
         row(
             "a deletion with its history",
             "contract 5: microsoft hardDelete",
             delete("mark-of-1"),
             delete("mark-of-1?_hardDelete=true"),
-            Refused::Access("may reach versions that are hidden"),
+            Refused::Access("could delete versions that are hidden"),
         ),
         row(
             "a link of one's own record to another",
@@ -340,7 +340,7 @@ fn conditions() -> Vec<Row<Shot>> {
             "contract 6: conditional writes",
             own("subject=Patient/1", "PUT"),
             own("subject.name=x", "PUT"),
-            Refused::Access("a chain may look into resources"),
+            Refused::Access("a chain might reveal resources"),
         ),
         row(
             "a creation unless another has such",
@@ -489,7 +489,7 @@ fn bundles() -> Vec<Row<Shot>> {
             Shot::new("POST", "").sending(
                 "{\"resourceType\":\"Bundle\",\"type\":\"batch\",\"type\":\"transaction\"}",
             ),
-            Refused::Judged(400, "invalid", "names a member twice"),
+            Refused::Judged(400, "invalid", "has a duplicate member"),
         ),
     ]
 }
@@ -502,7 +502,7 @@ pub(crate) async fn unversioned() -> Pair {
         asked.line.ends_with("/metadata").then(|| fhir(&statement))
     });
     let twin = ask(&start().await, own()).await;
-    let refused = Refused::Access("only in the version that `If-Match`");
+    let refused = Refused::Access("does not declare `versioned-update`");
     Pair::new(twin, ask(&start().await, silent).await, refused)
 }
 

@@ -1,4 +1,4 @@
-//! Answers of the server behind through the gateway.
+//! Answers of the upstream server through the gateway.
 
 use serde_json::{Value, json};
 
@@ -45,7 +45,7 @@ fn heads() -> Vec<Row<Bytes>> {
     let mut rows: Vec<Row<Bytes>> = [301, 302, 303, 307, 308].map(redirect).into();
     rows.extend([
         row(
-            "a challenge of the server behind",
+            "a challenge of the upstream server",
             "RFC 9110 section 11.6.1",
             own(),
             answered(|| {
@@ -100,7 +100,7 @@ fn heads() -> Vec<Row<Bytes>> {
     rows
 }
 
-/// Addresses of the server behind in bodies; one that gets through is seen by its host.
+/// Addresses of the upstream server in bodies; one that gets through is seen by its host.
 fn bodies() -> Vec<Row<Bytes>> {
     let streamed = |name, write: fn(&str) -> String| {
         let attack = answered(move || fhir(&Value::Null).map(|_| write(upstream()).into()));
@@ -159,7 +159,7 @@ fn bodies() -> Vec<Row<Bytes>> {
             |_| json!({"link": [{"relation": "next", "url": "https://evil.example/mark-of-2"}]}),
         ),
         judged(
-            "a self link of the server behind, confined",
+            "a self link of the upstream server, confined",
             |base| json!({"link": [{"relation": "self", "url": format!("{base}/x")}]}),
         ),
         judged(

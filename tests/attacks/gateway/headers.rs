@@ -1,4 +1,4 @@
-//! Headers by which the server behind would take a caller, an address or a method for others.
+//! Headers by which the upstream server would take a caller, an address or a method for others.
 
 use super::world::{Bytes, upstream};
 use crate::confine::world::{bundle, fhir, observation};
@@ -64,8 +64,8 @@ const FORWARDED: &str = "contract 6: Host and X-Forwarded-* are the gateway's";
 const HOP: &str = "RFC 9110 section 7.6.1";
 const TRAILER: &str = "trailer";
 
-/// A search that finds one's own where the server behind gets this header, by a token for everything, and one
-/// that finds nothing; a trailer is sent after a body.
+/// A search that finds one's own where the upstream server gets this header, by a token for everything, and one that
+/// finds nothing; a trailer is sent after a body.
 fn passing(
     name: &str,
     reference: &'static str,
@@ -106,7 +106,7 @@ fn taken_off() -> Row<Bytes> {
     row("the patient, taken off by naming it", HOP, own, attack, Refused::LeftOut)
 }
 
-/// Addresses below the base of the server behind, which are foreign to clients.
+/// Addresses below the base of the upstream server, which are foreign to clients.
 fn parameters() -> Vec<Row<Bytes>> {
     let foreign = "contract 6: those under the upstream's own base are foreign";
     let twin = || Bytes::asking("GET /r4/Observation/mark-of-1", "").of_everything();
@@ -133,14 +133,14 @@ fn parameters() -> Vec<Row<Bytes>> {
     };
     vec![
         row(
-            "a subject at the server behind",
+            "a subject at the upstream server",
             foreign,
             twin(),
             query(|| format!("GET /r4/Observation?subject={}/Patient/2", upstream())),
             Refused::LeftOut,
         ),
         row(
-            "a subject at the server behind, escaped",
+            "a subject at the upstream server, escaped",
             foreign,
             twin(),
             query(|| {
@@ -152,7 +152,7 @@ fn parameters() -> Vec<Row<Bytes>> {
             Refused::LeftOut,
         ),
         row(
-            "a subject at the server behind, in capitals",
+            "a subject at the upstream server, in capitals",
             foreign,
             twin(),
             query(|| {
@@ -164,14 +164,14 @@ fn parameters() -> Vec<Row<Bytes>> {
             Refused::LeftOut,
         ),
         row(
-            "a reference to the server behind",
+            "a reference to the upstream server",
             foreign,
             twin(),
             body(format!("{}/Patient/2", upstream())),
             Refused::LeftOut,
         ),
         row(
-            "a reference to the server behind, in escapes",
+            "a reference to the upstream server, in escapes",
             foreign,
             twin(),
             body(format!("{}/Patient/2", upstream()).replace('/', "\\/")),

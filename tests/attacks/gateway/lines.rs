@@ -128,7 +128,7 @@ fn smuggled() -> Vec<Row<Bytes>> {
     ]
 }
 
-/// Addresses by a token for everything: what reaches the server behind is what was judged, or nothing.
+/// Addresses by a token for everything: what reaches the upstream server is what was judged, or nothing.
 fn places() -> Vec<Row<Bytes>> {
     let own = || Bytes::asking(READ, "").of_everything();
     let spelled = |name, target: &str, words| {

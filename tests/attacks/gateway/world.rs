@@ -23,7 +23,7 @@ use crate::support::BASE;
 
 pub(crate) type Behind = Arc<dyn Fn(&Asked) -> Option<Reply> + Send + Sync>;
 
-/// Bytes of a client, and how the server behind answers them.
+/// Bytes of a client, and how the upstream server answers them.
 #[derive(Clone)]
 pub(crate) struct Bytes {
     /// With `TOKEN` and `REQUEST-ID` in their places.
@@ -81,7 +81,7 @@ struct Server {
 
 static SHARED: LazyLock<Shared> = LazyLock::new(Shared::start);
 
-/// The address of the server behind.
+/// The address of the upstream server.
 pub(crate) fn upstream() -> &'static str {
     &SHARED.upstream
 }
@@ -214,7 +214,7 @@ fn chunks(mut text: &str) -> (String, &str) {
 
 pub(crate) async fn start() {}
 
-/// Sends bytes; an answer with an address of the server behind is one that lets in.
+/// Sends bytes; an answer with an address of the upstream server is one that lets in.
 pub(crate) async fn ask((): &(), shot: Bytes) -> Answer {
     let got = SHARED.got(&shot);
     let host = upstream().strip_prefix("http://").unwrap();

@@ -541,7 +541,7 @@ async fn a_server_that_answers_a_write_with_another_resource_leaks_nothing() {
     }
 }
 
-/// R5 section 3.2.0.4.3. Where the server behind does not say that the resource is not there, it may be.
+/// R5 section 3.2.0.4.3. Where the upstream server does not say that the resource is not there, it may be.
 #[tokio::test]
 async fn a_conditional_update_overwrites_nothing_that_its_condition_has_excluded() {
     for (found, expected) in

@@ -104,7 +104,7 @@ async fn the_form_of_the_answer_is_no_part_of_a_condition() {
     }
 }
 
-/// Each is asked of every resource that the server behind finds.
+/// Each is asked of every resource that the upstream server finds.
 #[tokio::test]
 async fn a_condition_has_at_most_32_parameters() {
     let confined = Confined::before(store().server()).await;

@@ -79,7 +79,7 @@ async fn a_statement_that_grows_past_the_limit_as_it_is_written_is_502() {
     }
     let server = Careless::with(vec![]).answering("/metadata", 200, &statement(1000));
     refused(&small(server).await.send_plain(Request::get("/r4/metadata")).await, 502, "too-costly");
-    // Addresses of this server are longer than those of the server behind.
+    // Addresses of this server are longer than those of the upstream server.
     let texts = |number: usize| json!({"resourceType": "CapabilityStatement", "x": vec!["http://b"; number]});
     for (number, status) in [(10, 200), (4000, 502)] {
         let server = Careless::with(vec![]).answering("/metadata", 200, &texts(number));

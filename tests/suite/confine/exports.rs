@@ -182,7 +182,7 @@ async fn an_export_by_a_token_with_everything_is_its_owners_alone_too() {
         assert!(narrow.headers["www-authenticate"].to_str().unwrap().contains("system/"));
         assert_eq!(get(&confined, "patient/*.rs", "app", below).await.status, 403);
     }
-    // What the server behind calls it is nobody's address.
+    // What the upstream server calls it is nobody's address.
     for below in ["/$export-poll-status?_jobId=7", "/_operations/export/7", "/_operations/import/7"]
     {
         let got = get(&confined, "system/*.cruds", "app", below).await;
@@ -230,7 +230,7 @@ async fn an_export_is_ended_by_its_owner_whatever_the_token_holds_and_is_404_the
         confined.server.asked().last().unwrap().0,
         "DELETE /r4/$export-poll-status?_jobId=7"
     );
-    // The server behind knows it no more.
+    // The upstream server knows it no more.
     let over = Careless::default().answering("/$export-poll-status?_jobId=7", 404, "{\"mark\":1}");
     let confined = Confined { server: over, ..confined };
     let token = confined.token("system/*.rs", "1", "app");
@@ -452,7 +452,7 @@ async fn what_is_no_file_of_an_export_is_not_passed_on() {
     }
 }
 
-/// Reports whether the server behind is told that its answer is read by line.
+/// Reports whether the upstream server is told that its answer is read by line.
 async fn is_read_by_line(confined: &Confined, scope: &str, below: &str) -> bool {
     let is_marked = Arc::new(AtomicBool::new(false));
     let (marked, server) = (Arc::clone(&is_marked), confined.server.service());

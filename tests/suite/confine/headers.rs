@@ -1,4 +1,4 @@
-//! The headers that reach the server behind.
+//! The headers that reach the upstream server.
 
 use http::Request;
 

@@ -1,4 +1,4 @@
-//! Addresses in the parameters of requests: those of this server, and those of the server behind.
+//! Addresses in the parameters of requests: those of this server, and those of the upstream server.
 
 use http::Request;
 use tower_fhir_auth::confine::ConfineSettings;

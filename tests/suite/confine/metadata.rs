@@ -1,4 +1,4 @@
-//! `metadata`: the statement of the server behind, in the words of this one.
+//! `metadata`: the statement of the upstream server, in the words of this one.
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! References that only the server behind would find out.
+//! References that only the upstream server would find out.
 
 use serde_json::{Value, json};
 

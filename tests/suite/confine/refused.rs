@@ -31,7 +31,7 @@ fn answering(
 const DOUBLED: &str = r#"{"resourceType":"Observation","id":"a1","subject":{"reference":"Patient/1"},"subject":{"reference":"Patient/2"},"note":"mark"}"#;
 const OTHER: &str = r#"{"resourceType":"Observation","id":"other","subject":{"reference":"Patient/1"},"note":"mark"}"#;
 
-/// Checks that an answer is 502, and says nothing of the server behind.
+/// Checks that an answer is 502, and says nothing of the upstream server.
 fn assert_unjudged(got: &super::Got, what: &str) {
     assert_eq!(got.status, 502, "{what}: {}", got.text);
     assert_eq!(got.json()["issue"][0]["code"], "exception", "{}", got.text);
@@ -168,7 +168,12 @@ async fn operators_hear_of_what_was_not_passed_on() {
     let log = crate::operator_log::OperatorLog::start();
     let confined = Confined::before(answering(200, &[], DOUBLED)).await;
     confined.get("patient/*.rs", "/Observation/a1/_history").await;
-    assert_eq!(log.lines("WARN", "an answer of the server behind is hidden"), 1, "{}", log.text());
+    assert_eq!(
+        log.lines("WARN", "an answer of the upstream server is hidden"),
+        1,
+        "{}",
+        log.text()
+    );
     assert_eq!(log.lines("INFO", "kind=\"not-found\""), 1, "{}", log.text());
     confined.get("patient/*.rs", "/Observation").await;
     assert_eq!(log.lines("INFO", "kind=\"exception\""), 1, "{}", log.text());
@@ -176,7 +181,7 @@ async fn operators_hear_of_what_was_not_passed_on() {
         r#"{"resourceType":"Bundle","link":[{"relation":"next","url":"https://elsewhere.test/"}]}"#;
     let confined = Confined::before(answering(200, &[], elsewhere)).await;
     confined.get("patient/*.rs", "/Observation").await;
-    assert_eq!(log.lines("WARN", "links of the server behind lead elsewhere"), 1);
+    assert_eq!(log.lines("WARN", "links of the upstream server lead elsewhere"), 1);
     assert!(!log.text().contains("mark"), "{}", log.text());
 }
 

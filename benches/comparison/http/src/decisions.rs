@@ -78,7 +78,7 @@ Of commit {commit}, {date}. The proxies have the configurations of the manual (`
 pasted, and stand before a server that answers at once; *before axum* is the same without the sub-request. One token
 (RS256-2048), seen before, with `GET /r4/Patient/1` on loopback: {connections} connections ask again as soon as they
 are answered, {rounds} times {slice} ms for each server in turn. CPU is the user and system time of the proxy's process
-and of `fhir-auth decide`, without that of the server behind. *A decision* is how much more that is than without the
+and of `fhir-auth decide`, without that of the upstream server. *A decision* is how much more that is than without the
 sub-request, or without the layer, in the same round. All are medians of the rounds. Proxies have one thread.
 The gateway decides by itself; its figure is all that it does, as a proxy too.
 

@@ -6,7 +6,7 @@ use tower_fhir_auth::InteractionKind;
 use tower_fhir_auth::fhir::{IssueType, OperationOutcome};
 
 use super::answer::{Answer, Fault, Refusal};
-use super::order::{Content, Order};
+use super::fhir_request::{Content, FhirRequest};
 use super::plan::Plan;
 use super::write::{self, is_write};
 use super::{App, change, look};
@@ -25,7 +25,11 @@ pub(crate) struct Entry<'a> {
     pub(crate) content: &'a Value,
 }
 
-pub(crate) fn answer(app: &App, rights: &Rights, order: &Order<'_>) -> Result<Answer, Refusal> {
+pub(crate) fn answer(
+    app: &App,
+    rights: &Rights,
+    order: &FhirRequest<'_>,
+) -> Result<Answer, Refusal> {
     let Content::Resource(bundle) = &order.body else {
         return Err(Refusal::invalid("there is no bundle"));
     };
@@ -126,8 +130,8 @@ fn judged<'a>(rights: &Rights, number: usize, content: &'a Value) -> Result<Entr
 }
 
 impl Entry<'_> {
-    pub(crate) fn order(&self) -> Result<Order<'_>, Refusal> {
-        Order::of_entry(self.rights.interaction(), self.content)
+    pub(crate) fn order(&self) -> Result<FhirRequest<'_>, Refusal> {
+        FhirRequest::of_entry(self.rights.interaction(), self.content)
     }
 
     fn is_write(&self) -> bool {

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Refusal};
-use super::order::Order;
+use super::fhir_request::FhirRequest;
 use super::search::page;
 use super::selection::Selection;
 use crate::confine::{Confinement, shows};
@@ -16,7 +16,7 @@ use crate::store::{self, MAX_COUNT, State, number};
 pub(crate) fn everything(
     state: &State,
     rights: &Rights,
-    order: &Order<'_>,
+    order: &FhirRequest<'_>,
 ) -> Result<Answer, Refusal> {
     if order.resource_type() != "Patient" || order.interaction.id().is_none() {
         return Err(Refusal::not_supported("this server has `$everything` of one patient only"));

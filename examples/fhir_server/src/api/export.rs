@@ -14,7 +14,7 @@ use tower_fhir_auth::{Denial, InteractionKind};
 
 use super::App;
 use super::answer::{Answer, Refusal};
-use super::order::Order;
+use super::fhir_request::FhirRequest;
 use super::selection::Selection;
 use crate::confine::shows;
 use crate::rights::Rights;
@@ -56,7 +56,11 @@ impl Jobs {
 
 /// Begins an export, which is done at once: the store is small. The layer has judged the types of `_type`; without
 /// that parameter the export is of what the token may export.
-pub(crate) fn kick_off(app: &App, rights: &Rights, order: &Order<'_>) -> Result<Answer, Refusal> {
+pub(crate) fn kick_off(
+    app: &App,
+    rights: &Rights,
+    order: &FhirRequest<'_>,
+) -> Result<Answer, Refusal> {
     if order.interaction.method() == Method::HEAD {
         return Err(Refusal::invalid("HEAD does not start an export"));
     }
@@ -129,7 +133,11 @@ fn keep(jobs: &mut BTreeMap<String, Job>, id: String, job: Job) {
 
 /// Status, files and cancellation of a job. To anybody but its owner it does not exist, whatever
 /// their rights.
-pub(crate) fn follow_up(app: &App, rights: &Rights, order: &Order<'_>) -> Result<Answer, Refusal> {
+pub(crate) fn follow_up(
+    app: &App,
+    rights: &Rights,
+    order: &FhirRequest<'_>,
+) -> Result<Answer, Refusal> {
     let none = || Refusal::not_found("there is no such job");
     let mut jobs = app.jobs.lock();
     let known = order.interaction.operation() == Some("export");
@@ -192,7 +200,7 @@ enum Subjects<'a> {
 fn subjects<'a>(
     state: &State,
     rights: &'a Rights,
-    order: &Order<'_>,
+    order: &FhirRequest<'_>,
 ) -> Result<Subjects<'a>, Refusal> {
     match (order.interaction.resource_type(), order.interaction.id()) {
         (None, _) => Ok(Subjects::All),

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tower_fhir_auth::InteractionKind;
 
 use super::answer::{Answer, Refusal};
-use super::order::Order;
+use super::fhir_request::FhirRequest;
 use super::read::judged;
 use super::search::page;
 use super::selection::Selection;
@@ -17,7 +17,7 @@ use crate::store::{self, Change, State, Version, is_type, number};
 pub(crate) fn of_instance(
     state: &State,
     confinement: &Confinement<'_>,
-    order: &Order<'_>,
+    order: &FhirRequest<'_>,
 ) -> Result<Answer, Refusal> {
     let mut versions = state.versions(order.resource_type(), order.id());
     versions
@@ -32,7 +32,7 @@ pub(crate) fn of_instance(
 pub(crate) fn of_all(
     state: &State,
     confinement: &Confinement<'_>,
-    order: &Order<'_>,
+    order: &FhirRequest<'_>,
 ) -> Result<Answer, Refusal> {
     if order.interaction.resource_type().is_some_and(|name| !is_type(name)) {
         return Err(Refusal::no_such_type());
@@ -45,7 +45,7 @@ pub(crate) fn of_all(
 
 fn bundle(
     state: &State,
-    order: &Order<'_>,
+    order: &FhirRequest<'_>,
     mut versions: Vec<&Version>,
 ) -> Result<Answer, Refusal> {
     let (mut count, mut offset) = (100, 0);

@@ -9,8 +9,8 @@ mod bundle;
 mod capabilities;
 mod everything;
 mod export;
+mod fhir_request;
 mod history;
-mod order;
 mod plan;
 mod read;
 mod search;
@@ -35,7 +35,7 @@ use tower_fhir_auth::{Access, Denial, FhirAuthLayer, Interaction, InteractionKin
 
 use self::answer::{Answer, Fault, Refusal, in_the_format_asked_for};
 use self::export::Jobs;
-use self::order::Order;
+use self::fhir_request::FhirRequest;
 use crate::confine::Confinement;
 use crate::rights::Rights;
 use crate::store::{State as Resources, Store};
@@ -111,7 +111,7 @@ async fn interact(
     }
     let Ok(body) = tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, &())).await
     else {
-        let text = "the body of the request has not come in time";
+        let text = "the request body did not arrive in time";
         let refusal = Refusal::new(StatusCode::REQUEST_TIMEOUT, IssueType::Transient, text);
         return refusal.into_response();
     };
@@ -135,14 +135,14 @@ fn answer(
 ) -> Result<Answer, Refusal> {
     let body = body?;
     // The body of a search says what is searched, which only now can be judged.
-    let rights = order::with_search_body(rights, &body)?;
+    let rights = fhir_request::with_search_body(rights, &body)?;
     let interaction = rights.interaction();
     let reads = matches!(interaction.kind(), InteractionKind::Read | InteractionKind::SearchType);
     // Nobody has been granted anything on a public path, so that it is read, and no more.
     if matches!(rights, Rights::Public(_)) && !reads {
         return Err(Refusal::not_found("there is nothing at this address"));
     }
-    let order = Order::of_request(interaction, parts, &body)?;
+    let order = FhirRequest::of_request(interaction, parts, &body)?;
     let wants_little = prefers_minimal(&parts.headers);
     match interaction.kind() {
         InteractionKind::Batch => bundle::answer(app, &rights, &order),
@@ -171,7 +171,7 @@ fn prefers_minimal(headers: &HeaderMap) -> bool {
 }
 
 /// One interaction by itself.
-fn perform(app: &App, rights: &Rights, order: &Order<'_>) -> Result<Answer, Refusal> {
+fn perform(app: &App, rights: &Rights, order: &FhirRequest<'_>) -> Result<Answer, Refusal> {
     if write::is_write(order.interaction.kind()) {
         return app.store.change(|resources| change(resources, rights, order));
     }
@@ -182,7 +182,7 @@ fn perform(app: &App, rights: &Rights, order: &Order<'_>) -> Result<Answer, Refu
 fn change(
     resources: &mut Resources,
     rights: &Rights,
-    order: &Order<'_>,
+    order: &FhirRequest<'_>,
 ) -> Result<Answer, Refusal> {
     if write::is_write(order.interaction.kind()) {
         let confinement = Confinement::new(rights);
@@ -192,7 +192,11 @@ fn change(
     look(resources, rights, order)
 }
 
-fn look(resources: &Resources, rights: &Rights, order: &Order<'_>) -> Result<Answer, Refusal> {
+fn look(
+    resources: &Resources,
+    rights: &Rights,
+    order: &FhirRequest<'_>,
+) -> Result<Answer, Refusal> {
     use InteractionKind as Kind;
     let confinement = Confinement::new(rights);
     match order.interaction.kind() {

@@ -6,14 +6,14 @@ use axum::http::StatusCode;
 use serde_json::Value;
 
 use super::answer::{Answer, Refusal};
-use super::order::Order;
+use super::fhir_request::FhirRequest;
 use crate::confine::Confinement;
 use crate::store::{State, Version};
 
 pub(crate) fn read(
     state: &State,
     confinement: &Confinement<'_>,
-    order: &Order<'_>,
+    order: &FhirRequest<'_>,
 ) -> Result<Answer, Refusal> {
     let current = state.current(order.resource_type(), order.id());
     let current = current.ok_or_else(Refusal::no_such_resource)?;
@@ -23,7 +23,7 @@ pub(crate) fn read(
 pub(crate) fn version(
     state: &State,
     confinement: &Confinement<'_>,
-    order: &Order<'_>,
+    order: &FhirRequest<'_>,
 ) -> Result<Answer, Refusal> {
     // `[type]/[id]/_history/[vid]`: the layer has seen to the shape of it.
     let number = order.interaction.path().rsplit('/').next().unwrap_or_default();
@@ -34,7 +34,7 @@ pub(crate) fn version(
 fn show(
     state: &State,
     confinement: &Confinement<'_>,
-    order: &Order<'_>,
+    order: &FhirRequest<'_>,
     version: &Version,
 ) -> Result<Answer, Refusal> {
     if !judged(state, version, |resource| confinement.shows(state, resource)) {

@@ -11,14 +11,14 @@ use tower_fhir_auth::fhir::{BaseUrl, ResourceReference, ResourceTypes};
 use tower_fhir_auth::smart::Permissions;
 
 use super::answer::{Answer, Refusal};
-use super::order::Order;
+use super::fhir_request::FhirRequest;
 use crate::confine::{Confinement, shows};
 use crate::store::{Search, State, include, is_type, name_of, revinclude};
 
 pub(crate) fn search(
     state: &State,
     confinement: &Confinement<'_>,
-    order: &Order<'_>,
+    order: &FhirRequest<'_>,
 ) -> Result<Answer, Refusal> {
     let compartment = compartment(order)?;
     chains(confinement, &order.parameters)?;
@@ -68,7 +68,7 @@ pub(crate) fn search(
 /// The links of a page of results: to itself, and to the next one if there is more.
 pub(crate) fn page(
     state: &State,
-    order: &Order<'_>,
+    order: &FhirRequest<'_>,
     offset: usize,
     count: usize,
     total: usize,
@@ -170,7 +170,7 @@ fn included(
 }
 
 /// The compartment that a search is about. This server has those of patients and encounters.
-fn compartment(order: &Order<'_>) -> Result<Option<ResourceReference>, Refusal> {
+fn compartment(order: &FhirRequest<'_>) -> Result<Option<ResourceReference>, Refusal> {
     match (order.interaction.kind(), order.resource_type()) {
         (InteractionKind::SearchCompartment, name @ ("Patient" | "Encounter")) => {
             Ok(Some(ResourceReference::new(name, order.id())))

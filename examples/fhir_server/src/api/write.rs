@@ -9,7 +9,7 @@ use tower_fhir_auth::fhir::{IssueType, ResourceReference};
 use tower_fhir_auth::smart::Permissions;
 
 use super::answer::{Answer, Refusal};
-use super::order::{Content, Order, pairs};
+use super::fhir_request::{Content, FhirRequest, pairs};
 use super::read::{last_content, names};
 use super::search::{chains, visible};
 use crate::confine::Confinement;
@@ -34,7 +34,7 @@ pub(crate) fn takes_resource(kind: Kind) -> bool {
 pub(crate) fn target(
     state: &State,
     confinement: &Confinement<'_>,
-    order: &Order<'_>,
+    order: &FhirRequest<'_>,
 ) -> Result<Option<ResourceReference>, Refusal> {
     if !is_type(order.resource_type()) {
         return Err(Refusal::no_such_type());
@@ -69,7 +69,7 @@ pub(crate) fn target(
 pub(crate) fn perform(
     state: &mut State,
     confinement: &Confinement<'_>,
-    order: &Order<'_>,
+    order: &FhirRequest<'_>,
     target: Option<&ResourceReference>,
 ) -> Result<Answer, Refusal> {
     match (order.interaction.kind(), target) {
@@ -99,7 +99,7 @@ pub(crate) fn is_conditional(kind: Kind) -> bool {
 }
 
 /// The search that a conditional change begins with.
-pub(crate) fn condition(order: &Order<'_>) -> Vec<(String, String)> {
+pub(crate) fn condition(order: &FhirRequest<'_>) -> Vec<(String, String)> {
     match order.interaction.kind() {
         Kind::ConditionalCreate => {
             pairs(order.if_none_exist.as_deref().unwrap_or_default().as_bytes())
@@ -113,7 +113,7 @@ pub(crate) fn condition(order: &Order<'_>) -> Vec<(String, String)> {
 fn only_match(
     state: &State,
     confinement: &Confinement<'_>,
-    order: &Order<'_>,
+    order: &FhirRequest<'_>,
     condition: &[(String, String)],
 ) -> Result<Option<ResourceReference>, Refusal> {
     // What the interaction takes beside its condition: any other parameter has to be one of the search.
@@ -143,7 +143,7 @@ fn only_match(
 }
 
 /// The resource of the body, if it is one of the address.
-fn sent(order: &Order<'_>) -> Result<Value, Refusal> {
+fn sent(order: &FhirRequest<'_>) -> Result<Value, Refusal> {
     let Content::Resource(resource) = &order.body else {
         return Err(Refusal::invalid("there is no resource"));
     };
@@ -156,7 +156,7 @@ fn sent(order: &Order<'_>) -> Result<Value, Refusal> {
 fn create(
     state: &mut State,
     confinement: &Confinement<'_>,
-    order: &Order<'_>,
+    order: &FhirRequest<'_>,
 ) -> Result<Answer, Refusal> {
     let mut resource = sent(order)?;
     let id = order.new_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
@@ -169,7 +169,7 @@ fn create(
 fn update(
     state: &mut State,
     confinement: &Confinement<'_>,
-    order: &Order<'_>,
+    order: &FhirRequest<'_>,
     id: &str,
 ) -> Result<Answer, Refusal> {
     let before = changeable(state, confinement, Permissions::UPDATE, order, id)?;
@@ -192,7 +192,7 @@ fn update(
 fn create_by_update(
     state: &mut State,
     confinement: &Confinement<'_>,
-    order: &Order<'_>,
+    order: &FhirRequest<'_>,
 ) -> Result<Answer, Refusal> {
     let own = sent(order)?["id"].as_str().map(str::to_owned);
     let confined = confinement.is_confined(Permissions::UPDATE, order.resource_type());
@@ -218,7 +218,7 @@ fn is_there(state: &State, resource_type: &str, id: &str) -> bool {
 fn patch_resource(
     state: &mut State,
     confinement: &Confinement<'_>,
-    order: &Order<'_>,
+    order: &FhirRequest<'_>,
     id: &str,
 ) -> Result<Answer, Refusal> {
     let Content::JsonPatch(operations) = &order.body else {
@@ -236,7 +236,7 @@ fn patch_resource(
 fn delete(
     state: &mut State,
     confinement: &Confinement<'_>,
-    order: &Order<'_>,
+    order: &FhirRequest<'_>,
     id: &str,
 ) -> Result<Answer, Refusal> {
     let before = changeable(state, confinement, Permissions::DELETE, order, id)?;
@@ -270,7 +270,7 @@ fn changeable(
     state: &State,
     confinement: &Confinement<'_>,
     permission: Permissions,
-    order: &Order<'_>,
+    order: &FhirRequest<'_>,
     id: &str,
 ) -> Result<Option<Arc<Value>>, Refusal> {
     let confined = confinement.is_confined(permission, order.resource_type());
@@ -288,7 +288,7 @@ fn changeable(
     }
 }
 
-fn none_to_change(state: &State, order: &Order<'_>, id: &str) -> Refusal {
+fn none_to_change(state: &State, order: &FhirRequest<'_>, id: &str) -> Refusal {
     match state.current(order.resource_type(), id) {
         Some(_) => Refusal::gone(),
         None => Refusal::no_such_resource(),
@@ -296,7 +296,7 @@ fn none_to_change(state: &State, order: &Order<'_>, id: &str) -> Refusal {
 }
 
 /// `If-Match` and `If-None-Match` (RFC 9110 section 13.1), with the weak tags of FHIR.
-fn fits(state: &State, order: &Order<'_>, id: &str) -> Result<(), Refusal> {
+fn fits(state: &State, order: &FhirRequest<'_>, id: &str) -> Result<(), Refusal> {
     let current = state.current(order.resource_type(), id);
     let current = current.filter(|current| current.resource.is_some());
     let names = |tags: &String| current.is_some_and(|current| names(tags, current.version));

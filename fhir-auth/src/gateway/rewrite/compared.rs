@@ -14,7 +14,7 @@ pub(super) struct Compared {
 }
 
 impl Compared {
-    /// Reports whether the text is the base of the server behind, where clients know another one.
+    /// Reports whether the text is the base of the upstream server, where clients know another one.
     pub(super) fn is_foreign(&self, bases: &Bases) -> bool {
         bases.of_server().is(&self.value) && !bases.of_clients().is(&self.value)
     }

@@ -41,7 +41,7 @@ pub(super) fn address(direction: Direction, name: &[u8], inside: Kind) -> Option
             Some(Address::Absolute)
         }
         (Direction::ToServer, b"reference") => Some(Address::Relative),
-        // A file by another name of the server behind would be one of this server when it comes back.
+        // A file by another name of the upstream server would be one of this server when it comes back.
         (Direction::ToServer, b"url") if matches!(inside, Kind::File | Kind::Request) => {
             Some(Address::Relative)
         }

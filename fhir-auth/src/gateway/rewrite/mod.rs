@@ -1,12 +1,11 @@
-//! The base of the server behind, written as the base that clients know, and the other way round: in JSON, as it
+//! The base of the upstream server, written as the base that clients know, and the other way round: in JSON, as it
 //! streams by.
 //!
-//! Only the values of members that hold addresses are looked at. Of answers these are `fullUrl`,
-//! `response.location`, `Reference.reference`, and `url` of attachments, of entries' requests, of the files of a
-//! manifest, and of `Bundle.link`: a link that leads elsewhere is left out. Of requests they are
-//! `Reference.reference` and `request.url`, in which
-//! the base of the server behind is written as a foreign one. All else goes on byte by byte, decimals with their digits.
-//! A document may end anywhere in a part of the body, also within an escape.
+//! Only the values of members that hold addresses are looked at. Of answers these are `fullUrl`, `response.location`,
+//! `Reference.reference`, and `url` of attachments, of entries' requests, of the files of a manifest, and of
+//! `Bundle.link`: a link that leads elsewhere is left out. Of requests they are `Reference.reference` and
+//! `request.url`, in which the base of the upstream server is written as a foreign one. All else goes on byte by byte,
+//! decimals with their digits. A document may end anywhere in a part of the body, also within an escape.
 
 mod compared;
 mod link;
@@ -26,7 +25,7 @@ use self::output::Output;
 use self::state::{LexerState, Transition};
 use super::base::Bases;
 
-/// The base that is written in requests for that of the server behind. By RFC 2606 there is none.
+/// The base that is written in requests for that of the upstream server. By RFC 2606 there is none.
 const FOREIGN: &[u8] = b"https://foreign.invalid";
 
 /// The most objects and arrays within one another. What is deeper is no FHIR, and is left as it is.

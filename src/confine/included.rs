@@ -6,10 +6,9 @@ use crate::fhir::BaseUrl;
 use crate::fhir::compartment::ReferenceTarget;
 use hashbrown::{HashMap, HashSet};
 
-/// Hides included resources that only hidden resources refer to. They would reveal that a hidden resource refers to
-/// them, for example whose doctor somebody is. What stays is named by a result that is
-/// shown or by something else that stays, or names such a result. `hides_others` tells of hidden resources that
-/// are no candidates.
+/// Hides included resources that only hidden resources refer to: they would reveal what a hidden resource refers to,
+/// for example whose doctor somebody is. An included resource is kept if a shown result or another kept resource refers
+/// to it, or if it refers to a shown result. `hides_others` is true if resources that are not candidates were hidden.
 pub(super) fn hide_includes_of_hidden(
     candidates: &[Candidate<'_>],
     shown: &mut [bool],
@@ -19,7 +18,7 @@ pub(super) fn hide_includes_of_hidden(
     let hides = hides_others || shown.contains(&false);
     let shows_included =
         candidates.iter().zip(&*shown).any(|(one, shown)| one.is_included && *shown);
-    // With nothing hidden there is nothing to give away, whatever the server behind chose to include.
+    // With nothing hidden there is nothing to give away, whatever the upstream server chose to include.
     if !hides || !shows_included {
         return;
     }

@@ -12,7 +12,7 @@ use tokio::time::{Sleep, sleep};
 /// does not get on.
 const ENOUGH: usize = 16 * 1024;
 
-/// A connection that ends with an error when its client has stopped to read. hyper would wait without an end.
+/// A connection that ends with an error when its client has stopped reading. hyper would wait forever.
 pub(super) struct WriteTimeout<I> {
     inner: I,
     client_timeout: Duration,
@@ -51,8 +51,8 @@ impl<I> WriteTimeout<I> {
         }
         let wait = self.wait.get_or_insert_with(|| Box::pin(sleep(self.client_timeout)));
         ready!(wait.as_mut().poll(context));
-        tracing::debug!("a client has stopped to read");
-        Poll::Ready(Err(Error::new(ErrorKind::TimedOut, "the client has stopped to read")))
+        tracing::debug!("a client has stopped reading");
+        Poll::Ready(Err(Error::new(ErrorKind::TimedOut, "the client has stopped reading")))
     }
 
     /// Notes the end of what there was to write.

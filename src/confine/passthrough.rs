@@ -23,13 +23,13 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 const IF_NONE_EXIST: HeaderName = HeaderName::from_static("if-none-exist");
 
-/// The parameters in the head of a request as the server behind reads them, where that has another base.
-pub(super) struct Localized {
+/// The parameters in the head of a request as the upstream server reads them, where that has another base.
+pub(super) struct LocalizedParameters {
     uri: Option<Uri>,
     condition: Option<HeaderValue>,
 }
 
-impl Localized {
+impl LocalizedParameters {
     /// Returns them; `None` where they stay as they are, as those of most requests do.
     pub(super) fn of<B>(
         request: &Request<B>,
@@ -73,11 +73,11 @@ fn with_query(uri: &Uri, query: &str) -> Option<Uri> {
 }
 
 /// Reports whether the parameters of a request are in a body which has to be read for that.
-pub(super) fn has_form(access: &Access, settings: &ConfineSettings) -> bool {
+pub(super) fn must_localize_form(access: &Access, settings: &ConfineSettings) -> bool {
     settings.upstream.is_some() && access.interaction().is_search_by_post()
 }
 
-/// Sends a search by `POST` on, with its form as the server behind reads it.
+/// Sends a search by `POST` on, with its form as the upstream server reads it.
 pub(super) async fn search<S, B, R>(
     mut ready: S,
     layer_parts: Arc<LayerParts>,
@@ -89,7 +89,7 @@ where
     B: Body<Error: Into<BoxError>>,
 {
     let (mut parts, body) = request.into_parts();
-    let form = match headers::describe_a_form(&parts.headers) {
+    let form = match headers::is_form(&parts.headers) {
         true => match Limited::new(body, Access::MAX_SEARCH_BODY).collect().await {
             Ok(body) => Ok(body.to_bytes()),
             Err(_) => Err(Refusal::body_too_long()),

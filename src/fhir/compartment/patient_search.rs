@@ -8,7 +8,7 @@ use crate::fhir::resource_type::is_like_a_type;
 
 /// Reports whether a parameter of a search, with its modifier, asks for another patient by a reference, or for
 /// somebody of whom nobody can tell who it is: an identifier, an id without its type.
-pub(crate) fn asks_for_another(
+pub(crate) fn searches_other_patient(
     resource_type: &str,
     name: &str,
     value: &str,
@@ -79,12 +79,12 @@ mod tests {
             ("performer:unheard", "1", true),
             ("focus", "Patient/2", true),
         ] {
-            let found = asks_for_another("Observation", name, value, patient);
+            let found = searches_other_patient("Observation", name, value, patient);
             assert_eq!(found, another, "{name}={value}");
         }
         // Also of a type for which R4 has no such parameter.
         for name in ["patient", "subject"] {
-            assert!(asks_for_another("Schedule", name, "Patient/2", patient), "{name}");
+            assert!(searches_other_patient("Schedule", name, "Patient/2", patient), "{name}");
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::jose::Algorithm;
 
 /// The ways in which tokens are accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Offered {
+pub(crate) struct AcceptedSchemes {
     /// Some tokens may come by the scheme `Bearer`.
     pub(crate) bearer: bool,
     /// Some tokens may be bound to a key, and come by the scheme `DPoP`.
@@ -15,7 +15,7 @@ pub(crate) struct Offered {
     pub(crate) certificates: bool,
 }
 
-impl Offered {
+impl AcceptedSchemes {
     /// Sums up what issuers may do. A bound token of mutual TLS comes as `Bearer`.
     pub(super) fn by(issuers: &[TrustedIssuer], has_mutual_tls: bool) -> Self {
         let any = |wanted: &dyn Fn(SenderConstraint) -> bool| {

@@ -13,7 +13,7 @@ use crate::rights::Rights;
 
 /// An interaction with its parameters, its conditions and its body.
 #[derive(Debug)]
-pub(crate) struct Order<'a> {
+pub(crate) struct FhirRequest<'a> {
     pub(crate) interaction: &'a Interaction,
     /// Those of the address, and those of the body of a search.
     pub(crate) parameters: Vec<(String, String)>,
@@ -49,7 +49,7 @@ pub(crate) fn with_search_body(rights: Rights, body: &[u8]) -> Result<Rights, Re
     Ok(rights.with_search_body(parameters)?)
 }
 
-impl<'a> Order<'a> {
+impl<'a> FhirRequest<'a> {
     pub(crate) fn of_request(
         interaction: &'a Interaction,
         parts: &Parts,

@@ -1,4 +1,4 @@
-//! Requests that the server behind has not answered, and what their clients are told.
+//! Requests that the upstream server has not answered, and what their clients are told.
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
@@ -6,14 +6,14 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
 use tower_fhir_auth::fhir::{Format, IssueType, OperationOutcome};
 
-use crate::caller::TooLong;
+use crate::caller_headers::TooLong;
 
-/// The reason for which there is no answer of the server behind.
+/// The reason for which there is no answer of the upstream server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unanswered {
+pub(super) enum GatewayError {
     /// Too much is held of other answers.
     Busy,
-    /// The address is none of the server behind.
+    /// The address is none of the upstream server.
     Elsewhere,
     /// The body of a search is too long.
     LongForm,
@@ -46,20 +46,20 @@ impl Asked {
     }
 }
 
-impl From<TooLong> for Unanswered {
+impl From<TooLong> for GatewayError {
     fn from(TooLong: TooLong) -> Self {
         Self::LongHeader
     }
 }
 
-impl Unanswered {
+impl GatewayError {
     fn parts(self) -> (StatusCode, IssueType, &'static str) {
         use IssueType::{Exception, Forbidden, NotFound, Transient};
         match self {
             Self::Busy => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 Transient,
-                "too many answers are looked into at this moment",
+                "too many answers are being inspected at the moment",
             ),
             Self::Elsewhere => {
                 (StatusCode::NOT_FOUND, NotFound, "there is nothing at this address")
@@ -71,12 +71,12 @@ impl Unanswered {
             ),
             Self::LongHeader => (StatusCode::FORBIDDEN, Forbidden, TooLong::TEXT),
             Self::OutOfReach => {
-                (StatusCode::BAD_GATEWAY, Transient, "the server behind is out of reach")
+                (StatusCode::BAD_GATEWAY, Transient, "the upstream server is out of reach")
             }
             Self::OverShare => (
                 StatusCode::BAD_GATEWAY,
                 IssueType::TooCostly,
-                "what has to be looked into for this request is more than one request may take: ask for fewer \
+                "this request would need more buffered bytes than one request may take: ask for fewer \
                  entries, or send fewer",
             ),
             Self::Provenance => (
@@ -87,18 +87,16 @@ impl Unanswered {
             Self::NotForClients => (
                 StatusCode::BAD_GATEWAY,
                 Exception,
-                "the answer of the server behind is not for clients of this server",
+                "the answer of the upstream server is not for clients of this server",
             ),
             Self::TooLate => (
                 StatusCode::GATEWAY_TIMEOUT,
                 Transient,
-                "the server behind has not answered in time",
+                "the upstream server has not answered in time",
             ),
-            Self::Unsent => (
-                StatusCode::REQUEST_TIMEOUT,
-                Transient,
-                "the body of the request has not come in time",
-            ),
+            Self::Unsent => {
+                (StatusCode::REQUEST_TIMEOUT, Transient, "the request body did not arrive in time")
+            }
         }
     }
 

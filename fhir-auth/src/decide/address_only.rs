@@ -130,16 +130,16 @@ impl Unseen {
     fn denial(self) -> Denial {
         Denial::new(match self {
             Self::Entries => {
-                "the entries of a bundle are in its body, which is not seen here: send them one by one"
+                "the entries of a bundle are in its body, which cannot be checked here: send them one by one"
             }
             Self::SearchBody => {
-                "the parameters of this search may be in its body, which is not seen here: search by GET"
+                "the parameters of this search may be in its body, which cannot be checked here: search by GET"
             }
             Self::Beyond => {
-                "an include, a chain or a filter looks at resources that are not seen here: search without it"
+                "an include, a chain or a filter looks at resources that cannot be checked here: search without it"
             }
             Self::Answer => {
-                "the answer of this operation is made of several resources, which are not seen here"
+                "the answer of this operation is made of several resources, which cannot be checked here"
             }
         })
     }

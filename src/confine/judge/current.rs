@@ -19,9 +19,9 @@ use crate::fhir::compartment::Node;
 use crate::telemetry::log;
 
 /// A resource that the caller may change.
-pub(super) struct Before {
+pub(super) struct CurrentResource {
     pub(super) text: String,
-    /// `None` where the server behind does not say it.
+    /// `None` where the upstream server does not say it.
     pub(super) version: Option<Version>,
 }
 
@@ -33,7 +33,7 @@ where
 {
     /// Reads a resource and checks that the caller may leave it as it is, or take it away: whoever may not
     /// learns as much as of one that does not exist.
-    pub(super) async fn before(&mut self, id: &str) -> Judged<Before, S::Error> {
+    pub(super) async fn before(&mut self, id: &str) -> Judged<CurrentResource, S::Error> {
         let path = self.instance(id);
         let answer = match self.upstream.get(&path).await {
             Ok(answer) => answer,
@@ -58,7 +58,7 @@ where
             Err(stop) => return Err(stop),
         };
         let version = self.judged_before(&text, id, &answer.headers).await?;
-        Ok(Before { text, version })
+        Ok(CurrentResource { text, version })
     }
 
     /// Checks what was read, and returns its version.
@@ -137,9 +137,9 @@ where
         })
     }
 
-    /// Returns the resource as it was before it was deleted, or before a version that is a deletion, if the history
-    /// has it. Where it cannot be told which content was the last, that is each of them: the order of a history
-    /// alone is the word of the server behind.
+    /// Returns the resource as it was before it was deleted, or before a version that is a deletion, if the history has
+    /// it. Where it cannot be told which content was the last, that is each of them: the order of a history alone is
+    /// the word of the upstream server.
     async fn last_contents(
         &mut self,
         id: &str,
@@ -208,7 +208,7 @@ fn newest<'a>(contents: &[(Option<u64>, &'a str)], until: Option<&str>) -> Vec<&
 
 /// Hides what cannot be read. The operator is told.
 fn hide_unreadable<E>(why: &str) -> Stop<E> {
-    log::warn!(reason = why, "a resource of the server behind that cannot be read is hidden");
+    log::warn!(reason = why, "a resource of the upstream server that cannot be read is hidden");
     let _ = why;
     Refusal::not_found().into()
 }

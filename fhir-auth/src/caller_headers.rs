@@ -1,4 +1,4 @@
-//! The caller, in headers for the server behind or the proxy that asks.
+//! The caller, in headers for the upstream server or the proxy that asks.
 
 use std::borrow::Cow;
 
@@ -22,8 +22,7 @@ const ENCODED_IN_LIST: &AsciiSet = &ENCODED.add(b' ');
 pub(crate) struct TooLong;
 
 impl TooLong {
-    pub(crate) const TEXT: &str =
-        "what the server behind has to be told of this token is longer than 4 KiB";
+    pub(crate) const TEXT: &str = "a header about the caller would be longer than 4 KiB";
 }
 
 /// Adds each of the headers, empty where the token has nothing of it, or where nobody is known.

@@ -22,7 +22,7 @@ const MAX_NAMED_BYTES: usize = 4096;
 /// The scopes that would have been enough together; none where that would be more than the token is
 /// for.
 #[derive(Debug, Default)]
-pub(super) struct Enough<'a> {
+pub(super) struct SufficientScopes<'a> {
     pub(super) scopes: Vec<String>,
     /// The reason for which scopes of the context grant nothing yet.
     pub(super) unusable: Option<Inapplicable<'a>>,
@@ -54,12 +54,12 @@ fn own_constraint<'a>(
 }
 
 /// Returns the scopes that would have been enough for all that is required.
-pub(super) fn enough<'a>(
+pub(super) fn sufficient_scopes<'a>(
     evaluator: &ScopeEvaluator<'a>,
     request: &'a AccessRequest<'a>,
     caller: &CallerScopes,
     required: &'a Requirements<'_>,
-) -> Enough<'a> {
+) -> SufficientScopes<'a> {
     let principal = request.principal();
     let types = request.interaction().resource_types();
     let is_nameable = |name: &str| resource_type::is_known(name) || types.declared(name).is_some();
@@ -71,28 +71,31 @@ pub(super) fn enough<'a>(
         | RequiredTypes::EveryType => None,
     });
     if let Some(name) = unknown {
-        return Enough { notes: vec![Inapplicable::UnknownType(name)], ..Enough::default() };
+        return SufficientScopes {
+            notes: vec![Inapplicable::UnknownType(name)],
+            ..SufficientScopes::default()
+        };
     }
     let exports = required.each.iter().any(|one| one.via == Via::Exported);
     let applies = |context| required.each.iter().all(|one| evaluator.would_apply(context, one));
     let Some(context) = narrowest_context(principal, caller, exports) else {
         let notes = exports.then_some(Inapplicable::NotOfSystem).into_iter().collect();
-        return Enough { notes, ..Enough::default() };
+        return SufficientScopes { notes, ..SufficientScopes::default() };
     };
     let unusable = evaluator.unusable(context);
     if !applies(context) {
-        return Enough { unusable, ..Enough::default() };
+        return SufficientScopes { unusable, ..SufficientScopes::default() };
     }
     let least = least(principal, &required.each);
     let constrained = caller.constrained(principal, context);
     let is_wider = |name, needed| constrained.holds((principal, context), name, needed);
     if least.iter().any(|(name, needed)| is_wider(name, *needed)) {
-        return Enough { unusable, ..Enough::default() };
+        return SufficientScopes { unusable, ..SufficientScopes::default() };
     }
     if constrained.has_no_free_wildcard(principal, context)
         && least.iter().any(|(name, _)| *name == "*")
     {
-        return Enough { unusable, ..Enough::default() };
+        return SufficientScopes { unusable, ..SufficientScopes::default() };
     }
     let written = least.into_iter().map(|(name, needed)| {
         let constraint = own_constraint(evaluator, principal, context, name, &required.each);
@@ -102,17 +105,17 @@ pub(super) fn enough<'a>(
     let mut scopes: Vec<String> = written.collect();
     // Scopes are not cut: a part of a constraint is another one.
     if scopes.iter().map(String::len).sum::<usize>() > MAX_NAMED_BYTES {
-        return Enough { unusable, ..Enough::default() };
+        return SufficientScopes { unusable, ..SufficientScopes::default() };
     }
     if unusable.is_some() {
         scopes.insert(0, LAUNCH_PATIENT.to_owned());
     }
-    Enough { scopes, unusable, notes: Vec::new() }
+    SufficientScopes { scopes, unusable, notes: Vec::new() }
 }
 
 /// Returns the least scope for data that there is, where any would have been enough; none where the
 /// token has it under a constraint.
-pub(super) fn any_enough(principal: &Principal, caller: &CallerScopes) -> Option<String> {
+pub(super) fn any_sufficient_scope(principal: &Principal, caller: &CallerScopes) -> Option<String> {
     let context = narrowest_context(principal, caller, false).unwrap_or(ScopeContext::User);
     let constrained = caller.constrained(principal, context);
     let is_wider = constrained.holds((principal, context), "Patient", Permissions::READ);

@@ -112,7 +112,7 @@ impl Names {
         })
     }
 
-    /// Puts the placeholders of what is to be created back: the server behind knows its name then.
+    /// Puts the placeholders of what is to be created back: the upstream server knows its name then.
     pub(super) fn put_back<E>(&self, sent: OutgoingChange) -> Judged<OutgoingChange, E> {
         let placeholder = |name: &str| self.placeholders.get(name).cloned();
         let body = match &sent.body {

@@ -24,7 +24,7 @@ const IF_NONE_EXIST: HeaderName = HeaderName::from_static("if-none-exist");
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 const PROVENANCE: HeaderName = HeaderName::from_static("x-provenance");
 
-/// The answer of the server behind to a change, by itself or in a bundle.
+/// The answer of the upstream server to a change, by itself or in a bundle.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct EntryResponse<'a> {
     pub(super) location: Option<&'a str>,
@@ -50,7 +50,7 @@ where
     R: Body<Error: Into<BoxError>>,
 {
     /// Sends a change that was judged, and judges its answer.
-    pub(super) async fn carried_out(
+    pub(super) async fn send_and_judge(
         &mut self,
         sent: OutgoingChange,
         returned: ReturnPreference,
@@ -87,7 +87,7 @@ where
         let address = self.below_base(&sent.below);
         let body = sent.body.clone().unwrap_or_default();
         let change = Change { method: sent.method.clone(), address, body, headers };
-        // What was known before may be otherwise now.
+        // The change may invalidate earlier verdicts.
         self.known = Default::default();
         Ok(self.upstream.change(change).await?)
     }
@@ -111,7 +111,7 @@ where
             _ => return Err(answer.refusal().into()),
         }
         let status = match answer.status {
-            // A 200 announces a body (R4 section 3.1.0.7), and that of the server behind does not go on.
+            // A 200 announces a body (R4 section 3.1.0.7), and that of the upstream server does not go on.
             StatusCode::OK if deletes => StatusCode::NO_CONTENT,
             status => status,
         };
@@ -147,8 +147,7 @@ where
         Ok(response)
     }
 
-    /// Judges what the server behind says of the resource that it has changed. What is no such thing never
-    /// leaves.
+    /// Judges what the upstream server says about the resource that it changed. Anything else is never forwarded.
     pub(super) async fn shown(
         &mut self,
         sent: &OutgoingChange,
@@ -201,8 +200,8 @@ const NO_RESOURCE: &str = "it is not a FHIR resource, though the change may have
 const DONE: &[u8] = br#"{"resourceType":"OperationOutcome","issue":[{"severity":"information","code":"informational","diagnostics":"the change has been made"}]}"#;
 
 impl<S, B> Judge<S, B> {
-    /// Writes an address of the server behind as clients know it, if it names an instance of the type, or a
-    /// version: this one, where it is known.
+    /// Writes an address of the upstream server as clients know it, if it names an instance of the type, or a version:
+    /// this one, where it is known.
     fn public_address(&self, address: &str, id: Option<&str>) -> Option<String> {
         let below = self.below(address.trim())?;
         let interaction = self.access.interaction();
