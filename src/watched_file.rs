@@ -40,15 +40,15 @@ pub(crate) fn read_string(path: &Path) -> Result<String> {
 
 /// Runs one read at a time: if the file system hangs, only one thread hangs with it.
 #[derive(Debug)]
-pub(crate) struct OneRead(Arc<Semaphore>);
+pub(crate) struct SingleFlightReader(Arc<Semaphore>);
 
-impl Default for OneRead {
+impl Default for SingleFlightReader {
     fn default() -> Self {
         Self(Arc::new(Semaphore::new(1)))
     }
 }
 
-impl OneRead {
+impl SingleFlightReader {
     /// Reads on a blocking thread that nobody waits for when this is dropped. Fails when the read before has not
     /// ended within `patience`.
     pub(crate) async fn run<T: Send + 'static>(
@@ -73,12 +73,12 @@ impl OneRead {
 #[derive(Debug)]
 pub(crate) struct WatchedFile {
     path: PathBuf,
-    reads: OneRead,
+    reads: SingleFlightReader,
 }
 
 impl WatchedFile {
     pub(crate) fn new(path: PathBuf) -> Self {
-        Self { path, reads: OneRead::default() }
+        Self { path, reads: SingleFlightReader::default() }
     }
 
     /// Reads the file, and hands its content to `parse`, both on a blocking thread.

@@ -38,8 +38,7 @@ use http::Method;
 ///
 /// Declare as [`Enforcement`](super::Enforcement) only what the handlers really enforce.
 ///
-/// The example leaves out what depends on other resources, such as a Provenance: a handler that has a store shows these,
-/// too, by [`shows_with`](ResourceFilter::shows_with).
+/// The example hides what depends on other resources; a store shows these by [`shows_with`](ResourceFilter::shows_with).
 ///
 /// ```
 /// use serde_json::Value;
@@ -105,7 +104,8 @@ impl Access {
         // One question needs no memo.
         let request = AccessRequest::before(&policy.handlers, principal, &interaction);
         let enforced = policy.handlers.enforcement;
-        let grant = policy.authorizer.authorize(&request)?.enforceable(enforced)?;
+        let grant = policy.authorizer.authorize(&request)?;
+        grant.check_enforceable(enforced)?;
         // After the grant: nobody is sent to sign in anew for what the token does not grant.
         policy.step_up.check(principal, &interaction, enforced)?;
         let (principal, policy) = (principal.clone(), Arc::clone(policy));
@@ -130,7 +130,8 @@ impl Access {
     pub(super) fn ask(&self, interaction: &Interaction) -> Result<Grant, Denial> {
         let request = AccessRequest::before(&self.policy.handlers, &self.principal, interaction);
         let grant = authorize_all(self.rules(), &request.with_memo(&self.memo))?;
-        grant.enforceable(self.policy.handlers.enforcement)
+        grant.check_enforceable(self.policy.handlers.enforcement)?;
+        Ok(grant)
     }
 
     /// Asks all rules whether they grant another interaction of the caller without confining it.

@@ -70,12 +70,18 @@ impl Grant {
         self
     }
 
-    /// Refuses a grant that leaves to the handlers what they have not been declared to enforce. Rules of this crate ask
+    /// Checks that a grant leaves to the handlers only what they have been declared to enforce. Rules of this crate ask
     /// before they grant; a rule of an application may not.
-    pub(super) fn enforceable(self, enforced: Enforcement) -> Result<Self, Denial> {
-        if self.confinement.is_open() {
-            return Ok(self);
+    // Not by value: moving the grant twice is 1.3 % of the instructions for a token seen before.
+    #[inline]
+    pub(super) fn check_enforceable(&self, enforced: Enforcement) -> Result<(), Denial> {
+        match self.confinement.is_open() {
+            true => Ok(()),
+            false => self.check_confinement(enforced),
         }
+    }
+
+    fn check_confinement(&self, enforced: Enforcement) -> Result<(), Denial> {
         let either = Enforcement::COMPARTMENTS | Enforcement::CONSTRAINTS;
         let mut needed = Enforcement::default();
         for alternative in self.confinement.alternatives() {
@@ -92,7 +98,7 @@ impl Grant {
         }
         let missing = needed - enforced;
         match missing.is_empty() {
-            true => Ok(self),
+            true => Ok(()),
             false => {
                 Err(Denial::new(format!("{} confines what it grants", self.rule()))
                     .undeclared(missing))

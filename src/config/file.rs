@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Config, ConfigError};
 use crate::jose::digest::{Sha256, sha256};
-use crate::watched_file::{self, OneRead, READ_EVERY};
+use crate::watched_file::{self, READ_EVERY, SingleFlightReader};
 
 /// A configuration file that is followed while a layer serves. It is compared by content, and so are the files
 /// of `[listen] tls`.
@@ -46,7 +46,7 @@ pub struct ConfigFile {
     beside: Vec<PathBuf>,
     /// The digests of their contents when they were read, in their order.
     known: Digests,
-    reads: OneRead,
+    reads: SingleFlightReader,
 }
 
 type Digests = Vec<Digest>;
@@ -73,7 +73,7 @@ impl ConfigFile {
         let beside = files_of(&config);
         // A change in between is one that is seen.
         let known = first.into_iter().chain(digests(&beside)).collect();
-        let reads = OneRead::default();
+        let reads = SingleFlightReader::default();
         Ok((Self { path, beside, known, reads }, config))
     }
 

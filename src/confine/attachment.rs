@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::caller::CallerMark;
+use super::caller::CallerDigest;
 use crate::authentication::UnixTime;
 use crate::seal::{Purpose, SealKey};
 
@@ -11,13 +11,13 @@ use crate::seal::{Purpose, SealKey};
 pub(super) struct Attachment {
     /// The address, relative to the base of the upstream server.
     pub(super) link: String,
-    caller: CallerMark,
+    caller: CallerDigest,
     /// The second from which on it serves no more.
     expires: i64,
 }
 
 impl Attachment {
-    pub(super) fn new(link: String, caller: CallerMark, expires: UnixTime) -> Self {
+    pub(super) fn new(link: String, caller: CallerDigest, expires: UnixTime) -> Self {
         Self { link, caller, expires: expires.as_secs() }
     }
 
@@ -31,7 +31,7 @@ impl Attachment {
         sealed: &str,
         keys: &[SealKey],
         context: &str,
-        caller: &CallerMark,
+        caller: &CallerDigest,
     ) -> Option<Self> {
         let plain = keys.iter().find_map(|key| key.open(sealed, Purpose::Attachment, context))?;
         let attachment: Self = serde_json::from_slice(&plain).ok()?;

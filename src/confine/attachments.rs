@@ -11,11 +11,11 @@ use serde::Deserialize;
 use serde::de::Error as _;
 use serde_json::value::RawValue;
 
-use super::answer::Refusal;
 use super::attachment::Attachment;
 use super::bounded::TooLong;
-use super::caller::CallerMark;
+use super::caller::CallerDigest;
 use super::link;
+use super::refusal::Refusal;
 use crate::authentication::UnixTime;
 use crate::fhir::BaseUrl;
 use crate::fhir::compartment::resource_of;
@@ -26,7 +26,7 @@ use crate::span::Span;
 #[derive(Debug)]
 pub(super) struct Attachments<'a> {
     /// `None` for a token without a subject, for which nothing is sealed.
-    pub(super) caller: Option<CallerMark>,
+    pub(super) caller: Option<CallerDigest>,
     pub(super) keys: &'a [SealKey],
     /// The servers that it seals for.
     pub(super) context: String,

@@ -10,7 +10,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use serde::Deserialize;
 
-use super::answer::document;
+use super::refusal::document;
 use crate::jose::base64url;
 
 /// The parts of a Binary that are its content.

@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use super::answer::Refusal;
 use super::bounded::{self, TooLong};
 use super::bounded_list::BoundedList;
+use super::refusal::Refusal;
 
 /// The most entries of a bundle of the upstream server, and the most links.
 const MAX_ENTRIES: usize = 65_535;
@@ -125,7 +125,7 @@ impl<'a> Bundle<'a> {
             return Err(no_bundle());
         }
         match bundle.entry.has_more || bundle.link.has_more {
-            true => Err(Refusal::too_many_entries_behind(MAX_ENTRIES)),
+            true => Err(Refusal::too_many_upstream_entries(MAX_ENTRIES)),
             false => Ok(bundle),
         }
     }
@@ -250,6 +250,6 @@ mod tests {
         };
         assert!(Bundle::parse(&of(MAX_LINKS)).is_ok());
         let refused = Bundle::parse(&of(MAX_LINKS + 1)).err();
-        assert_eq!(refused, Some(Refusal::too_many_entries_behind(MAX_ENTRIES)));
+        assert_eq!(refused, Some(Refusal::too_many_upstream_entries(MAX_ENTRIES)));
     }
 }

@@ -8,7 +8,7 @@ use crate::jose::digest::sha256;
 
 /// A digest of a caller.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct CallerMark(String);
+pub(super) struct CallerDigest(String);
 
 /// A caller, as it is told from others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,8 +32,8 @@ impl Caller {
 
     /// Returns a digest of the caller, of the same length for everybody, for addresses that are sealed many times.
     /// `None` only if the caller cannot be serialized, which never happens.
-    pub(super) fn mark(&self) -> Option<CallerMark> {
-        Some(CallerMark(base64url::encode(&sha256(&serde_json::to_vec(self).ok()?))))
+    pub(super) fn mark(&self) -> Option<CallerDigest> {
+        Some(CallerDigest(base64url::encode(&sha256(&serde_json::to_vec(self).ok()?))))
     }
 
     #[cfg(test)]

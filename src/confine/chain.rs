@@ -12,12 +12,12 @@ pub(super) fn looks_elsewhere(name: &str) -> bool {
 }
 
 /// The types that the chains of one request reach. Each is judged once, however many links name it.
-pub(super) struct Reached<'a> {
+pub(super) struct ChainRules<'a> {
     access: &'a Access,
     verdicts: HashMap<String, bool>,
 }
 
-impl<'a> Reached<'a> {
+impl<'a> ChainRules<'a> {
     pub(super) fn of(access: &'a Access) -> Self {
         Self { access, verdicts: HashMap::new() }
     }
@@ -25,7 +25,7 @@ impl<'a> Reached<'a> {
     /// Reports whether every type that a chain may reach can be searched without a patient or a constraint. A link
     /// whose type is not spelled out may reach any, but for `patient`, which names one type in all of R4; and so may
     /// a parameter at the end such as `_filter`.
-    pub(super) fn by(&mut self, name: &str) -> bool {
+    pub(super) fn allows(&mut self, name: &str) -> bool {
         let mut rest = name;
         loop {
             rest = if let Some(reverse) = rest.strip_prefix("_has:") {

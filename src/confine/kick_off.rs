@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use form_urlencoded::{Serializer, parse};
 use http::Method;
 
-use super::answer::Refusal;
 use super::query::QueryError;
+use super::refusal::Refusal;
 use crate::authorization::{Access, Denial};
 use crate::display_safe::sanitize;
 

@@ -10,13 +10,13 @@ use http_body::Body;
 use serde_json::Value;
 use tower_service::Service;
 
-use super::addresses::localized;
-use super::answer::{Refusal, document};
+use super::localize_json::localize_json;
+use super::refusal::{Refusal, document};
 use super::request_body::RequestBody;
 use super::settings::ConfineSettings;
 use super::statement::StatementRewriter;
 use super::statement_cache::{CachedStatement, StatementCache};
-use super::upstream::{Fault, Upstream};
+use super::upstream::{Upstream, UpstreamError};
 use crate::authentication::Principal;
 use crate::fhir::Format;
 use crate::middleware::LayerParts;
@@ -61,8 +61,8 @@ where
     }
     match statement(ready, &rewriting, &request).await {
         Ok(response) => Ok(response),
-        Err(Fault::Service(error)) => Err(error),
-        Err(Fault::Refusal(answer)) => {
+        Err(UpstreamError::Service(error)) => Err(error),
+        Err(UpstreamError::Refusal(answer)) => {
             rewriting.layer_parts.note_refusal(answer.code(), None, answer.text(), &request);
             Ok(answer.respond(&request))
         }
@@ -73,13 +73,13 @@ async fn statement<S, B, R>(
     ready: S,
     rewriting: &Rewriting,
     request: &Parts,
-) -> Result<Response<Bytes>, Fault<S::Error>>
+) -> Result<Response<Bytes>, UpstreamError<S::Error>>
 where
     S: Service<Request<RequestBody<B>>, Response = Response<R>>,
     R: Body<Error: Into<BoxError>>,
 {
     if !Format::takes_json(request) {
-        return Err(Fault::Refusal(Refusal::only_json_of_metadata()));
+        return Err(UpstreamError::Refusal(Refusal::only_json_of_metadata()));
     }
     let query = request.uri.query().unwrap_or_default();
     let mode = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "mode");
@@ -93,7 +93,7 @@ where
         match of_mode.find(layer_parts, &security).await {
             CachedStatement::Hit(body) => body,
             CachedStatement::Failed => {
-                return Err(Fault::Refusal(Refusal::no_statement(StatusCode::BAD_GATEWAY)));
+                return Err(UpstreamError::Refusal(Refusal::no_statement(StatusCode::BAD_GATEWAY)));
             }
             CachedStatement::Miss(turn) => {
                 match asked(ready, rewriting, request, (mode, &security)).await {
@@ -122,7 +122,7 @@ async fn asked<S, B, R>(
     Rewriting { layer_parts, settings, is_confined, .. }: &Rewriting,
     request: &Parts,
     (mode, security): (Option<&str>, &Value),
-) -> Result<Bytes, Fault<S::Error>>
+) -> Result<Bytes, UpstreamError<S::Error>>
 where
     S: Service<Request<RequestBody<B>>, Response = Response<R>>,
     R: Body<Error: Into<BoxError>>,
@@ -135,9 +135,9 @@ where
     // The proof goes with its token.
     let proof = request.headers.get(DPOP).map(|proof| (DPOP, proof.clone()));
     let answer = upstream.send(Method::GET, &address, RequestBody::default(), proof).await?;
-    let answer = upstream.read(answer).await.map_err(Fault::Refusal)?;
+    let answer = upstream.read(answer).await.map_err(UpstreamError::Refusal)?;
     if answer.status != StatusCode::OK {
-        return Err(Fault::Refusal(answer.refusal()));
+        return Err(UpstreamError::Refusal(answer.refusal()));
     }
     let base = layer_parts.server.base_url.as_str().trim_end_matches('/');
     let limit = settings.max_body;
@@ -145,14 +145,14 @@ where
     let rule = &layer_parts.authorizer;
     let text = std::str::from_utf8(&answer.body).ok();
     let written = text.and_then(|text| here.rewritten(text, |name| rule.may_grant_operation(name)));
-    let too_large = || Fault::Refusal(Refusal::written_too_large(limit));
+    let too_large = || UpstreamError::Refusal(Refusal::written_too_large(limit));
     if here.is_full() {
         return Err(too_large());
     }
     let written = written.ok_or_else(|| {
-        Fault::Refusal(Refusal::unreadable("it is not a CapabilityStatement in JSON"))
+        UpstreamError::Refusal(Refusal::unreadable("it is not a CapabilityStatement in JSON"))
     })?;
     let behind = settings.upstream.as_deref().unwrap_or(base);
-    let body = localized(written.get(), behind, base, limit).map_err(|_| too_large())?;
+    let body = localize_json(written.get(), behind, base, limit).map_err(|_| too_large())?;
     Ok(Bytes::from(body))
 }

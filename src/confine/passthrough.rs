@@ -10,10 +10,10 @@ use http_body::Body;
 use http_body_util::{BodyExt, Limited};
 use tower_service::Service;
 
-use super::answer::Refusal;
+use super::addresses::Addresses;
 use super::body::ConfinedBody;
 use super::headers;
-use super::local::Addresses;
+use super::refusal::Refusal;
 use super::request_body::RequestBody;
 use super::settings::ConfineSettings;
 use crate::authorization::Access;

@@ -86,10 +86,10 @@ pub(super) fn reveals_content(patch: &str) -> bool {
 /// Reads the text of a patch as a tree, which has a bounded number of values.
 pub(super) fn tree(patch: &str) -> Result<Tree, PatchError> {
     Tree::parse(patch).map_err(|unread| match unread {
-        unambiguous::Fault::TooMany => {
+        unambiguous::JsonError::TooMany => {
             PatchError::TooLarge(format!("a patch has at most {MAX_VALUES} values"))
         }
-        unambiguous::Fault::NotJson | unambiguous::Fault::Twice => no_patch(),
+        unambiguous::JsonError::NotJson | unambiguous::JsonError::DuplicateMember => no_patch(),
     })
 }
 

@@ -3,9 +3,9 @@
 
 use form_urlencoded::{Serializer, parse};
 
-use super::answer::Refusal;
+use super::addresses::Addresses;
 use super::chain;
-use super::local::Addresses;
+use super::refusal::Refusal;
 use crate::authorization::{Access, Alternatives, Denial, ResourceFilter};
 use crate::display_safe::sanitize;
 use crate::fhir::compartment::{self, LocalPatient};
@@ -186,14 +186,14 @@ struct ParameterRules<'a> {
     searched: &'a str,
     /// The resources that are shown of the type that is searched.
     filter: ResourceFilter<'a>,
-    reached: chain::Reached<'a>,
+    reached: chain::ChainRules<'a>,
     /// True if what may be seen can be counted by the upstream server; known once it is asked.
     is_exact: Option<bool>,
 }
 
 impl<'a> ParameterRules<'a> {
     fn of(access: &'a Access, searched: &'a str) -> Self {
-        let (filter, reached) = (access.shown(searched), chain::Reached::of(access));
+        let (filter, reached) = (access.shown(searched), chain::ChainRules::of(access));
         Self { access, searched, filter, reached, is_exact: None }
     }
 
@@ -226,7 +226,7 @@ impl<'a> ParameterRules<'a> {
         // A caller whose results are not confined sees what the upstream server finds.
         let is_open = !searched.is_empty() && self.filter.is_open();
         if name.contains('.') || modifier.contains(':') || base == "_has" {
-            return match is_open && self.reached.by(name) {
+            return match is_open && self.reached.allows(name) {
                 true => Ok(()),
                 false => Err(denied("a chain", name)),
             };

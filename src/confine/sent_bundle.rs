@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::answer::Refusal;
 use super::bounded_list::BoundedList;
-use super::unambiguous::{self, Fault};
+use super::refusal::Refusal;
+use super::unambiguous::{self, JsonError};
 
 /// The most entries of a bundle.
 const MAX_ENTRIES: usize = 1000;
@@ -80,9 +80,9 @@ impl<'a> SentBundle<'a> {
     pub(super) fn parse(text: &'a str) -> Result<Self, Refusal> {
         unambiguous::check(text).map_err(|fault| {
             Refusal::bad_request(match fault {
-                Fault::NotJson => "the body is not JSON",
-                Fault::Twice => "an object in the body has a duplicate member",
-                Fault::TooMany => "an object of the body has too many members",
+                JsonError::NotJson => "the body is not JSON",
+                JsonError::DuplicateMember => "an object in the body has a duplicate member",
+                JsonError::TooMany => "an object of the body has too many members",
             })
         })?;
         let no_bundle = |_| Refusal::bad_request("only a Bundle with a `type` is sent to the base");

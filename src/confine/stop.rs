@@ -1,8 +1,8 @@
 //! The ways in which judging ends without the answer of the upstream server.
 
-use super::answer::Refusal;
 use super::query::QueryError;
-use super::upstream::Fault;
+use super::refusal::Refusal;
+use super::upstream::UpstreamError;
 use crate::authorization::Denial;
 
 /// The reason for which a request gets another answer than the one of the upstream server.
@@ -24,11 +24,11 @@ impl<E> From<Refusal> for Stop<E> {
     }
 }
 
-impl<E> From<Fault<E>> for Stop<E> {
-    fn from(fault: Fault<E>) -> Self {
+impl<E> From<UpstreamError<E>> for Stop<E> {
+    fn from(fault: UpstreamError<E>) -> Self {
         match fault {
-            Fault::Service(error) => Self::Service(error),
-            Fault::Refusal(answer) => Self::Refusal(answer),
+            UpstreamError::Service(error) => Self::Service(error),
+            UpstreamError::Refusal(answer) => Self::Refusal(answer),
         }
     }
 }

@@ -9,7 +9,7 @@
 
 use serde_json::{Map, Value};
 
-use super::unambiguous::{self, Fault};
+use super::unambiguous::{self, JsonError};
 
 /// The marks of numbers and of texts.
 const NUMBER: char = '#';
@@ -28,9 +28,9 @@ pub(super) struct Tree(Value);
 
 impl Tree {
     /// Reads a document of a bounded number of values, in which no object may name a member twice.
-    pub(super) fn parse(text: &str) -> Result<Self, Fault> {
+    pub(super) fn parse(text: &str) -> Result<Self, JsonError> {
         unambiguous::check_up_to(text, MAX_VALUES)?;
-        serde_json::from_slice(&marked(text)).map(Self).map_err(|_| Fault::NotJson)
+        serde_json::from_slice(&marked(text)).map(Self).map_err(|_| JsonError::NotJson)
     }
 
     /// Writes the document.

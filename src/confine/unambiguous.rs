@@ -11,26 +11,26 @@ const MAX_OPEN: usize = 65_535;
 
 /// The reason for which a document is not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(super) enum JsonError {
     NotJson,
     /// An object names a member twice.
-    Twice,
+    DuplicateMember,
     /// It has more names and values than are taken.
     TooMany,
 }
 
 /// Checks a document, of which nothing but the names of a bounded number of members is held.
-pub(super) fn check(text: &str) -> Result<(), Fault> {
+pub(super) fn check(text: &str) -> Result<(), JsonError> {
     check_up_to(text, usize::MAX)
 }
 
 /// Checks a document that may have so many values, beside the names of its members.
-pub(super) fn check_up_to(text: &str, values: usize) -> Result<(), Fault> {
+pub(super) fn check_up_to(text: &str, values: usize) -> Result<(), JsonError> {
     let mut reader = serde_json::Deserializer::from_str(text);
     let look = Look { values: &Cell::new(values), open: &Cell::new(0), fault: &Cell::new(None) };
     match look.deserialize(&mut reader).and_then(|()| reader.end()) {
         Ok(()) => Ok(()),
-        Err(_) => Err(look.fault.get().unwrap_or(Fault::NotJson)),
+        Err(_) => Err(look.fault.get().unwrap_or(JsonError::NotJson)),
     }
 }
 
@@ -42,11 +42,11 @@ struct Look<'l> {
     /// The members of all objects that have not ended.
     open: &'l Cell<usize>,
     /// The fault that was found, for which an error of the reader has only words.
-    fault: &'l Cell<Option<Fault>>,
+    fault: &'l Cell<Option<JsonError>>,
 }
 
 impl Look<'_> {
-    fn fault<E: de::Error>(self, fault: Fault) -> E {
+    fn fault<E: de::Error>(self, fault: JsonError) -> E {
         self.fault.set(Some(fault));
         E::custom("it is not taken")
     }
@@ -57,7 +57,7 @@ impl<'de> DeserializeSeed<'de> for Look<'_> {
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         let left = self.values.get().checked_sub(1);
-        self.values.set(left.ok_or_else(|| self.fault(Fault::TooMany))?);
+        self.values.set(left.ok_or_else(|| self.fault(JsonError::TooMany))?);
         deserializer.deserialize_any(self)
     }
 }
@@ -74,11 +74,11 @@ impl<'de> Visitor<'de> for Look<'_> {
         let around = self.open.get();
         while let Some(name) = members.next_key::<String>()? {
             if !names.insert(name) {
-                return Err(self.fault(Fault::Twice));
+                return Err(self.fault(JsonError::DuplicateMember));
             }
             self.open.set(around + names.len());
             if self.open.get() > MAX_OPEN {
-                return Err(self.fault(Fault::TooMany));
+                return Err(self.fault(JsonError::TooMany));
             }
             members.next_value_seed(self)?;
         }
@@ -133,10 +133,10 @@ mod tests {
             r#"{"a": 1, "b": 2, "\u0061": 3}"#,
             r#"[[{"x": {"a": null, "a": null}}]]"#,
         ] {
-            assert_eq!(check(doubled), Err(Fault::Twice), "{doubled}");
+            assert_eq!(check(doubled), Err(JsonError::DuplicateMember), "{doubled}");
         }
         for broken in ["", "{", r#"{"a": 1} x"#, &"[".repeat(200)] {
-            assert_eq!(check(broken), Err(Fault::NotJson), "{broken}");
+            assert_eq!(check(broken), Err(JsonError::NotJson), "{broken}");
         }
     }
 
@@ -148,15 +148,15 @@ mod tests {
         };
         let (most, more) = (members(MAX_OPEN), members(MAX_OPEN + 1));
         assert_eq!(check(&format!("[{most},{most}]")), Ok(()));
-        assert_eq!(check(&more), Err(Fault::TooMany));
-        assert_eq!(check(&format!(r#"{{"a":{most}}}"#)), Err(Fault::TooMany));
+        assert_eq!(check(&more), Err(JsonError::TooMany));
+        assert_eq!(check(&format!(r#"{{"a":{most}}}"#)), Err(JsonError::TooMany));
     }
 
     #[test]
     fn values_are_counted_before_they_are_kept() {
         let many = |number: usize| format!("[{}]", vec!["1"; number].join(","));
         assert_eq!(check_up_to(&many(9), 10), Ok(()));
-        assert_eq!(check_up_to(&many(10), 10), Err(Fault::TooMany));
-        assert_eq!(check_up_to(r#"{"a":{"b":[{}]}}"#, 3), Err(Fault::TooMany));
+        assert_eq!(check_up_to(&many(10), 10), Err(JsonError::TooMany));
+        assert_eq!(check_up_to(r#"{"a":{"b":[{}]}}"#, 3), Err(JsonError::TooMany));
     }
 }

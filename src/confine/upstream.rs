@@ -9,9 +9,9 @@ use http_body::Body;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tower_service::Service;
 
-use super::answer::Refusal;
 use super::headers;
 use super::lines::ReadByLine;
+use super::refusal::Refusal;
 use super::request_body::RequestBody;
 use crate::authorization::{BorrowedResource, ResourceRef};
 use crate::fhir::ResourceReference;
@@ -49,7 +49,7 @@ pub(super) struct UpstreamAnswer {
 }
 
 /// The reason for which there is no answer that could be judged.
-pub(super) enum Fault<E> {
+pub(super) enum UpstreamError<E> {
     Service(E),
     Refusal(Refusal),
 }
@@ -57,12 +57,12 @@ pub(super) enum Fault<E> {
 impl UpstreamAnswer {
     /// Returns what to tell a client of a refusal.
     pub(super) fn refusal(&self) -> Refusal {
-        Refusal::of_server(self.status, &self.body).after(&self.headers)
+        Refusal::from_upstream(self.status, &self.body).with_retry_after(&self.headers)
     }
 
     /// Returns the refusal of a change, as a confined client may see it.
     pub(super) fn refusal_of_change(&self) -> Refusal {
-        Refusal::of_refused_change(self.status, &self.body).after(&self.headers)
+        Refusal::from_upstream_change(self.status, &self.body).with_retry_after(&self.headers)
     }
 }
 
@@ -97,7 +97,7 @@ impl<S> Upstream<S> {
     pub(super) async fn get<B, R>(
         &mut self,
         address: &str,
-    ) -> Result<UpstreamAnswer, Fault<S::Error>>
+    ) -> Result<UpstreamAnswer, UpstreamError<S::Error>>
     where
         S: Service<Request<RequestBody<B>>, Response = Response<R>>,
         R: Body<Error: Into<BoxError>>,
@@ -110,7 +110,7 @@ impl<S> Upstream<S> {
         &mut self,
         address: &str,
         parameters: String,
-    ) -> Result<UpstreamAnswer, Fault<S::Error>>
+    ) -> Result<UpstreamAnswer, UpstreamError<S::Error>>
     where
         S: Service<Request<RequestBody<B>>, Response = Response<R>>,
         R: Body<Error: Into<BoxError>>,
@@ -124,7 +124,7 @@ impl<S> Upstream<S> {
     pub(super) async fn change<B, R>(
         &mut self,
         change: Change,
-    ) -> Result<UpstreamAnswer, Fault<S::Error>>
+    ) -> Result<UpstreamAnswer, UpstreamError<S::Error>>
     where
         S: Service<Request<RequestBody<B>>, Response = Response<R>>,
         R: Body<Error: Into<BoxError>>,
@@ -139,14 +139,14 @@ impl<S> Upstream<S> {
         address: &str,
         body: RequestBody<B>,
         headers: HeaderMap,
-    ) -> Result<UpstreamAnswer, Fault<S::Error>>
+    ) -> Result<UpstreamAnswer, UpstreamError<S::Error>>
     where
         S: Service<Request<RequestBody<B>>, Response = Response<R>>,
         R: Body<Error: Into<BoxError>>,
     {
         let more = headers.into_iter().filter_map(|(name, value)| Some((name?, value)));
         let response = self.send(method, address, body, more).await?;
-        whole(response, self.max_body).await.map_err(Fault::Refusal)
+        whole(response, self.max_body).await.map_err(UpstreamError::Refusal)
     }
 
     /// Sends a request with more headers, and returns its answer as it begins.
@@ -156,16 +156,17 @@ impl<S> Upstream<S> {
         address: &str,
         body: RequestBody<B>,
         more: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
-    ) -> Result<Response<R>, Fault<S::Error>>
+    ) -> Result<Response<R>, UpstreamError<S::Error>>
     where
         S: Service<Request<RequestBody<B>>, Response = Response<R>>,
     {
-        let too_many = || Fault::Refusal(Refusal::too_many_requests(MAX_REQUESTS));
+        let too_many = || UpstreamError::Refusal(Refusal::too_many_requests(MAX_REQUESTS));
         self.left = self.left.checked_sub(1).ok_or_else(too_many)?;
         let mut parts = self.request.clone();
         parts.method = method;
-        parts.uri = resolve(&parts.uri, address)
-            .ok_or_else(|| Fault::Refusal(Refusal::unreadable("its address is not valid")))?;
+        parts.uri = resolve(&parts.uri, address).ok_or_else(|| {
+            UpstreamError::Refusal(Refusal::unreadable("its address is not valid"))
+        })?;
         for (name, value) in more {
             parts.headers.insert(name, value);
         }
@@ -173,10 +174,10 @@ impl<S> Upstream<S> {
             let service = &mut self.service;
             std::future::poll_fn(|context| service.poll_ready(context))
                 .await
-                .map_err(Fault::Service)?;
+                .map_err(UpstreamError::Service)?;
         }
         let request = Request::from_parts(parts, body);
-        self.service.call(request).await.map_err(Fault::Service)
+        self.service.call(request).await.map_err(UpstreamError::Service)
     }
 
     /// Reads a whole answer.
@@ -193,7 +194,7 @@ impl<S> Upstream<S> {
         &mut self,
         base_path: &str,
         reference: &ResourceReference,
-    ) -> Result<Option<FoundResource>, Fault<S::Error>>
+    ) -> Result<Option<FoundResource>, UpstreamError<S::Error>>
     where
         S: Service<Request<RequestBody<B>>, Response = Response<R>>,
         R: Body<Error: Into<BoxError>>,
@@ -203,14 +204,16 @@ impl<S> Upstream<S> {
         self.left = self.left.saturating_add(1);
         let answer = match self.get(&format!("{base_path}/{resource_type}/{id}")).await {
             Ok(answer) => answer,
-            Err(Fault::Refusal(unread)) if unread.is_unreadable() => return Ok(None),
+            Err(UpstreamError::Refusal(unread)) if unread.is_unreadable() => return Ok(None),
             Err(fault) => return Err(fault),
         };
         match answer.status {
             StatusCode::OK => {}
             StatusCode::NOT_FOUND | StatusCode::GONE => return Ok(None),
             other => {
-                return Err(Fault::Refusal(Refusal::no_lookup(other).after(&answer.headers)));
+                return Err(UpstreamError::Refusal(
+                    Refusal::no_lookup(other).with_retry_after(&answer.headers),
+                ));
             }
         }
         let found = FoundResource(answer.body);

@@ -6,9 +6,9 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::{BoxError, FHIR_JSON, Judge};
-use crate::confine::answer::{Refusal, document};
 use crate::confine::entry_answer::{self, EntryAnswer};
 use crate::confine::headers;
+use crate::confine::refusal::{Refusal, document};
 use crate::confine::request_body::RequestBody;
 use crate::confine::sent_bundle::{SentBundle, SentEntry};
 use crate::confine::stop::{Judged, Stop, unreadable};
@@ -42,7 +42,7 @@ where
         let (mut room, mut has_changed, mut is_broken) = (self.settings.max_body, false, false);
         for text in entries {
             if is_broken {
-                answers.push(self.refused_entry(Refusal::broken_off()));
+                answers.push(self.refused_entry(Refusal::entry_unanswered()));
                 continue;
             }
             let (changes, answer) = match SentEntry::parse(text) {
@@ -53,7 +53,7 @@ where
                 // What was changed before is told.
                 Err(Stop::Service(_)) if has_changed => {
                     is_broken = true;
-                    self.refused_entry(Refusal::broken_off())
+                    self.refused_entry(Refusal::entry_unanswered())
                 }
                 answer => self.entry_answer(answer)?,
             };
@@ -77,7 +77,7 @@ where
                 answer
             }
             None if changes => answer.without_resource(),
-            None => self.refused_entry(Refusal::no_room()),
+            None => self.refused_entry(Refusal::bundle_full()),
         }
     }
 

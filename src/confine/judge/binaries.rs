@@ -10,7 +10,6 @@ use tower_service::Service;
 
 use super::{BoxError, FHIR_JSON, Judge, text_of_success};
 use crate::authorization::{Alternative, ResourceRef};
-use crate::confine::answer::{Refusal, copy_version_headers, document, not_modified};
 use crate::confine::attachment::Attachment;
 use crate::confine::attachments::Attachments;
 use crate::confine::binary;
@@ -18,6 +17,7 @@ use crate::confine::body::ConfinedBody;
 use crate::confine::bounded::TooLong;
 use crate::confine::caller::Caller;
 use crate::confine::entry::Candidate;
+use crate::confine::refusal::{Refusal, copy_version_headers, document, not_modified};
 use crate::confine::request_body::RequestBody;
 use crate::confine::stop::{Judged, Stop, unreadable};
 use crate::confine::upstream::{UpstreamAnswer, check_plain};

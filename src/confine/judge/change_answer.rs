@@ -11,10 +11,10 @@ use tower_service::Service;
 
 use super::write::OutgoingChange;
 use super::{BoxError, FHIR_JSON, Judge};
-use crate::confine::answer::{Refusal, document};
 use crate::confine::bounded::TooLong;
 use crate::confine::entry::Candidate;
 use crate::confine::preference::ReturnPreference;
+use crate::confine::refusal::{Refusal, document};
 use crate::confine::request_body::RequestBody;
 use crate::confine::stop::{Judged, unreadable};
 use crate::confine::upstream::{Change, UpstreamAnswer};

@@ -7,9 +7,9 @@ use tower_service::Service;
 
 use super::pages::MAX_AHEAD;
 use super::{BoxError, FHIR_JSON, Judge, join, text_of_success};
-use crate::confine::answer::{Refusal, document};
 use crate::confine::bundle::{Bundle, of_count};
 use crate::confine::query;
+use crate::confine::refusal::{Refusal, document};
 use crate::confine::request_body::RequestBody;
 use crate::confine::stop::{Judged, unreadable};
 use crate::confine::upstream::UpstreamAnswer;

@@ -7,12 +7,12 @@ use tower_service::Service;
 
 use super::{BoxError, Judge, absence, text_of_success};
 use crate::authorization::{ResourceRef, StoreError};
-use crate::confine::answer::Refusal;
 use crate::confine::bundle::Bundle;
 use crate::confine::entry::{Candidate, Room};
+use crate::confine::refusal::Refusal;
 use crate::confine::request_body::RequestBody;
 use crate::confine::stop::{Judged, Stop};
-use crate::confine::upstream::Fault;
+use crate::confine::upstream::UpstreamError;
 use crate::confine::version::Version;
 use crate::fhir::InteractionKind as Kind;
 use crate::fhir::compartment::Node;
@@ -37,7 +37,7 @@ where
         let path = self.instance(id);
         let answer = match self.upstream.get(&path).await {
             Ok(answer) => answer,
-            Err(Fault::Refusal(unread)) if unread.is_unreadable() => {
+            Err(UpstreamError::Refusal(unread)) if unread.is_unreadable() => {
                 return Err(hide_unreadable(unread.text()));
             }
             Err(fault) => return Err(fault.into()),
@@ -149,7 +149,7 @@ where
         let answer = match self.upstream.get(&path).await {
             Ok(answer) if answer.status == StatusCode::OK => answer,
             Ok(_) => return Ok(Vec::new()),
-            Err(Fault::Refusal(unread)) if unread.is_unreadable() => return Ok(Vec::new()),
+            Err(UpstreamError::Refusal(unread)) if unread.is_unreadable() => return Ok(Vec::new()),
             Err(fault) => return Err(fault.into()),
         };
         let text = std::str::from_utf8(&answer.body).ok();

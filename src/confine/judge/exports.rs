@@ -14,13 +14,13 @@ use tower_service::Service;
 
 use super::{BoxError, Judge, join, text_of_success};
 use crate::authorization::{Access, JobOwner};
-use crate::confine::answer::{Refusal, document};
 use crate::confine::body::ConfinedBody;
 use crate::confine::job::{Job, Part};
 use crate::confine::kick_off::KickOff;
 use crate::confine::lines::Lines;
 use crate::confine::manifest;
 use crate::confine::pending_body::PendingBody;
+use crate::confine::refusal::{Refusal, document};
 use crate::confine::request_body::RequestBody;
 use crate::confine::stop::{Judged, Stop, unreadable};
 use crate::confine::upstream::{UpstreamAnswer, check_plain};
@@ -60,7 +60,7 @@ where
                 RequestBody::default()
             }
         };
-        self.is_unread = method == Method::GET;
+        self.body_is_unread = method == Method::GET;
         let kind = self.request.headers.get(CONTENT_TYPE).filter(|_| method == Method::POST);
         let kind = kind.map(|value| (CONTENT_TYPE, value.clone()));
         let later = (PREFER, HeaderValue::from_static("respond-async"));
@@ -118,7 +118,7 @@ where
         let answer = self.upstream.read(answer).await?;
         match answer.status {
             StatusCode::OK | StatusCode::ACCEPTED | StatusCode::NO_CONTENT => {
-                self.is_unread = false;
+                self.body_is_unread = false;
                 Ok(accepted(&HeaderMap::new()))
             }
             _ => Err(refusal_of_export(&answer).into()),

@@ -6,10 +6,10 @@ use tower_service::Service;
 
 use super::{BoxError, Judge};
 use crate::authorization::Visibility;
-use crate::confine::answer::Refusal;
+use crate::confine::refusal::Refusal;
 use crate::confine::request_body::RequestBody;
 use crate::confine::stop::{Judged, Stop};
-use crate::confine::upstream::{Fault, FoundResource};
+use crate::confine::upstream::{FoundResource, UpstreamError};
 use crate::fhir::compartment::resource_of;
 use crate::fhir::{InteractionKind as Kind, ResourceReference};
 use crate::smart::Permissions;
@@ -81,8 +81,8 @@ where
         let named = ResourceReference::new(name, id);
         let found = match self.upstream.look_up(&base, &named).await {
             Ok(found) => found,
-            Err(Fault::Refusal(_)) => None,
-            Err(Fault::Service(error)) => return Err(Stop::Service(error)),
+            Err(UpstreamError::Refusal(_)) => None,
+            Err(UpstreamError::Service(error)) => return Err(Stop::Service(error)),
         };
         let filter = self.access.may(Permissions::READ, &named.resource_type);
         let found = found.as_ref().and_then(FoundResource::resource);

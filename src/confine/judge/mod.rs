@@ -29,7 +29,6 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Body;
 use tower_service::Service;
 
-use super::answer::{Refusal, copy_version_headers, document, not_modified};
 use super::body::ConfinedBody;
 use super::capability::Capabilities;
 use super::entry::Candidate;
@@ -38,6 +37,7 @@ use super::known::KnownVerdicts;
 use super::page::Page;
 use super::pending_body::PendingBody;
 use super::query;
+use super::refusal::{Refusal, copy_version_headers, document, not_modified};
 use super::refused_entries::RefusedEntries;
 use super::request_body::RequestBody;
 use super::settings::ConfineSettings;
@@ -70,7 +70,7 @@ pub(super) struct Judge<S, B> {
     links_elsewhere: Cell<usize>,
     body: PendingBody<B>,
     /// True until all of the body has been read.
-    is_unread: bool,
+    body_is_unread: bool,
     known: KnownVerdicts,
     /// The resources that were looked up, for all pages that were looked at.
     looked_up: usize,
@@ -91,7 +91,7 @@ where
     ) -> Self {
         let upstream = Upstream::new(ready, &request, settings.max_body);
         let (known, body) = (KnownVerdicts::default(), PendingBody::Client(body));
-        let is_unread = true;
+        let body_is_unread = true;
         Self {
             upstream,
             layer_parts,
@@ -104,7 +104,7 @@ where
             refused_entries: RefusedEntries::default(),
             links_elsewhere: Cell::new(0),
             body,
-            is_unread,
+            body_is_unread,
             known,
             looked_up: 0,
         }
@@ -135,18 +135,18 @@ where
                 self.layer_parts.respond(rejection, &self.request).map(ConfinedBody::bytes)
             }
         };
-        if self.is_unread {
+        if self.body_is_unread {
             announce_close(&self.request, response.headers_mut());
         }
         Ok(response)
     }
 
     async fn judged(&mut self) -> Judged<Response<Bytes>, S::Error> {
-        let is_anything = matches!(
+        let accepts_any_format = matches!(
             self.handling,
             Handling::Refused | Handling::RefusedProvenance | Handling::Binary
         );
-        if !is_anything && !Format::takes_json(&self.request) {
+        if !accepts_any_format && !Format::takes_json(&self.request) {
             return Err(Refusal::only_json().into());
         }
         match self.handling {
@@ -172,8 +172,8 @@ where
     /// The answer to a request that is no bundle.
     async fn single_answer(&mut self) -> Judged<Response<Bytes>, S::Error> {
         match self.handling {
-            Handling::Resource => self.one().await,
-            Handling::Bundle => self.several().await,
+            Handling::Resource => self.read_one().await,
+            Handling::Bundle => self.search().await,
             Handling::SearchByPost => self.search_by_post().await,
             Handling::Page => self.page().await,
             Handling::Export => self.export().await,
@@ -195,7 +195,7 @@ where
     }
 
     /// A read, or a version.
-    async fn one(&mut self) -> Judged<Response<Bytes>, S::Error> {
+    async fn read_one(&mut self) -> Judged<Response<Bytes>, S::Error> {
         let hides = self.hides_results();
         let path = self.path();
         let answer = self.upstream.get(&path).await?;

@@ -8,12 +8,12 @@ use tower_service::Service;
 
 use super::{BoxError, FHIR_JSON, Judge, text_of_success};
 use crate::authorization::Access;
-use crate::confine::answer::{Refusal, document};
 use crate::confine::bundle::{Bundle, Entry};
 use crate::confine::entry::{Candidate, Room};
 use crate::confine::included::hide_includes_of_hidden;
 use crate::confine::link;
 use crate::confine::page::Page;
+use crate::confine::refusal::{Refusal, document};
 use crate::confine::request_body::RequestBody;
 use crate::confine::stop::{Judged, Stop, unreadable};
 use crate::confine::upstream::UpstreamAnswer;
@@ -36,7 +36,7 @@ enum PageEntry {
 }
 
 /// A page that a client may go on to.
-struct Ahead {
+struct NextPage {
     /// Its address at the upstream server, relative to the base.
     link: String,
     number: u32,
@@ -62,7 +62,7 @@ where
         let bundle = Bundle::parse(text_of_success(answer)?)?;
         let kept = self.kept(&bundle).await?;
         let ahead = match bundle.next_page() {
-            Some(next) => self.ahead(next, number).await,
+            Some(next) => self.find_next_page(next, number).await,
             None => None,
         };
         let shows = kept.contains(&true) || ahead.as_ref().is_some_and(|ahead| ahead.shows);
@@ -156,8 +156,8 @@ where
     /// Finds the next page that shows something: a link to one that shows nothing would tell that something
     /// is hidden. Where it has not been found within some pages, the client goes on from there, and where a
     /// page cannot be judged, it gets that answer when it comes to it.
-    async fn ahead(&mut self, next: &str, number: u32) -> Option<Ahead> {
-        let mut ahead = Ahead { link: self.below(next)?, number: number + 1, shows: false };
+    async fn find_next_page(&mut self, next: &str, number: u32) -> Option<NextPage> {
+        let mut ahead = NextPage { link: self.below(next)?, number: number + 1, shows: false };
         if !self.hides_results() {
             // It shows whatever it has, and needs not be asked for twice.
             ahead.shows = true;
@@ -189,7 +189,7 @@ where
     }
 
     /// Seals a page for the caller, as the address of it here. `None` if the address would be too long to be judged.
-    fn sealed(&self, ahead: Ahead, of: &str) -> Option<String> {
+    fn sealed(&self, ahead: NextPage, of: &str) -> Option<String> {
         let principal = self.access.principal();
         let expires = self.layer_parts.now().saturating_add(self.settings.page_lifetime);
         let page = Page::new(ahead.link, of, ahead.number, principal, expires)?;

@@ -6,7 +6,7 @@ use super::requested_change::{Content, RequestedChange};
 use super::single::Single;
 use super::target::{ChangeTarget, is_confined};
 use super::write::OutgoingChange;
-use crate::confine::answer::Refusal;
+use crate::confine::refusal::Refusal;
 use crate::confine::sent_bundle::SentEntry;
 use crate::confine::stop::{Judged, Stop};
 use crate::confine::tree::Tree;

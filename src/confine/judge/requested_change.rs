@@ -9,11 +9,11 @@ use tower_service::Service;
 
 use super::{BoxError, Judge};
 use crate::authorization::{Access, BorrowedResource, ResourceRef};
-use crate::confine::answer::Refusal;
 use crate::confine::headers;
 use crate::confine::patch;
 use crate::confine::pending_body::PendingBody;
 use crate::confine::preference::ReturnPreference;
+use crate::confine::refusal::Refusal;
 use crate::confine::request_body::RequestBody;
 use crate::confine::stop::Judged;
 use crate::confine::tree::{Tree, unmarked};
@@ -103,7 +103,7 @@ where
         };
         match read {
             Ok(body) => {
-                self.is_unread = false;
+                self.body_is_unread = false;
                 Ok(body.to_bytes())
             }
             Err(error) if error.is::<LengthLimitError>() => {

@@ -6,9 +6,9 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::{BoxError, Judge, join};
-use crate::confine::answer::Refusal;
 use crate::confine::headers;
 use crate::confine::query;
+use crate::confine::refusal::Refusal;
 use crate::confine::request_body::RequestBody;
 use crate::confine::stop::{Judged, Stop};
 use crate::fhir::InteractionKind;
@@ -20,7 +20,7 @@ where
     R: Body<Error: Into<BoxError>>,
 {
     /// A search, a history or `$everything`, by `GET`.
-    pub(super) async fn several(&mut self) -> Judged<Response<Bytes>, S::Error> {
+    pub(super) async fn search(&mut self) -> Judged<Response<Bytes>, S::Error> {
         let hides = self.hides_instance();
         let found = self.found(hides).await;
         self.hidden_if_unreadable(found, hides)

@@ -8,9 +8,9 @@ use serde::Deserialize;
 
 use super::Judge;
 use crate::authorization::Access;
-use crate::confine::answer::Refusal;
 use crate::confine::handling::Handling;
 use crate::confine::pending_body::PendingBody;
+use crate::confine::refusal::Refusal;
 use crate::confine::sent_bundle::SentEntry;
 use crate::confine::stop::{Judged, Stop};
 use crate::confine::upstream::resolve;

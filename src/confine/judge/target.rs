@@ -7,7 +7,7 @@ use tower_service::Service;
 use super::requested_change::{RequestedChange, id_of};
 use super::{BoxError, Judge};
 use crate::authorization::{Access, Denial};
-use crate::confine::answer::Refusal;
+use crate::confine::refusal::Refusal;
 use crate::confine::request_body::RequestBody;
 use crate::confine::stop::{Judged, Stop};
 use crate::fhir::InteractionKind as Kind;

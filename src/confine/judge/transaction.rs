@@ -16,10 +16,10 @@ use super::single::Single;
 use super::target::ChangeTarget;
 use super::write::OutgoingChange;
 use super::{BoxError, FHIR_JSON, Judge};
-use crate::confine::answer::Refusal;
 use crate::confine::entry_answer::{EntryAnswer, ServerAnswer, ServerAnswers};
 use crate::confine::handling::Handling;
 use crate::confine::preference::ReturnPreference;
+use crate::confine::refusal::Refusal;
 use crate::confine::request_body::RequestBody;
 use crate::confine::sent_bundle::{self, SentEntry, SentRequest, WrittenEntry};
 use crate::confine::stop::{Judged, Stop, unreadable};
@@ -276,7 +276,7 @@ where
     ) -> Judged<EntryAnswer, S::Error> {
         match read {
             Err(Stop::Service(_)) if has_changed => {
-                self.entry_answer(Err(Refusal::broken_off().into()))
+                self.entry_answer(Err(Refusal::entry_unanswered().into()))
             }
             read => self.entry_answer(read),
         }

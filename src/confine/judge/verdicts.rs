@@ -6,8 +6,8 @@ use tower_service::Service;
 
 use super::{BoxError, Judge};
 use crate::authorization::ResourceRef;
-use crate::confine::answer::Refusal;
 use crate::confine::entry::Candidate;
+use crate::confine::refusal::Refusal;
 use crate::confine::request_body::RequestBody;
 use crate::confine::stop::Judged;
 use crate::confine::upstream::FoundResource;

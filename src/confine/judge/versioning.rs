@@ -10,8 +10,8 @@ use tower_service::Service;
 
 use super::{BoxError, Judge};
 use crate::authorization::Denial;
-use crate::confine::answer::Refusal;
 use crate::confine::capability::Versioning;
+use crate::confine::refusal::Refusal;
 use crate::confine::request_body::RequestBody;
 use crate::confine::stop::{Judged, Stop};
 use crate::telemetry::log;
@@ -76,7 +76,7 @@ where
         match answer.status {
             StatusCode::OK => Ok(answer.body),
             status if is_trouble => {
-                Err(Refusal::no_statement(status).after(&answer.headers).into())
+                Err(Refusal::no_statement(status).with_retry_after(&answer.headers).into())
             }
             _ => Ok(Bytes::new()),
         }

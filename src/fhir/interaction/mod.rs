@@ -105,12 +105,15 @@ impl Interaction {
             let has_query = address.query().is_some_and(|query| !query.is_empty());
             let below = base.below(address.path())?;
             let route = Route::parse(types, method, below, has_query);
-            Some(match *method {
-                Method::POST if route.kind == InteractionKind::Create => {
-                    under_conditions(route, outside.conditions())
-                }
-                Method::DELETE if outside.cascades() => (route, Some(OutsideUri::cascade())),
-                _ => (route, None),
+            use InteractionKind as Kind;
+            let deletes =
+                matches!(route.kind, Kind::Delete | Kind::ConditionalDelete | Kind::DeleteHistory);
+            Some(if route.kind == Kind::Create {
+                under_conditions(route, outside.conditions())
+            } else if deletes && outside.cascades() {
+                (route, Some(OutsideUri::cascade()))
+            } else {
+                (route, None)
             })
         })
     }

@@ -28,9 +28,9 @@ pub(crate) struct Entry<'a> {
 pub(crate) fn answer(
     app: &App,
     rights: &Rights,
-    order: &FhirRequest<'_>,
+    request: &FhirRequest<'_>,
 ) -> Result<Answer, Refusal> {
-    let Content::Resource(bundle) = &order.body else {
+    let Content::Resource(bundle) = &request.body else {
         return Err(Refusal::invalid("there is no bundle"));
     };
     if bundle["resourceType"] != "Bundle" {
@@ -63,7 +63,7 @@ fn batch(app: &App, rights: &Rights, entries: &[Value]) -> Result<Vec<Value>, Re
                 if room == 0 && !entry.is_write() {
                     return Err(no_room());
                 }
-                let answer = change(state, &entry.rights, &entry.order()?)?;
+                let answer = change(state, &entry.rights, &entry.request()?)?;
                 within(&mut room, entry.is_write(), answer)
             });
             response(app, answer)
@@ -88,17 +88,17 @@ fn transaction(app: &App, rights: &Rights, entries: &[Value]) -> Result<Vec<Valu
         let mut room = MAX_ANSWER;
         let mut answers: Vec<(usize, Answer)> = Vec::new();
         for entry in &judged {
-            let mut order = entry.order()?;
-            order.new_id = plan.new_id(entry.number);
-            if let Content::Resource(resource) = &mut order.body {
+            let mut request = entry.request()?;
+            request.new_id = plan.new_id(entry.number);
+            if let Content::Resource(resource) = &mut request.body {
                 rename_references(resource, plan.names());
             }
             let answer = match entry.is_write() {
                 true => {
                     let confinement = Confinement::new(&entry.rights);
-                    write::perform(state, &confinement, &order, plan.target(entry.number))?
+                    write::perform(state, &confinement, &request, plan.target(entry.number))?
                 }
-                false => look(state, &entry.rights, &order)?,
+                false => look(state, &entry.rights, &request)?,
             };
             answers.push((entry.number, within(&mut room, entry.is_write(), answer)?));
         }
@@ -130,7 +130,7 @@ fn judged<'a>(rights: &Rights, number: usize, content: &'a Value) -> Result<Entr
 }
 
 impl Entry<'_> {
-    pub(crate) fn order(&self) -> Result<FhirRequest<'_>, Refusal> {
+    pub(crate) fn request(&self) -> Result<FhirRequest<'_>, Refusal> {
         FhirRequest::of_entry(self.rights.interaction(), self.content)
     }
 

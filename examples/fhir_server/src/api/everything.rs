@@ -16,14 +16,14 @@ use crate::store::{self, MAX_COUNT, State, number};
 pub(crate) fn everything(
     state: &State,
     rights: &Rights,
-    order: &FhirRequest<'_>,
+    request: &FhirRequest<'_>,
 ) -> Result<Answer, Refusal> {
-    if order.resource_type() != "Patient" || order.interaction.id().is_none() {
+    if request.resource_type() != "Patient" || request.interaction.id().is_none() {
         return Err(Refusal::not_supported("this server has `$everything` of one patient only"));
     }
     let mut selection = Selection::default();
     let (mut offset, mut count) = (0, MAX_COUNT);
-    for (name, value) in &order.parameters {
+    for (name, value) in &request.parameters {
         match name.as_str() {
             "_count" => count = store::count(value).map_err(Refusal::invalid)?,
             "_offset" => offset = number(name, value).map_err(Refusal::invalid)?,
@@ -35,7 +35,7 @@ pub(crate) fn everything(
             }
         }
     }
-    let (confinement, members) = (Confinement::new(rights), rights.compartment(order.id()));
+    let (confinement, members) = (Confinement::new(rights), rights.compartment(request.id()));
     let selected = state.types().filter(|name| selection.has_type(name));
     let resources = selected.flat_map(|name| state.live(name));
     let mut found: Vec<Arc<Value>> = resources
@@ -49,7 +49,7 @@ pub(crate) fn everything(
     let total = found.len();
     let mut bundle = json!({
         "resourceType": "Bundle", "type": "searchset", "total": total,
-        "link": page(state, order, offset, count, total),
+        "link": page(state, request, offset, count, total),
     });
     let shown = found.iter().skip(offset).take(count);
     let entries: Vec<Value> = shown.map(|resource| entry(state, resource)).collect();

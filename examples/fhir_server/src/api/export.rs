@@ -59,18 +59,18 @@ impl Jobs {
 pub(crate) fn kick_off(
     app: &App,
     rights: &Rights,
-    order: &FhirRequest<'_>,
+    request: &FhirRequest<'_>,
 ) -> Result<Answer, Refusal> {
-    if order.interaction.method() == Method::HEAD {
+    if request.interaction.method() == Method::HEAD {
         return Err(Refusal::invalid("HEAD does not start an export"));
     }
     let owner = rights.owner().ok_or_else(|| {
         Refusal::invalid("an export belongs to the subject of the token, which has none")
     })?;
     let state = app.store.snapshot();
-    let of = subjects(&state, rights, order)?;
+    let of = subjects(&state, rights, request)?;
     let mut selection = Selection::default();
-    for (name, value) in &order.parameters {
+    for (name, value) in &request.parameters {
         match name.as_str() {
             "_outputFormat" if is_ndjson(value) => {}
             "_format" => {}
@@ -100,10 +100,10 @@ pub(crate) fn kick_off(
         }
     }
     let id = uuid::Uuid::new_v4().to_string();
-    let interaction = order.interaction;
+    let interaction = request.interaction;
     let below = interaction.base().below(interaction.path()).unwrap_or_default();
     let query = interaction.query().map(|query| format!("?{query}")).unwrap_or_default();
-    let request = format!("{}{below}{query}", state.url());
+    let url = format!("{}{below}{query}", state.url());
     let types = match named {
         Some(types) => types.iter().map(|name| (*name).to_owned()).collect(),
         None => state.types().filter(|name| rights.may_export(name)).map(str::to_owned).collect(),
@@ -111,7 +111,7 @@ pub(crate) fn kick_off(
     let begun = SystemTime::now();
     // Not the present time: a change under way may already have an earlier one, and is not in the files.
     let transaction_time = state.last_change();
-    let job = Job { owner, types, begun, transaction_time, request, files };
+    let job = Job { owner, types, begun, transaction_time, request: url, files };
     keep(&mut app.jobs.lock(), id.clone(), job);
     let mut answer = Answer::status(StatusCode::ACCEPTED);
     answer.headers.push((CONTENT_LOCATION, address(&state, &id)));
@@ -136,26 +136,26 @@ fn keep(jobs: &mut BTreeMap<String, Job>, id: String, job: Job) {
 pub(crate) fn follow_up(
     app: &App,
     rights: &Rights,
-    order: &FhirRequest<'_>,
+    request: &FhirRequest<'_>,
 ) -> Result<Answer, Refusal> {
     let none = || Refusal::not_found("there is no such job");
     let mut jobs = app.jobs.lock();
-    let known = order.interaction.operation() == Some("export");
+    let known = request.interaction.operation() == Some("export");
     let is_kept = |job: &&Job| job.is_kept(SystemTime::now()) && rights.owns(&job.owner);
-    let job = jobs.get(order.id()).filter(|job| known && is_kept(job));
+    let job = jobs.get(request.id()).filter(|job| known && is_kept(job));
     let job = job.ok_or_else(none)?;
-    if order.interaction.kind() == InteractionKind::JobCancel {
-        jobs.remove(order.id());
+    if request.interaction.kind() == InteractionKind::JobCancel {
+        jobs.remove(request.id());
         return Ok(Answer::status(StatusCode::ACCEPTED));
     }
     // The token that asks may hold less than the one that began the export.
     for name in &job.types {
         rights.of_entry(&Method::GET, &format!("$export?_type={name}"), None)?;
     }
-    let (_, below) = order.interaction.path().split_once(order.id()).unwrap_or_default();
+    let (_, below) = request.interaction.path().split_once(request.id()).unwrap_or_default();
     let state = app.store.snapshot();
     match below.strip_prefix('/') {
-        None => Ok(manifest(&state, order.id(), job)),
+        None => Ok(manifest(&state, request.id(), job)),
         Some(file) => {
             let name = file.strip_suffix(".ndjson").ok_or_else(none)?;
             let text = job.files.get(name).ok_or_else(none)?.clone();
@@ -200,9 +200,9 @@ enum Subjects<'a> {
 fn subjects<'a>(
     state: &State,
     rights: &'a Rights,
-    order: &FhirRequest<'_>,
+    request: &FhirRequest<'_>,
 ) -> Result<Subjects<'a>, Refusal> {
-    match (order.interaction.resource_type(), order.interaction.id()) {
+    match (request.interaction.resource_type(), request.interaction.id()) {
         (None, _) => Ok(Subjects::All),
         (Some("Patient"), None) => Ok(Subjects::AllPatients(rights.patient_compartment())),
         (Some("Group"), Some(id)) => {

@@ -1,4 +1,4 @@
-//! The order of a request, or of an entry of a bundle, beside its interaction.
+//! A request, or an entry of a bundle: its interaction with parameters, conditions and body.
 
 use axum::http::header::{CONTENT_TYPE, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH};
 use axum::http::request::Parts;

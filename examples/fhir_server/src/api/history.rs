@@ -17,45 +17,45 @@ use crate::store::{self, Change, State, Version, is_type, number};
 pub(crate) fn of_instance(
     state: &State,
     confinement: &Confinement<'_>,
-    order: &FhirRequest<'_>,
+    request: &FhirRequest<'_>,
 ) -> Result<Answer, Refusal> {
-    let mut versions = state.versions(order.resource_type(), order.id());
+    let mut versions = state.versions(request.resource_type(), request.id());
     versions
         .retain(|version| judged(state, version, |resource| confinement.shows(state, resource)));
     if versions.is_empty() {
         return Err(Refusal::no_such_resource());
     }
-    bundle(state, order, versions)
+    bundle(state, request, versions)
 }
 
 /// Of a type, or of all.
 pub(crate) fn of_all(
     state: &State,
     confinement: &Confinement<'_>,
-    order: &FhirRequest<'_>,
+    request: &FhirRequest<'_>,
 ) -> Result<Answer, Refusal> {
-    if order.interaction.resource_type().is_some_and(|name| !is_type(name)) {
+    if request.interaction.resource_type().is_some_and(|name| !is_type(name)) {
         return Err(Refusal::no_such_type());
     }
-    let mut versions = state.history(order.interaction.resource_type());
+    let mut versions = state.history(request.interaction.resource_type());
     versions
         .retain(|version| judged(state, version, |resource| confinement.shows(state, resource)));
-    bundle(state, order, versions)
+    bundle(state, request, versions)
 }
 
 fn bundle(
     state: &State,
-    order: &FhirRequest<'_>,
+    request: &FhirRequest<'_>,
     mut versions: Vec<&Version>,
 ) -> Result<Answer, Refusal> {
     let (mut count, mut offset) = (100, 0);
     let mut selection = Selection::default();
-    for (name, value) in &order.parameters {
+    for (name, value) in &request.parameters {
         match name.as_str() {
             "_count" => count = store::count(value).map_err(Refusal::invalid)?,
             "_offset" => offset = number(name, value).map_err(Refusal::invalid)?,
             "_format" | "_pretty" => {}
-            "_type" if order.interaction.kind() != InteractionKind::HistorySystem => {
+            "_type" if request.interaction.kind() != InteractionKind::HistorySystem => {
                 return Err(Refusal::invalid("`_type` selects from the history of all types only"));
             }
             name if selection.read(state.base(), name, value)? => {}
@@ -73,7 +73,7 @@ fn bundle(
     let shown = versions.iter().skip(offset).take(count);
     let mut bundle = json!({
         "resourceType": "Bundle", "type": "history", "total": total,
-        "link": page(state, order, offset, count, total),
+        "link": page(state, request, offset, count, total),
     });
     let entries: Vec<Value> = shown.map(|version| entry(state, version)).collect();
     if !entries.is_empty() {

@@ -142,18 +142,18 @@ fn answer(
     if matches!(rights, Rights::Public(_)) && !reads {
         return Err(Refusal::not_found("there is nothing at this address"));
     }
-    let order = FhirRequest::of_request(interaction, parts, &body)?;
+    let request = FhirRequest::of_request(interaction, parts, &body)?;
     let wants_little = prefers_minimal(&parts.headers);
     match interaction.kind() {
-        InteractionKind::Batch => bundle::answer(app, &rights, &order),
+        InteractionKind::Batch => bundle::answer(app, &rights, &request),
         InteractionKind::JobStatus | InteractionKind::JobCancel => {
-            export::follow_up(app, &rights, &order)
+            export::follow_up(app, &rights, &request)
         }
         InteractionKind::Operation if interaction.operation() == Some("export") => {
-            export::kick_off(app, &rights, &order)
+            export::kick_off(app, &rights, &request)
         }
         _ => {
-            let answer = perform(app, &rights, &order)?;
+            let answer = perform(app, &rights, &request)?;
             let is_write = write::is_write(interaction.kind());
             let resource = answer.resource.filter(|_| !(is_write && wants_little));
             Ok(Answer { resource, ..answer })
@@ -171,44 +171,46 @@ fn prefers_minimal(headers: &HeaderMap) -> bool {
 }
 
 /// One interaction by itself.
-fn perform(app: &App, rights: &Rights, order: &FhirRequest<'_>) -> Result<Answer, Refusal> {
-    if write::is_write(order.interaction.kind()) {
-        return app.store.change(|resources| change(resources, rights, order));
+fn perform(app: &App, rights: &Rights, request: &FhirRequest<'_>) -> Result<Answer, Refusal> {
+    if write::is_write(request.interaction.kind()) {
+        return app.store.change(|resources| change(resources, rights, request));
     }
-    look(&app.store.snapshot(), rights, order)
+    look(&app.store.snapshot(), rights, request)
 }
 
 /// One interaction on resources that may be changed.
 fn change(
     resources: &mut Resources,
     rights: &Rights,
-    order: &FhirRequest<'_>,
+    request: &FhirRequest<'_>,
 ) -> Result<Answer, Refusal> {
-    if write::is_write(order.interaction.kind()) {
+    if write::is_write(request.interaction.kind()) {
         let confinement = Confinement::new(rights);
-        let target = write::target(resources, &confinement, order)?;
-        return write::perform(resources, &confinement, order, target.as_ref());
+        let target = write::target(resources, &confinement, request)?;
+        return write::perform(resources, &confinement, request, target.as_ref());
     }
-    look(resources, rights, order)
+    look(resources, rights, request)
 }
 
 fn look(
     resources: &Resources,
     rights: &Rights,
-    order: &FhirRequest<'_>,
+    request: &FhirRequest<'_>,
 ) -> Result<Answer, Refusal> {
     use InteractionKind as Kind;
     let confinement = Confinement::new(rights);
-    match order.interaction.kind() {
-        Kind::Read => read::read(resources, &confinement, order),
-        Kind::VersionRead => read::version(resources, &confinement, order),
-        Kind::HistoryInstance => history::of_instance(resources, &confinement, order),
-        Kind::HistoryType | Kind::HistorySystem => history::of_all(resources, &confinement, order),
-        Kind::SearchType | Kind::SearchSystem | Kind::SearchCompartment => {
-            search::search(resources, &confinement, order)
+    match request.interaction.kind() {
+        Kind::Read => read::read(resources, &confinement, request),
+        Kind::VersionRead => read::version(resources, &confinement, request),
+        Kind::HistoryInstance => history::of_instance(resources, &confinement, request),
+        Kind::HistoryType | Kind::HistorySystem => {
+            history::of_all(resources, &confinement, request)
         }
-        Kind::Operation if order.interaction.operation() == Some("everything") => {
-            everything::everything(resources, rights, order)
+        Kind::SearchType | Kind::SearchSystem | Kind::SearchCompartment => {
+            search::search(resources, &confinement, request)
+        }
+        Kind::Operation if request.interaction.operation() == Some("everything") => {
+            everything::everything(resources, rights, request)
         }
         _ => Err(Refusal::not_supported("this server does not have the interaction")),
     }

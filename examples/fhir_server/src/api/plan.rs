@@ -32,18 +32,18 @@ impl Plan {
         let mut about = BTreeSet::new();
         let mut conditions = BTreeSet::new();
         for entry in entries {
-            let order = entry.order()?;
+            let request = entry.request()?;
             if has_conditional_reference(&entry.content["resource"], state.url()) {
                 return Err(Refusal::invalid("conditional references are not supported"));
             }
-            let kind = order.interaction.kind();
+            let kind = request.interaction.kind();
             let confinement = Confinement::new(&entry.rights);
             let found = match is_write(kind) {
-                true => target(state, &confinement, &order)?,
+                true => target(state, &confinement, &request)?,
                 false => None,
             };
             if found.is_none() && is_conditional(kind) {
-                let condition = (order.resource_type(), condition(&order));
+                let condition = (request.resource_type(), condition(&request));
                 if !conditions.insert(format!("{condition:?}")) {
                     return Err(Refusal::invalid(
                         "two entries of the transaction have one condition",
@@ -57,7 +57,7 @@ impl Plan {
                 }
                 Some(_) => return Err(two_about_one()),
                 None if creates(kind) => {
-                    let name = ResourceReference::new(order.resource_type(), new_id(entry));
+                    let name = ResourceReference::new(request.resource_type(), new_id(entry));
                     if !about.insert(name.clone()) {
                         return Err(two_about_one());
                     }

@@ -13,28 +13,28 @@ use crate::store::{State, Version};
 pub(crate) fn read(
     state: &State,
     confinement: &Confinement<'_>,
-    order: &FhirRequest<'_>,
+    request: &FhirRequest<'_>,
 ) -> Result<Answer, Refusal> {
-    let current = state.current(order.resource_type(), order.id());
+    let current = state.current(request.resource_type(), request.id());
     let current = current.ok_or_else(Refusal::no_such_resource)?;
-    show(state, confinement, order, current)
+    show(state, confinement, request, current)
 }
 
 pub(crate) fn version(
     state: &State,
     confinement: &Confinement<'_>,
-    order: &FhirRequest<'_>,
+    request: &FhirRequest<'_>,
 ) -> Result<Answer, Refusal> {
     // `[type]/[id]/_history/[vid]`: the layer has seen to the shape of it.
-    let number = order.interaction.path().rsplit('/').next().unwrap_or_default();
-    let version = state.version(order.resource_type(), order.id(), number);
-    show(state, confinement, order, version.ok_or_else(Refusal::no_such_resource)?)
+    let number = request.interaction.path().rsplit('/').next().unwrap_or_default();
+    let version = state.version(request.resource_type(), request.id(), number);
+    show(state, confinement, request, version.ok_or_else(Refusal::no_such_resource)?)
 }
 
 fn show(
     state: &State,
     confinement: &Confinement<'_>,
-    order: &FhirRequest<'_>,
+    request: &FhirRequest<'_>,
     version: &Version,
 ) -> Result<Answer, Refusal> {
     if !judged(state, version, |resource| confinement.shows(state, resource)) {
@@ -44,7 +44,7 @@ fn show(
         return Err(Refusal::gone());
     }
     let answer = Answer::version(StatusCode::OK, version);
-    let is_known = match (&order.if_none_match, &order.if_modified_since) {
+    let is_known = match (&request.if_none_match, &request.if_modified_since) {
         (Some(tags), _) => names(tags, version.version),
         (None, Some(since)) => answer.is_as_at(since),
         (None, None) => false,

@@ -18,19 +18,19 @@ use crate::store::{Search, State, include, is_type, name_of, revinclude};
 pub(crate) fn search(
     state: &State,
     confinement: &Confinement<'_>,
-    order: &FhirRequest<'_>,
+    request: &FhirRequest<'_>,
 ) -> Result<Answer, Refusal> {
-    let compartment = compartment(order)?;
-    chains(confinement, &order.parameters)?;
-    let searched = match order.interaction.kind() {
-        InteractionKind::SearchCompartment => order.interaction.searched_type(),
-        _ => order.interaction.resource_type(),
+    let compartment = compartment(request)?;
+    chains(confinement, &request.parameters)?;
+    let searched = match request.interaction.kind() {
+        InteractionKind::SearchCompartment => request.interaction.searched_type(),
+        _ => request.interaction.resource_type(),
     };
     if searched.is_some_and(|name| !is_type(name)) {
         return Err(Refusal::no_such_type());
     }
     let search =
-        Search::parse(state.base(), searched, &order.parameters).map_err(Refusal::invalid)?;
+        Search::parse(state.base(), searched, &request.parameters).map_err(Refusal::invalid)?;
     let mut matches = visible(state, confinement, &search);
     if let Some(of) = &compartment {
         let is_patient = of.resource_type == "Patient";
@@ -57,7 +57,7 @@ pub(crate) fn search(
     let entries: Vec<Value> = entries.collect();
     let mut bundle = json!({
         "resourceType": "Bundle", "type": "searchset", "total": total,
-        "link": page(state, order, search.offset, search.count, total),
+        "link": page(state, request, search.offset, search.count, total),
     });
     if !entries.is_empty() {
         bundle["entry"] = entries.into();
@@ -68,13 +68,13 @@ pub(crate) fn search(
 /// The links of a page of results: to itself, and to the next one if there is more.
 pub(crate) fn page(
     state: &State,
-    order: &FhirRequest<'_>,
+    request: &FhirRequest<'_>,
     offset: usize,
     count: usize,
     total: usize,
 ) -> Value {
-    let address = order.interaction.path().trim_end_matches("/_search");
-    let below = order.interaction.base().below(address).unwrap_or_default();
+    let address = request.interaction.path().trim_end_matches("/_search");
+    let below = request.interaction.base().below(address).unwrap_or_default();
     let url = |parameters: &[(String, String)]| {
         let mut query = form_urlencoded::Serializer::new(String::new());
         // A comma stands between values. Some clients look for it as such.
@@ -82,10 +82,10 @@ pub(crate) fn page(
         let mark = if query.is_empty() { "" } else { "?" };
         format!("{}{below}{mark}{query}", state.url())
     };
-    let mut links = vec![json!({"relation": "self", "url": url(&order.parameters)})];
+    let mut links = vec![json!({"relation": "self", "url": url(&request.parameters)})];
     let next = offset.saturating_add(count);
     if count > 0 && next < total {
-        let mut parameters = order.parameters.clone();
+        let mut parameters = request.parameters.clone();
         parameters.retain(|(name, _)| name != "_offset");
         parameters.push(("_offset".to_owned(), next.to_string()));
         links.push(json!({"relation": "next", "url": url(&parameters)}));
@@ -170,10 +170,10 @@ fn included(
 }
 
 /// The compartment that a search is about. This server has those of patients and encounters.
-fn compartment(order: &FhirRequest<'_>) -> Result<Option<ResourceReference>, Refusal> {
-    match (order.interaction.kind(), order.resource_type()) {
+fn compartment(request: &FhirRequest<'_>) -> Result<Option<ResourceReference>, Refusal> {
+    match (request.interaction.kind(), request.resource_type()) {
         (InteractionKind::SearchCompartment, name @ ("Patient" | "Encounter")) => {
-            Ok(Some(ResourceReference::new(name, order.id())))
+            Ok(Some(ResourceReference::new(name, request.id())))
         }
         (InteractionKind::SearchCompartment, name) => {
             Err(Refusal::not_supported(format!("this server has no compartments of {name}")))

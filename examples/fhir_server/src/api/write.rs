@@ -34,23 +34,23 @@ pub(crate) fn takes_resource(kind: Kind) -> bool {
 pub(crate) fn target(
     state: &State,
     confinement: &Confinement<'_>,
-    order: &FhirRequest<'_>,
+    request: &FhirRequest<'_>,
 ) -> Result<Option<ResourceReference>, Refusal> {
-    if !is_type(order.resource_type()) {
+    if !is_type(request.resource_type()) {
         return Err(Refusal::no_such_type());
     }
-    let kind = order.interaction.kind();
+    let kind = request.interaction.kind();
     if !is_conditional(kind) || kind == Kind::ConditionalCreate {
         let known = |name: &str, value: &str| match name {
             "_format" | "_pretty" => true,
             "_hardDelete" => kind == Kind::Delete && matches!(value, "true" | "false"),
             _ => false,
         };
-        if order.parameters.iter().filter(|(name, _)| name == "_hardDelete").count() > 1 {
+        if request.parameters.iter().filter(|(name, _)| name == "_hardDelete").count() > 1 {
             return Err(Refusal::invalid("`_hardDelete` appears more than once"));
         }
         if let Some((name, value)) =
-            order.parameters.iter().find(|(name, value)| !known(name, value))
+            request.parameters.iter().find(|(name, value)| !known(name, value))
         {
             let text = format!("parameter `{name}={value}` is not supported here");
             return Err(Refusal::invalid(text));
@@ -58,9 +58,9 @@ pub(crate) fn target(
     }
     match kind {
         Kind::Update | Kind::Patch | Kind::Delete => {
-            Ok(Some(ResourceReference::new(order.resource_type(), order.id())))
+            Ok(Some(ResourceReference::new(request.resource_type(), request.id())))
         }
-        _ if is_conditional(kind) => only_match(state, confinement, order, &condition(order)),
+        _ if is_conditional(kind) => only_match(state, confinement, request, &condition(request)),
         _ => Ok(None),
     }
 }
@@ -69,24 +69,24 @@ pub(crate) fn target(
 pub(crate) fn perform(
     state: &mut State,
     confinement: &Confinement<'_>,
-    order: &FhirRequest<'_>,
+    request: &FhirRequest<'_>,
     target: Option<&ResourceReference>,
 ) -> Result<Answer, Refusal> {
-    match (order.interaction.kind(), target) {
-        (Kind::Create, _) | (Kind::ConditionalCreate, None) => create(state, confinement, order),
+    match (request.interaction.kind(), target) {
+        (Kind::Create, _) | (Kind::ConditionalCreate, None) => create(state, confinement, request),
         (Kind::ConditionalCreate, Some(existing)) => {
             Ok(found_instead(state, confinement, existing))
         }
         (Kind::Update | Kind::ConditionalUpdate, Some(existing)) => {
-            update(state, confinement, order, &existing.id)
+            update(state, confinement, request, &existing.id)
         }
-        (Kind::ConditionalUpdate, None) => create_by_update(state, confinement, order),
+        (Kind::ConditionalUpdate, None) => create_by_update(state, confinement, request),
         (Kind::Patch | Kind::ConditionalPatch, Some(existing)) => {
-            patch_resource(state, confinement, order, &existing.id)
+            patch_resource(state, confinement, request, &existing.id)
         }
         (Kind::ConditionalPatch, None) => Err(Refusal::not_found("nothing matches the condition")),
         (Kind::Delete | Kind::ConditionalDelete, Some(existing)) => {
-            delete(state, confinement, order, &existing.id)
+            delete(state, confinement, request, &existing.id)
         }
         (Kind::ConditionalDelete, None) => Ok(Answer::status(StatusCode::NO_CONTENT)),
         _ => Err(Refusal::not_supported("this server does not have the interaction")),
@@ -99,12 +99,12 @@ pub(crate) fn is_conditional(kind: Kind) -> bool {
 }
 
 /// The search that a conditional change begins with.
-pub(crate) fn condition(order: &FhirRequest<'_>) -> Vec<(String, String)> {
-    match order.interaction.kind() {
+pub(crate) fn condition(request: &FhirRequest<'_>) -> Vec<(String, String)> {
+    match request.interaction.kind() {
         Kind::ConditionalCreate => {
-            pairs(order.if_none_exist.as_deref().unwrap_or_default().as_bytes())
+            pairs(request.if_none_exist.as_deref().unwrap_or_default().as_bytes())
         }
-        _ => order.parameters.clone(),
+        _ => request.parameters.clone(),
     }
 }
 
@@ -113,12 +113,12 @@ pub(crate) fn condition(order: &FhirRequest<'_>) -> Vec<(String, String)> {
 fn only_match(
     state: &State,
     confinement: &Confinement<'_>,
-    order: &FhirRequest<'_>,
+    request: &FhirRequest<'_>,
     condition: &[(String, String)],
 ) -> Result<Option<ResourceReference>, Refusal> {
     // What the interaction takes beside its condition: any other parameter has to be one of the search.
     let is_taken = |(name, value): &&(String, String)| {
-        let deletes = order.interaction.kind() == Kind::ConditionalDelete;
+        let deletes = request.interaction.kind() == Kind::ConditionalDelete;
         deletes && name == "_hardDelete" && matches!(&**value, "true" | "false")
     };
     let condition: Vec<(String, String)> =
@@ -129,7 +129,7 @@ fn only_match(
     if condition.is_empty() || condition.iter().any(|(name, _)| of_results(name)) {
         return Err(Refusal::invalid("the condition is not a search for resources"));
     }
-    let search = Search::parse(state.base(), Some(order.resource_type()), &condition);
+    let search = Search::parse(state.base(), Some(request.resource_type()), &condition);
     let search = search.map_err(Refusal::invalid)?;
     if search.criteria.is_empty() {
         return Err(Refusal::invalid("the condition is not a search for resources"));
@@ -143,11 +143,11 @@ fn only_match(
 }
 
 /// The resource of the body, if it is one of the address.
-fn sent(order: &FhirRequest<'_>) -> Result<Value, Refusal> {
-    let Content::Resource(resource) = &order.body else {
+fn sent(request: &FhirRequest<'_>) -> Result<Value, Refusal> {
+    let Content::Resource(resource) = &request.body else {
         return Err(Refusal::invalid("there is no resource"));
     };
-    if resource["resourceType"] != *order.resource_type() {
+    if resource["resourceType"] != *request.resource_type() {
         return Err(Refusal::invalid("`resourceType` of the body is not that of the address"));
     }
     Ok(resource.clone())
@@ -156,33 +156,33 @@ fn sent(order: &FhirRequest<'_>) -> Result<Value, Refusal> {
 fn create(
     state: &mut State,
     confinement: &Confinement<'_>,
-    order: &FhirRequest<'_>,
+    request: &FhirRequest<'_>,
 ) -> Result<Answer, Refusal> {
-    let mut resource = sent(order)?;
-    let id = order.new_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
+    let mut resource = sent(request)?;
+    let id = request.new_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
     resource["id"] = id.as_str().into();
     confinement.check_store(state, None, Some(&resource))?;
-    let version = state.create(order.resource_type(), &id, resource);
+    let version = state.create(request.resource_type(), &id, resource);
     Ok(stored(state, confinement, StatusCode::CREATED, &version))
 }
 
 fn update(
     state: &mut State,
     confinement: &Confinement<'_>,
-    order: &FhirRequest<'_>,
+    request: &FhirRequest<'_>,
     id: &str,
 ) -> Result<Answer, Refusal> {
-    let before = changeable(state, confinement, Permissions::UPDATE, order, id)?;
-    let mut resource = sent(order)?;
-    let conditional = order.interaction.kind() == Kind::ConditionalUpdate;
+    let before = changeable(state, confinement, Permissions::UPDATE, request, id)?;
+    let mut resource = sent(request)?;
+    let conditional = request.interaction.kind() == Kind::ConditionalUpdate;
     match &resource["id"] {
         Value::Null if conditional => resource["id"] = id.into(),
         Value::String(own) if own == id => {}
         _ => return Err(Refusal::invalid("`id` of the body is not that of the address")),
     }
-    fits(state, order, id)?;
+    fits(state, request, id)?;
     confinement.check_store(state, before.as_deref(), Some(&resource))?;
-    let (version, created) = state.put(order.resource_type(), id, resource);
+    let (version, created) = state.put(request.resource_type(), id, resource);
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     Ok(stored(state, confinement, status, &version))
 }
@@ -192,23 +192,23 @@ fn update(
 fn create_by_update(
     state: &mut State,
     confinement: &Confinement<'_>,
-    order: &FhirRequest<'_>,
+    request: &FhirRequest<'_>,
 ) -> Result<Answer, Refusal> {
-    let own = sent(order)?["id"].as_str().map(str::to_owned);
-    let confined = confinement.is_confined(Permissions::UPDATE, order.resource_type());
+    let own = sent(request)?["id"].as_str().map(str::to_owned);
+    let confined = confinement.is_confined(Permissions::UPDATE, request.resource_type());
     let id = match own {
         Some(_) if confined => return Err(Refusal::no_such_resource()),
         Some(own) if !is_id(&own) => return Err(Refusal::invalid("`id` of the body is not an id")),
-        Some(own) if is_there(state, order.resource_type(), &own) => {
+        Some(own) if is_there(state, request.resource_type(), &own) => {
             let text = "the condition does not match the resource that has the `id` of the body";
             return Err(Refusal::new(StatusCode::CONFLICT, IssueType::Conflict, text));
         }
         Some(own) => own,
-        None if confined && order.if_match.is_some() => return Err(Refusal::changed()),
-        None if confined => return create(state, confinement, order),
-        None => order.new_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string()),
+        None if confined && request.if_match.is_some() => return Err(Refusal::changed()),
+        None if confined => return create(state, confinement, request),
+        None => request.new_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string()),
     };
-    update(state, confinement, order, &id)
+    update(state, confinement, request, &id)
 }
 
 fn is_there(state: &State, resource_type: &str, id: &str) -> bool {
@@ -218,46 +218,46 @@ fn is_there(state: &State, resource_type: &str, id: &str) -> bool {
 fn patch_resource(
     state: &mut State,
     confinement: &Confinement<'_>,
-    order: &FhirRequest<'_>,
+    request: &FhirRequest<'_>,
     id: &str,
 ) -> Result<Answer, Refusal> {
-    let Content::JsonPatch(operations) = &order.body else {
+    let Content::JsonPatch(operations) = &request.body else {
         return Err(Refusal::invalid("there is no patch"));
     };
-    let before = changeable(state, confinement, Permissions::UPDATE, order, id)?;
-    let before = before.ok_or_else(|| none_to_change(state, order, id))?;
-    fits(state, order, id)?;
+    let before = changeable(state, confinement, Permissions::UPDATE, request, id)?;
+    let before = before.ok_or_else(|| none_to_change(state, request, id))?;
+    fits(state, request, id)?;
     let after = patch(&before, operations).map_err(Refusal::invalid)?;
     confinement.check_store(state, Some(&before), Some(&after))?;
-    let (version, _) = state.put(order.resource_type(), id, after);
+    let (version, _) = state.put(request.resource_type(), id, after);
     Ok(stored(state, confinement, StatusCode::OK, &version))
 }
 
 fn delete(
     state: &mut State,
     confinement: &Confinement<'_>,
-    order: &FhirRequest<'_>,
+    request: &FhirRequest<'_>,
     id: &str,
 ) -> Result<Answer, Refusal> {
-    let before = changeable(state, confinement, Permissions::DELETE, order, id)?;
-    if before.is_none() && state.current(order.resource_type(), id).is_none() {
+    let before = changeable(state, confinement, Permissions::DELETE, request, id)?;
+    if before.is_none() && state.current(request.resource_type(), id).is_none() {
         return Err(Refusal::no_such_resource());
     }
-    fits(state, order, id)?;
+    fits(state, request, id)?;
     let hard =
-        order.parameters.iter().any(|(name, value)| name == "_hardDelete" && value == "true");
+        request.parameters.iter().any(|(name, value)| name == "_hardDelete" && value == "true");
     if !hard {
-        state.delete(order.resource_type(), id);
+        state.delete(request.resource_type(), id);
         return Ok(Answer::status(StatusCode::NO_CONTENT));
     }
     // What takes the history with it takes every version, so that each has to be within reach.
-    for version in state.versions(order.resource_type(), id) {
+    for version in state.versions(request.resource_type(), id) {
         if let Some(resource) = &version.resource {
             let check = confinement.check_store(state, Some(resource), None);
             check.map_err(|_| Refusal::outside())?;
         }
     }
-    state.purge(order.resource_type(), id);
+    state.purge(request.resource_type(), id);
     Ok(Answer::status(StatusCode::NO_CONTENT))
 }
 
@@ -270,11 +270,11 @@ fn changeable(
     state: &State,
     confinement: &Confinement<'_>,
     permission: Permissions,
-    order: &FhirRequest<'_>,
+    request: &FhirRequest<'_>,
     id: &str,
 ) -> Result<Option<Arc<Value>>, Refusal> {
-    let confined = confinement.is_confined(permission, order.resource_type());
-    let current = state.current(order.resource_type(), id);
+    let confined = confinement.is_confined(permission, request.resource_type());
+    let current = state.current(request.resource_type(), id);
     let last = current.and_then(|current| last_content(state, current));
     let Some(last) = last else {
         return if confined { Err(Refusal::no_such_resource()) } else { Ok(None) };
@@ -288,22 +288,22 @@ fn changeable(
     }
 }
 
-fn none_to_change(state: &State, order: &FhirRequest<'_>, id: &str) -> Refusal {
-    match state.current(order.resource_type(), id) {
+fn none_to_change(state: &State, request: &FhirRequest<'_>, id: &str) -> Refusal {
+    match state.current(request.resource_type(), id) {
         Some(_) => Refusal::gone(),
         None => Refusal::no_such_resource(),
     }
 }
 
 /// `If-Match` and `If-None-Match` (RFC 9110 section 13.1), with the weak tags of FHIR.
-fn fits(state: &State, order: &FhirRequest<'_>, id: &str) -> Result<(), Refusal> {
-    let current = state.current(order.resource_type(), id);
+fn fits(state: &State, request: &FhirRequest<'_>, id: &str) -> Result<(), Refusal> {
+    let current = state.current(request.resource_type(), id);
     let current = current.filter(|current| current.resource.is_some());
     let names = |tags: &String| current.is_some_and(|current| names(tags, current.version));
-    if order.if_match.as_ref().is_some_and(|tags| !names(tags)) {
+    if request.if_match.as_ref().is_some_and(|tags| !names(tags)) {
         return Err(Refusal::changed());
     }
-    if order.if_none_match.as_ref().is_some_and(names) {
+    if request.if_none_match.as_ref().is_some_and(names) {
         return Err(Refusal::precondition("the resource is there already"));
     }
     Ok(())

@@ -95,13 +95,13 @@ impl Refusal {
     }
 
     /// An entry whose answer would make that to the bundle too large.
-    pub(super) fn no_room() -> Self {
+    pub(super) fn bundle_full() -> Self {
         let text = "the answers to the previous entries leave no room for this one";
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, IssueType::TooLong, text)
     }
 
     /// An entry that the upstream server has not answered, after others have changed something.
-    pub(super) fn broken_off() -> Self {
+    pub(super) fn entry_unanswered() -> Self {
         let text = "the upstream server has not answered this entry, or one before it";
         Self::new(StatusCode::BAD_GATEWAY, IssueType::Transient, text)
     }
@@ -156,11 +156,11 @@ impl Refusal {
 
     /// An answer of the upstream server that cannot be judged.
     pub(super) fn unreadable(why: &str) -> Self {
-        Self { is_unreadable: true, ..Self::unfit(why) }
+        Self { is_unreadable: true, ..Self::unusable(why) }
     }
 
     /// An answer of the upstream server that is none to the client.
-    fn unfit(why: &str) -> Self {
+    fn unusable(why: &str) -> Self {
         let text = format!("the answer of the upstream server cannot be judged: {why}");
         Self::new(StatusCode::BAD_GATEWAY, IssueType::Exception, text)
     }
@@ -186,16 +186,16 @@ impl Refusal {
     pub(super) fn no_lookup(status: StatusCode) -> Self {
         let text =
             "the upstream server did not return a resource that decides who may see the answer";
-        Self::not_now(status, text)
+        Self::lookup_failed(status, text)
     }
 
     /// A question for its CapabilityStatement that the upstream server has not answered.
     pub(super) fn no_statement(status: StatusCode) -> Self {
         let text = "the upstream server did not return its CapabilityStatement, which decides who may change what";
-        Self::not_now(status, text)
+        Self::lookup_failed(status, text)
     }
 
-    fn not_now(status: StatusCode, text: &str) -> Self {
+    fn lookup_failed(status: StatusCode, text: &str) -> Self {
         let is_busy =
             matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS);
         let status =
@@ -212,7 +212,7 @@ impl Refusal {
         Self { is_unreadable: true, ..answer }
     }
 
-    pub(super) fn too_many_entries_behind(limit: usize) -> Self {
+    pub(super) fn too_many_upstream_entries(limit: usize) -> Self {
         let text = format!(
             "the answer of the upstream server has more than {limit} entries, and cannot be judged: request \
              fewer with `_count`"
@@ -238,10 +238,10 @@ impl Refusal {
 
     /// A refusal by the upstream server, with its status and issue code but without its text. A 401, a redirect or a
     /// success other than 200 becomes a 502.
-    pub(super) fn of_server(status: StatusCode, body: &[u8]) -> Self {
+    pub(super) fn from_upstream(status: StatusCode, body: &[u8]) -> Self {
         let is_refusal = status.is_client_error() || status.is_server_error();
         if status == StatusCode::UNAUTHORIZED || !is_refusal {
-            return Self::unfit("it is not an answer for clients of this server");
+            return Self::unusable("it is not an answer for clients of this server");
         }
         let code = IssueType::of_outcome(body).unwrap_or(IssueType::Exception);
         Self::new(status, code, "the upstream server has refused the request")
@@ -249,9 +249,9 @@ impl Refusal {
 
     /// The refusal of a change by a token that is confined. What it says of another resource, such as one that a
     /// reference names, is not told: it may be hidden.
-    pub(super) fn of_refused_change(status: StatusCode, body: &[u8]) -> Self {
+    pub(super) fn from_upstream_change(status: StatusCode, body: &[u8]) -> Self {
         use IssueType::{Conflict, Deleted, Duplicate, NotFound};
-        let refusal = Self::of_server(status, body);
+        let refusal = Self::from_upstream(status, body);
         let of_others = [StatusCode::NOT_FOUND, StatusCode::CONFLICT, StatusCode::GONE];
         let are_others = [Conflict, Deleted, Duplicate, NotFound];
         let is_about_others = status.is_client_error()
@@ -261,20 +261,20 @@ impl Refusal {
 
     /// Keeps the time after which the upstream server wants to be asked again (RFC 9110 section 10.2.3), where it
     /// refuses for now.
-    pub(super) fn after(mut self, headers: &HeaderMap) -> Self {
+    pub(super) fn with_retry_after(mut self, headers: &HeaderMap) -> Self {
         let mut values = headers.get_all(RETRY_AFTER).iter();
         let is_time = |value: &&HeaderValue| {
             let bytes = value.as_bytes();
             let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b" ,:-+".contains(byte);
             (1..=32).contains(&bytes.len()) && bytes.iter().all(is_plain)
         };
-        if let (true, (Some(value), None)) = (self.is_for_now(), (values.next(), values.next())) {
+        if let (true, (Some(value), None)) = (self.is_temporary(), (values.next(), values.next())) {
             self.retry_after = Some(value).filter(is_time).cloned();
         }
         self
     }
 
-    fn is_for_now(&self) -> bool {
+    fn is_temporary(&self) -> bool {
         matches!(self.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS)
     }
 
@@ -350,7 +350,7 @@ mod tests {
         let conflict = br#"{"resourceType":"OperationOutcome","issue":[{"code":"conflict"}]}"#;
         for (status, told) in [(409, 409), (422, 409), (500, 500), (503, 503), (401, 502)] {
             let status = StatusCode::from_u16(status).unwrap();
-            let refusal = Refusal::of_refused_change(status, conflict);
+            let refusal = Refusal::from_upstream_change(status, conflict);
             assert_eq!(refusal.status().as_u16(), told, "{status}");
         }
     }
@@ -367,7 +367,8 @@ mod tests {
             ("1;x", false),
         ] {
             let headers: HeaderMap = HeaderMap::from_iter([(RETRY_AFTER, value.parse().unwrap())]);
-            let refusal = Refusal::of_server(StatusCode::SERVICE_UNAVAILABLE, b"").after(&headers);
+            let refusal = Refusal::from_upstream(StatusCode::SERVICE_UNAVAILABLE, b"")
+                .with_retry_after(&headers);
             assert_eq!(refusal.retry_after.is_some(), is_kept, "{value}");
         }
     }
