@@ -1,6 +1,6 @@
 //! Makes any `Service<http::Request<B>>` an OAuth 2.0 / OpenID Connect *resource server* that
-//! understands FHIR: verifies the access token, asks whether it may do this interaction, hands
-//! the handler a [`Principal`], and when it says no it says why.
+//! understands FHIR: it verifies the access token, decides whether the interaction is granted, hands
+//! the handler a [`Principal`], and gives a reason for every refusal.
 //!
 //! # How a request is decided
 //!
@@ -12,7 +12,7 @@
 //!       401    401                      403          in the extensions
 //! ```
 //!
-//! Every stage up to `claims` is one call in the [`Authenticator`], all are made in this order, and the first that fails
+//! Each stage up to `claims` is one call in the [`Authenticator`]. They are made in this order, and the first that fails
 //! is the one reported ([`Check`](explanation::Check)). A token that was verified before is recognised
 //! after the first stage. Keys come the other way: discovery, fetch, parse, swap. A request never
 //! fetches: it reads the keys as they are, and where it names one that is unknown it may wait, once
@@ -48,12 +48,12 @@
 //! both. For an API that is not FHIR there are plain requirements, such as
 //! `require_role("admin").or(require_scope("orders.read"))`; [`FhirAuthLayer::require`] narrows a
 //! single route by one. [Authorizers](manual::authorizers) has routes of both kinds in one server.
-//! What no authorizer grants is refused, and without one `build` fails. The module [`authorization`] has them all.
+//! A request that no authorizer grants is refused, and `build` fails without one. The module [`authorization`] lists all.
 //!
-//! The layer sees addresses, and neither bodies nor resources. What a grant leaves for the handler
-//! (the compartment of a patient, the constraint of a scope, the entries of a bundle) it finds in
-//! its [`Access`]; a grant that leaves something is a refusal unless the application has declared,
-//! as [`Enforcement`], that its handlers see to it.
+//! The layer sees addresses, and neither bodies nor resources. What only a handler can enforce
+//! (the compartment of a patient, the constraint of a scope, the entries of a bundle) is in its
+//! [`Access`]; a grant that needs this is a refusal unless the application has declared, as
+//! [`Enforcement`], that its handlers enforce it.
 //!
 //! # Refusals
 //!

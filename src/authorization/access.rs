@@ -130,8 +130,7 @@ impl Access {
     pub(super) fn ask(&self, interaction: &Interaction) -> Result<Grant, Denial> {
         let request = AccessRequest::before(&self.policy.handlers, &self.principal, interaction);
         let grant = authorize_all(self.rules(), &request.with_memo(&self.memo))?;
-        grant.check_enforceable(self.policy.handlers.enforcement)?;
-        Ok(grant)
+        grant.check_enforceable(self.policy.handlers.enforcement).map(|()| grant)
     }
 
     /// Asks all rules whether they grant another interaction of the caller without confining it.
@@ -410,7 +409,7 @@ impl Access {
 
     /// Reports whether the caller may export resources of a type (`$export`): to narrow an export
     /// without `_type`, and to judge again whoever asks for the status or the files of one. It takes the step that
-    /// an export requires, too.
+    /// an export requires, too. A grant that confines exports nothing: an export shows types whole.
     ///
     /// ```
     /// use tower_fhir_auth::Access;
@@ -422,7 +421,8 @@ impl Access {
     /// ```
     #[must_use]
     pub fn may_export(&self, resource_type: &str) -> bool {
-        self.with_interaction(self.interaction.export_of(resource_type)).is_ok()
+        let asked = self.with_interaction(self.interaction.export_of(resource_type));
+        asked.is_ok_and(|access| access.grant.confinement().is_open())
     }
 
     /// The owner to record for a job that this request starts. `None` for a token without a

@@ -332,7 +332,7 @@ pub(super) fn not_modified() -> Response<Bytes> {
     response
 }
 
-/// Copies headers that copy_version_headers a version from the answer of the upstream server.
+/// Copies the headers that describe a version from the answer of the upstream server.
 pub(super) fn copy_version_headers(from: &HeaderMap, to: &mut HeaderMap) {
     for name in [http::header::ETAG, http::header::LAST_MODIFIED] {
         if let Some(value) = from.get(&name) {

@@ -20,6 +20,8 @@ pub(crate) enum Reach {
     Patient(String),
     /// A parameter that may look anywhere, or a spelling that another parser might read as one.
     Anywhere,
+    /// `_cascade`: whatever refers to a resource is deleted with it.
+    Cascade,
 }
 
 /// Parameters that reach places which they do not name: filters, lists, groups, contained resources, and what
@@ -62,6 +64,7 @@ fn by_parameter(name: &str, value: &str, reached: &mut Vec<Reach>) {
             reached.extend(value.split(',').map(|id| Reach::Patient(id.to_owned())));
         }
         _ if name.contains('.') => chain(name, reached),
+        _ if base.eq_ignore_ascii_case("_cascade") => reached.push(Reach::Cascade),
         _ if is_odd(base) => reached.push(Reach::Anywhere),
         _ => {}
     }

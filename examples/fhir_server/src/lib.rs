@@ -1,9 +1,9 @@
 //! A FHIR R4 server protected by the layer, with patients in memory.
 //!
 //! ```text
-//! cargo run --example fhir_server                          a demo authorization server comes with it
-//! cargo run --example fhir_server -- --config auth.toml    trusts the issuers of the file instead
-//! cargo run --example fhir_server -- --unprotected         the store alone, to put a gateway before
+//! cargo run -p fhir_server --example fhir_server        a demo authorization server comes with it
+//!     -- --config auth.toml                             trusts the issuers of the file instead
+//!     -- --unprotected                                  the store alone, to put a gateway before
 //! ```
 //!
 //! Read on in the order of a request: `run` puts the layer around the router, and `cors` around it, for browsers;

@@ -99,7 +99,7 @@ impl Authorizer for AddressOnlyPolicy {
             Ok(decided) => Ok(decided),
             Err(_) if self.is_confined_by_path(request, &granted) => Ok(granted),
             Err(_) => Err(Denial::new(
-                "the token is held to one patient or to a constraint, and the answer is not seen here: \
+                "the token is held to one patient or to a constraint, and the answer cannot be checked here: \
                  what the path alone confines is the patient's own Patient/{id} and Patient/{id}/{type}",
             )),
         }
@@ -136,7 +136,7 @@ impl Unseen {
                 "the parameters of this search may be in its body, which cannot be checked here: search by GET"
             }
             Self::Beyond => {
-                "an include, a chain or a filter looks at resources that cannot be checked here: search without it"
+                "an include, a chain, a filter or a cascade reaches resources that cannot be checked here: ask without it"
             }
             Self::Answer => {
                 "the answer of this operation is made of several resources, which cannot be checked here"

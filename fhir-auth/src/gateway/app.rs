@@ -1,4 +1,4 @@
-//! The answerer of requests: the layer, and the upstream server within it.
+//! The handler of requests: the layer, and the upstream server within it.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -231,6 +231,7 @@ impl<'a> ScopeEvaluator<'a> {
             {
                 return Err(Inapplicable::Undeclared("scopes that confine", "includes"));
             }
+            Via::Cascade if is_confined => return Err(Inapplicable::Cascade),
             Via::UnreadBody if is_confined => {
                 return Err(Inapplicable::Undeclared("scopes that confine", "bodies of searches"));
             }
@@ -238,6 +239,7 @@ impl<'a> ScopeEvaluator<'a> {
             | Via::Included
             | Via::Chained
             | Via::Untargeted
+            | Via::Cascade
             | Via::UnreadBody
             | Via::Exported => {}
         }
@@ -364,7 +366,7 @@ impl<'a> ScopeEvaluator<'a> {
             Via::Included | Via::Chained | Via::Untargeted => {
                 enforced.contains(Enforcement::INCLUDES)
             }
-            Via::UnreadBody | Via::Exported => false,
+            Via::Cascade | Via::UnreadBody | Via::Exported => false,
         };
         let creates = required.permissions.contains(Permissions::CREATE);
         let may_create = match &required.types {

@@ -30,6 +30,8 @@ pub(super) enum Inapplicable<'a> {
     /// A constraint cannot be seen through a chain.
     ConstrainedLink(&'a SmartScope),
     NotOfSystem,
+    /// Nobody checks what is deleted beside the resource.
+    Cascade,
     /// Its constraint cannot be read.
     UnreadableConstraint(&'a SmartScope),
     /// A query names a type that the server does not have, which only wildcards cover.
@@ -106,6 +108,10 @@ impl fmt::Display for Inapplicable<'_> {
                 let scope = text(scope);
                 write!(f, "`{scope}` has a constraint, so nothing may depend on what it hides")
             }
+            Self::Cascade => f.write_str(
+                "scopes that confine do not count for a cascading deletion, for nobody checks what \
+                 is deleted with the resource",
+            ),
             Self::UnreadableConstraint(scope) => {
                 write!(f, "`{}` has a constraint that cannot be read", text(scope))
             }

@@ -75,6 +75,8 @@ pub(super) enum Via {
     Chained,
     /// It may be reached by something that does not say what it reaches.
     Untargeted,
+    /// It may be deleted with something else, and nobody sees what is.
+    Cascade,
     /// It may be reached by something that nobody has seen.
     UnreadBody,
     /// It is exported, which only `system/` scopes allow.
@@ -143,7 +145,8 @@ impl<'a> ScopeRequirement<'a> {
             Kind::Batch if !enforced.contains(Enforcement::BUNDLE_ENTRIES) => {
                 return Self::Undeclared(Enforcement::BUNDLE_ENTRIES);
             }
-            Kind::Batch => return Self::AnyScope,
+            Kind::Batch if !reached.contains(&Reach::Cascade) => return Self::AnyScope,
+            Kind::Batch => {}
             Kind::JobStatus | Kind::JobCancel if !enforced.contains(Enforcement::JOBS) => {
                 return Self::Undeclared(Enforcement::JOBS);
             }
@@ -270,7 +273,7 @@ impl<'a> Requirements<'a> {
         for reach in reached {
             match reach {
                 Reach::Included(name) | Reach::Searched(name) => types.extend([name.clone()]),
-                Reach::UntypedReference | Reach::Anywhere => every = true,
+                Reach::UntypedReference | Reach::Anywhere | Reach::Cascade => every = true,
                 Reach::Result(_) | Reach::Patient(_) => {}
             }
         }
@@ -312,6 +315,10 @@ impl<'a> Requirements<'a> {
                 }
                 Reach::UntypedReference | Reach::Anywhere => {
                     self.push(of_all, RequiredTypes::EveryType, Via::Untargeted);
+                }
+                Reach::Cascade => {
+                    let permissions = of_all | P::DELETE;
+                    self.push(permissions, RequiredTypes::EveryType, Via::Cascade);
                 }
                 Reach::Patient(_) => {}
             }

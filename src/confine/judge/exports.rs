@@ -13,7 +13,7 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::{BoxError, Judge, join, text_of_success};
-use crate::authorization::{Access, JobOwner};
+use crate::authorization::{Access, Denial, JobOwner};
 use crate::confine::body::ConfinedBody;
 use crate::confine::job::{Job, Part};
 use crate::confine::kick_off::KickOff;
@@ -226,7 +226,11 @@ impl<S, B> Judge<S, B> {
         let check = |name: &str| {
             let asked =
                 self.access.authorize_entry(&Method::GET, &format!("$export?_type={name}"), None);
-            asked.map(drop).map_err(Stop::Denied)
+            let asked = asked.map_err(Stop::Denied)?;
+            match asked.may_export(name) {
+                true => Ok(()),
+                false => Err(Stop::Denied(Denial::new(format!("the token may not export {name}")))),
+            }
         };
         match &job.types {
             Some(types) => types.iter().try_for_each(|name| check(name)),

@@ -73,8 +73,8 @@ struct OutsideUri {
 }
 
 impl Interaction {
-    /// Reads method and address, and of the headers `If-None-Exist` of a creation and HAPI's `X-Cascade` of a deletion:
-    /// no header that overrides the method is considered. Never fails: any other request is
+    /// Reads method and address, and of the headers `If-None-Exist` of a creation and HAPI's `X-Cascade` of a deletion
+    /// or a bundle: no header that overrides the method is considered. Never fails: any other request is
     /// [`Unknown`](InteractionKind::Unknown). `HEAD` counts as `GET`. The resource types are those
     /// of R4.
     #[must_use]
@@ -106,8 +106,11 @@ impl Interaction {
             let below = base.below(address.path())?;
             let route = Route::parse(types, method, below, has_query);
             use InteractionKind as Kind;
-            let deletes =
-                matches!(route.kind, Kind::Delete | Kind::ConditionalDelete | Kind::DeleteHistory);
+            // Of a bundle, the deletions in it may take it for theirs.
+            let deletes = matches!(
+                route.kind,
+                Kind::Delete | Kind::ConditionalDelete | Kind::DeleteHistory | Kind::Batch
+            );
             Some(if route.kind == Kind::Create {
                 under_conditions(route, outside.conditions())
             } else if deletes && outside.cascades() {

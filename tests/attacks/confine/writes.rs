@@ -123,7 +123,7 @@ fn instances() -> Vec<Row<Shot>> {
             "HAPI _cascade",
             delete("mark-of-1"),
             delete("mark-of-1?_cascade=delete"),
-            Refused::Access("is no parameter of this interaction in R4"),
+            Refused::Access("do not count for a cascading deletion"),
         ),
         row(
             "a deletion with its history",

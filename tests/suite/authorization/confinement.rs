@@ -127,6 +127,18 @@ async fn rules_that_confine_differently_add_up_where_either_is_enough() {
     assert!(access.may(Permissions::READ, "Observation").is_none(), "nothing is in both");
 }
 
+#[tokio::test]
+async fn a_rule_that_confines_exports_nothing() {
+    let own =
+        authorize_fn(|_| Ok(Grant::by("our rule").confined_to(Alternative::new(Some("1"), None))));
+    let server = Server::enforcing(Enforcement::ALL, ScopePolicy::new().and(own)).await;
+    let access = granted(&server, "system/*.rs", "GET", "/Observation/1").await;
+    assert!(!access.may_export("Observation"));
+    let server = Server::enforcing(Enforcement::ALL, ScopePolicy::new()).await;
+    let access = granted(&server, "system/*.rs", "GET", "/Observation/1").await;
+    assert!(access.may_export("Observation") && !access.may_export("x"));
+}
+
 /// Contract, section 3: where a grant leaves something to handlers that have not declared it, the layer refuses.
 #[tokio::test]
 async fn a_rule_of_an_application_confines_only_what_handlers_enforce() {

@@ -432,12 +432,27 @@ async fn a_deletion_by_x_cascade_takes_the_right_to_delete_every_type() {
         ("system/*.rs system/Patient.d", "x-cascade", "/Patient/1", 403),
         ("system/*.rds", "x-cascade", "/Patient/1", 200),
         ("system/Patient.d", "x-other", "/Patient/1", 200),
+        // Handlers confine what is read, and nobody what is deleted on the way.
+        ("patient/*.cruds", "x-cascade", "/Observation/1", 403),
+        ("system/*.rs system/*.d?code=x", "x-cascade", "/Observation/1", 403),
     ] {
-        let token = server.token().claim("scope", scope).sign().unwrap();
+        let token = server.token().claim("scope", scope).claim("patient", "1").sign().unwrap();
         let request = Request::delete(format!("/r4{path}")).header(name, "delete");
         let reply = server.send(request.header("authorization", format!("Bearer {token}"))).await;
         assert_eq!(reply.status, status, "{scope} {name} {path}: {}", reply.body);
     }
+    // Its deletions may take the header of a bundle for theirs.
+    for (scope, status) in [("system/Patient.d", 403), ("system/*.rds", 200)] {
+        let token = server.token().claim("scope", scope).sign().unwrap();
+        let request = Request::post("/r4").header("x-cascade", "delete");
+        let reply = server.send(request.header("authorization", format!("Bearer {token}"))).await;
+        assert_eq!(reply.status, status, "{scope}: {}", reply.body);
+    }
+    let token = server.token().claim("scope", "patient/*.cruds").claim("patient", "1");
+    let token = token.sign().unwrap();
+    let request = Request::delete("/r4/Observation/1?_cascade=delete");
+    let reply = server.send(request.header("authorization", format!("Bearer {token}"))).await;
+    assert!(reply.status == 403 && reply.body.contains("cascading deletion"), "{}", reply.body);
     // It means nothing to a read.
     let token = server.token().claim("scope", "system/Patient.r").sign().unwrap();
     let request = Request::get("/r4/Patient/1").header("x-cascade", "delete");
