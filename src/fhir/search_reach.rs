@@ -266,9 +266,6 @@ mod tests {
             // A filter within a filter.
             "_typeFilter=Observation%3F_typeFilter%3DCondition%253Fa%253Db",
             "_LIST=1",
-            "_cascade=delete",
-            "_Cascade=delete",
-            "%5Fcascade=delete",
             "_in=Group/1",
             "_sort=organization.name",
             "subject._list=1",
@@ -276,6 +273,12 @@ mod tests {
             "a%20b=1",
         ] {
             assert!(reached(query).contains(&R::Anywhere), "{query}: {:?}", reached(query));
+        }
+    }
+    #[test]
+    fn a_cascade_is_one_in_every_spelling() {
+        for query in ["_cascade=delete", "_Cascade=delete", "%5Fcascade=x", "_cascade:x=y"] {
+            assert_eq!(reached(query), [R::Cascade], "{query}");
         }
     }
 }
