@@ -41,8 +41,8 @@ const SIZES: [usize; 4] = [1_000, 2_000, 4_000, 8_000];
 /// of one.
 const READINGS: usize = 2;
 
-/// The readings of a shape that seems to grow too fast, of which the median counts: seeds of hash tables are random,
-/// which is a twentieth of some figures, and no growth.
+/// The readings of a shape that seems to grow too fast, of which the lower quartile counts: seeds of hash tables are
+/// random, which is a twentieth of some figures, and no growth. What grows too fast does so in every reading.
 pub(crate) const READINGS_IN_DOUBT: usize = 15;
 
 /// By what a doubling may multiply a figure: twice, and a tenth of slack.
@@ -86,7 +86,7 @@ fn of_one(counted: &[u64]) -> u64 {
     let (apart, readings) = counted.split_last().expect("figures of a size");
     let mut readings = readings.to_vec();
     readings.sort_unstable();
-    readings[(readings.len() - 1) / 2].saturating_sub(*apart)
+    readings[(readings.len() - 1) / 4].saturating_sub(*apart)
 }
 
 /// The instructions of one reading at each size.
